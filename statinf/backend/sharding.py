@@ -1,0 +1,50 @@
+"""Sums over rows that are spread over several devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from statinf.backend.buckets import pad_axis
+from statinf.backend.device import devices
+from statinf.backend.kernel import x64
+
+
+def row_sharded_sum(function: Callable[..., Any], *arrays: np.ndarray, over: list[Any] | None = None) -> Any:
+    """Sum a function of row blocks over all devices.
+
+    Parameters
+    ----------
+    function : callable
+        Pure JAX function of blocks of rows that returns a pytree of sums over those rows. Padding rows
+        are zeros and must contribute nothing.
+    *arrays : ndarray, shape (n, ...)
+        Share their first axis, which is split evenly over the devices.
+    over : list of jax devices, optional
+        The devices of the chosen kind by default.
+
+    Returns
+    -------
+    pytree of ndarray
+        The sums; on one device the plain result of `function`.
+    """
+    import jax
+    from jax.sharding import AxisType, NamedSharding
+    from jax.sharding import PartitionSpec as P
+
+    with x64():
+        targets = devices() if over is None else over
+        count = len(targets)
+        length = -(-len(arrays[0]) // count) * count
+        mesh = jax.make_mesh((count,), ("rows",), axis_types=(AxisType.Auto,), devices=targets)
+        placed = [
+            jax.device_put(pad_axis(np.asarray(a, np.float64), length), NamedSharding(mesh, P("rows"))) for a in arrays
+        ]
+
+        def block(*parts: Any) -> Any:
+            return jax.tree.map(lambda s: jax.lax.psum(s, "rows"), function(*parts))
+
+        summed = jax.shard_map(block, mesh=mesh, in_specs=(P("rows"),) * len(placed), out_specs=P())
+        return jax.tree.map(np.asarray, jax.jit(summed)(*placed))

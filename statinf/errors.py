@@ -1,0 +1,74 @@
+"""The exceptions and warnings that statinf raises.
+
+Every message names the column, the rows or the option at fault and says what to do.
+"""
+
+from __future__ import annotations
+
+
+class StatinfError(Exception):
+    """Base class of every exception that statinf raises on purpose."""
+
+
+class FormulaError(StatinfError, ValueError):
+    """A formula that cannot be read, or that asks for something a formula may not do."""
+
+
+class DataError(StatinfError, ValueError):
+    """Data that cannot be used as given: missing columns, infinite values, no rows left."""
+
+
+class OptionError(StatinfError, ValueError):
+    """An option outside its domain, or options that exclude each other."""
+
+
+class ConvergenceError(StatinfError, RuntimeError):
+    """An iterative solver that stopped before its tolerance was met."""
+
+
+class InfeasibleError(StatinfError, ValueError):
+    """Constraints that no solution satisfies."""
+
+
+class NotIdentifiedError(StatinfError, ValueError):
+    """A quantity that the data or the method do not identify, standard errors without theory included."""
+
+
+class StatinfWarning(UserWarning):
+    """Base class of the warnings that statinf issues."""
+
+
+class AliasedWarning(StatinfWarning):
+    """Columns were dropped because other columns determine them."""
+
+
+class DroppedRowsWarning(StatinfWarning):
+    """Rows were left out of a fit or could not be predicted."""
+
+
+class SeparationWarning(StatinfWarning):
+    """Maximum likelihood estimates run off to infinity: a covariate separates the outcomes."""
+
+
+class NumericalWarning(StatinfWarning):
+    """A result whose digits are in doubt: an ill-conditioned design, a solver near its limits."""
+
+
+def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `allowed`, else raise an `OptionError` that lists them."""
+    if not isinstance(value, str) or value not in allowed:
+        choices = ", ".join(repr(a) for a in allowed)
+        raise OptionError(f"{option}={value!r} is not known; choose one of {choices}.")
+    return value
+
+
+def check_level(level: float) -> float:
+    """Return a confidence or coverage level in (0, 1), else raise an `OptionError`."""
+    try:
+        value = float(level)
+    except (TypeError, ValueError):
+        raise OptionError(f"level={level!r} is not a number; give a level between 0 and 1, such as 0.95.") from None
+    if not 0.0 < value < 1.0:
+        hint = f" Did you mean level={value / 100:g}?" if 1.0 < value < 100.0 else ""
+        raise OptionError(f"level={level!r} is outside (0, 1).{hint}")
+    return value
