@@ -1,0 +1,198 @@
+"""What a fit remembers of its formula: enough to make the same columns for new rows."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, DroppedRowsWarning
+from statinf.formula import expression as ex
+from statinf.formula import factors as fa
+from statinf.formula.coding import recode
+from statinf.formula.frame import Categorical, Frame, as_frame
+from statinf.formula.matrix import Layout, Matrix, fill
+from statinf.formula.rows import Store, take, usable_rows
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """The columns of a formula for new rows, one row out per row in.
+
+    Attributes
+    ----------
+    parts : mapping of str to Matrix
+        By role; rows that cannot be made are NaN.
+    ok : ndarray of bool, shape (n,)
+        Which rows could be made.
+    offset : ndarray, shape (n,), or None
+    response : ndarray, shape (n,) or (n, m), or None
+        The recorded outcome where it was asked for; NaN where it is missing.
+    n : int
+    kind : str
+        The new frame's kind.
+    frame : Frame
+        The new rows as given.
+    """
+
+    parts: Mapping[str, Matrix]
+    ok: np.ndarray
+    offset: np.ndarray | None
+    response: np.ndarray | None
+    n: int
+    kind: str
+    frame: Frame
+
+    def part(self, role: str) -> Matrix:
+        return self.parts[role]
+
+
+@dataclass(frozen=True)
+class PartRecipe:
+    """One part of a formula."""
+
+    role: str
+    layout: Layout
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Factors, what they learnt, and the layout of each part.
+
+    Attributes
+    ----------
+    formula : str
+    parts : tuple of PartRecipe
+    response, offset : tuple of str
+        Labels of factors.
+    factors : mapping of str to Factor
+    learnt : mapping of str to Learnt
+    quoted : mapping of str to str
+        Placeholders of names in backticks.
+    context : mapping of str to object
+        What the caller handed over, by reference.
+    """
+
+    formula: str
+    parts: tuple[PartRecipe, ...]
+    response: tuple[str, ...]
+    offset: tuple[str, ...]
+    factors: Mapping[str, fa.Factor]
+    learnt: Mapping[str, fa.Learnt]
+    quoted: Mapping[str, str] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every data column that the formula uses."""
+        return tuple(dict.fromkeys(c for f in self.factors.values() for c in f.columns))
+
+    def _scope(self) -> ex.Scope:
+        return ex.Scope(frozenset(self.columns), self.quoted, self.context)
+
+    def new_rows(
+        self, newdata: Any, roles: Sequence[str] | None = None, *, response: bool = False, warn: bool = True
+    ) -> NewRows:
+        """Make the formula's columns for new rows.
+
+        Parameters
+        ----------
+        newdata : table
+            Anything `as_frame` reads; needs the columns of the parts asked for only.
+        roles : sequence of str, optional
+            Parts to make; all of them by default.
+        response : bool
+            Whether to compute the recorded outcome as well; missing outcomes are no reason to drop a row.
+        warn : bool
+            Whether to warn, once, about rows that cannot be made.
+
+        Raises
+        ------
+        DataError
+            If a column is missing.
+        """
+        wanted = [p for p in self.parts if roles is None or p.role in roles]
+        labels = list(dict.fromkeys(label for p in wanted for label in p.factors)) + list(self.offset)
+        chosen = [self.factors[label] for label in labels]
+        outcome = [self.factors[label] for label in self.response] if response else []
+        frame = as_frame(newdata, [c for f in (*chosen, *outcome) for c in f.columns])
+        for factor in (*chosen, *outcome):
+            for column in factor.columns:
+                frame.require(column)
+        store = Store.of(frame, self._scope())
+        used = usable_rows(store, chosen, self.learnt)
+        if warn and used.causes:
+            warn_rows(used.causes, frame.n, "cannot be predicted and are NaN")
+        index = used.index
+        kept = frame.n if index is None else len(index)
+        values = {f.label: self._value(f, store, index, kept) for f in chosen}
+        parts = {
+            p.role: _scatter(fill(p.layout, values, self.learnt, kept), index, frame.n) if kept or index is None else
+            _scatter(Matrix(np.empty((0, len(p.layout.names)), order="F"), p.layout.names, p.layout.terms, p.layout.intercept), index, frame.n)
+            for p in wanted
+        }
+        offset = _sum_offsets([_scatter_vector(values[label][:, 0], index, frame.n) for label in self.offset])
+        return NewRows(parts, used.ok, offset, self._outcome(outcome, store), frame.n, frame.kind, frame)
+
+    def _value(self, factor: fa.Factor, store: Store, index: np.ndarray | None, n: int) -> Any:
+        learnt = self.learnt[factor.label]
+        if learnt.coding is not None:
+            found = fa.categories(factor, store.values(), store.categories)
+            codes = recode(found.codes, found.levels, learnt.coding.levels)
+            return Categorical(take(codes, index), learnt.coding.levels)
+        ready = store.computed.get(ast.unparse(factor.node))
+        if ready is not None and factor.kind == "numeric":
+            return np.asarray(take(ready, index), dtype=np.float64).reshape(n, -1)
+        return fa.apply(factor, learnt, store.values(index), n)
+
+    def _outcome(self, factors: list[fa.Factor], store: Store) -> np.ndarray | None:
+        if not factors:
+            return None
+        made = [fa.apply(f, self.learnt[f.label], store.values(), store.frame.n)[:, 0] for f in factors]
+        finite = [np.where(np.isfinite(m), m, np.nan) for m in made]
+        return finite[0] if len(finite) == 1 else np.column_stack(finite)
+
+
+def warn_rows(causes: Mapping[str, int], n: int, what: str) -> None:
+    """One warning that counts rows by cause."""
+    listed = "; ".join(f"{count} {'row' if count == 1 else 'rows'}: {cause}" for cause, count in causes.items())
+    warnings.warn(f"rows of {n} that {what}: {listed}.", DroppedRowsWarning, stacklevel=3)
+
+
+def _scatter(matrix: Matrix, index: np.ndarray | None, n: int) -> Matrix:
+    if index is None:
+        return matrix
+    values = np.full((n, matrix.p), np.nan, order="F")
+    values[index] = matrix.values
+    return Matrix(values, matrix.names, matrix.terms, matrix.intercept)
+
+
+def _scatter_vector(vector: np.ndarray, index: np.ndarray | None, n: int) -> np.ndarray:
+    if index is None:
+        return vector
+    out = np.full(n, np.nan)
+    out[index] = vector
+    return out
+
+
+def _sum_offsets(offsets: Sequence[np.ndarray]) -> np.ndarray | None:
+    if not offsets:
+        return None
+    total = np.zeros_like(offsets[0])
+    for offset in offsets:
+        total = total + offset
+    return total
+
+
+def check_no_rows(n: int, n_total: int, causes: Mapping[str, int]) -> None:
+    """Raise a `DataError` if nothing is left."""
+    if n_total == 0:
+        raise DataError("the data have no rows.")
+    if n == 0:
+        listed = "; ".join(f"{count}: {cause}" for cause, count in causes.items())
+        raise DataError(f"no row of {n_total} can be used ({listed}).")

@@ -1,0 +1,195 @@
+"""Which rows of a table can be used, and why the others cannot."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError
+from statinf.formula import expression as ex
+from statinf.formula import factors as fa
+from statinf.formula.coding import recode
+from statinf.formula.frame import Categorical, Column, Frame, Numeric
+
+
+@dataclass(frozen=True)
+class Store:
+    """Columns of one frame, each converted once, and expressions computed on all its rows."""
+
+    frame: Frame
+    scope: ex.Scope
+    columns: dict[str, Column]
+    grouped: dict[str, Categorical]
+    computed: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, frame: Frame, scope: ex.Scope) -> Store:
+        return cls(frame, scope, {}, {}, {})
+
+    def column(self, name: str) -> Column:
+        if name not in self.columns:
+            self.columns[name] = self.frame.column(name)
+        return self.columns[name]
+
+    def categories(self, name: str) -> Categorical:
+        if name not in self.grouped:
+            column = self.columns.get(name)
+            self.grouped[name] = column if isinstance(column, Categorical) else self.frame.categories(name)
+        return self.grouped[name]
+
+    def values(self, rows: np.ndarray | None = None) -> ex.Values:
+        """How an expression finds its columns: all rows, or those of an index."""
+        if rows is None:
+            return ex.Values(self.column, self.scope)
+        taken: dict[str, Column] = {}
+
+        def column(name: str) -> Column:
+            if name not in taken:
+                taken[name] = take(self.column(name), rows)
+            return taken[name]
+
+        return ex.Values(column, self.scope)
+
+
+def take(column: Any, rows: np.ndarray | None) -> Any:
+    """Rows of a column; the column itself, uncopied, where `rows` is None."""
+    if rows is None:
+        return column
+    if isinstance(column, Categorical):
+        return Categorical(column.codes[rows], column.levels)
+    if isinstance(column, Numeric):
+        return Numeric(column.values[rows])
+    return column[rows]
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Rows that can be used.
+
+    Attributes
+    ----------
+    ok : ndarray of bool, shape (n_total,)
+    causes : mapping of str to int
+        Number of rows lost to each cause, such as "x1 is missing".
+    """
+
+    ok: np.ndarray
+    causes: Mapping[str, int]
+
+    @property
+    def index(self) -> np.ndarray | None:
+        """Row numbers, or None if every row is used."""
+        return None if bool(self.ok.all()) else np.flatnonzero(self.ok)
+
+
+def usable_rows(
+    store: Store,
+    factors: Iterable[fa.Factor],
+    learnt: Mapping[str, fa.Learnt] | None = None,
+    extra: Mapping[str, np.ndarray] | None = None,
+) -> Usable:
+    """Find the rows on which every factor has a finite value.
+
+    Parameters
+    ----------
+    store : Store
+    factors : iterable of Factor
+    learnt : mapping, optional
+        What the factors learnt at the fit; given for new rows, where unseen levels and values outside
+        a spline's range cannot be predicted and infinite values are reported like missing ones.
+    extra : mapping of str to ndarray of bool, optional
+        Further causes with the rows they strike.
+
+    Raises
+    ------
+    DataError
+        If a column holds infinite values at the fit.
+    """
+    n = store.frame.n
+    ok = np.ones(n, dtype=bool)
+    causes: dict[str, int] = {}
+
+    def strike(rows: np.ndarray, cause: str) -> None:
+        count = int(np.count_nonzero(rows))
+        if count:
+            ok[rows] = False
+            causes[cause] = causes.get(cause, 0) + count
+
+    factors = tuple(factors)
+    for name in dict.fromkeys(c for f in factors for c in f.columns):
+        _strike_column(store, name, strike, fitting=learnt is None)
+    for cause, rows in (extra or {}).items():
+        strike(rows, cause)
+    for factor in factors:
+        if isinstance(factor.node, ast.Name) or ex.call_name(factor.node) == "Q":
+            continue
+        for part in fa.stateless_parts(factor.node, store.scope):
+            if not isinstance(part, ast.Name):
+                _strike_expression(store, part, ok, strike)
+    if learnt is not None:
+        for factor in factors:
+            _strike_new(store, factor, learnt[factor.label], ok, strike)
+    return Usable(ok, causes)
+
+
+def _strike_column(store: Store, name: str, strike: Any, fitting: bool) -> None:
+    column = store.column(name)
+    if isinstance(column, Categorical):
+        strike(column.codes < 0, f"{name} is missing")
+        return
+    # One pass decides the common case: a sum is finite only if nothing in it is missing or infinite
+    # (or it overflows, and then the exact look follows).
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.sum(column.values)):
+            return
+    infinite = np.isinf(column.values)
+    if infinite.any():
+        if fitting:
+            first = int(np.flatnonzero(infinite)[0])
+            raise DataError(
+                f"column '{name}' has {int(infinite.sum())} infinite values (first at row {first}); "
+                "replace them by missing values or remove these rows."
+            )
+        strike(infinite, f"{name} is infinite")
+    strike(np.isnan(column.values), f"{name} is missing")
+
+
+def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Any) -> None:
+    if ex.call_name(node) == "C":
+        return
+    value = ex.evaluate(node, store.values())
+    if isinstance(value, Categorical | list | str) or np.ndim(value) == 0:
+        return
+    array = np.asarray(value, dtype=np.float64)
+    if len(array) != store.frame.n:
+        return
+    finite = np.isfinite(array)
+    rows = ok & ~(finite if finite.ndim == 1 else finite.all(axis=tuple(range(1, finite.ndim))))
+    strike(rows, f"{ex.label(node, store.scope)} is not finite")
+    store.computed[ast.unparse(node)] = array
+
+
+def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarray, strike: Any) -> None:
+    if learnt.coding is not None:
+        found = fa.categories(factor, store.values(), store.categories)
+        codes = recode(found.codes, found.levels, learnt.coding.levels)
+        unseen = ok & (codes == -2)
+        if unseen.any():
+            names = [repr(found.levels[c]) for c in np.unique(found.codes[unseen])[:5]]
+            strike(unseen, f"{factor.label} has the unseen level {', '.join(names)}")
+        return
+    for call in fa.stateful_calls(factor.node, store.scope):
+        state = learnt.states.get(ast.unparse(call), {})
+        if ex.call_name(call) != "bs" or "lower_bound" not in state:
+            continue
+        if any(k.arg == "extrapolation" for k in call.keywords):
+            continue
+        x = fa.apply(fa.Factor("", call.args[0], "numeric", ()), learnt, store.values(), store.frame.n)[:, 0]
+        with np.errstate(invalid="ignore"):
+            outside = ok & ((x < state["lower_bound"]) | (x > state["upper_bound"]))
+        bounds = f"[{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
+        strike(outside, f"{ex.label(call, store.scope)} is outside the fit's range {bounds}")
