@@ -1,0 +1,23 @@
+"""Inference written once for all estimators: estimating functions, covariances, tests, bootstrap, bands."""
+
+from statinf.inference.bands import sup_t_critical
+from statinf.inference.bootstrap import Bootstrap, map_replicas, one_step
+from statinf.inference.estimating import EstimatingFunction
+from statinf.inference.hypotheses import WaldTest, delta_jacobian, linear_restrictions, wald
+from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
+
+__all__ = [
+    "Bootstrap",
+    "Covariance",
+    "EstimatingFunction",
+    "Moments",
+    "WaldTest",
+    "check_kind",
+    "covariance",
+    "delta_jacobian",
+    "linear_restrictions",
+    "map_replicas",
+    "one_step",
+    "sup_t_critical",
+    "wald",
+]
