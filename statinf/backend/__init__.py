@@ -16,21 +16,25 @@ from statinf.backend.kernel import Kernel, kernel, x64
 from statinf.backend.progress import progress_bar
 from statinf.backend.seeds import generator, key
 from statinf.backend.sharding import row_sharded_sum
+from statinf.backend.threads import cores, map_threads, row_blocks
 
 __all__ = [
     "Kernel",
     "accelerated",
     "bucket",
     "chunks",
+    "cores",
     "devices",
     "enable_compile_cache",
     "enforce_device",
     "generator",
     "kernel",
     "key",
+    "map_threads",
     "pad_axis",
     "pad_rows",
     "progress_bar",
+    "row_blocks",
     "row_sharded_sum",
     "rows_per_chunk",
     "set_device",

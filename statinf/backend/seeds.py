@@ -16,7 +16,7 @@ def generator(seed: int, *stream: int) -> np.random.Generator:
     (a replica's index, a fold) give independent draws, so results do not depend on the chunk size.
     """
     check_seed(seed)
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed, spawn_key=stream)))
+    return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=stream)))
 
 
 def key(seed: int, *stream: int) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.backend import progress_bar, rows_per_chunk
+from statinf.backend import cores, map_threads, progress_bar, rows_per_chunk
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import cluster_sums
@@ -171,12 +171,11 @@ def map_replicas(
     law: str = "mammen",
     clusters: np.ndarray | None = None,
     bytes_per_replica: float = 0.0,
-    threads: int = 2,
     show: bool | None = None,
 ) -> np.ndarray:
     """Apply a solver to the weights of all replicas, chunk by chunk.
 
-    Chunks run on a few threads: NumPy's random draws and matrix products release the interpreter.
+    Chunks run on a few threads, in waves: the random draws and the products release the interpreter.
 
     Parameters
     ----------
@@ -192,8 +191,6 @@ def map_replicas(
     bytes_per_replica : float
         What `solve` needs beside the weights.
     """
-    from concurrent.futures import ThreadPoolExecutor
-
     rows = units if clusters is None else len(clusters)
     fitting = rows_per_chunk(24.0 * rows + bytes_per_replica, 64 * 2**20, at_most=4 * BLOCK)
     size = max(BLOCK, fitting // BLOCK * BLOCK)
@@ -203,6 +200,8 @@ def map_replicas(
         weights = draw(kind, units, start, min(start + size, replicas), seed, law)
         return solve(weights if clusters is None else weights[:, clusters])
 
-    with ThreadPoolExecutor(max_workers=threads) as pool:
-        done = list(progress_bar(pool.map(run, starts), total=len(starts), label="bootstrap", show=show))
+    waves = [starts[i : i + cores()] for i in range(0, len(starts), cores())]
+    done: list[np.ndarray] = []
+    for wave in progress_bar(waves, label="bootstrap", show=show):
+        done += map_threads(run, wave, parallel=rows * replicas > 1 << 20)
     return np.concatenate(done)

@@ -134,8 +134,22 @@ class Family:
             return y + 0.1
         return y
 
+    def saturated(self, y: Any) -> Any:
+        """The part of the unit deviance that `terms` leaves out because it does not depend on the fit."""
+        if self.name == "binomial" and self.canonical:
+            special = namespace(y)[1]
+            return 2.0 * (special.xlogy(y, y) + special.xlogy(1 - y, 1 - y))
+        return 0.0 * y
+
     def terms(self, eta: Any, y: Any) -> tuple[Any, Any, Any]:
-        """Per row: score in eta, Fisher weight, and unit deviance, for one unit of weight and dispersion 1."""
+        """Per row: score in eta, Fisher weight, and unit deviance less `saturated`, at weight and dispersion 1."""
+        if self.name == "binomial" and self.canonical:
+            # One exponential and one logarithm a row: this is the inner loop of logistic regression.
+            xp, _ = namespace(eta)
+            tail = xp.exp(-xp.abs(eta))
+            mean = xp.where(eta >= 0, 1.0, tail) / (1.0 + tail)
+            fisher = xp.maximum(tail / ((1.0 + tail) * (1.0 + tail)), _TINY)
+            return y - mean, fisher, 2.0 * (xp.maximum(eta, 0.0) + xp.log1p(tail) - y * eta)
         mean = self.link.inverse(eta)
         slope = self.link.slope(eta)
         variance = self.variance(mean)

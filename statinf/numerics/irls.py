@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
+from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.families import Family
 from statinf.numerics.least_squares import TOLERANCE, independent_columns, triangular_factor
 
-_BLOCK_ELEMENTS = 1 << 18
+_PARALLEL_FROM = 1 << 21
+_WELL_CONDITIONED = 1e-4
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,15 @@ def fit_glm(
         If the steps do not shrink within `max_iterations`, with the last step's length.
     """
     w = np.ones(len(y)) if weights is None else weights
-    kept = independent_columns(triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance)
-    x = columns if kept.all() else columns[:, kept]
-    problem = _Problem(x, y, w, offset, family)
-    beta = problem.first_guess() if start is None else np.asarray(start, float)[kept]
+    problem = _Problem(columns, y, w, offset, family)
+    guess, spread = problem.first_guess()
+    kept = np.ones(columns.shape[1], dtype=bool)
+    if spread < _WELL_CONDITIONED:
+        kept = independent_columns(triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance)
+    if not kept.all():
+        problem = _Problem(columns[:, kept], y, w, offset, family)
+        guess, _ = problem.first_guess()
+    beta = guess if start is None else np.asarray(start, float)[kept]
     gram, score, deviance = problem.evaluate(beta)
     decrement = np.inf
     for iteration in range(1, max_iterations + 1):
@@ -100,8 +109,8 @@ def fit_glm(
     coef = np.full(columns.shape[1], np.nan)
     coef[kept] = beta
     eta = problem.predictor(beta)
-    information = w * family.terms(eta, y)[1]
-    return GlmSolution(coef, kept, triangular_factor(x, information), deviance, eta, iteration, decrement)
+    constant = float(w @ family.saturated(y))
+    return GlmSolution(coef, kept, problem.factor(gram, eta), deviance + constant, eta, iteration, decrement)
 
 
 def _advance(
@@ -139,37 +148,57 @@ class _Problem:
         eta = self.x @ beta
         return eta if self.offset is None else eta + self.offset
 
-    def first_guess(self) -> np.ndarray:
-        """One weighted least-squares step from means inside the family's range."""
-        mean = self.family.start(self.y, self.w)
-        eta = self.family.link.link(mean)
-        slope = self.family.link.slope(eta)
-        information = self.w * slope**2 / self.family.variance(mean)
-        target = eta + (self.y - mean) / slope - (0.0 if self.offset is None else self.offset)
-        k = self.x.shape[1]
-        gram, moment = np.zeros((k, k)), np.zeros(k)
-        for rows in self._blocks():
-            xw = self.x[rows] * information[rows, None]
-            gram += self.x[rows].T @ xw
-            moment += xw.T @ target[rows]
-        return _solve_information(gram, moment)
+    def first_guess(self) -> tuple[np.ndarray, float]:
+        """One weighted least-squares step from means inside the family's range, and the design's spread.
+
+        The spread is the smallest eigenvalue of the Gram matrix scaled to a unit diagonal.
+        """
+
+        def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+            y, w = self.y[rows], self.w[rows]
+            mean = self.family.start(y, w)
+            eta = self.family.link.link(mean)
+            slope = self.family.link.slope(eta)
+            information = w * slope**2 / self.family.variance(mean)
+            target = eta + (y - mean) / slope - (0.0 if self.offset is None else self.offset[rows])
+            half = self.x[rows] * np.sqrt(information)[:, None]
+            return half.T @ half, self.x[rows].T @ (information * target)
+
+        with np.errstate(all="ignore"):
+            sums = self._over_blocks(block)
+        gram, moment = (sum(parts) for parts in zip(*sums, strict=True))
+        return _solve_information(gram, moment), _smallest_eigenvalue(gram)
 
     def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Fisher information, score and deviance, summed over blocks that stay in cache."""
-        k = self.x.shape[1]
-        gram, score, deviance = np.zeros((k, k)), np.zeros(k), 0.0
-        with np.errstate(all="ignore"):
-            for rows in self._blocks():
-                x, w = self.x[rows], self.w[rows]
-                eta = x @ beta
-                if self.offset is not None:
-                    eta += self.offset[rows]
+
+        def block(rows: slice) -> tuple[np.ndarray, np.ndarray, float]:
+            x, w = self.x[rows], self.w[rows]
+            eta = x @ beta
+            if self.offset is not None:
+                eta += self.offset[rows]
+            with np.errstate(all="ignore"):
                 slope, information, unit = self.family.terms(eta, self.y[rows])
-                gram += x.T @ (x * (w * information)[:, None])
-                score += x.T @ (w * slope)
-                deviance += float(w @ unit)
+                half = x * np.sqrt(w * information)[:, None]
+            return half.T @ half, x.T @ (w * slope), float(w @ unit)
+
+        gram, score, deviance = (sum(parts) for parts in zip(*self._over_blocks(block), strict=True))
         return gram, score, deviance
 
-    def _blocks(self) -> list[slice]:
-        step = max(256, _BLOCK_ELEMENTS // max(self.x.shape[1], 1))
-        return [slice(i, i + step) for i in range(0, len(self.y), step)]
+    def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Triangular factor of the information: from the sums where they are accurate, else from the rows."""
+        if _smallest_eigenvalue(gram) > _WELL_CONDITIONED:
+            return np.linalg.cholesky(gram).T
+        return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
+
+    def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
+        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > _PARALLEL_FROM)
+
+
+def _smallest_eigenvalue(gram: np.ndarray) -> float:
+    """Of a Gram matrix scaled to a unit diagonal; 0 if it has an empty column or is not finite."""
+    diagonal = np.diag(gram)
+    if len(gram) == 0 or not np.isfinite(gram).all() or (diagonal <= 0).any():
+        return 0.0
+    scale = 1.0 / np.sqrt(diagonal)
+    return float(np.linalg.eigvalsh(gram * scale[:, None] * scale)[0])

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from statinf.backend import map_threads, row_blocks
+
 TOLERANCE = 1e-11
 """A column is aliased if less than this share of its length is left beside the columns before it."""
 
 _BLOCK_ELEMENTS = 1 << 17
+_PARALLEL_FROM = 1 << 21
 _REFINE_ABOVE = 300.0
 _REFINE_UP_TO = 1 << 20
 _REFINE_STEPS = 3
@@ -71,20 +74,21 @@ def triangular_factor(columns: np.ndarray, weights: np.ndarray | None = None, ex
     """
     n, p = columns.shape
     m = 0 if extra is None else extra.shape[1]
-    rows = max(4 * (p + m), _BLOCK_ELEMENTS // max(p + m, 1))
     root = None if weights is None else np.sqrt(weights)
-    out = np.empty((0, p + m))
-    for start in range(0, n, rows):
-        stop = min(start + rows, n)
-        block = np.empty((len(out) + stop - start, p + m), order="F")
-        block[: len(out)] = out
-        block[len(out) :, :p] = columns[start:stop]
+
+    def reduce(rows: slice) -> np.ndarray:
+        block = np.empty((rows.stop - rows.start, p + m), order="F")
+        block[:, :p] = columns[rows]
         if extra is not None:
-            block[len(out) :, p:] = extra[start:stop]
+            block[:, p:] = extra[rows]
         if root is not None:
-            block[len(out) :] *= root[start:stop, None]
-        out = np.linalg.qr(block, mode="r")
-    return out
+            block *= root[rows, None]
+        return np.linalg.qr(block, mode="r")
+
+    blocks = row_blocks(n, p + m, max(_BLOCK_ELEMENTS, 8 * (p + m) ** 2))
+    if len(blocks) == 1:
+        return reduce(blocks[0])
+    return np.linalg.qr(np.concatenate(map_threads(reduce, blocks, parallel=n * (p + m) > _PARALLEL_FROM)), mode="r")
 
 
 def independent_columns(factor: np.ndarray, p: int, tolerance: float = TOLERANCE) -> np.ndarray:

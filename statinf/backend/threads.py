@@ -1,0 +1,49 @@
+"""Blocks of rows on a few threads: NumPy and LAPACK release the interpreter while they work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+_MOST = 8
+
+
+def cores() -> int:
+    """Processors this process may use, at most eight."""
+    try:
+        available = len(os.sched_getaffinity(0))
+    except AttributeError:
+        available = os.cpu_count() or 1
+    return max(1, min(_MOST, available))
+
+
+def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: bool = True) -> list[B]:
+    """Apply a function to every item, in order; on several threads if it pays.
+
+    Inside the threads BLAS runs on one thread each: two layers of threads on one machine are many times
+    slower than either.
+
+    Parameters
+    ----------
+    function : callable
+    items : sequence
+    parallel : bool
+        Whether the work is large enough; a plain loop otherwise.
+    """
+    workers = min(cores(), len(items))
+    if not parallel or workers < 2:
+        return [function(item) for item in items]
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(function, items))
+
+
+def row_blocks(n: int, columns: int, elements: int = 1 << 18) -> list[slice]:
+    """Slices of rows whose blocks stay in cache."""
+    step = max(256, elements // max(columns, 1))
+    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
