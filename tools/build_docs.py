@@ -10,7 +10,10 @@ import pdoc.render
 
 from statinf.vignette import available, build_index, render
 
-INTRO = "Each page is a Quarto document that was run top to bottom. The functions are described in the [API reference](api/statinf.html)."
+INTRO = (
+    "Each page is a Quarto document that was run top to bottom. The functions are described in the "
+    "[API reference](api/statinf.html)."
+)
 
 
 def main(folder: Path) -> None:

@@ -54,7 +54,7 @@ def _computing() -> list[tuple[str, str]]:
     from statinf.backend import devices
 
     found = devices()
-    folder = jax.config.jax_compilation_cache_dir
+    folder = getattr(jax.config, "jax_compilation_cache_dir", None)
     rows = [("device", f"{device.platform}:{device.id} {device.device_kind}") for device in found]
     rows.append(("precision", "float64, inside statinf only"))
     rows.append(("cache", str(folder) if folder else "off (si.enable_compile_cache(path) turns it on)"))

@@ -7,10 +7,10 @@ import sys
 from importlib import metadata
 
 import pytest
+from statinf.results.methods import Method
 
 from statinf.cli import families, main
 from statinf.cli.methods import markdown, text
-from statinf.results.methods import Method
 
 METHODS = [
     Method("balance", "entropy", "statinf.balance.entropy", "Hainmueller 2012", "doubly robust for linear outcomes"),

@@ -6,12 +6,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+from statinf.results.demo import DemoSection
+from statinf.results.table import Table
 
 from statinf.cli import main
 from statinf.cli.report import prose
 from statinf.errors import ConvergenceError
-from statinf.results.demo import DemoSection
-from statinf.results.table import Table
 
 
 def figure():
