@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # The first that answers and is new enough: a name on the path may be a shim without a Python behind it.
 FIND_PYTHON = for p in $(PYTHON) python3 python3.12 python3.11 python3.13 python3.14 python; do \
 	if $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$p; break; fi; done
-INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --use-pep517 --constraint constraints.txt
 # One thread a process: the tests run side by side, and sums in another order differ in the last digit.
 SINGLE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 PYTEST_ARGS ?= -q -n 2 --dist worksteal

@@ -69,7 +69,7 @@ def test_nothing_names_the_machine(tmp_path):
 def test_peak_memory_is_that_of_the_call():
     size = 64e6
     peak = harness.peak_memory(partial(np.ones, int(size / 8)))
-    assert size / 1e6 <= peak < 1.5 * size / 1e6
+    assert size / 1e6 - 1 <= peak < 1.5 * size / 1e6  # the kernel counts pages in batches of some hundred kB
 
 
 @pytest.mark.parametrize(("value", "text"), [(12.34, "12.3 s"), (0.0123, "12.3 ms"), (4.2e-6, "4.2 µs"), (None, None)])
