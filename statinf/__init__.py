@@ -1,1 +1,67 @@
-"""statinf: statistical inference with one grammar of formulas, one kind of result, one float64 backend."""
+"""statinf: statistical inference with one grammar of formulas, one kind of result, one float64 backend.
+
+Every verb is `si.verb(formula, data, ...)`. Names are imported when they are first used, so that
+`import statinf` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from types import ModuleType
+from typing import Any
+
+_PUBLIC = {
+    "balance": "statinf.balance.verb",
+    "datasets": "",
+    "devices": "statinf.backend.device",
+    "enable_compile_cache": "statinf.backend.device",
+    "glm": "statinf.models.glm",
+    "joint": "statinf.results.derived",
+    "lm": "statinf.models.lm",
+    "load": "statinf.results.store",
+    "set_device": "statinf.backend.device",
+    "table": "statinf.results.side_by_side",
+    "ConvergenceError": "statinf.errors",
+    "DataError": "statinf.errors",
+    "FormulaError": "statinf.errors",
+    "InfeasibleError": "statinf.errors",
+    "NotIdentifiedError": "statinf.errors",
+    "OptionError": "statinf.errors",
+    "StatinfError": "statinf.errors",
+    "StatinfWarning": "statinf.errors",
+}
+
+__all__ = sorted([*_PUBLIC, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            return version("statinf")
+        except PackageNotFoundError:
+            return "0+unknown"
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'statinf' has no attribute {name!r}")
+    module = _PUBLIC[name]
+    value = importlib.import_module(f"statinf.{name}") if not module else getattr(importlib.import_module(module), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+class _Package(ModuleType):
+    """The package itself: a family's subpackage never hides the verb of the same name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, ModuleType) and _PUBLIC.get(name):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -369,8 +369,20 @@ def _learn_all(
         if ready is not None and ready.ndim == 1:
             learnt[factor.label], values[factor.label] = fa.Learnt({}), take(ready, index).reshape(n, 1)
             continue
-        learnt[factor.label], values[factor.label] = fa.learn(factor, found, store.values(index), n)
+        own = _own_rows(factor, store) if index is not None and factor.kind != "categorical" else None
+        if own is None:
+            learnt[factor.label], values[factor.label] = fa.learn(factor, found, store.values(index), n)
+        else:
+            learnt[factor.label], _ = fa.learn(factor, None, store.values(own), len(own))
+            values[factor.label] = fa.apply(factor, learnt[factor.label], store.values(index), n)
     return learnt, values
+
+
+def _own_rows(factor: fa.Factor, store: Store) -> np.ndarray | None:
+    """Rows that a transform learns from: as in R all on which its own columns are complete, used or not."""
+    if not fa.stateful_calls(factor.node, store.scope):
+        return None
+    return np.flatnonzero(usable_rows(store, [factor]).ok)
 
 
 def _outcomes(

@@ -11,7 +11,9 @@ from statinf.backend import progress_bar, rows_per_chunk
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import cluster_sums
-from statinf.inference.weights import BLOCK, draw
+from statinf.inference.weights import BLOCK, LAWS, draw
+
+__all__ = ["INTERVALS", "KINDS", "LAWS", "Bootstrap", "acceleration", "check_replicas", "cluster_sums", "map_replicas", "one_step"]
 
 KINDS = ("multiplier", "pairs", "bayesian", "wild")
 INTERVALS = ("percentile", "basic", "studentized", "bca", "normal")

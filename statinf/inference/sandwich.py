@@ -13,12 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.numerics.least_squares import leverages
 
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
@@ -43,7 +45,8 @@ class Moments:
     columns, working : ndarray, shape (n, q) and (n,), optional
         Regressors and (working) weights where scores are `columns * working * residual`; needed for
         the small-sample corrections HC2 and HC3.
-    leverage : ndarray, shape (n,), optional
+    factor : ndarray, shape (q, q), optional
+        Upper triangular, with factor' factor = columns' W columns; keeps leverages accurate.
     adjustment : ndarray, shape (n, q), optional
         What estimated weights add to each row's score.
     outside : ndarray, shape (m, q), optional
@@ -59,7 +62,7 @@ class Moments:
     model: np.ndarray | None = None
     columns: np.ndarray | None = None
     working: np.ndarray | None = None
-    leverage: np.ndarray | None = None
+    factor: np.ndarray | None = None
     adjustment: np.ndarray | None = None
     outside: np.ndarray | None = None
     outside_rows: np.ndarray | None = None
@@ -72,6 +75,14 @@ class Moments:
     def total(self) -> np.ndarray:
         """Scores with the adjustment for estimated weights, shape (n, q)."""
         return self.scores if self.adjustment is None else self.scores + self.adjustment
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """Diagonal of the weighted hat matrix, shape (n,)."""
+        if self.columns is None or self.working is None:
+            raise NotIdentifiedError("this estimator has no leverages, which HC2 and HC3 need; use HC0 or HC1.")
+        factor = np.linalg.cholesky(np.linalg.inv(self.bread)).T if self.factor is None else self.factor
+        return leverages(self.columns, factor, self.working)
 
     @property
     def influence(self) -> np.ndarray:
@@ -180,8 +191,6 @@ def _small_sample(nobs: float, df: float) -> float:
 
 
 def _leverage(moments: Moments, kind: str) -> np.ndarray:
-    if moments.leverage is None:
-        raise NotIdentifiedError(f"this estimator has no leverages, which {kind} needs; use HC0 or HC1.")
     worst = int(np.argmax(moments.leverage))
     if moments.leverage[worst] > 1.0 - 1e-10:
         raise NotIdentifiedError(

@@ -1,0 +1,1 @@
+"""The plain regressions that everything else leans on."""

@@ -1,0 +1,403 @@
+"""Generalised linear models by maximum likelihood (Nelder and Wedderburn 1972)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, OptionError, check_level, one_of
+from statinf.formula.design import Design
+from statinf.inference.distributions import t_quantile
+from statinf.inference.sandwich import Covariance, Moments, check_kind
+from statinf.models import regression as common
+from statinf.models.lm import prediction_rows
+from statinf.numerics.families import Family, family_of, log_likelihood
+from statinf.numerics.irls import GlmSolution, fit_glm
+from statinf.numerics.least_squares import TOLERANCE, leverages, scaled_condition
+from statinf.numerics.separation import separating_direction
+from statinf.results import Fit, stack_scores, to_caller
+
+CITATION = "maximum likelihood of a generalised linear model (Nelder and Wedderburn 1972)"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class GeneralizedFit(Fit):
+    """A generalised linear model.
+
+    Attributes
+    ----------
+    family, link : str
+    factor : ndarray, shape (k, k)
+        Upper triangular R with R'R the Fisher information at dispersion 1.
+    deviance, null_deviance : float
+    dispersion : float
+        1 for binomial and poisson, else Pearson's chi-square over the residual degrees of freedom.
+    loglik : float
+    iterations : int
+    """
+
+    family: str
+    link: str
+    factor: np.ndarray
+    deviance: float
+    null_deviance: float
+    dispersion: float
+    loglik: float
+    iterations: int
+    df_null: float
+
+    @property
+    def _family(self) -> Family:
+        return family_of(self.family, self.link)
+
+    @property
+    def normal_reference(self) -> bool:  # type: ignore[override]
+        """z for known dispersion, t otherwise, as R's summary.glm."""
+        return self._family.known_dispersion
+
+    def glance_items(self) -> dict[str, Any]:
+        k = len(self.factor) + (0 if self._family.known_dispersion else 1)
+        return {
+            "nobs": self.nobs,
+            "df_resid": self.df_resid,
+            "deviance": self.deviance,
+            "null_deviance": self.null_deviance,
+            "df_null": self.df_null,
+            "dispersion": self.dispersion,
+            "loglik": self.loglik,
+            "aic": -2 * self.loglik + 2 * k,
+            "bic": -2 * self.loglik + np.log(self.nobs) * k,
+            "iterations": self.iterations,
+        }
+
+    @property
+    def title(self) -> str:
+        return f"Generalised linear model: {self.family}, {self.link} link"
+
+    def summary_facts(self) -> dict[str, Any]:
+        g = self.glance_items()
+        keys = {"Observations": "nobs", "Residual df": "df_resid", "Deviance": "deviance", "Null deviance": "null_deviance"}
+        facts = {label: g[key] for label, key in keys.items()} | {"AIC": g["aic"]}
+        facts["Residual df"] = int(g["df_resid"])
+        return facts if self._family.known_dispersion else facts | {"Dispersion": self.dispersion}
+
+    def _rows(self) -> tuple[Design, np.ndarray, np.ndarray]:
+        """The design, its columns that are not aliased, and the linear predictor."""
+        made = self._need_rows("residuals")
+        matrix = made.parts[0]
+        x = matrix.values if self.estimable.all() else matrix.values[:, self.estimable]
+        return made, x, common.predictor(matrix, self.theta, made.offset)
+
+    def moments(self) -> Moments:
+        made, x, eta = self._rows()
+        inverse = np.linalg.inv(self.factor)
+        bread = inverse @ inverse.T
+        slope, information, _ = self._family.terms(eta, made.y)
+        unit = x * slope[:, None]
+        stacked = {}
+        if made.weights_object is not None:
+            stacked = stack_scores(made.weights_object, made.rows, unit)
+        return Moments(
+            unit * made.weights[:, None],
+            bread,
+            self.nobs,
+            self.df_resid,
+            bread * self.dispersion,
+            columns=x,
+            working=made.weights * information,
+            factor=self.factor,
+            **stacked,
+        )
+
+    def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        from statinf.numerics.irls_batch import refit_glm
+
+        if studentize:
+            raise NotIdentifiedError("studentised bootstrap intervals are for linear regressions; use interval='bca'.")
+        made, x, _ = self._rows()
+        start = self.theta[self.estimable]
+
+        def solve(w: np.ndarray) -> np.ndarray:
+            return refit_glm(x, made.y, self._family, w * made.weights, offset=made.offset, start=start)
+
+        return solve
+
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, scale: str = "response"
+    ) -> Any:
+        """Predicted means, one row out per row in.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            The data of the fit by default.
+        interval : {None, "confidence"}
+            Limits for the mean, made on the link's scale and mapped back.
+        level : float
+        scale : {"response", "link"}
+
+        Returns
+        -------
+        data frame
+            Columns fit, std_error and, with an interval, lower and upper.
+        """
+        import pandas as pd
+
+        one_of("scale", scale, ("response", "link"))
+        check_level(level)
+        if interval == "prediction":
+            raise NotIdentifiedError("a generalised linear model has no closed-form prediction interval; use interval='confidence' or si.conformal.")
+        if interval is not None:
+            one_of("interval", interval, ("confidence",))
+        rows = prediction_rows(self, newdata)
+        matrix = rows.parts["covariates"]
+        eta = common.predictor(matrix, self.theta, rows.offset)
+        se = common.predictor_se(matrix, self.theta, self.cov.matrix)
+        inverse = self._family.link.inverse if scale == "response" else (lambda e: e)
+        slope = np.abs(self._family.link.slope(eta)) if scale == "response" else 1.0
+        columns = {"fit": inverse(eta), "std_error": slope * se}
+        if interval is not None:
+            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
+            limits = np.stack([inverse(eta - half), inverse(eta + half)])
+            columns |= {"lower": limits.min(axis=0), "upper": limits.max(axis=0)}
+        return to_caller(pd.DataFrame(columns), rows.kind)
+
+    def residuals(self, kind: str = "deviance") -> np.ndarray:
+        """Residuals of the rows used, shape (n,).
+
+        Parameters
+        ----------
+        kind : {"deviance", "pearson", "response", "working"}
+        """
+        one_of("kind", kind, ("deviance", "pearson", "response", "working"))
+        made, _, eta = self._rows()
+        family = self._family
+        mean = family.link.inverse(eta)
+        raw = made.y - mean
+        if kind == "response":
+            return raw
+        if kind == "working":
+            return raw / family.link.slope(eta)
+        if kind == "pearson":
+            return raw * np.sqrt(made.weights / family.variance(mean))
+        return np.sign(raw) * np.sqrt(np.maximum(made.weights * family.unit_deviance(made.y, mean), 0.0))
+
+    def augment(self) -> Any:
+        """The data of the fit with columns fitted, residual (deviance), leverage and std_residual."""
+        made, x, eta = self._rows()
+        h = leverages(x, self.factor, made.weights * self._family.terms(eta, made.y)[1])
+        residual = self.residuals("deviance")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            standard = np.where(h < 1 - 1e-10, residual / np.sqrt(self.dispersion * (1.0 - h)), np.nan)
+        columns = {"fitted": self._family.link.inverse(eta), "residual": residual, "leverage": h, "std_residual": standard}
+        return common.augmented(made, columns)
+
+    def plot(self, kind: str = "coefficients", **options: Any) -> Any:
+        """Coefficients with intervals, or four residual diagnostics (`kind="residuals"`)."""
+        if kind != "residuals":
+            return Fit.plot(self, kind, **options)
+        from statinf.plotting.residuals import plot_residuals
+
+        made, x, eta = self._rows()
+        h = leverages(x, self.factor, made.weights * self._family.terms(eta, made.y)[1])
+        residual = self.residuals("deviance")
+        standard = residual / np.sqrt(self.dispersion * np.maximum(1.0 - h, 1e-10))
+        return plot_residuals(eta, residual, standard, h, fitted_label="linear predictor", **options)
+
+
+def glm(
+    formula: str,
+    data: Any,
+    *,
+    family: str = "gaussian",
+    link: str | None = None,
+    vcov: Any = None,
+    weights: Any = None,
+    cluster: Any = None,
+    na_action: str = "drop",
+    context: Mapping[str, Any] | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 100,
+) -> GeneralizedFit:
+    """Fit a generalised linear model.
+
+    Parameters
+    ----------
+    formula : str
+        `outcome ~ terms`, with `offset()` if there is one. Binomial outcomes are 0 and 1, or shares of
+        successes with the numbers of trials as weights.
+    data : data frame
+        As `statinf.lm` takes it.
+    family : {"gaussian", "binomial", "poisson", "gamma"}
+    link : str, optional
+        binomial: "logit" (default), "probit", "cloglog". poisson: "log" (default), "identity", "sqrt".
+        gamma: "log" (default; R's is "inverse"), "inverse", "identity". gaussian: "identity" (default),
+        "log", "inverse".
+    vcov : str or mapping, optional
+        "iid" (the inverse Fisher information, the default), "HC0" to "HC3", `{"cluster": "column"}`; the
+        stacked sandwich (HC0) is the default with a `Weights` object.
+    weights : array of shape (rows,), str or Weights, optional
+        Prior weights as in R's `glm`.
+    cluster, na_action, context
+        As in `statinf.lm`.
+    tolerance : float
+        On the last step's length in the information's norm, relative to the root of the deviance.
+    max_iterations : int
+
+    Returns
+    -------
+    GeneralizedFit
+
+    Raises
+    ------
+    DataError
+        If the outcome lies outside the family's range.
+    NotIdentifiedError
+        If covariates separate the outcomes, so that no finite maximum exists; the message names them.
+    ConvergenceError
+        If Fisher scoring does not converge.
+
+    References
+    ----------
+    Nelder and Wedderburn (1972), Journal of the Royal Statistical Society A 135.
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> fit = si.glm("am ~ wt", si.datasets.load("mtcars"), family="binomial")
+    >>> fit.params.round(3).to_dict()
+    {'Intercept': 12.04, 'wt': -4.024}
+    """
+    if vcov is not None:
+        check_kind(vcov)
+    chosen_family = family_of(family, link)
+    made = common.regression_design(
+        formula, data, weights=weights, vcov=vcov, cluster=cluster, na_action=na_action, context=context
+    )
+    matrix = made.parts[0]
+    name = made.response_names[0]
+    _check_range(made.y, made.weights, chosen_family, name)
+    common.check_outcome(made.y, made.weights, name)
+    nobs = int(np.count_nonzero(made.weights > 0))
+    solution = _solve(made, chosen_family, tolerance, max_iterations)
+    rank = len(solution.factor)
+    common.check_size(nobs, rank, matrix.names)
+    common.warn_aliased(matrix, solution.kept, scaled_condition(solution.factor))
+    _check_separation(made, chosen_family, solution)
+    mean = chosen_family.link.inverse(solution.eta)
+    df_resid = float(nobs - rank)
+    dispersion = 1.0
+    if not chosen_family.known_dispersion:
+        pearson = float(np.sum(made.weights * (made.y - mean) ** 2 / chosen_family.variance(mean)))
+        dispersion = pearson / df_resid if df_resid > 0 else np.nan
+    for_likelihood = solution.deviance / made.weights.sum() if chosen_family.name == "gamma" else dispersion
+    fit = GeneralizedFit(
+        method="glm",
+        formula=made.recipe.formula,
+        citation=CITATION,
+        nobs=nobs,
+        terms=matrix.names,
+        theta=solution.coef,
+        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
+        df_resid=df_resid,
+        recipe=made.recipe,
+        kind=made.kind,
+        dropped=made.dropped,
+        design=made,
+        family=chosen_family.name,
+        link=chosen_family.link.name,
+        factor=solution.factor,
+        deviance=solution.deviance,
+        null_deviance=_null_deviance(made, chosen_family, matrix.intercept),
+        dispersion=dispersion,
+        loglik=log_likelihood(chosen_family, made.y, mean, made.weights, for_likelihood),
+        iterations=solution.iterations,
+        df_null=float(nobs - int(matrix.intercept)),
+    )
+    return replace(fit, cov=fit._covariance(check_kind(common.default_vcov(vcov, cluster, made, "iid"))))
+
+
+def _solve(made: Design, family: Family, tolerance: float, max_iterations: int) -> GlmSolution:
+    options: dict[str, Any] = {"weights": made.weights, "offset": made.offset}
+    try:
+        return fit_glm(
+            made.parts[0].values, made.y, family, tolerance=tolerance, max_iterations=max_iterations,
+            alias_tolerance=TOLERANCE, **options,
+        )
+    except ConvergenceError:
+        _name_separation(made, family)
+        raise
+
+
+def _check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:
+    used = y[weights > 0]
+    rules = {
+        "binomial": ((used < 0) | (used > 1), "between 0 and 1 (shares of successes, with trials as weights)"),
+        "poisson": (used < 0, "at least 0"),
+        "gamma": (used <= 0, "above 0"),
+        "gaussian": ((used <= 0) if family.link.name in ("log",) else np.zeros(len(used), bool), "above 0 for the log link"),
+    }
+    wrong, domain = rules[family.name]
+    if wrong.any():
+        example = used[np.argmax(wrong)]
+        raise DataError(f"the outcome '{name}' of a {family.name} model must lie {domain}; {int(wrong.sum())} rows do not, such as {example:g}.")
+
+
+def _check_separation(made: Design, family: Family, solution: GlmSolution) -> None:
+    """Look for separation only where the fit shows its sign: means that have run into their bounds."""
+    mean = family.link.inverse(solution.eta)
+    positive = made.weights > 0
+    if family.name == "binomial":
+        extreme = positive & (np.minimum(mean, 1 - mean) < 1e-7)
+    elif family.name == "poisson" and family.link.name == "log":
+        extreme = positive & (made.y == 0) & (mean < 1e-7)
+    else:
+        return
+    if extreme.any():
+        _name_separation(made, family)
+
+
+def _name_separation(made: Design, family: Family) -> None:
+    if family.name not in ("binomial", "poisson"):
+        return
+    positive = made.weights > 0
+    kept = ~_aliased(made)
+    x, y = made.parts[0].values[positive][:, kept], made.y[positive]
+    lower = y == 0
+    upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
+    direction = separating_direction(x, lower, upper)
+    if direction is None:
+        return
+    names = [n for n, k in zip(made.parts[0].names, kept, strict=True) if k]
+    scale = np.abs(direction) * np.abs(x).max(axis=0)
+    guilty = [names[j] for j in np.argsort(-scale) if scale[j] > 1e-6 and names[j] != "Intercept"]
+    moved = int(np.count_nonzero(np.abs(x @ direction) > 1e-7))
+    raise NotIdentifiedError(
+        f"separation: the outcomes of {moved} of {len(y)} rows are predicted perfectly by {', '.join(map(repr, guilty[:5])) or 'the design'}, "
+        "so the likelihood has no finite maximum. Remove or merge what separates, or use a penalised method."
+    )
+
+
+def _aliased(made: Design) -> np.ndarray:
+    from statinf.numerics.least_squares import independent_columns, triangular_factor
+
+    values = made.parts[0].values
+    return ~independent_columns(triangular_factor(values, (made.weights > 0).astype(float)), values.shape[1])
+
+
+def _null_deviance(made: Design, family: Family, intercept: bool) -> float:
+    if not intercept:
+        eta = np.zeros(made.n) if made.offset is None else made.offset
+        with np.errstate(all="ignore"):
+            return float(made.weights @ family.unit_deviance(made.y, family.link.inverse(eta)))
+    if made.offset is None:
+        mean = np.full(made.n, np.average(made.y, weights=made.weights))
+        return float(made.weights @ family.unit_deviance(made.y, mean))
+    ones = np.ones((made.n, 1))
+    try:
+        return fit_glm(ones, made.y, family, weights=made.weights, offset=made.offset).deviance
+    except (ConvergenceError, OptionError):
+        return np.nan

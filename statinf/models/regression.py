@@ -1,0 +1,121 @@
+"""What linear and generalised linear fits share: columns, predictions of the linear predictor, checks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import AliasedWarning, DataError, NumericalWarning
+from statinf.formula.design import Design, design
+from statinf.formula.matrix import Matrix
+
+NEARLY_ALIASED = 1e8
+
+
+def regression_design(
+    formula: str,
+    data: Any,
+    *,
+    weights: Any,
+    vcov: Any,
+    cluster: Any,
+    na_action: str,
+    context: Mapping[str, Any] | None,
+) -> Design:
+    """Design of a regression; rows without a cluster named by `vcov` are left out as well."""
+    names: list[str] = []
+    for given in (cluster, vcov.get("cluster") if isinstance(vcov, Mapping) else None):
+        if isinstance(given, str):
+            names.append(given)
+        elif isinstance(given, Sequence) and all(isinstance(g, str) for g in given):
+            names.extend(given)
+    groups: Any = list(dict.fromkeys(names)) if names else cluster
+    made = design(formula, data, weights=weights, cluster=groups, na_action=na_action, context=context)
+    if made.parts[0].p == 0:
+        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    return made
+
+
+def default_vcov(vcov: Any, cluster: Any, made: Design, otherwise: str) -> Any:
+    """The covariance asked for, else clusters if given, else the stacked sandwich for estimated weights."""
+    if vcov is not None:
+        return vcov
+    if cluster is not None:
+        return {"cluster": next(iter(made.clusters)) if len(made.clusters) == 1 else list(made.clusters)}
+    return "HC0" if made.weights_object is not None else otherwise
+
+
+def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
+    """One warning that names the aliased columns, or says that some are nearly so."""
+    if not kept.all():
+        names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
+        warnings.warn(
+            f"dropped because other columns determine them: {names}. Their coefficients have no estimate.",
+            AliasedWarning,
+            stacklevel=4,
+        )
+    if condition > NEARLY_ALIASED:
+        warnings.warn(
+            f"the columns are nearly aliased (condition number {condition:.1e} after scaling): about "
+            f"{max(0, 16 - int(np.log10(condition)))} digits of the coefficients can be trusted.",
+            NumericalWarning,
+            stacklevel=4,
+        )
+
+
+def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
+    """Refuse an outcome that does not vary."""
+    used = y[weights > 0]
+    if len(used) > 1 and np.all(used == used[0]):
+        raise DataError(f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain.")
+
+
+def check_size(nobs: int, p: int, names: Sequence[str]) -> None:
+    """Refuse fits with fewer rows than columns."""
+    if nobs < p:
+        raise DataError(
+            f"{nobs} {'row' if nobs == 1 else 'rows'} of positive weight cannot determine {p} coefficients "
+            f"({', '.join(names[:8])}{', ...' if p > 8 else ''}); use fewer terms, or a penalised method."
+        )
+
+
+def predictor(matrix: Matrix, theta: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
+    """Linear predictor of rows; aliased coefficients contribute nothing."""
+    kept = ~np.isnan(theta)
+    eta = matrix.values @ theta if kept.all() else matrix.values[:, kept] @ theta[kept]
+    return eta if offset is None else eta + offset
+
+
+def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Standard error of the linear predictor of rows, shape (n,)."""
+    kept = ~np.isnan(theta)
+    x = matrix.values if kept.all() else matrix.values[:, kept]
+    variance = np.einsum("ij,ij->i", x @ covariance, x)
+    # A variance that rounding made negative is zero; NaN rows stay NaN.
+    return np.sqrt(np.where(variance < 0, 0.0, variance))
+
+
+def scatter(values: np.ndarray, design_: Design) -> np.ndarray:
+    """Values of the rows used, spread over the caller's rows; NaN elsewhere."""
+    out = np.full(design_.n_total, np.nan)
+    out[design_.rows] = values
+    return out
+
+
+def augmented(design_: Design, columns: Mapping[str, np.ndarray]) -> Any:
+    """The caller's frame with further columns, in the caller's kind."""
+    import narwhals as nw
+
+    native = design_.frame.native
+    frame = nw.from_native(native, eager_only=True)
+    taken = set(frame.columns)
+    new = [
+        nw.new_series(name if name not in taken else f"{name}_", scatter(values, design_), backend=frame.implementation)
+        for name, values in columns.items()
+    ]
+    if frame.implementation.is_pandas():
+        new = [nw.from_native(s.to_native().set_axis(native.index), series_only=True) for s in new]
+    return frame.with_columns(*new).to_native()

@@ -1,0 +1,31 @@
+"""Tables back in the caller's kind of data frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def to_caller(frame: Any, kind: str) -> Any:
+    """Turn a pandas frame into the caller's kind: pandas, polars or pyarrow; pandas for all others.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Its index is not carried over.
+    kind : str
+        Kind of the caller's frame, as `Frame.kind` names it.
+    """
+    plain = frame.reset_index(drop=True)
+    if kind == "polars":
+        import polars as pl
+
+        return pl.DataFrame({str(c): _listed(plain[c]) for c in plain.columns})
+    if kind == "pyarrow":
+        import pyarrow as pa
+
+        return pa.table({str(c): pa.array(_listed(plain[c])) for c in plain.columns})
+    return plain
+
+
+def _listed(column: Any) -> Any:
+    return column.to_numpy() if column.dtype.kind in "fiub" else [None if v != v else v for v in column.tolist()]

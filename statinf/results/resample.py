@@ -1,0 +1,129 @@
+"""`fit.bootstrap`: the same fit with draws of its estimate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+
+from statinf.backend.seeds import check_seed
+from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
+from statinf.inference import bootstrap as engine
+from statinf.inference.sandwich import Covariance, covariance
+from statinf.results.fit import Fit
+
+F = TypeVar("F", bound=Fit)
+
+
+def bootstrap(
+    fit: F,
+    replicas: int = 999,
+    kind: str = "multiplier",
+    *,
+    seed: int = 0,
+    law: str = "mammen",
+    cluster: Any = None,
+    studentize: bool = False,
+    progress: bool | None = None,
+) -> F:
+    """Bootstrap a fit.
+
+    Parameters
+    ----------
+    fit : Fit
+    replicas : int
+    kind : {"multiplier", "pairs", "bayesian", "wild"}
+        "multiplier" perturbs influence values and refits nothing; it accounts for estimated weights.
+        "pairs" redraws rows, "bayesian" gives them exponential weights (Rubin 1981), and both refit.
+        "wild" flips residuals scaled by their leverage (Wu 1986; HC2) in linear regressions.
+    seed : int
+    law : {"mammen", "rademacher", "normal", "exponential"}
+        Of the multipliers of "multiplier" and "wild".
+    cluster : str, optional
+        Draw clusters instead of rows; the fit's own cluster column by default.
+    studentize : bool
+        Keep an HC1 standard error of every draw, for `conf_int(interval="studentized")`; "pairs" and
+        "bayesian" of linear regressions.
+    progress : bool, optional
+        None shows a bar in a terminal on work over two seconds.
+
+    Returns
+    -------
+    Fit
+        Its covariance is that of the draws, its limits are percentiles of them unless another
+        `interval=` is asked for, and `draws` holds them.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If this estimator does not have that bootstrap.
+    ConvergenceError
+        If more than a tenth of the refits have no solution.
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> fit = si.lm("mpg ~ wt", si.datasets.load("mtcars")).bootstrap(199, kind="pairs", seed=1)
+    >>> fit.draws.draws.shape
+    (199, 2)
+    """
+    one_of("kind", kind, engine.KINDS)
+    one_of("law", law, engine.LAWS)
+    check_seed(seed)
+    engine.check_replicas(replicas)
+    design = fit._need_rows("bootstrap draws")
+    codes = _clusters(fit, cluster)
+    theta = fit.theta[fit.estimable]
+    if studentize and kind not in ("pairs", "bayesian"):
+        raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
+    if kind in ("multiplier", "wild"):
+        influence = fit.moments().influence if kind == "multiplier" else fit.wild_influence()
+        made = engine.one_step(
+            theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress
+        )
+        made = replace(made, kind=kind)
+    else:
+        if getattr(design.weights_object, "derivative", None) is not None:
+            raise NotIdentifiedError(
+                f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', which re-estimates them."
+            )
+        made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
+    before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
+    kept = dict(fit.kept_covariances) | {"before bootstrap": before}
+    cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df)
+    return replace(fit, cov=cov, draws=made, kept_covariances=kept)
+
+
+def _clusters(fit: Fit, cluster: Any) -> np.ndarray | None:
+    name = cluster
+    if name is None and isinstance(fit.cov.kind, dict):
+        name = fit.cov.kind["cluster"]
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise OptionError("the bootstrap draws one kind of cluster; give cluster='column'.")
+    return fit._need_rows("bootstrap draws").cluster_codes(name)
+
+
+def _refits(
+    fit: Fit, theta: np.ndarray, replicas: int, kind: str, seed: int, codes: np.ndarray | None, studentize: bool, show: bool | None
+) -> engine.Bootstrap:
+    solve = fit.refit_solver(studentize)
+    influence = fit.moments().influence
+    units = len(influence) if codes is None else int(codes.max()) + 1
+    out = engine.map_replicas(solve, units, replicas, kind=kind, seed=seed, clusters=codes, show=show)
+    good = np.isfinite(out).all(axis=1)
+    failed = int((~good).sum())
+    if failed > replicas / 10:
+        raise ConvergenceError(
+            f"{failed} of {replicas} bootstrap refits have no solution (a level or a direction of the design is not drawn); "
+            "use kind='bayesian', which keeps every row, or kind='multiplier'."
+        )
+    q = len(theta)
+    errors = out[good, q:] if studentize else None
+    clusters = 0 if codes is None else units
+    summed = influence if codes is None else engine.cluster_sums(influence, codes)
+    return engine.Bootstrap(
+        out[good, :q], kind, "", seed, engine.acceleration(summed), errors, clusters=clusters, failed=failed
+    )

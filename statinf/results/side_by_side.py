@@ -1,0 +1,105 @@
+"""Fits side by side in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from statinf.errors import OptionError, check_level, one_of
+from statinf.results.fit import Fit
+from statinf.results.table import Table, format_number
+
+_STATISTICS = (("nobs", "Observations"), ("r_squared", "R2"), ("adj_r_squared", "Adjusted R2"), ("aic", "AIC"), ("bic", "BIC"))
+
+
+def table(
+    *fits: Fit,
+    names: Sequence[str] | None = None,
+    level: float = 0.95,
+    show: str = "std_error",
+    stars: bool = False,
+    digits: int = 4,
+) -> Table:
+    """Coefficients of several fits side by side.
+
+    Parameters
+    ----------
+    *fits : Fit
+        Or one list of them.
+    names : sequence of str, optional
+        Heading of each column; (1), (2), ... by default.
+    level : float
+        Of the intervals, where they are shown.
+    show : {"std_error", "conf_int", "statistic", "p_value"}
+        What stands in brackets below each estimate.
+    stars : bool
+        Mark p-values below 0.1, 0.05 and 0.01.
+    digits : int
+        Significant digits.
+
+    Returns
+    -------
+    Table
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> data = si.datasets.load("mtcars")
+    >>> print(si.table(si.lm("mpg ~ wt", data), si.lm("mpg ~ wt + hp", data)))
+    term               (1)         (2)
+    ----------------------------------
+    Intercept        37.29       37.23
+                   (2.282)     (2.161)
+    wt              -5.344      -3.878
+                  (0.6806)    (0.7189)
+    hp                        -0.03177
+                            (0.007625)
+    ----------------------------------
+    Observations        32          32
+    R2              0.7528      0.8268
+    Adjusted R2     0.7446      0.8148
+    AIC              166.0       156.7
+    BIC              170.4       162.5
+    Std. errors        HC1         HC1
+    """
+    if len(fits) == 1 and isinstance(fits[0], list | tuple):
+        fits = tuple(fits[0])
+    one_of("show", show, ("std_error", "conf_int", "statistic", "p_value"))
+    check_level(level)
+    if not fits or not all(isinstance(f, Fit) for f in fits):
+        raise OptionError("table() takes fitted results, such as si.table(fit1, fit2).")
+    heads = list(names) if names is not None else [f"({i + 1})" for i in range(len(fits))]
+    if len(heads) != len(fits):
+        raise OptionError(f"names has {len(heads)} entries for {len(fits)} fits.")
+    terms = list(dict.fromkeys(t for f in fits for t in f.terms))
+    rows: list[tuple[str, ...]] = []
+    for term in terms:
+        cells = [_cells(f, term, level, show, stars, digits) for f in fits]
+        rows.append((term, *(c[0] for c in cells)))
+        rows.append(("", *(c[1] for c in cells)))
+    cut = len(rows)
+    glances = [f.glance_items() for f in fits]
+    for key, label in _STATISTICS:
+        if any(key in g for g in glances):
+            rows.append((label, *(format_number(g.get(key), digits) for g in glances)))
+    rows.append(("Std. errors", *(f.cov.label for f in fits)))
+    notes = ("* p < 0.1, ** p < 0.05, *** p < 0.01",) if stars else ()
+    return Table(("term", *heads), tuple(rows), notes=notes, rules=(cut,))
+
+
+def _cells(fit: Fit, term: str, level: float, show: str, stars: bool, digits: int) -> tuple[str, str]:
+    if term not in fit.terms:
+        return "", ""
+    i = fit.terms.index(term)
+    if not fit.estimable[i]:
+        return "aliased", ""
+    p = float(fit.pvalues.iloc[i])
+    mark = "" if not stars else "*" * sum(p < cut for cut in (0.1, 0.05, 0.01))
+    if show == "conf_int":
+        low, high = (float(v) for v in np.array(fit.conf_int(level).iloc[i]))
+        below = f"[{format_number(low, digits)}, {format_number(high, digits)}]"
+    else:
+        value = {"std_error": fit.std_errors.iloc[i], "statistic": fit.statistics[i], "p_value": p}[show]
+        below = f"({format_number(float(value), digits)})"
+    return format_number(fit.theta[i], digits) + mark, below

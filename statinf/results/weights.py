@@ -1,0 +1,165 @@
+"""`Weights`: row weights that know how they were estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, NotIdentifiedError
+from statinf.results.base import Result
+from statinf.results.table import Table, format_number
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Weights(Result):
+    """Estimated row weights that any verb takes as `weights=`.
+
+    They carry the estimating function of their own parameters, so that standard errors downstream are
+    those of the stacked system. Where that theory is missing (`derivative` is None) the weights are
+    treated as fixed, and the label of the standard errors says so.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+        One weight a row used.
+    used : ndarray of int, shape (n,)
+        Row numbers, from 0, in the caller's frame.
+    n_total : int
+        Rows of the caller's frame.
+    estimand : str
+    derivative : ndarray, shape (n, k), optional
+        Derivatives of the weights by the k parameters behind them.
+    influence : ndarray, shape (n, k), optional
+        Influence of each row on those parameters: their error is about the sum.
+    other_influence : ndarray, shape (m, k), optional
+        The same for the rows of a second, independent sample.
+    """
+
+    values: np.ndarray
+    used: np.ndarray
+    n_total: int
+    estimand: str = ""
+    derivative: np.ndarray | None = None
+    influence: np.ndarray | None = None
+    other_influence: np.ndarray | None = None
+    kind: str = field(default="pandas")
+
+    offers = "values, ess, diagnostics() and plot()"
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size of all rows, (sum w)^2 / sum w^2."""
+        return float(self.values.sum() ** 2 / (self.values**2).sum())
+
+    def full(self, fill: float = np.nan) -> np.ndarray:
+        """One weight a row of the caller's frame, shape (n_total,); `fill` for rows not used."""
+        out = np.full(self.n_total, fill)
+        out[self.used] = self.values
+        return out
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self.values, dtype=dtype)
+
+    def diagnostics(self) -> Any:
+        """Balance before and after weighting, in the caller's kind of data frame."""
+        raise NotIdentifiedError(f"weights of '{self.method}' have no balance diagnostics; they offer {self.offers}.")
+
+    def score(self, newdata: Any) -> np.ndarray:
+        """The weight of each new row, shape (rows,)."""
+        raise NotIdentifiedError(f"weights of '{self.method}' are defined on their own rows only; they cannot score new ones.")
+
+    def summary(self) -> Table:
+        """Sizes, range and effective sample size."""
+        v = self.values
+        rows = [
+            ("rows used", str(len(v))),
+            ("effective sample size", format_number(self.ess)),
+            ("smallest", format_number(v.min())),
+            ("median", format_number(float(np.median(v)))),
+            ("largest", format_number(v.max())),
+            ("zero", str(int((v == 0).sum()))),
+        ]
+        facts = (("Formula", self.formula), ("Estimand", self.estimand))
+        notes = (f"Method: {self.citation}.",) if self.citation else ()
+        return Table(("weights", "value"), tuple(rows), title=f"Weights: {self.method}", facts=facts, notes=notes)
+
+    def __mul__(self, other: Weights) -> Weights:
+        """The product of two weights on the rows that both use; their estimation errors add up."""
+        if not isinstance(other, Weights):
+            return NotImplemented
+        return _product(self, other)
+
+
+def _product(a: Weights, b: Weights) -> Weights:
+    if a.n_total != b.n_total:
+        raise DataError(f"weights on frames of {a.n_total} and {b.n_total} rows cannot be multiplied; make them on one frame.")
+    used, ia, ib = np.intersect1d(a.used, b.used, return_indices=True)
+    if len(used) == 0:
+        raise DataError("the weights share no row.")
+    if a.other_influence is not None or b.other_influence is not None:
+        raise NotIdentifiedError("weights from a second sample cannot be multiplied with others.")
+    va, vb = a.values[ia], b.values[ib]
+    # Rows that only one of the two uses still moved its parameters: the union carries the influence.
+    pieces = [(a, ia, vb), (b, ib, va)]
+    known = [p for p in pieces if p[0].derivative is not None and p[0].influence is not None]
+    derivative = influence = None
+    if known:
+        derivative = np.concatenate([w.derivative[i] * v[:, None] for w, i, v in known], axis=1)  # type: ignore[index]
+        if all(len(w.used) == len(used) for w, _, _ in known):
+            influence = np.concatenate([w.influence[i] for w, i, _ in known], axis=1)  # type: ignore[index]
+        else:
+            raise DataError("the weights were estimated on different rows; estimate them on the same rows to multiply them.")
+    return Weights(
+        method=f"{a.method} x {b.method}",
+        formula=f"{a.formula}; {b.formula}",
+        citation="; ".join(c for c in (a.citation, b.citation) if c),
+        nobs=len(used),
+        values=va * vb,
+        used=used,
+        n_total=a.n_total,
+        estimand=a.estimand,
+        derivative=derivative,
+        influence=influence,
+        kind=a.kind,
+    )
+
+
+def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, np.ndarray | None]:
+    """What estimated weights add to the scores of a weighted estimator.
+
+    With scores w_i s_i(theta), the stacked system has the score w_i s_i + G f_i, where f_i is the row's
+    influence on the weights' parameters and G = sum_j s_j (d w_j / d parameters)'.
+
+    Parameters
+    ----------
+    weights : Weights or None
+    rows : ndarray of int, shape (n,)
+        The estimator's rows, a subset of the weights' rows.
+    unit_scores : ndarray, shape (n, q)
+        Scores per unit of weight, s_i.
+
+    Returns
+    -------
+    dict
+        `adjustment` (n, q), `outside` (m, q) and `outside_rows` (m,), as `Moments` takes them; empty
+        where the weights are known or treated as fixed.
+    """
+    if weights is None or weights.derivative is None or weights.influence is None:
+        return {}
+    position = np.searchsorted(weights.used, rows)
+    gradient = unit_scores.T @ weights.derivative[position]
+    pushed = weights.influence @ gradient.T
+    inside = np.zeros(len(weights.used), dtype=bool)
+    inside[position] = True
+    outside, outside_rows = pushed[~inside], weights.used[~inside]
+    if weights.other_influence is not None:
+        outside = np.concatenate([outside, weights.other_influence @ gradient.T])
+        return {"adjustment": pushed[position], "outside": outside, "outside_rows": None}
+    if len(outside) == 0:
+        return {"adjustment": pushed[position]}
+    return {"adjustment": pushed[position], "outside": outside, "outside_rows": outside_rows}
