@@ -78,7 +78,7 @@ class _Version(argparse.Action):
     """Look the version up only when it is asked for."""
 
     def __call__(self, *_: object) -> None:
-        from statinf.cli.info import version
+        import statinf
 
-        print(f"statinf {version('statinf')}")
+        print(f"statinf {statinf.__version__}")
         raise SystemExit(0)

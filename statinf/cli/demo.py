@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
+import shutil
 import sys
+import textwrap
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         shown.append(show(name, module, folder))
     report = write(shown, folder / "report.html")
     figures = sum(len(s.figures) for s in shown)
-    print(f"{len(shown)} sections, {figures} figures in {sum(s.seconds for s in shown):.1f} s")
+    print(f"{_count(len(shown), 'section')}, {_count(figures, 'figure')} in {sum(s.seconds for s in shown):.1f} s")
     print(f"report: {report.resolve()}")
     return 0
 
@@ -51,7 +54,7 @@ def show(name: str, module: Any, folder: Path) -> Shown:
     """Run one section, print its tables and save its figures as ``NAME-1.png``, ``NAME-2.png``, ..."""
     begun = time.perf_counter()
     section = module.section()
-    print(f"{section.title}\n{'=' * len(section.title)}\n{section.intro}\n")
+    print(f"{section.title}\n{'=' * len(section.title)}\n{_wrapped(section.intro)}\n")
     if section.code:
         print("\n".join(f"    {line}".rstrip() for line in section.code.strip().splitlines()) + "\n")
     for table in section.tables:
@@ -64,6 +67,12 @@ def show(name: str, module: Any, folder: Path) -> Shown:
         print(f"figure: {file} ({caption})")
     print(flush=True)
     return Shown(name, section, tuple(figures), time.perf_counter() - begun)
+
+
+def _wrapped(text: str) -> str:
+    width = min(shutil.get_terminal_size((100, 24)).columns, 100)
+    paragraphs = (" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text.strip()))
+    return "\n\n".join(textwrap.fill(paragraph, width) for paragraph in paragraphs)
 
 
 def _save(draw: Any, file: Path) -> None:
@@ -83,6 +92,10 @@ def _save(draw: Any, file: Path) -> None:
     finally:
         if before:
             matplotlib.use(before)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _folder(path: str) -> Path:

@@ -7,6 +7,8 @@ import os
 import platform
 from importlib import metadata
 
+import statinf
+
 REQUIRED = (
     "numpy", "scipy", "pandas", "formulaic", "narwhals", "statsmodels", "cvxpy", "jax", "jaxlib", "arviz", "matplotlib",
     "optax", "tqdm",
@@ -25,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
 def facts() -> dict[str, list[tuple[str, str]]]:
     """What is installed and what it runs on, by heading."""
     return {
-        "statinf": [("version", version("statinf")), *_python()],
+        "statinf": [("version", statinf.__version__), *_python()],
         "required packages": [(name, version(name)) for name in REQUIRED],
         "optional packages": [(name, version(name)) for name in OPTIONAL],
         "computing": _computing(),

@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import statinf
 from statinf.cli.info import version
 
 if TYPE_CHECKING:
@@ -47,7 +48,9 @@ def write(shown: Sequence[Shown], target: Path) -> Path:
         contents="".join(f'<li><a href="#{s.name}">{html.escape(s.section.title)}</a></li>\n' for s in shown),
         sections="".join(_section(s) for s in shown),
         python=platform.python_version(),
-        **{name: version(name) for name in ("statinf", "jax", "numpy")},
+        statinf=statinf.__version__,
+        jax=version("jax"),
+        numpy=version("numpy"),
     )
     target.write_text(page, encoding="utf-8")
     return target

@@ -6,12 +6,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
-from statinf.results.demo import DemoSection
-from statinf.results.table import Table
 
 from statinf.cli import main
 from statinf.cli.report import prose
 from statinf.errors import ConvergenceError
+from statinf.results.demo import DemoSection
+from statinf.results.table import Table
 
 
 def figure():
@@ -66,7 +66,7 @@ def test_report_holds_everything(sections, tmp_path, capsys):
 def test_only_one_family(sections, tmp_path, capsys):
     sections(balance=FAKE, models=FAKE)
     assert main(["demo", "--only", "balance", "--out", str(tmp_path)]) == 0
-    assert "1 sections" in capsys.readouterr().out
+    assert "1 section, 2 figures" in capsys.readouterr().out
     assert not (tmp_path / "models-1.png").exists()
 
 
