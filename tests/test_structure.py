@@ -1,0 +1,96 @@
+"""The shape of the repository: sizes of files, what an import costs, what the constraints may say."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LONGEST = 500
+# Heavy packages that only the functions that need them may import
+LATE = ("jax", "jaxlib", "cvxpy", "arviz", "statsmodels", "sklearn", "matplotlib", "optax", "formulaic", "pandas")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_no_source_file_is_too_long():
+    files = sources("statinf", "tests", "benchmarks", "tools")
+    assert len(files) > 50
+    long = {str(path.relative_to(ROOT)): lines(path) for path in files if lines(path) > LONGEST}
+    assert not long, f"split these at a seam: {long}"
+
+
+def test_most_files_are_short():
+    assert statistics.median(lines(path) for path in sources("statinf") if path.name != "__init__.py") < 200
+
+
+def test_every_module_says_what_it_is_for():
+    silent = [
+        str(path.relative_to(ROOT))
+        for path in sources("statinf")
+        if (text := path.read_text(encoding="utf-8")).strip() and not text.lstrip().startswith(('"""', 'r"""'))
+    ]
+    assert not silent, f"these start without a docstring: {silent}"
+
+
+def _fresh(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_importing_statinf_imports_no_heavy_package():
+    loaded = _fresh(f"import sys, statinf; print(*[name for name in {LATE!r} if name in sys.modules])")
+    assert loaded == ""
+
+
+def test_importing_every_module_starts_no_device():
+    """No module of the library makes a JAX array while it is imported, which would settle the caller's devices."""
+    code = """
+import importlib, pkgutil, sys, statinf
+for found in pkgutil.walk_packages(statinf.__path__, "statinf."):
+    if not found.name.endswith("__main__"):
+        importlib.import_module(found.name)
+bridge = sys.modules.get("jax._src.xla_bridge")
+print(bool(bridge is not None and bridge._backends))
+"""
+    assert _fresh(code) == "False"
+
+
+def test_every_public_name_is_there():
+    listed = _fresh("import statinf; print(*getattr(statinf, '__all__', ()))").split()
+    missing = _fresh(f"import statinf; print(*[name for name in {listed!r} if not hasattr(statinf, name)])")
+    assert missing == ""
+
+
+def test_the_changelog_has_a_place_for_the_next_version():
+    assert "## [Unreleased]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"version: {project['version']}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_constraints_are_names_versions_and_markers_only():
+    pin = re.compile(r"#.*|[a-z0-9._-]+==[0-9][\w.]*( ; [\w .'<>=!()]+)?")
+    odd = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not pin.fullmatch(line)]
+    assert not odd
+
+
+def test_every_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    wanted = [*project["dependencies"], *(r for extra in project["optional-dependencies"].values() for r in extra)]
+    names = {re.match(r"[\w-]+", requirement)[0].lower().replace("_", "-") for requirement in wanted} - {"statinf"}
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
+    assert names <= pinned
