@@ -70,7 +70,9 @@ def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
     """Refuse an outcome that does not vary."""
     used = y[weights > 0]
     if len(used) > 1 and np.all(used == used[0]):
-        raise DataError(f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain.")
+        raise DataError(
+            f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain."
+        )
 
 
 def check_size(nobs: int, p: int, names: Sequence[str]) -> None:
