@@ -47,7 +47,7 @@ class PropensityWeights(Weights):
 
     def score(self, newdata: Any) -> np.ndarray:
         rows = self.recipe.new_rows(newdata, response=True)
-        matrix = rows.part("covariates")
+        matrix = rows.parts["covariates"]
         kept = ~np.isnan(self.coef)
         e = family_of("binomial").link.inverse(matrix.values[:, kept] @ self.coef[kept])
         assert rows.response is not None

@@ -11,6 +11,7 @@ Bell and McCaffrey (2002).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
 from statinf.numerics.least_squares import leverages
 
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
@@ -214,6 +215,13 @@ def _clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str,
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
     total = np.zeros((moments.q, moments.q))
     smallest = min(int(code.max()) + 1 for code in codes)
+    if smallest < moments.q:
+        warnings.warn(
+            f"{smallest} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
+            "errors are too small; test few coefficients at a time, or cluster by something finer.",
+            StatinfWarning,
+            stacklevel=2,
+        )
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
             total += (-1.0) ** (size + 1) * _one_way(moments, intersect(chosen), variant)

@@ -297,8 +297,8 @@ def glm(
     solution = _solve(made, chosen_family, tolerance, max_iterations)
     rank = len(solution.factor)
     common.check_size(nobs, rank, matrix.names)
-    common.warn_aliased(matrix, solution.kept, scaled_condition(solution.factor))
     check_separation(made, chosen_family, solution)
+    common.warn_aliased(matrix, solution.kept, scaled_condition(solution.factor))
     mean = chosen_family.link.inverse(solution.eta)
     df_resid = float(nobs - rank)
     dispersion = 1.0

@@ -75,9 +75,10 @@ def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
         )
 
 
-def check_size(nobs: int, p: int, names: Sequence[str]) -> None:
-    """Refuse fits with fewer rows than columns."""
-    if nobs < p:
+def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:
+    """Refuse fits with fewer rows than columns, unless aliased columns are what is too many."""
+    p = len(names)
+    if p > nobs and rank >= nobs:
         raise DataError(
             f"{nobs} {'row' if nobs == 1 else 'rows'} of positive weight cannot determine {p} coefficients "
             f"({', '.join(names[:8])}{', ...' if p > 8 else ''}); use fewer terms, or a penalised method."

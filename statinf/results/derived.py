@@ -70,7 +70,8 @@ def transform(
     def evaluate(theta: np.ndarray) -> np.ndarray:
         full = np.full(len(ok), np.nan)
         full[ok] = theta
-        made = function(dict(zip(fit.terms, full, strict=True)))
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            made = function(dict(zip(fit.terms, full, strict=True)))
         if isinstance(made, Mapping):
             labels[:] = [str(k) for k in made]
             made = list(made.values())
