@@ -26,6 +26,7 @@ def table(
     show: str = "std_error",
     stars: bool = False,
     digits: int = 4,
+    keep: Sequence[str] | None = None,
 ) -> Table:
     """Coefficients of several fits side by side.
 
@@ -43,6 +44,8 @@ def table(
         Mark p-values below 0.1, 0.05 and 0.01.
     digits : int
         Significant digits.
+    keep : sequence of str, optional
+        The coefficients to show, in this order; all by default.
 
     Returns
     -------
@@ -78,7 +81,11 @@ def table(
     heads = list(names) if names is not None else [f"({i + 1})" for i in range(len(fits))]
     if len(heads) != len(fits):
         raise OptionError(f"names has {len(heads)} entries for {len(fits)} fits.")
-    terms = list(dict.fromkeys(t for f in fits for t in f.terms))
+    known = list(dict.fromkeys(t for f in fits for t in f.terms))
+    strange = [t for t in keep or () if t not in known]
+    if strange:
+        raise OptionError(f"keep: {strange[0]!r} is no coefficient of these fits; there are {', '.join(known[:20])}.")
+    terms = known if keep is None else list(keep)
     rows: list[tuple[str, ...]] = []
     for term in terms:
         cells = [_cells(f, term, level, show, stars, digits) for f in fits]
