@@ -82,8 +82,8 @@ def _floats(series: Any, name: str) -> np.ndarray:
     import narwhals as nw
 
     if series.dtype in (nw.Int64, nw.UInt64, nw.Int128, nw.UInt128):
-        extremes = [v for v in (series.min(), series.max()) if v is not None and v == v]
-        if any(abs(int(v)) > _EXACT_INTEGERS for v in extremes):
+        found = series.null_count() < len(series)
+        if found and any(abs(int(v)) > _EXACT_INTEGERS for v in (series.min(), series.max())):
             raise DataError(
                 f"column '{name}' has whole numbers beyond 2**53, which float64 cannot hold exactly; "
                 f"rescale it, or write C({name}) if it is an identifier."

@@ -162,7 +162,7 @@ def design(
     one_of("na_action", na_action, ("drop", "raise"))
     one_of("response", response, ("numeric", "matrix", "none", "any"))
     frame = as_frame(data, Mentioned(check_text(formula), weights, cluster))
-    text = parse(formula, [c for c in frame.names if isinstance(c, str)])
+    text = parse(formula, _available(frame, formula))
     _check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
     store = Store.of(frame, scope)
@@ -212,6 +212,19 @@ def design(
     )
 
 
+_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
+
+
+def _available(frame: Frame, formula: str) -> list[str]:
+    unnamed = [c for c in frame.names if not isinstance(c, str)]
+    if unnamed and _DOT.search(formula):
+        raise DataError(
+            f"'.' stands for every column, and the column named {unnamed[0]} is not a string: "
+            "rename it, for example with data.columns.astype(str)."
+        )
+    return [c for c in frame.names if isinstance(c, str)]
+
+
 class Mentioned:
     """The columns that a formula's text may mention: a superset, known before the text is parsed."""
 
@@ -221,7 +234,7 @@ class Mentioned:
         self._names = {n for n in names if isinstance(n, str)}
         self._text = text
         # A dot of its own stands for every column; an escaped quote hides a name.
-        self._all = "\\" in text or re.search(r"(?<![\w.])\.(?![\w.])", text) is not None
+        self._all = "\\" in text or _DOT.search(text) is not None
 
     def __contains__(self, name: object) -> bool:
         return self._all or name in self._names or str(name) in self._text

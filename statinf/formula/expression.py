@@ -206,6 +206,10 @@ def _check_name(name: str, scope: Scope) -> None:
         return
     if name.startswith("_"):
         raise FormulaError(f"the name '{name[:60]}' is not a column of the data and may not be used in a formula.")
+    if any(str(c) == resolved for c in scope.columns if not isinstance(c, str)):
+        raise FormulaError(
+            f"the column named {resolved} is not a string: rename it, for example with data.columns.astype(str)."
+        )
     close = get_close_matches(resolved[:60], [c for c in scope.columns if isinstance(c, str)], n=3)
     hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
     raise FormulaError(f"{short(resolved, 60)} is not a column of the data.{hint}")

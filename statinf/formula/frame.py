@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
         return _read_file(Path(data), columns)
     if isinstance(data, Mapping):
         return as_frame(_from_mapping(data))
+    if _is_pandas(data):
+        return _from_pandas(data)
     try:
         frame = nw.from_native(data)
     except TypeError:
@@ -118,10 +121,21 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
     if isinstance(frame, nw.LazyFrame):
         return _collect(frame, columns)
     native = frame.to_native()
-    kind = str(frame.implementation.name).lower()
-    if kind == "pandas" and native.columns.nlevels > 1:
+    if _is_pandas(native):
+        return _from_pandas(native)
+    return Frame(native, str(frame.implementation.name).lower(), tuple(frame.columns), len(native))
+
+
+def _is_pandas(data: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(data, pandas.DataFrame)
+
+
+def _from_pandas(data: Any) -> Frame:
+    # Not through narwhals: it refuses repeated names even in columns that nobody asks for.
+    if data.columns.nlevels > 1:
         raise DataError("the data frame has several header rows (a MultiIndex); flatten its column names first.")
-    return Frame(native, kind, tuple(native.columns) if kind == "pandas" else tuple(frame.columns), len(native))
+    return Frame(data, "pandas", tuple(data.columns), len(data))
 
 
 def _collect(frame: Any, columns: Container[str] | None) -> Frame:
