@@ -41,6 +41,7 @@ def read_parts(
     offsets: dict[str, fa.Factor] = {}
     out = []
     for number, part in enumerate(parts):
+        labels_of: dict[str, str] = {}
         terms = []
         seen: set[tuple[frozenset[str], float]] = set()
         for term in part.terms:
@@ -49,7 +50,10 @@ def read_parts(
                 made = _offset(inner, number, store)
                 offsets[made.label] = made
                 continue
-            labels = tuple(dict.fromkeys(_add_factor(f, part.intercept, factors, store) for f in term.factors))
+            for text in term.factors:
+                if text not in labels_of:
+                    labels_of[text] = _add_factor(text, part.intercept, factors, store)
+            labels = tuple(dict.fromkeys(labels_of[text] for text in term.factors))
             key = (frozenset(labels), term.scale)
             if key not in seen:
                 seen.add(key)

@@ -81,7 +81,10 @@ def _evaluate(node: ast.AST, values: Values) -> Any:
     if isinstance(node, ast.Name):
         return np.float64(values.scope.context[node.id])
     if isinstance(node, ast.BinOp):
-        return _BINARY[type(node.op)](_number(node.left, values), _number(node.right, values))
+        made = _BINARY[type(node.op)](_number(node.left, values), _number(node.right, values))
+        if np.ndim(made) == 0 and not np.isfinite(made):
+            raise FormulaError(f"'{ast.unparse(node)}' is no number that float64 can hold.")
+        return made
     if isinstance(node, ast.UnaryOp):
         inner = _number(node.operand, values)
         if isinstance(node.op, ast.Not | ast.Invert):

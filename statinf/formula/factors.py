@@ -56,6 +56,8 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], int
     columns = ex.columns_of(node, scope)
     name = ex.label(node, scope)
     called = ex.call_name(node)
+    if not columns:
+        raise FormulaError(f"the term '{name}' uses no column of the data.")
     if called == ex.CATEGORICAL:
         _check_categorical_call(node, name)
         return Factor(name, node, "categorical", columns)
@@ -68,8 +70,6 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], int
     if ex.column_name(node, scope) is not None:
         kind = "categorical" if isinstance(column(columns[0]), Categorical) else "numeric"
         return Factor(columns[0], node, kind, columns)
-    if not columns:
-        raise FormulaError(f"the term '{name}' uses no column of the data.")
     return Factor(name, node, "numeric", columns)
 
 

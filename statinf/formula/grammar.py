@@ -13,7 +13,6 @@ from statinf.formula.scan import outside, short
 
 MAX_PRODUCT = 12_000
 MAX_FACTORS = 60
-MAX_OPERATORS = 3_000
 
 
 @dataclass(frozen=True)
@@ -47,10 +46,6 @@ def by_grammar(text: str, dot: list[str], whole: str) -> tuple[bool, list[TermTe
     from formulaic.parser import DefaultFormulaParser
     from formulaic.parser.types import Factor
 
-    if sum(char in "+-*:/^%" for _, char in outside(text)) > MAX_OPERATORS:
-        raise FormulaError(
-            f"a product or bracket of {short(whole)} has more than {MAX_OPERATORS:,} operators; write it shorter."
-        )
     parser = DefaultFormulaParser(include_intercept=False, feature_flags=DefaultFormulaParser.FeatureFlags.NONE)
     context: dict[str, Any] = {"__formulaic_variables_available__": dot, "__formulaic_variables_used_lhs__": []}
     try:

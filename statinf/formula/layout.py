@@ -73,9 +73,15 @@ def lay_out(
                 f"the term '{text[:80]}' crosses {len(grouped)} categorical variables; at most {MAX_CATEGORICAL}."
             )
         known = spanned.setdefault(numeric, set())
-        subsets = _subsets(grouped)
-        pieces = _missing_pieces(grouped, [s for s in subsets if s not in known])
-        known.update(subsets)
+        whole = frozenset(grouped)
+        if whole and whole not in known and all(whole - {f} in known for f in whole):
+            # The common case, every margin in the model: what is known holds all subsets of its members.
+            pieces = [dict.fromkeys(grouped, True)]
+            known.add(whole)
+        else:
+            subsets = _subsets(grouped)
+            pieces = _missing_pieces(grouped, [s for s in subsets if s not in known])
+            known.update(subsets)
         for piece in pieces:
             kept = tuple(f for f in labels if f in numeric or f in piece)
             blocks.append(Block(text, kept, tuple(piece.get(f, False) for f in kept), scale))

@@ -18,7 +18,9 @@ from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, shor
 
 MAX_PARTS = 12
 MAX_TERMS = 100_000
+MAX_GRAMMAR = 6_000
 _CHAIN = 100
+_LONGEST = 40_000
 _CALL = re.compile(r"[^\W\d][\w.]*\(")
 
 
@@ -120,9 +122,11 @@ def _part(text: str, dot: list[str], whole: str) -> PartText:
         raise FormulaError(f"a part of {short(whole)} is empty; write 1 for an intercept alone.")
     addends = _signed(text, whole)
     _warn_repeated(addends)
+    grouped = _grouped(addends)
+    _check_grammar(grouped, whole)
     intercept = True
     terms: dict[tuple[frozenset[str], float], TermText] = {}
-    for sign, addend in _grouped(addends):
+    for sign, addend in grouped:
         if addend in ("0", "1"):
             intercept = (addend == "1") == (sign > 0)
             continue
@@ -183,7 +187,7 @@ def _grouped(addends: list[tuple[int, str]]) -> list[tuple[int, str]]:
             waiting.clear()
 
     for sign, addend in addends:
-        if sign > 0 and addend not in ("0", "1", ".") and not all(_is_single(f) for f in split(addend, ":")):
+        if sign > 0 and addend not in ("0", "1", ".") and not _is_product(addend):
             waiting.append(addend)
             if len(waiting) == _CHAIN:
                 flush()
@@ -192,6 +196,19 @@ def _grouped(addends: list[tuple[int, str]]) -> list[tuple[int, str]]:
             out.append((sign, addend))
     flush()
     return out
+
+
+def _check_grammar(grouped: list[tuple[int, str]], whole: str) -> None:
+    """Refuse what the grammar would take long to read: it works through each operator and bracket."""
+    long = [addend for _, addend in grouped if not _is_product(addend) and addend not in ("0", "1", ".")]
+    operators = sum(char in "+-*:/^%(" for addend in long for _, char in outside(addend))
+    if operators > MAX_GRAMMAR or any(len(addend) > _LONGEST for addend in long):
+        raise FormulaError(f"the products and brackets of {short(whole)} are too long; write them shorter.")
+
+
+def _is_product(addend: str) -> bool:
+    """Whether an addend is one factor, or several with nothing but ':' between them."""
+    return all(_is_single(factor) for factor in split(addend, ":"))
 
 
 def _is_single(addend: str) -> bool:
@@ -216,8 +233,10 @@ def _terms_of(addend: str, dot: list[str], whole: str) -> tuple[bool, list[TermT
     if _is_single(addend):
         return False, [TermText((addend,))]
     factors = split(addend, ":")
-    if all(_is_single(f) for f in factors):
+    if _is_product(addend):
         return False, [product_of(tuple(dict.fromkeys(factors)), 1.0, whole)]
+    if "0" in factors:
+        raise FormulaError(f"the term {short(addend)} of {short(whole)} is multiplied by 0; leave it out.")
     return by_grammar(addend, dot, whole)
 
 

@@ -32,16 +32,27 @@ def check_text(formula: Any) -> str:
 
 
 def _check_brackets(text: str) -> None:
-    open_ones: list[str] = []
-    for _, char in outside(text):
+    closers: list[str] = []
+    inside_call: list[bool] = [False]
+    before, opened = "", -1
+    for i, char in outside(text):
         if char in CLOSERS:
-            open_ones.append(CLOSERS[char])
-            if len(open_ones) > MAX_DEPTH:
+            if char == "[" and not inside_call[-1]:
+                raise FormulaError(f"the formula {short(text)} has a '[' outside a function; group terms with ( ).")
+            closers.append(CLOSERS[char])
+            inside_call.append(inside_call[-1] or char == "{" or (char == "(" and (before.isalnum() or before == "_")))
+            opened = i
+            if len(closers) > MAX_DEPTH:
                 raise FormulaError(f"the formula nests brackets more than {MAX_DEPTH} deep; write it flatter.")
-        elif char in ")]}" and (not open_ones or open_ones.pop() != char):
-            raise FormulaError(f"the formula {short(text)} has an unmatched '{char}'.")
-    if open_ones:
-        raise FormulaError(f"the formula {short(text)} lacks a '{open_ones[-1]}'.")
+        elif char in ")]}":
+            if not closers or closers.pop() != char:
+                raise FormulaError(f"the formula {short(text)} has an unmatched '{char}'.")
+            inside_call.pop()
+            if char == "}" and not text[opened + 1 : i].strip():
+                raise FormulaError(f"the formula {short(text)} has empty braces.")
+        before = char if not char.isspace() else before
+    if closers:
+        raise FormulaError(f"the formula {short(text)} lacks a '{closers[-1]}'.")
 
 
 def scan(text: str) -> Iterator[tuple[int, str, str]]:
@@ -137,6 +148,8 @@ def lift(text: str, names: Names, available: Collection[str]) -> str:
 
 def _lift_piece(piece: str, quote: str, names: Names, available: Collection[str]) -> str:
     if quote == "`":
+        if len(piece) == 2:
+            raise FormulaError("the formula has an empty pair of backticks; put a column's name between them.")
         return f" {names.stand_in(piece[1:-1])} "
     if quote:
         return piece

@@ -186,8 +186,6 @@ CODE = [
     "g in ['a', None]",
     "g in [['a']]",
     "g == g",
-    "g + 1",
-    "-g",
     "not g",
     "g and x",
     "log(g)",
@@ -278,7 +276,6 @@ CODE = [
     "C(g, [[1, 0], [0, 1], ['a', 'b']])",
     "C(g, 5)",
     "C(g, 'contr.sum')",
-    "C(g, {'a': [1, 0, 0]})",
     "C(g, None, None)",
     "C(g, levels=x)",
     "C(g, levels=[x, z])",
@@ -459,7 +456,7 @@ CODE = [
     "e\u1d65al('1')",
     "\u03b1",
     "\u0435val('1')",
-    "x\u00a0\u2028",
+    "x\u2028z",
     "x\u037e z",
     "'abc':x",
     "'abc'",
@@ -608,7 +605,7 @@ def _shapes(size: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("shape", list(_shapes(100)))
-@pytest.mark.parametrize("size", [MEGABYTE, 99_000, 20_000, 2_000, 300])
+@pytest.mark.parametrize("size", [MEGABYTE, 99_000, 2_000, 300])
 def test_large_formulas_end_quickly(shape, size):
     raised = attempt(_shapes(size)[shape], table(), roles=("a",))
     harmless = size < MEGABYTE and raised is None and shape in HARMLESS
@@ -618,7 +615,7 @@ def test_large_formulas_end_quickly(shape, size):
 # Long, but no more than a long way to write something legal.
 HARMLESS = {
     "sum of one name", "interaction", "signs", "dots", "dot products", "slashes", "product", "percent", "bracketed sum",
-    "python sum", "python comparisons", "python minus", "python not", "python list", "number of terms", "carets", "powers",
+    "python sum", "python comparisons", "python minus", "python not", "python list", "number of terms", "carets", "powers", "digits", "knots",
 }  # fmt: skip
 
 
@@ -639,8 +636,6 @@ EXPANSIONS = [
     "y ~ " + ":".join(f"poly(x + {k}, 50)" for k in range(5)),
     "y ~ " + ":".join(f"bs(x + {k}, df=500)" for k in range(3)),
     "y ~ " + "*".join("(" + "+".join(f"I(x+{10 * j + i})" for i in range(10)) + ")" for j in range(8)),
-    "y ~ " + "/".join(f"(I(x+{i}) + z)" for i in range(40)),
-    "y ~ " + "%in%".join(f"(I(x+{i}) + z + i)" for i in range(20)),
 ]
 
 
@@ -740,6 +735,9 @@ LEGAL = [
     "y ~ . - i",
     "y ~ x | z",
     "y ~ 2:x",
+    "y ~ g + 1 - x",
+    "y ~ C(g, {'first': [1, 0, 0]})",
+    "y ~ " + "/".join(f"(I(x+{i}) + z)" for i in range(10)),
     "y ~ x + " + " + ".join(["I(x + z)"] + [f"I(x * {i})" for i in range(2, 40)]),
 ]
 
