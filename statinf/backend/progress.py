@@ -8,7 +8,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def progress_bar(items: Iterable[T], *, total: int | None = None, label: str = "", show: bool | None = None) -> Iterator[T]:
+def progress_bar(
+    items: Iterable[T], *, total: int | None = None, label: str = "", show: bool | None = None
+) -> Iterator[T]:
     """Iterate with a bar that appears after two seconds.
 
     Parameters
@@ -26,4 +28,6 @@ def progress_bar(items: Iterable[T], *, total: int | None = None, label: str = "
         return
     from tqdm.auto import tqdm
 
-    yield from tqdm(items, total=total, desc=label, delay=0.0 if show else 2.0, disable=False if show else None, leave=False)
+    yield from tqdm(
+        items, total=total, desc=label, delay=0.0 if show else 2.0, disable=False if show else None, leave=False
+    )

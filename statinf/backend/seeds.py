@@ -34,5 +34,7 @@ def key(seed: int, *stream: int) -> Any:
 def check_seed(seed: int) -> int:
     """Return a seed that is a whole number of at least 0, else raise an `OptionError`."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed={seed!r} is not a whole number of at least 0; results need a seed that can be repeated.")
+        raise OptionError(
+            f"seed={seed!r} is not a whole number of at least 0; results need a seed that can be repeated."
+        )
     return int(seed)

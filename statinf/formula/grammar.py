@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statinf.errors import FormulaError, StatinfWarning
-from statinf.formula.scan import outside, short
+from statinf.formula.scan import short
 
 MAX_PRODUCT = 12_000
 MAX_FACTORS = 60

@@ -37,7 +37,9 @@ def test_streams_are_uncorrelated():
 
 def test_replicas_do_not_depend_on_the_chunk():
     def replicas(size: int) -> np.ndarray:
-        return np.concatenate([np.stack([generator(7, i).normal(size=3) for i in range(s.start, s.stop)]) for s in chunks(23, size)])
+        return np.concatenate(
+            [np.stack([generator(7, i).normal(size=3) for i in range(s.start, s.stop)]) for s in chunks(23, size)]
+        )
 
     for size in (1, 4, 23, 100):
         np.testing.assert_array_equal(replicas(size), replicas(5))

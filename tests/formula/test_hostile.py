@@ -487,7 +487,8 @@ LEGAL_THERE = {
 
 
 def attempt(formula: object, data: pd.DataFrame, roles: tuple[str, ...] = ("a", "b")) -> BaseException | None:
-    start = time.perf_counter()
+    # The thread's own time: what others do on the machine does not count.
+    start = time.thread_time()
     raised: BaseException | None = None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -495,7 +496,7 @@ def attempt(formula: object, data: pd.DataFrame, roles: tuple[str, ...] = ("a", 
             design(formula, data, roles=roles)  # type: ignore[arg-type]
         except BaseException as error:
             raised = error
-    assert time.perf_counter() - start < 1.0, f"{str(formula)[:60]!r} took too long"
+    assert time.thread_time() - start < 1.0, f"{str(formula)[:60]!r} took too long"
     return raised
 
 
@@ -615,7 +616,8 @@ def test_large_formulas_end_quickly(shape, size):
 # Long, but no more than a long way to write something legal.
 HARMLESS = {
     "sum of one name", "interaction", "signs", "dots", "dot products", "slashes", "product", "percent", "bracketed sum",
-    "python sum", "python comparisons", "python minus", "python not", "python list", "number of terms", "carets", "powers", "digits", "knots",
+    "python sum", "python comparisons", "python minus", "python not", "python list", "number of terms", "carets", "powers",
+    "digits", "knots",
 }  # fmt: skip
 
 
@@ -651,7 +653,24 @@ def test_random_text_is_read_or_refused():
     rng = np.random.default_rng(11)
     pieces = [
         *"xyzig+-*:/^|~()[]{}`'\",.=<>!@#%&;\\\n\t 0129",
-        *("log(", "C(", "poly(", "bs(", "I(", "Q('x')", "offset(", "**", "%in%", "contr.sum", "in", "not", "lambda", "__class__", "'a'", "1e9"),
+        *(
+            "log(",
+            "C(",
+            "poly(",
+            "bs(",
+            "I(",
+            "Q('x')",
+            "offset(",
+            "**",
+            "%in%",
+            "contr.sum",
+            "in",
+            "not",
+            "lambda",
+            "__class__",
+            "'a'",
+            "1e9",
+        ),
     ]
     data = table()
     for _ in range(3_000):
@@ -661,7 +680,10 @@ def test_random_text_is_read_or_refused():
             assert raised is None or isinstance(raised, StatinfError), f"{formula!r}: {raised!r}"
 
 
-@pytest.mark.parametrize("formula", [None, 3, b"y ~ x", ["y ~ x"], ("y", "x"), {"y": "x"}, lambda: "y ~ x", np.nan, Path("y ~ x"), "", " ", "\n"])
+@pytest.mark.parametrize(
+    "formula",
+    [None, 3, b"y ~ x", ["y ~ x"], ("y", "x"), {"y": "x"}, lambda: "y ~ x", np.nan, Path("y ~ x"), "", " ", "\n"],
+)
 def test_what_is_no_formula(formula):
     assert isinstance(attempt(formula, table()), FormulaError)
 
