@@ -19,7 +19,7 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.families import family_of
 from statinf.numerics.irls import GlmSolution, fit_glm
-from statinf.numerics.separation import separating_direction
+from statinf.numerics.separation import separating_columns
 from statinf.results import Weights
 
 CITATION = "inverse probability weighting with a logit propensity (Hirano, Imbens and Ridder 2003)"
@@ -47,7 +47,7 @@ class PropensityWeights(Weights):
 
     def score(self, newdata: Any) -> np.ndarray:
         rows = self.recipe.new_rows(newdata, response=True)
-        matrix = rows.part("covariates")
+        matrix = rows.parts["covariates"]
         kept = ~np.isnan(self.coef)
         e = family_of("binomial").link.inverse(matrix.values[:, kept] @ self.coef[kept])
         assert rows.response is not None
@@ -121,14 +121,12 @@ def _check_overlap(covariates: Matrix, y: np.ndarray, w: np.ndarray, e: np.ndarr
     used = w > 0
     if not (used & (np.minimum(e, 1 - e) < 1e-7)).any():
         return
-    x = covariates.values[used][:, solution.kept]
-    direction = separating_direction(x, y[used] == 0, y[used] == 1)
-    if direction is None:
-        return
     names = [n for n, k in zip(covariates.names, solution.kept, strict=True) if k]
-    scale = np.abs(direction) * np.abs(x).max(axis=0)
-    guilty = [names[j] for j in np.argsort(-scale) if scale[j] > 1e-6 and names[j] != "Intercept"]
+    found = separating_columns(covariates.values[used][:, solution.kept], names, y[used] == 0, y[used] == 1)
+    if found is None:
+        return
     raise NotIdentifiedError(
-        f"no overlap: {', '.join(map(repr, guilty[:5]))} separate the treated from the controls, so propensities reach 0 or 1. "
-        "Remove these covariates, restrict the sample to where both arms occur, or use a balancing method with tolerances."
+        f"no overlap: {', '.join(map(repr, found[0][:5]))} separate the treated from the controls, so propensities reach "
+        "0 or 1. Remove these covariates, restrict the sample to where both arms occur, or use a balancing method with "
+        "tolerances."
     )

@@ -79,14 +79,13 @@ def bootstrap(
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
     if kind in ("multiplier", "wild"):
         influence = fit.moments().influence if kind == "multiplier" else fit.wild_influence()
-        made = engine.one_step(
-            theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress
-        )
+        made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
         if getattr(design.weights_object, "derivative", None) is not None:
             raise NotIdentifiedError(
-                f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', which re-estimates them."
+                f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', "
+                "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
     before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
@@ -107,7 +106,14 @@ def _clusters(fit: Fit, cluster: Any) -> np.ndarray | None:
 
 
 def _refits(
-    fit: Fit, theta: np.ndarray, replicas: int, kind: str, seed: int, codes: np.ndarray | None, studentize: bool, show: bool | None
+    fit: Fit,
+    theta: np.ndarray,
+    replicas: int,
+    kind: str,
+    seed: int,
+    codes: np.ndarray | None,
+    studentize: bool,
+    show: bool | None,
 ) -> engine.Bootstrap:
     solve = fit.refit_solver(studentize)
     influence = fit.moments().influence

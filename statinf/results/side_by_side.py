@@ -10,7 +10,13 @@ from statinf.errors import OptionError, check_level, one_of
 from statinf.results.fit import Fit
 from statinf.results.table import Table, format_number
 
-_STATISTICS = (("nobs", "Observations"), ("r_squared", "R2"), ("adj_r_squared", "Adjusted R2"), ("aic", "AIC"), ("bic", "BIC"))
+_STATISTICS = (
+    ("nobs", "Observations"),
+    ("r_squared", "R2"),
+    ("adj_r_squared", "Adjusted R2"),
+    ("aic", "AIC"),
+    ("bic", "BIC"),
+)
 
 
 def table(
