@@ -23,7 +23,8 @@ def key(seed: int, *stream: int) -> Any:
     """A JAX key for one stream of a seed; call inside an `x64` block, where the draws are made."""
     import jax
 
-    check_seed(seed)
+    if check_seed(seed) >= 2**63:
+        raise OptionError(f"seed={seed} is too large for draws on a device; give a whole number below 2**63.")
     out = jax.random.key(seed)
     for number in stream:
         out = jax.random.fold_in(out, number)

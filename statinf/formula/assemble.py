@@ -115,7 +115,7 @@ def learn_all(
         if ready is not None and ready.ndim == 1:
             learnt[factor.label], values[factor.label] = fa.Learnt({}), take(ready, index).reshape(n, 1)
             continue
-        own = None if index is None or found is not None else _own_rows(factor, store)
+        own = _own_rows(factor, store) if index is not None and factor.kind != "categorical" else None
         if own is None:
             learnt[factor.label], values[factor.label] = fa.learn(factor, found, store.values(index), n)
         else:

@@ -126,8 +126,16 @@ def _part(text: str, dot: list[str], whole: str) -> PartText:
     _check_grammar(grouped, whole)
     intercept = True
     terms: dict[tuple[frozenset[str], float], TermText] = {}
+    added: set[str] = set()
     for sign, addend in grouped:
+        if sign < 0:
+            added.clear()
+        elif addend in added:
+            continue
+        else:
+            added.add(addend)
         if addend in ("0", "1"):
+            added -= {"0", "1"}
             intercept = (addend == "1") == (sign > 0)
             continue
         constant, found = _terms_of(addend, dot, whole)

@@ -52,7 +52,10 @@ def test_an_all_missing_column():
 
 
 def test_infinite_values():
-    refuse(r"column 'x' has 2 infinite values \(first at row 4\)", data=table().assign(x=[0, 1, 2, 3, np.inf, -np.inf, 0, 1, 2, 3]))
+    refuse(
+        r"column 'x' has 2 infinite values \(first at row 4\)",
+        data=table().assign(x=[0, 1, 2, 3, np.inf, -np.inf, 0, 1, 2, 3]),
+    )
     refuse("column 'y' has 1 infinite", data=table().assign(y=[np.inf, *range(9)]))
     refuse("column 'x' has infinite values", "y ~ C(x)", data=table().assign(x=[np.inf, *range(9)]))
     refuse("column 'x' has 1 infinite", "y ~ x:g", data=table().assign(x=[np.inf, *range(9)]))
@@ -90,7 +93,7 @@ def test_a_categorical_with_one_level(formula):
 
 
 def test_a_missing_column_names_its_neighbours():
-    with pytest.raises(FormulaError, match="'incom' is not a column of the data. Did you mean 'income'"):
+    with pytest.raises(FormulaError, match=r"'incom' is not a column of the data. Did you mean 'income'"):
         design("y ~ incom", table().assign(income=1.0))
     with pytest.raises(DataError, match="column 'firm' is not in the data"):
         design("y ~ x", table(), cluster="firm")
@@ -203,17 +206,25 @@ def test_mixed_types_dates_and_complex_numbers():
         pd.period_range("2020", periods=n, freq="M"),
     ):
         refuse("column 'x' holds dates or times", data=table().assign(x=dates))
-    refuse("column 'x' holds dates", data=pytest.importorskip("polars").DataFrame({"y": [1.0], "x": [datetime.date(2020, 1, 1)]}))
+    refuse(
+        "column 'x' holds dates",
+        data=pytest.importorskip("polars").DataFrame({"y": [1.0], "x": [datetime.date(2020, 1, 1)]}),
+    )
 
 
 @pytest.mark.parametrize("large", [2**53 + 1, -(2**60), 2**70])
 def test_whole_numbers_that_float64_cannot_hold(large):
     values = [large, *range(9)]
-    refuse("column 'x' has whole numbers beyond 2", data=table().assign(x=pd.Series(values, dtype=object if large > 2**63 else "int64")))
+    refuse(
+        "column 'x' has whole numbers beyond 2",
+        data=table().assign(x=pd.Series(values, dtype=object if large > 2**63 else "int64")),
+    )
 
 
 def test_nullable_whole_numbers_and_missing_truth_values_are_exact():
-    data = table(3).assign(x=pd.Series([2**53, pd.NA, -5], dtype="Int64"), b=pd.Series([True, False, pd.NA], dtype="boolean"))
+    data = table(3).assign(
+        x=pd.Series([2**53, pd.NA, -5], dtype="Int64"), b=pd.Series([True, False, pd.NA], dtype="boolean")
+    )
     d = design("y ~ x", data)
     np.testing.assert_array_equal(d.part("covariates").values[:, 1], [2.0**53, -5.0])
     assert design("y ~ b", data).rows.tolist() == [0, 1]
