@@ -54,7 +54,8 @@ def reach(z: np.ndarray, tolerance: np.ndarray) -> Reach:
 
 
 def require_hull(
-    sample: Sample, task: Task, *, method: str, residual: float, tolerance: np.ndarray | None = None
+    sample: Sample, task: Task, *, method: str, residual: float, tolerance: np.ndarray | None = None,
+    scale: np.ndarray | None = None,
 ) -> None:
     """Explain why a calibration did not converge: always raises.
 
@@ -66,7 +67,7 @@ def require_hull(
         If it lies inside, so that the solver is to blame.
     """
     arm, k = ("control", "treated")[task.arm], sample.x.shape[1]
-    scale = scales(sample.x, sample.s)
+    scale = scales(sample.x, sample.s) if scale is None else scale
     inside = task.index[sample.s[task.index] > 0]
     z = (sample.x[inside] - task.target @ sample.x) / scale
     tolerance = np.zeros(k) if tolerance is None else tolerance
