@@ -39,23 +39,6 @@ class Dense:
 
 
 @dataclass(frozen=True)
-class LowRank:
-    """``factor factor' + diag(ridge)``, factor of shape (n, r) and a positive ridge of shape (n,)."""
-
-    factor: np.ndarray
-    ridge: np.ndarray
-
-    def product(self, v: np.ndarray) -> np.ndarray:
-        return self.factor @ (self.factor.T @ v) + self.ridge * v
-
-    def solve(self, free: np.ndarray, right: np.ndarray) -> np.ndarray:
-        f, inverse = self.factor[free], 1.0 / self.ridge[free]
-        small = np.eye(f.shape[1]) + (f * inverse[:, None]).T @ f
-        scaled = right * inverse[:, None]
-        return scaled - (f * inverse[:, None]) @ cho_solve(cho_factor(small, lower=True), f.T @ scaled)
-
-
-@dataclass(frozen=True)
 class SimplexSolution:
     """Attributes
     ----------
