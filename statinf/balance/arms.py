@@ -175,8 +175,13 @@ def expand_calibration(
     derivative = np.zeros_like(psi)
     derivative[rows] = arm * slope_weights[:, None]
     leverage = np.zeros(sample.n)
-    leverage[rows] = np.einsum("ij,jk,ik->i", arm, inverse, arm) * slope_weights
+    leverage[rows] = quadratic_forms(arm, inverse) * slope_weights
     return Linear(derivative, -psi @ inverse, leverage)
+
+
+def quadratic_forms(z: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """``z_i' matrix z_i`` for every row, shape (n,)."""
+    return np.einsum("ij,ij->i", z @ matrix, z)
 
 
 def symmetric_inverse(matrix: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from statinf.balance.arms import Linear, Sample, Solution, symmetric_inverse, tasks
+from statinf.balance.arms import Linear, Sample, Solution, quadratic_forms, symmetric_inverse, tasks
 from statinf.balance.feasibility import require_hull
 from statinf.balance.propensity import (
     PropensityFit,
@@ -118,7 +118,7 @@ def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope
         Derivative of the weights in the predictor.
     """
     inverse = symmetric_inverse((z * curvature[:, None]).T @ z)
-    leverage = np.einsum("ij,jk,ik->i", z, inverse, z) * curvature
+    leverage = quadratic_forms(z, inverse) * curvature
     return Linear(z * slope[:, None], (z * score[:, None]) @ inverse, leverage)
 
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import minimize
 
-from statinf.balance.arms import Linear, Sample, Solution, Task, merge, side_by_side, symmetric_inverse, tasks
+from statinf.balance.arms import Linear, Sample, Solution, Task, merge, quadratic_forms, side_by_side, symmetric_inverse, tasks
 from statinf.errors import ConvergenceError, DataError, OptionError, one_of
 from statinf.numerics.distances import gaussian, squared_distances
 from statinf.numerics.lowrank import pivoted_cholesky
@@ -198,7 +198,7 @@ def _expand_penalised(
     derivative = np.zeros_like(psi)
     derivative[rows] = total * z * slope[:, None]
     leverage = np.zeros(sample.n)
-    leverage[rows] = np.einsum("ij,jk,ik->i", z, inverse, z) * slope
+    leverage[rows] = quadratic_forms(z, inverse) * slope
     return Linear(derivative, -psi @ inverse, leverage)
 
 

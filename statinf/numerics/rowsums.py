@@ -51,7 +51,7 @@ class Rows:
 
     def block(self, rows: slice) -> np.ndarray:
         """The standardised rows of one block, shape (b, q)."""
-        raw = self.x[rows] if self.index is None else self.x.take(self.index[rows], axis=0)
+        raw = self.x[rows] if self.index is None else _gather(self.x, self.index[rows])
         out = np.empty((len(raw), self.q))
         body = out[:, 1:] if self.intercept else out
         np.subtract(raw, self.centre, out=body)
@@ -110,6 +110,16 @@ class Rows:
         workers = min(os.cpu_count() or 1, 8) if self.n * self.q >= _PARALLEL_FROM else 1
         edges = np.linspace(0, self.n, workers + 1).astype(int)
         return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    if x.flags.c_contiguous:
+        return x.take(at, axis=0)
+    # take() would first copy a column-major matrix whole.
+    out = np.empty((x.shape[1], len(at)))
+    for j in range(x.shape[1]):
+        x[:, j].take(at, out=out[j])
+    return out.T
 
 
 def _blocks(rows: slice) -> Iterator[slice]:
