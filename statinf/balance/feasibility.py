@@ -73,12 +73,15 @@ def require_hull(
     tolerance = np.zeros(k) if tolerance is None else tolerance
     found = reach(z, tolerance)
     if found.gap > 1e-9:
-        smallest = float(np.max(tolerance)) + found.gap
+        smallest = _round_up(float(np.max(tolerance)) + found.gap)
+        advice = f"raise tols to at least {smallest:g}." if method == "sbw" else (
+            f"allow imbalance: method='sbw' is feasible from tols={smallest:g}."
+        )
         raise InfeasibleError(
-            f"method={method!r}: no weights on the {len(inside)} {arm} rows reach the target mean of "
-            f"{sample.names[found.column]!r} together with the other columns; the smallest attainable gap is "
-            f"{found.gap:.3g} standard deviations. Leave that column out, restrict the sample to where the arms overlap, "
-            f"or allow imbalance: method='sbw' is feasible from tols={_round_up(smallest):g}."
+            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {sample.names[found.column]!r} to its "
+            f"target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
+            f"{' beyond tols' if method == 'sbw' and np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
+            f"to where the arms overlap, or {advice}"
         )
     worst = int(np.argmin(np.ptp(z, axis=0)))
     if residual > 1e-6:
