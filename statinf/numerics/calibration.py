@@ -77,13 +77,15 @@ def _newton(rows: Rows, base: np.ndarray, start: np.ndarray, tol: float, max_ite
             e = base[at] * np.exp(eta - shift[0])
             return e, e, e
 
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             mass, first, second = rows.sums(slope, function)
             if not np.isfinite(mass) or mass <= 0.0:
                 # The running normaliser is too far off for this step: take the exact maximum once.
                 shift[0] = float(np.max(rows.predictor(slope)))
                 mass, first, second = rows.sums(slope, function)
-        value, mean = np.log(mass) + shift[0], first / mass
+            value, mean = np.log(mass) + shift[0], first / mass
+        if not np.isfinite(value):
+            return np.inf, first, second
         shift[0] = value
         return float(value - np.log(total)), mean, second / mass - np.outer(mean, mean)
 

@@ -8,6 +8,9 @@ import numpy as np
 
 from statinf.numerics.rowsums import Rows
 
+_ACCEPTED = 1e-8
+"""Residual that counts as solved where rounding stops the steps: multipliers are huge close to infeasibility."""
+
 
 @dataclass(frozen=True)
 class StableWeights:
@@ -103,7 +106,7 @@ def stable_weights(
         if np.max(np.abs(beta)) > 1e5:
             break
     w = np.maximum(1.0 + rows.predictor(beta), floor)
-    return StableWeights(w, float(beta[0]), beta[1:], residual, count, bool(residual <= tol))
+    return StableWeights(w, float(beta[0]), beta[1:], residual, count, bool(residual <= max(tol, _ACCEPTED)))
 
 
 def optimality(beta: np.ndarray, gradient: np.ndarray, penalty: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from statinf.balance import cbps, energy, entropy, ipw, kernel, sbw
 from statinf.numerics.imbalance import DENOMINATORS, denominator, imbalance
-from tests.balance.samples import REFERENCE, data, hajek, sizes
+from balance_samples import REFERENCE, data, hajek, sizes
 
 ROWS = pd.read_csv(REFERENCE / "estimates.csv")
 DERIVED = ROWS[ROWS.package == "derived"]
@@ -38,7 +38,8 @@ def test_derived_numbers(number):
     solution = _solve(row, sample)
     estimate, stacked, fixed = hajek(sample, y, solution)
     # Energy weights on LaLonde, full of duplicates, have a flat objective: programs agree to cents.
-    tolerance = {"abs": 2e-3} if levels else {"rel": 1e-6}
+    # The bundled NSW/PSID earnings have one decimal, those behind the numbers more.
+    tolerance = {"abs": 2e-3} if levels or row.dataset == "nsw_psid" else {"rel": 1e-6}
     assert estimate == pytest.approx(row.estimate, **tolerance)
     assert sizes(sample, solution) == pytest.approx((row.ess_treated, row.ess_control), rel=1e-6)
     if np.isfinite(row.se_full):
