@@ -28,9 +28,10 @@ from statinf.balance.propensity import (
     balance_controls,
     balance_treated,
     fit_propensity,
-    likelihood_fit,
 )
-from statinf.errors import ConvergenceError, OptionError
+from statinf.errors import InfeasibleError, OptionError
+
+CITATION = "covariate balancing propensity score (Imai and Ratkovic 2014)"
 
 _LOSS = {"ATE": balance_all, "ATT": balance_treated, "ATC": balance_controls}
 
@@ -150,6 +151,11 @@ def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
 
 
 def _explain(sample: Sample, estimand: str, fit: PropensityFit) -> None:
-    for task in tasks(sample, estimand if estimand in ("ATT", "ATC") else "ATE"):
-        require_hull(sample, task, method="cbps", residual=fit.residual)
-    raise ConvergenceError(f"method='cbps' stopped with a mean score of {fit.residual:.2g}; raise max_iter.")
+    """Say why no propensity balances the columns: always raises."""
+    if estimand in ("ATT", "ATC"):
+        require_hull(sample, tasks(sample, estimand)[0], method="cbps", residual=fit.residual)
+    worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
+    raise InfeasibleError(
+        f"method='cbps': no propensity balances the columns (mean score left {fit.residual:.2g}); the coefficient of {worst!r} runs "
+        "off. The arms barely overlap there: leave the column out, restrict the sample, or use method='sbw' with tolerances."
+    )

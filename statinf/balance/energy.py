@@ -20,6 +20,10 @@ from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.distances import distances
 from statinf.numerics.simplexqp import Dense, simplex_qp
 
+CITATION = "energy balancing (Huling and Mak 2024)"
+ALL_LEVELS = True
+FIXED = "energy balancing has no root-n theory to expand them; the intervals are conservative where columns explain the outcome."
+
 MAX_DENSE = 12_000
 """Rows up to which the distance matrix is held in memory."""
 

@@ -26,6 +26,8 @@ from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.rowsums import Rows
 
+CITATION = "entropy balancing (Hainmueller 2012)"
+
 _SCALE_ROWS = 100_000
 
 

@@ -30,6 +30,11 @@ from statinf.numerics.distances import gaussian, squared_distances
 from statinf.numerics.lowrank import pivoted_cholesky
 from statinf.numerics.ridgedual import match_features
 
+CITATION = "integral probability metric balancing (Kong et al. 2023)"
+ALL_LEVELS = True
+FIXED = "this integral probability metric has no root-n theory to expand them."
+
+MORE_OPTIONS = ("epochs", "lr", "lr_adv", "adv_steps", "n_discriminators")
 METRICS = ("mmd", "sipm", "wasserstein", "energy")
 FORMS = ("nonparametric", "parametric")
 _FACTOR_TOL = 1e-11
@@ -48,6 +53,7 @@ def solve(
     optimizer: str = "exact",
     tol: float = 1e-9,
     max_iter: int = 500,
+    seed: int = 0,
     **adversary: float,
 ) -> Solution:
     """Weights that minimise an integral probability metric, mean one in each arm.
@@ -67,8 +73,10 @@ def solve(
     tol : float
         Optimality residual.
     max_iter : int
+    seed : int
+        Of the iterative schemes.
     **adversary
-        Options of the iterative schemes: ``epochs``, ``lr``, ``lr_adv``, ``adv_steps``, ``n_discriminators``, ``seed``.
+        Options of the iterative schemes: ``epochs``, ``lr``, ``lr_adv``, ``adv_steps``, ``n_discriminators``.
     """
     one_of("ipm", ipm, METRICS)
     one_of("form", form, FORMS)
@@ -82,7 +90,7 @@ def solve(
         from statinf.balance.ipm_adversarial import solve_iterated
 
         width = _bandwidth(standard, bandwidth) if ipm == "mmd" else 0.0
-        return solve_iterated(standard, estimand, ipm=ipm, form=form, bandwidth=width, **adversary)
+        return solve_iterated(standard, estimand, ipm=ipm, form=form, bandwidth=width, seed=seed, **adversary)
     if adversary:
         raise OptionError(f"{', '.join(adversary)}: only the iterative schemes (ipm='sipm', 'wasserstein' or optimizer='adam') take these.")
     if not ridge > 0.0:

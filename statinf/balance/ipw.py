@@ -21,6 +21,8 @@ from statinf.balance.cbps import expand_scores
 from statinf.balance.propensity import PropensityFit, likelihood_fit, logit_likelihood, probit_likelihood
 from statinf.errors import DataError, OptionError, one_of
 
+CITATION = "inverse probability weighting (Hirano, Imbens and Ridder 2003; Li, Morgan and Zaslavsky 2018)"
+
 ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM", "ATEN")
 LINKS = ("logit", "probit")
 
@@ -100,6 +102,11 @@ def tilt(e: np.ndarray, treated: np.ndarray, estimand: str) -> tuple[np.ndarray,
             "ATM": (np.minimum(e, 1.0 - e), np.where(e < 0.5, 1.0, -1.0)),
         }[estimand]
     return h / own, dh / own - sign * h / own**2
+
+
+def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str = "logit") -> np.ndarray:
+    """Weights of rows with a known predictor, shape (n,)."""
+    return tilt(_probability(eta, link)[0], treated, estimand)[0]
 
 
 def _probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:

@@ -23,6 +23,9 @@ from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.distances import squared_distances
 from statinf.numerics.rowsums import Rows
 
+CITATION = "kernel balancing (Hazlett 2020)"
+ALL_LEVELS = True
+
 MAX_DENSE = 4000
 """Rows up to which the whole kernel matrix is used; beyond, landmarks."""
 _PATIENCE = 10

@@ -7,16 +7,18 @@ Annals of Statistics 47(2), arXiv 1601.05890: their scores are the balance condi
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, log_ndtr
 
 from statinf.balance.arms import Sample, scales
-from statinf.errors import ConvergenceError, SeparationWarning
+from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarning
 from statinf.numerics.newton import NewtonResult
 from statinf.numerics.rowfit import minimise_rows
 from statinf.numerics.rowsums import Rows
+from statinf.numerics.separation import separating_direction
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 _SEPARATED = 30.0
@@ -102,33 +104,50 @@ def fit_propensity(
 
 
 def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, max_iter: int = 100) -> PropensityFit:
-    """Maximum likelihood propensity, with a warning under separation.
+    """Maximum likelihood propensity, with a warning if some rows are all but certain of their arm.
 
     Raises
     ------
+    NotIdentifiedError
+        If columns separate the arms.
     ConvergenceError
         If Newton's method stops for another reason than separation.
     """
     function = {"logit": logit_likelihood, "probit": probit_likelihood}[link]
     fit = fit_propensity(sample, function, tol=tol, max_iter=max_iter)
-    largest = float(np.max(np.abs(fit.eta), where=sample.s > 0, initial=0.0))
+    used = sample.s > 0
+    largest = float(np.max(np.abs(fit.eta), where=used, initial=0.0))
     bound = _SEPARATED if link == "logit" else 8.0
-    if not fit.converged or largest > bound:
-        worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
-        if largest <= bound:
+    if largest <= bound:
+        if not fit.converged:
             raise ConvergenceError(
                 f"The propensity model stopped with a mean score of {fit.residual:.2g}; raise max_iter or drop columns."
             )
-        import warnings
-
-        warnings.warn(
-            f"The propensity model separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "
-            "standardised coefficient. Some rows have no counterpart in the other arm: restrict the sample with trim=, "
-            "leave the column out, or use estimand='ATO'.",
-            SeparationWarning,
-            stacklevel=3,
-        )
+        return fit
+    _refuse_separation(sample, fit, used)
+    worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
+    warnings.warn(
+        f"The propensity model all but separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "
+        "standardised coefficient. Some rows have no counterpart in the other arm: restrict the sample with trim=, leave the "
+        "column out, or use estimand='ATO'.",
+        SeparationWarning,
+        stacklevel=4,
+    )
     return fit
+
+
+def _refuse_separation(sample: Sample, fit: PropensityFit, used: np.ndarray) -> None:
+    """Raise if a combination of columns separates the arms, with the columns that take part."""
+    z = fit.rows.matrix()[used]
+    direction = separating_direction(z, ~sample.treated[used], sample.treated[used])
+    if direction is None:
+        return
+    share = np.abs(direction[1:]) * np.abs(z[:, 1:]).max(axis=0)
+    guilty = [sample.names[j] for j in np.argsort(-share) if share[j] > 1e-6]
+    raise NotIdentifiedError(
+        f"no overlap: {', '.join(map(repr, guilty[:5]))} separate the treated from the controls, so propensities reach 0 or 1. "
+        "Remove these covariates, restrict the sample to where both arms occur, or use method='sbw' with tolerances."
+    )
 
 
 def _standard(sample: Sample) -> tuple[np.ndarray, np.ndarray]:

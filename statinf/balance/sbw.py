@@ -22,6 +22,8 @@ from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.rowsums import Rows
 from statinf.numerics.stable import StableWeights, stable_weights
 
+CITATION = "stable balancing weights (Zubizarreta 2015)"
+
 GRID = (1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1)
 """Tolerances that ``tols="auto"`` tries, those of R sbw."""
 

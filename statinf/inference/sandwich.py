@@ -55,6 +55,8 @@ class Moments:
         Their row numbers in the same frame; absent for a second, independent sample.
     weight_leverage : ndarray, shape (n,), optional
         Share of each row in the equations that set its own estimated weight.
+    weights_fixed : bool
+        Whether weights were estimated but are treated as known, for want of theory; labels say so.
     """
 
     scores: np.ndarray
@@ -69,6 +71,7 @@ class Moments:
     outside: np.ndarray | None = None
     outside_rows: np.ndarray | None = None
     weight_leverage: np.ndarray | None = None
+    weights_fixed: bool = False
 
     @property
     def q(self) -> int:
@@ -155,7 +158,7 @@ def covariance(
     """
     kind = check_kind(kind)
     stacked = moments.adjustment is not None or moments.outside is not None
-    suffix = ", weights estimated" if stacked else ""
+    suffix = ", weights estimated" if stacked else ", weights taken as fixed" if moments.weights_fixed else ""
     df = np.inf if normal else moments.df_resid
     if isinstance(kind, dict):
         matrix, count = _clustered(moments, kind, clusters or {})
@@ -165,7 +168,7 @@ def covariance(
     if kind == "iid":
         if moments.model is None:
             raise NotIdentifiedError("this estimator has no model-based covariance; ask for a robust one, such as vcov='HC1'.")
-        return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if stacked else ""), df)
+        return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if suffix else ""), df)
     if kind == "fixed":
         plain = replace(moments, adjustment=None, outside=None, outside_rows=None, weight_leverage=None)
         return Covariance(_heteroskedastic(plain, "HC0"), kind, "HC0, weights taken as fixed", df)

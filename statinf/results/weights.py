@@ -159,7 +159,7 @@ def _product(a: Weights, b: Weights) -> Weights:
     )
 
 
-def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, np.ndarray | None]:
+def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:
     """What estimated weights add to the scores of a weighted estimator.
 
     With scores w_i s_i(theta), the stacked system has the score w_i s_i + G f_i, where f_i is the row's
@@ -177,10 +177,12 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
     -------
     dict
         `adjustment` (n, q), `weight_leverage` (n,), `outside` (m, q) and `outside_rows` (m,), as `Moments` takes them;
-        empty where the weights are known or treated as fixed.
+        `weights_fixed` where estimated weights are treated as known; empty without estimated weights.
     """
-    if weights is None or weights.derivative is None or weights.influence is None:
+    if weights is None:
         return {}
+    if weights.derivative is None or weights.influence is None:
+        return {"weights_fixed": True}
     position = np.searchsorted(weights.used, rows)
     gradient = unit_scores.T @ weights.derivative[position]
     pushed = weights.influence @ gradient.T
@@ -188,7 +190,7 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
     inside[position] = True
     outside, outside_rows = pushed[~inside], weights.used[~inside]
     leverage = None if weights.leverage is None else weights.leverage[position]
-    found: dict[str, np.ndarray | None] = {"adjustment": pushed[position], "weight_leverage": leverage}
+    found: dict[str, Any] = {"adjustment": pushed[position], "weight_leverage": leverage}
     if weights.other_influence is not None:
         outside = np.concatenate([outside, weights.other_influence @ gradient.T])
         return found | {"outside": outside, "outside_rows": None}
