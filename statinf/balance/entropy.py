@@ -24,6 +24,7 @@ import numpy as np
 from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, scales, side_by_side, tasks
 from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
+from statinf.numerics.calibration_batch import exponential_tilts
 from statinf.numerics.rowsums import Rows
 
 CITATION = "entropy balancing (Hainmueller 2012)"
@@ -79,3 +80,39 @@ def solve(
         residual=max(t.residual for t in tilts.values()),
         details={"multipliers": multipliers},
     )
+
+
+def solve_many(sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9) -> np.ndarray:
+    """Weights for many vectors of sampling weights at once.
+
+    Parameters
+    ----------
+    sample : Sample
+    sampling : ndarray, shape (B, n)
+    estimand : {"ATE", "ATT", "ATC"}
+    first : Solution
+        Of the sample itself, where the search starts.
+    tol : float
+        Largest imbalance left, in standard deviations.
+
+    Returns
+    -------
+    ndarray, shape (B, n)
+        NaN where a replica has no solution.
+    """
+    scale = scales(sample.x, np.ones(sample.n))
+    centre = sample.x.mean(axis=0)
+    z = (sample.x - centre) / scale
+    out = sampling.astype(np.float64, copy=True)
+    for task in tasks(sample, estimand):
+        arm = np.zeros(sample.n, dtype=bool)
+        arm[task.index] = True
+        mass = sampling if estimand == "ATE" else np.ascontiguousarray(sampling[:, ~arm])
+        rows = z if estimand == "ATE" else z[~arm]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            targets = (mass @ rows) / mass.sum(axis=1)[:, None]
+        base = np.ascontiguousarray(sampling[:, arm])
+        start = first.details["multipliers"][task.arm] * scale
+        p, residual = exponential_tilts(z[arm], base, targets, start=start, tol=tol)
+        out[:, arm] = np.where(residual[:, None] <= 1e-6, p * base.sum(axis=1)[:, None], np.nan)
+    return out

@@ -156,6 +156,7 @@ def balance(
         groups=codes,
         group_names=names,
         treated_as_fixed=getattr(module, "FIXED", "") if linear is None else "",
+        solver=lambda m: _resolve(module, sample, estimand, options, codes, names, solution, m),
     )
 
 
@@ -217,6 +218,31 @@ def _solve_groups(
         if whole:
             return parts[0][1]
     return _combine(sample.n, parts, names)
+
+
+def _resolve(
+    module: ModuleType,
+    sample: Sample,
+    estimand: str,
+    options: dict[str, Any],
+    codes: np.ndarray | None,
+    names: tuple[str, ...],
+    first: Solution,
+    multipliers: np.ndarray,
+) -> np.ndarray:
+    """Weights for every row of multipliers: in one batch where the method has one, else one problem after the other."""
+    if multipliers.shape[1] != sample.n or np.any(~(multipliers >= 0)):
+        raise OptionError(f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {sample.n}).")
+    sampling = multipliers * sample.s
+    if hasattr(module, "solve_many") and codes is None and not options:
+        return module.solve_many(sample, sampling, estimand, first)
+    out = np.full(sampling.shape, np.nan)
+    for b, s in enumerate(sampling):
+        try:
+            out[b] = _solve_groups(module, Sample(sample.x, sample.treated, s, sample.names), estimand, options, codes, names).values
+        except StatinfError:
+            continue
+    return out
 
 
 def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str, ...]) -> Solution:

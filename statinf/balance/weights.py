@@ -56,6 +56,8 @@ class BalanceWeights(Weights):
     group_names : tuple of str
     treated_as_fixed : str
         Why standard errors downstream treat the weights as known; empty where they do not.
+    solver : callable, optional
+        Solves again for other sampling weights, shape (B, n); not saved.
     """
 
     treated: np.ndarray
@@ -74,6 +76,7 @@ class BalanceWeights(Weights):
     groups: np.ndarray | None = None
     group_names: tuple[str, ...] = ()
     treated_as_fixed: str = ""
+    solver: Any = field(default=None, metadata={"saved": False})
 
     offers = "values, ess, sizes(), diagnostics() and plot()"
 
@@ -154,6 +157,23 @@ class BalanceWeights(Weights):
                 "mean_control": after.mean0,
             }
         )
+
+    def resolve(self, multipliers: np.ndarray) -> np.ndarray:
+        """Weights estimated again with every row's sampling weight multiplied, as bootstraps do.
+
+        Parameters
+        ----------
+        multipliers : ndarray, shape (B, n)
+            Nonnegative; one row a replica.
+
+        Returns
+        -------
+        ndarray, shape (B, n)
+            The multipliers are part of the weights; a replica without a solution is NaN.
+        """
+        if self.solver is None:
+            raise DataError("weights that were saved do not hold the rows to estimate them again; balance again.")
+        return self.solver(np.atleast_2d(np.asarray(multipliers, dtype=np.float64)))
 
     def score(self, newdata: Any) -> np.ndarray:
         """The weight that each new row would get from the fitted propensity and its own arm, shape (rows,)."""

@@ -7,12 +7,13 @@ the matrix from memory, so nothing of the size of the data is ever copied.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+
+from statinf.backend import map_threads
+from statinf.backend.threads import cores
 
 _BLOCK = 2048
 _PARALLEL_FROM = 1_000_000
@@ -82,7 +83,7 @@ class Rows:
             np.matmul(self.x, raw, out=out)
             out += (beta[0] if self.intercept else 0.0) - self.centre @ raw
         else:
-            _each(self._parts(), fill)
+            map_threads(fill, self._parts())
         return out
 
     def sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
@@ -102,12 +103,12 @@ class Rows:
                 hessian += (z * d2[:, None]).T @ z
             return value, gradient, hessian
 
-        pieces = _each(self._parts(), part)
+        pieces = map_threads(part, self._parts())
         values, gradients, hessians = zip(*pieces, strict=True)
         return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0)
 
     def _parts(self) -> list[slice]:
-        workers = min(os.cpu_count() or 1, 8) if self.n * self.q >= _PARALLEL_FROM else 1
+        workers = cores() if self.n * self.q >= _PARALLEL_FROM else 1
         edges = np.linspace(0, self.n, workers + 1).astype(int)
         return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
 
@@ -126,9 +127,3 @@ def _blocks(rows: slice) -> Iterator[slice]:
     for start in range(rows.start, rows.stop, _BLOCK):
         yield slice(start, min(start + _BLOCK, rows.stop))
 
-
-def _each(parts: list[slice], work: Callable) -> list:
-    if len(parts) == 1:
-        return [work(parts[0])]
-    with ThreadPoolExecutor(len(parts)) as pool:
-        return list(pool.map(work, parts))
