@@ -104,7 +104,9 @@ def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solut
         influence = -(g - g.mean(axis=0)) @ inverse @ jacobian @ bread
         return Linear(z * slope[:, None], influence, np.zeros(sample.n))
 
-    details = {"j": float(s.sum() * q_value), "df": int(sample.x.shape[1] + 1)}
+    raw = beta[1:] / ml.rows.scale
+    coefficients = np.r_[beta[0] - ml.rows.centre @ raw, raw]
+    details = {"j": float(s.sum() * q_value), "df": int(sample.x.shape[1] + 1), "coefficients": coefficients}
     return Solution(values, linear, iterations, residual, propensity=expit(eta), details=details)
 
 
@@ -129,7 +131,8 @@ def _search(criterion: _Criterion, start: np.ndarray, fixed: np.ndarray | None) 
 
 
 def _mirror(solution: Solution) -> Solution:
-    propensity = None if solution.propensity is None else 1.0 - solution.propensity
+    assert solution.propensity is not None
+    details = {**solution.details, "coefficients": -solution.details["coefficients"]}
     return Solution(
-        solution.values, solution.linear, solution.iterations, solution.residual, propensity, solution.details
+        solution.values, solution.linear, solution.iterations, solution.residual, 1.0 - solution.propensity, details
     )

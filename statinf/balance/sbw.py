@@ -60,9 +60,9 @@ def solve(
     InfeasibleError
         Names the column that cannot come within its tolerance, the gap, and the smallest feasible tolerance.
     """
+    todo = tasks(sample, estimand)
     scale = standardiser(sample, estimand)
     floor = -np.inf if negative else 0.0
-    todo = tasks(sample, estimand)
     if isinstance(tols, str):
         if tols != "auto":
             raise OptionError(f"tols={tols!r} is not known; give a number, one number a column, or 'auto'.")
