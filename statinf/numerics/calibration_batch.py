@@ -67,6 +67,7 @@ def _solve(
         np.exp(eta, out=eta)
         eta *= base[open_]
         mass = eta.sum(axis=1)
+        mass[mass <= 0] = np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
             now = np.log(mass) + shift[:, 0] - np.einsum("bk,bk->b", trial, targets[open_])
             mean = eta @ z / mass[:, None]

@@ -10,7 +10,7 @@ import pytest
 
 from statinf.balance import cbps, energy, entropy, ipw, kernel, sbw
 from statinf.numerics.imbalance import DENOMINATORS, denominator, imbalance
-from balance_samples import REFERENCE, data, hajek, sizes
+from balance.balance_samples import REFERENCE, data, hajek, sizes
 
 ROWS = pd.read_csv(REFERENCE / "estimates.csv")
 DERIVED = ROWS[ROWS.package == "derived"]

@@ -13,7 +13,7 @@ from statinf.balance import cbps, energy, entropy, ipm, ipw, kernel, sbw
 from statinf.balance.arms import Sample
 from statinf.errors import InfeasibleError, OptionError, SeparationWarning
 from statinf.numerics.distances import distances, gaussian
-from balance_samples import data, hajek, simulated
+from balance.balance_samples import data, hajek, simulated
 
 SMOOTH = {
     "entropy": lambda s, e: entropy.solve(s, e),

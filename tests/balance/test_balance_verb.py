@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import statinf as si
-from balance_samples import data as sample_of
+from balance.balance_samples import data as sample_of
 from statinf.balance import entropy, ipw
 from statinf.balance.table import METHODS
 from statinf.errors import (
