@@ -121,7 +121,9 @@ def check_sample(sample: Sample) -> None:
         raise DataError("Sampling weights must be finite and not negative.")
     for label, arm in (("treated", t), ("control", ~t)):
         if not np.any(arm & (s > 0)):
-            raise DataError(f"The {label} arm is empty: no row with a positive weight. Check the treatment column's coding.")
+            raise DataError(
+                f"The {label} arm is empty: no row with a positive weight. Check the treatment column's coding."
+            )
 
 
 def scales(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

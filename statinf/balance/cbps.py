@@ -156,6 +156,6 @@ def _explain(sample: Sample, estimand: str, fit: PropensityFit) -> None:
         require_hull(sample, tasks(sample, estimand)[0], method="cbps", residual=fit.residual)
     worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
     raise InfeasibleError(
-        f"method='cbps': no propensity balances the columns (mean score left {fit.residual:.2g}); the coefficient of {worst!r} runs "
-        "off. The arms barely overlap there: leave the column out, restrict the sample, or use method='sbw' with tolerances."
+        f"method='cbps': no propensity balances the columns (mean score left {fit.residual:.2g}); the coefficient of {worst!r} "
+        "runs off. The arms barely overlap there: leave the column out, restrict the sample, or use method='sbw' with tolerances."
     )

@@ -10,7 +10,7 @@ from scipy.special import expit
 
 from statinf.balance.arms import Linear, Sample, Solution, symmetric_inverse
 from statinf.balance.cbps import propensity_weights
-from statinf.balance.propensity import balance_all, balance_controls, balance_treated, fit_propensity, likelihood_fit
+from statinf.balance.propensity import balance_all, balance_treated, fit_propensity, likelihood_fit
 from statinf.errors import ConvergenceError, OptionError
 
 
@@ -75,7 +75,9 @@ class _Criterion:
 def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solution:
     """Weights of the over-identified version; `details["j"]` holds the J statistic with p + 1 degrees of freedom."""
     if estimand not in ("ATE", "ATT", "ATC"):
-        raise OptionError(f"estimand={estimand!r} is not defined for method='cbps' with over=True; choose ATE, ATT or ATC.")
+        raise OptionError(
+            f"estimand={estimand!r} is not defined for method='cbps' with over=True; choose ATE, ATT or ATC."
+        )
     if estimand == "ATC":
         mirrored = solve_over(Sample(sample.x, ~sample.treated, sample.s, sample.names), "ATT", twostep=twostep)
         return _mirror(mirrored)
@@ -91,7 +93,9 @@ def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solut
     found = min((_search(criterion, start, fixed) for start in starts), key=lambda f: f[1])
     beta, q_value, residual, iterations = found
     if residual > 1e-6:
-        raise ConvergenceError(f"method='cbps' with over=True stopped with a gradient of {residual:.2g}; use over=False.")
+        raise ConvergenceError(
+            f"method='cbps' with over=True stopped with a gradient of {residual:.2g}; use over=False."
+        )
     eta = z @ beta
     values, slope = propensity_weights(eta, sample.treated, s, estimand)
 

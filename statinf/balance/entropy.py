@@ -82,7 +82,9 @@ def solve(
     )
 
 
-def solve_many(sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9) -> np.ndarray:
+def solve_many(
+    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9
+) -> np.ndarray:
     """Weights for many vectors of sampling weights at once.
 
     Parameters

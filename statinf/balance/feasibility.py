@@ -54,7 +54,12 @@ def reach(z: np.ndarray, tolerance: np.ndarray) -> Reach:
 
 
 def require_hull(
-    sample: Sample, task: Task, *, method: str, residual: float, tolerance: np.ndarray | None = None,
+    sample: Sample,
+    task: Task,
+    *,
+    method: str,
+    residual: float,
+    tolerance: np.ndarray | None = None,
     scale: np.ndarray | None = None,
 ) -> None:
     """Explain why a calibration did not converge: always raises.
@@ -74,12 +79,14 @@ def require_hull(
     found = reach(z, tolerance)
     if found.gap > 1e-9:
         smallest = _round_up(float(np.max(tolerance)) + found.gap)
-        advice = f"raise tols to at least {smallest:g}." if method == "sbw" else (
-            f"allow imbalance: method='sbw' is feasible from tols={smallest:g}."
+        advice = (
+            f"raise tols to at least {smallest:g}."
+            if method == "sbw"
+            else (f"allow imbalance: method='sbw' is feasible from tols={smallest:g}.")
         )
         raise InfeasibleError(
-            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {sample.names[found.column]!r} to its "
-            f"target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
+            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {sample.names[found.column]!r} to "
+            f"its target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
             f"{' beyond tols' if method == 'sbw' and np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
             f"to where the arms overlap, or {advice}"
         )

@@ -20,11 +20,22 @@ stacked standard errors use; for the other metrics weights are treated as fixed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
 
-from statinf.balance.arms import Linear, Sample, Solution, Task, merge, quadratic_forms, side_by_side, symmetric_inverse, tasks
+from statinf.balance.arms import (
+    Linear,
+    Sample,
+    Solution,
+    Task,
+    merge,
+    quadratic_forms,
+    side_by_side,
+    symmetric_inverse,
+    tasks,
+)
 from statinf.errors import ConvergenceError, DataError, OptionError, one_of
 from statinf.numerics.distances import gaussian, squared_distances
 from statinf.numerics.lowrank import pivoted_cholesky
@@ -54,7 +65,7 @@ def solve(
     tol: float = 1e-9,
     max_iter: int = 500,
     seed: int = 0,
-    **adversary: float,
+    **adversary: Any,
 ) -> Solution:
     """Weights that minimise an integral probability metric, mean one in each arm.
 
@@ -92,7 +103,9 @@ def solve(
         width = _bandwidth(standard, bandwidth) if ipm == "mmd" else 0.0
         return solve_iterated(standard, estimand, ipm=ipm, form=form, bandwidth=width, seed=seed, **adversary)
     if adversary:
-        raise OptionError(f"{', '.join(adversary)}: only the iterative schemes (ipm='sipm', 'wasserstein' or optimizer='adam') take these.")
+        raise OptionError(
+            f"{', '.join(adversary)}: only the iterative schemes (ipm='sipm', 'wasserstein' or optimizer='adam') take these."
+        )
     if not ridge > 0.0:
         raise OptionError(f"ridge={ridge!r} must be positive: without it the program has no unique solution.")
     width = _bandwidth(standard, bandwidth)
@@ -181,7 +194,9 @@ def _exact(
     phi, centre = factor[rows], task.target @ factor
     found = match_features(phi, centre, price, g2, tol=tol, max_iter=max_iter)
     if not found.converged:
-        raise ConvergenceError(f"method='ipm' stopped with a residual of {found.residual:.2g}; raise ridge= (now {ridge:g}).")
+        raise ConvergenceError(
+            f"method='ipm' stopped with a residual of {found.residual:.2g}; raise ridge= (now {ridge:g})."
+        )
 
     def expand(total: float) -> Linear:
         return _expand_penalised(sample, kept, factor, found.v, found.free / price, g2, total)
@@ -228,7 +243,9 @@ def _parametric(
         g = 2.0 * g2 * (phi @ gap)
         return float(g2 * gap @ gap), x.T @ (w * (g - w @ g))
 
-    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)})
+    found = minimize(
+        loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)}
+    )
     v = weigh(found.x)
     residual = float(np.max(np.abs(found.jac)))
     if residual > 1e-5:
@@ -240,7 +257,9 @@ def _parametric(
     return _Arm(task, v, int(found.nfev), residual, expand)
 
 
-def _expand_parametric(sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, g2: float, total: float) -> Linear:
+def _expand_parametric(
+    sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, g2: float, total: float
+) -> Linear:
     """Expansion through the first-order condition ``Cov_v(x, g) = 0``, g the witness function."""
     rows = task.index
     phi, x = factor[rows], sample.x[rows] - v @ sample.x[rows]

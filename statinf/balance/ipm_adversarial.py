@@ -68,13 +68,24 @@ def solve_iterated(
 
 
 def _run(
-    sample: Sample, task: Task, features: np.ndarray, ipm: str, form: str, rates: np.ndarray, counts: dict, seed: int, *, joint: bool
+    sample: Sample,
+    task: Task,
+    features: np.ndarray,
+    ipm: str,
+    form: str,
+    rates: np.ndarray,
+    counts: dict,
+    seed: int,
+    *,
+    joint: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length = bucket(sample.n)
     share = np.zeros(sample.n)
     share[task.index] = sample.s[task.index] / sample.s[task.index].sum()
     # Parametric ATE weights keep each row's own mass and tilt the other arm's mass only.
-    own = share * (sample.s[task.index].sum() / sample.s.sum()) if joint and form == "parametric" else np.zeros(sample.n)
+    own = (
+        share * (sample.s[task.index].sum() / sample.s.sum()) if joint and form == "parametric" else np.zeros(sample.n)
+    )
     arrays = [pad_axis(a, length) for a in (sample.x, features, share, own, task.target)]
     with x64():
         out = _iterate.on_device(*arrays, rates, key(seed, task.arm), ipm=ipm, form=form, **counts)
@@ -82,7 +93,7 @@ def _run(
 
 
 @partial(kernel, static=("ipm", "form", "epochs", "adv_steps", "width"))
-def _iterate(x, features, share, own, target, rates, random, *, ipm, form, epochs, adv_steps, width):  # noqa: ANN001, ANN202
+def _iterate(x, features, share, own, target, rates, random, *, ipm, form, epochs, adv_steps, width):
     import jax
     import jax.numpy as jnp
     import optax
@@ -96,19 +107,19 @@ def _iterate(x, features, share, own, target, rates, random, *, ipm, form, epoch
     weight_opt = optax.adam(rates[0])
     adv_opt = optax.adam(rates[1])
 
-    def weigh(theta):  # noqa: ANN001, ANN202
+    def weigh(theta):
         eta = theta if form == "nonparametric" else x @ theta
         eta = jnp.where(share > 0, eta, -jnp.inf)
         tilt = share * jnp.exp(eta - jax.lax.stop_gradient(eta.max()))
         return own + (1.0 - own.sum()) * tilt / tilt.sum()
 
-    def adversary_step(w, carry, random):  # noqa: ANN001, ANN202
+    def adversary_step(w, carry, random):
         adversary, state = carry
         gradient = jax.grad(lambda a: -metric.reward(features, w, a, random))(adversary)
         updates, state = adv_opt.update(gradient, state)
         return (metric.clip(optax.apply_updates(adversary, updates)), state), None
 
-    def epoch(carry, number):  # noqa: ANN001, ANN202
+    def epoch(carry, number):
         theta, state, adversary, adv_state = carry
         if ipm != "mmd":
             keys = jax.random.split(jax.random.fold_in(loop, number), adv_steps)
@@ -131,22 +142,22 @@ class _Metric:
         self.reward, self.loss, self.clip, self.extreme = reward, loss, clip, extreme
 
 
-def _metrics(share, target):  # noqa: ANN001, ANN202
+def _metrics(share, target):
     import jax
     import jax.numpy as jnp
 
-    def gaps(x, w, a):  # noqa: ANN001, ANN202
+    def gaps(x, w, a):
         return (target - w) @ jax.nn.sigmoid(x @ a["slope"] + a["shift"])
 
-    def worst(x, w, a):  # noqa: ANN001, ANN202
+    def worst(x, w, a):
         gap = gaps(x, w, a)
         k = jnp.argmax(gap**2)
         return jnp.concatenate([a["slope"][:, k], jnp.stack([a["shift"][k], gap[k]])])
 
-    def network(x, a):  # noqa: ANN001, ANN202
+    def network(x, a):
         return jax.nn.leaky_relu(x @ a["slope"] + a["shift"], _LEAK) @ a["out"] + a["end"]
 
-    def lipschitz(x, w, a, random):  # noqa: ANN001, ANN202
+    def lipschitz(x, w, a, random):
         first, second, third = jax.random.split(random, 3)
         pick = partial(jnp.searchsorted, side="right")
         i = pick(jnp.cumsum(share), jax.random.uniform(first, (_PAIRS,)) * share.sum())
@@ -159,7 +170,7 @@ def _metrics(share, target):  # noqa: ANN001, ANN202
         gap = (target - w) @ network(x, a)
         return gap**2 - _PENALTY * jnp.mean((size - 1.0) ** 2)
 
-    def clip(a):  # noqa: ANN001, ANN202
+    def clip(a):
         return {**a, "slope": jnp.clip(a["slope"], -_CLIP, _CLIP), "out": jnp.clip(a["out"], -_CLIP, _CLIP)}
 
     return {
@@ -171,7 +182,7 @@ def _metrics(share, target):  # noqa: ANN001, ANN202
     }
 
 
-def _start(random, d, width, ipm):  # noqa: ANN001, ANN202
+def _start(random, d, width, ipm):
     import jax
     import jax.numpy as jnp
 

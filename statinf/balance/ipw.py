@@ -69,7 +69,9 @@ def solve(
     with np.errstate(invalid="ignore", over="ignore"):
         weight, slope = s * factor, s * dfactor * de
     if not np.all(np.isfinite(weight)):
-        raise DataError("A propensity of exactly 0 or 1 gives an infinite weight: restrict the sample with trim=, or use ATO.")
+        raise DataError(
+            "A propensity of exactly 0 or 1 gives an infinite weight: restrict the sample with trim=, or use ATO."
+        )
     details: dict = {"coefficients": fit.coefficients, "link": link}
     if truncate is not None:
         weight, slope, details["capped"] = _truncated(weight, slope, s, t, truncate)
@@ -147,7 +149,9 @@ def _truncated(
 
 def _trimmed(sample: Sample, link: str, trim: float, tol: float, max_iter: int) -> tuple[Sample, np.ndarray]:
     if not 0.0 < trim < 0.5:
-        raise OptionError(f"trim={trim!r} must lie in (0, 0.5): rows with a propensity outside [trim, 1 - trim] are dropped.")
+        raise OptionError(
+            f"trim={trim!r} must lie in (0, 0.5): rows with a propensity outside [trim, 1 - trim] are dropped."
+        )
     e, _ = _probability(likelihood_fit(sample, link, tol=tol, max_iter=max_iter).eta, link)
     kept = np.flatnonzero((e >= trim) & (e <= 1.0 - trim))
     t = sample.treated[kept]
@@ -156,7 +160,9 @@ def _trimmed(sample: Sample, link: str, trim: float, tol: float, max_iter: int) 
     return Sample(sample.x[kept], t, sample.s[kept], sample.names), kept
 
 
-def _spread(n: int, kept: np.ndarray, values: np.ndarray, linear, fit: PropensityFit, e: np.ndarray, details: dict) -> Solution:
+def _spread(
+    n: int, kept: np.ndarray, values: np.ndarray, linear, fit: PropensityFit, e: np.ndarray, details: dict
+) -> Solution:
     """Back to all rows: dropped rows have weight zero and no propensity."""
 
     def widen(a: np.ndarray, fill: float) -> np.ndarray:
@@ -169,4 +175,6 @@ def _spread(n: int, kept: np.ndarray, values: np.ndarray, linear, fit: Propensit
         return Linear(*(widen(a, 0.0) for a in (small.derivative, small.influence, small.leverage)))
 
     details = {**details, "dropped": n - len(kept)}
-    return Solution(widen(values, 0.0), wide, fit.iterations, fit.residual, propensity=widen(e, np.nan), details=details)
+    return Solution(
+        widen(values, 0.0), wide, fit.iterations, fit.residual, propensity=widen(e, np.nan), details=details
+    )

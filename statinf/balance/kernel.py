@@ -82,7 +82,11 @@ def solve(
         "bias_bound": {f.task.arm: (f.bound_before, f.bound) for f in found},
     }
     return Solution(
-        values, linear, iterations=sum(f.tilt.iterations for f in found), residual=max(f.tilt.residual for f in found), details=details
+        values,
+        linear,
+        iterations=sum(f.tilt.iterations for f in found),
+        residual=max(f.tilt.residual for f in found),
+        details=details,
     )
 
 
@@ -177,7 +181,14 @@ def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.n
 
 
 def _search(
-    sample: Sample, x: np.ndarray, space: _Space, task: Task, dimensions: int | None, mean_first: bool, tol: float, max_iter: int
+    sample: Sample,
+    x: np.ndarray,
+    space: _Space,
+    task: Task,
+    dimensions: int | None,
+    mean_first: bool,
+    tol: float,
+    max_iter: int,
 ) -> _Found:
     """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
     base, phi = sample.s[task.index], space.features

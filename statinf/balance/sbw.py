@@ -77,7 +77,9 @@ def solve(
         if not found[task.arm].converged:
             if np.isfinite(floor):
                 require_hull(sample, task, method="sbw", residual=found[task.arm].residual, tolerance=d, scale=scale)
-            raise ConvergenceError(f"method='sbw' stopped with a residual of {found[task.arm].residual:.2g}; drop columns.")
+            raise ConvergenceError(
+                f"method='sbw' stopped with a residual of {found[task.arm].residual:.2g}; drop columns."
+            )
     pieces = {task.arm: _normalised(sample, task, found[task.arm].w) for task in todo}
     values = merge(sample, pieces, {task.arm: task.index for task in todo})
 
@@ -128,7 +130,9 @@ def standardiser(sample: Sample, estimand: str) -> np.ndarray:
 def _tolerance(tols: float | np.ndarray, sample: Sample) -> np.ndarray:
     d = np.asarray(tols, dtype=np.float64)
     if d.ndim > 1 or (d.ndim == 1 and len(d) != sample.x.shape[1]):
-        raise OptionError(f"tols has {d.size} values for {sample.x.shape[1]} columns ({', '.join(sample.names)}); give one each.")
+        raise OptionError(
+            f"tols has {d.size} values for {sample.x.shape[1]} columns ({', '.join(sample.names)}); give one each."
+        )
     if np.any(~np.isfinite(d)) or np.any(d < 0):
         raise OptionError(f"tols={tols!r} must be finite and not negative: standard deviations of allowed imbalance.")
     return np.broadcast_to(d, sample.x.shape[1]).copy()

@@ -115,7 +115,9 @@ def balance(
         )
     frame = as_frame(data)
     by = [by] if isinstance(by, str) else list(by or ())
-    design, arms = read_design(formula, frame, weights=weights, na_action=na_action, context=context, cluster=by or None)
+    design, arms = read_design(
+        formula, frame, weights=weights, na_action=na_action, context=context, cluster=by or None
+    )
     plain = formula_columns(design.parts[0])
     shown = with_all_levels(plain, design.recipe)
     columns = expanded(shown if getattr(module, "ALL_LEVELS", False) else plain, moments, interactions)
@@ -193,13 +195,21 @@ def _groups(design: Design, by: list[str]) -> tuple[np.ndarray | None, tuple[str
     if not by:
         return None, ()
     codes = intersect([design.cluster_codes(name) for name in by])
-    labels = [np.asarray(design.frame.categories(name).levels, dtype=object)[design.frame.categories(name).codes[design.rows]] for name in by]
+    labels = [
+        np.asarray(design.frame.categories(name).levels, dtype=object)[design.frame.categories(name).codes[design.rows]]
+        for name in by
+    ]
     first = [int(np.argmax(codes == g)) for g in range(int(codes.max()) + 1)]
     return codes, tuple(", ".join(f"{name}={label[i]}" for name, label in zip(by, labels, strict=True)) for i in first)
 
 
 def _solve_groups(
-    module: ModuleType, sample: Sample, estimand: str, options: dict[str, Any], codes: np.ndarray | None, names: tuple[str, ...]
+    module: ModuleType,
+    sample: Sample,
+    estimand: str,
+    options: dict[str, Any],
+    codes: np.ndarray | None,
+    names: tuple[str, ...],
 ) -> Solution:
     """The method on the rows of positive weight, within each group, put back in the order of the rows."""
     groups = np.zeros(sample.n, dtype=int) if codes is None else codes
@@ -232,14 +242,18 @@ def _resolve(
 ) -> np.ndarray:
     """Weights for every row of multipliers: in one batch where the method has one, else one problem after the other."""
     if multipliers.shape[1] != sample.n or np.any(~(multipliers >= 0)):
-        raise OptionError(f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {sample.n}).")
+        raise OptionError(
+            f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {sample.n})."
+        )
     sampling = multipliers * sample.s
     if hasattr(module, "solve_many") and codes is None and not options:
         return module.solve_many(sample, sampling, estimand, first)
     out = np.full(sampling.shape, np.nan)
     for b, s in enumerate(sampling):
         try:
-            out[b] = _solve_groups(module, Sample(sample.x, sample.treated, s, sample.names), estimand, options, codes, names).values
+            out[b] = _solve_groups(
+                module, Sample(sample.x, sample.treated, s, sample.names), estimand, options, codes, names
+            ).values
         except StatinfError:
             continue
     return out
@@ -260,17 +274,25 @@ def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str,
         start = 0
         for rows, one in made:
             stop = start + one.derivative.shape[1]
-            derivative[rows, start:stop], influence[rows, start:stop], leverage[rows] = one.derivative, one.influence, one.leverage
+            derivative[rows, start:stop], influence[rows, start:stop], leverage[rows] = (
+                one.derivative,
+                one.influence,
+                one.leverage,
+            )
             start = stop
         return Linear(derivative, influence, leverage)
 
     known = all(s.linear is not None for _, s in parts)
     details = parts[0][1].details if not names else {name: s.details for name, (_, s) in zip(names, parts, strict=True)}
     residuals = [s.residual for _, s in parts]
-    return Solution(values, linear if known else None, sum(s.iterations for _, s in parts), max(residuals), propensity, details)
+    return Solution(
+        values, linear if known else None, sum(s.iterations for _, s in parts), max(residuals), propensity, details
+    )
 
 
-def _formula_coefficients(solution: Solution, plain: Columns, columns: Columns, codes: np.ndarray | None) -> np.ndarray | None:
+def _formula_coefficients(
+    solution: Solution, plain: Columns, columns: Columns, codes: np.ndarray | None
+) -> np.ndarray | None:
     """Propensity coefficients in the order of the formula's columns, NaN where a column was dropped."""
     found = solution.details.get("coefficients") if codes is None else None
     if found is None or "coefficients_control" in solution.details or not set(columns.names) <= set(plain.names):

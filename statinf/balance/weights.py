@@ -118,7 +118,11 @@ class BalanceWeights(Weights):
         import pandas as pd
 
         one_of("binary", binary, ("std", "raw"))
-        kind = DENOMINATORS.get(self.estimand, "weighted") if denominator is None else one_of("denominator", denominator, tuple(_SD))
+        kind = (
+            DENOMINATORS.get(self.estimand, "weighted")
+            if denominator is None
+            else one_of("denominator", denominator, tuple(_SD))
+        )
         if self.columns is None:
             raise DataError("the balance table needs the rows, which saved weights leave out; balance again.")
         if not by_group:
@@ -202,7 +206,14 @@ class BalanceWeights(Weights):
             relative = np.divide(w, s, out=np.zeros_like(w), where=s > 0)
             relative = relative / max(np.average(relative, weights=s), 1e-300)
             which = "treated" if label == self.treatment_level else "control"
-            cells = (int((s > 0).sum()), effective_size(s), effective_size(w), relative.min(), relative.max(), int((w == 0).sum()))
+            cells = (
+                int((s > 0).sum()),
+                effective_size(s),
+                effective_size(w),
+                relative.min(),
+                relative.max(),
+                int((w == 0).sum()),
+            )
             rows.append((f"{self.treatment} = {_plain(label)} ({which})", *(format_number(c) for c in cells)))
         heads = ("arm", "rows", "ESS before", "ESS after", "least weight", "largest weight", "zero")
         facts = [("Formula", self.formula), ("Estimand", self.estimand), ("Solver residual", f"{self.residual:.1e}")]
@@ -216,7 +227,13 @@ class BalanceWeights(Weights):
             notes.append(f"Standardised mean differences divide by the standard deviation of {_SD[kind]}.")
         if self.treated_as_fixed:
             notes.append(f"Standard errors downstream treat these weights as known: {self.treated_as_fixed}")
-        return Table(heads, tuple(rows), title=f"Balancing weights: {self.method}", facts=tuple(facts), notes=tuple(n for n in notes if n))
+        return Table(
+            heads,
+            tuple(rows),
+            title=f"Balancing weights: {self.method}",
+            facts=tuple(facts),
+            notes=tuple(n for n in notes if n),
+        )
 
     def plot(self, kind: str = "love", **options: Any) -> Any:
         """A figure.
@@ -234,10 +251,14 @@ class BalanceWeights(Weights):
 
         one_of("kind", kind, ("love", "weights"))
         if kind == "weights":
-            return weight_histogram(self.values, self.treated, names=(_plain(self.treatment_level), _plain(self.control_level)), **options)
+            return weight_histogram(
+                self.values, self.treated, names=(_plain(self.treatment_level), _plain(self.control_level)), **options
+            )
         picked = {k: options.pop(k) for k in ("denominator", "binary") if k in options}
         frame = self.balance_frame(**picked)
-        return love_plot(list(frame["term"]), frame["smd_before"].to_numpy(), {self.method: frame["smd_after"].to_numpy()}, **options)
+        return love_plot(
+            list(frame["term"]), frame["smd_before"].to_numpy(), {self.method: frame["smd_after"].to_numpy()}, **options
+        )
 
 
 def _plain(level: Any) -> str:

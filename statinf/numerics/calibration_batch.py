@@ -8,7 +8,13 @@ from statinf.backend import chunks, map_threads, rows_per_chunk
 
 
 def exponential_tilts(
-    z: np.ndarray, base: np.ndarray, targets: np.ndarray, *, start: np.ndarray | None = None, tol: float = 1e-9, max_iter: int = 60
+    z: np.ndarray,
+    base: np.ndarray,
+    targets: np.ndarray,
+    *,
+    start: np.ndarray | None = None,
+    tol: float = 1e-9,
+    max_iter: int = 60,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Weights proportional to ``base_b exp(z' l_b)`` with mean `targets_b`, for every row b of `base`.
 
@@ -49,7 +55,14 @@ def exponential_tilts(
 
 
 def _solve(
-    z: np.ndarray, pairs: np.ndarray, upper: tuple, base: np.ndarray, targets: np.ndarray, start: np.ndarray, tol: float, max_iter: int
+    z: np.ndarray,
+    pairs: np.ndarray,
+    upper: tuple,
+    base: np.ndarray,
+    targets: np.ndarray,
+    start: np.ndarray,
+    tol: float,
+    max_iter: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Newton steps for all problems that are still open, each with its own step length."""
     count, k = len(base), z.shape[1]

@@ -53,7 +53,9 @@ def minimise_rows(
     subset = warm_subset(rows) if start is None else None
     if subset is not None:
         share = mass * len(subset) / rows.n
-        found = _newton(rows.take(subset), lambda eta, at: function(eta, subset[at]), share, zero, 1e-6, max_iter, limit)
+        found = _newton(
+            rows.take(subset), lambda eta, at: function(eta, subset[at]), share, zero, 1e-6, max_iter, limit
+        )
         start = found.beta if found.converged else None
     return _newton(rows, function, mass, zero if start is None else start, tol, max_iter, limit)
 

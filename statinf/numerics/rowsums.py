@@ -126,4 +126,3 @@ def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
 def _blocks(rows: slice) -> Iterator[slice]:
     for start in range(rows.start, rows.stop, _BLOCK):
         yield slice(start, min(start + _BLOCK, rows.stop))
-

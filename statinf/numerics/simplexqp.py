@@ -93,7 +93,8 @@ def simplex_qp(
     fewest, patience = n + 1, 5
     v, nu = np.zeros(n), np.zeros(count)
     residual, iterations = np.inf, 0
-    for iterations in range(1, max_iter + 1):
+    while iterations < max_iter:
+        iterations += 1
         _keep_groups_alive(free, groups, count, linear)
         v, nu = _equality_solution(quadratic, linear, indicator, floor, free)
         slack = quadratic.product(v) + linear - indicator @ nu

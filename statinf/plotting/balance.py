@@ -53,7 +53,9 @@ def love_plot(
     ax.plot(show(before)[at], y, "o", markerfacecolor="white", markeredgecolor=ACCENT, markersize=6, label="unweighted")
     colours = [c for c in PALETTE if c != ACCENT]
     for k, (name, values) in enumerate(after.items()):
-        ax.plot(show(values)[at], y, _MARKERS[k % len(_MARKERS)], color=colours[k % len(colours)], markersize=5, label=name)
+        ax.plot(
+            show(values)[at], y, _MARKERS[k % len(_MARKERS)], color=colours[k % len(colours)], markersize=5, label=name
+        )
     ax.set_yticks(y, [terms[i] for i in at])
     ax.set_ylim(-0.7, len(terms) - 0.3)
     ax.set_xlabel("absolute standardised mean difference" if absolute else "standardised mean difference")
@@ -63,7 +65,12 @@ def love_plot(
 
 
 def weight_histogram(
-    weights: np.ndarray, treated: np.ndarray, *, names: tuple[str, str] = ("treated", "control"), bins: int = 40, ax: Any = None
+    weights: np.ndarray,
+    treated: np.ndarray,
+    *,
+    names: tuple[str, str] = ("treated", "control"),
+    bins: int = 40,
+    ax: Any = None,
 ) -> Any:
     """Histograms of the weights of each arm, relative to the arm's mean.
 
@@ -85,7 +92,14 @@ def weight_histogram(
     edges = np.linspace(0.0, max(float(r.max()) for r in relative) * 1.0001, bins + 1)
     for values, name, colour in zip(relative, names, (ACCENT, PALETTE[0]), strict=True):
         size = values.sum() ** 2 / (values @ values)
-        ax.hist(values, bins=edges, histtype="stepfilled", alpha=0.45, color=colour, label=f"{name} (ESS {size:.0f} of {len(values)})")
+        ax.hist(
+            values,
+            bins=edges,
+            histtype="stepfilled",
+            alpha=0.45,
+            color=colour,
+            label=f"{name} (ESS {size:.0f} of {len(values)})",
+        )
     ax.set_yscale("symlog", linthresh=1.0)
     ax.set_xlabel("weight relative to the arm's mean")
     ax.set_ylabel("rows")

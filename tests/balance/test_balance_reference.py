@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from balance.balance_samples import REFERENCE, data, hajek, sizes
 from statinf.balance import cbps, energy, entropy, ipw, kernel, sbw
 from statinf.numerics.imbalance import DENOMINATORS, denominator, imbalance
-from balance.balance_samples import REFERENCE, data, hajek, sizes
 
 ROWS = pd.read_csv(REFERENCE / "estimates.csv")
 DERIVED = ROWS[ROWS.package == "derived"]
@@ -30,7 +30,9 @@ def _solve(row, sample):
 
 
 @pytest.mark.filterwarnings("ignore::statinf.errors.SeparationWarning")
-@pytest.mark.parametrize("number", DERIVED.index, ids=lambda i: f"{DERIVED.dataset[i]}-{DERIVED.method[i]}-{DERIVED.estimand[i]}-{i}")
+@pytest.mark.parametrize(
+    "number", DERIVED.index, ids=lambda i: f"{DERIVED.dataset[i]}-{DERIVED.method[i]}-{DERIVED.estimand[i]}-{i}"
+)
 def test_derived_numbers(number):
     row = DERIVED.loc[number]
     levels = row.dataset == "lalonde" and row.method == "energy balancing"
@@ -59,7 +61,11 @@ def test_known_target_reproduces_weightit(dataset, estimand):
         p = w[arm] / w[arm].sum()
         z = np.column_stack([np.ones(arm.sum()), sample.x[arm] / sample.x.std(axis=0)])
         reweighted = estimand == "ATE" or not arm[np.flatnonzero(t)[0]]
-        fitted = z @ np.linalg.lstsq(z * np.sqrt(p)[:, None], y[arm] * np.sqrt(p), rcond=None)[0] if reweighted else p @ y[arm]
+        fitted = (
+            z @ np.linalg.lstsq(z * np.sqrt(p)[:, None], y[arm] * np.sqrt(p), rcond=None)[0]
+            if reweighted
+            else p @ y[arm]
+        )
         phi[arm] = sign * p * (y[arm] - fitted)
     assert np.sqrt(phi @ phi) == pytest.approx(rows.se_weightit_asympt.item(), rel=1e-6)
 
@@ -106,7 +112,9 @@ def test_kernel_agrees_with_kbal(dataset, mean_first, estimate, ess, dimensions)
     """kbal 0.1.3 stops its entropy balancing at 1e-6, so its digits end there."""
     sample, y = data("lalonde_levels" if dataset == "lalonde" else dataset)
     if dataset == "lalonde":
-        keep = [sample.names.index(k) for k in ("age", "educ", "black", "hispan", "married", "nodegree", "re74", "re75")]
+        keep = [
+            sample.names.index(k) for k in ("age", "educ", "black", "hispan", "married", "nodegree", "re74", "re75")
+        ]
         sample = type(sample)(sample.x[:, keep], sample.treated, sample.s, tuple(sample.names[k] for k in keep))
     solution = kernel.solve(sample, "ATT", mean_first=mean_first)
     assert solution.details["dimensions"] == {0: dimensions}
@@ -119,7 +127,9 @@ def test_balance_table_agrees_with_cobalt(method, estimand):
     sample, _ = data("lalonde_levels")
     fitted, _ = data("lalonde")
     solution = ipw.solve(fitted, estimand) if method == "glm" else entropy.solve(fitted, estimand)
-    rows = pd.read_csv(REFERENCE / "cobalt.csv").query("method == @method and estimand == @estimand").set_index("variable")
+    rows = (
+        pd.read_csv(REFERENCE / "cobalt.csv").query("method == @method and estimand == @estimand").set_index("variable")
+    )
     rows = rows.loc[[f"race_{k}" if k in ("black", "hispan", "white") else k for k in sample.names]]
     sd = denominator(sample.x, sample.treated, sample.s, solution.values, DENOMINATORS.get(estimand, "weighted"))
     for weights, suffix in ((sample.s, "Un"), (solution.values, "Adj")):

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
+from balance.balance_samples import data, hajek, simulated
 from statinf.balance import cbps, energy, entropy, ipm, ipw, kernel, sbw
 from statinf.balance.arms import Sample
-from statinf.errors import InfeasibleError, OptionError, SeparationWarning
+from statinf.errors import InfeasibleError, NotIdentifiedError, OptionError
 from statinf.numerics.distances import distances, gaussian
-from balance.balance_samples import data, hajek, simulated
 
 SMOOTH = {
     "entropy": lambda s, e: entropy.solve(s, e),
@@ -37,9 +37,7 @@ def test_influence_is_the_derivative_in_the_row_weights(method, estimand):
     for row in (0, 7, 50, 149):
         step = np.zeros(sample.n)
         step[row] = 1e-4
-        up, down = (
-            hajek(sample, y, solve(replace(sample, s=sample.s + sign * step), estimand))[0] for sign in (1, -1)
-        )
+        up, down = (hajek(sample, y, solve(replace(sample, s=sample.s + sign * step), estimand))[0] for sign in (1, -1))
         assert (up - down) / 2e-4 == pytest.approx(influence[row], rel=1e-5, abs=1e-9)
 
 
@@ -78,15 +76,25 @@ def test_exact_sbw_with_negative_weights_is_regression_imputation():
 def test_identical_groups_get_unit_weights():
     x = np.random.default_rng(0).normal(size=(40, 2))
     sample = Sample(np.vstack([x, x]), np.arange(80) < 40, np.ones(80), ("a", "b"))
-    for solution in (entropy.solve(sample), sbw.solve(sample), cbps.solve(sample, "ATT"), ipm.solve(sample, "ATT"), energy.solve(sample, "ATT")):
+    for solution in (
+        entropy.solve(sample),
+        sbw.solve(sample),
+        cbps.solve(sample, "ATT"),
+        ipm.solve(sample, "ATT"),
+        energy.solve(sample, "ATT"),
+    ):
         np.testing.assert_allclose(solution.values, 1.0, atol=1e-7)
 
 
 @pytest.mark.parametrize("method", ["entropy", "cbps", "sbw", "ipw", "energy", "kernel", "ipm"])
 def test_order_and_scale_of_columns_do_not_matter(method):
-    module = {"entropy": entropy, "cbps": cbps, "sbw": sbw, "ipw": ipw, "energy": energy, "kernel": kernel, "ipm": ipm}[method]
+    module = {"entropy": entropy, "cbps": cbps, "sbw": sbw, "ipw": ipw, "energy": energy, "kernel": kernel, "ipm": ipm}[
+        method
+    ]
     sample, _ = data("kang_schafer_X")
-    moved = Sample(sample.x[:, ::-1] * np.array([1e6, 1.0, 1e-4, 1.0]) + 5.0, sample.treated, sample.s, sample.names[::-1])
+    moved = Sample(
+        sample.x[:, ::-1] * np.array([1e6, 1.0, 1e-4, 1.0]) + 5.0, sample.treated, sample.s, sample.names[::-1]
+    )
     np.testing.assert_allclose(module.solve(moved, "ATT").values, module.solve(sample, "ATT").values, atol=2e-6)
 
 
@@ -94,7 +102,7 @@ def test_entropy_against_a_general_optimiser():
     sample, _ = data("kang_schafer_X")
     t = sample.treated
     c = (sample.x[~t] - sample.x[t].mean(axis=0)) / sample.x.std(axis=0)
-    found = minimize(lambda l: np.log(np.exp(c @ l).sum()), np.zeros(4), method="BFGS", options={"gtol": 1e-10})
+    found = minimize(lambda slope: np.log(np.exp(c @ slope).sum()), np.zeros(4), method="BFGS", options={"gtol": 1e-10})
     p = np.exp(c @ found.x)
     np.testing.assert_allclose(entropy.solve(sample, "ATT").values[~t], p / p.mean(), rtol=1e-5)
 
@@ -109,7 +117,9 @@ def test_sbw_against_cvxpy(tols):
     for arm in (t, ~t):
         w = cp.Variable(int(arm.sum()))
         gap = ((sample.x[arm] - target) / sd).T @ w / arm.sum()
-        problem = cp.Problem(cp.Minimize(cp.sum_squares(w - 1)), [w >= 0, cp.sum(w) == arm.sum(), cp.abs(gap) <= tols + 1e-15])
+        problem = cp.Problem(
+            cp.Minimize(cp.sum_squares(w - 1)), [w >= 0, cp.sum(w) == arm.sum(), cp.abs(gap) <= tols + 1e-15]
+        )
         problem.solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
         np.testing.assert_allclose(solution.values[arm], w.value, atol=1e-5)
         assert s[arm] @ (solution.values[arm] - 1) ** 2 == pytest.approx(problem.value, rel=1e-7)
@@ -212,7 +222,7 @@ def test_exact_mmd_is_not_above_the_iterated_one():
 
 
 def test_weights_with_zero_sampling_weight_are_zero_and_ignored():
-    sample, y = simulated(150, 2, 9)
+    sample, _ = simulated(150, 2, 9)
     s = np.where(np.arange(150) % 5 == 0, 0.0, 1.0)
     keep = s > 0
     small = Sample(sample.x[keep], sample.treated[keep], s[keep], sample.names)
@@ -233,9 +243,8 @@ def test_infeasible_target_is_named_with_its_gap():
     sample, _ = data("nsw_psid")
     with pytest.raises(InfeasibleError, match=r"'black'.*0\.409 standard deviations.*feasible from tols=0\.41"):
         entropy.solve(sample, "ATE")
-    for module in (cbps, sbw):
-        with pytest.raises(InfeasibleError, match="standard deviations"):
-            module.solve(sample, "ATE")
+    with pytest.raises(InfeasibleError, match=r"'black'.*raise tols to at least"):
+        sbw.solve(sample, "ATE")
 
 
 def test_smallest_feasible_tolerance_is_feasible():
@@ -252,7 +261,7 @@ def test_smallest_feasible_tolerance_is_feasible():
 def test_separation_is_named():
     x = np.r_[np.linspace(-2, -1, 30), np.linspace(1, 2, 30)]
     sample = Sample(np.column_stack([x, np.tile([0.0, 1.0], 30)]), x > 0, np.ones(60), ("dose", "noise"))
-    with pytest.warns(SeparationWarning, match="'dose'"):
+    with pytest.raises(NotIdentifiedError, match="no overlap: 'dose'"):
         ipw.solve(sample, "ATO")
 
 

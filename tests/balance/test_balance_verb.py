@@ -63,7 +63,9 @@ def test_downstream_covariances(lalonde, vcov):
     expansion = solution.linear()
     own = np.where(t, 1 / t.sum(), v / v[~t].sum())
     h = np.maximum(own, expansion.leverage)
-    phi = (v * unit + expansion.influence @ (expansion.derivative.T @ unit)) / (1 - h) ** (0.5 if vcov == "HC2" else 1.0)
+    phi = (v * unit + expansion.influence @ (expansion.derivative.T @ unit)) / (1 - h) ** (
+        0.5 if vcov == "HC2" else 1.0
+    )
     assert fit.std_errors["treat"] == pytest.approx(np.sqrt(phi @ phi), rel=1e-8)
 
 
@@ -134,7 +136,9 @@ def test_string_treatment_states_its_levels(lalonde):
     np.testing.assert_allclose(coded.values, numbers.values)
 
 
-@pytest.mark.parametrize(("method", "options"), [("ipw", {}), ("ipw", {"link": "probit"}), ("cbps", {}), ("cbps", {"over": True})])
+@pytest.mark.parametrize(
+    ("method", "options"), [("ipw", {}), ("ipw", {"link": "probit"}), ("cbps", {}), ("cbps", {"over": True})]
+)
 def test_propensity_weights_score_new_rows(lalonde, method, options):
     w = si.balance(FORMULA, lalonde, method=method, estimand="ATT", **options)
     new = lalonde.head(5).assign(race=["black", "white", "hispan", "martian", "white"])
@@ -156,7 +160,9 @@ def test_calibration_weights_cannot_score(lalonde):
 
 
 def test_moments_and_interactions_balance_more(lalonde):
-    w = si.balance("treat ~ age + educ + married", lalonde, method="entropy", estimand="ATT", moments=2, interactions=True)
+    w = si.balance(
+        "treat ~ age + educ + married", lalonde, method="entropy", estimand="ATT", moments=2, interactions=True
+    )
     t, v = w.treated, w.values
     for column in (lalonde["age"] ** 2, lalonde["educ"] ** 2, lalonde["age"] * lalonde["married"]):
         assert np.average(column[~t], weights=v[~t]) == pytest.approx(np.average(column[t]), rel=1e-9)
@@ -187,7 +193,11 @@ def test_by_is_the_fit_within_each_group(lalonde):
     for level in (0, 1):
         rows = (lalonde["married"] == level).to_numpy()
         part = lalonde[rows].reset_index(drop=True)
-        alone = si.lm("re78 ~ treat", part, weights=si.balance("treat ~ age + educ + re74", part, method="entropy", estimand="ATT"))
+        alone = si.lm(
+            "re78 ~ treat",
+            part,
+            weights=si.balance("treat ~ age + educ + re74", part, method="entropy", estimand="ATT"),
+        )
         term = next(n for n in both.params.index if n.endswith(":treat") and f"{level}]" in n)
         assert both.std_errors[term] == pytest.approx(alone.std_errors["treat"], rel=1e-7)
 
@@ -212,13 +222,17 @@ def test_reference_level_does_not_matter(lalonde):
 
 def test_diagnostics_denominators_and_raw_binaries(lalonde):
     w = si.balance(FORMULA, lalonde, method="ipw", estimand="ATT")
-    table = {d: w.diagnostics(denominator=d).set_index("term") for d in ("treated", "control", "pooled", "all", "weighted")}
+    table = {
+        d: w.diagnostics(denominator=d).set_index("term") for d in ("treated", "control", "pooled", "all", "weighted")
+    }
     assert w.diagnostics()["denominator"].unique().tolist() == ["treated"]
     x, t = lalonde["age"].to_numpy(float), w.treated
     for d, sd in (("treated", x[t].std(ddof=1)), ("control", x[~t].std(ddof=1)), ("all", x.std(ddof=1))):
         assert table[d].loc["age", "smd_before"] == pytest.approx((x[t].mean() - x[~t].mean()) / sd)
     raw = w.diagnostics(binary="raw").set_index("term")
-    assert raw.loc["married", "smd_before"] == pytest.approx(lalonde["married"][t].mean() - lalonde["married"][~t].mean())
+    assert raw.loc["married", "smd_before"] == pytest.approx(
+        lalonde["married"][t].mean() - lalonde["married"][~t].mean()
+    )
     with pytest.raises(OptionError, match="'pooled'"):
         w.diagnostics(denominator="sd")
 
@@ -298,11 +312,15 @@ def test_trimmed_rows_get_no_weight_and_stabilising_changes_no_contrast(lalonde)
     w = si.balance(FORMULA, lalonde, trim=0.1)
     e = si.balance(FORMULA, lalonde).propensity
     assert np.array_equal(w.values == 0, (e < 0.1) | (e > 0.9))
-    plain, stable = (si.lm("re78 ~ treat", lalonde, weights=si.balance(FORMULA, lalonde, stabilize=s)) for s in (False, True))
+    plain, stable = (
+        si.lm("re78 ~ treat", lalonde, weights=si.balance(FORMULA, lalonde, stabilize=s)) for s in (False, True)
+    )
     assert stable.params["treat"] == pytest.approx(plain.params["treat"])
     assert stable.std_errors["treat"] == pytest.approx(plain.std_errors["treat"], rel=1e-8)
     capped = si.balance(FORMULA, lalonde, truncate=0.95)
-    assert capped.values[capped.treated].max() == pytest.approx(np.quantile(ipw.solve(sample_of("lalonde")[0]).values[capped.treated], 0.95))
+    assert capped.values[capped.treated].max() == pytest.approx(
+        np.quantile(ipw.solve(sample_of("lalonde")[0]).values[capped.treated], 0.95)
+    )
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------------
@@ -329,9 +347,19 @@ def _frame(n=60, seed=0):
         (lambda d: d, {"moments": 0}, OptionError, "moments"),
         (lambda d: d, {"seed": -1}, OptionError, "seed"),
         (lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)), {}, NotIdentifiedError, "no overlap: 'x'"),
-        (lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)), {"method": "entropy"}, InfeasibleError, "'x'.*standard deviations"),
+        (
+            lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)),
+            {"method": "entropy"},
+            InfeasibleError,
+            "'x'.*standard deviations",
+        ),
         (lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)), {"method": "cbps"}, InfeasibleError, "'x'"),
-        (lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)), {"method": "sbw"}, InfeasibleError, "raise tols to at least"),
+        (
+            lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)),
+            {"method": "sbw"},
+            InfeasibleError,
+            "raise tols to at least",
+        ),
     ],
 )
 def test_bad_input(change, call, error, message):
