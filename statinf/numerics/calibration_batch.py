@@ -72,13 +72,20 @@ def _solve(
     open_ = np.arange(count)
     value = np.full(count, np.inf)
     step, length = np.zeros((count, k)), np.ones(count)
-    for _ in range(max_iter):
+    for turn in range(max_iter):
+        everyone = len(open_) == count
         trial = slope[open_] + length[open_, None] * step[open_]
-        eta = trial @ z.T
-        shift = eta.max(axis=1, keepdims=True)
-        eta -= shift
-        np.exp(eta, out=eta)
-        eta *= base[open_]
+        if turn == 0:
+            # All problems start at one point: one exponential a row serves them all.
+            first = z @ start
+            shift = np.full((count, 1), first.max())
+            eta = base * np.exp(first - first.max())
+        else:
+            eta = trial @ z.T
+            shift = eta.max(axis=1, keepdims=True)
+            eta -= shift
+            np.exp(eta, out=eta)
+            eta *= base if everyone else base[open_]
         mass = eta.sum(axis=1)
         mass[mass <= 0] = np.nan
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -96,7 +103,7 @@ def _solve(
         if going.any():
             at = open_[going]
             second = np.empty((len(at), k, k))
-            sums = eta[going] @ pairs / mass[going, None]
+            sums = (eta if going.all() else eta[going]) @ pairs / mass[going, None]
             second[:, upper[0], upper[1]] = sums
             second[:, upper[1], upper[0]] = sums
             second -= mean[going][:, :, None] * mean[going][:, None, :]
