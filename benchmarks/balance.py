@@ -52,13 +52,24 @@ def entropy_million() -> None:
         return ec.calibrate(x[~t], x[t], objective=ec.Objective.ENTROPY)[0]
 
     def second() -> np.ndarray:
-        found = quiet(lambda: ebal_bin(effect="ATT", PCA=False, constraint_tolerance=1e-6).ebalance(t.astype(int), x, x[:, 0]))
+        found = quiet(
+            lambda: ebal_bin(effect="ATT", PCA=False, constraint_tolerance=1e-6).ebalance(t.astype(int), x, x[:, 0])
+        )
         w = np.asarray(found["w"])[~t].ravel()
         return w / w.sum()
 
     name = "entropy balancing, ATT, n = 1e6, p = 20"
-    compare(name, lambda: normalised(s, entropy.solve(s, "ATT")), peer, peer_name="empirical_calibration", check=same, repeat=3)
-    compare(name + " (ebal)", lambda: normalised(s, entropy.solve(s, "ATT")), second, peer_name="ebal", check=same, repeat=3)
+    compare(
+        name,
+        lambda: normalised(s, entropy.solve(s, "ATT")),
+        peer,
+        peer_name="empirical_calibration",
+        check=same,
+        repeat=3,
+    )
+    compare(
+        name + " (ebal)", lambda: normalised(s, entropy.solve(s, "ATT")), second, peer_name="ebal", check=same, repeat=3
+    )
 
 
 def cbps_million() -> None:
@@ -96,7 +107,9 @@ def stable(solver: str) -> None:
 
     def peer() -> np.ndarray:
         w = cp.Variable(len(z))
-        problem = cp.Problem(cp.Minimize(cp.sum_squares(w - 1)), [w >= 0, cp.sum(w) == len(z), cp.abs(z.T @ w) <= tols * len(z)])
+        problem = cp.Problem(
+            cp.Minimize(cp.sum_squares(w - 1)), [w >= 0, cp.sum(w) == len(z), cp.abs(z.T @ w) <= tols * len(z)]
+        )
         exact = {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iter": 100_000} if solver == "OSQP" else {}
         problem.solve(solver=solver, **exact)
         return w.value / len(z)
@@ -196,7 +209,9 @@ def adam_loop(s: Sample, metric: str, epochs: int = 1000, width: int = 100) -> n
         memory[2] += 1
         memory[0] = 0.9 * memory[0] + 0.1 * gradient
         memory[1] = 0.999 * memory[1] + 0.001 * gradient**2
-        return value - rate * (memory[0] / (1 - 0.9 ** memory[2])) / (np.sqrt(memory[1] / (1 - 0.999 ** memory[2])) + 1e-8)
+        return value - rate * (memory[0] / (1 - 0.9 ** memory[2])) / (
+            np.sqrt(memory[1] / (1 - 0.999 ** memory[2])) + 1e-8
+        )
 
     for _ in range(epochs):
         w = np.exp(v - v.max())
@@ -270,7 +285,17 @@ def verb_million() -> None:
 
 
 def main() -> None:
-    works = [stable_osqp, stable_clarabel, bootstrap_batch, ipm_loops, energy_dense, kernel_loop, entropy_million, cbps_million, verb_million]
+    works = [
+        stable_osqp,
+        stable_clarabel,
+        bootstrap_batch,
+        ipm_loops,
+        energy_dense,
+        kernel_loop,
+        entropy_million,
+        cbps_million,
+        verb_million,
+    ]
     for work in works:
         begun = time.perf_counter()
         work()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from importlib.util import find_spec
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-def progress_bar(items: Iterable[T], *, total: int | None = None, label: str = "", show: bool | None = None) -> Iterator[T]:
+def progress_bar(
+    items: Iterable[T], *, total: int | None = None, label: str = "", show: bool | None = None
+) -> Iterator[T]:
     """Iterate with a bar that appears after two seconds.
 
     Parameters
@@ -24,6 +28,16 @@ def progress_bar(items: Iterable[T], *, total: int | None = None, label: str = "
     if show is False:
         yield from items
         return
-    from tqdm.auto import tqdm
+    bar, quiet = _bar(show)
+    yield from bar(items, total=total, desc=label, delay=0.0 if show else 2.0, disable=quiet, leave=False)
 
-    yield from tqdm(items, total=total, desc=label, delay=0.0 if show else 2.0, disable=False if show else None, leave=False)
+
+def _bar(show: bool | None) -> tuple[Any, bool | None]:
+    """The bar for where we run, and whether it stays silent; None leaves that to whether there is a terminal."""
+    if "ipykernel" in sys.modules and find_spec("ipywidgets") is not None:
+        from tqdm.notebook import tqdm as notebook_bar
+
+        return notebook_bar, False
+    from tqdm.std import tqdm
+
+    return tqdm, False if show else None

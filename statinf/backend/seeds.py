@@ -23,7 +23,8 @@ def key(seed: int, *stream: int) -> Any:
     """A JAX key for one stream of a seed; call inside an `x64` block, where the draws are made."""
     import jax
 
-    check_seed(seed)
+    if check_seed(seed) >= 2**63:
+        raise OptionError(f"seed={seed} is too large for draws on a device; give a whole number below 2**63.")
     out = jax.random.key(seed)
     for number in stream:
         out = jax.random.fold_in(out, number)
@@ -33,5 +34,7 @@ def key(seed: int, *stream: int) -> Any:
 def check_seed(seed: int) -> int:
     """Return a seed that is a whole number of at least 0, else raise an `OptionError`."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise OptionError(f"seed={seed!r} is not a whole number of at least 0; results need a seed that can be repeated.")
+        raise OptionError(
+            f"seed={seed!r} is not a whole number of at least 0; results need a seed that can be repeated."
+        )
     return int(seed)

@@ -19,21 +19,30 @@ class Coding:
     ----------
     levels : tuple
         Levels in order.
-    contrast : ndarray, shape (levels, columns)
-        Reduced-rank coding, for a factor whose margin is in the model.
     suffixes : tuple of str
-        What follows the factor's name for each column of `contrast`.
+        What follows the factor's name for each column of the reduced coding.
+    marks : ndarray of int, shape (levels,), or None
+        The column of the reduced coding that is 1 at each level, -1 where all are 0; None for a coding
+        that is more than dummies.
+    contrast : ndarray, shape (levels, columns), or None
+        The reduced coding where `marks` cannot say it. It serves a factor whose margin is in the model.
     """
 
     levels: tuple[Any, ...]
-    contrast: np.ndarray
     suffixes: tuple[str, ...]
+    marks: np.ndarray | None
+    contrast: np.ndarray | None = None
 
-    def columns(self, reduced: bool) -> tuple[np.ndarray, tuple[str, ...]]:
-        """Coding matrix and name suffixes, reduced by the margin or one dummy a level."""
-        if reduced:
-            return self.contrast, self.suffixes
-        return np.eye(len(self.levels)), tuple(f"[{level}]" for level in self.levels)
+    def names(self, reduced: bool) -> tuple[str, ...]:
+        """Name suffixes of the columns, reduced by the margin or one dummy a level."""
+        return self.suffixes if reduced else tuple(f"[{level}]" for level in self.levels)
+
+    def columns(self, reduced: bool) -> int:
+        return len(self.suffixes) if reduced else len(self.levels)
+
+    def marked(self, reduced: bool) -> np.ndarray | None:
+        """The column of ones of each level, or None for a coding that is more than dummies."""
+        return self.marks if reduced else np.arange(len(self.levels))
 
 
 def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> Coding:
@@ -44,23 +53,40 @@ def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> 
     FormulaError
         If the contrast is not known or does not fit the levels.
     """
+    if contrast is None:
+        return Coding(levels, tuple(f"[T.{level}]" for level in levels[1:]), np.arange(len(levels)) - 1)
     from formulaic.transforms.contrasts import Contrasts, ContrastsRegistry, CustomContrasts
 
-    if contrast is None:
-        return Coding(levels, np.eye(len(levels))[:, 1:], tuple(f"[T.{level}]" for level in levels[1:]))
+    if len(levels) > _MAX_DENSE:
+        raise FormulaError(f"C({name}): contrasts other than the default are limited to {_MAX_DENSE:,} levels.")
     try:
         made = _contrast_object(contrast, ContrastsRegistry, CustomContrasts)
-        assert isinstance(made, Contrasts)
+        if not isinstance(made, Contrasts):
+            raise ValueError("it is no contrast")
         matrix = np.asarray(made.get_coding_matrix(list(levels), reduced_rank=True), dtype=np.float64)
         fields = list(made.get_coding_column_names(list(levels), reduced_rank=True))
         form = made.get_factor_format(list(levels), reduced_rank=True)
-    except (ValueError, TypeError, AttributeError, KeyError, AssertionError) as error:
+        suffixes = tuple(form.format(name="", field=f) for f in fields)
+        if matrix.shape != (len(levels), len(suffixes)) or not np.isfinite(matrix).all():
+            raise ValueError(f"it makes an array of shape {matrix.shape}, finite numbers one row a level are needed")
+    except Exception as error:
+        # The contrast is the formula's: whatever it makes the library raise is the formula's fault.
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise FormulaError(
-            f"C({name}): the contrast '{ast.unparse(contrast)}' does not fit the levels {list(levels)[:12]}: {error}"
+            f"{name}: the contrast '{ast.unparse(contrast)[:80]}' does not fit the levels {list(levels)[:12]}: {reason}"
         ) from None
-    return Coding(levels, matrix, tuple(form.format(name="", field=f) for f in fields))
+    marks = _marks_of(matrix)
+    return Coding(levels, suffixes, marks, matrix if marks is None else None)
 
 
+def _marks_of(matrix: np.ndarray) -> np.ndarray | None:
+    ones = matrix == 1.0
+    if not np.all(ones | (matrix == 0.0)) or np.any(ones.sum(axis=1) > 1):
+        return None
+    return np.where(ones.any(axis=1), ones.argmax(axis=1), -1)
+
+
+_MAX_DENSE = 2_000
 _PATSY_NAMES = {"Treatment": "treatment", "Sum": "sum", "Helmert": "helmert", "Poly": "poly", "Diff": "diff"}
 
 
@@ -89,8 +115,9 @@ def _contrast_object(node: ast.AST, registry: Any, custom: Any) -> Any:
 
 def observed_levels(codes: np.ndarray, levels: tuple[Any, ...], name: str) -> tuple[Any, ...]:
     """The levels that occur, in declared order; at least two, or a `DataError`."""
-    present = np.bincount(codes[codes >= 0], minlength=len(levels)) > 0
-    kept = tuple(level for level, there in zip(levels, present, strict=True) if there)
+    present = np.zeros(len(levels) + 1, dtype=bool)
+    present[codes] = True
+    kept = levels if present[:-1].all() else tuple(v for v, there in zip(levels, present[:-1], strict=True) if there)
     if len(kept) < 2:
         only = f"only the level {kept[0]!r}" if kept else "no level"
         raise DataError(f"the categorical variable '{name}' has {only} in the rows used; remove it from the formula.")
@@ -102,5 +129,5 @@ def recode(codes: np.ndarray, levels: tuple[Any, ...], kept: tuple[Any, ...]) ->
     if levels == kept:
         return codes
     position = {level: i for i, level in enumerate(kept)}
-    table = np.array([position.get(level, -2) for level in levels] + [-1], dtype=np.int64)
+    table = np.array([*(position.get(level, -2) for level in levels), -1], dtype=np.int32)
     return table[codes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,16 @@ import numpy as np
 
 from statinf.errors import DataError, FormulaError, one_of
 from statinf.formula import expression as ex
-from statinf.formula import factors as fa
-from statinf.formula.frame import Categorical, Frame, as_frame
-from statinf.formula.matrix import Matrix, fill, lay_out
-from statinf.formula.parse import FormulaText, PartText, parse
-from statinf.formula.recipe import PartRecipe, Recipe, _sum_offsets, check_no_rows, warn_rows
+from statinf.formula.assemble import learn_all, outcome_factor, outcomes, read_parts, single
+from statinf.formula.columns import Categorical
+from statinf.formula.frame import Frame, as_frame
+from statinf.formula.given import clusters_of, positive, weights_of, without_gaps
+from statinf.formula.layout import lay_out
+from statinf.formula.matrix import Matrix, fill
+from statinf.formula.parse import FormulaText, parse
+from statinf.formula.recipe import PartRecipe, Recipe, check_no_rows, sum_offsets, warn_rows
 from statinf.formula.rows import Store, take, usable_rows
+from statinf.formula.scan import check_text
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Design:
                 f"the cluster column '{name}' is missing in {int((codes < 0).sum())} rows used by the fit; "
                 f"give cluster={name!r} at the fit, so that these rows are left out."
             )
-        return np.unique(codes, return_inverse=True)[1]
+        return without_gaps(codes)
 
 
 def design(
@@ -157,25 +161,27 @@ def design(
     """
     one_of("na_action", na_action, ("drop", "raise"))
     one_of("response", response, ("numeric", "matrix", "none", "any"))
-    frame = as_frame(data, None if not isinstance(formula, str) else _Mentioned(formula, weights, cluster))
-    text = parse(formula, [c for c in frame.names if isinstance(c, str)])
+    frame = as_frame(data, Mentioned(check_text(formula), weights, cluster))
+    text = parse(formula, _available(frame, formula))
     _check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
-    outcome = [_outcome_factor(t, scope, frame) for t in text.response]
-    parts, factors, offsets = _read_parts(text.parts, scope, frame)
-    every = [*outcome, *factors.values(), *offsets]
     store = Store.of(frame, scope)
-    given, strikes = _weights_of(weights, frame)
-    groups = _clusters_of(cluster, frame)
+    outcome = [outcome_factor(t, store) for t in text.response]
+    parts, factors, offsets = read_parts(text.parts, store)
+    every = [*outcome, *factors.values(), *offsets]
+    given, strikes = weights_of(weights, frame)
+    groups = clusters_of(cluster, frame)
     strikes |= {f"cluster {name} is missing": codes < 0 for name, codes in groups.items()}
     used = usable_rows(store, every, None, strikes)
     index = _after_na_action(used, na_action, frame.n)
     n = frame.n if index is None else len(index)
     check_no_rows(n, frame.n, used.causes)
-    learnt, values = _learn_all([*factors.values(), *offsets], store, index, n)
-    layouts = [lay_out(part.intercept, terms, factors, learnt) for part, terms in zip(text.parts, parts, strict=True)]
+    learnt, values = learn_all([*factors.values(), *offsets], store, index, n)
+    layouts = [
+        lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
+    ]
     matrices = tuple(fill(layout, values, learnt, n) for layout in layouts)
-    made_outcome, outcome_learnt = _outcomes(outcome, store, index, n)
+    made_outcome, outcome_learnt = outcomes(outcome, store, index, n)
     recipe = Recipe(
         formula=text.text,
         parts=tuple(
@@ -194,10 +200,10 @@ def design(
         response_names=tuple(f.label for f in outcome),
         parts=matrices,
         roles=tuple(roles)[: len(matrices)],
-        weights=_positive(take(given, index) if given is not None else np.ones(n)),
+        weights=np.ones(n) if given is None else positive(np.array(take(given, index))),
         weights_object=weights if hasattr(weights, "used") else None,
-        offset=_sum_offsets([values[f.label][:, 0] for f in offsets]),
-        clusters={k: np.unique(take(v, index), return_inverse=True)[1] for k, v in groups.items()},
+        offset=sum_offsets([single(f, values[f.label]) for f in offsets]),
+        clusters={k: without_gaps(take(v, index)) for k, v in groups.items()},
         rows=np.arange(n) if index is None else index,
         n_total=frame.n,
         dropped=used.causes,
@@ -206,7 +212,20 @@ def design(
     )
 
 
-class _Mentioned(Sequence[str]):
+_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
+
+
+def _available(frame: Frame, formula: str) -> list[str]:
+    unnamed = [c for c in frame.names if not isinstance(c, str)]
+    if unnamed and _DOT.search(formula):
+        raise DataError(
+            f"'.' stands for every column, and the column named {unnamed[0]} is not a string: "
+            "rename it, for example with data.columns.astype(str)."
+        )
+    return [c for c in frame.names if isinstance(c, str)]
+
+
+class Mentioned:
     """The columns that a formula's text may mention: a superset, known before the text is parsed."""
 
     def __init__(self, text: str, weights: Any, cluster: Any) -> None:
@@ -214,18 +233,11 @@ class _Mentioned(Sequence[str]):
         names = [weights, *(clusters if isinstance(clusters, list | tuple) else [])]
         self._names = {n for n in names if isinstance(n, str)}
         self._text = text
-        self._all = any(
-            p.strip() == "." for side in text.split("~") for bar in side.split("|") for p in bar.replace("-", "+").split("+")
-        )
+        # A dot of its own stands for every column; an escaped quote hides a name.
+        self._all = "\\" in text or _DOT.search(text) is not None
 
     def __contains__(self, name: object) -> bool:
         return self._all or name in self._names or str(name) in self._text
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def __getitem__(self, item: Any) -> Any:
-        return sorted(self._names)[item]
 
 
 def _check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None:
@@ -241,155 +253,10 @@ def _check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None
         raise FormulaError(f"the formula has {len(text.response)} outcomes, this method takes one.")
 
 
-def _outcome_factor(text: str, scope: ex.Scope, frame: Frame) -> fa.Factor:
-    factor = fa.make_factor(text, scope, frame, intercept=False)
-    if factor.kind == "categorical":
-        column = factor.columns[0]
-        levels = frame.categories(column).levels
-        last = levels[-1] if levels else "level"
-        raise DataError(
-            f"the outcome '{factor.label}' holds categories {list(levels)[:6]}; this method needs numbers: "
-            f"write I({column} == {last!r}) for a 0/1 outcome."
-        )
-    if factor.kind == "transform" and ex.call_name(factor.node) not in ("scale", "center", "standardize"):
-        raise FormulaError(f"the outcome '{factor.label}' has several columns.")
-    return factor
-
-
-def _read_parts(
-    parts: Sequence[PartText], scope: ex.Scope, frame: Frame
-) -> tuple[list[list[tuple[str, tuple[str, ...], float]]], dict[str, fa.Factor], list[fa.Factor]]:
-    """Terms of each part by factor labels, the factors, and the offsets taken out of the first part."""
-    factors: dict[str, fa.Factor] = {}
-    offsets: dict[str, fa.Factor] = {}
-    out = []
-    for number, part in enumerate(parts):
-        terms = []
-        for term in part.terms:
-            inner = _offset_argument(term.factors)
-            if inner is not None:
-                if number:
-                    raise FormulaError("offset() belongs in the first part of the formula.")
-                made = fa.make_factor(inner, scope, frame, intercept=True)
-                if made.kind == "categorical":
-                    raise FormulaError(f"offset({made.label}) holds categories; an offset is a number.")
-                label = f"offset({made.label})"
-                offsets[label] = fa.Factor(label, made.node, made.kind, made.columns)
-                continue
-            made_factors = [fa.make_factor(f, scope, frame, part.intercept) for f in term.factors]
-            for made in made_factors:
-                factors.setdefault(made.label, made)
-            labels = tuple(dict.fromkeys(m.label for m in made_factors))
-            name = ":".join(labels)
-            terms.append((f"{term.scale:g}:{name}" if term.scale != 1.0 else name, labels, term.scale))
-        out.append(terms)
-    return out, factors, list(offsets.values())
-
-
-def _offset_argument(factors: tuple[str, ...]) -> str | None:
-    for text in factors:
-        stripped = text.strip()
-        if stripped.startswith("offset(") and stripped.endswith(")"):
-            if len(factors) > 1:
-                raise FormulaError("offset() cannot take part in an interaction.")
-            return stripped[len("offset(") : -1]
-    return None
-
-
-def _weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
-    if weights is None:
-        return None, {}
-    if hasattr(weights, "used") and hasattr(weights, "values"):
-        if weights.n_total != frame.n:
-            raise DataError(
-                f"the weights were made on a frame of {weights.n_total} rows, the data have {frame.n}; "
-                "make them on the same frame, so that rows match."
-            )
-        full = np.full(frame.n, np.nan)
-        full[weights.used] = weights.values
-        return full, {"no weight for the row": np.isnan(full)}
-    if isinstance(weights, str):
-        values = fa.numeric_column(frame, weights)
-        name = f"weights '{weights}'"
-    else:
-        values = np.asarray(weights, dtype=np.float64)
-        name = "weights"
-        if values.shape != (frame.n,):
-            raise DataError(f"weights has shape {values.shape}; give one weight a row of the data, shape ({frame.n},).")
-    if (values < 0).any():
-        raise DataError(f"{name}: {int((values < 0).sum())} are negative (first at row {int(np.argmax(values < 0))}).")
-    if np.isinf(values).any():
-        raise DataError(f"{name}: {int(np.isinf(values).sum())} are infinite.")
-    return values, {f"{name} is missing": np.isnan(values)}
-
-
-def _positive(weights: np.ndarray) -> np.ndarray:
-    if not (weights > 0).any() and not (weights < 0).any():
-        raise DataError("all weights are zero on the rows used; at least some must be positive.")
-    return weights
-
-
-def _clusters_of(cluster: Any, frame: Frame) -> dict[str, np.ndarray]:
-    if cluster is None:
-        return {}
-    if isinstance(cluster, str):
-        cluster = [cluster]
-    if isinstance(cluster, list | tuple) and all(isinstance(c, str) for c in cluster) and len(cluster) != frame.n:
-        return {name: frame.categories(name).codes for name in cluster}
-    import pandas as pd
-
-    values = np.asarray(cluster)
-    if values.shape != (frame.n,):
-        raise DataError(f"cluster has shape {values.shape}; give a column name, or one value a row, shape ({frame.n},).")
-    return {"cluster": np.asarray(pd.factorize(values)[0], np.int64)}
-
-
 def _after_na_action(used: Any, na_action: str, n: int) -> np.ndarray | None:
     if used.causes and na_action == "raise":
         listed = "; ".join(f"{count} rows: {cause}" for cause, count in used.causes.items())
         first = int(np.argmin(used.ok))
         raise DataError(f"na_action='raise' and rows cannot be used (first: {first}): {listed}.")
-    made = {c: k for c, k in used.causes.items() if c.endswith("is not finite")}
-    if made:
-        warn_rows(made, n, "are dropped")
+    warn_rows({c: k for c, k in used.causes.items() if c.endswith("is not finite")}, n, "are dropped")
     return used.index
-
-
-def _learn_all(
-    factors: Sequence[fa.Factor], store: Store, index: np.ndarray | None, n: int
-) -> tuple[dict[str, fa.Learnt], dict[str, Any]]:
-    learnt: dict[str, fa.Learnt] = {}
-    values: dict[str, Any] = {}
-    for factor in factors:
-        found = None
-        if factor.kind == "categorical":
-            whole = fa.categories(factor, store.values(), store.categories)
-            found = take(whole, index)
-        ready = store.computed.get(ast.unparse(factor.node)) if factor.kind == "numeric" else None
-        if ready is not None and ready.ndim == 1:
-            learnt[factor.label], values[factor.label] = fa.Learnt({}), take(ready, index).reshape(n, 1)
-            continue
-        own = _own_rows(factor, store) if index is not None and factor.kind != "categorical" else None
-        if own is None:
-            learnt[factor.label], values[factor.label] = fa.learn(factor, found, store.values(index), n)
-        else:
-            learnt[factor.label], _ = fa.learn(factor, None, store.values(own), len(own))
-            values[factor.label] = fa.apply(factor, learnt[factor.label], store.values(index), n)
-    return learnt, values
-
-
-def _own_rows(factor: fa.Factor, store: Store) -> np.ndarray | None:
-    """Rows that a transform learns from: as in R all on which its own columns are complete, used or not."""
-    if not fa.stateful_calls(factor.node, store.scope):
-        return None
-    return np.flatnonzero(usable_rows(store, [factor]).ok)
-
-
-def _outcomes(
-    factors: Sequence[fa.Factor], store: Store, index: np.ndarray | None, n: int
-) -> tuple[np.ndarray | None, dict[str, fa.Learnt]]:
-    if not factors:
-        return None, {}
-    learnt, values = _learn_all(factors, store, index, n)
-    made = [values[f.label][:, 0] for f in factors]
-    return (np.ascontiguousarray(made[0]) if len(made) == 1 else np.column_stack(made)), learnt

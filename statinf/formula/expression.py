@@ -8,9 +8,9 @@ what the caller hands over.
 from __future__ import annotations
 
 import ast
-import functools
-import operator
-from collections.abc import Callable, Mapping
+import keyword
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -18,42 +18,42 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import FormulaError
-from statinf.formula.frame import Categorical, Column
+from statinf.formula.scan import short
 
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {
-    "I": lambda x: x,
-    **{
-        name: getattr(np, name)
-        for name in (
-            "log log2 log10 log1p exp exp2 expm1 sqrt abs sign floor ceil round "
-            "sin cos tan arcsin arccos arctan sinh cosh tanh minimum maximum where"
-        ).split()
-    },
+
+@dataclass(frozen=True)
+class Known:
+    """A function of the table with the number of arguments that it takes, by position only.
+
+    NumPy's own functions would write into a further argument; the count keeps the caller's data safe.
+    """
+
+    call: Callable[..., Any]
+    least: int = 1
+    most: int = 1
+
+
+def _round(x: Any, decimals: Any = 0.0) -> Any:
+    return np.round(x, int(decimals))
+
+
+_ONE = "log log2 log10 log1p exp exp2 expm1 sqrt abs sign floor ceil sin cos tan arcsin arccos arctan sinh cosh tanh"
+FUNCTIONS: Mapping[str, Known] = {
+    "I": Known(lambda x: x),
+    "round": Known(_round, 1, 2),
+    "minimum": Known(np.minimum, 2, 2),
+    "maximum": Known(np.maximum, 2, 2),
+    "where": Known(np.where, 3, 3),
+    **{name: Known(getattr(np, name)) for name in _ONE.split()},
 }
 STATEFUL = ("poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize")
 CATEGORICAL = "C"
 OFFSET = "offset"
-_MAX_NODES = 400
-
-_BINARY: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: np.true_divide,
-    ast.Pow: np.power,
-    ast.Mod: np.mod,
-    ast.FloorDiv: np.floor_divide,
-    ast.BitAnd: np.logical_and,
-    ast.BitOr: np.logical_or,
-}
-_COMPARE: Mapping[type, Callable[[Any, Any], Any]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-}
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.Mod, ast.FloorDiv, ast.BitAnd, ast.BitOr)
+COMPARISONS = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.In, ast.NotIn)
+_MAX_NODES = 2_000
+_MAX_NESTING = 80
+_MAX_SOURCE = 20_000
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,13 @@ class Scope:
     def function(self, name: str) -> Callable[..., Any] | None:
         """The function of that name, the caller's before the table's."""
         given = self.context.get(name)
-        return given if callable(given) else FUNCTIONS.get(name)
+        if callable(given):
+            return given
+        return FUNCTIONS[name].call if name in FUNCTIONS else None
+
+    def is_stateful(self, name: str | None) -> bool:
+        """Whether a call of that name learns from the rows of the fit; the caller's own function comes first."""
+        return name in STATEFUL and self.function(str(name)) is None
 
 
 def read(source: str, scope: Scope) -> ast.expr:
@@ -91,15 +97,30 @@ def read(source: str, scope: Scope) -> ast.expr:
     FormulaError
         If the text is no expression or holds anything that is not allowed.
     """
+    source = source.strip()
+    if len(source) > _MAX_SOURCE:
+        raise FormulaError(f"the term {short(source, 60)} is too long; compute it in the data first.")
     try:
-        tree = ast.parse(source.strip(), mode="eval").body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise FormulaError(f"'{source[:80]}' cannot be read as a term of a formula.") from None
-    if sum(1 for _ in ast.walk(tree)) > _MAX_NODES:
-        raise FormulaError(f"the term '{source[:60]}...' is too long; compute it in the data first.")
-    tree = _join_dotted(tree, scope)
+        if keyword.iskeyword(source):
+            hint = f"'{source}' is a word of Python; if it is a column of the data, put it in `backticks`."
+            raise FormulaError(hint) from None
+        raise FormulaError(f"{short(source)} cannot be read as a term of a formula.") from None
+    _check_size(tree, source)
     _check(tree, scope, source)
     return tree
+
+
+def _check_size(tree: ast.AST, source: str) -> None:
+    level, count, depth = [tree], 0, 0
+    while level:
+        count, depth = count + len(level), depth + 1
+        if count > _MAX_NODES or depth > _MAX_NESTING:
+            raise FormulaError(f"the term {short(source, 60)} is too long or too deep; compute it in the data first.")
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
 
 
 def label(node: ast.AST, scope: Scope) -> str:
@@ -112,35 +133,35 @@ def label(node: ast.AST, scope: Scope) -> str:
 
 def columns_of(node: ast.AST, scope: Scope) -> tuple[str, ...]:
     """Names of the columns that an expression uses, in order of appearance."""
-    called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
-    found = [_column_name(n, scope) for n in ast.walk(node) if id(n) not in called]
+    nodes = list(_data_nodes(node))
+    called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
+    found = [column_name(n, scope) for n in nodes if id(n) not in called]
     return tuple(dict.fromkeys(c for c in found if c is not None))
 
 
-def _column_name(node: ast.AST, scope: Scope) -> str | None:
+def _data_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    # The contrast and levels of C() are no data, whatever the data's columns are called.
+    yield node
+    categorical = isinstance(node, ast.Call) and call_name(node) == CATEGORICAL
+    children = node.args[:1] if categorical and isinstance(node, ast.Call) else ast.iter_child_nodes(node)
+    for child in children:
+        yield from _data_nodes(child)
+
+
+def column_name(node: ast.AST, scope: Scope) -> str | None:
+    """The column that a name or `Q("...")` means; None for anything else."""
     if isinstance(node, ast.Name):
         name = scope.resolve(node.id)
         return name if name in scope.columns else None
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Q":
-        return str(ast.literal_eval(node.args[0]))
+        argument = node.args[0]
+        return str(argument.value) if isinstance(argument, ast.Constant) else None
     return None
-
-
-def _join_dotted(tree: ast.expr, scope: Scope) -> ast.expr:
-    """Make `Sepal.Length` one name where the data has such a column."""
-
-    class Join(ast.NodeTransformer):
-        def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-            dotted = ast.unparse(node)
-            return ast.Name(dotted, ast.Load()) if dotted in scope.columns else node
-
-    return Join().visit(tree)
 
 
 def _check(node: ast.AST, scope: Scope, source: str) -> None:
     if isinstance(node, ast.Constant):
-        if node.value is not None and not isinstance(node.value, bool | int | float | str):
-            raise FormulaError(f"the constant {node.value!r} in '{source}' is not allowed in a formula.")
+        _check_constant(node.value, source)
         return
     if isinstance(node, ast.Name):
         _check_name(node.id, scope)
@@ -150,54 +171,93 @@ def _check(node: ast.AST, scope: Scope, source: str) -> None:
         return
     allowed = (ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.List, ast.Tuple, ast.Dict)
     operators = (ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context)
-    if isinstance(node, ast.BinOp) and type(node.op) not in _BINARY:
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, OPERATORS):
         raise FormulaError(f"the operator in '{ast.unparse(node)}' is not allowed in a formula.")
-    if isinstance(node, ast.Compare) and any(type(o) not in (*_COMPARE, ast.In, ast.NotIn) for o in node.ops):
+    if isinstance(node, ast.Compare) and not all(isinstance(o, COMPARISONS) for o in node.ops):
         raise FormulaError(f"the comparison '{ast.unparse(node)}' is not allowed in a formula.")
     if not isinstance(node, (*allowed, *operators)):
         raise FormulaError(
-            f"'{source[:80]}' is not allowed in a formula ({type(node).__name__}); formulas hold columns, arithmetic, "
+            f"{short(source)} is not allowed in a formula ({type(node).__name__}); formulas hold columns, arithmetic, "
             f"and the functions {', '.join(sorted((*FUNCTIONS, *STATEFUL, CATEGORICAL)))}. Hand others over in context={{'f': f}}."
         )
     for child in ast.iter_child_nodes(node):
         _check(child, scope, source)
 
 
+def _check_constant(value: Any, source: str) -> None:
+    if value is None or isinstance(value, bool | str):
+        return
+    if not isinstance(value, int | float):
+        raise FormulaError(f"the constant {value!r} in {short(source)} is not allowed in a formula.")
+    try:
+        finite = bool(np.isfinite(float(value)))
+    except OverflowError:
+        finite = False
+    if not finite:
+        raise FormulaError(f"{short(source)} holds a number that float64 cannot hold.")
+
+
 def _check_name(name: str, scope: Scope) -> None:
     resolved = scope.resolve(name)
     if resolved in scope.columns:
         return
-    if name in scope.context and not callable(scope.context[name]):
+    if name in scope.context:
+        _check_context(name, scope.context[name])
         return
     if name.startswith("_"):
         raise FormulaError(f"the name '{name[:60]}' is not a column of the data and may not be used in a formula.")
-    close = get_close_matches(resolved, [c for c in scope.columns if isinstance(c, str)], n=3)
+    if any(str(c) == resolved for c in scope.columns if not isinstance(c, str)):
+        raise FormulaError(
+            f"the column named {resolved} is not a string: rename it, for example with data.columns.astype(str)."
+        )
+    close = get_close_matches(resolved[:60], [c for c in scope.columns if isinstance(c, str)], n=3)
     hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
-    raise FormulaError(f"'{resolved[:60]}' is not a column of the data.{hint}")
+    raise FormulaError(f"{short(resolved, 60)} is not a column of the data.{hint}")
+
+
+def _check_context(name: str, value: Any) -> None:
+    if callable(value):
+        raise FormulaError(f"'{name}' is a function from context=; call it on columns: {name}(x).")
+    if not isinstance(value, int | float | np.number) or not np.isfinite(float(value)):
+        raise FormulaError(
+            f"'{name}' in context= is a {type(value).__name__}; formulas take functions and finite numbers."
+        )
 
 
 def _check_call(node: ast.Call, scope: Scope, source: str) -> None:
     if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
-        raise FormulaError(f"'{source[:80]}': * and ** arguments are not allowed in a formula.")
+        raise FormulaError(f"{short(source)}: * and ** arguments are not allowed in a formula.")
     name = call_name(node)
-    if name is None or not (
-        name in (*STATEFUL, CATEGORICAL, OFFSET, "Q") or name.startswith("contr.") or scope.function(name) is not None
-    ):
+    if name is None or not (name in (*STATEFUL, CATEGORICAL, OFFSET, "Q") or scope.function(name) is not None):
         what = (name or ast.unparse(node.func))[:60]
-        known = sorted((*FUNCTIONS, *STATEFUL, CATEGORICAL, OFFSET, *(k for k, v in scope.context.items() if callable(v))))
+        known = sorted(
+            (*FUNCTIONS, *STATEFUL, CATEGORICAL, OFFSET, *(k for k, v in scope.context.items() if callable(v)))
+        )
         raise FormulaError(
             f"'{what}' is not a function that a formula may call. Known: {', '.join(known)}. "
             "Hand your own over by name in context={'f': f}."
         )
     if name == "Q":
-        if len(node.args) != 1 or node.keywords or not isinstance(node.args[0], ast.Constant):
+        if len(node.args) != 1 or node.keywords or not _is_text(node.args[0]):
             raise FormulaError('Q() takes one column name in quotes: Q("my column").')
-        _check_name(str(node.args[0].value), scope)
+        _check_name(str(column_name(node, scope)), scope)
         return
+    if name in FUNCTIONS and not callable(scope.context.get(name)):
+        _check_arguments(node, name, FUNCTIONS[name])
     for argument in (*node.args, *(k.value for k in node.keywords)):
         if name == CATEGORICAL and is_contrast(argument):
             continue
         _check(argument, scope, source)
+
+
+def _check_arguments(node: ast.Call, name: str, known: Known) -> None:
+    if node.keywords or not known.least <= len(node.args) <= known.most:
+        count = str(known.least) if known.least == known.most else f"{known.least} or {known.most}"
+        raise FormulaError(f"{short(ast.unparse(node))}: {name}() takes {count} argument(s), without names.")
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def call_name(node: ast.AST) -> str | None:
@@ -210,8 +270,6 @@ def call_name(node: ast.AST) -> str | None:
         owner, attribute = node.func.value.id, node.func.attr
         if owner in ("np", "numpy") and attribute in FUNCTIONS and attribute != "I":
             return attribute
-        if owner == "contr":
-            return f"contr.{attribute}"
     return None
 
 
@@ -231,125 +289,3 @@ def _is_literal(node: ast.AST) -> bool:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
-
-
-@dataclass(frozen=True)
-class Values:
-    """What an expression is computed on: a way to columns, the scope, and the stateful calls' value."""
-
-    column: Callable[[str], Column]
-    scope: Scope
-    stateful: Callable[[ast.Call, Values], np.ndarray] | None = None
-
-
-def evaluate(node: ast.AST, values: Values) -> Any:
-    """The value of a checked expression: a float64 or boolean array, a number, a list, or categories."""
-    with np.errstate(all="ignore"):
-        return _evaluate(node, values)
-
-
-def _evaluate(node: ast.AST, values: Values) -> Any:
-    if isinstance(node, ast.Constant):
-        return np.float64(node.value) if isinstance(node.value, int | float) else node.value
-    name = _column_name(node, values.scope)
-    if name is not None:
-        column = values.column(name)
-        return column if isinstance(column, Categorical) else column.values
-    if isinstance(node, ast.Name):
-        return np.float64(values.scope.context[node.id])
-    if isinstance(node, ast.BinOp):
-        return _BINARY[type(node.op)](_number(node.left, values), _number(node.right, values))
-    if isinstance(node, ast.UnaryOp):
-        inner = _number(node.operand, values)
-        if isinstance(node.op, ast.Not | ast.Invert):
-            return np.logical_not(inner)
-        return -inner if isinstance(node.op, ast.USub) else inner
-    if isinstance(node, ast.BoolOp):
-        combine = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-        parts = [_number(v, values) for v in node.values]
-        return functools.reduce(combine, parts)
-    if isinstance(node, ast.Compare):
-        return _compare(node, values)
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_evaluate(e, values) for e in node.elts]
-    if isinstance(node, ast.Call):
-        return _call(node, values)
-    raise FormulaError(f"'{ast.unparse(node)}' has no value here.")
-
-
-def _number(node: ast.AST, values: Values) -> Any:
-    value = _evaluate(node, values)
-    if isinstance(value, Categorical):
-        raise FormulaError(
-            f"'{label(node, values.scope)}' is not numeric; compare it with ==, use it as a term of its own, or wrap it in C()."
-        )
-    if isinstance(value, str) or value is None:
-        raise FormulaError(f"{value!r} cannot be used in arithmetic.")
-    if isinstance(value, np.ndarray) and value.dtype == bool:
-        return value.astype(np.float64)
-    return value
-
-
-def _call(node: ast.Call, values: Values) -> Any:
-    name = call_name(node)
-    assert name is not None
-    if name in STATEFUL and values.scope.function(name) is None:
-        if values.stateful is None:
-            raise FormulaError(f"'{name}()' cannot stand here.")
-        result = values.stateful(node, values)
-        if result.ndim == 2 and result.shape[1] != 1:
-            raise FormulaError(f"'{ast.unparse(node)}' has {result.shape[1]} columns; use it as a term of its own.")
-        return result.reshape(len(result))
-    function = values.scope.function(name)
-    if function is None:
-        raise FormulaError(f"'{name}()' cannot stand inside another expression; use it as a term of its own.")
-    arguments = [_number(a, values) for a in node.args]
-    options = {k.arg: _number(k.value, values) for k in node.keywords}
-    try:
-        result = function(*arguments, **options)  # type: ignore[arg-type]
-    except Exception as error:
-        raise FormulaError(f"'{label(node, values.scope)}' failed: {error}") from error
-    return np.asarray(result) if np.ndim(result) else result
-
-
-def _compare(node: ast.Compare, values: Values) -> Any:
-    left = _evaluate(node.left, values)
-    out: Any = True
-    for op, right_node in zip(node.ops, node.comparators, strict=True):
-        right = _evaluate(right_node, values)
-        out = np.logical_and(out, _compare_two(type(op), left, right, node))
-        left = right
-    # A comparison with a missing value is missing.
-    operands = [_evaluate(n, values) for n in (node.left, *node.comparators)]
-    missing = [o.codes < 0 if isinstance(o, Categorical) else np.isnan(o) for o in operands if _is_data(o)]
-    out = np.asarray(out, dtype=np.float64)
-    for m in missing:
-        out = np.where(m, np.nan, out)
-    return out
-
-
-def _is_data(value: Any) -> bool:
-    return isinstance(value, Categorical) or (isinstance(value, np.ndarray) and value.dtype.kind == "f")
-
-
-def _compare_two(op: type, left: Any, right: Any, node: ast.AST) -> Any:
-    if isinstance(right, Categorical) and not isinstance(left, Categorical) and op in (ast.Eq, ast.NotEq):
-        left, right = right, left
-    if isinstance(left, Categorical):
-        if op in (ast.In, ast.NotIn) and isinstance(right, list):
-            wanted = right
-        elif op in (ast.Eq, ast.NotEq) and isinstance(right, str | float):
-            wanted = [right]
-        else:
-            raise FormulaError(f"'{ast.unparse(node)}': categories can be compared with a level by ==, != or in.")
-        unknown = [w for w in wanted if w not in left.levels]
-        if unknown:
-            raise FormulaError(f"'{ast.unparse(node)}': {unknown[0]!r} is not a level; the levels are {list(left.levels)[:12]}.")
-        inside = np.isin(left.codes, [left.levels.index(w) for w in wanted])
-        return inside if op in (ast.In, ast.Eq) else ~inside
-    if op in (ast.In, ast.NotIn):
-        inside = np.isin(left, np.asarray(right, dtype=np.float64))
-        return inside if op is ast.In else ~inside
-    if isinstance(left, str) or isinstance(right, str):
-        raise FormulaError(f"'{ast.unparse(node)}' compares text with numbers.")
-    return _COMPARE[op](left, right)

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import FormulaError
+from statinf.errors import DataError, FormulaError
+from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
-from statinf.formula.coding import Coding, coding_for, observed_levels
-from statinf.formula.frame import Categorical, Frame, Numeric, categories_of
+from statinf.formula.coding import Coding, coding_for, observed_levels, recode
+from statinf.formula.columns import Categorical, Column, Numeric, categories_of
+from statinf.formula.frame import Frame
+from statinf.formula.transforms import check_options, transform
 
 
 @dataclass(frozen=True)
@@ -47,32 +50,55 @@ class Learnt:
     suffixes: tuple[str, ...] = ("",)
 
 
-def make_factor(text: str, scope: ex.Scope, frame: Frame, intercept: bool) -> Factor:
+def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], intercept: bool) -> Factor:
     """Read and classify one factor."""
     node = ex.read(text, scope)
     columns = ex.columns_of(node, scope)
     name = ex.label(node, scope)
     called = ex.call_name(node)
+    if not columns:
+        raise FormulaError(f"the term '{name}' uses no column of the data.")
     if called == ex.CATEGORICAL:
         _check_categorical_call(node, name)
         return Factor(name, node, "categorical", columns)
-    if called in ex.STATEFUL and scope.function(called) is None:
+    for call in stateful_calls(node, scope):
+        check_options(call)
+    if scope.is_stateful(called):
         if called in ("cr", "cs", "cc"):
             node = _centred(node, intercept)
         return Factor(name, node, "transform", columns)
-    if called is None and len(columns) == 1 and isinstance(node, ast.Name) or called == "Q":
-        column = frame.column(columns[0])
-        return Factor(columns[0], node, "categorical" if isinstance(column, Categorical) else "numeric", columns)
-    if isinstance(node, ast.Constant) or not columns:
-        raise FormulaError(f"the term '{name}' uses no column of the data.")
+    if ex.column_name(node, scope) is not None:
+        kind = "categorical" if isinstance(column(columns[0]), Categorical) else "numeric"
+        return Factor(columns[0], node, kind, columns)
     return Factor(name, node, "numeric", columns)
 
 
 def _check_categorical_call(node: ast.AST, name: str) -> None:
     assert isinstance(node, ast.Call)
-    unknown = [k.arg for k in node.keywords if k.arg not in ("contr", "contrasts", "levels")]
-    if not node.args or len(node.args) > 2 or unknown:
-        raise FormulaError(f"'{name}': C() takes a column, a contrast such as contr.sum, and levels=[...].")
+    keywords = [k.arg for k in node.keywords]
+    unknown = [k for k in keywords if k not in ("contr", "contrasts", "levels")]
+    contrasts = len(node.args) - 1 + sum(k in ("contr", "contrasts") for k in keywords)
+    if not node.args or contrasts > 1 or unknown:
+        raise FormulaError(f"'{name}': C() takes a column, one contrast such as contr.sum, and levels=[...].")
+    _declared_levels(node, name)
+
+
+def _declared_levels(node: ast.Call, name: str) -> tuple[Any, ...] | None:
+    """The `levels=` of a `C()`: a list of different texts or numbers."""
+    written = next((k.value for k in node.keywords if k.arg == "levels"), None)
+    if written is None:
+        return None
+    try:
+        levels = ast.literal_eval(written)
+        if not isinstance(levels, list | tuple) or not levels or len(set(levels)) < len(levels):
+            raise ValueError
+        if not all(isinstance(v, str | bool | int | float) for v in levels):
+            raise ValueError
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise FormulaError(
+            f"'{name}': levels= takes a list of different texts or numbers, such as ['a', 'b']."
+        ) from None
+    return tuple(levels)
 
 
 def _centred(node: ast.expr, intercept: bool) -> ast.expr:
@@ -81,13 +107,6 @@ def _centred(node: ast.expr, intercept: bool) -> ast.expr:
     if not intercept or any(k.arg == "constraints" for k in node.keywords):
         return node
     return ast.Call(node.func, node.args, [*node.keywords, ast.keyword("constraints", ast.Constant("center"))])
-
-
-def _option(node: ast.expr, names: tuple[str, ...], position: int | None = None) -> ast.expr | None:
-    assert isinstance(node, ast.Call)
-    if position is not None and len(node.args) > position:
-        return node.args[position]
-    return next((k.value for k in node.keywords if k.arg in names), None)
 
 
 # --- values -----------------------------------------------------------------------------------------------
@@ -99,35 +118,49 @@ def stateless_parts(node: ast.AST, scope: ex.Scope) -> Iterator[ast.AST]:
         if ex.columns_of(node, scope):
             yield node
         return
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.expr):
-            yield from stateless_parts(child, scope)
+    inner = node.args[:1] if isinstance(node, ast.Call) and _is_stateful(node, scope) else ast.iter_child_nodes(node)
+    for child in inner:
+        yield from stateless_parts(child, scope)
 
 
 def _is_stateful(node: ast.AST, scope: ex.Scope) -> bool:
     name = ex.call_name(node)
-    return name in (*ex.STATEFUL, ex.CATEGORICAL) and scope.function(str(name)) is None
+    return name == ex.CATEGORICAL or scope.is_stateful(name)
 
 
 def stateful_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
     """The stateful numeric calls in an expression."""
-    return [n for n in ast.walk(node) if isinstance(n, ast.Call) and _is_stateful(n, scope) and ex.call_name(n) != "C"]
+    return [n for n in ast.walk(node) if isinstance(n, ast.Call) and scope.is_stateful(ex.call_name(n))]
 
 
-def categories(factor: Factor, values: ex.Values, raw: Callable[[str], Categorical]) -> Categorical:
+def categories(factor: Factor, values: ev.Values, raw: Callable[[str], Categorical]) -> Categorical:
     """The codes and levels of a categorical factor, before its levels are fixed."""
-    inner = factor.node.args[0] if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == "C" else factor.node
-    columns = ex.columns_of(inner, values.scope)
-    if len(columns) == 1 and (isinstance(inner, ast.Name) or ex.call_name(inner) == "Q"):
-        return raw(columns[0])
-    computed = ex.evaluate(inner, values)
+    column = grouping_column(factor, values.scope)
+    if column is not None:
+        return raw(column)
+    inner = _grouped(factor.node)
+    computed = ev.evaluate(inner, values)
+    if isinstance(computed, Categorical):
+        return computed
+    floats = ev.as_floats(computed, factor.label)
+    if floats.ndim != 1:
+        raise FormulaError(f"'{factor.label}' is not one value a row.")
     logical = isinstance(inner, ast.Compare | ast.BoolOp) or (
         isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.Not)
     )
-    return categories_of(np.asarray(computed, dtype=np.float64), label="bool" if logical else "number")
+    return categories_of(np.where(np.isinf(floats), np.nan, floats), label="bool" if logical else "number")
 
 
-def learn(factor: Factor, found: Categorical | None, values: ex.Values, n: int) -> tuple[Learnt, Any]:
+def grouping_column(factor: Factor, scope: ex.Scope) -> str | None:
+    """The column whose own values are the levels of a categorical factor; None for computed levels."""
+    return ex.column_name(_grouped(factor.node), scope) if factor.kind == "categorical" else None
+
+
+def _grouped(node: ast.expr) -> ast.expr:
+    return node.args[0] if isinstance(node, ast.Call) and ex.call_name(node) == ex.CATEGORICAL else node
+
+
+def learn(factor: Factor, found: Categorical | None, values: ev.Values, n: int) -> tuple[Learnt, Any]:
     """Fix what a factor takes from the fit's rows, and its value on them.
 
     Returns
@@ -140,88 +173,62 @@ def learn(factor: Factor, found: Categorical | None, values: ex.Values, n: int) 
         return _learn_categories(factor, found)
     states: dict[str, dict[str, Any]] = {}
     value, suffixes = _numeric_value(factor, values, states, n)
+    if not np.isfinite(value).all():
+        raise DataError(
+            f"'{factor.label}' is not finite in {int((~np.isfinite(value)).any(axis=1).sum())} of {n} rows; "
+            "is a column constant, or has it too few different values?"
+        )
     return Learnt(states, None, value.shape[1], suffixes), value
 
 
 def _learn_categories(factor: Factor, found: Categorical) -> tuple[Learnt, Categorical]:
-    declared = _option(factor.node, ("levels",)) if isinstance(factor.node, ast.Call) else None
-    if declared is not None:
-        levels = tuple(ast.literal_eval(declared))
+    call = factor.node if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == ex.CATEGORICAL else None
+    levels = _declared_levels(call, factor.label) if call else None
+    if levels is not None:
         strange = [v for i, v in enumerate(found.levels) if v not in levels and np.any(found.codes == i)]
         if strange:
-            raise FormulaError(f"'{factor.label}': the data hold {strange[0]!r}, which is not among levels={list(levels)}.")
+            raise FormulaError(
+                f"'{factor.label}': the data hold {strange[0]!r}, which is not among levels={list(levels)}."
+            )
         found = _relevel(found, levels)
     kept = observed_levels(found.codes, found.levels, factor.label)
-    contrast = _option(factor.node, ("contr", "contrasts"), 1) if isinstance(factor.node, ast.Call) else None
-    if ex.call_name(factor.node) == "Q":
-        contrast = None
+    contrast = None
+    if call:
+        named = (k.value for k in call.keywords if k.arg in ("contr", "contrasts"))
+        contrast = call.args[1] if len(call.args) > 1 else next(named, None)
     return Learnt({}, coding_for(kept, contrast, factor.label)), _relevel(found, kept)
 
 
 def _relevel(found: Categorical, levels: tuple[Any, ...]) -> Categorical:
-    from statinf.formula.coding import recode
-
     return Categorical(recode(found.codes, found.levels, levels), levels)
 
 
-def apply(factor: Factor, learnt: Learnt, values: ex.Values, n: int) -> np.ndarray:
+def apply(factor: Factor, learnt: Learnt, values: ev.Values, n: int) -> np.ndarray:
     """The value of a numeric factor on new rows, shape (n, width), with the state of the fit."""
     return _numeric_value(factor, values, dict(learnt.states), n)[0]
 
 
 def _numeric_value(
-    factor: Factor, values: ex.Values, states: dict[str, dict[str, Any]], n: int
+    factor: Factor, values: ev.Values, states: dict[str, dict[str, Any]], n: int
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    def stateful(call: ast.Call, inner: ex.Values) -> np.ndarray:
+    def stateful(call: ast.Call, inner: ev.Values) -> np.ndarray:
         return transform(call, inner, states)[0]
 
     with_state = replace(values, stateful=stateful)
     if factor.kind == "transform":
         assert isinstance(factor.node, ast.Call)
         return transform(factor.node, with_state, states)
-    value = ex.evaluate(factor.node, with_state)
+    value = ev.evaluate(factor.node, with_state)
     if isinstance(value, Categorical):
         raise FormulaError(f"'{factor.label}' is not numeric.")
-    array = np.asarray(value, dtype=np.float64)
+    array = ev.as_floats(value, factor.label)
     if array.ndim == 2 and len(array) == n:
         return array, tuple(f"[{j + 1}]" for j in range(array.shape[1]))
     if array.shape != (n,):
-        raise FormulaError(f"'{factor.label}' gave an array of shape {array.shape}; it must give one number a row ({n}).")
+        raise FormulaError(
+            f"'{factor.label}' gave an array of shape {array.shape}; it must give one number a row ({n})."
+        )
     return array.reshape(n, 1), ("",)
-
-
-def transform(
-    call: ast.Call, values: ex.Values, states: dict[str, dict[str, Any]]
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """The columns of a stateful call; its state is made in `states` if it is not there yet."""
-    name = str(ex.call_name(call))
-    text = ast.unparse(call)
-    if not call.args:
-        raise FormulaError(f"'{text}' needs a column as its first argument.")
-    x = np.asarray(ex.evaluate(call.args[0], values), dtype=np.float64)
-    try:
-        arguments = [ast.literal_eval(a) for a in call.args[1:]]
-        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-    except (ValueError, TypeError, SyntaxError):
-        raise FormulaError(f"'{text}': the options of {name}() must be plain numbers, text or lists.") from None
-    state = states.setdefault(text, {})
-    try:
-        made = _transforms()[name](x, *arguments, **options, _state=state)
-    except Exception as error:
-        raise FormulaError(f"'{text}' failed: {error}") from error
-    made = getattr(made, "__wrapped__", made)
-    if isinstance(made, Mapping):
-        return np.column_stack([np.asarray(v) for v in made.values()]), tuple(f"[{k}]" for k in made)
-    array = np.asarray(made, dtype=np.float64)
-    if array.ndim == 1:
-        return array.reshape(-1, 1), ("",)
-    return array, tuple(f"[{j + 1}]" for j in range(array.shape[1]))
-
-
-def _transforms() -> Mapping[str, Callable[..., Any]]:
-    from formulaic.transforms import TRANSFORMS
-
-    return TRANSFORMS
 
 
 def numeric_column(frame: Frame, name: str) -> np.ndarray:

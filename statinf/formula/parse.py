@@ -1,33 +1,27 @@
 """Formula text → response and parts as terms, read by formulaic's grammar behind guards.
 
-Only the grammar of formulaic is used here: operators and terms. What a factor such as `log(x)` may
-contain, and how it is computed, is decided in `expression`.
+Sums are split here; only products, powers and brackets of terms go through formulaic's grammar. What a
+factor such as `log(x)` may contain, and how it is computed, is decided in `expression`.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-import unicodedata
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from statinf.errors import FormulaError, StatinfWarning
+from statinf.formula.grammar import TermText, by_grammar, product_of
+from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, short, split
 
-MAX_LENGTH = 100_000
-MAX_DEPTH = 40
-MAX_TERMS = 5_000
-_MAX_CHAIN = 150
-_CLOSERS = {"(": ")", "[": "]", "{": "}"}
-
-
-@dataclass(frozen=True)
-class TermText:
-    """A product of factors as written, with a numeric multiplier."""
-
-    factors: tuple[str, ...]
-    scale: float = 1.0
+MAX_PARTS = 12
+MAX_TERMS = 100_000
+MAX_GRAMMAR = 6_000
+_CHAIN = 100
+_LONGEST = 40_000
+_CALL = re.compile(r"[^\W\d][\w.]*\(")
 
 
 @dataclass(frozen=True)
@@ -51,7 +45,7 @@ class FormulaText:
     parts : tuple of PartText
         What stands between the bars on the right.
     quoted : mapping of str to str
-        Placeholder of each name in backticks.
+        The column that each stand-in means.
     """
 
     text: str
@@ -68,223 +62,196 @@ def parse(formula: str, available: Sequence[str] = ()) -> FormulaText:
     formula : str
         `outcome ~ part | part`, or `~ part` without a response.
     available : sequence of str
-        Column names that `.` stands for, less those on the left.
+        Columns of the data. A `.` stands for those used neither on the left nor in an earlier part.
 
     Raises
     ------
     FormulaError
         If the text is not a formula, is too long or too deep, or expands to too many terms.
     """
-    text = _check_text(formula)
-    bare, quoted = _lift_quoted(text)
-    sides = _split(bare, "~")
+    text = check_text(formula)
+    present = frozenset(available)
+    names = Names(text, present)
+    sides = split(lift(text, names, present), "~")
     if len(sides) > 2:
         raise FormulaError(f"the formula has {len(sides) - 1} '~'; it may have one: 'outcome ~ covariates'.")
     if len(sides) == 1:
-        raise FormulaError(f"the formula {_short(text)} has no '~'; write 'outcome ~ covariates', or '~ covariates'.")
+        raise FormulaError(f"the formula {short(text)} has no '~'; write 'outcome ~ covariates', or '~ covariates'.")
     response = _response(sides[0], text)
-    used = {quoted.get(name, name) for name in re.findall(r"\w+", sides[0])}
-    dot = [_placeholder(c, quoted) for c in available if c not in used]
-    parts = tuple(_part(part, dot, text) for part in _split(sides[1], "|"))
-    return FormulaText(text, response, parts, quoted)
+    pieces = split(sides[1], "|")
+    if len(pieces) > MAX_PARTS:
+        raise FormulaError(f"the formula has {len(pieces)} parts separated by '|'; at most {MAX_PARTS} are read.")
+    parts: list[PartText] = []
+    for piece in pieces:
+        dot: list[str] = []
+        if "." in piece:
+            used = _columns_in([*response, *(f for p in parts for t in p.terms for f in t.factors)], names.quoted)
+            dot = [names.stand_in(c) for c in available if c not in used]
+        parts.append(_part(piece, dot, text))
+    return FormulaText(text, response, tuple(parts), names.quoted)
 
 
-def _check_text(formula: Any) -> str:
-    if not isinstance(formula, str):
-        raise FormulaError(f"the formula is a {type(formula).__name__}; give text such as 'y ~ x1 + x2'.")
-    if len(formula) > MAX_LENGTH:
-        raise FormulaError(f"the formula has {len(formula):,} characters; at most {MAX_LENGTH:,} are read.")
-    text = formula.strip()
-    bad = next((c for c in text if unicodedata.category(c)[0] == "C" and c not in "\n\t\r"), None)
-    if bad is not None:
-        raise FormulaError(f"the formula holds the control or format character U+{ord(bad):04X}; remove it.")
-    _check_depth(text)
-    return text
-
-
-def _check_depth(text: str) -> None:
-    open_ones: list[str] = []
-    for char, _ in _outside_strings(text):
-        if char in _CLOSERS:
-            open_ones.append(_CLOSERS[char])
-            if len(open_ones) > MAX_DEPTH:
-                raise FormulaError(f"the formula nests brackets more than {MAX_DEPTH} deep; write it flatter.")
-        elif char in _CLOSERS.values() and (not open_ones or open_ones.pop() != char):
-            raise FormulaError(f"the formula {_short(text)} has an unmatched '{char}'.")
-    if open_ones:
-        raise FormulaError(f"the formula {_short(text)} lacks a '{open_ones[-1]}'.")
-
-
-def _outside_strings(text: str) -> list[tuple[str, int]]:
-    """Characters with their positions, those within quotes and backticks left out."""
-    out, quote, escaped = [], "", False
-    for i, char in enumerate(text):
-        if quote:
-            if escaped:
-                escaped = False
-            elif char == "\\" and quote != "`":
-                escaped = True
-            elif char == quote:
-                quote = ""
-        elif char in "'\"`":
-            quote = char
-        else:
-            out.append((char, i))
-    if quote:
-        raise FormulaError(f"the formula {_short(text)} has an unmatched {quote}.")
-    return out
-
-
-def _lift_quoted(text: str) -> tuple[str, dict[str, str]]:
-    """Replace each name in backticks by a placeholder identifier, so that it may hold any character."""
-    quoted: dict[str, str] = {}
-    if "`" not in text:
-        folded = unicodedata.normalize("NFKC", text)
-        if folded != text:
-            strange = next(c for c in text if unicodedata.normalize("NFKC", c) != c) if len(folded) == len(text) else "?"
-            raise FormulaError(f"the character {strange!r} looks like another; put the column's name in `backticks`.")
-        return text, quoted
-    pieces, inside, literal = [""], False, ""
-    for char in text:
-        if char in "'\"" and not inside:
-            literal = "" if literal == char else (literal or char)
-        if char == "`" and not literal:
-            if inside:
-                name = pieces.pop()
-                pieces.append(_placeholder(name, quoted))
-            pieces.append("")
-            inside = not inside
-        else:
-            pieces[-1] += char
-    bare = "".join(pieces)
-    if unicodedata.normalize("NFKC", bare) != bare:
-        raise FormulaError("the formula has a character that looks like another; put such names in `backticks`.")
-    return bare, quoted
-
-
-def _placeholder(name: str, quoted: dict[str, str]) -> str:
-    if name.isidentifier() and unicodedata.normalize("NFKC", name) == name:
-        return name
-    for known, original in quoted.items():
-        if original == name:
-            return known
-    key = f"quoted_{len(quoted)}_"
-    quoted[key] = name
-    return key
-
-
-def _split(text: str, at: str) -> list[str]:
-    """Split where a character stands outside brackets and quotes."""
-    depth, cuts = 0, [-1]
-    for char, i in _outside_strings(text):
-        depth += (char in _CLOSERS) - (char in _CLOSERS.values())
-        if char == at and depth == 0:
-            cuts.append(i)
-    cuts.append(len(text))
-    return [text[a + 1 : b].strip() for a, b in zip(cuts, cuts[1:], strict=False)]
+def _columns_in(factors: Iterable[str], quoted: Mapping[str, str]) -> Collection[str]:
+    found: set[str] = set()
+    for factor in factors:
+        try:
+            nodes = list(ast.walk(ast.parse(factor.strip(), mode="eval")))
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise FormulaError(f"{short(factor)} cannot be read as a term of a formula.") from None
+        found |= {quoted.get(n.id, n.id) for n in nodes if isinstance(n, ast.Name)}
+        calls = (n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name) and n.func.id == "Q")
+        found |= {str(a.value) for n in calls for a in n.args if isinstance(a, ast.Constant)}
+    return found
 
 
 def _response(text: str, whole: str) -> tuple[str, ...]:
     if not text:
         return ()
     columns = re.fullmatch(r"cbind\((.*)\)", text, flags=re.DOTALL)
-    pieces = _split(columns.group(1), ",") if columns else _split(text, "+")
-    if any(not p for p in pieces) or any(_split(p, "|")[1:] for p in pieces):
-        raise FormulaError(f"the left side of {_short(whole)} cannot be read; write one outcome, or y1 + y2.")
+    pieces = split(columns.group(1), ",") if columns else split(text, "+")
+    if any(not p for p in pieces) or any(split(p, "|")[1:] for p in pieces):
+        raise FormulaError(f"the left side of {short(whole)} cannot be read; write one outcome, or y1 + y2.")
+    twice = next((p for p in set(pieces) if pieces.count(p) > 1), None) if len(set(pieces)) < len(pieces) else None
+    if twice is not None:
+        raise FormulaError(f"the outcome {short(twice)} stands twice on the left of {short(whole)}.")
     return tuple(pieces)
 
 
 def _part(text: str, dot: list[str], whole: str) -> PartText:
     if not text:
-        raise FormulaError(f"a part of {_short(whole)} is empty; write 1 for an intercept alone.")
-    addends = _split(text, "+")
-    if len(addends) > _MAX_CHAIN and not _split(text, "-")[1:]:
-        # The grammar recurses along a chain of sums; a wide formula is read piece by piece instead.
-        pieces = ["+".join(addends[i : i + _MAX_CHAIN]) for i in range(0, len(addends), _MAX_CHAIN)]
-    else:
-        pieces = [text]
-    intercept, terms = True, {}
-    for piece in pieces:
-        here, found = _piece(piece, dot, whole)
-        intercept = intercept and here
-        terms.update({(frozenset(t.factors), t.scale): t for t in found})
-    if len(terms) > MAX_TERMS:
-        raise FormulaError(f"the formula expands to {len(terms):,} terms; at most {MAX_TERMS:,} are allowed.")
+        raise FormulaError(f"a part of {short(whole)} is empty; write 1 for an intercept alone.")
+    addends = _signed(text, whole)
     _warn_repeated(addends)
+    grouped = _grouped(addends)
+    _check_grammar(grouped, whole)
+    intercept = True
+    terms: dict[tuple[frozenset[str], float], TermText] = {}
+    added: set[str] = set()
+    for sign, addend in grouped:
+        if sign < 0:
+            added.clear()
+        elif addend in added:
+            continue
+        else:
+            added.add(addend)
+        if addend in ("0", "1"):
+            added -= {"0", "1"}
+            intercept = (addend == "1") == (sign > 0)
+            continue
+        constant, found = _terms_of(addend, dot, whole)
+        intercept = (intercept or sign > 0) if constant else intercept
+        if sign > 0:
+            for term in found:
+                terms.setdefault(term.key, term)
+        else:
+            for term in found:
+                terms.pop(term.key, None)
+        if len(terms) > MAX_TERMS:
+            raise FormulaError(f"the formula has more than {MAX_TERMS:,} terms.")
     return PartText(intercept, tuple(sorted(terms.values(), key=lambda t: len(t.factors))))
 
 
-def _piece(text: str, dot: list[str], whole: str) -> tuple[bool, list[TermText]]:
-    from formulaic.errors import FormulaicError
-    from formulaic.parser import DefaultFormulaParser
-    from formulaic.parser.types import Factor
+def _signed(text: str, whole: str) -> list[tuple[int, str]]:
+    """The addends of a sum with their signs, split outside brackets."""
+    depth, start, sign = 0, 0, 1
+    out: list[tuple[int, str]] = []
 
-    parser = DefaultFormulaParser(feature_flags=DefaultFormulaParser.FeatureFlags.NONE)
-    context: dict[str, Any] = {"__formulaic_variables_available__": dot, "__formulaic_variables_used_lhs__": []}
-    try:
-        tree = parser.get_ast(text, context=context)
-        if _count(tree, len(dot)) > MAX_TERMS:
-            raise FormulaError(f"the formula expands to more than {MAX_TERMS:,} terms; write fewer * or a lower power.")
-        terms = list(parser.get_terms(text, context=context))  # type: ignore[call-overload]
-    except FormulaError:
-        raise
-    except RecursionError:
-        raise FormulaError(f"the formula {_short(whole)} is nested too deeply; write it flatter.") from None
-    except (FormulaicError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FormulaError(f"the formula {_short(whole)} cannot be read: {_short(reason)}") from None
-    intercept, out = False, []
-    for term in terms:
-        names = tuple(f.expr for f in term.factors if f.eval_method is not Factor.EvalMethod.LITERAL)
-        scales = [f.expr for f in term.factors if f.eval_method is Factor.EvalMethod.LITERAL]
-        if not names:
-            intercept = True
-            continue
-        scale = 1.0
-        for number in scales:
-            scale *= float(number)
-        out.append(TermText(names, scale))
-    return intercept, out
+    def push(end: int, following: int) -> None:
+        nonlocal sign
+        piece = text[start:end].strip()
+        if piece:
+            out.append((sign, piece))
+            sign = following
+        else:
+            sign *= following
 
-
-def _count(node: Any, dot: int) -> int:
-    """An upper bound of the number of terms below a node of the grammar's tree."""
-    symbol = getattr(getattr(node, "operator", None), "symbol", None)
-    if symbol is None:
-        return dot if str(node) == "." else 1
-    if symbol in ("**", "^"):
-        power = str(node.args[1])
-        if not power.isdigit() or len(power) > 2:
-            raise FormulaError(f"the power '^{_short(power)}' is not a small whole number; for x squared write I(x**2).")
-        _warn_power(node, symbol, power)
-        return min(_count(node.args[0], dot), 100) ** int(power)
-    sizes = [_count(a, dot) for a in node.args]
-    if symbol == "*" and len(sizes) == 2:
-        return sizes[0] * sizes[1] + sizes[0] + sizes[1]
-    if symbol == ":" and len(sizes) == 2:
-        return sizes[0] * sizes[1]
-    if symbol in ("|", "~"):
-        raise FormulaError(f"'{symbol}' may not stand inside brackets; it separates whole parts of a formula.")
-    return sum(sizes)
+    for i, char in outside(text):
+        if char in CLOSERS:
+            depth += 1
+        elif char in ")]}":
+            depth -= 1
+        elif (
+            char in "+-"
+            and depth == 0
+            and not re.search(r"([*:/^%]\s*|(?<![\w.])\d[\d.]*[eE])$", text[max(start, i - 40) : i])
+        ):
+            push(i, 1 if char == "+" else -1)
+            start = i + 1
+    before = len(out)
+    push(len(text), 1)
+    if len(out) == before:
+        raise FormulaError(f"the formula {short(whole)} ends a part with an operator; a term is missing.")
+    return out
 
 
-def _warn_power(node: Any, symbol: str, power: str) -> None:
-    base = node.args[0]
-    if getattr(base, "operator", None) is None:
-        warnings.warn(
-            f"'{base}{symbol}{power}' means '{base}' in a formula (a power of terms); write I({base}**{power}) for the power.",
-            StatinfWarning,
-            stacklevel=2,
-        )
+def _grouped(addends: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Neighbouring addends that need the grammar, joined so that it is called once for many."""
+    out: list[tuple[int, str]] = []
+    waiting: list[str] = []
+
+    def flush() -> None:
+        if waiting:
+            out.append((1, "+".join(waiting)))
+            waiting.clear()
+
+    for sign, addend in addends:
+        if sign > 0 and addend not in ("0", "1", ".") and not _is_product(addend):
+            waiting.append(addend)
+            if len(waiting) == _CHAIN:
+                flush()
+        else:
+            flush()
+            out.append((sign, addend))
+    flush()
+    return out
 
 
-def _warn_repeated(addends: list[str]) -> None:
+def _check_grammar(grouped: list[tuple[int, str]], whole: str) -> None:
+    """Refuse what the grammar would take long to read: it works through each operator and bracket."""
+    long = [addend for _, addend in grouped if not _is_product(addend) and addend not in ("0", "1", ".")]
+    operators = sum(char in "+-*:/^%(" for addend in long for _, char in outside(addend))
+    if operators > MAX_GRAMMAR or any(len(addend) > _LONGEST for addend in long):
+        raise FormulaError(f"the products and brackets of {short(whole)} are too long; write them shorter.")
+
+
+def _is_product(addend: str) -> bool:
+    """Whether an addend is one factor, or several with nothing but ':' between them."""
+    return all(_is_single(factor) for factor in split(addend, ":"))
+
+
+def _is_single(addend: str) -> bool:
+    """Whether an addend is one factor: a name, or one call from its first to its last character."""
+    if addend.isidentifier():
+        return True
+    opened = _CALL.match(addend)
+    if not opened or addend[-1] != ")":
+        return False
+    depth = 0
+    for i, char in outside(addend):
+        depth += (char in CLOSERS) - (char in ")]}")
+        if depth == 0 and i >= opened.end() - 1:
+            return i == len(addend) - 1
+    return False
+
+
+def _terms_of(addend: str, dot: list[str], whole: str) -> tuple[bool, list[TermText]]:
+    """Whether an addend holds the constant, and its other terms."""
+    if addend == ".":
+        return False, [TermText((name,)) for name in dot]
+    if _is_single(addend):
+        return False, [TermText((addend,))]
+    factors = split(addend, ":")
+    if _is_product(addend):
+        return False, [product_of(tuple(dict.fromkeys(factors)), 1.0, whole)]
+    if "0" in factors:
+        raise FormulaError(f"the term {short(addend)} of {short(whole)} is multiplied by 0; leave it out.")
+    return by_grammar(addend, dot, whole)
+
+
+def _warn_repeated(addends: list[tuple[int, str]]) -> None:
+    written = [a for sign, a in addends if sign > 0 and a not in ("0", "1")]
     seen: set[str] = set()
-    for addend in addends:
-        if addend in seen and addend not in ("0", "1"):
-            warnings.warn(f"the term '{addend}' is written twice; it counts once.", StatinfWarning, stacklevel=2)
-        seen.add(addend)
-
-
-def _short(text: str, limit: int = 80) -> str:
-    return f"'{text}'" if len(text) <= limit else f"'{text[:limit]}...'"
+    twice = list(dict.fromkeys(a for a in written if a in seen or seen.add(a)))
+    if twice:
+        listed = ", ".join(f"'{a[:60]}'" for a in twice[:5]) + (", ..." if len(twice) > 5 else "")
+        warnings.warn(f"written more than once, counted once: {listed}.", StatinfWarning, stacklevel=2)

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, DroppedRowsWarning
+from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.coding import recode
-from statinf.formula.frame import Categorical, Frame, as_frame
-from statinf.formula.matrix import Layout, Matrix, fill
+from statinf.formula.columns import Categorical
+from statinf.formula.frame import Frame, as_frame
+from statinf.formula.layout import Layout
+from statinf.formula.matrix import Matrix, fill
 from statinf.formula.rows import Store, take, usable_rows
 
 
@@ -47,8 +49,9 @@ class NewRows:
     kind: str
     frame: Frame
 
-    def part(self, role: str) -> Matrix:
-        return self.parts[role]
+    def part(self, role: str) -> Matrix | None:
+        """The part of that role; None where the formula has no such part or it was not asked for."""
+        return self.parts.get(role)
 
 
 @dataclass(frozen=True)
@@ -117,26 +120,27 @@ class Recipe:
             If a column is missing.
         """
         wanted = [p for p in self.parts if roles is None or p.role in roles]
-        labels = list(dict.fromkeys(label for p in wanted for label in p.factors)) + list(self.offset)
+        # An offset belongs to the first part.
+        offsets = self.offset if self.parts and self.parts[0] in wanted else ()
+        labels = [*dict.fromkeys(label for p in wanted for label in p.factors), *offsets]
         chosen = [self.factors[label] for label in labels]
         outcome = [self.factors[label] for label in self.response] if response else []
         frame = as_frame(newdata, [c for f in (*chosen, *outcome) for c in f.columns])
         for factor in (*chosen, *outcome):
             for column in factor.columns:
                 frame.require(column)
-        store = Store.of(frame, self._scope())
+        store = Store.of(frame, self._scope(), new=True)
+        _check_kinds(store, chosen)
         used = usable_rows(store, chosen, self.learnt)
-        if warn and used.causes:
+        if warn:
             warn_rows(used.causes, frame.n, "cannot be predicted and are NaN")
+            for note in store.notes:
+                warnings.warn(f"of {frame.n} rows, {note}.", NumericalWarning, stacklevel=2)
         index = used.index
         kept = frame.n if index is None else len(index)
         values = {f.label: self._value(f, store, index, kept) for f in chosen}
-        parts = {
-            p.role: _scatter(fill(p.layout, values, self.learnt, kept), index, frame.n) if kept or index is None else
-            _scatter(Matrix(np.empty((0, len(p.layout.names)), order="F"), p.layout.names, p.layout.terms, p.layout.intercept), index, frame.n)
-            for p in wanted
-        }
-        offset = _sum_offsets([_scatter_vector(values[label][:, 0], index, frame.n) for label in self.offset])
+        parts = {p.role: _scatter(fill(p.layout, values, self.learnt, kept), index, frame.n) for p in wanted}
+        offset = sum_offsets([_scatter_vector(values[label][:, 0], index, frame.n) for label in offsets])
         return NewRows(parts, used.ok, offset, self._outcome(outcome, store), frame.n, frame.kind, frame)
 
     def _value(self, factor: fa.Factor, store: Store, index: np.ndarray | None, n: int) -> Any:
@@ -153,15 +157,33 @@ class Recipe:
     def _outcome(self, factors: list[fa.Factor], store: Store) -> np.ndarray | None:
         if not factors:
             return None
-        made = [fa.apply(f, self.learnt[f.label], store.values(), store.frame.n)[:, 0] for f in factors]
-        finite = [np.where(np.isfinite(m), m, np.nan) for m in made]
-        return finite[0] if len(finite) == 1 else np.column_stack(finite)
+        used = usable_rows(store, factors, self.learnt)
+        kept = store.frame.n if used.index is None else len(used.index)
+        made = [
+            _scatter_vector(self._value(f, store, used.index, kept)[:, 0], used.index, store.frame.n) for f in factors
+        ]
+        return np.array(made[0]) if len(made) == 1 else np.column_stack(made)
 
 
 def warn_rows(causes: Mapping[str, int], n: int, what: str) -> None:
-    """One warning that counts rows by cause."""
+    """One warning that counts rows by cause, if there is a cause."""
+    if not causes:
+        return
     listed = "; ".join(f"{count} {'row' if count == 1 else 'rows'}: {cause}" for cause, count in causes.items())
     warnings.warn(f"rows of {n} that {what}: {listed}.", DroppedRowsWarning, stacklevel=3)
+
+
+def _check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:
+    """A column that was numbers at the fit must be numbers now, and one that was categories must be categories."""
+    for factor in factors:
+        name = ex.column_name(factor.node, store.scope)
+        if name is None:
+            continue
+        column = store.column(name)
+        if factor.kind == "numeric" and isinstance(column, Categorical):
+            raise DataError(f"column '{name}' holds categories in the new data; it held numbers at the fit.")
+        if factor.kind == "categorical" and not isinstance(column, Categorical) and np.isfinite(column.values).any():
+            raise DataError(f"column '{name}' holds numbers in the new data; it held categories at the fit.")
 
 
 def _scatter(matrix: Matrix, index: np.ndarray | None, n: int) -> Matrix:
@@ -180,7 +202,7 @@ def _scatter_vector(vector: np.ndarray, index: np.ndarray | None, n: int) -> np.
     return out
 
 
-def _sum_offsets(offsets: Sequence[np.ndarray]) -> np.ndarray | None:
+def sum_offsets(offsets: Sequence[np.ndarray]) -> np.ndarray | None:
     if not offsets:
         return None
     total = np.zeros_like(offsets[0])

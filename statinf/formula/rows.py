@@ -3,32 +3,39 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, FormulaError
+from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.coding import recode
-from statinf.formula.frame import Categorical, Column, Frame, Numeric
+from statinf.formula.columns import Categorical, Column, Numeric
+from statinf.formula.frame import Frame
 
 
 @dataclass(frozen=True)
 class Store:
-    """Columns of one frame, each converted once, and expressions computed on all its rows."""
+    """Columns of one frame, each converted once, and expressions computed on all its rows.
+
+    `new` says that the rows are not those of the fit.
+    """
 
     frame: Frame
     scope: ex.Scope
+    new: bool
     columns: dict[str, Column]
     grouped: dict[str, Categorical]
     computed: dict[str, np.ndarray]
+    notes: list[str]
 
     @classmethod
-    def of(cls, frame: Frame, scope: ex.Scope) -> Store:
-        return cls(frame, scope, {}, {}, {})
+    def of(cls, frame: Frame, scope: ex.Scope, new: bool = False) -> Store:
+        return cls(frame, scope, new, {}, {}, {}, [])
 
     def column(self, name: str) -> Column:
         if name not in self.columns:
@@ -41,10 +48,10 @@ class Store:
             self.grouped[name] = column if isinstance(column, Categorical) else self.frame.categories(name)
         return self.grouped[name]
 
-    def values(self, rows: np.ndarray | None = None) -> ex.Values:
+    def values(self, rows: np.ndarray | None = None) -> ev.Values:
         """How an expression finds its columns: all rows, or those of an index."""
         if rows is None:
-            return ex.Values(self.column, self.scope)
+            return ev.Values(self.column, self.scope, new=self.new)
         taken: dict[str, Column] = {}
 
         def column(name: str) -> Column:
@@ -52,7 +59,7 @@ class Store:
                 taken[name] = take(self.column(name), rows)
             return taken[name]
 
-        return ex.Values(column, self.scope)
+        return ev.Values(column, self.scope, new=self.new)
 
 
 def take(column: Any, rows: np.ndarray | None) -> Any:
@@ -84,6 +91,9 @@ class Usable:
     def index(self) -> np.ndarray | None:
         """Row numbers, or None if every row is used."""
         return None if bool(self.ok.all()) else np.flatnonzero(self.ok)
+
+
+Strike = Callable[[np.ndarray, str], None]
 
 
 def usable_rows(
@@ -120,15 +130,17 @@ def usable_rows(
             causes[cause] = causes.get(cause, 0) + count
 
     factors = tuple(factors)
+    computed = {c for f in factors if fa.grouping_column(f, store.scope) is None for c in f.columns}
     for name in dict.fromkeys(c for f in factors for c in f.columns):
-        _strike_column(store, name, strike, fitting=learnt is None)
+        if name not in computed:
+            _strike_groups(store, name, strike)
+        else:
+            _strike_column(store, name, strike)
     for cause, rows in (extra or {}).items():
         strike(rows, cause)
     for factor in factors:
-        if isinstance(factor.node, ast.Name) or ex.call_name(factor.node) == "Q":
-            continue
         for part in fa.stateless_parts(factor.node, store.scope):
-            if not isinstance(part, ast.Name):
+            if ex.column_name(part, store.scope) is None:
                 _strike_expression(store, part, ok, strike)
     if learnt is not None:
         for factor in factors:
@@ -136,7 +148,14 @@ def usable_rows(
     return Usable(ok, causes)
 
 
-def _strike_column(store: Store, name: str, strike: Any, fitting: bool) -> None:
+def _strike_groups(store: Store, name: str, strike: Strike) -> None:
+    found = store.categories(name)
+    if not store.new and any(isinstance(v, float) and np.isinf(v) for v in found.levels):
+        raise DataError(f"column '{name}' has infinite values; replace them by missing values or remove these rows.")
+    strike(found.codes < 0, f"{name} is missing")
+
+
+def _strike_column(store: Store, name: str, strike: Strike) -> None:
     column = store.column(name)
     if isinstance(column, Categorical):
         strike(column.codes < 0, f"{name} is missing")
@@ -148,7 +167,7 @@ def _strike_column(store: Store, name: str, strike: Any, fitting: bool) -> None:
             return
     infinite = np.isinf(column.values)
     if infinite.any():
-        if fitting:
+        if not store.new:
             first = int(np.flatnonzero(infinite)[0])
             raise DataError(
                 f"column '{name}' has {int(infinite.sum())} infinite values (first at row {first}); "
@@ -158,22 +177,29 @@ def _strike_column(store: Store, name: str, strike: Any, fitting: bool) -> None:
     strike(np.isnan(column.values), f"{name} is missing")
 
 
-def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Any) -> None:
-    if ex.call_name(node) == "C":
-        return
-    value = ex.evaluate(node, store.values())
+def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Strike) -> None:
+    n = store.frame.n
+    # Only on rows still in use: a caller's function such as a deviation from the mean must not meet missing values.
+    index = None if ok.all() else np.flatnonzero(ok)
+    value = ev.evaluate(node, store.values(index))
     if isinstance(value, Categorical | list | str) or np.ndim(value) == 0:
         return
-    array = np.asarray(value, dtype=np.float64)
-    if len(array) != store.frame.n:
-        return
-    finite = np.isfinite(array)
-    rows = ok & ~(finite if finite.ndim == 1 else finite.all(axis=tuple(range(1, finite.ndim))))
-    strike(rows, f"{ex.label(node, store.scope)} is not finite")
+    text = ex.label(node, store.scope)
+    array = ev.as_floats(value, text)
+    if len(array) != (n if index is None else len(index)):
+        raise FormulaError(f"'{text}' gave {len(array)} values for {n if index is None else len(index)} rows.")
+    if index is not None:
+        array, computed = np.full((n, *array.shape[1:]), np.nan), array
+        array[index] = computed
     store.computed[ast.unparse(node)] = array
+    with np.errstate(all="ignore"):
+        if np.isfinite(np.sum(array)):
+            return
+    finite = np.isfinite(array)
+    strike(ok & ~(finite if finite.ndim == 1 else finite.all(axis=1)), f"{text} is not finite")
 
 
-def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarray, strike: Any) -> None:
+def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarray, strike: Strike) -> None:
     if learnt.coding is not None:
         found = fa.categories(factor, store.values(), store.categories)
         codes = recode(found.codes, found.levels, learnt.coding.levels)
@@ -184,12 +210,20 @@ def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarr
         return
     for call in fa.stateful_calls(factor.node, store.scope):
         state = learnt.states.get(ast.unparse(call), {})
-        if ex.call_name(call) != "bs" or "lower_bound" not in state:
-            continue
-        if any(k.arg == "extrapolation" for k in call.keywords):
+        if (
+            "lower_bound" not in state
+            or ex.call_name(call) == "cc"
+            or any(k.arg == "extrapolation" for k in call.keywords)
+        ):
             continue
         x = fa.apply(fa.Factor("", call.args[0], "numeric", ()), learnt, store.values(), store.frame.n)[:, 0]
         with np.errstate(invalid="ignore"):
             outside = ok & ((x < state["lower_bound"]) | (x > state["upper_bound"]))
-        bounds = f"[{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
-        strike(outside, f"{ex.label(call, store.scope)} is outside the fit's range {bounds}")
+        bounds = f"the fit's range [{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
+        text = ex.label(call, store.scope)
+        if ex.call_name(call) == "bs":
+            strike(outside, f"{text} is outside {bounds}")
+        elif outside.any():
+            store.notes.append(
+                f"{int(outside.sum())} rows are outside {bounds} of {text}, which goes on as a straight line there"
+            )

@@ -13,7 +13,17 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import cluster_sums
 from statinf.inference.weights import BLOCK, LAWS, draw
 
-__all__ = ["INTERVALS", "KINDS", "LAWS", "Bootstrap", "acceleration", "check_replicas", "cluster_sums", "map_replicas", "one_step"]
+__all__ = [
+    "INTERVALS",
+    "KINDS",
+    "LAWS",
+    "Bootstrap",
+    "acceleration",
+    "check_replicas",
+    "cluster_sums",
+    "map_replicas",
+    "one_step",
+]
 
 KINDS = ("multiplier", "pairs", "bayesian", "wild")
 INTERVALS = ("percentile", "basic", "studentized", "bca", "normal")
@@ -86,7 +96,9 @@ class Bootstrap:
         low, high = np.quantile(self.draws, [tail, 1.0 - tail], axis=0, method="weibull")
         return (low, high) if kind == "percentile" else (2 * theta - high, 2 * theta - low)
 
-    def _studentized(self, theta: np.ndarray, tail: float, std_errors: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    def _studentized(
+        self, theta: np.ndarray, tail: float, std_errors: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
         if self.std_errors is None or std_errors is None:
             raise NotIdentifiedError(
                 f"the {self.kind} bootstrap kept no standard error of each draw; "
@@ -99,14 +111,18 @@ class Bootstrap:
     def _bca(self, theta: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
         from scipy.special import ndtr, ndtri
 
-        share = (np.count_nonzero(self.draws < theta, axis=0) + 0.5 * np.count_nonzero(self.draws == theta, axis=0)) / self.replicas
+        share = (
+            np.count_nonzero(self.draws < theta, axis=0) + 0.5 * np.count_nonzero(self.draws == theta, axis=0)
+        ) / self.replicas
         edge = 0.5 / self.replicas
         bias = ndtri(np.clip(share, edge, 1.0 - edge))
         limits = []
         for z in (ndtri(tail), ndtri(1.0 - tail)):
             shifted = bias + (bias + z) / (1.0 - self.acceleration * (bias + z))
             levels = ndtr(shifted)
-            limits.append(np.array([np.quantile(d, p, method="weibull") for d, p in zip(self.draws.T, levels, strict=True)]))
+            limits.append(
+                np.array([np.quantile(d, p, method="weibull") for d, p in zip(self.draws.T, levels, strict=True)])
+            )
         return limits[0], limits[1]
 
 

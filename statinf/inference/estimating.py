@@ -65,7 +65,9 @@ class EstimatingFunction:
 
         return Kernel(rowwise)
 
-    def sums(self, theta: np.ndarray, rows: tuple[np.ndarray, ...], weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def sums(
+        self, theta: np.ndarray, rows: tuple[np.ndarray, ...], weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The weighted sum of psi, shape (q,), and its Jacobian, shape (q, q)."""
         w = np.ones(len(rows[0])) if weights is None else weights
         return self._sums(np.asarray(theta, float), *pad_rows(w, *rows))
@@ -109,7 +111,9 @@ class EstimatingFunction:
             theta = candidate
         if np.linalg.norm(value) <= 1e-8 * scale:
             return theta
-        raise ConvergenceError(f"the estimating equations were not solved: their sum has norm {np.linalg.norm(value):.3e}.")
+        raise ConvergenceError(
+            f"the estimating equations were not solved: their sum has norm {np.linalg.norm(value):.3e}."
+        )
 
     def moments(self, theta: np.ndarray, rows: tuple[np.ndarray, ...], weights: np.ndarray | None = None) -> Moments:
         """Scores and bread at a root, ready for every covariance."""

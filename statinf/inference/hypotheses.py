@@ -66,7 +66,9 @@ def wald(
     scaled = spread * scale[:, None] * scale
     m = len(values)
     if np.linalg.matrix_rank(scaled, tol=1e-10) < m:
-        raise NotIdentifiedError(f"the hypothesis '{hypothesis}' repeats a restriction, or cannot be tested with this covariance.")
+        raise NotIdentifiedError(
+            f"the hypothesis '{hypothesis}' repeats a restriction, or cannot be tested with this covariance."
+        )
     chi2 = float((gap * scale) @ np.linalg.solve(scaled, gap * scale))
     if np.isfinite(df):
         return WaldTest(hypothesis, chi2 / m, m, df, f_sf(chi2 / m, m, df))
@@ -100,10 +102,16 @@ def linear_restrictions(hypothesis: str, names: Sequence[str]) -> tuple[np.ndarr
         if len(sides) > 2:
             raise OptionError(f"'{hypothesis}': write one '=' an equation.")
         left = _linear(_parse(sides[0], hypothesis), slots, len(names), hypothesis)
-        right = _linear(_parse(sides[1], hypothesis), slots, len(names), hypothesis) if len(sides) == 2 else np.zeros(len(names) + 1)
+        right = (
+            _linear(_parse(sides[1], hypothesis), slots, len(names), hypothesis)
+            if len(sides) == 2
+            else np.zeros(len(names) + 1)
+        )
         total = left - right
         if not total[:-1].any():
-            raise OptionError(f"'{hypothesis}': the equation '{_restore(equation, slots, names)}' holds no coefficient.")
+            raise OptionError(
+                f"'{hypothesis}': the equation '{_restore(equation, slots, names)}' holds no coefficient."
+            )
         rows.append(total[:-1])
         values.append(-total[-1])
     return np.array(rows), np.array(values)
@@ -137,7 +145,9 @@ def _parse(text: str, whole: str) -> ast.expr:
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise OptionError(f"the hypothesis '{whole[:200]}' cannot be read; write equations such as 'x1 = x2, x3 = 0'.") from None
+        raise OptionError(
+            f"the hypothesis '{whole[:200]}' cannot be read; write equations such as 'x1 = x2, x3 = 0'."
+        ) from None
 
 
 def _linear(node: ast.AST, slots: dict[str, int], q: int, whole: str) -> np.ndarray:

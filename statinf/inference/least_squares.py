@@ -44,7 +44,7 @@ def refit_solver(
     """
     p = columns.shape[1]
     root = np.sqrt(weights)
-    factor = np.linalg.qr(columns * root[:, None], mode="r")
+    factor = np.asarray(np.linalg.qr(columns * root[:, None], mode="r"))
     basis = np.linalg.solve(factor.T, columns.T).T
     back = np.linalg.inv(factor)
     products = pair_products(basis, response, weights)

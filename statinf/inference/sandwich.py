@@ -11,6 +11,7 @@ Bell and McCaffrey (2002).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
 from statinf.numerics.least_squares import leverages
 
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
@@ -128,11 +129,15 @@ def check_kind(kind: Any) -> Any:
     if isinstance(kind, Mapping):
         unknown = set(kind) - {"cluster", "type"}
         if unknown or "cluster" not in kind:
-            raise OptionError(f"vcov={dict(kind)!r}: clusters are given as {{'cluster': 'column'}}, with an optional 'type'.")
+            raise OptionError(
+                f"vcov={dict(kind)!r}: clusters are given as {{'cluster': 'column'}}, with an optional 'type'."
+            )
         if kind.get("type", "HC1") not in ("HC0", "HC1", "HC2", "HC3"):
             raise OptionError(f"vcov type={kind['type']!r} is not known for clusters; choose HC0, HC1, HC2 or HC3.")
         return dict(kind)
-    raise OptionError(f"vcov={kind!r} is not known; give one of {', '.join(map(repr, KINDS))} or {{'cluster': 'column'}}.")
+    raise OptionError(
+        f"vcov={kind!r} is not known; give one of {', '.join(map(repr, KINDS))} or {{'cluster': 'column'}}."
+    )
 
 
 def covariance(
@@ -167,7 +172,9 @@ def covariance(
         return Covariance(matrix, kind, label, np.inf if normal else float(count - 1))
     if kind == "iid":
         if moments.model is None:
-            raise NotIdentifiedError("this estimator has no model-based covariance; ask for a robust one, such as vcov='HC1'.")
+            raise NotIdentifiedError(
+                "this estimator has no model-based covariance; ask for a robust one, such as vcov='HC1'."
+            )
         return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if suffix else ""), df)
     if kind == "fixed":
         plain = replace(moments, adjustment=None, outside=None, outside_rows=None, weight_leverage=None)
@@ -221,6 +228,13 @@ def _clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str,
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
     total = np.zeros((moments.q, moments.q))
     smallest = min(int(code.max()) + 1 for code in codes)
+    if smallest < moments.q:
+        warnings.warn(
+            f"{smallest} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
+            "errors are too small; test few coefficients at a time, or cluster by something finer.",
+            StatinfWarning,
+            stacklevel=2,
+        )
     for size in range(1, len(codes) + 1):
         for chosen in combinations(codes, size):
             total += (-1.0) ** (size + 1) * _one_way(moments, intersect(chosen), variant)
@@ -238,7 +252,9 @@ def intersect(codes: Sequence[np.ndarray]) -> np.ndarray:
 def cluster_sums(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Sums of rows by group, shape (groups, q)."""
     groups = int(codes.max()) + 1
-    return np.stack([np.bincount(codes, weights=scores[:, j], minlength=groups) for j in range(scores.shape[1])], axis=1)
+    return np.stack(
+        [np.bincount(codes, weights=scores[:, j], minlength=groups) for j in range(scores.shape[1])], axis=1
+    )
 
 
 def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
@@ -259,7 +275,9 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
 def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     """Cluster sums of scores with (I - H_gg) to the power -1/2 (CR2) or -1 (CR3) before the residuals."""
     if moments.columns is None or moments.working is None or moments.adjustment is not None:
-        raise NotIdentifiedError(f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1.")
+        raise NotIdentifiedError(
+            f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1."
+        )
     power = -0.5 if variant == "HC2" else -1.0
     root_w = np.sqrt(moments.working)
     half = np.linalg.cholesky(_symmetric(moments.bread))

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, check_level, one_of
 from statinf.formula.design import Design
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.models import regression as common
+from statinf.models.existence import check_range, check_separation, name_separation, null_deviance
 from statinf.models.lm import prediction_rows
 from statinf.numerics.families import Family, family_of, log_likelihood
 from statinf.numerics.irls import GlmSolution, fit_glm
 from statinf.numerics.least_squares import TOLERANCE, leverages, scaled_condition
-from statinf.numerics.separation import separating_direction
 from statinf.results import Fit, stack_scores, to_caller
 
 CITATION = "maximum likelihood of a generalised linear model (Nelder and Wedderburn 1972)"
@@ -55,7 +55,7 @@ class GeneralizedFit(Fit):
 
     @property
     def normal_reference(self) -> bool:  # type: ignore[override]
-        """z for known dispersion, t otherwise, as R's summary.glm."""
+        """Z for known dispersion, t otherwise, as R's summary.glm."""
         return self._family.known_dispersion
 
     def glance_items(self) -> dict[str, Any]:
@@ -79,7 +79,12 @@ class GeneralizedFit(Fit):
 
     def summary_facts(self) -> dict[str, Any]:
         g = self.glance_items()
-        keys = {"Observations": "nobs", "Residual df": "df_resid", "Deviance": "deviance", "Null deviance": "null_deviance"}
+        keys = {
+            "Observations": "nobs",
+            "Residual df": "df_resid",
+            "Deviance": "deviance",
+            "Null deviance": "null_deviance",
+        }
         facts = {label: g[key] for label, key in keys.items()} | {"AIC": g["aic"]}
         facts["Residual df"] = int(g["df_resid"])
         return facts if self._family.known_dispersion else facts | {"Dispersion": self.dispersion}
@@ -149,7 +154,9 @@ class GeneralizedFit(Fit):
         one_of("scale", scale, ("response", "link"))
         check_level(level)
         if interval == "prediction":
-            raise NotIdentifiedError("a generalised linear model has no closed-form prediction interval; use interval='confidence' or si.conformal.")
+            raise NotIdentifiedError(
+                "a generalised linear model has no closed-form prediction interval; use interval='confidence' or si.conformal."
+            )
         if interval is not None:
             one_of("interval", interval, ("confidence",))
         rows = prediction_rows(self, newdata)
@@ -192,7 +199,12 @@ class GeneralizedFit(Fit):
         residual = self.residuals("deviance")
         with np.errstate(divide="ignore", invalid="ignore"):
             standard = np.where(h < 1 - 1e-10, residual / np.sqrt(self.dispersion * (1.0 - h)), np.nan)
-        columns = {"fitted": self._family.link.inverse(eta), "residual": residual, "leverage": h, "std_residual": standard}
+        columns = {
+            "fitted": self._family.link.inverse(eta),
+            "residual": residual,
+            "leverage": h,
+            "std_residual": standard,
+        }
         return common.augmented(made, columns)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
@@ -279,14 +291,14 @@ def glm(
     )
     matrix = made.parts[0]
     name = made.response_names[0]
-    _check_range(made.y, made.weights, chosen_family, name)
+    check_range(made.y, made.weights, chosen_family, name)
     common.check_outcome(made.y, made.weights, name)
     nobs = int(np.count_nonzero(made.weights > 0))
     solution = _solve(made, chosen_family, tolerance, max_iterations)
     rank = len(solution.factor)
     common.check_size(nobs, rank, matrix.names)
+    check_separation(made, chosen_family, solution)
     common.warn_aliased(matrix, solution.kept, scaled_condition(solution.factor))
-    _check_separation(made, chosen_family, solution)
     mean = chosen_family.link.inverse(solution.eta)
     df_resid = float(nobs - rank)
     dispersion = 1.0
@@ -311,7 +323,7 @@ def glm(
         link=chosen_family.link.name,
         factor=solution.factor,
         deviance=solution.deviance,
-        null_deviance=_null_deviance(made, chosen_family, matrix.intercept),
+        null_deviance=null_deviance(made, chosen_family, matrix.intercept),
         dispersion=dispersion,
         loglik=log_likelihood(chosen_family, made.y, mean, made.weights, for_likelihood),
         iterations=solution.iterations,
@@ -324,80 +336,14 @@ def _solve(made: Design, family: Family, tolerance: float, max_iterations: int) 
     options: dict[str, Any] = {"weights": made.weights, "offset": made.offset}
     try:
         return fit_glm(
-            made.parts[0].values, made.y, family, tolerance=tolerance, max_iterations=max_iterations,
-            alias_tolerance=TOLERANCE, **options,
+            made.parts[0].values,
+            made.y,
+            family,
+            tolerance=tolerance,
+            max_iterations=max_iterations,
+            alias_tolerance=TOLERANCE,
+            **options,
         )
     except ConvergenceError:
-        _name_separation(made, family)
+        name_separation(made, family)
         raise
-
-
-def _check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:
-    used = y[weights > 0]
-    rules = {
-        "binomial": ((used < 0) | (used > 1), "between 0 and 1 (shares of successes, with trials as weights)"),
-        "poisson": (used < 0, "at least 0"),
-        "gamma": (used <= 0, "above 0"),
-        "gaussian": ((used <= 0) if family.link.name in ("log",) else np.zeros(len(used), bool), "above 0 for the log link"),
-    }
-    wrong, domain = rules[family.name]
-    if wrong.any():
-        example = used[np.argmax(wrong)]
-        raise DataError(f"the outcome '{name}' of a {family.name} model must lie {domain}; {int(wrong.sum())} rows do not, such as {example:g}.")
-
-
-def _check_separation(made: Design, family: Family, solution: GlmSolution) -> None:
-    """Look for separation only where the fit shows its sign: means that have run into their bounds."""
-    mean = family.link.inverse(solution.eta)
-    positive = made.weights > 0
-    if family.name == "binomial":
-        extreme = positive & (np.minimum(mean, 1 - mean) < 1e-7)
-    elif family.name == "poisson" and family.link.name == "log":
-        extreme = positive & (made.y == 0) & (mean < 1e-7)
-    else:
-        return
-    if extreme.any():
-        _name_separation(made, family)
-
-
-def _name_separation(made: Design, family: Family) -> None:
-    if family.name not in ("binomial", "poisson"):
-        return
-    positive = made.weights > 0
-    kept = ~_aliased(made)
-    x, y = made.parts[0].values[positive][:, kept], made.y[positive]
-    lower = y == 0
-    upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
-    direction = separating_direction(x, lower, upper)
-    if direction is None:
-        return
-    names = [n for n, k in zip(made.parts[0].names, kept, strict=True) if k]
-    scale = np.abs(direction) * np.abs(x).max(axis=0)
-    guilty = [names[j] for j in np.argsort(-scale) if scale[j] > 1e-6 and names[j] != "Intercept"]
-    moved = int(np.count_nonzero(np.abs(x @ direction) > 1e-7))
-    raise NotIdentifiedError(
-        f"separation: the outcomes of {moved} of {len(y)} rows are predicted perfectly by {', '.join(map(repr, guilty[:5])) or 'the design'}, "
-        "so the likelihood has no finite maximum. Remove or merge what separates, or use a penalised method."
-    )
-
-
-def _aliased(made: Design) -> np.ndarray:
-    from statinf.numerics.least_squares import independent_columns, triangular_factor
-
-    values = made.parts[0].values
-    return ~independent_columns(triangular_factor(values, (made.weights > 0).astype(float)), values.shape[1])
-
-
-def _null_deviance(made: Design, family: Family, intercept: bool) -> float:
-    if not intercept:
-        eta = np.zeros(made.n) if made.offset is None else made.offset
-        with np.errstate(all="ignore"):
-            return float(made.weights @ family.unit_deviance(made.y, family.link.inverse(eta)))
-    if made.offset is None:
-        mean = np.full(made.n, np.average(made.y, weights=made.weights))
-        return float(made.weights @ family.unit_deviance(made.y, mean))
-    ones = np.ones((made.n, 1))
-    try:
-        return fit_glm(ones, made.y, family, weights=made.weights, offset=made.offset).deviance
-    except (ConvergenceError, OptionError):
-        return np.nan

@@ -133,7 +133,15 @@ class LinearFit(Fit):
             stacked = stack_scores(made.weights_object, made.rows, x * residual[:, None])
         model = bread * (self.rss / self.df_resid) if self.df_resid > 0 else None
         return Moments(
-            scores, bread, self.nobs, self.df_resid, model, columns=x, working=made.weights, factor=self.factor, **stacked
+            scores,
+            bread,
+            self.nobs,
+            self.df_resid,
+            model,
+            columns=x,
+            working=made.weights,
+            factor=self.factor,
+            **stacked,
         )
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
@@ -144,7 +152,9 @@ class LinearFit(Fit):
     def wild_influence(self) -> np.ndarray:
         moments = self.moments()
         if moments.adjustment is not None:
-            raise NotIdentifiedError("the wild bootstrap takes weights as known; use kind='multiplier' with estimated ones.")
+            raise NotIdentifiedError(
+                "the wild bootstrap takes weights as known; use kind='multiplier' with estimated ones."
+            )
         return (moments.scores / np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))[:, None]) @ moments.bread.T
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
@@ -191,7 +201,13 @@ class LinearFit(Fit):
             cooks = standard**2 * h / (self.rank * (1.0 - h))
         return common.augmented(
             made,
-            {"fitted": made.y - residual, "residual": residual, "leverage": h, "std_residual": standard, "cooks_distance": cooks},
+            {
+                "fitted": made.y - residual,
+                "residual": residual,
+                "leverage": h,
+                "std_residual": standard,
+                "cooks_distance": cooks,
+            },
         )
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:

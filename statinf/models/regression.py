@@ -70,12 +70,15 @@ def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
     """Refuse an outcome that does not vary."""
     used = y[weights > 0]
     if len(used) > 1 and np.all(used == used[0]):
-        raise DataError(f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain.")
+        raise DataError(
+            f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain."
+        )
 
 
-def check_size(nobs: int, p: int, names: Sequence[str]) -> None:
-    """Refuse fits with fewer rows than columns."""
-    if nobs < p:
+def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:
+    """Refuse fits with fewer rows than columns, unless aliased columns are what is too many."""
+    p = len(names)
+    if p > nobs and rank >= nobs:
         raise DataError(
             f"{nobs} {'row' if nobs == 1 else 'rows'} of positive weight cannot determine {p} coefficients "
             f"({', '.join(names[:8])}{', ...' if p > 8 else ''}); use fewer terms, or a penalised method."

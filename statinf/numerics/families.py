@@ -74,7 +74,9 @@ LINKS = {
     "identity": Link("identity", lambda m: m, lambda e: e, lambda e: namespace(e)[0].ones_like(e)),
     "log": Link("log", lambda m: namespace(m)[0].log(m), _exp, _exp),
     "logit": Link("logit", lambda m: namespace(m)[1].logit(m), lambda e: _clip_unit(_expit(e)), _logit_slope),
-    "probit": Link("probit", lambda m: namespace(m)[1].ndtri(m), lambda e: _clip_unit(namespace(e)[1].ndtr(e)), _normal_density),
+    "probit": Link(
+        "probit", lambda m: namespace(m)[1].ndtri(m), lambda e: _clip_unit(namespace(e)[1].ndtr(e)), _normal_density
+    ),
     "cloglog": Link(
         "cloglog", lambda m: namespace(m)[0].log(-namespace(m)[0].log1p(-m)), _cloglog_inverse, _cloglog_slope
     ),
@@ -121,7 +123,12 @@ class Family:
         if self.name == "gaussian":
             return (y - mean) ** 2
         if self.name == "binomial":
-            return 2.0 * (special.xlogy(y, y) - special.xlogy(y, mean) + special.xlogy(1 - y, 1 - y) - special.xlogy(1 - y, 1 - mean))
+            return 2.0 * (
+                special.xlogy(y, y)
+                - special.xlogy(y, mean)
+                + special.xlogy(1 - y, 1 - y)
+                - special.xlogy(1 - y, 1 - mean)
+            )
         if self.name == "poisson":
             return 2.0 * (special.xlogy(y, y) - special.xlogy(y, mean) - (y - mean))
         return 2.0 * ((y - mean) / mean - xp.log(xp.maximum(y, _TINY) / mean))
@@ -155,7 +162,11 @@ class Family:
         variance = self.variance(mean)
         if self.canonical:
             sign = -1.0 if self.link.name == "inverse" else 1.0
-            return sign * (y - mean), variance if self.name != "gaussian" else namespace(eta)[0].ones_like(eta), self.unit_deviance(y, mean)
+            return (
+                sign * (y - mean),
+                variance if self.name != "gaussian" else namespace(eta)[0].ones_like(eta),
+                self.unit_deviance(y, mean),
+            )
         return (y - mean) * slope / variance, slope * slope / variance, self.unit_deviance(y, mean)
 
 
@@ -181,7 +192,9 @@ def family_of(name: str, link: str | None = None) -> Family:
         raise OptionError(f"family={name!r} is not known; choose one of {', '.join(map(repr, _LINKS_OF))}.")
     chosen = _DEFAULT_LINK[key] if link is None else str(link).lower()
     if chosen not in _LINKS_OF[key]:
-        raise OptionError(f"link={link!r} is not available for {key}; choose one of {', '.join(map(repr, _LINKS_OF[key]))}.")
+        raise OptionError(
+            f"link={link!r} is not available for {key}; choose one of {', '.join(map(repr, _LINKS_OF[key]))}."
+        )
     return Family(key, LINKS[chosen])
 
 

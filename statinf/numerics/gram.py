@@ -33,7 +33,11 @@ class FoldGrams:
 
 
 def fold_grams(
-    columns: np.ndarray, response: np.ndarray, folds: np.ndarray, weights: np.ndarray | None = None, count: int | None = None
+    columns: np.ndarray,
+    response: np.ndarray,
+    folds: np.ndarray,
+    weights: np.ndarray | None = None,
+    count: int | None = None,
 ) -> FoldGrams:
     """Sum x x', x y' and y^2 within folds, reading each row once.
 

@@ -94,7 +94,9 @@ def fit_glm(
     beta = guess if start is None else np.asarray(start, float)[kept]
     gram, score, deviance = problem.evaluate(beta)
     decrement = np.inf
-    for iteration in range(1, max_iterations + 1):
+    iteration = 0
+    while iteration < max_iterations:
+        iteration += 1
         step = _solve_information(gram, score)
         decrement = float(step @ gram @ step)
         done = np.sqrt(decrement) <= tolerance * np.sqrt(abs(deviance) + 0.1)
@@ -166,7 +168,7 @@ class _Problem:
 
         with np.errstate(all="ignore"):
             sums = self._over_blocks(block)
-        gram, moment = (sum(parts) for parts in zip(*sums, strict=True))
+        gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
         return _solve_information(gram, moment), _smallest_eigenvalue(gram)
 
     def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -182,8 +184,8 @@ class _Problem:
                 half = x * np.sqrt(w * information)[:, None]
             return half.T @ half, x.T @ (w * slope), float(w @ unit)
 
-        gram, score, deviance = (sum(parts) for parts in zip(*self._over_blocks(block), strict=True))
-        return gram, score, deviance
+        gram, score, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
+        return gram, score, float(deviance)
 
     def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Triangular factor of the information: from the sums where they are accurate, else from the rows."""

@@ -58,7 +58,9 @@ class LeastSquares:
         return inverse_gram(self.factor)
 
 
-def triangular_factor(columns: np.ndarray, weights: np.ndarray | None = None, extra: np.ndarray | None = None) -> np.ndarray:
+def triangular_factor(
+    columns: np.ndarray, weights: np.ndarray | None = None, extra: np.ndarray | None = None
+) -> np.ndarray:
     """Upper triangular R of sqrt(weights) * [columns, extra].
 
     Parameters
@@ -83,12 +85,13 @@ def triangular_factor(columns: np.ndarray, weights: np.ndarray | None = None, ex
             block[:, p:] = extra[rows]
         if root is not None:
             block *= root[rows, None]
-        return np.linalg.qr(block, mode="r")
+        return np.asarray(np.linalg.qr(block, mode="r"))
 
     blocks = row_blocks(n, p + m, max(_BLOCK_ELEMENTS, 8 * (p + m) ** 2))
     if len(blocks) == 1:
         return reduce(blocks[0])
-    return np.linalg.qr(np.concatenate(map_threads(reduce, blocks, parallel=n * (p + m) > _PARALLEL_FROM)), mode="r")
+    stacked = np.concatenate(map_threads(reduce, blocks, parallel=n * (p + m) > _PARALLEL_FROM))
+    return np.asarray(np.linalg.qr(stacked, mode="r"))
 
 
 def independent_columns(factor: np.ndarray, p: int, tolerance: float = TOLERANCE) -> np.ndarray:
@@ -156,7 +159,7 @@ def solve(
     kept = independent_columns(joint, p, tolerance)
     if not kept.all():
         chosen = np.concatenate([np.flatnonzero(kept), np.arange(p, p + targets.shape[1])])
-        joint = np.linalg.qr(joint[:, chosen], mode="r")
+        joint = np.asarray(np.linalg.qr(joint[:, chosen], mode="r"))
     k = int(kept.sum())
     factor = joint[:k, :k]
     solution = solve_triangular(factor, joint[:k, k:]) if k else np.empty((0, targets.shape[1]))

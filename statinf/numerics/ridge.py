@@ -36,7 +36,9 @@ class RidgePath:
         return int(np.argmin(self.loo_error))
 
 
-def ridge_path(columns: np.ndarray, response: np.ndarray, penalties: np.ndarray, weights: np.ndarray | None = None) -> RidgePath:
+def ridge_path(
+    columns: np.ndarray, response: np.ndarray, penalties: np.ndarray, weights: np.ndarray | None = None
+) -> RidgePath:
     """Fit ridge for every penalty by one singular value decomposition.
 
     Parameters
@@ -64,4 +66,6 @@ def ridge_path(columns: np.ndarray, response: np.ndarray, penalties: np.ndarray,
     leverage = (shrink @ (left**2).T) + w / total
     fitted = (shrink * projected) @ left.T
     residual = (target - fitted) / np.maximum(1.0 - leverage, 1e-12)
-    return RidgePath(penalties, level - coef @ centre, coef, 1.0 + shrink.sum(axis=1), (residual**2).sum(axis=1) / total)
+    return RidgePath(
+        penalties, level - coef @ centre, coef, 1.0 + shrink.sum(axis=1), (residual**2).sum(axis=1) / total
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -42,3 +44,24 @@ def separating_direction(columns: np.ndarray, lower: np.ndarray, upper: np.ndarr
     if result.x is None or -result.fun <= 1e-7 * max(1, len(signed)):
         return None
     return result.x / scale
+
+
+def separating_columns(
+    columns: np.ndarray, names: Sequence[str], lower: np.ndarray, upper: np.ndarray
+) -> tuple[list[str], int] | None:
+    """The columns that separate outcomes, those that move the predictor most first, and the rows they settle.
+
+    Parameters
+    ----------
+    columns, lower, upper
+        As `separating_direction` takes them.
+    names : sequence of str
+        Of the columns; "Intercept" is never blamed.
+    """
+    direction = separating_direction(columns, lower, upper)
+    if direction is None:
+        return None
+    reach = np.abs(direction) * np.abs(columns).max(axis=0)
+    order = sorted(range(len(names)), key=lambda j: -reach[j])
+    guilty = [names[j] for j in order if reach[j] > 1e-6 and names[j] != "Intercept"]
+    return guilty, int(np.count_nonzero(np.abs(columns @ direction) > 1e-7))

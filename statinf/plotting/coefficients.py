@@ -34,7 +34,11 @@ def plot_coefficients(
     -------
     matplotlib axes
     """
-    shown = [i for i, t in enumerate(terms) if np.isfinite(estimate[i]) and (intercept or t != "Intercept" or len(terms) == 1)]
+    shown = [
+        i
+        for i, t in enumerate(terms)
+        if np.isfinite(estimate[i]) and (intercept or t != "Intercept" or len(terms) == 1)
+    ]
     ax = new_axes(ax, size=(6.4, max(1.6, 0.34 * len(shown) + 1.0)))
     y = np.arange(len(shown))[::-1]
     ax.axvline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))

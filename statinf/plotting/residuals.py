@@ -12,7 +12,12 @@ _MOST_POINTS = 5_000
 
 
 def plot_residuals(
-    fitted: np.ndarray, residual: np.ndarray, standard: np.ndarray, leverage: np.ndarray, *, fitted_label: str = "fitted value"
+    fitted: np.ndarray,
+    residual: np.ndarray,
+    standard: np.ndarray,
+    leverage: np.ndarray,
+    *,
+    fitted_label: str = "fitted value",
 ) -> Any:
     """Residuals against fit, their normal quantiles, their spread, and leverage.
 

@@ -66,6 +66,4 @@ class Result:
         return {k: (None if k in unsaved else v) for k, v in self.__dict__.items() if k in known}
 
     def _no_standard_errors(self, asked: str) -> NotIdentifiedError:
-        return NotIdentifiedError(
-            f"'{self.method}' has no large-sample theory for {asked}; it offers {self.offers}."
-        )
+        return NotIdentifiedError(f"'{self.method}' has no large-sample theory for {asked}; it offers {self.offers}.")

@@ -38,7 +38,9 @@ class Transformed(Fit):
         return replace(self, parent=parent, cov=_delta(parent.cov, self.jacobian), draws=None)
 
 
-def transform(fit: Fit, function: Callable[[Mapping[str, Any]], Any], names: Sequence[str] | str | None = None) -> Transformed:
+def transform(
+    fit: Fit, function: Callable[[Mapping[str, Any]], Any], names: Sequence[str] | str | None = None
+) -> Transformed:
     """Smooth functions of a fit's coefficients by the delta method.
 
     Parameters
@@ -68,7 +70,8 @@ def transform(fit: Fit, function: Callable[[Mapping[str, Any]], Any], names: Seq
     def evaluate(theta: np.ndarray) -> np.ndarray:
         full = np.full(len(ok), np.nan)
         full[ok] = theta
-        made = function(dict(zip(fit.terms, full, strict=True)))
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            made = function(dict(zip(fit.terms, full, strict=True)))
         if isinstance(made, Mapping):
             labels[:] = [str(k) for k in made]
             made = list(made.values())
@@ -162,12 +165,19 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
         normal = np.inf if all(np.isinf(f.cov.df) for f in fits) else df
         covariance = Covariance(total.T @ total, "HC0", "HC0, joint", normal)
     else:
-        raise OptionError(f"vcov={vcov!r} is not available for fits taken together; use 'HC0' or {{'cluster': 'column'}}.")
+        raise OptionError(
+            f"vcov={vcov!r} is not available for fits taken together; use 'HC0' or {{'cluster': 'column'}}."
+        )
     return Joint(
         method="joint",
         formula="; ".join(f.formula for f in fits),
         nobs=int(present.any(axis=1).sum()),
-        terms=tuple(f"{label}: {t}" for label, f in zip(labels, fits, strict=True) for t, ok in zip(f.terms, f.estimable, strict=True) if ok),
+        terms=tuple(
+            f"{label}: {t}"
+            for label, f in zip(labels, fits, strict=True)
+            for t, ok in zip(f.terms, f.estimable, strict=True)
+            if ok
+        ),
         theta=np.concatenate([f.theta[f.estimable] for f in fits]),
         cov=covariance,
         df_resid=df,
@@ -182,7 +192,9 @@ def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
     designs = [f._need_rows("joint covariances") for f in fits]
     sizes = {d.n_total for d in designs}
     if len(sizes) > 1:
-        raise DataError(f"the fits were made on frames of {sorted(sizes)} rows; make them on one frame, so that rows match.")
+        raise DataError(
+            f"the fits were made on frames of {sorted(sizes)} rows; make them on one frame, so that rows match."
+        )
     n = sizes.pop()
     present = np.zeros((n, len(fits)), dtype=bool)
     blocks = []
@@ -200,7 +212,9 @@ def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
     return present, np.concatenate(blocks, axis=1)
 
 
-def _clustered_joint(fits: Sequence[Fit], vcov: Mapping[str, Any], present: np.ndarray, total: np.ndarray) -> Covariance:
+def _clustered_joint(
+    fits: Sequence[Fit], vcov: Mapping[str, Any], present: np.ndarray, total: np.ndarray
+) -> Covariance:
     from statinf.inference.sandwich import covariance
 
     name = vcov.get("cluster")

@@ -81,7 +81,9 @@ class Fit(Result):
 
     def wild_influence(self) -> np.ndarray:
         """Influence of residuals with flipped signs; for linear regressions."""
-        raise NotIdentifiedError(f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'.")
+        raise NotIdentifiedError(
+            f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'."
+        )
 
     # --- estimates and covariance -------------------------------------------------------------------------
 
@@ -208,7 +210,9 @@ class Fit(Result):
 
     def _kept(self, kind: Any) -> Covariance:
         if isinstance(kind, str) and kind in self.kept_covariances:
-            return Covariance(self.kept_covariances[kind], kind, kind, np.inf if self.normal_reference else self.df_resid)
+            return Covariance(
+                self.kept_covariances[kind], kind, kind, np.inf if self.normal_reference else self.df_resid
+            )
         held = [k for k in self.kept_covariances if k in ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")]
         raise DataError(
             f"vcov={kind!r} needs the rows of the fit, which a saved or lean fit leaves out; it holds {', '.join(held) or 'none'}."
@@ -407,7 +411,9 @@ class Fit(Result):
 
         low, high = self._limits(0.95, None)
         columns = {"b": self.theta, "se": self._se(), "t": self.statistics, "p": self.pvalues.to_numpy()}
-        return pd.DataFrame(columns | {"ci95l": low, "ci95u": high}, index=pd.Index(list(self.terms), name="Coefficient"))
+        return pd.DataFrame(
+            columns | {"ci95l": low, "ci95u": high}, index=pd.Index(list(self.terms), name="Coefficient")
+        )
 
     def __maketables_stat__(self, key: str) -> Any:
         return (self.glance_items() | {"N": self.nobs, "r2": self.glance_items().get("r_squared")}).get(key)

@@ -80,15 +80,14 @@ def bootstrap(
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
     if kind in ("multiplier", "wild"):
         influence = fit.moments().influence if kind == "multiplier" else fit.wild_influence()
-        made = engine.one_step(
-            theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress
-        )
+        made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
         weights = design.weights_object
         if weights is not None and not (hasattr(weights, "resolve") and np.array_equal(weights.used, design.rows)):
             raise NotIdentifiedError(
-                f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', which re-estimates them."
+                f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', "
+                "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
     before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
@@ -114,7 +113,9 @@ def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np
     weights = design.weights_object
     if weights is None:
         return fit.refit_solver(studentize)
-    inner = replace(fit, design=replace(design, weights=np.ones(design.n), weights_object=None)).refit_solver(studentize)
+    inner = replace(fit, design=replace(design, weights=np.ones(design.n), weights_object=None)).refit_solver(
+        studentize
+    )
 
     def solve(multipliers: np.ndarray) -> np.ndarray:
         resolved = weights.resolve(multipliers)
@@ -127,7 +128,14 @@ def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np
 
 
 def _refits(
-    fit: Fit, theta: np.ndarray, replicas: int, kind: str, seed: int, codes: np.ndarray | None, studentize: bool, show: bool | None
+    fit: Fit,
+    theta: np.ndarray,
+    replicas: int,
+    kind: str,
+    seed: int,
+    codes: np.ndarray | None,
+    studentize: bool,
+    show: bool | None,
 ) -> engine.Bootstrap:
     solve = _refit_with_weights(fit, studentize)
     influence = fit.moments().influence

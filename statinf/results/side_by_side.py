@@ -12,7 +12,13 @@ from statinf.results.fit import Fit
 from statinf.results.table import Table, format_number
 from statinf.results.weights import Weights
 
-_STATISTICS = (("nobs", "Observations"), ("r_squared", "R2"), ("adj_r_squared", "Adjusted R2"), ("aic", "AIC"), ("bic", "BIC"))
+_STATISTICS = (
+    ("nobs", "Observations"),
+    ("r_squared", "R2"),
+    ("adj_r_squared", "Adjusted R2"),
+    ("aic", "AIC"),
+    ("bic", "BIC"),
+)
 
 
 def table(
@@ -22,6 +28,7 @@ def table(
     show: str = "std_error",
     stars: bool = False,
     digits: int = 4,
+    keep: Sequence[str] | None = None,
 ) -> Table:
     """Coefficients of several fits, or the balance of several weightings, side by side.
 
@@ -39,6 +46,8 @@ def table(
         Mark p-values below 0.1, 0.05 and 0.01.
     digits : int
         Significant digits.
+    keep : sequence of str, optional
+        The coefficients to show, in this order; all by default.
 
     Returns
     -------
@@ -72,11 +81,17 @@ def table(
     if fits and all(isinstance(f, Weights) for f in fits):
         return weightings(fits, names, digits)
     if not fits or not all(isinstance(f, Fit) for f in fits):
-        raise OptionError("table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2).")
+        raise OptionError(
+            "table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2)."
+        )
     heads = list(names) if names is not None else [f"({i + 1})" for i in range(len(fits))]
     if len(heads) != len(fits):
         raise OptionError(f"names has {len(heads)} entries for {len(fits)} fits.")
-    terms = list(dict.fromkeys(t for f in fits for t in f.terms))
+    known = list(dict.fromkeys(t for f in fits for t in f.terms))
+    strange = [t for t in keep or () if t not in known]
+    if strange:
+        raise OptionError(f"keep: {strange[0]!r} is no coefficient of these fits; there are {', '.join(known[:20])}.")
+    terms = known if keep is None else list(keep)
     rows: list[tuple[str, ...]] = []
     for term in terms:
         cells = [_cells(f, term, level, show, stars, digits) for f in fits]

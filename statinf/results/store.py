@@ -148,4 +148,6 @@ class _Missing:
     name: str
 
     def __call__(self, *args: Any, **options: Any) -> Any:
-        raise DataError(f"the formula uses the function '{self.name}'; load with context={{'{self.name}': ...}} to predict.")
+        raise DataError(
+            f"the formula uses the function '{self.name}'; load with context={{'{self.name}': ...}} to predict."
+        )

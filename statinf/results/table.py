@@ -121,14 +121,20 @@ class Table:
     def to_html(self) -> str:
         """An HTML table with a header and footer."""
         esc = html.escape
-        head = "".join(f'<th style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</th>' for j, c in enumerate(self.columns))
+        head = "".join(
+            f'<th style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</th>' for j, c in enumerate(self.columns)
+        )
         body = []
         for i, row in enumerate(self.rows):
             border = ' style="border-top:1px solid currentColor"' if i in self.rules else ""
-            cells = "".join(f'<td style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</td>' for j, c in enumerate(row))
+            cells = "".join(
+                f'<td style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</td>' for j, c in enumerate(row)
+            )
             body.append(f"<tr{border}>{cells}</tr>")
         span = len(self.columns)
-        foot = "".join(f'<tr><td colspan="{span}" style="text-align:left"><small>{esc(n)}</small></td></tr>' for n in self.notes)
+        foot = "".join(
+            f'<tr><td colspan="{span}" style="text-align:left"><small>{esc(n)}</small></td></tr>' for n in self.notes
+        )
         facts = " &middot; ".join(f"{esc(k)}: {esc(v)}" for k, v in self.facts)
         above = f"<p><strong>{esc(self.title)}</strong></p>" if self.title else ""
         above += f"<p><small>{facts}</small></p>" if facts else ""
@@ -140,6 +146,7 @@ class Table:
 
     def to_markdown(self) -> str:
         """A pipe table."""
+
         def cell(text: str) -> str:
             return text.replace("|", "\\|").replace("\n", " ") or " "
 
@@ -170,6 +177,7 @@ class Table:
 
     def to_typst(self) -> str:
         """A Typst `table`."""
+
         def content(text: str) -> str:
             return "[" + re.sub(r"([\\#\[\]*_$@<>`])", r"\\\1", text) + "]"
 

@@ -101,7 +101,9 @@ class Weights(Result):
 
     def score(self, newdata: Any) -> np.ndarray:
         """The weight of each new row, shape (rows,)."""
-        raise NotIdentifiedError(f"weights of '{self.method}' are defined on their own rows only; they cannot score new ones.")
+        raise NotIdentifiedError(
+            f"weights of '{self.method}' are defined on their own rows only; they cannot score new ones."
+        )
 
     def summary(self) -> Table:
         """Sizes, range and effective sample size."""
@@ -127,7 +129,9 @@ class Weights(Result):
 
 def _product(a: Weights, b: Weights) -> Weights:
     if a.n_total != b.n_total:
-        raise DataError(f"weights on frames of {a.n_total} and {b.n_total} rows cannot be multiplied; make them on one frame.")
+        raise DataError(
+            f"weights on frames of {a.n_total} and {b.n_total} rows cannot be multiplied; make them on one frame."
+        )
     used, ia, ib = np.intersect1d(a.used, b.used, return_indices=True)
     if len(used) == 0:
         raise DataError("the weights share no row.")
@@ -143,7 +147,9 @@ def _product(a: Weights, b: Weights) -> Weights:
         if all(len(w.used) == len(used) for w, _, _ in known):
             influence = np.concatenate([w.influence[i] for w, i, _ in known], axis=1)  # type: ignore[index]
         else:
-            raise DataError("the weights were estimated on different rows; estimate them on the same rows to multiply them.")
+            raise DataError(
+                "the weights were estimated on different rows; estimate them on the same rows to multiply them."
+            )
     return Weights(
         method=f"{a.method} x {b.method}",
         formula=f"{a.formula}; {b.formula}",

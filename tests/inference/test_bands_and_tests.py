@@ -33,7 +33,13 @@ def test_hypotheses_read_table_names():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("x1 * x2 = 0", "not linear"), ("x9 = 0", "x9"), ("x1 = x2 = 0", "one '='"), ("1 = 2", "no coefficient"), ("__import__('os')", "hypothesis")],
+    [
+        ("x1 * x2 = 0", "not linear"),
+        ("x9 = 0", "x9"),
+        ("x1 = x2 = 0", "one '='"),
+        ("1 = 2", "no coefficient"),
+        ("__import__('os')", "hypothesis"),
+    ],
 )
 def test_bad_hypotheses(text, message):
     with pytest.raises(si.OptionError, match=message):

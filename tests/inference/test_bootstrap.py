@@ -69,7 +69,7 @@ def test_standard_errors_agree_with_the_sandwich(fit, kind):
 
 def test_a_glm_is_refitted_under_weights():
     frame = si.datasets.simulate("logit", 250, seed=2)
-    x = [c for c in frame.columns if c.startswith("x")][0]
+    x = next(c for c in frame.columns if c.startswith("x"))
     fit = si.glm(f"y ~ {x}", frame, family="binomial")
     made = fit.bootstrap(6, kind="bayesian", seed=1)
     weights = draw("bayesian", fit.nobs, 0, 6, seed=1)
@@ -95,7 +95,9 @@ def test_percentile_and_basic_limits_are_quantiles(fit):
     made = fit.bootstrap(999, seed=4)
     low, high = np.quantile(made.draws.draws, [0.05, 0.95], axis=0, method="weibull")
     np.testing.assert_allclose(made.conf_int(0.9), np.column_stack([low, high]))
-    np.testing.assert_allclose(made.conf_int(0.9, interval="basic"), np.column_stack([2 * fit.theta - high, 2 * fit.theta - low]))
+    np.testing.assert_allclose(
+        made.conf_int(0.9, interval="basic"), np.column_stack([2 * fit.theta - high, 2 * fit.theta - low])
+    )
 
 
 def test_bca_is_scipys():

@@ -46,7 +46,9 @@ def test_hc3_is_leaving_each_row_out(grouped):
     x, _ = names(grouped)
     small = grouped.head(40)
     fit = si.lm(f"y ~ {x}", small, weights="w", vcov="HC3")
-    changes = np.array([si.lm(f"y ~ {x}", small.drop(index=small.index[i]), weights="w").theta - fit.theta for i in range(40)])
+    changes = np.array(
+        [si.lm(f"y ~ {x}", small.drop(index=small.index[i]), weights="w").theta - fit.theta for i in range(40)]
+    )
     np.testing.assert_allclose(fit.cov.matrix, changes.T @ changes, rtol=1e-9)
 
 

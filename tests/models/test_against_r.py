@@ -25,7 +25,9 @@ def fitted(case: Case, **options):
 
 
 def close(ours, theirs, rtol=RTOL):
-    np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=rtol, atol=1e-300, equal_nan=True)
+    np.testing.assert_allclose(
+        np.asarray(ours, float), np.asarray(theirs, float), rtol=rtol, atol=1e-300, equal_nan=True
+    )
 
 
 def covariance_error(ours, theirs):

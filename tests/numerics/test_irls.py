@@ -48,7 +48,14 @@ def test_maximum_likelihood_is_statsmodels(name, link):
     import statsmodels.api as sm
 
     x, y, w = simulate(name, link)
-    links = {"logit": "Logit", "probit": "Probit", "cloglog": "CLogLog", "log": "Log", "sqrt": "Sqrt", "inverse": "InversePower"}
+    links = {
+        "logit": "Logit",
+        "probit": "Probit",
+        "cloglog": "CLogLog",
+        "log": "Log",
+        "sqrt": "Sqrt",
+        "inverse": "InversePower",
+    }
     theirs = {"binomial": "Binomial", "poisson": "Poisson", "gamma": "Gamma", "gaussian": "Gaussian"}[name]
     chosen = getattr(sm.families.links, links.get(link, "Identity"))()
     with warnings.catch_warnings():
@@ -114,7 +121,7 @@ def test_quasi_separation_by_one_category():
 
 
 def test_a_batch_of_weights_equals_single_fits_and_traces_once():
-    x, y, w = simulate("binomial", "logit", n=300)
+    x, y, _w = simulate("binomial", "logit", n=300)
     family = family_of("binomial")
     start = irls.fit_glm(x, y, family).coef
     weights = np.random.default_rng(0).exponential(size=(70, 300))

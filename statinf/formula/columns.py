@@ -1,0 +1,215 @@
+"""One normal form for columns of every kind of table: float64 values, or integer codes with named levels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError
+
+_EXACT_INTEGERS = 2**53
+_DATE_ADVICE = "turn it into numbers first, such as days since a date, or use it as categories: C({name})"
+
+
+@dataclass(frozen=True)
+class Numeric:
+    """A column of numbers: float64 values, missing ones NaN."""
+
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A column of categories: signed `codes` index `levels`, -1 where missing."""
+
+    codes: np.ndarray
+    levels: tuple[Any, ...]
+
+
+Column = Numeric | Categorical
+
+
+def to_column(series: Any, name: str) -> Column:
+    """Bring a narwhals series into normal form.
+
+    Raises
+    ------
+    DataError
+        If the values are dates, mixed, complex, or whole numbers that float64 cannot hold.
+    """
+    import narwhals as nw
+
+    dtype = series.dtype
+    if dtype.is_numeric():
+        return Numeric(_floats(series, name))
+    if dtype == nw.Boolean:
+        return Numeric(_cast(series))
+    if dtype.is_temporal():
+        raise DataError(f"column '{name}' holds dates or times; {_DATE_ADVICE.format(name=name)}.")
+    if dtype in (nw.Categorical, nw.Enum) or dtype == nw.String:
+        return _encode(series)
+    return _object_column(series, name)
+
+
+def to_categories(series: Any, name: str) -> Categorical:
+    """The column as categories: numbers and dates become levels named after themselves, in order."""
+    import narwhals as nw
+
+    dtype = series.dtype
+    if dtype.is_integer() or dtype.is_temporal() or (dtype == nw.Object and _kind_of_objects(series) in _DATES):
+        return _encode_values(series)
+    column = to_column(series, name)
+    if isinstance(column, Categorical):
+        return column
+    return categories_of(column.values, label="bool" if dtype == nw.Boolean else "number")
+
+
+def categories_of(values: np.ndarray, label: str = "number") -> Categorical:
+    """Categories from numbers, levels in increasing order; `label` "bool" names them True and False."""
+    missing = np.isnan(values)
+    found, inverse = np.unique(values[~missing], return_inverse=True)
+    codes = np.full(len(values), -1, np.int32)
+    codes[~missing] = inverse
+    if label == "bool":
+        return Categorical(codes, tuple(bool(v) for v in found))
+    whole = len(found) > 0 and bool(np.all(found == np.round(found))) and float(np.abs(found).max()) < _EXACT_INTEGERS
+    return Categorical(codes, tuple(int(v) for v in found) if whole else tuple(float(v) for v in found))
+
+
+def _floats(series: Any, name: str) -> np.ndarray:
+    import narwhals as nw
+
+    if series.dtype in (nw.Int64, nw.UInt64, nw.Int128, nw.UInt128):
+        found = series.null_count() < len(series)
+        if found and any(abs(int(v)) > _EXACT_INTEGERS for v in (series.min(), series.max())):
+            raise DataError(
+                f"column '{name}' has whole numbers beyond 2**53, which float64 cannot hold exactly; "
+                f"rescale it, or write C({name}) if it is an identifier."
+            )
+    if series.implementation.is_pandas_like():
+        return np.asarray(series.to_native().to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    return _cast(series)
+
+
+def _cast(series: Any) -> np.ndarray:
+    import narwhals as nw
+
+    if series.implementation.is_pandas_like():
+        native = series.to_native()
+        if native.dtype == bool:
+            return native.to_numpy().astype(np.float64)
+        return native.astype("object").where(native.notna(), np.nan).to_numpy(dtype=np.float64)
+    return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+
+
+def _encode(series: Any) -> Categorical:
+    import pandas as pd
+
+    native = series.to_native()
+    if series.implementation.is_polars():
+        return _encode_polars(native)
+    if series.implementation.is_pyarrow():
+        return _encode_arrow(native)
+    pandas_series = native if series.implementation.is_pandas() else series.to_pandas()
+    if isinstance(pandas_series.dtype, pd.CategoricalDtype):
+        return Categorical(np.asarray(pandas_series.cat.codes), tuple(pandas_series.cat.categories.tolist()))
+    codes, levels = pd.factorize(pandas_series, sort=True)
+    return Categorical(np.asarray(codes), tuple(levels.tolist()))
+
+
+def _encode_values(series: Any) -> Categorical:
+    """Whole numbers and dates by exact equality; dates are named by their text."""
+    import pandas as pd
+
+    whole = series.dtype.is_integer()
+    if series.implementation.is_pandas():
+        values = series.to_native()
+    else:
+        values = series.to_numpy() if whole and not series.null_count() else series.to_pandas()
+    if not whole:
+        # As text the same date from another kind of table is the same level.
+        values = values.astype("object").where(values.notna(), None).map(_date_text, na_action="ignore")
+    elif not series.implementation.is_pandas() and series.null_count():
+        # Nulls made pandas turn whole numbers into floats: encode what is there exactly.
+        present = ~series.is_null().to_numpy()
+        codes = np.full(len(present), -1, np.int64)
+        inner = _encode_values(series.drop_nulls())
+        codes[present] = inner.codes
+        return Categorical(codes, inner.levels)
+    codes, levels = pd.factorize(values, sort=True)
+    return Categorical(np.asarray(codes), tuple(levels.tolist()))
+
+
+def _date_text(value: Any) -> str:
+    text = str(value)
+    return text.removesuffix(" 00:00:00")
+
+
+def _encode_polars(series: Any) -> Categorical:
+    import polars as pl
+
+    if isinstance(series.dtype, pl.Enum):
+        codes, levels = series.to_physical(), series.dtype.categories.to_list()
+        return Categorical(codes.cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels))
+    found = series.drop_nulls().unique()
+    levels = found.cast(pl.String).sort()
+    codes = series.cast(pl.String).cast(pl.Enum(levels)) if series.dtype == pl.String else series.cast(pl.Enum(levels))
+    return Categorical(codes.to_physical().cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels.to_list()))
+
+
+def _encode_arrow(array: Any) -> Categorical:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    declared = pa.types.is_dictionary(array.type)
+    encoded = array if declared else array.dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.unify_dictionaries().combine_chunks()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = (
+            encoded.chunk(0) if encoded.num_chunks else pa.DictionaryArray.from_arrays(pa.array([], pa.int32()), [])
+        )
+    levels = encoded.dictionary.to_pylist()
+    codes = pc.cast(encoded.indices, pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    # A dictionary may itself hold a null or the same value twice; declared order is kept, text is sorted.
+    order = [v for v in dict.fromkeys(levels) if v is not None]
+    order = order if declared else sorted(order)
+    if order != levels:
+        position = {v: i for i, v in enumerate(order)}
+        codes = np.array([*(position.get(v, -1) for v in levels), -1], np.int32)[codes]
+    return Categorical(codes, tuple(order))
+
+
+_DATES = ("datetime", "datetime64", "date", "timedelta", "timedelta64", "time", "period")
+
+
+def _kind_of_objects(series: Any) -> str:
+    import pandas as pd
+
+    values = series.to_native() if series.implementation.is_pandas() else series.to_pandas()
+    return pd.api.types.infer_dtype(values, skipna=True)
+
+
+def _object_column(series: Any, name: str) -> Column:
+    import pandas as pd
+
+    values = series.to_native() if series.implementation.is_pandas() else series.to_pandas()
+    if values.isna().all():
+        return Numeric(np.full(len(values), np.nan))
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred in ("integer", "floating", "mixed-integer-float", "decimal", "boolean"):
+        numbers = values.astype(object).where(values.notna(), np.nan)
+        if inferred == "integer" and any(abs(v) > _EXACT_INTEGERS for v in numbers if v == v):
+            raise DataError(
+                f"column '{name}' has whole numbers beyond 2**53, which float64 cannot hold exactly; rescale it."
+            )
+        return Numeric(np.array([float(v) for v in numbers], dtype=np.float64))
+    if inferred == "string":
+        codes, levels = pd.factorize(values, sort=True)
+        return Categorical(np.asarray(codes), tuple(levels.tolist()))
+    if inferred in _DATES:
+        raise DataError(f"column '{name}' holds dates or times; {_DATE_ADVICE.format(name=name)}.")
+    kinds = sorted({type(v).__name__ for v in values.dropna().iloc[:1000]})
+    raise DataError(f"column '{name}' holds {' and '.join(kinds)} values; give it one type, numbers or text.")

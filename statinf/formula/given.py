@@ -1,0 +1,101 @@
+"""Row weights and clusters that come beside a formula, brought to the rows of a frame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError
+from statinf.formula.columns import Numeric
+from statinf.formula.frame import Frame
+
+
+def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+    """Weights on all rows, and the rows that they rule out by cause.
+
+    Raises
+    ------
+    DataError
+        If they are no numbers, negative, infinite, or of another length than the data.
+    """
+    if weights is None:
+        return None, {}
+    if hasattr(weights, "used") and hasattr(weights, "values"):
+        if weights.n_total != frame.n:
+            raise DataError(
+                f"the weights were made on a frame of {weights.n_total} rows, the data have {frame.n}; "
+                "make them on the same frame, so that rows match."
+            )
+        full = np.full(frame.n, np.nan)
+        full[weights.used] = weights.values
+        return full, {"no weight for the row": np.isnan(full)}
+    values, name = _column_of(weights, frame) if isinstance(weights, str) else _array_of(weights, frame)
+    negative = values < 0
+    if negative.any():
+        raise DataError(f"{name}: {int(negative.sum())} are negative (first at row {int(np.argmax(negative))}).")
+    infinite = np.isinf(values)
+    if infinite.any():
+        raise DataError(f"{name}: {int(infinite.sum())} are infinite (first at row {int(np.argmax(infinite))}).")
+    return values, {f"{name} is missing": np.isnan(values)}
+
+
+def _column_of(name: str, frame: Frame) -> tuple[np.ndarray, str]:
+    column = frame.column(name)
+    if not isinstance(column, Numeric):
+        raise DataError(f"the weights column '{name}' holds categories; weights are numbers.")
+    return column.values, f"weights '{name}'"
+
+
+def _array_of(weights: Any, frame: Frame) -> tuple[np.ndarray, str]:
+    if np.ndim(weights) != 1 or len(weights) != frame.n:
+        raise DataError(
+            f"weights has shape {np.shape(weights)}; give one weight a row of the data, shape ({frame.n},)."
+        )
+    if hasattr(weights, "to_numpy") and hasattr(weights, "isna"):
+        weights = weights.to_numpy(dtype=object, na_value=np.nan)
+    raw = np.asarray(weights)
+    if raw.dtype.kind not in "fiubO":
+        raise DataError(f"weights holds {raw.dtype} values; weights are numbers.")
+    try:
+        return raw.astype(np.float64), "weights"
+    except (TypeError, ValueError):
+        raise DataError("weights holds values that are no numbers.") from None
+
+
+def positive(weights: np.ndarray) -> np.ndarray:
+    """The weights, of which at least one must not be zero."""
+    if not weights.any():
+        raise DataError("all weights are zero on the rows used; at least some must be positive.")
+    return weights
+
+
+def clusters_of(cluster: Any, frame: Frame) -> dict[str, np.ndarray]:
+    """Codes of each clustering variable on all rows, -1 where it is missing.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or an array has another length than the data.
+    """
+    if cluster is None:
+        return {}
+    if isinstance(cluster, str):
+        cluster = [cluster]
+    if isinstance(cluster, list | tuple) and cluster and all(isinstance(c, str) for c in cluster):
+        named = all(c in frame.names or c in frame.unread for c in cluster)
+        if named or len(cluster) != frame.n:
+            return {name: frame.categories(name).codes for name in cluster}
+    import pandas as pd
+
+    if np.ndim(cluster) != 1 or len(cluster) != frame.n:
+        shape = np.shape(cluster)
+        raise DataError(f"cluster has shape {shape}; give a column name, or one value a row, shape ({frame.n},).")
+    return {"cluster": np.asarray(pd.factorize(pd.Series(cluster))[0])}
+
+
+def without_gaps(codes: np.ndarray) -> np.ndarray:
+    """Codes from 0 without gaps, in the same order."""
+    present = np.zeros(int(codes.max(initial=-1)) + 1, dtype=bool)
+    present[codes] = True
+    return (np.cumsum(present) - 1)[codes]

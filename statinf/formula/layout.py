@@ -1,0 +1,152 @@
+"""Terms → the columns of one part: structural full rank and names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from math import prod
+
+from statinf.errors import FormulaError
+from statinf.formula.factors import Factor, Learnt
+
+MAX_COLUMNS = 100_000
+MAX_CATEGORICAL = 12
+
+
+@dataclass(frozen=True)
+class Block:
+    """Columns of one term under one choice of coding for each of its categorical factors."""
+
+    term: str
+    factors: tuple[str, ...]
+    reduced: tuple[bool, ...]
+    scale: float
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The columns of a part: what `fill` needs beside the factors' values."""
+
+    intercept: bool
+    blocks: tuple[Block, ...]
+    names: tuple[str, ...]
+    terms: Mapping[str, slice]
+
+
+def lay_out(
+    intercept: bool,
+    terms: Sequence[tuple[str, tuple[str, ...], float]],
+    factors: Mapping[str, Factor],
+    learnt: Mapping[str, Learnt],
+    n: int,
+) -> Layout:
+    """Choose the coding of every categorical factor so that no term repeats what is spanned before it.
+
+    A term's categorical factors span all products of their contrasts over all subsets; what earlier
+    terms with the same numeric factors span already is left out, and what is left is put back together
+    into as few blocks as possible, a merged pair being a factor with one dummy a level.
+
+    Parameters
+    ----------
+    intercept : bool
+    terms : sequence of (label, factor labels, multiplier)
+    factors, learnt : mappings by factor label
+    n : int
+        Number of rows, to refuse a matrix that memory cannot hold.
+
+    Raises
+    ------
+    FormulaError
+        If the matrix would be too large.
+    """
+    spanned: dict[frozenset[str], set[frozenset[str]]] = {}
+    if intercept:
+        spanned[frozenset()] = {frozenset()}
+    blocks: list[Block] = []
+    for text, labels, scale in terms:
+        numeric = frozenset(f for f in labels if factors[f].kind != "categorical")
+        grouped = [f for f in labels if factors[f].kind == "categorical"]
+        if len(grouped) > MAX_CATEGORICAL:
+            raise FormulaError(
+                f"the term '{text[:80]}' crosses {len(grouped)} categorical variables; at most {MAX_CATEGORICAL}."
+            )
+        known = spanned.setdefault(numeric, set())
+        whole = frozenset(grouped)
+        if whole and whole not in known and all(whole - {f} in known for f in whole):
+            # The common case, every margin in the model: what is known holds all subsets of its members.
+            pieces = [dict.fromkeys(grouped, True)]
+            known.add(whole)
+        else:
+            subsets = _subsets(grouped)
+            pieces = _missing_pieces(grouped, [s for s in subsets if s not in known])
+            known.update(subsets)
+        for piece in pieces:
+            kept = tuple(f for f in labels if f in numeric or f in piece)
+            blocks.append(Block(text, kept, tuple(piece.get(f, False) for f in kept), scale))
+    _check_width(blocks, learnt, n)
+    names: list[str] = ["Intercept"] if intercept else []
+    slices: dict[str, slice] = {"Intercept": slice(0, 1)} if intercept else {}
+    for block in blocks:
+        start = slices[block.term].start if block.term in slices else len(names)
+        names += _names(block, learnt)
+        slices[block.term] = slice(start, len(names))
+    return Layout(intercept, tuple(blocks), tuple(names), slices)
+
+
+def _subsets(items: Sequence[str]) -> list[frozenset[str]]:
+    return [frozenset(pick) for size in range(len(items) + 1) for pick in combinations(items, size)]
+
+
+def _missing_pieces(grouped: Sequence[str], missing: Sequence[frozenset[str]]) -> list[dict[str, bool]]:
+    """Blocks of a term as maps from factor to reduced coding, spanning exactly the `missing` products.
+
+    A block with reduced factors R and full factors F spans the products R + S for every S within F.
+    """
+    pieces = dict.fromkeys((subset, frozenset[str]()) for subset in missing)
+    for factor in grouped:
+        for reduced, full in list(pieces):
+            larger = (reduced | {factor}, full)
+            if factor not in reduced and larger in pieces and (reduced, full) in pieces:
+                del pieces[reduced, full], pieces[larger]
+                pieces[reduced, full | {factor}] = None
+    ordered = sorted(pieces, key=lambda piece: len(piece[0]) + len(piece[1]))
+    return [{f: f in reduced for f in grouped if f in reduced or f in full} for reduced, full in ordered]
+
+
+def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) -> None:
+    for block in blocks:
+        width = prod(_width(learnt[f], r) for f, r in zip(block.factors, block.reduced, strict=True))
+        if width > MAX_COLUMNS:
+            raise FormulaError(f"the term '{block.term[:80]}' has {width:,} columns; at most {MAX_COLUMNS:,} are made.")
+    total = 1 + sum(prod(_width(learnt[f], r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks)
+    if total > MAX_COLUMNS or total * n * 8 > _memory():
+        raise FormulaError(
+            f"the formula asks for {total:,} columns of {n:,} rows ({total * n * 8 / 2**30:.1f} GB); "
+            "leave out categorical variables with very many levels."
+        )
+
+
+def _memory() -> float:
+    try:
+        return 0.9 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return float("inf")
+
+
+def _width(learnt: Learnt, reduced: bool) -> int:
+    return learnt.width if learnt.coding is None else learnt.coding.columns(reduced)
+
+
+def _names(block: Block, learnt: Mapping[str, Learnt]) -> list[str]:
+    names = [""]
+    for factor, reduced in zip(block.factors, block.reduced, strict=True):
+        suffixes = _suffixes(learnt[factor], reduced)
+        # The first factor varies fastest, as in R.
+        names = [f"{left}:{factor}{s}" if left else f"{factor}{s}" for s in suffixes for left in names]
+    return [f"{block.scale:g}:{n}" if block.scale != 1.0 else n for n in names]
+
+
+def _suffixes(learnt: Learnt, reduced: bool) -> tuple[str, ...]:
+    return learnt.suffixes if learnt.coding is None else learnt.coding.names(reduced)

@@ -1,0 +1,83 @@
+"""Whether a generalised linear model can be fitted: outcomes in range, and a likelihood with a maximum."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
+from statinf.formula.design import Design
+from statinf.numerics.families import Family
+from statinf.numerics.irls import GlmSolution, fit_glm
+from statinf.numerics.least_squares import independent_columns, triangular_factor
+from statinf.numerics.separation import separating_columns
+
+
+def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:
+    used = y[weights > 0]
+    rules = {
+        "binomial": ((used < 0) | (used > 1), "between 0 and 1 (shares of successes, with trials as weights)"),
+        "poisson": (used < 0, "at least 0"),
+        "gamma": (used <= 0, "above 0"),
+        "gaussian": (
+            (used <= 0) if family.link.name in ("log",) else np.zeros(len(used), bool),
+            "above 0 for the log link",
+        ),
+    }
+    wrong, domain = rules[family.name]
+    if wrong.any():
+        example = used[np.argmax(wrong)]
+        raise DataError(
+            f"the outcome '{name}' of a {family.name} model must lie {domain}; {int(wrong.sum())} rows do not, such as {example:g}."
+        )
+
+
+def check_separation(made: Design, family: Family, solution: GlmSolution) -> None:
+    """Look for separation only where the fit shows its sign: means that have run into their bounds."""
+    mean = family.link.inverse(solution.eta)
+    positive = made.weights > 0
+    if family.name == "binomial":
+        extreme = positive & (np.minimum(mean, 1 - mean) < 1e-7)
+    elif family.name == "poisson" and family.link.name == "log":
+        extreme = positive & (made.y == 0) & (mean < 1e-7)
+    else:
+        return
+    if extreme.any():
+        name_separation(made, family)
+
+
+def name_separation(made: Design, family: Family) -> None:
+    """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
+    if family.name not in ("binomial", "poisson"):
+        return
+    positive = made.weights > 0
+    values, names = made.parts[0].values, made.parts[0].names
+    kept = independent_columns(triangular_factor(values, positive.astype(float)), values.shape[1])
+    y = made.y[positive]
+    upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
+    found = separating_columns(
+        values[positive][:, kept], [n for n, k in zip(names, kept, strict=True) if k], y == 0, upper
+    )
+    if found is None:
+        return
+    guilty, moved = found
+    raise NotIdentifiedError(
+        f"separation: the outcomes of {moved} of {len(y)} rows are predicted perfectly by "
+        f"{', '.join(map(repr, guilty[:5])) or 'the design'}, so the likelihood has no finite maximum. "
+        "Remove or merge what separates, or use a penalised method."
+    )
+
+
+def null_deviance(made: Design, family: Family, intercept: bool) -> float:
+    """Deviance of the intercept alone (of nothing without one), offset and weights kept; NaN if it has no fit."""
+    if not intercept:
+        eta = np.zeros(made.n) if made.offset is None else made.offset
+        with np.errstate(all="ignore"):
+            return float(made.weights @ family.unit_deviance(made.y, family.link.inverse(eta)))
+    if made.offset is None:
+        mean = np.full(made.n, np.average(made.y, weights=made.weights))
+        return float(made.weights @ family.unit_deviance(made.y, mean))
+    ones = np.ones((made.n, 1))
+    try:
+        return fit_glm(ones, made.y, family, weights=made.weights, offset=made.offset).deviance
+    except ConvergenceError:
+        return np.nan
