@@ -1,132 +1,180 @@
-"""Inverse probability weighting with a logit propensity.
+"""Inverse probability weighting with a parametric propensity.
 
-Horvitz and Thompson (1952); Hirano, Imbens and Ridder (2003); overlap weights of Li, Morgan and
-Zaslavsky (2018, arXiv 1404.1785). The estimand is the average effect in the population that the tilting
-function h(x) selects: everybody (ATE), the treated (ATT), the controls (ATC), or those who could have been
-either (ATO). Weights are h(x) / P(T = t | x). Identification needs no unmeasured confounding and overlap.
+Horvitz and Thompson (1952), JASA 47; tilting functions: Li, Morgan and Zaslavsky (2018), "Balancing covariates via propensity
+score weighting", JASA 113(521), arXiv 1404.1785.
+
+Estimand: the mean of the conditional effect under the density of the columns times h(e): ATE 1, ATT e, ATC 1 - e, ATO (overlap)
+e(1 - e), ATM (matching) min(e, 1 - e), ATEN (entropy) -(e log e + (1-e) log(1-e)). Assumptions: no unmeasured confounding given
+the columns, overlap where h is positive, a correct propensity model.
+
+The weight of a row is h(e) over the probability of its own arm. Standard errors count that e is estimated; they agree with R
+WeightIt and PSweight (the latter only after standardising columns: it takes a generalised inverse on the raw scale).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
+from scipy.special import expit, ndtr
 
-from statinf.balance.groups import Arms
-from statinf.errors import NotIdentifiedError, one_of
-from statinf.formula.matrix import Matrix
-from statinf.formula.recipe import Recipe
-from statinf.numerics.families import family_of
-from statinf.numerics.irls import GlmSolution, fit_glm
-from statinf.numerics.separation import separating_columns
-from statinf.results import Weights
+from statinf.balance.arms import Linear, Sample, Solution
+from statinf.balance.cbps import expand_scores
+from statinf.balance.propensity import PropensityFit, likelihood_fit, logit_likelihood, probit_likelihood
+from statinf.errors import DataError, OptionError, one_of
 
-CITATION = "inverse probability weighting with a logit propensity (Hirano, Imbens and Ridder 2003)"
-ESTIMANDS = ("ATE", "ATT", "ATC", "ATO")
+CITATION = "inverse probability weighting (Hirano, Imbens and Ridder 2003; Li, Morgan and Zaslavsky 2018)"
 
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class PropensityWeights(Weights):
-    """Weights from a propensity score.
-
-    Attributes
-    ----------
-    propensity : ndarray, shape (n,)
-    coef : ndarray, shape (p,)
-        Of the logit; NaN where aliased.
-    recipe : Recipe
-    treatment_level : object
-        The level that counts as treated.
-    """
-
-    propensity: np.ndarray
-    coef: np.ndarray
-    recipe: Recipe
-    treatment_level: Any = 1
-
-    def score(self, newdata: Any) -> np.ndarray:
-        rows = self.recipe.new_rows(newdata, response=True)
-        matrix = rows.parts["covariates"]
-        kept = ~np.isnan(self.coef)
-        e = family_of("binomial").link.inverse(matrix.values[:, kept] @ self.coef[kept])
-        assert rows.response is not None
-        return np.where(np.isnan(rows.response), np.nan, tilted(e, rows.response, self.estimand)[0])
+ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM", "ATEN")
+LINKS = ("logit", "probit")
 
 
-def tilted(e: np.ndarray, treated: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of an estimand and their derivatives by the linear predictor of a logit propensity.
+def solve(
+    sample: Sample,
+    estimand: str = "ATE",
+    *,
+    link: str = "logit",
+    stabilize: bool = False,
+    trim: float | None = None,
+    truncate: float | None = None,
+    tol: float = 1e-10,
+    max_iter: int = 100,
+) -> Solution:
+    """Propensity weights ``h(e) / P(own arm)``.
 
     Parameters
     ----------
-    e : ndarray, shape (n,)
-        Propensity.
-    treated : ndarray, shape (n,)
-        0 or 1.
-    estimand : {"ATE", "ATT", "ATC", "ATO"}
-
-    Returns
-    -------
-    weights, derivative : ndarray, shape (n,)
+    sample : Sample
+    estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
+    link : {"logit", "probit"}
+    stabilize : bool
+        Multiply each arm by its share; changes nothing in contrasts of weighted means.
+    trim : float, optional
+        Drop rows whose propensity lies outside ``[trim, 1 - trim]`` and refit; they get weight zero, and the estimand is the
+        effect among the rows that stay. 0.1 is Crump's rule.
+    truncate : float, optional
+        Cap weights at this quantile of their arm, such as 0.99. The cap is treated as given in the standard errors.
+    tol : float
+        Largest mean score left.
+    max_iter : int
     """
-    t = treated > 0.5
-    odds = e / (1.0 - e)
-    if estimand == "ATE":
-        return np.where(t, 1.0 / e, 1.0 / (1.0 - e)), np.where(t, -1.0 / odds, odds)
-    if estimand == "ATT":
-        return np.where(t, 1.0, odds), np.where(t, 0.0, odds)
-    if estimand == "ATC":
-        return np.where(t, 1.0 / odds, 1.0), np.where(t, -1.0 / odds, 0.0)
-    return np.where(t, 1.0 - e, e), np.where(t, -1.0, 1.0) * e * (1.0 - e)
+    if estimand not in ESTIMANDS:
+        raise OptionError(f"estimand={estimand!r} is not known; choose one of {', '.join(ESTIMANDS)}.")
+    one_of("link", link, LINKS)
+    full, kept = sample, None
+    if trim is not None:
+        sample, kept = _trimmed(sample, link, trim, tol, max_iter)
+    fit = likelihood_fit(sample, link, tol=tol, max_iter=max_iter)
+    t, s = sample.treated, sample.s
+    e, de = _probability(fit.eta, link)
+    factor, dfactor = tilt(e, t, estimand)
+    with np.errstate(invalid="ignore", over="ignore"):
+        weight, slope = s * factor, s * dfactor * de
+    if not np.all(np.isfinite(weight)):
+        raise DataError(
+            "A propensity of exactly 0 or 1 gives an infinite weight: restrict the sample with trim=, or use ATO."
+        )
+    details: dict = {"coefficients": fit.coefficients, "link": link}
+    if truncate is not None:
+        weight, slope, details["capped"] = _truncated(weight, slope, s, t, truncate)
+    share = float(s @ t / s.sum())
+    arm = np.where(t, share, 1.0 - share) if stabilize else 1.0
+    values = weight * arm
+
+    def linear() -> Linear:
+        out = _expand(sample, fit, link, slope * arm)
+        return _with_share(out, sample, weight, share) if stabilize else out
+
+    if kept is None:
+        return Solution(values, linear, fit.iterations, fit.residual, propensity=e, details=details)
+    return _spread(full.n, kept, values, linear, fit, e, details)
 
 
-def fit(arms: Arms, covariates: Matrix, sampling: np.ndarray, estimand: str) -> tuple[np.ndarray, dict[str, Any]]:
-    """Propensity weights and what a `Weights` needs of them.
-
-    Parameters
-    ----------
-    arms : Arms
-    covariates : Matrix
-        With its intercept.
-    sampling : ndarray, shape (n,)
-        Sampling weights.
-    estimand : str
-
-    Returns
-    -------
-    values : ndarray, shape (n,)
-        Sampling weight times h(x) / P(T = t | x).
-    fields : dict
-        propensity, coef, derivative and influence.
-    """
-    one_of("estimand", estimand, ESTIMANDS)
-    y, family = arms.treated, family_of("binomial")
-    solution = fit_glm(covariates.values, y, family, weights=sampling)
-    e = family.link.inverse(solution.eta)
-    _check_overlap(covariates, y, sampling, e, solution)
-    weight, slope = tilted(e, y, estimand)
-    x = covariates.values[:, solution.kept]
-    inverse = np.linalg.inv(solution.factor)
-    influence = (x * (sampling * (y - e))[:, None]) @ (inverse @ inverse.T)
-    fields = {
-        "propensity": e,
-        "coef": solution.coef,
-        "derivative": x * (sampling * slope)[:, None],
-        "influence": influence,
-    }
-    return sampling * weight, fields
+def tilt(e: np.ndarray, treated: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:
+    """Weights ``h(e) / P(own arm)`` and their derivative in e."""
+    own, sign = np.where(treated, e, 1.0 - e), np.where(treated, 1.0, -1.0)
+    one = np.ones_like(e)
+    if estimand == "ATEN":
+        other = 1.0 - e
+        h, dh = -(e * np.log(e) + other * np.log(other)), np.log(other) - np.log(e)
+    else:
+        h, dh = {
+            "ATE": (one, 0.0 * one),
+            "ATT": (e, one),
+            "ATC": (1.0 - e, -one),
+            "ATO": (e * (1.0 - e), 1.0 - 2.0 * e),
+            "ATM": (np.minimum(e, 1.0 - e), np.where(e < 0.5, 1.0, -1.0)),
+        }[estimand]
+    return h / own, dh / own - sign * h / own**2
 
 
-def _check_overlap(covariates: Matrix, y: np.ndarray, w: np.ndarray, e: np.ndarray, solution: GlmSolution) -> None:
-    used = w > 0
-    if not (used & (np.minimum(e, 1 - e) < 1e-7)).any():
-        return
-    names = [n for n, k in zip(covariates.names, solution.kept, strict=True) if k]
-    found = separating_columns(covariates.values[used][:, solution.kept], names, y[used] == 0, y[used] == 1)
-    if found is None:
-        return
-    raise NotIdentifiedError(
-        f"no overlap: {', '.join(map(repr, found[0][:5]))} separate the treated from the controls, so propensities reach "
-        "0 or 1. Remove these covariates, restrict the sample to where both arms occur, or use a balancing method with "
-        "tolerances."
+def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str = "logit") -> np.ndarray:
+    """Weights of rows with a known predictor, shape (n,)."""
+    return tilt(_probability(eta, link)[0], treated, estimand)[0]
+
+
+def _probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:
+    if link == "logit":
+        e = expit(eta)
+        return e, e * (1.0 - e)
+    return ndtr(eta), np.exp(-0.5 * eta**2) / np.sqrt(2.0 * np.pi)
+
+
+def _expand(sample: Sample, fit: PropensityFit, link: str, slope: np.ndarray) -> Linear:
+    function = {"logit": logit_likelihood, "probit": probit_likelihood}[link]
+    _, gradient, curvature = function(fit.eta, sample.treated.astype(np.float64), sample.s)
+    return expand_scores(fit.rows.matrix(), -gradient, curvature, slope)
+
+
+def _with_share(out: Linear, sample: Sample, weight: np.ndarray, share: float) -> Linear:
+    """The arm's share is one more estimated parameter of stabilised weights."""
+    t, s = sample.treated, sample.s
+    derivative = np.where(t, weight, -weight)
+    influence = s * (t - share) / s.sum()
+    return Linear(
+        np.column_stack([out.derivative, derivative]), np.column_stack([out.influence, influence]), out.leverage
+    )
+
+
+def _truncated(
+    weight: np.ndarray, slope: np.ndarray, s: np.ndarray, t: np.ndarray, q: float
+) -> tuple[np.ndarray, np.ndarray, int]:
+    if not 0.5 < q <= 1.0:
+        raise OptionError(f"truncate={q!r} must lie in (0.5, 1]: the quantile of the weights at which they are capped.")
+    relative = weight / np.where(s > 0, s, 1.0)
+    cap = np.empty_like(weight)
+    for arm in (t, ~t):
+        cap[arm] = np.quantile(relative[arm & (s > 0)], q)
+    over = relative > cap
+    return np.where(over, cap * s, weight), np.where(over, 0.0, slope), int(over.sum())
+
+
+def _trimmed(sample: Sample, link: str, trim: float, tol: float, max_iter: int) -> tuple[Sample, np.ndarray]:
+    if not 0.0 < trim < 0.5:
+        raise OptionError(
+            f"trim={trim!r} must lie in (0, 0.5): rows with a propensity outside [trim, 1 - trim] are dropped."
+        )
+    e, _ = _probability(likelihood_fit(sample, link, tol=tol, max_iter=max_iter).eta, link)
+    kept = np.flatnonzero((e >= trim) & (e <= 1.0 - trim))
+    t = sample.treated[kept]
+    if len(kept) == 0 or t.all() or not t.any():
+        raise DataError(f"trim={trim:g} leaves an empty arm; use a smaller value.")
+    return Sample(sample.x[kept], t, sample.s[kept], sample.names), kept
+
+
+def _spread(
+    n: int, kept: np.ndarray, values: np.ndarray, linear, fit: PropensityFit, e: np.ndarray, details: dict
+) -> Solution:
+    """Back to all rows: dropped rows have weight zero and no propensity."""
+
+    def widen(a: np.ndarray, fill: float) -> np.ndarray:
+        out = np.full((n, *a.shape[1:]), fill)
+        out[kept] = a
+        return out
+
+    def wide() -> Linear:
+        small = linear()
+        return Linear(*(widen(a, 0.0) for a in (small.derivative, small.influence, small.leverage)))
+
+    details = {**details, "dropped": n - len(kept)}
+    return Solution(
+        widen(values, 0.0), wide, fit.iterations, fit.residual, propensity=widen(e, np.nan), details=details
     )

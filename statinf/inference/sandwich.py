@@ -54,6 +54,10 @@ class Moments:
         Scores of rows that are not in the fit but helped to estimate its weights.
     outside_rows : ndarray of int, shape (m,), optional
         Their row numbers in the same frame; absent for a second, independent sample.
+    weight_leverage : ndarray, shape (n,), optional
+        Share of each row in the equations that set its own estimated weight.
+    weights_fixed : bool
+        Whether weights were estimated but are treated as known, for want of theory; labels say so.
     """
 
     scores: np.ndarray
@@ -67,6 +71,8 @@ class Moments:
     adjustment: np.ndarray | None = None
     outside: np.ndarray | None = None
     outside_rows: np.ndarray | None = None
+    weight_leverage: np.ndarray | None = None
+    weights_fixed: bool = False
 
     @property
     def q(self) -> int:
@@ -157,7 +163,7 @@ def covariance(
     """
     kind = check_kind(kind)
     stacked = moments.adjustment is not None or moments.outside is not None
-    suffix = ", weights estimated" if stacked else ""
+    suffix = ", weights estimated" if stacked else ", weights taken as fixed" if moments.weights_fixed else ""
     df = np.inf if normal else moments.df_resid
     if isinstance(kind, dict):
         matrix, count = _clustered(moments, kind, clusters or {})
@@ -169,9 +175,9 @@ def covariance(
             raise NotIdentifiedError(
                 "this estimator has no model-based covariance; ask for a robust one, such as vcov='HC1'."
             )
-        return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if stacked else ""), df)
+        return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if suffix else ""), df)
     if kind == "fixed":
-        plain = replace(moments, adjustment=None, outside=None, outside_rows=None)
+        plain = replace(moments, adjustment=None, outside=None, outside_rows=None, weight_leverage=None)
         return Covariance(_heteroskedastic(plain, "HC0"), kind, "HC0, weights taken as fixed", df)
     return Covariance(_heteroskedastic(moments, kind), kind, kind + suffix, df)
 
@@ -180,9 +186,13 @@ def _heteroskedastic(moments: Moments, kind: str) -> np.ndarray:
     scores = moments.total
     if kind in ("HC2", "HC3"):
         factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
-        scores = moments.scores * factor[:, None]
-        if moments.adjustment is not None:
-            scores = scores + moments.adjustment
+        if moments.weight_leverage is not None:
+            # The weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
+            scores = scores * factor[:, None]
+        else:
+            scores = moments.scores * factor[:, None]
+            if moments.adjustment is not None:
+                scores = scores + moments.adjustment
     meat = scores.T @ scores
     if moments.outside is not None:
         meat = meat + moments.outside.T @ moments.outside
@@ -198,12 +208,15 @@ def _small_sample(nobs: float, df: float) -> float:
 
 
 def _leverage(moments: Moments, kind: str) -> np.ndarray:
-    worst = int(np.argmax(moments.leverage))
-    if moments.leverage[worst] > 1.0 - 1e-10:
+    leverage = moments.leverage
+    if moments.weight_leverage is not None:
+        leverage = np.maximum(leverage, moments.weight_leverage)
+    worst = int(np.argmax(leverage))
+    if leverage[worst] > 1.0 - 1e-10:
         raise NotIdentifiedError(
             f"row {worst} of the rows used has leverage 1: it is fitted exactly and {kind} does not exist; use HC0 or HC1."
         )
-    return moments.leverage
+    return leverage
 
 
 def _clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]) -> tuple[np.ndarray, int]:

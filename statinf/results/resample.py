@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -82,7 +83,8 @@ def bootstrap(
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
-        if getattr(design.weights_object, "derivative", None) is not None:
+        weights = design.weights_object
+        if weights is not None and not (hasattr(weights, "resolve") and np.array_equal(weights.used, design.rows)):
             raise NotIdentifiedError(
                 f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', "
                 "which re-estimates them."
@@ -105,6 +107,26 @@ def _clusters(fit: Fit, cluster: Any) -> np.ndarray | None:
     return fit._need_rows("bootstrap draws").cluster_codes(name)
 
 
+def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+    """The solver of refits; estimated weights are estimated again in every replica."""
+    design = fit._need_rows("bootstrap draws")
+    weights = design.weights_object
+    if weights is None:
+        return fit.refit_solver(studentize)
+    inner = replace(fit, design=replace(design, weights=np.ones(design.n), weights_object=None)).refit_solver(
+        studentize
+    )
+
+    def solve(multipliers: np.ndarray) -> np.ndarray:
+        resolved = weights.resolve(multipliers)
+        bad = np.isnan(resolved).any(axis=1)
+        out = inner(np.where(bad[:, None], 1.0, resolved))
+        out[bad] = np.nan
+        return out
+
+    return solve
+
+
 def _refits(
     fit: Fit,
     theta: np.ndarray,
@@ -115,7 +137,7 @@ def _refits(
     studentize: bool,
     show: bool | None,
 ) -> engine.Bootstrap:
-    solve = fit.refit_solver(studentize)
+    solve = _refit_with_weights(fit, studentize)
     influence = fit.moments().influence
     units = len(influence) if codes is None else int(codes.max()) + 1
     out = engine.map_replicas(solve, units, replicas, kind=kind, seed=seed, clusters=codes, show=show)

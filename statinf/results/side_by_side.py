@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.results.fit import Fit
 from statinf.results.table import Table, format_number
+from statinf.results.weights import Weights
 
 _STATISTICS = (
     ("nobs", "Observations"),
@@ -20,7 +22,7 @@ _STATISTICS = (
 
 
 def table(
-    *fits: Fit,
+    *fits: Any,
     names: Sequence[str] | None = None,
     level: float = 0.95,
     show: str = "std_error",
@@ -28,12 +30,12 @@ def table(
     digits: int = 4,
     keep: Sequence[str] | None = None,
 ) -> Table:
-    """Coefficients of several fits side by side.
+    """Coefficients of several fits, or the balance of several weightings, side by side.
 
     Parameters
     ----------
-    *fits : Fit
-        Or one list of them.
+    *fits : Fit, or Weights
+        Or one list of them. Weights give their standardised mean differences and effective sample sizes.
     names : sequence of str, optional
         Heading of each column; (1), (2), ... by default.
     level : float
@@ -76,8 +78,12 @@ def table(
         fits = tuple(fits[0])
     one_of("show", show, ("std_error", "conf_int", "statistic", "p_value"))
     check_level(level)
+    if fits and all(isinstance(f, Weights) for f in fits):
+        return weightings(fits, names, digits)
     if not fits or not all(isinstance(f, Fit) for f in fits):
-        raise OptionError("table() takes fitted results, such as si.table(fit1, fit2).")
+        raise OptionError(
+            "table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2)."
+        )
     heads = list(names) if names is not None else [f"({i + 1})" for i in range(len(fits))]
     if len(heads) != len(fits):
         raise OptionError(f"names has {len(heads)} entries for {len(fits)} fits.")
@@ -116,3 +122,35 @@ def _cells(fit: Fit, term: str, level: float, show: str, stars: bool, digits: in
         value = {"std_error": fit.std_errors.iloc[i], "statistic": fit.statistics[i], "p_value": p}[show]
         below = f"({format_number(float(value), digits)})"
     return format_number(fit.theta[i], digits) + mark, below
+
+
+def weightings(weights: Sequence[Any], names: Sequence[str] | None, digits: int) -> Table:
+    """Standardised mean differences before and after several weightings, and the sizes they leave."""
+    heads = list(names) if names is not None else [w.method for w in weights]
+    if len(heads) != len(weights):
+        raise OptionError(f"names has {len(heads)} entries for {len(weights)} weightings.")
+    missing = [w.method for w in weights if not hasattr(w, "balance_frame")]
+    if missing:
+        raise OptionError(f"weights of {', '.join(map(repr, missing))} have no balance table to put side by side.")
+    frames = [w.balance_frame().set_index("term") for w in weights]
+    terms = list(dict.fromkeys(t for f in frames for t in f.index))
+    rows = []
+    for term in terms:
+        before = next(f.loc[term, "smd_before"] for f in frames if term in f.index)
+        after = [_fixed(f.loc[term, "smd_after"], digits) if term in f.index else "" for f in frames]
+        rows.append((term, _fixed(before, digits), *after))
+    cut = len(rows)
+    most = [_fixed(f["smd_after"].abs().max(), digits) for f in frames]
+    rows.append(("Largest |SMD|", _fixed(frames[0]["smd_before"].abs().max(), digits), *most))
+    for label, arm in (("ESS treated", True), ("ESS control", False)):
+        pairs = [(w.sampling[w.treated == arm], w.values[w.treated == arm]) for w in weights]
+        sizes = [float(v.sum() ** 2 / (v @ v)) for pair in pairs for v in pair]
+        rows.append((label, format_number(sizes[0], digits), *(format_number(v, digits) for v in sizes[1::2])))
+    rows.append(("Estimand", "", *(w.estimand for w in weights)))
+    kinds = list(dict.fromkeys(str(k) for f in frames for k in f["denominator"]))
+    note = f"Standardised mean differences; denominator: {', '.join(kinds)}."
+    return Table(("term", "unweighted", *heads), tuple(rows), notes=(note,), rules=(cut,))
+
+
+def _fixed(value: Any, digits: int) -> str:
+    return f"{round(float(value), digits) + 0.0:.{digits}f}"

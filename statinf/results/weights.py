@@ -12,6 +12,28 @@ from statinf.results.base import Result
 from statinf.results.table import Table, format_number
 
 
+class Lazy:
+    """A field given as an array or as a function that makes the array when it is first read.
+
+    The expansion of weights has n times k numbers, which a million rows should pay for only when standard errors
+    are asked for.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return None  # what a dataclass reads as the default
+        value = instance.__dict__[self.name]
+        if callable(value):
+            value = instance.__dict__[self.name] = value()
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.name] = value
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Weights(Result):
     """Estimated row weights that any verb takes as `weights=`.
@@ -35,15 +57,18 @@ class Weights(Result):
         Influence of each row on those parameters: their error is about the sum.
     other_influence : ndarray, shape (m, k), optional
         The same for the rows of a second, independent sample.
+    leverage : ndarray, shape (n,), optional
+        Share of each row in the equations that set its own weight; HC2 and HC3 downstream use it.
     """
 
     values: np.ndarray
     used: np.ndarray
     n_total: int
     estimand: str = ""
-    derivative: np.ndarray | None = None
-    influence: np.ndarray | None = None
+    derivative: Any = Lazy()
+    influence: Any = Lazy()
     other_influence: np.ndarray | None = None
+    leverage: Any = Lazy()
     kind: str = field(default="pandas")
 
     offers = "values, ess, diagnostics() and plot()"
@@ -61,6 +86,11 @@ class Weights(Result):
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __getstate__(self) -> dict[str, Any]:
+        for name in ("derivative", "influence", "leverage"):
+            getattr(self, name)
+        return super().__getstate__()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype=dtype)
@@ -135,7 +165,7 @@ def _product(a: Weights, b: Weights) -> Weights:
     )
 
 
-def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, np.ndarray | None]:
+def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:
     """What estimated weights add to the scores of a weighted estimator.
 
     With scores w_i s_i(theta), the stacked system has the score w_i s_i + G f_i, where f_i is the row's
@@ -152,20 +182,24 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
     Returns
     -------
     dict
-        `adjustment` (n, q), `outside` (m, q) and `outside_rows` (m,), as `Moments` takes them; empty
-        where the weights are known or treated as fixed.
+        `adjustment` (n, q), `weight_leverage` (n,), `outside` (m, q) and `outside_rows` (m,), as `Moments` takes them;
+        `weights_fixed` where estimated weights are treated as known; empty without estimated weights.
     """
-    if weights is None or weights.derivative is None or weights.influence is None:
+    if weights is None:
         return {}
+    if weights.derivative is None or weights.influence is None:
+        return {"weights_fixed": True}
     position = np.searchsorted(weights.used, rows)
     gradient = unit_scores.T @ weights.derivative[position]
     pushed = weights.influence @ gradient.T
     inside = np.zeros(len(weights.used), dtype=bool)
     inside[position] = True
     outside, outside_rows = pushed[~inside], weights.used[~inside]
+    leverage = None if weights.leverage is None else weights.leverage[position]
+    found: dict[str, Any] = {"adjustment": pushed[position], "weight_leverage": leverage}
     if weights.other_influence is not None:
         outside = np.concatenate([outside, weights.other_influence @ gradient.T])
-        return {"adjustment": pushed[position], "outside": outside, "outside_rows": None}
+        return found | {"outside": outside, "outside_rows": None}
     if len(outside) == 0:
-        return {"adjustment": pushed[position]}
-    return {"adjustment": pushed[position], "outside": outside, "outside_rows": outside_rows}
+        return found
+    return found | {"outside": outside, "outside_rows": outside_rows}

@@ -1,0 +1,314 @@
+"""Balancing methods beside empirical_calibration, ebal, cbps and cvxpy; coverage of the intervals.
+
+``STATINF_BENCH_FULL=1`` adds the coverage table with 1,000 replications and energy weights with 50,000 rows.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import time
+
+import numpy as np
+
+from benchmarks.harness import compare
+from statinf.balance import cbps, energy, entropy, ipm, kernel, sbw
+from statinf.balance.arms import Sample
+
+FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
+
+
+def sample(n: int, p: int, seed: int = 0) -> Sample:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, p))
+    t = rng.random(n) < 1 / (1 + np.exp(-x @ (rng.normal(size=p) * 0.2)))
+    return Sample(x, t, np.ones(n), tuple(f"x{j}" for j in range(p)))
+
+
+def quiet(work):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        return work()
+
+
+def normalised(sample: Sample, solution) -> np.ndarray:
+    w = solution.values[~sample.treated]
+    return w / w.sum()
+
+
+def same(ours: np.ndarray, theirs: np.ndarray) -> float:
+    """Largest difference of weights relative to their mean."""
+    return float(np.max(np.abs(ours - theirs)) * len(ours))
+
+
+def entropy_million() -> None:
+    import empirical_calibration as ec
+    from ebal import ebal_bin
+
+    s = sample(1_000_000, 20)
+    t, x = s.treated, s.x
+
+    def peer() -> np.ndarray:
+        return ec.calibrate(x[~t], x[t], objective=ec.Objective.ENTROPY)[0]
+
+    def second() -> np.ndarray:
+        found = quiet(
+            lambda: ebal_bin(effect="ATT", PCA=False, constraint_tolerance=1e-6).ebalance(t.astype(int), x, x[:, 0])
+        )
+        w = np.asarray(found["w"])[~t].ravel()
+        return w / w.sum()
+
+    name = "entropy balancing, ATT, n = 1e6, p = 20"
+    compare(
+        name,
+        lambda: normalised(s, entropy.solve(s, "ATT")),
+        peer,
+        peer_name="empirical_calibration",
+        check=same,
+        repeat=3,
+    )
+    compare(
+        name + " (ebal)", lambda: normalised(s, entropy.solve(s, "ATT")), second, peer_name="ebal", check=same, repeat=3
+    )
+
+
+def cbps_million() -> None:
+    from cbps import CBPS
+
+    n = 1_000_000 if FULL else 100_000
+    s = sample(n, 20)
+    t, x = s.treated, s.x
+
+    def peer() -> np.ndarray:
+        fit = quiet(lambda: CBPS(treatment=t.astype(float), covariates=x, att=0, method="exact"))
+        return np.asarray(fit.weights).ravel()
+
+    def check(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+        return _imbalance(x, t, ours), _imbalance(x, t, theirs)
+
+    compare(
+        f"CBPS, exact, ATE, n = {n:.0e}, p = 20", lambda: cbps.solve(s, "ATE").values, peer, peer_name="cbps", check=check,
+        repeat=1, warmup=0, note="error: largest standardised difference in means left; the peer stops early",
+    )  # fmt: skip
+
+
+def _imbalance(x: np.ndarray, t: np.ndarray, w: np.ndarray) -> float:
+    gap = np.average(x[t], axis=0, weights=w[t]) - np.average(x[~t], axis=0, weights=w[~t])
+    return float(np.max(np.abs(gap / x.std(axis=0))))
+
+
+def stable(solver: str) -> None:
+    import cvxpy as cp
+
+    s = sample(5000, 20)
+    t, x = s.treated, s.x
+    sd = x[t].std(axis=0, ddof=1)
+    z, tols = (x[~t] - x[t].mean(axis=0)) / sd, 0.02
+
+    def peer() -> np.ndarray:
+        w = cp.Variable(len(z))
+        problem = cp.Problem(
+            cp.Minimize(cp.sum_squares(w - 1)), [w >= 0, cp.sum(w) == len(z), cp.abs(z.T @ w) <= tols * len(z)]
+        )
+        exact = {"eps_abs": 1e-9, "eps_rel": 1e-9, "max_iter": 100_000} if solver == "OSQP" else {}
+        problem.solve(solver=solver, **exact)
+        return w.value / len(z)
+
+    compare(
+        f"SBW, ATT, tols = 0.02, n = 5000, p = 20 ({solver})", lambda: normalised(s, sbw.solve(s, "ATT", tols=tols)), peer,
+        peer_name="cvxpy", check=same,
+    )  # fmt: skip
+
+
+def energy_dense() -> None:
+    import cvxpy as cp
+
+    from statinf.numerics.distances import distances
+
+    s = sample(5000, 10)
+    t = s.treated
+    z = s.x / s.x.std(axis=0, ddof=1)
+
+    def peer() -> np.ndarray:
+        d = distances(z[~t], z)
+        q, linear = -2 * d[:, ~t], 2 * d[:, t].mean(axis=1)
+        q[np.diag_indices_from(q)] += 1e-4
+        v = cp.Variable(len(q))
+        value = 0.5 * cp.quad_form(v, cp.psd_wrap(q + 40 * d.mean())) + linear @ v
+        cp.Problem(cp.Minimize(value), [v >= 0, cp.sum(v) == 1]).solve(solver="CLARABEL")
+        return v.value
+
+    compare("energy balancing, ATT, n = 5000, p = 10", lambda: normalised(s, energy.solve(s, "ATT")), peer, peer_name="cvxpy",
+            check=same, repeat=1, warmup=0, note="Clarabel")  # fmt: skip
+
+
+def kernel_loop() -> None:
+    s = sample(5000, 4)
+
+    def peer() -> np.ndarray:
+        return naive_kernel(s)
+
+    compare("kernel balancing, ATT, n = 5000, p = 4", lambda: normalised(s, kernel.solve(s, "ATT", landmarks=5000)), peer,
+            peer_name="plain loop", check=same, repeat=1, warmup=0,
+            note="peer: full decomposition, entropy balancing from scratch for every number of dimensions (as R kbal)")  # fmt: skip
+
+
+def naive_kernel(s: Sample) -> np.ndarray:
+    """Kernel balancing as its definition reads: all eigenvectors, one balancing problem a dimension."""
+    from empirical_calibration import Objective, calibrate
+
+    from statinf.numerics.distances import squared_distances
+
+    t = s.treated
+    x = (s.x - s.x.mean(axis=0)) / s.x.std(axis=0, ddof=1)
+    width = kernel.widest(squared_distances(x, x))
+    k = np.exp(-squared_distances(x, x) / width)
+    values, vectors = np.linalg.eigh(k)
+    u = vectors[:, ::-1] * np.sqrt(len(x))
+    best, answer, since = np.inf, None, 0
+    for r in range(1, len(x)):
+        w, ok = calibrate(u[~t, :r], u[t, :r], objective=Objective.ENTROPY)
+        if not ok:
+            break
+        signed = np.where(t, 1 / t.sum(), 0.0)
+        signed[~t] = -w
+        bound = float(np.sqrt(max(signed @ k @ signed, 0.0)))
+        if bound < best:
+            best, answer, since = bound, w, 0
+        else:
+            since += 1
+            if since >= 10:
+                break
+    assert answer is not None
+    return answer
+
+
+def ipm_loops() -> None:
+    for n in (200, 1000):
+        s = ipm.standardised(sample(n, 4))
+        compare(f"MMD balancing, ATT, n = {n}", lambda s=s: normalised(s, ipm.solve(s, "ATT")), lambda s=s: adam_loop(s, "mmd"),
+                peer_name="plain loop", note="ours: exact program; peer: 1,000 Adam steps in NumPy as the authors")  # fmt: skip
+    for n in (200, 1000):
+        s = ipm.standardised(sample(n, 4))
+        compare(f"SIPM balancing, ATT, n = {n}", lambda s=s: normalised(s, ipm.solve(s, "ATT", ipm="sipm")),
+                lambda s=s: adam_loop(s, "sipm"), peer_name="plain loop", repeat=3,
+                note="same 1,000 epochs of 5 + 1 Adam steps, in NumPy; on a CPU both are bound by the sigmoids")  # fmt: skip
+
+
+def adam_loop(s: Sample, metric: str, epochs: int = 1000, width: int = 100) -> np.ndarray:
+    """The authors' iteration written plainly in NumPy with hand-written gradients."""
+    t, x = s.treated, s.x
+    rng = np.random.default_rng(0)
+    v, state = np.ones((~t).sum()), [0.0, 0.0, 0]
+    slope, shift = rng.uniform(-0.5, 0.5, (x.shape[1], width)), rng.uniform(-0.5, 0.5, width)
+    adversary = [[0.0, 0.0, 0], [0.0, 0.0, 0]]
+    u = np.full(t.sum(), 1 / t.sum())
+    k = np.exp(-((x[:, None] - x[None]) ** 2).sum(axis=2) / 200.0) if metric == "mmd" else np.empty((0, 0))
+
+    def adam(value, gradient, memory, rate):
+        memory[2] += 1
+        memory[0] = 0.9 * memory[0] + 0.1 * gradient
+        memory[1] = 0.999 * memory[1] + 0.001 * gradient**2
+        return value - rate * (memory[0] / (1 - 0.9 ** memory[2])) / (
+            np.sqrt(memory[1] / (1 - 0.999 ** memory[2])) + 1e-8
+        )
+
+    for _ in range(epochs):
+        w = np.exp(v - v.max())
+        w /= w.sum()
+        if metric == "mmd":
+            by_weight = 2 * (k[~t][:, ~t] @ w - k[~t][:, t] @ u)
+        else:
+            signed = np.where(t, 1 / t.sum(), 0.0)
+            signed[~t] = -w
+            for _ in range(5):
+                a = 1 / (1 + np.exp(-(x @ slope + shift)))
+                gap = signed @ a
+                inner = a * (1 - a) * signed[:, None] * (2 * gap)
+                slope = adam(slope, -(x.T @ inner), adversary[0], 0.003)
+                shift = adam(shift, -inner.sum(axis=0), adversary[1], 0.003)
+            a = 1 / (1 + np.exp(-(x @ slope + shift)))
+            gap = signed @ a
+            worst = np.argmax(gap**2)
+            by_weight = -2 * gap[worst] * a[~t, worst]
+        v = adam(v, w * (by_weight - w @ by_weight), state, 0.03)
+    return w
+
+
+def bootstrap_batch() -> None:
+    import empirical_calibration as ec
+    from ebal import ebal_bin
+
+    s = sample(2000, 10)
+    t, x = s.treated, s.x
+    draws = np.random.default_rng(1).exponential(size=(1000, s.n))
+    first = entropy.solve(s, "ATT")
+
+    def ours() -> np.ndarray:
+        w = entropy.solve_many(s, draws, "ATT", first)[:, ~t]
+        return w / w.sum(axis=1, keepdims=True)
+
+    def peer() -> np.ndarray:
+        return np.stack([
+            ec.calibrate(x[~t], x[t], baseline_weights=d[~t], target_weights=d[t], objective=ec.Objective.ENTROPY)[0] for d in draws
+        ])  # fmt: skip
+
+    def one_by_one() -> np.ndarray:
+        return np.stack([normalised(s, entropy.solve(Sample(x, t, d, s.names), "ATT")) for d in draws])
+
+    def rows() -> None:
+        rng = np.random.default_rng(1)
+        for _ in range(100):
+            at = rng.integers(0, s.n, s.n)
+            quiet(lambda at=at: ebal_bin(effect="ATT", PCA=False).ebalance(t[at].astype(int), x[at], x[at, 0]))
+
+    name = "1,000 re-solves of entropy weights, n = 2000, p = 10"
+    compare(f"{name} (empirical_calibration loop)", ours, peer, peer_name="empirical_calibration", repeat=3,
+            check=lambda a, b: float(np.max(np.abs(a - b)) * a.shape[1]))  # fmt: skip
+    compare(f"{name} (loop of single solves)", ours, one_by_one, peer_name="own loop", repeat=3,
+            check=lambda a, b: float(np.max(np.abs(a - b)) * a.shape[1]))  # fmt: skip
+    compare("100 re-solves of entropy weights, n = 2000, p = 10 (ebal loop)",
+            lambda: entropy.solve_many(s, draws[:100], "ATT", first), rows, peer_name="ebal", repeat=1)  # fmt: skip
+
+
+def verb_million() -> None:
+    import pandas as pd
+
+    import statinf as si
+
+    s = sample(1_000_000, 20)
+    frame = pd.DataFrame(s.x, columns=list(s.names)).assign(t=s.treated.astype(int))
+    formula = "t ~ " + " + ".join(s.names)
+    for method in ("entropy", "cbps"):
+        compare(f"si.balance with its formula, {method}, ATT, n = 1e6, p = 20",
+                lambda m=method: si.balance(formula, frame, method=m, estimand="ATT").values, repeat=3)  # fmt: skip
+
+
+def main() -> None:
+    works = [
+        stable_osqp,
+        stable_clarabel,
+        bootstrap_batch,
+        ipm_loops,
+        energy_dense,
+        kernel_loop,
+        entropy_million,
+        cbps_million,
+        verb_million,
+    ]
+    for work in works:
+        begun = time.perf_counter()
+        work()
+        print(f"{work.__name__}: {time.perf_counter() - begun:.0f} s", flush=True)
+
+
+def stable_osqp() -> None:
+    stable("OSQP")
+
+
+def stable_clarabel() -> None:
+    stable("CLARABEL")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The columns that are balanced, and those a balance table shows."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from statinf.errors import AliasedWarning, DataError, OptionError
+from statinf.formula.matrix import Matrix
+from statinf.formula.recipe import Recipe
+from statinf.numerics.imbalance import is_binary
+
+_ALIASED = 1e-11
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns without a constant.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, p)
+    names : tuple of str
+    terms : tuple of str
+        The term that each column belongs to.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    terms: tuple[str, ...]
+
+    def keep(self, which: np.ndarray) -> Columns:
+        """Some of the columns; no copy if all are kept."""
+        if which.all():
+            return self
+        at = np.flatnonzero(which)
+        return Columns(self.values[:, at], tuple(self.names[j] for j in at), tuple(self.terms[j] for j in at))
+
+
+def formula_columns(matrix: Matrix) -> Columns:
+    """The columns of the formula's right-hand side."""
+    plain = matrix.rest if matrix.intercept else matrix
+    terms = [""] * plain.p
+    for term, where in plain.terms.items():
+        terms[where] = [term] * (where.stop - where.start)
+    if plain.p < 1:
+        raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
+    return Columns(plain.values, plain.names, tuple(terms))
+
+
+def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
+    """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
+
+    Distances and balance tables should not depend on which level is the reference.
+    """
+    values, names, terms = columns.values, list(columns.names), list(columns.terms)
+    extra, where = [], []
+    for block in recipe.parts[0].layout.blocks:
+        if len(block.factors) != 1 or not block.reduced[0]:
+            continue
+        coding = recipe.learnt[block.factors[0]].coding
+        if coding is None or coding.contrast.shape[1] < 2:
+            continue
+        base = np.flatnonzero(~coding.contrast.any(axis=1))
+        at = [j for j, term in enumerate(columns.terms) if term == block.term]
+        if len(base) != 1 or not np.isin(coding.contrast, (0.0, 1.0)).all() or len(at) != coding.contrast.shape[1]:
+            continue
+        extra.append(1.0 - values[:, at].sum(axis=1))
+        where.append((at[0], f"{block.factors[0]}[{coding.levels[base[0]]}]", block.term))
+    if not extra:
+        return columns
+    pieces, start = [], 0
+    for column, (at, _, _) in zip(extra, where, strict=True):
+        pieces += [values[:, start:at], column[:, None]]
+        start = at
+    for shift, (at, name, term) in enumerate(where):
+        names.insert(at + shift, name)
+        terms.insert(at + shift, term)
+    return Columns(np.hstack([*pieces, values[:, start:]]), tuple(names), tuple(terms))
+
+
+def expanded(columns: Columns, moments: int, interactions: bool) -> Columns:
+    """Add powers of the standardised columns and products of pairs from different terms."""
+    if isinstance(moments, bool) or int(moments) != moments or not 1 <= moments <= 10:
+        raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
+    if moments == 1 and not interactions:
+        return columns
+    x = columns.values
+    spread = x.std(axis=0)
+    z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    extra, names, terms = [], [], []
+    for j in np.flatnonzero(~is_binary(x)):
+        for power in range(2, int(moments) + 1):
+            extra.append(z[:, j] ** power)
+            names.append(f"{columns.names[j]}^{power}")
+            terms.append(names[-1])
+    if interactions:
+        for j, k in combinations(range(len(columns.names)), 2):
+            if columns.terms[j] != columns.terms[k]:
+                extra.append(z[:, j] * z[:, k])
+                names.append(f"{columns.names[j]}:{columns.names[k]}")
+                terms.append(names[-1])
+    if not extra:
+        return columns
+    return Columns(np.column_stack([x, *extra]), columns.names + tuple(names), columns.terms + tuple(terms))
+
+
+def without_constants(columns: Columns, s: np.ndarray) -> Columns:
+    """Drop columns with one value on the rows of positive weight, with a warning that names them."""
+    x = columns.values[s > 0] if np.any(s <= 0) else columns.values
+    constant = np.ptp(x, axis=0) == 0.0
+    return _dropped(columns, constant, "constant on the rows used")
+
+
+def independent(columns: Columns, s: np.ndarray) -> Columns:
+    """Drop constant columns and those that earlier ones determine, with a warning that names them."""
+    columns = without_constants(columns, s)
+    return _dropped(columns, ~_independent(columns.values, s), "determined by columns before them")
+
+
+def _dropped(columns: Columns, drop: np.ndarray, why: str) -> Columns:
+    if not drop.any():
+        return columns
+    if drop.all():
+        raise DataError(f"no column is left to balance: {', '.join(columns.names)} are {why}.")
+    names = ", ".join(repr(columns.names[j]) for j in np.flatnonzero(drop))
+    warnings.warn(f"not balanced, because {why}: {names}.", AliasedWarning, stacklevel=4)
+    return columns.keep(~drop)
+
+
+def _independent(x: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Sequential elimination on the correlation matrix; a column stays if enough of it is left beside those before."""
+    total = s.sum()
+    mean = s @ x / total
+    gram = np.zeros((x.shape[1], x.shape[1]))
+    for start in range(0, len(x), 8192):
+        z = x[start : start + 8192] - mean
+        gram += (z * s[start : start + 8192, None]).T @ z
+    d = np.sqrt(np.maximum(np.diag(gram), 1e-300))
+    left = gram / np.outer(d, d)
+    keep = np.zeros(len(d), dtype=bool)
+    for j in range(len(d)):
+        if left[j, j] > _ALIASED:
+            keep[j] = True
+            left = left - np.outer(left[:, j], left[j]) / left[j, j]
+    return keep

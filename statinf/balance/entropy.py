@@ -1,0 +1,120 @@
+"""Entropy balancing.
+
+Hainmueller, J. (2012), "Entropy balancing for causal effects: a multivariate reweighting method to produce balanced
+samples in observational studies", Political Analysis 20(1), 25-46. As a method of calibration with three-way balance
+for the ATE: Chan, Yam and Zhang (2016), JRSS B 78(3), 673-700.
+
+Estimand: the mean difference in outcomes over the target population (ATE everybody, ATT the treated, ATC the
+controls). Assumptions: no unmeasured confounding given the balanced columns, overlap (the target mean lies inside the
+convex hull of each reweighted arm), and either an outcome linear in the columns or a log-linear density ratio.
+
+In each reweighted arm the weights are as close to the sampling weights as possible in Kullback-Leibler divergence
+among all that reproduce the target means exactly. The target means are estimated too, and the standard errors count
+that: R WeightIt's ``vcov = "asympt"`` for ``method = "ebal"`` treats them as known and reports 780.88 instead of
+789.74 on the LaLonde ATT, and a number 17 times too large where the outcome is nearly linear.
+
+For the ATT these are the weights of just-identified logit CBPS and of inverse probability tilting. PyPI's ``ebal``
+balances principal components of unscaled data unless ``PCA=False``, which is another estimator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, scales, side_by_side, tasks
+from statinf.balance.feasibility import require_hull
+from statinf.numerics.calibration import Tilt, exponential_tilt
+from statinf.numerics.calibration_batch import exponential_tilts
+from statinf.numerics.rowsums import Rows
+
+CITATION = "entropy balancing (Hainmueller 2012)"
+
+_SCALE_ROWS = 100_000
+
+
+def solve(
+    sample: Sample, estimand: str = "ATE", *, base: np.ndarray | None = None, tol: float = 1e-10, max_iter: int = 100
+) -> Solution:
+    """Entropy balancing weights with mean one in each arm.
+
+    Parameters
+    ----------
+    sample : Sample
+    estimand : {"ATE", "ATT", "ATC"}
+    base : ndarray, shape (n,), optional
+        Base weights to stay close to; the sampling weights by default.
+    tol : float
+        Largest imbalance left, in standard deviations.
+    max_iter : int
+
+    Raises
+    ------
+    InfeasibleError
+        If no positive weights reproduce the target means; the message names the column and the gap.
+    """
+    base = sample.s if base is None else base
+    todo = tasks(sample, estimand)
+    step = max(1, sample.n // _SCALE_ROWS)
+    scale = scales(sample.x[::step], np.ones(len(sample.x[::step])))
+    tilts: dict[int, Tilt] = {}
+    for task in todo:
+        centre = task.target @ sample.x
+        rows = Rows(sample.x, centre, scale, task.index)
+        tilts[task.arm] = exponential_tilt(rows, base[task.index], tol=tol, max_iter=max_iter)
+        if not tilts[task.arm].converged:
+            require_hull(sample, task, method="entropy", residual=tilts[task.arm].residual)
+    pieces = {arm: tilt.p for arm, tilt in tilts.items()}
+    values = merge(sample, pieces, {task.arm: task.index for task in todo})
+
+    def linear() -> Linear:
+        z = sample.x / scale
+        return side_by_side(
+            [expand_calibration(sample, task, z, values[task.index], values[task.index]) for task in todo]
+        )
+
+    multipliers = {arm: tilt.slope / scale for arm, tilt in tilts.items()}
+    return Solution(
+        values,
+        linear,
+        iterations=max(t.iterations for t in tilts.values()),
+        residual=max(t.residual for t in tilts.values()),
+        details={"multipliers": multipliers},
+    )
+
+
+def solve_many(
+    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9
+) -> np.ndarray:
+    """Weights for many vectors of sampling weights at once.
+
+    Parameters
+    ----------
+    sample : Sample
+    sampling : ndarray, shape (B, n)
+    estimand : {"ATE", "ATT", "ATC"}
+    first : Solution
+        Of the sample itself, where the search starts.
+    tol : float
+        Largest imbalance left, in standard deviations.
+
+    Returns
+    -------
+    ndarray, shape (B, n)
+        NaN where a replica has no solution.
+    """
+    scale = scales(sample.x, np.ones(sample.n))
+    centre = sample.x.mean(axis=0)
+    z = (sample.x - centre) / scale
+    out = sampling.astype(np.float64, copy=True)
+    for task in tasks(sample, estimand):
+        arm = np.zeros(sample.n, dtype=bool)
+        arm[task.index] = True
+        mass = sampling if estimand == "ATE" else np.ascontiguousarray(sampling[:, ~arm])
+        rows = z if estimand == "ATE" else z[~arm]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            targets = (mass @ rows) / mass.sum(axis=1)[:, None]
+        base = np.ascontiguousarray(sampling[:, arm])
+        start = first.details["multipliers"][task.arm] * scale
+        p, residual = exponential_tilts(z[arm], base, targets, start=start, tol=tol)
+        out[:, arm] = np.where(residual[:, None] <= 1e-6, p * base.sum(axis=1)[:, None], np.nan)
+    return out

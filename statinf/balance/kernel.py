@@ -1,0 +1,227 @@
+"""Kernel balancing.
+
+Hazlett, C. (2020), "Kernel balancing: a flexible non-parametric weighting procedure for estimating causal effects",
+Statistica Sinica 30(3), arXiv 1605.00155.
+
+Estimand: ATE, ATT or ATC. Assumptions: no unmeasured confounding given the columns, overlap, and an outcome regression in the
+reproducing kernel space of the Gaussian kernel ``exp(-|x_i - x_j|^2 / bandwidth)`` on standardised columns.
+
+Entropy balancing on the first r principal components of the kernel matrix, r chosen to minimise the worst-case bias of
+functions of norm one, ``sqrt(v' K v)`` with v the signed weights: the maximum mean discrepancy that is left. Standard errors
+are those of entropy balancing on the chosen components, which are treated as given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.balance.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
+from statinf.errors import InfeasibleError, OptionError
+from statinf.numerics.calibration import Tilt, exponential_tilt
+from statinf.numerics.distances import squared_distances
+from statinf.numerics.rowsums import Rows
+
+CITATION = "kernel balancing (Hazlett 2020)"
+ALL_LEVELS = True
+
+MAX_DENSE = 4000
+"""Rows up to which the whole kernel matrix is used; beyond, landmarks."""
+_PATIENCE = 10
+
+
+def solve(
+    sample: Sample,
+    estimand: str = "ATE",
+    *,
+    bandwidth: float | None = None,
+    dimensions: int | None = None,
+    landmarks: int | None = None,
+    mean_first: bool = False,
+    seed: int = 0,
+    tol: float = 1e-8,
+    max_iter: int = 100,
+) -> Solution:
+    """Kernel balancing weights with mean one in each arm.
+
+    Parameters
+    ----------
+    sample : Sample
+        Columns of every level of a factor.
+    estimand : {"ATE", "ATT", "ATC"}
+    bandwidth : float, optional
+        Divides squared distances of standardised columns; by default the one that maximises the variance of the kernel
+        matrix off its diagonal.
+    dimensions : int, optional
+        Components to balance; by default those with the smallest bias bound.
+    landmarks : int, optional
+        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond.
+    mean_first : bool
+        Balance the columns themselves too.
+    seed : int
+        Of the landmarks.
+    tol : float
+        Largest imbalance left in a component, in standard deviations.
+    max_iter : int
+    """
+    x = _standardised(sample)
+    space = _Space.of(x, bandwidth, landmarks, seed)
+    todo = tasks(sample, estimand)
+    found = [_search(sample, x, space, task, dimensions, mean_first, tol, max_iter) for task in todo]
+    values = merge(sample, {f.task.arm: f.tilt.p for f in found}, {f.task.arm: f.task.index for f in found})
+
+    def linear():
+        return side_by_side(
+            [expand_calibration(sample, f.task, f.features, values[f.task.index], values[f.task.index]) for f in found]
+        )
+
+    details = {
+        "bandwidth": space.bandwidth,
+        "dimensions": {f.task.arm: f.dimensions for f in found},
+        "bias_bound": {f.task.arm: (f.bound_before, f.bound) for f in found},
+    }
+    return Solution(
+        values,
+        linear,
+        iterations=sum(f.tilt.iterations for f in found),
+        residual=max(f.tilt.residual for f in found),
+        details=details,
+    )
+
+
+@dataclass(frozen=True)
+class _Space:
+    """Feature space of the kernel: ``K = features features'`` with orthogonal columns in decreasing order.
+
+    Attributes
+    ----------
+    features : ndarray, shape (n, r)
+    bandwidth : float
+    """
+
+    features: np.ndarray
+    bandwidth: float
+
+    @staticmethod
+    def of(x: np.ndarray, bandwidth: float | None, landmarks: int | None, seed: int) -> _Space:
+        from statinf.backend import generator
+
+        n = len(x)
+        count = (n if n <= MAX_DENSE else 1000) if landmarks is None else min(int(landmarks), n)
+        if count < 2:
+            raise OptionError(f"landmarks={landmarks!r} must be at least 2.")
+        at = np.arange(n) if count == n else np.sort(generator(seed).choice(n, count, replace=False))
+        squared = squared_distances(x[at], x[at])
+        width = widest(squared) if bandwidth is None else float(bandwidth)
+        if not width > 0:
+            raise OptionError(f"bandwidth={bandwidth!r} must be positive.")
+        values, vectors = _leading(np.exp(-squared / width), n)
+        if count == n:
+            return _Space(vectors * np.sqrt(values), width)
+        return _Space(_extend(x, x[at], width, vectors / np.sqrt(values)), width)
+
+
+@dataclass(frozen=True)
+class _Found:
+    task: Task
+    tilt: Tilt
+    features: np.ndarray
+    dimensions: int
+    bound_before: float
+    bound: float
+
+
+def widest(squared: np.ndarray) -> float:
+    """The bandwidth that maximises the variance of ``exp(-squared / b)`` off the diagonal, b below 2000."""
+    from scipy.optimize import minimize_scalar
+
+    some = squared if len(squared) <= 1500 else squared[:: len(squared) // 1000 + 1, :: len(squared) // 1000 + 1]
+    off = some[np.triu_indices(len(some), 1)]
+
+    def negative_variance(b: float) -> float:
+        return -float(np.var(np.exp(-off / b)))
+
+    return float(minimize_scalar(negative_variance, bounds=(1e-3, 2000.0), method="bounded", options={"xatol": 1e-6}).x)
+
+
+def _standardised(sample: Sample) -> np.ndarray:
+    s = sample.s / sample.s.sum()
+    centred = sample.x - s @ sample.x
+    sd = np.sqrt(s @ centred**2 / max(1.0 - s @ s, 1e-300))
+    return centred / np.where(sd > 0, sd, 1.0)
+
+
+def _leading(kernel: np.ndarray, n: int, most: int = 400) -> tuple[np.ndarray, np.ndarray]:
+    """Leading eigenpairs of a kernel matrix, in decreasing order."""
+    from scipy.sparse.linalg import eigsh
+
+    size = len(kernel)
+    if size <= 1200:
+        values, vectors = np.linalg.eigh(kernel)
+    else:
+        # A fixed start vector keeps the answer reproducible.
+        values, vectors = eigsh(kernel, k=min(most, size - 1), v0=np.ones(size))
+    order = np.argsort(values)[::-1]
+    values, vectors = values[order], vectors[:, order]
+    keep = values > 1e-10 * values[0]
+    return values[keep], vectors[:, keep]
+
+
+def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.ndarray) -> np.ndarray:
+    """Features of all rows from landmarks, rotated to orthogonal columns."""
+    raw = np.empty((len(x), coefficients.shape[1]))
+    for start in range(0, len(x), 4096):
+        rows = slice(start, start + 4096)
+        raw[rows] = np.exp(-squared_distances(x[rows], centres) / width) @ coefficients
+    values, rotation = np.linalg.eigh(raw.T @ raw)
+    order = np.argsort(values)[::-1]
+    order = order[values[order] > 1e-10 * values[order[0]]]
+    return raw @ rotation[:, order]
+
+
+def _search(
+    sample: Sample,
+    x: np.ndarray,
+    space: _Space,
+    task: Task,
+    dimensions: int | None,
+    mean_first: bool,
+    tol: float,
+    max_iter: int,
+) -> _Found:
+    """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
+    base, phi = sample.s[task.index], space.features
+    centre = task.target @ phi
+    arm = phi[task.index]
+
+    def bound(p: np.ndarray) -> float:
+        return float(np.linalg.norm(p @ arm - centre))
+
+    before = bound(base / base.sum())
+    first = x if mean_first else np.empty((len(x), 0))
+    best: _Found | None = None
+    slope, since = np.zeros(first.shape[1]), 0
+    counts = range(1, phi.shape[1] + 1) if dimensions is None else [int(dimensions)]
+    for r in counts:
+        features = np.column_stack([first, phi[:, :r]])
+        scale = np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
+        start = np.r_[slope, np.zeros(features.shape[1] - len(slope))]
+        rows = Rows(features, task.target @ features, scale, task.index)
+        tilt = exponential_tilt(rows, base, start=start, tol=tol, max_iter=max_iter)
+        if not tilt.converged:
+            break
+        slope, now = tilt.slope, bound(tilt.p)
+        if best is None or now < best.bound:
+            best, since = _Found(task, tilt, features / scale, r, before, now), 0
+        else:
+            since += 1
+            if since >= _PATIENCE:
+                break
+    if best is None:
+        what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
+        raise InfeasibleError(
+            f"method='kernel': no weights on the {('control', 'treated')[task.arm]} rows balance {what}. The arms barely overlap: "
+            "use fewer columns, a larger bandwidth, or method='energy'."
+        )
+    return best

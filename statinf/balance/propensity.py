@@ -1,0 +1,158 @@
+"""Row functions of propensity models: likelihood and tailored losses, all convex in the predictor.
+
+Each function maps predictors, treatment (as floats) and sampling weights to values, first and second derivatives
+per row. The tailored losses are those of Zhao (2019), "Covariate balancing propensity score by tailored loss functions",
+Annals of Statistics 47(2), arXiv 1601.05890: their scores are the balance conditions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import expit, log_ndtr
+
+from statinf.balance.arms import Sample, scales
+from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarning
+from statinf.numerics.newton import NewtonResult
+from statinf.numerics.rowfit import minimise_rows
+from statinf.numerics.rowsums import Rows
+from statinf.numerics.separation import separating_direction
+
+Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+_SEPARATED = 30.0
+
+
+@dataclass(frozen=True)
+class PropensityFit:
+    """A propensity model on standardised columns.
+
+    Attributes
+    ----------
+    eta : ndarray, shape (n,)
+        Linear predictor.
+    beta : ndarray, shape (p + 1,)
+        Coefficients of the standardised columns, intercept first.
+    coefficients : ndarray, shape (p + 1,)
+        Coefficients of the columns as given, intercept first.
+    rows : Rows
+    iterations : int
+    residual : float
+        Largest mean score left.
+    converged : bool
+    """
+
+    eta: np.ndarray
+    beta: np.ndarray
+    coefficients: np.ndarray
+    rows: Rows
+    iterations: int
+    residual: float
+    converged: bool
+
+
+def logit_likelihood(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
+    """Negative log likelihood of the logit model."""
+    e = expit(eta)
+    return s * (np.logaddexp(0.0, eta) - t * eta), s * (e - t), s * e * (1.0 - e)
+
+
+def probit_likelihood(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
+    """Negative log likelihood of the probit model."""
+    sign = 2.0 * t - 1.0
+    u = sign * eta
+    log_cdf = log_ndtr(u)
+    mills = np.exp(-0.5 * u * u - 0.5 * np.log(2.0 * np.pi) - log_cdf)
+    return -s * log_cdf, -s * sign * mills, s * mills * (mills + u)
+
+
+def balance_all(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
+    """Loss whose score is balance of inverse probability weights (ATE)."""
+    grow, shrink = np.where(t > 0, 0.0, np.exp(eta)), np.where(t > 0, np.exp(-eta), 0.0)
+    return s * (shrink + grow + (1.0 - 2.0 * t) * eta), s * (grow - shrink + 1.0 - 2.0 * t), s * (grow + shrink)
+
+
+def balance_treated(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
+    """Loss whose score is balance of odds-weighted controls with the treated (ATT)."""
+    grow = np.where(t > 0, 0.0, np.exp(eta))
+    return s * (grow - t * eta), s * (grow - t), s * grow
+
+
+def balance_controls(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
+    """Loss whose score is balance of odds-weighted treated with the controls (ATC)."""
+    shrink = np.where(t > 0, np.exp(-eta), 0.0)
+    return s * (shrink + (1.0 - t) * eta), s * (1.0 - t - shrink), s * shrink
+
+
+def fit_propensity(
+    sample: Sample, function, *, tol: float = 1e-10, max_iter: int = 100, start: np.ndarray | None = None
+) -> PropensityFit:
+    """Minimise a row function over the coefficients of standardised columns and an intercept."""
+    t, s = sample.treated.astype(np.float64), sample.s
+    centre, scale = _standard(sample)
+    rows = Rows(sample.x, centre, scale, intercept=True)
+    found: NewtonResult = minimise_rows(
+        rows, lambda eta, at: function(eta, t[at], s[at]), mass=float(s.sum()), start=start, tol=tol, max_iter=max_iter,
+        limit=1e3,
+    )  # fmt: skip
+    slope = found.beta[1:] / scale
+    return PropensityFit(
+        rows.predictor(found.beta), found.beta, np.r_[found.beta[0] - centre @ slope, slope], rows, found.iterations,
+        float(np.max(np.abs(found.gradient))), found.converged,
+    )  # fmt: skip
+
+
+def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, max_iter: int = 100) -> PropensityFit:
+    """Maximum likelihood propensity, with a warning if some rows are all but certain of their arm.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If columns separate the arms.
+    ConvergenceError
+        If Newton's method stops for another reason than separation.
+    """
+    function = {"logit": logit_likelihood, "probit": probit_likelihood}[link]
+    fit = fit_propensity(sample, function, tol=tol, max_iter=max_iter)
+    used = sample.s > 0
+    largest = float(np.max(np.abs(fit.eta), where=used, initial=0.0))
+    bound = _SEPARATED if link == "logit" else 8.0
+    if largest <= bound:
+        if not fit.converged:
+            raise ConvergenceError(
+                f"The propensity model stopped with a mean score of {fit.residual:.2g}; raise max_iter or drop columns."
+            )
+        return fit
+    _refuse_separation(sample, fit, used)
+    worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
+    warnings.warn(
+        f"The propensity model all but separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "
+        "standardised coefficient. Some rows have no counterpart in the other arm: restrict the sample with trim=, leave the "
+        "column out, or use estimand='ATO'.",
+        SeparationWarning,
+        stacklevel=4,
+    )
+    return fit
+
+
+def _refuse_separation(sample: Sample, fit: PropensityFit, used: np.ndarray) -> None:
+    """Raise if a combination of columns separates the arms, with the columns that take part."""
+    z = fit.rows.matrix()[used]
+    direction = separating_direction(z, ~sample.treated[used], sample.treated[used])
+    if direction is None:
+        return
+    share = np.abs(direction[1:]) * np.abs(z[:, 1:]).max(axis=0)
+    guilty = [sample.names[j] for j in np.argsort(-share) if share[j] > 1e-6]
+    raise NotIdentifiedError(
+        f"no overlap: {', '.join(map(repr, guilty[:5]))} separate the treated from the controls, so propensities reach 0 or 1. "
+        "Remove these covariates, restrict the sample to where both arms occur, or use method='sbw' with tolerances."
+    )
+
+
+def _standard(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    # Any centre and scale give the same answer; a tenth of a million rows set them well enough.
+    step = max(1, sample.n // 100_000)
+    some = sample.x[::step]
+    weights = np.ones(len(some))
+    return some.mean(axis=0), scales(some, weights)

@@ -1,0 +1,106 @@
+"""How far two weighted groups differ, column by column: the statistics of R cobalt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+DENOMINATORS = {"ATE": "pooled", "ATT": "treated", "ATC": "control"}
+"""Standard deviation behind the standardised difference; "weighted" for every other estimand."""
+
+
+@dataclass(frozen=True)
+class Imbalance:
+    """Statistics of every column, each of shape (p,).
+
+    Attributes
+    ----------
+    binary : ndarray of bool
+        Columns with the two values 0 and 1.
+    mean1, mean0 : ndarray
+        Weighted means of the treated and the controls.
+    sd : ndarray
+        Denominator of the standardised difference.
+    smd : ndarray
+        Difference in means over `sd`.
+    difference : ndarray
+        Difference in means as it is.
+    variance_ratio : ndarray
+        Treated over control; NaN for binary columns.
+    ks : ndarray
+        Largest difference between the weighted distribution functions; for binary columns the difference in shares.
+    """
+
+    binary: np.ndarray
+    mean1: np.ndarray
+    mean0: np.ndarray
+    sd: np.ndarray
+    smd: np.ndarray
+    difference: np.ndarray
+    variance_ratio: np.ndarray
+    ks: np.ndarray
+
+
+def is_binary(x: np.ndarray) -> np.ndarray:
+    """Whether each column has no other values than 0 and 1, shape (p,)."""
+    return np.all((x == 0.0) | (x == 1.0), axis=0)
+
+
+def weighted_variance(x: np.ndarray, w: np.ndarray, binary: np.ndarray) -> np.ndarray:
+    """Reliability-weighted variance, ``p (1 - p)`` for binary columns, shape (p,)."""
+    total = w.sum()
+    mean = w @ x / total
+    raw = w @ (x - mean) ** 2
+    unbiased = raw * total / max(total**2 - w @ w, 1e-300)
+    return np.where(binary, mean * (1.0 - mean), unbiased)
+
+
+def denominator(x: np.ndarray, treated: np.ndarray, s: np.ndarray, w: np.ndarray, kind: str) -> np.ndarray:
+    """Standard deviations for standardised differences, shape (p,).
+
+    Parameters
+    ----------
+    s : ndarray, shape (n,)
+        Sampling weights, behind "treated", "control", "pooled" and "all".
+    w : ndarray, shape (n,)
+        Balancing weights, behind "weighted".
+    kind : {"treated", "control", "pooled", "all", "weighted"}
+    """
+    binary = is_binary(x)
+    if kind == "weighted":
+        return np.sqrt(weighted_variance(x, w, binary))
+    if kind == "all":
+        return np.sqrt(weighted_variance(x, s, binary))
+    one = weighted_variance(x[treated], s[treated], binary)
+    two = weighted_variance(x[~treated], s[~treated], binary)
+    return np.sqrt({"treated": one, "control": two, "pooled": (one + two) / 2}[kind])
+
+
+def imbalance(x: np.ndarray, treated: np.ndarray, w: np.ndarray, sd: np.ndarray) -> Imbalance:
+    """Differences between treated and controls under weights `w`, standardised by `sd`."""
+    binary = is_binary(x)
+    w1, w0, x1, x0 = w[treated], w[~treated], x[treated], x[~treated]
+    mean1, mean0 = w1 @ x1 / w1.sum(), w0 @ x0 / w0.sum()
+    difference = mean1 - mean0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        smd = np.where(difference == 0.0, 0.0, difference / sd)
+        ratio = weighted_variance(x1, w1, binary) / weighted_variance(x0, w0, binary)
+    signed = np.where(treated, w / w1.sum(), -w / w0.sum())
+    ks = np.abs(difference)
+    for j in np.flatnonzero(~binary):
+        ks[j] = _ks(x[:, j], signed)
+    return Imbalance(binary, mean1, mean0, sd, smd, difference, np.where(binary, np.nan, ratio), ks)
+
+
+def _ks(column: np.ndarray, signed: np.ndarray) -> float:
+    order = np.argsort(column, kind="stable")
+    ordered = column[order]
+    gaps = np.cumsum(signed[order])
+    last_of_value = np.r_[ordered[1:] != ordered[:-1], True]
+    return float(np.max(np.abs(gaps[last_of_value])))
+
+
+def effective_size(w: np.ndarray) -> float:
+    """Kish's effective sample size ``(sum w)^2 / sum w^2``."""
+    return float(w.sum() ** 2 / max(w @ w, 1e-300))

@@ -1,0 +1,53 @@
+"""Low-rank factors of kernel matrices without forming them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+
+def pivoted_cholesky(
+    columns: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, *, tol: float, max_rank: int, block: int = 32
+) -> np.ndarray | None:
+    """A factor L (n, r) with ``max diag(K - L L') <= tol``; None if that takes more than `max_rank` columns.
+
+    Parameters
+    ----------
+    columns : callable
+        Maps positions (b,) to the columns ``K[:, positions]``, shape (n, b).
+    diagonal : ndarray, shape (n,)
+        Of K.
+    tol : float
+    max_rank : int
+    block : int
+        Pivots proposed at a time.
+
+    Notes
+    -----
+    Pivots are the largest remaining diagonal entries; within a block they are re-chosen after every step, so that
+    near-duplicates of a pivot are not taken.
+    """
+    n = len(diagonal)
+    left = diagonal.astype(np.float64, copy=True)
+    factor = np.empty((n, min(max_rank, n)), order="F")
+    rank = 0
+    while left.max(initial=0.0) > tol:
+        candidates = np.argpartition(left, -min(block, n))[-min(block, n) :]
+        fresh = columns(candidates) - factor[:, :rank] @ factor[candidates, :rank].T
+        while True:
+            best = int(np.argmax(left[candidates]))
+            pivot = left[candidates[best]]
+            # A pivot far below the largest remaining one would waste rank; look for new candidates instead.
+            if pivot <= max(tol, 0.1 * left.max()):
+                break
+            if rank == factor.shape[1]:
+                return None if rank < n else factor
+            column = fresh[:, best] / np.sqrt(pivot)
+            factor[:, rank] = column
+            rank += 1
+            left -= column**2
+            left[candidates[best]] = 0.0
+            np.maximum(left, 0.0, out=left)
+            fresh -= np.outer(column, column[candidates])
+    return np.ascontiguousarray(factor[:, :rank])

@@ -1,0 +1,128 @@
+"""Sums over rows behind a linear predictor, in blocks that stay in the cache.
+
+Newton steps of weighting methods need, for every row, a scalar function of ``z_i' beta`` and the sums of its
+value, gradient and Hessian. Gathering, centring and scaling each block on the way costs less than one read of
+the matrix from memory, so nothing of the size of the data is ever copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.backend import map_threads
+from statinf.backend.threads import cores
+
+_BLOCK = 2048
+_PARALLEL_FROM = 1_000_000
+"""Matrix elements from which blocks are spread over two threads or more."""
+
+RowFunction = Callable[[np.ndarray, slice], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows ``z_i = ((x_i - centre) / scale)``, with a leading one if `intercept`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, p)
+    index : ndarray of int, shape (n,), optional
+        The rows of `x` that take part; all of them by default.
+    centre, scale : ndarray, shape (p,)
+    intercept : bool
+    """
+
+    x: np.ndarray
+    centre: np.ndarray
+    scale: np.ndarray
+    index: np.ndarray | None = None
+    intercept: bool = False
+
+    @property
+    def n(self) -> int:
+        return len(self.x) if self.index is None else len(self.index)
+
+    @property
+    def q(self) -> int:
+        """Number of coefficients, the intercept included."""
+        return self.x.shape[1] + self.intercept
+
+    def block(self, rows: slice) -> np.ndarray:
+        """The standardised rows of one block, shape (b, q)."""
+        raw = self.x[rows] if self.index is None else _gather(self.x, self.index[rows])
+        out = np.empty((len(raw), self.q))
+        body = out[:, 1:] if self.intercept else out
+        np.subtract(raw, self.centre, out=body)
+        body /= self.scale
+        if self.intercept:
+            out[:, 0] = 1.0
+        return out
+
+    def matrix(self) -> np.ndarray:
+        """All rows at once, shape (n, q)."""
+        return self.block(slice(0, self.n))
+
+    def take(self, rows: np.ndarray) -> Rows:
+        """Some of the rows, by position among those that take part."""
+        chosen = rows if self.index is None else self.index[rows]
+        return Rows(self.x, self.centre, self.scale, chosen, self.intercept)
+
+    def predictor(self, beta: np.ndarray) -> np.ndarray:
+        """``z_i' beta`` for every row, shape (n,)."""
+        slope = beta[1:] if self.intercept else beta
+        out = np.empty(self.n)
+
+        def fill(rows: slice) -> None:
+            out[rows] = self.block(rows) @ beta
+
+        if self.index is None:
+            raw = slope / self.scale
+            np.matmul(self.x, raw, out=out)
+            out += (beta[0] if self.intercept else 0.0) - self.centre @ raw
+        else:
+            map_threads(fill, self._parts())
+        return out
+
+    def sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
+        """Sums of a row function of ``z_i' beta``: value, gradient (q,), Hessian (q, q).
+
+        `function(eta, rows)` gets the predictor of a block and the block's positions and returns the values,
+        first and second derivatives with respect to the predictor.
+        """
+
+        def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
+            value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
+            for small in _blocks(rows):
+                z = self.block(small)
+                f, d1, d2 = function(z @ beta, small)
+                value += float(f.sum())
+                gradient += d1 @ z
+                hessian += (z * d2[:, None]).T @ z
+            return value, gradient, hessian
+
+        pieces = map_threads(part, self._parts())
+        values, gradients, hessians = zip(*pieces, strict=True)
+        return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0)
+
+    def _parts(self) -> list[slice]:
+        workers = cores() if self.n * self.q >= _PARALLEL_FROM else 1
+        edges = np.linspace(0, self.n, workers + 1).astype(int)
+        return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    if x.flags.c_contiguous:
+        return x.take(at, axis=0)
+    # take() would first copy a column-major matrix whole.
+    out = np.empty((x.shape[1], len(at)))
+    for j in range(x.shape[1]):
+        x[:, j].take(at, out=out[j])
+    return out.T
+
+
+def _blocks(rows: slice) -> Iterator[slice]:
+    for start in range(rows.start, rows.stop, _BLOCK):
+        yield slice(start, min(start + _BLOCK, rows.stop))
