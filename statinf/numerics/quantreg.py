@@ -119,11 +119,12 @@ def solve_quantiles(
     scale = np.abs(X).max(axis=0)
     if not (scale > 0).all():
         raise DataError(f"column {int(np.argmin(scale))} of the regressors is zero in every row.")
-    if start is None:
-        start = np.zeros((Q, p)) if n <= p + 1 else approach(X, y, tau, w)
     pull = np.zeros((Q, p)) if pull is None else pull
-    solve = _solve_directly if n <= _DIRECT_ROWS else solve_in_band
-    out = solve(X, y, tau, w, pull, start)
+    if n <= _DIRECT_ROWS:
+        start = np.zeros((Q, p)) if n <= p + 1 else approach(X, y, tau, w, pull).coef if start is None else start
+        out = _solve_directly(X, y, tau, w, pull, start)
+    else:
+        out = solve_in_band(X, y, tau, w, pull, approach(X, y, tau, w, pull, start))
     if not out[3].all():
         raise ConvergenceError(
             f"{int((~out[3]).sum())} of {Q} quantile regressions have no certified solution: the levels "

@@ -23,8 +23,9 @@ def solve_in_band(X, y, tau, w, pull, start):
     parts = []
     for at in range(0, len(tau), size):
         q = slice(at, at + size)
-        group = _Group(X, y if y.ndim == 1 else y[q], tau[q], w if w is None or w.ndim == 1 else w[q], pull[q], start[q])
-        parts.append(group.solve())
+        yq, wq = (a if a is None or a.ndim == 1 else a[q] for a in (y, w))
+        group = _Group(X, yq, tau[q], wq, pull[q], start.coef[q])
+        parts.append(group.solve(start.undecided[q]))
     return tuple(np.concatenate(piece) for piece in zip(*parts, strict=True))
 
 
@@ -40,9 +41,9 @@ class _Group:
         self.rows: list[np.ndarray] = []
         self.pull = np.empty((self.Q, self.p))
 
-    def solve(self):
+    def solve(self, undecided):
         every = np.arange(self.Q)
-        wanted = min(self.n, int(12 * self.p + 1.2 * np.sqrt(self.n)))
+        wanted = np.minimum(self.n, 10 * self.p + 5 * undecided)
         self._open_band(every, wanted)
         basis = np.full((self.Q, self.p), -1)
         dual = np.full((self.Q, self.p), np.nan)
@@ -51,8 +52,8 @@ class _Group:
         for _ in range(_MOST_ROUNDS):
             lost = self._simplex(todo, basis, dual)
             if lost.any():
-                sizes = [4 * len(self.rows[q]) for q in todo[lost]]
-                self._widen(todo[lost], sizes)
+                sizes = np.array([4.0 * len(self.rows[q]) for q in todo[lost]])
+                self._open_band(todo[lost], np.minimum(sizes, self.n))
             wrong = self._check(todo[~lost])
             optimal[todo[~lost]] = ~wrong
             todo = np.concatenate([todo[lost], todo[~lost][wrong]])
@@ -71,20 +72,17 @@ class _Group:
     def _weight(self, q, rows):
         return 1.0 if self.w is None else self.w[rows] if self.w.ndim == 1 else self.w[q, rows]
 
-    def _open_band(self, problems, wanted: int) -> None:
-        """Take about `wanted` rows nearest to each start; sum up the others."""
+    def _open_band(self, problems, wanted) -> None:
+        """Take about `wanted` rows nearest to each problem's coefficients; sum up the others."""
         sample = np.random.default_rng(1).integers(0, self.n, min(self.n, 20_000)) if self.n > 20_000 else slice(None)
         near = np.abs(self._sampled_residual(problems, sample))
-        rank = min(near.shape[1] - 1, int(np.ceil(near.shape[1] * wanted / self.n)))
-        self._split(problems, np.partition(near, rank, axis=1)[:, rank])
+        rank = np.minimum(near.shape[1] - 1, np.ceil(near.shape[1] * wanted / self.n)).astype(int)
+        near.sort(axis=1)
+        self._split(problems, near[np.arange(len(near)), rank])
 
     def _sampled_residual(self, problems, sample):
         y = self.y[sample] if self.y.ndim == 1 else self.y[problems][:, sample]
         return y - self.coef[problems] @ self.X[sample].T
-
-    def _widen(self, problems, sizes) -> None:
-        for q, size in zip(problems, sizes, strict=True):
-            self._open_band(np.array([q]), min(size, self.n))
 
     def _split(self, problems, width) -> None:
         every = len(problems) == self.Q and self.Q > 1
