@@ -19,6 +19,8 @@ from statinf.numerics.quantreg_band import solve_in_band
 from statinf.numerics.quantreg_vertex import descend, nearest_basis
 
 _DIRECT_ROWS = 600
+_EXACT = 1e-14
+_UNEVEN = 100.0
 _DIRECT_BYTES = 128 * 2**20
 
 
@@ -116,9 +118,16 @@ def solve_quantiles(
     Q, (n, p) = len(tau), X.shape
     if n < p:
         raise DataError(f"{n} rows cannot determine {p} coefficients.")
-    scale = np.abs(X).max(axis=0)
+    scale = np.sqrt(np.einsum("ij,ij->j", X, X) / n)
     if not (scale > 0).all():
         raise DataError(f"column {int(np.argmin(scale))} of the regressors is zero in every row.")
+    if scale.max() > _UNEVEN * scale.min():
+        even = solve_quantiles(
+            X / scale, y, tau, w, pull=None if pull is None else pull / scale, start=None if start is None else start * scale
+        )
+        return even._replace(coef=even.coef / scale)
+    if pull is None and y.ndim == 1 and (exact := _perfect(X, y, w)) is not None:
+        return QuantileSolution(*(np.tile(part, (Q, 1)) for part in exact), np.ones(Q, bool))
     pull = np.zeros((Q, p)) if pull is None else pull
     if n <= _DIRECT_ROWS:
         start = np.zeros((Q, p)) if n <= p + 1 else approach(X, y, tau, w, pull).coef if start is None else start
@@ -131,6 +140,22 @@ def solve_quantiles(
             f"{np.unique(tau[~out[3]])[:5]} are too extreme for the rows of positive weight, or columns nearly collinear."
         )
     return QuantileSolution(*out)
+
+
+def _perfect(X, y, w):
+    """Coefficients, basis and dual of a fit that interpolates every row, or None; cheap where there is none."""
+    n, p = X.shape
+    rows = np.arange(n) if w is None else np.flatnonzero(w > 0)
+    if len(rows) < p:
+        raise DataError(f"{len(rows)} rows of positive weight cannot determine {p} coefficients.")
+    for some in (rows[: 2 * p + 20], rows):
+        coef, _, rank, _ = np.linalg.lstsq(X[some], y[some], rcond=None)
+        if np.abs(y[some] - X[some] @ coef).max() > _EXACT * np.abs(y[some]).max():
+            return None
+    if rank < p:
+        raise DataError("the regressors are not of full column rank on the rows of positive weight.")
+    basis, _ = nearest_basis(X[None, rows], np.zeros((1, len(rows))), np.ones((1, len(rows)), bool))
+    return coef[None], rows[basis], np.zeros((1, p))
 
 
 def _solve_directly(X, y, tau, w, pull, start):

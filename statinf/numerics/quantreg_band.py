@@ -12,7 +12,7 @@ from statinf.errors import DataError
 from statinf.numerics.quantreg_vertex import descend, nearest_basis
 
 _ROWS_AT_ONCE = 4096
-_MOST_ROUNDS = 40
+_MOST_ROUNDS = 500
 _BYTES = 96 * 2**20
 
 
@@ -40,6 +40,8 @@ class _Group:
         self.inside = np.zeros((self.Q, self.n), bool)
         self.rows: list[np.ndarray] = []
         self.pull = np.empty((self.Q, self.p))
+        self.edge = np.zeros((self.Q, self.p))
+        self.fall = np.zeros(self.Q)
 
     def solve(self, undecided):
         every = np.arange(self.Q)
@@ -51,9 +53,8 @@ class _Group:
         todo = every
         for _ in range(_MOST_ROUNDS):
             lost = self._simplex(todo, basis, dual)
-            if lost.any():
-                sizes = np.array([4.0 * len(self.rows[q]) for q in todo[lost]])
-                self._open_band(todo[lost], np.minimum(sizes, self.n))
+            for q in todo[lost]:
+                self._extend(q)
             wrong = self._check(todo[~lost])
             optimal[todo[~lost]] = ~wrong
             todo = np.concatenate([todo[lost], todo[~lost][wrong]])
@@ -127,6 +128,7 @@ class _Group:
     def _simplex(self, problems, basis, dual) -> np.ndarray:
         """Solve the bands; returns which problems need more rows."""
         index, X, y, w = self._gather(problems)
+        self.edge[problems] = 0.0
         if index.shape[1] < self.p:
             return np.ones(len(problems), bool)
         residual = y - (X @ self.coef[problems][:, :, None])[:, :, 0]
@@ -141,8 +143,9 @@ class _Group:
             got = descend(X[use], y[use], w[use], self.pull[problems[use]], self.tau[problems[use]], first[use])
             lost[use[~got.optimal]] = True
             fine = use[got.optimal]
+            self.coef[problems[use]] = got.coef
+            self.edge[problems[use]], self.fall[problems[use]] = got.edge, got.fall
             at = problems[fine]
-            self.coef[at] = got.coef[got.optimal]
             basis[at] = np.take_along_axis(index[fine], got.basis[got.optimal], axis=1)
             dual[at] = got.dual[got.optimal]
         return lost
@@ -162,11 +165,32 @@ class _Group:
             return wrong
         pairs = np.concatenate(hits)
         for k in np.unique(pairs[:, 0]):
-            number, rows = problems[k], pairs[pairs[:, 0] == k, 1]
-            psi = self.tau[number] - self.below[number, rows]
-            psi = psi * np.broadcast_to(self._weight(number, slice(None)), self.n)[rows]
-            self.pull[number] -= psi @ self.X[rows]
-            self.inside[number, rows] = True
-            self.rows[number] = np.concatenate([self.rows[number], rows])
+            self._admit(problems[k], pairs[pairs[:, 0] == k, 1])
             wrong[k] = True
         return wrong
+
+    def _admit(self, q, rows) -> None:
+        """Move rows into the band of problem q."""
+        psi = self.tau[q] - self.below[q, rows]
+        psi = psi * np.broadcast_to(self._weight(q, slice(None)), self.n)[rows]
+        self.pull[q] -= psi @ self.X[rows]
+        self.inside[q, rows] = True
+        self.rows[q] = np.concatenate([self.rows[q], rows])
+
+    def _extend(self, q) -> None:
+        """Admit the rows that stop an endless edge, or twice the band where there was no edge to follow."""
+        if not self.edge[q].any():
+            self._open_band(np.array([q]), min(self.n, 4 * len(self.rows[q]) + 4 * self.p))
+            return
+        residual = self._residual(q, slice(None))
+        along = self.X @ self.edge[q]
+        outside = ~self.inside[q]
+        ahead = np.flatnonzero(np.where(residual >= 0, along > 0, along < 0) & outside)
+        at = residual[ahead] / along[ahead]
+        order = np.argsort(at)
+        gain = np.broadcast_to(self._weight(q, slice(None)), self.n)[ahead] * np.abs(along[ahead])
+        needed = int(np.searchsorted(np.cumsum(gain[order]), -self.fall[q])) + 1
+        admitted = np.zeros(self.n, bool)
+        admitted[ahead[order[: 2 * needed + self.p]]] = True
+        admitted |= ((residual < 0) ^ self.below[q]) & outside
+        self._admit(q, np.flatnonzero(admitted))

@@ -14,16 +14,21 @@ from typing import NamedTuple
 import numpy as np
 
 _STEPS_PER_COLUMN = 200
+_LEAST_STEPS = 1000
+_STALL = 1e-13
+_PATIENCE = 3
 _DUAL_TOLERANCE = 1e-9
 _ROUNDING = 1e-14
-_TIE_BREAK = 1e-10
+_TIE_BREAK = 1e-11
 
 
 class Vertices(NamedTuple):
     """Vertices of a batch of Q problems.
 
     coef : (Q, p); basis : (Q, p) positions of the interpolated rows; dual : (Q, p) subgradients of the basic
-    rows, in [tau - 1, tau] at an optimum; optimal : (Q,) whether that certificate holds; steps : (Q,) counts.
+    rows, in [tau - 1, tau] at an optimum; optimal : (Q,) whether that certificate holds; steps : (Q,) counts;
+    edge : (Q, p) a direction without end along which the objective of an unbounded problem falls; fall : (Q,) its
+    slope there, zero elsewhere.
     """
 
     coef: np.ndarray
@@ -31,6 +36,8 @@ class Vertices(NamedTuple):
     dual: np.ndarray
     optimal: np.ndarray
     steps: np.ndarray
+    edge: np.ndarray
+    fall: np.ndarray
 
 
 @dataclass
@@ -45,6 +52,7 @@ class _Live:
     tau: np.ndarray
     basis: np.ndarray
     mass: np.ndarray
+    worth: np.ndarray
     stalled: np.ndarray
 
     def keep(self, mask: np.ndarray) -> _Live:
@@ -90,9 +98,11 @@ def descend(
     Q, M, p = X.shape
     final, dual = basis.copy(), np.full((Q, p), np.nan)
     optimal, steps = np.zeros(Q, bool), np.zeros(Q, np.intp)
+    edge, fall = np.zeros((Q, p)), np.zeros(Q)
     mass = np.matmul(w[:, None, :], np.abs(X))[:, 0] + np.abs(pull)
-    live = _Live(np.arange(Q), X, y, w, pull, tau, basis.copy(), mass, np.zeros(Q, np.intp))
-    for step in range(_STEPS_PER_COLUMN * p + M):
+    worth = _STALL * np.einsum("qm,qm->q", w, np.abs(y))
+    live = _Live(np.arange(Q), X, y, w, pull, tau, basis.copy(), mass, worth, np.zeros(Q, np.intp))
+    for step in range(_STEPS_PER_COLUMN * p + _LEAST_STEPS):
         price = _price(live)
         if price.optimal.any():
             at = live.number[price.optimal]
@@ -101,23 +111,25 @@ def descend(
             live, price = live.keep(~price.optimal), price.keep(~price.optimal)
             if not len(live.number):
                 break
-        enter, length = _line_search(live, price)
+        enter, length, left = _line_search(live, price)
         batch = np.arange(len(enter))
         live.basis[batch, price.leave] = np.where(enter >= 0, enter, live.basis[batch, price.leave])
-        live.stalled = np.where(length > 0, 0, live.stalled + 1)
+        live.stalled = np.where(-price.slope * length > live.worth, 0, live.stalled + 1)
         final[live.number], steps[live.number] = live.basis, step + 1
         if (enter < 0).any():  # unbounded: the caller must hand over more rows
+            endless = live.number[enter < 0]
+            edge[endless], fall[endless] = price.direction[enter < 0], left[enter < 0]
             live = live.keep(enter >= 0)
             if not len(live.number):
                 break
-        tied = live.stalled == p + 3
+        tied = live.stalled == _PATIENCE
         if tied.any():
             live.y = np.where(tied[:, None], _without_ties(live.y), live.y)
     rows = final[:, :, None]
     coef = np.linalg.solve(
         np.take_along_axis(X, rows, axis=1), np.take_along_axis(y, final, axis=1)[:, :, None]
     )[:, :, 0]
-    return Vertices(coef, final, dual, optimal, steps)
+    return Vertices(coef, final, dual, optimal, steps, edge, fall)
 
 
 def _price(live: _Live) -> _Price:
@@ -151,8 +163,8 @@ def _price(live: _Live) -> _Price:
     )
 
 
-def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray]:
-    """The row at which the objective stops falling along each edge (-1 if it never does), and the step there."""
+def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The row at which the objective stops falling along each edge (-1 if none), the step there, the last slope."""
     along = (live.X @ price.direction[:, :, None])[:, :, 0]
     residual = price.residual
     crosses = np.where(residual >= 0, along > 0, along < 0) & (live.w > 0)
@@ -166,9 +178,8 @@ def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray]:
     batch = np.arange(len(stop))
     bounded = climbed[batch, stop] >= -price.slope
     enter = order[batch, stop]
-    # A leaving row may come back as the only stop after crossing itself: its own kink is part of the slope.
     enter = np.where(bounded & np.isfinite(at[batch, enter]), enter, -1)
-    return enter, np.where(enter >= 0, at[batch, enter], 0.0)
+    return enter, np.where(enter >= 0, at[batch, enter], 0.0), price.slope + climbed[:, -1]
 
 
 def _without_ties(y: np.ndarray) -> np.ndarray:
@@ -176,8 +187,9 @@ def _without_ties(y: np.ndarray) -> np.ndarray:
 
     The basis that is optimal for the moved responses is optimal for the given ones.
     """
-    scale = np.abs(y).max(axis=1, keepdims=True)
-    return y + _TIE_BREAK * scale * np.random.default_rng(0).random(y.shape[1])
+    size = np.abs(y)
+    typical = np.median(size, axis=1, keepdims=True) + 1e-3 * size.max(axis=1, keepdims=True)
+    return y + _TIE_BREAK * (size + np.where(typical > 0, typical, 1.0)) * np.random.default_rng(0).random(y.shape[1])
 
 
 def nearest_basis(X: np.ndarray, residual: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
