@@ -126,7 +126,7 @@ def solve_quantiles(
             X / scale, y, tau, w, pull=None if pull is None else pull / scale, start=None if start is None else start * scale
         )
         return even._replace(coef=even.coef / scale)
-    if pull is None and y.ndim == 1 and (exact := _perfect(X, y, w)) is not None:
+    if pull is None and y.ndim == 1 and (w is None or w.ndim == 1) and (exact := _perfect(X, y, w)) is not None:
         return QuantileSolution(*(np.tile(part, (Q, 1)) for part in exact), np.ones(Q, bool))
     pull = np.zeros((Q, p)) if pull is None else pull
     if n <= _DIRECT_ROWS:

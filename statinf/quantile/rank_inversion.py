@@ -15,6 +15,8 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.quantreg import solve_quantiles
 from statinf.quantile.covariance import difference_densities
 
+_TIE_BREAK = 1e-11
+_SAME = 1e-8
 _FLOOR = np.finfo(float).eps ** (2 / 3)
 
 
@@ -36,6 +38,7 @@ def rank_intervals(X: np.ndarray, y: np.ndarray, tau: float, critical: float, *,
         Infinite where T never passes the critical value.
     """
     p = X.shape[1]
+    y = y + _TIE_BREAK * (np.abs(y) + np.abs(y).mean()) * np.random.default_rng(0).random(len(y))
     solved = solve_quantiles(X, y, np.array([tau]))
     density = None if iid else difference_densities(X, y, np.array([tau]), floor=_FLOOR, halve=False)[0]
     limits = np.empty((p, 2))
@@ -60,7 +63,8 @@ def _walk(X, y, tau, solved, j: int, sign: float, critical: float) -> float:
     dual = np.clip(solved.dual[0] + (1 - tau), 0.0, 1.0)
     residual = y - X @ coef
     residual[basis] = 0.0
-    reached, here, before = 0.0, coef[j], coef[j]
+    same = _SAME * (np.abs(coef[j]) + np.abs(y).mean() / np.abs(X[:, j]).mean())
+    inner, reached, here, before = 0.0, 0.0, coef[j], coef[j]
     for _ in range(10 * len(y) + 100):
         inverse = np.linalg.inv(X[basis])
         # The basic duals that keep the other columns' equations move along one line; T moves with it.
@@ -68,9 +72,7 @@ def _walk(X, y, tau, solved, j: int, sign: float, critical: float) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):
             room = np.where(line > 0, dual / line, np.where(line < 0, (dual - 1.0) / line, np.inf))
         leave = int(np.argmin(room))
-        inner, reached = reached, reached + room[leave]
-        if reached > critical:
-            return here if here == before else before + (here - before) * (critical - inner) / (reached - inner)
+        reached += room[leave]
         dual = np.clip(dual - room[leave] * line, 0.0, 1.0)
         direction = inverse[:, leave] * (sign / inverse[j, leave])
         along = X @ direction
@@ -78,7 +80,7 @@ def _walk(X, y, tau, solved, j: int, sign: float, critical: float) -> float:
         ahead[basis] = False
         rows = np.flatnonzero(ahead)
         if not len(rows):
-            return sign * np.inf
+            return _between(before, here, inner, reached, critical) if reached > critical else sign * np.inf
         steps = residual[rows] / along[rows]
         enter = rows[np.argmin(steps)]
         dual[leave] = 1.0 if residual[enter] > 0 else 0.0
@@ -86,5 +88,12 @@ def _walk(X, y, tau, solved, j: int, sign: float, critical: float) -> float:
         coef = np.linalg.solve(X[basis], y[basis])
         residual = residual - steps.min() * along
         residual[basis] = 0.0
-        before, here = here, coef[j]
+        if np.abs(coef[j] - here) > same:  # tied rows make one step of T
+            if reached > critical:
+                return _between(before, here, inner, reached, critical)
+            before, here, inner = here, coef[j], reached
     raise ConvergenceError("the rank test was not inverted: too many tied residuals; use a bootstrap for these intervals.")
+
+
+def _between(before: float, here: float, inner: float, outer: float, critical: float) -> float:
+    return before + (here - before) * (critical - inner) / (outer - inner)
