@@ -17,6 +17,7 @@ from scipy.stats import norm
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, one_of
 from statinf.numerics.quantreg import fit_quantiles
+from statinf.numerics.quantreg_classic import barrodale_roberts
 
 KINDS = ("iid", "nid", "ker", "uniform")
 BANDWIDTHS = ("hall-sheather", "bofinger")
@@ -104,7 +105,7 @@ def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheathe
     position = np.arange(zeros, min(h + zeros + 1, n))
     near = np.sort(residual[np.argsort(np.abs(residual), kind="stable")][position])
     line = np.column_stack([np.ones(len(position)), (position + 1) / (n - p)])
-    return float(fit_quantiles(line, near, 0.5)[0, 1])
+    return float(barrodale_roberts(line, near, 0.5)[1])
 
 
 def difference_densities(
