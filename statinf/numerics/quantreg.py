@@ -123,11 +123,17 @@ def solve_quantiles(
         raise DataError(f"column {int(np.argmin(scale))} of the regressors is zero in every row.")
     if scale.max() > _UNEVEN * scale.min():
         even = solve_quantiles(
-            X / scale, y, tau, w, pull=None if pull is None else pull / scale, start=None if start is None else start * scale
+            X / scale,
+            y,
+            tau,
+            w,
+            pull=None if pull is None else pull / scale,
+            start=None if start is None else start * scale,
         )
         return even._replace(coef=even.coef / scale)
     if pull is None and y.ndim == 1 and (w is None or w.ndim == 1) and (exact := _perfect(X, y, w)) is not None:
-        return QuantileSolution(*(np.tile(part, (Q, 1)) for part in exact), np.ones(Q, bool))
+        coef, basis, dual = (np.tile(part, (Q, 1)) for part in exact)
+        return QuantileSolution(coef, basis, dual, np.ones(Q, bool))
     pull = np.zeros((Q, p)) if pull is None else pull
     if n <= _DIRECT_ROWS:
         start = np.zeros((Q, p)) if n <= p + 1 else approach(X, y, tau, w, pull).coef if start is None else start

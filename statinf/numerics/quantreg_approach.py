@@ -32,8 +32,10 @@ class Start(NamedTuple):
 def approach(X, y, tau, w, pull, start=None) -> Start:
     """Coefficients near the solutions of `solve_quantiles`, whose arguments these are."""
     levels, which = np.unique(tau, return_inverse=True)
-    n, p = X.shape
-    rows = np.random.default_rng(0).permutation(n) if n <= _JACOBIAN_ROWS else _draw(n, max(_JACOBIAN_ROWS, n // _GROWTH))
+    n = len(X)
+    rows = (
+        np.random.default_rng(0).permutation(n) if n <= _JACOBIAN_ROWS else _draw(n, max(_JACOBIAN_ROWS, n // _GROWTH))
+    )
     Xs, ys = X[rows], (y if y.ndim == 1 else y[0])[rows]
     ws = None if w is None or w.ndim == 2 else w[rows]
     if start is None:

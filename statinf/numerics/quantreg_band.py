@@ -98,7 +98,7 @@ class _Group:
             psi[inside] = 0.0
             total += psi @ self.X[rows]
             self.below[q, rows], self.inside[q, rows] = below, inside
-            found.append(np.argwhere(inside) + [0, rows.start])
+            found.append(np.argwhere(inside) + np.array([0, rows.start]))
         self.pull[problems] = total + self.fixed[problems]
         pairs = np.concatenate(found)
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
@@ -160,7 +160,7 @@ class _Group:
         for rows in self._blocks():
             flipped = ((self._residual(q, rows) < 0) ^ self.below[q, rows]) & ~self.inside[q, rows]
             if flipped.any():
-                hits.append(np.argwhere(flipped) + [0, rows.start])
+                hits.append(np.argwhere(flipped) + np.array([0, rows.start]))
         if not hits:
             return wrong
         pairs = np.concatenate(hits)

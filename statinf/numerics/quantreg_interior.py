@@ -47,13 +47,14 @@ def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float 
     d = np.abs(r[0]).mean() or 1.0
     z, w = np.maximum(r, 0) + d, np.maximum(-r, 0) + d
     coef = np.empty((k, p))
-    live = np.arange(k)
+    live: np.ndarray = np.arange(k)
     for _ in range(_MOST_STEPS):
         total = np.einsum("kn,kn->k", z, x) + np.einsum("kn,kn->k", w, s)
         done = total < gap * n
         if done.any():
             coef[live[done]] = v[done]
-            live, x, s, v, z, w, total = (a[~done] for a in (live, x, s, v, z, w, total))
+            keep = ~done
+            live, x, s, v, z, w, total = live[keep], x[keep], s[keep], v[keep], z[keep], w[keep], total[keep]
             if not len(live):
                 break
         try:

@@ -91,7 +91,10 @@ def _solve(Z: np.ndarray, y: np.ndarray, taus: np.ndarray, w: np.ndarray) -> np.
     upper = csr_matrix(
         (
             np.concatenate([-np.ones(len(limit)), np.ones(len(limit))]),
-            (np.concatenate([limit[:, 0], limit[:, 0]]).astype(int), np.concatenate([limit[:, 1], limit[:, 2]]).astype(int)),
+            (
+                np.concatenate([limit[:, 0], limit[:, 0]]).astype(int),
+                np.concatenate([limit[:, 1], limit[:, 2]]).astype(int),
+            ),
         ),
         shape=(len(limit), columns),
     )

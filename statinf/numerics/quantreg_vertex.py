@@ -95,7 +95,7 @@ def descend(
     Vertices
         Not optimal where the objective is unbounded (too few rows beside the pull) or steps ran out.
     """
-    Q, M, p = X.shape
+    Q, p = len(X), X.shape[2]
     final, dual = basis.copy(), np.full((Q, p), np.nan)
     optimal, steps = np.zeros(Q, bool), np.zeros(Q, np.intp)
     edge, fall = np.zeros((Q, p)), np.zeros(Q)
@@ -126,9 +126,9 @@ def descend(
         if tied.any():
             live.y = np.where(tied[:, None], _without_ties(live.y), live.y)
     rows = final[:, :, None]
-    coef = np.linalg.solve(
-        np.take_along_axis(X, rows, axis=1), np.take_along_axis(y, final, axis=1)[:, :, None]
-    )[:, :, 0]
+    coef = np.linalg.solve(np.take_along_axis(X, rows, axis=1), np.take_along_axis(y, final, axis=1)[:, :, None])[
+        :, :, 0
+    ]
     return Vertices(coef, final, dual, optimal, steps, edge, fall)
 
 
@@ -159,7 +159,7 @@ def _price(live: _Live) -> _Price:
         leave,
         slope[batch, leave],
         sign[:, None] * inverse[batch, :, leave],
-        (slope >= -tolerance).all(axis=1),
+        np.asarray((slope >= -tolerance).all(axis=1)),
     )
 
 
@@ -207,7 +207,7 @@ def nearest_basis(X: np.ndarray, residual: np.ndarray, usable: np.ndarray) -> tu
     basis : (Q, p) row positions
     independent : (Q,) bool, whether p independent rows were found
     """
-    Q, M, p = X.shape
+    _, M, p = X.shape
     size = np.where(usable, np.abs(residual), np.inf)
     few = min(M, 4 * p + 8)
     near = np.argpartition(size, few - 1, axis=1)[:, :few]

@@ -31,14 +31,22 @@ def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
     names = [n for n in names if frame.loc[frame["term"] == n, "estimate"].notna().all()]
     wide = min(columns, len(names))
     tall = -(-len(names) // wide)
-    _, grid = plt.subplots(tall, wide, figsize=(3.4 * wide, 2.7 * tall), layout="constrained", squeeze=False, sharex=True)
+    _, grid = plt.subplots(
+        tall, wide, figsize=(3.4 * wide, 2.7 * tall), layout="constrained", squeeze=False, sharex=True
+    )
     for ax, name in zip(grid.flat, names, strict=False):
         one = frame[frame["term"] == name]
         new_axes(ax)
         if "band_low" in one:
-            ax.fill_between(one["tau"], one["band_low"], one["band_high"], color=SOFT, alpha=0.22, linewidth=0, label="uniform band")
-        ax.fill_between(one["tau"], one["conf_low"], one["conf_high"], color=PALETTE[0], alpha=0.32, linewidth=0, label="pointwise")
-        ax.plot(one["tau"], one["estimate"], color=INK, linewidth=1.5, marker="o" if len(one) < 25 else None, markersize=3)
+            ax.fill_between(
+                one["tau"], one["band_low"], one["band_high"], color=SOFT, alpha=0.22, linewidth=0, label="uniform band"
+            )
+        ax.fill_between(
+            one["tau"], one["conf_low"], one["conf_high"], color=PALETTE[0], alpha=0.32, linewidth=0, label="pointwise"
+        )
+        ax.plot(
+            one["tau"], one["estimate"], color=INK, linewidth=1.5, marker="o" if len(one) < 25 else None, markersize=3
+        )
         if one["conf_low"].min() <= 0 <= one["conf_high"].max():
             ax.axhline(0.0, color=ACCENT, linewidth=0.8, linestyle=(0, (4, 3)))
         ax.set_title(name, fontsize=10)
@@ -50,7 +58,9 @@ def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
     return grid
 
 
-def plot_lines(x: np.ndarray, y: np.ndarray, lines: np.ndarray, xlabel: str, ylabel: str, tau: np.ndarray, *, ax: Any = None) -> Any:
+def plot_lines(
+    x: np.ndarray, y: np.ndarray, lines: np.ndarray, xlabel: str, ylabel: str, tau: np.ndarray, *, ax: Any = None
+) -> Any:
     """Data with fitted quantile lines.
 
     Parameters
@@ -63,7 +73,9 @@ def plot_lines(x: np.ndarray, y: np.ndarray, lines: np.ndarray, xlabel: str, yla
     for t, line in zip(tau, lines[1:], strict=True):
         middle = abs(t - 0.5) < 1e-9
         ax.plot(lines[0], line, color=ACCENT if middle else PALETTE[0], linewidth=1.8 if middle else 1.1)
-        ax.annotate(f"{t:g}", (lines[0, 1], line[1]), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+        ax.annotate(
+            f"{t:g}", (lines[0, 1], line[1]), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+        )
     ax.set_xlabel(xlabel)
     ax.set_ylabel(ylabel)
     return ax

@@ -77,7 +77,9 @@ def inverse_hessians(
     residuals = y - coef @ X.T
     residuals[np.abs(residuals) < _ZERO * max(np.abs(y).max(), 1e-300)] = 0.0
     if n <= p or not residuals.any(axis=1).all():
-        raise NotIdentifiedError("the rows are fitted exactly, so that there is no density to estimate standard errors from.")
+        raise NotIdentifiedError(
+            "the rows are fitted exactly, so that there is no density to estimate standard errors from."
+        )
     if kind == "iid":
         gram = np.linalg.inv(X.T @ X)
         return np.stack([sparsity(r, t, p, rule) * gram for r, t in zip(residuals, tau, strict=True)])
@@ -109,7 +111,12 @@ def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheathe
 
 
 def difference_densities(
-    X: np.ndarray, y: np.ndarray, tau: np.ndarray, rule: str = "hall-sheather", floor: float = _SMALL_SPREAD, halve: bool = True
+    X: np.ndarray,
+    y: np.ndarray,
+    tau: np.ndarray,
+    rule: str = "hall-sheather",
+    floor: float = _SMALL_SPREAD,
+    halve: bool = True,
 ) -> np.ndarray:
     """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n)."""
     n = len(X)

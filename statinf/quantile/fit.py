@@ -77,7 +77,7 @@ class QuantileFit(Fit):
         return how.rows_of(made, self.coef)
 
     def _psi(self, rows: how.Rows) -> np.ndarray:
-        """tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
+        """Tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
         psi = self.tau[:, None] - (rows.y - rows.coef @ rows.X.T < 0)
         if self.basis is not None and self.dual is not None:
             np.put_along_axis(psi, self.basis, self.dual, axis=1)
@@ -149,7 +149,7 @@ class QuantileFit(Fit):
             seed, cluster, law and progress, as for every fit.
         """
         if kind in ("wild", "pwy"):
-            return how.special_bootstrap(self, replicas, kind, **options)
+            return how.special_bootstrap(self, replicas, kind, **options)  # type: ignore[return-value]
         return super().bootstrap(replicas, kind, **options)
 
     def lean(self) -> Self:
@@ -245,8 +245,21 @@ class QuantileFit(Fit):
             values = [format_number(numbers[c][i]) for c in ("estimate", "std_error", "statistic")]
             limits = f"[{format_number(numbers['conf_low'][i])}, {format_number(numbers['conf_high'][i])}]"
             lead = (f"{self.tau[i // p]:g}" if i % p == 0 else "", name) if many else (name,)
-            rows.append((*lead, *(("aliased", "", "", "", "") if aliased else (*values, format_p(numbers["p_value"][i]), limits))))
-        columns = (*(("tau",) if many else ()), "term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
+            rows.append(
+                (
+                    *lead,
+                    *(("aliased", "", "", "", "") if aliased else (*values, format_p(numbers["p_value"][i]), limits)),
+                )
+            )
+        columns = (
+            *(("tau",) if many else ()),
+            "term",
+            "estimate",
+            "std. error",
+            letter,
+            "p",
+            f"{100 * level:g}% interval",
+        )
         facts = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
         if not many:
             facts |= {"Check loss": float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
@@ -336,6 +349,7 @@ class QuantileFit(Fit):
         if self.recipe is None:
             raise DataError("this fit was made from arrays; it cannot be scored on a data frame.")
         rows = self.recipe.new_rows(newdata, response=True)
+        assert rows.response is not None
         values = np.column_stack([common.predictor(rows.parts["covariates"], b, rows.offset) for b in self.coef])
         values = values if noncrossing is None else monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
         return score_quantiles(rows.response, values, self.tau, kind=rows.kind)

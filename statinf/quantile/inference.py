@@ -31,7 +31,6 @@ BOOTSTRAPS = ("pairs", "bayesian", "multiplier", "wild", "pwy")
 _MANY_RANK_ROWS = 5000
 
 
-
 @dataclass(frozen=True)
 class Rows:
     """Rows of positive weight and columns that are not aliased.
@@ -92,7 +91,9 @@ def covariance_of(fit: QuantileFit, kind: Any) -> Covariance:
     made = fit._need_rows("standard errors")
     rows = rows_of(made, fit.coef)
     if len(rows.y) <= rows.X.shape[1] or not (fit.objective > 1e-12 * np.abs(rows.yw).sum()).all():
-        warnings.warn("the rows are fitted exactly: the coefficients have no standard errors.", NumericalWarning, stacklevel=4)
+        warnings.warn(
+            "the rows are fitted exactly: the coefficients have no standard errors.", NumericalWarning, stacklevel=4
+        )
         q = rows.coef.size
         return Covariance(np.full((q, q), np.nan), kind, "none: exact fit", fit.df_resid)
     if isinstance(kind, dict):
@@ -105,7 +106,10 @@ def covariance_of(fit: QuantileFit, kind: Any) -> Covariance:
     estimated = moments.adjustment is not None or moments.outside is not None
     if estimated and kind in ("nid", "ker"):
         return replace(covariance(moments, "HC0"), kind=kind, label=f"{kind}, weights estimated", df=fit.df_resid)
-    label = {"rank": "nid; limits by inversion of rank tests", "rank-iid": "iid; limits by inversion of rank tests"}.get(kind, name)
+    label: str = {
+        "rank": "nid; limits by inversion of rank tests",
+        "rank-iid": "iid; limits by inversion of rank tests",
+    }.get(kind, str(name))
     assert moments.model is not None
     return Covariance(moments.model, kind, label + (", weights taken as fixed" if estimated else ""), fit.df_resid)
 
@@ -154,14 +158,18 @@ def special_bootstrap(
     check_seed(seed)
     made = fit._need_rows("bootstrap draws")
     if getattr(made.weights_object, "derivative", None) is not None:
-        raise NotIdentifiedError(f"kind={kind!r} takes weights as known; use kind='multiplier', which re-estimates them.")
+        raise NotIdentifiedError(
+            f"kind={kind!r} takes weights as known; use kind='multiplier', which re-estimates them."
+        )
     rows = rows_of(made, fit.coef)
     name = cluster or (fit.cov.kind.get("cluster") if isinstance(fit.cov.kind, dict) else None)
     rng = generator(seed, 0)
     count = 0
     if name is not None:
         if kind == "wild" or not isinstance(name, str):
-            raise OptionError("clusters are resampled by kind='pwy', 'pairs', 'bayesian' or 'multiplier', one column at a time.")
+            raise OptionError(
+                "clusters are resampled by kind='pwy', 'pairs', 'bayesian' or 'multiplier', one column at a time."
+            )
         codes = np.unique(made.cluster_codes(name)[rows.used], return_inverse=True)[1]
         count = int(codes.max()) + 1
         made_draws = draws.cluster_replicas(
@@ -171,7 +179,9 @@ def special_bootstrap(
         made_draws = draws.gradient_replicas(rows.Xw, rows.yw, fit.tau, rows.coef, rng.random((replicas, len(rows.y))))
     else:
         inverse = fit._hessians(rows, "iid")
-        made_draws = draws.wild_replicas(rows.Xw, rows.yw, fit.tau, rows.coef, inverse, rng.random((replicas, len(rows.y))))
+        made_draws = draws.wild_replicas(
+            rows.Xw, rows.yw, fit.tau, rows.coef, inverse, rng.random((replicas, len(rows.y)))
+        )
     flat = made_draws.reshape(replicas, -1)
     result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(fit.moments().influence), clusters=count)
     return replace(fit, cov=Covariance(result.covariance, "bootstrap", result.label, fit.cov.df), draws=result)
@@ -180,7 +190,13 @@ def special_bootstrap(
 def equal_slopes(fit: QuantileFit, columns: Any) -> WaldTest:
     """See `QuantileFit.equal_slopes`."""
     names = [c for c, ok in zip(fit.columns, fit.estimable, strict=False) if ok]
-    wanted = [c for c in names if c != "Intercept"] if columns is None else [columns] if isinstance(columns, str) else list(columns)
+    wanted = (
+        [c for c in names if c != "Intercept"]
+        if columns is None
+        else [columns]
+        if isinstance(columns, str)
+        else list(columns)
+    )
     unknown = [c for c in wanted if c not in names]
     if unknown or not wanted or len(fit.tau) < 2:
         raise OptionError(f"equal slopes need at least two levels and regressors among {names}; got {columns!r}.")
@@ -201,7 +217,13 @@ def process(fit: QuantileFit, level: float, uniform: bool, seed: int) -> pd.Data
 
     low, high = fit._limits(level, None)
     k, p = len(fit.tau), len(fit.columns)
-    columns = {"tau": np.repeat(fit.tau, p), "term": list(fit.columns) * k, "estimate": fit.theta, "conf_low": low, "conf_high": high}
+    columns = {
+        "tau": np.repeat(fit.tau, p),
+        "term": list(fit.columns) * k,
+        "estimate": fit.theta,
+        "conf_low": low,
+        "conf_high": high,
+    }
     if uniform:
         critical = np.full(p, np.nan)
         position = np.cumsum(fit.estimable) - 1

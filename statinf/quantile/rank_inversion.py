@@ -92,7 +92,9 @@ def _walk(X, y, tau, solved, j: int, sign: float, critical: float) -> float:
             if reached > critical:
                 return _between(before, here, inner, reached, critical)
             before, here, inner = here, coef[j], reached
-    raise ConvergenceError("the rank test was not inverted: too many tied residuals; use a bootstrap for these intervals.")
+    raise ConvergenceError(
+        "the rank test was not inverted: too many tied residuals; use a bootstrap for these intervals."
+    )
 
 
 def _between(before: float, here: float, inner: float, outer: float, critical: float) -> float:

@@ -44,7 +44,8 @@ def gradient_replicas(X, y, tau, coef, uniforms) -> np.ndarray:
     uniforms : (R, n)
     """
     return np.stack(
-        [_solve(X, y, t, b, len(uniforms), pull=((uniforms < t) - t) @ X) for t, b in zip(tau, coef, strict=True)], axis=1
+        [_solve(X, y, t, b, len(uniforms), pull=((uniforms < t) - t) @ X) for t, b in zip(tau, coef, strict=True)],
+        axis=1,
     )
 
 

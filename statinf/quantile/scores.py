@@ -109,7 +109,11 @@ class QuantileScores(Result):
         import pandas as pd
 
         frame = pd.DataFrame(
-            {"level": self.interval_coverage.keys(), "coverage": self.interval_coverage.values(), "width": self.interval_width.values()}
+            {
+                "level": self.interval_coverage.keys(),
+                "coverage": self.interval_coverage.values(),
+                "width": self.interval_width.values(),
+            }
         )
         return to_caller(frame, self.kind)
 

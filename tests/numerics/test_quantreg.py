@@ -112,7 +112,9 @@ def test_replica_weights_equal_repeated_rows():
     start = np.tile(fit_quantiles(X, y, 0.3), (5, 1))
     out = solve_quantiles(X, y, np.full(5, 0.3), W, start=start)
     for coef, p in zip(out.coef, picks, strict=True):
-        assert loss(X[p], y[p], coef, 0.3) == pytest.approx(loss(X[p], y[p], fit_quantiles(X[p], y[p], 0.3)[0], 0.3), rel=1e-12)
+        assert loss(X[p], y[p], coef, 0.3) == pytest.approx(
+            loss(X[p], y[p], fit_quantiles(X[p], y[p], 0.3)[0], 0.3), rel=1e-12
+        )
 
 
 def test_linear_term_shifts_the_subgradient():
@@ -153,7 +155,7 @@ def test_bad_input_is_named():
     y = np.random.default_rng(0).standard_normal(30)
     with pytest.raises(DataError, match="full column rank"):
         fit_quantiles(X, y, 0.5)
-    with pytest.raises(DataError, match="30 rows|2 rows"):
+    with pytest.raises(DataError, match="2 rows"):
         fit_quantiles(X[:2], y[:2], 0.5)
     with pytest.raises(OptionError, match="strictly between"):
         fit_quantiles(X[:, :2], y, [0.5, 1.0])
@@ -164,4 +166,6 @@ def test_classic_simplex_reaches_the_same_objective():
     X = np.c_[np.ones(80), rng.standard_normal((80, 2))]
     for y in (rng.standard_normal(80), rng.poisson(2, 80).astype(float) + 0.5):
         for tau in (0.2, 0.5, 0.75):
-            assert loss(X, y, barrodale_roberts(X, y, tau), tau) == pytest.approx(loss(X, y, fit_quantiles(X, y, tau)[0], tau), rel=1e-10)
+            assert loss(X, y, barrodale_roberts(X, y, tau), tau) == pytest.approx(
+                loss(X, y, fit_quantiles(X, y, tau)[0], tau), rel=1e-10
+            )

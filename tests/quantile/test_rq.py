@@ -9,12 +9,18 @@ import pytest
 import statinf as si
 from statinf.errors import AliasedWarning, DataError, NotIdentifiedError, NumericalWarning, OptionError
 
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning"),
+    pytest.mark.filterwarnings("ignore::statinf.errors.DroppedRowsWarning"),
+]
 ENGEL = si.datasets.load("engel")
 
 
 def groups(n=400, seed=0):
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame({"x": rng.standard_normal(n), "g": rng.choice(["a", "b", "c"], n), "id": rng.integers(0, 40, n)})
+    frame = pd.DataFrame(
+        {"x": rng.standard_normal(n), "g": rng.choice(["a", "b", "c"], n), "id": rng.integers(0, 40, n)}
+    )
     frame["w"] = rng.exponential(size=n)
     frame["y"] = 1 + frame.x + (frame.g == "b") + (1 + 0.5 * frame.x.abs()) * rng.standard_normal(n)
     return frame
@@ -182,13 +188,13 @@ def test_aliased_columns_are_named():
 
 
 def test_refusals():
-    with pytest.raises(OptionError, match="tau=1.2 is outside"):
+    with pytest.raises(OptionError, match=r"tau=1\.2 is outside"):
         si.rq("foodexp ~ income", ENGEL, tau=[0.5, 1.2])
     with pytest.raises(OptionError, match="'nid'"):
         si.rq("foodexp ~ income", ENGEL, vcov="HC1")
     with pytest.raises(OptionError, match="bandwidth"):
         si.rq("foodexp ~ income", ENGEL, bandwidth="silverman")
-    with pytest.raises(DataError, match="negative|at least 0|positive"):
+    with pytest.raises(DataError, match="negative"):
         si.rq("foodexp ~ income", ENGEL, weights=-np.ones(235))
     with pytest.raises(OptionError, match="confidence"):
         si.rq("foodexp ~ income", ENGEL).predict(interval="prediction")
@@ -199,7 +205,6 @@ def test_refusals():
     assert fit.tau.tolist() == [0.1, 0.9]
 
 
-@pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 def test_edges():
     exact = si.rq("foodexp ~ income", ENGEL.head(2))
     assert np.isnan(exact.std_errors).all() and exact.df_resid == 0
@@ -218,6 +223,8 @@ def test_extreme_level_warns():
 
 
 def test_design_without_density_is_an_error_that_says_what_to_do():
-    frame = pd.DataFrame({"y": np.r_[np.zeros(150), np.arange(50.0)], "x": np.random.default_rng(1).standard_normal(200)})
+    frame = pd.DataFrame(
+        {"y": np.r_[np.zeros(150), np.arange(50.0)], "x": np.random.default_rng(1).standard_normal(200)}
+    )
     with pytest.raises(NotIdentifiedError, match="bootstrap"):
         si.rq("y ~ x", frame, tau=0.3)

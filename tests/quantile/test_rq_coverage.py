@@ -77,7 +77,10 @@ def test_uniform_band_covers_all_levels_at_once():
         process = si.rq("y ~ x", sample(r), tau=taus).process()
         rows = process[process.term == "x"]
         inside.append(
-            [((rows.band_low <= slopes) & (slopes <= rows.band_high)).all(), ((rows.conf_low <= slopes) & (slopes <= rows.conf_high)).all()]
+            [
+                ((rows.band_low <= slopes) & (slopes <= rows.band_high)).all(),
+                ((rows.conf_low <= slopes) & (slopes <= rows.conf_high)).all(),
+            ]
         )
     share = np.mean(inside, axis=0)
     assert share[0] >= band(count=80)[0] and share[1] < 0.85, share

@@ -86,7 +86,9 @@ def test_rank_inversion(name, kind, reference_law):
     for tau in TAUS:
         limits = rank_intervals(X, y, tau, critical, iid=kind == "iid")
         for side, end in enumerate(("low", "high")):
-            np.testing.assert_allclose(limits[:, side], reference(name, f"rank_{kind}_{reference_law}_{end}", tau), rtol=1e-6)
+            np.testing.assert_allclose(
+                limits[:, side], reference(name, f"rank_{kind}_{reference_law}_{end}", tau), rtol=1e-6
+            )
 
 
 def park_miller(count):
@@ -106,7 +108,11 @@ def test_bootstraps_on_fixed_draws(name, kind):
     if kind == "pwy":
         made = replicas.gradient_replicas(X, y, TAUS, coef, u)
     else:
-        weights = -np.log(u) if kind == "wxy" else np.stack([np.bincount(np.floor(n * r).astype(int), minlength=n) for r in u]).astype(float)
+        weights = (
+            -np.log(u)
+            if kind == "wxy"
+            else np.stack([np.bincount(np.floor(n * r).astype(int), minlength=n) for r in u]).astype(float)
+        )
         made = replicas.weighted_replicas(X, y, TAUS, coef, weights)
     # R solves pwy on barro by an interior point method whose last digits show in a few of its 100 draws.
     tolerance = 2e-4 if (name, kind) == ("barro", "pwy") else 1e-8
@@ -121,7 +127,9 @@ def test_cluster_bootstrap_on_fixed_draws():
     X, y, coef = arrays("engel")
     multipliers = replicas.mammen(park_miller(47 * 200).reshape(200, 47))
     psi = (y - X @ coef[2] < -1e-9) - 0.5
-    drawn = replicas.cluster_replicas(X, y, TAUS[2:3], made.coef[2:3], psi[None], np.repeat(np.arange(47), 5), multipliers)
+    drawn = replicas.cluster_replicas(
+        X, y, TAUS[2:3], made.coef[2:3], psi[None], np.repeat(np.arange(47), 5), multipliers
+    )
     np.testing.assert_allclose(drawn[:, 0].std(axis=0, ddof=1), expected, rtol=1e-6)
 
 
@@ -147,4 +155,6 @@ def test_confidence_limits_of_predictions():
 
 def test_nested_models():
     expected = numbers().loc[lambda r: r.what == "anova_nested_F", "value"].iloc[0]
-    assert si.rq("foodexp ~ income", si.datasets.load("engel")).test("income = 0").statistic == pytest.approx(expected, rel=1e-8)
+    assert si.rq("foodexp ~ income", si.datasets.load("engel")).test("income = 0").statistic == pytest.approx(
+        expected, rel=1e-8
+    )

@@ -61,7 +61,9 @@ def test_weighted_interval_score_is_the_interval_form():
 
 
 def test_published_numbers():
-    assert weighted_interval_score(np.array([0.7]), np.array([[-1.2, -0.4, 0.1, 0.9, 2.0]]), TAU)[0] == pytest.approx(0.314)
+    assert weighted_interval_score(np.array([0.7]), np.array([[-1.2, -0.4, 0.1, 0.9, 2.0]]), TAU)[0] == pytest.approx(
+        0.314
+    )
     # yardstick (R), weighted_interval_score: the mean of these two is 1.275
     q, levels = np.array([[1.0, 2, 3, 4], [8, 9, 10, 11]]), np.array([0.2, 0.4, 0.6, 0.8])
     assert weighted_interval_score(np.array([3.3, 7.1]), q, levels).mean() == pytest.approx(1.275)
