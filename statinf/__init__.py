@@ -20,6 +20,7 @@ _PUBLIC = {
     "joint": "statinf.results.derived",
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
+    "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
     "table": "statinf.results.side_by_side",
     "ConvergenceError": "statinf.errors",
