@@ -1,0 +1,104 @@
+"""Split conformal prediction: scores from a mean model, one threshold from held-out rows.
+
+Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018, arXiv 1604.04173); Papadopoulos et al. (2002). With
+exchangeable rows coverage is at least the level, and below level + 1/(n + 1) if scores are distinct, n being the
+number of calibration rows.
+
+Pure functions of predictions, for use without a formula; every threshold comes from `statinf.inference.conformal`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.conformal.score import Local
+from statinf.errors import DataError
+from statinf.learners import LocationScale, resolve
+from statinf.numerics.intervals import IntervalSets
+
+
+@dataclass(frozen=True)
+class Absolute:
+    """Score ``|y - mean|``; set ``mean +- q``."""
+
+    task = "mean"
+    tails = 1
+
+    def learner(self, model, level: float):
+        return resolve(model or "least_squares", "mean")
+
+    def local(self, fitted, X: np.ndarray, seed: int) -> Local:
+        return (fitted.predict(X),)
+
+    def score(self, local: Local, y: np.ndarray) -> np.ndarray:
+        out = y - local[0]
+        return np.abs(out, out=out)[:, None]
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        return IntervalSets.one_each(local[0] - q[:, 0], local[0] + q[:, 0])
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Score ``y - mean`` with one threshold a tail: intervals need not be symmetric about the mean.
+
+    `side` "upper" bounds the outcome from above only, "lower" from below only, "both" with half the miss rate in
+    each tail.
+    """
+
+    side: str = "both"
+    task = "mean"
+
+    @property
+    def tails(self) -> int:
+        return 2 if self.side == "both" else 1
+
+    def learner(self, model, level: float):
+        return resolve(model or "least_squares", "mean")
+
+    def local(self, fitted, X: np.ndarray, seed: int) -> Local:
+        return (fitted.predict(X),)
+
+    def score(self, local: Local, y: np.ndarray) -> np.ndarray:
+        error = y - local[0]
+        parts = {"both": (-error, error), "upper": (error,), "lower": (-error,)}
+        return np.column_stack(parts[self.side])
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        low = local[0] - q[:, 0] if self.side != "upper" else np.full(len(q), -np.inf)
+        high = local[0] + q[:, -1] if self.side != "lower" else np.full(len(q), np.inf)
+        return IntervalSets.one_each(low, high)
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """Score ``|y - mean| / scale`` with a fitted scale; set ``mean +- q scale`` (locally weighted)."""
+
+    task = "mean"
+    tails = 1
+
+    def learner(self, model, level: float):
+        """A learner that predicts a scale is used as it is; any other becomes the mean of a location-scale model."""
+        model = model or "least_squares"
+        if model in ("gaussian", "location_scale", "mdn"):
+            return resolve(model, "density")
+        if not isinstance(model, str) and not hasattr(model, "get_params"):
+            probe = getattr(model, "predicts_scale", False)
+            if probe:
+                return model
+        linear = model in ("least_squares", "ridge")
+        return LocationScale(mean=model, scale=model, held_out=not linear)
+
+    def local(self, fitted, X: np.ndarray, seed: int) -> Local:
+        return fitted.predict(X), fitted.predict_scale(X)
+
+    def score(self, local: Local, y: np.ndarray) -> np.ndarray:
+        if not (local[1] > 0).all():
+            raise DataError("The fitted scale is not positive at some calibration row; use another model of the scale.")
+        return (np.abs(y - local[0]) / local[1])[:, None]
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        half = local[1] * q[:, 0]
+        return IntervalSets.one_each(local[0] - half, local[0] + half)
