@@ -14,6 +14,7 @@ from scipy import linalg
 from statinf.errors import OptionError
 from statinf.learners.base import check_rows
 from statinf.learners.smoother import LinearSmoother
+from statinf.numerics.gram import fold_grams
 
 _WELL_CONDITIONED = 1e-6
 """Smallest ratio of eigenvalues of the scaled Gram matrix at which normal equations keep ten digits."""
@@ -153,14 +154,10 @@ def _fit_root(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float) -> tu
 def _fit_folds(X: np.ndarray, y: np.ndarray, folds: np.ndarray, w: np.ndarray, penalty: float) -> list[FittedLinear]:
     # Centring on all rows keeps the digits; each fold's own mean is taken out of its Gram matrix.
     centre, mean = np.average(X, axis=0, weights=w), np.average(y, weights=w)
-    rows = np.column_stack([np.ones(len(y)), X - centre, y - mean])
-    blocks = []
-    for k in range(int(folds.max()) + 1):
-        part = rows[folds == k]
-        blocks.append((part * w[folds == k][:, None]).T @ part)
-    total = np.sum(blocks, axis=0)
+    sums = fold_grams(np.column_stack([np.ones(len(y)), X - centre, y - mean]), np.zeros((len(y), 0)), folds, w)
+    total = sums.gram.sum(axis=0)
     fits = []
-    for k, block in enumerate(blocks):
+    for k, block in enumerate(sums.gram):
         rest = total - block
         shift = rest[0, 1:] / rest[0, 0]
         inner = rest[1:, 1:] - rest[0, 0] * np.outer(shift, shift)

@@ -137,3 +137,22 @@ def test_bad_input(rows):
         resolve(Ridge)
     with pytest.raises(OptionError, match="from 2 to"):
         fold_ids(10, 11)
+
+
+def test_linear_quantiles_minimise_the_check_loss(rows):
+    from scipy.optimize import linprog
+
+    from statinf.learners import LinearQuantile
+
+    X, y, w, new = rows
+    double = np.column_stack([X, X[:, 0] - X[:, 3]])
+    fitted = LinearQuantile().at_taus((0.1, 0.7)).fit(double, y, w)
+    Z = np.column_stack([np.ones(60), X])
+    for tau in (0.1, 0.7):
+        cost = np.concatenate([np.zeros(5), tau * w, (1 - tau) * w])
+        free = [(None, None)] * 5 + [(0, None)] * 120
+        best = linprog(cost, A_eq=np.hstack([Z, np.eye(60), -np.eye(60)]), b_eq=y, bounds=free, method="highs")
+        error = y - fitted.predict_quantiles(double, np.array([tau]))[:, 0]
+        assert np.sum(w * error * (tau - (error < 0))) == pytest.approx(best.fun, rel=1e-9)
+    with pytest.raises(OptionError, match="asked for"):
+        fitted.predict_quantiles(double, np.array([0.5]))
