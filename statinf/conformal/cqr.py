@@ -84,6 +84,9 @@ class CQR:
     def learner(self, model: Any, level: float) -> Any:
         return _AtTaus(resolve(model or "linear_quantile", "quantile"), self.taus(level))
 
+    def from_fitted(self, fitted: Any) -> Any:
+        raise OptionError("split=0 needs a fitted mean or density; quantile models are fitted here: give a share to split.")
+
     def local(self, fitted: QuantilePair, X: np.ndarray, seed: int) -> Local:
         ends = fitted.predict_quantiles(X)
         return (ends,) if self.variant in ("symmetric", "asymmetric") else (ends, *self.units(ends, fitted.least))
