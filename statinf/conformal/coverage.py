@@ -37,7 +37,13 @@ class Slab:
 
 
 def worst_slab(
-    covered: np.ndarray, X: np.ndarray, *, share: float = 0.1, directions: int = 500, search: float = 0.25, seed: int = 0
+    covered: np.ndarray,
+    X: np.ndarray,
+    *,
+    share: float = 0.1,
+    directions: int = 500,
+    search: float = 0.25,
+    seed: int = 0,
 ) -> Slab:
     """Worst-slab coverage of Cauchois, Gupta and Duchi (2021, arXiv 2004.10181).
 

@@ -67,7 +67,9 @@ class CQR:
 
     def __post_init__(self) -> None:
         if self.side != "both" and self.variant != "symmetric":
-            raise OptionError(f"side={self.side!r} has one quantile; variant={self.variant!r} needs two. Leave variant out.")
+            raise OptionError(
+                f"side={self.side!r} has one quantile; variant={self.variant!r} needs two. Leave variant out."
+            )
 
     @property
     def tails(self) -> int:
@@ -82,10 +84,12 @@ class CQR:
         return (ends[0], 0.5, ends[1]) if self.variant in ("m", "fraction") else ends
 
     def learner(self, model: Any, level: float) -> Any:
-        return _AtTaus(resolve(model or "linear_quantile", "quantile"), self.taus(level))
+        return _AtTaus(resolve("linear_quantile" if model is None else model, "quantile"), self.taus(level))
 
     def from_fitted(self, fitted: Any) -> Any:
-        raise OptionError("split=0 needs a fitted mean or density; quantile models are fitted here: give a share to split.")
+        raise OptionError(
+            "split=0 needs a fitted mean or density; quantile models are fitted here: give a share to split."
+        )
 
     def local(self, fitted: QuantilePair, X: np.ndarray, seed: int) -> Local:
         ends = fitted.predict_quantiles(X)

@@ -17,7 +17,7 @@ def draw(fit: Any, kind: str, data: Any, x: str | None, ax: Any, **options: Any)
     has_outcome = _has_outcome(fit, data)
     if kind == "coverage" and not has_outcome:
         raise DataError("A figure of coverage needs the recorded outcome in newdata.")
-    new, sets, able = fit._sets(data, None, response=has_outcome)
+    new, sets, able = fit._sets(data, None, response=has_outcome, warn=data is not fit.data)
     if kind == "size":
         return figures.plot_sizes(sets.length()[able], ax=ax, **options)
     name = x or _first_numeric(fit, data)
@@ -28,8 +28,14 @@ def draw(fit: Any, kind: str, data: Any, x: str | None, ax: Any, **options: Any)
         keep = use[sets.row]
         outcome = None if y is None else (values[use], y[use])
         return figures.plot_band(
-            values[sets.row[keep]], sets.lower[keep], sets.upper[keep], outcome=outcome,
-            xlabel=name, ylabel=fit.formula.split("~")[0].strip(), ax=ax, **options,
+            values[sets.row[keep]],
+            sets.lower[keep],
+            sets.upper[keep],
+            outcome=outcome,
+            xlabel=name,
+            ylabel=fit.formula.split("~")[0].strip(),
+            ax=ax,
+            **options,
         )
     assert y is not None
     use &= np.isfinite(y)

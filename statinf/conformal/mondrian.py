@@ -6,6 +6,7 @@ columns named by `groups=`; sets are infinite in groups with too few calibration
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,14 +46,24 @@ def find_groups(part: Matrix) -> tuple[Groups, np.ndarray]:
     part = part.without_intercept()
     distinct, codes = np.unique(part.values, axis=0, return_inverse=True)
     if len(distinct) > _MOST:
-        raise OptionError(f"The group part has {len(distinct)} distinct rows; group on fewer values, such as C(x) or I(x > 0).")
-    labels = tuple(", ".join(_label(name, value) for name, value in zip(part.names, row, strict=True) if value != 0.0) for row in distinct)
-    plain = tuple(label or "others" for label in labels)
-    return Groups(distinct, plain), codes.reshape(-1)
+        raise OptionError(
+            f"The group part has {len(distinct)} distinct rows; group on fewer values, such as C(x) or I(x > 0)."
+        )
+    # Dummies of later levels make larger rows: from the last to the first puts levels in their order.
+    distinct, codes = distinct[::-1], len(distinct) - 1 - codes.reshape(-1)
+    return Groups(distinct, tuple(_label(part.names, row) for row in distinct)), codes
 
 
-def _label(name: str, value: float) -> str:
-    return name if value == 1.0 else f"{name} = {value:g}"
+def _label(names: tuple[str, ...], row: np.ndarray) -> str:
+    """What a reader calls a group: "C(sex)[male]" equal to one is "sex = male"."""
+    said = []
+    for name, value in zip(names, row, strict=True):
+        if value == 0.0 and "[" in name:
+            continue
+        parts = [re.sub(r"^(?:C\((.+)\)|(.+?))\[(?:T\.)?(.*)\]$", r"\1\2 = \3", part) for part in name.split(":")]
+        text = ", ".join(parts)
+        said.append(text if value == 1.0 and "[" in name else f"{text} = {value:g}")
+    return ", ".join(said) or "others"
 
 
 def with_groups(formula: str, groups: str | Sequence[str] | None) -> str:

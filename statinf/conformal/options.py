@@ -59,7 +59,9 @@ def check_whole_sample(method: str, score: str | None, side: str, unused: dict[s
     _two_sided(side, f"method={method!r}")
     given = [name for name, value in unused.items() if value is not None]
     if given:
-        raise OptionError(f"{given[0]}= needs calibration rows that the model has not seen; use method='split' or 'cqr', not {method!r}.")
+        raise OptionError(
+            f"{given[0]}= needs calibration rows that the model has not seen; use method='split' or 'cqr', not {method!r}."
+        )
     if method == "full":
         return one_of("score", score or "absolute", FULL_SCORES)
     if score is not None:

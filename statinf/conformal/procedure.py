@@ -12,8 +12,9 @@ from statinf.backend import chunks
 from statinf.conformal import jackknife
 from statinf.conformal.cv_plus import fold_predictions, guaranteed_level
 from statinf.conformal.full import full_sets
-from statinf.inference.conformal import Calibration, quantile_rank, smallest_n
-from statinf.learners.crossfit import CrossFit, LeaveOneOut, leave_one_out
+from statinf.inference.conformal import Calibration, smallest_n
+from statinf.learners.crossfit import CrossFit, leave_one_out
+from statinf.learners.smoother import LinearSmoother
 from statinf.numerics.intervals import IntervalSets
 
 _ROWS_AT_ONCE = 1 << 16
@@ -52,13 +53,18 @@ class Split:
         found = getattr(self.fitted, "predict", None)
         return None if found is None else np.asarray(found(X), np.float64)
 
-    def sets(self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None) -> IntervalSets:
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
         """Sets at rows X (m, p), with density ratios and group numbers (m,) where calibration had them."""
         parts = []
         for part in chunks(len(X), _ROWS_AT_ONCE):
             local = self.score.local(self.fitted, X[part], self.seed)
             q = self.calibration.thresholds(
-                level, part.stop - part.start, None if ratio is None else ratio[part], None if groups is None else groups[part]
+                level,
+                part.stop - part.start,
+                None if ratio is None else ratio[part],
+                None if groups is None else groups[part],
             )
             parts.append(self.score.sets(local, q))
         return IntervalSets.concatenate(parts) if parts else _nothing()
@@ -76,6 +82,24 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Leverages:
+    """Leave-one-out fits in closed form, made from the rows when they are first needed."""
+
+    learner: Any
+    X: np.ndarray
+    y: np.ndarray
+
+    @cached_property
+    def smoother(self) -> LinearSmoother:
+        """The fit with its hat values."""
+        return self.learner.smoother(self.X, self.y)
+
+    def predict_without(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (m, N) of the fits that leave one row out."""
+        return self.smoother.predict_without(X)
+
+
+@dataclass(frozen=True)
 class LeaveOut:
     """Residuals of rows from fits that left them out, by one or by folds.
 
@@ -83,7 +107,7 @@ class LeaveOut:
     ----------
     full : object
         The fit on all rows.
-    source : LeaveOneOut or CrossFit
+    source : Leverages, LeaveOneOut or CrossFit
     variant : {"plus", "minmax", "base"}
     """
 
@@ -103,10 +127,14 @@ class LeaveOut:
         """The full fit's mean."""
         return self.full.predict(X)
 
-    def sets(self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None) -> IntervalSets:
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
         """Intervals at rows X (m, p)."""
         without = fold_predictions(self.source) if isinstance(self.source, CrossFit) else self.source.predict_without
-        return IntervalSets.one_each(*jackknife.intervals(self.full.predict, without, X, self.residuals, level, self.variant))
+        return IntervalSets.one_each(
+            *jackknife.intervals(self.full.predict, without, X, self.residuals, level, self.variant)
+        )
 
     def smallest(self, level: float) -> int:
         """Fewest rows at which sets are finite."""
@@ -116,10 +144,12 @@ class LeaveOut:
         """What theory says of coverage."""
         if self.variant == "base":
             return "none; about the level where leaving a row out hardly moves the fit"
-        if isinstance(self.source, LeaveOneOut):
+        if not isinstance(self.source, CrossFit):
             floor = max(0.0, 2 * level - 1) if self.variant == "plus" else level
             return f"at least {floor:g} for exchangeable rows{'; about the level in practice' if self.variant == 'plus' else ''}"
-        floor = max(0.0, guaranteed_level(self.n, len(self.source.fits), level) + (0.0 if self.variant == "plus" else 1 - level))
+        floor = max(
+            0.0, guaranteed_level(self.n, len(self.source.fits), level) + (0.0 if self.variant == "plus" else 1 - level)
+        )
         return f"at least {floor:.4g} for exchangeable rows; about the level in practice"
 
 
@@ -147,7 +177,9 @@ class Full:
         """The mean of the fit to the rows, without the new one."""
         return self.smoother.fitted.predict(X)
 
-    def sets(self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None) -> IntervalSets:
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
         """Sets at rows X (m, p)."""
         return full_sets(self.smoother, X, level, self.score)
 
@@ -160,15 +192,15 @@ class Full:
         return f"at least {level:g}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
 
 
-def leave_one_out_procedure(learner: Any, X: np.ndarray, y: np.ndarray, variant: str, seed: int, progress: bool | None) -> LeaveOut:
+def leave_one_out_procedure(
+    learner: Any, X: np.ndarray, y: np.ndarray, variant: str, seed: int, progress: bool | None
+) -> LeaveOut:
     """Jackknife procedures: by leverages where the learner allows, else by n refits."""
+    if hasattr(learner, "smoother"):
+        rows = Leverages(learner, X, y)
+        return LeaveOut(rows.smoother.fitted, rows, np.abs(rows.smoother.deletion), variant)
     loo = leave_one_out(learner, X, y, seed=seed, progress=progress)
     return LeaveOut(loo.fitted, loo, np.abs(loo.residuals), variant)
-
-
-def finite_rank(n: int, level: float) -> bool:
-    """Whether n rows give finite sets at a level."""
-    return quantile_rank(n, level) <= n
 
 
 def _nothing() -> IntervalSets:

@@ -63,9 +63,11 @@ class Conformal(Result):
         """Sets of new rows as arrays; rows that cannot be predicted have the empty set."""
         return self._sets(newdata, level)[1]
 
-    def _sets(self, newdata: Any, level: float | None, response: bool = False) -> tuple[NewRows, IntervalSets, np.ndarray]:
+    def _sets(
+        self, newdata: Any, level: float | None, response: bool = False, warn: bool = True
+    ) -> tuple[NewRows, IntervalSets, np.ndarray]:
         level = self.level if level is None else check_level(level)
-        new = self.recipe.new_rows(newdata, ("covariates",), response=response)
+        new = self.recipe.new_rows(newdata, ("covariates",), response=response, warn=warn)
         ok = np.flatnonzero(new.ok)
         ratio = None if self.ratio is None else self.ratio.at(newdata, ok)
         if ratio is not None and np.isnan(ratio).any():
@@ -79,7 +81,11 @@ class Conformal(Result):
             codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
             unseen = int((codes[ok] < 0).sum())
             if unseen:
-                warnings.warn(f"{unseen} rows are of a group without calibration rows; their sets are infinite.", StatinfWarning, stacklevel=4)
+                warnings.warn(
+                    f"{unseen} rows are of a group without calibration rows; their sets are infinite.",
+                    StatinfWarning,
+                    stacklevel=4,
+                )
             codes = codes[ok]
         X = np.ascontiguousarray(new.part("covariates").without_intercept().values[ok])
         made = self.procedure.sets(X, level, ratio, codes)
@@ -104,7 +110,7 @@ class Conformal(Result):
         -------
         data frame
             `estimate` (where the model has a mean), `lower`, `upper`: the ends of the smallest interval that holds the
-            set. Methods whose sets can be unions add `pieces`, `length` and `set`, a list of (lower, upper). Empty sets
+            set. Methods whose sets can be unions add `pieces`, `length` and `set`, a list of [lower, upper]. Empty sets
             have pieces 0 and no ends; rows that cannot be predicted are NaN.
 
         Examples
@@ -119,7 +125,7 @@ class Conformal(Result):
         import pandas as pd
 
         data = self._data(newdata)
-        new, sets, able = self._sets(data, level)
+        new, sets, able = self._sets(data, level, warn=newdata is not None)
         lower, upper = sets.hull()
         columns: dict[str, Any] = {}
         centre = self._centre(new)
@@ -129,7 +135,7 @@ class Conformal(Result):
         if self._unions:
             columns["pieces"] = np.where(able, sets.pieces, 0)
             columns["length"] = np.where(able, sets.length(), np.nan)
-            ends = list(zip(sets.lower.tolist(), sets.upper.tolist(), strict=True))
+            ends = np.column_stack([sets.lower, sets.upper]).tolist()
             cuts = np.searchsorted(sets.row, np.arange(new.n + 1))
             columns["set"] = pd.Series([ends[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], dtype=object)
         return to_caller(pd.DataFrame(columns), new.kind)
@@ -163,10 +169,12 @@ class Conformal(Result):
         """
         import pandas as pd
 
-        new, sets, _ = self._sets(self._data(newdata), level)
+        new, sets, _ = self._sets(self._data(newdata), level, warn=newdata is not None)
         first = np.flatnonzero(np.diff(sets.row, prepend=-1))
         piece = np.arange(len(sets.row)) - np.repeat(first, np.diff(np.append(first, len(sets.row))))
-        return to_caller(pd.DataFrame({"row": sets.row, "piece": piece, "lower": sets.lower, "upper": sets.upper}), new.kind)
+        return to_caller(
+            pd.DataFrame({"row": sets.row, "piece": piece, "lower": sets.lower, "upper": sets.upper}), new.kind
+        )
 
     def contains(self, newdata: Any, *, level: float | None = None) -> np.ndarray:
         """Whether each row's recorded outcome lies in its set (rows,) bool; False where either is missing."""
@@ -177,7 +185,13 @@ class Conformal(Result):
     # --- how often they cover -----------------------------------------------------------------------------
 
     def coverage(
-        self, newdata: Any, *, by: str | None = None, level: float | None = None, confidence: float = 0.95, slab: float | None = 0.1
+        self,
+        newdata: Any,
+        *,
+        by: str | None = None,
+        level: float | None = None,
+        confidence: float = 0.95,
+        slab: float | None = 0.1,
     ) -> Any:
         """Coverage of recorded outcomes that the fit has not seen, with binomial intervals.
 
@@ -219,7 +233,14 @@ class Conformal(Result):
             worst = worst_slab(covered, X, share=slab, seed=self.seed)
             inside = (worst.low <= X @ worst.direction) & (X @ worst.direction <= worst.high)
             low, high = _interval(worst.covered, worst.n, confidence)
-            row = {"group": [""], "n": [worst.n], "covered": [worst.covered], "coverage": [worst.coverage], "conf_low": [low], "conf_high": [high]}
+            row = {
+                "group": [""],
+                "n": [worst.n],
+                "covered": [worst.covered],
+                "coverage": [worst.coverage],
+                "conf_low": [low],
+                "conf_high": [high],
+            }
             parts.append(_rows("worst slab", row, [length[inside]]))
         return to_caller(pd.concat(parts, ignore_index=True), new.kind)
 
@@ -241,19 +262,33 @@ class Conformal(Result):
     def summary(self) -> Table:
         """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
         procedure = self.procedure
-        facts = [("Formula", self.formula), ("Rows", str(self.nobs)), ("Level", f"{self.level:g}"), ("Method", self.method)]
+        facts = [
+            ("Formula", self.formula),
+            ("Rows", str(self.nobs)),
+            ("Level", f"{self.level:g}"),
+            ("Method", self.method),
+        ]
         if isinstance(procedure, Split):
             facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
             columns, rows = self._threshold_rows(procedure)
         else:
-            columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), self._rank(procedure.n, self.level))]
+            columns, rows = (
+                ("threshold", "n", "rank"),
+                [("all rows", str(procedure.n), self._rank(procedure.n, self.level))],
+            )
         notes = [f"Coverage: {procedure.guarantee(self.level)}."]
         if isinstance(procedure, Split) and procedure.calibration.weights is not None:
             size = effective_size(procedure.calibration.weights)
             notes.append(f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows.")
-        elif isinstance(procedure, Split) and procedure.calibration.groups is None and procedure.calibration.scores.shape[1] == 1:
+        elif (
+            isinstance(procedure, Split)
+            and procedure.calibration.groups is None
+            and procedure.calibration.scores.shape[1] == 1
+        ):
             low, high = coverage_band(procedure.n, self.level, 1000)
-            notes.append(f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial).")
+            notes.append(
+                f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."
+            )
         if self.dropped:
             notes.append("Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + ".")
         if self.citation:
@@ -282,7 +317,9 @@ class Conformal(Result):
         k = quantile_rank(n, level)
         return f"{k} of {n}" if k <= n else "infinite"
 
-    def plot(self, kind: str = "band", *, newdata: Any = None, x: str | None = None, ax: Any = None, **options: Any) -> Any:
+    def plot(
+        self, kind: str = "band", *, newdata: Any = None, x: str | None = None, ax: Any = None, **options: Any
+    ) -> Any:
         """A figure; returns the matplotlib axes.
 
         Parameters
@@ -299,7 +336,9 @@ class Conformal(Result):
         from statinf.conformal.figures import draw
 
         if kind not in ("band", "size", "coverage"):
-            raise OptionError(f"plot kind={kind!r} is not known for '{self.method}'; choose 'band', 'size' or 'coverage'.")
+            raise OptionError(
+                f"plot kind={kind!r} is not known for '{self.method}'; choose 'band', 'size' or 'coverage'."
+            )
         return draw(self, kind, self._data(newdata), x, ax, **options)
 
     @property

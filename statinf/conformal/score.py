@@ -61,7 +61,7 @@ class _Checked:
 
 def density_learner(model: Any, method: str, why: str) -> Any:
     """The learner of a conditional law, a mixture density network by default, whose fit must have `method`."""
-    return _Checked(resolve(model or "mdn", "density"), method, why)
+    return _Checked(resolve("mdn" if model is None else model, "density"), method, why)
 
 
 def check_draws(draws: Any, n: int, size: int) -> np.ndarray:

@@ -88,7 +88,9 @@ def calibration_ratio(ratio: Ratio, d: Design, data: Any, rows: np.ndarray) -> n
     values = ratio.at(data, d.rows[rows])
     if np.isnan(values).any():
         first = int(d.rows[rows][np.isnan(values)][0])
-        raise DataError(f"The density ratio is missing at {int(np.isnan(values).sum())} calibration rows (first: row {first}).")
+        raise DataError(
+            f"The density ratio is missing at {int(np.isnan(values).sum())} calibration rows (first: row {first})."
+        )
     if not (values > 0).any():
         raise DataError("The density ratio is zero at every calibration row; source and target do not overlap.")
     return values

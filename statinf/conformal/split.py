@@ -15,7 +15,7 @@ import numpy as np
 
 from statinf.conformal.score import Local
 from statinf.errors import DataError
-from statinf.learners import LocationScale, resolve
+from statinf.learners import LeastSquares, LocationScale, Ridge, names, resolve
 from statinf.numerics.intervals import IntervalSets
 
 
@@ -27,7 +27,7 @@ class Absolute:
     tails = 1
 
     def learner(self, model, level: float):
-        return resolve(model or "least_squares", "mean")
+        return resolve("least_squares" if model is None else model, "mean")
 
     def local(self, fitted, X: np.ndarray, seed: int) -> Local:
         return (fitted.predict(X),)
@@ -56,7 +56,7 @@ class Signed:
         return 2 if self.side == "both" else 1
 
     def learner(self, model, level: float):
-        return resolve(model or "least_squares", "mean")
+        return resolve("least_squares" if model is None else model, "mean")
 
     def local(self, fitted, X: np.ndarray, seed: int) -> Local:
         return (fitted.predict(X),)
@@ -80,16 +80,13 @@ class Normalised:
     tails = 1
 
     def learner(self, model, level: float):
-        """A learner that predicts a scale is used as it is; any other becomes the mean of a location-scale model."""
-        model = model or "least_squares"
-        if model in ("gaussian", "location_scale", "mdn"):
-            return resolve(model, "density")
-        if not isinstance(model, str) and not hasattr(model, "get_params"):
-            probe = getattr(model, "predicts_scale", False)
-            if probe:
-                return model
-        linear = model in ("least_squares", "ridge")
-        return LocationScale(mean=model, scale=model, held_out=not linear)
+        """A learner that predicts a scale is used as it is; any other becomes both parts of a location-scale model."""
+        spec = "least_squares" if model is None else model
+        density = isinstance(spec, str) and spec in names("density")
+        learner = resolve(spec, "density" if density else "mean")
+        if getattr(learner, "predicts_scale", False):
+            return learner
+        return LocationScale(spec, spec, held_out=not isinstance(learner, LeastSquares | Ridge))
 
     def local(self, fitted, X: np.ndarray, seed: int) -> Local:
         return fitted.predict(X), fitted.predict_scale(X)

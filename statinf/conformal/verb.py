@@ -126,9 +126,15 @@ def conformal(
     one_of("method", method, names)
     check_level(level)
     if method == "mondrian" and groups is None and "|" not in formula:
-        raise OptionError("method='mondrian' needs groups: groups='column', or a second part 'outcome ~ covariates | column'.")
+        raise OptionError(
+            "method='mondrian' needs groups: groups='column', or a second part 'outcome ~ covariates | column'."
+        )
     d = design(
-        mondrian.with_groups(formula, groups), data, roles=("covariates", mondrian.ROLE), na_action=na_action, context=context
+        mondrian.with_groups(formula, groups),
+        data,
+        roles=("covariates", mondrian.ROLE),
+        na_action=na_action,
+        context=context,
     )
     if d.offset is not None:
         raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
@@ -137,11 +143,24 @@ def conformal(
     found, codes = mondrian.find_groups(part) if part is not None else (None, None)
     if method in LEAVE_OUT or method == "full":
         full_score = check_whole_sample(method, score, side, {"weights": weights, "groups": part, "adjust": adjust})
-        procedure = _whole_sample(method, full_score, resolve(model or "least_squares", "mean"), X, d.y, folds, seed, progress)
+        procedure = _whole_sample(
+            method,
+            full_score,
+            resolve("least_squares" if model is None else model, "mean"),
+            X,
+            d.y,
+            folds,
+            seed,
+            progress,
+        )
     else:
         rule = score_of(method, score, side, level, draws=draws, mass_draws=mass_draws, adjust=adjust)
         train = training_rows(split, d, seed)
-        fitted = rule.learner(model, level).fit(X[train], d.y[train], seed=seed) if train.any() else model_as_fitted(rule, model, level)
+        fitted = (
+            rule.learner(model, level).fit(X[train], d.y[train], seed=seed)
+            if train.any()
+            else model_as_fitted(rule, model, level)
+        )
         rest = np.flatnonzero(~train)
         scores = rule.score(rule.local(fitted, X[rest], seed), d.y[rest])
         values = None if ratio is None else calibration_ratio(ratio, d, data, rest)
@@ -150,13 +169,25 @@ def conformal(
     _warn_infinite(procedure, level, found)
     record = next(m for m in METHODS if m.name == method)
     return Conformal(
-        method=method, formula=formula, citation=f"{record.paper}{f', arXiv {record.arxiv}' if record.arxiv else ''}", nobs=d.n,
-        level=float(level), procedure=procedure, recipe=d.recipe, kind=d.kind, dropped=dict(d.dropped), groups=found, ratio=ratio,
-        seed=seed, data=data,
+        method=method,
+        formula=formula,
+        citation=f"{record.paper}{f', arXiv {record.arxiv}' if record.arxiv else ''}",
+        nobs=d.n,
+        level=float(level),
+        procedure=procedure,
+        recipe=d.recipe,
+        kind=d.kind,
+        dropped=dict(d.dropped),
+        groups=found,
+        ratio=ratio,
+        seed=seed,
+        data=data,
     )
 
 
-def _whole_sample(method: str, score: str, learner: Any, X: np.ndarray, y: np.ndarray, folds: Any, seed: int, progress: bool | None) -> Any:
+def _whole_sample(
+    method: str, score: str, learner: Any, X: np.ndarray, y: np.ndarray, folds: Any, seed: int, progress: bool | None
+) -> Any:
     if method == "full":
         if not hasattr(learner, "smoother"):
             raise OptionError(
@@ -183,10 +214,14 @@ def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:
     if isinstance(split, int | float | np.number):
         share = float(split)
         if not 0.0 <= share < 1.0:
-            raise OptionError(f"split={split!r} is the share of rows that the model is fitted to; it must be in [0, 1).")
-        count = int(round(share * d.n))
+            raise OptionError(
+                f"split={split!r} is the share of rows that the model is fitted to; it must be in [0, 1)."
+            )
+        count = round(share * d.n)
         if share > 0.0 and not 1 <= count < d.n:
-            raise DataError(f"{d.n} rows cannot be split into training and calibration rows; use method='jackknife+' or 'full'.")
+            raise DataError(
+                f"{d.n} rows cannot be split into training and calibration rows; use method='jackknife+' or 'full'."
+            )
         train = np.zeros(d.n, bool)
         train[generator(seed, 17).permutation(d.n)[:count]] = True
         return train
@@ -195,10 +230,14 @@ def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:
     else:
         values = np.asarray(split)
         if values.shape != (d.n_total,):
-            raise OptionError(f"split has shape {values.shape}; give one value a row of the data, shape ({d.n_total},).")
+            raise OptionError(
+                f"split has shape {values.shape}; give one value a row of the data, shape ({d.n_total},)."
+            )
         values = values[d.rows]
     if not np.isin(values, (0, 1)).all():
-        raise OptionError("split must hold true and false (or 1 and 0) only: true for the rows that the model is fitted to.")
+        raise OptionError(
+            "split must hold true and false (or 1 and 0) only: true for the rows that the model is fitted to."
+        )
     train = values.astype(bool)
     if train.all():
         raise OptionError("split leaves no row to calibrate on; some rows must be false.")
@@ -216,7 +255,9 @@ def model_as_fitted(rule: Any, model: Any, level: float) -> Any:
     from statinf.learners.sklearn import FittedSklearn
 
     if model is None or isinstance(model, str) or not (hasattr(model, "predict") or hasattr(model, "sample")):
-        raise OptionError("split=0 calibrates on every row: give model= an object that is fitted already and has predict.")
+        raise OptionError(
+            "split=0 calibrates on every row: give model= an object that is fitted already and has predict."
+        )
     fitted = FittedSklearn(model) if hasattr(model, "get_params") else model
     return rule.from_fitted(fitted) if hasattr(rule, "from_fitted") else fitted
 
@@ -229,7 +270,8 @@ def _warn_infinite(procedure: Split | LeaveOut | Full, level: float, groups: Any
             kind = "calibration rows" if isinstance(procedure, Split) else "rows"
             warnings.warn(
                 f"Every set is infinite: {procedure.n} {kind} are too few at level {level:g}; at least {needed} are needed.",
-                StatinfWarning, stacklevel=3,
+                StatinfWarning,
+                stacklevel=3,
             )
         return
     counts = np.bincount(codes, minlength=len(groups.labels))
@@ -239,5 +281,6 @@ def _warn_infinite(procedure: Split | LeaveOut | Full, level: float, groups: Any
         warnings.warn(
             f"Sets are infinite in {len(small)} groups with fewer than {needed} calibration rows, which level {level:g} "
             f"needs: {shown}.",
-            StatinfWarning, stacklevel=3,
+            StatinfWarning,
+            stacklevel=3,
         )

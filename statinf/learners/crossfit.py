@@ -13,7 +13,9 @@ from statinf.errors import DataError, OptionError
 from statinf.learners.smoother import LinearSmoother
 
 
-def fold_ids(n: int, folds: int | Sequence[Any] | np.ndarray = 5, *, seed: int = 0, strata: np.ndarray | None = None) -> np.ndarray:
+def fold_ids(
+    n: int, folds: int | Sequence[Any] | np.ndarray = 5, *, seed: int = 0, strata: np.ndarray | None = None
+) -> np.ndarray:
     """Fold numbers 0..K-1 of n rows.
 
     Parameters
@@ -39,7 +41,9 @@ def fold_ids(n: int, folds: int | Sequence[Any] | np.ndarray = 5, *, seed: int =
             raise OptionError("folds holds one label only; at least two folds are needed.")
         return codes
     if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
-        raise OptionError(f"folds={folds!r} must be a whole number from 2 to the number of rows, {n}, or an array of labels.")
+        raise OptionError(
+            f"folds={folds!r} must be a whole number from 2 to the number of rows, {n}, or an array of labels."
+        )
     random = generator(seed, 11)
     order = random.permutation(n)
     if strata is not None:
@@ -68,7 +72,13 @@ class CrossFit:
 
 
 def fit_folds(
-    learner: Any, X: np.ndarray, y: np.ndarray, folds: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0,
+    learner: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    folds: np.ndarray,
+    w: np.ndarray | None = None,
+    *,
+    seed: int = 0,
     progress: bool | None = None,
 ) -> list[Any]:
     """One fit a fold, each without that fold's rows; in one pass where the learner has `fit_folds`."""
@@ -83,8 +93,15 @@ def fit_folds(
 
 
 def crossfit(
-    learner: Any, X: np.ndarray, y: np.ndarray, folds: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0,
-    method: str = "predict", progress: bool | None = None,
+    learner: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    folds: np.ndarray,
+    w: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    method: str = "predict",
+    progress: bool | None = None,
 ) -> CrossFit:
     """Fit on all folds but one and predict the one left out, for each fold.
 
@@ -143,7 +160,13 @@ class LeaveOneOut:
 
 
 def leave_one_out(
-    learner: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0, progress: bool | None = None
+    learner: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    progress: bool | None = None,
 ) -> LeaveOneOut:
     """Leave each row out in turn: by leverages where the learner is a linear smoother, else by refits."""
     if hasattr(learner, "smoother"):

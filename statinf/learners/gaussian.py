@@ -7,6 +7,7 @@ weighted least squares for the mean with Fisher scoring for the log scale (Harve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -57,6 +58,8 @@ class GaussianLocationScale:
     iterations : int
         At most; `ConvergenceError` beyond.
     """
+
+    predicts_scale: ClassVar[bool] = True
 
     tolerance: float = 1e-12
     iterations: int = 200

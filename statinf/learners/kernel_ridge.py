@@ -112,7 +112,9 @@ class KernelRidge:
 
         def own(Z: np.ndarray) -> np.ndarray:
             k = kernel(Z, X)
-            prior = np.array([kernel(z[None], z[None])[0, 0] for z in Z]) if self.kernel == "linear" else np.ones(len(Z))
+            prior = (
+                np.array([kernel(z[None], z[None])[0, 0] for z in Z]) if self.kernel == "linear" else np.ones(len(Z))
+            )
             explained = np.einsum("ij,ji->i", k, linalg.cho_solve(factor, k.T))
             return (prior - explained + np.square(1.0 - k @ ones) / total) / self.penalty
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class LocationScale:
         Whether residuals come from five-fold cross-fitting, which a flexible mean needs: its residuals on
         the rows it was fitted to are too small. A linear mean does without.
     """
+
+    predicts_scale: ClassVar[bool] = True
 
     mean: Any = "least_squares"
     scale: Any = "least_squares"

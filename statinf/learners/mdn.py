@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import softmax
@@ -42,7 +42,20 @@ def _loss(params: Any, X: Any, y: Any, w: Any, components: int) -> Any:
 
 
 @partial(kernel, static=("components", "epochs", "batch"))
-def _train(start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, rate: Any, decay: Any, *, components: int, epochs: int, batch: int) -> Any:
+def _train(
+    start: Any,
+    X: Any,
+    y: Any,
+    w: Any,
+    held: Any,
+    seed: Any,
+    rate: Any,
+    decay: Any,
+    *,
+    components: int,
+    epochs: int,
+    batch: int,
+) -> Any:
     """Parameters of the best epoch, its held-out loss, and both losses by epoch."""
     import jax
     import jax.numpy as jnp
@@ -148,6 +161,8 @@ class MixtureDensityNetwork:
         Weight decay.
     """
 
+    predicts_scale: ClassVar[bool] = True
+
     components: int = 10
     hidden: tuple[int, ...] = (64, 64)
     epochs: int = 200
@@ -156,7 +171,11 @@ class MixtureDensityNetwork:
     decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        whole = {"components": self.components, "epochs": self.epochs, **{f"hidden[{i}]": h for i, h in enumerate(self.hidden)}}
+        whole = {
+            "components": self.components,
+            "epochs": self.epochs,
+            **{f"hidden[{i}]": h for i, h in enumerate(self.hidden)},
+        }
         for name, value in whole.items():
             if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
                 raise OptionError(f"{name}={value!r} must be a whole number of at least 1.")
@@ -165,7 +184,9 @@ class MixtureDensityNetwork:
         if not self.rate > 0:
             raise OptionError(f"rate={self.rate!r} must be positive.")
 
-    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedMixtureDensityNetwork:
+    def fit(
+        self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0
+    ) -> FittedMixtureDensityNetwork:
         """Train on X (n, p), y (n,), weights (n,); the seed draws the start, the batches and the held-out rows.
 
         Raises
@@ -193,12 +214,22 @@ class MixtureDensityNetwork:
         unit = w / w.mean()
         start = self._start(X.shape[1], random)
         best, value, history = _train(
-            start, rows, outcome, pad_axis(unit * ~held, length), pad_axis(unit * held, length), seed,
-            np.float64(self.rate), np.float64(self.decay),
-            components=self.components, epochs=self.epochs, batch=self.batch,
+            start,
+            rows,
+            outcome,
+            pad_axis(unit * ~held, length),
+            pad_axis(unit * held, length),
+            seed,
+            np.float64(self.rate),
+            np.float64(self.decay),
+            components=self.components,
+            epochs=self.epochs,
+            batch=self.batch,
         )
         if not np.isfinite(value):
-            raise ConvergenceError(f"The density network's loss is not finite at rate={self.rate:g}; try rate={self.rate / 10:g}.")
+            raise ConvergenceError(
+                f"The density network's loss is not finite at rate={self.rate:g}; try rate={self.rate / 10:g}."
+            )
         layers = tuple((np.asarray(matrix), np.asarray(bias)) for matrix, bias in best)
         return FittedMixtureDensityNetwork(
             layers, self.components, centre, spread, location, scale, np.column_stack(history)
@@ -208,7 +239,8 @@ class MixtureDensityNetwork:
         """Random layers; the components' means spread over the outcome's range, their scales below it."""
         sizes = (columns, *self.hidden, 3 * self.components)
         layers = [
-            (random.standard_normal((a, b)) / np.sqrt(max(a, 1)), np.zeros(b)) for a, b in zip(sizes, sizes[1:], strict=False)
+            (random.standard_normal((a, b)) / np.sqrt(max(a, 1)), np.zeros(b))
+            for a, b in zip(sizes, sizes[1:], strict=False)
         ]
         matrix, bias = layers[-1]
         K = self.components

@@ -88,12 +88,16 @@ class SklearnLearner:
             parts = tuple(self._clone(seed, self._quantile_option(t)).fit(X, y, **options) for t in self.taus)
             return FittedSklearnQuantiles(np.asarray(self.taus), parts)
         if self.task == "density":
-            raise OptionError(f"{type(self.estimator).__name__} has no conditional density; use "
-                              "LocationScale(mean=estimator, scale=estimator) from statinf.learners, 'gaussian' or 'mdn'.")
+            raise OptionError(
+                f"{type(self.estimator).__name__} has no conditional density; use "
+                "LocationScale(mean=estimator, scale=estimator) from statinf.learners, 'gaussian' or 'mdn'."
+            )
         if hasattr(self.estimator, "predict_proba"):
             return FittedSklearnClassifier(self._clone(seed, {}).fit(X, y, **options))
         if self.task == "probability":
-            raise OptionError(f"{type(self.estimator).__name__} has no predict_proba; a probability needs a classifier.")
+            raise OptionError(
+                f"{type(self.estimator).__name__} has no predict_proba; a probability needs a classifier."
+            )
         return FittedSklearn(self._clone(seed, {}).fit(X, y, **options))
 
     def _clone(self, seed: int, options: dict[str, float]) -> Any:

@@ -65,7 +65,9 @@ def split_coverage(score, fitted, n, level, discrete=False):
     old = np.tile(np.arange(n + NEW) < n, REPLICATIONS)
     made = score.score(local, y.ravel()).reshape(REPLICATIONS, n + NEW, -1)
     q = np.concatenate([Calibration(s[:n]).thresholds(level, NEW) for s in made])
-    shares = score.sets(tuple(a[~old] for a in local), q).contains(y[:, n:].ravel()).reshape(REPLICATIONS, NEW).mean(axis=1)
+    shares = (
+        score.sets(tuple(a[~old] for a in local), q).contains(y[:, n:].ravel()).reshape(REPLICATIONS, NEW).mean(axis=1)
+    )
     return shares.mean(), shares.std(ddof=1) / np.sqrt(REPLICATIONS)
 
 
@@ -76,7 +78,9 @@ def scores(level):
 
     plain = [Absolute(), Signed(), Signed("upper"), Signed("lower"), Normalised(), PCP(20), CP2PCP(level, 20, 40)]
     plain += [CP2PCP(level, 20, 40, "difference"), CP2HPD(level), CP2HPD(level, "difference"), CP2HPD(level, "none")]
-    variants = [cqr(v) for v in ("symmetric", "asymmetric", "m", "r", "fraction")] + [cqr("symmetric", s) for s in ("upper", "lower")]
+    variants = [cqr(v) for v in ("symmetric", "asymmetric", "m", "r", "fraction")] + [
+        cqr("symmetric", s) for s in ("upper", "lower")
+    ]
     return [(s, Wrong()) for s in plain] + variants
 
 
@@ -136,7 +140,9 @@ def test_cv_plus():
 
     def sets(X, y, new):
         cross = crossfit(Ridge(1.0), X, y, fold_ids(n, K, seed=1))
-        return IntervalSets.one_each(*cv_intervals(cross.fits[0], cross, np.abs(y - cross.predictions), new, level, "plus"))
+        return IntervalSets.one_each(
+            *cv_intervals(cross.fits[0], cross, np.abs(y - cross.predictions), new, level, "plus")
+        )
 
     mean, error = whole_sample_coverage(sets, n, 4)
     assert mean > guaranteed_level(n, K, level) - 4 * error
@@ -147,7 +153,9 @@ def test_cv_plus():
 @pytest.mark.parametrize("discrete", [False, True])
 def test_full(score, discrete):
     n, level = 24, 0.8
-    mean, error = whole_sample_coverage(lambda X, y, new: full_sets(Ridge(0.5).smoother(X, y), new, level, score), n, 4, discrete)
+    mean, error = whole_sample_coverage(
+        lambda X, y, new: full_sets(Ridge(0.5).smoother(X, y), new, level, score), n, 4, discrete
+    )
     assert mean > level - 4 * error
     if not discrete:
         assert mean < level + 1 / (n + 1) + 4 * error

@@ -21,9 +21,9 @@ from statinf.inference.conformal import Calibration, threshold, weighted_thresho
 from statinf.learners import LeastSquares, Ridge, crossfit, leave_one_out
 from statinf.numerics.intervals import IntervalSets
 
-I = np.arange(1, 21)
-X = (I / 10)[:, None]
-Y = 1 + 2 * X[:, 0] + ((7 * I % 11) - 5) / 5
+INDEX = np.arange(1, 21)
+X = (INDEX / 10)[:, None]
+Y = 1 + 2 * X[:, 0] + ((7 * INDEX % 11) - 5) / 5
 NEW = np.array([[1.05], [3.0]])
 LEVEL = 0.8
 
@@ -44,7 +44,7 @@ def run(score, fitted, cal, level=LEVEL):
     ],
 )
 def test_split(score, expected):
-    train = I % 2 == 1
+    train = INDEX % 2 == 1
     fitted = LeastSquares().fit(X[train], Y[train])
     np.testing.assert_allclose(run(score, fitted, ~train), expected, atol=1e-11)
 
@@ -71,7 +71,7 @@ def test_jackknife(variant, expected):
     ],
 )
 def test_cross_validation_plus(variant, expected):
-    cross = crossfit(LeastSquares(), X, Y, (I - 1) % 4)
+    cross = crossfit(LeastSquares(), X, Y, (INDEX - 1) % 4)
     got = cv_intervals(LeastSquares().fit(X, Y), cross, np.abs(Y - cross.predictions), NEW, LEVEL, variant)
     np.testing.assert_allclose(np.column_stack(got), expected, atol=1e-11)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pytest
 from crepes import ConformalRegressor
-from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor, JackknifeAfterBootstrapRegressor, SplitConformalRegressor
+from mapie.regression import (
+    ConformalizedQuantileRegressor,
+    CrossConformalRegressor,
+    SplitConformalRegressor,
+)
 from scipy import stats
 from sklearn.linear_model import LinearRegression, QuantileRegressor
 from sklearn.linear_model import Ridge as SkRidge
-from sklearn.model_selection import PredefinedSplit, LeaveOneOut
+from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 
 from statinf.conformal.cp2_hpd import CP2HPD
 from statinf.conformal.cqr import CQR, QuantilePair
@@ -20,7 +22,16 @@ from statinf.conformal.full import full_sets
 from statinf.conformal.jackknife import intervals
 from statinf.conformal.split import Absolute, Normalised
 from statinf.inference.conformal import Calibration
-from statinf.learners import GaussianLocationScale, KernelRidge, LeastSquares, Ridge, crossfit, fold_ids, leave_one_out, resolve
+from statinf.learners import (
+    GaussianLocationScale,
+    KernelRidge,
+    LeastSquares,
+    Ridge,
+    crossfit,
+    fold_ids,
+    leave_one_out,
+    resolve,
+)
 from statinf.numerics.highest_density import highest_density_level, highest_density_sets
 from statinf.numerics.normal_mixture import NormalMixture
 
@@ -82,7 +93,9 @@ def test_cross_methods_equal_mapie(rows, method, penalty):
     X, y, _, _, new = rows
     model = SkRidge(alpha=penalty) if penalty else LinearRegression()
     folds = fold_ids(120, 6, seed=4)
-    mapie = CrossConformalRegressor(model, confidence_level=0.9, method=method, cv=PredefinedSplit(folds)).fit_conformalize(X, y)
+    mapie = CrossConformalRegressor(
+        model, confidence_level=0.9, method=method, cv=PredefinedSplit(folds)
+    ).fit_conformalize(X, y)
     cross, full = crossfit(Ridge(penalty), X, y, folds), Ridge(penalty).fit(X, y)
     got = cv_intervals(full, cross, np.abs(y - cross.predictions), new, 0.9, method)
     np.testing.assert_allclose(np.column_stack(got), mapie.predict_interval(new)[1][:, :, 0], atol=1e-10)
@@ -166,12 +179,18 @@ def test_full_conformal_is_unbounded_where_the_new_row_fits_itself(rows):
 
 def test_highest_density_regions_against_a_fine_grid():
     random = np.random.default_rng(3)
-    mix = NormalMixture(random.dirichlet(np.ones(5), 40), random.normal(size=(40, 5)), np.exp(random.normal(size=(40, 5)) - 1.5))
+    mix = NormalMixture(
+        random.dirichlet(np.ones(5), 40), random.normal(size=(40, 5)), np.exp(random.normal(size=(40, 5)) - 1.5)
+    )
     level = highest_density_level(mix, 0.9)
     sets = highest_density_sets(mix, level)
     ends = mix.rows(sets.row).cdf(np.column_stack([sets.lower, sets.upper]))
     np.testing.assert_allclose(np.bincount(sets.row, ends[:, 1] - ends[:, 0]), 0.9, atol=1e-10)
-    np.testing.assert_allclose(mix.rows(sets.row).log_density(np.column_stack([sets.lower, sets.upper])), level[sets.row][:, None] + np.zeros(2), atol=1e-9)
+    np.testing.assert_allclose(
+        mix.rows(sets.row).log_density(np.column_stack([sets.lower, sets.upper])),
+        level[sets.row][:, None] + np.zeros(2),
+        atol=1e-9,
+    )
     grid = np.broadcast_to(np.linspace(-12, 12, 200_001), (40, 200_001))
     for i in range(0, 40, 8):
         f = mix.rows(slice(i, i + 1)).log_density(grid[:1])[0]
@@ -182,15 +201,21 @@ def test_highest_density_regions_against_a_fine_grid():
 def test_cp2_with_a_normal_model_is_normalised_split(rows):
     X, y, Xc, yc, new = rows
     fitted = GaussianLocationScale().fit(X, y)
-    np.testing.assert_allclose(ours(CP2HPD(0.9), fitted, Xc, yc, new), ours(Normalised(), fitted, Xc, yc, new), atol=1e-8)
+    np.testing.assert_allclose(
+        ours(CP2HPD(0.9), fitted, Xc, yc, new), ours(Normalised(), fitted, Xc, yc, new), atol=1e-8
+    )
 
 
 def test_linear_adjustment_is_the_difference_of_logs():
     # The same sets whether densities are divided or their logs subtracted.
-    mix = NormalMixture(np.full((30, 2), 0.5), np.column_stack([np.zeros(30), np.linspace(0, 4, 30)]), np.full((30, 2), 0.7))
+    mix = NormalMixture(
+        np.full((30, 2), 0.5), np.column_stack([np.zeros(30), np.linspace(0, 4, 30)]), np.full((30, 2), 0.7)
+    )
     level = highest_density_level(mix, 0.8)
     y = np.linspace(-2, 5, 30)
     score = CP2HPD(0.8)
     got = score.score((mix.weights, mix.means, mix.scales, level), y)[:, 0]
-    density = sum(w * stats.norm.pdf(y, m, s) for w, m, s in zip(mix.weights.T, mix.means.T, mix.scales.T))
+    density = sum(
+        w * stats.norm.pdf(y, m, s) for w, m, s in zip(mix.weights.T, mix.means.T, mix.scales.T, strict=False)
+    )
     np.testing.assert_allclose(np.exp(got), np.exp(level) / density, rtol=1e-10)

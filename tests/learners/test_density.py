@@ -13,7 +13,14 @@ from sklearn.preprocessing import StandardScaler
 
 from statinf.errors import DataError, OptionError
 from statinf.learners import (
-    GaussianLocationScale, LeastSquares, LocationScale, MixtureDensityNetwork, crossfit, fold_ids, leave_one_out, resolve,
+    GaussianLocationScale,
+    LeastSquares,
+    LocationScale,
+    MixtureDensityNetwork,
+    crossfit,
+    fold_ids,
+    leave_one_out,
+    resolve,
 )
 from statinf.learners.mdn import _train
 from statinf.numerics.normal_mixture import NormalMixture
@@ -42,9 +49,14 @@ def test_gaussian_is_the_maximum_of_the_likelihood(rows):
 
 
 def test_normal_mixture_against_scipy():
-    mix = NormalMixture(np.array([[0.3, 0.7], [0.5, 0.5]]), np.array([[0.0, 3.0], [1.0, 1.0]]), np.array([[1.0, 0.5], [2.0, 0.1]]))
+    mix = NormalMixture(
+        np.array([[0.3, 0.7], [0.5, 0.5]]), np.array([[0.0, 3.0], [1.0, 1.0]]), np.array([[1.0, 0.5], [2.0, 0.1]])
+    )
     y = np.array([[0.5, 3.0], [1.0, -4.0]])
-    pdf = [[sum(w * stats.norm.pdf(v, m, s) for w, m, s in zip(*p)) for v in r] for r, *p in zip(y, mix.weights, mix.means, mix.scales)]
+    pdf = [
+        [sum(w * stats.norm.pdf(v, m, s) for w, m, s in zip(*p, strict=False)) for v in r]
+        for r, *p in zip(y, mix.weights, mix.means, mix.scales, strict=False)
+    ]
     np.testing.assert_allclose(np.exp(mix.log_density(y)), pdf, rtol=1e-12)
     taus = np.array([0.01, 0.5, 0.9])
     np.testing.assert_allclose(mix.cdf(mix.quantile(taus)), np.broadcast_to(taus, (2, 3)), atol=1e-12)
@@ -84,7 +96,9 @@ def test_weights_are_copies_for_location_scale(rows):
 def test_sklearn_adapter(rows):
     X, y, w = rows
     plain = LinearRegression()
-    np.testing.assert_allclose(resolve(plain).fit(X, y, w).predict(X), LeastSquares().fit(X, y, w).predict(X), rtol=1e-10)
+    np.testing.assert_allclose(
+        resolve(plain).fit(X, y, w).predict(X), LeastSquares().fit(X, y, w).predict(X), rtol=1e-10
+    )
     assert not hasattr(plain, "coef_")
     pipe = resolve(make_pipeline(StandardScaler(), LinearRegression())).fit(X, y, w)
     np.testing.assert_allclose(pipe.predict(X), LeastSquares().fit(X, y, w).predict(X), rtol=1e-10)
@@ -95,7 +109,10 @@ def test_sklearn_adapter(rows):
     assert proba.shape == (400,) and 0 <= proba.min() <= proba.max() <= 1
     with pytest.raises(OptionError, match="predict_proba"):
         resolve(LinearRegression(), "probability").fit(X, treat)
-    for model in (GradientBoostingRegressor(loss="quantile", n_estimators=5), HistGradientBoostingRegressor(loss="quantile", quantile=0.5, max_iter=5)):
+    for model in (
+        GradientBoostingRegressor(loss="quantile", n_estimators=5),
+        HistGradientBoostingRegressor(loss="quantile", quantile=0.5, max_iter=5),
+    ):
         fitted = resolve(model, "quantile").at_taus((0.1, 0.9)).fit(X, y)
         low, high = fitted.predict_quantiles(X, np.array([0.1, 0.9])).T
         assert (low < high).mean() > 0.95

@@ -31,7 +31,9 @@ def test_linear_matches_sklearn_with_weights(rows, penalty):
 def test_collinear_columns_predict_as_without_them(rows):
     X, y, w, _ = rows
     double = np.column_stack([X, X[:, 0] - X[:, 3], np.ones(60)])
-    np.testing.assert_allclose(LeastSquares().fit(double, y, w).predict(double), LeastSquares().fit(X, y, w).predict(X), rtol=1e-8)
+    np.testing.assert_allclose(
+        LeastSquares().fit(double, y, w).predict(double), LeastSquares().fit(X, y, w).predict(X), rtol=1e-8
+    )
 
 
 @pytest.mark.parametrize("learner", [LeastSquares(), Ridge(2.0)])
@@ -106,7 +108,9 @@ def test_kernel_ridge_leave_one_out_and_oracle(rows):
     fitted = learner.fit(X, y)
     Z = (X - X.mean(0)) / X.std(0)
     oracle = SkKernelRidge(alpha=0.7, kernel="rbf", gamma=1 / (2 * 4)).fit(Z, y - fitted.intercept)
-    np.testing.assert_allclose(fitted.predict(new), fitted.intercept + oracle.predict((new - X.mean(0)) / X.std(0)), rtol=1e-9)
+    np.testing.assert_allclose(
+        fitted.predict(new), fitted.intercept + oracle.predict((new - X.mean(0)) / X.std(0)), rtol=1e-9
+    )
     assert abs(fitted.dual.sum()) < 1e-9  # first-order condition of the free intercept
 
 
@@ -144,7 +148,7 @@ def test_linear_quantiles_minimise_the_check_loss(rows):
 
     from statinf.learners import LinearQuantile
 
-    X, y, w, new = rows
+    X, y, w, _new = rows
     double = np.column_stack([X, X[:, 0] - X[:, 3]])
     fitted = LinearQuantile().at_taus((0.1, 0.7)).fit(double, y, w)
     Z = np.column_stack([np.ones(60), X])

@@ -10,7 +10,9 @@ from statinf.datasets.dgp.registry import Draw, dgp, vector
 from statinf.errors import OptionError
 
 
-@dgp("four_normals", reference="Plassier et al. (2025), ICLR, arXiv 2407.01794, for the setting; the constants are ours")
+@dgp(
+    "four_normals", reference="Plassier et al. (2025), ICLR, arXiv 2407.01794, for the setting; the constants are ours"
+)
 def four_normals(
     n: int,
     rng: np.random.Generator,
