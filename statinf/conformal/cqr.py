@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from statinf.conformal.score import Local
+from statinf.backend import chunks
+from statinf.conformal.score import Band, Local
 from statinf.errors import OptionError
 from statinf.learners import require, resolve
 from statinf.numerics.intervals import IntervalSets
@@ -20,6 +21,7 @@ from statinf.numerics.intervals import IntervalSets
 VARIANTS = ("symmetric", "asymmetric", "m", "r", "fraction")
 _NARROW = 1e-8
 """Widths are kept above this share of their median over the training rows."""
+_IN_CACHE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,9 @@ class QuantilePair:
 
     def predict_quantiles(self, X: np.ndarray) -> np.ndarray:
         """Sorted quantiles (n, t)."""
-        return np.sort(self.fitted.predict_quantiles(X, np.asarray(self.taus)), axis=1)
+        found = self.fitted.predict_quantiles(X, np.asarray(self.taus))
+        crossing = any((found[:, j] > found[:, j + 1]).any() for j in range(found.shape[1] - 1))
+        return np.sort(found, axis=1) if crossing else found
 
 
 @dataclass(frozen=True)
@@ -100,23 +104,31 @@ class CQR:
         if self.side != "both":
             return (y - ends[:, 0] if self.side == "upper" else ends[:, 0] - y)[:, None]
         start, end = self._anchors(ends)
-        below, above = start - y, y - end
         if self.variant == "asymmetric":
-            return np.column_stack([below, above])
+            return np.column_stack([start - y, y - end])
+        out = start - y
         if self.variant != "symmetric":
-            below, above = below / local[1], above / local[2]
-        return np.maximum(below, above, out=below)[:, None]
+            out /= local[1]
+        for part in chunks(len(out), _IN_CACHE):
+            above = y[part] - end[part]
+            if self.variant != "symmetric":
+                above /= local[2][part]
+            np.maximum(out[part], above, out=out[part])
+        return out[:, None]
 
-    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+    def band(self, local: Local, q: np.ndarray) -> Band:
         ends = local[0]
         if self.side == "upper":
-            return IntervalSets.one_each(np.full(len(q), -np.inf), ends[:, 0] + q[:, 0])
+            return np.full(len(q), -np.inf), ends[:, 0] + q[:, 0]
         if self.side == "lower":
-            return IntervalSets.one_each(ends[:, 0] - q[:, 0], np.full(len(q), np.inf))
+            return ends[:, 0] - q[:, 0], np.full(len(q), np.inf)
         start, end = self._anchors(ends)
         if self.variant in ("symmetric", "asymmetric"):
-            return IntervalSets.one_each(start - q[:, 0], end + q[:, -1])
-        return IntervalSets.one_each(start - q[:, 0] * local[1], end + q[:, 0] * local[2])
+            return start - q[:, 0], end + q[:, -1]
+        return start - q[:, 0] * local[1], end + q[:, 0] * local[2]
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        return IntervalSets.one_each(*self.band(local, q))
 
     def _anchors(self, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where steps to the left and to the right start."""

@@ -9,23 +9,55 @@ rows (about the level in practice); at least the level for minmax; no guarantee 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from statinf.backend import chunks, rows_per_chunk
+from statinf.conformal.score import Band
 from statinf.inference.conformal import quantile_rank, threshold
 
 VARIANTS = ("plus", "minmax", "base")
-Band = tuple[np.ndarray, np.ndarray]
 
 
-def plus(without: np.ndarray, residuals: np.ndarray, level: float) -> Band:
-    """Jackknife+ and CV+ intervals.
+class Without(Protocol):
+    """Predictions at new rows of the fits that left training rows out."""
+
+    def reach(self, X: np.ndarray) -> Band:
+        """Bounds (m,), (m,) of those predictions at rows X (m, p)."""
+        ...
+
+    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Predictions (m, len(which)) at rows X of the fits without the training rows `which`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Table:
+    """Predictions (m, N) that are all there already, with one column a training row."""
+
+    values: np.ndarray
+
+    def reach(self, X: np.ndarray) -> Band:
+        """Least and largest prediction of each row."""
+        return self.values.min(axis=1), self.values.max(axis=1)
+
+    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Some columns."""
+        return self.values[:, which]
+
+
+def plus(without: Without, X: np.ndarray, residuals: np.ndarray, level: float) -> Band:
+    """Jackknife+ and CV+ intervals at rows X (m, p).
+
+    Each end is an order statistic of N predictions shifted by their residuals. If the predictions lie within w of each
+    other, only residuals within w of their own order statistic can decide it: the others are counted, not computed.
 
     Parameters
     ----------
-    without : ndarray, shape (m, N)
-        Predictions at m new rows from the fit that left out training row i.
+    without : Without
+    X : ndarray, shape (m, p)
     residuals : ndarray, shape (N,)
         Absolute residuals of the rows from the fits that left them out.
     level : float
@@ -35,22 +67,37 @@ def plus(without: np.ndarray, residuals: np.ndarray, level: float) -> Band:
     lower, upper : ndarray, shape (m,)
         Infinite where N is too small for the level.
     """
-    n = len(residuals)
+    n, m = len(residuals), len(X)
     k = quantile_rank(n, level)
     if k > n:
-        return np.full(len(without), -np.inf), np.full(len(without), np.inf)
-    ends = without - residuals
-    ends.partition(n - k, axis=1)
-    lower = ends[:, n - k].copy()
-    np.add(without, residuals, out=ends)
-    ends.partition(k - 1, axis=1)
-    return lower, ends[:, k - 1].copy()
+        return np.full(m, -np.inf), np.full(m, np.inf)
+    low, high = without.reach(X)
+    order = np.argsort(residuals)
+    ranked = residuals[order]
+    lower, upper = np.empty(m), np.empty(m)
+    width = high - low
+    # Rows of like width share a window, so that one far-off row does not widen that of all.
+    for rows in np.array_split(np.argsort(width), max(1, min(m, 8 + m // 2048))):
+        w = width[rows].max() * (1.0 + 1e-9) + 1e-12 * (np.abs(low[rows]).max() + ranked[k - 1])
+        a, b = np.searchsorted(ranked, [ranked[k - 1] - w, ranked[k - 1] + w])
+        b = max(int(np.searchsorted(ranked, ranked[k - 1] + w, side="right")), int(b))
+        for part in chunks(len(rows), rows_per_chunk(24.0 * (b - a), 32 * 2**20)):
+            at = rows[part]
+            found = without.columns(X[at], order[a:b])
+            lower[at] = _ranked(found - ranked[a:b], (n - k) - (n - b))
+            upper[at] = _ranked(found + ranked[a:b], (k - 1) - a)
+    return lower, upper
 
 
-def minmax(without: np.ndarray, residuals: np.ndarray, level: float) -> Band:
-    """From the least to the largest leave-one-out prediction, widened by the residuals' threshold."""
+def _ranked(values: np.ndarray, index: int) -> np.ndarray:
+    values.partition(index, axis=1)
+    return values[:, index]
+
+
+def minmax(low: np.ndarray, high: np.ndarray, residuals: np.ndarray, level: float) -> Band:
+    """From the least to the largest leave-one-out prediction (m,), widened by the residuals' threshold."""
     q = threshold(residuals, level)
-    return without.min(axis=1) - q, without.max(axis=1) + q
+    return low - q, high + q
 
 
 def base(centre: np.ndarray, residuals: np.ndarray, level: float) -> Band:
@@ -61,18 +108,20 @@ def base(centre: np.ndarray, residuals: np.ndarray, level: float) -> Band:
 
 def intervals(
     predict: Callable[[np.ndarray], np.ndarray],
-    without: Callable[[np.ndarray], np.ndarray],
+    without: Without,
     X: np.ndarray,
     residuals: np.ndarray,
     level: float,
     variant: str = "plus",
 ) -> Band:
-    """Intervals for rows X (m, p) in blocks that fit into memory.
+    """Intervals for rows X (m, p).
 
     Parameters
     ----------
-    predict, without : callable
-        Rows (m, p) to the full fit's predictions (m,), and to those of the N fits (m, N).
+    predict : callable
+        Rows (m, p) to the full fit's predictions (m,).
+    without : Without
+        Predictions of the leave-out fits.
     X : ndarray, shape (m, p)
     residuals : ndarray, shape (N,)
         Absolute leave-one-out (or out-of-fold) residuals.
@@ -81,8 +130,11 @@ def intervals(
     """
     if variant == "base":
         return base(predict(X), residuals, level)
-    rule = plus if variant == "plus" else minmax
+    if variant == "plus":
+        return plus(without, X, residuals, level)
     lower, upper = np.empty(len(X)), np.empty(len(X))
-    for part in chunks(len(X), rows_per_chunk(24.0 * len(residuals), 32 * 2**20)):
-        lower[part], upper[part] = rule(without(X[part]), residuals, level)
+    every = np.arange(len(residuals))
+    for part in chunks(len(X), rows_per_chunk(16.0 * len(residuals), 32 * 2**20)):
+        table = Table(without.columns(X[part], every))
+        lower[part], upper[part] = minmax(*table.reach(X[part]), residuals, level)
     return lower, upper

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.backend import chunks
 from statinf.conformal import jackknife
-from statinf.conformal.cv_plus import fold_predictions, guaranteed_level
+from statinf.conformal.cv_plus import Folds, guaranteed_level
 from statinf.conformal.full import full_sets
 from statinf.inference.conformal import Calibration, smallest_n
 from statinf.learners.crossfit import CrossFit, leave_one_out
@@ -94,9 +94,13 @@ class Leverages:
         """The fit with its hat values."""
         return self.learner.smoother(self.X, self.y)
 
-    def predict_without(self, X: np.ndarray) -> np.ndarray:
-        """Predictions (m, N) of the fits that leave one row out."""
-        return self.smoother.predict_without(X)
+    def reach(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the predictions (m,), (m,) of all fits that leave one row out."""
+        return self.smoother.reach(X)
+
+    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Predictions (m, len(which)) of the fits that leave one of these rows out."""
+        return self.smoother.predict_without(X, which)
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ class LeaveOut:
         self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
     ) -> IntervalSets:
         """Intervals at rows X (m, p)."""
-        without = fold_predictions(self.source) if isinstance(self.source, CrossFit) else self.source.predict_without
+        without = Folds(self.source) if isinstance(self.source, CrossFit) else self.source
         return IntervalSets.one_each(
             *jackknife.intervals(self.full.predict, without, X, self.residuals, level, self.variant)
         )

@@ -18,6 +18,8 @@ from statinf.numerics.intervals import IntervalSets
 
 Local = tuple[np.ndarray, ...]
 """Arrays whose first axis is rows."""
+Band = tuple[np.ndarray, np.ndarray]
+"""Lower and upper ends (m,), (m,)."""
 
 
 class Score(Protocol):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.conformal.score import Local
+from statinf.conformal.score import Band, Local
 from statinf.errors import DataError
 from statinf.learners import LeastSquares, LocationScale, Ridge, names, resolve
 from statinf.numerics.intervals import IntervalSets
@@ -36,8 +36,11 @@ class Absolute:
         out = y - local[0]
         return np.abs(out, out=out)[:, None]
 
+    def band(self, local: Local, q: np.ndarray) -> Band:
+        return local[0] - q[:, 0], local[0] + q[:, 0]
+
     def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
-        return IntervalSets.one_each(local[0] - q[:, 0], local[0] + q[:, 0])
+        return IntervalSets.one_each(*self.band(local, q))
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,13 @@ class Signed:
         parts = {"both": (-error, error), "upper": (error,), "lower": (-error,)}
         return np.column_stack(parts[self.side])
 
-    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+    def band(self, local: Local, q: np.ndarray) -> Band:
         low = local[0] - q[:, 0] if self.side != "upper" else np.full(len(q), -np.inf)
         high = local[0] + q[:, -1] if self.side != "lower" else np.full(len(q), np.inf)
-        return IntervalSets.one_each(low, high)
+        return low, high
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        return IntervalSets.one_each(*self.band(local, q))
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,9 @@ class Normalised:
             raise DataError("The fitted scale is not positive at some calibration row; use another model of the scale.")
         return (np.abs(y - local[0]) / local[1])[:, None]
 
-    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+    def band(self, local: Local, q: np.ndarray) -> Band:
         half = local[1] * q[:, 0]
-        return IntervalSets.one_each(local[0] - half, local[0] + half)
+        return local[0] - half, local[0] + half
+
+    def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
+        return IntervalSets.one_each(*self.band(local, q))

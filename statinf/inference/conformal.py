@@ -19,6 +19,7 @@ _SLACK = 1e-9
 """Keeps (n + 1) * level from rounding up past a whole number, as 10 * (1 - 0.1) does."""
 _TIE = 1e-12
 """Relative slack when cumulated weights are compared with their target."""
+_MANY, _SAMPLE = 50_000, 4096
 
 
 def quantile_rank(n: int, level: float) -> int:
@@ -49,7 +50,24 @@ def threshold(scores: np.ndarray, level: float) -> float:
     """
     n = len(scores)
     k = quantile_rank(n, level)
-    return float(np.partition(scores, k - 1)[k - 1]) if k <= n else np.inf
+    return _smallest(scores, k) if k <= n else np.inf
+
+
+def _smallest(scores: np.ndarray, k: int) -> float:
+    """The k-th smallest of many scores: a sample brackets it, and only scores in the bracket are partitioned."""
+    n = len(scores)
+    if n >= _MANY:
+        sample = np.sort(scores[:: n // _SAMPLE])
+        centre, margin = k / n * len(sample), 3.0 * np.sqrt(len(sample))
+        low = sample[max(0, int(centre - margin))]
+        high = sample[min(len(sample) - 1, int(centre + margin))]
+        mask = scores >= low
+        below = n - int(np.count_nonzero(mask))
+        mask &= scores <= high
+        inside = scores[mask]
+        if below < k <= below + len(inside):
+            scores, k = inside, k - below
+    return float(np.partition(scores, k - 1)[k - 1])
 
 
 def weighted_threshold(scores: np.ndarray, weights: np.ndarray, new_weights: np.ndarray, level: float) -> np.ndarray:
@@ -102,7 +120,7 @@ class Calibration:
     def __post_init__(self) -> None:
         if not len(self.scores):
             raise DataError("No calibration rows are left; calibrate on more rows.")
-        if np.isnan(self.scores).any():
+        if np.isnan(self.scores.min()):
             bad = int(np.flatnonzero(np.isnan(self.scores).any(axis=1))[0])
             raise DataError(f"The score of calibration row {bad} is NaN; the model's prediction there is not a number.")
 

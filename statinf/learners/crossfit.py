@@ -152,11 +152,25 @@ class LeaveOneOut:
         """Whether leverages were used in place of refits."""
         return isinstance(self._source, LinearSmoother)
 
-    def predict_without(self, X: np.ndarray) -> np.ndarray:
-        """Predictions (m, n) at rows X (m, p) of the n fits that leave one row out."""
+    def predict_without(self, X: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Predictions (m, n) at rows X (m, p) of the n fits that leave one row out, or of some of them."""
         if isinstance(self._source, LinearSmoother):
-            return self._source.predict_without(X)
-        return np.column_stack([f.predict(X) for f in self._source])
+            return self._source.predict_without(X, which)
+        chosen = np.arange(len(self._source))[which]
+        return np.column_stack([self._source[i].predict(X) for i in chosen])
+
+    def reach(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (m,), (m,) of those predictions."""
+        if isinstance(self._source, LinearSmoother):
+            return self._source.reach(X)
+        low, high = np.full(len(X), np.inf), np.full(len(X), -np.inf)
+        for fitted in self._source:
+            found = fitted.predict(X)
+            np.minimum(low, found, out=low)
+            np.maximum(high, found, out=high)
+        return low, high
+
+    columns = predict_without
 
 
 def leave_one_out(

@@ -105,10 +105,10 @@ class KernelRidge:
 
         noise = self.penalty / w
 
-        def cross(Z: np.ndarray) -> np.ndarray:
+        def cross(Z: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
             k = kernel(Z, X)
-            shrunk = linalg.cho_solve(factor, k.T).T * noise
-            return (shrunk + np.outer(1.0 - k @ ones, noise * ones) / total) / self.penalty
+            shrunk = linalg.cho_solve(factor, k.T).T[:, which] * noise[which]
+            return (shrunk + np.outer(1.0 - k @ ones, (noise * ones)[which]) / total) / self.penalty
 
         def own(Z: np.ndarray) -> np.ndarray:
             k = kernel(Z, X)

@@ -82,7 +82,7 @@ class Ridge:
             residuals=y - fitted.predict(X),
             leverages=np.einsum("ij,ij->i", rows, rows),
             weights=w,
-            cross=lambda Z: features(Z) @ rows.T,
+            cross=lambda Z, which=slice(None): features(Z) @ rows[which].T,
             own=lambda Z: np.square(features(Z)).sum(axis=1),
         )
 
@@ -143,7 +143,7 @@ def _fit_root(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float) -> tu
     spread[spread == 0.0] = 1.0
     rows = np.vstack([rows, np.column_stack([np.sqrt(penalty) * np.eye(p), np.zeros(p)])])
     rows[:, :p] /= spread
-    upper = linalg.qr(rows, mode="r")[0][: p + 1]
+    upper = np.linalg.qr(rows, mode="r")
     U, s, Vt = linalg.svd(upper[: min(p, len(upper)), :p], full_matrices=False)
     keep = s > s[0] * max(X.shape) * np.finfo(float).eps if s.size and s[0] > 0 else np.zeros(len(s), bool)
     root = (Vt[keep].T / s[keep]) / spread[:, None]

@@ -31,7 +31,7 @@ class LinearSmoother:
         ``h(x_i, x_i)``, without the row's weight.
     weights : ndarray, shape (n,)
     cross : callable
-        New rows (m, p) to ``h(x, x_i)``, shape (m, n).
+        New rows (m, p), and which training rows, to ``h(x, x_i)``, shape (m, n) or fewer columns.
     own : callable
         New rows (m, p) to ``h(x, x)``, shape (m,).
     """
@@ -40,7 +40,7 @@ class LinearSmoother:
     residuals: np.ndarray
     leverages: np.ndarray
     weights: np.ndarray
-    cross: Callable[[np.ndarray], np.ndarray]
+    cross: Callable[..., np.ndarray]
     own: Callable[[np.ndarray], np.ndarray]
 
     @property
@@ -50,14 +50,24 @@ class LinearSmoother:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(freedom > _FULL_LEVERAGE, self.residuals / freedom, np.inf)
 
-    def predict_without(self, X: np.ndarray) -> np.ndarray:
-        """Predictions (m, n) at new rows from each of the n fits that leave one row out.
+    @property
+    def _pull(self) -> np.ndarray:
+        deletion = self.deletion
+        return np.where(np.isfinite(deletion), self.weights * deletion, 0.0)
+
+    def predict_without(self, X: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Predictions (m, n) at new rows from each of the n fits that leave one row out, or from some of them.
 
         Columns of rows that determine their own fit hold the full fit; their residual is infinite.
         """
-        deletion = self.deletion
-        pull = np.where(np.isfinite(deletion), self.weights * deletion, 0.0)
-        out = self.cross(X)
-        out *= -pull
+        out = self.cross(X, which)
+        out *= -self._pull[which]
         out += self.fitted.predict(X)[:, None]
         return out
+
+    def reach(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds (m,), (m,) of those predictions: hat values obey the Cauchy-Schwarz inequality."""
+        centre = self.fitted.predict(X)
+        most = float(np.max(np.abs(self._pull) * np.sqrt(np.maximum(self.leverages, 0.0))))
+        half = np.sqrt(np.maximum(self.own(X), 0.0)) * most
+        return centre - half, centre + half

@@ -8,7 +8,7 @@ import numpy as np
 
 from statinf.backend import accelerated, bucket, chunks, kernel, pad_axis, rows_per_chunk
 
-_ROWS_IN_CACHE = 64
+_POINTS_IN_CACHE = 1 << 15
 
 
 def nearest_distance(centres: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -21,18 +21,19 @@ def _by_bisection(centres: np.ndarray, points: np.ndarray) -> np.ndarray:
     n, count = centres.shape
     width = 1 << count.bit_length()
     out = np.empty(points.shape)
-    for start in range(0, n, _ROWS_IN_CACHE):
-        at = points[start : start + _ROWS_IN_CACHE]
+    block = max(1, _POINTS_IN_CACHE // max(points.shape[1], count))
+    for start in range(0, n, block):
+        at = points[start : start + block]
         table = np.full((len(at), width + 1), np.inf)
         table[:, 0] = -np.inf
-        table[:, 1 : count + 1] = np.sort(centres[start : start + _ROWS_IN_CACHE], axis=1)
+        table[:, 1 : count + 1] = np.sort(centres[start : start + block], axis=1)
         flat = table.ravel()
         position = np.repeat(np.arange(len(at)) * (width + 1), at.shape[1]).reshape(at.shape)
         step = width // 2
         while step:
             position += step * (flat[position + step] <= at)
             step //= 2
-        np.minimum(at - flat[position], flat[position + 1] - at, out=out[start : start + _ROWS_IN_CACHE])
+        np.minimum(at - flat[position], flat[position + 1] - at, out=out[start : start + block])
     return out
 
 

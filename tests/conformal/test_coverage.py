@@ -117,7 +117,7 @@ def whole_sample_coverage(sets, n, p, discrete=False):
 def jackknife_sets(variant, level):
     def sets(X, y, new):
         loo = leave_one_out(LeastSquares(), X, y)
-        got = intervals(loo.fitted.predict, loo.predict_without, new, np.abs(loo.residuals), level, variant)
+        got = intervals(loo.fitted.predict, loo, new, np.abs(loo.residuals), level, variant)
         return IntervalSets.one_each(*got)
 
     return sets

@@ -59,7 +59,7 @@ def test_split(score, expected):
 )
 def test_jackknife(variant, expected):
     loo = leave_one_out(LeastSquares(), X, Y)
-    got = intervals(loo.fitted.predict, loo.predict_without, NEW, np.abs(loo.residuals), LEVEL, variant)
+    got = intervals(loo.fitted.predict, loo, NEW, np.abs(loo.residuals), LEVEL, variant)
     np.testing.assert_allclose(np.column_stack(got), expected, atol=1e-11)
 
 

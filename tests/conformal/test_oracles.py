@@ -101,7 +101,7 @@ def test_cross_methods_equal_mapie(rows, method, penalty):
     np.testing.assert_allclose(np.column_stack(got), mapie.predict_interval(new)[1][:, :, 0], atol=1e-10)
     mapie = CrossConformalRegressor(model, confidence_level=0.9, method=method, cv=LeaveOneOut()).fit_conformalize(X, y)
     loo = leave_one_out(Ridge(penalty), X, y)
-    got = intervals(loo.fitted.predict, loo.predict_without, new, np.abs(loo.residuals), 0.9, method)
+    got = intervals(loo.fitted.predict, loo, new, np.abs(loo.residuals), 0.9, method)
     np.testing.assert_allclose(np.column_stack(got), mapie.predict_interval(new)[1][:, :, 0], atol=1e-10)
 
 
