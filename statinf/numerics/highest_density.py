@@ -66,7 +66,7 @@ def _value_slope(law: NormalMixture, y: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _turning(mixture: NormalMixture) -> np.ndarray:
     """Turning points (n, E) of the densities in order, padded with the last one."""
-    n, K = mixture.weights.shape
+    n, _K = mixture.weights.shape
     grid = np.sort((mixture.means[:, :, None] + mixture.scales[:, :, None] * _GRID).reshape(n, -1), axis=1)
     wide = NormalMixture(mixture.weights[:, None], mixture.means[:, None], mixture.scales[:, None])
     slope = _value_slope(wide, grid[:, :, None])[1]
@@ -95,11 +95,13 @@ def _sets(mixture: NormalMixture, turning: np.ndarray, log_level: np.ndarray) ->
     starts = np.concatenate([left_row, row[rises]])
     stops = np.concatenate([row[~rises], right_row])
     inner = np.concatenate([turning[left_row, 0], turning[row, cell + rises], turning[right_row, -1]])
-    outer = np.concatenate([
-        _beyond(mixture, left_row, turning[left_row, 0], log_level, -1.0),
-        turning[row, cell + ~rises],
-        _beyond(mixture, right_row, turning[right_row, -1], log_level, 1.0),
-    ])
+    outer = np.concatenate(
+        [
+            _beyond(mixture, left_row, turning[left_row, 0], log_level, -1.0),
+            turning[row, cell + ~rises],
+            _beyond(mixture, right_row, turning[right_row, -1], log_level, 1.0),
+        ]
+    )
     every = np.concatenate([left_row, row, right_row])
     root = _root(mixture, every, inner, outer, log_level[every])
     a, b = len(left_row), len(left_row) + len(row)
@@ -113,7 +115,9 @@ def _sets(mixture: NormalMixture, turning: np.ndarray, log_level: np.ndarray) ->
     return IntervalSets(lower[first], upper[second], starts[first], n)
 
 
-def _beyond(mixture: NormalMixture, row: np.ndarray, start: np.ndarray, log_level: np.ndarray, sign: float) -> np.ndarray:
+def _beyond(
+    mixture: NormalMixture, row: np.ndarray, start: np.ndarray, log_level: np.ndarray, sign: float
+) -> np.ndarray:
     """Points outside every turning point where the density has fallen below the level."""
     step = mixture.scales[row].max(axis=1)
     out = start + sign * step
@@ -126,7 +130,9 @@ def _beyond(mixture: NormalMixture, row: np.ndarray, start: np.ndarray, log_leve
     return out
 
 
-def _root(mixture: NormalMixture, row: np.ndarray, inner: np.ndarray, outer: np.ndarray, level: np.ndarray) -> np.ndarray:
+def _root(
+    mixture: NormalMixture, row: np.ndarray, inner: np.ndarray, outer: np.ndarray, level: np.ndarray
+) -> np.ndarray:
     """Where log f crosses the level between a point above it and one below, by bracketed Newton steps."""
     out = 0.5 * (inner + outer)
     active = np.arange(len(out))
@@ -172,7 +178,9 @@ def _level(mixture: NormalMixture, mass: float) -> np.ndarray:
         slope = np.zeros(len(active))
         for end in (sets.lower, sets.upper):
             with np.errstate(divide="ignore"):
-                slope += np.bincount(sets.row, weights=1.0 / np.abs(_log_density(part, sets.row, end)[1]), minlength=sets.n)
+                slope += np.bincount(
+                    sets.row, weights=1.0 / np.abs(_log_density(part, sets.row, end)[1]), minlength=sets.n
+                )
         with np.errstate(divide="ignore", invalid="ignore"):
             newton = at + excess / (np.exp(at) * slope)
         good = (newton > low[active]) & (newton < high[active])
