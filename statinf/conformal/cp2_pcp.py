@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import chunks, rows_per_chunk
+from statinf.backend import accelerated, chunks, map_threads, row_blocks, rows_per_chunk
 from statinf.conformal.pcp import CENTRES, check_count
 from statinf.conformal.score import Local, check_draws, density_learner
 from statinf.errors import check_level, one_of
@@ -26,14 +26,22 @@ from statinf.numerics.nearest_centre import nearest_distance
 
 MASS = 1
 """The stream of random numbers that measures mass, independent of the centres'."""
+_ELEMENTS = 1 << 20
 
 
 def mass_radius(centres: np.ndarray, draws: np.ndarray, level: float) -> np.ndarray:
     """The radius at which balls around centres (n, M) hold the share `level` of draws (n, Mt); shape (n,)."""
-    distance = nearest_distance(centres, draws)
     k = max(1, int(np.ceil(draws.shape[1] * level * (1.0 - _SLACK))))
-    distance.partition(k - 1, axis=1)
-    return distance[:, k - 1].copy()
+    out = np.empty(len(draws))
+
+    def fill(rows: slice) -> None:
+        distance = nearest_distance(centres[rows], draws[rows])
+        distance.partition(k - 1, axis=1)
+        out[rows] = distance[:, k - 1]
+
+    blocks = row_blocks(len(draws), draws.shape[1], _ELEMENTS)
+    map_threads(fill, blocks, parallel=draws.size > _ELEMENTS and not accelerated())
+    return out
 
 
 @dataclass(frozen=True)

@@ -9,21 +9,27 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from statinf.backend import chunks, rows_per_chunk
+from statinf.backend import map_threads, row_blocks
 from statinf.numerics.intervals import IntervalSets
 from statinf.numerics.normal_mixture import _LOG_ROOT_2PI, NormalMixture
 
 _GRID = np.concatenate([[-9.0, -7.0, -5.5], np.linspace(-4.5, 4.5, 19), [5.5, 7.0, 9.0]])
 """Where turning points are looked for, in standard deviations of each component."""
+_FEW = 500
 
 
 def highest_density_sets(mixture: NormalMixture, log_level: np.ndarray) -> IntervalSets:
     """``{y : log f(y) >= log_level}`` for each of n mixtures and levels (n,); minus infinity gives the line."""
     if mixture.weights.shape[1] == 1:
         return _one_normal(mixture, np.asarray(log_level, np.float64))
-    size = rows_per_chunk(48.0 * len(_GRID) * mixture.weights.shape[1], 64 * 2**20)
-    parts = [_sets(mixture.rows(p), _turning(mixture.rows(p)), log_level[p]) for p in chunks(len(mixture), size)]
-    return IntervalSets.concatenate(parts) if parts else IntervalSets.one_each(np.zeros(0), np.zeros(0))
+    if not len(mixture):
+        return IntervalSets.one_each(np.zeros(0), np.zeros(0))
+
+    def part(rows: slice) -> IntervalSets:
+        law = mixture.rows(rows)
+        return _sets(law, _turning(law), log_level[rows])
+
+    return IntervalSets.concatenate(map_threads(part, _blocks(mixture), parallel=len(mixture) > _FEW))
 
 
 def highest_density_level(mixture: NormalMixture, mass: float) -> np.ndarray:
@@ -31,9 +37,14 @@ def highest_density_level(mixture: NormalMixture, mass: float) -> np.ndarray:
     if mixture.weights.shape[1] == 1:
         z = ndtri(0.5 + 0.5 * mass)
         return -0.5 * z**2 - np.log(mixture.scales[:, 0]) - _LOG_ROOT_2PI
-    size = rows_per_chunk(48.0 * len(_GRID) * mixture.weights.shape[1], 64 * 2**20)
-    parts = [_level(mixture.rows(p), mass) for p in chunks(len(mixture), size)]
-    return np.concatenate(parts) if parts else np.zeros(0)
+    if not len(mixture):
+        return np.zeros(0)
+    found = map_threads(lambda rows: _level(mixture.rows(rows), mass), _blocks(mixture), parallel=len(mixture) > _FEW)
+    return np.concatenate(found)
+
+
+def _blocks(mixture: NormalMixture) -> list[slice]:
+    return row_blocks(len(mixture), len(_GRID) * mixture.weights.shape[1])
 
 
 def _one_normal(mixture: NormalMixture, log_level: np.ndarray) -> IntervalSets:

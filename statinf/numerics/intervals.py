@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.backend import row_blocks
+
+_ELEMENTS = 1 << 17  # of a block that stays in cache
+
 
 @dataclass(frozen=True)
 class IntervalSets:
@@ -40,24 +44,14 @@ class IntervalSets:
 
         A negative radius gives the empty set, an infinite one the whole line.
         """
-        n, count = centres.shape
-        centres = np.sort(centres, axis=1)
-        starts = np.empty((n, count), bool)
-        starts[:, 0] = True
-        with np.errstate(invalid="ignore"):
-            np.greater(np.diff(centres, axis=1), 2.0 * radius[:, None], out=starts[:, 1:])
-        starts &= (radius >= 0.0)[:, None]
-        ends = np.empty_like(starts)
-        ends[:, :-1] = starts[:, 1:]
-        ends[:, -1] = radius >= 0.0
-        flat = np.flatnonzero(starts)
-        row = flat // count
-        size = radius[row]
-        return cls(centres.ravel()[flat] - size, centres.ravel()[np.flatnonzero(ends)] + size, row, n)
+        blocks = row_blocks(len(centres), centres.shape[1], _ELEMENTS) or [slice(0, 0)]
+        return cls.concatenate([_balls(centres[rows], radius[rows]) for rows in blocks])
 
     @classmethod
     def concatenate(cls, parts: list[IntervalSets]) -> IntervalSets:
         """Sets of consecutive blocks of rows as one."""
+        if len(parts) == 1:
+            return parts[0]
         offsets = np.concatenate([[0], np.cumsum([p.n for p in parts])]).astype(np.intp)
         return cls(
             np.concatenate([p.lower for p in parts]),
@@ -91,3 +85,22 @@ class IntervalSets:
         out = np.zeros(self.n, bool)
         out[self.row[inside]] = True
         return out
+
+
+def _balls(centres: np.ndarray, radius: np.ndarray) -> IntervalSets:
+    n, count = centres.shape
+    centres = np.sort(centres, axis=1)
+    # One flag more than centres: piece j of a row starts at flag j and ends before the next flag that is set.
+    cut = np.empty((n, count + 1), bool)
+    some = radius >= 0.0
+    cut[:, 0] = cut[:, -1] = some
+    with np.errstate(invalid="ignore"):
+        np.greater(centres[:, 1:] - centres[:, :-1], 2.0 * radius[:, None], out=cut[:, 1:-1])
+    if not some.all():
+        cut[~some] = False
+    row, at = np.divmod(np.flatnonzero(cut), count + 1)
+    starts, stops = at < count, at > 0
+    first, last = row[starts] * count + at[starts], row[stops] * count + at[stops] - 1
+    row = row[starts]
+    size, flat = radius[row], centres.ravel()
+    return IntervalSets(flat[first] - size, flat[last] + size, row, n)
