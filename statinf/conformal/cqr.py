@@ -90,10 +90,10 @@ class CQR:
     def learner(self, model: Any, level: float) -> Any:
         return _AtTaus(resolve("linear_quantile" if model is None else model, "quantile"), self.taus(level))
 
-    def from_fitted(self, fitted: Any) -> Any:
-        raise OptionError(
-            "split=0 needs a fitted mean or density; quantile models are fitted here: give a share to split."
-        )
+    def from_fitted(self, fitted: Any, level: float) -> QuantilePair:
+        """A model fitted elsewhere, read at the levels this score needs."""
+        require(fitted, "predict_quantiles", "Conformalized quantile regression")
+        return QuantilePair(fitted, self.taus(level), np.finfo(float).tiny)
 
     def local(self, fitted: QuantilePair, X: np.ndarray, seed: int) -> Local:
         ends = fitted.predict_quantiles(X)

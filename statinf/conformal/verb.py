@@ -254,12 +254,12 @@ def model_as_fitted(rule: Any, model: Any, level: float) -> Any:
     """
     from statinf.learners.sklearn import FittedSklearn
 
-    if model is None or isinstance(model, str) or not (hasattr(model, "predict") or hasattr(model, "sample")):
+    if model is None or isinstance(model, str) or hasattr(model, "fit") and not hasattr(model, "predict"):
         raise OptionError(
             "split=0 calibrates on every row: give model= an object that is fitted already and has predict."
         )
     fitted = FittedSklearn(model) if hasattr(model, "get_params") else model
-    return rule.from_fitted(fitted) if hasattr(rule, "from_fitted") else fitted
+    return rule.from_fitted(fitted, level) if hasattr(rule, "from_fitted") else fitted
 
 
 def _warn_infinite(procedure: Split | LeaveOut | Full, level: float, groups: Any) -> None:

@@ -41,7 +41,7 @@ def _loss(params: Any, X: Any, y: Any, w: Any, components: int) -> Any:
     return -jnp.sum(w * jax.nn.logsumexp(terms, axis=1)) / jnp.maximum(jnp.sum(w), 1e-300)
 
 
-@partial(kernel, static=("components", "epochs", "batch"))
+@partial(kernel, static=("components", "batch", "kept"))
 def _train(
     start: Any,
     X: Any,
@@ -51,20 +51,22 @@ def _train(
     seed: Any,
     rate: Any,
     decay: Any,
+    epochs: Any,
     *,
     components: int,
-    epochs: int,
     batch: int,
+    kept: int,
 ) -> Any:
-    """Parameters of the best epoch, its held-out loss, and both losses by epoch."""
+    """Parameters of the best epoch, its held-out loss, and both losses by epoch, padded to `kept` rows."""
     import jax
     import jax.numpy as jnp
     import optax
 
     steps = X.shape[0] // batch
+    total = epochs * steps
     optimiser = optax.chain(
         optax.clip_by_global_norm(5.0),
-        optax.adamw(optax.cosine_decay_schedule(rate, epochs * steps), weight_decay=decay),
+        optax.adamw(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / total)), weight_decay=decay),
     )
     loss = partial(_loss, components=components)
 
@@ -74,19 +76,19 @@ def _train(
         update, memory = optimiser.update(slope, memory, params)
         return (optax.apply_updates(params, update), memory), value
 
-    def epoch(carry: Any, key: Any) -> Any:
-        state, best, best_value = carry
+    def epoch(number: Any, carry: Any) -> Any:
+        state, best, best_value, history = carry
+        key = jax.random.fold_in(jax.random.key(seed), number)
         order = jax.random.permutation(key, X.shape[0]).reshape(steps, batch)
         state, values = jax.lax.scan(step, state, order)
         value = loss(state[0], X, y, held)
         better = value < best_value
         best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state[0], best)
-        return (state, best, jnp.where(better, value, best_value)), (values.mean(), value)
+        history = history.at[number].set(jnp.stack([values.mean(), value]))
+        return state, best, jnp.where(better, value, best_value), history
 
-    keys = jax.random.split(jax.random.key(seed), epochs)
-    first = ((start, optimiser.init(start)), start, jnp.inf)
-    (_, best, value), history = jax.lax.scan(epoch, first, keys)
-    return best, value, history
+    first = ((start, optimiser.init(start)), start, jnp.inf, jnp.zeros((kept, 2)))
+    return jax.lax.fori_loop(0, epochs, epoch, first)[1:]
 
 
 @dataclass(frozen=True)
@@ -222,9 +224,10 @@ class MixtureDensityNetwork:
             seed,
             np.float64(self.rate),
             np.float64(self.decay),
+            self.epochs,
             components=self.components,
-            epochs=self.epochs,
             batch=self.batch,
+            kept=bucket(self.epochs),
         )
         if not np.isfinite(value):
             raise ConvergenceError(
@@ -232,7 +235,7 @@ class MixtureDensityNetwork:
             )
         layers = tuple((np.asarray(matrix), np.asarray(bias)) for matrix, bias in best)
         return FittedMixtureDensityNetwork(
-            layers, self.components, centre, spread, location, scale, np.column_stack(history)
+            layers, self.components, centre, spread, location, scale, history[: self.epochs]
         )
 
     def _start(self, columns: int, random: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
