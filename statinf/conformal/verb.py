@@ -254,7 +254,7 @@ def model_as_fitted(rule: Any, model: Any, level: float) -> Any:
     """
     from statinf.learners.sklearn import FittedSklearn
 
-    if model is None or isinstance(model, str) or hasattr(model, "fit") and not hasattr(model, "predict"):
+    if model is None or isinstance(model, str) or (hasattr(model, "fit") and not hasattr(model, "predict")):
         raise OptionError(
             "split=0 calibrates on every row: give model= an object that is fitted already and has predict."
         )

@@ -85,6 +85,7 @@ def plot_coverage(
 ) -> Any:
     """Coverage in bins (bins,) with intervals, against the level asked for."""
     ax = _axes(ax)
+    bottom = min(0.5, float(low.min()) - 0.02, ax.get_ylim()[0] if ax.has_data() else 1.0)
     ax.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
     ax.errorbar(
         x,
@@ -97,5 +98,5 @@ def plot_coverage(
         capsize=2,
         label=label,
     )
-    ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(min(0.5, float(low.min()) - 0.02), 1.01))
+    ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(bottom, 1.01))
     return ax
