@@ -13,6 +13,7 @@ from typing import Any
 
 _PUBLIC = {
     "balance": "statinf.balance.verb",
+    "conformal": "statinf.conformal.verb",
     "datasets": "",
     "devices": "statinf.backend.device",
     "enable_compile_cache": "statinf.backend.device",
