@@ -210,7 +210,7 @@ def _trace_se(settings: Settings, state: State, tiles: _Tiles) -> np.ndarray:
         bread = np.linalg.inv(state.sums.jacobian)
     except np.linalg.LinAlgError:
         return np.full(settings.d, np.nan)
-    return np.sqrt(np.einsum("ij,jk,ik->i", bread, state.sums.noise, bread))
+    return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", bread, state.sums.noise, bread), 0.0))
 
 
 def draws(settings: Settings, state: State) -> np.ndarray:

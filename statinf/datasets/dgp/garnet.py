@@ -108,7 +108,7 @@ def garnet(
 
     Examples
     --------
-    >>> from statinf.datasets.garnet import garnet
+    >>> from statinf.datasets.dgp.garnet import garnet
     >>> garnet().value.round(3)[:3]
     array([5.272, 5.222, 5.438])
     """
