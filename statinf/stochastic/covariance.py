@@ -22,13 +22,18 @@ def plugin(sums: Sums) -> np.ndarray:
     return _sandwich(sums, sums.noise)
 
 
+def bartlett(lagged: np.ndarray) -> np.ndarray:
+    """Bartlett-weighted sum of autocovariances (lags + 1, d, d), shape (d, d)."""
+    lags = len(lagged) - 1
+    total = lagged[0].copy()
+    for lag in range(1, lags + 1):
+        total += (1.0 - lag / (lags + 1.0)) * (lagged[lag] + lagged[lag].T)
+    return total
+
+
 def hac(sums: Sums) -> np.ndarray:
     """The plug-in with Bartlett-weighted autocovariances of the noise, shape (d, d)."""
-    lags = len(sums.lagged) - 1
-    meat = sums.lagged[0].copy()
-    for lag in range(1, lags + 1):
-        meat += (1.0 - lag / (lags + 1.0)) * (sums.lagged[lag] + sums.lagged[lag].T)
-    return _sandwich(sums, meat)
+    return _sandwich(sums, bartlett(sums.lagged))
 
 
 def batch_means(sums: Sums, mean: np.ndarray) -> np.ndarray:

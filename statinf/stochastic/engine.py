@@ -81,6 +81,7 @@ def _work(
         while at < len(rows):
             stop = min(at + SLABS[-1], len(rows), at + _until_trace(settings, state.done))
             slab = rows[at:stop]
+            slab = replace(slab, F=settings.preconditioned(slab.F))
             real = min(len(slab), used - at)
             alpha, share = _schedule(settings, state.done, len(slab), real)
             state, after_slab = _point(settings, state, slab, alpha, share, real), stop

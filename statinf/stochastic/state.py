@@ -52,6 +52,8 @@ class Settings:
         Which covariance estimates are accumulated besides the plug-in: "hac", "batch-means", "random-scaling".
     lags : int
         Lags of the HAC estimate.
+    matrix : ndarray, shape (d, d), optional
+        Multiplies every f: a preconditioner, which leaves the root where it is.
     """
 
     d: int
@@ -69,6 +71,7 @@ class Settings:
     scale: float = 1.0
     keep: tuple[str, ...] = ()
     lags: int = 0
+    matrix: np.ndarray | None = None
 
     @property
     def padded(self) -> int:
@@ -78,6 +81,12 @@ class Settings:
     def steps(self, first: int, n: int) -> np.ndarray:
         """Steps of rows first, ..., first + n - 1 (counted from 1), shape (n,)."""
         return self.c0 * (self.k0 + np.arange(first, first + n, dtype=np.float64)) ** -self.power
+
+    def preconditioned(self, F: np.ndarray) -> np.ndarray:
+        """The vectors f (whole chunks of them) times the matrix, chunk by chunk so that bits do not depend on n."""
+        if self.matrix is None:
+            return F
+        return (F.reshape(-1, CHUNK, self.d) @ self.matrix.T).reshape(-1, self.d)
 
 
 @dataclass(frozen=True)
