@@ -12,6 +12,7 @@ from statinf.stochastic import covariance as cv
 from statinf.stochastic.engine import draws, settle
 from statinf.stochastic.run import Run
 from statinf.stochastic.state import Settings, State
+from statinf.stochastic.tuning import start_share
 
 INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
 
@@ -151,6 +152,7 @@ def _diagnostics(
         "last_step": last,
         "smallest_eigenvalue": slowest,
         "relaxations": last * slowest * n,
+        "start_share": start_share(settings, slowest, state.done),
         "exploded_replicas": exploded(replicas),
     }
 
@@ -168,8 +170,20 @@ def exploded(replicas: np.ndarray) -> float:
     return float((~finite | (away > 10.0 * np.maximum(spread, 1e-300)).any(axis=1) & (spread > 0.0).all()).mean())
 
 
-def warn_about(diagnostics: dict[str, float], settings: Settings) -> None:
+def warn_about(found: Estimates, settings: Settings) -> None:
     """Warnings that say what to change."""
+    diagnostics = found.diagnostics
+    bias = diagnostics["start_share"] * np.abs(found.theta - settings.start_values())
+    se = np.full(len(bias), np.nan)
+    se[~np.isnan(found.theta)] = np.sqrt(np.maximum(np.diag(found.covariances["plugin"]), 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worst = float(np.nanmax(np.where(se > 0.0, bias / se, 0.0), initial=0.0))
+    if worst > 0.5 and diagnostics["relaxations"] >= 1.0:
+        warnings.warn(
+            f"up to {worst:.2g} standard errors of the first iterate's error may be left in the average: lengthen burn_in, "
+            "raise step c0, or give a better start=.",
+            NumericalWarning, stacklevel=4,
+        )  # fmt: skip
     if diagnostics["relaxations"] < 1.0:
         warnings.warn(
             f"the average spans {diagnostics['relaxations']:.2g} relaxation times of the slowest direction: its intervals are "

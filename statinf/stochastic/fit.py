@@ -327,7 +327,7 @@ def read_fields(run: Run, terms: tuple[str, ...], inference: str) -> dict[str, A
     if inference not in INFERENCE:
         choose({}, inference, run.settings)
     matrix = choose(found.covariances, inference, run.settings)
-    warn_about(found.diagnostics, run.settings)
+    warn_about(found, run.settings)
     warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
     s = run.settings
     draws = None

@@ -169,7 +169,7 @@ def lsa(
         x.p, tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
         block_len=block_len, lags=lags, length=length, loss=loss, tau=tau,
     )  # fmt: skip
-    run = Run(settings=settings, state=State.start(settings, tuned.start), reader=reader)
+    run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, length, progress) as meter:
         if source.whole is not None:
             run = run.add(block, meter)
@@ -218,7 +218,7 @@ def _first_rows(
         raise OptionError("weights of a stream are given as a column name.")
     first, read, ended = head(source.frames, pilot_size(50, None))
     for name, values in (levels or {}).items():
-        first = _with_levels(first, name, values)
+        first = with_levels(first, name, values)
     made = design(formula, first, **options)
     length = expected if source.rows is None else source.rows
     if ended and source.rows is None:
@@ -226,7 +226,8 @@ def _first_rows(
     return made, chain(read, source.frames), length, None
 
 
-def _with_levels(frame: Any, name: str, values: Sequence[Any]) -> Any:
+def with_levels(frame: Any, name: str, values: Sequence[Any]) -> Any:
+    """The frame with a column whose levels are declared."""
     import pandas as pd
 
     as_frame(frame).require(name)
@@ -251,7 +252,7 @@ def make_settings(
         d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=replicas, law=weights_law,
         seed=seed, replica_start=replica_start, block_len=block_len, loss=loss, tau=tau, scale=tuned.scale,
         keep=tuple(n for n in names if n in ("hac", "batch-means", "random-scaling")),
-        lags=(wide if lags is None else lags) if "hac" in names else 0, matrix=tuned.matrix,
+        lags=(wide if lags is None else lags) if "hac" in names else 0, matrix=tuned.matrix, start=tuned.start,
     )  # fmt: skip
 
 

@@ -54,6 +54,8 @@ class Settings:
         Lags of the HAC estimate.
     matrix : ndarray, shape (d, d), optional
         Multiplies every f: a preconditioner, which leaves the root where it is.
+    start : ndarray, shape (d,), optional
+        The first iterate; zero if not given.
     """
 
     d: int
@@ -72,6 +74,11 @@ class Settings:
     keep: tuple[str, ...] = ()
     lags: int = 0
     matrix: np.ndarray | None = None
+    start: np.ndarray | None = None
+
+    def start_values(self) -> np.ndarray:
+        """The first iterate, shape (d,)."""
+        return np.zeros(self.d) if self.start is None else np.asarray(self.start, np.float64)
 
     @property
     def padded(self) -> int:
@@ -187,9 +194,9 @@ class State:
     trace_se: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     @classmethod
-    def start(cls, settings: Settings, theta: np.ndarray) -> State:
+    def start(cls, settings: Settings) -> State:
         """Before the first row, all replicas at the same starting value."""
-        theta = np.asarray(theta, np.float64)
+        theta = settings.start_values()
         empty = np.empty((0, settings.d))
         return cls(
             done=0, theta=theta, mean=theta, replicas=np.repeat(theta[:, None], settings.padded, axis=1),

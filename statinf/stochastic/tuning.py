@@ -17,6 +17,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError
 from statinf.numerics.multipliers import LARGEST
+from statinf.stochastic.state import Rows, Settings
 
 UNKNOWN_LENGTH = 10_000
 """Length assumed for streams that do not tell theirs."""
@@ -166,6 +167,18 @@ def inverse_cross(F: np.ndarray, G: np.ndarray, names: list[str] | None = None) 
     return np.linalg.inv(cross)
 
 
+def pilot_values(rows: Rows) -> np.ndarray:
+    """A damped root of the pilot's equations for a first iterate, shape (d,); zero where they are not stable.
+
+    Slow directions of temporal differences forget their start only after 1 / (step x eigenvalue) rows.
+    """
+    A, b = rows.F.T @ rows.G / len(rows), rows.F.T @ rows.c / len(rows)
+    damping = 1e-3 * np.where(np.diag(A) > 0.0, np.diag(A), 1.0)
+    if np.linalg.eigvals(A).real.min() < 0.0:
+        return np.zeros(len(b))
+    return np.linalg.solve(A + np.diag(damping), b)
+
+
 def tune(
     F: np.ndarray, G: np.ndarray, c: np.ndarray, *, n: int | None, step: Mapping[str, float] | None, burn_in: float | int | None,
     law: str, loss: str = "squared", tau: float = 0.5, precondition: bool | None = None, instruments: bool = False,
@@ -229,3 +242,15 @@ def _pilot_fit(F: np.ndarray, G: np.ndarray, c: np.ndarray, loss: str, tau: floa
         level = solve @ F.sum(axis=0)  # the direction that moves every prediction by about one
         theta = theta + level * np.quantile(c - G @ theta, tau)
     return theta, c - G @ theta
+
+
+def start_share(settings: Settings, slowest: float, done: int) -> float:
+    """Share of the first iterate's error that is left in the average, along a direction of eigenvalue `slowest`."""
+    k = np.linspace(settings.burn_in, done, 2000)
+    base = settings.k0 + 0.5
+    if settings.power == 1.0:
+        total = settings.c0 * np.log((base + k) / base)
+    else:
+        q = 1.0 - settings.power
+        total = settings.c0 / q * ((base + k) ** q - base**q)
+    return float(np.mean(np.exp(-slowest * total)))

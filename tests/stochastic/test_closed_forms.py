@@ -1,5 +1,7 @@
 """Cases in which averaged stochastic approximation has a closed form."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
@@ -10,14 +12,13 @@ from statinf.numerics.multipliers import seed_words
 from statinf.numerics.traces import eligibility
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance, settle
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.state import Rows, Settings, State, Sums
 from statinf.stochastic.sums import add_rows
-from statinf.stochastic.state import Sums
 
 
 def finish(s, rows, start=None):
-    start = np.zeros(s.d) if start is None else start
-    return settle(s, advance(s, State.start(s, start), rows))
+    s = replace(s, start=start)
+    return settle(s, advance(s, State.start(s), rows))
 
 
 def test_unit_multipliers_give_the_point_estimate():

@@ -29,7 +29,7 @@ def fit(**options):
     x = np.column_stack([np.ones(200), np.sin(i), np.cos(2 * i)])
     y = 1 + 2 * x[:, 1] - x[:, 2] + 0.5 * np.sin(7 * i)
     s = Settings(d=3, c0=0.5, power=0.505, keep=("random-scaling",), **options)
-    return settle(s, advance(s, State.start(s, np.zeros(3)), Rows.of(x, x, y)))
+    return settle(s, advance(s, State.start(s), Rows.of(x, x, y)))
 
 
 def test_random_scaling_of_least_squares_is_that_of_sgdinference():

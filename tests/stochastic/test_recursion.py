@@ -7,9 +7,21 @@ from statinf.numerics.multipliers import multipliers, seed_words
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.state import Rows, Settings, State
 
-from .reference import sequential
 
 N, D, B, BURN = 1500, 4, 70, 333
+
+
+def sequential(F, G, c, steps, weights, burn_in, start, psi=lambda u, c: u - c):
+    """Averages of the replicas, shape (d, B), and the path of the first, shape (n, d)."""
+    theta = np.repeat(np.asarray(start, float)[:, None], weights.shape[1], axis=1)
+    total, path = np.zeros_like(theta), []
+    for k in range(len(c)):
+        error = psi(G[k] @ theta, c[k])
+        theta = theta - F[k][:, None] * (steps[k] * weights[k] * error)
+        if k >= burn_in:
+            total += theta
+        path.append(theta[:, 0])
+    return total / (len(c) - burn_in), np.array(path)
 
 
 def sample(seed=0, n=N, d=D):
@@ -23,7 +35,7 @@ def settings(**options):
 
 
 def run(s, rows, cuts=()):
-    state = State.start(s, np.zeros(s.d))
+    state = State.start(s)
     for a, b in zip((0, *cuts), (*cuts, len(rows)), strict=True):
         state = advance(s, state, rows[a:b])
     return state
@@ -75,7 +87,7 @@ def test_saved_state_resumes_bit_for_bit(tmp_path):
     x, y = sample()
     s = settings(keep=("hac",), lags=3)
     rows = Rows.of(x, x, y)
-    half = advance(s, State.start(s, np.zeros(D)), rows[:801])
+    half = advance(s, State.start(s), rows[:801])
     np.savez(tmp_path / "state.npz", **half.arrays())
     again = State.from_arrays(dict(np.load(tmp_path / "state.npz")))
     one, two = (settle(s, advance(s, state, rows[801:])).arrays() for state in (half, again))
@@ -86,7 +98,7 @@ def test_reading_results_does_not_change_the_run():
     x, y = sample()
     s = settings()
     rows = Rows.of(x, x, y)
-    half = advance(s, State.start(s, np.zeros(D)), rows[:900])
+    half = advance(s, State.start(s), rows[:900])
     settle(s, half)
     assert np.array_equal(settle(s, advance(s, half, rows[900:])).mean, settle(s, run(s, rows)).mean)
 
