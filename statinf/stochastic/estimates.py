@@ -182,22 +182,22 @@ def warn_about(found: Estimates, settings: Settings) -> None:
         warnings.warn(
             f"up to {worst:.2g} standard errors of the first iterate's error may be left in the average: lengthen burn_in, "
             "raise step c0, or give a better start=.",
-            NumericalWarning, stacklevel=4,
+            NumericalWarning, stacklevel=5,
         )  # fmt: skip
     if diagnostics["relaxations"] < 1.0:
         warnings.warn(
             f"the average spans {diagnostics['relaxations']:.2g} relaxation times of the slowest direction: its intervals are "
             "not to be trusted. Use more rows, a larger step c0, or fewer and less collinear columns.",
-            NumericalWarning, stacklevel=4,
+            NumericalWarning, stacklevel=5,
         )  # fmt: skip
     if diagnostics["exploded_replicas"] > 0.01:
         warnings.warn(
             f"{diagnostics['exploded_replicas']:.1%} of the replicas lie more than 10 robust standard deviations out, so "
             "intervals are too wide: raise step k0 (or divide c0 by 2), or lengthen burn_in.",
-            NumericalWarning, stacklevel=4,
+            NumericalWarning, stacklevel=5,
         )  # fmt: skip
     if settings.law == "gaussian" and settings.replicas:
         warnings.warn(
             "weights_law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
-            NumericalWarning, stacklevel=4,
+            NumericalWarning, stacklevel=5,
         )  # fmt: skip

@@ -225,23 +225,22 @@ class StochasticFit(Fit):
         """
         import pandas as pd
 
+        rows, mean, low, high = self._path(level)
+        columns = {"rows": np.repeat(rows, len(self.terms)), "term": list(self.terms) * len(rows)}
+        columns |= {"estimate": mean.ravel(), "conf_low": low.ravel(), "conf_high": high.ravel()}
+        return to_caller(pd.DataFrame(columns), self.kind)
+
+    def _path(self, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Rows (m,), estimates and limits (m, q)."""
         from scipy.special import ndtri
 
         z = float(ndtri(0.5 + check_level(level) / 2.0))
         state = self.run.state
-        now = np.append(state.trace_rows, self.run.state.rows)
-        mean = np.vstack([state.trace_mean, self.theta])
-        se = np.vstack([state.trace_se, self._se()])
-        keep = np.append(state.trace_rows < self.run.state.rows, True)
-        now, mean, se = now[keep], mean[keep], se[keep]
-        frame = pd.DataFrame({
-            "rows": np.repeat(now, len(self.terms)),
-            "term": list(self.terms) * len(now),
-            "estimate": mean.ravel(),
-            "conf_low": (mean - z * se).ravel(),
-            "conf_high": (mean + z * se).ravel(),
-        })  # fmt: skip
-        return to_caller(frame, self.kind)
+        before = state.trace_rows < state.rows
+        rows = np.append(state.trace_rows[before], state.rows)
+        mean = np.vstack([state.trace_mean[before], self.theta])
+        se = np.vstack([state.trace_se[before], self._se()])
+        return rows, mean, mean - z * se, mean + z * se
 
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
@@ -250,6 +249,18 @@ class StochasticFit(Fit):
             "nobs": self.nobs, "averaged": self.averaged, "burn_in": settings.burn_in, "replicas": settings.replicas,
             "c0": settings.c0, "k0": settings.k0, "power": settings.power, "relaxations": self.facts["relaxations"],
         }  # fmt: skip
+
+    @property
+    def title(self) -> str:
+        """Heading of the summary."""
+        if self.method.startswith("td"):
+            return f"Averaged temporal differences, {self.method.upper()}"
+        kind = {"squared": "least squares", "logistic": "logistic loss", "quantile": "quantile loss"}[self.run.settings.loss]
+        if kind == "quantile loss":
+            kind += f" at {self.run.settings.tau:g}"
+        if any(p.role == "instruments" for p in self.run.reader.recipe.parts):
+            kind = "instruments"
+        return f"Averaged stochastic approximation, {kind}"
 
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
@@ -294,9 +305,27 @@ class StochasticFit(Fit):
         one_of("plot kind", kind, ("coefficients", "path", "region"))
         if kind == "coefficients":
             return super().plot(**options)
-        from statinf.plotting import stochastic
+        return self._plot_path(**options) if kind == "path" else self._plot_region(**options)
 
-        return stochastic.plot_path(self, **options) if kind == "path" else stochastic.plot_region(self, **options)
+    def _plot_path(self, terms: Sequence[str] | None = None, level: float = 0.95, ax: Any = None) -> Any:
+        from statinf.plotting.stochastic import plot_path
+
+        chosen = self._index(terms if terms is not None else [t for t in self.terms if t != "Intercept"] or None)
+        rows, mean, low, high = self._path(level)
+        return plot_path(rows, mean[:, chosen], low[:, chosen], high[:, chosen], [self.terms[i] for i in chosen], level=level, ax=ax)
+
+    def _plot_region(
+        self, terms: Sequence[str] | None = None, region: str = "ellipsoid", level: float = 0.95, ax: Any = None
+    ) -> Any:
+        from statinf.plotting.stochastic import plot_region
+
+        pair = list(terms) if terms is not None else [self.terms[i] for i in self._index(None)[-2:]]
+        if len(pair) != 2:
+            raise OptionError("a region is drawn for two coefficients: terms=['x1', 'x2'].")
+        made = self.region(region, level=level, terms=pair)
+        among = np.cumsum(self.estimable)[self._index(pair)] - 1
+        draws = self._draws()[:, among] if self.inference == "multiplier" else None
+        return plot_region(made.centre, made.form, made.bound, pair, draws=draws, ax=ax)
 
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """Replicas run along with the rows: ask for them at the fit."""
@@ -313,8 +342,8 @@ def label(inference: str, run: Run) -> str:
     """How tables name an inference."""
     s = run.settings
     if inference == "multiplier":
-        start = "" if s.replica_start == "origin" else ", started at the burn-in point"
-        return f"multiplier bootstrap ({s.replicas} replicas, {s.law} multipliers, seed {s.seed}{start})"
+        start = "" if s.replica_start == "origin" else ", from the burn-in point"
+        return f"multiplier bootstrap (B = {s.replicas}, {s.law}, seed {s.seed}{start})"
     if inference == "hac":
         return f"{_SIGNS[inference]}, {s.lags} lags"
     return _SIGNS[inference]

@@ -11,15 +11,13 @@ come in an order that has nothing to do with their values; the Jacobian of the m
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, OptionError, one_of
-from statinf.formula import Design, as_frame, design
+from statinf.errors import OptionError, one_of
 from statinf.numerics.averaging import LOSSES
 from statinf.numerics.multipliers import LAWS
 from statinf.stochastic.covariance import default_lags
@@ -29,7 +27,7 @@ from statinf.stochastic.readers import Block, RegressionReader, check_instrument
 from statinf.stochastic.regions import INTERVALS
 from statinf.stochastic.run import Meter, Run
 from statinf.stochastic.state import Rows, Settings, State
-from statinf.stochastic.stream import Source, head, mentioned, open_source
+from statinf.stochastic.stream import Source, begin, mentioned, open_source
 from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, pilot_size, tune
 
 CITATION = "Samsonov, Moulines, Shao, Zhang & Naumov (2024), arXiv 2405.16644"
@@ -106,7 +104,7 @@ def lsa(
     shuffle : bool
         Put the rows of a table in random order first.
     levels : mapping, optional
-        For streams: all levels of a column of categories.
+        All levels of a column of categories, where the first 1,000 rows of a stream may lack some.
     expected_rows : int, optional
         Length of an iterator, for the default steps and burn-in; 10,000 otherwise.
     na_action : {"drop", "raise"}
@@ -150,33 +148,47 @@ def lsa(
     if loss == "quantile" and not 0.0 < tau < 1.0:
         raise OptionError(f"tau={tau!r} is outside (0, 1).")
     source = open_source(data, mentioned(formula, [weights] if isinstance(weights, str) else []))
-    options: dict[str, Any] = {"weights": weights, "na_action": na_action, "context": context, "roles": ROLES}
-    recipe_rows, frames, length, block = _first_rows(formula, source, options, levels, expected_rows, shuffle, seed)
-    check_instruments(recipe_rows)
-    column = weights if isinstance(weights, str) or weights is None else ""
-    reader = RegressionReader(recipe=recipe_rows.recipe, loss=loss, weights=column)
-    if recipe_rows.offset is not None and loss == "logistic":
+    _check_source(source, weights, shuffle)
+    opening = begin(
+        formula, source, levels=levels, expected=expected_rows, roles=ROLES, weights=weights, na_action=na_action, context=context
+    )
+    check_instruments(opening.design)
+    if opening.design.offset is not None and loss == "logistic":
         raise OptionError("offset() is not available with loss='logistic'; put it among the covariates, or use si.glm.")
-    block = reader.from_design(recipe_rows) if block is None else _shuffled(reader.from_design(recipe_rows), block)
-    x = recipe_rows.part("covariates")
-    assert x is not None
-    pilot = block.rows[: pilot_size(x.p, None)]
+    column = weights if isinstance(weights, str) or weights is None else ""
+    reader = RegressionReader(recipe=opening.recipe, loss=loss, weights=column)
+    terms = next(p.layout.names for p in opening.recipe.parts if p.role == "covariates")
+    if opening.whole:
+        block = reader.from_design(opening.design)
+        block = _shuffled(block, np.random.default_rng(seed).permutation(len(block.rows))) if shuffle else block
+    else:
+        block = reader.read(opening.first)[0]
+    pilot = block.rows[: pilot_size(len(terms), None)]
     tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=length, step=step, burn_in=burn_in, law=weights_law, loss=loss, tau=tau,
+        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, loss=loss, tau=tau,
         precondition=precondition, instruments=reader.instruments, start=start, power=0.505 if names[0] == "random-scaling" else 2 / 3,
     )  # fmt: skip
     settings = make_settings(
-        x.p, tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
-        block_len=block_len, lags=lags, length=length, loss=loss, tau=tau,
+        len(terms), tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
+        block_len=block_len, lags=lags, length=opening.length, loss=loss, tau=tau,
     )  # fmt: skip
     run = Run(settings=settings, state=State.start(settings), reader=reader)
-    with Meter(settings, length, progress) as meter:
-        if source.whole is not None:
+    with Meter(settings, opening.length, progress) as meter:
+        if opening.whole:
             run = run.add(block, meter)
         else:
-            run = run.consume(frames, strict=na_action == "raise", meter=meter)
-    kind = recipe_rows.kind if source.whole is not None else "pandas"
-    return finish("lsa" if loss == "squared" else f"lsa, {loss} loss", formula, run, x.names, names, ci, kind)
+            run = run.consume(opening.frames, strict=na_action == "raise", meter=meter)
+    kind = opening.design.kind if source.whole is None or opening.whole else source.whole.kind
+    return finish("lsa" if loss == "squared" else f"lsa, {loss} loss", formula, run, terms, names, ci, kind)
+
+
+def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
+    if source.whole is not None:
+        return
+    if shuffle:
+        raise OptionError("shuffle=True needs the data in memory; a stream is worked through in its own order.")
+    if weights is not None and not isinstance(weights, str):
+        raise OptionError("weights of a stream are given as a column name.")
 
 
 def check_options(
@@ -202,39 +214,6 @@ def check_options(
     if not replicas:  # without replicas the plug-in takes their place
         names = tuple(n for n in names if n != "multiplier") or ("plugin",)
     return names
-
-
-def _first_rows(
-    formula: str, source: Source, options: dict[str, Any], levels: Any, expected: int | None, shuffle: bool, seed: int
-) -> tuple[Design, Iterator[Any], int | None, np.ndarray | None]:
-    """The design of the table, or of a stream's first rows; the frames to read; the length; an order of the rows."""
-    if source.whole is not None:
-        made = design(formula, source.whole, **options)
-        order = np.random.default_rng(seed).permutation(made.n) if shuffle else None
-        return made, iter(()), made.n, order
-    if shuffle:
-        raise OptionError("shuffle=True needs the data in memory; a stream is worked through in its own order.")
-    if options["weights"] is not None and not isinstance(options["weights"], str):
-        raise OptionError("weights of a stream are given as a column name.")
-    first, read, ended = head(source.frames, pilot_size(50, None))
-    for name, values in (levels or {}).items():
-        first = with_levels(first, name, values)
-    made = design(formula, first, **options)
-    length = expected if source.rows is None else source.rows
-    if ended and source.rows is None:
-        length = made.n
-    return made, chain(read, source.frames), length, None
-
-
-def with_levels(frame: Any, name: str, values: Sequence[Any]) -> Any:
-    """The frame with a column whose levels are declared."""
-    import pandas as pd
-
-    as_frame(frame).require(name)
-    unknown = set(frame[name].dropna().unique()) - set(values)
-    if unknown:
-        raise DataError(f"levels[{name!r}] lacks {sorted(unknown, key=str)[0]!r}, which the data have.")
-    return frame.assign(**{name: pd.Categorical(frame[name], categories=list(values))})
 
 
 def _shuffled(block: Block, order: np.ndarray) -> Block:

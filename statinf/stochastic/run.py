@@ -63,7 +63,7 @@ def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
     """One warning for a stream whose rows were partly unusable."""
     if dropped:
         listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        warnings.warn(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning, stacklevel=4)
+        warnings.warn(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning, stacklevel=5)
 
 
 class Meter:

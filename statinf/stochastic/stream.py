@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from statinf.errors import DataError
-from statinf.formula import Frame, as_frame
+from statinf.formula import Design, Frame, Recipe, as_frame, design
 
 BLOCK_ROWS = 65_536
 """Rows read at a time from files and databases."""
+
+FIRST_ROWS = 1_000
+"""Rows of a stream on which categories and transformations are learnt."""
 
 Wanted = Callable[[Sequence[str]], list[str]]
 
@@ -115,11 +119,14 @@ def _tables(batches: Iterable[Any]) -> Iterator[Any]:
 
 
 def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
-    if not hasattr(relation, "fetch_record_batch"):
+    if not hasattr(relation, "project"):
         raise DataError("data is a duckdb connection; give a relation, such as connection.sql('select ...').")
     rows = int(relation.aggregate("count(*)").fetchall()[0][0])
     names = ", ".join('"' + c.replace('"', '""') + '"' for c in wanted(list(relation.columns)))
-    return Source(_tables(relation.project(names).fetch_record_batch(BLOCK_ROWS)), rows)
+    chosen = relation.project(names)
+    # duckdb before 1.4 knows the reader by its older name only.
+    reader = chosen.to_arrow_reader if hasattr(chosen, "to_arrow_reader") else chosen.fetch_record_batch
+    return Source(_tables(reader(BLOCK_ROWS)), rows)
 
 
 def _from_lazy(frame: Any, wanted: Wanted) -> Source:
@@ -167,3 +174,86 @@ def _to_pandas(frame: Frame, rows: int) -> Any:
     import narwhals as nw
 
     return nw.from_native(frame.native, eager_only=True).head(rows).to_pandas().reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a table or a stream begins.
+
+    Attributes
+    ----------
+    design : Design
+        Of the whole table, or of the stream's first rows.
+    recipe : Recipe
+        With all declared levels.
+    frames : iterator of tables
+        Everything, from the first row.
+    length : int or None
+        Usable rows of a table, rows of a stream, None where unknown.
+    whole : bool
+        Whether the design holds every row.
+    first : Any
+        The rows of the design.
+    """
+
+    design: Design
+    recipe: Recipe
+    frames: Iterator[Any]
+    length: int | None
+    whole: bool
+    first: Any
+
+
+def begin(
+    formula: str, source: Source, *, levels: Mapping[str, Sequence[Any]] | None, expected: int | None, **options: Any
+) -> Opening:
+    """Read the formula on a table, or on the first rows of a stream.
+
+    Parameters
+    ----------
+    formula : str
+    source : Source
+    levels : mapping, optional
+        All levels of columns of categories, where the first rows may lack some.
+    expected : int, optional
+        Length of an iterator.
+    **options
+        Of `statinf.formula.design`.
+    """
+    if source.whole is not None:
+        made = design(formula, source.whole, **options)
+        if not levels:
+            return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
+        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), made.n
+    else:
+        first, read, ended = head(source.frames, FIRST_ROWS)
+        made = design(formula, first, **options)
+        frames = chain(read, source.frames)
+        length = expected if source.rows is None else source.rows
+        if ended and source.rows is None:
+            length = made.n
+    recipe = made.recipe if not levels else _with_levels(formula, first, made, levels, options)
+    return Opening(made, recipe, frames, length, False, first)
+
+
+def _with_levels(formula: str, first: Any, made: Design, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]) -> Recipe:
+    """The recipe with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
+    import pandas as pd
+
+    frame = as_frame(first)
+    parts = [first]
+    for name, values in levels.items():
+        frame.require(name)
+        present = set(frame.categories(name).levels)
+        unknown = sorted(present - set(values), key=str)
+        if unknown:
+            raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
+        line = first.iloc[[int(made.rows[0])]]
+        parts += [line.assign(**{name: value}) for value in values if value not in present]
+    longer = pd.concat([p.astype({n: object for n in levels}) for p in parts], ignore_index=True)
+    for name, values in levels.items():
+        longer[name] = pd.Categorical(longer[name], categories=list(values))
+    options = {k: v for k, v in options.items() if k != "weights"}
+    extended = design(formula, longer, **options).recipe
+    learnt = {k: (v if v.coding is not None else made.recipe.learnt.get(k, v)) for k, v in extended.learnt.items()}
+    return replace(extended, learnt=learnt)

@@ -74,9 +74,8 @@ def add_rows(
     if index[real - 1] < 1:
         return sums
     kept = index >= 1
-    at = np.empty(n)
-    at[0] = rows.G[0] @ before
-    np.einsum("ij,ij->i", rows.G[1:], means[:-1], out=at[1:])
+    # A sum, not a product of BLAS or einsum: their rounding depends on alignment, and so on how rows arrived.
+    at = (rows.G * np.concatenate([before[None], means[:-1]])).sum(axis=1)
     e = np.where(kept, psi(at, rows.c, settings), 0.0)
     scores = rows.F * e[:, None]
     curve = np.where(kept, curvature(at, rows.c, index, settings), 0.0)

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import FormulaError, NumericalWarning, OptionError, one_of
-from statinf.formula import Design, as_frame, design
+from statinf.errors import DataError, FormulaError, NumericalWarning, OptionError, one_of
+from statinf.formula import Design, as_frame
 from statinf.stochastic.lsa import check_options, finish, make_settings
 from statinf.stochastic.readers import Block, TransitionReader
 from statinf.stochastic.run import Meter, Run, add_counts
 from statinf.stochastic.state import Rows, State
-from statinf.stochastic.stream import Source, head, mentioned, open_source
+from statinf.stochastic.stream import begin, mentioned, open_source
 from statinf.stochastic.tuning import pilot_size, pilot_values, tune
 
 
@@ -120,36 +120,37 @@ def td(
     )
     named = [c for c in (rho, id, terminal) if c is not None]
     source = open_source(data, _wanted(formula, named, next))
-    first, frames, length = _first_rows(formula, source, levels, expected_rows, context, na_action)
-    phi = first.part("covariates")
-    assert phi is not None
-    if first.offset is not None:
+    opening = begin(formula, source, levels=levels, expected=expected_rows, na_action=na_action, context=context)
+    if opening.design.offset is not None:
         raise FormulaError("offset() has no meaning for values of states; leave it out.")
+    terms = opening.recipe.parts[0].layout.names
     reader = TransitionReader(
-        recipe=first.recipe, discount=discount, trace=trace, following=_following(next, first, source),
-        ratio=rho, episode=id, terminal=terminal,
+        recipe=opening.recipe, discount=discount, trace=trace, following=_following(next, opening.design), ratio=rho,
+        episode=id, terminal=terminal,
     )  # fmt: skip
     _check_order(reader, sampling, trace)
     strict = na_action == "raise"
-    kind = first.kind if source.whole is not None else "pandas"
+    kind = opening.design.kind if source.whole is None else source.whole.kind
     if method == "lstd":
         from statinf.stochastic.lstd import lstd
 
-        rows, dropped = _collect(reader, frames, strict, phi.p)
-        return lstd(formula, rows, phi.names, lags=lags, markov=sampling == "markov", recipe=first.recipe, kind=kind, dropped=dropped)
-    pilot, frames = _pilot(reader, frames, phi.p)
+        rows, dropped = _collect(reader, opening.frames, strict, len(terms))
+        return lstd(
+            formula, rows, terms, lags=lags, markov=sampling == "markov", recipe=opening.recipe, kind=kind, dropped=dropped
+        )
+    pilot, frames = _pilot(reader, opening.frames, len(terms))
     if start is None and "c0" not in (step or {}):
         start = pilot_values(pilot)
     tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=length, step=step, burn_in=burn_in, law=weights_law, precondition=False, start=start,
+        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, precondition=False, start=start,
         power=0.505 if names[0] == "random-scaling" else 2 / 3,
     )  # fmt: skip
     settings = make_settings(
-        phi.p, tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
-        block_len=block_len, lags=lags, length=length,
+        len(terms), tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
+        block_len=block_len, lags=lags, length=opening.length,
     )  # fmt: skip
     run = Run(settings=settings, state=State.start(settings), reader=reader)
-    with Meter(settings, length, progress) as meter:
+    with Meter(settings, opening.length, progress) as meter:
         run = run.consume(frames, strict=strict, meter=meter)
     if sampling == "markov" and names[0] in ("multiplier", "plugin") and block_len == 1:
         warnings.warn(
@@ -157,7 +158,7 @@ def td(
             "if the features span the value function; use inference='hac', or block_len= for the replicas.",
             NumericalWarning, stacklevel=2,
         )  # fmt: skip
-    return finish(f"td({trace:g})" if trace else "td(0)", formula, run, phi.names, names, ci, kind)
+    return finish(f"td({trace:g})" if trace else "td(0)", formula, run, terms, names, ci, kind)
 
 
 def _check(discount: float, trace: float, sampling: str, method: str, block_len: int) -> None:
@@ -192,26 +193,7 @@ def _wanted(formula: str, named: list[str], following: Any) -> Any:
     return lambda columns: [c for c in columns if c in by_formula(columns) or c in {following.format(b) for b in by_formula(columns)}]
 
 
-def _first_rows(
-    formula: str, source: Source, levels: Any, expected: int | None, context: Any, na_action: str
-) -> tuple[Design, Iterator[Any], int | None]:
-    """The design of the table or of a stream's first rows, the frames to read, and the length."""
-    from statinf.stochastic.lsa import with_levels
-
-    if source.whole is not None:
-        made = design(formula, source.whole, na_action=na_action, context=context)
-        return made, source.frames, made.n
-    first, read, ended = head(source.frames, pilot_size(50, None))
-    for name, values in (levels or {}).items():
-        first = with_levels(first, name, values)
-    made = design(formula, first, na_action=na_action, context=context)
-    length = expected if source.rows is None else source.rows
-    if ended and source.rows is None:
-        length = made.n
-    return made, chain(read, source.frames), length
-
-
-def _following(following: Any, first: Design, source: Source) -> dict[str, str] | None:
+def _following(following: Any, first: Design) -> dict[str, str] | None:
     """The next column of each column that the features use."""
     if following is None:
         return None
@@ -262,7 +244,5 @@ def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[Row
         if len(rows) >= want:
             break
     if not len(rows):
-        from statinf.errors import DataError
-
         raise DataError("the data hold no complete transition; give next=, or rows of one trajectory in order.")
     return rows[:want], chain(read, frames)
