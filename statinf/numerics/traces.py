@@ -21,7 +21,11 @@ def _traces(trace: Any, features: Any, decay: Any, ratio: Any) -> Any:
 
 
 def eligibility(
-    features: np.ndarray, fresh: np.ndarray, decay: float, ratio: np.ndarray | None = None, trace: np.ndarray | None = None
+    features: np.ndarray,
+    fresh: np.ndarray,
+    decay: float,
+    ratio: np.ndarray | None = None,
+    trace: np.ndarray | None = None,
 ) -> np.ndarray:
     """Traces e_k = rho_k (decay e_{k-1} + phi_k), started anew with each episode.
 

@@ -11,8 +11,15 @@ from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
 
 
 def plot_path(
-    rows: np.ndarray, estimate: np.ndarray, low: np.ndarray, high: np.ndarray, terms: Sequence[str], *, level: float = 0.95, ax: Any = None
-) -> Any:  # fmt: skip
+    rows: np.ndarray,
+    estimate: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    terms: Sequence[str],
+    *,
+    level: float = 0.95,
+    ax: Any = None,
+) -> Any:
     """Estimates with pointwise intervals against the number of rows, on a logarithmic axis.
 
     Parameters

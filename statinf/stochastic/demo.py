@@ -9,7 +9,8 @@ CODE = """\
 visits = si.datasets.load("randhie").sample(frac=1.0, random_state=1)
 formula = "mdvis ~ lncoins + idp + physlm + disea + hlthp"
 fit = si.lsa(formula, visits, inference=("multiplier", "plugin", "random-scaling"))
-si.table(fit, fit.with_vcov("plugin"), si.lm(formula, visits, vcov="HC0"), names=["stream, bootstrap", "stream, plug-in", "all rows at once"])"""
+batch = si.lm(formula, visits, vcov="HC0")
+si.table(fit, fit.with_vcov("plugin"), batch, names=["stream, bootstrap", "stream, plug-in", "all rows at once"])"""
 
 
 def section() -> DemoSection:
@@ -31,6 +32,9 @@ def section() -> DemoSection:
         tables=(si.table(fit, fit.with_vcov("plugin"), batch, names=names), fit.summary()),
         figures=(
             ("Estimates and 95% intervals as rows arrive.", lambda: fit.plot("path", terms=["lncoins", "disea"])),
-            ("Replicas and the joint 95% ellipse of two coefficients.", lambda: fit.plot("region", terms=["lncoins", "idp"])),
+            (
+                "Replicas and the joint 95% ellipse of two coefficients.",
+                lambda: fit.plot("region", terms=["lncoins", "idp"]),
+            ),
         ),
     )

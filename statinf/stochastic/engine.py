@@ -31,9 +31,7 @@ _TILE = 512
 _LARGEST = 1e100
 
 
-def advance(
-    settings: Settings, state: State, rows: Rows, *, after: Callable[[State], None] | None = None
-) -> State:
+def advance(settings: Settings, state: State, rows: Rows, *, after: Callable[[State], None] | None = None) -> State:
     """Work rows into a run.
 
     Parameters
@@ -107,7 +105,9 @@ def _schedule(settings: Settings, done: int, n: int, real: int) -> tuple[np.ndar
 def _point(settings: Settings, state: State, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int) -> State:
     size, n = slab_size(len(slab)), len(slab)
     padded = (pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, share))
-    (theta, mean), path, means = point_path((state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss)
+    (theta, mean), path, means = point_path(
+        (state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss
+    )
     path, means = path[:n], means[:n]
     largest = np.abs(path).max(axis=1)
     if not (largest < _LARGEST).all():

@@ -95,7 +95,9 @@ def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple
         )
     if values.real.min() <= _SMALL * size:
         if n < moved.sum():
-            raise DataError(f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in.")
+            raise DataError(
+                f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in."
+            )
         null = np.linalg.svd(matrix)[2][-1]
         partners = [name for name, part in zip(np.array(names)[moved], np.abs(null), strict=True) if part > 1e-3]
         raise NotIdentifiedError(f"the columns {', '.join(partners)} are collinear: leave one of them out.")
@@ -127,13 +129,16 @@ def choose(covariances: dict[str, np.ndarray], inference: str, settings: Setting
     if inference not in INFERENCE:
         raise OptionError(f"inference={inference!r} is not known; choose one of {', '.join(map(repr, INFERENCE))}.")
     if inference == "multiplier" and settings.replicas > 1:
-        raise NotIdentifiedError("replicas overflowed: their first steps are too large. Divide step c0 by 10 or raise k0.")
+        raise NotIdentifiedError(
+            "replicas overflowed: their first steps are too large. Divide step c0 by 10 or raise k0."
+        )
     if inference == "multiplier":
         raise OptionError(
             f"inference='multiplier' needs replicas; the fit has replicas={settings.replicas}. One replica gives no interval."
         )
     raise OptionError(
-        f"inference={inference!r} was not accumulated; ask for it at the fit: inference=({', '.join(map(repr, covariances))}, {inference!r})."
+        f"inference={inference!r} was not accumulated; ask for it at the fit: "
+        f"inference=({', '.join(map(repr, covariances))}, {inference!r})."
     )
 
 
@@ -141,7 +146,7 @@ def _diagnostics(
     settings: Settings, state: State, eigenvalues: np.ndarray, replicas: np.ndarray, n: int
 ) -> dict[str, float]:
     last = float(settings.steps(state.done, 1)[0])
-    slowest = float(eigenvalues.real.min())
+    slowest = float(np.real(eigenvalues).min())
     return {
         "rows": state.done,
         "burn_in": settings.burn_in,

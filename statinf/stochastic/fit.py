@@ -85,7 +85,9 @@ class StochasticFit(Fit):
             low[ok], high[ok] = draw_intervals(self.theta[ok], self._draws(), level, kind).T
             return low, high
         if interval in ("basic", "percentile"):
-            raise OptionError(f"ci={interval!r} needs replicas; inference={self.inference!r} gives 'normal' and 'simultaneous'.")
+            raise OptionError(
+                f"ci={interval!r} needs replicas; inference={self.inference!r} gives 'normal' and 'simultaneous'."
+            )
         half = self._critical(level, kind) * self._se()
         return self.theta - half, self.theta + half
 
@@ -200,7 +202,7 @@ class StochasticFit(Fit):
         return self.after(run)
 
     def after(self, run: Run) -> Self:
-        """This fit with the state of another run of the same stream."""
+        """The fit with the state of another run of the same stream."""
         return replace(self, **read_fields(run, self.terms, self.inference))
 
     # --- reports ------------------------------------------------------------------------------------------
@@ -255,7 +257,9 @@ class StochasticFit(Fit):
         """Heading of the summary."""
         if self.method.startswith("td"):
             return f"Averaged temporal differences, {self.method.upper()}"
-        kind = {"squared": "least squares", "logistic": "logistic loss", "quantile": "quantile loss"}[self.run.settings.loss]
+        kind = {"squared": "least squares", "logistic": "logistic loss", "quantile": "quantile loss"}[
+            self.run.settings.loss
+        ]
         if kind == "quantile loss":
             kind += f" at {self.run.settings.tau:g}"
         if any(p.role == "instruments" for p in self.run.reader.recipe.parts):
@@ -312,7 +316,9 @@ class StochasticFit(Fit):
 
         chosen = self._index(terms if terms is not None else [t for t in self.terms if t != "Intercept"] or None)
         rows, mean, low, high = self._path(level)
-        return plot_path(rows, mean[:, chosen], low[:, chosen], high[:, chosen], [self.terms[i] for i in chosen], level=level, ax=ax)
+        return plot_path(
+            rows, mean[:, chosen], low[:, chosen], high[:, chosen], [self.terms[i] for i in chosen], level=level, ax=ax
+        )
 
     def _plot_region(
         self, terms: Sequence[str] | None = None, region: str = "ellipsoid", level: float = 0.95, ax: Any = None
@@ -332,7 +338,9 @@ class StochasticFit(Fit):
         raise NotIdentifiedError("replicas run along with the stream: fit with replicas=, and see fit.replicates.")
 
     def moments(self) -> Any:
-        raise NotIdentifiedError(f"'{self.method}' keeps no rows, so it has no influence values; it offers {self.offers}.")
+        raise NotIdentifiedError(
+            f"'{self.method}' keeps no rows, so it has no influence values; it offers {self.offers}."
+        )
 
     def _need_rows(self, what: str) -> Any:
         raise NotIdentifiedError(f"'{self.method}' keeps no rows, so it has no {what}; it offers {self.offers}.")

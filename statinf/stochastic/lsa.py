@@ -143,14 +143,23 @@ def lsa(
     >>> bool((abs(fit.params - si.lm("mdvis ~ lncoins + idp", visits).params) < 2 * fit.std_errors).all())
     True
     """
-    names = check_options(replicas, weights_law, inference, ci, replica_start, block_len, lags, na_action, expected_rows, seed)
+    names = check_options(
+        replicas, weights_law, inference, ci, replica_start, block_len, lags, na_action, expected_rows, seed
+    )
     one_of("loss", loss, LOSSES)
     if loss == "quantile" and not 0.0 < tau < 1.0:
         raise OptionError(f"tau={tau!r} is outside (0, 1).")
     source = open_source(data, mentioned(formula, [weights] if isinstance(weights, str) else []))
     _check_source(source, weights, shuffle)
     opening = begin(
-        formula, source, levels=levels, expected=expected_rows, roles=ROLES, weights=weights, na_action=na_action, context=context
+        formula,
+        source,
+        levels=levels,
+        expected=expected_rows,
+        roles=ROLES,
+        weights=weights,
+        na_action=na_action,
+        context=context,
     )
     check_instruments(opening.design)
     if opening.design.offset is not None and loss == "logistic":
@@ -166,7 +175,8 @@ def lsa(
     pilot = block.rows[: pilot_size(len(terms), None)]
     tuned = tune(
         pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, loss=loss, tau=tau,
-        precondition=precondition, instruments=reader.instruments, start=start, power=0.505 if names[0] == "random-scaling" else 2 / 3,
+        precondition=precondition, instruments=reader.instruments, start=start,
+        power=0.505 if names[0] == "random-scaling" else 2 / 3,
     )  # fmt: skip
     settings = make_settings(
         len(terms), tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
@@ -192,7 +202,8 @@ def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
 
 
 def check_options(
-    replicas: Any, law: Any, inference: Any, ci: Any, replica_start: Any, block_len: Any, lags: Any, na_action: Any, expected: Any, seed: Any
+    replicas: Any, law: Any, inference: Any, ci: Any, replica_start: Any, block_len: Any, lags: Any, na_action: Any,
+    expected: Any, seed: Any,
 ) -> tuple[str, ...]:  # fmt: skip
     """Check what `lsa` and `td` share; the names of the inference, the first of them for tables."""
     names = (inference,) if isinstance(inference, str) else tuple(inference)

@@ -53,7 +53,9 @@ class RegressionReader:
         rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
         return Block(rows, dict(design.dropped))
 
-    def read(self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False) -> tuple[Block, RegressionReader]:
+    def read(
+        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
+    ) -> tuple[Block, RegressionReader]:
         """Rows of a block, and the reader of the next block."""
         new = self.recipe.new_rows(table, response=True, warn=False)
         check_levels(self.recipe, new)
@@ -84,7 +86,9 @@ class RegressionReader:
             if values.shape != (new.n,):
                 raise DataError(f"weights has shape {values.shape}; give one weight a row, shape ({new.n},).")
         elif not self.weights:
-            raise DataError("the fit had weights as an array; give the new rows' weights too: update(rows, weights=...).")
+            raise DataError(
+                "the fit had weights as an array; give the new rows' weights too: update(rows, weights=...)."
+            )
         else:
             values = number_column(new, self.weights)
         if (values < 0).any() or np.isinf(values).any():
@@ -170,7 +174,9 @@ class TransitionReader:
         named = [self.ratio, self.episode, self.terminal, *(self.following or {}).values()]
         return (*self.recipe.columns, *(c for c in named if c))
 
-    def read(self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False) -> tuple[Block, TransitionReader]:
+    def read(
+        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
+    ) -> tuple[Block, TransitionReader]:
         """Rows of a block, and the reader of the next block."""
         from statinf.numerics.traces import eligibility
 
@@ -265,7 +271,9 @@ class TransitionReader:
         values[ended] = 0.0
         return values, ~lost
 
-    def _with_next_row(self, raw: dict[str, Any], dropped: dict[str, int]) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
+    def _with_next_row(
+        self, raw: dict[str, Any], dropped: dict[str, int]
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
         """Pair each row with the next of its episode; the last row waits for the next block."""
         if self.held is not None:
             raw = raw | {k: np.concatenate([v, raw[k]]) for k, v in self.held.items()}

@@ -131,15 +131,22 @@ def draw_region(estimate: np.ndarray, draws: np.ndarray, level: float, kind: str
     q = len(estimate)
     if kind == "ellipsoid":
         if len(draws) < 5 * q:
-            raise OptionError(f"An ellipsoid in {q} dimensions needs replicas >= {5 * q}; there are {len(draws)}. Ask for a ball, or more replicas.")
+            raise OptionError(
+                f"An ellipsoid in {q} dimensions needs replicas >= {5 * q}; there are {len(draws)}. "
+                "Ask for a ball, or more replicas."
+            )
         form = np.linalg.pinv(np.atleast_2d(np.cov(draws, rowvar=False)), hermitian=True)
     else:
         form = np.eye(q)
     errors = draws - estimate
-    return Region(kind, level, estimate, form, float(upper_quantile(np.einsum("bi,ij,bj->b", errors, form, errors), level)))
+    return Region(
+        kind, level, estimate, form, float(upper_quantile(np.einsum("bi,ij,bj->b", errors, form, errors), level))
+    )
 
 
-def normal_region(estimate: np.ndarray, cov: np.ndarray, level: float, kind: str = "ellipsoid", seed: int = 0) -> Region:
+def normal_region(
+    estimate: np.ndarray, cov: np.ndarray, level: float, kind: str = "ellipsoid", seed: int = 0
+) -> Region:
     """A ball or an ellipsoid from a covariance; the ball's radius from 100,000 normal draws."""
     from scipy.stats import chi2
 

@@ -45,7 +45,9 @@ class Run:
             state = advance(self.settings, state, part, after=None if meter is None else meter.show)
         return replace(self, state=state, dropped=add_counts(self.dropped, block.dropped))
 
-    def consume(self, tables: Iterable[Any], weights: Any = None, *, strict: bool = False, meter: Meter | None = None) -> Run:
+    def consume(
+        self, tables: Iterable[Any], weights: Any = None, *, strict: bool = False, meter: Meter | None = None
+    ) -> Run:
         """The run after a stream of frames."""
         run = self
         for table in tables:
@@ -56,7 +58,9 @@ class Run:
 
 def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     """Sums of two sets of counts."""
-    return {cause: counts.get(cause, 0) + more.get(cause, 0) for cause in (*counts, *(c for c in more if c not in counts))}
+    return {
+        cause: counts.get(cause, 0) + more.get(cause, 0) for cause in (*counts, *(c for c in more if c not in counts))
+    }
 
 
 def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
@@ -95,7 +99,9 @@ class Meter:
             )  # fmt: skip
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.bar is not None:
             self.bar.close()
 

@@ -83,7 +83,12 @@ def _is_iterator(data: Any) -> bool:
 
 
 def _is_table(item: Any) -> bool:
-    return isinstance(item, Mapping) or hasattr(item, "columns") or hasattr(item, "column_names") or hasattr(item, "schema")
+    return (
+        isinstance(item, Mapping)
+        or hasattr(item, "columns")
+        or hasattr(item, "column_names")
+        or hasattr(item, "schema")
+    )
 
 
 def _from_path(path: Path, wanted: Wanted) -> Source:
@@ -140,7 +145,12 @@ def _from_lazy(frame: Any, wanted: Wanted) -> Source:
 def mentioned(formula: str, extra: Iterable[str]) -> Wanted:
     """The columns that a formula's text may mention, and the extra ones."""
     also = set(extra)
-    whole = any(p.strip() == "." for side in formula.split("~") for bar in side.split("|") for p in bar.replace("-", "+").split("+"))
+    whole = any(
+        p.strip() == "."
+        for side in formula.split("~")
+        for bar in side.split("|")
+        for p in bar.replace("-", "+").split("+")
+    )
 
     def wanted(names: Sequence[str]) -> list[str]:
         found = [n for n in names if whole or n in also or n in formula]
@@ -236,7 +246,9 @@ def begin(
     return Opening(made, recipe, frames, length, False, first)
 
 
-def _with_levels(formula: str, first: Any, made: Design, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]) -> Recipe:
+def _with_levels(
+    formula: str, first: Any, made: Design, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]
+) -> Recipe:
     """The recipe with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
     import pandas as pd
 
@@ -250,7 +262,7 @@ def _with_levels(formula: str, first: Any, made: Design, levels: Mapping[str, Se
             raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
         line = first.iloc[[int(made.rows[0])]]
         parts += [line.assign(**{name: value}) for value in values if value not in present]
-    longer = pd.concat([p.astype({n: object for n in levels}) for p in parts], ignore_index=True)
+    longer = pd.concat([p.astype(dict.fromkeys(levels, object)) for p in parts], ignore_index=True)
     for name, values in levels.items():
         longer[name] = pd.Categorical(longer[name], categories=list(values))
     options = {k: v for k, v in options.items() if k != "weights"}

@@ -116,7 +116,16 @@ def td(
     """
     _check(discount, trace, sampling, method, block_len)
     names = check_options(
-        replicas, weights_law, _inference(inference, sampling), ci, replica_start, block_len, lags, na_action, expected_rows, seed
+        replicas,
+        weights_law,
+        _inference(inference, sampling),
+        ci,
+        replica_start,
+        block_len,
+        lags,
+        na_action,
+        expected_rows,
+        seed,
     )
     named = [c for c in (rho, id, terminal) if c is not None]
     source = open_source(data, _wanted(formula, named, next))
@@ -136,7 +145,14 @@ def td(
 
         rows, dropped = _collect(reader, opening.frames, strict, len(terms))
         return lstd(
-            formula, rows, terms, lags=lags, markov=sampling == "markov", recipe=opening.recipe, kind=kind, dropped=dropped
+            formula,
+            rows,
+            terms,
+            lags=lags,
+            markov=sampling == "markov",
+            recipe=opening.recipe,
+            kind=kind,
+            dropped=dropped,
         )
     pilot, frames = _pilot(reader, opening.frames, len(terms))
     if start is None and "c0" not in (step or {}):
@@ -182,15 +198,28 @@ def _check_order(reader: TransitionReader, sampling: str, trace: float) -> None:
     if trace > 0.0:
         raise OptionError("trace > 0 reaches back along a trajectory: give sampling='markov'.")
     if reader.following is None:
-        raise OptionError("independent transitions need their next states: give next=, or sampling='markov' for rows in order.")
+        raise OptionError(
+            "independent transitions need their next states: give next=, or sampling='markov' for rows in order."
+        )
 
 
 def _wanted(formula: str, named: list[str], following: Any) -> Any:
-    extra = [*named, *(following.values() if isinstance(following, Mapping) else [following] if isinstance(following, str) else following or [])]
+    extra = [
+        *named,
+        *(
+            following.values()
+            if isinstance(following, Mapping)
+            else [following]
+            if isinstance(following, str)
+            else following or []
+        ),
+    ]
     by_formula = mentioned(formula, extra)
     if not (isinstance(following, str) and "{}" in following):
         return by_formula
-    return lambda columns: [c for c in columns if c in by_formula(columns) or c in {following.format(b) for b in by_formula(columns)}]
+    return lambda columns: [
+        c for c in columns if c in by_formula(columns) or c in {following.format(b) for b in by_formula(columns)}
+    ]
 
 
 def _following(following: Any, first: Design) -> dict[str, str] | None:
@@ -203,13 +232,18 @@ def _following(following: Any, first: Design) -> dict[str, str] | None:
         found = {c: following.format(c) for c in used}
     elif isinstance(following, str):
         if len(used) != 1:
-            raise OptionError(f"next={following!r} is one column, the features use {len(used)} ({', '.join(used)}): give a list, a mapping or a pattern such as 'next_{{}}'.")
+            raise OptionError(
+                f"next={following!r} is one column, the features use {len(used)} ({', '.join(used)}): give a list, a mapping or "
+                "a pattern such as 'next_{}'."
+            )
         found = {used[0]: following}
     elif isinstance(following, Mapping):
         found = {str(k): str(v) for k, v in following.items()}
         unknown, lacking = set(found) - set(used), set(used) - set(found)
         if unknown or lacking:
-            raise OptionError(f"next maps {sorted(found)}, the features use {used}; map each of these columns to its next column.")
+            raise OptionError(
+                f"next maps {sorted(found)}, the features use {used}; map each of these columns to its next column."
+            )
     elif isinstance(following, Sequence):
         if len(following) != len(used):
             raise OptionError(f"next names {len(following)} columns, the features use {len(used)}: {', '.join(used)}.")

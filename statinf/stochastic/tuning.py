@@ -57,12 +57,17 @@ def burn_in_rows(burn_in: float | int | None, n: int | None) -> int:
         raise OptionError(f"burn_in={burn_in!r} is not a count of rows or a share between 0 and 1.")
     if isinstance(burn_in, float) and 0.0 < burn_in < 1.0:
         if n is None:
-            raise OptionError(f"burn_in={burn_in:g} is a share, but the length of this stream is unknown: give a count of rows, or expected_rows=.")
+            raise OptionError(
+                f"burn_in={burn_in:g} is a share, but the length of this stream is unknown: give a count of rows, or "
+                "expected_rows=."
+            )
         return int(burn_in * n)
     if burn_in != int(burn_in):
         raise OptionError(f"burn_in={burn_in!r} is neither a whole number of rows nor a share below 1.")
     if n is not None and burn_in >= n:
-        raise OptionError(f"burn_in={int(burn_in)} leaves none of the {n} rows to average; give less, or a share such as 0.5.")
+        raise OptionError(
+            f"burn_in={int(burn_in)} leaves none of the {n} rows to average; give less, or a share such as 0.5."
+        )
     return int(burn_in)
 
 
@@ -98,9 +103,15 @@ def step_rule(
             raise OptionError(f"step {name}={value!r} is not a finite number.")
     power = float(given.get("power", power))
     if not 0.5 <= power <= 1.0:
-        raise OptionError(f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k.")
+        raise OptionError(
+            f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k."
+        )
     if power == 1.0:
-        warnings.warn("step power=1 needs c0 > 1 / (2 lambda_min) of the mean matrix, which is unknown; a power below 1 does not.", NumericalWarning, stacklevel=4)
+        warnings.warn(
+            "step power=1 needs c0 > 1 / (2 lambda_min) of the mean matrix, which is unknown; a power below 1 does not.",
+            NumericalWarning,
+            stacklevel=4,
+        )
     if "c0" in given and given["c0"] <= 0.0:
         raise OptionError(f"step c0={given['c0']:g} must be positive.")
     if "k0" in given and given["k0"] < 0.0:

@@ -31,7 +31,15 @@ def test_unit_multipliers_give_the_point_estimate():
     arrays = (x, x, y, s.steps(1, n), kept, np.full(n, -1))
     zero = np.zeros((d, 64))
     _, total = replica_tile(
-        zero, zero, arrays, np.int64(n // 16), seed_words(0), np.zeros(1, np.uint32), np.float64(0), loss="squared", law="mammen"
+        zero,
+        zero,
+        arrays,
+        np.int64(n // 16),
+        seed_words(0),
+        np.zeros(1, np.uint32),
+        np.float64(0),
+        loss="squared",
+        law="mammen",
     )
     assert np.abs(total / (n - 100) - end.mean[:, None]).max() < 1e-12
 

@@ -36,7 +36,7 @@ def close(fit, params, std_errors, *, se=0.12):
 
 
 def test_least_squares_is_near_ols_with_its_standard_errors(frame):
-    fit = si.lsa("y ~ x1 + x2 + g", frame, replicas=400)
+    fit = si.lsa("y ~ x1 + x2 + g", frame, replicas=128)
     ols = smf.ols("y ~ x1 + x2 + g", frame).fit(cov_type="HC0")
     order = ["Intercept", "x1", "x2", "g[T.b]", "g[T.c]"]
     close(fit, ols.params[order], ols.bse[order])
@@ -53,14 +53,14 @@ def test_weighted_least_squares(frame):
 def test_rows_of_weight_zero_change_nothing_but_the_count(frame):
     w = np.ones(N)
     w[5000:5100] = 0.0
-    fit = si.lsa("y ~ x2", frame, weights=w, replicas=100)
+    fit = si.lsa("y ~ x2", frame, weights=w, replicas=128)
     assert np.isfinite(fit.conf_int().to_numpy()).all()
 
 
 def test_just_identified_instruments(frame):
     from statsmodels.sandbox.regression.gmm import IV2SLS
 
-    fit = si.lsa("outcome ~ d | z", frame, replicas=400)
+    fit = si.lsa("outcome ~ d | z", frame, replicas=128)
     x, z = sm.add_constant(frame[["d"]]).to_numpy(), sm.add_constant(frame[["z"]]).to_numpy()
     iv = IV2SLS(frame["outcome"].to_numpy(), x, z).fit()
     bread = np.linalg.inv(z.T @ x)
@@ -77,19 +77,21 @@ def test_instruments_of_the_wrong_sign_are_no_problem(frame):
 
 
 def test_logistic_loss_is_near_maximum_likelihood(frame):
-    fit = si.lsa("event ~ x2 + g", frame, loss="logistic", replicas=200)
+    fit = si.lsa("event ~ x2 + g", frame, loss="logistic", replicas=128)
     logit = smf.logit("event ~ x2 + g", frame).fit(disp=0, cov_type="HC0")
     order = ["Intercept", "x2", "g[T.b]", "g[T.c]"]
     close(fit, logit.params[order], logit.bse[order])
     p = fit.predict(frame[:5], interval="confidence")
     assert ((p["conf_low"] < p["estimate"]) & (p["estimate"] < p["conf_high"]) & (p["conf_high"] < 1)).all()
-    assert fit.predict(frame[:5], type="link")["estimate"].to_numpy() == pytest.approx(np.log(p["estimate"] / (1 - p["estimate"])))
+    assert fit.predict(frame[:5], type="link")["estimate"].to_numpy() == pytest.approx(
+        np.log(p["estimate"] / (1 - p["estimate"]))
+    )
 
 
 def test_quantile_loss_is_near_the_regression_quantile(frame):
     errors = frame["y"] - 1.5 * (frame["g"] == "b")
     frame = frame.assign(y=errors)
-    fit = si.lsa("y ~ x1 + x2", frame, loss="quantile", tau=0.3, replicas=200)
+    fit = si.lsa("y ~ x1 + x2", frame, loss="quantile", tau=0.3, replicas=128)
     rq = smf.quantreg("y ~ x1 + x2", frame).fit(q=0.3)
     # The exact standard errors of this process: density of the errors at their quantile over 1 + |x2|, by integration.
     z = np.random.default_rng(1).normal(size=400_000)
@@ -97,7 +99,10 @@ def test_quantile_loss_is_near_the_regression_quantile(frame):
     hessian = (columns * (0.34769 / (1 + np.abs(z)))[:, None]).T @ columns / len(z)
     cov = np.linalg.inv(hessian) @ (0.21 * columns.T @ columns / len(z)) @ np.linalg.inv(hessian) / fit.averaged
     se = np.sqrt(np.diag(cov))[1]
-    assert abs(fit.params["x2"] - rq.params["x2"]) < 1.5 * se and abs(fit.params["x1"] - rq.params["x1"]) < 1.5 * rq.bse["x1"]
+    assert (
+        abs(fit.params["x2"] - rq.params["x2"]) < 1.5 * se
+        and abs(fit.params["x1"] - rq.params["x1"]) < 1.5 * rq.bse["x1"]
+    )
     assert fit.with_vcov("plugin").std_errors["x2"] == pytest.approx(se, rel=0.12)
     assert fit.std_errors["x2"] == pytest.approx(se, rel=0.25)
 
@@ -122,8 +127,8 @@ def test_any_kind_of_frame_gives_the_same_numbers(frame, convert):
     rows.loc[[3, 17, 400], "x2"] = np.nan
     rows.loc[25, "g"] = None
     with pytest.warns(si.StatinfWarning):
-        expected = si.lsa("y ~ x2 + g", rows, replicas=50)
-        fit = si.lsa("y ~ x2 + g", convert(rows), replicas=50)
+        expected = si.lsa("y ~ x2 + g", rows, replicas=128)
+        fit = si.lsa("y ~ x2 + g", convert(rows), replicas=128)
     assert np.array_equal(fit.theta, expected.theta)
     assert np.array_equal(fit._draws(), expected._draws())
     assert sum(fit.dropped.values()) == 4 and fit.nobs == 2996
@@ -131,7 +136,7 @@ def test_any_kind_of_frame_gives_the_same_numbers(frame, convert):
 
 
 def test_predict_follows_the_recipe(frame):
-    fit = si.lsa("y ~ x2 + g", frame[:4000], replicas=100)
+    fit = si.lsa("y ~ x2 + g", frame[:4000], replicas=128)
     new = pd.DataFrame({"x2": [0.0, 1.0, np.nan], "g": ["a", "c", "b"]})
     with pytest.warns(si.StatinfWarning):
         p = fit.predict(new, interval="confidence")
@@ -148,7 +153,7 @@ def test_replicas_zero_leaves_the_plugin(frame):
 
 def test_every_inference_in_one_pass(frame):
     names = ("random-scaling", "multiplier", "plugin", "hac", "batch-means")
-    fit = si.lsa("y ~ x2", frame, inference=names, replicas=100)
+    fit = si.lsa("y ~ x2", frame, inference=names, replicas=128)
     assert fit.run.settings.power == 0.505
     for name in names:
         other = fit.with_vcov(name)
@@ -162,7 +167,7 @@ def test_every_inference_in_one_pass(frame):
 
 def test_deterministic_rows_give_zero_width_and_no_nan():
     x = np.tile([0.0, 1.0, 2.0], 400)
-    fit = si.lsa("y ~ x", {"x": x, "y": 1 + 2 * x}, replicas=50, inference=("multiplier", "plugin", "random-scaling"))
+    fit = si.lsa("y ~ x", {"x": x, "y": 1 + 2 * x}, replicas=128, inference=("multiplier", "plugin", "random-scaling"))
     assert fit.theta == pytest.approx([1, 2], abs=1e-6)
     assert np.isfinite(fit.conf_int().to_numpy()).all() and (fit.std_errors < 1e-6).all()
     assert np.isfinite(fit.conf_int(ci="simultaneous").to_numpy()).all()
@@ -174,7 +179,7 @@ def test_one_column_one_averaged_row_and_constant_weights(frame):
 
 
 def test_to_arviz_holds_the_replicas(frame):
-    fit = si.lsa("y ~ x2", frame[:3000], replicas=64)
+    fit = si.lsa("y ~ x2", frame[:3000], replicas=128)
     assert fit.to_arviz() is not None
 
 
@@ -182,7 +187,7 @@ def test_plots(frame):
     import matplotlib as mpl
 
     mpl.use("Agg")
-    fit = si.lsa("y ~ x2 + g", frame, replicas=64)
+    fit = si.lsa("y ~ x2 + g", frame, replicas=128)
     for kind in ("coefficients", "path", "region"):
         assert fit.plot(kind).get_xlabel()
     with pytest.raises(si.OptionError, match="two coefficients"):
@@ -190,7 +195,7 @@ def test_plots(frame):
 
 
 def test_tables_render(frame):
-    fit = si.lsa("y ~ x2", frame[:3000], replicas=64)
+    fit = si.lsa("y ~ x2", frame[:3000], replicas=128)
     for text in (repr(fit), fit._repr_html_(), fit._repr_markdown_()):
         assert "x2" in text and "multiplier bootstrap" in text
     assert fit.glance()["averaged"][0] == fit.averaged

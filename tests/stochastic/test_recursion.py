@@ -7,7 +7,6 @@ from statinf.numerics.multipliers import multipliers, seed_words
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.state import Rows, Settings, State
 
-
 N, D, B, BURN = 1500, 4, 70, 333
 
 
@@ -151,7 +150,9 @@ def test_permuting_the_groups_of_replicas_permutes_columns():
     zero = np.zeros((D, 128))
     options = {"loss": "squared", "law": "mammen"}
     straight, swapped = (
-        replica_tile(zero, zero, rows, np.int64(4), seed_words(0), np.array(g, np.uint32), np.float64(0.0), **options)[0]
+        replica_tile(zero, zero, rows, np.int64(4), seed_words(0), np.array(g, np.uint32), np.float64(0.0), **options)[
+            0
+        ]
         for g in ([0, 1], [1, 0])
     )
     assert np.array_equal(straight[:, :64], swapped[:, 64:]) and np.array_equal(straight[:, 64:], swapped[:, :64])

@@ -62,7 +62,9 @@ class Garnet:
         inverse = np.linalg.inv(self.mean_matrix())
         return inverse @ self.noise() @ inverse.T
 
-    def sample(self, n: int, rng: np.random.Generator, *, trajectory: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def sample(
+        self, n: int, rng: np.random.Generator, *, trajectory: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw transitions.
 
         Parameters
@@ -78,7 +80,9 @@ class Garnet:
         reward : ndarray, shape (n,)
         """
         actions, size = self.policy.shape
-        joint = np.cumsum((self.policy[:, :, None] * self.kernel).transpose(1, 0, 2).reshape(size, actions * size), axis=1)
+        joint = np.cumsum(
+            (self.policy[:, :, None] * self.kernel).transpose(1, 0, 2).reshape(size, actions * size), axis=1
+        )
         start = np.cumsum(self.stationary)
         u = rng.random(n)
         if trajectory:
@@ -95,7 +99,11 @@ class Garnet:
 
 
 def garnet(
-    states: int = 10, actions: int = 2, branching: int = 3, discount: float = 0.9, seeds: tuple[int, int, int] = (1453, 1812, 1821)
+    states: int = 10,
+    actions: int = 2,
+    branching: int = 3,
+    discount: float = 0.9,
+    seeds: tuple[int, int, int] = (1453, 1812, 1821),
 ) -> Garnet:
     """A Garnet problem; the default is the published instance.
 
