@@ -21,6 +21,9 @@ LOSSES = ("squared", "logistic", "quantile")
 BLOCK, CHAIN = 16, 8
 """Steps a block of the replica kernel, and steps of its forward substitution that are written out."""
 
+ACCELERATOR_BLOCK, ACCELERATOR_CHAIN = 32, 16
+"""The same on an accelerator, where every step that is not written out is a kernel launch."""
+
 
 def increment(u: Any, c: Any, tau: Any, loss: str) -> Any:
     """psi(u, c): the derivative of the loss in the prediction u; JAX."""

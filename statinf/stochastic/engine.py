@@ -15,14 +15,15 @@ import contextvars
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import accelerated, pad_axis, x64
+from statinf.backend import accelerated, enforce_device, pad_axis, x64
 from statinf.errors import ConvergenceError
-from statinf.numerics.averaging import BLOCK, point_path, replica_tile
+from statinf.numerics.averaging import ACCELERATOR_BLOCK, ACCELERATOR_CHAIN, BLOCK, CHAIN, point_path, replica_tile
 from statinf.numerics.multipliers import GROUP, seed_words
 from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
 from statinf.stochastic.sums import add_rows
@@ -82,7 +83,8 @@ def _work(
             slab = replace(slab, F=settings.preconditioned(slab.F))
             real = min(len(slab), used - at)
             alpha, share = _schedule(settings, state.done, len(slab), real)
-            state, after_slab = _point(settings, state, slab, alpha, share, real), stop
+            with _host():
+                state, after_slab = _point(settings, state, slab, alpha, share, real), stop
             tiles.advance(slab, alpha, share, first=state.done - real + 1)
             at = after_slab
             if _until_trace(settings, state.done - real) == real and state.done > settings.burn_in:
@@ -91,6 +93,19 @@ def _work(
                 after(state)
     replicas, totals = tiles.arrays()
     return replace(state, replicas=replicas, replica_sums=totals)
+
+
+def _host() -> AbstractContextManager[Any]:
+    """The processor for the point estimate, whose rows follow one another: an accelerator gains nothing there."""
+    if not accelerated():
+        return nullcontext()
+    import jax
+
+    try:
+        jax.devices("cpu")
+    except RuntimeError:  # JAX_PLATFORMS leaves the processor out
+        return nullcontext()
+    return enforce_device("cpu")
 
 
 def _schedule(settings: Settings, done: int, n: int, real: int) -> tuple[np.ndarray, np.ndarray]:
@@ -128,6 +143,7 @@ class _Tiles:
         width = tile_width(settings.padded)
         self.cuts = [slice(a, min(a + width, settings.padded)) for a in range(0, settings.padded, width)]
         self.words = seed_words(settings.seed)
+        self.block, self.chain = (ACCELERATOR_BLOCK, ACCELERATOR_CHAIN) if accelerated() else (BLOCK, CHAIN)
         with x64():
             import jax.numpy as jnp
 
@@ -152,7 +168,7 @@ class _Tiles:
         if settings.replica_start == "burnin":
             number = np.where(number > settings.burn_in, number, -settings.block_len)
         number //= settings.block_len
-        blocks = np.int64(-(-len(slab) // BLOCK))
+        blocks = np.int64(-(-len(slab) // self.block))
         size = slab_size(len(slab))
         arrays = tuple(pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, kept, number))
 
@@ -161,7 +177,7 @@ class _Tiles:
                 groups = np.arange(self.cuts[i].start // GROUP, self.cuts[i].stop // GROUP, dtype=np.uint32)
                 Th, S = replica_tile.on_device(
                     *self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau),
-                    loss=settings.loss, law=settings.law,
+                    loss=settings.loss, law=settings.law, block=self.block, chain=self.chain,
                 )  # fmt: skip
                 return Th.block_until_ready(), S
 

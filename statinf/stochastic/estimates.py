@@ -175,6 +175,15 @@ def exploded(replicas: np.ndarray) -> float:
     return float((~finite | (away > 10.0 * np.maximum(spread, 1e-300)).any(axis=1) & (spread > 0.0).all()).mean())
 
 
+def _inflation(found: Estimates) -> float:
+    """Median over coefficients of the replicas' standard deviation over the plug-in's; 1 without replicas or noise."""
+    if "multiplier" not in found.covariances:
+        return 1.0
+    ours, plugin = (np.diag(found.covariances[name]) for name in ("multiplier", "plugin"))
+    noisy = plugin > 0.0
+    return float(np.median(np.sqrt(ours[noisy] / plugin[noisy]))) if noisy.any() else 1.0
+
+
 def warn_about(found: Estimates, settings: Settings) -> None:
     """Warnings that say what to change."""
     diagnostics = found.diagnostics
@@ -195,10 +204,10 @@ def warn_about(found: Estimates, settings: Settings) -> None:
             "not to be trusted. Use more rows, a larger step c0, or fewer and less collinear columns.",
             NumericalWarning, stacklevel=5,
         )  # fmt: skip
-    if diagnostics["exploded_replicas"] > 0.01:
+    if diagnostics["exploded_replicas"] > 0.01 or _inflation(found) > 2.0:
         warnings.warn(
-            f"{diagnostics['exploded_replicas']:.1%} of the replicas lie more than 10 robust standard deviations out, so "
-            "intervals are too wide: raise step k0 (or divide c0 by 2), or lengthen burn_in.",
+            f"the replicas spread {_inflation(found):.2g} times as far as the plug-in says and {diagnostics['exploded_replicas']:.1%} "
+            "of them lie more than 10 robust standard deviations out, so intervals are too wide: raise step k0 (or divide c0 by 2), or lengthen burn_in.",
             NumericalWarning, stacklevel=5,
         )  # fmt: skip
     if settings.law == "gaussian" and settings.replicas:

@@ -82,7 +82,7 @@ def test_steps_that_are_too_large_say_what_to_change():
 
 def test_exploded_replicas_warn():
     moves = si.datasets.simulate("garnet", 3200, seed=0)
-    step = {"c0": 4, "k0": 0, "power": 0.5}  # the published steps: weighted ones are unstable at first
+    step = {"c0": 6, "k0": 0, "power": 0.5}  # weighted steps above 2 at first
     with pytest.warns(si.StatinfWarning, match="robust standard deviations"):
         si.td("reward ~ 0 + C(state)", moves, next="next_state", discount=0.9, step=step, burn_in=0.5, replicas=128)
 

@@ -156,3 +156,16 @@ def test_permuting_the_groups_of_replicas_permutes_columns():
         for g in ([0, 1], [1, 0])
     )
     assert np.array_equal(straight[:, :64], swapped[:, 64:]) and np.array_equal(straight[:, 64:], swapped[:, :64])
+
+
+def test_the_accelerator_path_gives_the_same_numbers(monkeypatch):
+    """One tile, longer blocks, the point estimate on the processor: run here on the processor."""
+    from statinf.stochastic import engine
+
+    x, y = sample(n=1100)
+    s = settings(replicas=700, burn_in=100)
+    tiles = settle(s, run(s, Rows.of(x, x, y)))
+    monkeypatch.setattr(engine, "accelerated", lambda: True)
+    whole = settle(s, run(s, Rows.of(x, x, y)))
+    assert np.array_equal(tiles.mean, whole.mean)
+    assert np.abs(draws(s, tiles) - draws(s, whole)).max() < 1e-12
