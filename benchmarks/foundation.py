@@ -120,7 +120,13 @@ def equal(tolerance: float, ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def main() -> None:
     processes = {"repeat": 5, "warmup": 1}
-    compare("import", partial(process, "import ours"), partial(process, "import theirs"), peer_name="statsmodels", **processes)
+    compare(
+        "import",
+        partial(process, "import ours"),
+        partial(process, "import theirs"),
+        peer_name="statsmodels",
+        **processes,
+    )
     compare(
         "first lm with HC1 in a fresh process, n = 1,000",
         partial(process, "lm ours"), partial(process, "lm theirs"), peer_name="statsmodels", **processes,
@@ -130,8 +136,22 @@ def main() -> None:
         partial(process, "glm ours"), partial(process, "glm theirs"), peer_name="statsmodels", **processes,
     )  # fmt: skip
     same = partial(equal, 1e-6)
-    compare("logit, n = 1e6, p = 20", logit_ours, logit_statsmodels, check=same, peer_name="statsmodels", note="tolerance 1e-8")
-    compare("logit, n = 1e6, p = 20 (lbfgs)", logit_ours, logit_sklearn, check=same, peer_name="scikit-learn", note="tolerance 1e-8")
+    compare(
+        "logit, n = 1e6, p = 20",
+        logit_ours,
+        logit_statsmodels,
+        check=same,
+        peer_name="statsmodels",
+        note="tolerance 1e-8",
+    )
+    compare(
+        "logit, n = 1e6, p = 20 (lbfgs)",
+        logit_ours,
+        logit_sklearn,
+        check=same,
+        peer_name="scikit-learn",
+        note="tolerance 1e-8",
+    )
     for kind in ("bayesian", "multiplier", "pairs"):
         compare(
             f"lm bootstrap ({kind}), n = 1e4, p = 10, 10,000 replicas against 500 refits in a numpy loop",

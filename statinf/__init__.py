@@ -13,6 +13,7 @@ from typing import Any
 
 _PUBLIC = {
     "balance": "statinf.balance.verb",
+    "conformal": "statinf.conformal.verb",
     "datasets": "",
     "devices": "statinf.backend.device",
     "enable_compile_cache": "statinf.backend.device",
@@ -20,6 +21,7 @@ _PUBLIC = {
     "joint": "statinf.results.derived",
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
+    "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
     "table": "statinf.results.side_by_side",
     "ConvergenceError": "statinf.errors",

@@ -98,7 +98,7 @@ def test_unknown_families_and_links(frame):
 
 
 def test_perfect_and_quasi_separation_name_the_column(frame):
-    with pytest.raises(si.NotIdentifiedError, match="separation.*'x'"):
+    with pytest.raises(si.NotIdentifiedError, match=r"separation.*'x'"):
         si.glm("I(x > 0.1) ~ x", frame, family="binomial")
     only_zeros = frame.assign(z=np.where(frame["g"] == "a", 0, (frame["y"] > 0)))
     with pytest.raises(si.NotIdentifiedError, match=r"C\(g\)"):

@@ -19,7 +19,8 @@ def pair():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1.23456, "1.235"), (123456.7, "123457"), (0.00001234, "1.234e-05"), (np.nan, ""), (np.inf, "Inf"), (7, "7"), (0.0, "0"), (None, ""), (True, "yes"), ("a", "a")],
+    [(1.23456, "1.235"), (123456.7, "123457"), (0.00001234, "1.234e-05"), (np.nan, ""), (np.inf, "Inf"), (7, "7"),
+     (0.0, "0"), (None, ""), (True, "yes"), ("a", "a")],
 )  # fmt: skip
 def test_numbers(value, text):
     assert format_number(value) == text

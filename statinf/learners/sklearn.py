@@ -1,0 +1,136 @@
+"""scikit-learn estimators as learners: cloned at each fit, weighted where they can be, refused where they cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import OptionError
+from statinf.learners.base import check_rows
+
+
+@dataclass(frozen=True)
+class FittedSklearn:
+    """A fitted scikit-learn estimator, or one a quantile level."""
+
+    estimator: Any
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Predictions (n,)."""
+        return np.asarray(self.estimator.predict(X), np.float64).reshape(len(X))
+
+
+@dataclass(frozen=True)
+class FittedSklearnClassifier(FittedSklearn):
+    """A fitted classifier of a 0/1 outcome."""
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n,) of the outcome 1: the conditional mean."""
+        return self.predict_proba(X)
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n,) of the outcome 1."""
+        return np.asarray(self.estimator.predict_proba(X), np.float64)[:, -1]
+
+
+@dataclass(frozen=True)
+class FittedSklearnQuantiles:
+    """One fitted estimator a quantile level."""
+
+    taus: np.ndarray
+    estimators: tuple[Any, ...]
+
+    def predict_quantiles(self, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
+        """Quantiles (n, t) at levels the estimators were fitted for."""
+        where = [int(np.argmin(np.abs(self.taus - t))) for t in taus]
+        if not np.allclose(self.taus[where], taus, rtol=0, atol=1e-12):
+            raise OptionError(f"Fitted at quantile levels {self.taus.tolist()}; asked for {list(taus)}.")
+        return np.column_stack([np.asarray(self.estimators[k].predict(X), np.float64).reshape(len(X)) for k in where])
+
+
+@dataclass(frozen=True)
+class SklearnLearner:
+    """An estimator with scikit-learn's interface.
+
+    Parameters
+    ----------
+    estimator : object
+        Has `fit`, `predict`, `get_params`; a pipeline will do.
+    task : {"mean", "scale", "quantile", "density", "probability"}
+    taus : tuple of float
+        Quantile levels, for the task "quantile".
+    """
+
+    estimator: Any
+    task: str = "mean"
+    taus: tuple[float, ...] = ()
+
+    def at_taus(self, taus: tuple[float, ...]) -> SklearnLearner:
+        """The same learner for other quantile levels."""
+        return SklearnLearner(self.estimator, self.task, tuple(float(t) for t in taus))
+
+    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Any:
+        """Fit clones to X (n, p), y (n,), weights (n,).
+
+        `seed` becomes the `random_state` of estimators that were given none.
+
+        Raises
+        ------
+        OptionError
+            If weights differ between rows and the estimator takes none, or a probability or a quantile is
+            needed and the estimator predicts none.
+        """
+        X, y, weights = check_rows(X, y, w)
+        options = self._weights(weights)
+        if self.task == "quantile":
+            parts = tuple(self._clone(seed, self._quantile_option(t)).fit(X, y, **options) for t in self.taus)
+            return FittedSklearnQuantiles(np.asarray(self.taus), parts)
+        if self.task == "density":
+            raise OptionError(
+                f"{type(self.estimator).__name__} has no conditional density; use "
+                "LocationScale(mean=estimator, scale=estimator) from statinf.learners, 'gaussian' or 'mdn'."
+            )
+        if hasattr(self.estimator, "predict_proba"):
+            return FittedSklearnClassifier(self._clone(seed, {}).fit(X, y, **options))
+        if self.task == "probability":
+            raise OptionError(
+                f"{type(self.estimator).__name__} has no predict_proba; a probability needs a classifier."
+            )
+        return FittedSklearn(self._clone(seed, {}).fit(X, y, **options))
+
+    def _clone(self, seed: int, options: dict[str, float]) -> Any:
+        from sklearn.base import clone
+
+        copy = clone(self.estimator)
+        params = copy.get_params()
+        copy.set_params(**options)
+        copy.set_params(**{k: seed for k, v in params.items() if k.split("__")[-1] == "random_state" and v is None})
+        return copy
+
+    def _quantile_option(self, tau: float) -> dict[str, float]:
+        """Which of the estimator's parameters is the quantile level."""
+        params = self.estimator.get_params()
+        for name in params:
+            stem = name[: -len("quantile")] if name.split("__")[-1] == "quantile" else None
+            if stem is not None and params.get(stem + "loss", "quantile") == "quantile":
+                return {name: tau}
+        for name, value in params.items():
+            if name.split("__")[-1] == "loss" and value == "quantile":
+                return {name[: -len("loss")] + "alpha": tau}
+        raise OptionError(
+            f"{type(self.estimator).__name__} does not predict quantiles as it is set up: use loss='quantile' "
+            "(gradient boosting), QuantileRegressor, or model='linear_quantile'."
+        )
+
+    def _weights(self, w: np.ndarray) -> dict[str, np.ndarray]:
+        if np.ptp(w) == 0.0:
+            return {}
+        from sklearn.utils.validation import has_fit_parameter
+
+        steps = getattr(self.estimator, "steps", None)
+        last = steps[-1][1] if steps else self.estimator
+        if not has_fit_parameter(last, "sample_weight"):
+            raise OptionError(f"{type(last).__name__} takes no row weights; choose an estimator that does.")
+        return {f"{steps[-1][0]}__sample_weight" if steps else "sample_weight": w}

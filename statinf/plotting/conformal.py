@@ -1,0 +1,102 @@
+"""Figures of prediction sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_BLUE, _DARK, _RED = "#3b6fb6", "#1b1b1b", "#b03a2e"
+
+
+def _axes(ax: Any) -> Any:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+
+
+def plot_band(
+    x: np.ndarray,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    *,
+    outcome: tuple[np.ndarray, np.ndarray] | None = None,
+    xlabel: str = "",
+    ylabel: str = "",
+    ax: Any = None,
+) -> Any:
+    """Pieces of sets (pieces,) as vertical bars over a covariate, outcomes as points; unbounded bars end at the frame."""
+    ax = _axes(ax)
+    if outcome is not None:
+        recorded = np.isfinite(outcome[1])
+        outcome = outcome[0][recorded], outcome[1][recorded]
+    finite = np.concatenate([lower[np.isfinite(lower)], upper[np.isfinite(upper)], *([outcome[1]] if outcome else [])])
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 1.0)
+    margin = 0.05 * (high - low or 1.0)
+    shown = np.maximum(lower, low - margin), np.minimum(upper, high + margin)
+    ax.vlines(
+        x,
+        *shown,
+        color=_BLUE,
+        alpha=float(np.clip(60.0 / max(len(x), 1), 0.06, 0.6)),
+        linewidth=2.0,
+        rasterized=len(x) > 2000,
+    )
+    if outcome is not None:
+        size = float(np.clip(2000.0 / max(len(outcome[0]), 1), 2.0, 14.0))
+        ax.scatter(*outcome, s=size, color=_DARK, alpha=0.5, linewidth=0, zorder=3, rasterized=len(outcome[0]) > 2000)
+    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(low - margin, high + margin))
+    return ax
+
+
+def plot_sizes(length: np.ndarray, *, bins: int = 40, ax: Any = None) -> Any:
+    """Histogram of set sizes (n,); the number of infinite ones is told in the title."""
+    ax = _axes(ax)
+    finite = length[np.isfinite(length)]
+    ax.hist(finite, bins=bins, color=_BLUE, alpha=0.8)
+    if len(finite):
+        ax.axvline(finite.mean(), color=_DARK, linestyle="--", linewidth=1.0)
+        ax.annotate(
+            f"mean {finite.mean():.3g}",
+            (finite.mean(), 0.95),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+        )
+    if len(finite) < len(length):
+        ax.set_title(f"{len(length) - len(finite)} of {len(length)} sets are infinite")
+    ax.set(xlabel="Size of the prediction set", ylabel="Rows")
+    return ax
+
+
+def plot_coverage(
+    x: np.ndarray,
+    coverage: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    level: float,
+    xlabel: str = "",
+    label: str | None = None,
+    color: str = _BLUE,
+    ax: Any = None,
+) -> Any:
+    """Coverage in bins (bins,) with intervals, against the level asked for."""
+    ax = _axes(ax)
+    bottom = min(0.5, float(low.min()) - 0.02, ax.get_ylim()[0] if ax.has_data() else 1.0)
+    ax.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
+    ax.errorbar(
+        x,
+        coverage,
+        yerr=(coverage - low, high - coverage),
+        fmt="o-",
+        color=color,
+        markersize=4,
+        linewidth=1.0,
+        capsize=2,
+        label=label,
+    )
+    ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(bottom, 1.01))
+    return ax

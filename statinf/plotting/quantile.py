@@ -1,0 +1,94 @@
+"""Figures of quantile fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+
+
+def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
+    """One panel a coefficient: estimate against the level, pointwise limits, uniform band.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns tau, term, estimate, conf_low, conf_high and perhaps band_low, band_high.
+    columns : int
+        Panels a row.
+    terms : sequence of str, optional
+        Which coefficients; all by default.
+
+    Returns
+    -------
+    ndarray of matplotlib axes
+    """
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(frame["term"])) if terms is None else list(terms)
+    names = [n for n in names if frame.loc[frame["term"] == n, "estimate"].notna().all()]
+    wide = min(columns, len(names))
+    tall = -(-len(names) // wide)
+    _, grid = plt.subplots(
+        tall, wide, figsize=(3.4 * wide, 2.7 * tall), layout="constrained", squeeze=False, sharex=True
+    )
+    for ax, name in zip(grid.flat, names, strict=False):
+        one = frame[frame["term"] == name]
+        new_axes(ax)
+        if "band_low" in one:
+            ax.fill_between(
+                one["tau"], one["band_low"], one["band_high"], color=SOFT, alpha=0.22, linewidth=0, label="uniform band"
+            )
+        ax.fill_between(
+            one["tau"], one["conf_low"], one["conf_high"], color=PALETTE[0], alpha=0.32, linewidth=0, label="pointwise"
+        )
+        ax.plot(
+            one["tau"], one["estimate"], color=INK, linewidth=1.5, marker="o" if len(one) < 25 else None, markersize=3
+        )
+        if one["conf_low"].min() <= 0 <= one["conf_high"].max():
+            ax.axhline(0.0, color=ACCENT, linewidth=0.8, linestyle=(0, (4, 3)))
+        ax.set_title(name, fontsize=10)
+    for ax in grid.flat[len(names) :]:
+        ax.set_visible(False)
+    for ax in grid[-1]:
+        ax.set_xlabel("level")
+    grid.flat[0].legend(frameon=False, fontsize=8)
+    return grid
+
+
+def plot_lines(
+    x: np.ndarray, y: np.ndarray, lines: np.ndarray, xlabel: str, ylabel: str, tau: np.ndarray, *, ax: Any = None
+) -> Any:
+    """Data with fitted quantile lines.
+
+    Parameters
+    ----------
+    lines : ndarray, shape (1 + k, 2)
+        Two values of the regressor, then the fitted quantiles there, one row a level.
+    """
+    ax = new_axes(ax, size=(6.4, 4.4))
+    ax.plot(x, y, "o", color=SOFT, markersize=3, alpha=0.6, markeredgewidth=0)
+    for t, line in zip(tau, lines[1:], strict=True):
+        middle = abs(t - 0.5) < 1e-9
+        ax.plot(lines[0], line, color=ACCENT if middle else PALETTE[0], linewidth=1.8 if middle else 1.1)
+        ax.annotate(
+            f"{t:g}", (lines[0, 1], line[1]), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
+        )
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    return ax
+
+
+def plot_calibration(tau: np.ndarray, coverage: np.ndarray, n: int, *, ax: Any = None, label: str | None = None) -> Any:
+    """Share of outcomes below each quantile less the level, with the 95% binomial band of perfect calibration."""
+    ax = new_axes(ax, size=(5.4, 3.6))
+    grid = np.linspace(0.001, 0.999, 200)
+    half = 1.96 * np.sqrt(grid * (1 - grid) / n)
+    ax.fill_between(grid, -half, half, color=SOFT, alpha=0.25, linewidth=0)
+    ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.plot(tau, coverage - tau, color=INK, marker="o", markersize=3.5, linewidth=1.2, label=label)
+    ax.set_xlabel("level")
+    ax.set_ylabel("coverage less level")
+    return ax

@@ -1,0 +1,155 @@
+"""Covariances of quantile regression coefficients: iid, nid, ker and clustered, joint over levels.
+
+The limit is (min(t, s) - t s) H_t^{-1} J H_s^{-1} with J = sum w^2 x x' and H_t = sum w f_t x x', f_t the
+conditional density at the quantile. The kinds differ in how they estimate H:
+iid, one density from Siddiqui's sparsity (Koenker and Bassett 1978); nid, difference quotients of two
+neighbouring fits (Hendricks and Koenker 1991); ker, a Gaussian kernel in the residuals (Powell 1991);
+clusters, a uniform kernel in the residuals (Parente and Santos Silva 2016). Conventions are those of
+`summary.rq` in R's quantreg: weighted rows and responses enter every formula multiplied by their weight.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.stats import norm
+
+from statinf.errors import NotIdentifiedError, NumericalWarning, one_of
+from statinf.numerics.quantreg import fit_quantiles
+from statinf.numerics.quantreg_classic import barrodale_roberts
+
+KINDS = ("iid", "nid", "ker", "uniform")
+BANDWIDTHS = ("hall-sheather", "bofinger")
+_SMALL_SPREAD = np.finfo(float).eps ** 0.5
+_ZERO = 1e-12
+
+
+def bandwidth(n: int, tau: float, rule: str = "hall-sheather") -> float:
+    """Half-width, on the scale of levels, of the window in which a density at level `tau` is estimated.
+
+    Parameters
+    ----------
+    n : int
+    tau : float
+    rule : {"hall-sheather", "bofinger"}
+        Hall and Sheather (1988) at 95 %, which suits intervals; Bofinger (1975), which suits the density itself.
+    """
+    one_of("bandwidth", rule, BANDWIDTHS)
+    x, f = norm.ppf(tau), norm.pdf(norm.ppf(tau))
+    if rule == "bofinger":
+        return float(n**-0.2 * (4.5 * f**4 / (2 * x**2 + 1) ** 2) ** 0.2)
+    return float(n ** (-1 / 3) * norm.ppf(0.975) ** (2 / 3) * (1.5 * f**2 / (2 * x**2 + 1)) ** (1 / 3))
+
+
+def inside(tau: float, h: float) -> float:
+    """The window halved until both ends are levels."""
+    while tau - h < 0 or tau + h > 1:
+        h /= 2
+    return h
+
+
+def inverse_hessians(
+    X: np.ndarray, y: np.ndarray, tau: np.ndarray, coef: np.ndarray, kind: str, rule: str = "hall-sheather"
+) -> np.ndarray:
+    """H^{-1} for each level.
+
+    Parameters
+    ----------
+    X, y : (n, p), (n,)
+        Rows and responses multiplied by their weights.
+    tau : (k,)
+    coef : (k, p)
+    kind : {"iid", "nid", "ker", "uniform"}
+    rule : {"hall-sheather", "bofinger"}
+
+    Returns
+    -------
+    ndarray, shape (k, p, p)
+
+    Raises
+    ------
+    NotIdentifiedError
+        If a density estimate is zero in a direction of the regressors.
+    """
+    one_of("kind", kind, KINDS)
+    n, p = X.shape
+    residuals = y - coef @ X.T
+    residuals[np.abs(residuals) < _ZERO * max(np.abs(y).max(), 1e-300)] = 0.0
+    if n <= p or not residuals.any(axis=1).all():
+        raise NotIdentifiedError(
+            "the rows are fitted exactly, so that there is no density to estimate standard errors from."
+        )
+    if kind == "iid":
+        gram = np.linalg.inv(X.T @ X)
+        return np.stack([sparsity(r, t, p, rule) * gram for r, t in zip(residuals, tau, strict=True)])
+    if kind == "nid":
+        densities = difference_densities(X, y, tau, rule)
+    else:
+        densities = np.stack([_kernel_density(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
+    out = np.empty((len(tau), p, p))
+    for k, f in enumerate(densities):
+        H = (X * f[:, None]).T @ X
+        if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
+            raise NotIdentifiedError(
+                f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
+                "use vcov='iid', 'ker' or a bootstrap, or a level further inside."
+            )
+        out[k] = np.linalg.inv(H)
+    return out
+
+
+def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheather") -> float:
+    """Slope of the residuals' quantile function at `tau`: a median regression on the ranks around zero."""
+    n = len(residual)
+    zeros = int((residual == 0).sum())
+    h = max(p + 1, int(np.ceil(n * bandwidth(n, tau, rule))))
+    position = np.arange(zeros, min(h + zeros + 1, n))
+    near = np.sort(residual[np.argsort(np.abs(residual), kind="stable")][position])
+    line = np.column_stack([np.ones(len(position)), (position + 1) / (n - p)])
+    return float(barrodale_roberts(line, near, 0.5)[1])
+
+
+def difference_densities(
+    X: np.ndarray,
+    y: np.ndarray,
+    tau: np.ndarray,
+    rule: str = "hall-sheather",
+    floor: float = _SMALL_SPREAD,
+    halve: bool = True,
+) -> np.ndarray:
+    """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n)."""
+    n = len(X)
+    h = np.array([bandwidth(n, t, rule) for t in tau])
+    if halve:
+        h = np.array([inside(t, s) for t, s in zip(tau, h, strict=True)])
+    ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+    distance = (ends[len(tau) :] - ends[: len(tau)]) @ X.T
+    crossed = (distance <= 0).sum(axis=1)
+    if crossed.any():
+        worst = int(np.argmax(crossed))
+        warnings.warn(
+            f"{crossed[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "
+            "in the nid standard errors.",
+            NumericalWarning,
+            stacklevel=3,
+        )
+    return np.maximum(0.0, 2 * h[:, None] / (distance - floor))
+
+
+def _kernel_density(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
+    h = inside(tau, bandwidth(len(residual), tau, rule))
+    levels = norm.ppf(tau + h) - norm.ppf(tau - h)
+    if kind == "ker":
+        spread = min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
+        return norm.pdf(residual / (levels * spread)) / (levels * spread)
+    width = levels * np.median(np.abs(residual - np.median(residual)))
+    return (np.abs(residual) <= width) / (2 * width)
+
+
+def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:
+    """Covariance of the stacked coefficients of all levels, shape (k p, k p), levels slowest."""
+    k, p, _ = inverse.shape
+    brownian = np.minimum.outer(tau, tau) - np.outer(tau, tau)
+    blocks = np.einsum("kl,kij,jm,lmn->kiln", brownian, inverse, meat, inverse, optimize=True)
+    return blocks.reshape(k * p, k * p)

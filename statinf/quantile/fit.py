@@ -1,0 +1,375 @@
+"""`QuantileFit`: coefficients of linear quantile regressions at one or many levels, jointly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
+
+from statinf.errors import DataError, OptionError, check_level, one_of
+from statinf.inference.distributions import t_quantile
+from statinf.inference.hypotheses import WaldTest
+from statinf.inference.sandwich import Covariance, Moments
+from statinf.models import regression as common
+from statinf.models.lm import prediction_rows
+from statinf.numerics.monotone import KINDS as MONOTONE
+from statinf.numerics.monotone import monotone
+from statinf.quantile import inference as how
+from statinf.quantile.covariance import inverse_hessians, joint_covariance
+from statinf.quantile.scores import QuantileScores, score_quantiles
+from statinf.results import Fit, Table, stack_scores, to_caller
+from statinf.results.table import format_number, format_p
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class QuantileFit(Fit):
+    """Linear quantile regressions at k levels.
+
+    Coefficients are stacked level by level. With one level, terms are the column names; with several they
+    are written "q0.25: income".
+
+    Attributes
+    ----------
+    tau : ndarray, shape (k,)
+        Levels, increasing.
+    columns : tuple of str
+        The regressors' names, aliased ones included.
+    basis : ndarray, shape (k, p), or None
+        Positions among the rows used that each level interpolates; None for fits under constraints.
+    dual : ndarray, shape (k, p), or None
+        Their subgradients, in [tau - 1, tau].
+    objective, null_objective : ndarray, shape (k,)
+        Weighted check loss of the fit, and of the intercept alone.
+    rule : str
+        Bandwidth rule of the density estimates.
+    noncrossing : bool
+        Whether the levels were fitted under the constraint that they do not cross on the regressors' box.
+    hessian_kind : str
+        How `moments` estimates the densities at the quantiles.
+    """
+
+    tau: np.ndarray
+    columns: tuple[str, ...]
+    objective: np.ndarray
+    null_objective: np.ndarray
+    basis: np.ndarray | None = None
+    dual: np.ndarray | None = None
+    rule: str = "hall-sheather"
+    noncrossing: bool = False
+    hessian_kind: str = "nid"
+
+    # --- arrays -------------------------------------------------------------------------------------------
+
+    @property
+    def coef(self) -> np.ndarray:
+        """Coefficients, shape (k, p); NaN for aliased columns."""
+        return self.theta.reshape(len(self.tau), len(self.columns))
+
+    @property
+    def pseudo_r_squared(self) -> np.ndarray:
+        """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,)."""
+        return 1.0 - self.objective / self.null_objective
+
+    def _rows(self) -> how.Rows:
+        made = self._need_rows("standard errors")
+        return how.rows_of(made, self.coef)
+
+    def _psi(self, rows: how.Rows) -> np.ndarray:
+        """Tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
+        psi = self.tau[:, None] - (rows.y - rows.coef @ rows.X.T < 0)
+        if self.basis is not None and self.dual is not None:
+            np.put_along_axis(psi, self.basis, self.dual, axis=1)
+        return psi
+
+    def _hessians(self, rows: how.Rows, kind: str) -> np.ndarray:
+        return inverse_hessians(rows.Xw, rows.yw, self.tau, rows.coef, kind, self.rule)
+
+    def moments(self) -> Moments:
+        """Scores w (tau - 1{r < 0}) x and the inverse Hessians of `hessian_kind`; see `Fit.moments`."""
+        made, rows = self._need_rows("standard errors"), self._rows()
+        inverse = self._hessians(rows, self.hessian_kind)
+        psi = self._psi(rows)
+        unit = np.concatenate([p[:, None] * rows.X for p in psi], axis=1)
+        n, q = made.n, unit.shape[1]
+        scores, plain = np.zeros((n, q)), np.zeros((n, q))
+        scores[rows.used], plain[rows.used] = unit * rows.w[:, None], unit
+        bread = np.zeros((q, q))
+        p = rows.X.shape[1]
+        for k, block in enumerate(inverse):
+            bread[k * p : (k + 1) * p, k * p : (k + 1) * p] = block
+        stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, plain)
+        model = joint_covariance(self.tau, inverse, rows.Xw.T @ rows.Xw)
+        return Moments(scores, bread, self.nobs, self.df_resid, model, **stacked)
+
+    # --- covariances --------------------------------------------------------------------------------------
+
+    def with_vcov(self, vcov: Any) -> Self:
+        """The same fit with other standard errors.
+
+        Parameters
+        ----------
+        vcov : {"nid", "iid", "ker", "rank", "rank-iid", "boot"} or mapping
+            As in `si.rq`.
+        """
+        kind = how.check_vcov(vcov)
+        if self.design is None:
+            return replace(self, cov=self._kept(kind), draws=None)
+        if isinstance(kind, dict) and "boot" in kind:
+            return self.bootstrap(kind.get("replicas", 500), kind["boot"], seed=kind.get("seed", 0))
+        return replace(self, cov=self._covariance(kind), draws=None)
+
+    def _covariance(self, kind: Any) -> Covariance:
+        return how.covariance_of(self, kind)
+
+    def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
+        if self.draws is not None or self.cov.kind not in ("rank", "rank-iid") or interval is not None:
+            return super()._limits(level, interval)
+        check_level(level)
+        return how.rank_limits(self, level)
+
+    def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        if studentize:
+            raise OptionError("studentize=True is for linear regressions; use percentile or basic intervals.")
+        return how.refit_solver(self)
+
+    def bootstrap(self, replicas: int = 999, kind: str = "pairs", **options: Any) -> Self:
+        """The same fit with bootstrap draws, the same draws at every level.
+
+        Parameters
+        ----------
+        replicas : int
+        kind : {"pairs", "bayesian", "multiplier", "wild", "pwy"}
+            "pairs" and "bayesian" refit under multinomial and exponential weights (R's xy and wxy); "pwy"
+            perturbs the estimating equation (Parzen, Wei and Ying 1994), with clusters by one multiplier a
+            cluster (Hagemann 2017); "wild" flips residuals (Feng, He and Hu 2011); "multiplier" perturbs
+            influence values without a refit.
+        **options
+            seed, cluster, law and progress, as for every fit.
+        """
+        if kind in ("wild", "pwy"):
+            return how.special_bootstrap(self, replicas, kind, **options)  # type: ignore[return-value]
+        return super().bootstrap(replicas, kind, **options)
+
+    def lean(self) -> Self:
+        if self.design is None:
+            return self
+        kept = dict(self.kept_covariances) | {k: self._covariance(k).matrix for k in ("iid", "nid", "ker")}
+        return replace(self, design=None, kept_covariances=kept | {str(self.cov.kind): self.cov.matrix})
+
+    # --- tests --------------------------------------------------------------------------------------------
+
+    def equal_slopes(self, columns: Any = None) -> WaldTest:
+        """Wald test that slopes are the same at all levels (Koenker and Bassett 1982).
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            Which regressors; all but the intercept by default.
+
+        Returns
+        -------
+        WaldTest
+            F with the degrees of freedom of R's `anova`: (m, n k - m).
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.rq("foodexp ~ income", si.datasets.load("engel"), tau=[0.25, 0.5, 0.75])
+        >>> print(fit.equal_slopes())
+        equal slopes at tau = 0.25, 0.5, 0.75: F(2, 703) = 15.5567, p = 2.449e-07
+        """
+        return how.equal_slopes(self, columns)
+
+    # --- tables -------------------------------------------------------------------------------------------
+
+    def tidy(self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None) -> Any:
+        """One row a level and coefficient, with the level in the column `tau`; see `Fit.tidy`."""
+        import pandas as pd
+
+        frame = pd.DataFrame(
+            {
+                "tau": np.repeat(self.tau, len(self.columns)),
+                "term": list(self.columns) * len(self.tau),
+                **self._numbers(level, interval),
+            }
+        )
+        if one_of("style", style, ("statinf", "broom")) == "broom":
+            frame.columns = [c.replace("_", ".") for c in frame.columns]
+        return to_caller(frame, self.kind)
+
+    def _numbers(self, level: float, interval: str | None = None) -> dict[str, np.ndarray]:
+        low, high = self._limits(level, interval)
+        return {
+            "estimate": self.theta,
+            "std_error": self._se(),
+            "statistic": self.statistics,
+            "p_value": self.pvalues.to_numpy(),
+            "conf_low": low,
+            "conf_high": high,
+        }
+
+    def glance(self) -> Any:
+        """One row a level, in the caller's kind of data frame."""
+        import pandas as pd
+
+        items = {
+            "tau": self.tau,
+            "nobs": self.nobs,
+            "df_resid": self.df_resid,
+            "objective": self.objective,
+            "pseudo_r_squared": self.pseudo_r_squared,
+            "vcov": self.cov.label,
+            "method": self.method,
+        }
+        return to_caller(pd.DataFrame(items), self.kind)
+
+    def glance_items(self) -> dict[str, Any]:
+        middle = int(np.argmin(np.abs(self.tau - 0.5)))
+        return {"nobs": self.nobs, "df_resid": self.df_resid, "pseudo_r_squared": self.pseudo_r_squared[middle]}
+
+    @property
+    def title(self) -> str:
+        shown = ", ".join(f"{t:g}" for t in self.tau[:9]) + (", ..." if len(self.tau) > 9 else "")
+        return f"Quantile regression, tau = {shown}"
+
+    def summary(self, level: float = 0.95) -> Table:
+        """Coefficients by level with the covariance's name, rows left out and the paper."""
+        numbers = self._numbers(level)
+        letter = "z" if np.isinf(self.cov.df) else "t"
+        many = len(self.tau) > 1
+        rows, p = [], len(self.columns)
+        for i, name in enumerate(self.columns * len(self.tau)):
+            aliased = not self.estimable[i]
+            values = [format_number(numbers[c][i]) for c in ("estimate", "std_error", "statistic")]
+            limits = f"[{format_number(numbers['conf_low'][i])}, {format_number(numbers['conf_high'][i])}]"
+            lead = (f"{self.tau[i // p]:g}" if i % p == 0 else "", name) if many else (name,)
+            rows.append(
+                (
+                    *lead,
+                    *(("aliased", "", "", "", "") if aliased else (*values, format_p(numbers["p_value"][i]), limits)),
+                )
+            )
+        columns = (
+            *(("tau",) if many else ()),
+            "term",
+            "estimate",
+            "std. error",
+            letter,
+            "p",
+            f"{100 * level:g}% interval",
+        )
+        facts = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
+        if not many:
+            facts |= {"Check loss": float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
+        shown = (("Formula", self.formula), *((k, format_number(v)) for k, v in facts.items()))
+        rules = tuple(range(p, len(rows), p)) if many else ()
+        return Table(columns, tuple(rows), title=self.title, facts=shown, notes=self._notes(), rules=rules)
+
+    def process(self, level: float = 0.95, *, uniform: bool = True, seed: int = 0) -> Any:
+        """Each coefficient as a function of the level, with pointwise limits and a uniform band.
+
+        Parameters
+        ----------
+        level : float
+        uniform : bool
+            Add band_low and band_high, which cover the coefficient at all fitted levels at once: the
+            sup-t band of the joint covariance.
+
+        Returns
+        -------
+        data frame
+            Columns tau, term, estimate, conf_low, conf_high and, if `uniform`, band_low, band_high.
+        """
+        return to_caller(how.process(self, level, uniform, seed), self.kind)
+
+    # --- predictions --------------------------------------------------------------------------------------
+
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, noncrossing: str | None = None
+    ) -> Any:
+        """Conditional quantiles, one row out per row in.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            The data of the fit by default.
+        interval : {None, "confidence"}
+            Limits for each quantile.
+        level : float
+        noncrossing : {None, "sort", "isotonic", "sweep"}
+            Make the predicted quantiles of each row nondecreasing in the level.
+
+        Returns
+        -------
+        data frame
+            One column a level, named "q0.1"; with an interval also "q0.1_lower" and "q0.1_upper".
+        """
+        import pandas as pd
+
+        if interval is not None:
+            one_of("interval", interval, ("confidence",))
+        check_level(level)
+        rows = prediction_rows(self, newdata)
+        matrix = rows.parts["covariates"]
+        values = np.column_stack([common.predictor(matrix, b, rows.offset) for b in self.coef])
+        if noncrossing is not None:
+            values = monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
+        names = [f"q{t:g}" for t in self.tau]
+        out = dict(zip(names, values.T, strict=True))
+        if interval is not None:
+            p = int(self.estimable[: len(self.columns)].sum())
+            for k, name in enumerate(names):
+                block = self.cov.matrix[k * p : (k + 1) * p, k * p : (k + 1) * p]
+                half = t_quantile(0.5 + level / 2, self.cov.df) * common.predictor_se(matrix, self.coef[k], block)
+                out |= {f"{name}_lower": out[name] - half, f"{name}_upper": out[name] + half}
+        return to_caller(pd.DataFrame(out), rows.kind)
+
+    def augment(self) -> Any:
+        """The data of the fit with columns fitted and residual, by level where there are several."""
+        made = self._need_rows("fitted values")
+        columns = {}
+        for t, b in zip(self.tau, self.coef, strict=True):
+            ending = f"_q{t:g}" if len(self.tau) > 1 else ""
+            fitted = common.predictor(made.parts[0], b, made.offset)
+            columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
+        return common.augmented(made, columns)
+
+    def score(self, newdata: Any = None, *, noncrossing: str | None = None) -> QuantileScores:
+        """Pinball loss, coverage, weighted interval score and CRPS of the predicted quantiles.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            Rows with the outcome recorded; the data of the fit by default.
+        noncrossing : {None, "sort", "isotonic", "sweep"}
+        """
+        newdata = self._need_rows("scores without newdata").frame if newdata is None else newdata
+        if self.recipe is None:
+            raise DataError("this fit was made from arrays; it cannot be scored on a data frame.")
+        rows = self.recipe.new_rows(newdata, response=True)
+        assert rows.response is not None
+        values = np.column_stack([common.predictor(rows.parts["covariates"], b, rows.offset) for b in self.coef])
+        values = values if noncrossing is None else monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
+        return score_quantiles(rows.response, values, self.tau, kind=rows.kind)
+
+    def plot(self, kind: str | None = None, **options: Any) -> Any:
+        """A figure.
+
+        Parameters
+        ----------
+        kind : {"process", "coefficients", "lines"}, optional
+            Coefficients against the level with pointwise limits and uniform bands (the default with
+            several levels); intervals of the coefficients; or the fitted lines over the data, with one
+            numerical regressor.
+        """
+        from statinf.plotting import quantile as figures
+
+        kind = kind or ("process" if len(self.tau) > 1 else "coefficients")
+        one_of("kind", kind, ("process", "coefficients", "lines"))
+        if kind == "process":
+            return figures.plot_process(how.process(self, options.pop("level", 0.95), True, 0), **options)
+        if kind == "lines":
+            return figures.plot_lines(*how.line_data(self), self.tau, **options)
+        return Fit.plot(self, kind, **options)
