@@ -163,7 +163,7 @@ def naive_kernel(s: Sample) -> np.ndarray:
     x = (s.x - s.x.mean(axis=0)) / s.x.std(axis=0, ddof=1)
     width = kernel.widest(squared_distances(x, x))
     k = np.exp(-squared_distances(x, x) / width)
-    values, vectors = np.linalg.eigh(k)
+    vectors = np.linalg.eigh(k)[1]
     u = vectors[:, ::-1] * np.sqrt(len(x))
     best, answer, since = np.inf, None, 0
     for r in range(1, len(x)):

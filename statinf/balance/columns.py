@@ -62,11 +62,11 @@ def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
         if len(block.factors) != 1 or not block.reduced[0]:
             continue
         coding = recipe.learnt[block.factors[0]].coding
-        if coding is None or coding.contrast.shape[1] < 2:
+        if coding is None or coding.marks is None or coding.columns(True) < 2:
             continue
-        base = np.flatnonzero(~coding.contrast.any(axis=1))
+        base = np.flatnonzero(coding.marks < 0)
         at = [j for j, term in enumerate(columns.terms) if term == block.term]
-        if len(base) != 1 or not np.isin(coding.contrast, (0.0, 1.0)).all() or len(at) != coding.contrast.shape[1]:
+        if len(base) != 1 or len(at) != coding.columns(True):
             continue
         extra.append(1.0 - values[:, at].sum(axis=1))
         where.append((at[0], f"{block.factors[0]}[{coding.levels[base[0]]}]", block.term))

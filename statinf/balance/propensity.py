@@ -21,7 +21,9 @@ from statinf.numerics.rowsums import Rows
 from statinf.numerics.separation import separating_direction
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
-_SEPARATED = 30.0
+_SUSPECT = {"logit": 16.0, "probit": 5.2}
+"""Linear predictors, a probability within 1e-7 of 0 or 1, from which separation is looked for."""
+_EXTREME = {"logit": 30.0, "probit": 8.0}
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,14 @@ def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, m
     fit = fit_propensity(sample, function, tol=tol, max_iter=max_iter)
     used = sample.s > 0
     largest = float(np.max(np.abs(fit.eta), where=used, initial=0.0))
-    bound = _SEPARATED if link == "logit" else 8.0
-    if largest <= bound:
+    if largest > _SUSPECT[link]:
+        _refuse_separation(sample, fit, used)
+    if largest <= _EXTREME[link]:
         if not fit.converged:
             raise ConvergenceError(
                 f"The propensity model stopped with a mean score of {fit.residual:.2g}; raise max_iter or drop columns."
             )
         return fit
-    _refuse_separation(sample, fit, used)
     worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
     warnings.warn(
         f"The propensity model all but separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "

@@ -14,6 +14,8 @@ not standardise binary columns.) Standard errors are those of calibration on the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from statinf.balance.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
@@ -23,6 +25,15 @@ from statinf.numerics.rowsums import Rows
 from statinf.numerics.stable import StableWeights, stable_weights
 
 CITATION = "stable balancing weights (Zubizarreta 2015)"
+
+
+def all_levels(options: dict) -> bool:
+    """Whether the reference level of factors is constrained too: with a tolerance it does not follow from the others."""
+    tols = options.get("tols", 0.0)
+    if isinstance(tols, str | Mapping):
+        return True
+    return bool(np.any(np.asarray(tols, dtype=np.float64) > 0)) and np.ndim(tols) == 0
+
 
 GRID = (1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1)
 """Tolerances that ``tols="auto"`` tries, those of R sbw."""

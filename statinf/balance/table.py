@@ -25,7 +25,12 @@ METHODS = (
     ),
     _method("entropy", "Hainmueller (2012)", "exact mean balance; stacked standard errors, target included"),
     _method("cbps", "Imai and Ratkovic (2014)", "exact mean balance by a logit propensity; stacked standard errors"),
-    _method("sbw", "Zubizarreta (2015)", "least variance within the tolerances; stacked standard errors", "1705.00998"),
+    _method(
+        "sbw",
+        "Zubizarreta (2015); Wang and Zubizarreta (2020)",
+        "least variance within the tolerances; stacked standard errors",
+        "1705.00998",
+    ),
     _method(
         "energy",
         "Huling and Mak (2024)",

@@ -120,9 +120,9 @@ def balance(
     )
     plain = formula_columns(design.parts[0])
     shown = with_all_levels(plain, design.recipe)
-    columns = expanded(shown if getattr(module, "ALL_LEVELS", False) else plain, moments, interactions)
-    keep = without_constants if getattr(module, "ALL_LEVELS", False) else independent
-    columns = keep(columns, design.weights)
+    levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
+    columns = expanded(shown if levels else plain, moments, interactions)
+    columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
     options = _options(module, method, options, seed, columns)
     sample = Sample(columns.values, arms.treated, design.weights, columns.names)
     codes, names = _groups(design, by)

@@ -127,7 +127,8 @@ def test_options_and_missing_theory_are_named(fit):
     with pytest.raises(si.NotIdentifiedError, match="studentize"):
         fit.bootstrap(99).conf_int(interval="studentized")
     frame = si.datasets.load("lalonde")
-    weighted = si.lm("re78 ~ treat", frame, weights=si.balance("treat ~ age + educ", frame))
+    product = si.balance("treat ~ age + educ", frame) * si.balance("married ~ age", frame)
+    weighted = si.lm("re78 ~ treat", frame, weights=product)
     with pytest.raises(si.NotIdentifiedError, match="multiplier"):
         weighted.bootstrap(99, kind="pairs")
 
