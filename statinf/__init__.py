@@ -22,6 +22,7 @@ _PUBLIC = {
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
+    "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
     "table": "statinf.results.side_by_side",
