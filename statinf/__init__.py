@@ -25,6 +25,7 @@ _PUBLIC = {
     "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
+    "stack": "statinf.quantile.stack",
     "table": "statinf.results.side_by_side",
     "td": "statinf.stochastic.td",
     "ConvergenceError": "statinf.errors",
