@@ -98,6 +98,18 @@ class QuantileEnsemble(Result):
         q = self._predicted(X, rows.ok, Z)
         return to_caller(pd.DataFrame({f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)}), rows.kind)
 
+    @property
+    def out_of_fold(self) -> dict[str, np.ndarray]:
+        """Out-of-fold quantiles (n, m) of each base model, on the rows that the weights were learnt from."""
+        return {name: self.core.out_of_fold[:, j] for j, name in enumerate(self.models)}
+
+    def base_predictions(self, newdata: Any) -> dict[str, np.ndarray]:
+        """Quantiles (rows, m) of each base model, refitted on all rows; NaN for rows that cannot be predicted."""
+        rows, X, _ = self._rows(newdata, None)
+        Z = np.full((len(X), len(self.models), len(self.tau)), np.nan)
+        Z[rows.ok] = self.core.base(X[rows.ok])
+        return {name: Z[:, j] for j, name in enumerate(self.models)}
+
     def weights(self, newdata: Any) -> np.ndarray:
         """Aggregation weights of rows, shape (n, J), (n, J, m) or (n, J, m, m) with the output level last."""
         _, X, _ = self._rows(newdata, None)
