@@ -276,3 +276,36 @@ def test_list_columns_in_polars_and_pyarrow(data):
         pieces = table["set"].to_list() if isinstance(frame, pl.DataFrame) else table["set"].to_pylist()
         assert [len(p) for p in pieces] == [1, 1, 1, 0, 1]
         assert pieces[0][0][0] == table["lower"].to_numpy()[0]
+
+
+class Sampler:
+    """A model of one's own that can only draw."""
+
+    def __init__(self, scale=1.0, extra=0):
+        self.scale, self.extra = scale, extra
+
+    def fit(self, X, y, w=None, *, seed=0):
+        return self
+
+    def sample(self, X, size, *, seed=0, stream=0):
+        noise = np.random.default_rng([seed, stream]).normal(size=size + self.extra)
+        return X[:, :1] + self.scale * noise
+
+
+def test_a_sampler_of_ones_own(data):
+    fit = si.conformal("y ~ x", data, method="cp2-pcp", model=Sampler(), draws=20, mass_draws=100)
+    table = fit.predict(data.dropna())
+    assert "estimate" not in table and np.isfinite(table["length"]).all()
+    with pytest.raises(si.DataError, match="returned shape"):
+        si.conformal("y ~ x", data, method="pcp", model=Sampler(extra=1))
+    with pytest.raises(si.DataError, match="not finite for row 0"):
+        si.conformal("y ~ x", data, method="pcp", model=Sampler(scale=np.inf))
+    with pytest.raises(si.OptionError, match="needs a model with `mixture`"):
+        si.conformal("y ~ x", data, method="cp2-hpd", model=Sampler())
+
+
+def test_another_level_at_predict(data):
+    for method in ("split", "jackknife+", "cp2-hpd"):
+        fit = fit_method(method, data)
+        half, most = (fit.sets(data, level=v).length() for v in (0.5, 0.95))
+        assert half.sum() < fit.sets(data).length().sum() < most.sum()
