@@ -65,7 +65,9 @@ class QuantileEnsemble(Result):
     core: Any = field(metadata={"saved": False})
     calibration: Any = field(default=None, metadata={"saved": False})
 
-    def _rows(self, newdata: Any, predictions: Any, response: bool = False) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    def _rows(
+        self, newdata: Any, predictions: Any, response: bool = False
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         if self.core is None:
             raise DataError("a saved ensemble leaves its base models out; fit it again to predict.")
         rows = self.recipe.new_rows(newdata, response=response)
@@ -142,7 +144,9 @@ class QuantileEnsemble(Result):
         entries["ensemble, unordered"] = self.core.aggregate(X, Z)
         entries["ensemble"] = self.core.predict(X, Z)
         if self.calibration is not None:
-            entries["ensemble, calibrated"] = self.calibration(self.core, X, Z if self.core.predictors is None else None)
+            entries["ensemble, calibrated"] = self.calibration(
+                self.core, X, Z if self.core.predictors is None else None
+            )
         scores = {name: score_quantiles(y, q, self.tau) for name, q in entries.items()}
         frame = pd.DataFrame(
             {
@@ -166,7 +170,10 @@ class QuantileEnsemble(Result):
             ("Monotone", self.noncrossing or "not enforced"),
             ("Calibration", self.calibrate or "none"),
         )
-        notes = ("Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).", f"Method: {CITATION}.")
+        notes = (
+            "Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).",
+            f"Method: {CITATION}.",
+        )
         return Table.of(
             ("model", "pinball loss", "over the best"), rows, title="Quantile ensemble", facts=facts, notes=notes
         )
