@@ -81,8 +81,8 @@ class QuantileEnsemble(Result):
         out = np.full((len(X), len(self.tau)), np.nan)
         some = None if Z is None else Z[ok]
         if ok.any():
-            use = self.calibration is not None and calibrated
-            out[ok] = self.calibration(self.core, X[ok], some) if use else self.core.predict(X[ok], some)
+            adjust = self.calibration if calibrated else None
+            out[ok] = self.core.predict(X[ok], some) if adjust is None else adjust(self.core, X[ok], some)
         return out
 
     def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:

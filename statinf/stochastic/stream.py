@@ -273,7 +273,7 @@ def _with_levels(formula: str, first: Any, levels: Mapping[str, Sequence[Any]], 
         if unknown:
             raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
         parts += [line.assign(**{name: value}) for value in values if value not in present]
-    longer = pd.concat([p.astype({n: object for n in levels}) for p in parts], ignore_index=True)
+    longer = pd.concat([p.astype(dict.fromkeys(levels, object)) for p in parts], ignore_index=True)
     for name, values in levels.items():
         longer[name] = pd.Categorical(longer[name], categories=list(values))
     extended = design(formula, longer, **options)
