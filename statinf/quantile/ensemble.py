@@ -77,12 +77,12 @@ class QuantileEnsemble(Result):
             Z = np.stack([np.asarray(predictions[name], float) for name in self.models], axis=1)
         return rows, X, Z
 
-    def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None, calibrated: bool = True) -> np.ndarray:
+    def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         out = np.full((len(X), len(self.tau)), np.nan)
         some = None if Z is None else Z[ok]
         if ok.any():
-            adjust = self.calibration if calibrated else None
-            out[ok] = self.core.predict(X[ok], some) if adjust is None else adjust(self.core, X[ok], some)
+            plain = self.calibration is None
+            out[ok] = self.core.predict(X[ok], some) if plain else self.calibration(self.core, X[ok], some)
         return out
 
     def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:

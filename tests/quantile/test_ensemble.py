@@ -95,6 +95,17 @@ def test_trained_constant_weights_come_near_the_exact_ones():
     assert exact <= pinball(y, made(X, Z), TAU).mean() < 1.01 * exact
 
 
+def test_a_second_fit_of_similar_size_compiles_nothing():
+    from statinf.quantile import networks
+
+    X, y, Z = predictions(200)
+    common = {"resolution": "coarse", "local": True}
+    fit_aggregator(X, Z, y, np.ones(200), TAU, **common)
+    before = networks._epochs.traces, networks._memory.traces
+    fit_aggregator(X[:190], Z[:190], y[:190], np.ones(190), TAU, penalty=0.5, seed=3, **common)
+    assert (networks._epochs.traces, networks._memory.traces) == before
+
+
 def test_margins_are_a_share_of_residual_quantiles():
     _, y, Z = predictions()
     delta = margins(Z, y, TAU, "adapt")
