@@ -181,7 +181,7 @@ def main():
         compare(
             f"{name}, models given, {size:,} calibration and {size:,} new rows ({who})", partial(on, ours, size),
             partial(on, peer, size), peer_name=who, check=distance, memory=True,
-            note=f"data: {5 * 8 * size / 1e6:.0f} MB, made inside both; error: largest difference of an interval's end",
+            note=f"memory holds the data, {5 * 8 * size / 1e6:.0f} MB; error: largest difference of an interval's end",
         )  # fmt: skip
     rows = 10_000 if QUICK else 100_000
     random = np.random.default_rng(2)
