@@ -58,7 +58,8 @@ def solve(
     dimensions : int, optional
         Components to balance; by default those with the smallest bias bound.
     landmarks : int, optional
-        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond.
+        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond, of whose components the 300 leading
+        ones are kept: the bias bound is then that within these components.
     mean_first : bool
         Balance the columns themselves too.
     seed : int
