@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 import pdoc
@@ -23,6 +24,8 @@ def main(folder: Path) -> None:
         print(render(vignette.path, out=folder, cache=cache), flush=True)
     if vignettes:
         print(build_index(folder, intro=INTRO))
+    # made when it is asked for, so pdoc finds no line of source for it
+    warnings.filterwarnings("ignore", message="Found '__version__'")
     pdoc.render.configure(docformat="numpy", math=True)
     pdoc.pdoc("statinf", "!statinf.cli", "!statinf.vignette.__main__", output_directory=folder / "api")
     print(folder / "api" / "statinf.html")

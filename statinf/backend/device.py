@@ -6,6 +6,7 @@ import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar, Token
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,17 @@ def _no_accelerator_installed() -> bool:
     # Looking for plug-in packages is a thousand times cheaper than importing JAX to ask it.
     if os.environ.get("JAX_PLATFORMS", "").split(",")[0] == "cpu":
         return True
+    return not _accelerator_plugins()
+
+
+@cache
+def _accelerator_plugins() -> bool:
+    """Whether a package that brings JAX an accelerator is installed; the look through all packages is made once."""
     from importlib.metadata import entry_points
     from importlib.util import find_spec
 
     plugins = list(entry_points(group="jax_plugins"))
-    return not plugins and find_spec("jax_plugins") is None and find_spec("libtpu") is None
+    return bool(plugins) or find_spec("jax_plugins") is not None or find_spec("libtpu") is not None
 
 
 def enable_compile_cache(path: str | os.PathLike[str]) -> Path:

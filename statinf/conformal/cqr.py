@@ -2,7 +2,8 @@
 
 Romano, Patterson and Candes (2019, arXiv 1905.03222); variants "m" of Kivaranovic, Johnson and Leeb (2020, arXiv
 1905.10634), "r" of Sesia and Candes (2020, arXiv 1909.05433), and "fraction" (distance to the median in units of the
-distance between the median and a quantile). Quantiles that cross are sorted, alike for calibration and new rows.
+distance between the median and a quantile). "symmetric" and "asymmetric" are MAPIE's symmetric_correction true and false.
+Quantiles that cross are sorted, alike for calibration and new rows.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Barber, Candes, Ramdas and Tibshirani (2021, arXiv 1905.02928). With N rows and leave-one-out residuals R_i the
 jackknife+ interval runs from the ``floor((N + 1)(1 - level))``-th smallest ``mu_{-i}(x) - R_i`` to the
 ``ceil((N + 1) level)``-th smallest ``mu_{-i}(x) + R_i``. Coverage is at least ``1 - 2 (1 - level)`` for exchangeable
-rows (about the level in practice); at least the level for minmax; no guarantee for the plain jackknife.
+rows (about the level in practice); at least the level for minmax; no guarantee for the plain jackknife. MAPIE's "plus",
+"minmax" and "base" with LeaveOneOut are the same intervals.
 """
 
 from __future__ import annotations

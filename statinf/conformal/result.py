@@ -10,18 +10,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statinf.conformal import mondrian
-from statinf.conformal.coverage import by_group, worst_slab
 from statinf.conformal.procedure import Full, LeaveOut, Split
-from statinf.conformal.shift import Ratio, effective_size
+from statinf.conformal.shift import Ratio
+from statinf.conformal.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows, Recipe
-from statinf.inference.conformal import coverage_band, quantile_rank
 from statinf.numerics.intervals import IntervalSets
 from statinf.results import Result, Table, to_caller
-
-_SLAB_ROWS = 200
-"""Fewest rows at which the worst slab is looked for: a quarter of them search it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -87,7 +83,7 @@ class Conformal(Result):
                     stacklevel=4,
                 )
             codes = codes[ok]
-        X = np.ascontiguousarray(new.part("covariates").without_intercept().values[ok])
+        X = np.ascontiguousarray(covariates(new)[ok])
         made = self.procedure.sets(X, level, ratio, codes)
         if len(ok) == new.n:
             return new, made, np.ones(new.n, bool)
@@ -120,7 +116,7 @@ class Conformal(Result):
         >>> fit = si.conformal("mpg ~ wt", cars, method="full", model="ridge")
         >>> fit.predict(cars.head(1))[["lower", "upper"]].round(2)
            lower  upper
-        0  17.17  29.79
+        0  17.39  29.09
         """
         import pandas as pd
 
@@ -142,7 +138,7 @@ class Conformal(Result):
 
     def _centre(self, new: NewRows) -> np.ndarray | None:
         rows = np.flatnonzero(new.ok)
-        found = self.procedure.predict(np.ascontiguousarray(new.part("covariates").without_intercept().values[rows]))
+        found = self.procedure.predict(np.ascontiguousarray(covariates(new)[rows]))
         if found is None:
             return None
         out = np.full(new.n, np.nan)
@@ -215,34 +211,23 @@ class Conformal(Result):
             `part` ("all", "group" or "worst slab"), `label`, `n`, `covered`, `coverage`, `conf_low`, `conf_high`, and
             `length`, the mean length of the sets.
         """
-        import pandas as pd
-
         new, sets, able = self._sets(newdata, level, response=True)
         assert new.response is not None
         use = able & np.isfinite(new.response)
         if not use.any():
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
-        everyone = by_group(covered, np.zeros(len(covered)), confidence) | {"group": [""]}
-        parts = [_rows("all", everyone, [length])]
         labels = self._group_labels(newdata, new, by)
-        if labels is not None:
-            parts.append(_rows("group", by_group(covered, labels[use], confidence), _split_by(length, labels[use])))
-        X = new.part("covariates").without_intercept().values[use]
-        if slab is not None and X.shape[1] and len(X) >= _SLAB_ROWS and (X.std(axis=0) > 0).any():
-            worst = worst_slab(covered, X, share=slab, seed=self.seed)
-            inside = (worst.low <= X @ worst.direction) & (X @ worst.direction <= worst.high)
-            low, high = _interval(worst.covered, worst.n, confidence)
-            row = {
-                "group": [""],
-                "n": [worst.n],
-                "covered": [worst.covered],
-                "coverage": [worst.coverage],
-                "conf_low": [low],
-                "conf_high": [high],
-            }
-            parts.append(_rows("worst slab", row, [length[inside]]))
-        return to_caller(pd.concat(parts, ignore_index=True), new.kind)
+        frame = coverage_table(
+            covered,
+            length,
+            None if labels is None else labels[use],
+            covariates(new)[use] if slab is not None else None,
+            confidence=confidence,
+            share=slab or 0.1,
+            seed=self.seed,
+        )
+        return to_caller(frame, new.kind)
 
     def _group_labels(self, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
         if by is not None:
@@ -261,61 +246,7 @@ class Conformal(Result):
 
     def summary(self) -> Table:
         """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
-        procedure = self.procedure
-        facts = [
-            ("Formula", self.formula),
-            ("Rows", str(self.nobs)),
-            ("Level", f"{self.level:g}"),
-            ("Method", self.method),
-        ]
-        if isinstance(procedure, Split):
-            facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
-            columns, rows = self._threshold_rows(procedure)
-        else:
-            columns, rows = (
-                ("threshold", "n", "rank"),
-                [("all rows", str(procedure.n), self._rank(procedure.n, self.level))],
-            )
-        notes = [f"Coverage: {procedure.guarantee(self.level)}."]
-        if isinstance(procedure, Split) and procedure.calibration.weights is not None:
-            size = effective_size(procedure.calibration.weights)
-            notes.append(f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows.")
-        elif (
-            isinstance(procedure, Split)
-            and procedure.calibration.groups is None
-            and procedure.calibration.scores.shape[1] == 1
-        ):
-            low, high = coverage_band(procedure.n, self.level, 1000)
-            notes.append(
-                f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."
-            )
-        if self.dropped:
-            notes.append("Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + ".")
-        if self.citation:
-            notes.append(f"Method: {self.citation}.")
-        return Table(columns, tuple(rows), title="Conformal prediction", facts=tuple(facts), notes=tuple(notes))
-
-    def _threshold_rows(self, procedure: Split) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-        calibration = procedure.calibration
-        tail = calibration.tail_level(self.level)
-        names = ("all rows",) if self.groups is None else self.groups.labels
-        codes = np.zeros(procedure.n, int) if calibration.groups is None else calibration.groups
-        rows = []
-        for g, name in enumerate(names):
-            n = int((codes == g).sum())
-            if calibration.weights is not None:
-                rows.append((name, str(n), "varies with the row"))
-                continue
-            single = np.array([g]) if calibration.groups is not None else None
-            q = calibration.thresholds(self.level, 1, new_groups=single)[0]
-            rows.append((name, str(n), self._rank(n, tail), ", ".join(f"{v:.4g}" for v in q)))
-        head = ("threshold", "n", "rank") if calibration.weights is not None else ("threshold", "n", "rank", "score")
-        return head, rows
-
-    @staticmethod
-    def _rank(n: int, level: float) -> str:
-        k = quantile_rank(n, level)
-        return f"{k} of {n}" if k <= n else "infinite"
+        return summary_table(self)
 
     def plot(
         self, kind: str = "band", *, newdata: Any = None, x: str | None = None, ax: Any = None, **options: Any
@@ -356,22 +287,8 @@ class Conformal(Result):
         raise self._no_standard_errors("confidence intervals")
 
 
-def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> Any:
-    import pandas as pd
-
-    frame = pd.DataFrame({k: columns[k] for k in ("n", "covered", "coverage", "conf_low", "conf_high")})
-    frame.insert(0, "label", [str(g) for g in columns["group"]])
-    frame.insert(0, "part", part)
-    frame["length"] = [float(v.mean()) if len(v) else np.nan for v in lengths]
-    return frame
-
-
-def _split_by(values: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
-    return [values[labels == g] for g in np.unique(labels)]
-
-
-def _interval(covered: int, n: int, confidence: float) -> tuple[float, float]:
-    from statinf.inference.conformal import binomial_interval
-
-    low, high = binomial_interval(np.array([covered]), np.array([n]), confidence)
-    return float(low[0]), float(high[0])
+def covariates(new: NewRows) -> np.ndarray:
+    """The covariates of new rows (n, p), without the constant; NaN where they cannot be made."""
+    part = new.part("covariates")
+    assert part is not None
+    return part.without_intercept().values

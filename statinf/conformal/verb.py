@@ -119,8 +119,8 @@ def conformal(
     >>> fit = si.conformal("mpg ~ wt + qsec", cars, method="jackknife+", level=0.9)
     >>> fit.predict(cars.head(2)).round(1)
        estimate  lower  upper
-    0      21.8   16.6   27.3
-    1      21.0   16.1   26.5
+    0      21.8   16.0   27.2
+    1      21.0   15.3   26.5
     """
     names = tuple(m.name for m in METHODS)
     one_of("method", method, names)

@@ -49,9 +49,9 @@ class NewRows:
     kind: str
     frame: Frame
 
-    def part(self, role: str) -> Matrix | None:
-        """The part of that role; None where the formula has no such part or it was not asked for."""
-        return self.parts.get(role)
+    def part(self, role: str) -> Matrix:
+        """The part of that role; a `KeyError` where the formula has none or it was not asked for."""
+        return self.parts[role]
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ class Recipe:
             return Categorical(take(codes, index), learnt.coding.levels)
         ready = store.computed.get(ast.unparse(factor.node))
         if ready is not None and factor.kind == "numeric":
-            return np.asarray(take(ready, index), dtype=np.float64).reshape(n, -1)
+            made = np.asarray(take(ready, index), dtype=np.float64)
+            return made if made.ndim == 2 else made[:, None]
         return fa.apply(factor, learnt, store.values(index), n)
 
     def _outcome(self, factors: list[fa.Factor], store: Store) -> np.ndarray | None:

@@ -143,7 +143,7 @@ def _fit_root(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float) -> tu
     spread[spread == 0.0] = 1.0
     rows = np.vstack([rows, np.column_stack([np.sqrt(penalty) * np.eye(p), np.zeros(p)])])
     rows[:, :p] /= spread
-    upper = np.linalg.qr(rows, mode="r")
+    upper = np.asarray(np.linalg.qr(rows, mode="r"))
     U, s, Vt = linalg.svd(upper[: min(p, len(upper)), :p], full_matrices=False)
     keep = s > s[0] * max(X.shape) * np.finfo(float).eps if s.size and s[0] > 0 else np.zeros(len(s), bool)
     root = (Vt[keep].T / s[keep]) / spread[:, None]

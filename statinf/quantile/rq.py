@@ -99,7 +99,7 @@ def rq(
     4  0.9  Intercept   67.3509    22.3954
     5  0.9     income    0.6863     0.0285
     """
-    levels = _levels(tau)
+    levels = levels_of(tau)
     one_of("bandwidth", bandwidth, BANDWIDTHS)
     if vcov is None:
         vcov = "nid" if cluster is None else {"cluster": cluster}
@@ -165,7 +165,8 @@ def rq(
     return fit.with_vcov(chosen)
 
 
-def _levels(tau: Any) -> np.ndarray:
+def levels_of(tau: Any) -> np.ndarray:
+    """Levels in increasing order, or an `OptionError` that names the one outside (0, 1)."""
     try:
         levels = np.atleast_1d(np.asarray(tau, dtype=np.float64))
     except (TypeError, ValueError):

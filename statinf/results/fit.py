@@ -261,7 +261,7 @@ class Fit(Result):
                 "estimate": self.theta,
                 "std_error": self._se(),
                 "statistic": self.statistics,
-                "p_value": two_sided_p(self.statistics, self.cov.df),
+                "p_value": self.pvalues.to_numpy(),
                 "conf_low": low,
                 "conf_high": high,
             }
@@ -289,7 +289,7 @@ class Fit(Result):
         """Coefficients with the covariance's name, the rows left out and the paper."""
         low, high = self._limits(level, None)
         rows = []
-        statistics, p = self.statistics, two_sided_p(self.statistics, self.cov.df)
+        statistics, p = self.statistics, self.pvalues.to_numpy()
         for i, name in enumerate(self.terms):
             numbers = [format_number(v) for v in (self.theta[i], self._se()[i], statistics[i])]
             limits = f"[{format_number(low[i])}, {format_number(high[i])}]" if self.estimable[i] else ""

@@ -1,0 +1,1 @@
+"""Averaged stochastic approximation over streams, with intervals that update as rows arrive."""

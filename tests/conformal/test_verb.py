@@ -15,6 +15,7 @@ import pyarrow as pa
 import pytest
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
+from sklearn.tree import DecisionTreeRegressor
 
 import statinf as si
 from statinf.conformal.table import METHODS
@@ -110,7 +111,7 @@ def test_formula_equals_arrays(data):
     ("method", "model", "options"),
     [
         ("split", RandomForestRegressor(20), {}),
-        ("split", HistGradientBoostingRegressor(max_iter=20), {"score": "normalised"}),
+        ("split", DecisionTreeRegressor(max_depth=3), {"score": "normalised"}),
         ("split", None, {"score": "normalised"}),
         ("split", "gaussian", {"score": "normalised"}),
         ("split", "kernel_ridge", {"side": "upper"}),
@@ -249,3 +250,62 @@ def test_figures_and_saving(method, data, tmp_path):
     same = si.load(fit.save(tmp_path / "fit.si"))
     np.testing.assert_array_equal(same.predict(data)["lower"], fit.predict(data)["lower"])
     assert "<table" in fit._repr_html_()
+
+
+def test_weights_that_score_new_rows(data):
+    from dataclasses import dataclass
+
+    from statinf.results import Weights
+
+    @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+    class Ratio(Weights):
+        def score(self, newdata):
+            return np.exp(np.nan_to_num(np.asarray(newdata["x"], float)))
+
+    w = Ratio(method="ratio", formula="~ x", values=np.ones(300), used=np.arange(300), n_total=300)
+    got = si.conformal("y ~ x", data, weights=w).predict(data)["upper"]
+    np.testing.assert_array_equal(got, si.conformal("y ~ x", data, weights=w.score).predict(data)["upper"])
+    own_rows = Weights(method="balance", formula="~ x", values=np.ones(300), used=np.arange(300), n_total=300)
+    with pytest.raises(si.NotIdentifiedError, match="cannot score new ones"):
+        si.conformal("y ~ x", data, weights=own_rows)
+
+
+def test_list_columns_in_polars_and_pyarrow(data):
+    for frame in (pl.from_pandas(data), pa.Table.from_pandas(data, preserve_index=False)):
+        table = fit_method("full", frame).predict(frame.slice(0, 5))
+        pieces = table["set"].to_list() if isinstance(frame, pl.DataFrame) else table["set"].to_pylist()
+        assert [len(p) for p in pieces] == [1, 1, 1, 0, 1]
+        assert pieces[0][0][0] == table["lower"].to_numpy()[0]
+
+
+class Sampler:
+    """A model of one's own that can only draw."""
+
+    def __init__(self, scale=1.0, extra=0):
+        self.scale, self.extra = scale, extra
+
+    def fit(self, X, y, w=None, *, seed=0):
+        return self
+
+    def sample(self, X, size, *, seed=0, stream=0):
+        noise = np.random.default_rng([seed, stream]).normal(size=size + self.extra)
+        return X[:, :1] + self.scale * noise
+
+
+def test_a_sampler_of_ones_own(data):
+    fit = si.conformal("y ~ x", data, method="cp2-pcp", model=Sampler(), draws=20, mass_draws=100)
+    table = fit.predict(data.dropna())
+    assert "estimate" not in table and np.isfinite(table["length"]).all()
+    with pytest.raises(si.DataError, match="returned shape"):
+        si.conformal("y ~ x", data, method="pcp", model=Sampler(extra=1))
+    with pytest.raises(si.DataError, match="not finite for row 0"):
+        si.conformal("y ~ x", data, method="pcp", model=Sampler(scale=np.inf))
+    with pytest.raises(si.OptionError, match="needs a model with `mixture`"):
+        si.conformal("y ~ x", data, method="cp2-hpd", model=Sampler())
+
+
+def test_another_level_at_predict(data):
+    for method in ("split", "jackknife+", "cp2-hpd"):
+        fit = fit_method(method, data)
+        half, most = (fit.sets(data, level=v).length() for v in (0.5, 0.95))
+        assert half.sum() < fit.sets(data).length().sum() < most.sum()

@@ -1,0 +1,236 @@
+"""Rows in, state out: the recursion of averaged stochastic approximation with its multiplier replicas.
+
+Samsonov, Moulines, Shao, Zhang & Naumov (2024), Gaussian approximation and multiplier bootstrap for Polyak-Ruppert
+averaged linear stochastic approximation with applications to TD learning, arXiv 2405.16644. For a quantile or
+logistic loss: Fang, Xu & Yang (2018), Online bootstrap confidence intervals for the stochastic gradient descent
+estimator, arXiv 1707.00192.
+
+All functions are pure: `advance` takes a state and rows and returns the next state. It works through whole chunks
+and leaves the rest pending, so any split of a stream into blocks gives the same bits.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import accelerated, enforce_device, pad_axis, x64
+from statinf.errors import ConvergenceError
+from statinf.numerics.averaging import ACCELERATOR_BLOCK, ACCELERATOR_CHAIN, BLOCK, CHAIN, point_path, replica_tile
+from statinf.numerics.multipliers import GROUP, seed_words
+from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
+from statinf.stochastic.sums import add_rows
+
+_TILE = 512
+_LARGEST = 1e100
+
+
+def advance(settings: Settings, state: State, rows: Rows, *, after: Callable[[State], None] | None = None) -> State:
+    """Work rows into a run.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+    rows : Rows
+    after : callable, optional
+        Called with the state (replicas left out) after each slab of rows.
+
+    Returns
+    -------
+    State
+
+    Raises
+    ------
+    ConvergenceError
+        If the iterates overflow, naming the row.
+    """
+    rows = state.pending.then(rows)
+    whole = len(rows) // CHUNK * CHUNK
+    state = replace(state, pending=rows[whole:])
+    return _work(settings, state, rows[:whole], after) if whole else state
+
+
+def settle(settings: Settings, state: State) -> State:
+    """The state with its pending rows worked in, for reading results; rows cannot be added to it."""
+    n = len(state.pending)
+    if not n:
+        return state
+    d = settings.d
+    filled = state.pending.then(
+        Rows.of(np.zeros((CHUNK - n, d)), np.zeros((CHUNK - n, d)), np.zeros(CHUNK - n), np.full(CHUNK - n, -1))
+    )
+    return _work(settings, replace(state, pending=Rows.none(d)), filled, None, used=n)
+
+
+def _work(
+    settings: Settings, state: State, rows: Rows, after: Callable[[State], None] | None, *, used: int | None = None
+) -> State:
+    used = len(rows) if used is None else used
+    tiles = _Tiles(settings, state)
+    at = 0
+    with tiles:
+        while at < len(rows):
+            stop = min(at + SLABS[-1], len(rows), at + _until_trace(settings, state.done))
+            slab = rows[at:stop]
+            slab = replace(slab, F=settings.preconditioned(slab.F))
+            real = min(len(slab), used - at)
+            alpha, share = _schedule(settings, state.done, len(slab), real)
+            with _host():
+                state, after_slab = _point(settings, state, slab, alpha, share, real), stop
+            tiles.advance(slab, alpha, share, first=state.done - real + 1)
+            at = after_slab
+            if _until_trace(settings, state.done - real) == real and state.done > settings.burn_in:
+                state = state.with_trace(state.mean, _trace_se(settings, state, tiles))
+            if after is not None:
+                after(state)
+    replicas, totals = tiles.arrays()
+    return replace(state, replicas=replicas, replica_sums=totals)
+
+
+def _host() -> AbstractContextManager[Any]:
+    """The processor for the point estimate, whose rows follow one another: an accelerator gains nothing there."""
+    if not accelerated():
+        return nullcontext()
+    import jax
+
+    try:
+        jax.devices("cpu")
+    except RuntimeError:  # JAX_PLATFORMS leaves the processor out
+        return nullcontext()
+    return enforce_device("cpu")
+
+
+def _schedule(settings: Settings, done: int, n: int, real: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and weights of each iterate in the running average; zero beyond the real rows."""
+    alpha = settings.steps(done + 1, n)
+    index = np.arange(done + 1, done + n + 1) - settings.burn_in
+    share = 1.0 / np.maximum(index, 1)
+    alpha[real:] = share[real:] = 0.0
+    return alpha, share
+
+
+def _point(settings: Settings, state: State, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int) -> State:
+    size, n = slab_size(len(slab)), len(slab)
+    padded = (pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, share))
+    (theta, mean), path, means = point_path(
+        (state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss
+    )
+    path, means = path[:n], means[:n]
+    largest = np.abs(path).max(axis=1)
+    if not (largest < _LARGEST).all():
+        at = state.done + 1 + int(np.argmin(largest < _LARGEST))
+        raise ConvergenceError(
+            f"The iterates overflow at row {at}: the first steps are too large for these rows. Divide step c0="
+            f"{settings.c0:.4g} by 10, raise k0, or leave step=None for steps scaled to the data."
+        )
+    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real)
+    return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
+
+
+class _Tiles:
+    """The replicas of a run on the device, cut into tiles that are advanced side by side."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self.settings = settings
+        width = tile_width(settings.padded)
+        self.cuts = [slice(a, min(a + width, settings.padded)) for a in range(0, settings.padded, width)]
+        self.words = seed_words(settings.seed)
+        self.block, self.chain = (ACCELERATOR_BLOCK, ACCELERATOR_CHAIN) if accelerated() else (BLOCK, CHAIN)
+        with x64():
+            import jax.numpy as jnp
+
+            self.tiles = [(jnp.asarray(state.replicas[:, c]), jnp.asarray(state.replica_sums[:, c])) for c in self.cuts]
+        workers = min(len(self.cuts), os.cpu_count() or 1)
+        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+
+    def __enter__(self) -> _Tiles:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def advance(self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int) -> None:
+        """One slab of rows through every tile; `first` is the number of its first row, counted from 1."""
+        if not self.cuts:
+            return
+        settings = self.settings
+        number = np.arange(first, first + len(slab), dtype=np.int64)
+        kept = ((number > settings.burn_in) & (share > 0.0)).astype(np.float64)
+        if settings.replica_start == "burnin":
+            number = np.where(number > settings.burn_in, number, -settings.block_len)
+        number //= settings.block_len
+        blocks = np.int64(-(-len(slab) // self.block))
+        size = slab_size(len(slab))
+        arrays = tuple(pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, kept, number))
+
+        def one(i: int) -> Any:
+            with x64():
+                groups = np.arange(self.cuts[i].start // GROUP, self.cuts[i].stop // GROUP, dtype=np.uint32)
+                Th, S = replica_tile.on_device(
+                    *self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau),
+                    loss=settings.loss, law=settings.law, block=self.block, chain=self.chain,
+                )  # fmt: skip
+                return Th.block_until_ready(), S
+
+        if self.pool is None:
+            self.tiles = [one(i) for i in range(len(self.cuts))]
+        else:
+            contexts = [contextvars.copy_context() for _ in self.cuts]
+            jobs = [self.pool.submit(context.run, one, i) for i, context in enumerate(contexts)]
+            self.tiles = [job.result() for job in jobs]
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Replicas and sums, shape (d, padded) each."""
+        if not self.cuts:
+            empty = np.zeros((self.settings.d, 0))
+            return empty, empty
+        with x64():
+            Th, S = ([np.asarray(part) for part in parts] for parts in zip(*self.tiles, strict=True))
+        return np.concatenate(Th, axis=1), np.concatenate(S, axis=1)
+
+
+def tile_width(padded: int) -> int:
+    """Replicas a tile: what stays in a core's cache, and two tiles at least where there are many.
+
+    A function of the number of replicas only, so that results do not depend on the number of cores; an
+    accelerator takes all replicas at once.
+    """
+    if accelerated():
+        return max(padded, GROUP)
+    return _TILE if padded > _TILE else max(GROUP * -(-padded // (2 * GROUP)), 2 * GROUP)
+
+
+def _until_trace(settings: Settings, done: int) -> int:
+    """Rows from here to the next point of the path: about four points a doubling, at ends of chunks."""
+    chunk = done // CHUNK
+    exponent = max(0, int(np.floor(4.0 * np.log2(max(chunk, 1)))) - 1)
+    while round(2.0 ** (exponent / 4.0)) <= chunk:
+        exponent += 1
+    return round(2.0 ** (exponent / 4.0)) * CHUNK - done
+
+
+def _trace_se(settings: Settings, state: State, tiles: _Tiles) -> np.ndarray:
+    n = state.done - settings.burn_in
+    if settings.replicas > 1:
+        _, totals = tiles.arrays()
+        return totals[:, : settings.replicas].std(axis=1, ddof=1) / n
+    try:
+        bread = np.linalg.inv(state.sums.jacobian)
+    except np.linalg.LinAlgError:
+        return np.full(settings.d, np.nan)
+    return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", bread, state.sums.noise, bread), 0.0))
+
+
+def draws(settings: Settings, state: State) -> np.ndarray:
+    """Averages of the replicas of a settled state, shape (B, d)."""
+    n = max(state.done - settings.burn_in, 1)
+    return state.replica_sums[:, : settings.replicas].T / n

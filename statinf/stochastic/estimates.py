@@ -1,0 +1,218 @@
+"""From a run to estimates: average, covariance by name, replicas, diagnostics."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.errors import DataError, NotIdentifiedError, NumericalWarning, OptionError
+from statinf.stochastic import covariance as cv
+from statinf.stochastic.engine import draws, settle
+from statinf.stochastic.run import Run
+from statinf.stochastic.state import Settings, State
+from statinf.stochastic.tuning import start_share
+
+INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
+
+_SMALL = 1e-10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """What can be read off a run.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (q,)
+        The average; NaN for coefficients that no row moved.
+    replicas : ndarray, shape (B, q)
+        Of all coefficients.
+    covariances : dict of str to ndarray
+        By the name of the inference, on the coefficients that moved.
+    averaged : int
+        Iterates in the average.
+    diagnostics : dict of str to float
+    state : State
+        With every row worked in.
+    """
+
+    theta: np.ndarray
+    replicas: np.ndarray
+    covariances: dict[str, np.ndarray]
+    averaged: int
+    diagnostics: dict[str, float]
+    state: State
+
+
+def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
+    """Estimates of a run as it stands.
+
+    Raises
+    ------
+    DataError
+        If the burn-in has not ended.
+    NotIdentifiedError
+        If the mean matrix is singular, or has an eigenvalue whose real part is negative.
+    """
+    settings = run.settings
+    state = settle(settings, run.state)
+    n = state.done - settings.burn_in
+    if n < 1:
+        raise DataError(
+            f"the stream has {state.done} usable rows and burn_in={settings.burn_in}: none is averaged. "
+            "Give a smaller burn_in, or expected_rows= for a stream of unknown length."
+        )
+    moved = _moved(state)
+    theta = np.where(moved, state.mean, np.nan)
+    eigenvalues = _stability(settings, state, moved, names, n)
+    replicas = draws(settings, state)
+    found = _covariances(settings, state, replicas, moved, n)
+    return Estimates(
+        theta=theta, replicas=replicas, covariances=found, averaged=n,
+        diagnostics=_diagnostics(settings, state, eigenvalues, replicas, n), state=state,
+    )  # fmt: skip
+
+
+def _moved(state: State) -> np.ndarray:
+    """Coefficients whose column of the mean matrix is not zero throughout."""
+    jacobian = state.sums.jacobian
+    return (np.abs(jacobian).sum(axis=0) > 0.0) & (np.abs(jacobian).sum(axis=1) > 0.0)
+
+
+def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...], n: int) -> np.ndarray:
+    if not moved.any():
+        return np.ones(1)
+    matrix = state.sums.jacobian[np.ix_(moved, moved)] / n
+    values = np.linalg.eigvals(matrix)
+    size = np.abs(values).max()
+    if values.real.min() < -_SMALL * size:
+        raise NotIdentifiedError(
+            f"the mean matrix is not stable: an eigenvalue has real part {values.real.min():.3g}, so the recursion drifts "
+            "away from its root. Temporal differences do this off policy: solve them in one batch with si.td(..., "
+            "method='lstd'), or learn on-policy (without rho). Instruments need a stronger first stage."
+        )
+    if values.real.min() <= _SMALL * size:
+        if n < moved.sum():
+            raise DataError(
+                f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in."
+            )
+        null = np.linalg.svd(matrix)[2][-1]
+        partners = [name for name, part in zip(np.array(names)[moved], np.abs(null), strict=True) if part > 1e-3]
+        raise NotIdentifiedError(f"the columns {', '.join(partners)} are collinear: leave one of them out.")
+    return values
+
+
+def _covariances(
+    settings: Settings, state: State, replicas: np.ndarray, moved: np.ndarray, n: int
+) -> dict[str, np.ndarray]:
+    part = np.ix_(moved, moved)
+    sums, out = state.sums, {}
+    if settings.replicas > 1 and np.isfinite(replicas).all():
+        out["multiplier"] = np.atleast_2d(np.cov(replicas[:, moved], rowvar=False))
+    bread = np.linalg.inv(sums.jacobian[part]) if moved.any() else np.zeros((0, 0))
+    out["plugin"] = bread @ sums.noise[part] @ bread.T
+    if "hac" in settings.keep:
+        out["hac"] = bread @ cv.bartlett(sums.lagged)[part] @ bread.T
+    if "batch-means" in settings.keep:
+        out["batch-means"] = cv.batch_means(sums, state.mean)[part] / n
+    if "random-scaling" in settings.keep:
+        out["random-scaling"] = cv.random_scaling(sums, state.mean, n)[part] / n
+    return out
+
+
+def choose(covariances: dict[str, np.ndarray], inference: str, settings: Settings) -> np.ndarray:
+    """A covariance by name, or an `OptionError` that says how to get it."""
+    if inference in covariances:
+        return covariances[inference]
+    if inference not in INFERENCE:
+        raise OptionError(f"inference={inference!r} is not known; choose one of {', '.join(map(repr, INFERENCE))}.")
+    if inference == "multiplier" and settings.replicas > 1:
+        raise NotIdentifiedError(
+            "replicas overflowed: their first steps are too large. Divide step c0 by 10 or raise k0."
+        )
+    if inference == "multiplier":
+        raise OptionError(
+            f"inference='multiplier' needs replicas; the fit has replicas={settings.replicas}. One replica gives no interval."
+        )
+    raise OptionError(
+        f"inference={inference!r} was not accumulated; ask for it at the fit: "
+        f"inference=({', '.join(map(repr, covariances))}, {inference!r})."
+    )
+
+
+def _diagnostics(
+    settings: Settings, state: State, eigenvalues: np.ndarray, replicas: np.ndarray, n: int
+) -> dict[str, float]:
+    last = float(settings.steps(state.done, 1)[0])
+    slowest = float(np.real(eigenvalues).min())
+    return {
+        "rows": state.done,
+        "burn_in": settings.burn_in,
+        "averaged": n,
+        "c0": settings.c0,
+        "k0": settings.k0,
+        "power": settings.power,
+        "last_step": last,
+        "smallest_eigenvalue": slowest,
+        "relaxations": last * slowest * n,
+        "start_share": start_share(settings, slowest, state.done),
+        "exploded_replicas": exploded(replicas),
+    }
+
+
+def exploded(replicas: np.ndarray) -> float:
+    """Share of replicas with a coordinate more than ten robust standard deviations from the median."""
+    if len(replicas) < 2:
+        return 0.0
+    finite = np.isfinite(replicas).all(axis=1)
+    if not finite.any():
+        return 1.0
+    centre = np.median(replicas[finite], axis=0)
+    away = np.abs(replicas - centre)
+    spread = 1.4826 * np.median(away[finite], axis=0)
+    return float((~finite | (away > 10.0 * np.maximum(spread, 1e-300)).any(axis=1) & (spread > 0.0).all()).mean())
+
+
+def _inflation(found: Estimates) -> float:
+    """Median over coefficients of the replicas' standard deviation over the plug-in's; 1 without replicas or noise."""
+    if "multiplier" not in found.covariances:
+        return 1.0
+    ours, plugin = (np.diag(found.covariances[name]) for name in ("multiplier", "plugin"))
+    noisy = plugin > 0.0
+    return float(np.median(np.sqrt(ours[noisy] / plugin[noisy]))) if noisy.any() else 1.0
+
+
+def warn_about(found: Estimates, settings: Settings) -> None:
+    """Warnings that say what to change."""
+    diagnostics = found.diagnostics
+    bias = diagnostics["start_share"] * np.abs(found.theta - settings.start_values())
+    se = np.full(len(bias), np.nan)
+    se[~np.isnan(found.theta)] = np.sqrt(np.maximum(np.diag(found.covariances["plugin"]), 0.0))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        worst = float(np.nanmax(np.where(se > 0.0, bias / se, 0.0), initial=0.0))
+    if worst > 0.5 and diagnostics["relaxations"] >= 1.0:
+        warnings.warn(
+            f"up to {worst:.2g} standard errors of the first iterate's error may be left in the average: lengthen burn_in, "
+            "raise step c0, or give a better start=.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip
+    if diagnostics["relaxations"] < 1.0:
+        warnings.warn(
+            f"the average spans {diagnostics['relaxations']:.2g} relaxation times of the slowest direction: its intervals are "
+            "not to be trusted. Use more rows, a larger step c0, or fewer and less collinear columns.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip
+    if diagnostics["exploded_replicas"] > 0.01 or _inflation(found) > 2.0:
+        warnings.warn(
+            f"the replicas spread {_inflation(found):.2g} times as far as the plug-in says and "
+            f"{diagnostics['exploded_replicas']:.1%} of them lie more than 10 robust standard deviations out, so intervals "
+            "are too wide: raise step k0 (or divide c0 by 2), or lengthen burn_in.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip
+    if settings.law == "gaussian" and settings.replicas:
+        warnings.warn(
+            "weights_law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip

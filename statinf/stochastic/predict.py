@@ -1,0 +1,55 @@
+"""Predictions of an averaged fit for new rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statinf.backend import chunks, rows_per_chunk
+from statinf.errors import OptionError, one_of
+from statinf.results import to_caller
+from statinf.stochastic.regions import draw_intervals
+
+if TYPE_CHECKING:
+    from statinf.stochastic.fit import StochasticFit
+
+
+def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: float, type: str) -> Any:
+    """See `StochasticFit.predict`."""
+    import pandas as pd
+
+    if interval not in (None, "confidence"):
+        raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
+    one_of("type", type, ("response", "link"))
+    assert fit.recipe is not None
+    new = fit.recipe.new_rows(newdata, roles=["covariates"])
+    ok = fit.estimable
+    X = new.part("covariates").values
+    # A coefficient that no row moved makes the rows that use it unpredictable, not the others.
+    X, blind = X[:, ok], (np.nan_to_num(X[:, ~ok]) != 0.0).any(axis=1)
+    centre = np.where(blind, np.nan, X @ fit.theta[ok] + (0.0 if new.offset is None else new.offset))
+    columns = {"estimate": centre}
+    if interval is not None:
+        low, high = _limits(fit, X, centre, level)
+        columns |= {"conf_low": low, "conf_high": high}
+    if fit.run.settings.loss == "logistic" and type == "response":
+        columns = {name: 0.5 * (1.0 + np.tanh(0.5 * value)) for name, value in columns.items()}
+    return to_caller(pd.DataFrame(columns), new.kind)
+
+
+def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    low, high = np.full(len(X), np.nan), np.full(len(X), np.nan)
+    rows = np.flatnonzero(np.isfinite(centre))
+    if fit.inference != "multiplier":
+        half = fit._critical(level, "normal") * np.sqrt(np.einsum("ij,jk,ik->i", X[rows], fit.cov.matrix, X[rows]))
+        low[rows], high[rows] = centre[rows] - half, centre[rows] + half
+        return low, high
+    errors = fit._draws() - fit.theta[fit.estimable]
+    # A simultaneous band is over all rows asked for, so these stay together.
+    size = max(len(rows), 1) if fit.interval == "simultaneous" else rows_per_chunk(8.0 * len(errors))
+    for part in chunks(len(rows), size):
+        at = rows[part]
+        limits = draw_intervals(centre[at], errors @ X[at].T + centre[at], level, fit.interval)
+        low[at], high[at] = limits.T
+    return low, high

@@ -1,0 +1,301 @@
+"""From frames to rows of a recursion, one block after the other, by what the first block taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, OptionError
+from statinf.formula import Design, NewRows, Recipe, as_frame
+from statinf.stochastic.state import Rows
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows before preconditioning, and the rows lost, by cause."""
+
+    rows: Rows
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionReader:
+    """Rows of a regression: f = w z (or w x), g = x, c = y.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    loss : str
+    weights : str or None
+        Weight column; "" where the caller gave an array, which later rows must bring too.
+    """
+
+    recipe: Recipe
+    loss: str
+    weights: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (*self.recipe.columns, *([self.weights] if self.weights else []))
+
+    @property
+    def instruments(self) -> bool:
+        return any(p.role == "instruments" for p in self.recipe.parts)
+
+    def from_design(self, design: Design) -> Block:
+        """Rows of the table of the fit, all of it in memory."""
+        x, z = design.part("covariates"), design.part("instruments")
+        assert x is not None
+        target = design.y if design.offset is None else design.y - design.offset
+        rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
+        return Block(rows, dict(design.dropped))
+
+    def read(
+        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
+    ) -> tuple[Block, RegressionReader]:
+        """Rows of a block, and the reader of the next block."""
+        new = self.recipe.new_rows(table, response=True, warn=False)
+        check_levels(self.recipe, new)
+        x = new.part("covariates").values
+        z = new.part("instruments").values if self.instruments else None
+        y = np.asarray(new.response, np.float64)
+        y = y if new.offset is None else y - new.offset
+        w = self._weights(new, weights)
+        y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
+        ok = new.ok & ~y_missing & ~w_missing
+        dropped = {
+            "a covariate is missing": int((~new.ok).sum()),
+            "the outcome is missing": int(y_missing.sum()),
+            "the weight is missing": int(w_missing.sum()),
+        }
+        dropped = {cause: count for cause, count in dropped.items() if count}
+        if strict and dropped:
+            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+        if not ok.all():
+            x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
+        return Block(self._rows(x, z, y, w), dropped), self
+
+    def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
+        if self.weights is None and weights is None:
+            return np.ones(new.n)
+        if weights is not None:
+            values = np.asarray(weights, np.float64)
+            if values.shape != (new.n,):
+                raise DataError(f"weights has shape {values.shape}; give one weight a row, shape ({new.n},).")
+        elif not self.weights:
+            raise DataError(
+                "the fit had weights as an array; give the new rows' weights too: update(rows, weights=...)."
+            )
+        else:
+            values = number_column(new, self.weights)
+        if (values < 0).any() or np.isinf(values).any():
+            raise DataError(f"weights are negative or infinite in {int(((values < 0) | np.isinf(values)).sum())} rows.")
+        return values
+
+    def _rows(self, x: np.ndarray, z: np.ndarray | None, y: np.ndarray, w: np.ndarray) -> Rows:
+        if self.loss == "logistic" and not np.isin(y, (0.0, 1.0)).all():
+            bad = y[~np.isin(y, (0.0, 1.0))][0]
+            raise DataError(f"loss='logistic' needs an outcome of 0 and 1; '{self.recipe.response[0]}' holds {bad:g}.")
+        left = x if z is None else z
+        return Rows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
+
+
+def number_column(new: NewRows, name: str) -> np.ndarray:
+    """A column of a block as floats."""
+    column = new.frame.column(name)
+    if not hasattr(column, "values"):
+        raise DataError(f"column '{name}' holds categories; it must hold numbers.")
+    return np.asarray(column.values, np.float64)  # type: ignore[union-attr]
+
+
+def check_levels(recipe: Recipe, new: NewRows) -> None:
+    """Raise a `DataError` if rows were lost to a category that the first block did not have."""
+    if new.ok.all():
+        return
+    for factor in recipe.factors.values():
+        coding = recipe.learnt[factor.label].coding if factor.label in recipe.learnt else None
+        if coding is None or factor.label in recipe.response:
+            continue
+        found = new.frame.categories(factor.columns[0])
+        present = {found.levels[c] for c in np.unique(found.codes[found.codes >= 0])}
+        unseen = sorted(present - set(coding.levels), key=str)
+        if unseen:
+            raise DataError(
+                f"'{factor.columns[0]}' has the level {unseen[0]!r}, which the rows that the formula was read on do not have. "
+                f"Give all its levels at the fit: levels={{{factor.columns[0]!r}: [...]}}."
+            )
+
+
+def check_instruments(design: Design) -> None:
+    """Raise unless there are as many instruments as coefficients."""
+    x, z = design.part("covariates"), design.part("instruments")
+    if z is not None and x is not None and z.p != x.p:
+        raise OptionError(
+            f"the formula has {x.p} coefficients and {z.p} instruments ({', '.join(z.names)}); averaged stochastic "
+            "approximation needs as many: name exogenous regressors in both parts, or use si.iv for more instruments."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransitionReader:
+    """Rows of temporal-difference learning: f = rho trace, g = phi - discount phi', c = reward.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    discount, trace : float
+    following : mapping of str to str, or None
+        Column of the next state for each column of the state; None: the next row of the episode.
+    ratio, episode, terminal : str or None
+        Columns.
+    last_trace, last_episode, episodes, held
+        What the next block needs: the trace, the episode's value and number, and a row that waits for its next state.
+    """
+
+    recipe: Recipe
+    discount: float
+    trace: float = 0.0
+    following: dict[str, str] | None = None
+    ratio: str | None = None
+    episode: str | None = None
+    terminal: str | None = None
+    last_trace: np.ndarray | None = None
+    last_ended: bool = True
+    last_episode: Any = None
+    episodes: int = 0
+    held: dict[str, np.ndarray] | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        named = [self.ratio, self.episode, self.terminal, *(self.following or {}).values()]
+        return (*self.recipe.columns, *(c for c in named if c))
+
+    def read(
+        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
+    ) -> tuple[Block, TransitionReader]:
+        """Rows of a block, and the reader of the next block."""
+        from statinf.numerics.traces import eligibility
+
+        raw, dropped = self._raw(table)
+        if strict and dropped:
+            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+        held = None
+        if self.following is None:
+            raw, held = self._with_next_row(raw, dropped)
+        n = len(raw["reward"])
+        if not n:
+            empty = Rows.none(raw["phi"].shape[1])
+            return Block(empty, dropped), replace(self, held=held)
+        fresh = raw["fresh"].astype(bool)
+        fresh[0] |= self.last_ended
+        F = eligibility(raw["phi"], fresh, self.discount * self.trace, raw["ratio"], self.last_trace)
+        number = self.episodes + np.cumsum(fresh)
+        G = raw["phi"] - self.discount * raw["following"]
+        reader = replace(
+            self, last_trace=F[-1].copy(), last_ended=bool(raw["ended"][-1]), episodes=int(number[-1]),
+            last_episode=raw["last_episode"], held=held,
+        )  # fmt: skip
+        return Block(Rows.of(F, G, raw["reward"], number.astype(np.int64)), dropped), reader
+
+    def _raw(self, table: Any) -> tuple[dict[str, Any], dict[str, int]]:
+        """Features, next features, rewards, ratios and where episodes begin and end, rows with gaps left out."""
+        new = self.recipe.new_rows(table, response=True, warn=False)
+        check_levels(self.recipe, new)
+        phi, reward = new.part("covariates").values, np.asarray(new.response, np.float64)
+        ended = np.zeros(new.n, bool) if self.terminal is None else self._flag(new, self.terminal)
+        ratio = np.ones(new.n) if self.ratio is None else number_column(new, self.ratio)
+        if (ratio < 0).any():
+            raise DataError(f"importance ratios in '{self.ratio}' are negative in {int((ratio < 0).sum())} rows.")
+        fresh, last = self._boundaries(new)
+        following = np.zeros_like(phi)
+        next_ok = np.ones(new.n, bool)
+        if self.following is not None:
+            following, next_ok = self._next_columns(new, ended)
+        causes = {
+            "a feature is missing": ~new.ok,
+            "the reward is missing": np.isnan(reward),
+            "the next state is missing": ~next_ok,
+            "the importance ratio is missing": np.isnan(ratio),
+        }
+        bad = np.logical_or.reduce(list(causes.values()))
+        dropped = {cause: int(rows.sum()) for cause, rows in causes.items() if rows.any()}
+        after_gap = np.concatenate([[False], bad[:-1]])
+        ok = ~bad
+        # What follows a gap starts anew: a trace across it would use rows that are not there.
+        fresh = (fresh | after_gap | np.concatenate([[False], ended[:-1]]))[ok]
+        raw = {
+            "phi": phi[ok], "following": following[ok], "reward": reward[ok], "ratio": ratio[ok], "fresh": fresh,
+            "ended": (ended | np.concatenate([bad[1:], [False]]))[ok], "done": ended[ok], "last_episode": last,
+        }  # fmt: skip
+        return raw, dropped
+
+    def _flag(self, new: NewRows, name: str) -> np.ndarray:
+        values = number_column(new, name)
+        if not np.isin(values, (0.0, 1.0)).all():
+            raise DataError(f"terminal column '{name}' must hold 0 and 1 (or booleans) without gaps.")
+        return values == 1.0
+
+    def _boundaries(self, new: NewRows) -> tuple[np.ndarray, Any]:
+        fresh = np.zeros(new.n, bool)
+        if self.episode is None:
+            return fresh, None
+        found = new.frame.categories(self.episode)
+        if (found.codes < 0).any():
+            raise DataError(f"the episode column '{self.episode}' is missing in {int((found.codes < 0).sum())} rows.")
+        if not new.n:
+            return fresh, self.last_episode
+        fresh[1:] = found.codes[1:] != found.codes[:-1]
+        fresh[0] = found.levels[found.codes[0]] != self.last_episode
+        return fresh, found.levels[found.codes[-1]]
+
+    def _next_columns(self, new: NewRows, ended: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import narwhals as nw
+
+        assert self.following is not None
+        frame = nw.from_native(new.frame.native, eager_only=True)
+        for name in self.following.values():
+            new.frame.require(name)
+        columns = [frame[source].alias(target) for target, source in self.following.items()]
+        rest = [frame[c] for c in self.recipe.columns if c not in self.following and c in frame.columns]
+        there = as_frame(frame.select([*columns, *rest]).to_native())
+        after = self.recipe.new_rows(there, roles=["covariates"], warn=False)
+        values = after.part("covariates").values.copy()
+        lost = ~after.ok & ~ended
+        if lost.any():
+            gone = self.recipe.new_rows(_rows_of(there, np.flatnonzero(lost)), roles=["covariates"], warn=False)
+            check_levels(self.recipe, gone)
+        values[ended] = 0.0
+        return values, ~lost
+
+    def _with_next_row(
+        self, raw: dict[str, Any], dropped: dict[str, int]
+    ) -> tuple[dict[str, Any], dict[str, np.ndarray] | None]:
+        """Pair each row with the next of its episode; the last row waits for the next block."""
+        if self.held is not None:
+            raw = raw | {k: np.concatenate([v, raw[k]]) for k, v in self.held.items()}
+        n = len(raw["reward"])
+        if not n:
+            return raw, None
+        last = bool(raw["done"][-1])  # a terminal row needs no next one
+        following = np.zeros_like(raw["phi"])
+        following[:-1] = np.where(raw["done"][:-1, None], 0.0, raw["phi"][1:])
+        cut = np.append(raw["fresh"][1:] & ~raw["done"][:-1], False)
+        if cut.any():
+            cause = "the episode stops without a terminal row"
+            dropped[cause] = dropped.get(cause, 0) + int(cut.sum())
+        keep = ~cut
+        keep[-1] = last
+        out = {k: raw[k][keep] for k in ("phi", "reward", "ratio", "ended", "done", "fresh")}
+        out |= {"following": following[keep], "last_episode": raw["last_episode"]}
+        waiting = {k: v[-1:] for k, v in raw.items() if isinstance(v, np.ndarray)}
+        return out, None if last else waiting
+
+
+def _rows_of(frame: Any, index: np.ndarray) -> Any:
+    import narwhals as nw
+
+    return nw.from_native(frame.native, eager_only=True)[index.tolist()].to_native()

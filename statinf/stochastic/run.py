@@ -1,0 +1,124 @@
+"""A run over a stream: settings, state and the reader that turns frames into rows."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DroppedRowsWarning
+from statinf.stochastic.covariance import plugin
+from statinf.stochastic.engine import advance
+from statinf.stochastic.readers import Block, RegressionReader, TransitionReader
+from statinf.stochastic.state import Settings, State
+from statinf.stochastic.stream import BLOCK_ROWS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Where a stream stands, and how to go on.
+
+    Parameters
+    ----------
+    settings : Settings
+    state : State
+    reader : RegressionReader or TransitionReader
+    dropped : mapping of str to int
+        Rows left out so far, by cause.
+    """
+
+    settings: Settings
+    state: State
+    reader: RegressionReader | TransitionReader
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def add(self, block: Block, meter: Meter | None = None) -> Run:
+        """The run after a block of rows."""
+        state = self.state
+        for start in range(0, len(block.rows), BLOCK_ROWS):
+            part = block.rows[start : start + BLOCK_ROWS]
+            state = advance(self.settings, state, part, after=None if meter is None else meter.show)
+        return replace(self, state=state, dropped=add_counts(self.dropped, block.dropped))
+
+    def consume(
+        self, tables: Iterable[Any], weights: Any = None, *, strict: bool = False, meter: Meter | None = None
+    ) -> Run:
+        """The run after a stream of frames."""
+        run = self
+        for table in tables:
+            block, reader = run.reader.read(table, weights, strict=strict)
+            run = replace(run, reader=reader).add(block, meter)
+        return run
+
+
+def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """Sums of two sets of counts."""
+    return {
+        cause: counts.get(cause, 0) + more.get(cause, 0) for cause in (*counts, *(c for c in more if c not in counts))
+    }
+
+
+def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
+    """One warning for a stream whose rows were partly unusable."""
+    if dropped:
+        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
+        warnings.warn(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning, stacklevel=5)
+
+
+class Meter:
+    """A progress bar over rows, with rows per second and the widest current 95 % interval.
+
+    Parameters
+    ----------
+    settings : Settings
+    total : int or None
+        Rows in all.
+    show : bool or None
+        None: in a terminal or a notebook, on work over two seconds.
+    done : int
+        Rows worked in before.
+    """
+
+    def __init__(self, settings: Settings, total: int | None, show: bool | None, done: int = 0) -> None:
+        self.settings, self.total, self.wanted, self.done = settings, total, show, done
+        self.bar: Any = None
+        self.looked = 0.0
+
+    def __enter__(self) -> Meter:
+        if self.wanted is not False:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(
+                total=self.total, desc="rows", unit=" rows", unit_scale=True, leave=False,
+                delay=0.0 if self.wanted else 2.0, disable=False if self.wanted else None,
+            )  # fmt: skip
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def show(self, state: State) -> None:
+        """Move the bar to where a state stands."""
+        if self.bar is None or self.bar.disable:
+            return
+        now = time.monotonic()
+        if now - self.looked > 0.5 and state.done > self.settings.burn_in:
+            self.looked = now
+            self.bar.set_postfix_str(f"widest interval {self._width(state):.3g}", refresh=False)
+        self.bar.update(state.done - self.done)
+        self.done = state.done
+
+    @staticmethod
+    def _width(state: State) -> float:
+        try:
+            return float(2 * 1.96 * np.sqrt(np.maximum(np.diag(plugin(state.sums)), 0.0)).max())
+        except np.linalg.LinAlgError:
+            return float("nan")

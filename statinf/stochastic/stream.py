@@ -1,0 +1,271 @@
+"""Streams: tables larger than memory as iterators of frames.
+
+A stream is an iterator of data frames, a parquet file or a directory of them, a pyarrow dataset or record batch
+reader, a duckdb relation or a polars lazy frame. Only the columns that are used are read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from statinf.errors import DataError
+from statinf.formula import Design, Frame, Recipe, as_frame, design
+
+BLOCK_ROWS = 65_536
+"""Rows read at a time from files and databases."""
+
+FIRST_ROWS = 1_000
+"""Rows of a stream on which categories and transformations are learnt."""
+
+Wanted = Callable[[Sequence[str]], list[str]]
+
+
+@dataclass
+class Source:
+    """Where rows come from.
+
+    Attributes
+    ----------
+    frames : iterator of tables
+    rows : int or None
+        Rows in all, where known beforehand.
+    whole : Frame or None
+        The table, where it is in memory.
+    """
+
+    frames: Iterator[Any]
+    rows: int | None = None
+    whole: Frame | None = None
+    close: Callable[[], None] = field(default=lambda: None)
+
+
+def open_source(data: Any, wanted: Wanted) -> Source:
+    """Find out what kind of stream or table data are.
+
+    Parameters
+    ----------
+    data : table or stream
+    wanted : callable
+        From the names of all columns those to be read.
+
+    Raises
+    ------
+    DataError
+        If it is neither a table nor a stream.
+    """
+    if isinstance(data, str | os.PathLike):
+        return _from_path(Path(data), wanted)
+    kind = type(data).__module__.split(".")[0]
+    if kind in ("duckdb", "_duckdb"):
+        return _from_duckdb(data, wanted)
+    if kind == "pyarrow" and hasattr(data, "scanner"):
+        return _from_dataset(data, wanted)
+    if kind == "pyarrow" and hasattr(data, "read_next_batch"):
+        return Source(_tables(data))
+    if kind == "polars" and hasattr(data, "collect_batches"):
+        return _from_lazy(data, wanted)
+    if _is_iterator(data):
+        return Source(iter(data))
+    frame = as_frame(data)
+    return Source(iter([frame.native]), frame.n, frame)
+
+
+def _is_iterator(data: Any) -> bool:
+    if isinstance(data, Iterator):
+        return True
+    # A list of frames is a stream; a list of numbers is nothing.
+    return isinstance(data, list | tuple) and len(data) > 0 and all(_is_table(item) for item in data)
+
+
+def _is_table(item: Any) -> bool:
+    return (
+        isinstance(item, Mapping)
+        or hasattr(item, "columns")
+        or hasattr(item, "column_names")
+        or hasattr(item, "schema")
+    )
+
+
+def _from_path(path: Path, wanted: Wanted) -> Source:
+    if not path.exists():
+        raise DataError(f"{path} does not exist.")
+    if path.is_file() and not path.name.lower().endswith((".parquet", ".csv")):
+        frame = as_frame(path)  # compressed tables, or a clear refusal
+        return Source(iter([frame.native]), frame.n, frame)
+    try:
+        from pyarrow import dataset
+    except ImportError:
+        raise DataError(f"reading {path} needs pyarrow: pip install 'statinf[pyarrow]'.") from None
+    form = "csv" if path.name.lower().endswith(".csv") else "parquet"
+    try:
+        return _from_dataset(dataset.dataset(path, format=form), wanted)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as {form}: {error}") from error
+
+
+def _from_dataset(data: Any, wanted: Wanted) -> Source:
+    columns = wanted(list(data.schema.names))
+    # Little read-ahead: the scanner's default holds sixteen batches of each of four files.
+    batches = data.scanner(columns=columns, batch_size=BLOCK_ROWS, batch_readahead=2, fragment_readahead=1).to_batches()
+    return Source(_tables(batches), data.count_rows())
+
+
+def _tables(batches: Iterable[Any]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    for batch in batches:
+        if batch.num_rows:
+            yield pa.Table.from_batches([batch])
+
+
+def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
+    if not hasattr(relation, "project"):
+        raise DataError("data is a duckdb connection; give a relation, such as connection.sql('select ...').")
+    rows = int(relation.aggregate("count(*)").fetchall()[0][0])
+    names = ", ".join('"' + c.replace('"', '""') + '"' for c in wanted(list(relation.columns)))
+    chosen = relation.project(names)
+    # duckdb before 1.4 knows the reader by its older name only.
+    reader = chosen.to_arrow_reader if hasattr(chosen, "to_arrow_reader") else chosen.fetch_record_batch
+    return Source(_tables(reader(BLOCK_ROWS)), rows)
+
+
+def _from_lazy(frame: Any, wanted: Wanted) -> Source:
+    import polars as pl
+
+    columns = wanted(frame.collect_schema().names())
+    rows = int(frame.select(pl.len()).collect().item())
+    return Source(frame.select(columns).collect_batches(chunk_size=BLOCK_ROWS, maintain_order=True), rows)
+
+
+def mentioned(formula: str, extra: Iterable[str]) -> Wanted:
+    """The columns that a formula's text may mention, and the extra ones."""
+    also = set(extra)
+    whole = any(
+        p.strip() == "."
+        for side in formula.split("~")
+        for bar in side.split("|")
+        for p in bar.replace("-", "+").split("+")
+    )
+
+    def wanted(names: Sequence[str]) -> list[str]:
+        found = [n for n in names if whole or n in also or n in formula]
+        return found or list(names)
+
+    return wanted
+
+
+def head(frames: Iterator[Any], rows: int) -> tuple[Any, list[Any], bool]:
+    """The first rows of a stream as one pandas frame, the frames read for it, and whether the stream is used up."""
+    import pandas as pd
+
+    read: list[Any] = []
+    parts: list[Any] = []
+    count = 0
+    for table in frames:
+        frame = as_frame(table)
+        if not frame.n:
+            continue
+        read.append(table)
+        parts.append(_to_pandas(frame, rows - count))
+        count += len(parts[-1])
+        if count >= rows:
+            return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, False
+    if not parts:
+        raise DataError("the stream has no rows.")
+    return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, True
+
+
+def _to_pandas(frame: Frame, rows: int) -> Any:
+    import narwhals as nw
+
+    return nw.from_native(frame.native, eager_only=True).head(rows).to_pandas().reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a table or a stream begins.
+
+    Attributes
+    ----------
+    design : Design
+        Of the whole table, or of the stream's first rows.
+    recipe : Recipe
+        With all declared levels.
+    frames : iterator of tables
+        Everything, from the first row.
+    length : int or None
+        Usable rows of a table, rows of a stream, None where unknown.
+    whole : bool
+        Whether the design holds every row.
+    first : Any
+        The rows of the design.
+    """
+
+    design: Design
+    recipe: Recipe
+    frames: Iterator[Any]
+    length: int | None
+    whole: bool
+    first: Any
+
+
+def begin(
+    formula: str, source: Source, *, levels: Mapping[str, Sequence[Any]] | None, expected: int | None, **options: Any
+) -> Opening:
+    """Read the formula on a table, or on the first rows of a stream.
+
+    Parameters
+    ----------
+    formula : str
+    source : Source
+    levels : mapping, optional
+        All levels of columns of categories, where the first rows may lack some.
+    expected : int, optional
+        Length of an iterator.
+    **options
+        Of `statinf.formula.design`.
+    """
+    if source.whole is not None:
+        made = design(formula, source.whole, **options)
+        if not levels:
+            return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
+        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), made.n
+    else:
+        first, read, ended = head(source.frames, FIRST_ROWS)
+        made = design(formula, first, **options)
+        frames = chain(read, source.frames)
+        length = expected if source.rows is None else source.rows
+        if ended and source.rows is None:
+            length = made.n
+    recipe = made.recipe if not levels else _with_levels(formula, first, made, levels, options)
+    return Opening(made, recipe, frames, length, False, first)
+
+
+def _with_levels(
+    formula: str, first: Any, made: Design, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]
+) -> Recipe:
+    """The recipe with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
+    import pandas as pd
+
+    frame = as_frame(first)
+    parts = [first]
+    for name, values in levels.items():
+        frame.require(name)
+        present = set(frame.categories(name).levels)
+        unknown = sorted(present - set(values), key=str)
+        if unknown:
+            raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
+        line = first.iloc[[int(made.rows[0])]]
+        parts += [line.assign(**{name: value}) for value in values if value not in present]
+    longer = pd.concat([p.astype(dict.fromkeys(levels, object)) for p in parts], ignore_index=True)
+    for name, values in levels.items():
+        longer[name] = pd.Categorical(longer[name], categories=list(values))
+    options = {k: v for k, v in options.items() if k != "weights"}
+    extended = design(formula, longer, **options).recipe
+    learnt = {k: (v if v.coding is not None else made.recipe.learnt.get(k, v)) for k, v in extended.learnt.items()}
+    return replace(extended, learnt=learnt)

@@ -1,0 +1,151 @@
+"""One-pass sums behind the plug-in, HAC, random-scaling and batch-means covariances."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from statinf.backend import pad_axis
+from statinf.numerics.averaging import running_batches
+from statinf.stochastic.state import CHUNK, Rows, Settings, Sums, slab_size
+
+
+def psi(u: np.ndarray, c: np.ndarray, settings: Settings) -> np.ndarray:
+    """Derivative of the loss in the prediction u, shape (n,)."""
+    if settings.loss == "logistic":
+        return _sigmoid(u) - c
+    if settings.loss == "quantile":
+        return np.where(c < u, 1.0, 0.0) - settings.tau
+    return u - c
+
+
+def _sigmoid(u: np.ndarray) -> np.ndarray:
+    return 0.5 * (1.0 + np.tanh(0.5 * u))
+
+
+def curvature(u: np.ndarray, c: np.ndarray, index: np.ndarray, settings: Settings) -> np.ndarray | float:
+    """Second derivative of the loss; for quantiles its kernel estimate at the bandwidth of that row."""
+    if settings.loss == "logistic":
+        p = _sigmoid(u)
+        return p * (1.0 - p)
+    if settings.loss == "quantile":
+        h = 1.06 * settings.scale * np.maximum(index, 1) ** -0.2
+        z = (c - u) / h
+        return np.exp(-0.5 * z * z) / (h * np.sqrt(2.0 * np.pi))
+    return 1.0
+
+
+def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    # One product a chunk, added one after the other: the rounding is the same however rows arrived.
+    shape = (-1, CHUNK, left.shape[1])
+    for product in left.reshape(shape).transpose(0, 2, 1) @ right.reshape(-1, CHUNK, right.shape[1]):
+        total = total + product
+    return total
+
+
+def add_rows(
+    sums: Sums, settings: Settings, first: int, rows: Rows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
+    real: int,
+) -> Sums:  # fmt: skip
+    """Add a whole number of chunks to the sums.
+
+    Parameters
+    ----------
+    sums : Sums
+    settings : Settings
+    first : int
+        Number of the first row, counted from 1.
+    rows : Rows
+    path, means : ndarray, shape (n, d)
+        The iterate and the running average after each row.
+    before : ndarray, shape (d,)
+        The running average before the first row.
+    real : int
+        Rows that count; the others fill up the last chunk.
+
+    Returns
+    -------
+    Sums
+    """
+    n = len(rows)
+    index = np.arange(first - settings.burn_in, first - settings.burn_in + n)
+    index[real:] = 0
+    if index[real - 1] < 1:
+        return sums
+    kept = index >= 1
+    # A sum, not a product of BLAS or einsum: their rounding depends on alignment, and so on how rows arrived.
+    at = (rows.G * np.concatenate([before[None], means[:-1]])).sum(axis=1)
+    e = np.where(kept, psi(at, rows.c, settings), 0.0)
+    scores = rows.F * e[:, None]
+    curve = np.where(kept, curvature(at, rows.c, index, settings), 0.0)
+    if index[0] <= 1:  # the average starts in these rows; the last iterate before it is the origin
+        start = 1 - index[0]
+        origin = path[start - 1] if start else before
+        sums = replace(sums, reference=origin.copy())
+    sums = replace(
+        sums,
+        jacobian=_add(sums.jacobian, rows.F * curve[:, None], rows.G),
+        noise=_add(sums.noise, scores, scores),
+    )
+    if "hac" in settings.keep:
+        sums = _lags(sums, settings, scores, np.where(kept, rows.episode, -1))
+    if "random-scaling" in settings.keep:
+        sums = _scaling(sums, index, kept, means)
+    if "batch-means" in settings.keep:
+        sums = _batches(sums, settings, index, kept, path)
+    return sums
+
+
+def _lags(sums: Sums, settings: Settings, scores: np.ndarray, episode: np.ndarray) -> Sums:
+    lags = settings.lags
+    both = np.concatenate([sums.last, scores])
+    label = np.concatenate([sums.last_episode, episode])
+    lagged = np.empty_like(sums.lagged)
+    for lag in range(lags + 1):
+        earlier = both[lags - lag : len(both) - lag]
+        same = (label[lags - lag : len(label) - lag] == episode)[:, None]
+        lagged[lag] = _add(sums.lagged[lag], scores, np.where(same, earlier, 0.0))
+    keep = len(both) - lags
+    return replace(sums, lagged=lagged, last=both[keep:].copy(), last_episode=label[keep:].copy())
+
+
+def _scaling(sums: Sums, index: np.ndarray, kept: np.ndarray, means: np.ndarray) -> Sums:
+    s = np.where(kept, index, 0).astype(np.float64)[:, None]
+    scaled = s * (means - sums.reference)
+    return replace(
+        sums,
+        scaling=_add(sums.scaling, scaled, scaled),
+        scaling_mean=_add(sums.scaling_mean[:, None], scaled, s)[:, 0],
+        scaling_count=_add(sums.scaling_count[None, None], s, s)[0, 0],
+    )
+
+
+def batch_starts(upto: int, power: float) -> np.ndarray:
+    """Averaged rows at which a batch begins: floor(m ** (2 / (1 - power))), m = 1, 2, ..., up to a row."""
+    growth = 2.0 / (1.0 - power)
+    m = np.arange(1, int(upto ** (1.0 / growth)) + 2, dtype=np.float64)
+    starts = np.floor(m**growth)
+    return starts[starts <= upto].astype(np.int64)
+
+
+def _batches(sums: Sums, settings: Settings, index: np.ndarray, kept: np.ndarray, path: np.ndarray) -> Sums:
+    starts = batch_starts(int(index.max()), settings.power)
+    fresh = np.isin(index, starts)
+    begin = starts[np.maximum(np.searchsorted(starts, index, side="right") - 1, 0)]
+    length = np.where(kept, index - begin + 1, 0).astype(np.float64)[:, None]
+    moved = np.where(kept[:, None], path - sums.reference, 0.0)
+    size = slab_size(len(index))
+    fresh = pad_axis(fresh.astype(np.float64), size)
+    totals = running_batches(sums.batch_partial, pad_axis(moved, size), fresh)[: len(index)]
+    ones = kept.astype(np.float64)[:, None]
+    counted = totals * ones
+    v = _add(sums.batch_counts[:1, None], length, ones)[0, 0]
+    q = _add(sums.batch_counts[1:, None], length, length)[0, 0]
+    return replace(
+        sums,
+        batch=_add(sums.batch, counted, counted),
+        batch_mean=_add(sums.batch_mean[:, None], counted, length)[:, 0],
+        batch_counts=np.array([v, q]),
+        batch_partial=totals[-1].copy(),
+    )

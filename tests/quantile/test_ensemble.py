@@ -1,0 +1,235 @@
+"""Quantile ensembles: exact weights against cvxpy, closed forms, calibration coverage, refusals."""
+
+import cvxpy as cp
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy.stats import norm
+
+import statinf as si
+from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.quantile.aggregation import combine, fit_aggregator, fit_global, margins
+from statinf.quantile.base_models import NAMES, fit_base
+from statinf.quantile.networks import Objective, layers, predict
+from statinf.quantile.scores import pinball
+
+TAU = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
+
+
+def predictions(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, 3))
+    y = X[:, 0] + (1 + (X[:, 1] > 0)) * rng.standard_normal(n)
+    shapes = ((1, 1), (0.5, 2), (1.2, 1.5), (0, 1))
+    Z = np.stack([X[:, [0]] * a + norm.ppf(TAU) * b + 0.3 * rng.standard_normal((n, 1)) for a, b in shapes], axis=1)
+    return X, y, Z
+
+
+def frame(n=200, seed=0):
+    rng = np.random.default_rng(seed)
+    out = pd.DataFrame({"a": rng.standard_normal(n), "b": rng.random(n), "g": rng.choice(["u", "v"], n)})
+    out["y"] = np.sin(2 * out.a) + (0.2 + out.b) * rng.standard_normal(n)
+    return out
+
+
+@pytest.mark.parametrize("resolution", ["coarse", "medium"])
+def test_constant_weights_equal_those_of_cvxpy(resolution):
+    _, y, Z = predictions()
+    w = np.random.default_rng(1).exponential(size=len(y))
+    ours = fit_global(Z, y, TAU, resolution, w)
+    v = cp.Variable(ours.shape, nonneg=True)
+    goal = 0
+    for k, t in enumerate(TAU):
+        u = y - Z[:, :, k] @ (v if resolution == "coarse" else v[:, k])
+        goal += w @ cp.maximum(t * u, (t - 1) * u)
+    best = cp.Problem(cp.Minimize(goal), [cp.sum(v, axis=0) == 1]).solve(solver="CLARABEL")
+    assert w @ pinball(y, combine(Z, ours), TAU).sum(axis=1) <= best * (1 + 1e-7)
+    np.testing.assert_allclose(ours.sum(axis=0), 1)
+
+
+def test_finer_weights_fit_better_and_perfect_models_win():
+    _, y, Z = predictions()
+    w = np.ones(len(y))
+    losses = [pinball(y, combine(Z, fit_global(Z, y, TAU, r, w)), TAU).mean() for r in ("coarse", "medium", "fine")]
+    assert losses[0] >= losses[1] >= losses[2]
+    Z[:, 2] = y[:, None]
+    np.testing.assert_allclose(fit_global(Z, y, TAU, "coarse", w), [0, 0, 1, 0], atol=1e-8)
+
+
+@pytest.mark.parametrize("resolution", ["coarse", "medium"])
+def test_equal_models_give_themselves_back(resolution):
+    X, y, Z = predictions()
+    same = np.repeat(Z[:, :1], 3, axis=1)
+    for weights in (fit_global(same, y, TAU, resolution, np.ones(len(y))),):
+        np.testing.assert_allclose(combine(same, weights), Z[:, 0], atol=1e-10)
+    size = {"coarse": 3, "medium": 15}[resolution]
+    start = layers((3, 8, size), 0)
+    np.testing.assert_allclose(predict(Objective("local", resolution), start, X, same, TAU), Z[:, 0], atol=1e-10)
+
+
+@pytest.mark.parametrize("resolution", ["coarse", "medium", "fine"])
+def test_zero_logits_are_the_plain_average(resolution):
+    X, _, Z = predictions()
+    size = {"coarse": 4, "medium": 20, "fine": 100}[resolution]
+    average = Z.mean(axis=(1, 2))[:, None] + np.zeros(5) if resolution == "fine" else Z.mean(axis=1)
+    start = layers((3, 8, size), 0, last_zero=True)
+    np.testing.assert_allclose(predict(Objective("local", resolution), start, X, Z, TAU), average, atol=1e-10)
+    np.testing.assert_allclose(predict(Objective("global", resolution), np.zeros(size), X, Z, TAU), average, atol=1e-10)
+
+
+def test_local_weights_learn_and_know_their_rows():
+    X, y, Z = predictions(400)
+    made = fit_aggregator(X, Z, y, np.ones(400), TAU, resolution="medium", local=True)
+    weights = made.at(X, 4)
+    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    np.testing.assert_allclose(np.einsum("njk,njk->nk", weights, Z), made(X, Z), atol=1e-8)
+    assert pinball(y, made(X, Z), TAU).mean() < pinball(y, Z.mean(axis=1), TAU).mean()
+
+
+def test_trained_constant_weights_come_near_the_exact_ones():
+    X, y, Z = predictions(400)
+    exact = pinball(y, combine(Z, fit_global(Z, y, TAU, "coarse", np.ones(400))), TAU).mean()
+    made = fit_aggregator(X, Z, y, np.ones(400), TAU, resolution="coarse", local=False, solver="sgd", penalty=0.0)
+    # training stops early on a fifth of the rows set aside
+    assert exact <= pinball(y, made(X, Z), TAU).mean() < 1.01 * exact
+
+
+def test_margins_are_a_share_of_residual_quantiles():
+    _, y, Z = predictions()
+    delta = margins(Z, y, TAU, "adapt")
+    r = np.quantile(y - np.median(Z[:, :, 2], axis=1), TAU)
+    assert delta[0, 4] == pytest.approx(0.01 * (r[4] - r[0])) and (np.tril(delta) == 0).all()
+    assert not margins(Z, y, TAU, "none").any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_base_models_beat_the_constant_quantiles(name):
+    data = frame(300)
+    X, y = data[["a", "b"]].to_numpy(), data.y.to_numpy()
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    q = fit_base(name, X[:200], y[:200], np.ones(200), TAU, 0)(X[200:])
+    assert q.shape == (100, 5)
+    constant = pinball(y[200:], np.tile(np.quantile(y[:200], TAU), (100, 1)), TAU).mean()
+    assert pinball(y[200:], q, TAU).mean() < constant
+
+
+def test_forest_weights_are_those_of_its_leaves():
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((80, 2)), rng.standard_normal(80)
+    forest = fit_base("forest", X, y, np.ones(80), np.array([0.25, 0.5]), 0)
+    at, expected = X[:3], []
+    for row in at:
+        weights = np.zeros(80)
+        for t, leaf in enumerate(forest.trees.apply(row[None])[0]):
+            together = forest.leaves[:, t] == leaf
+            weights[together] += 1 / together.sum()
+        reached = np.cumsum(weights) / weights.sum()
+        expected.append([forest.outcome[np.argmax(reached >= t - 1e-12)] for t in (0.25, 0.5)])
+    np.testing.assert_allclose(forest(at), expected)
+
+
+@pytest.mark.parametrize("noncrossing", ["sort", "isotonic", "sweep"])
+def test_output_is_monotone_and_of_the_callers_kind(noncrossing):
+    data = pl.from_pandas(frame())
+    fit = si.quantile_ensemble(
+        "y ~ a + b + C(g)", data, models=["rq", "forest"], tau=TAU, local=False, resolution="fine", noncrossing=noncrossing
+    )
+    predicted = fit.predict(data)
+    assert isinstance(predicted, pl.DataFrame) and predicted.columns == ["q0.1", "q0.3", "q0.5", "q0.7", "q0.9"]
+    assert (np.diff(predicted.to_numpy(), axis=1) >= -1e-12).all()
+    table = fit.compare(data).to_pandas().set_index("model")
+    assert table.loc["ensemble", "crossing"] == 0
+    if noncrossing != "sweep":
+        assert table.loc["ensemble", "wis"] <= table.loc["ensemble, unordered", "wis"] + 1e-12
+
+
+def test_one_model_one_level_and_whole_objects():
+    class Spread:
+        def fit(self, X, y):
+            self.sd = y.std()
+            return self
+
+        def predict(self, X):
+            return X[:, 0] * 0
+
+    data = frame()
+    alone = si.quantile_ensemble("y ~ a", data, models=["rq"], tau=[0.5], local=False, resolution="medium")
+    direct = si.rq("y ~ a", data).predict(data)
+    np.testing.assert_allclose(alone.predict(data)["q0.5"], direct["q0.5"], atol=1e-8)
+    mixed = si.quantile_ensemble("y ~ a", data, models={"c": Spread(), "rq": "rq"}, tau=TAU, local=False, resolution="coarse")
+    assert mixed.models == ("c", "rq") and mixed.weights(data.head(2)).shape == (2, 2)
+
+
+def test_arrays_of_predictions():
+    X, y, Z = predictions(200)
+    data = pd.DataFrame(X, columns=list("abc")).assign(y=y)
+    given = {"one": Z[:, 0], "two": Z[:, 1]}
+    fit = si.quantile_ensemble("y ~ a", data, models=given, tau=TAU, local=False, resolution="medium")
+    direct = combine(Z[:, :2], fit_global(Z[:, :2], y, TAU, "medium", np.ones(200)))
+    np.testing.assert_allclose(fit.predict(data, predictions=given), np.sort(direct, axis=1), atol=1e-6)
+    with pytest.raises(DataError, match="hand over their predictions"):
+        fit.predict(data)
+    with pytest.raises(NotIdentifiedError, match="cqr"):
+        si.quantile_ensemble("y ~ a", data, models=given, tau=TAU, calibrate="cv+")
+
+
+@pytest.mark.parametrize("calibrate", ["cqr", "cv+"])
+def test_calibrated_coverage(calibrate):
+    """Linear quantiles of a curved truth are wrong; calibrated intervals cover all the same."""
+    covered, count, fresh = [], 40, 200
+    for r in range(count):
+        data, new = frame(160, 1000 + r), frame(fresh, 5000 + r)
+        fit = si.quantile_ensemble(
+            "y ~ b", data, models=["rq"], tau=[0.1, 0.5, 0.9], local=False, resolution="coarse", calibrate=calibrate, seed=r
+        )
+        q = fit.predict(new).to_numpy()
+        covered.append(((new.y >= q[:, 0]) & (new.y <= q[:, 2])).mean())
+    calibration = 40 if calibrate == "cqr" else 160
+    # Of one fit's coverage: that of new rows, and Beta-like spread from the calibration rows.
+    error = np.sqrt((0.16 / fresh + 0.16 / calibration) / count)
+    ceiling = 0.8 + 1 / (calibration + 1) if calibrate == "cqr" else 0.8 + 0.03
+    assert 0.8 - 3 * error <= np.mean(covered) <= ceiling + 3 * error
+
+
+def test_calibrated_intervals_are_nested_and_infinite_without_enough_rows():
+    data = frame(60)
+    fit = si.quantile_ensemble(
+        "y ~ a", data, models=["rq"], tau=[0.02, 0.25, 0.5, 0.75, 0.98], local=False, resolution="coarse", calibrate="cqr"
+    )
+    q = fit.predict(data).to_numpy()
+    assert (np.diff(q, axis=1) >= 0).all()
+    assert np.isinf(q[:, 0]).all() and np.isfinite(q[:, 1]).all()
+
+
+def test_missing_rows_weights_and_seeds():
+    data = frame()
+    data["w"] = np.random.default_rng(0).exponential(size=200)
+    data.loc[5, "a"] = np.nan
+    options = {"models": ["rq"], "tau": TAU, "local": False, "resolution": "medium", "weights": "w"}
+    with pytest.warns(si.StatinfWarning, match="cannot be predicted"):
+        predicted = si.quantile_ensemble("y ~ a + b", data, **options).predict(data)
+    assert np.isnan(predicted.iloc[5]).all() and predicted.notna().all(axis=1).sum() == 199
+    again = si.quantile_ensemble("y ~ a + b", data, **options)
+    assert again.nobs == 199 and "Quantile ensemble" in str(again)
+
+
+def test_refusals():
+    data = frame()
+    for options, message in (
+        ({"models": ["lasso"]}, "'lasso'"),
+        ({"resolution": "coarser"}, "resolution"),
+        ({"calibrate": "split"}, "calibrate"),
+        ({"solver": "lp"}, "local=False"),
+        ({"tau": [0.2, 0.5], "calibrate": "cqr"}, "pairs"),
+        ({"folds": 1}, "folds"),
+        ({"models": []}, "empty"),
+        ({"tau": [0.0, 0.5]}, "outside"),
+    ):
+        with pytest.raises(OptionError, match=message):
+            si.quantile_ensemble("y ~ a", data, **({"models": ["rq"]} | options))
+    with pytest.raises(DataError, match="shape"):
+        si.quantile_ensemble("y ~ a", data, models={"z": np.zeros((3, 9))})
+    fit = si.quantile_ensemble("y ~ a", data, models=["rq"], tau=TAU, local=False)
+    with pytest.raises(NotIdentifiedError, match="compare"):
+        _ = fit.std_errors

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+import statinf as si
+from statinf.datasets.dgp.garnet import garnet
+from statinf.numerics.multipliers import MAMMEN_HIGH
+from statinf.stochastic.state import Settings
+from statinf.stochastic.tuning import burn_in_rows, inverse_gram, start_share, step_rule
+
+
+def test_the_step_rule_for_garnet():
+    # One-hot features: the 95 % quantile of |g'f| is 1, so k0 = 128 and c0 = 128^(1/2) / W_max at 12,800 rows.
+    c0, k0, power = step_rule({"power": 0.5}, 1.0, 12_800, "mammen")
+    assert (k0, power) == (128.0, 0.5) and c0 == pytest.approx(np.sqrt(128) / MAMMEN_HIGH)
+    assert c0 == pytest.approx(4.3, abs=0.05)
+    assert step_rule({"c0": 4, "power": 0.5}, 1.0, 12_800, "mammen")[1] == pytest.approx(110, abs=1)
+    assert step_rule({"c0": 4, "k0": 0}, 1.0, None, "mammen") == (4.0, 0.0, pytest.approx(2 / 3))
+
+
+def test_burn_in_defaults():
+    assert [burn_in_rows(None, n) for n in (500, 9_999, 10_000, 100_000)] == [250, 4_999, 1_000, 10_000]
+    assert burn_in_rows(0.25, 1000) == 250 and burn_in_rows(7, None) == 7
+
+
+def test_preconditioned_gram_is_the_identity_unless_nearly_singular():
+    x = np.random.default_rng(0).normal(size=(500, 4)) @ np.diag([1, 10, 1e4, 1e-3])
+    gram = x.T @ x / 500
+    assert inverse_gram(gram) @ gram == pytest.approx(np.eye(4), abs=1e-8)
+    twin = np.column_stack([x, x[:, 0]])
+    values = np.linalg.eigvals(inverse_gram(twin.T @ twin / 500) @ (twin.T @ twin / 500)).real
+    assert values.max() < 1.01
+    empty = np.column_stack([x[:, :2], np.zeros(500)])
+    assert np.isfinite(inverse_gram(empty.T @ empty / 500)).all()
+
+
+def test_what_is_left_of_the_start():
+    s = Settings(d=1, c0=0.5, k0=10, power=0.6, burn_in=50)
+    exact = np.mean(np.cumprod(1 - 0.1 * s.steps(1, 2000))[50:])
+    assert start_share(s, 0.1, 2000) == pytest.approx(exact, rel=0.02)
+
+
+def test_units_of_covariates_do_not_matter():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(6000, 2))
+    data = {"y": 1 + x @ [1, 2] + rng.normal(size=6000), "a": x[:, 0], "b": x[:, 1]}
+    scaled = data | {"a": 1e6 * x[:, 0], "b": 1e-3 * x[:, 1]}
+    one, two = (si.lsa("y ~ a + b", d, replicas=128) for d in (data, scaled))
+    assert two.theta * [1, 1e6, 1e-3] == pytest.approx(one.theta, rel=1e-6)
+    assert two.std_errors.to_numpy() * [1, 1e6, 1e-3] == pytest.approx(one.std_errors.to_numpy(), rel=1e-6)
+
+
+def test_garnet_default_steps_are_stable():
+    moves = si.datasets.simulate("garnet", 12_800, seed=0)
+    fit = si.td("reward ~ 0 + C(state)", moves, next="next_state", discount=0.9, replicas=0, step={"power": 0.5})
+    assert fit.run.settings.c0 == pytest.approx(np.sqrt(128) / MAMMEN_HIGH)
+    assert np.abs(fit.theta - garnet().value).max() < 0.2
