@@ -39,7 +39,10 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
     workers = min(cores(), len(items))
     if not parallel or workers < 2:
         return [function(item) for item in items]
-    with _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with (
+        _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"),
+        ThreadPoolExecutor(workers) as pool,
+    ):
         return list(pool.map(function, items))
 
 
