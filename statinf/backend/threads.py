@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -37,10 +39,19 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
     workers = min(cores(), len(items))
     if not parallel or workers < 2:
         return [function(item) for item in items]
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+    with (
+        _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"),
+        ThreadPoolExecutor(workers) as pool,
+    ):
         return list(pool.map(function, items))
+
+
+@cache
+def _controller(scipy_loaded: bool) -> Any:
+    """The BLAS libraries of this process; looking for them takes milliseconds, and SciPy brings its own."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def row_blocks(n: int, columns: int, elements: int = 1 << 18) -> list[slice]:

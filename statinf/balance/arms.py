@@ -104,8 +104,8 @@ class Solution:
 def tasks(sample: Sample, estimand: str) -> tuple[Task, ...]:
     """The arms to reweight for ATE (both, to everybody), ATT (controls) and ATC (treated)."""
     t, s = sample.treated, sample.s
-    everyone = s / s.sum()
     if estimand == "ATE":
+        everyone = s / s.sum()
         return Task(1, np.flatnonzero(t), everyone), Task(0, np.flatnonzero(~t), everyone)
     if estimand == "ATT":
         return (Task(0, np.flatnonzero(~t), s * t / (s @ t)),)
@@ -124,6 +124,12 @@ def check_sample(sample: Sample) -> None:
             raise DataError(
                 f"The {label} arm is empty: no row with a positive weight. Check the treatment column's coding."
             )
+
+
+def rough_scales(x: np.ndarray, rows: int = 5000) -> np.ndarray:
+    """Standard deviations of evenly spaced rows, shape (p,): enough to condition a solver, whose answer does not depend on them."""
+    some = x[:: max(1, len(x) // rows)]
+    return scales(some, np.ones(len(some)))
 
 
 def scales(x: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -13,19 +13,23 @@ the standard errors treat the weights as fixed, and the label says so.
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from statinf.balance.arms import Sample, Solution, merge, tasks
-from statinf.errors import ConvergenceError, OptionError
+from statinf.balance.arms import Sample, Solution, Task, merge, tasks
+from statinf.errors import ConvergenceError, NumericalWarning, OptionError
 from statinf.numerics.distances import distances
+from statinf.numerics.lowrank import pivoted_cholesky
+from statinf.numerics.ridgedual import match_features
 from statinf.numerics.simplexqp import Dense, simplex_qp
 
 CITATION = "energy balancing (Huling and Mak 2024)"
 ALL_LEVELS = True
 FIXED = "energy balancing has no root-n theory to expand them; the intervals are conservative where columns explain the outcome."
 
-MAX_DENSE = 12_000
-"""Rows up to which the distance matrix is held in memory."""
+MAX_DENSE = 10_000
+"""Reweighted rows up to which the distance matrix is held in memory."""
 
 
 def solve(
@@ -35,6 +39,7 @@ def solve(
     improved: bool = True,
     penalty: float = 1e-4,
     min_w: float = 1e-8,
+    rank: int | None = None,
     tol: float = 1e-9,
     max_iter: int = 500,
 ) -> Solution:
@@ -51,6 +56,10 @@ def solve(
         Price of ``sum v^2 / 2``, v the normalised weights.
     min_w : float
         Least weight, relative to the mean of the arm.
+    rank : int, optional
+        Balance the energy distance within this many leading directions of its kernel, one arm at a time (as
+        ``improved=False``), in memory proportional to rows times rank. Used with 1000 above 10,000 reweighted rows, with a
+        warning, where the distance matrix would take gigabytes.
     tol : float
         Optimality residual.
     max_iter : int
@@ -59,6 +68,17 @@ def solve(
         raise OptionError(f"penalty={penalty!r} must not be negative.")
     todo = tasks(sample, estimand)
     z = sample.x / distance_scale(sample)
+    count = sum(len(task.index) for task in todo)
+    if rank is None and count > MAX_DENSE:
+        warnings.warn(
+            f"method='energy': {count} reweighted rows need a matrix of distances too large to hold; "
+            "the 1000 leading directions of the distance are balanced, one arm at a time. Give rank= to choose.",
+            NumericalWarning,
+            stacklevel=4,
+        )
+        rank = 1000
+    if rank is not None:
+        return _leading_directions(sample, todo, z, rank, penalty, tol, max_iter)
     index = np.concatenate([task.index for task in todo])
     groups = np.concatenate([np.full(len(task.index), g) for g, task in enumerate(todo)])
     share = np.concatenate([sample.s[task.index] / sample.s[task.index].sum() for task in todo])
@@ -83,6 +103,36 @@ def solve(
     values = merge(sample, pieces, rows)
     details = {"objective": float(0.5 * found.v @ (matrix @ found.v) + linear @ found.v), "penalty": penalty}
     return Solution(values, None, found.iterations, found.residual, details=details)
+
+
+def _leading_directions(
+    sample: Sample, todo: tuple[Task, ...], z: np.ndarray, rank: int, penalty: float, tol: float, max_iter: int
+) -> Solution:
+    """Energy balancing in the span of leading directions of ``|x| + |y| - |x - y|``, the kernel behind the energy distance."""
+    if isinstance(rank, bool) or int(rank) != rank or rank < 1:
+        raise OptionError(f"rank={rank!r} must be a whole number of at least 1.")
+    centred = z - sample.s @ z / sample.s.sum()
+    norms = np.linalg.norm(centred, axis=1)
+
+    def columns(at: np.ndarray) -> np.ndarray:
+        return norms[:, None] + norms[at] - distances(centred, centred[at])
+
+    factor = pivoted_cholesky(columns, 2.0 * norms, tol=1e-10, max_rank=min(int(rank), sample.n), partial=True)
+    assert factor is not None
+    pieces, rows, residual, iterations = {}, {}, 0.0, 0
+    for task in todo:
+        index = task.index[sample.s[task.index] > 0]
+        price = np.full(len(index), max(penalty, 1e-10) / 2.0)
+        found = match_features(factor[index], task.target @ factor, price, 1.0, tol=max(tol, 1e-9), max_iter=max_iter)
+        if not found.converged:
+            raise ConvergenceError(
+                f"method='energy' stopped with a residual of {found.residual:.2g}; raise penalty= (now {penalty:g})."
+            )
+        pieces[task.arm], rows[task.arm] = found.v, index
+        residual, iterations = max(residual, found.residual), iterations + found.iterations
+    left = 1.0 - float(np.sum(factor**2) / np.sum(2.0 * norms))
+    details = {"rank": factor.shape[1], "trace_left": left, "penalty": penalty}
+    return Solution(merge(sample, pieces, rows), None, iterations, residual, details=details)
 
 
 def distance_scale(sample: Sample) -> np.ndarray:

@@ -21,15 +21,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, scales, side_by_side, tasks
+from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, rough_scales, side_by_side, tasks
 from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.calibration_batch import exponential_tilts
 from statinf.numerics.rowsums import Rows
 
 CITATION = "entropy balancing (Hainmueller 2012)"
-
-_SCALE_ROWS = 100_000
 
 
 def solve(
@@ -54,8 +52,7 @@ def solve(
     """
     base = sample.s if base is None else base
     todo = tasks(sample, estimand)
-    step = max(1, sample.n // _SCALE_ROWS)
-    scale = scales(sample.x[::step], np.ones(len(sample.x[::step])))
+    scale = rough_scales(sample.x)
     tilts: dict[int, Tilt] = {}
     for task in todo:
         centre = task.target @ sample.x
@@ -102,7 +99,7 @@ def solve_many(
     ndarray, shape (B, n)
         NaN where a replica has no solution.
     """
-    scale = scales(sample.x, np.ones(sample.n))
+    scale = rough_scales(sample.x)
     centre = sample.x.mean(axis=0)
     z = (sample.x - centre) / scale
     out = sampling.astype(np.float64, copy=True)

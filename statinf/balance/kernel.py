@@ -29,6 +29,8 @@ ALL_LEVELS = True
 MAX_DENSE = 4000
 """Rows up to which the whole kernel matrix is used; beyond, landmarks."""
 _PATIENCE = 10
+_MOST = 300
+"""Components that a landmark space keeps."""
 
 
 def solve(
@@ -56,7 +58,8 @@ def solve(
     dimensions : int, optional
         Components to balance; by default those with the smallest bias bound.
     landmarks : int, optional
-        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond.
+        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond, of whose components the 300 leading
+        ones are kept: the bias bound is then that within these components.
     mean_first : bool
         Balance the columns themselves too.
     seed : int
@@ -98,10 +101,13 @@ class _Space:
     ----------
     features : ndarray, shape (n, r)
     bandwidth : float
+    step : int
+        Dimensions added at a time in the search; more than one where rows are many.
     """
 
     features: np.ndarray
     bandwidth: float
+    step: int = 1
 
     @staticmethod
     def of(x: np.ndarray, bandwidth: float | None, landmarks: int | None, seed: int) -> _Space:
@@ -119,7 +125,8 @@ class _Space:
         values, vectors = _leading(np.exp(-squared / width), n)
         if count == n:
             return _Space(vectors * np.sqrt(values), width)
-        return _Space(_extend(x, x[at], width, vectors / np.sqrt(values)), width)
+        few = slice(0, _MOST)
+        return _Space(_extend(x, x[at], width, vectors[:, few] / np.sqrt(values[few])), width, step=5)
 
 
 @dataclass(frozen=True)
@@ -202,7 +209,7 @@ def _search(
     first = x if mean_first else np.empty((len(x), 0))
     best: _Found | None = None
     slope, since = np.zeros(first.shape[1]), 0
-    counts = range(1, phi.shape[1] + 1) if dimensions is None else [int(dimensions)]
+    counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [int(dimensions)]
     for r in counts:
         features = np.column_stack([first, phi[:, :r]])
         scale = np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
@@ -216,7 +223,7 @@ def _search(
             best, since = _Found(task, tilt, features / scale, r, before, now), 0
         else:
             since += 1
-            if since >= _PATIENCE:
+            if since * space.step >= _PATIENCE:
                 break
     if best is None:
         what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"

@@ -8,7 +8,13 @@ import numpy as np
 
 
 def pivoted_cholesky(
-    columns: Callable[[np.ndarray], np.ndarray], diagonal: np.ndarray, *, tol: float, max_rank: int, block: int = 32
+    columns: Callable[[np.ndarray], np.ndarray],
+    diagonal: np.ndarray,
+    *,
+    tol: float,
+    max_rank: int,
+    block: int = 32,
+    partial: bool = False,
 ) -> np.ndarray | None:
     """A factor L (n, r) with ``max diag(K - L L') <= tol``; None if that takes more than `max_rank` columns.
 
@@ -22,6 +28,8 @@ def pivoted_cholesky(
     max_rank : int
     block : int
         Pivots proposed at a time.
+    partial : bool
+        Return the best factor of `max_rank` columns where that is not enough for `tol`.
 
     Notes
     -----
@@ -42,7 +50,7 @@ def pivoted_cholesky(
             if pivot <= max(tol, 0.1 * left.max()):
                 break
             if rank == factor.shape[1]:
-                return None if rank < n else factor
+                return factor if partial or rank == n else None
             column = fresh[:, best] / np.sqrt(pivot)
             factor[:, rank] = column
             rank += 1

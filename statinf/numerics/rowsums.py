@@ -83,7 +83,7 @@ class Rows:
             np.matmul(self.x, raw, out=out)
             out += (beta[0] if self.intercept else 0.0) - self.centre @ raw
         else:
-            map_threads(fill, self._parts())
+            map_threads(fill, [small for rows in self._parts() for small in _blocks(rows, 1 << 16)])
         return out
 
     def sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
@@ -92,7 +92,46 @@ class Rows:
         `function(eta, rows)` gets the predictor of a block and the block's positions and returns the values,
         first and second derivatives with respect to the predictor.
         """
+        if not self._well_centred:
+            return self._standardised_sums(beta, function)
+        slope = (beta[1:] if self.intercept else beta) / self.scale
+        shift = (beta[0] if self.intercept else 0.0) - self.centre @ slope
+        p = self.x.shape[1]
 
+        def part(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+            totals, first, second, square = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p))
+            for small in _blocks(rows):
+                raw = self.x[small] if self.index is None else _gather(self.x, self.index[small])
+                eta = raw @ slope
+                eta += shift
+                f, d1, d2 = function(eta, small)
+                totals += f.sum(), d1.sum(), d2.sum()
+                first += d1 @ raw
+                second += d2 @ raw
+                square += (raw * d2[:, None]).T @ raw
+            return totals, first, second, square
+
+        totals, first, second, square = (
+            np.sum(piece, axis=0) for piece in zip(*map_threads(part, self._parts()), strict=True)
+        )
+        value, mass1, mass2 = totals
+        gradient = (first - self.centre * mass1) / self.scale
+        cross = (second - self.centre * mass2) / self.scale
+        outer = np.outer(self.centre, second)
+        hessian = (square - outer - outer.T + np.outer(self.centre, self.centre) * mass2) / np.outer(
+            self.scale, self.scale
+        )
+        if self.intercept:
+            gradient = np.r_[mass1, gradient]
+            hessian = np.block([[np.full((1, 1), mass2), cross[None, :]], [cross[:, None], hessian]])
+        return float(value), gradient, hessian
+
+    @property
+    def _well_centred(self) -> bool:
+        """Whether sums of raw rows can be centred afterwards without losing digits."""
+        return bool(np.max(np.abs(self.centre) / self.scale, initial=0.0) < 30.0)
+
+    def _standardised_sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
         def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
             value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
             for small in _blocks(rows):
@@ -103,8 +142,7 @@ class Rows:
                 hessian += (z * d2[:, None]).T @ z
             return value, gradient, hessian
 
-        pieces = map_threads(part, self._parts())
-        values, gradients, hessians = zip(*pieces, strict=True)
+        values, gradients, hessians = zip(*map_threads(part, self._parts()), strict=True)
         return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0)
 
     def _parts(self) -> list[slice]:
@@ -123,6 +161,6 @@ def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
     return out.T
 
 
-def _blocks(rows: slice) -> Iterator[slice]:
-    for start in range(rows.start, rows.stop, _BLOCK):
-        yield slice(start, min(start + _BLOCK, rows.stop))
+def _blocks(rows: slice, size: int = _BLOCK) -> Iterator[slice]:
+    for start in range(rows.start, rows.stop, size):
+        yield slice(start, min(start + size, rows.stop))

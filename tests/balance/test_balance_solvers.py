@@ -162,6 +162,16 @@ def test_energy_converges_on_hard_overlap(seed):
         assert energy.solve(sample, estimand).residual < 1e-8
 
 
+def test_energy_in_leading_directions_approaches_the_exact_program():
+    """With every direction the two programs are one, up to the least weight of 1e-8."""
+    sample, _ = simulated(200, 3, 11, strength=1.0)
+    exact = energy.solve(sample, "ATT").values
+    found = {rank: energy.solve(sample, "ATT", rank=rank) for rank in (40, 120, 200)}
+    distance = {rank: np.abs(f.values - exact).mean() for rank, f in found.items()}
+    assert distance[200] < 1e-5 < distance[120] < distance[40]
+    assert found[200].details["trace_left"] < 1e-9 < found[120].details["trace_left"] < found[40].details["trace_left"]
+
+
 def test_mmd_program_against_dense_cvxpy():
     sample, _ = simulated(120, 3, 4, strength=1.0)
     t = sample.treated
