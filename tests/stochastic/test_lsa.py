@@ -9,6 +9,9 @@ import statsmodels.formula.api as smf
 import statinf as si
 from statinf.numerics.multipliers import multipliers
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 N = 12_000
 
 
@@ -178,6 +181,7 @@ def test_one_column_one_averaged_row_and_constant_weights(frame):
     assert fit.averaged == 1 and np.isfinite(fit.theta).all()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_to_arviz_holds_the_replicas(frame):
     fit = si.lsa("y ~ x2", frame[:3000], replicas=128)
     assert fit.to_arviz() is not None
