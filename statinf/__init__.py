@@ -15,6 +15,7 @@ _PUBLIC = {
     "balance": "statinf.balance.verb",
     "conformal": "statinf.conformal.verb",
     "datasets": "",
+    "density_ratio": "statinf.shift.density_ratio",
     "devices": "statinf.backend.device",
     "enable_compile_cache": "statinf.backend.device",
     "glm": "statinf.models.glm",

@@ -1,0 +1,67 @@
+"""Figures of regression under shift."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+
+
+def plot_balance(
+    columns: Sequence[str], before: np.ndarray, after: np.ndarray, *, threshold: float = 0.1, ax: Any = None
+) -> Any:
+    """Absolute standardised differences before and after weighting, one line a column.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    before, after : ndarray, shape (p,)
+    threshold : float
+        A line to judge by.
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    order = np.argsort(np.abs(before))
+    ax = new_axes(ax, size=(6.4, max(1.8, 0.34 * len(columns) + 1.1)))
+    y = np.arange(len(columns))
+    b, a = np.abs(before)[order], np.abs(after)[order]
+    ax.hlines(y, np.minimum(a, b), np.maximum(a, b), color=SOFT, linewidth=1.0)
+    ax.plot(b, y, "o", color=SOFT, markersize=6, label="before")
+    ax.plot(a, y, "o", color=INK, markersize=6, label="after")
+    ax.axvline(threshold, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.set_yticks(y, [columns[i] for i in order])
+    ax.set_ylim(-0.7, len(columns) - 0.3)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("absolute difference from the target, standard deviations")
+    ax.legend(frameon=False, loc="lower right")
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def plot_weights(ratio: np.ndarray, ess: float, *, bins: int = 40, ax: Any = None) -> Any:
+    """Distribution of the density ratio over the source rows.
+
+    Parameters
+    ----------
+    ratio : ndarray, shape (n,)
+    ess : float
+    bins : int
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax)
+    ax.hist(ratio, bins=bins, color=PALETTE[0], alpha=0.85)
+    ax.axvline(1.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.set_xlabel("density ratio, target over source")
+    ax.set_ylabel("source rows")
+    ax.set_title(f"effective sample size {ess:.0f} of {len(ratio)}", loc="left", fontsize=10)
+    return ax
