@@ -79,7 +79,7 @@ def solve_band_qp(
         v = factor.T @ start
     state = _dual(factor, linear, ridge, upper, coefficients, band, v)
     steps = 0
-    for steps in range(max_iterations):
+    while steps < max_iterations:
         value, gradient, u, multiplier = state
         scale = max(1.0, float(np.abs(v).max(initial=0.0)))
         if np.abs(gradient).max(initial=0.0) <= tolerance * scale:
@@ -98,7 +98,7 @@ def solve_band_qp(
             size /= 2.0
         else:
             break
-        v, state = v + size * step, fresh
+        v, state, steps = v + size * step, fresh, steps + 1
     value, gradient, u, multiplier = state
     residual = float(np.abs(gradient).max(initial=0.0)) / max(1.0, float(np.abs(v).max(initial=0.0)))
     if residual > 1e-7:

@@ -82,9 +82,9 @@ def test_band_programme_against_cvxpy(band, top):
     band = (min(band[0], 0.5 * top * c.sum()), band[1])
     u = cp.Variable(60)
     objective = 0.5 * cp.sum_squares(factor.T @ u) + 0.35 * cp.sum_squares(u) - linear @ u
-    cp.Problem(cp.Minimize(objective), [u >= 0, u <= top, *([] if band[1] > 1e6 else [c @ u >= band[0], c @ u <= band[1]])]).solve(
-        solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12
-    )
+    cp.Problem(
+        cp.Minimize(objective), [u >= 0, u <= top, *([] if band[1] > 1e6 else [c @ u >= band[0], c @ u <= band[1]])]
+    ).solve(solver=cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
     ours = solve_band_qp(factor, linear, 0.7, np.full(60, top), c, band)
     assert_allclose(ours.values, u.value, atol=1e-6)
     assert_allclose(ours.objective, objective.value, rtol=1e-8)
