@@ -27,6 +27,7 @@ _PUBLIC = {
     "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
     "shift": "statinf.shift.verb",
+    "shift_test": "statinf.shift.shift_test",
     "stack": "statinf.quantile.stack",
     "table": "statinf.results.side_by_side",
     "target_mean": "statinf.shift.target_mean",

@@ -65,3 +65,71 @@ def plot_weights(ratio: np.ndarray, ess: float, *, bins: int = 40, ax: Any = Non
     ax.set_ylabel("source rows")
     ax.set_title(f"effective sample size {ess:.0f} of {len(ratio)}", loc="left", fontsize=10)
     return ax
+
+
+def plot_columns(
+    names: Sequence[str], effect: np.ndarray, moved: np.ndarray, *, level: float = 0.05, ax: Any = None
+) -> Any:
+    """Effect size of every column; those that moved after adjustment are filled.
+
+    Parameters
+    ----------
+    names : sequence of str
+    effect : ndarray, shape (k,)
+    moved : ndarray of bool, shape (k,)
+    level : float
+        False discovery rate behind `moved`.
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    order = np.argsort(np.abs(effect))
+    ax = new_axes(ax, size=(6.4, max(1.8, 0.34 * len(names) + 1.1)))
+    y = np.arange(len(names))
+    ax.axvline(0.0, color=SOFT, linewidth=0.9)
+    ax.hlines(y, 0.0, effect[order], color=SOFT, linewidth=1.2)
+    for on, label in ((True, f"moved (false discovery rate {level:g})"), (False, "no evidence")):
+        at = np.flatnonzero(moved[order] == on)
+        if len(at):
+            face = ACCENT if on else "white"
+            ax.plot(
+                effect[order][at],
+                at,
+                "o",
+                color=ACCENT if on else SOFT,
+                markerfacecolor=face,
+                markersize=7,
+                label=label,
+            )
+    ax.set_yticks(y, [names[i] for i in order])
+    ax.set_ylim(-0.7, len(names) - 0.3)
+    ax.set_xlabel("target minus source, standard deviations (largest share difference for categories)")
+    ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+    ax.grid(axis="y", visible=False)
+    return ax
+
+
+def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: int = 40) -> Any:
+    """Permutation laws with the observed statistics, one panel a test.
+
+    Parameters
+    ----------
+    tests : sequence of (label, observed, null, p)
+    bins : int
+
+    Returns
+    -------
+    ndarray of matplotlib axes
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, len(tests), figsize=(3.2 * len(tests), 2.8), layout="constrained", squeeze=False)
+    for ax, (label, observed, null, p) in zip(axes[0], tests, strict=True):
+        new_axes(ax)
+        ax.hist(null, bins=bins, color=SOFT, alpha=0.8)
+        ax.axvline(observed, color=ACCENT, linewidth=1.6)
+        ax.set_title(f"{label}\np = {p:.3g}", fontsize=9, loc="left")
+        ax.set_yticks([])
+    return axes[0]

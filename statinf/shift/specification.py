@@ -47,7 +47,7 @@ def both_fits(fit: ShiftFit, ratio: Any) -> tuple[Fit, Fit, Weights]:
         if fit.ratio is None
         else mle.regress(fit.formula, source, weights=settings["weights"], vcov="HC0", **options)
     )
-    return plain, weighted, as_weights(found, weighted)
+    return plain, weighted, as_weights(found, weighted._need_rows("weights"))
 
 
 def _difference(plain: Fit, weighted: Fit) -> tuple[np.ndarray, np.ndarray]:

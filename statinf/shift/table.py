@@ -85,4 +85,13 @@ METHODS = (
         guarantee="right if the outcome model is right; stacked standard errors",
         vignette="covariate-shift",
     ),
+    Method(
+        verb="shift_test",
+        name="",
+        module="statinf.shift.shift_test",
+        paper="Gretton et al. (2012); Székely and Rizzo (2013); Lopez-Paz and Oquab (2017)",
+        arxiv="1610.06545",
+        guarantee="exact permutation p-values; columns at a false discovery rate",
+        vignette="covariate-shift",
+    ),
 )

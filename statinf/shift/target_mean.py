@@ -59,7 +59,7 @@ class TargetMean(Fit):
             raise NotIdentifiedError(
                 "the mean of the target has one stacked covariance; use 'HC0', or clusters of the source."
             )
-        changed = Fit.with_vcov(self, vcov)
+        changed: TargetMean = super().with_vcov(vcov)
         return replace(changed, cov=_labelled(changed.cov))
 
     @property
@@ -153,9 +153,7 @@ def target_mean(
         settings = {"formula": ratio_formula or "~" + formula.split("~", 1)[-1], "weights": weights, "seed": seed}
         settings |= {"target_weights": target_weights, "na_action": na_action, "context": context}
         given = find_ratio((*settings.items(), ("method", "logistic" if ratio is None else ratio)), source, target)
-        found = as_weights(
-            given, mle.regress(formula, source, na_action=na_action, context=context, **(options | {"weights": given}))
-        )
+        found = as_weights(given, design)
         if not np.isin(design.rows, found.used).all():
             raise OptionError(
                 "the ratio lacks rows of the outcome model; make both from columns without missing values."

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.formula.design import Design
 from statinf.numerics.families import Family, family_of
 from statinf.results import Fit, Weights, load_method
 from statinf.shift.density_ratio import density_ratio
@@ -114,7 +115,7 @@ def shift(
     inner = module.fit(formula, source, found, **options)
     assert inner.design is not None and inner.recipe is not None
     other = target_rows(inner.recipe, target, target_weights, na_action)
-    weighting = as_weights(found, inner) if found is not None else None
+    weighting = as_weights(found, inner.design) if found is not None else None
     if weighting is not None and weighting.ess < len(inner.cov.matrix) + 1:
         warnings.warn(
             f"the effective sample size {weighting.ess:.1f} does not exceed the {len(inner.cov.matrix)} coefficients: the source "
@@ -172,15 +173,16 @@ def find_ratio(settings: tuple[tuple[str, Any], ...], source: Any, target: Any, 
     return values
 
 
-def as_weights(found: Any, inner: Fit) -> Weights:
-    """A known ratio as `Weights` on the rows of the fit."""
+def as_weights(found: Any, design: Design) -> Weights:
+    """A known ratio, one a row of the source frame, as `Weights` on the rows of a fit."""
     if isinstance(found, Weights):
         return found
-    design = inner.design
-    assert design is not None
-    return Weights(
-        method="known", formula="", values=design.weights, used=design.rows, n_total=design.n_total, nobs=design.n
-    )
+    if found.shape != (design.n_total,):
+        raise DataError(
+            f"ratio has shape {found.shape}; give one known ratio a row of the source, shape ({design.n_total},)."
+        )
+    values = found[design.rows]
+    return Weights(method="known", formula="", values=values, used=design.rows, n_total=design.n_total, nobs=design.n)
 
 
 def information(
