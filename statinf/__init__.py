@@ -31,6 +31,7 @@ _PUBLIC = {
     "stack": "statinf.quantile.stack",
     "table": "statinf.results.side_by_side",
     "target_mean": "statinf.shift.target_mean",
+    "target_shift": "statinf.shift.target_shift",
     "td": "statinf.stochastic.td",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",

@@ -133,3 +133,28 @@ def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: i
         ax.set_title(f"{label}\np = {p:.3g}", fontsize=9, loc="left")
         ax.set_yticks([])
     return axes[0]
+
+
+def plot_omega(
+    grid: np.ndarray, omega: np.ndarray, outcomes: np.ndarray, *, ax: Any = None, label: str = "estimate"
+) -> Any:
+    """The ratio of outcome densities over a grid, with the source outcomes as ticks.
+
+    Parameters
+    ----------
+    grid, omega : ndarray, shape (k,)
+    outcomes : ndarray, shape (n,)
+    ax : matplotlib axes, optional
+    label : str
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax)
+    ax.plot(grid, omega, color=INK, linewidth=1.8, label=label)
+    ax.axhline(1.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.plot(outcomes, np.zeros(len(outcomes)), "|", color=SOFT, markersize=9, alpha=0.5)
+    ax.set_xlabel("outcome")
+    ax.set_ylabel("density ratio, target over source")
+    return ax

@@ -94,4 +94,21 @@ METHODS = (
         guarantee="exact permutation p-values; columns at a false discovery rate",
         vignette="covariate-shift",
     ),
+    Method(
+        verb="target_shift",
+        name="retasa",
+        module="statinf.shift.retasa",
+        paper="Kim, Zhang, Zhao and Tian (2024)",
+        arxiv="2401.16410",
+        guarantee="consistent for the ratio of outcome densities; regularisation by the discrepancy principle",
+        vignette="target-shift",
+    ),
+    Method(
+        verb="target_shift",
+        name="kmm",
+        module="statinf.shift.target_kmm",
+        paper="Zhang, Schölkopf, Muandet and Wang (2013)",
+        guarantee="matches mean embeddings; a baseline",
+        vignette="target-shift",
+    ),
 )
