@@ -212,7 +212,7 @@ def _estimate(
         value += over_target
         on_target += share_t * (at_target - over_target)
         by_model += share_t @ slope_t
-        parts["outcome model over the target"] = over_target
+        parts["model over the target"] = over_target
     if method != "gcomp":
         position = np.searchsorted(ratio.used, design.rows)
         w = ratio.values[position]
@@ -221,7 +221,7 @@ def _estimate(
         average = float(w @ rest) / total
         centre = average if normalize else 0.0
         value += average
-        parts["weighted mean residual" if method == "aipw" else "weighted mean"] = average
+        parts["weighted residual" if method == "aipw" else "weighted mean"] = average
         on_source += w * (rest - centre) / total - (0.0 if normalize else average / design.n)
         if method == "aipw":
             by_model -= (w / total) @ slope_s
