@@ -43,8 +43,8 @@ def rbf(x: np.ndarray, centers: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def kernel_sums(x: np.ndarray, centers: np.ndarray, weights: np.ndarray, sigma: float) -> np.ndarray:
-    """``sum_l weights_l k(x_i, c_l)``, shape (n,), in blocks of rows."""
-    out = np.empty(len(x))
+    """``sum_l weights_l k(x_i, c_l)`` in blocks of rows, shape (n,), or (n, k) for k columns of weights."""
+    out = np.empty((len(x), *weights.shape[1:]))
     for block in chunks(len(x), rows_per_chunk(24.0 * len(centers))):
         out[block] = rbf(x[block], centers, sigma) @ weights
     return out

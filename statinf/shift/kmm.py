@@ -94,17 +94,27 @@ def estimate(
     rule = MatchedRatio(samples.xs[used], samples.xt, mass[used], target_mass, width, ridge, bound, solution.multiplier)
     if (samples.ws == 0).any() and ridge > 0:
         ratio[samples.ws == 0] = rule.at(samples.xs[samples.ws == 0])
-    constant = float(target_mass @ kernel_sums(samples.xt, samples.xt, target_mass, width)) / total**2
-    embedded = float(mass @ kernel_sums(samples.xs, samples.xs, mass, width)) / total**2
-    plain = float(samples.ws @ kernel_sums(samples.xs, samples.xs, samples.ws, width)) / total**2
-    crossed = kernel_sums(samples.xs, samples.xt, target_mass, width) / total
-    facts = {
-        "MMD^2 before": max(0.0, plain - 2.0 * float(samples.ws @ crossed) / total + constant),
-        "MMD^2 after": max(0.0, embedded - 2.0 * float(mass @ crossed) / total + constant),
-        "objective": solution.objective,
-    }
     settings = {"sigma": width, "ridge": ridge, "bound": bound, "eps": slack}
-    return Estimate(rule, ratio, settings, facts=facts)
+    facts = _discrepancies(samples.xs[used], samples.xt, samples.ws[used], mass[used], target_mass, pull, width)
+    return Estimate(rule, ratio, settings, facts=facts | {"objective": solution.objective})
+
+
+def _discrepancies(
+    x: np.ndarray,
+    xt: np.ndarray,
+    ws: np.ndarray,
+    mass: np.ndarray,
+    target_mass: np.ndarray,
+    pull: np.ndarray,
+    sigma: float,
+) -> dict[str, float]:
+    """Squared maximum mean discrepancy of the source from the target, before and after weighting."""
+    total = target_mass.sum()
+    constant = float(target_mass @ kernel_sums(xt, xt, target_mass, sigma))
+    both = np.column_stack([ws, mass])
+    square = np.einsum("ik,ik->k", both, kernel_sums(x, x, both, sigma))
+    before, after = np.maximum(0.0, square - 2.0 * pull @ both + constant) / total**2
+    return {"MMD^2 before": float(before), "MMD^2 after": float(after)}
 
 
 def _solve(
