@@ -18,6 +18,7 @@ _PUBLIC = {
     "devices": "statinf.backend.device",
     "enable_compile_cache": "statinf.backend.device",
     "glm": "statinf.models.glm",
+    "iv": "statinf.effects.iv",
     "joint": "statinf.results.derived",
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
