@@ -88,7 +88,7 @@ def iv(
     >>> round(float(fit.params["educ"]), 4), round(float(fit.std_errors["educ"]), 4)
     (0.1323, 0.0486)
     >>> fit.first_stage()[["term", "effective_f"]].round(2).to_dict("list")
-    {'term': ['educ'], 'effective_f': [17.06]}
+    {'term': ['educ'], 'effective_f': [17.51]}
     """
     module = load_method(METHODS, "iv", method)
     if vcov is not None:

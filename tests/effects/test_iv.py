@@ -1,13 +1,8 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+from effects.oracle import CARD, K401, card, expected, mroz, value
 
 import statinf as si
-
-sys.path.insert(0, str(Path(__file__).parent))
-from oracle import CARD, K401, card, expected, mroz, value
 
 EXACT = {"rel": 2e-9}
 DIGITS = {"card": 1e-8, "401ksubs": 1e-8, "mroz": 3e-6}
@@ -185,7 +180,8 @@ def test_other_frames_missing_rows_and_saving(data, kind, tmp_path):
     assert type(fit.first_stage()).__module__.split(".")[0] == kind
     saved = si.load(base.save(tmp_path / "fit"))
     assert str(saved.summary()) == str(base.summary())
-    np.testing.assert_allclose(saved.predict(some)["fit"], base.predict(some)["fit"])
+    rows = some.dropna()
+    np.testing.assert_allclose(saved.predict(rows)["fit"], base.predict(rows)["fit"])
 
 
 def test_faults_are_named(data):
