@@ -16,6 +16,7 @@ _PUBLIC = {
     "conformal": "statinf.conformal.verb",
     "datasets": "",
     "devices": "statinf.backend.device",
+    "effect": "statinf.effects.effect",
     "enable_compile_cache": "statinf.backend.device",
     "glm": "statinf.models.glm",
     "iv": "statinf.effects.iv",
