@@ -87,7 +87,7 @@ def fit(
         scores.append(Score(below.b, above.b))
         first.append((np.average(below.b, weights=made.weights), np.average(above.b, weights=made.weights), below.b))
     share, reduced, inner = first[0]
-    se = float(np.sqrt((made.weights**2 @ (inner - share) ** 2)) / made.weights.sum())
+    se = float(np.sqrt(made.weights**2 @ (inner - share) ** 2) / made.weights.sum())
     if abs(share) < 1e-12 * max(1.0, abs(reduced)):
         raise NotIdentifiedError(f"the instrument '{z_name}' does not move the treatment '{name}': there are no compliers.")
     theta, thetas, moments = solve_scores(rows, scores)

@@ -7,7 +7,6 @@ that learners that converge faster than n^(-1/4) leave the standard error alone.
 
 from __future__ import annotations
 
-
 import numpy as np
 
 from statinf.effects.estimate import Estimate, Score, solve_scores

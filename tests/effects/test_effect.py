@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from effects.oracle import K401, NSW, expected, folds, nsw, value
 
 import statinf as si
+from effects.oracle import K401, NSW, expected, folds, nsw, value
 from statinf.effects.irm import scores
 
 ADJUSTED = f"re78 ~ treat | {NSW}"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from effects.oracle import CARD, K401, card, expected, mroz, value
 
 import statinf as si
+from effects.oracle import CARD, K401, card, expected, mroz, value
 
 EXACT = {"rel": 2e-9}
 DIGITS = {"card": 1e-8, "401ksubs": 1e-8, "mroz": 3e-6}
