@@ -14,6 +14,7 @@ from typing import Any
 _PUBLIC = {
     "balance": "statinf.balance.verb",
     "conformal": "statinf.conformal.verb",
+    "cate": "statinf.effects.cate",
     "datasets": "",
     "devices": "statinf.backend.device",
     "effect": "statinf.effects.effect",

@@ -66,16 +66,7 @@ class EffectFit(Fit):
 
     def _covariance(self, kind: Any) -> Covariance:
         made = self._estimate("standard errors")
-        clusters: dict[str, np.ndarray] = {}
-        if isinstance(kind, dict):
-            names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-            clusters = {name: self._need_rows("clusters").cluster_codes(name) for name in names}
-        found = [covariance(m, kind, clusters, normal=self.normal_reference) for m in made.moments]
-        label = found[0].label + made.label
-        if len(found) == 1:
-            return replace(found[0], label=label)
-        matrix = combine_splits(np.stack([f.matrix for f in found]), self.thetas - self.theta)
-        return replace(found[0], matrix=matrix, label=f"{label}, median of {len(found)} splits")
+        return split_covariance(self, made, kind, self.theta)
 
     def lean(self) -> Self:
         if self.design is None:
@@ -230,6 +221,20 @@ class RegressionEffect(EffectFit):
         estimated = "weights" if self._need_rows("standard errors").weights_object is not None else "covariates' mean"
         label = found.label.replace("weights estimated", f"{estimated} estimated")
         return Covariance(made.pick @ found.matrix @ made.pick.T, kind, label, df)
+
+
+def split_covariance(fit: Fit, made: Estimate, kind: Any, theta: np.ndarray) -> Covariance:
+    """Covariance of one estimate, or of the median over repeated splits."""
+    clusters: dict[str, np.ndarray] = {}
+    if isinstance(kind, dict):
+        names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
+        clusters = {name: fit._need_rows("clusters").cluster_codes(name) for name in names}
+    found = [covariance(m, kind, clusters, normal=fit.normal_reference) for m in made.moments]
+    label = found[0].label + made.label
+    if len(found) == 1:
+        return replace(found[0], label=label)
+    matrix = combine_splits(np.stack([f.matrix for f in found]), made.thetas - theta)
+    return replace(found[0], matrix=matrix, label=f"{label}, median of {len(found)} splits")
 
 
 def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:

@@ -48,9 +48,9 @@ class Options:
 def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole: bool) -> np.ndarray | None:
     """Fold numbers of every repetition, or None where `whole` and the caller asked for no folds.
 
-    Given labels are one a row used, or one a row of the frame.
+    One fold means none. Given labels are one a row used, or one a row of the frame.
     """
-    if folds is None and whole:
+    if (folds is None and whole) or (not isinstance(folds, bool) and np.ndim(folds) == 0 and folds == 1):
         if repeats != 1:
             raise OptionError("repeats needs folds; give folds=5 with it.")
         return None

@@ -61,9 +61,10 @@ def plot_band(
     return ax
 
 
-def plot_toc(share: np.ndarray, toc: np.ndarray, *, label: str = "", ax: Any = None) -> Any:
-    """Gain of treating the share (m,) with the highest priority over treating everybody."""
+def plot_toc(share: np.ndarray, toc: np.ndarray, error: np.ndarray, *, label: str = "", ax: Any = None) -> Any:
+    """Gain of treating the share (m,) with the highest priority over treating everybody, with 95% limits."""
     ax = new_axes(ax)
+    ax.fill_between(share, toc - 1.96 * error, toc + 1.96 * error, color=PALETTE[0], alpha=0.25, linewidth=0)
     ax.plot(share, toc, color=INK, label=label)
     ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_xlabel("share treated, highest priority first")
