@@ -151,7 +151,9 @@ def _recipe(method: str, pseudo: str | None, weighting: str | None) -> ps.Recipe
     if weighting is not None:
         one_of("weighting", weighting, ps.WEIGHTING)
     if method in ("x", "s", "t") and (pseudo, weighting) != (None, None):
-        raise OptionError(f"method={method!r} is one fixed pair; give pseudo= and weighting= with 'dr', 'r', 'u' or 'ivw'.")
+        raise OptionError(
+            f"method={method!r} is one fixed pair; give pseudo= and weighting= with 'dr', 'r', 'u' or 'ivw'."
+        )
     return replace(base, pseudo=pseudo or base.pseudo, weighting=weighting or base.weighting)
 
 
@@ -164,10 +166,15 @@ def _columns(rows: EffectRows, formula: str, effect: str | None) -> tuple[np.nda
     matrix = aligned(text, rows.design).with_intercept()
     recipe = read_design(text, rows.design.frame.native, roles=("covariates",), response="none").recipe
     treatment = rows.design.recipe.parts[0]
-    own = {c for f in treatment.factors for c in rows.design.recipe.factors[f].columns} | set(rows.design.recipe.response)
+    own = {c for f in treatment.factors for c in rows.design.recipe.factors[f].columns} | set(
+        rows.design.recipe.response
+    )
     guilty = sorted(set(recipe.columns) & own)
     if guilty:
-        raise FormulaError(f"effect={effect!r} uses {', '.join(map(repr, guilty))}: effects vary with covariates, not with the treatment or the outcome.")
+        raise FormulaError(
+            f"effect={effect!r} uses {', '.join(map(repr, guilty))}: effects vary with covariates, not with the "
+            "treatment or the outcome."
+        )
     return matrix.values, matrix.names, recipe
 
 
@@ -194,8 +201,14 @@ def _linear(
             stacked["adjustment"] = adjustment + (0.0 if stacked.get("adjustment") is None else stacked["adjustment"])
         moments.append(
             Moments(
-                unit * rows.w[:, None], solution.inverse_gram, nobs, float(nobs - int(kept.sum())), columns=x,
-                working=rows.w * weight, factor=solution.factor, **stacked,  # type: ignore[arg-type]
+                unit * rows.w[:, None],
+                solution.inverse_gram,
+                nobs,
+                float(nobs - int(kept.sum())),
+                columns=x,
+                working=rows.w * weight,
+                factor=solution.factor,
+                **stacked,  # type: ignore[arg-type]
             )
         )
         thetas.append(solution.coef)
@@ -214,7 +227,12 @@ def _linear(
         target=_TARGETS[pair],
         thetas=every,
         notes=_facts(problem),
-        estimate=Estimate(theta[kept], every[:, kept], tuple(moments), label=", score of estimated weights" if pair == ("dr", "ivw") else ""),
+        estimate=Estimate(
+            theta[kept],
+            every[:, kept],
+            tuple(moments),
+            label=", score of estimated weights" if pair == ("dr", "ivw") else "",
+        ),
     )
     kind = vcov if vcov is not None else "HC1" if cluster is None else {"cluster": cluster}
     cov = fit._covariance(check_kind(kind))

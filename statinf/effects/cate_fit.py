@@ -176,14 +176,20 @@ class CATECurve(Heterogeneity, Result):
 
     def summary(self) -> Table:
         """Spread of the predicted effects, and how well they sort rows."""
-        facts = [("Formula", self.formula), ("Observations", str(self.nobs)), *((k, format_number(v)) for k, v in self.notes.items())]
+        facts = [
+            ("Formula", self.formula),
+            ("Observations", str(self.nobs)),
+            *((k, format_number(v)) for k, v in self.notes.items()),
+        ]
         notes = (f"Method: {self.citation}.", f"It has no standard errors of its own; it offers {self.offers}.")
         rows: list[tuple[str, str]] = []
         if self.problem is not None:
             quantiles = np.quantile(self.cate, [0.1, 0.25, 0.5, 0.75, 0.9])
             rows = [(f"{q}% quantile", format_number(v)) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)]
         title = f"Conditional effect of {self.treatment}, {self.method}-learner"
-        return Table(("predicted effect, out of fold", "value"), tuple(rows), title=title, facts=tuple(facts), notes=notes)
+        return Table(
+            ("predicted effect, out of fold", "value"), tuple(rows), title=title, facts=tuple(facts), notes=notes
+        )
 
     def plot(self, **options: Any) -> Any:
         """Average effects in quarters of the predicted effect; returns the matplotlib axes."""
@@ -197,7 +203,9 @@ def plot_gates(fit: Any, *, groups: int = 4, level: float = 0.95, **options: Any
     found = fit.gates(groups)
     limits = found.conf_int(level).to_numpy()
     overall = float(fit.ate().theta[0])
-    return plot_groups([f"G{g + 1}" for g in range(groups)], found.theta, limits[:, 0], limits[:, 1], overall, **options)
+    return plot_groups(
+        [f"G{g + 1}" for g in range(groups)], found.theta, limits[:, 0], limits[:, 1], overall, **options
+    )
 
 
 def columns_for(fit: Any, frame: Any, *, covariates: bool) -> tuple[np.ndarray, np.ndarray, str]:

@@ -43,7 +43,9 @@ class Problem:
     def evaluation(self) -> list[dict[str, np.ndarray]]:
         """Nuisances of the doubly robust scores."""
         have = self.predictions[0]
-        missing = [n for n, key in (("arms", "outcome0"), ("mean", "mean"), ("propensity", "propensity")) if key not in have]
+        missing = [
+            n for n, key in (("arms", "outcome0"), ("mean", "mean"), ("propensity", "propensity")) if key not in have
+        ]
         more = self._made(missing) if missing else [{} for _ in self.predictions]
         return [a | b for a, b in zip(self.predictions, more, strict=True)]
 
@@ -51,7 +53,10 @@ class Problem:
         rows, o = self.rows, self.options
         asked: list[Nuisance] = []
         if "arms" in wanted and not self.recipe.single:
-            asked += [Nuisance("outcome0", rows.y, o.outcome, rows=~rows.treated), Nuisance("outcome1", rows.y, o.outcome, rows=rows.treated)]
+            asked += [
+                Nuisance("outcome0", rows.y, o.outcome, rows=~rows.treated),
+                Nuisance("outcome1", rows.y, o.outcome, rows=rows.treated),
+            ]
         if "mean" in wanted:
             asked.append(Nuisance("mean", rows.y, o.outcome))
         if "propensity" in wanted and o.known is None:
@@ -80,7 +85,9 @@ class Problem:
                 train = ((~here) | (o.folds is None)) & (rows.w > 0)
                 fitted = o.outcome.fit(x[train], rows.y[train], rows.w[train], seed=o.seed + number)
                 for arm in (0, 1):
-                    made[f"outcome{arm}"][here] = fitted.predict(np.column_stack([np.full(here.sum(), float(arm)), rows.x[here]]))
+                    made[f"outcome{arm}"][here] = fitted.predict(
+                        np.column_stack([np.full(here.sum(), float(arm)), rows.x[here]])
+                    )
             out.append(made)
         return out
 
@@ -95,7 +102,8 @@ class Problem:
         """Doubly robust score of each row, averaged over splits, shape (n,): unbiased for its own effect."""
         rows = self.rows
         each = [
-            scores(rows.y, rows.d, p["propensity"], p["outcome0"], p["outcome1"], "ATE", rows.w).b for p in self.evaluation
+            scores(rows.y, rows.d, p["propensity"], p["outcome0"], p["outcome1"], "ATE", rows.w).b
+            for p in self.evaluation
         ]
         return np.mean(each, axis=0)
 
@@ -118,11 +126,15 @@ class Problem:
         first = learner.fit(self.phi[on, 1:], (rows.y - p["outcome0"])[on], rows.w[on], seed=seed)
         second = learner.fit(self.phi[off, 1:], (p["outcome1"] - rows.y)[off], rows.w[off], seed=seed)
         known = self.options.known
-        chance = None if known is not None else self.options.treatment.fit(rows.x[train], rows.d[train], rows.w[train], seed=seed)
+        chance = (
+            None
+            if known is not None
+            else self.options.treatment.fit(rows.x[train], rows.d[train], rows.w[train], seed=seed)
+        )
 
         def mixed(phi: np.ndarray, x: np.ndarray) -> np.ndarray:
             if chance is None:
-                e = np.full(len(phi), float(np.mean(known)))
+                e = np.full(len(phi), float(np.mean(np.asarray(known))))
             else:
                 ask = getattr(chance, "predict_proba", chance.predict)
                 e = np.clip(ask(x), self.options.clip, 1.0 - self.options.clip)

@@ -128,7 +128,15 @@ def effect(
     if vcov is not None:
         check_kind(vcov)
     rows = effect_rows(
-        formula, data, by=by, weights=weights, cluster=cluster, vcov=vcov, na_action=na_action, context=context, binary=method != "plr"
+        formula,
+        data,
+        by=by,
+        weights=weights,
+        cluster=cluster,
+        vcov=vcov,
+        na_action=na_action,
+        context=context,
+        binary=method != "plr",
     )
     _check(rows, method)
     regression = method in ("dim", "regression")
@@ -137,7 +145,9 @@ def effect(
     options = Options(
         outcome=outcome,
         treatment=treatment,
-        folds=None if regression else choose_folds(rows, folds, repeats, seed, whole=method in ("ipw", "aipw") and parametric),
+        folds=None
+        if regression
+        else choose_folds(rows, folds, repeats, seed, whole=method in ("ipw", "aipw") and parametric),
         clip=clip,
         estimand=estimand,
         normalize=method == "ipw" if normalize is None else normalize,
@@ -157,12 +167,18 @@ def _check(rows: EffectRows, method: str) -> None:
     if not np.isfinite(y).all():
         raise DataError("the outcome holds infinite values on the rows used.")
     if method == "dim" and rows.x.shape[1]:
-        raise OptionError("method='dim' compares means and takes no covariates; use method='regression' to adjust for them.")
+        raise OptionError(
+            "method='dim' compares means and takes no covariates; use method='regression' to adjust for them."
+        )
     if method not in ("dim", "regression") and rows.x.shape[1] == 0 and rows.design.part("covariates") is None:
-        raise OptionError(f"method={method!r} adjusts for covariates: write 'outcome ~ treatment | x1 + x2', or use method='dim'.")
+        raise OptionError(
+            f"method={method!r} adjusts for covariates: write 'outcome ~ treatment | x1 + x2', or use method='dim'."
+        )
 
 
-def _fit(rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any, cluster: Any) -> EffectFit:
+def _fit(
+    rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any, cluster: Any
+) -> EffectFit:
     design = rows.design
     regression = made.pick is not None
     common: dict[str, Any] = {

@@ -42,8 +42,17 @@ class EffectFit(Fit):
 
     @property
     def title(self) -> str:
-        what = {"ATE": "Average treatment effect", "ATT": "Average effect on the treated", "ATC": "Average effect on the controls", "LATE": "Local average treatment effect"}
-        name = "Variance-weighted effect" if self.method == "plr" else what.get(self.estimand, f"Average effect ({self.estimand})")
+        what = {
+            "ATE": "Average treatment effect",
+            "ATT": "Average effect on the treated",
+            "ATC": "Average effect on the controls",
+            "LATE": "Local average treatment effect",
+        }
+        name = (
+            "Variance-weighted effect"
+            if self.method == "plr"
+            else what.get(self.estimand, f"Average effect ({self.estimand})")
+        )
         return f"{name}, {self.method}"
 
     @property
@@ -159,7 +168,14 @@ class EffectFit(Fit):
         for i, term in enumerate(self.terms):
             ratio, lower, upper = (float(np.exp(0.91 * v / sd)) for v in (self.theta[i], low[i], high[i]))
             near = 1.0 if lower <= 1.0 <= upper else lower if lower > 1.0 else upper
-            rows.append({"term": term, "risk_ratio": ratio, "e_value": bounds.e_value(ratio), "e_value_limit": bounds.e_value(near)})
+            rows.append(
+                {
+                    "term": term,
+                    "risk_ratio": ratio,
+                    "e_value": bounds.e_value(ratio),
+                    "e_value_limit": bounds.e_value(near),
+                }
+            )
         return to_caller(pd.DataFrame(rows), self.kind)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
@@ -210,7 +226,12 @@ class RegressionEffect(EffectFit):
         bread = pick @ full.bread
         outside = None if full.outside is None else full.outside @ bread.T
         return Moments(
-            full.total @ bread.T, np.eye(len(pick)), full.nobs, full.df_resid, outside=outside, outside_rows=full.outside_rows
+            full.total @ bread.T,
+            np.eye(len(pick)),
+            full.nobs,
+            full.df_resid,
+            outside=outside,
+            outside_rows=full.outside_rows,
         )
 
     def _covariance(self, kind: Any) -> Covariance:

@@ -54,7 +54,13 @@ def meat(scores: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
 
 
 def gmm(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, start: np.ndarray, *, steps: str = "two-step", codes: np.ndarray | None = None
+    z: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    start: np.ndarray,
+    *,
+    steps: str = "two-step",
+    codes: np.ndarray | None = None,
 ) -> GmmSolution:
     """Estimate by GMM from rows already scaled by the root of their weight.
 
@@ -118,5 +124,7 @@ def _continuous(
 
     found = minimize(criterion, np.zeros(len(start)), jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 2000})
     if np.abs(found.jac).max() > 1e-4:
-        raise ConvergenceError(f"continuously updated GMM stopped with a gradient of {np.abs(found.jac).max():.1e}; use gmm='iterated'.")
+        raise ConvergenceError(
+            f"continuously updated GMM stopped with a gradient of {np.abs(found.jac).max():.1e}; use gmm='iterated'."
+        )
     return start + scale * found.x

@@ -45,7 +45,14 @@ class Heterogeneity:
     def ate(self, vcov: Any = "HC0") -> Projection:
         """The average effect: the mean of the scores."""
         made = self._problem()
-        return project(made.rows.design, np.ones((len(made.rows.y), 1)), (self.treatment,), made.gamma, vcov=vcov, heading="Average effect")
+        return project(
+            made.rows.design,
+            np.ones((len(made.rows.y), 1)),
+            (self.treatment,),
+            made.gamma,
+            vcov=vcov,
+            heading="Average effect",
+        )
 
     def blp(self, effect: str | None = None, *, vcov: Any = "HC3") -> Projection:
         """Best linear projection of the effect on columns.
@@ -63,7 +70,15 @@ class Heterogeneity:
             matrix = aligned(effect, made.rows.design)
             columns, names = matrix.with_intercept().values, matrix.with_intercept().names
         terms = [self.treatment if n == "Intercept" else f"{self.treatment}:{n}" for n in names]
-        return project(made.rows.design, columns, terms, made.gamma, vcov=vcov, heading="Best linear projection of the effect", formula=effect or "")
+        return project(
+            made.rows.design,
+            columns,
+            terms,
+            made.gamma,
+            vcov=vcov,
+            heading="Best linear projection of the effect",
+            formula=effect or "",
+        )
 
     def _phi_names(self) -> tuple[str, ...]:
         raise NotImplementedError
@@ -112,7 +127,9 @@ class Heterogeneity:
         number = self._quantile_groups(groups, priority)
         indicators = (number[:, None] == np.arange(groups)).astype(np.float64)
         names = [f"{self.treatment}[G{g + 1}]" for g in range(groups)]
-        return project(made.rows.design, indicators, names, made.gamma, vcov=vcov, heading="Average effect by predicted effect")
+        return project(
+            made.rows.design, indicators, names, made.gamma, vcov=vcov, heading="Average effect by predicted effect"
+        )
 
     def clan(self, groups: int = 4, *, priority: np.ndarray | None = None) -> Any:
         """Who is in the groups of smallest and largest predicted effect: means of the covariates.
@@ -139,7 +156,16 @@ class Heterogeneity:
             se = float(np.sqrt(sum(var)))
             gap = mean[1] - mean[0]
             p = float(two_sided_p(gap / se, np.inf)) if se > 0 else np.nan
-            out.append({"variable": name, "lowest": mean[0], "highest": mean[1], "difference": gap, "std_error": se, "p_value": p})
+            out.append(
+                {
+                    "variable": name,
+                    "lowest": mean[0],
+                    "highest": mean[1],
+                    "difference": gap,
+                    "std_error": se,
+                    "p_value": p,
+                }
+            )
         return to_caller(pd.DataFrame(out), self.kind)
 
     def calibration(self, *, vcov: Any = "HC3") -> Projection:
@@ -154,10 +180,23 @@ class Heterogeneity:
         mean = e * p["outcome1"] + (1.0 - e) * p["outcome0"]
         around = tau - np.average(tau, weights=rows.w)
         columns = np.column_stack([rows.d - e, (rows.d - e) * around])
-        return project(rows.design, columns, ("average", "heterogeneity"), rows.y - mean, vcov=vcov, heading="Calibration of predicted effects")
+        return project(
+            rows.design,
+            columns,
+            ("average", "heterogeneity"),
+            rows.y - mean,
+            vcov=vcov,
+            heading="Calibration of predicted effects",
+        )
 
     def rate(
-        self, priority: np.ndarray | None = None, *, target: str = "autoc", replicas: int = 200, seed: int = 0, cluster: str | None = None
+        self,
+        priority: np.ndarray | None = None,
+        *,
+        target: str = "autoc",
+        replicas: int = 200,
+        seed: int = 0,
+        cluster: str | None = None,
     ) -> Rate:
         """Rank-weighted average effect of treating those with the highest priority first.
 
@@ -179,7 +218,9 @@ class Heterogeneity:
         codes = None if cluster is None else made.rows.design.cluster_codes(cluster)
         return rate(made.gamma, s, made.rows.w, target=target, replicas=replicas, seed=seed, codes=codes)
 
-    def curve(self, column: str, *, knots: int = 5, points: int = 60, level: float = 0.95, vcov: Any = "HC1", seed: int = 0) -> Band:
+    def curve(
+        self, column: str, *, knots: int = 5, points: int = 60, level: float = 0.95, vcov: Any = "HC1", seed: int = 0
+    ) -> Band:
         """The effect along one numeric covariate, the others averaged as they occur, with uniform bands.
 
         Parameters
@@ -200,8 +241,17 @@ class Heterogeneity:
         at = np.unique(weighted_quantile(x, np.linspace(0.02, 0.98, knots), w))
         if len(at) < 3 or knots < 3:
             raise OptionError(f"'{column}' has too few values for {knots} knots; use gate('{column}') for its groups.")
-        basis = np.column_stack([np.ones(len(x)), expand(((x - at[0]) / (at[-1] - at[0]))[:, None], ((at - at[0]) / (at[-1] - at[0]),))])
-        fit = project(made.rows.design, basis, [f"b{j}" for j in range(basis.shape[1])], made.gamma, vcov=vcov, heading=f"Effect along {column}")
+        basis = np.column_stack(
+            [np.ones(len(x)), expand(((x - at[0]) / (at[-1] - at[0]))[:, None], ((at - at[0]) / (at[-1] - at[0]),))]
+        )
+        fit = project(
+            made.rows.design,
+            basis,
+            [f"b{j}" for j in range(basis.shape[1])],
+            made.gamma,
+            vcov=vcov,
+            heading=f"Effect along {column}",
+        )
         low, high = weighted_quantile(x, np.array([0.02, 0.98]), w)
         grid = np.linspace(low, high, points)
         scaled = (grid - at[0]) / (at[-1] - at[0])
@@ -220,5 +270,7 @@ def aligned(effect: str, design: Any) -> Any:
     place[made.rows] = np.arange(made.n)
     where = place[design.rows]
     if (where < 0).any():
-        raise DataError(f"columns of '{effect}' are missing in {int((where < 0).sum())} rows used by the fit; leave these rows out first.")
+        raise DataError(
+            f"columns of '{effect}' are missing in {int((where < 0).sum())} rows used by the fit; leave these rows out first."
+        )
     return Matrix(matrix.values[where], matrix.names, matrix.terms, matrix.intercept)

@@ -67,7 +67,11 @@ class System:
 
 
 def system(
-    exogenous: np.ndarray, instruments: np.ndarray, endogenous: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None
+    exogenous: np.ndarray,
+    instruments: np.ndarray,
+    endogenous: np.ndarray,
+    y: np.ndarray,
+    weights: np.ndarray | None = None,
 ) -> tuple[System, np.ndarray]:
     """Reduce the rows to a `System`.
 
@@ -92,7 +96,7 @@ def system(
     kept = independent_columns(factor, a + b)
     if not kept.all():
         chosen = np.concatenate([np.flatnonzero(kept), np.arange(a + b, factor.shape[1])])
-        factor = np.linalg.qr(factor[:, chosen], mode="r")
+        factor = np.asarray(np.linalg.qr(factor[:, chosen], mode="r"))
     size = factor.shape[1]
     if len(factor) < size:
         factor = np.vstack([factor, np.zeros((size - len(factor), size))])
@@ -113,10 +117,14 @@ def check_identified(made: System, names: tuple[str, ...]) -> None:
     length = np.sqrt((made.factor[:, made.a + made.b : -1] ** 2).sum(axis=0))
     for j, name in enumerate(names):
         if total[j] <= _IRRELEVANT * length[j]:
-            raise NotIdentifiedError(f"'{name}' is determined by the covariates: nothing of it is left for the instruments to move.")
+            raise NotIdentifiedError(
+                f"'{name}' is determined by the covariates: nothing of it is left for the instruments to move."
+            )
     scaled = first / total
     if np.linalg.svd(scaled, compute_uv=False)[-1] <= _IRRELEVANT:
-        raise NotIdentifiedError(f"the instruments do not move {', '.join(map(repr, names))} (the first stage has no full rank).")
+        raise NotIdentifiedError(
+            f"the instruments do not move {', '.join(map(repr, names))} (the first stage has no full rank)."
+        )
 
 
 def k_class(made: System, kappa: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -157,7 +165,9 @@ def liml_kappa(made: System) -> float:
 
 def structural_rss(made: System, beta: np.ndarray) -> float:
     """Sum of squares of y - X b at endogenous coefficients `beta` and their exogenous ones."""
-    return float(((made.reduced - made.first @ beta) ** 2).sum() + ((made.rest[:, -1] - made.rest[:, :-1] @ beta) ** 2).sum())
+    return float(
+        ((made.reduced - made.first @ beta) ** 2).sum() + ((made.rest[:, -1] - made.rest[:, :-1] @ beta) ** 2).sum()
+    )
 
 
 def projections(made: System, exogenous: np.ndarray, instruments: np.ndarray) -> np.ndarray:

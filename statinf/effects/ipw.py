@@ -48,8 +48,10 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     # Only the maximum likelihood estimate on these very rows has a score that can be stacked.
     stacked = isinstance(options.treatment, Logit) and options.folds is None and options.known is None
     thetas, moments, moved = [], [], 0
+    limit = 0.0 if options.known is not None else options.clip
+    e = np.empty(0)
     for p in made:
-        e, count = clipped(p["propensity"], rows.design.rows, 0.0 if options.known is not None else options.clip, rows.w)
+        e, count = clipped(p["propensity"], rows.design.rows, limit, rows.w, estimand=options.estimand)
         moved = max(moved, count)
         theta, moment = _one(rows, e, options, (e == p["propensity"]) if stacked else None)
         thetas.append(theta)
@@ -60,7 +62,9 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     for name, arm in (("treated", rows.treated), ("controls", ~rows.treated)):
         notes[f"Effective sample, {name}"] = float(w[arm].sum() ** 2 / (w[arm] ** 2).sum())
     label = ", propensity estimated" if stacked else ", propensity taken as known"
-    return Estimate(np.median(every, axis=0), every, tuple(moments), nuisance={"propensity": e}, notes=notes, label=label)
+    return Estimate(
+        np.median(every, axis=0), every, tuple(moments), nuisance={"propensity": e}, notes=notes, label=label
+    )
 
 
 def _one(rows: EffectRows, e: np.ndarray, options: Options, free: np.ndarray | None) -> tuple[np.ndarray, Moments]:
@@ -84,7 +88,9 @@ def _one(rows: EffectRows, e: np.ndarray, options: Options, free: np.ndarray | N
     influence = np.column_stack(unit)
     if free is not None:
         x = np.column_stack([np.ones(len(e)), rows.x])
-        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(np.append(0.0, np.full(rows.x.shape[1], options.treatment.penalty)))
+        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(
+            np.append(0.0, np.full(rows.x.shape[1], options.treatment.penalty))
+        )
         gradient = (x * (rows.w * free)[:, None]).T @ np.column_stack(by_eta)
         influence = influence + (x * (rows.d - e)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
     extra = stack_scores(rows.design.weights_object, rows.design.rows, influence)

@@ -29,17 +29,25 @@ def nuisances(rows: EffectRows, options: Options, arms: tuple[int, ...] = (0, 1)
     if options.known is None:
         wanted.append(Nuisance("propensity", rows.d, options.treatment, probability=True))
     made = cross_predict(rows.x, wanted, options.folds, rows.w, seed=options.seed, progress=options.progress)
+    limit = 0.0 if options.known is not None else options.clip
     out = []
     for predictions in made:
         raw = options.known if options.known is not None else predictions["propensity"]
-        e, count = clipped(raw, rows.design.rows, 0.0 if options.known is not None else options.clip, rows.w)
+        e, count = clipped(raw, rows.design.rows, limit, rows.w, estimand=options.estimand)
         out.append({**predictions, "propensity": e, "clipped": np.array(float(count))})
     return out
 
 
 def scores(
-    y: np.ndarray, d: np.ndarray, e: np.ndarray, mu0: np.ndarray | None, mu1: np.ndarray | None, estimand: str,
-    w: np.ndarray, *, normalize: bool = False,
+    y: np.ndarray,
+    d: np.ndarray,
+    e: np.ndarray,
+    mu0: np.ndarray | None,
+    mu1: np.ndarray | None,
+    estimand: str,
+    w: np.ndarray,
+    *,
+    normalize: bool = False,
 ) -> Score:
     """Doubly robust score of an estimand.
 
@@ -81,7 +89,13 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     made = nuisances(rows, options, arms)
     every = [
         scores(
-            rows.y, rows.d, p["propensity"], p.get("outcome0"), p.get("outcome1"), options.estimand, rows.w,
+            rows.y,
+            rows.d,
+            p["propensity"],
+            p.get("outcome0"),
+            p.get("outcome1"),
+            options.estimand,
+            rows.w,
             normalize=options.normalize,
         )
         for p in made

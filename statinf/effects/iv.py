@@ -96,7 +96,13 @@ def iv(
     named = [vcov["cluster"]] if isinstance(vcov, Mapping) and isinstance(vcov.get("cluster"), str) else []
     groups: Any = [*named, *([cluster] if isinstance(cluster, str) else list(cluster or []))]
     made = design(
-        formula, data, roles=ROLES, weights=weights, cluster=list(dict.fromkeys(groups)) or None, na_action=na_action, context=context
+        formula,
+        data,
+        roles=ROLES,
+        weights=weights,
+        cluster=list(dict.fromkeys(groups)) or None,
+        na_action=na_action,
+        context=context,
     )
     columns_of(made)
     if method == "late":
@@ -118,16 +124,25 @@ def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, full
         raise DataError("the formula has no treatment before the first '|'.")
     both = sorted(set(names) & set(excluded.rest.names))
     if both:
-        raise DataError(f"{', '.join(map(repr, both))} is both a treatment and an instrument; an endogenous column cannot be its own instrument.")
+        raise DataError(
+            f"{', '.join(map(repr, both))} is both a treatment and an instrument; an endogenous column cannot be its "
+            "own instrument."
+        )
     if np.ptp(y) == 0.0:
-        raise DataError(f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain.")
+        raise DataError(
+            f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain."
+        )
     small, kept = system(exogenous, instruments, endogenous, y, None if (made.weights == 1.0).all() else made.weights)
     if not kept.all():
         gone = ", ".join(f"'{n}'" for n, k in zip(all_names, kept, strict=True) if not k)
-        warnings.warn(f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning, stacklevel=4)
+        warnings.warn(
+            f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning, stacklevel=4
+        )
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
-        raise DataError(f"{small.nobs} rows cannot determine {small.a + max(small.b, small.c)} coefficients; use fewer terms.")
+        raise DataError(
+            f"{small.nobs} rows cannot determine {small.a + max(small.b, small.c)} coefficients; use fewer terms."
+        )
     kind = check_kind(default_vcov(vcov, cluster, made, "HC1"))
     kappa = np.nan if method == "gmm" else liml.kappa(small, fuller) if method == "liml" else tsls.kappa(small)
     beta, gamma, bread = k_class(small, 1.0 if method == "gmm" else kappa)
@@ -166,7 +181,9 @@ def _gmm(made: Design, small: Any, kept: np.ndarray, kind: Any, steps: str, star
     codes = next(iter(rows.clusters.values()), None)
     root = np.sqrt(made.weights)
     x = np.column_stack([rows.endogenous, rows.exogenous])
-    found = gmm_method.gmm(rows.basis * root[:, None], x * root[:, None], rows.y * root, start, steps=steps, codes=codes)
+    found = gmm_method.gmm(
+        rows.basis * root[:, None], x * root[:, None], rows.y * root, start, steps=steps, codes=codes
+    )
     return found.coef[: small.c], found.coef[small.c :], found.bread, found.combine, found.j
 
 

@@ -125,8 +125,20 @@ class IVFit(Fit):
             found = rows.reduced_form(np.eye(self.system.c + 1)[j], kind)
             s = weak_iv.first_stage(self.system, j, found.matrix, found.df)
             out.append(
-                {"term": name, "f": s.f, "robust_f": s.robust_f, "df1": self.system.b, "df2": found.df, "p_value": s.p_value}
-                | {"effective_f": s.effective_f, "partial_r2": s.partial_r2, "shea_r2": s.shea_r2, "cragg_donald": weakest}
+                {
+                    "term": name,
+                    "f": s.f,
+                    "robust_f": s.robust_f,
+                    "df1": self.system.b,
+                    "df2": found.df,
+                    "p_value": s.p_value,
+                }
+                | {
+                    "effective_f": s.effective_f,
+                    "partial_r2": s.partial_r2,
+                    "shea_r2": s.shea_r2,
+                    "cragg_donald": weakest,
+                }
             )
         return to_caller(pd.DataFrame(out), self.kind)
 
@@ -147,8 +159,8 @@ class IVFit(Fit):
         >>> import statinf as si
         >>> fit = si.iv("lwage ~ educ | exper + expersq + black + south + smsa | nearc4", si.datasets.load("card"))
         >>> print(fit.anderson_rubin(vcov="iid"))
-        Anderson-Rubin test of 0 (iid): F(1, 3003) = 6.84983, p = 0.008909
-        95% confidence set: [0.0353511, 0.259628]
+        Anderson-Rubin test of 0 (iid): F(1, 3003) = 6.8811, p = 0.008755
+        95% confidence set: [0.0383985, 0.261184]
         """
         check_level(level)
         kind = self._kind(vcov)
@@ -180,7 +192,9 @@ class IVFit(Fit):
         """
         one_of("test", test, ("hansen", "sargan", "basmann"))
         if self.system.b == self.system.c:
-            raise NotIdentifiedError("there are exactly as many instruments as endogenous columns: nothing is left to test.")
+            raise NotIdentifiedError(
+                "there are exactly as many instruments as endogenous columns: nothing is left to test."
+            )
         if test != "hansen":
             return (overid.sargan if test == "sargan" else overid.basmann)(self.system, self.beta)
         kind = self.cov.kind
@@ -229,7 +243,10 @@ class IVFit(Fit):
     def _notes(self) -> tuple[str, ...]:
         notes = super()._notes()
         if self.diagnostics.get("effective_f", np.inf) < STRONG:
-            notes = (*notes, f"Effective F below {STRONG}: the intervals above may be far off; use anderson_rubin(), which is valid.")
+            notes = (
+                *notes,
+                f"Effective F below {STRONG}: the intervals above may be far off; use anderson_rubin(), which is valid.",
+            )
         return notes
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:

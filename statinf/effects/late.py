@@ -63,12 +63,23 @@ def fit(
     z, z_name = _binary(instruments.rest, made.weights, "instrument")
     y = made.y if made.offset is None else made.y - made.offset
     rows = EffectRows(
-        y, z, np.ascontiguousarray(covariates.rest.values), made.weights, name, True, (("", np.ones(made.n, dtype=bool)),), made
+        y,
+        z,
+        np.ascontiguousarray(covariates.rest.values),
+        made.weights,
+        name,
+        True,
+        (("", np.ones(made.n, dtype=bool)),),
+        made,
     )
     split = choose_folds(rows, folds, repeats, seed, whole=False)
     probability = treatment_model if treatment_model is not None else learner if learner is not None else "logit"
-    outcome = resolve(outcome_model if outcome_model is not None else learner if learner is not None else "least_squares", "mean")
-    assigned = resolve(instrument_model if instrument_model is not None else learner if learner is not None else "logit", "probability")
+    outcome = resolve(
+        outcome_model if outcome_model is not None else learner if learner is not None else "least_squares", "mean"
+    )
+    assigned = resolve(
+        instrument_model if instrument_model is not None else learner if learner is not None else "logit", "probability"
+    )
     on = rows.treated
     wanted = [Nuisance(f"outcome{arm}", y, outcome, rows=mask) for arm, mask in ((0, ~on), (1, on))]
     for arm, mask in ((0, ~on), (1, on)):
@@ -89,9 +100,15 @@ def fit(
     share, reduced, inner = first[0]
     se = float(np.sqrt(made.weights**2 @ (inner - share) ** 2) / made.weights.sum())
     if abs(share) < 1e-12 * max(1.0, abs(reduced)):
-        raise NotIdentifiedError(f"the instrument '{z_name}' does not move the treatment '{name}': there are no compliers.")
+        raise NotIdentifiedError(
+            f"the instrument '{z_name}' does not move the treatment '{name}': there are no compliers."
+        )
     theta, thetas, moments = solve_scores(rows, scores)
-    notes = {"Instrument": z_name, "Compliers (share)": float(share), "First-stage F": float((share / se) ** 2) if se > 0 else np.inf}
+    notes = {
+        "Instrument": z_name,
+        "Compliers (share)": float(share),
+        "First-stage F": float((share / se) ** 2) if se > 0 else np.inf,
+    }
     notes |= {"Effect of the instrument": float(reduced), "Clipped rows": moved}
     estimate = Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
     out = EffectFit(
@@ -119,9 +136,13 @@ def fit(
 
 def _binary(matrix: Any, w: np.ndarray, role: str) -> tuple[np.ndarray, str]:
     if matrix.p != 1:
-        raise DataError(f"method='late' needs one {role} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}.")
+        raise DataError(
+            f"method='late' needs one {role} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
+        )
     values = matrix.values[:, 0]
     found = np.unique(values[w > 0])
     if len(found) != 2:
-        raise DataError(f"the {role} '{matrix.names[0]}' has {len(found)} values on the rows used; method='late' needs two.")
+        raise DataError(
+            f"the {role} '{matrix.names[0]}' has {len(found)} values on the rows used; method='late' needs two."
+        )
     return (values == found[1]).astype(np.float64), matrix.names[0]

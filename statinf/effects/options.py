@@ -50,14 +50,15 @@ def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole
 
     One fold means none. Given labels are one a row used, or one a row of the frame.
     """
-    if (folds is None and whole) or (not isinstance(folds, bool) and np.ndim(folds) == 0 and folds == 1):
+    if (folds is None and whole) or (isinstance(folds, int) and not isinstance(folds, bool) and folds == 1):
         if repeats != 1:
             raise OptionError("repeats needs folds; give folds=5 with it.")
         return None
     n = len(rows.y)
+    folds = 5 if folds is None else folds
     if np.ndim(folds) == 1 and len(folds) == rows.design.n_total != n:
         folds = np.asarray(folds)[rows.design.rows]
-    return splits(n, 5 if folds is None else folds, repeats, seed, rows.d if rows.binary else None)
+    return splits(n, folds, repeats, seed, rows.d if rows.binary else None)
 
 
 def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
@@ -76,7 +77,9 @@ def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
         raise DataError(f"propensity has {len(values)} values; one a row of the data is needed, {rows.design.n_total}.")
     if not ((values > 0) & (values < 1)).all():
         bad = int(np.flatnonzero(~((values > 0) & (values < 1)))[0])
-        raise DataError(f"propensity must lie strictly between 0 and 1; row {int(rows.design.rows[bad])} has {values[bad]:g}.")
+        raise DataError(
+            f"propensity must lie strictly between 0 and 1; row {int(rows.design.rows[bad])} has {values[bad]:g}."
+        )
     return values
 
 

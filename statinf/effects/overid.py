@@ -67,4 +67,11 @@ def robust_hausman(rows: Rows, kind: Any) -> WaldTest:
     found = covariance(moments, kind, rows.clusters)
     k = columns.shape[1]
     chosen = np.eye(k)[k - made.c :]
-    return wald(solution.coef, found.matrix, chosen, np.zeros(made.c), found.df, "the treatment is exogenous (robust Wu-Hausman)")
+    return wald(
+        solution.coef,
+        found.matrix,
+        chosen,
+        np.zeros(made.c),
+        found.df,
+        "the treatment is exogenous (robust Wu-Hausman)",
+    )

@@ -40,7 +40,9 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     for r, predictions in enumerate(made):
         u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
         if rows.w @ v**2 <= 1e-12 * (rows.w @ (rows.d - np.average(rows.d, weights=rows.w)) ** 2):
-            raise NotIdentifiedError("the covariates explain the treatment completely; nothing of it is left to compare.")
+            raise NotIdentifiedError(
+                "the covariates explain the treatment completely; nothing of it is left to compare."
+            )
         if options.score == "iv-type":
             first = float((rows.w * v) @ u / (rows.w @ v**2))
             u = rows.y - _baseline(rows, options, r, first)
@@ -50,7 +52,9 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
         pieces.append((u, v))
     theta, thetas, moments = solve_scores(rows, scores)
     notes = {"Residual treatment variance": float(np.average(pieces[0][1] ** 2, weights=rows.w))}
-    sensitivity = [_sensitivity(rows, u, v, t[0]) for (u, v), t in zip(pieces, thetas, strict=True)] if len(theta) == 1 else None
+    sensitivity = (
+        [_sensitivity(rows, u, v, t[0]) for (u, v), t in zip(pieces, thetas, strict=True)] if len(theta) == 1 else None
+    )
     if options.score == "iv-type":
         sensitivity = None
     return Estimate(theta, thetas, moments, nuisance=made[0], notes=notes, sensitivity=sensitivity)
@@ -62,10 +66,10 @@ def _baseline(rows: EffectRows, options: Options, split: int, first: float) -> n
     return cross_predict(rows.x, asked, folds, rows.w, seed=options.seed)[0]["outcome"]
 
 
-def _sensitivity(rows: EffectRows, u: np.ndarray, v: np.ndarray, theta: float) -> tuple[float, float, np.ndarray, np.ndarray]:
+def _sensitivity(
+    rows: EffectRows, u: np.ndarray, v: np.ndarray, theta: float
+) -> tuple[float, float, np.ndarray, np.ndarray]:
     residual = (u - theta * v) ** 2
     mean = float(np.average(v**2, weights=rows.w))
     sigma2, nu2 = float(np.average(residual, weights=rows.w)), 1.0 / mean
     return sigma2, nu2, residual - sigma2, nu2 - v**2 * nu2**2
-
-

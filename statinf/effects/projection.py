@@ -53,13 +53,27 @@ class Projection(Fit):
         stacked = stack_scores(made.weights_object, made.rows, unit)
         model = solution.inverse_gram * (float(solution.rss) / self.df_resid) if self.df_resid > 0 else None
         return Moments(
-            unit * w[:, None], solution.inverse_gram, self.nobs, self.df_resid, model, columns=columns, working=w,
-            factor=solution.factor, **stacked,  # type: ignore[arg-type]
+            unit * w[:, None],
+            solution.inverse_gram,
+            self.nobs,
+            self.df_resid,
+            model,
+            columns=columns,
+            working=w,
+            factor=solution.factor,
+            **stacked,  # type: ignore[arg-type]
         )
 
 
 def project(
-    design: Design, columns: np.ndarray, names: Sequence[str], response: np.ndarray, *, vcov: Any, heading: str, cluster: Any = None,
+    design: Design,
+    columns: np.ndarray,
+    names: Sequence[str],
+    response: np.ndarray,
+    *,
+    vcov: Any,
+    heading: str,
+    cluster: Any = None,
     formula: str = "",
 ) -> Projection:
     """Regress scores on columns; aliased ones have no estimate.

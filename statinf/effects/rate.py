@@ -91,7 +91,13 @@ def rate_of(gamma: np.ndarray, priority: np.ndarray, w: np.ndarray, target: str)
 
 
 def rate(
-    gamma: np.ndarray, priority: np.ndarray, w: np.ndarray, *, target: str = "autoc", replicas: int = 200, seed: int = 0,
+    gamma: np.ndarray,
+    priority: np.ndarray,
+    w: np.ndarray,
+    *,
+    target: str = "autoc",
+    replicas: int = 200,
+    seed: int = 0,
     codes: np.ndarray | None = None,
 ) -> Rate:
     """Rank-weighted average effect with half-sample standard errors.
@@ -123,4 +129,12 @@ def rate(
         share, toc, _ = toc_curve(gamma[rows], priority[rows], w[rows])
         curves[b] = np.interp(grid, share, toc)
     share, toc, _ = toc_curve(gamma, priority, w)
-    return Rate(target, estimate, float(draws.std(ddof=1)), draws - estimate, grid, np.interp(grid, share, toc), curves.std(axis=0, ddof=1))
+    return Rate(
+        target,
+        estimate,
+        float(draws.std(ddof=1)),
+        draws - estimate,
+        grid,
+        np.interp(grid, share, toc),
+        curves.std(axis=0, ddof=1),
+    )

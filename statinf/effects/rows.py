@@ -90,14 +90,17 @@ def effect_rows(
     if matrix.p != 1:
         listed = ", ".join(matrix.names) or "none"
         raise DataError(
-            f"one treatment column is needed before '|', found {matrix.p}: {listed}. Covariates stand behind '|': 'outcome ~ treatment | x1 + x2'."
+            f"one treatment column is needed before '|', found {matrix.p}: {listed}. Covariates stand behind '|': "
+            "'outcome ~ treatment | x1 + x2'."
         )
     d, two = _treatment(matrix.values[:, 0], made.weights, matrix.names[0], binary)
     covariates = made.part("covariates")
     x = np.empty((made.n, 0)) if covariates is None else covariates.rest.values
     y = made.y if made.offset is None else made.y - made.offset
     name = next(iter(t for t in treatment.rest.terms), matrix.names[0])
-    return EffectRows(y, d, np.ascontiguousarray(x), made.weights, _plain(name, matrix.names[0]), two, _groups(made, by), made)
+    return EffectRows(
+        y, d, np.ascontiguousarray(x), made.weights, _plain(name, matrix.names[0]), two, _groups(made, by), made
+    )
 
 
 def _plain(term: str, column: str) -> str:
@@ -108,7 +111,9 @@ def _plain(term: str, column: str) -> str:
 def _treatment(values: np.ndarray, w: np.ndarray, name: str, binary: bool) -> tuple[np.ndarray, bool]:
     found = np.unique(values[w > 0])
     if len(found) < 2:
-        raise DataError(f"the treatment '{name}' does not vary on the rows used (only {found[0]:g}); there is nothing to compare.")
+        raise DataError(
+            f"the treatment '{name}' does not vary on the rows used (only {found[0]:g}); there is nothing to compare."
+        )
     if len(found) == 2:
         return (values == found[1]).astype(np.float64), True
     if binary:
@@ -132,7 +137,9 @@ def _groups(made: Design, by: str | None) -> tuple[tuple[str, np.ndarray], ...]:
     return tuple((str(labels[i]), codes == i) for i in present)
 
 
-def clipped(values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray) -> tuple[np.ndarray, int]:
+def clipped(
+    values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray, *, estimand: str = "ATE"
+) -> tuple[np.ndarray, int]:
     """Propensities moved into [clip, 1 - clip], with the number of rows moved and a warning if they are many.
 
     Parameters
@@ -142,6 +149,8 @@ def clipped(values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray) ->
         Row numbers in the caller's frame, for messages.
     clip : float
     w : ndarray, shape (n,)
+    estimand : {"ATE", "ATT", "ATC", "ATO"}
+        The ATT divides by 1 - e alone and the ATC by e alone: only that end is moved. The ATO divides by neither.
 
     Raises
     ------
@@ -150,15 +159,18 @@ def clipped(values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray) ->
     """
     if not 0.0 <= clip < 0.5:
         raise OptionError(f"clip={clip!r} must be at least 0 and below 0.5.")
-    outside = ((values < clip) | (values > 1.0 - clip)) & (w > 0)
+    low = clip if estimand in ("ATE", "ATC") else 0.0
+    high = 1.0 - clip if estimand in ("ATE", "ATT") else 1.0
+    outside = ((values < low) | (values > high)) & (w > 0)
     count, used = int(outside.sum()), int((w > 0).sum())
     shown = ", ".join(map(str, rows[outside][:5].tolist()))
-    text = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown}) have a propensity outside [{clip:g}, {1 - clip:g}]"
+    share = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown})"
+    text = f"{share} have a propensity outside [{low:g}, {high:g}]"
     if count > 0.5 * used:
         raise NotIdentifiedError(
-            f"no overlap: {text}. Restrict the sample to where both arms occur, drop the covariates that decide the treatment, "
-            "or lower clip."
+            f"no overlap: {text}. Restrict the sample to where both arms occur, drop the covariates that decide the "
+            "treatment, or lower clip."
         )
     if count > 0.05 * used:
         warnings.warn(f"weak overlap: {text} and were moved to its ends.", OverlapWarning, stacklevel=2)
-    return np.clip(values, clip, 1.0 - clip) if clip > 0 else values, count
+    return np.clip(values, low, high) if count else values, count

@@ -69,7 +69,7 @@ class OmittedVariableBounds:
 
     def strength_at(self, cf_y: np.ndarray, cf_d: np.ndarray) -> np.ndarray:
         """The bound nearer to `null` at other strengths."""
-        size = strength(cf_y, cf_d, self.rho) * self.scale
+        size = np.asarray(strength(cf_y, cf_d, self.rho)) * self.scale
         return self.theta - size if self.theta > self.null else self.theta + size
 
     def __str__(self) -> str:
@@ -101,7 +101,7 @@ def from_splits(
     if not -1.0 <= rho <= 1.0 or rho == 0.0:
         raise OptionError(f"rho={rho!r} is a correlation between -1 and 1, not 0.")
     every = [
-        _one(t[0], m.influence[:, 0], *s, w, cf_y, cf_d, rho, null, level)
+        _one(t[0], m.influence[:, 0], s, w, cf_y, cf_d, rho, null, level)
         for t, m, s in zip(made.thetas, made.moments, made.sensitivity, strict=True)
     ]
     if len(every) == 1:
@@ -115,9 +115,17 @@ def from_splits(
 
 
 def _one(
-    theta: float, influence: np.ndarray, sigma2: float, nu2: float, psi_sigma: np.ndarray, psi_nu: np.ndarray, w: np.ndarray,
-    cf_y: float, cf_d: float, rho: float, null: float, level: float,
+    theta: float,
+    influence: np.ndarray,
+    pieces: tuple[float, float, np.ndarray, np.ndarray],
+    w: np.ndarray,
+    cf_y: float,
+    cf_d: float,
+    rho: float,
+    null: float,
+    level: float,
 ) -> OmittedVariableBounds:
+    sigma2, nu2, psi_sigma, psi_nu = pieces
     scale = float(np.sqrt(sigma2 * nu2))
     total = w.sum()
     # Influence of a row on the scale itself: delta method on sigma2 nu2.

@@ -108,7 +108,7 @@ class AndersonRubin:
 
     @property
     def shape(self) -> str:
-        """"interval", "complement", "line", "empty", or "several intervals"."""
+        """One of "interval", "complement", "line", "empty" and "several intervals"."""
         if self.pieces is None:
             return "not computed"
         if not self.pieces:
@@ -123,16 +123,15 @@ class AndersonRubin:
 
     def __str__(self) -> str:
         value = ", ".join(f"{v:g}" for v in self.null)
-        test = f"Anderson-Rubin test of {value} ({self.label}): F({self.df}, {self.df_denominator:g}) = {self.statistic:.6g}, p = {self.p_value:.4g}"
+        head = f"Anderson-Rubin test of {value} ({self.label})"
+        test = f"{head}: F({self.df}, {self.df_denominator:g}) = {self.statistic:.6g}, p = {self.p_value:.4g}"
         if self.pieces is None:
             return test
         united = " and ".join(f"[{low:.6g}, {high:.6g}]" for low, high in self.pieces) or "empty"
         return f"{test}\n{100 * self.level:g}% confidence set: {united}"
 
 
-def statistic(
-    made: System, variance_at: Callable[[np.ndarray], np.ndarray], null: np.ndarray
-) -> float:
+def statistic(made: System, variance_at: Callable[[np.ndarray], np.ndarray], null: np.ndarray) -> float:
     """Anderson-Rubin F at `null`, shape (c,)."""
     g = made.reduced - made.first @ null
     return float(g @ solve(variance_at(null), g, assume_a="pos")) / made.b

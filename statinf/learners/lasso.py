@@ -62,7 +62,9 @@ class LassoPath:
         if self.penalty is not None and not self.penalty > 0:
             raise OptionError(f"penalty={self.penalty!r} must be positive; use 'least_squares' for none.")
         if self.count < 2 or not 0 < self.ratio < 1 or self.folds < 2 or self.rule not in ("min", "1se"):
-            raise OptionError("a lasso path needs count and folds of at least 2, ratio in (0, 1) and rule 'min' or '1se'.")
+            raise OptionError(
+                "a lasso path needs count and folds of at least 2, ratio in (0, 1) and rule 'min' or '1se'."
+            )
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedLasso:
         """Fit to X (n, p), y (n,), weights (n,); `seed` draws the folds."""
@@ -84,7 +86,9 @@ class LassoPath:
         best = _choose(errors, self.rule) if len(errors) else 0
         mean = float(w @ y / w.sum())
         raw = [made.raw(b + np.eye(1, len(b), 0)[0] * mean) for b in path]
-        return FittedLasso(*raw[best], penalties, np.stack([r[1] for r in raw]), errors.mean(axis=0) if errors.ndim > 1 else errors)
+        return FittedLasso(
+            *raw[best], penalties, np.stack([r[1] for r in raw]), errors.mean(axis=0) if errors.ndim > 1 else errors
+        )
 
 
 def lasso_path(gram: np.ndarray, moment: np.ndarray, penalties: np.ndarray, *, tolerance: float = 1e-10) -> np.ndarray:

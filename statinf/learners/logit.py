@@ -93,7 +93,9 @@ def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float) -> 
     )
 
 
-def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+def _state(
+    z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     def block(rows: slice) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         part, target, weight = z[rows], y[rows], w[rows]
         eta = part @ beta
@@ -108,7 +110,12 @@ def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tup
 
 
 def fold_fits(
-    design: Standard, y: np.ndarray, w: np.ndarray, folds: np.ndarray, start: tuple[np.ndarray, np.ndarray], penalty: float
+    design: Standard,
+    y: np.ndarray,
+    w: np.ndarray,
+    folds: np.ndarray,
+    start: tuple[np.ndarray, np.ndarray],
+    penalty: float,
 ) -> np.ndarray:
     """Coefficients without each fold, for standardised columns.
 

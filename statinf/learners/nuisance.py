@@ -73,7 +73,9 @@ def resolve(spec: Any, task: str) -> Any:
         if spec in _MORE or spec not in base.names("mean"):
             own = [n for n, v in _MORE.items() if task == "probability" or task in v[2]]
             choices = ", ".join(repr(n) for n in [*own, *base.names("mean")])
-            raise OptionError(f"{spec!r} is not a learner for a {task}; choose one of {choices}, or hand over an estimator.")
+            raise OptionError(
+                f"{spec!r} is not a learner for a {task}; choose one of {choices}, or hand over an estimator."
+            )
         return base.resolve(spec, "mean")
     return base.resolve(spec, task)
 
@@ -169,18 +171,28 @@ def cross_predict(
             made |= _linear(shared, fast, split, folds is None, w)
             for q in logits:
                 weight, start = starts[q.name]
-                coef = start[0][None] if folds is None else fold_fits(shared, q.target, weight, split, start, q.learner.penalty)
+                coef = (
+                    start[0][None]
+                    if folds is None
+                    else fold_fits(shared, q.target, weight, split, start, q.learner.penalty)
+                )
                 made[q.name] = out_of_fold(shared, coef, split)
         made |= _one_by_one(X, slow, None if folds is None else split, w, seed + number)
         out.append(made)
     return out
 
 
-def _linear(shared: Any, wanted: Sequence[Nuisance], split: np.ndarray, whole: bool, w: np.ndarray) -> dict[str, np.ndarray]:
+def _linear(
+    shared: Any, wanted: Sequence[Nuisance], split: np.ndarray, whole: bool, w: np.ndarray
+) -> dict[str, np.ndarray]:
     if not wanted:
         return {}
     masks = [q.rows for q in wanted if q.rows is not None]
-    stratum = np.unique(np.column_stack(masks), axis=0, return_inverse=True)[1].ravel() if masks else np.zeros(len(w), np.intp)
+    stratum = (
+        np.unique(np.column_stack(masks), axis=0, return_inverse=True)[1].ravel()
+        if masks
+        else np.zeros(len(w), np.intp)
+    )
     strata, folds = int(stratum.max()) + 1, int(split.max()) + 1
     targets = {id(q.target): q.target for q in wanted}
     place = {key: i for i, key in enumerate(targets)}
@@ -219,9 +231,13 @@ def _one_by_one(
 
 def _check_values(q: Nuisance, values: np.ndarray) -> None:
     if not np.isfinite(values).all():
-        raise DataError(f"the learner of {q.name} predicted {int((~np.isfinite(values)).sum())} values that are not finite.")
+        raise DataError(
+            f"the learner of {q.name} predicted {int((~np.isfinite(values)).sum())} values that are not finite."
+        )
     if q.probability and hasattr(q.learner, "estimator") and ((values < -1e-9) | (values > 1 + 1e-9)).any():
-        raise OptionError(f"the learner of {q.name} predicted probabilities outside [0, 1]; give one with predict_proba.")
+        raise OptionError(
+            f"the learner of {q.name} predicted probabilities outside [0, 1]; give one with predict_proba."
+        )
 
 
 def _check_folds(nuisances: Sequence[Nuisance], folds: np.ndarray, w: np.ndarray) -> None:

@@ -10,7 +10,9 @@ import numpy as np
 from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
 
 
-def plot_overlap(propensity: np.ndarray, treated: np.ndarray, weights: np.ndarray, *, bins: int = 30, ax: Any = None) -> Any:
+def plot_overlap(
+    propensity: np.ndarray, treated: np.ndarray, weights: np.ndarray, *, bins: int = 30, ax: Any = None
+) -> Any:
     """Histograms of propensities (n,): the treated above the axis, the controls below."""
     ax = new_axes(ax, size=(6.4, 3.6))
     edges = np.linspace(0.0, 1.0, bins + 1)
@@ -26,7 +28,12 @@ def plot_overlap(propensity: np.ndarray, treated: np.ndarray, weights: np.ndarra
 
 
 def plot_sensitivity(
-    bound: Callable[[np.ndarray, np.ndarray], np.ndarray], theta: float, *, most: float = 0.3, null: float = 0.0, ax: Any = None
+    bound: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    theta: float,
+    *,
+    most: float = 0.3,
+    null: float = 0.0,
+    ax: Any = None,
 ) -> Any:
     """Contours of the bound nearer to `null` over confounder strengths cf_d (x) and cf_y (y)."""
     ax = new_axes(ax, size=(5.4, 4.4))
@@ -46,8 +53,15 @@ def plot_sensitivity(
 
 
 def plot_band(
-    x: np.ndarray, estimate: np.ndarray, low: np.ndarray, high: np.ndarray, band_low: np.ndarray, band_high: np.ndarray,
-    *, label: str = "", ax: Any = None,
+    x: np.ndarray,
+    estimate: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    band_low: np.ndarray,
+    band_high: np.ndarray,
+    *,
+    label: str = "",
+    ax: Any = None,
 ) -> Any:
     """A curve with pointwise and uniform bands at sorted x (m,)."""
     ax = new_axes(ax)
@@ -72,7 +86,9 @@ def plot_toc(share: np.ndarray, toc: np.ndarray, error: np.ndarray, *, label: st
     return ax
 
 
-def plot_groups(labels: Sequence[str], estimate: np.ndarray, low: np.ndarray, high: np.ndarray, overall: float, *, ax: Any = None) -> Any:
+def plot_groups(
+    labels: Sequence[str], estimate: np.ndarray, low: np.ndarray, high: np.ndarray, overall: float, *, ax: Any = None
+) -> Any:
     """Effects by group with intervals, and the average effect."""
     ax = new_axes(ax, size=(6.4, 3.6))
     at = np.arange(len(labels))

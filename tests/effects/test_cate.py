@@ -1,9 +1,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from effects.oracle import expected, folds, value
 
 import statinf as si
+from effects.oracle import expected, folds, value
 from statinf.effects import pseudo as ps
 from statinf.effects.rate import rate_of, toc_curve
 
@@ -41,7 +41,9 @@ def draw(seed, n=400, slope=1.0):
 @pytest.mark.parametrize("split", ["noxfit", "xfit5"])
 def test_pseudo_outcome_regressions(data, pair, split):
     method, pseudo, weighting = PAIRS[pair]
-    fit = si.cate(STANDARD, data, method=method, pseudo=pseudo, weighting=weighting, folds=1 if split == "noxfit" else folds(445))
+    fit = si.cate(
+        STANDARD, data, method=method, pseudo=pseudo, weighting=weighting, folds=1 if split == "noxfit" else folds(445)
+    )
     assert fit.params.iloc[0] == pytest.approx(value("nsw", f"por_linear:{pair}:{split}:b0"), rel=2e-9)
     assert fit.params.iloc[1] == pytest.approx(value("nsw", f"por_linear:{pair}:{split}:b1"), rel=2e-9)
 
@@ -49,18 +51,26 @@ def test_pseudo_outcome_regressions(data, pair, split):
 def test_r_learner_meets_econml(data):
     fit = si.cate(STANDARD, data, method="r", folds=folds(445))
     for i, name in enumerate(("intercept", "coef0")):
-        assert (fit.theta[i], fit.std_errors.iloc[i]) == pytest.approx(expected("nsw", f"econml_LinearDML:{name}"), rel=2e-9)
+        assert (fit.theta[i], fit.std_errors.iloc[i]) == pytest.approx(
+            expected("nsw", f"econml_LinearDML:{name}"), rel=2e-9
+        )
 
 
 def test_projection_and_groups_meet_doubleml(data):
     fit = si.cate(STANDARD, data, method="dr", folds=folds(445))
     projection = fit.blp(vcov="HC0")
     for i in range(3):
-        assert (projection.theta[i], projection.std_errors.iloc[i]) == pytest.approx(expected("nsw", f"dml_irm_blp:b{i}"), rel=2e-9)
-    assert (fit.ate().theta[0], fit.ate().std_errors.iloc[0]) == pytest.approx(expected("nsw", "aipw_ate:xfit5"), rel=2e-9)
+        assert (projection.theta[i], projection.std_errors.iloc[i]) == pytest.approx(
+            expected("nsw", f"dml_irm_blp:b{i}"), rel=2e-9
+        )
+    assert (fit.ate().theta[0], fit.ate().std_errors.iloc[0]) == pytest.approx(
+        expected("nsw", "aipw_ate:xfit5"), rel=2e-9
+    )
     whole = si.cate(STANDARD, data, method="dr", folds=1).gate("nodegree")
     for i in (0, 1):
-        assert (whole.theta[i], whole.std_errors.iloc[i]) == pytest.approx(expected("nsw", f"gate:nodegree={i}"), rel=2e-9)
+        assert (whole.theta[i], whole.std_errors.iloc[i]) == pytest.approx(
+            expected("nsw", f"gate:nodegree={i}"), rel=2e-9
+        )
 
 
 def test_rank_weighted_effects(data):
@@ -75,7 +85,9 @@ def test_rank_weighted_effects(data):
     np.testing.assert_allclose(toc_curve(gamma, np.zeros(50), w)[1], 0.0, atol=1e-12)
     ties = np.arange(50) // 10
     shuffled = np.random.default_rng(1).permutation(50)
-    assert rate_of(gamma, ties, w, "autoc") == pytest.approx(rate_of(gamma[shuffled], ties[shuffled], w, "autoc"), rel=1e-10)
+    assert rate_of(gamma, ties, w, "autoc") == pytest.approx(
+        rate_of(gamma[shuffled], ties[shuffled], w, "autoc"), rel=1e-10
+    )
 
 
 def test_identities(data):
@@ -162,7 +174,10 @@ def test_evaluations_cover():
         curve = fit.curve("a", knots=3, points=30, seed=seed).frame()
         truth = 1.0 + curve["a"].to_numpy()
         band += bool(((curve["band_low"] <= truth) & (truth <= curve["band_high"])).all())
-        size += si.cate("y ~ d | a + b", draw(seed, 300, 0.0), method="ivw", seed=seed).calibration().tidy()["p_value"][1] < 0.05
+        size += (
+            si.cate("y ~ d | a + b", draw(seed, 300, 0.0), method="ivw", seed=seed).calibration().tidy()["p_value"][1]
+            < 0.05
+        )
     spread = 3.0 * np.sqrt(0.95 * 0.05 / draws)
     assert abs(gate / draws - 0.95**2) < 3.0 * np.sqrt(0.9025 * 0.0975 / draws)
     assert abs(auto / draws - 0.95) < spread
@@ -215,7 +230,9 @@ def test_inverse_variance_weights_win_with_poor_overlap():
         train = si.datasets.simulate("nie_wager", 250, seed, setup="C", p=5)
         new = si.datasets.simulate("nie_wager", 500, 1000 + seed, setup="C", p=5)
         for m in errors:
-            fit = si.cate("y ~ treat | x1 + x2 + x3 + x4 + x5", train, method=m, learner="kernel_ridge", final="kernel_ridge")
+            fit = si.cate(
+                "y ~ treat | x1 + x2 + x3 + x4 + x5", train, method=m, learner="kernel_ridge", final="kernel_ridge"
+            )
             errors[m].append(np.mean((fit.predict(new)["estimate"] - new["cate"]) ** 2))
     mean = {m: np.mean(v) for m, v in errors.items()}
     assert mean["u"] > 10 * mean["r"] and mean["dr"] > mean["ivw"]
@@ -226,7 +243,9 @@ def test_frames_missing_rows_factors_and_saving(data, kind, tmp_path):
     some = data.assign(age=data["age"].where(data.index % 9 > 0), job=np.where(data["married"] > 0, "yes", "no"))
     formula = "re78 ~ treat | age + educ + C(job)"
     base = si.cate(formula, some, effect="~ C(job)", cluster="educ")
-    other = __import__("polars").from_pandas(some) if kind == "polars" else __import__("pyarrow").Table.from_pandas(some)
+    other = (
+        __import__("polars").from_pandas(some) if kind == "polars" else __import__("pyarrow").Table.from_pandas(some)
+    )
     fit = si.cate(formula, other, effect="~ C(job)", cluster="educ")
     np.testing.assert_allclose(fit.theta, base.theta, rtol=1e-12)
     assert base.terms == ("treat", "treat:C(job)[T.yes]")
@@ -246,16 +265,28 @@ def test_repeats_weights_and_sklearn(data):
     np.testing.assert_allclose(fit.theta, np.median(fit.thetas, axis=0))
     w = np.arange(445) % 3
     zero = si.cate("re78 ~ treat | age + educ", data, method="dr", weights=w.astype(float), folds=folds(445))
-    kept = si.cate("re78 ~ treat | age + educ", data[w > 0], method="dr", weights=w[w > 0].astype(float), folds=folds(445)[w > 0])
+    kept = si.cate(
+        "re78 ~ treat | age + educ", data[w > 0], method="dr", weights=w[w > 0].astype(float), folds=folds(445)[w > 0]
+    )
     np.testing.assert_allclose(zero.theta, kept.theta, rtol=1e-8)
     forest = RandomForestRegressor(20, min_samples_leaf=20)
     curve = si.cate(
-        "re78 ~ treat | age + educ", data, method="ivw", outcome_model=forest,
-        treatment_model=RandomForestClassifier(20, min_samples_leaf=20), final=forest, seed=4,
+        "re78 ~ treat | age + educ",
+        data,
+        method="ivw",
+        outcome_model=forest,
+        treatment_model=RandomForestClassifier(20, min_samples_leaf=20),
+        final=forest,
+        seed=4,
     )
     again = si.cate(
-        "re78 ~ treat | age + educ", data, method="ivw", outcome_model=forest,
-        treatment_model=RandomForestClassifier(20, min_samples_leaf=20), final=forest, seed=4,
+        "re78 ~ treat | age + educ",
+        data,
+        method="ivw",
+        outcome_model=forest,
+        treatment_model=RandomForestClassifier(20, min_samples_leaf=20),
+        final=forest,
+        seed=4,
     )
     assert np.array_equal(curve.predict(data)["estimate"], again.predict(data)["estimate"])
 

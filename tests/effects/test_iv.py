@@ -38,7 +38,9 @@ def test_small_sample_and_clustered_errors_meet_estimatr(data):
     kinds = {"HC2": "HC2", "HC3": "HC3", "cluster(south66):stata": {"cluster": "south66"}}
     kinds["cluster(south66):CR2"] = {"cluster": "south66", "type": "HC2"}
     for label, kind in kinds.items():
-        assert fit.with_vcov(kind).std_errors["educ"] == pytest.approx(expected("card", f"R_iv_robust:nearc4:{label}")[1], rel=1e-8)
+        assert fit.with_vcov(kind).std_errors["educ"] == pytest.approx(
+            expected("card", f"R_iv_robust:nearc4:{label}")[1], rel=1e-8
+        )
 
 
 def test_fuller(data):
@@ -185,7 +187,7 @@ def test_other_frames_missing_rows_and_saving(data, kind, tmp_path):
 
 
 def test_faults_are_named(data):
-    with pytest.raises(si.NotIdentifiedError, match="1 instrument .* for 2 endogenous"):
+    with pytest.raises(si.NotIdentifiedError, match=r"1 instrument .* for 2 endogenous"):
         si.iv("lwage ~ educ + exper | black | nearc4", data)
     with pytest.warns(match="determine them: 'z2'"):
         si.iv("lwage ~ educ | black | nearc4 + z2", data.assign(z2=3.0 * data["nearc4"] - data["black"]))

@@ -43,7 +43,9 @@ def test_logits_by_fold_are_the_separate_maxima(rows, penalty):
     made = cross_predict(X, [Nuisance("d", d, Logit(penalty), probability=True)], split)[0]["d"]
     for k in range(5):
         train, here = split[0] != k, split[0] == k
-        peer = LogisticRegression(C=1 / penalty if penalty else np.inf, tol=1e-12, max_iter=10_000, solver="newton-cholesky")
+        peer = LogisticRegression(
+            C=1 / penalty if penalty else np.inf, tol=1e-12, max_iter=10_000, solver="newton-cholesky"
+        )
         np.testing.assert_allclose(made[here], peer.fit(X[train], d[train]).predict_proba(X[here])[:, 1], atol=1e-8)
 
 
@@ -114,4 +116,8 @@ def test_names_numbers_and_faults():
     with pytest.raises(si.OptionError, match="repeats"):
         splits(10, np.arange(10) % 2, 2, 0, None)
     with pytest.raises(si.DataError, match="fold 0 leaves no row"):
-        cross_predict(np.zeros((4, 1)), [Nuisance("a", np.ones(4), Ridge(), rows=np.array([1, 1, 0, 0], bool))], np.array([[0, 0, 1, 1]]))
+        cross_predict(
+            np.zeros((4, 1)),
+            [Nuisance("a", np.ones(4), Ridge(), rows=np.array([1, 1, 0, 0], bool))],
+            np.array([[0, 0, 1, 1]]),
+        )
