@@ -18,6 +18,8 @@ from statinf.learners.base import check_rows
 from statinf.learners.cells import PARALLEL_FROM, Standard, cell_sums, predict_own_fold, solve_gram, standardise
 
 _TOLERANCE = 1e-11
+_FOLD_TOLERANCE = 1e-8
+"""In standard errors; what is left after the step is smaller by the contraction, about p / n."""
 _MOST = 60
 
 
@@ -144,10 +146,10 @@ def fold_fits(
         score = _scores(z, y, w, folds, out) - ridge * out
         steps = np.stack([solve_gram(g, s, ridge) for g, s in zip(grams, score, strict=True)])
         size = np.sqrt(np.maximum(np.einsum("ki,kij,kj->k", steps, grams, steps), 0.0))
-        if (size > 0.3 * last).any() and size.max() > 1e-8 * np.sqrt(w.sum()):
+        if (size > 0.3 * last).any() and size.max() > _FOLD_TOLERANCE:
             break
         out, last = out + steps, size
-        if size.max() <= _TOLERANCE * np.sqrt(w.sum()):
+        if size.max() <= _FOLD_TOLERANCE:
             return out
     # Few rows or a strong fold: the full information is no guide, each training set gets its own Newton.
     return np.stack([full_fit(design, y, np.where(folds == k, 0.0, w), penalty)[0] for k in range(count)])

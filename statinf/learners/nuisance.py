@@ -187,22 +187,31 @@ def _linear(
 ) -> dict[str, np.ndarray]:
     if not wanted:
         return {}
-    masks = [q.rows for q in wanted if q.rows is not None]
-    stratum = (
-        np.unique(np.column_stack(masks), axis=0, return_inverse=True)[1].ravel()
-        if masks
-        else np.zeros(len(w), np.intp)
-    )
-    strata, folds = int(stratum.max()) + 1, int(split.max()) + 1
+    stratum, strata = _strata([q.rows for q in wanted if q.rows is not None], len(w))
+    folds = int(split.max()) + 1
     targets = {id(q.target): q.target for q in wanted}
     place = {key: i for i, key in enumerate(targets)}
     sums = cell_sums(shared.z, np.column_stack(list(targets.values())), split * strata + stratum, folds * strata, w)
     fits = []
     for q in wanted:
-        chosen = tuple(range(strata)) if q.rows is None else tuple(np.unique(stratum[q.rows]).tolist())
+        chosen = (
+            tuple(range(strata)) if q.rows is None else tuple(np.flatnonzero(np.bincount(stratum[q.rows])).tolist())
+        )
         fits.append((place[id(q.target)], chosen, shared.penalty(getattr(q.learner, "penalty", 0.0))))
     coef = fold_coefficients(sums, 1 if whole else folds, strata, fits)
     return dict(zip([q.name for q in wanted], predict_own_fold(shared.z, coef, split), strict=True))
+
+
+def _strata(masks: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, int]:
+    """Codes of the cells that masks form together, without sorting rows."""
+    code = np.zeros(n, np.intp)
+    for mask in {id(m): m for m in masks}.values():
+        code = 2 * code + mask
+        found = np.flatnonzero(np.bincount(code))
+        lookup = np.zeros(int(found[-1]) + 1, np.intp)
+        lookup[found] = np.arange(len(found))
+        code = lookup[code]
+    return code, int(code.max()) + 1
 
 
 def _one_by_one(

@@ -17,12 +17,13 @@ def plot_overlap(
     ax = new_axes(ax, size=(6.4, 3.6))
     edges = np.linspace(0.0, 1.0, bins + 1)
     for arm, sign, colour, label in ((treated, 1.0, PALETTE[0], "treated"), (~treated, -1.0, ACCENT, "controls")):
-        counts = np.histogram(propensity[arm], edges, weights=weights[arm])[0]
+        # Shares of the arm: a small arm stays visible beside a large one.
+        counts = np.histogram(propensity[arm], edges, weights=weights[arm])[0] / weights[arm].sum()
         ax.bar(edges[:-1], sign * counts, width=np.diff(edges), align="edge", color=colour, alpha=0.8, label=label)
     ax.axhline(0.0, color=INK, linewidth=0.8)
     ax.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     ax.set_xlabel("propensity")
-    ax.set_ylabel("rows")
+    ax.set_ylabel("share of the arm")
     ax.legend(frameon=False)
     return ax
 
