@@ -39,7 +39,7 @@ def format_number(value: Any, digits: int = 4) -> str:
     return f"{number:.{decimals}f}"
 
 
-def format_p(value: float) -> str:
+def format_p(value: Any) -> str:
     """A p-value with three decimals, or '<0.001'."""
     if value is None or np.isnan(value):
         return ""
