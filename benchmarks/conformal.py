@@ -195,11 +195,13 @@ def main():
             check=same_pieces, note="draws given; error: largest difference of a piece's end",
         )  # fmt: skip
     # Last, because the peer takes minutes.
-    compare(
-        f"jackknife+, least squares, n = {n}, p = 20, 1000 new rows", partial(our_jackknife, X, y, new),
-        partial(mapie_cross, X, y, new, LeaveOneOut()), peer_name="mapie", repeat=1, warmup=0, check=distance,
-        note="error: largest difference of an interval's end",
-    )  # fmt: skip
+    for n in (600,) if QUICK else (1000, 5000):
+        X, y, new = regression(n)
+        compare(
+            f"jackknife+, least squares, n = {n}, p = 20, 1000 new rows", partial(our_jackknife, X, y, new),
+            partial(mapie_cross, X, y, new, LeaveOneOut()), peer_name="mapie", repeat=1, warmup=0, check=distance,
+            note="error: largest difference of an interval's end",
+        )  # fmt: skip
 
 
 if __name__ == "__main__":
