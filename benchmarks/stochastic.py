@@ -114,29 +114,24 @@ def parquet(n: int = 10_000_000) -> None:
 
 
 def exponents() -> None:
-    """Slopes of log time on log n, B and d, each with the other two fixed."""
+    """Slopes of log time on log n, B and d, each with the other two fixed; noted with the largest size."""
+    from dataclasses import replace
 
-    def seconds(n: int, B: int, d: int) -> float:
-        rows = sample(n, d)
-        ours(rows, B)
+    from benchmarks.harness import RESULTS, compare, keep
+
+    base = {"n": 16_384, "B": 1024, "d": 16}
+    for name, sizes in (("n", (32_768, 65_536, 131_072)), ("B", (2048, 4096, 8192)), ("d", (16, 32, 64))):
         times = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            ours(rows, B)
-            times.append(time.perf_counter() - begun)
-        return min(times)
-
-    for name, sizes, call in (
-        ("n", (25_000, 50_000, 100_000), lambda v: seconds(v, 512, 10)),
-        ("B", (1024, 2048, 4096), lambda v: seconds(8192, v, 10)),
-        ("d", (16, 32, 64), lambda v: seconds(8192, 1024, v)),
-    ):
-        times = [call(v) for v in sizes]
+        for size in sizes:
+            work = base | {name: size}
+            rows = sample(work["n"], work["d"])
+            title = "scaling: " + ", ".join(f"{k} = {v:,}" for k, v in work.items())
+            done = compare(title, partial(ours, rows, work["B"]), repeat=5)
+            times.append(done.ours_range[0])
         slope = np.polyfit(np.log(sizes), np.log(times), 1)[0]
-        print(
-            f"time grows like {name}^{slope:.2f}: "
-            + ", ".join(f"{v}: {t:.3f} s" for v, t in zip(sizes, times, strict=True))
-        )
+        note = f"time grows like {name}^{slope:.2f} from {sizes[0]:,} to {sizes[-1]:,} (fastest of 5 runs each)"
+        print("  ", note)
+        keep(replace(done, note=note), Path(sys.argv[0]).stem, RESULTS)
 
 
 def gpu(n: int = 16_384, B: int = 100_000, d: int = 32) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import warnings
 from pathlib import Path
@@ -11,9 +12,20 @@ import pdoc.render
 
 from statinf.vignette import available, build_index, render
 
+# What a user holds in hand beside the verbs: fits, tables, data, and the pieces for a method of one's own
+PARTS = (
+    "statinf.results",
+    "statinf.datasets",
+    "statinf.vignette",
+    "statinf.formula",
+    "statinf.learners",
+    "statinf.inference",
+)
+
 INTRO = (
-    "Each page is a Quarto document that was run top to bottom. The functions are described in the "
-    "[API reference](api/statinf.html)."
+    "Each page is a Quarto document that was run top to bottom. Reference: [verbs](api/statinf.html), "
+    + ", ".join(f"[{part.split('.')[-1]}](api/{part.replace('.', '/')}.html)" for part in PARTS)
+    + "."
 )
 
 
@@ -24,10 +36,15 @@ def main(folder: Path) -> None:
         print(render(vignette.path, out=folder, cache=cache), flush=True)
     if vignettes:
         print(build_index(folder, intro=INTRO))
-    # made when it is asked for, so pdoc finds no line of source for it
-    warnings.filterwarnings("ignore", message="Found '__version__'")
+    # Names are imported when they are first used; pdoc would take a family's folder for the verb of the same name.
+    for module in map(importlib.import_module, ("statinf", *PARTS)):
+        for name in getattr(module, "__all__", ()):
+            module.__dict__.setdefault(name, getattr(module, name))
+    # types imported for the checker alone stay unlinked names
+    warnings.filterwarnings("ignore", message="Error parsing type annotation")
     pdoc.render.configure(docformat="numpy", math=True)
-    pdoc.pdoc("statinf", "!statinf.cli", "!statinf.vignette.__main__", output_directory=folder / "api")
+    others = [part for part in PARTS if part.split(".")[1] not in importlib.import_module("statinf").__all__]
+    pdoc.pdoc("statinf", *others, output_directory=folder / "api")
     print(folder / "api" / "statinf.html")
 
 

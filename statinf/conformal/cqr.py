@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks
-from statinf.conformal.score import Band, Local
+from statinf.conformal.score import IN_CACHE, Band, Local
 from statinf.errors import OptionError
 from statinf.learners import require, resolve
 from statinf.numerics.intervals import IntervalSets
@@ -22,7 +22,6 @@ from statinf.numerics.intervals import IntervalSets
 VARIANTS = ("symmetric", "asymmetric", "m", "r", "fraction")
 _NARROW = 1e-8
 """Widths are kept above this share of their median over the training rows."""
-_IN_CACHE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -107,14 +106,14 @@ class CQR:
         start, end = self._anchors(ends)
         if self.variant == "asymmetric":
             return np.column_stack([start - y, y - end])
-        out = start - y
-        if self.variant != "symmetric":
-            out /= local[1]
-        for part in chunks(len(out), _IN_CACHE):
-            above = y[part] - end[part]
+        out = np.empty(len(y))
+        for part in chunks(len(y), IN_CACHE):
+            below, above = out[part], y[part] - end[part]
+            np.subtract(start[part], y[part], out=below)
             if self.variant != "symmetric":
+                below /= local[1][part]
                 above /= local[2][part]
-            np.maximum(out[part], above, out=out[part])
+            np.maximum(below, above, out=below)
         return out[:, None]
 
     def band(self, local: Local, q: np.ndarray) -> Band:

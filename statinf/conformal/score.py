@@ -20,6 +20,8 @@ Local = tuple[np.ndarray, ...]
 """Arrays whose first axis is rows."""
 Band = tuple[np.ndarray, np.ndarray]
 """Lower and upper ends (m,), (m,)."""
+IN_CACHE = 1 << 15
+"""Rows at a time where several passes over memory would cost more than the arithmetic."""
 
 
 class Score(Protocol):

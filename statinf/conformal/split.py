@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.conformal.score import Band, Local
+from statinf.backend import chunks
+from statinf.conformal.score import IN_CACHE, Band, Local
 from statinf.errors import DataError
 from statinf.learners import LeastSquares, LocationScale, Ridge, names, resolve
 from statinf.numerics.intervals import IntervalSets
@@ -38,8 +39,11 @@ class Absolute:
         return (fitted.predict(X),)
 
     def score(self, local: Local, y: np.ndarray) -> np.ndarray:
-        out = y - local[0]
-        return np.abs(out, out=out)[:, None]
+        out = np.empty(len(y))
+        for part in chunks(len(y), IN_CACHE):
+            np.subtract(y[part], local[0][part], out=out[part])
+            np.abs(out[part], out=out[part])
+        return out[:, None]
 
     def band(self, local: Local, q: np.ndarray) -> Band:
         return local[0] - q[:, 0], local[0] + q[:, 0]

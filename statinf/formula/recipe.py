@@ -39,6 +39,8 @@ class NewRows:
         The new frame's kind.
     frame : Frame
         The new rows as given.
+    causes : mapping of str to int
+        Number of rows that could not be made, by cause.
     """
 
     parts: Mapping[str, Matrix]
@@ -48,6 +50,7 @@ class NewRows:
     n: int
     kind: str
     frame: Frame
+    causes: Mapping[str, int] = field(default_factory=dict)
 
     def part(self, role: str) -> Matrix:
         """The part of that role; a `KeyError` where the formula has none or it was not asked for."""
@@ -141,7 +144,7 @@ class Recipe:
         values = {f.label: self._value(f, store, index, kept) for f in chosen}
         parts = {p.role: _scatter(fill(p.layout, values, self.learnt, kept), index, frame.n) for p in wanted}
         offset = sum_offsets([_scatter_vector(values[label][:, 0], index, frame.n) for label in offsets])
-        return NewRows(parts, used.ok, offset, self._outcome(outcome, store), frame.n, frame.kind, frame)
+        return NewRows(parts, used.ok, offset, self._outcome(outcome, store), frame.n, frame.kind, frame, used.causes)
 
     def _value(self, factor: fa.Factor, store: Store, index: np.ndarray | None, n: int) -> Any:
         learnt = self.learnt[factor.label]

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from statinf.backend import chunks
 from statinf.errors import DataError, check_level
 
 _SLACK = 1e-9
 """Keeps (n + 1) * level from rounding up past a whole number, as 10 * (1 - 0.1) does."""
 _TIE = 1e-12
 """Relative slack when cumulated weights are compared with their target."""
-_MANY, _SAMPLE = 50_000, 4096
+_MANY, _SAMPLE, _IN_CACHE = 50_000, 4096, 1 << 15
 
 
 def quantile_rank(n: int, level: float) -> int:
@@ -61,10 +62,14 @@ def _smallest(scores: np.ndarray, k: int) -> float:
         centre, margin = k / n * len(sample), 3.0 * np.sqrt(len(sample))
         low = sample[max(0, int(centre - margin))]
         high = sample[min(len(sample) - 1, int(centre + margin))]
-        mask = scores >= low
-        below = n - int(np.count_nonzero(mask))
-        mask &= scores <= high
-        inside = scores[mask]
+        below, kept = 0, []
+        for part in chunks(n, _IN_CACHE):
+            block = scores[part]
+            mask = block >= low
+            below += len(block) - int(np.count_nonzero(mask))
+            mask &= block <= high
+            kept.append(block[mask])
+        inside = np.concatenate(kept)
         if below < k <= below + len(inside):
             scores, k = inside, k - below
     return float(np.partition(scores, k - 1)[k - 1])

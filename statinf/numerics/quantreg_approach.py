@@ -73,8 +73,6 @@ def _from_subsamples(X, y, tau, w) -> np.ndarray:
 def jacobian(X, y, w, tau, coef) -> np.ndarray:
     """Kernel estimates of mean(w f(x'b | x) x x'), shape (Q, p, p), with Hall-Sheather windows in tau."""
     n, p = X.shape
-    upper = np.triu_indices(p)
-    products = X[:, upper[0]] * X[:, upper[1]]
     x0 = norm.ppf(tau)
     reach = n ** (-1 / 3) * 1.57 * (1.5 * norm.pdf(x0) ** 2 / (2 * x0**2 + 1)) ** (1 / 3)
     reach = np.minimum(reach, 0.7 * np.minimum(tau, 1 - tau))
@@ -85,9 +83,9 @@ def jacobian(X, y, w, tau, coef) -> np.ndarray:
         # The window lies around zero, not around the residuals' own quantile, which differs in a subsample.
         order = np.partition(r, cut)
         width = max(order[cut[1]] - order[cut[0]], 1e-300)
-        inside = (np.abs(r) <= width / 2).astype(float)
-        inside = inside if w is None else inside * w
-        J[k][upper] = J[k].T[upper] = inside @ products / (n * width)
+        inside = np.flatnonzero(np.abs(r) <= width / 2)
+        near = X[inside]
+        J[k] = near.T @ (near if w is None else near * w[inside, None]) / (n * width)
     return J
 
 

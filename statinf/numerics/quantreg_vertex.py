@@ -20,6 +20,7 @@ _PATIENCE = 3
 _DUAL_TOLERANCE = 1e-9
 _ROUNDING = 1e-14
 _TIE_BREAK = 1e-11
+_TIE_BREAKS = 5
 
 
 class Vertices(NamedTuple):
@@ -122,9 +123,11 @@ def descend(
             live = live.keep(enter >= 0)
             if not len(live.number):
                 break
-        tied = live.stalled == _PATIENCE
+        again, rest = np.divmod(live.stalled - _PATIENCE, p + 20)
+        tied = (rest == 0) & (again >= 0) & (again < _TIE_BREAKS)
         if tied.any():
-            live.y = np.where(tied[:, None], _without_ties(live.y), live.y)
+            live.y = live.y.copy()
+            live.y[tied] = _without_ties(live.y[tied], again[tied])
     rows = final[:, :, None]
     coef = np.linalg.solve(np.take_along_axis(X, rows, axis=1), np.take_along_axis(y, final, axis=1)[:, :, None])[
         :, :, 0
@@ -182,14 +185,16 @@ def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray, np
     return enter, np.where(enter >= 0, at[batch, enter], 0.0), price.slope + climbed[:, -1]
 
 
-def _without_ties(y: np.ndarray) -> np.ndarray:
+def _without_ties(y: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Responses moved by less than matters, so that no vertex has more zero residuals than columns.
 
-    The basis that is optimal for the moved responses is optimal for the given ones.
+    The basis that is optimal for the moved responses is optimal for the given ones. Where that was not enough
+    against the rounding of an ill-conditioned basis, they are moved ten times as far, a few times.
     """
+    share = _TIE_BREAK * 10.0 ** times[:, None]
     size = np.abs(y)
     typical = np.median(size, axis=1, keepdims=True) + 1e-3 * size.max(axis=1, keepdims=True)
-    return y + _TIE_BREAK * (size + np.where(typical > 0, typical, 1.0)) * np.random.default_rng(0).random(y.shape[1])
+    return y + share * (size + np.where(typical > 0, typical, 1.0)) * np.random.default_rng(0).random(y.shape[1])
 
 
 def nearest_basis(X: np.ndarray, residual: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

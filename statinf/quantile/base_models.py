@@ -47,7 +47,9 @@ def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.nd
     if isinstance(model, str):
         makers = {"rq": _linear, "forest": _forest, "gbm": _boosting, "gaussian": _network, "mqn": _network}
         if model not in makers:
-            raise OptionError(f"models: {model!r} is not known; choose among {', '.join(map(repr, NAMES))} or give an object.")
+            raise OptionError(
+                f"models: {model!r} is not known; choose among {', '.join(map(repr, NAMES))} or give an object."
+            )
         return makers[model](X, y, w, tau, seed, *((model,) if model in ("gaussian", "mqn") else ()))
     return _object(model, X, y, w, tau, seed)
 

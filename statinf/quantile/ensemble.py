@@ -65,7 +65,9 @@ class QuantileEnsemble(Result):
     core: Any = field(metadata={"saved": False})
     calibration: Any = field(default=None, metadata={"saved": False})
 
-    def _rows(self, newdata: Any, predictions: Any, response: bool = False) -> tuple[Any, np.ndarray, np.ndarray | None]:
+    def _rows(
+        self, newdata: Any, predictions: Any, response: bool = False
+    ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         if self.core is None:
             raise DataError("a saved ensemble leaves its base models out; fit it again to predict.")
         rows = self.recipe.new_rows(newdata, response=response)
@@ -75,12 +77,12 @@ class QuantileEnsemble(Result):
             Z = np.stack([np.asarray(predictions[name], float) for name in self.models], axis=1)
         return rows, X, Z
 
-    def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None, calibrated: bool = True) -> np.ndarray:
+    def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         out = np.full((len(X), len(self.tau)), np.nan)
         some = None if Z is None else Z[ok]
         if ok.any():
-            use = self.calibration is not None and calibrated
-            out[ok] = self.calibration(self.core, X[ok], some) if use else self.core.predict(X[ok], some)
+            plain = self.calibration is None
+            out[ok] = self.core.predict(X[ok], some) if plain else self.calibration(self.core, X[ok], some)
         return out
 
     def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:
@@ -142,7 +144,9 @@ class QuantileEnsemble(Result):
         entries["ensemble, unordered"] = self.core.aggregate(X, Z)
         entries["ensemble"] = self.core.predict(X, Z)
         if self.calibration is not None:
-            entries["ensemble, calibrated"] = self.calibration(self.core, X, Z if self.core.predictors is None else None)
+            entries["ensemble, calibrated"] = self.calibration(
+                self.core, X, Z if self.core.predictors is None else None
+            )
         scores = {name: score_quantiles(y, q, self.tau) for name, q in entries.items()}
         frame = pd.DataFrame(
             {
@@ -166,7 +170,10 @@ class QuantileEnsemble(Result):
             ("Monotone", self.noncrossing or "not enforced"),
             ("Calibration", self.calibrate or "none"),
         )
-        notes = ("Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).", f"Method: {CITATION}.")
+        notes = (
+            "Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).",
+            f"Method: {CITATION}.",
+        )
         return Table.of(
             ("model", "pinball loss", "over the best"), rows, title="Quantile ensemble", facts=facts, notes=notes
         )

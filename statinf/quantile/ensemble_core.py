@@ -223,8 +223,16 @@ def named_models(models: Any) -> dict[str, Any]:
     elif isinstance(models, Sequence) and not isinstance(models, str):
         out = {}
         for position, model in enumerate(models):
-            name = model if isinstance(model, str) else f"array{position + 1}" if _is_array(model) else type(model).__name__
-            out[name if name not in out else f"{name}{position + 1}"] = np.asarray(model, float) if _is_array(model) else model
+            name = (
+                model
+                if isinstance(model, str)
+                else f"array{position + 1}"
+                if _is_array(model)
+                else type(model).__name__
+            )
+            out[name if name not in out else f"{name}{position + 1}"] = (
+                np.asarray(model, float) if _is_array(model) else model
+            )
     else:
         raise OptionError(f"models={models!r}: give a list or a mapping of names to models.")
     if not out:

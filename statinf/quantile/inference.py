@@ -19,6 +19,7 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.sandwich import Covariance, covariance
 from statinf.quantile import replicas as draws
+from statinf.quantile.covariance import joint_covariance
 from statinf.quantile.rank_inversion import rank_intervals
 
 if TYPE_CHECKING:
@@ -102,16 +103,16 @@ def covariance_of(fit: QuantileFit, kind: Any) -> Covariance:
         out = covariance(replace(fit, hessian_kind="uniform").moments(), kind, codes)
         return replace(out, label=f"{out.label.replace(' (HC0)', '')}, kernel density")
     name = {"rank": "nid", "rank-iid": "iid", "fixed": "nid"}.get(kind, kind)
-    moments = replace(fit, hessian_kind=name).moments()
-    estimated = moments.adjustment is not None or moments.outside is not None
+    estimated = getattr(made.weights_object, "derivative", None) is not None
     if estimated and kind in ("nid", "ker"):
-        return replace(covariance(moments, "HC0"), kind=kind, label=f"{kind}, weights estimated", df=fit.df_resid)
+        stacked = covariance(replace(fit, hessian_kind=name).moments(), "HC0")
+        return replace(stacked, kind=kind, label=f"{kind}, weights estimated", df=fit.df_resid)
     label: str = {
         "rank": "nid; limits by inversion of rank tests",
         "rank-iid": "iid; limits by inversion of rank tests",
     }.get(kind, str(name))
-    assert moments.model is not None
-    return Covariance(moments.model, kind, label + (", weights taken as fixed" if estimated else ""), fit.df_resid)
+    model = joint_covariance(fit.tau, fit._hessians(rows, str(name)), rows.Xw.T @ rows.Xw)
+    return Covariance(model, kind, label + (", weights taken as fixed" if estimated else ""), fit.df_resid)
 
 
 def rank_limits(fit: QuantileFit, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -93,6 +93,14 @@ class Objective:
         return pinball + penalty * (w * overlap).sum() / total
 
 
+@kernel
+def _memory(params):
+    """The optimiser's state at the start; its shape does not depend on the rate."""
+    import optax
+
+    return optax.chain(optax.clip_by_global_norm(5.0), optax.amsgrad(1.0)).init(params)
+
+
 @partial(kernel, static=("objective", "batch"))
 def _epochs(params, memory, data, train, held, tau, margin, penalty, rate, seed, number, *, objective, batch):
     """A few epochs; parameters, optimiser state and the held-out loss."""
@@ -101,7 +109,6 @@ def _epochs(params, memory, data, train, held, tau, margin, penalty, rate, seed,
     import optax
 
     optimiser = optax.chain(optax.clip_by_global_norm(5.0), optax.amsgrad(rate))
-    memory = optimiser.init(params) if memory is None else memory
     X, Z, y = data
     steps = X.shape[0] // batch
 
@@ -160,7 +167,7 @@ def train(
     padded = [pad_axis(np.asarray(a, float), size) for a in (X, Z, y, w * ~held, w * held)]
     margin = np.zeros((len(tau), len(tau))) if margin is None else margin
     batch = int(min(64, max(16, 2 ** int(np.log2(max(n, 16) / 8)))))
-    memory, best, best_value, waited = None, params, np.inf, 0
+    memory, best, best_value, waited = _memory(params), params, np.inf, 0
     for number in range(-(-most_epochs // _EPOCHS_A_CALL)):
         data, tr, va = tuple(padded[:3]), padded[3], padded[4]
         params, memory, value = _epochs(

@@ -72,7 +72,9 @@ class Stack(Result):
         out = np.full(len(X), np.nan)
         if rows.ok.any():
             out[rows.ok] = sum(
-                w * self.fitted[name](X[rows.ok]) for name, w in zip(self.models, self.model_weights, strict=True) if w != 0
+                w * self.fitted[name](X[rows.ok])
+                for name, w in zip(self.models, self.model_weights, strict=True)
+                if w != 0
             )
         return to_caller(pd.DataFrame({"fit": out}), rows.kind)
 
@@ -86,9 +88,15 @@ class Stack(Result):
 
     def summary(self) -> Table:
         rows = [(n, w, float(np.sqrt(r))) for n, w, r in zip(self.models, self.model_weights, self.risk, strict=True)]
-        rows += [("average", None, float(np.sqrt(self.average_risk))), ("ensemble", None, float(np.sqrt(self.ensemble_risk)))]
+        rows += [
+            ("average", None, float(np.sqrt(self.average_risk))),
+            ("ensemble", None, float(np.sqrt(self.ensemble_risk))),
+        ]
         facts = (("Formula", self.formula), ("Rows", str(self.nobs)))
-        notes = ("Errors are cross-validated; the ensemble's own is optimistic by the choice of weights.", f"Method: {CITATION}.")
+        notes = (
+            "Errors are cross-validated; the ensemble's own is optimistic by the choice of weights.",
+            f"Method: {CITATION}.",
+        )
         return Table.of(("model", "weight", "RMSE"), rows, title="Stacked regressions", facts=facts, notes=notes)
 
     @property

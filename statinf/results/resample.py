@@ -11,7 +11,7 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
-from statinf.inference.sandwich import Covariance, covariance
+from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.results.fit import Fit
 
 F = TypeVar("F", bound=Fit)
@@ -79,7 +79,10 @@ def bootstrap(
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
     if kind in ("multiplier", "wild"):
-        influence = fit.moments().influence if kind == "multiplier" else fit.wild_influence()
+        if kind == "multiplier":
+            influence, codes = _with_outside(fit.moments(), codes)
+        else:
+            influence = fit.wild_influence()
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
@@ -94,6 +97,16 @@ def bootstrap(
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
     cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)
+
+
+def _with_outside(moments: Moments, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Influence values with those of rows that only helped to estimate the weights: each is a unit of its own."""
+    if moments.outside is None:
+        return moments.influence, codes
+    outside = moments.outside @ moments.bread.T
+    if codes is not None:
+        codes = np.concatenate([codes, int(codes.max()) + 1 + np.arange(len(outside))])
+    return np.concatenate([moments.influence, outside]), codes
 
 
 def _clusters(fit: Fit, cluster: Any) -> np.ndarray | None:

@@ -100,7 +100,10 @@ def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple
             )
         null = np.linalg.svd(matrix)[2][-1]
         partners = [name for name, part in zip(np.array(names)[moved], np.abs(null), strict=True) if part > 1e-3]
-        raise NotIdentifiedError(f"the columns {', '.join(partners)} are collinear: leave one of them out.")
+        raise NotIdentifiedError(
+            f"the columns {', '.join(partners)} are collinear over the {n} averaged rows: leave one of them out, or put the "
+            "rows in random order if they are sorted."
+        )
     return values
 
 

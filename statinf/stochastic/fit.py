@@ -337,6 +337,22 @@ class StochasticFit(Fit):
         """Replicas run along with the rows: ask for them at the fit."""
         raise NotIdentifiedError("replicas run along with the stream: fit with replicas=, and see fit.replicates.")
 
+    def test(self, hypothesis: Any, values: Any = None) -> Any:
+        """Wald test of linear restrictions; see `Fit.test`."""
+        self._need_variance("Wald tests")
+        return super().test(hypothesis, values)
+
+    def transform(self, function: Any, names: Any = None) -> Fit:
+        """Smooth functions of the coefficients by the delta method; see `Fit.transform`."""
+        self._need_variance("the delta method")
+        return super().transform(function, names)
+
+    def _need_variance(self, what: str) -> None:
+        if self.inference == "random-scaling":
+            raise NotIdentifiedError(
+                f"random scaling studentises, its matrix is no variance: for {what} use fit.with_vcov('plugin')."
+            )
+
     def moments(self) -> Any:
         raise NotIdentifiedError(
             f"'{self.method}' keeps no rows, so it has no influence values; it offers {self.offers}."

@@ -110,9 +110,22 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
 
 def _from_dataset(data: Any, wanted: Wanted) -> Source:
     columns = wanted(list(data.schema.names))
-    # Little read-ahead: the scanner's default holds sixteen batches of each of four files.
+    if type(getattr(data, "format", None)).__name__ == "ParquetFileFormat":
+        return Source(_row_groups(data, columns), data.count_rows())
     batches = data.scanner(columns=columns, batch_size=BLOCK_ROWS, batch_readahead=2, fragment_readahead=1).to_batches()
     return Source(_tables(batches), data.count_rows())
+
+
+def _row_groups(data: Any, columns: list[str]) -> Iterator[Any]:
+    # A scanner reads ahead as fast as it can and holds the whole file if the rows are used more slowly than that.
+    from pyarrow.dataset import ParquetFragmentScanOptions
+
+    options = ParquetFragmentScanOptions(pre_buffer=False)
+    for fragment in data.get_fragments():
+        for group in fragment.split_by_row_group(schema=data.schema):
+            table = group.to_table(schema=data.schema, columns=columns, fragment_scan_options=options)
+            for start in range(0, table.num_rows, BLOCK_ROWS):
+                yield table.slice(start, BLOCK_ROWS)
 
 
 def _tables(batches: Iterable[Any]) -> Iterator[Any]:
@@ -230,42 +243,44 @@ def begin(
     **options
         Of `statinf.formula.design`.
     """
-    if source.whole is not None:
+    if source.whole is not None and not levels:
         made = design(formula, source.whole, **options)
-        if not levels:
-            return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
-        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), made.n
+        return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
+    if source.whole is not None:
+        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), source.whole.n
     else:
         first, read, ended = head(source.frames, FIRST_ROWS)
-        made = design(formula, first, **options)
         frames = chain(read, source.frames)
         length = expected if source.rows is None else source.rows
         if ended and source.rows is None:
-            length = made.n
-    recipe = made.recipe if not levels else _with_levels(formula, first, made, levels, options)
-    return Opening(made, recipe, frames, length, False, first)
+            length = len(first)
+    made = design(formula, first, **options) if not levels else _with_levels(formula, first, levels, options)
+    return Opening(made, made.recipe, frames, length, False, first)
 
 
-def _with_levels(
-    formula: str, first: Any, made: Design, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]
-) -> Recipe:
-    """The recipe with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
+def _with_levels(formula: str, first: Any, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]) -> Design:
+    """The design with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
     import pandas as pd
 
     frame = as_frame(first)
     parts = [first]
+    complete = first.dropna()
+    line = (complete if len(complete) else first).iloc[[0]]
     for name, values in levels.items():
         frame.require(name)
         present = set(frame.categories(name).levels)
         unknown = sorted(present - set(values), key=str)
         if unknown:
             raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
-        line = first.iloc[[int(made.rows[0])]]
         parts += [line.assign(**{name: value}) for value in values if value not in present]
     longer = pd.concat([p.astype(dict.fromkeys(levels, object)) for p in parts], ignore_index=True)
     for name, values in levels.items():
         longer[name] = pd.Categorical(longer[name], categories=list(values))
-    options = {k: v for k, v in options.items() if k != "weights"}
-    extended = design(formula, longer, **options).recipe
-    learnt = {k: (v if v.coding is not None else made.recipe.learnt.get(k, v)) for k, v in extended.learnt.items()}
-    return replace(extended, learnt=learnt)
+    extended = design(formula, longer, **options)
+    try:
+        plain = design(formula, first, **options).recipe
+    except DataError:  # such as a single level so far
+        return extended
+    recipe = extended.recipe
+    learnt = {k: (v if v.coding is not None else plain.learnt.get(k, v)) for k, v in recipe.learnt.items()}
+    return replace(extended, recipe=replace(recipe, learnt=learnt))

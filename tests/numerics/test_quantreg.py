@@ -138,6 +138,18 @@ def test_exact_fits_and_constants(n):
     np.testing.assert_allclose(fit_quantiles(X, np.full(n, 4.0), 0.2)[0], [4, 0, 0], atol=1e-10)
 
 
+def test_repeated_rows_of_nearly_collinear_columns():
+    """Repeated measurements of a smooth spectrum: exact ties and a condition number of about 1e4."""
+    rng = np.random.default_rng(8)
+    grid = np.linspace(0, 1, 10)
+    curves = rng.standard_normal((60, 4)) @ np.stack([grid**k for k in range(4)]) + 1e-3 * rng.standard_normal((60, 10))
+    X = np.c_[np.ones(60), curves][np.r_[np.arange(60), np.arange(40), np.arange(40)]]
+    y = np.round(X[:, 1:4].sum(axis=1), 1)
+    taus = np.arange(1, 20) / 20
+    for tau, coef in zip(taus, fit_quantiles(X, y, taus), strict=True):
+        assert loss(X, y, coef, tau) <= loss(X, y, programme(X, y, tau, np.ones(140)), tau) * (1 + 1e-8)
+
+
 def test_intercept_is_a_sample_quantile():
     y = np.random.default_rng(7).standard_normal(1001)
     taus = np.array([0.1, 0.25, 0.5, 0.9])

@@ -95,6 +95,17 @@ def test_trained_constant_weights_come_near_the_exact_ones():
     assert exact <= pinball(y, made(X, Z), TAU).mean() < 1.01 * exact
 
 
+def test_a_second_fit_of_similar_size_compiles_nothing():
+    from statinf.quantile import networks
+
+    X, y, Z = predictions(200)
+    common = {"resolution": "coarse", "local": True}
+    fit_aggregator(X, Z, y, np.ones(200), TAU, **common)
+    before = networks._epochs.traces, networks._memory.traces
+    fit_aggregator(X[:190], Z[:190], y[:190], np.ones(190), TAU, penalty=0.5, seed=3, **common)
+    assert (networks._epochs.traces, networks._memory.traces) == before
+
+
 def test_margins_are_a_share_of_residual_quantiles():
     _, y, Z = predictions()
     delta = margins(Z, y, TAU, "adapt")
@@ -133,7 +144,13 @@ def test_forest_weights_are_those_of_its_leaves():
 def test_output_is_monotone_and_of_the_callers_kind(noncrossing):
     data = pl.from_pandas(frame())
     fit = si.quantile_ensemble(
-        "y ~ a + b + C(g)", data, models=["rq", "forest"], tau=TAU, local=False, resolution="fine", noncrossing=noncrossing
+        "y ~ a + b + C(g)",
+        data,
+        models=["rq", "forest"],
+        tau=TAU,
+        local=False,
+        resolution="fine",
+        noncrossing=noncrossing,
     )
     predicted = fit.predict(data)
     assert isinstance(predicted, pl.DataFrame) and predicted.columns == ["q0.1", "q0.3", "q0.5", "q0.7", "q0.9"]
@@ -157,7 +174,9 @@ def test_one_model_one_level_and_whole_objects():
     alone = si.quantile_ensemble("y ~ a", data, models=["rq"], tau=[0.5], local=False, resolution="medium")
     direct = si.rq("y ~ a", data).predict(data)
     np.testing.assert_allclose(alone.predict(data)["q0.5"], direct["q0.5"], atol=1e-8)
-    mixed = si.quantile_ensemble("y ~ a", data, models={"c": Spread(), "rq": "rq"}, tau=TAU, local=False, resolution="coarse")
+    mixed = si.quantile_ensemble(
+        "y ~ a", data, models={"c": Spread(), "rq": "rq"}, tau=TAU, local=False, resolution="coarse"
+    )
     assert mixed.models == ("c", "rq") and mixed.weights(data.head(2)).shape == (2, 2)
 
 
@@ -181,7 +200,14 @@ def test_calibrated_coverage(calibrate):
     for r in range(count):
         data, new = frame(160, 1000 + r), frame(fresh, 5000 + r)
         fit = si.quantile_ensemble(
-            "y ~ b", data, models=["rq"], tau=[0.1, 0.5, 0.9], local=False, resolution="coarse", calibrate=calibrate, seed=r
+            "y ~ b",
+            data,
+            models=["rq"],
+            tau=[0.1, 0.5, 0.9],
+            local=False,
+            resolution="coarse",
+            calibrate=calibrate,
+            seed=r,
         )
         q = fit.predict(new).to_numpy()
         covered.append(((new.y >= q[:, 0]) & (new.y <= q[:, 2])).mean())
@@ -195,7 +221,13 @@ def test_calibrated_coverage(calibrate):
 def test_calibrated_intervals_are_nested_and_infinite_without_enough_rows():
     data = frame(60)
     fit = si.quantile_ensemble(
-        "y ~ a", data, models=["rq"], tau=[0.02, 0.25, 0.5, 0.75, 0.98], local=False, resolution="coarse", calibrate="cqr"
+        "y ~ a",
+        data,
+        models=["rq"],
+        tau=[0.02, 0.25, 0.5, 0.75, 0.98],
+        local=False,
+        resolution="coarse",
+        calibrate="cqr",
     )
     q = fit.predict(data).to_numpy()
     assert (np.diff(q, axis=1) >= 0).all()

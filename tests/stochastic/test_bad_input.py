@@ -4,6 +4,9 @@ import pytest
 
 import statinf as si
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 RNG = np.random.default_rng(0)
 DATA = pd.DataFrame({"y": RNG.normal(size=600), "x": RNG.normal(size=600), "z": RNG.normal(size=600), "word": "a"})
 DATA["twin"] = 2 * DATA["x"]

@@ -6,6 +6,9 @@ import pytest
 
 import statinf as si
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 
 def band(nominal, draws, width=3.5):
     return width * np.sqrt(nominal * (1 - nominal) / draws)

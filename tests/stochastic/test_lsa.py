@@ -9,6 +9,9 @@ import statsmodels.formula.api as smf
 import statinf as si
 from statinf.numerics.multipliers import multipliers
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 N = 12_000
 
 
@@ -165,6 +168,14 @@ def test_every_inference_in_one_pass(frame):
     assert fit.pvalues["x2"] < 0.05 or abs(t) < 6.747
 
 
+def test_random_scaling_is_not_taken_for_a_variance(frame):
+    fit = si.lsa("y ~ x2", frame[:3000], replicas=128, inference=("random-scaling", "multiplier"))
+    for ask in (lambda: fit.test("x2 = 0"), lambda: fit.transform(lambda b: {"twice": 2 * b["x2"]}), fit.region):
+        with pytest.raises(si.NotIdentifiedError, match="plugin"):
+            ask()
+    assert "chi2(1)" in str(fit.with_vcov("multiplier").test("x2 = 0"))
+
+
 def test_deterministic_rows_give_zero_width_and_no_nan():
     x = np.tile([0.0, 1.0, 2.0], 400)
     fit = si.lsa("y ~ x", {"x": x, "y": 1 + 2 * x}, replicas=128, inference=("multiplier", "plugin", "random-scaling"))
@@ -178,6 +189,7 @@ def test_one_column_one_averaged_row_and_constant_weights(frame):
     assert fit.averaged == 1 and np.isfinite(fit.theta).all()
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_to_arviz_holds_the_replicas(frame):
     fit = si.lsa("y ~ x2", frame[:3000], replicas=128)
     assert fit.to_arviz() is not None

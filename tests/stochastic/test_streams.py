@@ -6,6 +6,9 @@ import pytest
 
 import statinf as si
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 N = 9000
 FORMULA = "y ~ x1 + log(x2) + g"
 

@@ -5,6 +5,9 @@ import pytest
 import statinf as si
 from statinf.datasets.dgp.garnet import garnet
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 FORMULA = "reward ~ 0 + C(state)"
 
 

@@ -7,6 +7,9 @@ from statinf.numerics.multipliers import MAMMEN_HIGH
 from statinf.stochastic.state import Settings
 from statinf.stochastic.tuning import burn_in_rows, inverse_gram, start_share, step_rule
 
+# Short runs are meant here; what warns, and when, is tested in test_bad_input.
+pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
+
 
 def test_the_step_rule_for_garnet():
     # One-hot features: the 95 % quantile of |g'f| is 1, so k0 = 128 and c0 = 128^(1/2) / W_max at 12,800 rows.

@@ -1,0 +1,120 @@
+"""Doubly robust average effects: augmented inverse probability weighting, with or without cross-fitting.
+
+Robins, Rotnitzky and Zhao (1994); the interactive model of Chernozhukov et al. (2018, arXiv 1608.00060).
+Estimands: E[Y(1) - Y(0)] over all rows (ATE), the treated (ATT) or the controls (ATC), for a binary
+treatment that is as good as random given the covariates, with overlap. The score is unbiased if either the
+outcome or the treatment model is right, and its standard error ignores nuisances whose errors multiply to
+less than n^(-1/2).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.effects.estimate import Estimate, Score, solve_scores
+from statinf.effects.options import Options
+from statinf.effects.rows import EffectRows, clipped
+from statinf.errors import one_of
+from statinf.learners.nuisance import Nuisance, cross_predict
+
+CITATION = "doubly robust scores (Robins, Rotnitzky and Zhao 1994; Chernozhukov et al. 2018)"
+ESTIMANDS = ("ATE", "ATT", "ATC")
+
+
+def nuisances(rows: EffectRows, options: Options, arms: tuple[int, ...] = (0, 1)) -> list[dict[str, np.ndarray]]:
+    """Outcome by arm and propensity of every split, the propensity clipped; each dict has "clipped" too."""
+    wanted = [
+        Nuisance(f"outcome{arm}", rows.y, options.outcome, rows=rows.treated if arm else ~rows.treated) for arm in arms
+    ]
+    if options.known is None:
+        wanted.append(Nuisance("propensity", rows.d, options.treatment, probability=True))
+    made = cross_predict(rows.x, wanted, options.folds, rows.w, seed=options.seed, progress=options.progress)
+    limit = 0.0 if options.known is not None else options.clip
+    out = []
+    for predictions in made:
+        raw = options.known if options.known is not None else predictions["propensity"]
+        e, count = clipped(raw, rows.design.rows, limit, rows.w, estimand=options.estimand)
+        out.append({**predictions, "propensity": e, "clipped": np.array(float(count))})
+    return out
+
+
+def scores(
+    y: np.ndarray,
+    d: np.ndarray,
+    e: np.ndarray,
+    mu0: np.ndarray | None,
+    mu1: np.ndarray | None,
+    estimand: str,
+    w: np.ndarray,
+    *,
+    normalize: bool = False,
+) -> Score:
+    """Doubly robust score of an estimand.
+
+    Parameters
+    ----------
+    y, d, e : ndarray, shape (n,)
+        Outcome, treatment (0 or 1) and propensity.
+    mu0, mu1 : ndarray, shape (n,), or None
+        Outcome models; the ATT needs `mu0` only, the ATC `mu1` only.
+    estimand : {"ATE", "ATT", "ATC"}
+    w : ndarray, shape (n,)
+        Row weights, for `normalize` alone.
+    normalize : bool
+        Divide inverse propensities by their mean within the arm.
+    """
+    if estimand == "ATE":
+        assert mu0 is not None and mu1 is not None
+        up, down = d / e, (1.0 - d) / (1.0 - e)
+        if normalize:
+            up, down = up / np.average(up, weights=w), down / np.average(down, weights=w)
+        return Score(np.ones(len(y)), mu1 - mu0 + up * (y - mu1) - down * (y - mu0))
+    if estimand == "ATT":
+        assert mu0 is not None
+        odds = (1.0 - d) * e / (1.0 - e)
+        if normalize:
+            odds = odds * (w @ d) / (w @ odds)
+        return Score(d, d * (y - mu0) - odds * (y - mu0))
+    assert mu1 is not None
+    odds = d * (1.0 - e) / e
+    if normalize:
+        odds = odds * (w @ (1.0 - d)) / (w @ odds)
+    return Score(1.0 - d, odds * (y - mu1) - (1.0 - d) * (y - mu1))
+
+
+def estimate(rows: EffectRows, options: Options) -> Estimate:
+    """Average effects from doubly robust scores."""
+    one_of("estimand", options.estimand, ESTIMANDS)
+    arms = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}[options.estimand]
+    made = nuisances(rows, options, arms)
+    every = [
+        scores(
+            rows.y,
+            rows.d,
+            p["propensity"],
+            p.get("outcome0"),
+            p.get("outcome1"),
+            options.estimand,
+            rows.w,
+            normalize=options.normalize,
+        )
+        for p in made
+    ]
+    theta, thetas, moments = solve_scores(rows, every)
+    clipped_rows = max(int(p["clipped"]) for p in made)
+    sensitivity = None
+    if len(theta) == 1 and options.estimand == "ATE":
+        sensitivity = [_sensitivity(rows, p) for p in made]
+    e = made[0]["propensity"]
+    notes = {"Propensities": f"{e.min():.3f} to {e.max():.3f}", "Clipped rows": clipped_rows}
+    nuisance = {k: v for k, v in made[0].items() if k != "clipped"}
+    return Estimate(theta, thetas, moments, nuisance=nuisance, notes=notes, sensitivity=sensitivity)
+
+
+def _sensitivity(rows: EffectRows, p: dict[str, np.ndarray]) -> tuple[float, float, np.ndarray, np.ndarray]:
+    e, d = p["propensity"], rows.d
+    residual = (rows.y - np.where(rows.treated, p["outcome1"], p["outcome0"])) ** 2
+    representer = d / e - (1.0 - d) / (1.0 - e)
+    second = 2.0 * (1.0 / e + 1.0 / (1.0 - e)) - representer**2
+    sigma2, nu2 = float(np.average(residual, weights=rows.w)), float(np.average(second, weights=rows.w))
+    return sigma2, nu2, residual - sigma2, second - nu2

@@ -1,0 +1,164 @@
+"""Sensitivity of an effect to an omitted confounder.
+
+Bounds of Chernozhukov, Cinelli, Newey, Sharma and Syrgkanis (2022, arXiv 2112.13398) for effects with a Riesz
+representer; robustness values of Cinelli and Hazlett (2020) for regressions; E-values of VanderWeele and
+Ding (2017).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri
+
+from statinf.effects.estimate import Estimate
+from statinf.errors import OptionError, check_level
+
+
+@dataclass(frozen=True)
+class OmittedVariableBounds:
+    """What an omitted confounder of given strength could do to an effect.
+
+    Attributes
+    ----------
+    theta, lower, upper : float
+        The effect and its bounds.
+    lower_se, upper_se : float
+    level : float
+        One-sided, for `conf_low` and `conf_high`.
+    rho, null : float
+    scale : float
+        sqrt(sigma2 nu2): bias at unit strength.
+    robustness_value : float
+        Common strength cf_y = cf_d at which a bound reaches `null`.
+    robustness_value_ci : float
+        Common strength at which the confidence limit does; 0 if it already does without a confounder.
+    """
+
+    theta: float
+    lower: float
+    upper: float
+    lower_se: float
+    upper_se: float
+    level: float
+    rho: float
+    null: float
+    scale: float
+    robustness_value: float
+    robustness_value_ci: float
+
+    @property
+    def conf_low(self) -> float:
+        """Lower confidence limit of the lower bound."""
+        return self.lower - float(ndtri(self.level)) * self.lower_se
+
+    @property
+    def conf_high(self) -> float:
+        """Upper confidence limit of the upper bound."""
+        return self.upper + float(ndtri(self.level)) * self.upper_se
+
+    @cached_property
+    def p_value(self) -> float:
+        """One-sided p-value of the bound nearer to `null`."""
+        low = self.theta > self.null
+        distance = (self.lower - self.null) / self.lower_se if low else (self.null - self.upper) / self.upper_se
+        return float(ndtr(-distance))
+
+    def strength_at(self, cf_y: np.ndarray, cf_d: np.ndarray) -> np.ndarray:
+        """The bound nearer to `null` at other strengths."""
+        size = np.asarray(strength(cf_y, cf_d, self.rho)) * self.scale
+        return self.theta - size if self.theta > self.null else self.theta + size
+
+    def __str__(self) -> str:
+        return (
+            f"bounds [{self.lower:.6g}, {self.upper:.6g}] around {self.theta:.6g}; one-sided {100 * self.level:g}% limits "
+            f"[{self.conf_low:.6g}, {self.conf_high:.6g}]; robustness value {100 * self.robustness_value:.2f}%, "
+            f"with confidence {100 * self.robustness_value_ci:.2f}%"
+        )
+
+
+def strength(cf_y: np.ndarray | float, cf_d: np.ndarray | float, rho: float) -> np.ndarray | float:
+    """|rho| sqrt(cf_y cf_d / (1 - cf_d))."""
+    return abs(rho) * np.sqrt(cf_y * cf_d / (1.0 - cf_d))
+
+
+def robustness(f: float) -> float:
+    """Common strength r with r / sqrt(1 - r) = f."""
+    return 0.5 * (np.sqrt(f**4 + 4.0 * f**2) - f**2)
+
+
+def from_splits(
+    made: Estimate, w: np.ndarray, cf_y: float, cf_d: float, rho: float, null: float, level: float
+) -> OmittedVariableBounds:
+    """Bounds of every split, put together by medians as estimates are."""
+    check_level(level)
+    for name, value in (("cf_y", cf_y), ("cf_d", cf_d)):
+        if not 0.0 <= value < 1.0:
+            raise OptionError(f"{name}={value!r} is a share of variation, at least 0 and below 1.")
+    if not -1.0 <= rho <= 1.0 or rho == 0.0:
+        raise OptionError(f"rho={rho!r} is a correlation between -1 and 1, not 0.")
+    every = [
+        _one(t[0], m.influence[:, 0], s, w, cf_y, cf_d, rho, null, level)
+        for t, m, s in zip(made.thetas, made.moments, made.sensitivity, strict=True)
+    ]
+    if len(every) == 1:
+        return every[0]
+    median = {f: float(np.median([getattr(b, f) for b in every])) for f in ("theta", "lower", "upper", "scale")}
+    for side in ("lower", "upper"):
+        spread = [getattr(b, f"{side}_se") ** 2 + (getattr(b, side) - median[side]) ** 2 for b in every]
+        median[f"{side}_se"] = float(np.sqrt(np.median(spread)))
+    values = {f: float(np.median([getattr(b, f) for b in every])) for f in ("robustness_value", "robustness_value_ci")}
+    return OmittedVariableBounds(level=level, rho=rho, null=null, **median, **values)
+
+
+def _one(
+    theta: float,
+    influence: np.ndarray,
+    pieces: tuple[float, float, np.ndarray, np.ndarray],
+    w: np.ndarray,
+    cf_y: float,
+    cf_d: float,
+    rho: float,
+    null: float,
+    level: float,
+) -> OmittedVariableBounds:
+    sigma2, nu2, psi_sigma, psi_nu = pieces
+    scale = float(np.sqrt(sigma2 * nu2))
+    total = w.sum()
+    # Influence of a row on the scale itself: delta method on sigma2 nu2.
+    on_scale = w / total * (sigma2 * psi_nu + nu2 * psi_sigma) / (2.0 * scale)
+
+    def error(sign: float, size: float) -> float:
+        return float(np.sqrt(((influence + sign * size * on_scale) ** 2).sum()))
+
+    size = float(strength(cf_y, cf_d, rho))
+    sign = -1.0 if theta > null else 1.0
+    critical = float(ndtri(level))
+
+    def margin(r: float) -> float:
+        s = float(strength(r, r, rho))
+        return abs(theta - null) - s * scale - critical * error(sign, s)
+
+    with_ci = brentq(margin, 0.0, 1.0 - 1e-12, xtol=1e-14) if margin(0.0) > 0 else 0.0
+    return OmittedVariableBounds(
+        theta=float(theta),
+        lower=float(theta - size * scale),
+        upper=float(theta + size * scale),
+        lower_se=error(-1.0, size),
+        upper_se=error(1.0, size),
+        level=level,
+        rho=rho,
+        null=null,
+        scale=scale,
+        robustness_value=float(robustness(abs(theta - null) / (abs(rho) * scale))),
+        robustness_value_ci=float(with_ci),
+    )
+
+
+def e_value(ratio: float) -> float:
+    """E-value of a risk ratio; 1 for no effect."""
+    r = max(ratio, 1.0 / ratio)
+    return float(r + np.sqrt(r * (r - 1.0)))

@@ -1,0 +1,261 @@
+"""Cross-fitting of several nuisance functions at once, over one or many random splits.
+
+Every method with nuisances describes them (what is predicted, on which rows it is learnt, by which learner)
+and gets their out-of-fold predictions back. Least squares and ridge for all outcomes, arms and folds come
+from sums by cell; logits from a full fit and a few passes; kernel ridge and all other learners fold by fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import map_threads, progress_bar
+from statinf.errors import DataError, OptionError
+from statinf.learners import base
+from statinf.learners.cells import cell_sums, fold_coefficients, predict_own_fold, standardise
+from statinf.learners.crossfit import fold_ids
+from statinf.learners.linear import LeastSquares, Ridge
+from statinf.learners.logit import Logit, fold_fits, full_fit, out_of_fold
+
+_MORE: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "logit": ("statinf.learners.logit", "Logit", ("probability",)),
+    "lasso": ("statinf.learners.lasso", "LassoPath", ("mean",)),
+    "ridge_path": ("statinf.learners.ridge_path", "RidgePath", ("mean",)),
+    "spline": ("statinf.learners.spline", "SplineRidge", ("mean",)),
+    "random_features": ("statinf.learners.random_features", "RandomFeatureRidge", ("mean",)),
+}
+
+_PARALLEL_FROM = 20_000
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A known value for every row, such as the treatment share of a randomised trial."""
+
+    value: float
+
+    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Constant:
+        """Nothing to learn."""
+        return self
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """The value, once a row (n,)."""
+        return np.full(len(X), self.value)
+
+    predict_proba = predict
+
+
+def resolve(spec: Any, task: str) -> Any:
+    """Turn a name, a number or an object into a learner for a conditional mean or a probability.
+
+    Parameters
+    ----------
+    spec : str, float or object
+    task : {"mean", "probability"}
+        Names of mean learners also serve for probabilities (a linear probability model); they are clipped
+        by whoever divides by them.
+    """
+    if isinstance(spec, bool):
+        raise OptionError(f"{spec!r} is no learner; give a name, a number or an object with fit and predict.")
+    if isinstance(spec, int | float):
+        if task == "probability" and not 0.0 < spec < 1.0:
+            raise OptionError(f"a known propensity of {spec!r} is outside (0, 1).")
+        return Constant(float(spec))
+    if isinstance(spec, str):
+        if spec in _MORE and (task == "probability" or task in _MORE[spec][2]):
+            module, name, _ = _MORE[spec]
+            return getattr(import_module(module), name)()
+        if spec in _MORE or spec not in base.names("mean"):
+            own = [n for n, v in _MORE.items() if task == "probability" or task in v[2]]
+            choices = ", ".join(repr(n) for n in [*own, *base.names("mean")])
+            raise OptionError(
+                f"{spec!r} is not a learner for a {task}; choose one of {choices}, or hand over an estimator."
+            )
+        return base.resolve(spec, "mean")
+    return base.resolve(spec, task)
+
+
+@dataclass(frozen=True, eq=False)
+class Nuisance:
+    """A conditional mean or probability to be learnt.
+
+    Attributes
+    ----------
+    name : str
+    target : ndarray, shape (n,)
+    learner : Learner
+    rows : ndarray of bool, shape (n,), optional
+        Rows it is learnt on; all by default. It is predicted for every row.
+    probability : bool
+        Whether predictions must lie in [0, 1].
+    """
+
+    name: str
+    target: np.ndarray
+    learner: Any
+    rows: np.ndarray | None = None
+    probability: bool = False
+
+
+def splits(n: int, folds: Any, repeats: int, seed: int, strata: np.ndarray | None) -> np.ndarray:
+    """Fold numbers of every repetition, shape (repeats, n).
+
+    Raises
+    ------
+    OptionError
+        If the folds or the number of repetitions cannot be used; given labels allow one repetition only.
+    """
+    if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer) or repeats < 1:
+        raise OptionError(f"repeats={repeats!r} must be a whole number of at least 1.")
+    if np.ndim(folds) == 1 and repeats > 1:
+        raise OptionError("repeats splits the rows at random each time; give folds a number with it.")
+    return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata) for r in range(repeats)])
+
+
+def cross_predict(
+    X: np.ndarray,
+    nuisances: Sequence[Nuisance],
+    folds: np.ndarray | None,
+    w: np.ndarray | None = None,
+    *,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> list[dict[str, np.ndarray]]:
+    """Predictions of every nuisance for every row by fits that did not see it.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, p)
+    nuisances : sequence of Nuisance
+    folds : ndarray of int, shape (repeats, n), or None
+        None fits once on all rows and predicts the same rows.
+    w : ndarray, shape (n,), optional
+    seed : int
+    progress : bool, optional
+
+    Returns
+    -------
+    list of dict
+        One dict a repetition, from names to predictions (n,).
+
+    Raises
+    ------
+    DataError
+        If a fold leaves nothing to learn a nuisance on.
+    OptionError
+        If a probability learner gives values outside [0, 1].
+    """
+    n = len(X)
+    w = np.ones(n) if w is None else w
+    repeats = np.zeros((1, n), np.intp) if folds is None else folds
+    fast = [q for q in nuisances if isinstance(q.learner, Ridge | LeastSquares)]
+    logits = [q for q in nuisances if isinstance(q.learner, Logit)]
+    slow = [q for q in nuisances if q not in fast and q not in logits]
+    if folds is not None:
+        _check_folds(nuisances, folds, w)
+    shared = standardise(X, w) if fast or logits else None
+    starts = {}
+    for q in logits:
+        assert shared is not None
+        weight = w if q.rows is None else w * q.rows
+        starts[q.name] = (weight, full_fit(shared, q.target, weight, q.learner.penalty))
+    out = []
+    for number, split in enumerate(progress_bar(repeats, label="Splits", show=progress)):
+        made: dict[str, np.ndarray] = {}
+        if shared is not None:
+            made |= _linear(shared, fast, split, folds is None, w)
+            for q in logits:
+                weight, start = starts[q.name]
+                coef = (
+                    start[0][None]
+                    if folds is None
+                    else fold_fits(shared, q.target, weight, split, start, q.learner.penalty)
+                )
+                made[q.name] = out_of_fold(shared, coef, split)
+        made |= _one_by_one(X, slow, None if folds is None else split, w, seed + number)
+        out.append(made)
+    return out
+
+
+def _linear(
+    shared: Any, wanted: Sequence[Nuisance], split: np.ndarray, whole: bool, w: np.ndarray
+) -> dict[str, np.ndarray]:
+    if not wanted:
+        return {}
+    stratum, strata = _strata([q.rows for q in wanted if q.rows is not None], len(w))
+    folds = int(split.max()) + 1
+    targets = {id(q.target): q.target for q in wanted}
+    place = {key: i for i, key in enumerate(targets)}
+    sums = cell_sums(shared.z, np.column_stack(list(targets.values())), split * strata + stratum, folds * strata, w)
+    fits = []
+    for q in wanted:
+        chosen = (
+            tuple(range(strata)) if q.rows is None else tuple(np.flatnonzero(np.bincount(stratum[q.rows])).tolist())
+        )
+        fits.append((place[id(q.target)], chosen, shared.penalty(getattr(q.learner, "penalty", 0.0))))
+    coef = fold_coefficients(sums, 1 if whole else folds, strata, fits)
+    return dict(zip([q.name for q in wanted], predict_own_fold(shared.z, coef, split), strict=True))
+
+
+def _strata(masks: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, int]:
+    """Codes of the cells that masks form together, without sorting rows."""
+    code = np.zeros(n, np.intp)
+    for mask in {id(m): m for m in masks}.values():
+        code = 2 * code + mask
+        found = np.flatnonzero(np.bincount(code))
+        lookup = np.zeros(int(found[-1]) + 1, np.intp)
+        lookup[found] = np.arange(len(found))
+        code = lookup[code]
+    return code, int(code.max()) + 1
+
+
+def _one_by_one(
+    X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    jobs = [(q, k) for q in wanted for k in ([None] if split is None else range(int(split.max()) + 1))]
+
+    def job(item: tuple[Nuisance, int | None]) -> np.ndarray:
+        q, k = item
+        train = w > 0 if q.rows is None else q.rows & (w > 0)
+        here = slice(None) if k is None else split == k
+        if k is not None:
+            train = train & (split != k)
+        fitted = q.learner.fit(X[train], q.target[train], w[train], seed=seed)
+        ask = fitted.predict_proba if q.probability and hasattr(fitted, "predict_proba") else fitted.predict
+        return np.asarray(ask(X[here]), np.float64)
+
+    made = map_threads(job, jobs, parallel=len(X) * X.shape[1] > _PARALLEL_FROM)
+    out: dict[str, np.ndarray] = {q.name: np.empty(len(X)) for q in wanted}
+    for (q, k), values in zip(jobs, made, strict=True):
+        out[q.name][slice(None) if k is None else split == k] = values
+    for q in wanted:
+        _check_values(q, out[q.name])
+    return out
+
+
+def _check_values(q: Nuisance, values: np.ndarray) -> None:
+    if not np.isfinite(values).all():
+        raise DataError(
+            f"the learner of {q.name} predicted {int((~np.isfinite(values)).sum())} values that are not finite."
+        )
+    if q.probability and hasattr(q.learner, "estimator") and ((values < -1e-9) | (values > 1 + 1e-9)).any():
+        raise OptionError(
+            f"the learner of {q.name} predicted probabilities outside [0, 1]; give one with predict_proba."
+        )
+
+
+def _check_folds(nuisances: Sequence[Nuisance], folds: np.ndarray, w: np.ndarray) -> None:
+    for split in folds:
+        for k in range(int(split.max()) + 1):
+            for q in nuisances:
+                rows = (split != k) & (w > 0)
+                if q.rows is not None and not (rows & q.rows).any():
+                    raise DataError(
+                        f"fold {k} leaves no row to learn {q.name} on: an arm lies wholly inside it. Use fewer folds, or let "
+                        "folds be a number, which keeps the arms' shares in every fold."
+                    )

@@ -1,0 +1,45 @@
+"""What every density-ratio method hands back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+
+class Rule(Protocol):
+    """An estimated density ratio as a function."""
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        """Ratios target / source at rows x (n, p), shape (n,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated density ratio.
+
+    Attributes
+    ----------
+    rule : Rule
+    ratio : ndarray, shape (n,)
+        At the source rows.
+    settings : mapping
+        Tuning constants used, chosen ones included.
+    derivative : ndarray, shape (n, k), optional
+        Of the ratio at the source rows by the parameters behind it.
+    influence, other_influence : ndarray, shape (n, k) and (m, k), optional
+        Of the source and target rows on those parameters.
+    facts : mapping
+        Numbers for the summary.
+    """
+
+    rule: Any
+    ratio: np.ndarray
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    derivative: np.ndarray | None = None
+    influence: np.ndarray | None = None
+    other_influence: np.ndarray | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,311 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import statinf as si
+from effects.oracle import K401, NSW, expected, folds, nsw, value
+from statinf.effects.irm import scores
+
+ADJUSTED = f"re78 ~ treat | {NSW}"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return nsw()
+
+
+@pytest.fixture(scope="module")
+def k401():
+    return si.datasets.load("k401ksubs")
+
+
+def near(fit, dataset, estimator, rel=2e-9):
+    estimate, error = expected(dataset, estimator)
+    assert fit.theta[0] == pytest.approx(estimate, rel=rel)
+    if not np.isnan(error):
+        assert fit.std_errors.iloc[0] == pytest.approx(error, rel=rel)
+
+
+def test_difference_in_means(data):
+    fit = si.effect("re78 ~ treat", data, method="dim")
+    for kind, label in {"iid": "nonrobust", "HC0": "HC0", "HC1": "HC1", "HC2": "HC2", "HC3": "HC3"}.items():
+        near(fit.with_vcov(kind), "nsw", f"diff_in_means:{label}")
+    # estimatr's numbers are from data in text form, which agree to 1e-7.
+    assert fit.cov.df == pytest.approx(307.13249, abs=1e-5)
+    for kind, label in {"HC1": "stata", "HC2": "CR2"}.items():
+        near(fit.with_vcov({"cluster": "educ", "type": kind}), "nsw", f"R_lm_robust:clusters=educ:{label}", 1e-7)
+
+
+def test_regression_adjustment(data):
+    fit = si.effect(ADJUSTED, data, method="regression")
+    for kind in ("HC0", "HC2", "HC3"):
+        near(fit.with_vcov(kind), "nsw", f"lin2013:{kind}")
+    plain = si.effect(ADJUSTED, data, method="regression", interactions=False)
+    for kind, label in {"iid": "nonrobust", "HC0": "HC0", "HC1": "HC1", "HC2": "HC2", "HC3": "HC3"}.items():
+        near(plain.with_vcov(kind), "nsw", f"ols_adjusted:{label}")
+    # statsmodels counts the estimation of the covariates' mean.
+    population = si.effect(ADJUSTED, data, method="regression", target="population", vcov="HC0")
+    near(population, "nsw", "ate:ra", 1e-7)
+    assert "mean" in population.cov.label
+
+
+@pytest.mark.parametrize("dataset", ["nsw", "401ksubs"])
+def test_scores_without_folds(dataset, data, k401):
+    frame, formula = (data, ADJUSTED) if dataset == "nsw" else (k401, f"nettfa ~ e401k | {K401}")
+    near(si.effect(formula, frame), dataset, "aipw_ate:noxfit")
+    near(si.effect(formula, frame, estimand="ATT"), dataset, "aipw_att:noxfit")
+    assert si.effect(formula, frame, method="ipw").theta[0] == pytest.approx(
+        value(dataset, "ipw_hajek:noxfit"), rel=2e-9
+    )
+    assert si.effect(formula, frame, method="ipw", estimand="ATT").theta[0] == pytest.approx(
+        value(dataset, "att:ipw"), rel=1e-8
+    )
+    horvitz = si.effect(formula, frame, method="ipw", normalize=False)
+    assert horvitz.theta[0] == pytest.approx(value(dataset, "ipw_ht:noxfit"), rel=2e-9)
+
+
+def test_estimated_propensities_lower_the_standard_error(data):
+    fit = si.effect(ADJUSTED, data, method="ipw")
+    near(fit, "nsw", "ipw_hajek:noxfit:estimated_e", 1e-8)
+    known = si.effect(ADJUSTED, data, method="ipw", propensity=fit.estimate.nuisance["propensity"])
+    near(known, "nsw", "ipw_hajek:noxfit")
+    assert fit.std_errors["treat"] < known.std_errors["treat"]
+
+
+def test_weights_and_the_verb_agree(data):
+    # Inverse probability weights handed to a regression are the same stacked system.
+    w = si.balance(f"treat ~ {NSW}", data)
+    stacked = si.lm("re78 ~ treat", data, weights=w)
+    fit = si.effect(ADJUSTED, data, method="ipw")
+    assert stacked.params["treat"] == pytest.approx(fit.params["treat"], rel=1e-8)
+    assert stacked.std_errors["treat"] == pytest.approx(fit.std_errors["treat"], rel=1e-6)
+
+
+@pytest.mark.parametrize("dataset", ["nsw", "401ksubs"])
+def test_double_machine_learning_meets_doubleml(dataset, data, k401):
+    frame, formula = (data, ADJUSTED) if dataset == "nsw" else (k401, f"nettfa ~ e401k | {K401}")
+    split = folds(len(frame))
+    near(si.effect(formula, frame, method="irm", folds=split), dataset, "dml_irm:ATE")
+    near(si.effect(formula, frame, method="irm", folds=split, estimand="ATT"), dataset, "dml_irm:ATTE")
+    near(si.effect(formula, frame, method="irm", folds=split, normalize=True), dataset, "dml_irm:ATE:normalize_ipw")
+    near(si.effect(formula, frame, method="plr", folds=split), dataset, "dml_plr:partialling out")
+    near(si.effect(formula, frame, method="plr", folds=split, score="iv-type"), dataset, "dml_plr:IV-type")
+    linear = si.effect(formula, frame, method="plr", folds=split, treatment_model="least_squares")
+    near(linear, dataset, "dml_plr:partialling out:ols_m")
+
+
+def test_scikit_learn_gives_the_same_numbers(data):
+    from sklearn.linear_model import LinearRegression, LogisticRegression
+
+    own = si.effect(ADJUSTED, data, method="irm", folds=folds(445))
+    logit = LogisticRegression(C=np.inf, tol=1e-12, max_iter=5000, solver="newton-cholesky")
+    other = si.effect(
+        ADJUSTED, data, method="irm", folds=folds(445), outcome_model=LinearRegression(), treatment_model=logit
+    )
+    assert own.theta[0] == pytest.approx(other.theta[0], rel=1e-7)
+
+
+def test_local_effect_meets_doubleml(k401):
+    fit = si.iv(f"nettfa ~ p401k | {K401} | e401k", k401, method="late", folds=folds(len(k401)))
+    near(fit, "401ksubs", "dml_iivm:p401k<-e401k", 1e-8)
+    assert fit.terms == ("p401k",)
+
+
+def test_sensitivity_bounds(k401):
+    formula, split = f"nettfa ~ e401k | {K401}", folds(len(k401))
+    plr = si.effect(formula, k401, method="plr", folds=split, treatment_model="least_squares")
+    irm = si.effect(formula, k401, method="irm", folds=split)
+    for fit, name in ((plr, "dml_plr_sens"), (irm, "dml_irm_sens")):
+        found = fit.sensitivity(0.03, 0.03)
+        low, wrong_low = expected("401ksubs", f"{name}:theta_lower(cf=.03)")
+        high, wrong_high = expected("401ksubs", f"{name}:theta_upper")
+        assert (found.lower, found.upper) == pytest.approx((low, high), rel=1e-8)
+        # DoubleML 0.11.4 prints the standard errors of the two bounds the wrong way round.
+        assert (found.lower_se, found.upper_se) == pytest.approx((wrong_high, wrong_low), rel=1e-8)
+        assert found.robustness_value == pytest.approx(value("401ksubs", f"{name}:RV"), rel=1e-5)
+    assert plr.sensitivity().robustness_value == pytest.approx(value("401ksubs", "plr_sens:RV exact"), rel=1e-8)
+    # At the robustness values the bound, and its confidence limit, are zero.
+    at = plr.sensitivity(*[plr.sensitivity().robustness_value_ci] * 2)
+    assert at.conf_low == pytest.approx(0.0, abs=1e-9)
+    assert plr.sensitivity(*[at.robustness_value] * 2).lower == pytest.approx(0.0, abs=1e-9)
+
+
+def test_standard_errors_of_the_bounds_by_simulation():
+    # Which bound has the larger error: the draws' own spread decides between us and DoubleML.
+    lows, highs, errors = [], [], []
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal(400)
+        v = rng.standard_normal(400)
+        frame = pd.DataFrame({"y": v + 2 * x + v * (rng.exponential(1.0, 400) - 1.0), "d": v + 0.5 * x, "x": x})
+        found = si.effect("y ~ d | x", frame, method="plr", seed=seed).sensitivity(0.2, 0.2)
+        lows.append(found.lower)
+        highs.append(found.upper)
+        errors.append((found.lower_se, found.upper_se))
+    mean = np.mean(errors, axis=0)
+    spread = np.array([np.std(lows), np.std(highs)])
+    assert np.argmax(mean) == np.argmax(spread)
+    # Heavy tails: the standard deviation of 300 draws is itself good to about a tenth.
+    np.testing.assert_allclose(mean, spread, rtol=0.2)
+
+
+def test_groups(data):
+    fit = si.effect(ADJUSTED, data, by="nodegree")
+    assert fit.terms == ("treat[0]", "treat[1]")
+    split = si.effect(ADJUSTED, data, by="nodegree", folds=folds(445))
+    share = data["nodegree"].mean()
+    whole = si.effect(ADJUSTED, data, folds=folds(445))
+    assert split.theta @ [1 - share, share] == pytest.approx(whole.theta[0], rel=1e-10)
+    for level, estimate in zip((0, 1), fit.theta, strict=True):
+        assert estimate == pytest.approx(value("nsw", f"gate:nodegree={level}"), rel=1e-8)
+    for method in ("dim", "regression"):
+        formula = "re78 ~ treat" if method == "dim" else "re78 ~ treat | age + educ"
+        both = si.effect(formula, data, method=method, by="nodegree")
+        one = si.effect(formula, data[data["nodegree"] == 1], method=method)
+        assert both.theta[1] == pytest.approx(one.theta[0], rel=1e-10)
+        assert both.std_errors.iloc[1] == pytest.approx(one.std_errors.iloc[0], rel=1e-10)
+    assert both.test("treat[0] = treat[1]").df == 1
+
+
+def test_identities(data):
+    flip = data.assign(treat=1 - data["treat"])
+    for method in ("ipw", "aipw", "plr", "irm", "regression"):
+        a, b = (
+            si.effect(
+                ADJUSTED,
+                d,
+                method=method,
+                seed=1,
+                **({} if method in ("ipw", "aipw", "regression") else {"folds": folds(445)}),
+            )
+            for d in (data, flip)
+        )
+        assert a.theta[0] == pytest.approx(-b.theta[0], rel=1e-8)
+        assert a.std_errors.iloc[0] == pytest.approx(b.std_errors.iloc[0], rel=1e-8)
+    att, atc = si.effect(ADJUSTED, data, estimand="ATT"), si.effect(ADJUSTED, flip, estimand="ATC")
+    assert att.theta[0] == pytest.approx(-atc.theta[0], rel=1e-8)
+    same = si.effect(ADJUSTED, data, method="irm", propensity=0.4, outcome_model=0.0)
+    treated = data["treat"] == 1
+    direct = (data["re78"] * (treated / 0.4 - (~treated) / 0.6)).mean()
+    assert same.theta[0] == pytest.approx(direct, rel=1e-10)
+
+
+def test_row_weights_are_repeated_rows(data):
+    w = np.arange(445) % 3
+    repeated = data.loc[data.index.repeat(w)]
+    for method in ("dim", "regression", "ipw", "aipw"):
+        formula = "re78 ~ treat" if method == "dim" else ADJUSTED
+        a = si.effect(formula, data, method=method, weights=w.astype(float))
+        b = si.effect(formula, repeated, method=method)
+        assert a.theta[0] == pytest.approx(b.theta[0], rel=1e-7)
+
+
+def test_repeated_splits(data):
+    fit = si.effect(ADJUSTED, data, method="irm", repeats=7, seed=3)
+    errors = np.array([np.sqrt((m.influence**2).sum()) for m in fit.estimate.moments])
+    assert fit.theta[0] == np.median(fit.thetas)
+    assert fit.std_errors.iloc[0] == pytest.approx(
+        np.sqrt(np.median(errors**2 + (fit.thetas[:, 0] - fit.theta[0]) ** 2)), rel=1e-10
+    )
+    again = si.effect(ADJUSTED, data, method="irm", repeats=7, seed=3)
+    assert np.array_equal(again.thetas, fit.thetas)
+    assert fit.sensitivity().lower < fit.theta[0]
+    assert fit.with_vcov({"cluster": "educ"}).std_errors.iloc[0] > 0
+
+
+@pytest.mark.parametrize("method", ["dim", "regression", "ipw", "aipw", "plr", "irm"])
+def test_intervals_cover(method):
+    draws, hits = 200, 0
+    for seed in range(draws):
+        rng = np.random.default_rng(seed)
+        x = rng.standard_normal((300, 2))
+        chance = 0.5 if method == "dim" else 1 / (1 + np.exp(-0.5 * x[:, 0]))
+        d = (rng.random(300) < chance).astype(float)
+        slope = 0.0 if method == "plr" else 1.0
+        y = 1.0 * d + slope * d * x[:, 1] + x @ [1.0, 0.5] + rng.standard_normal(300) * (1 + 0.5 * d)
+        frame = pd.DataFrame({"y": y, "d": d, "a": x[:, 0], "b": x[:, 1]})
+        formula = "y ~ d" if method == "dim" else "y ~ d | a + b"
+        options = {"target": "population"} if method == "regression" else {}
+        low, high = si.effect(formula, frame, method=method, seed=seed, **options).conf_int().loc["d"]
+        hits += low <= 1.0 <= high
+    assert abs(hits / draws - 0.95) < 3.0 * np.sqrt(0.95 * 0.05 / draws)
+
+
+@pytest.mark.parametrize("kind", ["polars", "pyarrow"])
+def test_frames_missing_rows_and_saving(data, kind, tmp_path):
+    some = data.assign(age=data["age"].where(data.index % 9 > 0), job=np.where(data["married"] > 0, "yes", "no"))
+    formula = "re78 ~ treat | age + C(job)"
+    base = si.effect(formula, some, by="job")
+    other = (
+        __import__("polars").from_pandas(some) if kind == "polars" else __import__("pyarrow").Table.from_pandas(some)
+    )
+    fit = si.effect(formula, other, by="job")
+    np.testing.assert_allclose(fit.theta, base.theta, rtol=1e-12)
+    assert base.terms == ("treat[no]", "treat[yes]")
+    assert type(fit.tidy()).__module__.split(".")[0] == kind
+    saved = si.load(base.save(tmp_path / "fit"))
+    assert str(saved.summary()) == str(base.summary())
+    with pytest.raises(si.DataError, match="fit again"):
+        saved.sensitivity()
+    assert len(base.augment()) == len(some)
+
+
+def test_joint_and_bootstrap(data):
+    naive, robust = si.effect("re78 ~ treat", data, method="dim", vcov="HC0"), si.effect(ADJUSTED, data)
+    both = si.joint(naive, robust, names=["naive", "adjusted"])
+    assert both.test("naive: treat = adjusted: treat").p_value > 0.05
+    draws = robust.bootstrap(400, seed=1)
+    assert draws.std_errors.iloc[0] == pytest.approx(robust.std_errors.iloc[0], rel=0.15)
+
+
+def test_faults_are_named(data):
+    with pytest.raises(si.DataError, match="'treat' does not vary"):
+        si.effect(ADJUSTED, data[data["treat"] == 1])
+    with pytest.raises(si.DataError, match=r"'age' has .* values"):
+        si.effect("re78 ~ age | educ", data)
+    with pytest.raises(si.DataError, match="one treatment column is needed"):
+        si.effect("re78 ~ treat + age | educ", data)
+    with pytest.raises(si.OptionError, match="method='dim' compares means"):
+        si.effect(ADJUSTED, data, method="dim")
+    with pytest.raises(si.OptionError, match="adjusts for covariates"):
+        si.effect("re78 ~ treat", data)
+    with pytest.raises(si.DataError, match="fold 0 leaves no row to learn outcome1"):
+        si.effect(ADJUSTED, data, method="irm", folds=1 - data["treat"].to_numpy())
+    with pytest.raises(si.ConvergenceError, match="separate"):
+        si.effect("re78 ~ treat | twin", data.assign(twin=data["treat"] + 0.01 * data["age"]))
+    sure = np.where(data["treat"] == 1, 0.999, 0.001)
+    with pytest.raises(si.NotIdentifiedError, match="no overlap: 445 of 445 rows"):
+        si.effect(ADJUSTED, data, method="irm", treatment_model=_Fixed(sure), folds=folds(445))
+    with pytest.warns(match="weak overlap"):
+        si.effect(ADJUSTED, data, method="irm", clip=0.38)
+    from sklearn.linear_model import LinearRegression
+
+    with pytest.raises(si.OptionError, match="predict_proba"):
+        si.effect(ADJUSTED, data, method="irm", treatment_model=LinearRegression())
+    with pytest.raises(si.DataError, match="strictly between 0 and 1"):
+        si.effect(ADJUSTED, data, method="ipw", propensity="nodegree")
+    with pytest.raises(si.NotIdentifiedError, match="omitted-variable"):
+        si.effect(ADJUSTED, data, method="ipw").sensitivity()
+    with pytest.raises(si.OptionError, match="estimand"):
+        si.effect(ADJUSTED, data, estimand="ATX")
+    with pytest.raises(si.NotIdentifiedError, match="leverages"):
+        si.effect(ADJUSTED, data, vcov="HC3")
+
+
+class _Fixed:
+    def __init__(self, values):
+        self.values = values
+
+    def fit(self, X, y, w=None, *, seed=0):
+        return self
+
+    def predict(self, X):
+        return np.where(np.arange(len(X)) % 2, 0.9999, 0.0001)
+
+
+def test_scores_without_an_outcome_model_are_inverse_probability_weighting():
+    rng = np.random.default_rng(0)
+    y, d, e = rng.standard_normal(50), (rng.random(50) < 0.5).astype(float), np.full(50, 0.5)
+    zero = np.zeros(50)
+    found = scores(y, d, e, zero, zero, "ATE", np.ones(50))
+    np.testing.assert_allclose(found.b, 2 * d * y - 2 * (1 - d) * y)

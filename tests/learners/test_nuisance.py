@@ -1,0 +1,123 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Lasso, LogisticRegression
+from sklearn.linear_model import Ridge as SkRidge
+
+import statinf as si
+from statinf.learners.kernel_ridge import KernelRidge
+from statinf.learners.lasso import LassoPath
+from statinf.learners.linear import LeastSquares, Ridge
+from statinf.learners.logit import Logit
+from statinf.learners.nuisance import Constant, Nuisance, cross_predict, resolve, splits
+from statinf.learners.random_features import RandomFeatureRidge
+from statinf.learners.ridge_path import RidgePath
+from statinf.learners.spline import SplineRidge
+
+
+@pytest.fixture(scope="module")
+def rows():
+    rng = np.random.default_rng(1)
+    X = rng.standard_normal((400, 5)) * [1, 10, 0.1, 1, 1] + [0, 100, 0, 5, 0]
+    d = (rng.random(400) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
+    y = X[:, 0] + np.sin(X[:, 4]) + d + 0.3 * rng.standard_normal(400)
+    return X, d, y, rng.random(400) + 0.5
+
+
+@pytest.mark.parametrize("learner", [LeastSquares(), Ridge(3.0)])
+def test_all_folds_and_arms_from_sums_are_the_separate_fits(rows, learner):
+    X, d, y, w = rows
+    folds = splits(400, 4, 2, 0, d)
+    asked = [Nuisance("all", y, learner), Nuisance("one", y, learner, rows=d > 0), Nuisance("d", d, learner)]
+    for made, split in zip(cross_predict(X, asked, folds, w), folds, strict=True):
+        for q in asked:
+            for k in range(4):
+                train = (split != k) & (np.ones(400, bool) if q.rows is None else q.rows)
+                direct = learner.fit(X[train], q.target[train], w[train]).predict(X[split == k])
+                np.testing.assert_allclose(made[q.name][split == k], direct, rtol=1e-8, atol=1e-9)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 2.0])
+def test_logits_by_fold_are_the_separate_maxima(rows, penalty):
+    X, d, _, _ = rows
+    split = splits(400, 5, 1, 0, d)
+    made = cross_predict(X, [Nuisance("d", d, Logit(penalty), probability=True)], split)[0]["d"]
+    for k in range(5):
+        train, here = split[0] != k, split[0] == k
+        peer = LogisticRegression(
+            C=1 / penalty if penalty else np.inf, tol=1e-12, max_iter=10_000, solver="newton-cholesky"
+        )
+        np.testing.assert_allclose(made[here], peer.fit(X[train], d[train]).predict_proba(X[here])[:, 1], atol=1e-8)
+
+
+def test_a_strong_fold_falls_back_to_its_own_newton():
+    rng = np.random.default_rng(3)
+    X = rng.standard_normal((40, 3)) * 2
+    d = (rng.random(40) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
+    split = splits(40, 2, 1, 0, d)
+    made = cross_predict(X, [Nuisance("d", d, Logit(0.5), probability=True)], split)[0]["d"]
+    for k in (0, 1):
+        direct = Logit(0.5).fit(X[split[0] != k], d[split[0] != k]).predict(X[split[0] == k])
+        np.testing.assert_allclose(made[split[0] == k], direct, atol=1e-9)
+
+
+def test_separation_is_named(rows):
+    X, _, _, _ = rows
+    with pytest.raises(si.ConvergenceError, match="separate"):
+        Logit().fit(X, (X[:, 0] > 0).astype(float))
+
+
+def test_lasso_against_scikit_learn(rows):
+    X, _, y, w = rows
+    fitted = LassoPath().fit(X, y, w, seed=2)
+    scale = np.sqrt(np.average((X - np.average(X, axis=0, weights=w)) ** 2, axis=0, weights=w))
+    for k in (5, 30, 55):
+        peer = Lasso(alpha=fitted.penalties[k], tol=1e-12, max_iter=100_000).fit(X / scale, y, sample_weight=w)
+        np.testing.assert_allclose(fitted.path[k], peer.coef_ / scale, atol=1e-7)
+    one = LassoPath(penalty=float(fitted.penalties[30])).fit(X, y, w)
+    np.testing.assert_allclose(one.coefficients, fitted.path[30], atol=1e-8)
+    assert np.count_nonzero(LassoPath(rule="1se").fit(X, y, w).coefficients) <= np.count_nonzero(fitted.coefficients)
+    # Errors from sums are errors of predictions.
+    assert fitted.errors.min() == pytest.approx(np.average((y - fitted.predict(X)) ** 2, weights=w), rel=0.1)
+
+
+def test_ridge_path_is_ridge_at_its_best_penalty(rows):
+    X, _, y, _ = rows
+    scale = X.std(axis=0)
+    fitted = RidgePath((0.05,)).fit(X, y)
+    peer = SkRidge(alpha=0.05 * 400).fit(X / scale, y)
+    np.testing.assert_allclose(fitted.coefficients * scale, peer.coef_, rtol=1e-9)
+
+
+def test_splines_and_random_features_learn_a_curve():
+    rng = np.random.default_rng(0)
+    X = rng.uniform(-3, 3, (1500, 2))
+    y = np.sin(2 * X[:, 0]) + np.abs(X[:, 1]) + 0.2 * rng.standard_normal(1500)
+    new = rng.uniform(-2.8, 2.8, (500, 2))
+    truth = np.sin(2 * new[:, 0]) + np.abs(new[:, 1])
+    line = LeastSquares().fit(X, y).predict(new)
+    for learner in (SplineRidge(10), RandomFeatureRidge(200, bandwidth=0.7), RandomFeatureRidge(200, "nystrom", 0.7)):
+        error = np.mean((learner.fit(X, y).predict(new) - truth) ** 2)
+        assert error < 0.05 * np.mean((line - truth) ** 2)
+    # With every row a landmark Nyström is kernel ridge itself.
+    few = slice(0, 120)
+    ours = RandomFeatureRidge(120, "nystrom", 1.0, (1e-2,)).fit(X[few], y[few])
+    exact = KernelRidge(penalty=1.2, bandwidth=1.0).fit(X[few], y[few])
+    np.testing.assert_allclose(ours.predict(new), exact.predict(new), atol=1e-4)
+
+
+def test_names_numbers_and_faults():
+    assert resolve("logit", "probability") == Logit()
+    assert resolve(0.5, "probability") == Constant(0.5)
+    assert resolve("lasso", "mean") == LassoPath()
+    with pytest.raises(si.OptionError, match="not a learner for a mean"):
+        resolve("logit", "mean")
+    with pytest.raises(si.OptionError, match="outside"):
+        resolve(1.5, "probability")
+    with pytest.raises(si.OptionError, match="repeats"):
+        splits(10, np.arange(10) % 2, 2, 0, None)
+    with pytest.raises(si.DataError, match="fold 0 leaves no row"):
+        cross_predict(
+            np.zeros((4, 1)),
+            [Nuisance("a", np.ones(4), Ridge(), rows=np.array([1, 1, 0, 0], bool))],
+            np.array([[0, 0, 1, 1]]),
+        )
