@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from statinf.backend import map_threads, row_blocks
+from statinf.backend import accelerated, map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.families import Family
 from statinf.numerics.least_squares import TOLERANCE, independent_columns, triangular_factor
 
 _PARALLEL_FROM = 1 << 21
 _WELL_CONDITIONED = 1e-4
+_MOST_ON_DEVICE = 64
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ def fit_glm(
         problem = _Problem(columns[:, kept], y, w, offset, family)
         guess, _ = problem.first_guess()
     beta = guess if start is None else np.asarray(start, float)[kept]
+    if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
+        beta = _on_device(problem, beta)
     gram, score, deviance = problem.evaluate(beta)
     decrement = np.inf
     iteration = 0
@@ -113,6 +116,15 @@ def fit_glm(
     eta = problem.predictor(beta)
     constant = float(w @ family.saturated(y))
     return GlmSolution(coef, kept, problem.factor(gram, eta), deviance + constant, eta, iteration, decrement)
+
+
+def _on_device(problem: _Problem, start: np.ndarray) -> np.ndarray:
+    """Newton steps on the accelerator; the loop on the CPU then only confirms them. The start if they diverge."""
+    from statinf.numerics.irls_batch import refit_glm
+
+    options = {"offset": problem.offset, "start": start}
+    found = refit_glm(problem.x, problem.y, problem.family, problem.w[None], batch=1, **options)[0]
+    return found if np.isfinite(found).all() else start
 
 
 def _advance(

@@ -55,6 +55,7 @@ def refit_glm(
     start: np.ndarray,
     tolerance: float = 1e-8,
     max_iterations: int = 25,
+    batch: int = 64,
 ) -> np.ndarray:
     """Coefficients under each row of a weight matrix, from a common start.
 
@@ -71,6 +72,8 @@ def refit_glm(
     tolerance : float
         Largest step allowed at the end, in the information's norm.
     max_iterations : int
+    batch : int
+        Replicas are padded to a power of two of at least this many, so that the last chunk compiles nothing.
 
     Returns
     -------
@@ -78,7 +81,7 @@ def refit_glm(
         NaN for replicas that did not converge.
     """
     n, p = columns.shape
-    length, batch = bucket(n), max(64, 1 << (len(weights) - 1).bit_length())
+    length, batch = bucket(n), max(batch, 1 << (len(weights) - 1).bit_length())
     # Padding rows get the first row's values, so that every family's functions stay finite on them.
     padded = np.repeat(columns[:1], length, axis=0)
     padded[:n] = columns

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
 from statinf.formula.design import Design
 from statinf.formula.recipe import Recipe
+from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.hypotheses import WaldTest, linear_restrictions, wald
@@ -141,7 +142,9 @@ class Fit(Result):
 
         return pd.Series(two_sided_p(self.statistics, self.cov.df), index=list(self.terms), name="p_value")
 
-    def conf_int(self, level: float = 0.95, *, interval: str | None = None) -> pd.DataFrame:
+    def conf_int(
+        self, level: float = 0.95, *, interval: str | None = None, simultaneous: bool = False, seed: int = 0
+    ) -> pd.DataFrame:
         """Confidence limits.
 
         Parameters
@@ -151,6 +154,10 @@ class Fit(Result):
         interval : {"percentile", "basic", "studentized", "bca", "normal"}, optional
             Which bootstrap interval, after `bootstrap`; "percentile" by default. Without a bootstrap the
             limits are the estimate plus and minus a quantile times the standard error.
+        simultaneous : bool
+            Limits that hold for all coefficients at once (sup-t, from the joint normal distribution).
+        seed : int
+            Of the Monte Carlo draws behind simultaneous limits.
 
         Returns
         -------
@@ -159,7 +166,13 @@ class Fit(Result):
         """
         import pandas as pd
 
-        low, high = self._limits(level, interval)
+        if simultaneous:
+            if interval is not None:
+                raise OptionError("simultaneous=True makes limits from the covariance; leave interval= out.")
+            half = sup_t_critical(self.cov.matrix, level, seed=seed) * self._se()
+            low, high = self.theta - half, self.theta + half
+        else:
+            low, high = self._limits(level, interval)
         return pd.DataFrame({"conf_low": low, "conf_high": high}, index=list(self.terms))
 
     def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:

@@ -133,6 +133,19 @@ def test_a_batch_of_weights_equals_single_fits_and_traces_once():
     assert _kernel("binomial", "logit", 3).traces == 1
 
 
+def test_large_fits_go_to_the_accelerator_and_agree(monkeypatch):
+    x, y, w = simulate("poisson", "log", n=500)
+    plain = irls.fit_glm(x, y, family_of("poisson"), weights=w, offset=0.1 * x[:, 1])
+    calls = []
+    real = irls._on_device
+    monkeypatch.setattr(irls, "accelerated", lambda: True)
+    monkeypatch.setattr(irls, "_PARALLEL_FROM", 0)
+    monkeypatch.setattr(irls, "_on_device", lambda *a: calls.append(1) or real(*a))
+    moved = irls.fit_glm(x, y, family_of("poisson"), weights=w, offset=0.1 * x[:, 1])
+    assert calls and moved.iterations <= 2
+    np.testing.assert_allclose(moved.coef, plain.coef, rtol=1e-9)
+
+
 def test_links_invert_and_slopes_are_derivatives():
     eta = np.linspace(-3.0, 2.0, 41)
     for name, link in LINKS.items():

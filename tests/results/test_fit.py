@@ -190,6 +190,19 @@ def test_clusters_of_a_joint_fit(data):
     np.testing.assert_allclose(both.cov.matrix[:2, :2], fit.cov.matrix, rtol=1e-10)
 
 
+def test_simultaneous_limits_are_wider_and_hold_together(data):
+    fit = si.lm("mpg ~ wt + hp + qsec", data)
+    one, all_at_once = fit.conf_int(0.9), fit.conf_int(0.9, simultaneous=True)
+    assert ((all_at_once["conf_high"] - all_at_once["conf_low"]) > (one["conf_high"] - one["conf_low"])).all()
+    rng = np.random.default_rng(0)
+    draws = rng.multivariate_normal(np.zeros(4), fit.cov.matrix, size=4000)
+    half = (all_at_once["conf_high"] - fit.params).to_numpy()
+    share = (np.abs(draws) <= half).all(axis=1).mean()
+    assert abs(share - 0.9) < 4 * np.sqrt(0.9 * 0.1 / 4000)
+    with pytest.raises(si.OptionError, match="interval"):
+        fit.conf_int(interval="bca", simultaneous=True)
+
+
 def test_draws_go_to_arviz(data):
     import arviz as az
 
