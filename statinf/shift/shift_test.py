@@ -116,7 +116,7 @@ class ShiftTest(Result):
         cut = len(rows)
         if (c := self.columns) is not None:
             for j in np.argsort(c.p_value, kind="stable"):
-                numbers = (format_number(c.statistic[j]), format_p(c.p_value[j]), format_p(c.adjusted[j]))
+                numbers = (format_number(c.statistic[j]), format_p(float(c.p_value[j])), format_p(float(c.adjusted[j])))
                 rows.append((f"{c.names[j]} ({c.tests[j]})", *numbers, format_number(c.effect[j])))
         facts = (
             ("Formula", self.formula),
