@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from statinf.backend import accelerated, map_threads, row_blocks
+from statinf.backend import accelerated, cores, map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.families import Family
 from statinf.numerics.least_squares import TOLERANCE, independent_columns, triangular_factor
@@ -186,18 +186,25 @@ class _Problem:
     def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Fisher information, score and deviance, summed over blocks that stay in cache."""
 
-        def block(rows: slice) -> tuple[np.ndarray, np.ndarray, float]:
+        k = self.x.shape[1]
+
+        def block(rows: slice) -> tuple[np.ndarray, float]:
             x, w = self.x[rows], self.w[rows]
             eta = x @ beta
             if self.offset is not None:
                 eta += self.offset[rows]
             with np.errstate(all="ignore"):
                 slope, information, unit = self.family.terms(eta, self.y[rows])
-                half = x * np.sqrt(w * information)[:, None]
-            return half.T @ half, x.T @ (w * slope), float(w @ unit)
+                root = np.sqrt(w * information)
+                # Beside the scaled columns a working residual: their one cross-product holds information and score.
+                half = np.empty((len(x), k + 1), order="F")
+                np.multiply(x, root[:, None], out=half[:, :k])
+                np.divide(w * slope, root, out=half[:, k], where=root > 0)
+                half[root == 0, k] = 0.0
+            return half.T @ half, float(w @ unit)
 
-        gram, score, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
-        return gram, score, float(deviance)
+        cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
+        return cross[:k, :k], cross[:k, k], float(deviance)
 
     def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Triangular factor of the information: from the sums where they are accurate, else from the rows."""
@@ -206,7 +213,9 @@ class _Problem:
         return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
 
     def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
-        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > _PARALLEL_FROM)
+        # A block is a dozen short array operations: two threads lose to each other what they gain.
+        large = self.x.size > _PARALLEL_FROM and cores() > 2
+        return map_threads(block, row_blocks(*self.x.shape), parallel=large)
 
 
 def _smallest_eigenvalue(gram: np.ndarray) -> float:
