@@ -41,7 +41,7 @@ def draw(kind: str, n: int, start: int, stop: int, seed: int, law: str = "mammen
             _counts(rng, target)
         elif kind == "bayesian":
             rng.standard_exponential(out=target)
-            target /= target.mean(axis=1, keepdims=True)
+            target *= 1.0 / target.mean(axis=1, keepdims=True)
         elif kind == "multiplier":
             _multipliers(rng, target, law)
         else:

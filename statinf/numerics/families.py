@@ -154,9 +154,10 @@ class Family:
             # One exponential and one logarithm a row: this is the inner loop of logistic regression.
             xp, _ = namespace(eta)
             tail = xp.exp(-xp.abs(eta))
-            mean = xp.where(eta >= 0, 1.0, tail) / (1.0 + tail)
-            fisher = xp.maximum(tail / ((1.0 + tail) * (1.0 + tail)), _TINY)
-            return y - mean, fisher, 2.0 * (xp.maximum(eta, 0.0) + xp.log1p(tail) - y * eta)
+            whole = 1.0 + tail
+            mean = xp.where(eta >= 0, 1.0, tail) / whole
+            fisher = xp.maximum(tail, _TINY) / (whole * whole)
+            return y - mean, fisher, 2.0 * (xp.maximum(eta, 0.0) + xp.log(whole) - y * eta)
         mean = self.link.inverse(eta)
         slope = self.link.slope(eta)
         variance = self.variance(mean)

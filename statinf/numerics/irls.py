@@ -17,6 +17,7 @@ from statinf.numerics.least_squares import TOLERANCE, independent_columns, trian
 _PARALLEL_FROM = 1 << 21
 _WELL_CONDITIONED = 1e-4
 _MOST_ON_DEVICE = 64
+_MANY_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def fit_glm(
     weights, offset : ndarray, shape (n,), optional
     start : ndarray, shape (p,), optional
     tolerance : float
-        Stop when the step's length in the information's norm falls below this share of the root of the
-        deviance; Newton's convergence makes the error after that step far smaller.
+        Stop when the step's length in the information's norm, or for canonical links the error that its
+        square bounds, falls below this share of the root of the deviance.
     max_iterations : int
     alias_tolerance : float
 
@@ -84,25 +85,33 @@ def fit_glm(
         If the steps do not shrink within `max_iterations`, with the last step's length.
     """
     w = np.ones(len(y)) if weights is None else weights
-    problem = _Problem(columns, y, w, offset, family)
-    guess, spread = problem.first_guess()
     kept = np.ones(columns.shape[1], dtype=bool)
-    if spread < _WELL_CONDITIONED:
-        kept = independent_columns(triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance)
-    if not kept.all():
-        problem = _Problem(columns[:, kept], y, w, offset, family)
-        guess, _ = problem.first_guess()
-    beta = guess if start is None else np.asarray(start, float)[kept]
-    if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
-        beta = _on_device(problem, beta)
-    gram, score, deviance = problem.evaluate(beta)
+    problem = _Problem(columns, y, w, offset, family)
+    warm = _from_some_rows(problem) if start is None else None
+    beta, current = warm if warm is not None else (None, None)
+    if beta is None or current is None:
+        guess, spread = problem.first_guess()
+        if spread < _WELL_CONDITIONED:
+            kept = independent_columns(
+                triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance
+            )
+        if not kept.all():
+            problem = _Problem(columns[:, kept], y, w, offset, family)
+            guess, _ = problem.first_guess()
+        beta = guess if start is None else np.asarray(start, float)[kept]
+        if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
+            beta = _on_device(problem, beta)
+        current = problem.evaluate(beta)
+    gram, score, deviance = current
+    # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
+    enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
     decrement = np.inf
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
         step = _solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        done = np.sqrt(decrement) <= tolerance * np.sqrt(abs(deviance) + 0.1)
+        done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
         if done:
             break
@@ -116,6 +125,27 @@ def fit_glm(
     eta = problem.predictor(beta)
     constant = float(w @ family.saturated(y))
     return GlmSolution(coef, kept, problem.factor(gram, eta), deviance + constant, eta, iteration, decrement)
+
+
+def _from_some_rows(problem: _Problem) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
+    """A start for large fits, from every sixteenth row, and the sums there: it saves two passes over all rows.
+
+    None for small fits, for an accelerator, and where those rows or the design are not up to it.
+    """
+    if len(problem.y) < _MANY_ROWS or accelerated():
+        return None
+    some = slice(None, None, 16)
+    offset = None if problem.offset is None else problem.offset[some]
+    x = np.asfortranarray(problem.x[some])
+    try:
+        found = fit_glm(x, problem.y[some], problem.family, weights=problem.w[some], offset=offset, tolerance=1e-4)
+    except ConvergenceError:
+        return None
+    if not np.isfinite(found.coef).all():
+        return None
+    current = problem.evaluate(found.coef)
+    usable = np.isfinite(current[2]) and _smallest_eigenvalue(current[0]) >= _WELL_CONDITIONED
+    return (found.coef, current) if usable else None
 
 
 def _on_device(problem: _Problem, start: np.ndarray) -> np.ndarray:
@@ -185,7 +215,6 @@ class _Problem:
 
     def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Fisher information, score and deviance, summed over blocks that stay in cache."""
-
         k = self.x.shape[1]
 
         def block(rows: slice) -> tuple[np.ndarray, float]:

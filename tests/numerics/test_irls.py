@@ -147,6 +147,19 @@ def test_large_fits_go_to_the_accelerator_and_agree(monkeypatch):
     np.testing.assert_allclose(moved.coef, plain.coef, rtol=1e-9)
 
 
+def test_a_start_from_some_rows_does_not_change_the_estimate(monkeypatch):
+    x, y, w = simulate("gamma", "log", n=4000)
+    plain = irls.fit_glm(x, y, family_of("gamma"), weights=w)
+    monkeypatch.setattr(irls, "_MANY_ROWS", 2000)
+    warm = irls.fit_glm(x, y, family_of("gamma"), weights=w)
+    np.testing.assert_allclose(warm.coef, plain.coef, rtol=1e-10)
+    np.testing.assert_allclose(warm.factor, plain.factor, rtol=1e-8)
+    aliased = np.column_stack([x, x[:, 1] + x[:, 2]])
+    found = irls.fit_glm(aliased, y, family_of("gamma"), weights=w)
+    assert found.kept.tolist() == [True, True, True, False]
+    np.testing.assert_allclose(found.coef[:3], plain.coef, rtol=1e-10)
+
+
 def test_links_invert_and_slopes_are_derivatives():
     eta = np.linspace(-3.0, 2.0, 41)
     for name, link in LINKS.items():
