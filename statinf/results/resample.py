@@ -78,6 +78,9 @@ def bootstrap(
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
+    if studentize and design.weights_object is not None:
+        # Each draw's own standard error would have to account for its own estimated weights.
+        raise NotIdentifiedError("studentised intervals take weights as known; use interval='bca' with estimated ones.")
     if kind in ("multiplier", "wild"):
         if kind == "multiplier":
             influence, codes = _with_outside(fit.moments(), codes)

@@ -133,6 +133,15 @@ def test_options_and_missing_theory_are_named(fit):
         weighted.bootstrap(99, kind="pairs")
 
 
+def test_studentised_draws_refuse_estimated_weights():
+    frame = si.datasets.load("lalonde")
+    fit = si.lm(
+        "re78 ~ treat", frame, weights=si.balance("treat ~ age + educ", frame, method="entropy", estimand="ATT")
+    )
+    with pytest.raises(si.NotIdentifiedError, match="weights as known"):
+        fit.bootstrap(99, kind="bayesian", studentize=True)
+
+
 def test_refits_without_solution_are_counted_and_too_many_refused():
     rng = np.random.default_rng(0)
     frame = {"y": rng.normal(size=30), "rare": np.r_[np.ones(1), np.zeros(29)]}
