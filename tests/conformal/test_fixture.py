@@ -179,3 +179,21 @@ def test_intervals():
     np.testing.assert_array_equal(sets.hull()[0], [-0.5, 1.0, np.nan])
     whole = IntervalSets.balls(np.zeros((1, 2)), np.array([np.inf]))
     np.testing.assert_array_equal([whole.lower, whole.upper], [[-np.inf], [np.inf]])
+
+
+@pytest.mark.parametrize("order", ["random", "rising", "falling", "sampled rows low", "ties", "infinite tail"])
+@pytest.mark.parametrize("level", [0.001, 0.5, 0.9, 0.9999])
+def test_threshold_of_many_scores_is_the_order_statistic_whatever_their_order(order, level):
+    # Long enough for the bracket from every n // 4096-th score, in orders for which that sample misleads.
+    n = 70_001
+    scores = np.random.default_rng(3).exponential(size=n)
+    if order in ("rising", "falling"):
+        scores = np.sort(scores)[:: 1 if order == "rising" else -1]
+    elif order == "sampled rows low":
+        scores[:: n // 4096] -= 100.0
+    elif order == "ties":
+        scores = np.floor(4 * scores)
+    elif order == "infinite tail":
+        scores[scores > 2.0] = np.inf
+    k = int(np.ceil((n + 1) * level - 1e-6))
+    assert threshold(scores, level) == np.sort(scores)[k - 1]
