@@ -12,16 +12,16 @@ and leaves the rest pending, so any split of a stream into blocks gives the same
 from __future__ import annotations
 
 import contextvars
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import accelerated, enforce_device, pad_axis, x64
+from statinf.backend import accelerated, cores, enforce_device, pad_axis, x64
 from statinf.errors import ConvergenceError
 from statinf.numerics.averaging import ACCELERATOR_BLOCK, ACCELERATOR_CHAIN, BLOCK, CHAIN, point_path, replica_tile
 from statinf.numerics.multipliers import GROUP, seed_words
@@ -83,10 +83,12 @@ def _work(
             slab = replace(slab, F=settings.preconditioned(slab.F))
             real = min(len(slab), used - at)
             alpha, share = _schedule(settings, state.done, len(slab), real)
+            # The point estimate is one chain of rows: it runs here while the replicas run beside it.
+            begun = tiles.begin(slab, alpha, share, first=state.done + 1)
             with _host():
-                state, after_slab = _point(settings, state, slab, alpha, share, real), stop
-            tiles.advance(slab, alpha, share, first=state.done - real + 1)
-            at = after_slab
+                state = _point(settings, state, slab, alpha, share, real)
+            tiles.finish(begun)
+            at = stop
             if _until_trace(settings, state.done - real) == real and state.done > settings.burn_in:
                 state = state.with_trace(state.mean, _trace_se(settings, state, tiles))
             if after is not None:
@@ -148,8 +150,7 @@ class _Tiles:
             import jax.numpy as jnp
 
             self.tiles = [(jnp.asarray(state.replicas[:, c]), jnp.asarray(state.replica_sums[:, c])) for c in self.cuts]
-        workers = min(len(self.cuts), os.cpu_count() or 1)
-        self.pool = ThreadPoolExecutor(workers) if workers > 1 else None
+        self.pool = ThreadPoolExecutor(min(len(self.cuts), cores())) if self.cuts and cores() > 1 else None
 
     def __enter__(self) -> _Tiles:
         return self
@@ -158,10 +159,11 @@ class _Tiles:
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
 
-    def advance(self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int) -> None:
-        """One slab of rows through every tile; `first` is the number of its first row, counted from 1."""
-        if not self.cuts:
-            return
+    def begin(self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int) -> list[Callable[[], Any]]:
+        """Send a slab of rows through every tile; `first` is the number of its first row, counted from 1.
+
+        Returns what `finish` waits for: calls that give each tile's new arrays.
+        """
         settings = self.settings
         number = np.arange(first, first + len(slab), dtype=np.int64)
         kept = ((number > settings.burn_in) & (share > 0.0)).astype(np.float64)
@@ -182,11 +184,13 @@ class _Tiles:
                 return Th.block_until_ready(), S
 
         if self.pool is None:
-            self.tiles = [one(i) for i in range(len(self.cuts))]
-        else:
-            contexts = [contextvars.copy_context() for _ in self.cuts]
-            jobs = [self.pool.submit(context.run, one, i) for i, context in enumerate(contexts)]
-            self.tiles = [job.result() for job in jobs]
+            return [partial(one, i) for i in range(len(self.cuts))]
+        contexts = [contextvars.copy_context() for _ in self.cuts]
+        return [self.pool.submit(context.run, one, i).result for i, context in enumerate(contexts)]
+
+    def finish(self, begun: list[Callable[[], Any]]) -> None:
+        """Wait for a slab that `begin` sent."""
+        self.tiles = [wait() for wait in begun]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Replicas and sums, shape (d, padded) each."""
