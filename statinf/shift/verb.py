@@ -61,7 +61,9 @@ def shift(
         Flattens an estimated ratio: 1 is the full ratio, 0 none of it.
     vcov : str or mapping, optional
         As in `statinf.lm`. By default HC1 for "mle", and for "mwle" HC0 of the stacked system, in which the ratio's
-        parameters are estimated; "fixed" takes the weights as known, which is all there is for kernel methods.
+        parameters are estimated; "fixed" takes the weights as known, which is all there is for kernel methods. HC3 is
+        wider in small samples. Where a few rows carry most of the weight every sandwich is too small
+        (`benchmarks/results/shift_coverage.md`).
     weights, target_weights : array or str, optional
         Sampling weights of the rows of either sample.
     cluster, na_action, context
