@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
-from statinf.inference import Bootstrap, Covariance, sup_t_critical
+from statinf.inference import Covariance, sup_t_critical
 from statinf.results import Fit, to_caller
 from statinf.stochastic.covariance import scaling_critical, scaling_tail
-from statinf.stochastic.estimates import INFERENCE, choose, read_run, warn_about
+from statinf.stochastic.estimates import choose
+from statinf.stochastic.fields import label, read_fields
 from statinf.stochastic.regions import INTERVALS, REGIONS, Region, draw_intervals, draw_region, normal_region
-from statinf.stochastic.run import Meter, Run, warn_dropped
+from statinf.stochastic.run import Meter, Run
 from statinf.stochastic.stream import mentioned, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_SIGNS = {
-    "plugin": "plug-in sandwich, one pass",
-    "hac": "HAC plug-in, one pass",
-    "batch-means": "overlapping batch means",
-    "random-scaling": "random scaling (studentising matrix, not a variance)",
-}
+CITATION = "Samsonov, Moulines, Shao, Zhang & Naumov (2024), arXiv 2405.16644"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -362,38 +358,11 @@ class StochasticFit(Fit):
         raise NotIdentifiedError(f"'{self.method}' keeps no rows, so it has no {what}; it offers {self.offers}.")
 
 
-def label(inference: str, run: Run) -> str:
-    """How tables name an inference."""
-    s = run.settings
-    if inference == "multiplier":
-        start = "" if s.replica_start == "origin" else ", from the burn-in point"
-        return f"multiplier bootstrap (B = {s.replicas}, {s.law}, seed {s.seed}{start})"
-    if inference == "hac":
-        return f"{_SIGNS[inference]}, {s.lags} lags"
-    return _SIGNS[inference]
-
-
-def read_fields(run: Run, terms: tuple[str, ...], inference: str) -> dict[str, Any]:
-    """The fields of a fit that follow from its run, with warnings about what is amiss."""
-    found = read_run(run, terms)
-    ok = ~np.isnan(found.theta)
-    if inference not in INFERENCE:
-        choose({}, inference, run.settings)
-    matrix = choose(found.covariances, inference, run.settings)
-    warn_about(found, run.settings)
-    warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
-    s = run.settings
-    draws = None
-    if s.replicas > 1:
-        draws = Bootstrap(found.replicas[:, ok], "multiplier", s.law, s.seed, acceleration=np.zeros(int(ok.sum())))
-    return {
-        "theta": found.theta,
-        "cov": Covariance(matrix, inference, label(inference, run), np.inf),
-        "draws": draws,
-        "run": run,
-        "covariances": found.covariances,
-        "averaged": found.averaged,
-        "facts": found.diagnostics,
-        "dropped": dict(run.dropped),
-        "nobs": found.state.done,
-    }
+def fit_of(
+    method: str, formula: str, run: Run, terms: tuple[str, ...], names: tuple[str, ...], ci: str, kind: str
+) -> StochasticFit:
+    """The fit of a finished run; `names` are its kinds of inference, the first of them for tables."""
+    return StochasticFit(
+        method=method, formula=formula, citation=CITATION, terms=terms, recipe=run.reader.recipe, kind=kind,
+        inference=names[0], interval=ci, **read_fields(run, terms, names[0]),
+    )  # fmt: skip

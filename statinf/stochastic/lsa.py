@@ -16,21 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
 from statinf.numerics.averaging import LOSSES
-from statinf.numerics.multipliers import LAWS
-from statinf.stochastic.covariance import default_lags
-from statinf.stochastic.estimates import INFERENCE
-from statinf.stochastic.fit import StochasticFit, read_fields
+from statinf.stochastic.fit import StochasticFit, fit_of
+from statinf.stochastic.options import Options
 from statinf.stochastic.readers import Block, RegressionReader, check_instruments
-from statinf.stochastic.regions import INTERVALS
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.state import Rows, State
 from statinf.stochastic.stream import Source, begin, mentioned, open_source
-from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, pilot_size, tune
+from statinf.stochastic.tuning import pilot_size, tune
 
-CITATION = "Samsonov, Moulines, Shao, Zhang & Naumov (2024), arXiv 2405.16644"
 ROLES = ("covariates", "instruments")
 
 
@@ -143,9 +138,10 @@ def lsa(
     >>> bool((abs(fit.params - si.lm("mdvis ~ lncoins + idp", visits).params) < 2 * fit.std_errors).all())
     True
     """
-    names = check_options(
-        replicas, weights_law, inference, ci, replica_start, block_len, lags, na_action, expected_rows, seed
-    )
+    options = Options(
+        replicas=replicas, weights_law=weights_law, inference=inference, ci=ci, replica_start=replica_start,
+        block_len=block_len, lags=lags, na_action=na_action, expected_rows=expected_rows, seed=seed,
+    )  # fmt: skip
     one_of("loss", loss, LOSSES)
     if loss == "quantile" and not 0.0 < tau < 1.0:
         raise OptionError(f"tau={tau!r} is outside (0, 1).")
@@ -175,21 +171,17 @@ def lsa(
     pilot = block.rows[: pilot_size(len(terms), None)]
     tuned = tune(
         pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, loss=loss, tau=tau,
-        precondition=precondition, instruments=reader.instruments, start=start,
-        power=0.505 if names[0] == "random-scaling" else 2 / 3,
+        precondition=precondition, instruments=reader.instruments, start=start, power=options.power,
     )  # fmt: skip
-    settings = make_settings(
-        len(terms), tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
-        block_len=block_len, lags=lags, length=opening.length, loss=loss, tau=tau,
-    )  # fmt: skip
+    settings = options.settings(len(terms), tuned, opening.length, loss=loss, tau=tau)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, progress) as meter:
         if opening.whole:
             run = run.add(block, meter)
         else:
-            run = run.consume(opening.frames, strict=na_action == "raise", meter=meter)
+            run = run.consume(opening.frames, strict=options.strict, meter=meter)
     kind = opening.design.kind if source.whole is None or opening.whole else source.whole.kind
-    return finish("lsa" if loss == "squared" else f"lsa, {loss} loss", formula, run, terms, names, ci, kind)
+    return fit_of("lsa" if loss == "squared" else f"lsa, {loss} loss", formula, run, terms, options.names, ci, kind)
 
 
 def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
@@ -201,56 +193,6 @@ def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
         raise OptionError("weights of a stream are given as a column name.")
 
 
-def check_options(
-    replicas: Any, law: Any, inference: Any, ci: Any, replica_start: Any, block_len: Any, lags: Any, na_action: Any,
-    expected: Any, seed: Any,
-) -> tuple[str, ...]:  # fmt: skip
-    """Check what `lsa` and `td` share; the names of the inference, the first of them for tables."""
-    names = (inference,) if isinstance(inference, str) else tuple(inference)
-    if not names:
-        raise OptionError("inference is empty; name at least one of " + ", ".join(map(repr, INFERENCE)) + ".")
-    for name in names:
-        one_of("inference", name, INFERENCE)
-    whole = (("replicas", replicas, 0), ("block_len", block_len, 1), ("lags", lags, 0), ("expected_rows", expected, 1))
-    for option, value, least in whole:
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least):
-            raise OptionError(f"{option}={value!r} is not a whole number of at least {least}.")
-    if names[0] == "multiplier" and replicas == 1:
-        raise OptionError("replicas=1 gives no interval; ask for 200 or more, or replicas=0 for the plug-in.")
-    one_of("weights_law", law, LAWS)
-    one_of("ci", ci, INTERVALS)
-    one_of("replica_start", replica_start, ("origin", "burnin"))
-    one_of("na_action", na_action, ("drop", "raise"))
-    check_seed(seed)
-    if not replicas:  # without replicas the plug-in takes their place
-        names = tuple(n for n in names if n != "multiplier") or ("plugin",)
-    return names
-
-
 def _shuffled(block: Block, order: np.ndarray) -> Block:
     r = block.rows
     return Block(Rows(r.F[order], r.G[order], r.c[order], r.episode[order]), block.dropped)
-
-
-def make_settings(
-    d: int, tuned: Tuning, *, replicas: int, weights_law: str, names: tuple[str, ...], seed: int, replica_start: str,
-    block_len: int, lags: int | None, length: int | None, loss: str = "squared", tau: float = 0.5,
-) -> Settings:  # fmt: skip
-    """Settings of a run from its options and its tuning."""
-    wide = default_lags(UNKNOWN_LENGTH if length is None else length)
-    return Settings(
-        d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=replicas, law=weights_law,
-        seed=seed, replica_start=replica_start, block_len=block_len, loss=loss, tau=tau, scale=tuned.scale,
-        keep=tuple(n for n in names if n in ("hac", "batch-means", "random-scaling")),
-        lags=(wide if lags is None else lags) if "hac" in names else 0, matrix=tuned.matrix, start=tuned.start,
-    )  # fmt: skip
-
-
-def finish(
-    method: str, formula: str, run: Run, terms: tuple[str, ...], names: tuple[str, ...], ci: str, kind: str
-) -> StochasticFit:
-    """The fit of a run."""
-    return StochasticFit(
-        method=method, formula=formula, citation=CITATION, terms=terms, recipe=run.reader.recipe, kind=kind,
-        inference=names[0], interval=ci, **read_fields(run, terms, names[0]),
-    )  # fmt: skip

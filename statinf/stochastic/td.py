@@ -18,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, FormulaError, NumericalWarning, OptionError, one_of
-from statinf.formula import Design, as_frame
-from statinf.stochastic.lsa import check_options, finish, make_settings
+from statinf.formula import as_frame
+from statinf.stochastic.fit import fit_of
+from statinf.stochastic.next_columns import next_columns, wanted_columns
+from statinf.stochastic.options import Options
 from statinf.stochastic.readers import Block, TransitionReader
 from statinf.stochastic.run import Meter, Run, add_counts
 from statinf.stochastic.state import Rows, State
-from statinf.stochastic.stream import begin, mentioned, open_source
+from statinf.stochastic.stream import begin, open_source
 from statinf.stochastic.tuning import pilot_size, pilot_values, tune
 
 
@@ -115,35 +117,27 @@ def td(
     True
     """
     _check(discount, trace, sampling, method, block_len)
-    names = check_options(
-        replicas,
-        weights_law,
-        _inference(inference, sampling),
-        ci,
-        replica_start,
-        block_len,
-        lags,
-        na_action,
-        expected_rows,
-        seed,
-    )
+    options = Options(
+        replicas=replicas, weights_law=weights_law, inference=_inference(inference, sampling), ci=ci,
+        replica_start=replica_start, block_len=block_len, lags=lags, na_action=na_action, expected_rows=expected_rows,
+        seed=seed,
+    )  # fmt: skip
     named = [c for c in (rho, id, terminal) if c is not None]
-    source = open_source(data, _wanted(formula, named, next))
+    source = open_source(data, wanted_columns(formula, named, next))
     opening = begin(formula, source, levels=levels, expected=expected_rows, na_action=na_action, context=context)
     if opening.design.offset is not None:
         raise FormulaError("offset() has no meaning for values of states; leave it out.")
     terms = opening.recipe.parts[0].layout.names
     reader = TransitionReader(
-        recipe=opening.recipe, discount=discount, trace=trace, following=_following(next, opening.design), ratio=rho,
+        recipe=opening.recipe, discount=discount, trace=trace, following=next_columns(next, opening.design), ratio=rho,
         episode=id, terminal=terminal,
     )  # fmt: skip
     _check_order(reader, sampling, trace)
-    strict = na_action == "raise"
     kind = opening.design.kind if source.whole is None else source.whole.kind
     if method == "lstd":
         from statinf.stochastic.lstd import lstd
 
-        rows, dropped = _collect(reader, opening.frames, strict, len(terms))
+        rows, dropped = _collect(reader, opening.frames, options.strict, len(terms))
         return lstd(
             formula,
             rows,
@@ -159,22 +153,15 @@ def td(
         start = pilot_values(pilot)
     tuned = tune(
         pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, precondition=False, start=start,
-        power=0.505 if names[0] == "random-scaling" else 2 / 3,
+        power=options.power,
     )  # fmt: skip
-    settings = make_settings(
-        len(terms), tuned, replicas=replicas, weights_law=weights_law, names=names, seed=seed, replica_start=replica_start,
-        block_len=block_len, lags=lags, length=opening.length,
-    )  # fmt: skip
+    settings = options.settings(len(terms), tuned, opening.length)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, progress) as meter:
-        run = run.consume(frames, strict=strict, meter=meter)
-    if sampling == "markov" and names[0] in ("multiplier", "plugin") and block_len == 1:
-        warnings.warn(
-            f"inference={names[0]!r} takes the errors of successive rows as uncorrelated, which along a trajectory holds only "
-            "if the features span the value function; use inference='hac', or block_len= for the replicas.",
-            NumericalWarning, stacklevel=2,
-        )  # fmt: skip
-    return finish(f"td({trace:g})" if trace else "td(0)", formula, run, terms, names, ci, kind)
+        run = run.consume(frames, strict=options.strict, meter=meter)
+    if sampling == "markov" and block_len == 1:
+        _warn_dependence(options.names[0])
+    return fit_of(f"td({trace:g})" if trace else "td(0)", formula, run, terms, options.names, ci, kind)
 
 
 def _check(discount: float, trace: float, sampling: str, method: str, block_len: int) -> None:
@@ -192,6 +179,15 @@ def _inference(inference: Any, sampling: str) -> Any:
     return ("multiplier", "plugin") if sampling == "iid" else ("hac", "plugin")
 
 
+def _warn_dependence(inference: str) -> None:
+    if inference in ("multiplier", "plugin"):
+        warnings.warn(
+            f"inference={inference!r} takes the errors of successive rows as uncorrelated, which along a trajectory holds only "
+            "if the features span the value function; use inference='hac', or block_len= for the replicas.",
+            NumericalWarning, stacklevel=3,
+        )  # fmt: skip
+
+
 def _check_order(reader: TransitionReader, sampling: str, trace: float) -> None:
     if sampling == "markov":
         return
@@ -201,58 +197,6 @@ def _check_order(reader: TransitionReader, sampling: str, trace: float) -> None:
         raise OptionError(
             "independent transitions need their next states: give next=, or sampling='markov' for rows in order."
         )
-
-
-def _wanted(formula: str, named: list[str], following: Any) -> Any:
-    extra = [
-        *named,
-        *(
-            following.values()
-            if isinstance(following, Mapping)
-            else [following]
-            if isinstance(following, str)
-            else following or []
-        ),
-    ]
-    by_formula = mentioned(formula, extra)
-    if not (isinstance(following, str) and "{}" in following):
-        return by_formula
-    return lambda columns: [
-        c for c in columns if c in by_formula(columns) or c in {following.format(b) for b in by_formula(columns)}
-    ]
-
-
-def _following(following: Any, first: Design) -> dict[str, str] | None:
-    """The next column of each column that the features use."""
-    if following is None:
-        return None
-    outcome = {c for label in first.recipe.response for c in first.recipe.factors[label].columns}
-    used = [c for c in first.recipe.columns if c not in outcome] or list(first.recipe.columns)
-    if isinstance(following, str) and "{}" in following:
-        found = {c: following.format(c) for c in used}
-    elif isinstance(following, str):
-        if len(used) != 1:
-            raise OptionError(
-                f"next={following!r} is one column, the features use {len(used)} ({', '.join(used)}): give a list, a mapping or "
-                "a pattern such as 'next_{}'."
-            )
-        found = {used[0]: following}
-    elif isinstance(following, Mapping):
-        found = {str(k): str(v) for k, v in following.items()}
-        unknown, lacking = set(found) - set(used), set(used) - set(found)
-        if unknown or lacking:
-            raise OptionError(
-                f"next maps {sorted(found)}, the features use {used}; map each of these columns to its next column."
-            )
-    elif isinstance(following, Sequence):
-        if len(following) != len(used):
-            raise OptionError(f"next names {len(following)} columns, the features use {len(used)}: {', '.join(used)}.")
-        found = dict(zip(used, map(str, following), strict=True))
-    else:
-        raise OptionError(f"next={following!r} is not a column name, a list of them, a mapping or a pattern.")
-    for name in found.values():
-        first.frame.require(name)
-    return found
 
 
 def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int) -> tuple[Rows, dict[str, int]]:

@@ -1,0 +1,55 @@
+"""From a run to the fields of its fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.inference import Bootstrap, Covariance
+from statinf.stochastic.estimates import INFERENCE, choose, read_run, warn_about
+from statinf.stochastic.run import Run, warn_dropped
+
+_SIGNS = {
+    "plugin": "plug-in sandwich, one pass",
+    "hac": "HAC plug-in, one pass",
+    "batch-means": "overlapping batch means",
+    "random-scaling": "random scaling (studentising matrix, not a variance)",
+}
+
+
+def label(inference: str, run: Run) -> str:
+    """How tables name an inference."""
+    s = run.settings
+    if inference == "multiplier":
+        start = "" if s.replica_start == "origin" else ", from the burn-in point"
+        return f"multiplier bootstrap (B = {s.replicas}, {s.law}, seed {s.seed}{start})"
+    if inference == "hac":
+        return f"{_SIGNS[inference]}, {s.lags} lags"
+    return _SIGNS[inference]
+
+
+def read_fields(run: Run, terms: tuple[str, ...], inference: str) -> dict[str, Any]:
+    """The fields of a fit that follow from its run, with warnings about what is amiss."""
+    found = read_run(run, terms)
+    ok = ~np.isnan(found.theta)
+    if inference not in INFERENCE:
+        choose({}, inference, run.settings)
+    matrix = choose(found.covariances, inference, run.settings)
+    warn_about(found, run.settings)
+    warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
+    s = run.settings
+    draws = None
+    if s.replicas > 1:
+        draws = Bootstrap(found.replicas[:, ok], "multiplier", s.law, s.seed, acceleration=np.zeros(int(ok.sum())))
+    return {
+        "theta": found.theta,
+        "cov": Covariance(matrix, inference, label(inference, run), np.inf),
+        "draws": draws,
+        "run": run,
+        "covariances": found.covariances,
+        "averaged": found.averaged,
+        "facts": found.diagnostics,
+        "dropped": dict(run.dropped),
+        "nobs": found.state.done,
+    }
