@@ -68,7 +68,7 @@ class Conformal(Result):
         ratio = None if self.ratio is None else self.ratio.at(newdata, ok)
         if ratio is not None and np.isnan(ratio).any():
             known = ~np.isnan(ratio)
-            warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=4)
+            warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=3)
             ok, ratio = ok[known], ratio[known]
         codes = None
         if self.groups is not None:
@@ -80,11 +80,19 @@ class Conformal(Result):
                 warnings.warn(
                     f"{unseen} rows are of a group without calibration rows; their sets are infinite.",
                     StatinfWarning,
-                    stacklevel=4,
+                    stacklevel=3,
                 )
             codes = codes[ok]
         X = np.ascontiguousarray(covariates(new)[ok])
         made = self.procedure.sets(X, level, ratio, codes)
+        if ratio is not None and warn:
+            endless = int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum())
+            if endless:
+                warnings.warn(
+                    f"{endless} of {len(ok)} sets are infinite: such a row holds more than {1.0 - level:.3g} of the "
+                    "weight of the calibration rows and itself. Calibrate on more rows, or use a lower level.",
+                    StatinfWarning, stacklevel=3,
+                )  # fmt: skip
         if len(ok) == new.n:
             return new, made, np.ones(new.n, bool)
         able = np.zeros(new.n, bool)

@@ -163,9 +163,11 @@ def test_covariate_shift_of_any_source(data):
     constant = si.conformal("y ~ x", data, weights=lambda frame: np.full(len(frame), 3.0))
     np.testing.assert_allclose(constant.predict(data)["lower"], si.conformal("y ~ x", data).predict(data)["lower"])
     far = pd.DataFrame({"x": [0.0, 9.0]})
-    assert np.isinf(fit.predict(far)["upper"]).tolist() == [False, True]
+    with pytest.warns(si.StatinfWarning, match="1 of 2 sets are infinite"):
+        assert np.isinf(fit.predict(far)["upper"]).tolist() == [False, True]
     both = si.conformal("y ~ x", data, weights=ratio, groups="g", method="cqr")
-    assert np.isfinite(both.predict(data.dropna())["upper"]).mean() > 0.9
+    with pytest.warns(si.StatinfWarning, match="of 297 sets are infinite"):
+        assert np.isfinite(both.predict(data.dropna())["upper"]).mean() > 0.9
     assert "worth" in str(fit)
     with pytest.raises(si.OptionError, match="density ratio"):
         si.conformal("y ~ x", data, weights=np.ones(300))
@@ -309,3 +311,14 @@ def test_another_level_at_predict(data):
         fit = fit_method(method, data)
         half, most = (fit.sets(data, level=v).length() for v in (0.5, 0.95))
         assert half.sum() < fit.sets(data).length().sum() < most.sum()
+
+
+def test_density_ratio_gives_the_weights_and_heavy_rows_are_told():
+    both = si.datasets.simulate("covariate_shift", 400, seed=1)
+    source, target = both[both["sample"] == "source"], both[both["sample"] == "target"]
+    ratio = si.density_ratio("~ x1 + x2", source, target)
+    fit = si.conformal("y ~ x1 + x2", source, weights=ratio)
+    with pytest.warns(si.StatinfWarning, match="of 400 sets are infinite: such a row holds more than 0.1"):
+        found = fit.predict(target)
+    share = ratio.score(target) / (ratio.score(target) + fit.procedure.calibration.weights.sum())
+    np.testing.assert_array_equal(np.isinf(found["upper"]), share > 0.1)
