@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, OptionError, one_of
-from statinf.quantile.networks import RESOLUTIONS, Objective, layers, predict, train
+from statinf.quantile.networks import RESOLUTIONS, Objective, layers, predict
+from statinf.quantile.training import train
 
 MARGINS = ("adapt", "none")
 _HIDDEN = (64, 64)
@@ -161,7 +162,9 @@ def fit_aggregator(
     size = {"coarse": J, "medium": J * m, "fine": J * m * m}[resolution]
     common = {"margin": margins(Z, y, tau, margin), "penalty": penalty, "seed": seed}
     if not local:
-        logits = train(Objective("global", resolution), np.zeros(size), X, Z, y, w, tau, rate=5e-3, **common)
+        logits = train(
+            Objective("global", resolution), np.zeros(size), X, Z, y[None], w[None], tau, rate=5e-3, **common
+        )[0]
         from scipy.special import softmax
 
         shape = {"coarse": (J,), "medium": (J, m), "fine": (J * m, m)}[resolution]
@@ -169,4 +172,4 @@ def fit_aggregator(
         return Aggregator(resolution, weights.reshape(J, m, m) if resolution == "fine" else weights, None, tau)
     start = layers((X.shape[1], *_HIDDEN, size), seed, last_zero=True)
     objective = Objective("local", resolution, 0.05)
-    return Aggregator(resolution, None, train(objective, start, X, Z, y, w, tau, **common), tau)
+    return Aggregator(resolution, None, train(objective, start, X, Z, y[None], w[None], tau, **common)[0], tau)

@@ -19,12 +19,15 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.numerics.quantiles import weighted_quantile
 from statinf.numerics.quantreg import fit_quantiles
-from statinf.quantile.networks import Objective, layers, predict, train
+from statinf.quantile.forest import fit_forest
+from statinf.quantile.networks import Objective, layers, predict
+from statinf.quantile.training import train
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 NAMES = ("rq", "forest", "gbm", "gaussian", "mqn")
+NETWORKS = ("gaussian", "mqn")
 _HIDDEN = (64, 64)
-_PAIRS = 4_000_000
+_BOOSTING = {"max_iter": 50, "learning_rate": 0.1, "max_leaf_nodes": 15}
 
 
 def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.ndarray, seed: int) -> Predictor:
@@ -44,29 +47,41 @@ def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.nd
     callable
         From features (r, d) to quantiles (r, m).
     """
-    if isinstance(model, str):
-        makers = {"rq": _linear, "forest": _forest, "gbm": _boosting, "gaussian": _network, "mqn": _network}
-        if model not in makers:
-            raise OptionError(
-                f"models: {model!r} is not known; choose among {', '.join(map(repr, NAMES))} or give an object."
-            )
-        return makers[model](X, y, w, tau, seed, *((model,) if model in ("gaussian", "mqn") else ()))
-    return _object(model, X, y, w, tau, seed)
+    if not isinstance(model, str):
+        return _object(model, X, y, w, tau, seed)
+    if model in NETWORKS:
+        return fit_networks(model, X, y, w[None], tau, seed)[0]
+    makers = {"rq": _linear, "forest": _forest, "gbm": _boosting}
+    if model not in makers:
+        raise OptionError(
+            f"models: {model!r} is not known; choose among {', '.join(map(repr, NAMES))} or give an object."
+        )
+    return makers[model](X, y, w, tau, seed)
 
 
-def _linear(X, y, w, tau, seed) -> Predictor:
-    spread = X.std(axis=0) > 0
-    ones = np.column_stack([np.ones(len(X)), X[:, spread]])
+@dataclass(frozen=True)
+class Linear:
+    """Linear quantiles of the columns `kept` of a one and the features; coef : (m, kept columns)."""
+
+    kept: np.ndarray
+    coef: np.ndarray
+
+    def __call__(self, new: np.ndarray) -> np.ndarray:
+        return np.column_stack([np.ones(len(new)), new])[:, self.kept] @ self.coef.T
+
+
+def _linear(X, y, w, tau, seed) -> Linear:
     # Columns that others determine add nothing to predictions: a pivoted basis is enough.
+    varies = np.flatnonzero(np.append(True, X.std(axis=0) > 0))
+    ones = np.column_stack([np.ones(len(X)), X])[:, varies]
     kept = _independent(ones)
-    coef = fit_quantiles(ones[:, kept], y, tau, w)
-    return lambda new: np.column_stack([np.ones(len(new)), new[:, spread]])[:, kept] @ coef.T
+    return Linear(varies[kept], fit_quantiles(ones[:, kept], y, tau, w))
 
 
 def _independent(X: np.ndarray) -> np.ndarray:
     from scipy.linalg import qr
 
-    r, pivot = qr(X, mode="r", pivoting=True)[0], qr(X, mode="r", pivoting=True)[1]
+    r, pivot = qr(X, mode="r", pivoting=True)
     size = np.abs(np.diag(r))
     return np.sort(pivot[: int((size > 1e-9 * size[0]).sum())])
 
@@ -79,67 +94,68 @@ def _sklearn(name: str) -> Any:
     return found
 
 
-@dataclass(frozen=True)
-class _Forest:
-    """Leaves of every tree and the training outcomes in increasing order."""
+def _forest(X, y, w, tau, seed) -> Predictor:
+    return fit_forest(_sklearn("forest").RandomForestRegressor, X, y, w, tau, seed)
 
-    trees: Any
-    leaves: np.ndarray
-    sizes: tuple[np.ndarray, ...]
-    outcome: np.ndarray
+
+@dataclass(frozen=True)
+class Foreign:
+    """Fitted objects of another library, which cannot be written to a file of statinf.
+
+    fitted : tuple of objects, one a level or one for all; call : what is asked of them; shift : (m,) added to a point
+    forecast's one column.
+    """
+
+    fitted: tuple[Any, ...]
+    tau: np.ndarray
+    call: str = "predict"
+    shift: np.ndarray | None = None
+
+    def __call__(self, new: np.ndarray) -> np.ndarray:
+        if self.call == "predict_quantiles":
+            return np.asarray(self.fitted[0].predict_quantiles(new, self.tau), float)
+        if len(self.fitted) > 1:
+            return np.column_stack([one.predict(new) for one in self.fitted])
+        out = np.asarray(self.fitted[0].predict(new), float)
+        return out.reshape(len(new), -1) if self.shift is None else out.reshape(-1, 1) + self.shift
+
+
+def _boosting(X, y, w, tau, seed) -> Foreign:
+    maker = _sklearn("gbm").HistGradientBoostingRegressor
+    # Without weights scikit-learn takes plain quantiles in the leaves, which is several times as fast.
+    options = {} if (w == w[0]).all() else {"sample_weight": w}
+    models = (maker(loss="quantile", quantile=float(t), random_state=seed, **_BOOSTING) for t in tau)
+    return Foreign(tuple(one.fit(X, y, **options) for one in models), tau)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A trained network for outcomes less `centre` over `scale`."""
+
+    objective: Objective
+    params: list[Any]
+    centre: float
+    scale: float
     tau: np.ndarray
 
     def __call__(self, new: np.ndarray) -> np.ndarray:
-        at = self.trees.apply(new)
-        out = np.empty((len(new), len(self.tau)))
-        step = max(1, _PAIRS // len(self.outcome))
-        for start in range(0, len(new), step):
-            rows = slice(start, start + step)
-            weights = np.zeros((len(at[rows]), len(self.outcome)))
-            for t in range(at.shape[1]):
-                weights += (at[rows, t][:, None] == self.leaves[:, t]) * self.sizes[t]
-            reached = np.cumsum(weights, axis=1)
-            reached /= reached[:, -1:]
-            for k, level in enumerate(self.tau):
-                out[rows, k] = self.outcome[(reached >= level - 1e-12).argmax(axis=1)]
-        return out
+        return self.centre + self.scale * predict(self.objective, self.params, new, None, self.tau)
 
 
-def _forest(X, y, w, tau, seed) -> Predictor:
-    order = np.argsort(y, kind="stable")
-    X, y, w = X[order], y[order], w[order]
-    trees = _sklearn("forest").RandomForestRegressor(
-        n_estimators=100, min_samples_leaf=5, max_features=1 / 3 if X.shape[1] > 2 else 1.0, random_state=seed
-    )
-    leaves = trees.fit(X, y, sample_weight=w).apply(X)
-    sizes = []
-    for column in leaves.T:
-        _, code = np.unique(column, return_inverse=True)
-        sizes.append(w / np.bincount(code, weights=w)[code])
-    return _Forest(trees, leaves, tuple(sizes), y, tau)
-
-
-def _boosting(X, y, w, tau, seed) -> Predictor:
-    maker = _sklearn("gbm").HistGradientBoostingRegressor
-    fitted = [
-        maker(
-            loss="quantile", quantile=float(t), max_iter=100, learning_rate=0.1, max_leaf_nodes=15, random_state=seed
-        ).fit(X, y, sample_weight=w)
-        for t in tau
-    ]
-    return lambda new: np.column_stack([one.predict(new) for one in fitted])
-
-
-def _network(X, y, w, tau, seed, name) -> Predictor:
-    centre, scale = np.average(y, weights=w), max(float(np.sqrt(np.cov(y, aweights=w))), 1e-300)
+def fit_networks(name: str, X: np.ndarray, y: np.ndarray, W: np.ndarray, tau: np.ndarray, seed: int) -> list[Predictor]:
+    """One network a row of the weights W (K, n), trained as one batch; a fold's rows have weight zero."""
     objective = Objective("gaussian" if name == "gaussian" else "quantiles")
     start = layers((X.shape[1], *_HIDDEN, 2 if name == "gaussian" else len(tau)), seed)
-    nothing = np.zeros((len(y), 1, len(tau)))
-    params = train(objective, start, X, nothing, (y - centre) / scale, w, tau, seed=seed)
-    return lambda new: centre + scale * predict(objective, params, new, np.zeros((len(new), 1, len(tau))), tau)
+    centre = W @ y / W.sum(axis=1)
+    scale = np.sqrt((W * (y - centre[:, None]) ** 2).sum(axis=1) / W.sum(axis=1))
+    scale = np.where(scale > 0, scale, 1.0)
+    found = train(objective, start, X, None, (y - centre[:, None]) / scale[:, None], W, tau, seed=seed)
+    return [
+        Network(objective, params, float(c), float(s), tau) for params, c, s in zip(found, centre, scale, strict=True)
+    ]
 
 
-def _object(model, X, y, w, tau, seed) -> Predictor:
+def _object(model, X, y, w, tau, seed) -> Foreign:
     if not hasattr(model, "fit"):
         raise OptionError(f"models: {model!r} has no fit; give a name, an object with fit and predict, or an array.")
     fresh = copy.deepcopy(model)
@@ -147,11 +163,10 @@ def _object(model, X, y, w, tau, seed) -> Predictor:
     fitted = fresh.fit(X, y) if plain else fresh.fit(X, y, w)
     fitted = fresh if fitted is None else fitted
     if hasattr(fitted, "predict_quantiles"):
-        return lambda new: np.asarray(fitted.predict_quantiles(new, tau), float)
+        return Foreign((fitted,), tau, "predict_quantiles")
     inner = np.asarray(fitted.predict(X), float)
     if inner.ndim == 2 and inner.shape[1] == len(tau):
-        return lambda new: np.asarray(fitted.predict(new), float)
+        return Foreign((fitted,), tau)
     if inner.ndim == 2 and inner.shape[1] != 1:
         raise DataError(f"models: {model!r} predicts {inner.shape[1]} columns for {len(tau)} levels.")
-    shift = weighted_quantile(y - inner.ravel(), tau, w)
-    return lambda new: np.asarray(fitted.predict(new), float).reshape(-1, 1) + shift
+    return Foreign((fitted,), tau, shift=weighted_quantile(y - inner.ravel(), tau, w))

@@ -1,27 +1,18 @@
-"""An ensemble of quantile models on arrays: out-of-fold predictions, aggregation weights, conformal calibration.
-
-Calibration is conformalised quantile regression (Romano, Patterson and Candes 2019, arXiv 1905.03222) and CV+
-(Barber, Candes, Ramdas and Tibshirani 2021, arXiv 1905.02928), for every pair of levels t and 1 - t. Calibrated
-intervals are made nested by widening the outer ones, which keeps their coverage.
-"""
+"""An ensemble of quantile models on arrays: out-of-fold predictions of the base models, then aggregation weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from statinf.backend import generator, progress_bar
 from statinf.errors import DataError, OptionError
-from statinf.inference.conformal import threshold
 from statinf.numerics.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
-from statinf.quantile.base_models import Predictor, fit_base
-
-_CELLS = 4_000_000
-CALIBRATION_SHARE = 0.25
+from statinf.quantile.base_models import NETWORKS, Predictor, fit_base, fit_networks
 
 
 @dataclass(frozen=True)
@@ -45,6 +36,10 @@ class Core:
 
     Attributes
     ----------
+    tau : ndarray, shape (m,)
+    names : tuple of str
+        Of the base models.
+    noncrossing : str or None
     predictors : tuple of callable, or None
         Base models refitted on all rows; None where predictions were given as arrays.
     aggregator : Aggregator
@@ -52,25 +47,30 @@ class Core:
         Of the features.
     location, scale : float
         Of the outcome, on whose standardised scale weights are learnt.
-    out_of_fold : ndarray, shape (n, J, m)
+    out_of_fold : ndarray, shape (n, J, m), or None in an ensemble that was read from a file
     """
 
+    tau: np.ndarray
+    names: tuple[str, ...]
+    noncrossing: str | None
     predictors: tuple[Predictor, ...] | None
     aggregator: Aggregator
     centre: np.ndarray
     spread: np.ndarray
     location: float
     scale: float
-    out_of_fold: np.ndarray
-    options: Options
+    out_of_fold: np.ndarray | None = field(default=None, metadata={"saved": False})
 
     def base(self, X: np.ndarray) -> np.ndarray:
         """Base predictions (n, J, m) at features X."""
         if self.predictors is None:
-            raise DataError("the base models were given as arrays; hand over their predictions for these rows as well.")
+            raise DataError(
+                "the ensemble holds no base models (they were given as arrays, or left out by lean()); hand over their "
+                "predictions for these rows: predictions={name: array}."
+            )
         scaled = (X - self.centre) / self.spread
         Z = np.stack([one(scaled) for one in self.predictors], axis=1)
-        check_predictions(Z, self.options.tau, tuple(self.options.models))
+        check_predictions(Z, self.tau, self.names)
         return Z
 
     def aggregate(self, X: np.ndarray, Z: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ class Core:
     def predict(self, X: np.ndarray, Z: np.ndarray | None = None) -> np.ndarray:
         """Aggregated quantiles (n, m), monotone if the options ask for it."""
         q = self.aggregate(X, self.base(X) if Z is None else Z)
-        return q if self.options.noncrossing is None else monotone(q, self.options.noncrossing)
+        return q if self.noncrossing is None else monotone(q, self.noncrossing)
 
 
 def fit_core(
@@ -99,13 +99,7 @@ def fit_core(
     elif any(given):
         raise OptionError("models: give arrays of predictions for all models or for none.")
     else:
-        Z = np.empty((len(y), len(names), len(tau)))
-        work = [(j, k) for j in range(len(names)) for k in np.unique(folds)]
-        for j, k in progress_bar(work, total=len(work), label="out-of-fold models", show=show):
-            out = folds == k
-            model = options.models[names[j]]
-            Z[out, j] = fit_base(model, scaled[~out], y[~out], w[~out], tau, options.seed)(scaled[out])
-        predictors = tuple(fit_base(model, scaled, y, w, tau, options.seed) for model in options.models.values())
+        predictors, Z = _base_models(scaled, y, w, folds, options, show)
     check_predictions(Z, tau, names)
     location = float(np.average(y, weights=w))
     scale = float(np.sqrt(np.average((y - location) ** 2, weights=w))) or 1.0
@@ -122,7 +116,35 @@ def fit_core(
         margin=options.margin,
         seed=options.seed,
     )
-    return Core(predictors, aggregator, centre, spread, location, scale, Z, options)
+    return Core(tau, names, options.noncrossing, predictors, aggregator, centre, spread, location, scale, Z)
+
+
+def _base_models(
+    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, options: Options, show: bool | None
+) -> tuple[tuple[Predictor, ...], np.ndarray]:
+    """Base models refitted on all rows, and predictions (n, J, m) of those fitted without each row's fold."""
+    numbers, tau = np.unique(folds), options.tau
+    # One row of weights a fit: without each fold, then all rows.
+    W = np.vstack([np.where(folds == numbers[:, None], 0.0, w), w])
+    work = []
+    for j, model in enumerate(options.models.values()):
+        rows = np.arange(len(W))
+        work += [(j, model, rows)] if _network(model) else [(j, model, rows[k : k + 1]) for k in rows]
+    Z = np.empty((len(y), len(options.models), len(tau)))
+    whole: dict[int, Predictor] = {}
+    for j, model, rows in progress_bar(work, total=len(work), label="out-of-fold models", show=show):
+        if _network(model):
+            fits = fit_networks(model, X, y, W[rows], tau, options.seed)
+        else:
+            use = W[rows[0]] > 0
+            fits = [fit_base(model, X[use], y[use], w[use], tau, options.seed)]
+        for k, fitted in zip(rows, fits, strict=True):
+            if k == len(numbers):
+                whole[j] = fitted
+                continue
+            out = folds == numbers[k]
+            Z[out, j] = fitted(X[out])
+    return tuple(whole[j] for j in range(len(whole))), Z
 
 
 def fold_numbers(n: int, folds: Any, seed: int) -> np.ndarray:
@@ -135,85 +157,6 @@ def fold_numbers(n: int, folds: Any, seed: int) -> np.ndarray:
     if numbers.shape != (n,) or numbers.max() < 1:
         raise OptionError(f"folds has {numbers.size} entries for {n} rows, or one value only; give one fold id a row.")
     return numbers
-
-
-def pairs(tau: np.ndarray) -> list[tuple[int, int, float]]:
-    """Positions of t and 1 - t for every t below a half, with the miss rate 2t."""
-    out = []
-    for low in np.flatnonzero(tau < 0.5 - 1e-9):
-        high = np.flatnonzero(np.abs(tau - (1 - tau[low])) < 1e-9)
-        if len(high):
-            out.append((int(low), int(high[0]), float(2 * tau[low])))
-    if not out:
-        raise OptionError("calibration works on pairs of levels t and 1 - t; tau holds none.")
-    return out
-
-
-def nested(q: np.ndarray) -> np.ndarray:
-    """Intervals made nested from the middle outwards; outer ones can only widen."""
-    return monotone(q, "sweep")
-
-
-@dataclass(frozen=True)
-class SplitCalibration:
-    """One shift a pair of levels, from rows that the ensemble has not seen."""
-
-    shifts: np.ndarray
-    rows: int
-
-    def __call__(self, core: Core, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
-        q = core.predict(X, Z)
-        for (low, high, _), shift in zip(pairs(core.options.tau), self.shifts, strict=True):
-            q[:, low], q[:, high] = q[:, low] - shift, q[:, high] + shift
-        return nested(q)
-
-
-def calibrate_split(core: Core, X: np.ndarray, y: np.ndarray, Z: np.ndarray | None) -> SplitCalibration:
-    """Conformalised quantile regression on held-out rows."""
-    q = core.predict(X, Z)
-    shifts = [
-        threshold(np.maximum(q[:, low] - y, y - q[:, high]), 1 - miss) for low, high, miss in pairs(core.options.tau)
-    ]
-    return SplitCalibration(np.array(shifts), len(y))
-
-
-@dataclass(frozen=True)
-class CrossCalibration:
-    """CV+: the ensemble refitted without each fold, base models and weights, and every row's score."""
-
-    cores: tuple[Core, ...]
-    folds: np.ndarray
-    scores: np.ndarray
-
-    def __call__(self, core: Core, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
-        q, n = core.predict(X, Z), len(self.folds)
-        each = np.stack([one.predict(X) for one in self.cores])
-        step = max(1, _CELLS // n)
-        for (low, high, miss), score in zip(pairs(core.options.tau), self.scores.T, strict=True):
-            below, above = int(np.floor(miss * (n + 1) + 1e-9)), int(np.ceil((1 - miss) * (n + 1) - 1e-9))
-            for at in range(0, len(X), step):
-                rows = slice(at, at + step)
-                ends = np.sort(each[self.folds, rows, low] - score[:, None], axis=0)
-                q[rows, low] = ends[below - 1] if below >= 1 else -np.inf
-                ends = np.sort(each[self.folds, rows, high] + score[:, None], axis=0)
-                q[rows, high] = ends[above - 1] if above <= n else np.inf
-        return nested(q)
-
-
-def calibrate_cross(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, inner: Callable[[int], np.ndarray], options: Options
-) -> CrossCalibration:
-    """Refit the whole ensemble without each fold; `inner` makes fold numbers for a number of rows."""
-    cores: list[Core] = []
-    scores = np.empty((len(y), len(pairs(options.tau))))
-    for k in range(int(folds.max()) + 1):
-        out = folds == k
-        core = fit_core(X[~out], y[~out], w[~out], inner(int((~out).sum())), options, False)
-        q = core.predict(X[out])
-        for i, (low, high, _) in enumerate(pairs(options.tau)):
-            scores[out, i] = np.maximum(q[:, low] - y[out], y[out] - q[:, high])
-        cores.append(core)
-    return CrossCalibration(tuple(cores), folds, scores)
 
 
 def named_models(models: Any) -> dict[str, Any]:
@@ -238,6 +181,10 @@ def named_models(models: Any) -> dict[str, Any]:
     if not out:
         raise OptionError("models is empty; give at least one base model.")
     return out
+
+
+def _network(model: Any) -> bool:
+    return isinstance(model, str) and model in NETWORKS
 
 
 def _is_array(model: Any) -> bool:

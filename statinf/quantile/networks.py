@@ -1,7 +1,6 @@
-"""Small networks for quantiles, trained by one compiled loop: base models and aggregation weights.
+"""Small networks for quantiles: what they predict and the loss they are trained for.
 
-Adam with the AMSGrad correction on minibatches; after every few epochs the loss on held-out rows is taken and
-the best parameters are kept, until there has been no improvement for a while.
+Base models of an ensemble, and aggregation weights that vary with the features; `training` fits them.
 """
 
 from __future__ import annotations
@@ -12,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import bucket, generator, kernel, pad_axis
+from statinf.backend import generator, kernel, pad_axis
 
 RESOLUTIONS = ("coarse", "medium", "fine")
-_EPOCHS_A_CALL = 10
+_LEAST_WIDTH = 16
 _SMALLEST_SD = 1e-3
 
 
@@ -93,103 +92,13 @@ class Objective:
         return pinball + penalty * (w * overlap).sum() / total
 
 
-@kernel
-def _memory(params):
-    """The optimiser's state at the start; its shape does not depend on the rate."""
-    import optax
-
-    return optax.chain(optax.clip_by_global_norm(5.0), optax.amsgrad(1.0)).init(params)
-
-
-@partial(kernel, static=("objective", "batch"))
-def _epochs(params, memory, data, train, held, tau, margin, penalty, rate, seed, number, *, objective, batch):
-    """A few epochs; parameters, optimiser state and the held-out loss."""
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    optimiser = optax.chain(optax.clip_by_global_norm(5.0), optax.amsgrad(rate))
-    X, Z, y = data
-    steps = X.shape[0] // batch
-
-    def step(state, item):
-        rows, key = item
-        now, kept = state
-        part = (X[rows], Z[rows], y[rows], train[rows])
-        slope = jax.grad(objective.loss)(now, part, tau, margin, penalty, key)
-        update, kept = optimiser.update(slope, kept, now)
-        return (optax.apply_updates(now, update), kept), None
-
-    def epoch(state, key):
-        order, drop = jax.random.split(key)
-        # Rows of training weight come first, so that few batches hold padding only.
-        mixed = jnp.argsort(jax.random.uniform(order, (X.shape[0],)) - (train > 0))
-        items = (mixed[: steps * batch].reshape(steps, batch), jax.random.split(drop, steps))
-        return jax.lax.scan(step, state, items)[0], None
-
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), _EPOCHS_A_CALL)
-    (params, memory), _ = jax.lax.scan(epoch, (params, memory), keys)
-    return params, memory, objective.loss(params, (X, Z, y, held), tau, margin, penalty)
-
-
-def train(
-    objective: Objective,
-    params: Any,
-    X: np.ndarray,
-    Z: np.ndarray,
-    y: np.ndarray,
-    w: np.ndarray,
-    tau: np.ndarray,
-    *,
-    margin: np.ndarray | None = None,
-    penalty: float = 0.0,
-    rate: float = 1e-3,
-    held_out: float = 0.2,
-    most_epochs: int = 500,
-    patience: int = 5,
-    seed: int = 0,
-) -> Any:
-    """Parameters with the smallest held-out loss.
-
-    Parameters
-    ----------
-    params : pytree
-        Start.
-    X : (n, d), Z : (n, J, m), y : (n,), w : (n,)
-    margin : (m, m), optional
-        Distance that levels k < l should keep, for the crossing penalty.
-    patience : int
-        Calls of ten epochs without improvement before training stops.
-    """
-    n = len(y)
-    size = bucket(n)
-    held = generator(seed, 11).random(n) < held_out
-    padded = [pad_axis(np.asarray(a, float), size) for a in (X, Z, y, w * ~held, w * held)]
-    margin = np.zeros((len(tau), len(tau))) if margin is None else margin
-    batch = int(min(64, max(16, 2 ** int(np.log2(max(n, 16) / 8)))))
-    memory, best, best_value, waited = _memory(params), params, np.inf, 0
-    for number in range(-(-most_epochs // _EPOCHS_A_CALL)):
-        data, tr, va = tuple(padded[:3]), padded[3], padded[4]
-        params, memory, value = _epochs(
-            params, memory, data, tr, va, tau, margin, np.float64(penalty), np.float64(rate),
-            np.uint32(seed), np.int32(number), objective=objective, batch=batch,
-        )  # fmt: skip
-        if best_value == np.inf or float(value) < best_value - 1e-6 * abs(best_value):
-            best, best_value, waited = params, float(value), 0
-        else:
-            waited += 1
-            if waited >= patience:
-                break
-    return best
-
-
 def layers(sizes: tuple[int, ...], seed: int, *, last_zero: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
     """Glorot starts; a last layer of zeros starts aggregation at the plain average."""
     rng = generator(seed, 12)
     out = []
     for k, (a, b) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
-        width = np.sqrt(6.0 / (a + b))
-        matrix = rng.uniform(-width, width, (a, b))
+        reach = np.sqrt(6.0 / (a + b))
+        matrix = rng.uniform(-reach, reach, (a, b))
         out.append((matrix * (0.0 if last_zero and k == len(sizes) - 2 else 1.0), np.zeros(b)))
     return out
 
@@ -199,9 +108,25 @@ def _predict(params, X, Z, tau, *, objective):
     return objective.quantiles(params, X, Z, tau)
 
 
-def predict(objective: Objective, params: Any, X: np.ndarray, Z: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    """Quantiles (n, m), in blocks of bounded memory."""
+def width(features: int) -> int:
+    """The padded number of features: data sets of similar width share what is compiled."""
+    return max(_LEAST_WIDTH, 1 << max(features - 1, 0).bit_length())
+
+
+def widen(objective: Objective, params: Any, features: int) -> Any:
+    """Parameters for features padded with zeros; the added weights are zero and have no gradient."""
+    if objective.kind == "global":
+        return params
+    (matrix, bias), *rest = params
+    return [(pad_axis(matrix, width(features), axis=0), bias), *rest]
+
+
+def predict(objective: Objective, params: Any, X: np.ndarray, Z: np.ndarray | None, tau: np.ndarray) -> np.ndarray:
+    """Quantiles (n, m), in blocks of bounded memory; Z is None for base models."""
     out, step = [], 512
+    Z = np.empty((len(X), 0, 0)) if Z is None else Z
+    params = widen(objective, params, X.shape[1])
+    X = pad_axis(X, width(X.shape[1]), axis=1)
     for at in range(0, len(X), step):
         rows = slice(at, at + step)
         count = len(X[rows])

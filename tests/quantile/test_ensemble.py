@@ -1,5 +1,7 @@
 """Quantile ensembles: exact weights against cvxpy, closed forms, calibration coverage, refusals."""
 
+import pickle
+
 import cvxpy as cp
 import numpy as np
 import pandas as pd
@@ -96,14 +98,14 @@ def test_trained_constant_weights_come_near_the_exact_ones():
 
 
 def test_a_second_fit_of_similar_size_compiles_nothing():
-    from statinf.quantile import networks
+    from statinf.quantile import training
 
     X, y, Z = predictions(200)
     common = {"resolution": "coarse", "local": True}
     fit_aggregator(X, Z, y, np.ones(200), TAU, **common)
-    before = networks._epochs.traces, networks._memory.traces
+    before = training._epochs.traces, training._memory.traces
     fit_aggregator(X[:190], Z[:190], y[:190], np.ones(190), TAU, penalty=0.5, seed=3, **common)
-    assert (networks._epochs.traces, networks._memory.traces) == before
+    assert (training._epochs.traces, training._memory.traces) == before
 
 
 def test_margins_are_a_share_of_residual_quantiles():
@@ -125,14 +127,22 @@ def test_base_models_beat_the_constant_quantiles(name):
     assert pinball(y[200:], q, TAU).mean() < constant
 
 
-def test_forest_weights_are_those_of_its_leaves():
+def test_forest_is_scikit_learns_and_weighs_by_its_leaves():
+    from sklearn.ensemble import RandomForestRegressor
+
+    from statinf.quantile.forest import as_arrays
+
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((80, 2)), rng.standard_normal(80)
+    grown = RandomForestRegressor(100, min_samples_leaf=5, random_state=0).fit(X, y)
+    trees = as_arrays([one.tree_ for one in grown.estimators_])
+    new = np.vstack([X, rng.standard_normal((200, 2))])
+    np.testing.assert_array_equal(trees.leaves(new) - trees.root, grown.apply(new))
     forest = fit_base("forest", X, y, np.ones(80), np.array([0.25, 0.5]), 0)
     at, expected = X[:3], []
     for row in at:
         weights = np.zeros(80)
-        for t, leaf in enumerate(forest.trees.apply(row[None])[0]):
+        for t, leaf in enumerate(forest.trees.leaves(row[None])[0]):
             together = forest.leaves[:, t] == leaf
             weights[together] += 1 / together.sum()
         reached = np.cumsum(weights) / weights.sum()
@@ -265,3 +275,47 @@ def test_refusals():
     fit = si.quantile_ensemble("y ~ a", data, models=["rq"], tau=TAU, local=False)
     with pytest.raises(NotIdentifiedError, match="compare"):
         _ = fit.std_errors
+
+
+@pytest.mark.parametrize("calibrate", [None, "cqr", "cv+"])
+def test_a_saved_ensemble_predicts_as_before(tmp_path, calibrate):
+    data = frame(80)
+    fit = si.quantile_ensemble(
+        "y ~ a + C(g)", data, models=["rq", "forest"], tau=[0.25, 0.5, 0.75], local=False, folds=2, calibrate=calibrate
+    )
+    again = si.load(fit.save(tmp_path / "ensemble.si"))
+    pd.testing.assert_frame_equal(again.predict(data), fit.predict(data))
+    pd.testing.assert_frame_equal(again.compare(data), fit.compare(data))
+    np.testing.assert_array_equal(again.weights(data), fit.weights(data))
+    assert str(again) == str(fit)
+    with pytest.raises(DataError, match="out-of-fold"):
+        _ = again.out_of_fold
+
+
+def test_saved_and_pickled_networks_predict_as_before(tmp_path):
+    data = frame(60)
+    fit = si.quantile_ensemble("y ~ a + b", data, models=["gaussian", "mqn"], tau=TAU, resolution="medium", folds=2)
+    for again in (si.load(fit.save(tmp_path / "ensemble.si")), pickle.loads(pickle.dumps(fit))):
+        pd.testing.assert_frame_equal(again.predict(data), fit.predict(data))
+
+
+def test_foreign_base_models_are_refused_by_name_and_can_be_left_out(tmp_path):
+    from sklearn.linear_model import LinearRegression
+
+    data, tau = frame(80), [0.25, 0.5, 0.75]
+    models = {"rq": "rq", "gbm": "gbm", "line": LinearRegression()}
+    common = {"tau": tau, "local": False, "folds": 2}
+    fit = si.quantile_ensemble("y ~ a", data, models=models, calibrate="cqr", **common)
+    with pytest.raises(DataError, match=r"'gbm' \(HistGradientBoostingRegressor\), 'line' \(LinearRegression\).*lean"):
+        fit.save(tmp_path / "ensemble.si")
+    again = si.load(fit.lean().save(tmp_path / "ensemble.si"))
+    base = fit.base_predictions(data)
+    pd.testing.assert_frame_equal(again.predict(data, predictions=base), fit.predict(data))
+    with pytest.raises(DataError, match="hand over"):
+        again.predict(data)
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(fit)).predict(data), fit.predict(data))
+    crossed = si.quantile_ensemble("y ~ a", data, models=["rq", LinearRegression()], calibrate="cv+", **common)
+    with pytest.raises(DataError, match="LinearRegression"):
+        crossed.save(tmp_path / "crossed.si")
+    with pytest.raises(NotIdentifiedError, match="cqr"):
+        crossed.lean()
