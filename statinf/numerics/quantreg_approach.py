@@ -93,9 +93,8 @@ def _newton(X, y, w, tau, pull, coef, J, G, passes: int = _MOST_PASSES) -> Start
     """Damped steps; a problem whose subgradient no longer falls keeps the best coefficients seen."""
     n, p = X.shape
     coef, length = coef.copy(), np.ones(len(coef))
-    invertible = np.linalg.cond(J) < 1e12
-    inverse = np.linalg.pinv(J)
-    metric = np.linalg.pinv(G)
+    inverse, invertible = _inverses(J)
+    metric = np.linalg.pinv(G, hermitian=True)
     mean = (subgradient(X, y, w, tau, coef) + pull) / n
     size = np.sqrt(np.einsum("qi,ij,qj->q", mean, metric, mean))
     live = np.flatnonzero((n * size > 2 * p) & invertible)
@@ -114,6 +113,14 @@ def _newton(X, y, w, tau, pull, coef, J, G, passes: int = _MOST_PASSES) -> Start
         length[live[~better]] *= 0.3
         live = live[(n * size[live] > 2 * p) & (gain != 1.0) & (gain < 0.9) | ~better & (length[live] > 0.05)]
     return Start(coef, n * size)
+
+
+def _inverses(J: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Inverses of symmetric matrices (Q, p, p), and whether each is well enough conditioned; zero where not."""
+    values, vectors = np.linalg.eigh(J)
+    invertible = values[:, 0] > 1e-12 * values[:, -1]
+    root = vectors / np.sqrt(np.where(invertible[:, None], values, np.inf))[:, None, :]
+    return root @ root.transpose(0, 2, 1), invertible
 
 
 def subgradient(X, y, w, tau, coef) -> np.ndarray:

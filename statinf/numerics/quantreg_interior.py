@@ -1,16 +1,20 @@
 """Quantile regression by a Frisch-Newton interior point method, several levels in one batch.
 
 Portnoy and Koenker (1997), The Gaussian hare and the Laplacian tortoise, Statistical Science 12, with
-Mehrotra's predictor and corrector. The Gram matrices of all levels are one product of the level weights with
-the rows' products x x', made once.
+Mehrotra's predictor and corrector. With few columns the Gram matrices of all levels are one product of the level
+weights with the rows' products x x', made once; with many, whose products would not fit the cache, one a level.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 _MOST_STEPS = 100
 _DAMPING = 0.99995
+_FEW_COLUMNS = 24
+_SPARSE = 0.1
 
 
 def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float = 1e-8) -> np.ndarray:
@@ -36,8 +40,7 @@ def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float 
     spread = np.abs(y - np.median(y)).sum() / n
     spread = spread if spread > 0 else max(np.abs(y).max(), 1.0)
     c = -y / spread
-    upper = np.triu_indices(p)
-    products = X[:, upper[0]] * X[:, upper[1]]
+    gram = _weighted_grams(X)
     k = len(tau)
     x = np.repeat(1.0 - tau[:, None], n, axis=1)
     s = 1.0 - x
@@ -58,7 +61,7 @@ def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float 
             if not len(live):
                 break
         try:
-            x, s, v, z, w = _step(X, products, upper, x, s, v, z, w, total)
+            x, s, v, z, w = _step(X, gram, x, s, v, z, w, total)
         except np.linalg.LinAlgError:
             break
     if len(live):
@@ -66,15 +69,34 @@ def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float 
     return -coef * spread / scale
 
 
-def _step(X, products, upper, x, s, v, z, w, total):
-    n, p = X.shape
-    k = len(total)
+def _weighted_grams(X: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from level weights (k, n) to X' diag(q) X, shape (k, p, p)."""
+    p = X.shape[1]
+    if p > _FEW_COLUMNS and np.count_nonzero(X) < _SPARSE * X.size:  # the cells of factors
+        from scipy.sparse import csr_array
+
+        rows = csr_array(X)
+        columns = csr_array(rows.T)
+        return lambda q: np.stack([(columns @ rows.multiply(row[:, None])).toarray() for row in q])
+    if p > _FEW_COLUMNS:
+        return lambda q: np.stack([(X * row[:, None]).T @ X for row in q])
+    upper = np.triu_indices(p)
+    products = X[:, upper[0]] * X[:, upper[1]]
+
+    def gram(q: np.ndarray) -> np.ndarray:
+        H = np.empty((len(q), p, p))
+        H[:, upper[0], upper[1]] = H[:, upper[1], upper[0]] = q @ products
+        return H
+
+    return gram
+
+
+def _step(X, gram, x, s, v, z, w, total):
+    n = len(X)
     zx, ws = z / x, w / s
     q = 1.0 / (zx + ws)
     r = z - w
-    H = np.empty((k, p, p))
-    H[:, upper[0], upper[1]] = H[:, upper[1], upper[0]] = q @ products
-    inverse = np.linalg.inv(H)
+    inverse = np.linalg.inv(gram(q))
     dv = ((q * r) @ X)[:, None, :] @ inverse
     dx = q * (dv[:, 0] @ X.T - r)
     dz, dw = -z - zx * dx, -w + ws * dx

@@ -3,7 +3,8 @@
 A vertex interpolates p rows, its basis. A step frees one basic row along its edge and runs through all
 breakpoints at which the piecewise linear objective still falls (Barrodale and Roberts 1973), so that from a
 start within sampling error of the optimum few steps are needed. All problems of a batch step together: one
-batched p x p inverse and three batched products a step.
+batched p x p inverse and three batched products a step. With many columns the inverse follows the exchange of
+one row instead, and is made anew every few steps and before a vertex is called optimal.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _DUAL_TOLERANCE = 1e-9
 _ROUNDING = 1e-14
 _TIE_BREAK = 1e-11
 _TIE_BREAKS = 5
+_DEPENDENT = 1e-9
+_FEW_COLUMNS = 24
+_EXCHANGES = 32
 
 
 class Vertices(NamedTuple):
@@ -55,15 +59,29 @@ class _Live:
     mass: np.ndarray
     worth: np.ndarray
     stalled: np.ndarray
+    inverse: np.ndarray
 
     def keep(self, mask: np.ndarray) -> _Live:
         return _Live(*(getattr(self, f.name)[mask] for f in fields(self)))
 
+    def invert(self) -> None:
+        """The inverses of the bases, made anew."""
+        self.inverse = np.linalg.inv(np.take_along_axis(self.X, self.basis[:, :, None], axis=1))
+
+    def exchange(self, leave: np.ndarray, enter: np.ndarray) -> None:
+        """Replace one row of each basis, and follow with its inverse (a change of rank one)."""
+        batch = np.arange(len(enter))
+        self.basis[batch, leave] = enter
+        column = self.inverse[batch, :, leave]
+        change = (self.X[batch, enter][:, None, :] @ self.inverse)[:, 0]
+        pivot = change[batch, leave].copy()
+        change[batch, leave] -= 1.0
+        self.inverse = self.inverse - column[:, :, None] * (change / pivot[:, None])[:, None, :]
+
 
 class _Price(NamedTuple):
-    """What a vertex knows: the inverse of its basis, the residuals, and the slope along its best edge."""
+    """What a vertex knows: the residuals, and the slope along its best edge."""
 
-    inverse: np.ndarray
     residual: np.ndarray
     dual: np.ndarray
     leave: np.ndarray
@@ -102,9 +120,16 @@ def descend(
     edge, fall = np.zeros((Q, p)), np.zeros(Q)
     mass = np.matmul(w[:, None, :], np.abs(X))[:, 0] + np.abs(pull)
     worth = _STALL * np.einsum("qm,qm->q", w, np.abs(y))
-    live = _Live(np.arange(Q), X, y, w, pull, tau, basis.copy(), mass, worth, np.zeros(Q, np.intp))
+    live = _Live(np.arange(Q), X, y, w, pull, tau, basis.copy(), mass, worth, np.zeros(Q, np.intp), np.empty((Q, p, p)))
+    few, fresh = p <= _FEW_COLUMNS, False
     for step in range(_STEPS_PER_COLUMN * p + _LEAST_STEPS):
+        if few or step % _EXCHANGES == 0:
+            live.invert()
+            fresh = True
         price = _price(live)
+        if not fresh and price.optimal.any():
+            live.invert()
+            price = _price(live)
         if price.optimal.any():
             at = live.number[price.optimal]
             final[at], dual[at] = live.basis[price.optimal], price.dual[price.optimal]
@@ -113,16 +138,20 @@ def descend(
             if not len(live.number):
                 break
         enter, length, left = _line_search(live, price)
-        batch = np.arange(len(enter))
-        live.basis[batch, price.leave] = np.where(enter >= 0, enter, live.basis[batch, price.leave])
         live.stalled = np.where(-price.slope * length > live.worth, 0, live.stalled + 1)
-        final[live.number], steps[live.number] = live.basis, step + 1
+        steps[live.number] = step + 1
         if (enter < 0).any():  # unbounded: the caller must hand over more rows
             endless = live.number[enter < 0]
             edge[endless], fall[endless] = price.direction[enter < 0], left[enter < 0]
-            live = live.keep(enter >= 0)
+            final[endless] = live.basis[enter < 0]
+            live, price, enter = live.keep(enter >= 0), price.keep(enter >= 0), enter[enter >= 0]
             if not len(live.number):
                 break
+        if few:
+            live.basis[np.arange(len(enter)), price.leave] = enter
+        else:
+            live.exchange(price.leave, enter)
+        final[live.number], fresh = live.basis, False
         again, rest = np.divmod(live.stalled - _PATIENCE, p + 20)
         tied = (rest == 0) & (again >= 0) & (again < _TIE_BREAKS)
         if tied.any():
@@ -136,8 +165,7 @@ def descend(
 
 
 def _price(live: _Live) -> _Price:
-    X, y, w, basis, tau = live.X, live.y, live.w, live.basis, live.tau[:, None]
-    inverse = np.linalg.inv(np.take_along_axis(X, basis[:, :, None], axis=1))
+    X, y, w, basis, tau, inverse = live.X, live.y, live.w, live.basis, live.tau[:, None], live.inverse
     coef = inverse @ np.take_along_axis(y, basis, axis=1)[:, :, None]
     residual = y - (X @ coef)[:, :, 0]
     np.put_along_axis(residual, basis, 0.0, axis=1)
@@ -156,7 +184,6 @@ def _price(live: _Live) -> _Price:
     with np.errstate(divide="ignore", invalid="ignore"):
         dual = np.where(weight > 0, -edge / weight, np.nan)
     return _Price(
-        inverse,
         residual,
         dual,
         leave,
@@ -225,19 +252,22 @@ def nearest_basis(X: np.ndarray, residual: np.ndarray, usable: np.ndarray) -> tu
 
 
 def _greedy(X: np.ndarray, size: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At each step the row of largest remaining length over the size of its residual."""
     Q, _, p = X.shape
-    left = np.take_along_axis(X, near[:, :, None], axis=1).copy()
+    left = np.take_along_axis(X, near[:, :, None], axis=1)
     at = np.take_along_axis(size, near, axis=1)
     usable = np.isfinite(at)
     floor = 0.1 * np.array([np.median(row[ok]) if ok.any() else 1.0 for row, ok in zip(at, usable, strict=True)])
     favour = np.where(usable, 1.0 / (at + floor[:, None] + 1e-300), 0.0)
+    if p > _FEW_COLUMNS:
+        return _by_qr(left * favour[:, :, None], near)
     whole = np.einsum("qmp,qmp->qm", left, left)
     picks = np.empty((Q, p), np.intp)
     independent = np.ones(Q, bool)
     batch = np.arange(Q)
     for k in range(p):
         length = np.einsum("qmp,qmp->qm", left, left)
-        length[length < 1e-18 * whole] = 0.0
+        length[length < _DEPENDENT**2 * whole] = 0.0
         pick = np.argmax(np.sqrt(length) * favour, axis=1)
         norm = np.sqrt(length[batch, pick])
         independent &= (norm > 0) & (favour[batch, pick] > 0)
@@ -246,4 +276,20 @@ def _greedy(X: np.ndarray, size: np.ndarray, near: np.ndarray) -> tuple[np.ndarr
             left -= (left @ unit[:, :, None]) * unit[:, None, :]
         favour[batch, pick] = 0.0
         picks[:, k] = near[batch, pick]
+    return picks, independent
+
+
+def _by_qr(scaled: np.ndarray, near: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same choice one problem at a time: QR with pivoting takes the longest remaining row."""
+    from scipy.linalg import qr
+
+    Q, few, p = scaled.shape
+    picks, independent = near[:, :p].copy(), np.zeros(Q, bool)
+    for q in range(Q):
+        if few < p:
+            break
+        lengths = np.linalg.norm(scaled[q], axis=1)
+        r, pivot = qr(scaled[q].T, mode="r", pivoting=True, check_finite=False)
+        picks[q] = near[q, pivot[:p]]
+        independent[q] = (np.abs(np.diag(r)) > _DEPENDENT * lengths[pivot[:p]]).all()
     return picks, independent

@@ -102,11 +102,11 @@ def _forest(X, y, w, tau, seed) -> Predictor:
 class Foreign:
     """Fitted objects of another library, which cannot be written to a file of statinf.
 
-    fitted : tuple of objects, one a level or one for all; call : what is asked of them; shift : (m,) added to a point
+    fitted : list of objects, one a level or one for all; call : what is asked of them; shift : (m,) added to a point
     forecast's one column.
     """
 
-    fitted: tuple[Any, ...]
+    fitted: list[Any]
     tau: np.ndarray
     call: str = "predict"
     shift: np.ndarray | None = None
@@ -125,7 +125,7 @@ def _boosting(X, y, w, tau, seed) -> Foreign:
     # Without weights scikit-learn takes plain quantiles in the leaves, which is several times as fast.
     options = {} if (w == w[0]).all() else {"sample_weight": w}
     models = (maker(loss="quantile", quantile=float(t), random_state=seed, **_BOOSTING) for t in tau)
-    return Foreign(tuple(one.fit(X, y, **options) for one in models), tau)
+    return Foreign([one.fit(X, y, **options) for one in models], tau)
 
 
 @dataclass(frozen=True)
@@ -163,10 +163,10 @@ def _object(model, X, y, w, tau, seed) -> Foreign:
     fitted = fresh.fit(X, y) if plain else fresh.fit(X, y, w)
     fitted = fresh if fitted is None else fitted
     if hasattr(fitted, "predict_quantiles"):
-        return Foreign((fitted,), tau, "predict_quantiles")
+        return Foreign([fitted], tau, "predict_quantiles")
     inner = np.asarray(fitted.predict(X), float)
     if inner.ndim == 2 and inner.shape[1] == len(tau):
-        return Foreign((fitted,), tau)
+        return Foreign([fitted], tau)
     if inner.ndim == 2 and inner.shape[1] != 1:
         raise DataError(f"models: {model!r} predicts {inner.shape[1]} columns for {len(tau)} levels.")
-    return Foreign((fitted,), tau, shift=weighted_quantile(y - inner.ravel(), tau, w))
+    return Foreign([fitted], tau, shift=weighted_quantile(y - inner.ravel(), tau, w))

@@ -71,8 +71,8 @@ class QuantileEnsemble(Result):
         out = np.full((len(X), len(self.tau)), np.nan)
         some = None if Z is None else Z[ok]
         if ok.any():
-            plain = self.calibration is None
-            out[ok] = self.core.predict(X[ok], some) if plain else self.calibration(self.core, X[ok], some)
+            how = self.calibration
+            out[ok] = self.core.predict(X[ok], some) if how is None else how(self.core, X[ok], some)
         return out
 
     def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:

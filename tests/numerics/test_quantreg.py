@@ -7,6 +7,7 @@ from scipy.optimize import linprog
 from statinf.errors import DataError, OptionError
 from statinf.numerics.quantreg import fit_quantiles, solve_quantiles
 from statinf.numerics.quantreg_classic import barrodale_roberts
+from statinf.numerics.quantreg_vertex import descend
 
 
 def loss(X, y, coef, tau, w=None):
@@ -38,6 +39,9 @@ def shapes(n):
         "uneven scales": (np.c_[one, x * [1e-6, 1, 1e6]], 1e-6 * y, None),
         "censored": (np.c_[one, x], np.maximum(y, 0), None),
         "twenty columns": (np.c_[one, rng.standard_normal((n, 19))], y, None),
+        "forty columns": (np.c_[one, rng.standard_normal((n, 39))], y, rng.random(n)),
+        "sixty cells": (np.c_[x, np.arange(n)[:, None] % 60 == np.arange(60)], y, None),
+        "sixty cells, ties": (np.c_[x, np.arange(n)[:, None] % 60 == np.arange(60)], np.round(y), None),
     }
 
 
@@ -50,6 +54,28 @@ def test_objective_equals_that_of_a_linear_programme(n, shape):
     for tau, coef in zip(taus, fit_quantiles(X, y, taus, w), strict=True):
         best = loss(X, y, programme(X, y, tau, weight), tau, w)
         assert loss(X, y, coef, tau, w) <= best * (1 + 1e-10) + 1e-12 * np.abs(y).sum() * 1e-3
+
+
+def test_many_columns_from_a_far_start():
+    """Hundreds of exchanges, over which the inverse of the basis is updated and made anew."""
+    rng = np.random.default_rng(3)
+    n, p = 300, 40
+    X = np.c_[np.ones(n), rng.standard_normal((n, p - 1))]
+    y, tau = X @ rng.standard_normal(p) + rng.standard_normal(n), np.array([0.3, 0.8])
+    got = descend(
+        np.stack([X, X]), np.stack([y, y]), np.ones((2, n)), np.zeros((2, p)), tau, np.tile(np.arange(p), (2, 1))
+    )
+    assert got.optimal.all() and (got.steps > 64).all()
+    for t, coef in zip(tau, got.coef, strict=True):
+        np.testing.assert_allclose(coef, programme(X, y, t, np.ones(n)), rtol=1e-9, atol=1e-9)
+
+
+def test_dependent_columns_are_found_among_many():
+    rng = np.random.default_rng(4)
+    X = rng.standard_normal((700, 40))
+    X[:, 7] = X[:, 3] - 2 * X[:, 20]
+    with pytest.raises(DataError, match="full column rank"):
+        fit_quantiles(X, rng.standard_normal(700), 0.5)
 
 
 def test_coefficients_equal_those_of_a_linear_programme_where_unique():
