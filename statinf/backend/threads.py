@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, TypeVar
 
@@ -39,11 +40,13 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
     workers = min(cores(), len(items))
     if not parallel or workers < 2:
         return [function(item) for item in items]
-    with (
-        _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas"),
-        ThreadPoolExecutor(workers) as pool,
-    ):
+    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         return list(pool.map(function, items))
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """A block in which BLAS runs on one thread: many small products lose more to waking threads than these gain."""
+    return _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas")
 
 
 @cache

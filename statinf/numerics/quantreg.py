@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from statinf.backend import one_blas_thread
 from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.numerics.quantreg_approach import approach
 from statinf.numerics.quantreg_band import solve_in_band
@@ -22,6 +23,7 @@ _DIRECT_ROWS = 600
 _EXACT = 1e-14
 _UNEVEN = 100.0
 _DIRECT_BYTES = 128 * 2**20
+_BLAS_COLUMNS = 100
 
 
 class QuantileSolution(NamedTuple):
@@ -113,6 +115,13 @@ def solve_quantiles(
         As in `fit_quantiles`.
     """
     X = np.ascontiguousarray(X, float)
+    if X.shape[1] > _BLAS_COLUMNS:
+        return _solve(X, y, tau, w, pull, start)
+    with one_blas_thread():
+        return _solve(X, y, tau, w, pull, start)
+
+
+def _solve(X, y, tau, w, pull, start) -> QuantileSolution:
     y = np.asarray(y, float)
     tau = np.atleast_1d(np.asarray(tau, float))
     Q, (n, p) = len(tau), X.shape
@@ -122,13 +131,8 @@ def solve_quantiles(
     if not (scale > 0).all():
         raise DataError(f"column {int(np.argmin(scale))} of the regressors is zero in every row.")
     if scale.max() > _UNEVEN * scale.min():
-        even = solve_quantiles(
-            X / scale,
-            y,
-            tau,
-            w,
-            pull=None if pull is None else pull / scale,
-            start=None if start is None else start * scale,
+        even = _solve(
+            X / scale, y, tau, w, None if pull is None else pull / scale, None if start is None else start * scale
         )
         return even._replace(coef=even.coef / scale)
     if pull is None and y.ndim == 1 and (w is None or w.ndim == 1) and (exact := _perfect(X, y, w)) is not None:
