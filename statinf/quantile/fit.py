@@ -8,19 +8,14 @@ from typing import Any, Self
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError, check_level, one_of
-from statinf.inference.distributions import t_quantile
+from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.sandwich import Covariance, Moments
-from statinf.models import regression as common
-from statinf.models.lm import prediction_rows
-from statinf.numerics.monotone import KINDS as MONOTONE
-from statinf.numerics.monotone import monotone
 from statinf.quantile import inference as how
+from statinf.quantile import presentation as shown
 from statinf.quantile.covariance import inverse_hessians, joint_covariance
-from statinf.quantile.scores import QuantileScores, score_quantiles
+from statinf.quantile.scores import QuantileScores
 from statinf.results import Fit, Table, stack_scores, to_caller
-from statinf.results.table import format_number, format_p
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -186,18 +181,7 @@ class QuantileFit(Fit):
 
     def tidy(self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None) -> Any:
         """One row a level and coefficient, with the level in the column `tau`; see `Fit.tidy`."""
-        import pandas as pd
-
-        frame = pd.DataFrame(
-            {
-                "tau": np.repeat(self.tau, len(self.columns)),
-                "term": list(self.columns) * len(self.tau),
-                **self._numbers(level, interval),
-            }
-        )
-        if one_of("style", style, ("statinf", "broom")) == "broom":
-            frame.columns = [c.replace("_", ".") for c in frame.columns]
-        return to_caller(frame, self.kind)
+        return to_caller(shown.coefficient_frame(self, level, style, interval), self.kind)
 
     def _numbers(self, level: float, interval: str | None = None) -> dict[str, np.ndarray]:
         low, high = self._limits(level, interval)
@@ -236,36 +220,7 @@ class QuantileFit(Fit):
 
     def summary(self, level: float = 0.95) -> Table:
         """Coefficients by level with the covariance's name, rows left out and the paper."""
-        numbers = self._numbers(level)
-        letter = "z" if np.isinf(self.cov.df) else "t"
-        many = len(self.tau) > 1
-        rows, p = [], len(self.columns)
-        for i, name in enumerate(self.columns * len(self.tau)):
-            aliased = not self.estimable[i]
-            values = [format_number(numbers[c][i]) for c in ("estimate", "std_error", "statistic")]
-            limits = f"[{format_number(numbers['conf_low'][i])}, {format_number(numbers['conf_high'][i])}]"
-            lead = (f"{self.tau[i // p]:g}" if i % p == 0 else "", name) if many else (name,)
-            rows.append(
-                (
-                    *lead,
-                    *(("aliased", "", "", "", "") if aliased else (*values, format_p(numbers["p_value"][i]), limits)),
-                )
-            )
-        columns = (
-            *(("tau",) if many else ()),
-            "term",
-            "estimate",
-            "std. error",
-            letter,
-            "p",
-            f"{100 * level:g}% interval",
-        )
-        facts = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
-        if not many:
-            facts |= {"Check loss": float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
-        shown = (("Formula", self.formula), *((k, format_number(v)) for k, v in facts.items()))
-        rules = tuple(range(p, len(rows), p)) if many else ()
-        return Table(columns, tuple(rows), title=self.title, facts=shown, notes=self._notes(), rules=rules)
+        return shown.summary_table(self, level)
 
     def process(self, level: float = 0.95, *, uniform: bool = True, seed: int = 0) -> Any:
         """Each coefficient as a function of the level, with pointwise limits and a uniform band.
@@ -306,35 +261,11 @@ class QuantileFit(Fit):
         data frame
             One column a level, named "q0.1"; with an interval also "q0.1_lower" and "q0.1_upper".
         """
-        import pandas as pd
-
-        if interval is not None:
-            one_of("interval", interval, ("confidence",))
-        check_level(level)
-        rows = prediction_rows(self, newdata)
-        matrix = rows.parts["covariates"]
-        values = np.column_stack([common.predictor(matrix, b, rows.offset) for b in self.coef])
-        if noncrossing is not None:
-            values = monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
-        names = [f"q{t:g}" for t in self.tau]
-        out = dict(zip(names, values.T, strict=True))
-        if interval is not None:
-            p = int(self.estimable[: len(self.columns)].sum())
-            for k, name in enumerate(names):
-                block = self.cov.matrix[k * p : (k + 1) * p, k * p : (k + 1) * p]
-                half = t_quantile(0.5 + level / 2, self.cov.df) * common.predictor_se(matrix, self.coef[k], block)
-                out |= {f"{name}_lower": out[name] - half, f"{name}_upper": out[name] + half}
-        return to_caller(pd.DataFrame(out), rows.kind)
+        return shown.predictions(self, newdata, interval, level, noncrossing)
 
     def augment(self) -> Any:
         """The data of the fit with columns fitted and residual, by level where there are several."""
-        made = self._need_rows("fitted values")
-        columns = {}
-        for t, b in zip(self.tau, self.coef, strict=True):
-            ending = f"_q{t:g}" if len(self.tau) > 1 else ""
-            fitted = common.predictor(made.parts[0], b, made.offset)
-            columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
-        return common.augmented(made, columns)
+        return shown.augmented(self)
 
     def score(self, newdata: Any = None, *, noncrossing: str | None = None) -> QuantileScores:
         """Pinball loss, coverage, weighted interval score and CRPS of the predicted quantiles.
@@ -345,14 +276,7 @@ class QuantileFit(Fit):
             Rows with the outcome recorded; the data of the fit by default.
         noncrossing : {None, "sort", "isotonic", "sweep"}
         """
-        newdata = self._need_rows("scores without newdata").frame if newdata is None else newdata
-        if self.recipe is None:
-            raise DataError("this fit was made from arrays; it cannot be scored on a data frame.")
-        rows = self.recipe.new_rows(newdata, response=True)
-        assert rows.response is not None
-        values = np.column_stack([common.predictor(rows.parts["covariates"], b, rows.offset) for b in self.coef])
-        values = values if noncrossing is None else monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
-        return score_quantiles(rows.response, values, self.tau, kind=rows.kind)
+        return shown.scores(self, newdata, noncrossing)
 
     def plot(self, kind: str | None = None, **options: Any) -> Any:
         """A figure.

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from statinf.errors import DataError, NumericalWarning, OptionError, one_of
+from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance
 from statinf.models import regression as common
 from statinf.numerics.least_squares import TOLERANCE, solve
@@ -108,21 +109,57 @@ def rq(
     made = common.regression_design(
         formula, data, weights=weights, vcov=named, cluster=cluster, na_action=na_action, context=context
     )
+    solved = _solve(made, levels, noncrossing, weighted=weights is not None)
+    names = made.parts[0].names
+    fit = QuantileFit(
+        method="rq",
+        formula=made.recipe.formula,
+        citation=BONDELL if noncrossing else CITATION,
+        nobs=solved.n,
+        terms=names if len(levels) == 1 else tuple(f"q{t:g}: {c}" for t in levels for c in names),
+        theta=solved.theta.ravel(),
+        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
+        df_resid=float(solved.n - solved.p),
+        recipe=made.recipe,
+        kind=made.kind,
+        dropped=made.dropped,
+        design=made,
+        tau=levels,
+        columns=names,
+        objective=solved.objective,
+        null_objective=solved.null_objective,
+        basis=solved.basis,
+        dual=solved.dual,
+        rule=bandwidth,
+        noncrossing=noncrossing,
+    )
+    if isinstance(chosen, dict) and "boot" in chosen:
+        chosen = {"seed": seed} | chosen
+    return fit.with_vcov(chosen)
+
+
+class _Solved(NamedTuple):
+    """Coefficients (k, p) with NaN for aliased columns, the certificate, check losses (k,), rows and columns used."""
+
+    theta: np.ndarray
+    basis: np.ndarray | None
+    dual: np.ndarray | None
+    objective: np.ndarray
+    null_objective: np.ndarray
+    n: int
+    p: int
+
+
+def _solve(made: Design, levels: np.ndarray, noncrossing: bool, *, weighted: bool) -> _Solved:
+    """Fit all levels on the rows of positive weight."""
     matrix = made.parts[0]
     kept = _full_rank_columns(made)
-    theta = np.full((len(levels), matrix.p), np.nan)
     rows = how.rows_of(made, np.where(kept, 0.0, np.nan)[None])
     n, p = rows.X.shape
     common.check_size(n, p, matrix.names)
-    extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
-    if len(extreme):
-        warnings.warn(
-            f"tau={extreme[0]:g} is beyond the reach of {n} rows: the fit passes through extreme rows and its "
-            "standard errors mean nothing.",
-            NumericalWarning,
-            stacklevel=2,
-        )
-    w = None if weights is None else rows.w
+    _warn_extreme(levels, n)
+    w = rows.w if weighted else None
+    theta = np.full((len(levels), matrix.p), np.nan)
     basis = dual = None
     if noncrossing and len(levels) > 1:
         if not matrix.intercept:
@@ -137,32 +174,7 @@ def rq(
     if matrix.intercept:
         alone = solve_quantiles(np.ones((n, 1)), rows.y, levels, w).coef
         null = _check_loss(rows.y[None] - alone, levels, rows.w)
-    names = matrix.names
-    fit = QuantileFit(
-        method="rq",
-        formula=made.recipe.formula,
-        citation=BONDELL if noncrossing else CITATION,
-        nobs=n,
-        terms=names if len(levels) == 1 else tuple(f"q{t:g}: {c}" for t in levels for c in names),
-        theta=theta.ravel(),
-        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
-        df_resid=float(n - p),
-        recipe=made.recipe,
-        kind=made.kind,
-        dropped=made.dropped,
-        design=made,
-        tau=levels,
-        columns=names,
-        objective=objective,
-        null_objective=null,
-        basis=basis,
-        dual=dual,
-        rule=bandwidth,
-        noncrossing=noncrossing,
-    )
-    if isinstance(chosen, dict) and "boot" in chosen:
-        chosen = {"seed": seed} | chosen
-    return fit.with_vcov(chosen)
+    return _Solved(theta, basis, dual, objective, null, n, p)
 
 
 def levels_of(tau: Any) -> np.ndarray:
@@ -202,6 +214,17 @@ def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndar
     return np.maximum(tau[:, None] * residual, (tau[:, None] - 1.0) * residual) @ w
 
 
+def _warn_extreme(levels: np.ndarray, n: int) -> None:
+    extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
+    if len(extreme):
+        warnings.warn(
+            f"tau={extreme[0]:g} is beyond the reach of {n} rows: the fit passes through extreme rows and its "
+            "standard errors mean nothing.",
+            NumericalWarning,
+            stacklevel=4,
+        )
+
+
 def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
     """A subgradient at an end of its range means an edge along which the loss does not change."""
     distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
@@ -211,5 +234,5 @@ def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
         warnings.warn(
             f"the check loss has several minimisers at tau = {shown}; the fit is one of them, at a vertex.",
             NumericalWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -224,8 +224,9 @@ def test_calibrated_coverage(calibrate):
     calibration = 40 if calibrate == "cqr" else 160
     # Of one fit's coverage: that of new rows, and Beta-like spread from the calibration rows.
     error = np.sqrt((0.16 / fresh + 0.16 / calibration) / count)
-    ceiling = 0.8 + 1 / (calibration + 1) if calibrate == "cqr" else 0.8 + 0.03
-    assert 0.8 - 3 * error <= np.mean(covered) <= ceiling + 3 * error
+    assert np.mean(covered) >= 0.8 - 3 * error
+    if calibrate == "cqr":  # CV+ has no bound from above
+        assert np.mean(covered) <= 0.8 + 1 / (calibration + 1) + 3 * error
 
 
 def test_calibrated_intervals_are_nested_and_infinite_without_enough_rows():
