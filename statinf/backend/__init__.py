@@ -16,7 +16,7 @@ from statinf.backend.kernel import Kernel, kernel, x64
 from statinf.backend.progress import progress_bar
 from statinf.backend.seeds import generator, key
 from statinf.backend.sharding import row_sharded_sum
-from statinf.backend.threads import cores, map_threads, one_blas_thread, row_blocks
+from statinf.backend.threads import cores, map_threads, one_blas_thread, one_thread, row_blocks
 
 __all__ = [
     "Kernel",
@@ -32,6 +32,7 @@ __all__ = [
     "key",
     "map_threads",
     "one_blas_thread",
+    "one_thread",
     "pad_axis",
     "pad_rows",
     "progress_bar",

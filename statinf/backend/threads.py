@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 A = TypeVar("A")
 B = TypeVar("B")
 _MOST = 8
+_BRINGERS = ("scipy.linalg", "sklearn.ensemble")
 
 
 def cores() -> int:
@@ -46,12 +47,17 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
 
 def one_blas_thread() -> AbstractContextManager[Any]:
     """A block in which BLAS runs on one thread: many small products lose more to waking threads than these gain."""
-    return _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas")
+    return _controller(*(name in sys.modules for name in _BRINGERS)).limit(limits=1, user_api="blas")
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """A block in which BLAS and OpenMP run on one thread, as scikit-learn's small fits had better do."""
+    return _controller(*(name in sys.modules for name in _BRINGERS)).limit(limits=1)
 
 
 @cache
-def _controller(scipy_loaded: bool) -> Any:
-    """The BLAS libraries of this process; looking for them takes milliseconds, and SciPy brings its own."""
+def _controller(*loaded: bool) -> Any:
+    """The thread pools of this process; looking for them takes milliseconds, and some libraries bring their own."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

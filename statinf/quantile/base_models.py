@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from statinf.backend import one_thread
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.numerics.quantiles import weighted_quantile
 from statinf.numerics.quantreg import fit_quantiles
@@ -27,6 +29,7 @@ Predictor = Callable[[np.ndarray], np.ndarray]
 NAMES = ("rq", "forest", "gbm", "gaussian", "mqn")
 NETWORKS = ("gaussian", "mqn")
 _HIDDEN = (64, 64)
+_ROWS_FOR_THREADS = 20_000
 _BOOSTING = {"max_iter": 50, "learning_rate": 0.1, "max_leaf_nodes": 15}
 
 
@@ -103,15 +106,20 @@ class Foreign:
     """Fitted objects of another library, which cannot be written to a file of statinf.
 
     fitted : list of objects, one a level or one for all; call : what is asked of them; shift : (m,) added to a point
-    forecast's one column.
+    forecast's one column; alone : whether they are asked on one thread.
     """
 
     fitted: list[Any]
     tau: np.ndarray
     call: str = "predict"
     shift: np.ndarray | None = None
+    alone: bool = False
 
     def __call__(self, new: np.ndarray) -> np.ndarray:
+        with one_thread() if self.alone else nullcontext():
+            return self._asked(new)
+
+    def _asked(self, new: np.ndarray) -> np.ndarray:
         if self.call == "predict_quantiles":
             return np.asarray(self.fitted[0].predict_quantiles(new, self.tau), float)
         if len(self.fitted) > 1:
@@ -125,7 +133,10 @@ def _boosting(X, y, w, tau, seed) -> Foreign:
     # Without weights scikit-learn takes plain quantiles in the leaves, which is several times as fast.
     options = {} if (w == w[0]).all() else {"sample_weight": w}
     models = (maker(loss="quantile", quantile=float(t), random_state=seed, **_BOOSTING) for t in tau)
-    return Foreign([one.fit(X, y, **options) for one in models], tau)
+    # A tree of some thousand rows takes less time than waking the threads for it, above all on a busy machine.
+    alone = len(y) < _ROWS_FOR_THREADS
+    with one_thread() if alone else nullcontext():
+        return Foreign([one.fit(X, y, **options) for one in models], tau, alone=alone)
 
 
 @dataclass(frozen=True)
