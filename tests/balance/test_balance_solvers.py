@@ -64,6 +64,17 @@ def test_att_identities():
         np.testing.assert_allclose(influence, estimates[0][1], atol=1e-6)
 
 
+@pytest.mark.parametrize(("estimand", "arm"), [("ATT", 0), ("ATC", 1)])
+def test_cbps_coefficients_are_a_logit_whose_odds_are_the_weights(estimand, arm):
+    sample, _ = data("lalonde")
+    solution = cbps.solve(sample, estimand)
+    rows = sample.treated == bool(arm)
+    logit = np.column_stack([np.ones(sample.n), sample.x]) @ solution.details["coefficients"]
+    np.testing.assert_allclose(solution.propensity, 1 / (1 + np.exp(-logit)), rtol=1e-9)
+    np.testing.assert_allclose(solution.values[rows], np.exp(logit if arm == 0 else -logit)[rows], rtol=1e-9)
+    assert solution.values[rows].sum() == pytest.approx(np.sum(~rows), rel=1e-12)
+
+
 def test_exact_sbw_with_negative_weights_is_regression_imputation():
     sample, y = data("lalonde")
     t = sample.treated
