@@ -113,7 +113,12 @@ def _forecast(sizes: list[float]) -> float:
 
 def newton_step(hessian: np.ndarray, gradient: np.ndarray) -> np.ndarray:
     """``-hessian^-1 gradient``, with a vanishing ridge if the Hessian is singular."""
-    diagonal = np.sqrt(np.maximum(np.diag(hessian), 1e-300))
+    squares = np.diag(hessian)
+    largest = float(np.max(squares, initial=0.0))
+    if not largest > 1e-280:
+        return -gradient
+    # Rounding may leave nothing, or less, of a column that is constant where the weights are.
+    diagonal = np.sqrt(np.maximum(squares, 1e-16 * largest))
     scaled = hessian / np.outer(diagonal, diagonal)
     ridge = 0.0
     while True:
