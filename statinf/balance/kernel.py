@@ -63,8 +63,8 @@ def solve(
     dimensions : int, optional
         Components to balance; by default those with the smallest bias bound.
     landmarks : int, optional
-        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond, of whose components the 300 leading
-        ones are kept: the bias bound is then that within these components.
+        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond. Of more than 1200 rows the 300
+        leading components are kept, and with landmarks the bias bound is that within these components.
     mean_first : bool
         Balance the columns themselves too.
     seed : int
@@ -214,6 +214,10 @@ def _search(
     features = np.column_stack([first, phi])
     features /= np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
     z = features[index] - task.target @ features
+    if dimensions is not None and not 1 <= dimensions <= phi.shape[1]:
+        raise OptionError(
+            f"dimensions={dimensions!r} must lie between 1 and {phi.shape[1]}, the components of the kernel."
+        )
     counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [int(dimensions)]
     tilts = tilt_path(z, sample.s[index], [first.shape[1] + r for r in counts], tol=tol, max_iter=max_iter)
     bound = space.bound(task)
