@@ -108,10 +108,14 @@ def tasks(sample: Sample, estimand: str) -> tuple[Task, ...]:
         everyone = s / s.sum()
         return Task(1, np.flatnonzero(t), everyone), Task(0, np.flatnonzero(~t), everyone)
     if estimand == "ATT":
-        return (Task(0, np.flatnonzero(~t), s * t / (s @ t)),)
+        return (Task(0, np.flatnonzero(~t), _shares(s * t)),)
     if estimand == "ATC":
-        return (Task(1, np.flatnonzero(t), s * ~t / (s @ ~t)),)
+        return (Task(1, np.flatnonzero(t), _shares(s * ~t)),)
     raise OptionError(f"estimand={estimand!r} is not defined for this method; choose one of {', '.join(ESTIMANDS)}.")
+
+
+def _shares(mass: np.ndarray) -> np.ndarray:
+    return np.divide(mass, mass.sum(), out=mass)
 
 
 def check_sample(sample: Sample) -> None:

@@ -20,7 +20,16 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
-from statinf.balance.arms import Linear, Sample, Solution, quadratic_forms, symmetric_inverse, tasks
+from statinf.balance.arms import (
+    ESTIMANDS,
+    Linear,
+    Sample,
+    Solution,
+    quadratic_forms,
+    rough_scales,
+    symmetric_inverse,
+    tasks,
+)
 from statinf.balance.feasibility import require_hull
 from statinf.balance.propensity import (
     PropensityFit,
@@ -30,10 +39,10 @@ from statinf.balance.propensity import (
     fit_propensity,
 )
 from statinf.errors import InfeasibleError, OptionError
+from statinf.numerics.calibration import exponential_tilt
+from statinf.numerics.rowsums import Rows
 
 CITATION = "covariate balancing propensity score (Imai and Ratkovic 2014)"
-
-_LOSS = {"ATE": balance_all, "ATT": balance_treated, "ATC": balance_controls}
 
 
 def solve(
@@ -77,21 +86,42 @@ def solve(
         return weigh(sample, "ATO")
     if separate and estimand == "ATE":
         return _separate(sample, tol, max_iter)
-    if estimand not in _LOSS:
+    if estimand not in ESTIMANDS:
         raise OptionError(f"estimand={estimand!r} is not defined for method='cbps'; choose ATE, ATT, ATC or ATO.")
-    fit = fit_propensity(sample, _LOSS[estimand], tol=tol, max_iter=max_iter)
+    if estimand == "ATE":
+        fit = fit_propensity(sample, balance_all, tol=tol, max_iter=max_iter)
+    else:
+        fit = _tilted(sample, estimand, tol, max_iter)
     if not fit.converged:
         _explain(sample, estimand, fit)
     t, s, eta = sample.treated, sample.s, fit.eta
-    values, slope = propensity_weights(eta, t, s, estimand)
-    score, curvature = s * (2.0 * t - 1.0) * values / np.where(s > 0, s, 1.0), np.abs(slope)
+    values = propensity_weights(eta, t, s, estimand)[0]
 
     def linear() -> Linear:
-        return expand_scores(fit.rows.matrix(), score, curvature, slope)
+        slope = propensity_weights(eta, t, s, estimand)[1]
+        score = s * (2.0 * t - 1.0) * values / np.where(s > 0, s, 1.0)
+        return expand_scores(fit.rows.matrix(), score, np.abs(slope), slope)
 
     return Solution(
         values, linear, fit.iterations, fit.residual, propensity=expit(eta), details={"coefficients": fit.coefficients}
     )
+
+
+def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> PropensityFit:
+    """The propensity whose odds balance one arm with the other: its logit is the predictor of entropy balancing."""
+    task = tasks(sample, estimand)[0]
+    centre, scale = task.target @ sample.x, rough_scales(sample.x)
+    base = sample.s[task.index]
+    tilt = exponential_tilt(Rows(sample.x, centre, scale, task.index), base, tol=tol, max_iter=max_iter)
+    sign = 1.0 if estimand == "ATT" else -1.0
+    rows = Rows(sample.x, centre, scale, intercept=True)
+    eta = rows.predictor(np.r_[0.0, sign * tilt.slope])
+    other = float(sample.s.sum() - base.sum())
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        # The weights of the arm sum to the mass of the other one.
+        shift = sign * (np.log(other) - np.log(base @ np.exp(sign * eta[task.index])))
+    eta += shift
+    return PropensityFit.of(rows, np.r_[shift, sign * tilt.slope], eta, tilt.iterations, tilt.residual, tilt.converged)
 
 
 def propensity_weights(eta: np.ndarray, t: np.ndarray, s: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ from statinf.errors import ConvergenceError, NumericalWarning, OptionError
 from statinf.numerics.distances import distances
 from statinf.numerics.lowrank import pivoted_cholesky
 from statinf.numerics.ridgedual import match_features
-from statinf.numerics.simplexqp import Dense, simplex_qp
+from statinf.numerics.simplex_pivoting import Dense, simplex_qp
 
 CITATION = "energy balancing (Huling and Mak 2024)"
 ALL_LEVELS = True

@@ -21,10 +21,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import chunks, map_threads, rows_per_chunk
 from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, rough_scales, side_by_side, tasks
 from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
-from statinf.numerics.calibration_batch import exponential_tilts
+from statinf.numerics.calibration_batch import Tilts
 from statinf.numerics.rowsums import Rows
 
 CITATION = "entropy balancing (Hainmueller 2012)"
@@ -80,7 +81,7 @@ def solve(
 
 
 def solve_many(
-    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9
+    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-10
 ) -> np.ndarray:
     """Weights for many vectors of sampling weights at once.
 
@@ -100,18 +101,27 @@ def solve_many(
         NaN where a replica has no solution.
     """
     scale = rough_scales(sample.x)
-    centre = sample.x.mean(axis=0)
-    z = (sample.x - centre) / scale
-    out = sampling.astype(np.float64, copy=True)
-    for task in tasks(sample, estimand):
-        arm = np.zeros(sample.n, dtype=bool)
-        arm[task.index] = True
-        mass = sampling if estimand == "ATE" else np.ascontiguousarray(sampling[:, ~arm])
-        rows = z if estimand == "ATE" else z[~arm]
+    z = (sample.x - sample.x.mean(axis=0)) / scale
+    out = np.empty(sampling.shape)
+    todo = tasks(sample, estimand)
+    reweighted = np.isin(np.arange(sample.n), np.concatenate([task.index for task in todo]))
+    others = np.ones(sample.n) if len(todo) == 2 else (~reweighted).astype(np.float64)
+    target_sums = others[:, None] * np.column_stack([np.ones(sample.n), z])
+    tilts = [Tilts.of(z[task.index], first.details["multipliers"][task.arm] * scale) for task in todo]
+
+    def run(part: slice) -> None:
+        rows = sampling[part]
+        out[part] = rows
         with np.errstate(divide="ignore", invalid="ignore"):
-            targets = (mass @ rows) / mass.sum(axis=1)[:, None]
-        base = np.ascontiguousarray(sampling[:, arm])
-        start = first.details["multipliers"][task.arm] * scale
-        p, residual = exponential_tilts(z[arm], base, targets, start=start, tol=tol)
-        out[:, arm] = np.where(residual[:, None] <= 1e-6, p * base.sum(axis=1)[:, None], np.nan)
+            sums = rows @ target_sums
+            targets = sums[:, 1:] / sums[:, :1]
+        for task, tilt in zip(todo, tilts, strict=True):
+            base = rows.take(task.index, axis=1)
+            p, residual = tilt.solve(base, targets, tol=tol)
+            p *= np.where(residual <= 1e-6, base.sum(axis=1), np.nan)[:, None]
+            out[part, task.index] = p
+
+    # Chunks that stay in the cache: the work is exponentials and narrow products.
+    parts = list(chunks(len(sampling), rows_per_chunk(4.0 * sample.n, 2**19)))
+    map_threads(run, parts, parallel=sampling.size > 1 << 18)
     return out

@@ -13,15 +13,18 @@ are those of entropy balancing on the chosen components, which are treated as gi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
 from statinf.balance.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
 from statinf.errors import InfeasibleError, OptionError
-from statinf.numerics.calibration import Tilt, exponential_tilt
+from statinf.numerics.calibration import Tilt
+from statinf.numerics.calibration_path import tilt_path
 from statinf.numerics.distances import squared_distances
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.leading_eigen import leading_eigenpairs
 
 CITATION = "kernel balancing (Hazlett 2020)"
 ALL_LEVELS = True
@@ -30,7 +33,9 @@ MAX_DENSE = 4000
 """Rows up to which the whole kernel matrix is used; beyond, landmarks."""
 _PATIENCE = 10
 _MOST = 300
-"""Components that a landmark space keeps."""
+"""Components of the kernel that are balanced at most."""
+_TOGETHER = 16
+"""Solutions whose bounds are computed in one product with the kernel."""
 
 
 def solve(
@@ -58,8 +63,8 @@ def solve(
     dimensions : int, optional
         Components to balance; by default those with the smallest bias bound.
     landmarks : int, optional
-        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond, of whose components the 300 leading
-        ones are kept: the bias bound is then that within these components.
+        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond. Of more than 1200 rows the 300
+        leading components are kept, and with landmarks the bias bound is that within these components.
     mean_first : bool
         Balance the columns themselves too.
     seed : int
@@ -87,7 +92,7 @@ def solve(
     return Solution(
         values,
         linear,
-        iterations=sum(f.tilt.iterations for f in found),
+        iterations=sum(f.iterations for f in found),
         residual=max(f.tilt.residual for f in found),
         details=details,
     )
@@ -101,12 +106,15 @@ class _Space:
     ----------
     features : ndarray, shape (n, r)
     bandwidth : float
+    kernel : ndarray, shape (n, n), optional
+        K itself, where it was formed: the features may leave out its smallest eigenvalues.
     step : int
         Dimensions added at a time in the search; more than one where rows are many.
     """
 
     features: np.ndarray
     bandwidth: float
+    kernel: np.ndarray | None = None
     step: int = 1
 
     @staticmethod
@@ -122,11 +130,29 @@ class _Space:
         width = widest(squared) if bandwidth is None else float(bandwidth)
         if not width > 0:
             raise OptionError(f"bandwidth={bandwidth!r} must be positive.")
-        values, vectors = _leading(np.exp(-squared / width), n)
+        kernel = np.exp(np.divide(squared, -width, out=squared), out=squared)
+        values, vectors = leading_eigenpairs(kernel, count if count <= 1200 else _MOST)
+        keep = values > 1e-10 * values[0]
+        values, vectors = values[keep], vectors[:, keep]
         if count == n:
-            return _Space(vectors * np.sqrt(values), width)
+            return _Space(vectors * np.sqrt(values), width, kernel)
         few = slice(0, _MOST)
         return _Space(_extend(x, x[at], width, vectors[:, few] / np.sqrt(values[few])), width, step=5)
+
+    def bound(self, task: Task) -> Callable[[list[np.ndarray]], list[float]]:
+        """A function that maps weights p of the arm's rows to ``sqrt(v' K v)``, v the target's weights less p."""
+        if self.kernel is None:
+            arm, centre = self.features[task.index], task.target @ self.features
+            return lambda weights: np.linalg.norm(np.stack(weights) @ arm - centre, axis=1).tolist()
+        arm, cross = self.kernel[np.ix_(task.index, task.index)], self.kernel @ task.target
+        constant = task.target @ cross
+
+        def squares(weights: list[np.ndarray]) -> list[float]:
+            p = np.stack(weights)
+            squared = np.sum((p @ arm) * p, axis=1) - 2.0 * (p @ cross[task.index]) + constant
+            return np.sqrt(np.maximum(squared, 0.0)).tolist()
+
+        return squares
 
 
 @dataclass(frozen=True)
@@ -137,6 +163,7 @@ class _Found:
     dimensions: int
     bound_before: float
     bound: float
+    iterations: int
 
 
 def widest(squared: np.ndarray) -> float:
@@ -157,22 +184,6 @@ def _standardised(sample: Sample) -> np.ndarray:
     centred = sample.x - s @ sample.x
     sd = np.sqrt(s @ centred**2 / max(1.0 - s @ s, 1e-300))
     return centred / np.where(sd > 0, sd, 1.0)
-
-
-def _leading(kernel: np.ndarray, n: int, most: int = 400) -> tuple[np.ndarray, np.ndarray]:
-    """Leading eigenpairs of a kernel matrix, in decreasing order."""
-    from scipy.sparse.linalg import eigsh
-
-    size = len(kernel)
-    if size <= 1200:
-        values, vectors = np.linalg.eigh(kernel)
-    else:
-        # A fixed start vector keeps the answer reproducible.
-        values, vectors = eigsh(kernel, k=min(most, size - 1), v0=np.ones(size))
-    order = np.argsort(values)[::-1]
-    values, vectors = values[order], vectors[:, order]
-    keep = values > 1e-10 * values[0]
-    return values[keep], vectors[:, keep]
 
 
 def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.ndarray) -> np.ndarray:
@@ -198,33 +209,31 @@ def _search(
     max_iter: int,
 ) -> _Found:
     """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
-    base, phi = sample.s[task.index], space.features
-    centre = task.target @ phi
-    arm = phi[task.index]
-
-    def bound(p: np.ndarray) -> float:
-        return float(np.linalg.norm(p @ arm - centre))
-
-    before = bound(base / base.sum())
+    phi, index = space.features, task.index
     first = x if mean_first else np.empty((len(x), 0))
-    best: _Found | None = None
-    slope, since = np.zeros(first.shape[1]), 0
+    features = np.column_stack([first, phi])
+    features /= np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
+    z = features[index] - task.target @ features
+    if dimensions is not None and not 1 <= dimensions <= phi.shape[1]:
+        raise OptionError(
+            f"dimensions={dimensions!r} must lie between 1 and {phi.shape[1]}, the components of the kernel."
+        )
     counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [int(dimensions)]
-    for r in counts:
-        features = np.column_stack([first, phi[:, :r]])
-        scale = np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
-        start = np.r_[slope, np.zeros(features.shape[1] - len(slope))]
-        rows = Rows(features, task.target @ features, scale, task.index)
-        tilt = exponential_tilt(rows, base, start=start, tol=tol, max_iter=max_iter)
-        if not tilt.converged:
-            break
-        slope, now = tilt.slope, bound(tilt.p)
-        if best is None or now < best.bound:
-            best, since = _Found(task, tilt, features / scale, r, before, now), 0
-        else:
+    tilts = tilt_path(z, sample.s[index], [first.shape[1] + r for r in counts], tol=tol, max_iter=max_iter)
+    bound = space.bound(task)
+    before = bound([sample.s[index] / sample.s[index].sum()])[0]
+    best: _Found | None = None
+    since, spent = 0, 0
+    pairs = zip(counts, tilts, strict=False)
+    while some := list(islice(pairs, _TOGETHER)):
+        for (r, tilt), now in zip(some, bound([tilt.p for _, tilt in some]), strict=True):
+            spent += tilt.iterations
             since += 1
+            if best is None or now < best.bound:
+                kept = features[:, : first.shape[1] + r]
+                best, since = _Found(task, tilt, kept, r, before, now, spent), 0
             if since * space.step >= _PATIENCE:
-                break
+                return best
     if best is None:
         what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
         raise InfeasibleError(

@@ -53,6 +53,15 @@ class PropensityFit:
     residual: float
     converged: bool
 
+    @staticmethod
+    def of(
+        rows: Rows, beta: np.ndarray, eta: np.ndarray, iterations: int, residual: float, converged: bool
+    ) -> PropensityFit:
+        """From coefficients of the standardised rows and their predictor."""
+        slope = beta[1:] / rows.scale
+        coefficients = np.r_[beta[0] - rows.centre @ slope, slope]
+        return PropensityFit(eta, beta, coefficients, rows, iterations, residual, converged)
+
 
 def logit_likelihood(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
     """Negative log likelihood of the logit model."""
@@ -71,20 +80,23 @@ def probit_likelihood(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
 
 def balance_all(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
     """Loss whose score is balance of inverse probability weights (ATE)."""
-    grow, shrink = np.where(t > 0, 0.0, np.exp(eta)), np.where(t > 0, np.exp(-eta), 0.0)
-    return s * (shrink + grow + (1.0 - 2.0 * t) * eta), s * (grow - shrink + 1.0 - 2.0 * t), s * (grow + shrink)
+    sign = 1.0 - 2.0 * t
+    against = sign * eta
+    tail = s * np.exp(against)
+    return tail + s * against, sign * (tail + s), tail
 
 
 def balance_treated(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
     """Loss whose score is balance of odds-weighted controls with the treated (ATT)."""
-    grow = np.where(t > 0, 0.0, np.exp(eta))
-    return s * (grow - t * eta), s * (grow - t), s * grow
+    grow = s * np.exp(np.where(t > 0, -np.inf, eta))
+    return grow - s * (t * eta), grow - s * t, grow
 
 
 def balance_controls(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
     """Loss whose score is balance of odds-weighted treated with the controls (ATC)."""
-    shrink = np.where(t > 0, np.exp(-eta), 0.0)
-    return s * (shrink + (1.0 - t) * eta), s * (1.0 - t - shrink), s * shrink
+    shrink = s * np.exp(np.where(t > 0, -eta, -np.inf))
+    other = s * (1.0 - t)
+    return shrink + other * eta, other - shrink, shrink
 
 
 def fit_propensity(
@@ -98,11 +110,9 @@ def fit_propensity(
         rows, lambda eta, at: function(eta, t[at], s[at]), mass=float(s.sum()), start=start, tol=tol, max_iter=max_iter,
         limit=1e3,
     )  # fmt: skip
-    slope = found.beta[1:] / scale
-    return PropensityFit(
-        rows.predictor(found.beta), found.beta, np.r_[found.beta[0] - centre @ slope, slope], rows, found.iterations,
-        float(np.max(np.abs(found.gradient))), found.converged,
-    )  # fmt: skip
+    residual = float(np.max(np.abs(found.gradient)))
+    eta = rows.predictor(found.beta)
+    return PropensityFit.of(rows, found.beta, eta, found.iterations, residual, found.converged)
 
 
 def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, max_iter: int = 100) -> PropensityFit:

@@ -118,11 +118,7 @@ def balance(
     design, arms = read_design(
         formula, frame, weights=weights, na_action=na_action, context=context, cluster=by or None
     )
-    plain = formula_columns(design.parts[0])
-    shown = with_all_levels(plain, design.recipe)
-    levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
-    columns = expanded(shown if levels else plain, moments, interactions)
-    columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
+    plain, shown, columns = _columns(module, design, options, moments, interactions)
     options = _options(module, method, options, seed, columns)
     sample = Sample(columns.values, arms.treated, design.weights, columns.names)
     codes, names = _groups(design, by)
@@ -160,6 +156,18 @@ def balance(
         treated_as_fixed=getattr(module, "FIXED", "") if linear is None else "",
         solver=lambda m: _resolve(module, sample, estimand, options, codes, names, solution, m),
     )
+
+
+def _columns(
+    module: ModuleType, design: Design, options: dict[str, Any], moments: int, interactions: bool
+) -> tuple[Columns, Columns, Columns]:
+    """The formula's columns, those with every level of a factor, and the ones that the method balances."""
+    plain = formula_columns(design.parts[0])
+    shown = with_all_levels(plain, design.recipe)
+    levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
+    columns = expanded(shown if levels else plain, moments, interactions)
+    columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
+    return plain, shown, columns
 
 
 def _options(module: ModuleType, method: str, given: dict[str, Any], seed: int, columns: Columns) -> dict[str, Any]:

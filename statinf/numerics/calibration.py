@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from statinf.numerics.newton import NewtonResult, damped_newton
-from statinf.numerics.rowfit import warm_subset
+from statinf.numerics.rowfit import from_some_rows
 from statinf.numerics.rowsums import Rows
 
 DIVERGED = 500.0
@@ -55,38 +57,68 @@ def exponential_tilt(
         Largest absolute imbalance at convergence, in units of ``rows.scale``.
     max_iter : int
     """
-    found = None
-    subset = warm_subset(rows) if start is None else None
-    if subset is not None:
-        found = _newton(rows.take(subset), base[subset], np.zeros(rows.q), 1e-6, max_iter)
-        start = found.beta if found.converged else None
-    found = _newton(rows, base, np.zeros(rows.q) if start is None else start, tol, max_iter)
-    log_weights = rows.predictor(found.beta)
-    log_weights -= np.max(log_weights, where=base > 0, initial=-np.inf)
-    p = base * np.exp(np.minimum(log_weights, 0.0))
-    p /= p.sum()
+
+    def search(some: Rows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
+        return _Dual(some, base if positions is None else base[positions]).minimise(start, tol, max_iter)
+
+    dual = _Dual(rows, base)
+    found = dual.minimise(from_some_rows(rows, search) if start is None else start, tol, max_iter)
+    p = dual.weights(found.beta)
     return Tilt(p, found.beta, float(np.max(np.abs(found.gradient), initial=0.0)), found.iterations, found.converged)
 
 
-def _newton(rows: Rows, base: np.ndarray, start: np.ndarray, tol: float, max_iter: int) -> NewtonResult:
-    total = base.sum()
-    shift = [np.log(total)]
+class _Dual:
+    """``log sum base_i exp(z_i' l)`` with its derivatives, and the weights at the point it was last evaluated."""
 
-    def evaluate(slope: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        def function(eta: np.ndarray, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            e = base[at] * np.exp(eta - shift[0])
-            return e, e, e
+    def __init__(self, rows: Rows, base: np.ndarray) -> None:
+        self.rows, self.base = rows, base
+        self.total = float(base.sum())
+        self.shift = float(np.log(self.total)) if self.total > 0 else 0.0
+        self.terms = np.empty(rows.n)
+        self.point: np.ndarray | None = None
 
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            mass, first, second = rows.sums(slope, function)
-            if not np.isfinite(mass) or mass <= 0.0:
-                # The running normaliser is too far off for this step: take the exact maximum once.
-                shift[0] = float(np.max(rows.predictor(slope)))
-                mass, first, second = rows.sums(slope, function)
-            value, mean = np.log(mass) + shift[0], first / mass
-        if not np.isfinite(value):
+    def minimise(self, start: np.ndarray, tol: float, max_iter: int) -> NewtonResult:
+        return damped_newton(
+            self.evaluate, start, tol=tol, max_iter=max_iter, limit=DIVERGED, first_order=self.first_order
+        )
+
+    def function(self, eta: np.ndarray, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        eta -= self.shift
+        e = np.exp(eta, out=eta)
+        e *= self.base[at]
+        self.terms[at] = e
+        return e, e, e
+
+    def evaluate(self, slope: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        mass, first, second = self._sums(slope, self.rows.sums)
+        if not np.isfinite(mass) or mass <= 0.0:
             return np.inf, first, second
-        shift[0] = value
-        return float(value - np.log(total)), mean, second / mass - np.outer(mean, mean)
+        mean = first / mass
+        return self._value(mass), mean, second / mass - np.outer(mean, mean)
 
-    return damped_newton(evaluate, start, tol=tol, max_iter=max_iter, limit=DIVERGED)
+    def first_order(self, slope: np.ndarray) -> tuple[float, np.ndarray]:
+        mass, first = self._sums(slope, self.rows.first_sums)
+        if not np.isfinite(mass) or mass <= 0.0:
+            return np.inf, first
+        return self._value(mass), first / mass
+
+    def weights(self, slope: np.ndarray) -> np.ndarray:
+        """The normalised weights at a point, shape (n,)."""
+        if self.point is None or not np.array_equal(slope, self.point):
+            self.first_order(slope)
+        return self.terms / self.terms.sum()
+
+    def _sums(self, slope: np.ndarray, sums: Callable[..., Any]) -> Any:
+        self.point = slope
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            found = sums(slope, self.function)
+            if not np.isfinite(found[0]) or found[0] <= 0.0:
+                # The running normaliser is too far off for this step: take the exact maximum once.
+                self.shift = float(np.max(self.rows.predictor(slope), where=self.base > 0, initial=-np.inf))
+                found = sums(slope, self.function)
+        return found
+
+    def _value(self, mass: float) -> float:
+        # The sums near one keep the exponentials of the next point in range.
+        self.shift += float(np.log(mass))
+        return self.shift - float(np.log(self.total))

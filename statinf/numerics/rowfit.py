@@ -11,18 +11,39 @@ from statinf.numerics.newton import NewtonResult, damped_newton
 from statinf.numerics.rowsums import Rows
 
 _WARM_FROM = 60_000
-_WARM_ROWS = 30_000
+_WARM_SHARE = 24
+_WARM_TOL = 5e-3
+"""Mean score left on some of the rows: a fraction of their sampling error."""
 
 PositionFunction = Callable[[np.ndarray, "slice | np.ndarray"], tuple[np.ndarray, np.ndarray, np.ndarray]]
+Search = Callable[[Rows, "np.ndarray | None", np.ndarray, float], NewtonResult]
 
 
-def warm_subset(rows: Rows) -> np.ndarray | None:
-    """A fixed random subset of row positions to start from; None where the rows are few.
+def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
+    """A start for all rows: the solution on ever more of them. Zero where the rows are few.
 
-    Starting from the solution on a subset leaves two or three passes over all rows. It changes the path,
-    not the solution.
+    It leaves two steps on all rows, and changes the path, not the solution.
+
+    Parameters
+    ----------
+    rows : Rows
+    search : callable
+        ``search(some, positions, start, tol)`` solves the problem on some of the rows.
+
+    Returns
+    -------
+    ndarray, shape (q,)
     """
-    return np.sort(generator(0).integers(0, rows.n, _WARM_ROWS)) if rows.n > _WARM_FROM else None
+    start = np.zeros(rows.q)
+    if rows.n <= _WARM_FROM:
+        return start
+    few = max(2000, 100 * rows.q)
+    some = np.sort(generator(0).integers(0, rows.n, max(few, rows.n // _WARM_SHARE)))
+    every = len(some) // few
+    for positions in (some[::every], some) if every > 1 else (some,):
+        found = search(rows.take(positions), positions, start, _WARM_TOL)
+        start = found.beta if found.converged else start
+    return start
 
 
 def minimise_rows(
@@ -41,23 +62,21 @@ def minimise_rows(
     ----------
     rows : Rows
     function : callable
-        Maps the predictor of some rows and their positions (a slice or an array) to values, first and second
-        derivatives.
+        Maps the predictor of some rows, which it may overwrite, and their positions (a slice or an array) to values,
+        first and second derivatives.
     mass : float
         Divides the sum, so that `tol` is the largest mean score.
     start : ndarray, shape (q,), optional
     tol, max_iter, limit
         As in `damped_newton`.
     """
-    zero = np.zeros(rows.q)
-    subset = warm_subset(rows) if start is None else None
-    if subset is not None:
-        share = mass * len(subset) / rows.n
-        found = _newton(
-            rows.take(subset), lambda eta, at: function(eta, subset[at]), share, zero, 1e-6, max_iter, limit
-        )
-        start = found.beta if found.converged else None
-    return _newton(rows, function, mass, zero if start is None else start, tol, max_iter, limit)
+
+    def search(some: Rows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
+        share = mass if positions is None else mass * len(positions) / rows.n
+        local = function if positions is None else lambda eta, at: function(eta, positions[at])
+        return _newton(some, local, share, start, tol, max_iter, limit)
+
+    return search(rows, None, from_some_rows(rows, search) if start is None else start, tol)
 
 
 def _newton(
@@ -68,4 +87,9 @@ def _newton(
             value, gradient, hessian = rows.sums(beta, function)
         return value / mass, gradient / mass, hessian / mass
 
-    return damped_newton(evaluate, start, tol=tol, max_iter=max_iter, limit=limit)
+    def first_order(beta: np.ndarray) -> tuple[float, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient = rows.first_sums(beta, function)
+        return value / mass, gradient / mass
+
+    return damped_newton(evaluate, start, tol=tol, max_iter=max_iter, limit=limit, first_order=first_order)

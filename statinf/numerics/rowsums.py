@@ -89,26 +89,41 @@ class Rows:
     def sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
         """Sums of a row function of ``z_i' beta``: value, gradient (q,), Hessian (q, q).
 
-        `function(eta, rows)` gets the predictor of a block and the block's positions and returns the values,
-        first and second derivatives with respect to the predictor.
+        `function(eta, rows)` gets the predictor of a block, which it may overwrite, and the block's positions and
+        returns the values, first and second derivatives with respect to the predictor.
         """
+        value, gradient, hessian = self._sums(beta, function, True)
+        assert hessian is not None
+        return value, gradient, hessian
+
+    def first_sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray]:
+        """The value and gradient of `sums` alone, in about half the time."""
+        return self._sums(beta, function, False)[:2]
+
+    def _sums(
+        self, beta: np.ndarray, function: RowFunction, curved: bool
+    ) -> tuple[float, np.ndarray, np.ndarray | None]:
         if not self._well_centred:
-            return self._standardised_sums(beta, function)
+            return self._standardised_sums(beta, function, curved)
         slope = (beta[1:] if self.intercept else beta) / self.scale
         shift = (beta[0] if self.intercept else 0.0) - self.centre @ slope
         p = self.x.shape[1]
 
         def part(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             totals, first, second, square = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p))
+            scaled = np.empty((_BLOCK, p))
             for small in _blocks(rows):
                 raw = self.x[small] if self.index is None else _gather(self.x, self.index[small])
                 eta = raw @ slope
                 eta += shift
                 f, d1, d2 = function(eta, small)
-                totals += f.sum(), d1.sum(), d2.sum()
-                first += d1 @ raw
-                second += d2 @ raw
-                square += (raw * d2[:, None]).T @ raw
+                mass1, moment1 = d1.sum(), d1 @ raw
+                same = d2 is d1  # as in exponential families, whose derivatives are all one function
+                totals += mass1 if f is d1 else f.sum(), mass1, mass1 if same else d2.sum()
+                first += moment1
+                if curved:
+                    second += moment1 if same else d2 @ raw
+                    square += np.multiply(raw, d2[:, None], out=scaled[: len(raw)]).T @ raw
             return totals, first, second, square
 
         totals, first, second, square = (
@@ -116,22 +131,28 @@ class Rows:
         )
         value, mass1, mass2 = totals
         gradient = (first - self.centre * mass1) / self.scale
-        cross = (second - self.centre * mass2) / self.scale
-        outer = np.outer(self.centre, second)
-        hessian = (square - outer - outer.T + np.outer(self.centre, self.centre) * mass2) / np.outer(
-            self.scale, self.scale
-        )
         if self.intercept:
             gradient = np.r_[mass1, gradient]
-            hessian = np.block([[np.full((1, 1), mass2), cross[None, :]], [cross[:, None], hessian]])
-        return float(value), gradient, hessian
+        return float(value), gradient, self._centred_square(mass2, second, square) if curved else None
+
+    def _centred_square(self, mass: float, first: np.ndarray, square: np.ndarray) -> np.ndarray:
+        """Sums of products of standardised columns from those of raw ones."""
+        outer = np.outer(self.centre, first)
+        square = square - outer - outer.T + np.outer(self.centre, self.centre) * mass
+        square /= np.outer(self.scale, self.scale)
+        if not self.intercept:
+            return square
+        cross = (first - self.centre * mass) / self.scale
+        return np.block([[np.full((1, 1), mass), cross[None, :]], [cross[:, None], square]])
 
     @property
     def _well_centred(self) -> bool:
         """Whether sums of raw rows can be centred afterwards without losing digits."""
         return bool(np.max(np.abs(self.centre) / self.scale, initial=0.0) < 30.0)
 
-    def _standardised_sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
+    def _standardised_sums(
+        self, beta: np.ndarray, function: RowFunction, curved: bool
+    ) -> tuple[float, np.ndarray, np.ndarray | None]:
         def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
             value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
             for small in _blocks(rows):
@@ -139,11 +160,12 @@ class Rows:
                 f, d1, d2 = function(z @ beta, small)
                 value += float(f.sum())
                 gradient += d1 @ z
-                hessian += (z * d2[:, None]).T @ z
+                if curved:
+                    hessian += (z * d2[:, None]).T @ z
             return value, gradient, hessian
 
         values, gradients, hessians = zip(*map_threads(part, self._parts()), strict=True)
-        return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0)
+        return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0) if curved else None
 
     def _parts(self) -> list[slice]:
         workers = cores() if self.n * self.q >= _PARALLEL_FROM else 1
@@ -153,6 +175,9 @@ class Rows:
 
 def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
     if x.flags.c_contiguous:
+        if len(at) and 0 < at[-1] - at[0] < 4 * len(at):
+            # Read in order first, dense rows come from memory a third faster.
+            x[at[0] : at[-1] + 1].reshape(-1)[::8].max()
         return x.take(at, axis=0)
     # take() would first copy a column-major matrix whole.
     out = np.empty((x.shape[1], len(at)))

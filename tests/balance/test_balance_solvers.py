@@ -64,6 +64,17 @@ def test_att_identities():
         np.testing.assert_allclose(influence, estimates[0][1], atol=1e-6)
 
 
+@pytest.mark.parametrize(("estimand", "arm"), [("ATT", 0), ("ATC", 1)])
+def test_cbps_coefficients_are_a_logit_whose_odds_are_the_weights(estimand, arm):
+    sample, _ = data("lalonde")
+    solution = cbps.solve(sample, estimand)
+    rows = sample.treated == bool(arm)
+    logit = np.column_stack([np.ones(sample.n), sample.x]) @ solution.details["coefficients"]
+    np.testing.assert_allclose(solution.propensity, 1 / (1 + np.exp(-logit)), rtol=1e-9)
+    np.testing.assert_allclose(solution.values[rows], np.exp(logit if arm == 0 else -logit)[rows], rtol=1e-9)
+    assert solution.values[rows].sum() == pytest.approx(np.sum(~rows), rel=1e-12)
+
+
 def test_exact_sbw_with_negative_weights_is_regression_imputation():
     sample, y = data("lalonde")
     t = sample.treated
@@ -242,6 +253,19 @@ def test_weights_with_zero_sampling_weight_are_zero_and_ignored():
         np.testing.assert_allclose(full.values[keep], module.solve(small, "ATE").values, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("n", [200, 1300])
+def test_kernel_bias_bound_is_the_norm_of_the_signed_weights(n):
+    """With all rows as landmarks the bound counts the components that are left out too."""
+    sample, _ = simulated(n, 2, 12)
+    solution = kernel.solve(sample, "ATT", bandwidth=0.5, landmarks=n)
+    t = sample.treated
+    x = (sample.x - sample.x.mean(axis=0)) / sample.x.std(axis=0, ddof=1)
+    k = gaussian(x, x, 0.5)
+    for values, bound in zip((np.ones(n), solution.values), solution.details["bias_bound"][0], strict=True):
+        signed = np.where(t, 1.0 / t.sum(), -values / values[~t].sum())
+        assert bound == pytest.approx(np.sqrt(signed @ k @ signed), rel=1e-7)
+
+
 def test_landmarks_span_the_same_space_when_they_are_all_rows():
     sample, _ = simulated(150, 2, 10)
     full = kernel.solve(sample, "ATT", bandwidth=4.0, dimensions=6)
@@ -288,6 +312,8 @@ def test_separation_is_named():
         (lambda s: entropy.solve(s, "ATO"), "ATE, ATT, ATC"),
         (lambda s: energy.solve(s, penalty=-1.0), "penalty"),
         (lambda s: kernel.solve(s, landmarks=1), "landmarks"),
+        (lambda s: kernel.solve(s, dimensions=0), "between 1 and"),
+        (lambda s: kernel.solve(s, dimensions=1000), "between 1 and"),
         (lambda s: ipm.solve(s, ipm="tv"), "'wasserstein'"),
         (lambda s: ipm.solve(s, ridge=0.0), "ridge"),
         (lambda s: ipm.solve(s, bandwidth=-1.0), "bandwidth"),

@@ -1,0 +1,101 @@
+"""Newton steps over many rows: sums in blocks, starts from some rows, steps that skip the Hessian."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from statinf.numerics.calibration import exponential_tilt
+from statinf.numerics.newton import damped_newton
+from statinf.numerics.rowfit import minimise_rows
+from statinf.numerics.rowsums import Rows
+
+
+def _skewed(n: int, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return np.column_stack(
+        [rng.normal(size=n), np.exp(0.7 * rng.normal(size=n)), rng.random(n) < 0.2, rng.gamma(2.0, size=n)]
+    )
+
+
+def _logistic(eta, at):
+    e = expit(eta)
+    return np.logaddexp(0.0, eta), e, e * (1.0 - e)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize("far", [0.0, 1e3])
+@pytest.mark.parametrize("which", ["all", "dense", "sparse", "unsorted"])
+def test_sums_in_blocks_are_those_of_the_standardised_rows(order, intercept, far, which):
+    x = np.array(_skewed(9000, 0) + far, order=order)
+    rng = np.random.default_rng(1)
+    dense = np.flatnonzero(rng.random(9000) < 0.5)
+    index = {"all": None, "dense": dense, "sparse": dense[::40], "unsorted": rng.permutation(dense)}[which]
+    rows = Rows(x, x.mean(axis=0), x.std(axis=0), index, intercept)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    z = z if index is None else z[index]
+    z = np.column_stack([np.ones(len(z)), z]) if intercept else z
+    beta = rng.normal(size=rows.q) * 0.3
+    f, d1, d2 = _logistic(z @ beta, None)
+    value, gradient, hessian = rows.sums(beta, _logistic)
+    assert value == pytest.approx(f.sum(), rel=1e-11)
+    np.testing.assert_allclose(gradient, d1 @ z, rtol=1e-9, atol=1e-8)
+    np.testing.assert_allclose(hessian, (z * d2[:, None]).T @ z, rtol=1e-9, atol=1e-8)
+    for ours, theirs in zip(rows.first_sums(beta, _logistic), (value, gradient), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_start_from_some_rows_changes_the_path_and_not_the_solution():
+    x = _skewed(70_000, 2)
+    y = np.random.default_rng(3).random(len(x)) < expit(x @ np.array([0.4, -0.3, 0.5, 0.2]))
+    rows = Rows(x, x.mean(axis=0), x.std(axis=0), intercept=True)
+
+    def loss(eta, at):
+        e = expit(eta)
+        return np.logaddexp(0.0, eta) - y[at] * eta, e - y[at], e * (1.0 - e)
+
+    warm = minimise_rows(rows, loss, mass=len(x))
+    cold = minimise_rows(rows, loss, mass=len(x), start=np.zeros(5))
+    assert warm.converged and cold.converged and warm.iterations < cold.iterations
+    np.testing.assert_allclose(warm.beta, cold.beta, atol=1e-9)
+
+
+def test_a_large_tilt_is_log_linear_and_balances():
+    """The two conditions that define the solution, whatever the path to it."""
+    x = _skewed(150_000, 4)
+    rng = np.random.default_rng(5)
+    target = x.mean(axis=0) + 0.2 * x.std(axis=0)
+    base = rng.exponential(size=80_000)
+    index = np.sort(rng.permutation(150_000)[:80_000])
+    tilt = exponential_tilt(Rows(x, target, x.std(axis=0), index), base)
+    assert tilt.converged and tilt.residual <= 1e-10
+    np.testing.assert_allclose(tilt.p @ x[index], target, rtol=1e-9)
+    z = np.column_stack([np.ones(len(index)), x[index]])
+    logs = np.log(tilt.p / base)
+    np.testing.assert_allclose(z @ np.linalg.lstsq(z, logs, rcond=None)[0], logs, atol=1e-10)
+
+
+def test_the_last_newton_steps_evaluate_no_hessian():
+    rng = np.random.default_rng(6)
+    z, counts = rng.normal(size=(500, 3)), {"full": 0, "first": 0}
+    target = z.mean(axis=0) + 0.1
+
+    def evaluate(beta):
+        counts["full"] += 1
+        e = np.exp(z @ beta)
+        return e.mean() - target @ beta, e @ z / 500 - target, (z * e[:, None]).T @ z / 500
+
+    def first(beta):
+        counts["first"] += 1
+        e = np.exp(z @ beta)
+        return e.mean() - target @ beta, e @ z / 500 - target
+
+    plain = damped_newton(evaluate, np.zeros(3))
+    full = counts["full"]
+    counts["full"] = 0
+    lazy = damped_newton(evaluate, np.zeros(3), first_order=first)
+    np.testing.assert_allclose(lazy.beta, plain.beta, atol=1e-10)
+    assert lazy.converged and counts["first"] >= 1 and counts["full"] < full
+    assert counts["full"] + counts["first"] == lazy.iterations <= plain.iterations + 1
