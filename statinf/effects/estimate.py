@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from statinf.effects.rows import EffectRows
 from statinf.inference.sandwich import Moments
 from statinf.results import stack_scores
+
+Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Estimate:
         Predictions of the first split.
     notes : mapping of str to object
         Numbers for the summary.
-    sensitivity : tuple, optional
-        sigma2, nu2 and their scores, for bounds on omitted variables.
+    sensitivity : callable, optional
+        Gives sigma2, nu2 and their scores, one tuple a split, for bounds on omitted variables.
     """
 
     theta: np.ndarray
@@ -53,7 +55,7 @@ class Estimate:
     pick: np.ndarray | None = None
     nuisance: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
-    sensitivity: Any = None
+    sensitivity: Callable[[], list[Pieces]] | None = None
     label: str = ""
 
 
