@@ -90,7 +90,7 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     one_of("estimand", options.estimand, ESTIMANDS)
     arms = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}[options.estimand]
     made = nuisances(rows, options, arms)
-    every = [
+    every = (
         scores(
             rows.y,
             rows.d,
@@ -102,7 +102,7 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
             normalize=options.normalize,
         )
         for p in made
-    ]
+    )
     theta, thetas, moments = solve_scores(rows, every)
     clipped_rows = max(int(p["clipped"]) for p in made)
     sensitivity = None

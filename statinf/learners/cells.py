@@ -92,7 +92,7 @@ class CellSums:
     Attributes
     ----------
     gram : ndarray, shape (cells, p, p)
-        Sum of root^2 z z'.
+        Sum of v z z'.
     moment : ndarray, shape (cells, p, t)
         Sum of z r'.
     """
@@ -117,7 +117,7 @@ def sums_by_cell(
     cells : ndarray of int, shape (n,)
     count : int
     requests : sequence of (ndarray of shape (n,) or None, ndarray of shape (n, t))
-        Square roots of the weights of ``z z'`` (None for ones), and the rows r, their weights multiplied in.
+        Weights v of ``z z'`` (None for ones), and the rows r, their own weights multiplied in.
     parallel : bool, optional
         Whether to use threads; by default where the rows are many.
     """
@@ -133,10 +133,15 @@ def sums_by_cell(
             # One cell at a time is gathered, weighted and multiplied while it is in the cache.
             chosen = order[start:stop]
             part = z.take(chosen, axis=0)
-            for (gram, moment), (root, right) in zip(out, requests, strict=True):
-                half = part if root is None else part * root.take(chosen)[:, None]
-                gram[c] = half.T @ half
-                moment[c] = part.T @ right.take(chosen, axis=0)
+            for (gram, moment), (weight, right) in zip(out, requests, strict=True):
+                both = np.empty((len(chosen), p + right.shape[1]))
+                if weight is None:
+                    both[:, :p] = part
+                else:
+                    np.multiply(part, weight.take(chosen)[:, None], out=both[:, :p])
+                both[:, p:] = right.take(chosen, axis=0)
+                product = part.T @ both
+                gram[c], moment[c] = product[:, :p], product[:, p:]
         return out
 
     spread = z.size > PARALLEL_FROM if parallel is None else parallel
@@ -189,58 +194,62 @@ def _scaled(gram: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray | None, n
 
 
 def fold_coefficients(
-    sums: CellSums, folds: int, strata: int, wanted: Sequence[tuple[int, tuple[int, ...], np.ndarray]]
+    gram: np.ndarray, moment: np.ndarray, wanted: Sequence[tuple[int, tuple[int, ...], np.ndarray]]
 ) -> np.ndarray:
     """Coefficients of every wanted fit without each fold; of the fit on all rows if there is one fold.
 
     Parameters
     ----------
-    sums : CellSums
-        Of cells numbered fold * strata + stratum.
-    folds, strata : int
+    gram : ndarray, shape (r, folds, strata, p, p)
+        Of r splits.
+    moment : ndarray, shape (r, folds, strata, p, t)
     wanted : sequence of (int, tuple of int, ndarray of shape (p,))
         Which column of the moments, the strata to train on, and the penalty.
 
     Returns
     -------
-    ndarray, shape (wanted, folds, p)
+    ndarray, shape (r, wanted, folds, p)
     """
-    p = sums.gram.shape[-1]
-    gram = sums.gram.reshape(folds, strata, p, p)
-    moment = sums.moment.reshape(folds, strata, p, -1)
-    out = np.empty((len(wanted), folds, p))
+    r, folds, _, p = gram.shape[:4]
+    out = np.empty((r, len(wanted), folds, p))
     for i, (target, chosen, penalty) in enumerate(wanted):
-        g, m = gram[:, list(chosen)].sum(axis=1), moment[:, list(chosen)][..., target].sum(axis=1)
+        g, m = gram[:, :, list(chosen)].sum(axis=2), moment[..., target][:, :, list(chosen)].sum(axis=2)
         if folds > 1:
-            g, m = g.sum(axis=0) - g, m.sum(axis=0) - m
-        out[i] = solve_grams(g, m, penalty)
+            g, m = g.sum(axis=1, keepdims=True) - g, m.sum(axis=1, keepdims=True) - m
+        out[:, i] = solve_grams(g.reshape(-1, p, p), m.reshape(-1, p), penalty).reshape(r, folds, p)
     return out
 
 
-def predict_own_fold(z: np.ndarray, coef: np.ndarray, folds: np.ndarray, *, parallel: bool | None = None) -> np.ndarray:
+def predict_own_fold(
+    z: np.ndarray, coef: np.ndarray, splits: np.ndarray, *, parallel: bool | None = None
+) -> np.ndarray:
     """Prediction of each row by the fit that left its fold out.
 
     Parameters
     ----------
     z : ndarray, shape (n, p)
-    coef : ndarray, shape (t, folds, p)
-    folds : ndarray of int, shape (n,)
+    coef : ndarray, shape (r, t, folds, p)
+    splits : ndarray of int, shape (r, n)
+        Fold numbers of each split.
     parallel : bool, optional
 
     Returns
     -------
-    ndarray, shape (t, n)
+    ndarray, shape (r, t, n)
     """
-    t, k, p = coef.shape
-    flat = np.ascontiguousarray(coef.reshape(t * k, p).T)
-    out = np.empty((t, len(z)))
+    r, t, k, p = coef.shape
+    columns = r * t * k
+    flat = np.ascontiguousarray(coef.reshape(columns, p).T)
+    out = np.empty((r, t, len(z)))
 
     def block(rows: slice) -> None:
         every = (z[rows] @ flat).ravel()
-        at = np.arange(0, len(every), t * k) + folds[rows]
-        for j in range(t):
-            every.take(at + j * k, out=out[j, rows], mode="clip")
+        first = np.arange(0, len(every), columns)
+        for i in range(r):
+            own = first + splits[i, rows]
+            for j in range(t):
+                every.take(own + (i * t + j) * k, out=out[i, j, rows], mode="clip")
 
     spread = z.size > PARALLEL_FROM if parallel is None else parallel
-    map_threads(block, row_blocks(len(z), p + t * k, 1 << 17), parallel=spread)
+    map_threads(block, row_blocks(len(z), p + columns, 1 << 17), parallel=spread)
     return out

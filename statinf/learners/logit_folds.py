@@ -30,8 +30,8 @@ class Centre:
     ----------
     beta : ndarray, shape (p,)
         For standardised columns, the constant first.
-    root : ndarray, shape (n,)
-        Square root of each row's weight in the information.
+    curvature : ndarray, shape (n,)
+        Each row's weight in the information.
     residual : ndarray, shape (n, 1)
         Weighted: the score is its sum times the row.
     turn : ndarray, shape (p, p * p)
@@ -44,7 +44,7 @@ class Centre:
     """
 
     beta: np.ndarray
-    root: np.ndarray
+    curvature: np.ndarray
     residual: np.ndarray
     turn: np.ndarray
     ridge: np.ndarray
@@ -57,16 +57,24 @@ class Centre:
 def centre(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float) -> Centre:
     """Fit all rows roughly and keep what every split of them shares."""
     beta = full_fit(design, y, w, penalty, near=True)
-    root, residual = np.empty(len(y)), np.empty((len(y), 1))
+    curvature, residual = np.empty(len(y)), np.empty((len(y), 1))
 
     def block(rows: slice) -> None:
         chance = sigmoid(design.z[rows] @ beta)
         residual[rows, 0] = w[rows] * (y[rows] - chance)
-        np.sqrt(w[rows] * chance * (1.0 - chance), out=root[rows])
+        curvature[rows] = w[rows] * chance * (1.0 - chance)
 
     map_threads(block, row_blocks(*design.z.shape), parallel=design.z.size > PARALLEL_FROM)
     return Centre(
-        beta, root, residual, _turn(design.z, w, beta), design.penalty(penalty), y, w, penalty, bool((w == 1.0).all())
+        beta,
+        curvature,
+        residual,
+        _turn(design.z, w, beta),
+        design.penalty(penalty),
+        y,
+        w,
+        penalty,
+        bool((w == 1.0).all()),
     )
 
 
@@ -91,85 +99,94 @@ def _turn(z: np.ndarray, w: np.ndarray, beta: np.ndarray) -> np.ndarray:
 def fold_fits(
     design: Standard,
     at: Centre,
-    folds: np.ndarray,
+    splits: np.ndarray,
     gram: np.ndarray,
     score: np.ndarray,
     *,
     parallel: bool | None = None,
 ) -> np.ndarray:
-    """Coefficients without each fold, for standardised columns.
+    """Coefficients without each fold of several splits, for standardised columns.
 
     Parameters
     ----------
     design : Standard
     at : Centre
-    folds : ndarray of int, shape (n,)
-    gram, score : ndarray, shape (folds, p, p) and (folds, p)
+    splits : ndarray of int, shape (r, n)
+        Fold numbers of each split.
+    gram, score : ndarray, shape (r, folds, p, p) and (r, folds, p)
         Each fold's own information and score at the centre.
     parallel : bool, optional
 
     Returns
     -------
-    ndarray, shape (folds, p)
+    ndarray, shape (r, folds, p)
 
     Raises
     ------
     ConvergenceError
         If a training set is separated by its covariates.
     """
-    count, p = score.shape
-    total = gram.sum(axis=0)
-    rest = total - gram
+    r, count, p = score.shape
+    total = gram.sum(axis=1, keepdims=True)
+    rest = (total - gram).reshape(-1, p, p)
     # The first column is the constant, so that its entry is the sum of the information's weights.
-    turn = (1.0 - gram[:, 0, 0] / max(total[0, 0], 1e-300))[:, None] * at.turn.reshape(1, -1)
-    turn = turn.reshape(count, p, p * p)
+    share = (1.0 - gram[..., 0, 0] / np.maximum(total[..., 0, 0], 1e-300)).reshape(-1, 1)
 
     def information(move: np.ndarray) -> np.ndarray:
-        moved = rest + (move[:, None, :] @ turn).reshape(count, p, p)
+        moved = rest + ((share * move) @ at.turn).reshape(-1, p, p)
         ratio = np.diagonal(moved, axis1=1, axis2=2) / np.maximum(np.diagonal(rest, axis1=1, axis2=2), 1e-300)
         return np.where((ratio.min(axis=1) < 0.5)[:, None, None], rest, moved)
 
-    def length(step: np.ndarray) -> np.ndarray:
-        return np.sqrt(np.maximum(np.einsum("ki,kij,kj->k", step, rest, step), 0.0))
-
-    first = score.sum(axis=0) - score - at.ridge * at.beta
+    first = (score.sum(axis=1, keepdims=True) - score - at.ridge * at.beta).reshape(-1, p)
     move = solve_grams(rest, first, at.ridge)
-    last = length(move)
+    start = _length(move, rest).reshape(r, count)
     # Half the move's curvature makes the step right to second order.
     move = solve_grams(information(0.5 * move), first, at.ridge)
-    inverse = inverse_grams(information(move), at.ridge)
-    enough = _TOLERANCE * np.sqrt(at.weight.mean())
-    weight = None if at.plain else at.weight
+    inverse = inverse_grams(information(move), at.ridge).reshape(r, count, p, p)
+    out, done = at.beta + move.reshape(r, count, p), np.zeros(r, bool)
+    live, last, rest = np.arange(r), start, rest.reshape(r, count, p, p)
     for _ in range(_MOST):
-        beta = at.beta + move
-        left = _scores(design.z, at.target, weight, folds, beta, parallel) - at.ridge * beta
-        step = (inverse @ left[..., None])[..., 0]
-        size = length(step)
-        rate = np.minimum(size / np.maximum(last, 1e-300), 1.0)
-        if ((rate > 0.3) & (size > enough)).any():
+        left = _scores(design.z, at, splits[live], out[live], parallel) - at.ridge * out[live]
+        step = (inverse[live] @ left[..., None])[..., 0]
+        size = _length(step, rest[live])
+        rate = np.minimum(size / np.maximum(last[live], 1e-300), 1.0)
+        out[live] += step
+        last[live] = size
+        enough = _TOLERANCE * np.sqrt(at.weight.mean())
+        lost = ((rate > 0.3) & (size > enough)).any(axis=1)
+        done[live] = (size * rate <= enough).all(axis=1) & ~lost
+        live = live[~done[live] & ~lost]
+        if not len(live):
             break
-        move, last = move + step, size
-        if (size * rate <= enough).all():
-            return at.beta + move
     # Few rows or a strong fold: the centre is no guide, each training set gets its own Newton.
-    return np.stack(
-        [full_fit(design, at.target, np.where(folds == k, 0.0, at.weight), at.penalty) for k in range(count)]
-    )
+    for s in np.flatnonzero(~done):
+        for k in range(count):
+            out[s, k] = full_fit(design, at.target, np.where(splits[s] == k, 0.0, at.weight), at.penalty)
+    return out
 
 
-def _scores(
-    z: np.ndarray, y: np.ndarray, w: np.ndarray | None, folds: np.ndarray, beta: np.ndarray, parallel: bool | None
-) -> np.ndarray:
-    """Score of every training set at its own coefficients, shape (folds, p); weights None for ones."""
-    flat = np.ascontiguousarray(beta.T)
+def _length(step: np.ndarray, information: np.ndarray) -> np.ndarray:
+    """Steps (..., p) in standard errors."""
+    moved = (information @ step[..., None])[..., 0]
+    return np.sqrt(np.maximum((step * moved).sum(axis=-1), 0.0))
+
+
+def _scores(z: np.ndarray, at: Centre, splits: np.ndarray, beta: np.ndarray, parallel: bool | None) -> np.ndarray:
+    """Score of every training set at its own coefficients (r, folds, p), shape (r, folds, p)."""
+    r, count, p = beta.shape
+    columns = r * count
+    flat = np.ascontiguousarray(beta.reshape(columns, p).T)
+    places = (np.arange(r) * count)[:, None]
 
     def block(rows: slice) -> np.ndarray:
         part = z[rows]
-        residual = y[rows, None] - sigmoid(part @ flat)
-        if w is not None:
-            residual *= w[rows, None]
-        residual.ravel()[np.arange(0, residual.size, len(beta)) + folds[rows]] = 0.0
+        residual = sigmoid(part @ flat)
+        np.subtract(at.target[rows, None], residual, out=residual)
+        if not at.plain:
+            residual *= at.weight[rows, None]
+        residual.ravel()[splits[:, rows] + places + np.arange(0, residual.size, columns)] = 0.0
         return residual.T @ part
 
     spread = z.size > PARALLEL_FROM if parallel is None else parallel
-    return np.sum(map_threads(block, row_blocks(*z.shape, elements=1 << 17), parallel=spread), axis=0)
+    blocks = row_blocks(len(z), p + columns, 1 << 17)
+    return np.sum(map_threads(block, blocks, parallel=spread), axis=0).reshape(r, count, p)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import map_threads, progress_bar
+from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
 from statinf.learners import base
 from statinf.learners.cells import PARALLEL_FROM
@@ -32,7 +33,8 @@ _MORE: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 _PARALLEL_FROM = 20_000
-_TOGETHER = 16
+_TOGETHER = 10
+"""Small splits whose steps are matrix products together."""
 
 
 @dataclass(frozen=True)
@@ -163,20 +165,23 @@ def cross_predict(
     if folds is not None:
         _check_folds(nuisances, folds, w)
     shared = share(X, w, linear, logits, whole=folds is None)
-    # Threads take a split each where one split is too small to be worth several.
+    # Threads take some splits each where one split is too small to be worth several.
     many = len(repeats) > 1 and shared is not None and shared.design.z.size <= PARALLEL_FROM
+    batch = _TOGETHER if many else 1
+    groups = [repeats[start : start + batch] for start in range(0, len(repeats), batch)]
 
-    def quick(split: np.ndarray) -> dict[str, np.ndarray]:
+    def quick(group: np.ndarray) -> list[dict[str, np.ndarray]]:
         if shared is None:
-            return {}
-        return shared.predict(split, whole=folds is None, parallel=False if many else None)
+            return [{} for _ in group]
+        return shared.predict(group, whole=folds is None, parallel=False if many else None)
 
     out: list[dict[str, np.ndarray]] = []
-    batch = _TOGETHER if many else 1
-    for start in progress_bar(range(0, len(repeats), batch), label="Splits", show=progress):
-        here = list(repeats[start : start + batch])
-        for split, made in zip(here, map_threads(quick, here, parallel=many), strict=True):
-            out.append(made | _one_by_one(X, slow, None if folds is None else split, w, seed + len(out)))
+    width = cores() if many else 1
+    for start in progress_bar(range(0, len(groups), width), label="Splits", show=progress):
+        here = groups[start : start + width]
+        for group, made in zip(here, map_threads(quick, here, parallel=many), strict=True):
+            for split, found in zip(group, made, strict=True):
+                out.append(found | _one_by_one(X, slow, None if folds is None else split, w, seed + len(out)))
     return out
 
 

@@ -29,8 +29,8 @@ class SharedFits:
     stratum : ndarray of int, shape (n,)
         Which of the row sets of the linear nuisances each row belongs to.
     strata : int
-    root : ndarray, shape (n,), or None
-        Square root of the row weights; None for ones.
+    weight : ndarray, shape (n,), or None
+        Row weights; None for ones.
     right : ndarray, shape (n, t)
         Weighted outcomes of the linear nuisances.
     linear : tuple of (str, (int, tuple of int, ndarray))
@@ -42,32 +42,58 @@ class SharedFits:
     design: Standard
     stratum: np.ndarray
     strata: int
-    root: np.ndarray | None
+    weight: np.ndarray | None
     right: np.ndarray
     linear: tuple[tuple[str, tuple[int, tuple[int, ...], np.ndarray]], ...]
     logits: tuple[tuple[str, Any], ...]
 
-    def predict(self, split: np.ndarray, *, whole: bool, parallel: bool | None) -> dict[str, np.ndarray]:
-        """Predictions (n,) by name, each row's by the fits without its fold; by the fits to all rows if `whole`."""
-        folds = 1 if whole else int(split.max()) + 1
-        requests = [(self.root, self.right)] if self.linear else []
-        requests += [(at.root, at.residual) for _, at in self.logits if isinstance(at, Centre)]
-        cells = split * self.strata + self.stratum
-        sums = sums_by_cell(self.design.z, cells, folds * self.strata, requests, parallel=parallel) if requests else []
+    def predict(self, splits: np.ndarray, *, whole: bool, parallel: bool | None) -> list[dict[str, np.ndarray]]:
+        """Predictions (n,) by name for each split (r, n) of fold numbers.
+
+        Each row's are by the fits without its fold; by the fits to all rows if `whole`.
+        """
+        r, folds = len(splits), 1 if whole else int(splits.max()) + 1
+        sums = self._sums(splits, folds, parallel)
         coef = []
         if self.linear:
-            coef.append(fold_coefficients(sums.pop(0), folds, self.strata, [fit for _, fit in self.linear]))
+            gram, moment = sums.pop(0)
+            coef.append(fold_coefficients(gram, moment, [fit for _, fit in self.linear]))
         for _, at in self.logits:
             if isinstance(at, Centre):
-                own = sums.pop(0)
-                gram = own.gram.reshape(folds, self.strata, *own.gram.shape[1:]).sum(axis=1)
-                score = own.moment[..., 0].reshape(folds, self.strata, -1).sum(axis=1)
-                coef.append(fold_fits(self.design, at, split, gram, score, parallel=parallel)[None])
+                gram, moment = sums.pop(0)
+                own = gram.sum(axis=2), moment[..., 0].sum(axis=2)
+                coef.append(fold_fits(self.design, at, splits, *own, parallel=parallel)[:, None])
             else:
-                coef.append(at[None, None])
-        values = predict_own_fold(self.design.z, np.concatenate(coef), split, parallel=parallel)
-        made = {name: values[i] for i, (name, _) in enumerate(self.linear)}
-        return made | {name: sigmoid(values[len(self.linear) + i]) for i, (name, _) in enumerate(self.logits)}
+                coef.append(np.tile(at, (r, 1, 1, 1)))
+        values = predict_own_fold(self.design.z, np.concatenate(coef, axis=1), splits, parallel=parallel)
+        count = len(self.linear)
+        out = []
+        for one in values:
+            made = {name: one[i] for i, (name, _) in enumerate(self.linear)}
+            out.append(made | {name: sigmoid(one[count + i]) for i, (name, _) in enumerate(self.logits)})
+        return out
+
+    def _sums(self, splits: np.ndarray, folds: int, parallel: bool | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Cross-products (r, folds, strata, p, p) and moments (r, folds, strata, p, t) of each request."""
+        requests = [(self.weight, self.right)] if self.linear else []
+        requests += [(at.curvature, at.residual) for _, at in self.logits if isinstance(at, Centre)]
+        if not requests:
+            return []
+        shape = (len(splits), folds, self.strata)
+        every = [
+            sums_by_cell(
+                self.design.z, s * self.strata + self.stratum, folds * self.strata, requests, parallel=parallel
+            )
+            for s in splits
+        ]
+        p = self.design.z.shape[1]
+        return [
+            (
+                np.stack([e.gram for e in one]).reshape(*shape, p, p),
+                np.stack([e.moment for e in one]).reshape(*shape, p, -1),
+            )
+            for one in zip(*every, strict=True)
+        ]
 
 
 def share(
@@ -97,7 +123,7 @@ def share(
         fits.append((q.name, (place[id(q.target)], chosen, design.penalty(getattr(q.learner, "penalty", 0.0)))))
     fit = full_fit if whole else centre
     made = [(q.name, fit(design, q.target, w if q.rows is None else w * q.rows, q.learner.penalty)) for q in logits]
-    return SharedFits(design, stratum, strata, None if plain else np.sqrt(w), right, tuple(fits), tuple(made))
+    return SharedFits(design, stratum, strata, None if plain else w, right, tuple(fits), tuple(made))
 
 
 def _strata(masks: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, int]:
