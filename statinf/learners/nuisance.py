@@ -71,6 +71,10 @@ def resolve(spec: Any, task: str) -> Any:
             raise OptionError(f"a known propensity of {spec!r} is outside (0, 1).")
         return Constant(float(spec))
     if isinstance(spec, str):
+        if spec == "network":
+            from statinf.learners.network import Network
+
+            return Network(task)
         if spec in _MORE and (task == "probability" or task in _MORE[spec][2]):
             module, name, _ = _MORE[spec]
             return getattr(import_module(module), name)()
@@ -188,6 +192,9 @@ def cross_predict(
 def _one_by_one(
     X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
+    together = [q for q in wanted if getattr(q.learner, "folds_together", False) and split is not None]
+    out = {q.name: _all_folds(X, q, split, w, seed) for q in together if split is not None}
+    wanted = [q for q in wanted if q.name not in out]
     jobs = [(q, k) for q in wanted for k in ([None] if split is None else range(int(split.max()) + 1))]
 
     def job(item: tuple[Nuisance, int | None]) -> np.ndarray:
@@ -201,11 +208,22 @@ def _one_by_one(
         return np.asarray(ask(X[here]), np.float64)
 
     made = map_threads(job, jobs, parallel=len(X) * X.shape[1] > _PARALLEL_FROM)
-    out: dict[str, np.ndarray] = {q.name: np.empty(len(X)) for q in wanted}
+    out |= {q.name: np.empty(len(X)) for q in wanted}
     for (q, k), values in zip(jobs, made, strict=True):
         out[q.name][slice(None) if k is None else split == k] = values
     for q in wanted:
         _check_values(q, out[q.name])
+    return out
+
+
+def _all_folds(X: np.ndarray, q: Nuisance, split: np.ndarray, w: np.ndarray, seed: int) -> np.ndarray:
+    """Predictions (n,) by a learner that fits its folds together."""
+    fits = q.learner.fit_folds(X, q.target, split, w if q.rows is None else w * q.rows, seed=seed)
+    out = np.empty(len(X))
+    for k, fitted in enumerate(fits):
+        here = split == k
+        out[here] = fitted.predict(X[here])
+    _check_values(q, out)
     return out
 
 
