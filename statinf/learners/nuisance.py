@@ -20,6 +20,7 @@ from statinf.errors import DataError, OptionError
 from statinf.learners import base
 from statinf.learners.cells import PARALLEL_FROM
 from statinf.learners.crossfit import fold_ids, stratum_codes
+from statinf.learners.kernel_ridge import KernelRidge
 from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
 from statinf.learners.shared_fits import share
@@ -192,9 +193,13 @@ def cross_predict(
 def _one_by_one(
     X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
-    together = [q for q in wanted if getattr(q.learner, "folds_together", False) and split is not None]
-    out = {q.name: _all_folds(X, q, split, w, seed) for q in together if split is not None}
-    wanted = [q for q in wanted if q.name not in out]
+    out: dict[str, np.ndarray] = {}
+    if split is not None:
+        for q in wanted:
+            if getattr(q.learner, "folds_together", False):
+                out[q.name] = _all_folds(X, q, split, w, seed)
+        out |= _shared_kernels(X, [q for q in wanted if isinstance(q.learner, KernelRidge)], split, w)
+        wanted = [q for q in wanted if q.name not in out]
     jobs = [(q, k) for q in wanted for k in ([None] if split is None else range(int(split.max()) + 1))]
 
     def job(item: tuple[Nuisance, int | None]) -> np.ndarray:
@@ -224,6 +229,23 @@ def _all_folds(X: np.ndarray, q: Nuisance, split: np.ndarray, w: np.ndarray, see
         here = split == k
         out[here] = fitted.predict(X[here])
     _check_values(q, out)
+    return out
+
+
+def _shared_kernels(
+    X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray, w: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Kernel ridge for all folds, and for all outcomes that share a kernel and its rows."""
+    groups: dict[tuple[Any, int], list[Nuisance]] = {}
+    for q in wanted:
+        groups.setdefault((q.learner, id(q.rows)), []).append(q)
+    out = {}
+    for some in groups.values():
+        weight = w if some[0].rows is None else w * some[0].rows
+        made = some[0].learner.predict_folds(X, np.column_stack([q.target for q in some]), split, weight)
+        for q, values in zip(some, made.T, strict=True):
+            out[q.name] = values
+            _check_values(q, out[q.name])
     return out
 
 
