@@ -36,8 +36,10 @@ class Problem:
 
     @cached_property
     def predictions(self) -> list[dict[str, np.ndarray]]:
-        """Nuisances that the learner needs, one dict a split; propensities are clipped."""
-        return self._made(ps.needs(self.recipe.pseudo, self.recipe.weighting))
+        """Nuisances that the learner needs, one dict a split; propensities are clipped where it divides by them."""
+        made = self._made(ps.needs(self.recipe.pseudo, self.recipe.weighting))
+        divides = (self.recipe.pseudo, self.recipe.weighting) != ("u", "r")
+        return [self._clipped(m) for m in made] if divides else made
 
     @cached_property
     def evaluation(self) -> list[dict[str, np.ndarray]]:
@@ -47,7 +49,14 @@ class Problem:
             n for n, key in (("arms", "outcome0"), ("mean", "mean"), ("propensity", "propensity")) if key not in have
         ]
         more = self._made(missing) if missing else [{} for _ in self.predictions]
-        return [a | b for a, b in zip(self.predictions, more, strict=True)]
+        return [self._clipped(a | b) for a, b in zip(self.predictions, more, strict=True)]
+
+    def _clipped(self, made: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if "propensity" not in made:
+            return made
+        limit = 0.0 if self.options.known is not None else self.options.clip
+        e, _ = clipped(made["propensity"], self.rows.design.rows, limit, self.rows.w)
+        return made | {"propensity": e}
 
     def _made(self, wanted: Sequence[str]) -> list[dict[str, np.ndarray]]:
         rows, o = self.rows, self.options
@@ -64,14 +73,9 @@ class Problem:
         made = cross_predict(rows.x, asked, o.folds, rows.w, seed=o.seed, progress=o.progress)
         if "arms" in wanted and self.recipe.single:
             made = [m | s for m, s in zip(made, self._single(), strict=True)]
-        if "propensity" not in wanted:
+        if "propensity" not in wanted or o.known is None:
             return made
-        out = []
-        for m in made:
-            raw = o.known if o.known is not None else m["propensity"]
-            e, _ = clipped(raw, rows.design.rows, 0.0 if o.known is not None else o.clip, rows.w)
-            out.append(m | {"propensity": e})
-        return out
+        return [m | {"propensity": o.known} for m in made]
 
     def _single(self) -> list[dict[str, np.ndarray]]:
         """Both arms' outcomes from one model that takes the treatment as a column."""

@@ -64,7 +64,7 @@ def effect(
         Average over all rows, the treated, the controls, or the overlap population ("ipw" only).
     learner : str or object, optional
         For all nuisances. Names: "least_squares", "ridge", "ridge_path", "lasso", "spline", "kernel_ridge",
-        "random_features", "logit"; or any object with scikit-learn's fit and predict.
+        "random_features", "network", "logit"; or any object with scikit-learn's fit and predict.
     outcome_model, treatment_model : str, float or object, optional
         One of them: least squares and a logit by default. Treatment models need `predict_proba`.
     propensity : float, str or array of shape (rows,), optional

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 from statinf.effects.rows import EffectRows
 from statinf.inference.sandwich import Moments
 from statinf.results import stack_scores
+
+Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Estimate:
         Predictions of the first split.
     notes : mapping of str to object
         Numbers for the summary.
-    sensitivity : tuple, optional
-        sigma2, nu2 and their scores, for bounds on omitted variables.
+    sensitivity : callable, optional
+        Gives sigma2, nu2 and their scores, one tuple a split, for bounds on omitted variables.
     """
 
     theta: np.ndarray
@@ -53,17 +55,17 @@ class Estimate:
     pick: np.ndarray | None = None
     nuisance: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
-    sensitivity: Any = None
+    sensitivity: Callable[[], list[Pieces]] | None = None
     label: str = ""
 
 
-def solve_scores(rows: EffectRows, scores: Sequence[Score]) -> tuple[np.ndarray, np.ndarray, tuple[Moments, ...]]:
+def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> tuple[np.ndarray, np.ndarray, tuple[Moments, ...]]:
     """Effects and moments of every split and group.
 
     Parameters
     ----------
     rows : EffectRows
-    scores : sequence of Score
+    scores : iterable of Score
         One a split.
 
     Returns
@@ -74,16 +76,25 @@ def solve_scores(rows: EffectRows, scores: Sequence[Score]) -> tuple[np.ndarray,
     moments : tuple of Moments
     """
     masks = np.column_stack([m for _, m in rows.groups]).astype(np.float64)
+    plain, everyone = bool((rows.w == 1.0).all()), bool((masks == 1.0).all())
     nobs = int(np.count_nonzero(rows.w))
     thetas, moments = [], []
     for score in scores:
-        below = (rows.w * score.a) @ masks
-        theta = ((rows.w * score.b) @ masks) / below
-        unit = (score.b[:, None] - np.outer(score.a, theta)) * masks
+        a, b = (score.a, score.b) if plain else (rows.w * score.a, rows.w * score.b)
+        below = a @ masks
+        theta = (b @ masks) / below
+        unit = score.b[:, None] - score.a[:, None] * theta
+        unit = unit if everyone else unit * masks
         stacked = stack_scores(rows.design.weights_object, rows.design.rows, unit)
         thetas.append(theta)
         moments.append(
-            Moments(unit * rows.w[:, None], np.diag(1.0 / below), nobs, float(nobs - len(theta)), **stacked)  # type: ignore[arg-type]
+            Moments(
+                unit if plain else unit * rows.w[:, None],
+                np.diag(1.0 / below),
+                nobs,
+                float(nobs - len(theta)),
+                **stacked,
+            )  # type: ignore[arg-type]
         )
     every = np.stack(thetas)
     return np.median(every, axis=0), every, tuple(moments)

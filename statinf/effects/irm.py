@@ -9,9 +9,12 @@ less than n^(-1/2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
 import numpy as np
 
-from statinf.effects.estimate import Estimate, Score, solve_scores
+from statinf.effects.estimate import Estimate, Pieces, Score, solve_scores
 from statinf.effects.options import Options
 from statinf.effects.rows import EffectRows, clipped
 from statinf.errors import one_of
@@ -87,7 +90,7 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     one_of("estimand", options.estimand, ESTIMANDS)
     arms = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}[options.estimand]
     made = nuisances(rows, options, arms)
-    every = [
+    every = (
         scores(
             rows.y,
             rows.d,
@@ -99,22 +102,25 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
             normalize=options.normalize,
         )
         for p in made
-    ]
+    )
     theta, thetas, moments = solve_scores(rows, every)
     clipped_rows = max(int(p["clipped"]) for p in made)
     sensitivity = None
     if len(theta) == 1 and options.estimand == "ATE":
-        sensitivity = [_sensitivity(rows, p) for p in made]
+        sensitivity = partial(_sensitivity, rows, tuple(made))
     e = made[0]["propensity"]
     notes = {"Propensities": f"{e.min():.3f} to {e.max():.3f}", "Clipped rows": clipped_rows}
     nuisance = {k: v for k, v in made[0].items() if k != "clipped"}
     return Estimate(theta, thetas, moments, nuisance=nuisance, notes=notes, sensitivity=sensitivity)
 
 
-def _sensitivity(rows: EffectRows, p: dict[str, np.ndarray]) -> tuple[float, float, np.ndarray, np.ndarray]:
-    e, d = p["propensity"], rows.d
-    residual = (rows.y - np.where(rows.treated, p["outcome1"], p["outcome0"])) ** 2
-    representer = d / e - (1.0 - d) / (1.0 - e)
-    second = 2.0 * (1.0 / e + 1.0 / (1.0 - e)) - representer**2
-    sigma2, nu2 = float(np.average(residual, weights=rows.w)), float(np.average(second, weights=rows.w))
-    return sigma2, nu2, residual - sigma2, second - nu2
+def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]]) -> list[Pieces]:
+    out = []
+    for p in made:
+        e, d = p["propensity"], rows.d
+        residual = (rows.y - np.where(rows.treated, p["outcome1"], p["outcome0"])) ** 2
+        representer = d / e - (1.0 - d) / (1.0 - e)
+        second = 2.0 * (1.0 / e + 1.0 / (1.0 - e)) - representer**2
+        sigma2, nu2 = float(np.average(residual, weights=rows.w)), float(np.average(second, weights=rows.w))
+        out.append((sigma2, nu2, residual - sigma2, second - nu2))
+    return out

@@ -7,9 +7,12 @@ that learners that converge faster than n^(-1/4) leave the standard error alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
 import numpy as np
 
-from statinf.effects.estimate import Estimate, Score, solve_scores
+from statinf.effects.estimate import Estimate, Pieces, Score, solve_scores
 from statinf.effects.options import Options
 from statinf.effects.rows import EffectRows
 from statinf.errors import NotIdentifiedError, OptionError, one_of
@@ -36,28 +39,27 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     made = cross_predict(rows.x, wanted, options.folds, rows.w, seed=options.seed, progress=options.progress)
     if options.known is not None:
         made = [p | {"treatment": options.known} for p in made]
-    scores, pieces = [], []
-    for r, predictions in enumerate(made):
-        u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
-        if rows.w @ v**2 <= 1e-12 * (rows.w @ (rows.d - np.average(rows.d, weights=rows.w)) ** 2):
-            raise NotIdentifiedError(
-                "the covariates explain the treatment completely; nothing of it is left to compare."
-            )
-        if options.score == "iv-type":
-            first = float((rows.w * v) @ u / (rows.w @ v**2))
-            u = rows.y - _baseline(rows, options, r, first)
-            scores.append(Score(v * rows.d, v * u))
-        else:
-            scores.append(Score(v * v, v * u))
-        pieces.append((u, v))
-    theta, thetas, moments = solve_scores(rows, scores)
-    notes = {"Residual treatment variance": float(np.average(pieces[0][1] ** 2, weights=rows.w))}
-    sensitivity = (
-        [_sensitivity(rows, u, v, t[0]) for (u, v), t in zip(pieces, thetas, strict=True)] if len(theta) == 1 else None
-    )
-    if options.score == "iv-type":
-        sensitivity = None
+    varied = float(rows.w @ (rows.d - np.average(rows.d, weights=rows.w)) ** 2)
+    theta, thetas, moments = solve_scores(rows, (_score(rows, options, r, p, varied) for r, p in enumerate(made)))
+    left = rows.d - made[0]["treatment"]
+    notes = {"Residual treatment variance": float(np.average(left**2, weights=rows.w))}
+    known = len(theta) == 1 and options.score == "partialling-out"
+    sensitivity = partial(_sensitivity, rows, tuple(made), thetas[:, 0]) if known else None
     return Estimate(theta, thetas, moments, nuisance=made[0], notes=notes, sensitivity=sensitivity)
+
+
+def _score(
+    rows: EffectRows, options: Options, split: int, predictions: Mapping[str, np.ndarray], varied: float
+) -> Score:
+    u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
+    square = v * v
+    mean = float(rows.w @ square)
+    if mean <= 1e-12 * varied:
+        raise NotIdentifiedError("the covariates explain the treatment completely; nothing of it is left to compare.")
+    if options.score == "partialling-out":
+        return Score(square, v * u)
+    first = float((rows.w * v) @ u) / mean
+    return Score(v * rows.d, v * (rows.y - _baseline(rows, options, split, first)))
 
 
 def _baseline(rows: EffectRows, options: Options, split: int, first: float) -> np.ndarray:
@@ -66,10 +68,12 @@ def _baseline(rows: EffectRows, options: Options, split: int, first: float) -> n
     return cross_predict(rows.x, asked, folds, rows.w, seed=options.seed)[0]["outcome"]
 
 
-def _sensitivity(
-    rows: EffectRows, u: np.ndarray, v: np.ndarray, theta: float
-) -> tuple[float, float, np.ndarray, np.ndarray]:
-    residual = (u - theta * v) ** 2
-    mean = float(np.average(v**2, weights=rows.w))
-    sigma2, nu2 = float(np.average(residual, weights=rows.w)), 1.0 / mean
-    return sigma2, nu2, residual - sigma2, nu2 - v**2 * nu2**2
+def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]], thetas: np.ndarray) -> list[Pieces]:
+    out = []
+    for predictions, theta in zip(made, thetas, strict=True):
+        u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
+        residual = (u - theta * v) ** 2
+        mean = float(np.average(v**2, weights=rows.w))
+        sigma2, nu2 = float(np.average(residual, weights=rows.w)), 1.0 / mean
+        out.append((sigma2, nu2, residual - sigma2, nu2 - v**2 * nu2**2))
+    return out

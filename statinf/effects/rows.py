@@ -98,9 +98,7 @@ def effect_rows(
     x = np.empty((made.n, 0)) if covariates is None else covariates.rest.values
     y = made.y if made.offset is None else made.y - made.offset
     name = next(iter(t for t in treatment.rest.terms), matrix.names[0])
-    return EffectRows(
-        y, d, np.ascontiguousarray(x), made.weights, _plain(name, matrix.names[0]), two, _groups(made, by), made
-    )
+    return EffectRows(y, d, x, made.weights, _plain(name, matrix.names[0]), two, _groups(made, by), made)
 
 
 def _plain(term: str, column: str) -> str:
@@ -109,7 +107,10 @@ def _plain(term: str, column: str) -> str:
 
 
 def _treatment(values: np.ndarray, w: np.ndarray, name: str, binary: bool) -> tuple[np.ndarray, bool]:
-    found = np.unique(values[w > 0])
+    used = values if (w > 0).all() else values[w > 0]
+    ends = np.array([used.min(), used.max()])
+    # Most treatments have two values, which needs no sort to see.
+    found = np.unique(ends) if ((used == ends[0]) | (used == ends[1])).all() else np.unique(used)
     if len(found) < 2:
         raise DataError(
             f"the treatment '{name}' does not vary on the rows used (only {found[0]:g}); there is nothing to compare."

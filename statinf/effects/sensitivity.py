@@ -100,9 +100,10 @@ def from_splits(
             raise OptionError(f"{name}={value!r} is a share of variation, at least 0 and below 1.")
     if not -1.0 <= rho <= 1.0 or rho == 0.0:
         raise OptionError(f"rho={rho!r} is a correlation between -1 and 1, not 0.")
+    assert made.sensitivity is not None
     every = [
         _one(t[0], m.influence[:, 0], s, w, cf_y, cf_d, rho, null, level)
-        for t, m, s in zip(made.thetas, made.moments, made.sensitivity, strict=True)
+        for t, m, s in zip(made.thetas, made.moments, made.sensitivity(), strict=True)
     ]
     if len(every) == 1:
         return every[0]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from statinf.learners.linear_quantile import LinearQuantile
     from statinf.learners.location_scale import LocationScale
     from statinf.learners.mdn import MixtureDensityNetwork
+    from statinf.learners.network import Network
 
 __all__ = [
     "CrossFit",
@@ -27,6 +28,7 @@ __all__ = [
     "LinearQuantile",
     "LocationScale",
     "MixtureDensityNetwork",
+    "Network",
     "Ridge",
     "crossfit",
     "fit_folds",
@@ -44,6 +46,7 @@ _WHERE = {
     "LinearQuantile": "linear_quantile",
     "LocationScale": "location_scale",
     "MixtureDensityNetwork": "mdn",
+    "Network": "network",
     "Ridge": "linear",
 }
 

@@ -39,6 +39,7 @@ _NATIVE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "least_squares": ("statinf.learners.linear", "LeastSquares", ("mean", "scale")),
     "ridge": ("statinf.learners.linear", "Ridge", ("mean", "scale")),
     "kernel_ridge": ("statinf.learners.kernel_ridge", "KernelRidge", ("mean", "scale")),
+    "network": ("statinf.learners.network", "Network", ("mean", "scale")),
     "linear_quantile": ("statinf.learners.linear_quantile", "LinearQuantile", ("quantile",)),
     "gaussian": ("statinf.learners.gaussian", "GaussianLocationScale", ("mean", "density", "quantile")),
     "location_scale": ("statinf.learners.location_scale", "LocationScale", ("mean", "density", "quantile")),

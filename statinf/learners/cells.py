@@ -45,13 +45,24 @@ class Standard:
 
 def standardise(X: np.ndarray, w: np.ndarray) -> Standard:
     """Centre and scale columns X (n, p) under weights w (n,)."""
-    centre = w @ X / w.sum()
     z = np.empty((len(X), X.shape[1] + 1))
-    z[:, 0] = 1.0
-    np.subtract(X, centre, out=z[:, 1:])
-    scale = np.sqrt(np.einsum("i,ij,ij->j", w, z[:, 1:], z[:, 1:]) / w.sum())
+    total, blocks, parallel = w.sum(), row_blocks(*z.shape), z.size > PARALLEL_FROM
+    centre = np.sum(map_threads(lambda rows: w[rows] @ X[rows], blocks, parallel=parallel), axis=0) / total
+
+    def centred(rows: slice) -> np.ndarray:
+        part = z[rows]
+        part[:, 0] = 1.0
+        np.subtract(X[rows], centre, out=part[:, 1:])
+        return np.einsum("i,ij,ij->j", w[rows], part[:, 1:], part[:, 1:])
+
+    scale = np.sqrt(np.sum(map_threads(centred, blocks, parallel=parallel), axis=0) / total)
     scale = np.where(scale > 1e-14 * np.maximum(np.abs(centre), 1e-290), scale, 1.0)
-    z[:, 1:] /= scale
+    inverse = np.append(1.0, 1.0 / scale)
+
+    def scaled(rows: slice) -> None:
+        z[rows] *= inverse
+
+    map_threads(scaled, blocks, parallel=parallel)
     return Standard(z, centre, scale)
 
 
@@ -74,6 +85,70 @@ def cell_sums(z: np.ndarray, y: np.ndarray, cells: np.ndarray, count: int, w: np
     return FoldGrams(*(np.sum([getattr(p, f) for p in parts], axis=0) for f in ("gram", "moment", "squares", "weight")))
 
 
+@dataclass(frozen=True)
+class CellSums:
+    """Sums over the rows of each cell.
+
+    Attributes
+    ----------
+    gram : ndarray, shape (cells, p, p)
+        Sum of v z z'.
+    moment : ndarray, shape (cells, p, t)
+        Sum of z r'.
+    """
+
+    gram: np.ndarray
+    moment: np.ndarray
+
+
+def sums_by_cell(
+    z: np.ndarray,
+    cells: np.ndarray,
+    count: int,
+    requests: Sequence[tuple[np.ndarray | None, np.ndarray]],
+    *,
+    parallel: bool | None = None,
+) -> list[CellSums]:
+    """Several weighted cross-products by cell while a block of rows, sorted by cell, is in cache.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, p)
+    cells : ndarray of int, shape (n,)
+    count : int
+    requests : sequence of (ndarray of shape (n,) or None, ndarray of shape (n, t))
+        Weights v of ``z z'`` (None for ones), and the rows r, their own weights multiplied in.
+    parallel : bool, optional
+        Whether to use threads; by default where the rows are many.
+    """
+    # A stable sort of one or two bytes is a radix sort.
+    codes = cells.astype(np.uint8 if count <= 256 else np.uint16 if count <= 65536 else np.intp)
+    p = z.shape[1]
+
+    def block(rows: slice) -> list[tuple[np.ndarray, np.ndarray]]:
+        order = np.argsort(codes[rows], kind="stable") + rows.start
+        ends = np.cumsum(np.bincount(codes[rows], minlength=count)).tolist()
+        out = [(np.empty((count, p, p)), np.empty((count, p, right.shape[1]))) for _, right in requests]
+        for c, (start, stop) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            # One cell at a time is gathered, weighted and multiplied while it is in the cache.
+            chosen = order[start:stop]
+            part = z.take(chosen, axis=0)
+            for (gram, moment), (weight, right) in zip(out, requests, strict=True):
+                both = np.empty((len(chosen), p + right.shape[1]))
+                if weight is None:
+                    both[:, :p] = part
+                else:
+                    np.multiply(part, weight.take(chosen)[:, None], out=both[:, :p])
+                both[:, p:] = right.take(chosen, axis=0)
+                product = part.T @ both
+                gram[c], moment[c] = product[:, :p], product[:, p:]
+        return out
+
+    spread = z.size > PARALLEL_FROM if parallel is None else parallel
+    made = map_threads(block, row_blocks(len(z), p), parallel=spread)
+    return [CellSums(*(sum(m[i][j] for m in made) for j in range(2))) for i in range(len(requests))]  # type: ignore[arg-type]
+
+
 def solve_gram(gram: np.ndarray, moment: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """Solve normal equations; collinear columns share their effect (least norm)."""
     full = gram + np.diag(penalty)
@@ -90,55 +165,91 @@ def solve_gram(gram: np.ndarray, moment: np.ndarray, penalty: np.ndarray) -> np.
     return np.linalg.lstsq(full, moment, rcond=1e-11)[0]
 
 
+def solve_grams(gram: np.ndarray, moment: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """`solve_gram` for stacks (m, p, p) and (m, p) in one call where all are well conditioned; shape (m, p)."""
+    scaled, scale = _scaled(gram, penalty)
+    if scaled is None:
+        return np.stack([solve_gram(g, m, penalty) for g, m in zip(gram, moment, strict=True)])
+    return np.linalg.solve(scaled, (moment * scale)[..., None])[..., 0] * scale
+
+
+def inverse_grams(gram: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """Inverses (m, p, p) of a stack with penalties (p,) on the diagonal; of least norm where one is singular."""
+    scaled, scale = _scaled(gram, penalty)
+    if scaled is None:
+        return np.stack([solve_gram(g, np.eye(len(g)), penalty) for g in gram])
+    return np.linalg.inv(scaled) * scale[:, :, None] * scale[:, None, :]
+
+
+def _scaled(gram: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """Matrices with unit diagonals and their scales; None in place of matrices that are not all well conditioned."""
+    full = gram + np.diag(penalty)
+    scale = 1.0 / np.sqrt(np.maximum(np.diagonal(full, axis1=1, axis2=2), np.finfo(float).tiny))
+    scaled = full * scale[:, :, None] * scale[:, None, :]
+    try:
+        smallest = np.diagonal(np.linalg.cholesky(scaled), axis1=1, axis2=2).min()
+    except np.linalg.LinAlgError:
+        return None, scale
+    return (scaled if smallest**2 > _WELL_CONDITIONED else None), scale
+
+
 def fold_coefficients(
-    sums: FoldGrams, folds: int, strata: int, wanted: Sequence[tuple[int, tuple[int, ...], np.ndarray]]
+    gram: np.ndarray, moment: np.ndarray, wanted: Sequence[tuple[int, tuple[int, ...], np.ndarray]]
 ) -> np.ndarray:
-    """Coefficients of every wanted fit without each fold.
+    """Coefficients of every wanted fit without each fold; of the fit on all rows if there is one fold.
 
     Parameters
     ----------
-    sums : FoldGrams
-        Of cells numbered fold * strata + stratum.
-    folds, strata : int
+    gram : ndarray, shape (r, folds, strata, p, p)
+        Of r splits.
+    moment : ndarray, shape (r, folds, strata, p, t)
     wanted : sequence of (int, tuple of int, ndarray of shape (p,))
-        Which outcome, the strata to train on, and the penalty.
+        Which column of the moments, the strata to train on, and the penalty.
 
     Returns
     -------
-    ndarray, shape (wanted, folds, p)
+    ndarray, shape (r, wanted, folds, p)
     """
-    p = sums.gram.shape[-1]
-    gram = sums.gram.reshape(folds, strata, p, p)
-    moment = sums.moment.reshape(folds, strata, p, -1)
-    out = np.empty((len(wanted), folds, p))
+    r, folds, _, p = gram.shape[:4]
+    out = np.empty((r, len(wanted), folds, p))
     for i, (target, chosen, penalty) in enumerate(wanted):
-        g, m = gram[:, list(chosen)].sum(axis=1), moment[:, list(chosen)][..., target].sum(axis=1)
-        if folds == 1:
-            out[i, 0] = solve_gram(g[0], m[0], penalty)
-            continue
-        for k in range(folds):
-            out[i, k] = solve_gram(g.sum(axis=0) - g[k], m.sum(axis=0) - m[k], penalty)
+        g, m = gram[:, :, list(chosen)].sum(axis=2), moment[..., target][:, :, list(chosen)].sum(axis=2)
+        if folds > 1:
+            g, m = g.sum(axis=1, keepdims=True) - g, m.sum(axis=1, keepdims=True) - m
+        out[:, i] = solve_grams(g.reshape(-1, p, p), m.reshape(-1, p), penalty).reshape(r, folds, p)
     return out
 
 
-def predict_own_fold(z: np.ndarray, coef: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def predict_own_fold(
+    z: np.ndarray, coef: np.ndarray, splits: np.ndarray, *, parallel: bool | None = None
+) -> np.ndarray:
     """Prediction of each row by the fit that left its fold out.
 
     Parameters
     ----------
     z : ndarray, shape (n, p)
-    coef : ndarray, shape (t, folds, p)
-    folds : ndarray of int, shape (n,)
+    coef : ndarray, shape (r, t, folds, p)
+    splits : ndarray of int, shape (r, n)
+        Fold numbers of each split.
+    parallel : bool, optional
 
     Returns
     -------
-    ndarray, shape (t, n)
+    ndarray, shape (r, t, n)
     """
-    t, k, p = coef.shape
-    flat = coef.reshape(t * k, p).T
+    r, t, k, p = coef.shape
+    columns = r * t * k
+    flat = np.ascontiguousarray(coef.reshape(columns, p).T)
+    out = np.empty((r, t, len(z)))
 
-    def block(rows: slice) -> np.ndarray:
-        every = (z[rows] @ flat).reshape(-1, t, k)
-        return np.take_along_axis(every, folds[rows, None, None], axis=2)[:, :, 0].T
+    def block(rows: slice) -> None:
+        every = (z[rows] @ flat).ravel()
+        first = np.arange(0, len(every), columns)
+        for i in range(r):
+            own = first + splits[i, rows]
+            for j in range(t):
+                every.take(own + (i * t + j) * k, out=out[i, j, rows], mode="clip")
 
-    return np.concatenate(map_threads(block, row_blocks(len(z), p + t * k), parallel=z.size > PARALLEL_FROM), axis=1)
+    spread = z.size > PARALLEL_FROM if parallel is None else parallel
+    map_threads(block, row_blocks(len(z), p + columns, 1 << 17), parallel=spread)
+    return out

@@ -36,7 +36,7 @@ def fold_ids(
         labels = np.asarray(folds)
         if len(labels) != n:
             raise OptionError(f"folds has {len(labels)} labels; the fit uses {n} rows.")
-        codes = np.unique(labels, return_inverse=True)[1]
+        codes = _whole_codes(labels)
         if codes.max() < 1:
             raise OptionError("folds holds one label only; at least two folds are needed.")
         return codes
@@ -51,6 +51,21 @@ def fold_ids(
     out = np.empty(n, np.intp)
     out[order] = np.arange(n) % folds
     return out
+
+
+def _whole_codes(labels: np.ndarray) -> np.ndarray:
+    """Codes of labels in their order; without sorting where they are small whole numbers already."""
+    if labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(labels):
+        found = np.flatnonzero(np.bincount(labels))
+        if len(found) == found[-1] + 1:
+            return labels.astype(np.intp)
+    return np.unique(labels, return_inverse=True)[1]
+
+
+def stratum_codes(strata: np.ndarray) -> np.ndarray:
+    """Codes of labels in their order, in as few bytes as hold them: `fold_ids` sorts short integers in one sweep."""
+    codes = np.unique(strata, return_inverse=True)[1]
+    return codes.astype(np.uint8 if codes.max() < 256 else np.uint16 if codes.max() < 65536 else np.intp)
 
 
 @dataclass(frozen=True)

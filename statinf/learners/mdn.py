@@ -7,14 +7,15 @@ the parameters of the epoch that did best on a held-out tenth of the rows kept.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import softmax
 
-from statinf.backend import bucket, chunks, generator, kernel, pad_axis, rows_per_chunk
-from statinf.errors import ConvergenceError, DataError, OptionError
+from statinf.backend import bucket, chunks, generator, pad_axis, rows_per_chunk
+from statinf.errors import ConvergenceError, DataError
+from statinf.learners import training
 from statinf.learners.base import check_rows
 from statinf.numerics.normal_mixture import NormalMixture
 
@@ -26,69 +27,22 @@ def _split(out: Any, components: int) -> tuple[Any, Any, Any]:
     return out[..., :components], out[..., components : 2 * components], out[..., 2 * components :]
 
 
-def _loss(params: Any, X: Any, y: Any, w: Any, components: int) -> Any:
-    """Weighted mean of minus the log density, up to its constant."""
-    import jax
-    import jax.numpy as jnp
+@cache
+def _loss_of(components: int) -> Any:
+    """The loss of so many components, one object for each number: it is part of what is compiled."""
 
-    hidden = X
-    for matrix, bias in params[:-1]:
-        hidden = jnp.tanh(hidden @ matrix + bias)
-    logits, means, log_scales = _split(hidden @ params[-1][0] + params[-1][1], components)
-    log_scales = jnp.maximum(log_scales, _SMALLEST_LOG_SCALE)
-    z = (y[:, None] - means) * jnp.exp(-log_scales)
-    terms = jax.nn.log_softmax(logits) - log_scales - 0.5 * z**2
-    return -jnp.sum(w * jax.nn.logsumexp(terms, axis=1)) / jnp.maximum(jnp.sum(w), 1e-300)
+    def loss(params: Any, X: Any, y: Any, w: Any) -> Any:
+        """Weighted mean of minus the log density, up to its constant."""
+        import jax
+        import jax.numpy as jnp
 
+        logits, means, log_scales = _split(training.outputs(params, X), components)
+        log_scales = jnp.maximum(log_scales, _SMALLEST_LOG_SCALE)
+        z = (y[:, None] - means) * jnp.exp(-log_scales)
+        terms = jax.nn.log_softmax(logits) - log_scales - 0.5 * z**2
+        return -jnp.sum(w * jax.nn.logsumexp(terms, axis=1)) / jnp.maximum(jnp.sum(w), 1e-300)
 
-@partial(kernel, static=("components", "batch", "kept"))
-def _train(
-    start: Any,
-    X: Any,
-    y: Any,
-    w: Any,
-    held: Any,
-    seed: Any,
-    rate: Any,
-    decay: Any,
-    epochs: Any,
-    *,
-    components: int,
-    batch: int,
-    kept: int,
-) -> Any:
-    """Parameters of the best epoch, its held-out loss, and both losses by epoch, padded to `kept` rows."""
-    import jax
-    import jax.numpy as jnp
-    import optax
-
-    steps = X.shape[0] // batch
-    total = epochs * steps
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(5.0),
-        optax.adamw(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / total)), weight_decay=decay),
-    )
-    loss = partial(_loss, components=components)
-
-    def step(state: Any, rows: Any) -> Any:
-        params, memory = state
-        value, slope = jax.value_and_grad(loss)(params, X[rows], y[rows], w[rows])
-        update, memory = optimiser.update(slope, memory, params)
-        return (optax.apply_updates(params, update), memory), value
-
-    def epoch(number: Any, carry: Any) -> Any:
-        state, best, best_value, history = carry
-        key = jax.random.fold_in(jax.random.key(seed), number)
-        order = jax.random.permutation(key, X.shape[0]).reshape(steps, batch)
-        state, values = jax.lax.scan(step, state, order)
-        value = loss(state[0], X, y, held)
-        better = value < best_value
-        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state[0], best)
-        history = history.at[number].set(jnp.stack([values.mean(), value]))
-        return state, best, jnp.where(better, value, best_value), history
-
-    first = ((start, optimiser.init(start)), start, jnp.inf, jnp.zeros((kept, 2)))
-    return jax.lax.fori_loop(0, epochs, epoch, first)[1:]
+    return loss
 
 
 @dataclass(frozen=True)
@@ -173,18 +127,8 @@ class MixtureDensityNetwork:
     decay: float = 1e-4
 
     def __post_init__(self) -> None:
-        whole = {
-            "components": self.components,
-            "epochs": self.epochs,
-            **{f"hidden[{i}]": h for i, h in enumerate(self.hidden)},
-        }
-        for name, value in whole.items():
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise OptionError(f"{name}={value!r} must be a whole number of at least 1.")
-        if self.batch not in (16, 32, 64, 128, 256):
-            raise OptionError(f"batch={self.batch!r} must be one of 16, 32, 64, 128, 256.")
-        if not self.rate > 0:
-            raise OptionError(f"rate={self.rate!r} must be positive.")
+        units = {f"hidden[{i}]": h for i, h in enumerate(self.hidden)}
+        training.check_settings({"components": self.components, "epochs": self.epochs, **units}, self.batch, self.rate)
 
     def fit(
         self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0
@@ -200,32 +144,25 @@ class MixtureDensityNetwork:
         """
         X, y, w = check_rows(X, y, w)
         random = generator(seed, 23)
-        centre, location = np.average(X, axis=0, weights=w), float(np.average(y, weights=w))
-        spread = np.sqrt(np.average((X - centre) ** 2, axis=0, weights=w))
-        spread = np.where(spread > 0, spread, 1.0)
+        centre, spread = training.standard_units(X, w)
+        location = float(np.average(y, weights=w))
         scale = float(np.sqrt(np.average((y - location) ** 2, weights=w)))
         if not scale > 0:
             raise DataError("The outcome does not vary; there is no conditional density to fit.")
-        held = np.zeros(len(y), bool)
-        held[random.permutation(len(y))[: max(1, len(y) // 10)]] = True
+        held = training.held_out(len(y), random)
         if not (w[~held] > 0).any():
             raise DataError(f"{len(y)} rows are too few to train a density network on; use model='gaussian'.")
         length = bucket(len(y))
-        rows = pad_axis((X - centre) / spread, length)
-        outcome = pad_axis((y - location) / scale, length)
         unit = w / w.mean()
-        start = self._start(X.shape[1], random)
-        best, value, history = _train(
-            start,
-            rows,
-            outcome,
+        best, value, history = training.train(
+            self._start(X.shape[1], random),
+            pad_axis((X - centre) / spread, length),
+            pad_axis((y - location) / scale, length),
             pad_axis(unit * ~held, length),
             pad_axis(unit * held, length),
             seed,
-            np.float64(self.rate),
-            np.float64(self.decay),
-            self.epochs,
-            components=self.components,
+            (np.float64(self.rate), np.float64(self.decay), self.epochs),
+            loss=_loss_of(self.components),
             batch=self.batch,
             kept=bucket(self.epochs),
         )
@@ -240,14 +177,8 @@ class MixtureDensityNetwork:
 
     def _start(self, columns: int, random: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
         """Random layers; the components' means spread over the outcome's range, their scales below it."""
-        sizes = (columns, *self.hidden, 3 * self.components)
-        layers = [
-            (random.standard_normal((a, b)) / np.sqrt(max(a, 1)), np.zeros(b))
-            for a, b in zip(sizes, sizes[1:], strict=False)
-        ]
-        matrix, bias = layers[-1]
-        K = self.components
+        layers = training.start_layers((columns, *self.hidden, 3 * self.components), random)
+        bias, K = layers[-1][1], self.components
         bias[K : 2 * K] = np.linspace(-1.5, 1.5, K) if K > 1 else 0.0
         bias[2 * K :] = np.log(0.5) if K > 1 else 0.0
-        layers[-1] = (0.1 * matrix, bias)
         return layers

@@ -15,12 +15,15 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import map_threads, progress_bar
+from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
 from statinf.learners import base
-from statinf.learners.cells import cell_sums, fold_coefficients, predict_own_fold, standardise
-from statinf.learners.crossfit import fold_ids
+from statinf.learners.cells import PARALLEL_FROM
+from statinf.learners.crossfit import fold_ids, stratum_codes
+from statinf.learners.kernel_ridge import KernelRidge
 from statinf.learners.linear import LeastSquares, Ridge
-from statinf.learners.logit import Logit, fold_fits, full_fit, out_of_fold
+from statinf.learners.logit import Logit
+from statinf.learners.shared_fits import share
 
 _MORE: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "logit": ("statinf.learners.logit", "Logit", ("probability",)),
@@ -31,6 +34,8 @@ _MORE: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 
 _PARALLEL_FROM = 20_000
+_TOGETHER = 10
+"""Small splits whose steps are matrix products together."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,10 @@ def resolve(spec: Any, task: str) -> Any:
             raise OptionError(f"a known propensity of {spec!r} is outside (0, 1).")
         return Constant(float(spec))
     if isinstance(spec, str):
+        if spec == "network":
+            from statinf.learners.network import Network
+
+            return Network(task)
         if spec in _MORE and (task == "probability" or task in _MORE[spec][2]):
             module, name, _ = _MORE[spec]
             return getattr(import_module(module), name)()
@@ -114,6 +123,8 @@ def splits(n: int, folds: Any, repeats: int, seed: int, strata: np.ndarray | Non
         raise OptionError(f"repeats={repeats!r} must be a whole number of at least 1.")
     if np.ndim(folds) == 1 and repeats > 1:
         raise OptionError("repeats splits the rows at random each time; give folds a number with it.")
+    if strata is not None and np.ndim(folds) == 0:
+        strata = stratum_codes(strata)
     return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata) for r in range(repeats)])
 
 
@@ -153,70 +164,42 @@ def cross_predict(
     n = len(X)
     w = np.ones(n) if w is None else w
     repeats = np.zeros((1, n), np.intp) if folds is None else folds
-    fast = [q for q in nuisances if isinstance(q.learner, Ridge | LeastSquares)]
+    linear = [q for q in nuisances if isinstance(q.learner, Ridge | LeastSquares)]
     logits = [q for q in nuisances if isinstance(q.learner, Logit)]
-    slow = [q for q in nuisances if q not in fast and q not in logits]
+    slow = [q for q in nuisances if q not in linear and q not in logits]
     if folds is not None:
         _check_folds(nuisances, folds, w)
-    shared = standardise(X, w) if fast or logits else None
-    starts = {}
-    for q in logits:
-        assert shared is not None
-        weight = w if q.rows is None else w * q.rows
-        starts[q.name] = (weight, full_fit(shared, q.target, weight, q.learner.penalty))
-    out = []
-    for number, split in enumerate(progress_bar(repeats, label="Splits", show=progress)):
-        made: dict[str, np.ndarray] = {}
-        if shared is not None:
-            made |= _linear(shared, fast, split, folds is None, w)
-            for q in logits:
-                weight, start = starts[q.name]
-                coef = (
-                    start[0][None]
-                    if folds is None
-                    else fold_fits(shared, q.target, weight, split, start, q.learner.penalty)
-                )
-                made[q.name] = out_of_fold(shared, coef, split)
-        made |= _one_by_one(X, slow, None if folds is None else split, w, seed + number)
-        out.append(made)
+    shared = share(X, w, linear, logits, whole=folds is None)
+    # Threads take some splits each where one split is too small to be worth several.
+    many = len(repeats) > 1 and shared is not None and shared.design.z.size <= PARALLEL_FROM
+    batch = _TOGETHER if many else 1
+    groups = [repeats[start : start + batch] for start in range(0, len(repeats), batch)]
+
+    def quick(group: np.ndarray) -> list[dict[str, np.ndarray]]:
+        if shared is None:
+            return [{} for _ in group]
+        return shared.predict(group, whole=folds is None, parallel=False if many else None)
+
+    out: list[dict[str, np.ndarray]] = []
+    width = cores() if many else 1
+    for start in progress_bar(range(0, len(groups), width), label="Splits", show=progress):
+        here = groups[start : start + width]
+        for group, made in zip(here, map_threads(quick, here, parallel=many), strict=True):
+            for split, found in zip(group, made, strict=True):
+                out.append(found | _one_by_one(X, slow, None if folds is None else split, w, seed + len(out)))
     return out
-
-
-def _linear(
-    shared: Any, wanted: Sequence[Nuisance], split: np.ndarray, whole: bool, w: np.ndarray
-) -> dict[str, np.ndarray]:
-    if not wanted:
-        return {}
-    stratum, strata = _strata([q.rows for q in wanted if q.rows is not None], len(w))
-    folds = int(split.max()) + 1
-    targets = {id(q.target): q.target for q in wanted}
-    place = {key: i for i, key in enumerate(targets)}
-    sums = cell_sums(shared.z, np.column_stack(list(targets.values())), split * strata + stratum, folds * strata, w)
-    fits = []
-    for q in wanted:
-        chosen = (
-            tuple(range(strata)) if q.rows is None else tuple(np.flatnonzero(np.bincount(stratum[q.rows])).tolist())
-        )
-        fits.append((place[id(q.target)], chosen, shared.penalty(getattr(q.learner, "penalty", 0.0))))
-    coef = fold_coefficients(sums, 1 if whole else folds, strata, fits)
-    return dict(zip([q.name for q in wanted], predict_own_fold(shared.z, coef, split), strict=True))
-
-
-def _strata(masks: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, int]:
-    """Codes of the cells that masks form together, without sorting rows."""
-    code = np.zeros(n, np.intp)
-    for mask in {id(m): m for m in masks}.values():
-        code = 2 * code + mask
-        found = np.flatnonzero(np.bincount(code))
-        lookup = np.zeros(int(found[-1]) + 1, np.intp)
-        lookup[found] = np.arange(len(found))
-        code = lookup[code]
-    return code, int(code.max()) + 1
 
 
 def _one_by_one(
     X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
+    out: dict[str, np.ndarray] = {}
+    if split is not None:
+        for q in wanted:
+            if getattr(q.learner, "folds_together", False):
+                out[q.name] = _all_folds(X, q, split, w, seed)
+        out |= _shared_kernels(X, [q for q in wanted if isinstance(q.learner, KernelRidge)], split, w)
+        wanted = [q for q in wanted if q.name not in out]
     jobs = [(q, k) for q in wanted for k in ([None] if split is None else range(int(split.max()) + 1))]
 
     def job(item: tuple[Nuisance, int | None]) -> np.ndarray:
@@ -230,11 +213,39 @@ def _one_by_one(
         return np.asarray(ask(X[here]), np.float64)
 
     made = map_threads(job, jobs, parallel=len(X) * X.shape[1] > _PARALLEL_FROM)
-    out: dict[str, np.ndarray] = {q.name: np.empty(len(X)) for q in wanted}
+    out |= {q.name: np.empty(len(X)) for q in wanted}
     for (q, k), values in zip(jobs, made, strict=True):
         out[q.name][slice(None) if k is None else split == k] = values
     for q in wanted:
         _check_values(q, out[q.name])
+    return out
+
+
+def _all_folds(X: np.ndarray, q: Nuisance, split: np.ndarray, w: np.ndarray, seed: int) -> np.ndarray:
+    """Predictions (n,) by a learner that fits its folds together."""
+    fits = q.learner.fit_folds(X, q.target, split, w if q.rows is None else w * q.rows, seed=seed)
+    out = np.empty(len(X))
+    for k, fitted in enumerate(fits):
+        here = split == k
+        out[here] = fitted.predict(X[here])
+    _check_values(q, out)
+    return out
+
+
+def _shared_kernels(
+    X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray, w: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Kernel ridge for all folds, and for all outcomes that share a kernel and its rows."""
+    groups: dict[tuple[Any, int], list[Nuisance]] = {}
+    for q in wanted:
+        groups.setdefault((q.learner, id(q.rows)), []).append(q)
+    out = {}
+    for some in groups.values():
+        weight = w if some[0].rows is None else w * some[0].rows
+        made = some[0].learner.predict_folds(X, np.column_stack([q.target for q in some]), split, weight)
+        for q, values in zip(some, made.T, strict=True):
+            out[q.name] = values
+            _check_values(q, out[q.name])
     return out
 
 
@@ -250,12 +261,15 @@ def _check_values(q: Nuisance, values: np.ndarray) -> None:
 
 
 def _check_folds(nuisances: Sequence[Nuisance], folds: np.ndarray, w: np.ndarray) -> None:
+    positive = w > 0
+    sets = {id(q.rows): (positive if q.rows is None else positive & q.rows, q.name) for q in nuisances}
     for split in folds:
-        for k in range(int(split.max()) + 1):
-            for q in nuisances:
-                rows = (split != k) & (w > 0)
-                if q.rows is not None and not (rows & q.rows).any():
-                    raise DataError(
-                        f"fold {k} leaves no row to learn {q.name} on: an arm lies wholly inside it. Use fewer folds, or let "
-                        "folds be a number, which keeps the arms' shares in every fold."
-                    )
+        count = int(split.max()) + 1
+        sizes = [(np.bincount(split[rows], minlength=count), name) for rows, name in sets.values()]
+        lacking = [(int(np.argmax(size)), name) for size, name in sizes if size.max() == size.sum()]
+        if lacking:
+            fold, name = min(lacking)
+            raise DataError(
+                f"fold {fold} leaves no row to learn {name} on: an arm lies wholly inside it. Use fewer folds, or let "
+                "folds be a number, which keeps the arms' shares in every fold."
+            )

@@ -121,3 +121,44 @@ def test_names_numbers_and_faults():
             [Nuisance("a", np.ones(4), Ridge(), rows=np.array([1, 1, 0, 0], bool))],
             np.array([[0, 0, 1, 1]]),
         )
+
+
+def test_many_splits_at_once_are_the_separate_maxima():
+    # Weights, an arm of its own, outcomes that are probabilities, and a collinear column with a penalty.
+    rng = np.random.default_rng(5)
+    n = 1500
+    X = rng.standard_normal((n, 4))
+    X = np.column_stack([X, X[:, 0]])
+    d = (rng.random(n) < 1 / (1 + np.exp(-X[:, 0]))).astype(float)
+    y = (rng.random(n) < 1 / (1 + np.exp(-X[:, 1] - d))).astype(float)
+    w = rng.exponential(size=n)
+    asked = [
+        Nuisance("d", d, Logit(1.5), probability=True),
+        Nuisance("y", y, Logit(0.7), rows=d > 0, probability=True),
+        Nuisance("line", y, Ridge(2.0), rows=d < 1),
+    ]
+    folds = splits(n, 5, 20, 3, d)
+    made = cross_predict(X, asked, folds, w)
+    assert len(made) == 20
+    for r in (0, 7, 19):
+        for k in (0, 4):
+            here = folds[r] == k
+            for q in asked:
+                train = ~here & (np.ones(n, bool) if q.rows is None else q.rows)
+                direct = q.learner.fit(X[train], q.target[train], w[train]).predict(X[here])
+                np.testing.assert_allclose(made[r][q.name][here], direct, atol=2e-9)
+
+
+def test_a_separated_training_set_is_named_whatever_the_other_folds_say():
+    # Only fold 0 holds the rows that keep the covariate from separating the treatment.
+    x = np.linspace(-1, 1, 200)
+    d = (x > 0).astype(float)
+    split = np.arange(200) % 4
+    d[split == 0] = 1 - d[split == 0]
+    with pytest.raises(si.ConvergenceError, match="separate"):
+        cross_predict(x[:, None], [Nuisance("d", d, Logit(), probability=True)], split[None])
+
+
+def test_fold_labels_keep_their_order():
+    np.testing.assert_array_equal(splits(4, np.array([7, 3, 7, 5]), 1, 0, None)[0], [2, 0, 2, 1])
+    np.testing.assert_array_equal(splits(4, np.array([2, 0, 2, 1]), 1, 0, None)[0], [2, 0, 2, 1])

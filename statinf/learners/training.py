@@ -1,0 +1,137 @@
+"""Training of small dense networks: Adam on minibatches, the epoch that did best on held-out rows kept.
+
+Rows are padded to buckets and held-out, left-out and padded rows are weights of zero, so that a second training of
+similar size compiles nothing and several trainings on the same rows are one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import kernel
+from statinf.errors import DataError, OptionError
+
+BATCHES = (16, 32, 64, 128, 256)
+Layers = tuple[tuple[np.ndarray, np.ndarray], ...]
+
+
+def outputs(params: Any, X: Any) -> Any:
+    """Output units (n, k) of layers with tanh between them, on whatever arrays they are."""
+    import jax.numpy as jnp
+
+    hidden = X
+    for matrix, bias in params[:-1]:
+        hidden = jnp.tanh(hidden @ matrix + bias)
+    return hidden @ params[-1][0] + params[-1][1]
+
+
+def _one(start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int):
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    rate, decay, epochs = setting
+    steps = X.shape[0] // batch
+    total = epochs * steps
+    optimiser = optax.chain(
+        optax.clip_by_global_norm(5.0),
+        optax.adamw(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / total)), weight_decay=decay),
+    )
+
+    def step(state: Any, rows: Any) -> Any:
+        params, memory = state
+        value, slope = jax.value_and_grad(loss)(params, X[rows], y[rows], w[rows])
+        update, memory = optimiser.update(slope, memory, params)
+        return (optax.apply_updates(params, update), memory), value
+
+    def epoch(number: Any, carry: Any) -> Any:
+        state, best, best_value, history = carry
+        key = jax.random.fold_in(jax.random.key(seed), number)
+        order = jax.random.permutation(key, X.shape[0]).reshape(steps, batch)
+        state, values = jax.lax.scan(step, state, order)
+        value = loss(state[0], X, y, held)
+        better = value < best_value
+        best = jax.tree.map(lambda new, old: jnp.where(better, new, old), state[0], best)
+        history = history.at[number].set(jnp.stack([values.mean(), value]))
+        return state, best, jnp.where(better, value, best_value), history
+
+    first = ((start, optimiser.init(start)), start, jnp.inf, jnp.zeros((kept, 2)))
+    return jax.lax.fori_loop(0, epochs, epoch, first)[1:]
+
+
+@partial(kernel, static=("loss", "batch", "kept"))
+def train(
+    start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int
+) -> Any:
+    """Parameters of the best epoch, its held-out loss, and both losses by epoch, padded to `kept` rows.
+
+    Parameters
+    ----------
+    start : sequence of (matrix, bias)
+    X, y, w, held : arrays of n rows
+        Features, outcomes, training weights and held-out weights; n is a multiple of `batch`.
+    seed : int
+    setting : tuple
+        Adam's first step size, weight decay, and the number of epochs.
+    loss : callable
+        ``loss(params, X, y, w)``; the same object for the same loss, as it is part of what is compiled.
+    batch, kept : int
+    """
+    return _one(start, X, y, w, held, seed, setting, loss=loss, batch=batch, kept=kept)
+
+
+@partial(kernel, static=("loss", "batch", "kept"))
+def train_together(
+    start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int
+) -> Any:
+    """Several trainings on the same features at once: everything but `X` and `setting` has them as its first axis."""
+    import jax
+
+    each = partial(_one, loss=loss, batch=batch, kept=kept)
+    return jax.vmap(each, in_axes=(0, None, 0, 0, 0, 0, None))(start, X, y, w, held, seed, setting)
+
+
+def held_out(n: int, random: np.random.Generator) -> np.ndarray:
+    """A random tenth of n rows, at least one, shape (n,) bool."""
+    held = np.zeros(n, bool)
+    held[random.permutation(n)[: max(1, n // 10)]] = True
+    return held
+
+
+def start_layers(sizes: Sequence[int], random: np.random.Generator) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Random layers of unit output variance; the last is small, so that the first predictions are close to the mean."""
+    layers = [
+        (random.standard_normal((a, b)) / np.sqrt(max(a, 1)), np.zeros(b))
+        for a, b in zip(sizes, sizes[1:], strict=False)
+    ]
+    matrix, bias = layers[-1]
+    layers[-1] = (0.1 * matrix, bias)
+    return layers
+
+
+def standard_units(X: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean and standard deviation of columns, one where a column does not vary."""
+    centre = np.average(X, axis=0, weights=w)
+    spread = np.sqrt(np.average((X - centre) ** 2, axis=0, weights=w))
+    return centre, np.where(spread > 0, spread, 1.0)
+
+
+def check_settings(counts: dict[str, Any], batch: int, rate: float) -> None:
+    """Raise an `OptionError` for a network that cannot be trained."""
+    for name, value in counts.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+            raise OptionError(f"{name}={value!r} must be a whole number of at least 1.")
+    if batch not in BATCHES:
+        raise OptionError(f"batch={batch!r} must be one of {', '.join(map(str, BATCHES))}.")
+    if not rate > 0:
+        raise OptionError(f"rate={rate!r} must be positive.")
+
+
+def check_training(w: np.ndarray, what: str) -> None:
+    """Raise a `DataError` if no row is left to train on beside those held out."""
+    if not (w > 0).any():
+        raise DataError(f"{len(w)} rows are too few to train {what} on beside a held-out tenth; use a simpler model.")
