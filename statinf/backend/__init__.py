@@ -16,7 +16,7 @@ from statinf.backend.kernel import Kernel, kernel, x64
 from statinf.backend.progress import progress_bar
 from statinf.backend.seeds import generator, key
 from statinf.backend.sharding import row_sharded_sum
-from statinf.backend.threads import cores, map_threads, row_blocks
+from statinf.backend.threads import cores, map_threads, one_blas_thread, row_blocks
 
 __all__ = [
     "Kernel",
@@ -34,6 +34,7 @@ __all__ = [
     "pad_axis",
     "pad_rows",
     "progress_bar",
+    "one_blas_thread",
     "row_blocks",
     "row_sharded_sum",
     "rows_per_chunk",

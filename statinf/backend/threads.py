@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
@@ -44,6 +45,17 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
         ThreadPoolExecutor(workers) as pool,
     ):
         return list(pool.map(function, items))
+
+
+def one_blas_thread(small: bool = True) -> AbstractContextManager[Any]:
+    """Keep BLAS on one thread inside a `with` block: many products too small to share cost more to hand out than to do.
+
+    Parameters
+    ----------
+    small : bool
+        Whether the work is that small; False changes nothing.
+    """
+    return _controller("scipy.linalg" in sys.modules).limit(limits=1, user_api="blas") if small else nullcontext()
 
 
 @cache

@@ -1,7 +1,8 @@
 """Integral probability metrics by alternating gradient steps, as the authors' program runs them.
 
 Each epoch takes `adv_steps` Adam steps that raise the metric over the discriminators and one Adam step on the weights; the
-last iterate is the answer, so that stopping early is what regularises it. For the MMD there is no adversary.
+last iterate is the answer, so that stopping early is what regularises it. For the MMD there is no adversary. The MMD and
+the sigmoid metric have exact solvers beside this one.
 """
 
 from __future__ import annotations
