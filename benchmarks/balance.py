@@ -196,8 +196,8 @@ def ipm_loops() -> None:
         compare(f"SIPM balancing, ATT, n = {n}", lambda s=s: normalised(s, ipm.solve(s, "ATT", ipm="sipm")),
                 lambda s=s: adam_loop(s, "sipm"), peer_name="plain loop", repeat=3,
                 check=lambda a, b, s=s: worst_sigmoids(s, a, b),
-                note="ours: optimum by cutting planes; peer: 1,000 epochs of 5 + 1 Adam steps in NumPy as the authors; "
-                     "error: largest gap over sigmoids of slope 2 by an independent search, smaller at 4, 10 and 50 too")  # fmt: skip
+                note="ours: optimum by cutting planes; peer: 1,000 epochs of 5 + 1 Adam steps as the authors; "
+                     "error: largest gap over sigmoids of slope 2 by an independent search, less at 4, 10, 50 too")  # fmt: skip
 
 
 def worst_sigmoids(s: Sample, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:

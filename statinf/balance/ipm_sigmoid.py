@@ -24,7 +24,11 @@ from statinf.numerics.sigmoids import Landscape, Sigmoids
 _FIRST, _FRESH, _LAST = 100, 24, 128
 """Random starts in the first round, in every other one, and to confirm that no worse sigmoid is left."""
 _STEPS = 3
+_APART, _SAME = 0.15, 0.01
+"""Distance of peaks that are followed as one, and of those that make one cut."""
 _ADDED = 60
+_MANY = 200
+"""Cuts beyond which those that bind least are dropped."""
 _NOTHING = 1e-10
 """A metric below which the target is reproduced."""
 _SMALL = 1 << 21
@@ -114,7 +118,7 @@ def _rounds(
                 more = land.climb(signed, *land.scatter(_LAST, random), steps=20, floor=0.7 * step.largest)
                 peaks = peaks.join(more)
             elif number > 1:
-                peaks = _climb(land, signed, cuts, random)
+                peaks = _climb(land, signed, peaks, random)
             worst = peaks.take(np.argmax(peaks.gap, keepdims=True))
             excess = (worst.gap[0] ** 2 + cost @ step.v**2) / max(step.lower, 1e-300) - 1.0
             # Equal weights that leave no gap are the optimum; so are tilted ones, which pay for gaps alone.
@@ -124,13 +128,15 @@ def _rounds(
                 break
         else:
             return _Found(_among(sample, task, step.v), worst, before, excess, number)
-        new = peaks.take(peaks.distinct(0.01))
+        new = peaks.take(peaks.distinct(_SAME))
         new = new.take(np.flatnonzero(new.gap > step.largest)[:_ADDED])
         cuts, known = cuts.join(new), np.r_[step.multipliers, np.zeros(len(new.gap))]
         closest = min(closest, max(excess, tol))
         phi, mean = cuts.values[:, arm].T, cuts.values @ target
         step = solve(land.x[arm], share[arm], phi, mean, cost, step, known, 0.1 * closest)
-        if step.lower > pruned * (1.0 + 0.1 * tol):  # else the same cuts might come and go for ever
+        if len(mean) > _MANY and step.lower > pruned * (
+            1.0 + 0.1 * tol
+        ):  # else the same cuts might come and go for ever
             pruned = step.lower
             cuts = cuts.take(np.flatnonzero(step.binding))
             step = replace(step, multipliers=step.multipliers[step.binding])
@@ -153,10 +159,9 @@ def _among(sample: Sample, task: Task, v: np.ndarray) -> np.ndarray:
     return out
 
 
-def _climb(land: Landscape, signed: np.ndarray, cuts: Sigmoids, random: Any) -> Sigmoids:
-    """Peaks reached from the cuts, one of each cluster, and from fresh random starts."""
-    old = cuts.seen_by(signed)
-    old = old.take(old.distinct(0.05))
+def _climb(land: Landscape, signed: np.ndarray, peaks: Sigmoids, random: Any) -> Sigmoids:
+    """Where the peaks of the round before have moved, one of each cluster, and those reached from fresh random starts."""
+    old = peaks.take(peaks.distinct(_APART))
     e, b = land.scatter(_FRESH, random)
     return land.climb(signed, np.column_stack([old.direction, e]), np.r_[old.shift, b], steps=_STEPS)
 

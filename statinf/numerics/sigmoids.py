@@ -46,10 +46,6 @@ class Sigmoids:
             np.r_[self.gap, other.gap],
         )
 
-    def seen_by(self, signed: np.ndarray) -> Sigmoids:
-        """The same sigmoids with their gaps under other weights."""
-        return Sigmoids(self.direction, self.shift, self.values, self.values @ signed)
-
     def distinct(self, distance: float) -> np.ndarray:
         """Positions, by falling gap, of sigmoids further than `distance` from any earlier one in (e, b / (1 + |b|))."""
         at = np.vstack([self.direction, self.shift / (1.0 + np.abs(self.shift))])
