@@ -32,7 +32,7 @@ _MANY = 200
 _NOTHING = 1e-10
 """A metric below which the target is reproduced."""
 _SMALL = 1 << 21
-"""Rows times columns up to which starting a second thread costs more than it saves."""
+"""Rows times squared columns up to which starting a second thread costs more than it saves."""
 
 
 def solve_sigmoid(

@@ -10,8 +10,8 @@ import pytest
 from scipy.optimize import minimize
 
 from balance.balance_samples import data, hajek, simulated
-from statinf.balance import cbps, energy, entropy, ipm, ipw, kernel, sbw
-from statinf.balance.arms import Sample
+from statinf.balance import cbps, energy, entropy, ipm, ipm_mmd, ipw, kernel, sbw
+from statinf.balance.arms import Sample, tasks
 from statinf.errors import InfeasibleError, NotIdentifiedError, OptionError
 from statinf.numerics.distances import distances, gaussian
 
@@ -224,10 +224,10 @@ def test_iterated_schemes_reduce_the_metric_and_repeat(metric, form):
 def test_exact_mmd_is_not_above_the_iterated_one():
     sample, _ = simulated(150, 3, 8)
     exact = ipm.solve(sample, "ATT", ridge=1e-6)
-    factor = ipm._factor(ipm.standardised(sample).x, 10.0)
-    task = ipm.tasks(sample, "ATT")[0]
+    factor = ipm_mmd.kernel_factor(ipm.standardised(sample).x, 10.0)
+    task = tasks(sample, "ATT")[0]
     adam = ipm.solve(sample, "ATT", optimizer="adam", epochs=300)
-    gaps = [ipm.discrepancy(factor, task, s.values[task.index] / len(task.index)) for s in (exact, adam)]
+    gaps = [ipm_mmd.discrepancy(factor, task, s.values[task.index] / len(task.index)) for s in (exact, adam)]
     assert gaps[0] <= gaps[1] + 1e-9
 
 
