@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
@@ -45,8 +45,16 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
         return list(pool.map(function, items))
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """A block in which BLAS runs on one thread: many small products lose more to waking threads than these gain."""
+def one_blas_thread(small: bool = True) -> AbstractContextManager[Any]:
+    """A block in which BLAS runs on one thread: many small products lose more to waking threads than these gain.
+
+    Parameters
+    ----------
+    small : bool
+        Whether the work is that small; False changes nothing.
+    """
+    if not small:
+        return nullcontext()
     return _controller(*(name in sys.modules for name in _BRINGERS)).limit(limits=1, user_api="blas")
 
 

@@ -5,13 +5,16 @@ causal inference", ICML, PMLR 202, arXiv 2305.13715.
 
 Estimand: ATE, ATT or ATC. Assumptions: no unmeasured confounding given the columns and overlap; the outcome regression lies
 (nearly) in the class of test functions. The weights make each reweighted arm look like its target to every function of
-the class: the unit ball of an RKHS (``ipm="mmd"``, Gaussian kernel ``exp(-|x - y|^2 / (2 bandwidth^2))``), sigmoids of
-linear functions (``"sipm"``), Lipschitz functions (``"wasserstein"``) or the energy distance (``"energy"``).
+the class: the unit ball of an RKHS (``ipm="mmd"``, Gaussian kernel ``exp(-|x - y|^2 / (2 bandwidth^2))``), sigmoids
+``1 / (1 + exp(-a'x - b))`` with ``|a| <= slope`` (``"sipm"``), Lipschitz functions (``"wasserstein"``) or the energy
+distance (``"energy"``).
 
-``form="nonparametric"`` gives each row a free weight, ``"parametric"`` weights that are exponential in the columns. The
-MMD problems are solved exactly: the authors run Adam for 1000 steps without a stopping rule, so that early stopping
-regularises their answer; here a ridge on the weights does (``ridge``; ``optimizer="adam"`` reruns theirs). Columns are
-standardised over the whole sample.
+``form="nonparametric"`` gives each row a free weight, ``"parametric"`` weights that are exponential in the columns.
+Columns are standardised over the whole sample. MMD and sigmoid problems are solved to their optimum. The authors instead
+take 1000 Adam steps on the weights, against sigmoids of any slope in the second case, and stop there: what regularises
+their answer is that neither weights nor slopes have come far. Here a ridge on the weights and the bound on the slope do;
+without a bound the metric is the largest difference over half-spaces, which no sample balances well.
+``optimizer="adam"`` reruns theirs, and is the only one for ``"wasserstein"``.
 
 Standard errors: with ``ipm="mmd"`` the weights are a root of a (penalised) estimating equation whose linear expansion the
 stacked standard errors use; for the other metrics weights are treated as fixed.
@@ -19,27 +22,13 @@ stacked standard errors use; for the other metrics weights are treated as fixed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
-from statinf.balance.arms import (
-    Linear,
-    Sample,
-    Solution,
-    Task,
-    merge,
-    quadratic_forms,
-    side_by_side,
-    symmetric_inverse,
-    tasks,
-)
-from statinf.errors import ConvergenceError, DataError, OptionError, one_of
-from statinf.numerics.distances import gaussian, squared_distances
-from statinf.numerics.lowrank import pivoted_cholesky
-from statinf.numerics.ridgedual import match_features
+from statinf.balance.arms import Sample, Solution
+from statinf.balance.ipm_mmd import bandwidth_of, solve_mmd
+from statinf.errors import OptionError, one_of
 
 CITATION = "integral probability metric balancing (Kong et al. 2023)"
 ALL_LEVELS = True
@@ -48,9 +37,6 @@ FIXED = "this integral probability metric has no root-n theory to expand them."
 MORE_OPTIONS = ("epochs", "lr", "lr_adv", "adv_steps", "n_discriminators")
 METRICS = ("mmd", "sipm", "wasserstein", "energy")
 FORMS = ("nonparametric", "parametric")
-_FACTOR_TOL = 1e-11
-MAX_BYTES = 3e9
-"""Memory that the kernel factor may take."""
 
 
 def solve(
@@ -60,9 +46,10 @@ def solve(
     ipm: str = "mmd",
     form: str = "nonparametric",
     bandwidth: float | str | None = None,
+    slope: float = 2.0,
     ridge: float = 0.01,
-    optimizer: str = "exact",
-    tol: float = 1e-9,
+    optimizer: str | None = None,
+    tol: float | None = None,
     max_iter: int = 500,
     seed: int = 0,
     **adversary: Any,
@@ -77,67 +64,54 @@ def solve(
     form : {"nonparametric", "parametric"}
     bandwidth : float or "median", optional
         Of the Gaussian kernel on standardised columns; 10 by default, and ``10 sqrt(p / 4)`` with more than 4 columns.
+    slope : float
+        Steepest sigmoid of ``"sipm"``, on standardised columns: a sigmoid of slope 2 climbs from 0.1 to 0.9 over 2.2
+        standard deviations. Steeper ones see finer differences and leave the means less well balanced.
     ridge : float
-        Price of the sum of squared weights beside ``bandwidth^2 MMD^2``; nonparametric only.
-    optimizer : {"exact", "adam"}
-        "adam" reruns the authors' iteration.
-    tol : float
-        Optimality residual.
+        Price of the sum of squared weights beside ``bandwidth^2 MMD^2`` or ``(4 / slope)^2 SIPM^2``, both of which come
+        close to the squared distance of the means where the functions are nearly linear; nonparametric only.
+    optimizer : {"exact", "adam"}, optional
+        "adam" reruns the authors' iteration; by default the optimum is found, where the metric has a way to it.
+    tol : float, optional
+        Optimality residual, 1e-9; for ``"sipm"`` the share by which the objective may exceed its optimum, 0.01.
     max_iter : int
     seed : int
-        Of the iterative schemes.
+        Of the iterative schemes and of the starts from which sigmoids are sought.
     **adversary
         Options of the iterative schemes: ``epochs``, ``lr``, ``lr_adv``, ``adv_steps``, ``n_discriminators``.
     """
     one_of("ipm", ipm, METRICS)
     one_of("form", form, FORMS)
-    one_of("optimizer", optimizer, ("exact", "adam"))
+    optimizer = one_of("optimizer", optimizer or ("adam" if ipm == "wasserstein" else "exact"), ("exact", "adam"))
+    if ipm == "wasserstein" and optimizer == "exact":
+        raise OptionError(
+            "ipm='wasserstein' has only optimizer='adam'; leave optimizer= out, or choose 'mmd' or 'sipm'."
+        )
     if ipm == "energy":
         from statinf.balance.energy import solve as energy
 
         return energy(sample, estimand, improved=False, penalty=max(ridge, 1e-10) * 1e-2, max_iter=max_iter)
     standard = standardised(sample)
-    if ipm in ("sipm", "wasserstein") or optimizer == "adam":
+    if optimizer == "adam":
         from statinf.balance.ipm_adversarial import solve_iterated
 
-        width = _bandwidth(standard, bandwidth) if ipm == "mmd" else 0.0
+        width = bandwidth_of(standard, bandwidth) if ipm == "mmd" else 0.0
         return solve_iterated(standard, estimand, ipm=ipm, form=form, bandwidth=width, seed=seed, **adversary)
     if adversary:
         raise OptionError(
-            f"{', '.join(adversary)}: only the iterative schemes (ipm='sipm', 'wasserstein' or optimizer='adam') take these."
+            f"{', '.join(adversary)}: only the iterative schemes (optimizer='adam' or ipm='wasserstein') take these."
         )
     if not ridge > 0.0:
         raise OptionError(f"ridge={ridge!r} must be positive: without it the program has no unique solution.")
-    width = _bandwidth(standard, bandwidth)
-    factor = _factor(standard.x, width)
-    todo = tasks(standard, estimand)
-    fit = _exact if form == "nonparametric" else _parametric
-    found = [fit(standard, task, factor, width, ridge, tol, max_iter) for task in todo]
-    values = merge(sample, {f.task.arm: f.v for f in found}, {f.task.arm: f.task.index for f in found})
-    before = [discrepancy(factor, task, sample.s[task.index] / sample.s[task.index].sum()) for task in todo]
-    after = [discrepancy(factor, f.task, f.v) for f in found]
-    details = {"bandwidth": width, "mmd_before": before, "mmd": after, "rank": factor.shape[1]}
-    return Solution(
-        values,
-        lambda: side_by_side([f.linear(values[f.task.index].sum()) for f in found]),
-        iterations=max(f.iterations for f in found),
-        residual=max(f.residual for f in found),
-        details=details,
-    )
+    if ipm == "sipm":
+        from statinf.balance.ipm_sigmoid import solve_sigmoid
 
-
-@dataclass(frozen=True)
-class _Arm:
-    """One arm's solution; `linear(total)` expands the weights scaled to sum to `total`."""
-
-    task: Task
-    v: np.ndarray
-    iterations: int
-    residual: float
-    expand: object
-
-    def linear(self, total: float) -> Linear:
-        return self.expand(total)  # type: ignore[operator]
+        gap = 0.01 if tol is None else tol
+        return solve_sigmoid(
+            standard, estimand, form=form, slope=slope, ridge=ridge, tol=gap, max_iter=max_iter, seed=seed
+        )
+    tol = 1e-9 if tol is None else tol
+    return solve_mmd(standard, estimand, form=form, width=bandwidth, ridge=ridge, tol=tol, max_iter=max_iter)
 
 
 def standardised(sample: Sample) -> Sample:
@@ -146,130 +120,3 @@ def standardised(sample: Sample) -> Sample:
     centred = sample.x - s @ sample.x
     sd = np.sqrt(s @ centred**2)
     return Sample(centred / np.where(sd > 0, sd, 1.0), sample.treated, sample.s, sample.names)
-
-
-def discrepancy(factor: np.ndarray, task: Task, v: np.ndarray) -> float:
-    """Maximum mean discrepancy between the weighted arm and its target."""
-    return float(np.linalg.norm(v @ factor[task.index] - task.target @ factor))
-
-
-def _bandwidth(sample: Sample, bandwidth: float | str | None) -> float:
-    p = sample.x.shape[1]
-    if bandwidth is None:
-        return 10.0 * np.sqrt(max(p, 4) / 4.0)
-    if bandwidth == "median":
-        some = sample.x[:: max(1, sample.n // 2000)]
-        return float(np.sqrt(np.median(squared_distances(some, some)[np.triu_indices(len(some), 1)])))
-    if isinstance(bandwidth, str) or not bandwidth > 0:
-        raise OptionError(f"bandwidth={bandwidth!r} must be a positive number or 'median'.")
-    return float(bandwidth)
-
-
-def _factor(x: np.ndarray, width: float) -> np.ndarray:
-    n = len(x)
-
-    def columns(at: np.ndarray) -> np.ndarray:
-        return gaussian(x, x[at], 2.0 * width**2)
-
-    factor = pivoted_cholesky(columns, np.ones(n), tol=_FACTOR_TOL, max_rank=min(n, int(MAX_BYTES / (8 * n))))
-    if factor is None:
-        raise DataError(
-            f"method='ipm' on {n} rows and {x.shape[1]} columns needs more than {MAX_BYTES / 1e9:g} GB for its kernel. Use fewer "
-            "columns, a larger bandwidth, method='kernel' (which takes landmarks), or method='entropy' with more moments."
-        )
-    return factor
-
-
-def _exact(
-    sample: Sample, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
-) -> _Arm:
-    """``min width^2 |sum v phi - target|^2 + sum ridge_i v_i^2`` over probability vectors."""
-    rows, g2 = task.index, width**2
-    share = sample.s[rows] / sample.s[rows].sum()
-    use = share > 0
-    kept = Task(task.arm, rows[use], task.target)
-    rows, share = rows[use], share[use]
-    # Scaled so that a row of weight two acts like two rows.
-    price = ridge / (share * len(share))
-    phi, centre = factor[rows], task.target @ factor
-    found = match_features(phi, centre, price, g2, tol=tol, max_iter=max_iter)
-    if not found.converged:
-        raise ConvergenceError(
-            f"method='ipm' stopped with a residual of {found.residual:.2g}; raise ridge= (now {ridge:g})."
-        )
-
-    def expand(total: float) -> Linear:
-        return _expand_penalised(sample, kept, factor, found.v, found.free / price, g2, total)
-
-    return _Arm(kept, found.v, found.iterations, found.residual, expand)
-
-
-def _expand_penalised(
-    sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, slope: np.ndarray, g2: float, total: float
-) -> Linear:
-    """Expansion of ``v_i = max(0, nu + phi_i' theta) slope_i`` with ``theta = -g2 (sum v phi - target mean)``."""
-    rows = task.index
-    mean_v, mean_target = v @ factor[rows], task.target @ factor
-    z = np.column_stack([np.ones(len(rows)), factor[rows] - mean_v])
-    bread = (z * slope[:, None]).T @ z
-    bread[np.diag_indices_from(bread)] += np.r_[0.0, np.full(factor.shape[1], 1.0 / g2)]
-    psi = np.zeros((sample.n, factor.shape[1] + 1))
-    psi[:, 1:] = -task.target[:, None] * (factor - mean_target)
-    psi[rows, 0] += v - sample.s[rows] / sample.s[rows].sum()
-    psi[rows, 1:] += v[:, None] * z[:, 1:]
-    inverse = symmetric_inverse(bread)
-    derivative = np.zeros_like(psi)
-    derivative[rows] = total * z * slope[:, None]
-    leverage = np.zeros(sample.n)
-    leverage[rows] = quadratic_forms(z, inverse) * slope
-    return Linear(derivative, -psi @ inverse, leverage)
-
-
-def _parametric(
-    sample: Sample, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
-) -> _Arm:
-    """``min MMD^2`` over weights proportional to ``s_i exp(x_i' theta)``."""
-    rows, g2 = task.index, width**2
-    x, s, phi, centre = sample.x[rows], sample.s[rows], factor[rows], task.target @ factor
-
-    def weigh(theta: np.ndarray) -> np.ndarray:
-        eta = x @ theta
-        w = s * np.exp(eta - eta.max())
-        return w / w.sum()
-
-    def loss(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        w = weigh(theta)
-        gap = w @ phi - centre
-        g = 2.0 * g2 * (phi @ gap)
-        return float(g2 * gap @ gap), x.T @ (w * (g - w @ g))
-
-    found = minimize(
-        loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)}
-    )
-    v = weigh(found.x)
-    residual = float(np.max(np.abs(found.jac)))
-    if residual > 1e-5:
-        raise ConvergenceError(f"method='ipm' with form='parametric' stopped with a gradient of {residual:.2g}.")
-
-    def expand(total: float) -> Linear:
-        return _expand_parametric(sample, task, factor, v, g2, total)
-
-    return _Arm(task, v, int(found.nfev), residual, expand)
-
-
-def _expand_parametric(
-    sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, g2: float, total: float
-) -> Linear:
-    """Expansion through the first-order condition ``Cov_v(x, g) = 0``, g the witness function."""
-    rows = task.index
-    phi, x = factor[rows], sample.x[rows] - v @ sample.x[rows]
-    mean_v, mean_target = v @ phi, task.target @ factor
-    g = 2.0 * g2 * (phi @ (mean_v - mean_target))
-    g = g - v @ g
-    cross = (x * v[:, None]).T @ (phi - mean_v)
-    hessian = (x * (v * g)[:, None]).T @ x + 2.0 * g2 * cross @ cross.T
-    psi = -2.0 * g2 * task.target[:, None] * ((factor - mean_target) @ cross.T)
-    psi[rows] += v[:, None] * (x * g[:, None] + 2.0 * g2 * ((phi - mean_v) @ cross.T))
-    derivative = np.zeros_like(psi)
-    derivative[rows] = total * v[:, None] * x
-    return Linear(derivative, -psi @ symmetric_inverse(hessian), np.zeros(sample.n))

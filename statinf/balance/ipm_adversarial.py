@@ -1,7 +1,8 @@
 """Integral probability metrics by alternating gradient steps, as the authors' program runs them.
 
 Each epoch takes `adv_steps` Adam steps that raise the metric over the discriminators and one Adam step on the weights; the
-last iterate is the answer, so that stopping early is what regularises it. For the MMD there is no adversary.
+last iterate is the answer, so that stopping early is what regularises it. For the MMD there is no adversary. The MMD and
+the sigmoid metric have exact solvers beside this one.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ def solve_iterated(
             raise OptionError(f"{name}={number!r} must be a whole number of at least 1.")
     features = sample.x
     if ipm == "mmd":
-        from statinf.balance.ipm import _factor
+        from statinf.balance.ipm_mmd import kernel_factor
 
-        features = _factor(sample.x, bandwidth)
+        features = kernel_factor(sample.x, bandwidth)
         features = pad_axis(features, -(-features.shape[1] // 64) * 64, axis=1)
     rates = np.array([lr, _DEFAULT_RATE[ipm] if lr_adv is None else lr_adv])
     counts = {"epochs": int(epochs), "adv_steps": int(adv_steps), "width": int(n_discriminators)}

@@ -68,8 +68,8 @@ def balance(
         Of the method. ipw: `link` ("logit", "probit"), `stabilize`, `trim`, `truncate`. cbps: `over`, `twostep`, `separate`.
         sbw: `tols` (a number, one a column, a mapping from columns or terms, or "auto"), `negative`. energy: `improved`,
         `penalty`. kernel: `bandwidth`, `dimensions`, `landmarks`, `mean_first`. ipm: `ipm` ("mmd", "sipm", "wasserstein",
-        "energy"), `form` ("nonparametric", "parametric"), `bandwidth`, `ridge`, `optimizer`, `epochs`, `lr`, `lr_adv`,
-        `adv_steps`, `n_discriminators`. All but ipw and energy take `tol`, all take `max_iter`.
+        "energy"), `form` ("nonparametric", "parametric"), `bandwidth`, `slope`, `ridge`, `optimizer`, `epochs`, `lr`,
+        `lr_adv`, `adv_steps`, `n_discriminators`. All but ipw and energy take `tol`, all take `max_iter`.
 
     Returns
     -------

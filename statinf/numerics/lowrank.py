@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from scipy.linalg.lapack import dpstrf
 
 
 def pivoted_cholesky(
@@ -59,3 +60,18 @@ def pivoted_cholesky(
             np.maximum(left, 0.0, out=left)
             fresh -= np.outer(column, column[candidates])
     return np.ascontiguousarray(factor[:, :rank])
+
+
+def dense_pivoted_cholesky(matrix: np.ndarray, *, tol: float) -> np.ndarray:
+    """The same factor of a matrix that is small enough to be formed: one LAPACK call in place of a loop over columns.
+
+    Parameters
+    ----------
+    matrix : ndarray, shape (n, n)
+        Positive semidefinite; overwritten.
+    tol : float
+    """
+    lower, pivots, rank, _ = dpstrf(matrix.T, tol=tol, lower=1, overwrite_a=1)
+    factor = np.empty((len(matrix), rank))
+    factor[pivots - 1] = np.tril(lower[:, :rank])
+    return factor
