@@ -114,6 +114,20 @@ def tasks(sample: Sample, estimand: str) -> tuple[Task, ...]:
     raise OptionError(f"estimand={estimand!r} is not defined for this method; choose one of {', '.join(ESTIMANDS)}.")
 
 
+def other_part(task: Task) -> tuple[Task, np.ndarray]:
+    """The task of standing for the target's other rows, and the arm's own rows' mass in the target, shape (m,).
+
+    Where the target is everybody, a row of the arm stands for itself; with exponential tilts only this form is right
+    when the propensity's logit is linear. The arm's weights are ``own + (1 - own.sum()) q``, q those of the task.
+    """
+    own = task.target[task.index]
+    if not own.any():
+        return task, own
+    rest = task.target.copy()
+    rest[task.index] = 0.0
+    return Task(task.arm, task.index, _shares(rest)), own
+
+
 def _shares(mass: np.ndarray) -> np.ndarray:
     return np.divide(mass, mass.sum(), out=mass)
 

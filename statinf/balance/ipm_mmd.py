@@ -17,6 +17,7 @@ from statinf.balance.arms import (
     Solution,
     Task,
     merge,
+    other_part,
     quadratic_forms,
     side_by_side,
     symmetric_inverse,
@@ -163,9 +164,10 @@ def _expand_penalised(
 def _parametric(
     sample: Sample, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
 ) -> _Arm:
-    """``min MMD^2`` over weights proportional to ``s_i exp(x_i' theta)``."""
+    """``min MMD^2`` over weights proportional to ``s_i exp(x_i' theta)``, beside the rows' own mass in the target."""
     rows, g2 = task.index, width**2
-    x, s, phi, centre = sample.x[rows], sample.s[rows], factor[rows], task.target @ factor
+    others, own = other_part(task)
+    x, s, phi, centre = sample.x[rows], sample.s[rows], factor[rows], others.target @ factor
 
     def weigh(theta: np.ndarray) -> np.ndarray:
         eta = x @ theta
@@ -181,30 +183,38 @@ def _parametric(
     found = minimize(
         loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)}
     )
-    v = weigh(found.x)
+    q = weigh(found.x)
     residual = float(np.max(np.abs(found.jac)))
     if residual > 1e-5:
         raise ConvergenceError(f"method='ipm' with form='parametric' stopped with a gradient of {residual:.2g}.")
 
     def expand(total: float) -> Linear:
-        return _expand_parametric(sample, task, factor, v, g2, total)
+        return _expand_parametric(sample, others, factor, q, own.sum(), g2, total)
 
-    return _Arm(task, v, int(found.nfev), residual, expand)
+    return _Arm(task, own + (1.0 - own.sum()) * q, int(found.nfev), residual, expand)
 
 
 def _expand_parametric(
-    sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, g2: float, total: float
+    sample: Sample, task: Task, factor: np.ndarray, q: np.ndarray, own: float, g2: float, total: float
 ) -> Linear:
-    """Expansion through the first-order condition ``Cov_v(x, g) = 0``, g the witness function."""
+    """Expansion through the first-order condition ``Cov_q(x, g) = 0``, g the witness function."""
     rows = task.index
-    phi, x = factor[rows], sample.x[rows] - v @ sample.x[rows]
-    mean_v, mean_target = v @ phi, task.target @ factor
-    g = 2.0 * g2 * (phi @ (mean_v - mean_target))
-    g = g - v @ g
-    cross = (x * v[:, None]).T @ (phi - mean_v)
-    hessian = (x * (v * g)[:, None]).T @ x + 2.0 * g2 * cross @ cross.T
+    phi, x = factor[rows], sample.x[rows] - q @ sample.x[rows]
+    mean_q, mean_target = q @ phi, task.target @ factor
+    g = 2.0 * g2 * (phi @ (mean_q - mean_target))
+    g = g - q @ g
+    cross = (x * q[:, None]).T @ (phi - mean_q)
+    hessian = (x * (q * g)[:, None]).T @ x + 2.0 * g2 * cross @ cross.T
     psi = -2.0 * g2 * task.target[:, None] * ((factor - mean_target) @ cross.T)
-    psi[rows] += v[:, None] * (x * g[:, None] + 2.0 * g2 * ((phi - mean_v) @ cross.T))
+    psi[rows] += q[:, None] * (x * g[:, None] + 2.0 * g2 * ((phi - mean_q) @ cross.T))
+    influence = -psi @ symmetric_inverse(hessian)
     derivative = np.zeros_like(psi)
-    derivative[rows] = total * v[:, None] * x
-    return Linear(derivative, -psi @ symmetric_inverse(hessian), np.zeros(sample.n))
+    derivative[rows] = total * (1.0 - own) * q[:, None] * x
+    if (
+        own > 0.0
+    ):  # how much the tilted mass weighs beside the rows' own: the other arm's sum over that of s exp(x' theta)
+        tilted, ratio = np.zeros(sample.n), task.target.copy()
+        tilted[rows] = total * (1.0 - own) * q
+        ratio[rows] -= q
+        derivative, influence = np.column_stack([derivative, tilted]), np.column_stack([influence, ratio])
+    return Linear(derivative, influence, np.zeros(sample.n))

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from statinf.backend import generator, one_blas_thread
-from statinf.balance.arms import Sample, Solution, Task, merge, tasks
+from statinf.balance.arms import Sample, Solution, Task, merge, other_part, tasks
 from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.minimax import smallest_largest_gap
 from statinf.numerics.sigmoids import Landscape, Sigmoids
@@ -58,7 +58,8 @@ def solve_sigmoid(
     pieces, rows, found = {}, {}, []
     with one_blas_thread(sample.x.size * sample.x.shape[1] <= _SMALL):
         for task in tasks(sample, estimand):
-            one = _rounds(sample, task, form, slope, ridge, tol, max_iter, seed)
+            part, own = other_part(task) if form == "parametric" else (task, np.zeros(len(task.index)))
+            one = _rounds(sample, part, form, slope, ridge, tol, max_iter, seed).beside(own)
             pieces[task.arm], rows[task.arm] = one.v, task.index
             found.append((task.arm, one))
     return Solution(
@@ -84,6 +85,12 @@ class _Found:
     before: float
     excess: float
     rounds: int
+
+    def beside(self, own: np.ndarray) -> _Found:
+        """The answer for a target of which the arm's rows make up `own` (m,), and stand for it themselves."""
+        rest = 1.0 - own.sum()
+        worst = replace(self.worst, gap=rest * self.worst.gap)
+        return replace(self, v=own + rest * self.v, worst=worst, before=rest * self.before)
 
     def describe(self, slope: float) -> dict:
         worst = self.worst

@@ -12,6 +12,7 @@ from scipy.optimize import minimize
 from balance.balance_samples import data, hajek, simulated
 from statinf.balance import cbps, energy, entropy, ipm, ipm_mmd, ipw, kernel, sbw
 from statinf.balance.arms import Sample, tasks
+from statinf.balance.ipm_mmd import solve_mmd
 from statinf.errors import InfeasibleError, NotIdentifiedError, OptionError
 from statinf.numerics.distances import distances, gaussian
 
@@ -39,6 +40,24 @@ def test_influence_is_the_derivative_in_the_row_weights(method, estimand):
         step[row] = 1e-4
         up, down = (hajek(sample, y, solve(replace(sample, s=sample.s + sign * step), estimand))[0] for sign in (1, -1))
         assert (up - down) / 2e-4 == pytest.approx(influence[row], rel=1e-5, abs=1e-9)
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATC"])
+def test_influence_of_tilts_that_minimise_mmd_is_the_derivative_in_the_row_weights(estimand):
+    sample, y = simulated(150, 3, 1)
+    standard = ipm.standardised(sample)  # the kernel's units are the sample's, not estimated
+
+    def estimate(s):
+        found = solve_mmd(s, estimand, form="parametric", width=10.0, ridge=0.01, tol=1e-9, max_iter=2000)
+        return hajek(standard, y, found)
+
+    influence = estimate(standard)[1]
+    for row in (0, 7, 50, 149):
+        step = np.zeros(sample.n)
+        step[row] = 1e-3
+        up, down = (estimate(replace(standard, s=standard.s + sign * step))[0] for sign in (1, -1))
+        # BFGS stops at a gradient of 1e-9; the difference divides the error that leaves by 2e-3.
+        assert (up - down) / 2e-3 == pytest.approx(influence[row], rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("method", [*SMOOTH, "mmd-parametric"])

@@ -207,3 +207,19 @@ def test_options_of_the_sigmoid_metric():
         ipm.solve(sample, "ATT", ipm="wasserstein", optimizer="exact")
     with pytest.raises(ConvergenceError, match="2 rounds"):
         ipm.solve(sample, "ATT", ipm="sipm", tol=1e-8, max_iter=2)
+
+
+@pytest.mark.parametrize("metric", ["mmd", "sipm"])
+@pytest.mark.parametrize("sampling", [1.0, 3.0])
+def test_parametric_weights_for_everybody_invert_a_propensity_of_linear_logit(metric, sampling):
+    # Odds of treatment 1/2, 1 and 2 at x = -1, 0 and 1: the weights are 1 / e(x), each row's own mass included.
+    counts = {(-1.0, 1): 20, (0.0, 1): 40, (1.0, 1): 80, (-1.0, 0): 40, (0.0, 0): 40, (1.0, 0): 40}
+    x = np.concatenate([np.full(m, at) for (at, _), m in counts.items()])
+    t = np.concatenate([np.full(m, arm == 1) for (_, arm), m in counts.items()])
+    sample = Sample(x[:, None], t, np.full(len(x), sampling), ("x",))
+    solution = ipm.solve(sample, "ATE", ipm=metric, form="parametric")
+    chance = 1.0 / (1.0 + 2.0**-x)
+    truth = np.where(t, 1.0 / chance, 1.0 / (1.0 - chance))
+    for arm in (t, ~t):
+        got, right = solution.values[arm] / solution.values[arm].mean(), truth[arm] / truth[arm].mean()
+        np.testing.assert_allclose(got, right, rtol=1e-4)
