@@ -67,7 +67,7 @@ def replicas(n: int = 100_000, B: int = 1000, d: int = 10) -> None:
         return gap
 
     compare(
-        f"{B} multiplier replicas, n = {n:.0e}, d = {d}", partial(ours, rows, B), partial(loop, rows, B, weights), repeat=3,
+        f"{B} multiplier replicas, n = {n:.0e}, d = {d}", partial(ours, rows, B), partial(loop, rows, B, weights), repeat=9,
         peer_name="numpy loop over rows, vectorised over replicas", check=distance,
         note="error: largest difference of any replica's average; the loop's multipliers are drawn beforehand, ours inside",
     )  # fmt: skip

@@ -19,6 +19,7 @@ from itertools import islice
 
 import numpy as np
 
+from statinf.backend import generator, one_blas_thread
 from statinf.balance.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.calibration import Tilt
@@ -76,7 +77,8 @@ def solve(
     x = _standardised(sample)
     space = _Space.of(x, bandwidth, landmarks, seed)
     todo = tasks(sample, estimand)
-    found = [_search(sample, x, space, task, dimensions, mean_first, tol, max_iter) for task in todo]
+    with one_blas_thread():  # hundreds of narrow products between factorisations that SciPy's own library makes
+        found = [_search(sample, x, space, task, dimensions, mean_first, tol, max_iter) for task in todo]
     values = merge(sample, {f.task.arm: f.tilt.p for f in found}, {f.task.arm: f.task.index for f in found})
 
     def linear():
@@ -119,8 +121,6 @@ class _Space:
 
     @staticmethod
     def of(x: np.ndarray, bandwidth: float | None, landmarks: int | None, seed: int) -> _Space:
-        from statinf.backend import generator
-
         n = len(x)
         count = (n if n <= MAX_DENSE else 1000) if landmarks is None else min(int(landmarks), n)
         if count < 2:
