@@ -102,8 +102,9 @@ def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, 
         if loss <= 1e-7 * mass and penalty == 0.0:
             break
     raise ConvergenceError(
-        "the logit has no maximum: covariates separate the outcomes. Use Logit(penalty=1.0) from statinf.learners, "
-        "or leave the separating covariates out."
+        "the logit has no maximum: covariates separate the outcomes; of a treatment this says that the arms do not overlap. "
+        "Restrict the sample to where both occur, leave the separating covariates out, or use Logit(penalty=1.0) from "
+        "statinf.learners."
     )
 
 

@@ -271,7 +271,7 @@ def test_faults_are_named(data):
         si.effect("re78 ~ treat", data)
     with pytest.raises(si.DataError, match="fold 0 leaves no row to learn outcome1"):
         si.effect(ADJUSTED, data, method="irm", folds=1 - data["treat"].to_numpy())
-    with pytest.raises(si.ConvergenceError, match="separate"):
+    with pytest.raises(si.ConvergenceError, match="arms do not overlap"):
         si.effect("re78 ~ treat | twin", data.assign(twin=data["treat"] + 0.01 * data["age"]))
     sure = np.where(data["treat"] == 1, 0.999, 0.001)
     with pytest.raises(si.NotIdentifiedError, match="no overlap: 445 of 445 rows"):
