@@ -68,7 +68,7 @@ def cate(
     effect : str, optional
         One-sided formula of the effect's modifiers, such as "~ age + C(region)"; all covariates by default.
     pseudo : {"dr", "u", "cov", "ipw", "plug-in"}, optional
-        Another pseudo-outcome than the method's.
+        Another pseudo-outcome than the method's. "s" with "dr" takes both arms' outcomes from its one model.
     weighting : {"none", "ivw", "r", "arm", "u-ivw"}, optional
         Another weight: 1, e(1 - e), (A - e)^2, A e^2 + (1 - A)(1 - e)^2, or the inverse variance of "u" given
         the covariates. "arm" gives up robustness to a wrong outcome model.
@@ -150,9 +150,11 @@ def _recipe(method: str, pseudo: str | None, weighting: str | None) -> ps.Recipe
         one_of("pseudo", pseudo, ps.PSEUDO)
     if weighting is not None:
         one_of("weighting", weighting, ps.WEIGHTING)
-    if method in ("x", "s", "t") and (pseudo, weighting) != (None, None):
+    scored = method == "s" and pseudo == "dr"
+    if method in ("x", "s", "t") and (pseudo, weighting) != (None, None) and not scored:
         raise OptionError(
-            f"method={method!r} is one fixed pair; give pseudo= and weighting= with 'dr', 'r', 'u' or 'ivw'."
+            f"method={method!r} is one fixed pair; give pseudo= and weighting= with 'dr', 'r', 'u' or 'ivw' (or pseudo='dr' "
+            "with 's')."
         )
     return replace(base, pseudo=pseudo or base.pseudo, weighting=weighting or base.weighting)
 

@@ -316,3 +316,12 @@ def test_faults_are_named(data):
         si.cate("re78 ~ treat | age", data, method="w")
     with pytest.raises(si.OptionError, match="too few values"):
         si.cate("re78 ~ treat | age + married", data).curve("married")
+
+
+def test_one_outcome_model_with_doubly_robust_scores_meets_econml(data):
+    fit = si.cate(
+        STANDARD, data, method="s", pseudo="dr", weighting="none", outcome_model="least_squares", folds=folds(445)
+    )
+    for i, name in enumerate(("intercept", "coef0")):
+        found = (fit.theta[i], fit.std_errors.iloc[i])
+        assert found == pytest.approx(expected("nsw", f"econml_LinearDRLearner:{name}"), rel=2e-9)

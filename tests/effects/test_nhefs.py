@@ -119,6 +119,12 @@ def test_conditional_effects_meet_econml_and_doubleml(standard):
     for i, name in enumerate(("intercept", "coef0")):
         found = (fit.theta[i], fit.std_errors.iloc[i])
         assert found == pytest.approx(expected("nhefs", f"econml_LinearDML:{name}"), rel=2e-9)
+    one = si.cate(
+        formula, frame, method="s", pseudo="dr", weighting="none", outcome_model="least_squares", folds=folds(N)
+    )
+    for i, name in enumerate(("intercept", "coef0")):
+        found = (one.theta[i], one.std_errors.iloc[i])
+        assert found == pytest.approx(expected("nhefs", f"econml_LinearDRLearner:{name}"), rel=2e-9)
     projection = si.cate(formula, frame, method="dr", folds=folds(N)).blp(vcov="HC0")
     for i in range(3):
         found = (projection.theta[i], projection.std_errors.iloc[i])
