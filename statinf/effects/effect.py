@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.dim import welch_df
-from statinf.effects.effect_fit import EffectFit, RegressionEffect
+from statinf.effects.effect_fit import EffectFit, RegressionEffect, fit_fields
 from statinf.effects.options import Options, choose_folds, known_propensity, learners
 from statinf.effects.rows import EffectRows, effect_rows
 from statinf.effects.table import METHODS
 from statinf.errors import DataError, OptionError
-from statinf.inference.sandwich import Covariance, check_kind
+from statinf.inference.sandwich import check_kind
 from statinf.learners.linear import LeastSquares
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Constant
@@ -179,27 +179,8 @@ def _check(rows: EffectRows, method: str) -> None:
 def _fit(
     rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any, cluster: Any
 ) -> EffectFit:
-    design = rows.design
     regression = made.pick is not None
-    common: dict[str, Any] = {
-        "method": method,
-        "formula": design.recipe.formula,
-        "citation": citation,
-        "nobs": made.moments[0].nobs,
-        "terms": rows.terms,
-        "theta": made.theta,
-        "cov": Covariance(np.empty((0, 0)), "", "", np.inf),
-        "df_resid": made.moments[0].df_resid,
-        "recipe": design.recipe,
-        "kind": design.kind,
-        "dropped": design.dropped,
-        "design": design,
-        "estimand": options.estimand,
-        "treatment": rows.treatment,
-        "thetas": made.thetas,
-        "notes": dict(made.notes),
-        "estimate": made,
-    }
+    common = fit_fields(rows, method, options.estimand, made, citation)
     if regression:
         plain = method == "dim" and len(rows.groups) == 1 and (rows.w == 1.0).all()
         fit: EffectFit = RegressionEffect(**common, welch=welch_df(rows.y, rows.treated) if plain else np.nan)

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.effects import sensitivity as bounds
 from statinf.effects.estimate import Estimate
+from statinf.effects.rows import EffectRows
 from statinf.errors import NotIdentifiedError
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.models.regression import augmented
@@ -271,3 +272,27 @@ def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     mean = matrices.mean(axis=0)
     root = np.sqrt(variances / np.diag(mean))
     return mean * np.outer(root, root)
+
+
+def fit_fields(rows: EffectRows, method: str, estimand: str, made: Estimate, citation: str) -> dict[str, Any]:
+    """The fields that every fit of an effect takes from its rows and its estimate; the covariance is still to come."""
+    design = rows.design
+    return {
+        "method": method,
+        "formula": design.recipe.formula,
+        "citation": citation,
+        "nobs": made.moments[0].nobs,
+        "terms": rows.terms,
+        "theta": made.theta,
+        "cov": Covariance(np.empty((0, 0)), "", "", np.inf),
+        "df_resid": made.moments[0].df_resid,
+        "recipe": design.recipe,
+        "kind": design.kind,
+        "dropped": design.dropped,
+        "design": design,
+        "estimand": estimand,
+        "treatment": rows.treatment,
+        "thetas": made.thetas,
+        "notes": dict(made.notes),
+        "estimate": made,
+    }

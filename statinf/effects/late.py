@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.effect_fit import EffectFit
+from statinf.effects.effect_fit import EffectFit, fit_fields
 from statinf.effects.estimate import Estimate, Score, solve_scores
 from statinf.effects.irm import scores as doubly_robust
-from statinf.effects.options import choose_folds
+from statinf.effects.options import choose_folds, learners
 from statinf.effects.rows import EffectRows, clipped
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, check_kind
-from statinf.learners.nuisance import Constant, Nuisance, cross_predict, resolve
+from statinf.inference.sandwich import check_kind
+from statinf.learners.nuisance import Constant, Nuisance, cross_predict
 
 CITATION = "doubly robust local average effect (Chernozhukov et al. 2018)"
 
@@ -73,65 +73,55 @@ def fit(
         made,
     )
     split = choose_folds(rows, folds, repeats, seed, whole=False)
-    probability = treatment_model if treatment_model is not None else learner if learner is not None else "logit"
-    outcome = resolve(
-        outcome_model if outcome_model is not None else learner if learner is not None else "least_squares", "mean"
-    )
-    assigned = resolve(
-        instrument_model if instrument_model is not None else learner if learner is not None else "logit", "probability"
-    )
-    on = rows.treated
-    wanted = [Nuisance(f"outcome{arm}", y, outcome, rows=mask) for arm, mask in ((0, ~on), (1, on))]
-    for arm, mask in ((0, ~on), (1, on)):
-        values = np.unique(d[mask & (made.weights > 0)])
-        # Nobody, or everybody, takes the treatment in this arm: nothing is left to learn.
-        known = Constant(float(values[0])) if len(values) == 1 else resolve(probability, "probability")
-        wanted.append(Nuisance(f"treatment{arm}", d, known, rows=mask, probability=True))
-    wanted.append(Nuisance("instrument", z, assigned, probability=True))
+    outcome, _ = learners(learner, outcome_model, None, binary=True)
+    _, taken = learners(learner, None, treatment_model, binary=True)
+    _, assigned = learners(learner, None, instrument_model, binary=True)
+    wanted = _nuisances(rows, d, outcome, taken, assigned)
     predictions = cross_predict(rows.x, wanted, split, made.weights, seed=seed, progress=progress)
-    scores, moved, first = [], 0, []
-    for p in predictions:
-        e, count = clipped(p["instrument"], made.rows, clip, made.weights)
-        moved = max(moved, count)
-        above = doubly_robust(y, z, e, p["outcome0"], p["outcome1"], "ATE", made.weights)
-        below = doubly_robust(d, z, e, p["treatment0"], p["treatment1"], "ATE", made.weights)
-        scores.append(Score(below.b, above.b))
-        first.append((np.average(below.b, weights=made.weights), np.average(above.b, weights=made.weights), below.b))
-    share, reduced, inner = first[0]
-    se = float(np.sqrt(made.weights**2 @ (inner - share) ** 2) / made.weights.sum())
-    if abs(share) < 1e-12 * max(1.0, abs(reduced)):
-        raise NotIdentifiedError(
-            f"the instrument '{z_name}' does not move the treatment '{name}': there are no compliers."
-        )
-    theta, thetas, moments = solve_scores(rows, scores)
-    notes = {
-        "Instrument": z_name,
-        "Compliers (share)": float(share),
-        "First-stage F": float((share / se) ** 2) if se > 0 else np.inf,
-    }
-    notes |= {"Effect of the instrument": float(reduced), "Clipped rows": moved}
-    estimate = Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
-    out = EffectFit(
-        method="late",
-        formula=made.recipe.formula,
-        citation=CITATION,
-        nobs=moments[0].nobs,
-        terms=(name,),
-        theta=theta,
-        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
-        df_resid=moments[0].df_resid,
-        recipe=made.recipe,
-        kind=made.kind,
-        dropped=made.dropped,
-        design=made,
-        estimand="LATE",
-        treatment=name,
-        thetas=thetas,
-        notes=notes,
-        estimate=estimate,
-    )
+    estimate = _estimate(rows, d, predictions, clip, z_name)
+    out = EffectFit(**fit_fields(rows, "late", "LATE", estimate, CITATION))
     chosen = vcov if vcov is not None else "HC0" if cluster is None else {"cluster": cluster}
     return replace(out, cov=out._covariance(check_kind(chosen)))
+
+
+def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assigned: Any) -> list[Nuisance]:
+    """Outcome and treatment in each arm of the instrument, and the instrument."""
+    arms = ((0, ~rows.treated), (1, rows.treated))
+    wanted = [Nuisance(f"outcome{arm}", rows.y, outcome, rows=mask) for arm, mask in arms]
+    for arm, mask in arms:
+        values = np.unique(d[mask & (rows.w > 0)])
+        # Nobody, or everybody, takes the treatment in this arm: nothing is left to learn.
+        known = Constant(float(values[0])) if len(values) == 1 else taken
+        wanted.append(Nuisance(f"treatment{arm}", d, known, rows=mask, probability=True))
+    return [*wanted, Nuisance("instrument", rows.d, assigned, probability=True)]
+
+
+def _estimate(
+    rows: EffectRows, d: np.ndarray, predictions: list[dict[str, np.ndarray]], clip: float, instrument: str
+) -> Estimate:
+    """The ratio of the instrument's effects on outcome and treatment, and the first split's figures for the summary."""
+    w, pairs, moved = rows.w, [], 0
+    for p in predictions:
+        e, count = clipped(p["instrument"], rows.design.rows, clip, w)
+        moved = max(moved, count)
+        above = doubly_robust(rows.y, rows.d, e, p["outcome0"], p["outcome1"], "ATE", w)
+        below = doubly_robust(d, rows.d, e, p["treatment0"], p["treatment1"], "ATE", w)
+        pairs.append(Score(below.b, above.b))
+    share, reduced = (float(np.average(values, weights=w)) for values in (pairs[0].a, pairs[0].b))
+    if abs(share) < 1e-12 * max(1.0, abs(reduced)):
+        raise NotIdentifiedError(
+            f"the instrument '{instrument}' does not move the treatment '{rows.treatment}': there are no compliers."
+        )
+    se = float(np.sqrt(w**2 @ (pairs[0].a - share) ** 2) / w.sum())
+    notes = {
+        "Instrument": instrument,
+        "Compliers (share)": share,
+        "First-stage F": (share / se) ** 2 if se > 0 else np.inf,
+        "Effect of the instrument": reduced,
+        "Clipped rows": moved,
+    }
+    theta, thetas, moments = solve_scores(rows, pairs)
+    return Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
 
 
 def _binary(matrix: Any, w: np.ndarray, role: str) -> tuple[np.ndarray, str]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import softmax
 
-from statinf.backend import bucket, chunks, generator, pad_axis, rows_per_chunk
+from statinf.backend import bucket, generator, pad_axis
 from statinf.errors import ConvergenceError, DataError
 from statinf.learners import training
 from statinf.learners.base import check_rows
@@ -68,14 +68,7 @@ class FittedMixtureDensityNetwork:
     def mixture(self, X: np.ndarray) -> NormalMixture:
         """The conditional laws at rows X (n, p)."""
         X = (np.asarray(X, np.float64) - self.centre) / self.spread
-        width = max(matrix.shape[1] for matrix, _ in self.layers)
-        parts = []
-        for part in chunks(len(X), rows_per_chunk(24.0 * width, 64 * 2**20)):
-            hidden = X[part]
-            for matrix, bias in self.layers[:-1]:
-                hidden = np.tanh(hidden @ matrix + bias)
-            parts.append(hidden @ self.layers[-1][0] + self.layers[-1][1])
-        out = np.concatenate(parts) if parts else np.zeros((0, 3 * self.components))
+        out = training.predicted(self.layers, X)
         logits, means, log_scales = _split(out, self.components)
         scales = np.exp(np.maximum(log_scales, _SMALLEST_LOG_SCALE))
         return NormalMixture(softmax(logits, axis=1), self.location + self.scale * means, self.scale * scales)
@@ -150,8 +143,7 @@ class MixtureDensityNetwork:
         if not scale > 0:
             raise DataError("The outcome does not vary; there is no conditional density to fit.")
         held = training.held_out(len(y), random)
-        if not (w[~held] > 0).any():
-            raise DataError(f"{len(y)} rows are too few to train a density network on; use model='gaussian'.")
+        training.check_training(w, held, "a density network")
         length = bucket(len(y))
         unit = w / w.mean()
         best, value, history = training.train(

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statinf.backend import bucket, chunks, generator, pad_axis, rows_per_chunk
+from statinf.backend import bucket, generator, pad_axis
 from statinf.errors import ConvergenceError, DataError, one_of
 from statinf.learners import training
 from statinf.learners.base import check_rows
@@ -60,13 +60,7 @@ class FittedNetwork:
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Conditional means (n,): for a probability, of the outcome 1."""
         X = (np.asarray(X, np.float64) - self.centre) / self.spread
-        out = np.empty(len(X))
-        width = max(matrix.shape[1] for matrix, _ in self.layers)
-        for part in chunks(len(X), rows_per_chunk(24.0 * width, 64 * 2**20)):
-            hidden = X[part]
-            for matrix, bias in self.layers[:-1]:
-                hidden = np.tanh(hidden @ matrix + bias)
-            out[part] = (hidden @ self.layers[-1][0] + self.layers[-1][1])[:, 0]
+        out = training.predicted(self.layers, X)[:, 0]
         return sigmoid(out) if self.task == "probability" else self.location + self.scale * out
 
     @property
@@ -157,7 +151,7 @@ class Network:
         random = generator(seed, 31)
         held = training.held_out(len(y), random)
         for w in weights:
-            training.check_training(w * ~held, "a network")
+            training.check_training(w, held, "a network")
         centre, spread = training.standard_units(X, weights.mean(axis=0))
         units = np.array([self._units(y, w) for w in weights])
         length = bucket(len(y))

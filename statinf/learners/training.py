@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import kernel
+from statinf.backend import chunks, kernel, rows_per_chunk
 from statinf.errors import DataError, OptionError
 
 BATCHES = (16, 32, 64, 128, 256)
@@ -27,6 +27,18 @@ def outputs(params: Any, X: Any) -> Any:
     for matrix, bias in params[:-1]:
         hidden = jnp.tanh(hidden @ matrix + bias)
     return hidden @ params[-1][0] + params[-1][1]
+
+
+def predicted(layers: Layers, X: np.ndarray) -> np.ndarray:
+    """`outputs` of trained layers in NumPy, by blocks of rows, shape (n, k)."""
+    width = max(matrix.shape[1] for matrix, _ in layers)
+    out = np.empty((len(X), layers[-1][0].shape[1]))
+    for part in chunks(len(X), rows_per_chunk(24.0 * width, 64 * 2**20)):
+        hidden = X[part]
+        for matrix, bias in layers[:-1]:
+            hidden = np.tanh(hidden @ matrix + bias)
+        out[part] = hidden @ layers[-1][0] + layers[-1][1]
+    return out
 
 
 def _one(start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int):
@@ -131,7 +143,7 @@ def check_settings(counts: dict[str, Any], batch: int, rate: float) -> None:
         raise OptionError(f"rate={rate!r} must be positive.")
 
 
-def check_training(w: np.ndarray, what: str) -> None:
-    """Raise a `DataError` if no row is left to train on beside those held out."""
-    if not (w > 0).any():
+def check_training(w: np.ndarray, held: np.ndarray, what: str) -> None:
+    """Raise a `DataError` unless rows of positive weight are left both to train on and to hold out."""
+    if not (w[~held] > 0).any() or not (w[held] > 0).any():
         raise DataError(f"{len(w)} rows are too few to train {what} on beside a held-out tenth; use a simpler model.")

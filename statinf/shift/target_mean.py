@@ -21,7 +21,7 @@ from statinf.numerics.families import family_of
 from statinf.results import Fit
 from statinf.shift import mle
 from statinf.shift.samples import Target, target_rows
-from statinf.shift.verb import as_weights, find_ratio
+from statinf.shift.verb import as_weights, find_ratio, ratio_settings
 
 CITATION = "doubly robust mean of a target population (Robins, Rotnitzky and Zhao 1994; Dahabreh et al. 2020)"
 ESTIMATORS = ("aipw", "ipw", "gcomp")
@@ -150,9 +150,11 @@ def target_mean(
     other = target_rows(model.recipe, target, target_weights, na_action)
     found = None
     if method != "gcomp":
-        settings = {"formula": ratio_formula or "~" + formula.split("~", 1)[-1], "weights": weights, "seed": seed}
-        settings |= {"target_weights": target_weights, "na_action": na_action, "context": context}
-        given = find_ratio((*settings.items(), ("method", "logistic" if ratio is None else ratio)), source, target)
+        settings = ratio_settings(
+            formula, ratio, ratio_formula, weights=weights, target_weights=target_weights, seed=seed, na_action=na_action,
+            context=context,
+        )  # fmt: skip
+        given = find_ratio(settings, source, target)
         found = as_weights(given, design)
         if not np.isin(design.rows, found.used).all():
             raise OptionError(

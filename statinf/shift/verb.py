@@ -100,15 +100,10 @@ def shift(
     chosen = family_of(family, link)
     if not module.NEEDS_RATIO and power != 1.0:
         raise OptionError(f"power={power!r} is for method='mwle'; '{method}' uses no weights.")
-    settings = (
-        ("formula", ratio_formula or "~" + formula.split("~", 1)[-1]),
-        ("weights", weights),
-        ("target_weights", target_weights),
-        ("seed", seed),
-        ("na_action", na_action),
-        ("context", context),
-        ("method", "logistic" if ratio is None else ratio),
-    )
+    settings = ratio_settings(
+        formula, ratio, ratio_formula, weights=weights, target_weights=target_weights, seed=seed, na_action=na_action,
+        context=context,
+    )  # fmt: skip
     found = None
     if module.NEEDS_RATIO:
         found = find_ratio(settings, source, target, power)
@@ -149,6 +144,12 @@ def shift(
         target_frame=target,
         ratio_options=settings,
     )
+
+
+def ratio_settings(formula: str, ratio: Any, ratio_formula: str | None, **options: Any) -> tuple[tuple[str, Any], ...]:
+    """What `find_ratio` is told: the columns of the regression and a logit unless others are given."""
+    columns = ratio_formula or "~" + formula.split("~", 1)[-1]
+    return (("formula", columns), ("method", "logistic" if ratio is None else ratio), *options.items())
 
 
 def find_ratio(settings: tuple[tuple[str, Any], ...], source: Any, target: Any, power: float = 1.0) -> Any:
