@@ -42,6 +42,11 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.max(np.abs(ours - theirs)) * len(ours))
 
 
+def same_controls(s: Sample):
+    """`same` for a solution of ours and the normalised weights of the controls of a peer."""
+    return lambda ours, theirs: same(normalised(s, ours), theirs)
+
+
 def entropy_million() -> None:
     import empirical_calibration as ec
     from ebal import ebal_bin
@@ -60,17 +65,8 @@ def entropy_million() -> None:
         return w / w.sum()
 
     name = "entropy balancing, ATT, n = 1e6, p = 20"
-    compare(
-        name,
-        lambda: normalised(s, entropy.solve(s, "ATT")),
-        peer,
-        peer_name="empirical_calibration",
-        check=same,
-        repeat=3,
-    )
-    compare(
-        name + " (ebal)", lambda: normalised(s, entropy.solve(s, "ATT")), second, peer_name="ebal", check=same, repeat=3
-    )
+    for peer_name, work, more in (("empirical_calibration", peer, ""), ("ebal", second, " (ebal)")):
+        compare(name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s))
 
 
 def cbps_million() -> None:
@@ -103,8 +99,8 @@ def cbps_million() -> None:
     def calibrated() -> np.ndarray:
         return ec.calibrate(million.x[controls], million.x[~controls], objective=ec.Objective.ENTROPY)[0]
 
-    compare("CBPS, exact, ATT, n = 1e6, p = 20", lambda: normalised(million, cbps.solve(million, "ATT")), calibrated,
-            peer_name="empirical_calibration", check=same, repeat=3,
+    compare("CBPS, exact, ATT, n = 1e6, p = 20", lambda: cbps.solve(million, "ATT"), calibrated,
+            peer_name="empirical_calibration", check=same_controls(million),
             note="the same weights: the logit whose odds balance is that of entropy balancing")  # fmt: skip
 
 

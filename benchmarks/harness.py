@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
+_REST = 0.1
+"""Seconds between two timed calls: the threads of a BLAS library spin on after their last product."""
 VERSIONS = ("statinf", "jax", "numpy", "scipy", "pandas", "statsmodels", "scikit-learn")
 
 
@@ -106,6 +108,7 @@ def compare(
     for turn in range(warmup + repeat):
         for k, work in enumerate(callables):
             results[k] = None  # the result before must not weigh on memory or the garbage collector now
+            time.sleep(_REST)
             begun = time.perf_counter()
             results[k] = _wait(work())
             if turn >= warmup:

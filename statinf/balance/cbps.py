@@ -89,13 +89,14 @@ def solve(
     if estimand not in ESTIMANDS:
         raise OptionError(f"estimand={estimand!r} is not defined for method='cbps'; choose ATE, ATT, ATC or ATO.")
     if estimand == "ATE":
-        fit = fit_propensity(sample, balance_all, tol=tol, max_iter=max_iter)
+        fit, values = fit_propensity(sample, balance_all, tol=tol, max_iter=max_iter), None
     else:
-        fit = _tilted(sample, estimand, tol, max_iter)
+        fit, values = _tilted(sample, estimand, tol, max_iter)
     if not fit.converged:
         _explain(sample, estimand, fit)
     t, s, eta = sample.treated, sample.s, fit.eta
-    values = propensity_weights(eta, t, s, estimand)[0]
+    if values is None:
+        values = propensity_weights(eta, t, s, estimand)[0]
 
     def linear() -> Linear:
         slope = propensity_weights(eta, t, s, estimand)[1]
@@ -107,21 +108,28 @@ def solve(
     )
 
 
-def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> PropensityFit:
-    """The propensity whose odds balance one arm with the other: its logit is the predictor of entropy balancing."""
-    task = tasks(sample, estimand)[0]
-    centre, scale = task.target @ sample.x, rough_scales(sample.x)
+def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> tuple[PropensityFit, np.ndarray]:
+    """The propensity whose odds balance one arm with the other, and the weights, shape (n,).
+
+    Its logit is the predictor of entropy balancing, its odds are that method's weights.
+    """
+    task, scale = tasks(sample, estimand)[0], rough_scales(sample.x)
     base = sample.s[task.index]
-    tilt = exponential_tilt(Rows(sample.x, centre, scale, task.index), base, tol=tol, max_iter=max_iter)
+    rows = Rows.about_mean(sample.x, task.index, task.target, scale)
+    tilt = exponential_tilt(rows, base, tol=tol, max_iter=max_iter)
     sign = 1.0 if estimand == "ATT" else -1.0
-    rows = Rows(sample.x, centre, scale, intercept=True)
+    rows = Rows(sample.x, rows.centre, scale, intercept=True)
     eta = rows.predictor(np.r_[0.0, sign * tilt.slope])
-    other = float(sample.s.sum() - base.sum())
+    # The weights of the arm sum to the mass of the other one.
+    odds = tilt.p * float(sample.s.sum() - base.sum())
+    largest = int(np.argmax(odds))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        # The weights of the arm sum to the mass of the other one.
-        shift = sign * (np.log(other) - np.log(base @ np.exp(sign * eta[task.index])))
+        shift = sign * float(np.log(odds[largest] / base[largest])) - eta[task.index[largest]]
     eta += shift
-    return PropensityFit.of(rows, np.r_[shift, sign * tilt.slope], eta, tilt.iterations, tilt.residual, tilt.converged)
+    values = sample.s.astype(np.float64)
+    values[task.index] = odds
+    beta = np.r_[shift, sign * tilt.slope]
+    return PropensityFit.of(rows, beta, eta, tilt.iterations, tilt.residual, tilt.converged), values
 
 
 def propensity_weights(eta: np.ndarray, t: np.ndarray, s: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:

@@ -56,8 +56,7 @@ def solve(
     scale = rough_scales(sample.x)
     tilts: dict[int, Tilt] = {}
     for task in todo:
-        centre = task.target @ sample.x
-        rows = Rows(sample.x, centre, scale, task.index)
+        rows = Rows.about_mean(sample.x, task.index, task.target, scale)
         tilts[task.arm] = exponential_tilt(rows, base[task.index], tol=tol, max_iter=max_iter)
         if not tilts[task.arm].converged:
             require_hull(sample, task, method="entropy", residual=tilts[task.arm].residual)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import one_blas_thread
 from statinf.numerics.newton import NewtonResult, damped_newton
 from statinf.numerics.rowfit import from_some_rows
 from statinf.numerics.rowsums import Rows
@@ -62,8 +63,9 @@ def exponential_tilt(
         return _Dual(some, base if positions is None else base[positions]).minimise(start, tol, max_iter)
 
     dual = _Dual(rows, base)
-    found = dual.minimise(from_some_rows(rows, search) if start is None else start, tol, max_iter)
-    p = dual.weights(found.beta)
+    with one_blas_thread():  # a pool woken by the small systems between passes spins on the cores these need
+        found = dual.minimise(from_some_rows(rows, search) if start is None else start, tol, max_iter)
+        p = dual.weights(found.beta)
     return Tilt(p, found.beta, float(np.max(np.abs(found.gradient), initial=0.0)), found.iterations, found.converged)
 
 
@@ -103,10 +105,12 @@ class _Dual:
         return self._value(mass), first / mass
 
     def weights(self, slope: np.ndarray) -> np.ndarray:
-        """The normalised weights at a point, shape (n,)."""
+        """The normalised weights at a point, shape (n,); the dual keeps none of its own."""
         if self.point is None or not np.array_equal(slope, self.point):
             self.first_order(slope)
-        return self.terms / self.terms.sum()
+        p, self.terms, self.point = self.terms, np.empty(0), None
+        p /= p.sum()
+        return p
 
     def _sums(self, slope: np.ndarray, sums: Callable[..., Any]) -> Any:
         self.point = slope

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from statinf.backend import generator
+from statinf.backend import generator, one_blas_thread
 from statinf.numerics.newton import NewtonResult, damped_newton
 from statinf.numerics.rowsums import Rows
 
@@ -76,7 +76,8 @@ def minimise_rows(
         local = function if positions is None else lambda eta, at: function(eta, positions[at])
         return _newton(some, local, share, start, tol, max_iter, limit)
 
-    return search(rows, None, from_some_rows(rows, search) if start is None else start, tol)
+    with one_blas_thread():  # a pool woken by the small systems between passes spins on the cores these need
+        return search(rows, None, from_some_rows(rows, search) if start is None else start, tol)
 
 
 def _newton(

@@ -15,8 +15,9 @@ import numpy as np
 from statinf.backend import map_threads
 from statinf.backend.threads import cores
 
-_BLOCK = 2048
-_PARALLEL_FROM = 1_000_000
+_BLOCK = 100_000
+"""Matrix elements in a block, so that it and a weighted copy stay in a core's cache."""
+_PARALLEL_FROM = 300_000
 """Matrix elements from which blocks are spread over two threads or more."""
 
 RowFunction = Callable[[np.ndarray, slice], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -41,6 +42,12 @@ class Rows:
     index: np.ndarray | None = None
     intercept: bool = False
 
+    @staticmethod
+    def about_mean(x: np.ndarray, index: np.ndarray, w: np.ndarray, scale: np.ndarray) -> Rows:
+        """Some rows, `index` (n,), centred at the mean of all under weights w of sum one, (N,)."""
+        parts = map_threads(lambda rows: np.dot(w[rows], x[rows]), _split(len(x), x.size))
+        return Rows(x, np.sum(parts, axis=0), scale, index)
+
     @property
     def n(self) -> int:
         return len(self.x) if self.index is None else len(self.index)
@@ -52,7 +59,7 @@ class Rows:
 
     def block(self, rows: slice) -> np.ndarray:
         """The standardised rows of one block, shape (b, q)."""
-        raw = self.x[rows] if self.index is None else _gather(self.x, self.index[rows])
+        raw = self.x[rows] if self.index is None else _gather(self.x, self.index[rows], None)
         out = np.empty((len(raw), self.q))
         body = out[:, 1:] if self.intercept else out
         np.subtract(raw, self.centre, out=body)
@@ -80,8 +87,8 @@ class Rows:
 
         if self.index is None:
             raw = slope / self.scale
-            np.matmul(self.x, raw, out=out)
-            out += (beta[0] if self.intercept else 0.0) - self.centre @ raw
+            shift = (beta[0] if self.intercept else 0.0) - self.centre @ raw
+            map_threads(lambda rows: np.add(np.dot(self.x[rows], raw), shift, out=out[rows]), self._parts())
         else:
             map_threads(fill, [small for rows in self._parts() for small in _blocks(rows, 1 << 16)])
         return out
@@ -111,19 +118,21 @@ class Rows:
 
         def part(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
             totals, first, second, square = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p))
-            scaled = np.empty((_BLOCK, p))
-            for small in _blocks(rows):
-                raw = self.x[small] if self.index is None else _gather(self.x, self.index[small])
+            size = min(_rows_of(p), max(1, rows.stop - rows.start))
+            # Made once: memory of this size handed back at every block would be cleared and mapped anew for the next.
+            scaled, room = np.empty((size, p)), np.empty((size, p))
+            for small in _blocks(rows, size):
+                raw = self.x[small] if self.index is None else _gather(self.x, self.index[small], room)
                 eta = raw @ slope
                 eta += shift
                 f, d1, d2 = function(eta, small)
-                mass1, moment1 = d1.sum(), d1 @ raw
+                mass1, moment1 = d1.sum(), np.dot(d1, raw)
                 same = d2 is d1  # as in exponential families, whose derivatives are all one function
                 totals += mass1 if f is d1 else f.sum(), mass1, mass1 if same else d2.sum()
                 first += moment1
                 if curved:
-                    second += moment1 if same else d2 @ raw
-                    square += np.multiply(raw, d2[:, None], out=scaled[: len(raw)]).T @ raw
+                    second += moment1 if same else np.dot(d2, raw)
+                    square += np.dot(np.multiply(raw, d2[:, None], out=scaled[: len(raw)]).T, raw)
             return totals, first, second, square
 
         totals, first, second, square = (
@@ -155,30 +164,26 @@ class Rows:
     ) -> tuple[float, np.ndarray, np.ndarray | None]:
         def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
             value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
-            for small in _blocks(rows):
+            for small in _blocks(rows, _rows_of(self.q)):
                 z = self.block(small)
                 f, d1, d2 = function(z @ beta, small)
                 value += float(f.sum())
-                gradient += d1 @ z
+                gradient += np.dot(d1, z)
                 if curved:
-                    hessian += (z * d2[:, None]).T @ z
+                    hessian += np.dot((z * d2[:, None]).T, z)
             return value, gradient, hessian
 
         values, gradients, hessians = zip(*map_threads(part, self._parts()), strict=True)
         return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0) if curved else None
 
     def _parts(self) -> list[slice]:
-        workers = cores() if self.n * self.q >= _PARALLEL_FROM else 1
-        edges = np.linspace(0, self.n, workers + 1).astype(int)
-        return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return _split(self.n, self.n * self.q)
 
 
-def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+def _gather(x: np.ndarray, at: np.ndarray, room: np.ndarray | None) -> np.ndarray:
     if x.flags.c_contiguous:
-        if len(at) and 0 < at[-1] - at[0] < 4 * len(at):
-            # Read in order first, dense rows come from memory a third faster.
-            x[at[0] : at[-1] + 1].reshape(-1)[::8].max()
-        return x.take(at, axis=0)
+        # With any other mode an output is filled by way of a copy.
+        return x.take(at, axis=0, out=None if room is None else room[: len(at)], mode="clip")
     # take() would first copy a column-major matrix whole.
     out = np.empty((x.shape[1], len(at)))
     for j in range(x.shape[1]):
@@ -186,6 +191,16 @@ def _gather(x: np.ndarray, at: np.ndarray) -> np.ndarray:
     return out.T
 
 
-def _blocks(rows: slice, size: int = _BLOCK) -> Iterator[slice]:
+def _split(n: int, elements: int) -> list[slice]:
+    workers = cores() if elements >= _PARALLEL_FROM else 1
+    edges = np.linspace(0, n, workers + 1).astype(int)
+    return [slice(int(a), int(b)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def _rows_of(columns: int) -> int:
+    return max(256, _BLOCK // max(columns, 1))
+
+
+def _blocks(rows: slice, size: int) -> Iterator[slice]:
     for start in range(rows.start, rows.stop, size):
         yield slice(start, min(start + size, rows.stop))
