@@ -147,7 +147,7 @@ def check_sample(sample: Sample) -> None:
 def rough_scales(x: np.ndarray, rows: int = 5000) -> np.ndarray:
     """Standard deviations of evenly spaced rows, shape (p,): enough to condition a solver, whose answer does not depend on them."""
     some = x[:: max(1, len(x) // rows)]
-    return scales(some, np.ones(len(some)))
+    return _or_one(some.std(axis=0), some.mean(axis=0))
 
 
 def scales(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -155,6 +155,10 @@ def scales(x: np.ndarray, weights: np.ndarray) -> np.ndarray:
     total = weights.sum()
     centre = weights @ x / total
     sd = np.sqrt(np.maximum(weights @ (x - centre) ** 2 / total, 0.0))
+    return _or_one(sd, centre)
+
+
+def _or_one(sd: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return np.where(sd > 1e-12 * np.maximum(np.abs(centre), 1e-300), sd, 1.0)
 
 

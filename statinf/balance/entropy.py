@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.backend import chunks, map_threads, rows_per_chunk
+from statinf.backend import chunks, map_threads, one_blas_thread, rows_per_chunk
 from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, rough_scales, side_by_side, tasks
 from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
@@ -80,7 +80,7 @@ def solve(
 
 
 def solve_many(
-    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-10
+    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9
 ) -> np.ndarray:
     """Weights for many vectors of sampling weights at once.
 
@@ -103,24 +103,29 @@ def solve_many(
     z = (sample.x - sample.x.mean(axis=0)) / scale
     out = np.empty(sampling.shape)
     todo = tasks(sample, estimand)
-    reweighted = np.isin(np.arange(sample.n), np.concatenate([task.index for task in todo]))
-    others = np.ones(sample.n) if len(todo) == 2 else (~reweighted).astype(np.float64)
-    target_sums = others[:, None] * np.column_stack([np.ones(sample.n), z])
-    tilts = [Tilts.of(z[task.index], first.details["multipliers"][task.arm] * scale) for task in todo]
+    order = np.concatenate([task.index for task in todo])
+    kept = np.setdiff1d(np.arange(sample.n), order)
+    place = np.argsort(np.r_[order, kept])
+    sums = np.column_stack([np.ones(sample.n), z])
+    tilts: list[Tilts] = []
 
     def run(part: slice) -> None:
         rows = sampling[part]
-        out[part] = rows
+        own = rows.take(kept, axis=1)
+        totals = own @ sums[kept] if len(todo) == 1 else rows @ sums
         with np.errstate(divide="ignore", invalid="ignore"):
-            sums = rows @ target_sums
-            targets = sums[:, 1:] / sums[:, :1]
+            targets = totals[:, 1:] / totals[:, :1]
+        pieces = []
         for task, tilt in zip(todo, tilts, strict=True):
             base = rows.take(task.index, axis=1)
             p, residual = tilt.solve(base, targets, tol=tol)
             p *= np.where(residual <= 1e-6, base.sum(axis=1), np.nan)[:, None]
-            out[part, task.index] = p
+            pieces.append(p)
+        np.concatenate([*pieces, own], axis=1).take(place, axis=1, out=out[part], mode="clip")
 
     # Chunks that stay in the cache: the work is exponentials and narrow products.
-    parts = list(chunks(len(sampling), rows_per_chunk(4.0 * sample.n, 2**19)))
-    map_threads(run, parts, parallel=sampling.size > 1 << 18)
+    parts = list(chunks(len(sampling), rows_per_chunk(4.0 * sample.n, 2**21)))
+    with one_blas_thread():  # a pool that the preparation wakes would spin on the cores of the threads
+        tilts += [Tilts.of(z[task.index], first.details["multipliers"][task.arm] * scale) for task in todo]
+        map_threads(run, parts, parallel=sampling.size > 1 << 18)
     return out

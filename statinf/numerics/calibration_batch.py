@@ -15,17 +15,26 @@ class Tilts:
 
     Attributes
     ----------
-    z : ndarray, shape (n, k)
+    centre : ndarray, shape (k,)
+    basis, back : ndarray, shape (k, k)
+        ``(z - centre) basis`` has mean zero and covariance one at the first guess; `back` is the inverse.
+    columns : ndarray, shape (n, 1 + k)
+        A one and ``(z - centre) basis``.
     start : ndarray, shape (k,)
-    design : ndarray, shape (n, 1 + k + k (k + 1) / 2)
-        A one, the columns and their pairwise products: the sums behind a Newton step are one product with it.
-    at_start : ndarray, shape of design
+        The first guess, in these columns.
+    design : ndarray of float32, shape (n, 1 + k + k (k + 1) / 2)
+        `columns` and the columns' pairwise products: the sums behind a Newton step are one product with it. Steps need
+        few digits of them, the weights take theirs from `columns`.
+    at_start : ndarray of float32, shape of design
         Its rows times ``exp(z' start)``.
     pairs : ndarray of int, shape (k, k)
         Column of `design` that holds each product.
     """
 
-    z: np.ndarray
+    centre: np.ndarray
+    basis: np.ndarray
+    back: np.ndarray
+    columns: np.ndarray
     start: np.ndarray
     design: np.ndarray
     at_start: np.ndarray
@@ -45,10 +54,19 @@ class Tilts:
         upper = np.triu_indices(k)
         pairs = np.empty((k, k), dtype=int)
         pairs[upper] = pairs[upper[::-1]] = 1 + k + np.arange(len(upper[0]))
-        design = np.column_stack([np.ones(n), z, z[:, upper[0]] * z[:, upper[1]]])
         first = np.zeros(k) if start is None else start
         eta = z @ first
-        return Tilts(z, first, design, np.exp(eta - eta.max(initial=-np.inf))[:, None] * design, pairs)
+        p = np.exp(eta - eta.max(initial=-np.inf))
+        p /= p.sum()
+        centre = p @ z
+        _, sizes, axes = np.linalg.svd(np.sqrt(p)[:, None] * (z - centre), full_matrices=n < k)
+        sizes = np.maximum(np.r_[sizes, np.zeros(k - len(sizes))], 1e-13 * sizes.max(initial=0.0))
+        sizes[sizes == 0.0] = 1.0
+        basis, back = axes.T / sizes, sizes[:, None] * axes
+        columns = np.column_stack([np.ones(n), (z - centre) @ basis])
+        design = _with_products(columns)
+        at_start = (p[:, None] * design).astype(np.float32)
+        return Tilts(centre, basis, back, columns, back @ first, design.astype(np.float32), at_start, pairs)
 
     def solve(
         self, base: np.ndarray, targets: np.ndarray, *, tol: float = 1e-9, max_iter: int = 60
@@ -73,6 +91,7 @@ class Tilts:
             Rows sum to 1; NaN where there is no solution.
         residual : ndarray, shape (B,)
         """
+        targets = (targets - self.centre) @ self.basis
         with np.errstate(all="ignore"):
             p, residual = self._chords(base, targets, tol)
         rest = np.flatnonzero(~(residual <= tol))
@@ -81,35 +100,43 @@ class Tilts:
         return p, residual
 
     def _chords(self, base: np.ndarray, targets: np.ndarray, tol: float) -> tuple[np.ndarray, np.ndarray]:
-        k = self.z.shape[1]
-        gap, hessian = self._moments(base @ self.at_start, targets)
-        slope = self.start - _times(_inverses(hessian), gap)
-        p = self._terms(slope, base)
+        rough = base.astype(np.float32)
+        gap, hessian = self._moments(rough @ self.at_start, targets)
+        slope = self.start - _solve(hessian, gap)
+        p = _terms(slope.astype(np.float32), self.design[:, 1 : len(self.start) + 1], rough)
         gap, hessian = self._moments(p @ self.design, targets)
-        inverse = _inverses(hessian)
-        narrow = np.ascontiguousarray(self.design[:, : k + 1])
-        before = np.full(len(base), np.inf)
+        slope -= _solve(hessian, gap)
+        p, mass, gap, size = self._means(slope, base, targets)
         for _ in range(_CHORDS):
-            slope -= _times(inverse, gap)
-            p = self._terms(slope, base)
-            sums = p @ narrow
-            gap = sums[:, 1:] / sums[:, :1] - targets
-            size = np.abs(gap).max(axis=1, initial=0.0)
-            if not np.any((size > tol) & (size < 0.3 * before)):
+            open_ = np.flatnonzero(size > tol)
+            if len(open_) == 0:
                 break
-            before = size
-        p /= sums[:, :1]
+            # After a step or two those left are few.
+            at = slice(None) if len(open_) == len(base) else open_
+            slope[at] -= _solve(hessian[at], gap[at])
+            p[at], mass[at], gap[at], left = self._means(slope[at], base[at], targets[at])
+            stuck = not np.any(left < 0.3 * size[at])
+            size[at] = left
+            if stuck:
+                break
+        p /= mass
         return p, size
 
-    def _terms(self, slope: np.ndarray, base: np.ndarray) -> np.ndarray:
-        e = slope @ self.z.T
-        np.exp(e, out=e)
-        e *= base
-        return e
+    def _means(self, slope: np.ndarray, base: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Weights, their sums (B, 1), the gaps between their means and the targets, and each problem's largest gap."""
+        p = _terms(slope, self.columns[:, 1:], base)
+        sums = p @ self.columns
+        gap = sums[:, 1:] / sums[:, :1] - targets
+        return p, sums[:, :1], gap, self._size(gap)
+
+    def _size(self, gap: np.ndarray) -> np.ndarray:
+        """The largest difference of each problem in units of the columns as given, shape (B,)."""
+        return np.abs(gap @ self.back).max(axis=1, initial=0.0)
 
     def _moments(self, sums: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gaps between means and targets, and covariances, from products with `design`."""
-        k = self.z.shape[1]
+        k = len(self.start)
+        sums = sums.astype(np.float64)
         sums /= sums[:, :1].copy()
         mean = sums[:, 1 : k + 1]
         second = sums[:, self.pairs]
@@ -122,13 +149,15 @@ class Tilts:
         self, base: np.ndarray, targets: np.ndarray, tol: float, max_iter: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """Newton steps for all problems that are still open, each with its own step length."""
-        z, (count, k) = self.z, targets.shape
+        z, (count, k) = self.columns[:, 1:], targets.shape
         slope = np.tile(self.start, (count, 1))
         residual = np.full(count, np.inf)
         p = np.full(base.shape, np.nan)
         open_ = np.arange(count)
         value = np.full(count, np.inf)
         step, length = np.zeros((count, k)), np.ones(count)
+        # In full precision: columns that nearly coincide may be what kept the quick steps from a solution.
+        design = _with_products(self.columns)
         for _ in range(max_iter):
             trial = slope[open_] + length[open_, None] * step[open_]
             eta = trial @ z.T
@@ -142,7 +171,7 @@ class Tilts:
                 now = np.log(mass) + shift[:, 0] - np.einsum("bk,bk->b", trial, targets[open_])
                 mean = eta @ z / mass[:, None]
             gap = mean - targets[open_]
-            size = np.abs(gap).max(axis=1)
+            size = self._size(gap)
             better = (now <= value[open_] + 1e-12 * np.maximum(1.0, np.abs(value[open_]))) | (size < residual[open_])
             length[open_[~better]] /= 2.0
             moved = open_[better]
@@ -152,8 +181,8 @@ class Tilts:
             going = better & ~done
             if going.any():
                 at = open_[going]
-                gap, hessian = self._moments(eta[going] @ self.design, targets[at])
-                step[at] = -_times(_inverses(hessian), gap)
+                hessian = self._moments(eta[going] @ design, targets[at])[1]
+                step[at] = -_solve(hessian, gap[going])
                 length[at] = 1.0
             lost = (length[open_] < 1e-8) | ~np.isfinite(size) | (np.abs(slope[open_]).max(axis=1) > 500.0)
             open_ = open_[~done & ~lost]
@@ -162,15 +191,27 @@ class Tilts:
         return p, residual
 
 
-def _inverses(matrices: np.ndarray) -> np.ndarray:
-    """Inverses of B small matrices; NaN for those that have none."""
+def _with_products(columns: np.ndarray) -> np.ndarray:
+    """A one, k columns and their products with one another, the upper triangle row by row."""
+    z = columns[:, 1:]
+    first, second = np.triu_indices(z.shape[1])
+    return np.column_stack([columns, z[:, first] * z[:, second]])
+
+
+def _terms(slope: np.ndarray, z: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """``base_b exp(z' l_b)``, shape (B, n)."""
+    e = slope @ z.T
+    np.exp(e, out=e)
+    e *= base
+    return e
+
+
+def _solve(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Solutions of B small systems, shape (B, k); NaN for those that have none."""
     try:
-        return np.linalg.inv(matrices)
+        return np.linalg.solve(matrices, vectors[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
         if len(matrices) == 1:
-            return np.full_like(matrices, np.nan)
-        return np.concatenate([_inverses(matrix[None]) for matrix in matrices])
-
-
-def _times(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    return (matrices @ vectors[:, :, None])[:, :, 0]
+            return np.full_like(vectors, np.nan)
+        pairs = zip(matrices, vectors, strict=True)
+        return np.concatenate([_solve(matrix[None], vector[None]) for matrix, vector in pairs])

@@ -42,6 +42,18 @@ def test_problems_far_from_the_start_are_solved_by_damped_steps():
         np.testing.assert_allclose(p[b], _single(z, base[b], targets[b]).p, rtol=1e-7, atol=1e-12)
 
 
+def test_columns_that_all_but_coincide_are_balanced_in_every_problem():
+    rng = np.random.default_rng(4)
+    z = rng.normal(size=(200, 3))
+    z[:, 2] = z[:, 1] + 1e-5 * z[:, 2]
+    base = rng.exponential(size=(8, 200))
+    targets = np.full((8, 3), 0.1)
+    p, residual = Tilts.of(z).solve(base, targets, tol=1e-10)
+    assert np.all(residual <= 1e-10)
+    for b in range(8):
+        np.testing.assert_allclose(p[b] @ z, targets[b], atol=2e-10)
+
+
 def test_problems_without_a_solution_do_not_disturb_the_others():
     rng = np.random.default_rng(2)
     z = rng.normal(size=(100, 2))
