@@ -162,7 +162,7 @@ def energy_dense() -> None:
 def kernel_loop() -> None:
     s = sample(5000, 4)
     compare("kernel balancing, ATT, n = 5000, p = 4", lambda: normalised(s, kernel.solve(s, "ATT", landmarks=5000)),
-            lambda: naive_kernel(s), peer_name="plain loop", check=same, repeat=1, warmup=0,
+            lambda: naive_kernel(s), peer_name="plain loop", check=same, repeat=3, warmup=0,
             note="peer: full decomposition, entropy balancing from scratch for every number of dimensions (as R kbal)")  # fmt: skip
 
 

@@ -13,19 +13,21 @@ are those of entropy balancing on the chosen components, which are treated as gi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
 
-from statinf.backend import generator, one_blas_thread
+from statinf.backend import chunks, generator, map_threads, one_blas_thread
+from statinf.backend.threads import cores
 from statinf.balance.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
 from statinf.errors import InfeasibleError, OptionError
-from statinf.numerics.calibration import Tilt
+from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.calibration_path import tilt_path
 from statinf.numerics.distances import squared_distances
 from statinf.numerics.leading_eigen import leading_eigenpairs
+from statinf.numerics.rowsums import Rows
 
 CITATION = "kernel balancing (Hazlett 2020)"
 ALL_LEVELS = True
@@ -37,6 +39,8 @@ _MOST = 300
 """Components of the kernel that are balanced at most."""
 _TOGETHER = 16
 """Solutions whose bounds are computed in one product with the kernel."""
+_ROUGH = 1e-6
+"""Imbalance left while the number of components is sought; it moves the bounds by as little, relative to them."""
 
 
 def solve(
@@ -149,7 +153,9 @@ class _Space:
 
         def squares(weights: list[np.ndarray]) -> list[float]:
             p = np.stack(weights)
-            squared = np.sum((p @ arm) * p, axis=1) - 2.0 * (p @ cross[task.index]) + constant
+            parts = list(chunks(len(arm), len(arm) // cores() + 1))
+            forms = map_threads(lambda at: np.sum((p @ arm[:, at]) * p[:, at], axis=1), parts, parallel=len(arm) > 1000)
+            squared = np.sum(forms, axis=0) - 2.0 * (p @ cross[task.index]) + constant
             return np.sqrt(np.maximum(squared, 0.0)).tolist()
 
         return squares
@@ -171,7 +177,7 @@ def widest(squared: np.ndarray) -> float:
     from scipy.optimize import minimize_scalar
 
     some = squared if len(squared) <= 1500 else squared[:: len(squared) // 1000 + 1, :: len(squared) // 1000 + 1]
-    off = some[np.triu_indices(len(some), 1)]
+    off = some[~np.tri(len(some), dtype=bool)]
 
     def negative_variance(b: float) -> float:
         return -float(np.var(np.exp(-off / b)))
@@ -219,25 +225,48 @@ def _search(
             f"dimensions={dimensions!r} must lie between 1 and {phi.shape[1]}, the components of the kernel."
         )
     counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [int(dimensions)]
-    tilts = tilt_path(z, sample.s[index], [first.shape[1] + r for r in counts], tol=tol, max_iter=max_iter)
+    base = sample.s[index]
+    tilts = tilt_path(z, base, [first.shape[1] + r for r in counts], tol=max(tol, _ROUGH), max_iter=max_iter)
     bound = space.bound(task)
-    before = bound([sample.s[index] / sample.s[index].sum()])[0]
+    before = bound([base / base.sum()])[0]
     best: _Found | None = None
     since, spent = 0, 0
-    pairs = zip(counts, tilts, strict=False)
-    while some := list(islice(pairs, _TOGETHER)):
-        for (r, tilt), now in zip(some, bound([tilt.p for _, tilt in some]), strict=True):
-            spent += tilt.iterations
-            since += 1
-            if best is None or now < best.bound:
-                kept = features[:, : first.shape[1] + r]
-                best, since = _Found(task, tilt, kept, r, before, now, spent), 0
-            if since * space.step >= _PATIENCE:
-                return best
+    for r, tilt, now in _bounded(zip(counts, tilts, strict=False), bound):
+        spent += tilt.iterations
+        since += 1
+        if best is None or now < best.bound:
+            kept = features[:, : first.shape[1] + r]
+            best, since = _Found(task, tilt, kept, r, before, now, spent), 0
+        if since * space.step >= _PATIENCE:
+            break
     if best is None:
         what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
         raise InfeasibleError(
             f"method='kernel': no weights on the {('control', 'treated')[task.arm]} rows balance {what}. The arms barely overlap: "
             "use fewer columns, a larger bandwidth, or method='energy'."
         )
-    return best
+    return _polished(best, z[:, : best.features.shape[1]], base, bound, tol, max_iter)
+
+
+def _bounded(
+    tilts: Iterator[tuple[int, Tilt]], bound: Callable[[list[np.ndarray]], list[float]]
+) -> Iterator[tuple[int, Tilt, float]]:
+    """Numbers of components with their tilts and bounds, these computed some at a time."""
+    while some := list(islice(tilts, _TOGETHER)):
+        bounds = bound([tilt.p for _, tilt in some])
+        yield from ((r, tilt, now) for (r, tilt), now in zip(some, bounds, strict=True))
+
+
+def _polished(
+    found: _Found,
+    z: np.ndarray,
+    base: np.ndarray,
+    bound: Callable[[list[np.ndarray]], list[float]],
+    tol: float,
+    max_iter: int,
+) -> _Found:
+    rows = Rows(z, np.zeros(z.shape[1]), np.ones(z.shape[1]))
+    tilt = exponential_tilt(rows, base, start=found.tilt.slope, tol=tol, max_iter=max_iter)
+    if not tilt.converged:
+        return found
+    return replace(found, tilt=tilt, bound=bound([tilt.p])[0], iterations=found.iterations + tilt.iterations)

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.blas import dsyr
 
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.rowsums import Rows
 
 _HALVINGS = 6
-_SLOW = 0.3
+_SLOW = 0.8
 """Share of the imbalance left by a step from which the covariance is computed anew."""
 
 
@@ -21,7 +22,8 @@ def tilt_path(
     """The tilts that balance the first ``counts[0]``, ``counts[1]``, ... columns; ends at the first without a solution.
 
     A further column changes the weights little, so the covariance in the Newton steps is kept from problem to problem,
-    extended by the new columns, and computed anew only where steps converge slowly.
+    extended by the new columns, corrected by what each step shows of it (BFGS), and computed anew only where steps
+    converge slowly.
 
     Parameters
     ----------
@@ -38,18 +40,18 @@ def tilt_path(
     """
     z = np.asfortranarray(z)
     point = _Point(z, base, np.zeros(z.shape[1]))
-    covariance, known = np.zeros((z.shape[1], z.shape[1])), 0
+    # Of its two triangles only the lower is kept up.
+    covariance, known = np.zeros((z.shape[1], z.shape[1]), order="F"), 0
     for q in counts:
         mean = z[:, :q].T @ point.p
-        new = _products(z[:, :q], z[:, known:q], point.p) - np.outer(mean, mean[known:])
-        covariance[:q, known:q], covariance[known:q, :q] = new, new.T
+        covariance[known:q, :q] = (_products(z[:, :q], z[:, known:q], point.p) - np.outer(mean, mean[known:])).T
         known, fresh, before, steps = q, False, np.inf, 0
         size = float(np.max(np.abs(mean), initial=0.0))
         while size > tol and steps < max_iter:
             if not fresh and size > _SLOW * before:
                 covariance[:q, :q] = _products(z[:, :q], z[:, :q], point.p) - np.outer(mean, mean)
                 fresh = True
-            trial, tried = _step(point, covariance, mean)
+            trial, length, tried = _step(point, covariance, mean)
             steps += tried
             if trial is None and fresh:
                 break
@@ -57,8 +59,10 @@ def tilt_path(
                 before = 0.0
                 continue
             # After a step the covariance is that of the point before.
+            last, moved = mean, trial.slope - point.slope
             point, before, fresh = trial, size, False
             mean = z[:, :q].T @ point.p
+            _correct(covariance, moved, -length * last, mean - last)
             size = float(np.max(np.abs(mean), initial=0.0))
         if size > tol:
             tilt = exponential_tilt(
@@ -86,13 +90,14 @@ class _Point:
         self.p = terms / mass
 
 
-def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Point | None, int]:
-    """A Newton step, shortened until it goes down, and the points tried; None where there is none."""
+def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Point | None, float, int]:
+    """A Newton step, shortened until it goes down, its length and the points tried; None where there is none."""
     q = len(mean)
     try:
-        step = -cho_solve(cho_factor(covariance[:q, :q], check_finite=False), mean, check_finite=False)
+        factor = cho_factor(covariance[:q, :q], lower=True, check_finite=False)
     except np.linalg.LinAlgError:
-        return None, 0
+        return None, 0.0, 0
+    step = -cho_solve(factor, mean, check_finite=False)
     slope, along = point.slope.copy(), point.z[:, :q] @ step
     fall = float(mean @ step)
     for halvings in range(_HALVINGS):
@@ -102,8 +107,20 @@ def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Poi
             trial = _Point(point.z, point.base, slope, point.eta + length * along)
         # Near the minimum the decrease drowns in rounding.
         if trial.value <= point.value + 1e-4 * length * fall + 1e-13 * max(1.0, abs(point.value)):
-            return trial, halvings + 1
-    return None, _HALVINGS
+            return trial, length, halvings + 1
+    return None, 0.0, _HALVINGS
+
+
+def _correct(covariance: np.ndarray, moved: np.ndarray, foretold: np.ndarray, seen: np.ndarray) -> None:
+    """Change the lower triangle so that it maps a move of the slope to the change of the mean that was seen."""
+    q = len(seen)
+    ahead, behind = float(seen @ moved[:q]), float(foretold @ moved[:q])
+    if not min(ahead, behind) > 0.0:
+        return
+    for change, size in ((seen, 1.0 / ahead), (foretold, -1.0 / behind)):
+        whole = np.zeros(len(moved))
+        whole[:q] = change
+        dsyr(size, whole, a=covariance, lower=1, overwrite_a=1)
 
 
 def _products(a: np.ndarray, b: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -39,30 +39,45 @@ def leading_eigenpairs(
     from statinf.backend import generator
 
     most = n - n % _BLOCK
-    basis, small, size = np.empty((n, most), order="F"), np.empty((most, most)), 0
+    basis, small, size, due = np.empty((n, most), order="F"), np.empty((most, most)), 0, count
     fresh = np.linalg.qr(generator(seed).normal(size=(n, _BLOCK)))[0]
     while True:
         new = slice(size, size + _BLOCK)
         size += _BLOCK
         basis[:, new] = fresh
-        image = matrix @ fresh
-        small[:size, new] = basis[:, :size].T @ image
-        small[new, :size] = small[:size, new].T
-        fresh, lower = _orthogonal(image, basis[:, :size])
-        if size < count:
+        image = (fresh.T @ matrix).T  # the matrix is symmetric, and this way round is faster
+        inside = basis[:, :size].T @ image
+        small[:size, new], small[new, :size] = inside, inside.T
+        fresh, lower = _orthogonal(image, basis[:, :size], inside)
+        if size < min(due, most):
             continue
         values, rotation = np.linalg.eigh(small[:size, :size])
         values, rotation = values[::-1][:count], rotation[:, ::-1][:, :count]
         # A pair's residual lies in the next block alone.
-        left = np.linalg.norm(lower @ rotation[-_BLOCK:], axis=0)
-        if left.max() <= tol * values[0] or size == most:
+        left = float(np.linalg.norm(lower @ rotation[-_BLOCK:], axis=0).max())
+        if left <= tol * values[0] or size == most:
             return values, basis[:, :size] @ rotation
+        due = size + 2 * _BLOCK  # a look costs about half a block
 
 
-def _orthogonal(block: np.ndarray, basis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal columns q and a matrix r with q r the part of the block outside the basis."""
-    q, r = block, np.eye(block.shape[1])
-    for _ in range(2):  # once leaves rounding errors of the size of what was taken away
-        q, factor = np.linalg.qr(q - basis @ (basis.T @ q))
-        r = factor @ r
-    return q, r
+def _orthogonal(block: np.ndarray, basis: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal columns q and a matrix r with q r the part of the block outside the basis.
+
+    `inside` is ``basis' block``.
+    """
+    q, first = _orthonormal(block - basis @ inside)
+    # Once leaves rounding errors of the size of what was taken away.
+    q, second = _orthonormal(q - basis @ (basis.T @ q))
+    return q, second @ first
+
+
+def _orthonormal(block: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A QR factorisation; by the Cholesky factor of the Gram matrix, whose rounding a second round removes."""
+    try:
+        lower = np.linalg.cholesky(block.T @ block)
+    except np.linalg.LinAlgError:
+        return np.linalg.qr(block)
+    if lower.diagonal().min() < 1e-6 * lower.diagonal().max():
+        return np.linalg.qr(block)
+    # Not by SciPy: its BLAS has threads of its own, which would contend with NumPy's for the cores.
+    return block @ np.linalg.inv(lower).T, lower.T
