@@ -47,7 +47,7 @@ def standardise(X: np.ndarray, w: np.ndarray) -> Standard:
     """Centre and scale columns X (n, p) under weights w (n,)."""
     z = np.empty((len(X), X.shape[1] + 1))
     total, blocks, parallel = w.sum(), row_blocks(*z.shape), z.size > PARALLEL_FROM
-    centre = np.sum(map_threads(lambda rows: w[rows] @ X[rows], blocks, parallel=parallel), axis=0) / total
+    centre = np.sum(map_threads(lambda rows: np.dot(w[rows], X[rows]), blocks, parallel=parallel), axis=0) / total
 
     def centred(rows: slice) -> np.ndarray:
         part = z[rows]
@@ -140,7 +140,7 @@ def sums_by_cell(
                 else:
                     np.multiply(part, weight.take(chosen)[:, None], out=both[:, :p])
                 both[:, p:] = right.take(chosen, axis=0)
-                product = part.T @ both
+                product = np.dot(part.T, both)
                 gram[c], moment[c] = product[:, :p], product[:, p:]
         return out
 

@@ -136,7 +136,7 @@ def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tup
         chance = sigmoid(eta)
         half = part * np.sqrt(weight * chance * (1.0 - chance))[:, None]
         loss = float(weight @ (np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0) - target * eta))
-        return loss, half.T @ half, part.T @ (weight * (target - chance))
+        return loss, np.dot(half.T, half), np.dot(part.T, weight * (target - chance))
 
     parts = map_threads(block, row_blocks(*z.shape), parallel=z.size > PARALLEL_FROM)
     return tuple(sum(p[i] for p in parts) for i in range(3))  # type: ignore[return-value]

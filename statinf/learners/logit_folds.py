@@ -185,7 +185,7 @@ def _scores(z: np.ndarray, at: Centre, splits: np.ndarray, beta: np.ndarray, par
         if not at.plain:
             residual *= at.weight[rows, None]
         residual.ravel()[splits[:, rows] + places + np.arange(0, residual.size, columns)] = 0.0
-        return residual.T @ part
+        return np.dot(residual.T, part)
 
     spread = z.size > PARALLEL_FROM if parallel is None else parallel
     blocks = row_blocks(len(z), p + columns, 1 << 17)

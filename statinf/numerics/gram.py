@@ -69,8 +69,8 @@ def fold_grams(
             if cuts[f] == cuts[f + 1]:
                 continue
             xw = x[part] * w[part, None]
-            gram[f] += xw.T @ x[part]
-            moment[f] += xw.T @ target[part]
+            gram[f] += np.dot(xw.T, x[part])
+            moment[f] += np.dot(xw.T, target[part])
             squares[f] += w[part] @ target[part] ** 2
             weight[f] += w[part].sum()
     return FoldGrams(gram, moment, squares, weight)

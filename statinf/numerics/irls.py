@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from statinf.backend import accelerated, cores, map_threads, row_blocks
+from statinf.backend import accelerated, map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.families import Family
 from statinf.numerics.least_squares import TOLERANCE, independent_columns, triangular_factor
@@ -206,7 +206,7 @@ class _Problem:
             information = w * slope**2 / self.family.variance(mean)
             target = eta + (y - mean) / slope - (0.0 if self.offset is None else self.offset[rows])
             half = self.x[rows] * np.sqrt(information)[:, None]
-            return half.T @ half, self.x[rows].T @ (information * target)
+            return np.dot(half.T, half), np.dot(self.x[rows].T, information * target)
 
         with np.errstate(all="ignore"):
             sums = self._over_blocks(block)
@@ -219,7 +219,7 @@ class _Problem:
 
         def block(rows: slice) -> tuple[np.ndarray, float]:
             x, w = self.x[rows], self.w[rows]
-            eta = x @ beta
+            eta = np.dot(x, beta)
             if self.offset is not None:
                 eta += self.offset[rows]
             with np.errstate(all="ignore"):
@@ -230,7 +230,7 @@ class _Problem:
                 np.multiply(x, root[:, None], out=half[:, :k])
                 np.divide(w * slope, root, out=half[:, k], where=root > 0)
                 half[root == 0, k] = 0.0
-            return half.T @ half, float(w @ unit)
+            return np.dot(half.T, half), float(np.dot(w, unit))
 
         cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
         return cross[:k, :k], cross[:k, k], float(deviance)
@@ -242,9 +242,7 @@ class _Problem:
         return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
 
     def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
-        # A block is a dozen short array operations: two threads lose to each other what they gain.
-        large = self.x.size > _PARALLEL_FROM and cores() > 2
-        return map_threads(block, row_blocks(*self.x.shape), parallel=large)
+        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > _PARALLEL_FROM)
 
 
 def _smallest_eigenvalue(gram: np.ndarray) -> float:
