@@ -54,6 +54,13 @@ class Comparison:
     machine: dict[str, Any]
 
 
+def _rest() -> None:
+    # Busy, because a processor that slept is slow at first.
+    until = time.perf_counter() + _REST
+    while time.perf_counter() < until:
+        pass
+
+
 def compare(
     name: str,
     ours: Callable[[], Any],
@@ -108,7 +115,7 @@ def compare(
     for turn in range(warmup + repeat):
         for k, work in enumerate(callables):
             results[k] = None  # the result before must not weigh on memory or the garbage collector now
-            time.sleep(_REST)
+            _rest()
             begun = time.perf_counter()
             results[k] = _wait(work())
             if turn >= warmup:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from statinf.backend import chunks
 from statinf.errors import DataError, OptionError
 
 ESTIMANDS = ("ATE", "ATT", "ATC")
@@ -114,6 +115,11 @@ def tasks(sample: Sample, estimand: str) -> tuple[Task, ...]:
     raise OptionError(f"estimand={estimand!r} is not defined for this method; choose one of {', '.join(ESTIMANDS)}.")
 
 
+def weights_at(s: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """``s[rows]``; where all rows weigh the same, one number in all places and no memory."""
+    return np.broadcast_to(s[0], rows.shape) if s.min() == s.max() else s[rows]
+
+
 def other_part(task: Task) -> tuple[Task, np.ndarray]:
     """The task of standing for the target's other rows, and the arm's own rows' mass in the target, shape (m,).
 
@@ -170,7 +176,9 @@ def merge(sample: Sample, pieces: dict[int, np.ndarray], index: dict[int, np.nda
     values = sample.s.astype(np.float64, copy=True)
     for arm, p in pieces.items():
         rows = index[arm]
-        values[rows] = p * sample.s[rows].sum()
+        total = weights_at(sample.s, rows).sum()
+        for part in chunks(len(rows), 1 << 16):
+            values[rows[part]] = p[part] * total
     return values
 
 

@@ -18,7 +18,6 @@ matrix by n/n1 by mistake; here the block is the conditional second moment.
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
 
 from statinf.balance.arms import (
     ESTIMANDS,
@@ -29,6 +28,7 @@ from statinf.balance.arms import (
     rough_scales,
     symmetric_inverse,
     tasks,
+    weights_at,
 )
 from statinf.balance.feasibility import require_hull
 from statinf.balance.propensity import (
@@ -40,6 +40,7 @@ from statinf.balance.propensity import (
 )
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.calibration import exponential_tilt
+from statinf.numerics.families import sigmoid
 from statinf.numerics.rowsums import Rows
 
 CITATION = "covariate balancing propensity score (Imai and Ratkovic 2014)"
@@ -104,7 +105,12 @@ def solve(
         return expand_scores(fit.rows.matrix(), score, np.abs(slope), slope)
 
     return Solution(
-        values, linear, fit.iterations, fit.residual, propensity=expit(eta), details={"coefficients": fit.coefficients}
+        values,
+        linear,
+        fit.iterations,
+        fit.residual,
+        propensity=sigmoid(eta),
+        details={"coefficients": fit.coefficients},
     )
 
 
@@ -114,7 +120,7 @@ def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> tuple[P
     Its logit is the predictor of entropy balancing, its odds are that method's weights.
     """
     task, scale = tasks(sample, estimand)[0], rough_scales(sample.x)
-    base = sample.s[task.index]
+    base = weights_at(sample.s, task.index)
     rows = Rows.about_mean(sample.x, task.index, task.target, scale)
     tilt = exponential_tilt(rows, base, tol=tol, max_iter=max_iter)
     sign = 1.0 if estimand == "ATT" else -1.0
@@ -184,7 +190,7 @@ def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
     details = {"coefficients": treated.coefficients, "coefficients_control": control.coefficients}
     return Solution(
         values, linear, treated.iterations + control.iterations, max(treated.residual, control.residual),
-        propensity=expit(np.where(t, treated.eta, control.eta)), details=details,
+        propensity=sigmoid(np.where(t, treated.eta, control.eta)), details=details,
     )  # fmt: skip
 
 

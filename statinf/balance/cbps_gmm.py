@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from statinf.balance.arms import Linear, Sample, Solution, symmetric_inverse
 from statinf.balance.cbps import propensity_weights
 from statinf.balance.propensity import balance_all, balance_treated, fit_propensity, likelihood_fit
 from statinf.errors import ConvergenceError, OptionError
+from statinf.numerics.families import sigmoid
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class _Criterion:
     def moments(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Scalar factors of the moments, shape (2, n), and their derivatives in the predictor."""
         eta = self.z @ beta
-        e, t = expit(eta), self.t
+        e, t = sigmoid(eta), self.t
         if self.estimand == "ATE":
             up, down = np.exp(-eta), np.exp(eta)
             b, db = t * (1 + up) - (1 - t) * (1 + down), -t * up - (1 - t) * down
@@ -41,7 +41,7 @@ class _Criterion:
 
     def second(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Conditional second moments of the factors (11, 12, 22), shape (3, n), and derivatives."""
-        e = expit(self.z @ beta)
+        e = sigmoid(self.z @ beta)
         v = e * (1 - e)
         dv = v * (1 - 2 * e)
         if self.estimand == "ATE":
@@ -111,7 +111,7 @@ def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solut
     raw = beta[1:] / ml.rows.scale
     coefficients = np.r_[beta[0] - ml.rows.centre @ raw, raw]
     details = {"j": float(s.sum() * q_value), "df": int(sample.x.shape[1] + 1), "coefficients": coefficients}
-    return Solution(values, linear, iterations, residual, propensity=expit(eta), details=details)
+    return Solution(values, linear, iterations, residual, propensity=sigmoid(eta), details=details)
 
 
 def _search(criterion: _Criterion, start: np.ndarray, fixed: np.ndarray | None) -> tuple[np.ndarray, float, float, int]:

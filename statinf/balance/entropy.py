@@ -22,7 +22,17 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.backend import chunks, map_threads, one_blas_thread, rows_per_chunk
-from statinf.balance.arms import Linear, Sample, Solution, expand_calibration, merge, rough_scales, side_by_side, tasks
+from statinf.balance.arms import (
+    Linear,
+    Sample,
+    Solution,
+    expand_calibration,
+    merge,
+    rough_scales,
+    side_by_side,
+    tasks,
+    weights_at,
+)
 from statinf.balance.feasibility import require_hull
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.calibration_batch import Tilts
@@ -51,13 +61,13 @@ def solve(
     InfeasibleError
         If no positive weights reproduce the target means; the message names the column and the gap.
     """
-    base = sample.s if base is None else base
     todo = tasks(sample, estimand)
     scale = rough_scales(sample.x)
     tilts: dict[int, Tilt] = {}
     for task in todo:
         rows = Rows.about_mean(sample.x, task.index, task.target, scale)
-        tilts[task.arm] = exponential_tilt(rows, base[task.index], tol=tol, max_iter=max_iter)
+        start = weights_at(sample.s if base is None else base, task.index)
+        tilts[task.arm] = exponential_tilt(rows, start, tol=tol, max_iter=max_iter)
         if not tilts[task.arm].converged:
             require_hull(sample, task, method="entropy", residual=tilts[task.arm].residual)
     pieces = {arm: tilt.p for arm, tilt in tilts.items()}

@@ -14,12 +14,13 @@ WeightIt and PSweight (the latter only after standardising columns: it takes a g
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit, ndtr
+from scipy.special import ndtr
 
 from statinf.balance.arms import Linear, Sample, Solution
 from statinf.balance.cbps import expand_scores
 from statinf.balance.propensity import PropensityFit, likelihood_fit, logit_likelihood, probit_likelihood
 from statinf.errors import DataError, OptionError, one_of
+from statinf.numerics.families import sigmoid
 
 CITATION = "inverse probability weighting (Hirano, Imbens and Ridder 2003; Li, Morgan and Zaslavsky 2018)"
 
@@ -113,7 +114,7 @@ def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str =
 
 def _probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:
     if link == "logit":
-        e = expit(eta)
+        e = sigmoid(eta)
         return e, e * (1.0 - e)
     return ndtr(eta), np.exp(-0.5 * eta**2) / np.sqrt(2.0 * np.pi)
 

@@ -11,10 +11,11 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit, log_ndtr
+from scipy.special import log_ndtr
 
 from statinf.balance.arms import Sample, rough_scales
 from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarning
+from statinf.numerics.families import sigmoid
 from statinf.numerics.newton import NewtonResult
 from statinf.numerics.rowfit import minimise_rows
 from statinf.numerics.rowsums import Rows
@@ -65,7 +66,7 @@ class PropensityFit:
 
 def logit_likelihood(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
     """Negative log likelihood of the logit model."""
-    e = expit(eta)
+    e = sigmoid(eta)
     return s * (np.logaddexp(0.0, eta) - t * eta), s * (e - t), s * e * (1.0 - e)
 
 

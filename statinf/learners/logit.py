@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.special import expit
 
 from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError, OptionError
 from statinf.learners.base import check_rows
 from statinf.learners.cells import PARALLEL_FROM, Standard, solve_gram, standardise
+from statinf.numerics.families import sigmoid
 
 _TOLERANCE = 1e-11
 _MOST = 60
@@ -31,7 +31,7 @@ class FittedLogit:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n,) of the outcome 1: the conditional mean."""
-        return expit(np.asarray(X, np.float64) @ self.coefficients + self.intercept)
+        return sigmoid(np.asarray(X, np.float64) @ self.coefficients + self.intercept)
 
     predict_proba = predict
 
@@ -118,15 +118,6 @@ def _first(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float) -> np
     beta = np.zeros(design.z.shape[1])
     beta[0] = np.log(share / (1.0 - share))
     return beta
-
-
-def sigmoid(eta: np.ndarray) -> np.ndarray:
-    """``1 / (1 + exp(-eta))``; exp is vectorised by NumPy, expit is not."""
-    out = np.negative(eta)
-    with np.errstate(over="ignore"):
-        np.exp(out, out=out)
-    out += 1.0
-    return np.divide(1.0, out, out=out)
 
 
 def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:

@@ -15,8 +15,9 @@ from statinf.learners.cells import (
     standardise,
     sums_by_cell,
 )
-from statinf.learners.logit import full_fit, sigmoid
+from statinf.learners.logit import full_fit
 from statinf.learners.logit_folds import Centre, centre, fold_fits
+from statinf.numerics.families import sigmoid
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,6 +26,15 @@ def namespace(array: Any) -> tuple[Any, Any]:
     return jax.numpy, jax.scipy.special
 
 
+def sigmoid(eta: np.ndarray) -> np.ndarray:
+    """``1 / (1 + exp(-eta))``; exp is vectorised by NumPy, expit is not."""
+    out = np.negative(eta)
+    with np.errstate(over="ignore"):
+        np.exp(out, out=out)
+    out += 1.0
+    return np.divide(1.0, out, out=out)
+
+
 @dataclass(frozen=True)
 class Link:
     """A link: its inverse and the derivative of the inverse, both functions of the linear predictor."""

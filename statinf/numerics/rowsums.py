@@ -16,7 +16,7 @@ from statinf.backend import map_threads
 from statinf.backend.threads import cores
 
 _BLOCK = 100_000
-"""Matrix elements in a block, so that it and a weighted copy stay in a core's cache."""
+"""Matrix elements in a block, so that it stays in a core's cache, half of it beside a weighted copy of that half."""
 _PARALLEL_FROM = 300_000
 """Matrix elements from which blocks are spread over two threads or more."""
 
@@ -73,9 +73,9 @@ class Rows:
         return self.block(slice(0, self.n))
 
     def take(self, rows: np.ndarray) -> Rows:
-        """Some of the rows, by position among those that take part."""
+        """A copy of some of the rows, by position among those that take part."""
         chosen = rows if self.index is None else self.index[rows]
-        return Rows(self.x, self.centre, self.scale, chosen, self.intercept)
+        return Rows(_gather(self.x, chosen, None), self.centre, self.scale, None, self.intercept)
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
         """``z_i' beta`` for every row, shape (n,)."""
