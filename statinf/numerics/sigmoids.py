@@ -67,20 +67,26 @@ class Landscape:
     ----------
     x : ndarray, shape (n, p)
     slope : float
-    products : ndarray, shape (n, (p + 1)^2), or None
-        Products of the columns of (x, 1); None where they would take too much memory.
+    products : ndarray, shape (n, (p + 1) (p + 2) / 2), or None
+        Products of the columns of (x, 1), each pair once; None where they would take too much memory.
+    places : ndarray of int, shape (p + 1, p + 1)
+        Column of `products` that holds each pair.
     """
 
     x: np.ndarray
     slope: float
     products: np.ndarray | None
+    places: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray, slope: float) -> Landscape:
         n, q = len(x), x.shape[1] + 1
+        first, second = np.triu_indices(q)
+        places = np.empty((q, q), dtype=int)
+        places[first, second] = places[second, first] = np.arange(len(first))
         z = np.column_stack([x, np.ones(n)])
-        products = (z[:, :, None] * z[:, None, :]).reshape(n, q * q) if n * q * q <= _ELEMENTS else None
-        return cls(x, float(slope), products)
+        products = z[:, first] * z[:, second] if n * len(first) <= _ELEMENTS else None
+        return cls(x, float(slope), products, places)
 
     def scatter(self, count: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Random directions, each with its threshold at a random row."""
@@ -149,26 +155,22 @@ class Landscape:
         hessian[:, :, :p] *= self.slope
         radial = np.einsum("ij,ij->j", gradient[:p], e)
         gradient[:p] -= e * radial
-        tangent = np.zeros((m, p + 1, p + 1))
-        tangent[:, np.arange(p + 1), np.arange(p + 1)] = 1.0
-        tangent[:, :p, :p] -= e.T[:, :, None] * e.T[:, None, :]
-        hessian = tangent @ hessian @ tangent - radial[:, None, None] * tangent
-        hessian[:, p, p] += radial
-        value, vectors = np.linalg.eigh(hessian)
-        # Absolute curvatures turn saddles into ascent; the floor bounds steps where the surface is flat.
-        size = np.abs(value)
-        size = np.maximum(size, 1e-3 * size.max(axis=1, keepdims=True)) + 1e-14
-        along = (np.swapaxes(vectors, 1, 2) @ gradient.T[:, :, None])[:, :, 0] / size
-        step = (vectors @ along[:, :, None])[:, :, 0].T
+        _to_tangent(hessian, np.vstack([e, np.zeros(m)]).T, radial)
+        largest = np.linalg.eigvalsh(hessian)[:, [0, -1]]
+        # Shifted until every curvature is negative, steps ascend; the floor bounds them where the surface is flat.
+        flat = 1e-3 * np.abs(largest).max(axis=1)
+        shift = np.maximum(largest[:, 1], 0.0) + np.maximum(largest[:, 1], flat) + 1e-14
+        np.negative(hessian, out=hessian)
+        hessian[:, np.arange(p + 1), np.arange(p + 1)] += shift[:, None]
+        step = np.linalg.solve(hessian, gradient.T[:, :, None])[:, :, 0].T
         longest = np.maximum(
             2.0 * np.sqrt(np.einsum("ij,ij->j", step[:p], step[:p])), np.abs(step[p]) / max(1.0, self.slope)
         )
         return step / np.maximum(longest, 1.0), np.abs(gradient).max(axis=0)
 
     def _curvature(self, second: np.ndarray) -> np.ndarray:
-        q = self.x.shape[1] + 1
         if self.products is not None:
-            return (second @ self.products).reshape(-1, q, q)
+            return (second @ self.products)[:, self.places]
         z = np.column_stack([self.x, np.ones(len(self.x))])
         return np.stack([(z * column[:, None]).T @ z for column in second])
 
@@ -193,3 +195,16 @@ class Landscape:
                 break
             length /= 4.0
         return moved
+
+
+def _to_tangent(hessian: np.ndarray, e: np.ndarray, radial: np.ndarray) -> None:
+    """Hessians (m, q, q) along the sphere, in place: projected off the unit rows of e (m, q) and curved with it.
+
+    The last coordinate is not on the sphere; `radial` (m,) are the gradients along e.
+    """
+    along = (hessian @ e[:, :, None])[:, :, 0]
+    along -= 0.5 * (np.einsum("ij,ij->i", e, along) + radial)[:, None] * e
+    hessian -= e[:, :, None] * along[:, None, :]
+    hessian -= along[:, :, None] * e[:, None, :]
+    sphere = np.arange(e.shape[1] - 1)
+    hessian[:, sphere, sphere] -= radial[:, None]
