@@ -25,7 +25,7 @@ from statinf.balance.arms import Sample, Solution, Task, expand_calibration, mer
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.calibration_path import tilt_path
-from statinf.numerics.distances import squared_distances
+from statinf.numerics.distances import gaussian_of, squared_distances
 from statinf.numerics.leading_eigen import leading_eigenpairs
 from statinf.numerics.rowsums import Rows
 
@@ -134,7 +134,7 @@ class _Space:
         width = widest(squared) if bandwidth is None else float(bandwidth)
         if not width > 0:
             raise OptionError(f"bandwidth={bandwidth!r} must be positive.")
-        kernel = np.exp(np.divide(squared, -width, out=squared), out=squared)
+        kernel = gaussian_of(squared, width)
         values, vectors = leading_eigenpairs(kernel, count if count <= 1200 else _MOST)
         keep = values > 1e-10 * values[0]
         values, vectors = values[keep], vectors[:, keep]

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import map_threads, row_blocks
+
+_PARALLEL_FROM = 1 << 20
+
 
 def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """``||x_i - y_j||^2``, shape (n, m), exactly zero for identical rows.
@@ -13,26 +17,43 @@ def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     centre = x.mean(axis=0)
     a, b = x - centre, y - centre
     a2, b2 = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
-    out = a @ b.T
-    out *= -2.0
-    out += a2[:, None]
-    out += b2[None, :]
-    close = np.argwhere(out < 1e-8 * (float(np.max(a2, initial=0.0)) + float(np.max(b2, initial=0.0))))
-    for start in range(0, len(close), 1_000_000):
-        i, j = close[start : start + 1_000_000].T
-        out[i, j] = np.einsum("ij,ij->i", x[i] - y[j], x[i] - y[j])
-    np.maximum(out, 0.0, out=out)
+    near = 1e-8 * (float(np.max(a2, initial=0.0)) + float(np.max(b2, initial=0.0)))
+    out = np.empty((len(x), len(y)))
+
+    def fill(rows: slice) -> None:
+        part = np.dot(a[rows], b.T, out=out[rows])
+        part *= -2.0
+        part += a2[rows, None]
+        part += b2
+        i, j = np.nonzero(part < near)
+        part[i, j] = np.einsum("ij,ij->i", x[rows][i] - y[j], x[rows][i] - y[j])
+        np.maximum(part, 0.0, out=part)
+
+    map_threads(fill, row_blocks(*out.shape), parallel=out.size > _PARALLEL_FROM)
     return out
 
 
 def distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Euclidean distances ``||x_i - y_j||``, shape (n, m)."""
     out = squared_distances(x, y)
-    return np.sqrt(out, out=out)
+    map_threads(
+        lambda rows: np.sqrt(out[rows], out=out[rows]), row_blocks(*out.shape), parallel=out.size > _PARALLEL_FROM
+    )
+    return out
 
 
 def gaussian(x: np.ndarray, y: np.ndarray, width: float) -> np.ndarray:
     """``exp(-||x_i - y_j||^2 / width)``, shape (n, m)."""
-    out = squared_distances(x, y)
-    out /= -width
-    return np.exp(out, out=out)
+    return gaussian_of(squared_distances(x, y), width)
+
+
+def gaussian_of(squared: np.ndarray, width: float) -> np.ndarray:
+    """``exp(-squared / width)``, in place."""
+
+    def fill(rows: slice) -> None:
+        part = squared[rows]
+        part /= -width
+        np.exp(part, out=part)
+
+    map_threads(fill, row_blocks(*squared.shape), parallel=squared.size > _PARALLEL_FROM)
+    return squared
