@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.blas import dsyr
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from statinf.numerics.calibration import Tilt, exponential_tilt
 from statinf.numerics.rowsums import Rows
@@ -93,11 +93,10 @@ class _Point:
 def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Point | None, float, int]:
     """A Newton step, shortened until it goes down, its length and the points tried; None where there is none."""
     q = len(mean)
-    try:
-        factor = cho_factor(covariance[:q, :q], lower=True, check_finite=False)
-    except np.linalg.LinAlgError:
+    factor, failed = dpotrf(covariance[:q, :q], lower=1)
+    if failed:
         return None, 0.0, 0
-    step = -cho_solve(factor, mean, check_finite=False)
+    step = -dpotrs(factor, mean, lower=1)[0]
     slope, along = point.slope.copy(), point.z[:, :q] @ step
     fall = float(mean @ step)
     for halvings in range(_HALVINGS):

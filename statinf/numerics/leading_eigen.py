@@ -40,7 +40,9 @@ def leading_eigenpairs(
 
     most = n - n % _BLOCK
     basis, small, size, due = np.empty((n, most), order="F"), np.empty((most, most)), 0, count
-    fresh = np.linalg.qr(generator(seed).normal(size=(n, _BLOCK)))[0]
+    # Combinations of some columns: as good as one more step from any vectors, at a tenth of its cost.
+    some = matrix[:: n // (n // 10 + _BLOCK) + 1]
+    fresh = np.linalg.qr((generator(seed).normal(size=(_BLOCK, len(some))) @ some).T)[0]
     while True:
         new = slice(size, size + _BLOCK)
         size += _BLOCK
@@ -57,7 +59,8 @@ def leading_eigenpairs(
         left = float(np.linalg.norm(lower @ rotation[-_BLOCK:], axis=0).max())
         if left <= tol * values[0] or size == most:
             return values, basis[:, :size] @ rotation
-        due = size + 2 * _BLOCK  # a look costs about half a block
+        # A look costs about half a block, which takes two or three digits off what is left.
+        due = size + (1 if left <= 1e3 * tol * values[0] else 2) * _BLOCK
 
 
 def _orthogonal(block: np.ndarray, basis: np.ndarray, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
