@@ -66,7 +66,7 @@ def entropy_million() -> None:
 
     name = "entropy balancing, ATT, n = 1e6, p = 20"
     for peer_name, work, more in (("empirical_calibration", peer, ""), ("ebal", second, " (ebal)")):
-        compare(name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s))
+        compare(name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s), repeat=9)
 
 
 def cbps_million() -> None:
@@ -350,9 +350,9 @@ def bootstrap_batch() -> None:
 
     name = "1,000 re-solves of entropy weights, n = 2000, p = 10"
     compare(f"{name} (empirical_calibration loop)", ours, peer, peer_name="empirical_calibration",
-            check=check)  # fmt: skip
+            check=check, repeat=9)  # fmt: skip
     compare(f"{name} (loop of single solves)", ours, one_by_one, peer_name="own loop",
-            check=check)  # fmt: skip
+            check=check, repeat=9)  # fmt: skip
     compare(f"{name} (ebal loop)", ours, rows, peer_name="ebal", repeat=3)
 
 

@@ -27,7 +27,7 @@ def namespace(array: Any) -> tuple[Any, Any]:
 
 
 def sigmoid(eta: np.ndarray) -> np.ndarray:
-    """``1 / (1 + exp(-eta))``; exp is vectorised by NumPy, expit is not."""
+    """``1 / (1 + exp(-eta))`` of a NumPy array; exp is vectorised there, expit is not."""
     out = np.negative(eta)
     with np.errstate(over="ignore"):
         np.exp(out, out=out)
