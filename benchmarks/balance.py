@@ -66,7 +66,9 @@ def entropy_million() -> None:
 
     name = "entropy balancing, ATT, n = 1e6, p = 20"
     for peer_name, work, more in (("empirical_calibration", peer, ""), ("ebal", second, " (ebal)")):
-        compare(name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s), repeat=9)
+        compare(
+            name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s), repeat=9
+        )
 
 
 def cbps_million() -> None:
