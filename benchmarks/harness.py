@@ -56,8 +56,8 @@ class Comparison:
 
 def _rest() -> None:
     # Busy, because a processor that slept is slow at first.
-    until = time.perf_counter() + _REST
-    while time.perf_counter() < until:
+    until = time.monotonic() + _REST
+    while time.monotonic() < until:
         pass
 
 
