@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from statinf.backend import chunks
 from statinf.errors import DataError, OptionError
 
 ESTIMANDS = ("ATE", "ATT", "ATC")
@@ -176,9 +175,7 @@ def merge(sample: Sample, pieces: dict[int, np.ndarray], index: dict[int, np.nda
     values = sample.s.astype(np.float64, copy=True)
     for arm, p in pieces.items():
         rows = index[arm]
-        total = weights_at(sample.s, rows).sum()
-        for part in chunks(len(rows), 1 << 16):
-            values[rows[part]] = p[part] * total
+        values[rows] = p * weights_at(sample.s, rows).sum()
     return values
 
 

@@ -26,7 +26,8 @@ def squared_distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         part += a2[rows, None]
         part += b2
         i, j = np.nonzero(part < near)
-        part[i, j] = np.einsum("ij,ij->i", x[rows][i] - y[j], x[rows][i] - y[j])
+        apart = x[rows][i] - y[j]
+        part[i, j] = np.einsum("ij,ij->i", apart, apart)
         np.maximum(part, 0.0, out=part)
 
     map_threads(fill, row_blocks(*out.shape), parallel=out.size > _PARALLEL_FROM)

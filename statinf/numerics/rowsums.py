@@ -16,7 +16,7 @@ from statinf.backend import map_threads
 from statinf.backend.threads import cores
 
 _BLOCK = 100_000
-"""Matrix elements in a block, so that it stays in a core's cache, half of it beside a weighted copy of that half."""
+"""Matrix elements in a block: few enough for a core's cache, enough that threads seldom wait for the interpreter."""
 _PARALLEL_FROM = 300_000
 """Matrix elements from which blocks are spread over two threads or more."""
 

@@ -12,7 +12,7 @@ from statinf.errors import DataError, one_of
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number, to_caller
 from statinf.shift.overlap import balance_table, pareto_k, uncovered
-from statinf.shift.samples import Samples
+from statinf.shift.samples import Samples, left_out
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -140,11 +140,7 @@ class DensityRatio(Weights):
         notes = [f"Method: {self.citation}."]
         if self.derivative is None:
             notes.append("Standard errors downstream take these weights as fixed: the method has no influence values.")
-        for what, dropped in (("source", self.dropped), ("target", self.dropped_target)):
-            if dropped:
-                notes.append(
-                    f"Rows of the {what} left out: " + "; ".join(f"{n} ({c})" for c, n in dropped.items()) + "."
-                )
+        notes += left_out(self.dropped, self.dropped_target)
         facts = (("Formula", self.formula), ("Estimand", self.estimand))
         return Table(
             ("weights", "value"), tuple(rows), title=f"Density ratio: {self.method}", facts=facts, notes=tuple(notes)

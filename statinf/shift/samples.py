@@ -155,3 +155,12 @@ def check_constant(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> No
             f"constant in both samples: {', '.join(map(repr, flat))}. A column that does not vary says nothing about the "
             "shift; leave it out of the formula."
         )
+
+
+def left_out(source: Mapping[str, int], target: Mapping[str, int]) -> list[str]:
+    """A note for each sample that lost rows, with the causes and their counts."""
+    return [
+        f"Rows of the {what} left out: " + "; ".join(f"{n} ({cause})" for cause, n in dropped.items()) + "."
+        for what, dropped in (("source", source), ("target", target))
+        if dropped
+    ]

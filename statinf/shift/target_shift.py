@@ -14,7 +14,7 @@ from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number, load_method
 from statinf.shift.continuous import Pair, check_pair
 from statinf.shift.density_ratio import check_options
-from statinf.shift.samples import target_rows
+from statinf.shift.samples import left_out, target_rows
 from statinf.shift.table import METHODS
 
 
@@ -77,11 +77,7 @@ class TargetShift(Weights):
         ]
         rows += [(name, format_number(value)) for name, value in {**self.settings, **self.facts}.items()]
         notes = [f"Method: {self.citation}.", "Standard errors downstream take these weights as fixed."]
-        for what, dropped in (("source", self.dropped), ("target", self.dropped_target)):
-            if dropped:
-                notes.append(
-                    f"Rows of the {what} left out: " + "; ".join(f"{n} ({c})" for c, n in dropped.items()) + "."
-                )
+        notes += left_out(self.dropped, self.dropped_target)
         facts = (("Formula", self.formula), ("Estimand", self.estimand))
         return Table(
             ("weights", "value"), tuple(rows), title=f"Target shift: {self.method}", facts=facts, notes=tuple(notes)

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 import statinf as si
+from statinf.errors import DataError
 from statinf.learners import LeastSquares, Network, crossfit, fold_ids
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Nuisance, cross_predict, resolve
-from statinf.learners.training import train_together
+from statinf.learners.training import check_training, train_together
 
 SMALL = Network(hidden=(16,), epochs=60)
 
@@ -100,3 +101,11 @@ def test_faults_are_named():
         Network().fit(x[:1], y[:1])
     with pytest.raises(si.ConvergenceError, match="rate"):
         Network(rate=1e300, epochs=5).fit(x, y)
+
+
+def test_held_out_rows_without_weight_are_refused():
+    held = np.array([False, False, True, True])
+    for w in (np.array([1.0, 1.0, 0.0, 0.0]), np.array([0.0, 0.0, 1.0, 1.0])):
+        with pytest.raises(DataError, match="too few"):
+            check_training(w, held, "a network")
+    check_training(np.ones(4), held, "a network")

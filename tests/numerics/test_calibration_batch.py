@@ -54,6 +54,13 @@ def test_columns_that_all_but_coincide_are_balanced_in_every_problem():
         np.testing.assert_allclose(p[b] @ z, targets[b], atol=2e-10)
 
 
+def test_fewer_rows_than_columns_leave_a_gap_that_is_told():
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(4, 7))
+    p, residual = Tilts.of(z).solve(rng.exponential(size=(3, 4)), np.full((3, 7), 0.2), tol=1e-9)
+    assert p.shape == (3, 4) and not np.any(residual <= 1e-6)
+
+
 def test_problems_without_a_solution_do_not_disturb_the_others():
     rng = np.random.default_rng(2)
     z = rng.normal(size=(100, 2))
