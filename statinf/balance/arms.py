@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from statinf.backend.threads import row_blocks
 from statinf.errors import DataError, OptionError
 
 ESTIMANDS = ("ATE", "ATT", "ATC")
@@ -151,7 +152,7 @@ def check_sample(sample: Sample) -> None:
 
 def rough_scales(x: np.ndarray, rows: int = 5000) -> np.ndarray:
     """Standard deviations of evenly spaced rows, shape (p,): enough to condition a solver, whose answer does not depend on them."""
-    some = x[:: max(1, len(x) // rows)]
+    some = np.array(x[:: max(1, len(x) // rows)])
     return _or_one(some.std(axis=0), some.mean(axis=0))
 
 
@@ -175,7 +176,9 @@ def merge(sample: Sample, pieces: dict[int, np.ndarray], index: dict[int, np.nda
     values = sample.s.astype(np.float64, copy=True)
     for arm, p in pieces.items():
         rows = index[arm]
-        values[rows] = p * weights_at(sample.s, rows).sum()
+        total = weights_at(sample.s, rows).sum()
+        for part in row_blocks(len(p), 1):
+            values[rows[part]] = p[part] * total
     return values
 
 

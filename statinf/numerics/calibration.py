@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from statinf.backend import one_blas_thread
 from statinf.numerics.newton import NewtonResult, damped_newton
 from statinf.numerics.rowfit import from_some_rows
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.rowsums import Rows, Sums
 
 DIVERGED = 500.0
 """A predictor of this size means that the minimum lies at infinity: no solution."""
@@ -50,7 +48,7 @@ def exponential_tilt(
     Parameters
     ----------
     rows : Rows
-        Centred at the target mean, without intercept.
+        Centred at the target mean, or with the weights of that mean; without intercept.
     base : ndarray, shape (n,)
         Nonnegative base weights.
     start : ndarray, shape (k,), optional
@@ -73,9 +71,12 @@ class _Dual:
     """``log sum base_i exp(z_i' l)`` with its derivatives, and the weights at the point it was last evaluated."""
 
     def __init__(self, rows: Rows, base: np.ndarray) -> None:
-        self.rows, self.base = rows, base
-        self.total = float(base.sum())
+        self.rows, self.total = rows, float(base.sum())
+        # One number in all places is a constant of the predictor.
+        even = base.strides == (0,) and self.total > 0.0
+        self.base, self.log_base = (None, float(np.log(base[0]))) if even else (base, 0.0)
         self.shift = float(np.log(self.total)) if self.total > 0 else 0.0
+        self.gap = np.zeros(rows.q) if rows.target is None else None
         self.terms = np.empty(rows.n)
         self.point: np.ndarray | None = None
 
@@ -85,24 +86,18 @@ class _Dual:
         )
 
     def function(self, eta: np.ndarray, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        eta -= self.shift
-        e = np.exp(eta, out=eta)
-        e *= self.base[at]
-        self.terms[at] = e
+        e = np.exp(eta, out=self.terms[at])
+        if self.base is not None:
+            e *= self.base[at]
         return e, e, e
 
     def evaluate(self, slope: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        mass, first, second = self._sums(slope, self.rows.sums)
-        if not np.isfinite(mass) or mass <= 0.0:
-            return np.inf, first, second
-        mean = first / mass
-        return self._value(mass), mean, second / mass - np.outer(mean, mean)
+        value, gradient, mean, second = self._derivatives(slope, True)
+        assert second is not None
+        return value, gradient, second - np.outer(mean, mean)
 
     def first_order(self, slope: np.ndarray) -> tuple[float, np.ndarray]:
-        mass, first = self._sums(slope, self.rows.first_sums)
-        if not np.isfinite(mass) or mass <= 0.0:
-            return np.inf, first
-        return self._value(mass), first / mass
+        return self._derivatives(slope, False)[:2]
 
     def weights(self, slope: np.ndarray) -> np.ndarray:
         """The normalised weights at a point, shape (n,); the dual keeps none of its own."""
@@ -112,17 +107,35 @@ class _Dual:
         p /= p.sum()
         return p
 
-    def _sums(self, slope: np.ndarray, sums: Callable[..., Any]) -> Any:
+    def _derivatives(self, slope: np.ndarray, curved: bool) -> tuple[float, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Value, gradient, and the weighted means of z and of its products."""
         self.point = slope
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found = sums(slope, self.function)
-            if not np.isfinite(found[0]) or found[0] <= 0.0:
+            found = self._sums(slope, curved)
+            if not _positive(found.value):
                 # The running normaliser is too far off for this step: take the exact maximum once.
-                self.shift = float(np.max(self.rows.predictor(slope), where=self.base > 0, initial=-np.inf))
-                found = sums(slope, self.function)
-        return found
-
-    def _value(self, mass: float) -> float:
+                eta = self.rows.predictor(slope)
+                used = True if self.base is None else self.base > 0
+                self.shift = float(np.max(eta, where=used, initial=-np.inf))
+                found = self._sums(slope, curved)
+        mass, mean, second, _ = found
+        if not _positive(mass) or self.gap is None:
+            return np.inf, mean, mean, second
+        mean = mean / mass
         # The sums near one keep the exponentials of the next point in range.
         self.shift += float(np.log(mass))
-        return self.shift - float(np.log(self.total))
+        value = self.shift - float(np.log(self.total)) - float(self.gap @ slope)
+        return value, mean - self.gap, mean, None if second is None else second / mass
+
+    def _sums(self, slope: np.ndarray, curved: bool) -> Sums:
+        wanted = self.rows.target if self.gap is None else None
+        found = self.rows.all_sums(
+            slope, self.function, curved=curved, offset=self.log_base - self.shift, mean_of=wanted
+        )
+        if found.mean is not None:
+            self.gap = (found.mean - self.rows.centre) / self.rows.scale
+        return found
+
+
+def _positive(mass: float) -> bool:
+    return bool(np.isfinite(mass)) and mass > 0.0

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from statinf.backend import generator, one_blas_thread
-from statinf.numerics.newton import NewtonResult, damped_newton
+from statinf.numerics.newton import NewtonResult, damped_newton, newton_step
 from statinf.numerics.rowsums import Rows
 
 _WARM_FROM = 60_000
 _WARM_SHARE = 24
-_WARM_TOL = 5e-3
-"""Mean score left on some of the rows: a fraction of their sampling error."""
+_NEAR = 0.15
+"""Mean score from which one step more on some of the rows leaves a fraction of their sampling error."""
 
 PositionFunction = Callable[[np.ndarray, "slice | np.ndarray"], tuple[np.ndarray, np.ndarray, np.ndarray]]
 Search = Callable[[Rows, "np.ndarray | None", np.ndarray, float], NewtonResult]
@@ -22,7 +22,8 @@ Search = Callable[[Rows, "np.ndarray | None", np.ndarray, float], NewtonResult]
 def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
     """A start for all rows: the solution on ever more of them. Zero where the rows are few.
 
-    It leaves two steps on all rows, and changes the path, not the solution.
+    It leaves two steps on all rows, and changes the path, not the solution. The last step on some of the rows is taken
+    unseen: the pass over all rows that follows looks at the point anyway.
 
     Parameters
     ----------
@@ -38,11 +39,12 @@ def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
     if rows.n <= _WARM_FROM:
         return start
     few = max(2000, 100 * rows.q)
-    some = np.sort(generator(0).integers(0, rows.n, max(few, rows.n // _WARM_SHARE)))
+    many = max(few, rows.n // _WARM_SHARE)
+    some = ((np.arange(many) + generator(0).random(many)) * (rows.n / many)).astype(np.int64)
     every = len(some) // few
     for positions in (some[::every], some) if every > 1 else (some,):
-        found = search(rows.take(positions), positions, start, _WARM_TOL)
-        start = found.beta if found.converged else start
+        found = search(rows.take(positions), positions, start, _NEAR)
+        start = found.beta + newton_step(found.hessian, found.gradient) if found.converged else start
     return start
 
 

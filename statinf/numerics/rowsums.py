@@ -9,18 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from statinf.backend import map_threads
+from statinf.backend import map_threads, one_blas_thread
 from statinf.backend.threads import cores
 
 _BLOCK = 100_000
 """Matrix elements in a block: few enough for a core's cache, enough that threads seldom wait for the interpreter."""
 _PARALLEL_FROM = 300_000
 """Matrix elements from which blocks are spread over two threads or more."""
+_GUESSED_FROM = 20_000
+"""Rows that give a mean well enough to start from."""
 
 RowFunction = Callable[[np.ndarray, slice], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+class Sums(NamedTuple):
+    """Sums of a row function, gradient (q,) and Hessian (q, q), and the mean (p,) that was taken on the way."""
+
+    value: float
+    gradient: np.ndarray
+    hessian: np.ndarray | None
+    mean: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,8 @@ class Rows:
         The rows of `x` that take part; all of them by default.
     centre, scale : ndarray, shape (p,)
     intercept : bool
+    target : ndarray, shape (N,), optional
+        Where `centre` is a guess: the weights, of sum one, of all rows in the mean that it stands for.
     """
 
     x: np.ndarray
@@ -41,12 +55,23 @@ class Rows:
     scale: np.ndarray
     index: np.ndarray | None = None
     intercept: bool = False
+    target: np.ndarray | None = None
 
     @staticmethod
     def about_mean(x: np.ndarray, index: np.ndarray, w: np.ndarray, scale: np.ndarray) -> Rows:
-        """Some rows, `index` (n,), centred at the mean of all under weights w of sum one, (N,)."""
-        parts = map_threads(lambda rows: np.dot(w[rows], x[rows]), _split(len(x), x.size))
-        return Rows(x, np.sum(parts, axis=0), scale, index)
+        """Some rows, `index` (n,), centred at the mean of all under weights w of sum one, (N,).
+
+        Where there are many the centre is the mean of a few and `target` is w, so that the first pass over the rows
+        can take the mean too.
+        """
+        step = len(x) // _GUESSED_FROM
+        with one_blas_thread():  # a pool woken here would spin on the cores that the passes need
+            if step > 1:
+                some = w[::step]
+                mass = float(some.sum())
+                if mass > 0.0 and mass**2 > _GUESSED_FROM / 10 * float(np.dot(some, some)):
+                    return Rows(x, np.dot(some, x[::step]) / mass, scale, index, target=w)
+            return Rows(x, np.dot(w, x), scale, index)
 
     @property
     def n(self) -> int:
@@ -99,31 +124,53 @@ class Rows:
         `function(eta, rows)` gets the predictor of a block, which it may overwrite, and the block's positions and
         returns the values, first and second derivatives with respect to the predictor.
         """
-        value, gradient, hessian = self._sums(beta, function, True)
+        value, gradient, hessian, _ = self.all_sums(beta, function)
         assert hessian is not None
         return value, gradient, hessian
 
     def first_sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray]:
         """The value and gradient of `sums` alone, in about half the time."""
-        return self._sums(beta, function, False)[:2]
+        return self.all_sums(beta, function, curved=False)[:2]
 
-    def _sums(
-        self, beta: np.ndarray, function: RowFunction, curved: bool
-    ) -> tuple[float, np.ndarray, np.ndarray | None]:
+    def all_sums(
+        self,
+        beta: np.ndarray,
+        function: RowFunction,
+        *,
+        curved: bool = True,
+        offset: float = 0.0,
+        mean_of: np.ndarray | None = None,
+    ) -> Sums:
+        """`sums` with more choices.
+
+        Parameters
+        ----------
+        beta : ndarray, shape (q,)
+        function : callable
+            Its second derivatives are not negative.
+        curved : bool
+            Whether the Hessian is wanted.
+        offset : float
+            Added to every predictor.
+        mean_of : ndarray, shape (N,), optional
+            Weights of the raw rows of `x`, whose sums are taken while these are in the cache.
+        """
         if not self._well_centred:
-            return self._standardised_sums(beta, function, curved)
+            return self._standardised_sums(beta, function, curved, offset, mean_of)
         slope = (beta[1:] if self.intercept else beta) / self.scale
-        shift = (beta[0] if self.intercept else 0.0) - self.centre @ slope
+        shift = offset + (beta[0] if self.intercept else 0.0) - self.centre @ slope
         p = self.x.shape[1]
 
-        def part(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-            totals, first, second, square = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p))
+        def part(rows: slice) -> tuple[np.ndarray, ...]:
+            totals, first, second, square, mean = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p)), np.zeros(p)
             size = min(_rows_of(p), max(1, rows.stop - rows.start))
             # Made once: memory of this size handed back at every block would be cleared and mapped anew for the next.
-            scaled, room = np.empty((size, p)), np.empty((size, p))
+            room, roots = np.empty((size, p)), np.empty(size)
             for small in _blocks(rows, size):
+                if mean_of is not None:
+                    mean += self._share_of_mean(mean_of, small)
                 raw = self.x[small] if self.index is None else _gather(self.x, self.index[small], room)
-                eta = raw @ slope
+                eta = np.dot(raw, slope)
                 eta += shift
                 f, d1, d2 = function(eta, small)
                 mass1, moment1 = d1.sum(), np.dot(d1, raw)
@@ -131,18 +178,27 @@ class Rows:
                 totals += mass1 if f is d1 else f.sum(), mass1, mass1 if same else d2.sum()
                 first += moment1
                 if curved:
-                    second += moment1 if same else np.dot(d2, raw)
-                    square += np.dot(np.multiply(raw, d2[:, None], out=scaled[: len(raw)]).T, raw)
-            return totals, first, second, square
+                    # A product of a matrix with itself takes half the work of one of two.
+                    root = np.sqrt(d2, out=roots[: len(d2)])
+                    rooted = np.multiply(raw, root[:, None], out=room[: len(raw)])
+                    second += moment1 if same else np.dot(root, rooted)
+                    square += np.dot(rooted.T, rooted)
+            return totals, first, second, square, mean
 
-        totals, first, second, square = (
+        totals, first, second, square, mean = (
             np.sum(piece, axis=0) for piece in zip(*map_threads(part, self._parts()), strict=True)
         )
         value, mass1, mass2 = totals
         gradient = (first - self.centre * mass1) / self.scale
         if self.intercept:
             gradient = np.r_[mass1, gradient]
-        return float(value), gradient, self._centred_square(mass2, second, square) if curved else None
+        hessian = self._centred_square(mass2, second, square) if curved else None
+        return Sums(float(value), gradient, hessian, None if mean_of is None else mean)
+
+    def _share_of_mean(self, w: np.ndarray, rows: slice) -> np.ndarray:
+        """The sums over the rows of `x` that lie about the rows of one block, where the index is even."""
+        near = slice(rows.start * len(w) // self.n, rows.stop * len(w) // self.n)
+        return np.dot(w[near], self.x[near])
 
     def _centred_square(self, mass: float, first: np.ndarray, square: np.ndarray) -> np.ndarray:
         """Sums of products of standardised columns from those of raw ones."""
@@ -160,21 +216,29 @@ class Rows:
         return bool(np.max(np.abs(self.centre) / self.scale, initial=0.0) < 30.0)
 
     def _standardised_sums(
-        self, beta: np.ndarray, function: RowFunction, curved: bool
-    ) -> tuple[float, np.ndarray, np.ndarray | None]:
-        def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
+        self, beta: np.ndarray, function: RowFunction, curved: bool, offset: float, mean_of: np.ndarray | None
+    ) -> Sums:
+        def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
             value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
+            mean = np.zeros(self.x.shape[1])
             for small in _blocks(rows, _rows_of(self.q)):
+                if mean_of is not None:
+                    mean += self._share_of_mean(mean_of, small)
                 z = self.block(small)
-                f, d1, d2 = function(z @ beta, small)
+                f, d1, d2 = function(np.dot(z, beta) + offset, small)
                 value += float(f.sum())
                 gradient += np.dot(d1, z)
                 if curved:
                     hessian += np.dot((z * d2[:, None]).T, z)
-            return value, gradient, hessian
+            return value, gradient, hessian, mean
 
-        values, gradients, hessians = zip(*map_threads(part, self._parts()), strict=True)
-        return sum(values), np.sum(gradients, axis=0), np.sum(hessians, axis=0) if curved else None
+        values, gradients, hessians, means = zip(*map_threads(part, self._parts()), strict=True)
+        return Sums(
+            sum(values),
+            np.sum(gradients, axis=0),
+            np.sum(hessians, axis=0) if curved else None,
+            None if mean_of is None else np.sum(means, axis=0),
+        )
 
     def _parts(self) -> list[slice]:
         return _split(self.n, self.n * self.q)
