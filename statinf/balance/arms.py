@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.backend.threads import row_blocks
 from statinf.errors import DataError, OptionError
+from statinf.numerics.rowsums import some_rows
 
 ESTIMANDS = ("ATE", "ATT", "ATC")
 
@@ -150,9 +151,9 @@ def check_sample(sample: Sample) -> None:
             )
 
 
-def rough_scales(x: np.ndarray, rows: int = 5000) -> np.ndarray:
-    """Standard deviations of evenly spaced rows, shape (p,): enough to condition a solver, whose answer does not depend on them."""
-    some = np.array(x[:: max(1, len(x) // rows)])
+def rough_scales(x: np.ndarray) -> np.ndarray:
+    """Standard deviations of some rows, shape (p,): enough to condition a solver, whose answer does not depend on them."""
+    some = some_rows(x, 5000)
     return _or_one(some.std(axis=0), some.mean(axis=0))
 
 

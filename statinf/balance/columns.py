@@ -11,9 +11,14 @@ import numpy as np
 from statinf.errors import AliasedWarning, DataError, OptionError
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
+from statinf.numerics.gram import centred_gram
 from statinf.numerics.imbalance import is_binary
+from statinf.numerics.rowsums import some_rows
 
 _ALIASED = 1e-11
+"""Share of its variance that must be left of a column beside those before it."""
+_CLEAR = 1e-4
+_SOME = 20_000
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,8 @@ def expanded(columns: Columns, moments: int, interactions: bool) -> Columns:
 def without_constants(columns: Columns, s: np.ndarray) -> Columns:
     """Drop columns with one value on the rows of positive weight, with a warning that names them."""
     x = columns.values[s > 0] if np.any(s <= 0) else columns.values
-    constant = np.ptp(x, axis=0) == 0.0
+    constant = np.ptp(x[:1000], axis=0) == 0.0
+    constant[constant] = np.ptp(x[:, constant], axis=0) == 0.0
     return _dropped(columns, constant, "constant on the rows used")
 
 
@@ -132,18 +138,22 @@ def _dropped(columns: Columns, drop: np.ndarray, why: str) -> Columns:
 
 
 def _independent(x: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Sequential elimination on the correlation matrix; a column stays if enough of it is left beside those before."""
-    total = s.sum()
-    mean = s @ x / total
-    gram = np.zeros((x.shape[1], x.shape[1]))
-    for start in range(0, len(x), 8192):
-        z = x[start : start + 8192] - mean
-        gram += (z * s[start : start + 8192, None]).T @ z
+    """Whether enough of each column is left beside those before it, shape (p,)."""
+    if len(x) > 2 * _SOME:
+        few, weights = some_rows(x, _SOME), some_rows(s, _SOME)
+        # Columns that are far from collinear on some rows are not collinear on all.
+        if np.any(weights > 0) and np.all(_eliminated(centred_gram(few, weights), _CLEAR)):
+            return np.ones(x.shape[1], dtype=bool)
+    return _eliminated(centred_gram(x, s), _ALIASED)
+
+
+def _eliminated(gram: np.ndarray, least: float) -> np.ndarray:
+    """Sequential elimination on the correlation matrix: which columns keep more than the share `least`."""
     d = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     left = gram / np.outer(d, d)
     keep = np.zeros(len(d), dtype=bool)
     for j in range(len(d)):
-        if left[j, j] > _ALIASED:
+        if left[j, j] > least:
             keep[j] = True
             left = left - np.outer(left[:, j], left[j]) / left[j, j]
     return keep

@@ -51,9 +51,11 @@ def two_arms(values: np.ndarray, name: str) -> Arms:
     DataError
         If there are not exactly two values.
     """
-    found = np.unique(values)
-    _check_two(found.tolist(), name)
-    return Arms(values == found[1], name, float(found[1]), float(found[0]))
+    low, high = float(np.min(values)), float(np.max(values))
+    treated = values == high
+    if low == high or not np.all(treated | (values == low)):
+        _check_two(np.unique(values).tolist(), name)
+    return Arms(treated, name, high, low)
 
 
 def _two_levels(made: Design, name: str) -> Arms:

@@ -18,7 +18,7 @@ from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarni
 from statinf.numerics.families import sigmoid
 from statinf.numerics.newton import NewtonResult
 from statinf.numerics.rowfit import minimise_rows
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.rowsums import Rows, some_rows
 from statinf.numerics.separation import separating_direction
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -165,4 +165,4 @@ def _refuse_separation(sample: Sample, fit: PropensityFit, used: np.ndarray) -> 
 
 def _standard(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     # Any centre and scale give the same answer; some rows set them well enough.
-    return sample.x[:: max(1, sample.n // 5000)].mean(axis=0), rough_scales(sample.x)
+    return some_rows(sample.x, 5000).mean(axis=0), rough_scales(sample.x)

@@ -9,11 +9,14 @@ from itertools import product
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.formula.columns import Categorical
 from statinf.formula.factors import Learnt
 from statinf.formula.layout import Layout
 
 _ROWS = 1 << 15
+_PARALLEL_FROM = 1_000_000
+"""Entries from which columns are written by two threads or more."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +75,21 @@ def fill(layout: Layout, values: Mapping[str, Value], learnt: Mapping[str, Learn
     out = np.zeros((n, len(layout.names)), order="F")
     if layout.intercept:
         out[:, 0] = 1.0
-    at = int(layout.intercept)
+    blocks, at = [], int(layout.intercept)
     for block in layout.blocks:
         pieces = [_Piece.of(values[f], learnt[f], r) for f, r in zip(block.factors, block.reduced, strict=True)]
         width = int(np.prod([p.width for p in pieces]))
-        target = out[:, at : at + width]
-        if any(p.marks is not None for p in pieces) and all(p.marks is not None or p.width == 1 for p in pieces):
-            _scatter(target, pieces, block.scale)
-        else:
-            _columns(target, pieces, block.scale)
+        blocks.append((out[:, at : at + width], pieces, block.scale))
         at += width
+
+    def write(block: tuple[np.ndarray, list[_Piece], float]) -> None:
+        target, pieces, scale = block
+        if any(p.marks is not None for p in pieces) and all(p.marks is not None or p.width == 1 for p in pieces):
+            _scatter(target, pieces, scale)
+        else:
+            _columns(target, pieces, scale)
+
+    map_threads(write, blocks, parallel=out.size > _PARALLEL_FROM)
     return Matrix(out, layout.names, layout.terms, layout.intercept)
 
 

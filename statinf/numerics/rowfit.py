@@ -8,7 +8,7 @@ import numpy as np
 
 from statinf.backend import generator, one_blas_thread
 from statinf.numerics.newton import NewtonResult, damped_newton, newton_step
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.rowsums import RUN, Rows
 
 _WARM_FROM = 60_000
 _WARM_SHARE = 24
@@ -39,8 +39,9 @@ def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
     if rows.n <= _WARM_FROM:
         return start
     few = max(2000, 100 * rows.q)
-    many = max(few, rows.n // _WARM_SHARE)
-    some = ((np.arange(many) + generator(0).random(many)) * (rows.n / many)).astype(np.int64)
+    runs = max(few, rows.n // _WARM_SHARE) // RUN
+    firsts = (np.arange(runs) + generator(0).random(runs)) * ((rows.n - RUN) / runs)
+    some = (firsts.astype(np.int64)[:, None] + np.arange(RUN)).ravel()
     every = len(some) // few
     for positions in (some[::every], some) if every > 1 else (some,):
         found = search(rows.take(positions), positions, start, _NEAR)

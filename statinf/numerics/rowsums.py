@@ -23,7 +23,20 @@ _PARALLEL_FROM = 300_000
 _GUESSED_FROM = 20_000
 """Rows that give a mean well enough to start from."""
 
+RUN = 8
+"""Rows next to one another that are read at once where some stand for all: a line of the cache holds eight numbers."""
+
 RowFunction = Callable[[np.ndarray, slice], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def some_rows(values: np.ndarray, count: int) -> np.ndarray:
+    """About `count` rows of an array, in short runs spread evenly: a run costs hardly more to read than a row."""
+    strata = max(1, count // RUN)
+    width = len(values) // strata
+    if width < 2 * RUN:
+        return values
+    runs = values[: strata * width].reshape(strata, width, *values.shape[1:])[:, :RUN]
+    return runs.reshape(-1, *values.shape[1:])
 
 
 class Sums(NamedTuple):
@@ -64,13 +77,12 @@ class Rows:
         Where there are many the centre is the mean of a few and `target` is w, so that the first pass over the rows
         can take the mean too.
         """
-        step = len(x) // _GUESSED_FROM
         with one_blas_thread():  # a pool woken here would spin on the cores that the passes need
-            if step > 1:
-                some = w[::step]
+            if len(x) >= 2 * _GUESSED_FROM:
+                some = some_rows(w, _GUESSED_FROM)
                 mass = float(some.sum())
                 if mass > 0.0 and mass**2 > _GUESSED_FROM / 10 * float(np.dot(some, some)):
-                    return Rows(x, np.dot(some, x[::step]) / mass, scale, index, target=w)
+                    return Rows(x, np.dot(some, some_rows(x, _GUESSED_FROM)) / mass, scale, index, target=w)
             return Rows(x, np.dot(w, x), scale, index)
 
     @property
@@ -165,7 +177,7 @@ class Rows:
             totals, first, second, square, mean = np.zeros(3), np.zeros(p), np.zeros(p), np.zeros((p, p)), np.zeros(p)
             size = min(_rows_of(p), max(1, rows.stop - rows.start))
             # Made once: memory of this size handed back at every block would be cleared and mapped anew for the next.
-            room, roots = np.empty((size, p)), np.empty(size)
+            room, roots = _room(self.x, size), np.empty(size)
             for small in _blocks(rows, size):
                 if mean_of is not None:
                     mean += self._share_of_mean(mean_of, small)
@@ -244,15 +256,20 @@ class Rows:
         return _split(self.n, self.n * self.q)
 
 
+def _room(x: np.ndarray, rows: int) -> np.ndarray:
+    """Memory for some rows of x in its own order."""
+    return np.empty((rows, x.shape[1]), order="C" if x.flags.c_contiguous else "F")
+
+
 def _gather(x: np.ndarray, at: np.ndarray, room: np.ndarray | None) -> np.ndarray:
+    out = (_room(x, len(at)) if room is None else room)[: len(at)]
+    # With any other mode an output is filled by way of a copy.
     if x.flags.c_contiguous:
-        # With any other mode an output is filled by way of a copy.
-        return x.take(at, axis=0, out=None if room is None else room[: len(at)], mode="clip")
+        return x.take(at, axis=0, out=out, mode="clip")
     # take() would first copy a column-major matrix whole.
-    out = np.empty((x.shape[1], len(at)))
     for j in range(x.shape[1]):
-        x[:, j].take(at, out=out[j])
-    return out.T
+        x[:, j].take(at, out=out[:, j], mode="clip")
+    return out
 
 
 def _split(n: int, elements: int) -> list[slice]:

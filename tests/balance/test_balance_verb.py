@@ -380,6 +380,18 @@ def test_constant_and_aliased_columns_are_named_and_left_out():
         si.balance("t ~ 1", frame)
 
 
+def test_aliased_columns_are_found_among_many_rows_even_where_they_are_rarely_not_zero():
+    rng = np.random.default_rng(3)
+    n = 50_000
+    frame = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n), "rare": 0.0})
+    frame["t"] = (rng.random(n) < 0.5).astype(int)
+    frame.loc[[1015, 30_015, 49_990, 49_991], "rare"] = 1.0
+    frame = frame.assign(again=3.0 * frame["rare"], both=frame["x"] - frame["z"])
+    with pytest.warns(AliasedWarning, match="'both', 'again'"):
+        w = si.balance("t ~ x + z + both + rare + again", frame, method="ipw")
+    np.testing.assert_allclose(w.values, si.balance("t ~ x + z + rare", frame, method="ipw").values, rtol=1e-9)
+
+
 def test_tiny_group_is_named():
     frame = _frame().assign(g=lambda d: np.where((np.arange(60) < 3) & (d["t"] == 1), "small", "rest"))
     with pytest.raises(DataError, match="group g=small: The control arm is empty"):

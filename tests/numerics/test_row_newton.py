@@ -9,7 +9,7 @@ from scipy.special import expit
 from statinf.numerics.calibration import exponential_tilt
 from statinf.numerics.newton import damped_newton
 from statinf.numerics.rowfit import minimise_rows
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.rowsums import Rows, some_rows
 
 
 def _skewed(n: int, seed: int) -> np.ndarray:
@@ -45,6 +45,65 @@ def test_sums_in_blocks_are_those_of_the_standardised_rows(order, intercept, far
     np.testing.assert_allclose(hessian, (z * d2[:, None]).T @ z, rtol=1e-9, atol=1e-8)
     for ours, theirs in zip(rows.first_sums(beta, _logistic), (value, gradient), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("far", [0.0, 1e3])
+@pytest.mark.parametrize("which", ["all", "sorted", "unsorted"])
+def test_one_pass_takes_sums_with_an_offset_and_a_mean_of_all_rows(order, far, which):
+    x = np.array(_skewed(50_001, 7) + far, order=order)
+    rng = np.random.default_rng(8)
+    arm = np.flatnonzero(x[:, 1] > far + 1.0)
+    index = {"all": None, "sorted": arm, "unsorted": rng.permutation(arm)}[which]
+    w = rng.exponential(size=len(x))
+    w /= w.sum()
+    rows = Rows(x, x.mean(axis=0), x.std(axis=0), index)
+    z = (x - rows.centre) / rows.scale
+    z = z if index is None else z[index]
+    beta = rng.normal(size=4) * 0.3
+    f, d1, d2 = _logistic(z @ beta + 0.7, None)
+    found = rows.all_sums(beta, _logistic, offset=0.7, mean_of=w)
+    assert found.value == pytest.approx(f.sum(), rel=1e-11)
+    np.testing.assert_allclose(found.gradient, d1 @ z, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(found.hessian, (z * d2[:, None]).T @ z, rtol=1e-9, atol=1e-7)
+    np.testing.assert_allclose(found.mean, w @ x, rtol=1e-12)
+    flat = rows.all_sums(beta, _logistic, curved=False, offset=0.7)
+    assert flat.hessian is None and flat.mean is None and flat.value == pytest.approx(found.value, rel=1e-14)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_target_mean_taken_on_the_first_pass_is_the_exact_one(weighted):
+    x = _skewed(90_000, 9)
+    rng = np.random.default_rng(10)
+    treated = rng.random(len(x)) < expit(0.5 * x[:, 0] - 0.3 * x[:, 3])
+    s = rng.exponential(size=len(x)) if weighted else np.ones(len(x))
+    w = s * treated / (s * treated).sum()
+    index = np.flatnonzero(~treated)
+    rows = Rows.about_mean(x, index, w, x.std(axis=0))
+    assert rows.target is not None and np.max(np.abs(rows.centre - w @ x)) > 1e-6
+    base = s[index] if weighted else np.broadcast_to(1.0, len(index))
+    tilt = exponential_tilt(rows, base)
+    exact = exponential_tilt(Rows(x, w @ x, x.std(axis=0), index), s[index])
+    assert tilt.converged and tilt.residual <= 1e-10
+    np.testing.assert_allclose(tilt.p @ x[index], w @ x, rtol=1e-9)
+    np.testing.assert_allclose(tilt.p, exact.p, rtol=1e-7)
+
+
+def test_a_target_of_few_rows_is_not_guessed():
+    x = _skewed(60_000, 11)
+    w = np.zeros(len(x))
+    w[[5, 70, 41_000]] = 1.0 / 3.0
+    rows = Rows.about_mean(x, np.arange(100, 60_000), w, x.std(axis=0))
+    assert rows.target is None
+    np.testing.assert_allclose(rows.centre, w @ x, rtol=1e-12)
+
+
+def test_some_rows_are_runs_from_everywhere():
+    values = np.arange(100_000)
+    some = some_rows(values, 4000)
+    assert len(some) == 4000 and some[0] == 0 and some[-1] > 99_000
+    assert np.array_equal(some.reshape(-1, 8) - some[::8, None], np.tile(np.arange(8), (500, 1)))
+    assert len(some_rows(values[:5000], 4000)) == 5000
 
 
 def test_a_start_from_some_rows_changes_the_path_and_not_the_solution():
