@@ -114,15 +114,14 @@ def solve_many(
     out = np.empty(sampling.shape)
     todo = tasks(sample, estimand)
     order = np.concatenate([task.index for task in todo])
-    kept = np.setdiff1d(np.arange(sample.n), order)
-    place = np.argsort(np.r_[order, kept])
     sums = np.column_stack([np.ones(sample.n), z])
+    if len(todo) == 1:
+        sums[order] = 0.0  # the target is the other arm
     tilts: list[Tilts] = []
 
     def run(part: slice) -> None:
         rows = sampling[part]
-        own = rows.take(kept, axis=1)
-        totals = own @ sums[kept] if len(todo) == 1 else rows @ sums
+        totals = rows @ sums
         with np.errstate(divide="ignore", invalid="ignore"):
             targets = totals[:, 1:] / totals[:, :1]
         pieces = []
@@ -131,7 +130,8 @@ def solve_many(
             p, residual = tilt.solve(base, targets, tol=tol)
             p *= np.where(residual <= 1e-6, base.sum(axis=1), np.nan)[:, None]
             pieces.append(p)
-        np.concatenate([*pieces, own], axis=1).take(place, axis=1, out=out[part], mode="clip")
+        out[part] = rows
+        out[part, order] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
     # Chunks that stay in the cache: the work is exponentials and narrow products.
     parts = list(chunks(len(sampling), rows_per_chunk(4.0 * sample.n, 2**21)))

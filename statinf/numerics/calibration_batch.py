@@ -111,12 +111,13 @@ class Tilts:
             open_ = np.flatnonzero(size > tol)
             if len(open_) == 0:
                 break
-            # After a step or two those left are few.
-            at = slice(None) if len(open_) == len(base) else open_
-            slope[at] -= _solve(hessian[at], gap[at])
-            p[at], mass[at], gap[at], left = self._means(slope[at], base[at], targets[at])
-            stuck = not np.any(left < 0.3 * size[at])
-            size[at] = left
+            slope[open_] -= _solve(hessian[open_], gap[open_])
+            if len(open_) == len(base):
+                p, mass, gap, left = self._means(slope, base, targets)
+            else:  # after a step or two those left are few
+                p[open_], mass[open_], gap[open_], left = self._means(slope[open_], base[open_], targets[open_])
+            stuck = not np.any(left < 0.3 * size[open_])
+            size[open_] = left
             if stuck:
                 break
         p /= mass
