@@ -124,17 +124,17 @@ def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> tuple[P
     rows = Rows.about_mean(sample.x, task.index, task.target, scale)
     tilt = exponential_tilt(rows, base, tol=tol, max_iter=max_iter)
     sign = 1.0 if estimand == "ATT" else -1.0
-    rows = Rows(sample.x, rows.centre, scale, intercept=True)
-    eta = rows.predictor(np.r_[0.0, sign * tilt.slope])
-    # The weights of the arm sum to the mass of the other one.
-    odds = tilt.p * float(sample.s.sum() - base.sum())
+    odds = tilt.p
+    odds *= float(sample.s.sum() - base.sum())  # the weights of the arm sum to the mass of the other one
     largest = int(np.argmax(odds))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        shift = sign * float(np.log(odds[largest] / base[largest])) - eta[task.index[largest]]
-    eta += shift
+        at = rows.block(slice(largest, largest + 1))[0]
+        level = float(np.log(odds[largest] / base[largest]) - at @ tilt.slope)
+    beta = sign * np.r_[level, tilt.slope]
+    rows = Rows(sample.x, rows.centre, scale, intercept=True)
+    eta = rows.predictor(beta)
     values = sample.s.astype(np.float64)
     values[task.index] = odds
-    beta = np.r_[shift, sign * tilt.slope]
     return PropensityFit.of(rows, beta, eta, tilt.iterations, tilt.residual, tilt.converged), values
 
 

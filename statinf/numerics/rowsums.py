@@ -116,18 +116,19 @@ class Rows:
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
         """``z_i' beta`` for every row, shape (n,)."""
-        slope = beta[1:] if self.intercept else beta
+        slope = (beta[1:] if self.intercept else beta) / self.scale
+        shift = (beta[0] if self.intercept else 0.0) - self.centre @ slope
         out = np.empty(self.n)
 
         def fill(rows: slice) -> None:
-            out[rows] = self.block(rows) @ beta
+            for small in _blocks(rows, _rows_of(self.q)):
+                if self.index is None:
+                    np.dot(self.x[small], slope, out=out[small])
+                    out[small] += shift
+                else:
+                    out[small] = np.dot(self.block(small), beta)
 
-        if self.index is None:
-            raw = slope / self.scale
-            shift = (beta[0] if self.intercept else 0.0) - self.centre @ raw
-            map_threads(lambda rows: np.add(np.dot(self.x[rows], raw), shift, out=out[rows]), self._parts())
-        else:
-            map_threads(fill, [small for rows in self._parts() for small in _blocks(rows, 1 << 16)])
+        map_threads(fill, self._parts())
         return out
 
     def sums(self, beta: np.ndarray, function: RowFunction) -> tuple[float, np.ndarray, np.ndarray]:
