@@ -102,7 +102,7 @@ def cbps_million() -> None:
         return ec.calibrate(million.x[controls], million.x[~controls], objective=ec.Objective.ENTROPY)[0]
 
     compare("CBPS, exact, ATT, n = 1e6, p = 20", lambda: cbps.solve(million, "ATT"), calibrated,
-            peer_name="empirical_calibration", check=same_controls(million),
+            peer_name="empirical_calibration", check=same_controls(million), repeat=9,
             note="the same weights: the logit whose odds balance is that of entropy balancing")  # fmt: skip
 
 

@@ -20,7 +20,7 @@ _BLOCK = 100_000
 """Matrix elements in a block: few enough for a core's cache, enough that threads seldom wait for the interpreter."""
 _PARALLEL_FROM = 300_000
 """Matrix elements from which blocks are spread over two threads or more."""
-_GUESSED_FROM = 20_000
+_GUESS_ROWS = 20_000
 """Rows that give a mean well enough to start from."""
 
 RUN = 8
@@ -78,11 +78,11 @@ class Rows:
         can take the mean too.
         """
         with one_blas_thread():  # a pool woken here would spin on the cores that the passes need
-            if len(x) >= 2 * _GUESSED_FROM:
-                some = some_rows(w, _GUESSED_FROM)
+            if len(x) >= 2 * _GUESS_ROWS:
+                some = some_rows(w, _GUESS_ROWS)
                 mass = float(some.sum())
-                if mass > 0.0 and mass**2 > _GUESSED_FROM / 10 * float(np.dot(some, some)):
-                    return Rows(x, np.dot(some, some_rows(x, _GUESSED_FROM)) / mass, scale, index, target=w)
+                if mass > 0.0 and mass**2 > _GUESS_ROWS / 10 * float(np.dot(some, some)):
+                    return Rows(x, np.dot(some, some_rows(x, _GUESS_ROWS)) / mass, scale, index, target=w)
             return Rows(x, np.dot(w, x), scale, index)
 
     @property
@@ -209,7 +209,7 @@ class Rows:
         return Sums(float(value), gradient, hessian, None if mean_of is None else mean)
 
     def _share_of_mean(self, w: np.ndarray, rows: slice) -> np.ndarray:
-        """The sums over the rows of `x` that lie about the rows of one block, where the index is even."""
+        """Sums over a block's share of the rows of `x`: those about its own rows, if the index is spread evenly."""
         near = slice(rows.start * len(w) // self.n, rows.stop * len(w) // self.n)
         return np.dot(w[near], self.x[near])
 
