@@ -154,8 +154,19 @@ def _encode_polars(series: Any) -> Categorical:
         codes, levels = series.to_physical(), series.dtype.categories.to_list()
         return Categorical(codes.cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels))
     found = series.drop_nulls().unique()
-    levels = found.cast(pl.String).sort()
-    codes = series.cast(pl.String).cast(pl.Enum(levels)) if series.dtype == pl.String else series.cast(pl.Enum(levels))
+    text = found.cast(pl.String)
+    if series.dtype != pl.String and len(found):
+        # Numbers of the categories stand for the text, which need not be looked at row by row.
+        numbers, order = found.to_physical().to_numpy(), text.arg_sort().to_numpy()
+        last = int(numbers.max()) + 1
+        if last < len(series) + (1 << 20):
+            place = np.full(last + 1, -1, np.int32)
+            place[numbers[order]] = np.arange(len(order))
+            rows = series.to_physical()
+            codes = place[(rows.cast(pl.UInt64).fill_null(last) if rows.null_count() else rows).to_numpy()]
+            return Categorical(codes, tuple(text.gather(order).to_list()))
+    levels = text.sort()
+    codes = series.cast(pl.Enum(levels))
     return Categorical(codes.to_physical().cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels.to_list()))
 
 

@@ -10,13 +10,14 @@ from itertools import product
 import numpy as np
 
 from statinf.backend import map_threads
+from statinf.backend.threads import cores, row_blocks
 from statinf.formula.columns import Categorical
 from statinf.formula.factors import Learnt
 from statinf.formula.layout import Layout
 
 _ROWS = 1 << 15
 _PARALLEL_FROM = 1_000_000
-"""Entries from which columns are written by two threads or more."""
+"""Entries from which rows are written by two threads or more."""
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,15 @@ def fill(layout: Layout, values: Mapping[str, Value], learnt: Mapping[str, Learn
         blocks.append((out[:, at : at + width], pieces, block.scale))
         at += width
 
-    def write(block: tuple[np.ndarray, list[_Piece], float]) -> None:
-        target, pieces, scale = block
-        if any(p.marks is not None for p in pieces) and all(p.marks is not None or p.width == 1 for p in pieces):
-            _scatter(target, pieces, scale)
-        else:
-            _columns(target, pieces, scale)
+    def write(rows: slice) -> None:
+        for target, pieces, scale in blocks:
+            if any(p.marks is not None for p in pieces) and all(p.marks is not None or p.width == 1 for p in pieces):
+                _scatter(target, pieces, scale, rows)
+            else:
+                _columns(target[rows], pieces, scale, rows)
 
-    map_threads(write, blocks, parallel=out.size > _PARALLEL_FROM)
+    # Most of the time goes into first touching the pages, which the system clears on the thread that does.
+    map_threads(write, row_blocks(n, 1, -(-n // cores())), parallel=out.size > _PARALLEL_FROM)
     return Matrix(out, layout.names, layout.terms, layout.intercept)
 
 
@@ -111,20 +113,20 @@ class _Piece:
         assert coding is not None
         return cls(coding.columns(reduced), None, value.codes, coding.marked(reduced), coding.contrast)
 
-    def column(self, j: int) -> np.ndarray:
+    def column(self, j: int, rows: slice) -> np.ndarray:
         if self.numbers is not None:
-            return self.numbers[:, j]
+            return self.numbers[rows, j]
         assert self.codes is not None
         if self.marks is not None:
-            return (self.marks == j)[self.codes]
+            return (self.marks == j)[self.codes[rows]]
         assert self.contrast is not None
-        return self.contrast[:, j][self.codes]
+        return self.contrast[:, j][self.codes[rows]]
 
 
-def _columns(target: np.ndarray, pieces: Sequence[_Piece], scale: float) -> None:
+def _columns(target: np.ndarray, pieces: Sequence[_Piece], scale: float, rows: slice) -> None:
     picks = product(*(range(p.width) for p in reversed(pieces)))
     for j, pick in enumerate(picks):
-        first, *others = (piece.column(i) for piece, i in zip(pieces, reversed(pick), strict=True))
+        first, *others = (piece.column(i, rows) for piece, i in zip(pieces, reversed(pick), strict=True))
         if others:
             np.multiply(first, others[0], out=target[:, j], casting="unsafe")
         else:
@@ -135,7 +137,7 @@ def _columns(target: np.ndarray, pieces: Sequence[_Piece], scale: float) -> None
             target[:, j] *= scale
 
 
-def _scatter(target: np.ndarray, pieces: Sequence[_Piece], scale: float) -> None:
+def _scatter(target: np.ndarray, pieces: Sequence[_Piece], scale: float, within: slice) -> None:
     """Products of dummies and single numbers: each row writes one entry, by blocks of rows that fit the cache."""
     n = len(target)
     flat = target.T.reshape(-1)
@@ -147,8 +149,8 @@ def _scatter(target: np.ndarray, pieces: Sequence[_Piece], scale: float) -> None
         # A level without a column sends the row far below zero, where it is left out.
         tables.append(np.where(piece.marks < 0, -(2**62) // len(pieces), piece.marks.astype(np.int64) * (stride * n)))
         stride *= piece.width
-    for start in range(0, n, _ROWS):
-        rows = slice(start, min(start + _ROWS, n))
+    for start in range(within.start, within.stop, _ROWS):
+        rows = slice(start, min(start + _ROWS, within.stop))
         where = np.arange(rows.start, rows.stop)
         number: np.ndarray | None = None
         for piece, table in zip(pieces, tables, strict=True):

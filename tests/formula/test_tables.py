@@ -9,6 +9,7 @@ import pytest
 from formula.tables import columns, table
 from statinf.errors import DataError
 from statinf.formula import design
+from statinf.formula.columns import _encode_polars
 
 FORMULA = "y ~ x1 + k + b + C(g) + h:x2 + c"
 
@@ -111,6 +112,28 @@ def test_decimals_dictionaries_and_ordered_categories():
         assert d.part("covariates").names == ("Intercept", "x", "g[T.a]", "g[T.m]")
         np.testing.assert_array_equal(
             d.part("covariates").values[:, 1:], [[1.25, 0, 1], [2.5, 0, 0], [-3.75, 1, 0], [0.0, 0, 0]]
+        )
+
+
+@pytest.mark.parametrize("words", [["b", "a", None, "c", "a"], ["z", "z"], [None, None], []])
+def test_categoricals_of_polars_are_coded_as_their_text(words):
+    pl = pytest.importorskip("polars")
+    # Other categories come first in a longer column, so the numbers of these ones do not start at zero.
+    whole = pl.Series("g", [f"other{i}" for i in range(40)] + words, dtype=pl.String).cast(pl.Categorical)
+    made, text = _encode_polars(whole[40:]), _encode_polars(pl.Series("g", words, dtype=pl.String))
+    assert made.levels == text.levels == tuple(sorted({w for w in words if w is not None}))
+    np.testing.assert_array_equal(made.codes, text.codes)
+
+
+def test_columns_written_side_by_side_are_those_written_alone():
+    rng = np.random.default_rng(0)
+    n = 120_000
+    data = pd.DataFrame({"x": rng.normal(size=n), "z": rng.normal(size=n), "g": rng.integers(0, 9, n).astype(str)})
+    formula = "~ x + g + x:g + x:z + C(g, contr.sum):z"
+    whole = design(formula, data, response="none").part("covariates").values
+    for rows in (slice(0, 500), slice(59_800, 60_300), slice(n - 500, n)):
+        np.testing.assert_array_equal(
+            whole[rows], design(formula, data[rows], response="none").part("covariates").values
         )
 
 
