@@ -132,8 +132,8 @@ class _Dual:
         found = self.rows.all_sums(
             slope, self.function, curved=curved, offset=self.log_base - self.shift, mean_of=wanted
         )
-        if found.mean is not None:
-            self.gap = (found.mean - self.rows.centre) / self.rows.scale
+        if found.gap is not None:
+            self.gap = found.gap / self.rows.scale
         return found
 
 

@@ -81,8 +81,10 @@ def imbalance(x: np.ndarray, treated: np.ndarray, w: np.ndarray, sd: np.ndarray)
     """Differences between treated and controls under weights `w`, standardised by `sd`."""
     binary = is_binary(x)
     w1, w0, x1, x0 = w[treated], w[~treated], x[treated], x[~treated]
-    mean1, mean0 = w1 @ x1 / w1.sum(), w0 @ x0 / w0.sum()
-    difference = mean1 - mean0
+    # About a value of the column: far from zero the difference would drown in the means' rounding.
+    centre = np.where(binary, 0.0, x[0])
+    from1, from0 = w1 @ (x1 - centre) / w1.sum(), w0 @ (x0 - centre) / w0.sum()
+    mean1, mean0, difference = centre + from1, centre + from0, from1 - from0
     with np.errstate(divide="ignore", invalid="ignore"):
         smd = np.where(difference == 0.0, 0.0, difference / sd)
         ratio = weighted_variance(x1, w1, binary) / weighted_variance(x0, w0, binary)

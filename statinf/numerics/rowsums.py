@@ -40,12 +40,12 @@ def some_rows(values: np.ndarray, count: int) -> np.ndarray:
 
 
 class Sums(NamedTuple):
-    """Sums of a row function, gradient (q,) and Hessian (q, q), and the mean (p,) that was taken on the way."""
+    """Sums of a row function, gradient (q,) and Hessian (q, q), and how far a mean (p,) lies from the centre."""
 
     value: float
     gradient: np.ndarray
     hessian: np.ndarray | None
-    mean: np.ndarray | None
+    gap: np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Rows:
     centre, scale : ndarray, shape (p,)
     intercept : bool
     target : ndarray, shape (N,), optional
-        Where `centre` is a guess: the weights, of sum one, of all rows in the mean that it stands for.
+        The weights, of sum one, of all rows in the mean that `centre` stands for, up to rounding or as a guess.
     """
 
     x: np.ndarray
@@ -72,10 +72,9 @@ class Rows:
 
     @staticmethod
     def about_mean(x: np.ndarray, index: np.ndarray, w: np.ndarray, scale: np.ndarray) -> Rows:
-        """Some rows, `index` (n,), centred at the mean of all under weights w of sum one, (N,).
+        """Some rows, `index` (n,), centred about the mean of all under weights w of sum one, (N,).
 
-        Where there are many the centre is the mean of a few and `target` is w, so that the first pass over the rows
-        can take the mean too.
+        The first pass over the rows takes the mean itself; where there are many the centre is the mean of a few.
         """
         with one_blas_thread():  # a pool woken here would spin on the cores that the passes need
             if len(x) >= 2 * _GUESS_ROWS:
@@ -83,7 +82,7 @@ class Rows:
                 mass = float(some.sum())
                 if mass > 0.0 and mass**2 > _GUESS_ROWS / 10 * float(np.dot(some, some)):
                     return Rows(x, np.dot(some, some_rows(x, _GUESS_ROWS)) / mass, scale, index, target=w)
-            return Rows(x, np.dot(w, x), scale, index)
+            return Rows(x, np.dot(w, x), scale, index, target=w)
 
     @property
     def n(self) -> int:
@@ -166,7 +165,7 @@ class Rows:
         offset : float
             Added to every predictor.
         mean_of : ndarray, shape (N,), optional
-            Weights of the raw rows of `x`, whose sums are taken while these are in the cache.
+            Weights, of sum one, of the raw rows of `x`, whose mean is taken while these are in the cache.
         """
         if not self._well_centred:
             return self._standardised_sums(beta, function, curved, offset, mean_of)
@@ -181,7 +180,8 @@ class Rows:
             room, roots = _room(self.x, size), np.empty(size)
             for small in _blocks(rows, size):
                 if mean_of is not None:
-                    mean += self._share_of_mean(mean_of, small)
+                    near = self._share(small)
+                    mean += np.dot(mean_of[near], self.x[near])
                 raw = self.x[small] if self.index is None else _gather(self.x, self.index[small], room)
                 eta = np.dot(raw, slope)
                 eta += shift
@@ -206,12 +206,11 @@ class Rows:
         if self.intercept:
             gradient = np.r_[mass1, gradient]
         hessian = self._centred_square(mass2, second, square) if curved else None
-        return Sums(float(value), gradient, hessian, None if mean_of is None else mean)
+        return Sums(float(value), gradient, hessian, None if mean_of is None else mean - self.centre)
 
-    def _share_of_mean(self, w: np.ndarray, rows: slice) -> np.ndarray:
-        """Sums over a block's share of the rows of `x`: those about its own rows, if the index is spread evenly."""
-        near = slice(rows.start * len(w) // self.n, rows.stop * len(w) // self.n)
-        return np.dot(w[near], self.x[near])
+    def _share(self, rows: slice) -> slice:
+        """A block's share of the rows of `x`: those about its own rows, if the index is spread evenly."""
+        return slice(rows.start * len(self.x) // self.n, rows.stop * len(self.x) // self.n)
 
     def _centred_square(self, mass: float, first: np.ndarray, square: np.ndarray) -> np.ndarray:
         """Sums of products of standardised columns from those of raw ones."""
@@ -233,24 +232,25 @@ class Rows:
     ) -> Sums:
         def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
             value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
-            mean = np.zeros(self.x.shape[1])
+            gap = np.zeros(self.x.shape[1])
             for small in _blocks(rows, _rows_of(self.q)):
                 if mean_of is not None:
-                    mean += self._share_of_mean(mean_of, small)
+                    near = self._share(small)
+                    gap += np.dot(mean_of[near], self.x[near] - self.centre)
                 z = self.block(small)
                 f, d1, d2 = function(np.dot(z, beta) + offset, small)
                 value += float(f.sum())
                 gradient += np.dot(d1, z)
                 if curved:
                     hessian += np.dot((z * d2[:, None]).T, z)
-            return value, gradient, hessian, mean
+            return value, gradient, hessian, gap
 
-        values, gradients, hessians, means = zip(*map_threads(part, self._parts()), strict=True)
+        values, gradients, hessians, gaps = zip(*map_threads(part, self._parts()), strict=True)
         return Sums(
             sum(values),
             np.sum(gradients, axis=0),
             np.sum(hessians, axis=0) if curved else None,
-            None if mean_of is None else np.sum(means, axis=0),
+            None if mean_of is None else np.sum(gaps, axis=0),
         )
 
     def _parts(self) -> list[slice]:

@@ -392,6 +392,20 @@ def test_aliased_columns_are_found_among_many_rows_even_where_they_are_rarely_no
     np.testing.assert_allclose(w.values, si.balance("t ~ x + z + rare", frame, method="ipw").values, rtol=1e-9)
 
 
+@pytest.mark.parametrize("n", [300, 50_000])
+@pytest.mark.parametrize("method", ["entropy", "cbps"])
+def test_columns_far_from_zero_balance_to_their_own_digits(method, n):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=n)
+    t = rng.random(n) < 1.0 / (1.0 + np.exp(1.0 - 0.5 * x))
+    # Multiples of 2**-20: their distances from 2**30 are exact.
+    x = np.round(x * 2.0**20) / 2.0**20
+    frame = pd.DataFrame({"t": t.astype(int), "far": 2.0**30 + x})
+    w = si.balance("t ~ far", frame, method=method, estimand="ATT")
+    gap = np.average(x[t], weights=w.values[t]) - np.average(x[~t], weights=w.values[~t])
+    assert abs(gap) < 1e-10 and np.max(np.abs(w.balance_frame()["smd_after"])) < 1e-10
+
+
 def test_tiny_group_is_named():
     frame = _frame().assign(g=lambda d: np.where((np.arange(60) < 3) & (d["t"] == 1), "small", "rest"))
     with pytest.raises(DataError, match="group g=small: The control arm is empty"):
