@@ -8,12 +8,13 @@ from itertools import combinations
 
 import numpy as np
 
+from statinf.backend import one_blas_thread
+from statinf.balance.arms import rough_scales
 from statinf.errors import AliasedWarning, DataError, OptionError
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
-from statinf.numerics.gram import centred_gram
 from statinf.numerics.imbalance import is_binary
-from statinf.numerics.rowsums import some_rows
+from statinf.numerics.rowsums import Rows, some_rows
 
 _ALIASED = 1e-11
 """Share of its variance that must be left of a column beside those before it."""
@@ -142,13 +143,22 @@ def _independent(x: np.ndarray, s: np.ndarray) -> np.ndarray:
     if len(x) > 2 * _SOME:
         few, weights = some_rows(x, _SOME), some_rows(s, _SOME)
         # Columns that are far from collinear on some rows are not collinear on all.
-        if np.any(weights > 0) and np.all(_eliminated(centred_gram(few, weights), _CLEAR)):
+        if np.any(weights > 0) and np.all(_eliminated(few, weights, _CLEAR)):
             return np.ones(x.shape[1], dtype=bool)
-    return _eliminated(centred_gram(x, s), _ALIASED)
+    return _eliminated(x, s, _ALIASED)
 
 
-def _eliminated(gram: np.ndarray, least: float) -> np.ndarray:
+def _eliminated(x: np.ndarray, s: np.ndarray, least: float) -> np.ndarray:
     """Sequential elimination on the correlation matrix: which columns keep more than the share `least`."""
+
+    def weights(_: np.ndarray, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        w = s[at]
+        return w, w, w
+
+    rows = Rows(x, some_rows(x, 5000).mean(axis=0), rough_scales(x))
+    with one_blas_thread():
+        mass, first, second = rows.sums(np.zeros(rows.q), weights)
+    gram = second - np.outer(first, first) / mass
     d = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     left = gram / np.outer(d, d)
     keep = np.zeros(len(d), dtype=bool)

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from statinf.backend import map_threads, one_blas_thread
-from statinf.backend.threads import cores
-
 _BLOCK_ELEMENTS = 1 << 18
 
 
@@ -77,38 +74,6 @@ def fold_grams(
             squares[f] += w[part] @ target[part] ** 2
             weight[f] += w[part].sum()
     return FoldGrams(gram, moment, squares, weight)
-
-
-def centred_gram(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """Sums of products of columns about their weighted means, shape (p, p).
-
-    Parameters
-    ----------
-    x : ndarray, shape (n, p)
-    w : ndarray, shape (n,)
-        Nonnegative, not all zero.
-    """
-    (n, p), order = x.shape, "C" if x.flags.c_contiguous else "F"
-    edges = np.linspace(0, n, cores() + 1).astype(int)
-    parts = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    many, even = x.size > _BLOCK_ELEMENTS, w.min() == w.max()
-    with one_blas_thread(many):
-        mean = np.sum(map_threads(lambda rows: np.dot(w[rows], x[rows]), parts, parallel=many), axis=0) / w.sum()
-
-        def part(rows: slice) -> np.ndarray:
-            gram = np.zeros((p, p))
-            size = max(256, _BLOCK_ELEMENTS // (2 * max(p, 1)))
-            room = np.empty((min(size, n), p), order=order)
-            for start in range(rows.start, rows.stop, size):
-                block = x[start : min(start + size, rows.stop)]
-                z = np.subtract(block, mean, out=room[: len(block)])
-                if not even:
-                    z *= np.sqrt(w[start : start + len(block), None])
-                gram += np.dot(z.T, z)
-            return gram
-
-        total = np.sum(map_threads(part, parts, parallel=many), axis=0)
-        return total * w[0] if even else total
 
 
 def fits_without_each_fold(sums: FoldGrams, penalty: np.ndarray | float = 0.0) -> np.ndarray:

@@ -55,6 +55,7 @@ def damped_newton(
     evaluate : callable
         Value, gradient (q,) and Hessian (q, q) at a point; an infinite value counts as too far.
     start : ndarray, shape (q,)
+        Zero in its place if the function is not finite there.
     tol : float
         Largest absolute gradient entry at convergence.
     max_iter : int
@@ -67,7 +68,12 @@ def damped_newton(
     """
     beta = np.asarray(start, dtype=np.float64)
     value, gradient, hessian = evaluate(beta)
-    sizes, count = [_size(gradient)], 1
+    count = 1
+    if not np.isfinite(value) and beta.any():
+        beta = np.zeros_like(beta)
+        value, gradient, hessian = evaluate(beta)
+        count = 2
+    sizes = [_size(gradient)]
     while count < max_iter and sizes[-1] > tol:
         step = newton_step(hessian, gradient)
         slope = float(gradient @ step)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -115,17 +116,14 @@ class Rows:
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
         """``z_i' beta`` for every row, shape (n,)."""
-        slope = (beta[1:] if self.intercept else beta) / self.scale
-        shift = (beta[0] if self.intercept else 0.0) - self.centre @ slope
+        slope, shift = self._raw_coefficients(beta)
         out = np.empty(self.n)
 
         def fill(rows: slice) -> None:
             for small in _blocks(rows, _rows_of(self.q)):
-                if self.index is None:
-                    np.dot(self.x[small], slope, out=out[small])
-                    out[small] += shift
-                else:
-                    out[small] = np.dot(self.block(small), beta)
+                raw = self.x[small] if self.index is None else _gather(self.x, self.index[small], None)
+                np.dot(self._near(raw, None), slope, out=out[small])
+                out[small] += shift
 
         map_threads(fill, self._parts())
         return out
@@ -167,10 +165,8 @@ class Rows:
         mean_of : ndarray, shape (N,), optional
             Weights, of sum one, of the raw rows of `x`, whose mean is taken while these are in the cache.
         """
-        if not self._well_centred:
-            return self._standardised_sums(beta, function, curved, offset, mean_of)
-        slope = (beta[1:] if self.intercept else beta) / self.scale
-        shift = offset + (beta[0] if self.intercept else 0.0) - self.centre @ slope
+        slope, shift = self._raw_coefficients(beta)
+        shift += offset
         p = self.x.shape[1]
 
         def part(rows: slice) -> tuple[np.ndarray, ...]:
@@ -181,8 +177,10 @@ class Rows:
             for small in _blocks(rows, size):
                 if mean_of is not None:
                     near = self._share(small)
-                    mean += np.dot(mean_of[near], self.x[near])
-                raw = self.x[small] if self.index is None else _gather(self.x, self.index[small], room)
+                    mean += np.dot(mean_of[near], self._near(self.x[near], None))
+                raw = self._near(
+                    self.x[small] if self.index is None else _gather(self.x, self.index[small], room), room
+                )
                 eta = np.dot(raw, slope)
                 eta += shift
                 f, d1, d2 = function(eta, small)
@@ -202,11 +200,11 @@ class Rows:
             np.sum(piece, axis=0) for piece in zip(*map_threads(part, self._parts()), strict=True)
         )
         value, mass1, mass2 = totals
-        gradient = (first - self.centre * mass1) / self.scale
+        gradient = (first - self._left * mass1) / self.scale
         if self.intercept:
             gradient = np.r_[mass1, gradient]
         hessian = self._centred_square(mass2, second, square) if curved else None
-        return Sums(float(value), gradient, hessian, None if mean_of is None else mean - self.centre)
+        return Sums(float(value), gradient, hessian, None if mean_of is None else mean - self._left)
 
     def _share(self, rows: slice) -> slice:
         """A block's share of the rows of `x`: those about its own rows, if the index is spread evenly."""
@@ -214,44 +212,30 @@ class Rows:
 
     def _centred_square(self, mass: float, first: np.ndarray, square: np.ndarray) -> np.ndarray:
         """Sums of products of standardised columns from those of raw ones."""
-        outer = np.outer(self.centre, first)
-        square = square - outer - outer.T + np.outer(self.centre, self.centre) * mass
+        outer = np.outer(self._left, first)
+        square = square - outer - outer.T + np.outer(self._left, self._left) * mass
         square /= np.outer(self.scale, self.scale)
         if not self.intercept:
             return square
-        cross = (first - self.centre * mass) / self.scale
+        cross = (first - self._left * mass) / self.scale
         return np.block([[np.full((1, 1), mass), cross[None, :]], [cross[:, None], square]])
 
-    @property
-    def _well_centred(self) -> bool:
-        """Whether sums of raw rows can be centred afterwards without losing digits."""
-        return bool(np.max(np.abs(self.centre) / self.scale, initial=0.0) < 30.0)
+    @cached_property
+    def _left(self) -> np.ndarray:
+        """What sums of rows are centred by afterwards: nothing, where that would lose digits and each row is."""
+        near = np.max(np.abs(self.centre) / self.scale, initial=0.0) < 30.0
+        return self.centre if near else np.zeros_like(self.centre)
 
-    def _standardised_sums(
-        self, beta: np.ndarray, function: RowFunction, curved: bool, offset: float, mean_of: np.ndarray | None
-    ) -> Sums:
-        def part(rows: slice) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-            value, gradient, hessian = 0.0, np.zeros(self.q), np.zeros((self.q, self.q))
-            gap = np.zeros(self.x.shape[1])
-            for small in _blocks(rows, _rows_of(self.q)):
-                if mean_of is not None:
-                    near = self._share(small)
-                    gap += np.dot(mean_of[near], self.x[near] - self.centre)
-                z = self.block(small)
-                f, d1, d2 = function(np.dot(z, beta) + offset, small)
-                value += float(f.sum())
-                gradient += np.dot(d1, z)
-                if curved:
-                    hessian += np.dot((z * d2[:, None]).T, z)
-            return value, gradient, hessian, gap
+    def _near(self, raw: np.ndarray, room: np.ndarray | None) -> np.ndarray:
+        """Rows as they are, or less the centre if sums of them would lose digits."""
+        if self._left is self.centre:
+            return raw
+        return np.subtract(raw, self.centre, out=None if room is None else room[: len(raw)])
 
-        values, gradients, hessians, gaps = zip(*map_threads(part, self._parts()), strict=True)
-        return Sums(
-            sum(values),
-            np.sum(gradients, axis=0),
-            np.sum(hessians, axis=0) if curved else None,
-            None if mean_of is None else np.sum(gaps, axis=0),
-        )
+    def _raw_coefficients(self, beta: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients of the rows as `_near` gives them, and the constant."""
+        slope = (beta[1:] if self.intercept else beta) / self.scale
+        return slope, float((beta[0] if self.intercept else 0.0) - self._left @ slope)
 
     def _parts(self) -> list[slice]:
         return _split(self.n, self.n * self.q)

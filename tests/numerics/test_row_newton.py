@@ -157,3 +157,16 @@ def test_the_last_newton_steps_evaluate_no_hessian():
     np.testing.assert_allclose(lazy.beta, plain.beta, atol=1e-10)
     assert lazy.converged and counts["first"] >= 1 and counts["full"] < full
     assert counts["full"] + counts["first"] == lazy.iterations <= plain.iterations + 1
+
+
+def test_a_start_where_the_function_overflows_is_replaced_by_zero():
+    rng = np.random.default_rng(12)
+    z = rng.normal(size=(400, 2))
+
+    def evaluate(beta):
+        with np.errstate(over="ignore", invalid="ignore"):
+            e = np.exp(z @ beta)
+            return e.mean() - 0.2 * beta.sum(), e @ z / 400 - 0.2, (z * e[:, None]).T @ z / 400
+
+    far = damped_newton(evaluate, np.array([2000.0, 0.0]))
+    assert far.converged and np.max(np.abs(far.beta - damped_newton(evaluate, np.zeros(2)).beta)) < 1e-9
