@@ -11,8 +11,8 @@ import warnings
 import numpy as np
 
 from benchmarks.harness import compare
-from statinf.balance import cbps, energy, entropy, ipm, kernel, sbw
-from statinf.balance.arms import Sample
+from statinf.balancing import cbps, energy, entropy, ipm, kernel, sbw
+from statinf.balancing.arms import Sample
 
 FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 
@@ -137,7 +137,7 @@ def stable(solver: str) -> None:
 def energy_dense() -> None:
     import cvxpy as cp
 
-    from statinf.numerics.distances import distances
+    from statinf.numerics.kernels.distances import distances
 
     s = sample(5000, 10)
     t = s.treated
@@ -170,7 +170,7 @@ def kernel_loop() -> None:
 
 def naive_kernel(s: Sample) -> np.ndarray:
     """Kernel balancing as its definition reads: all eigenvectors, one balancing problem a dimension."""
-    from statinf.numerics.distances import squared_distances
+    from statinf.numerics.kernels.distances import squared_distances
 
     t = s.treated
     x = (s.x - s.x.mean(axis=0)) / s.x.std(axis=0, ddof=1)

@@ -15,14 +15,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 
 from benchmarks.harness import compare
-from statinf.conformal.cp2_pcp import CP2PCP
-from statinf.conformal.cqr import CQR, QuantilePair
-from statinf.conformal.cv_plus import cv_intervals
-from statinf.conformal.jackknife import intervals
-from statinf.conformal.split import Absolute
+from statinf.conformity.cp2_pcp import CP2PCP
+from statinf.conformity.cqr import CQR, QuantilePair
+from statinf.conformity.cv_plus import cv_intervals
+from statinf.conformity.jackknife import intervals
+from statinf.conformity.split import Absolute
 from statinf.inference.conformal import Calibration
 from statinf.learners import LeastSquares, crossfit, fold_ids, leave_one_out
-from statinf.numerics.normal_mixture import NormalMixture
+from statinf.numerics.laws.normal_mixture import NormalMixture
 
 QUICK = bool(os.environ.get("STATINF_BENCH_QUICK"))
 LEVEL = 0.9

@@ -45,8 +45,8 @@ def logit_data(n: int = 1_000_000, p: int = 20) -> tuple[np.ndarray, np.ndarray]
 
 
 def logit_ours() -> np.ndarray:
-    from statinf.numerics.families import family_of
-    from statinf.numerics.irls import fit_glm
+    from statinf.numerics.glm.families import family_of
+    from statinf.numerics.glm.irls import fit_glm
 
     return fit_glm(*logit_data(), family_of("binomial"), tolerance=1e-8).coef
 
@@ -93,8 +93,8 @@ def bootstrap_loop() -> np.ndarray:
 
 def thirty_fits(exact: bool) -> np.ndarray:
     """A logit at thirty sizes on the compiled path, from a fresh kernel: with rows padded to buckets, or as they are."""
-    from statinf.numerics import irls_batch
-    from statinf.numerics.families import family_of
+    from statinf.numerics.glm import irls_batch
+    from statinf.numerics.glm.families import family_of
 
     irls_batch._kernel.cache_clear()
     rng = np.random.default_rng(2)

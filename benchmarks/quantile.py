@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import compare
-from statinf.numerics.quantreg import fit_quantiles, solve_quantiles
+from statinf.numerics.quantreg.solver import fit_quantiles, solve_quantiles
 
 
 class RSession:

@@ -12,8 +12,8 @@ import pandas as pd
 
 import statinf as si
 from benchmarks.harness import compare
-from statinf.shift import permutation
-from statinf.shift.kernels import kernel_sums, median_distance, rbf
+from statinf.shifts import permutation
+from statinf.shifts.kernels import kernel_sums, median_distance, rbf
 
 FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 N = 5000

@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from statinf.numerics.multipliers import multipliers
+from statinf.numerics.laws.multipliers import multipliers
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.state import Rows, Settings, State
 

@@ -7,16 +7,14 @@ Every verb is `si.verb(formula, data, ...)`. Names are imported when they are fi
 from __future__ import annotations
 
 import importlib
-import sys
-from types import ModuleType
 from typing import Any
 
 _PUBLIC = {
-    "balance": "statinf.balance.verb",
-    "conformal": "statinf.conformal.verb",
+    "balance": "statinf.balancing.verb",
+    "conformal": "statinf.conformity.verb",
     "cate": "statinf.effects.cate",
     "datasets": "",
-    "density_ratio": "statinf.shift.density_ratio",
+    "density_ratio": "statinf.shifts.density_ratio",
     "devices": "statinf.backend.device",
     "effect": "statinf.effects.effect",
     "enable_compile_cache": "statinf.backend.device",
@@ -29,12 +27,12 @@ _PUBLIC = {
     "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",
-    "shift": "statinf.shift.verb",
-    "shift_test": "statinf.shift.shift_test",
+    "shift": "statinf.shifts.verb",
+    "shift_test": "statinf.shifts.shift_test",
     "stack": "statinf.quantile.stack",
     "table": "statinf.results.side_by_side",
-    "target_mean": "statinf.shift.target_mean",
-    "target_shift": "statinf.shift.target_shift",
+    "target_mean": "statinf.shifts.target_mean",
+    "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",
@@ -67,15 +65,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
-
-
-class _Package(ModuleType):
-    """The package itself: a family's subpackage never hides the verb of the same name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, ModuleType) and _PUBLIC.get(name):
-            return
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -21,7 +21,7 @@ from statinf.formula.design import design as read_design
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.learners.linear import LeastSquares
 from statinf.learners.nuisance import resolve
-from statinf.numerics.least_squares import solve
+from statinf.numerics.linear.least_squares import solve
 from statinf.results import load_method, stack_scores
 
 _TARGETS = {

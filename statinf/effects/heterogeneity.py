@@ -15,7 +15,7 @@ from statinf.formula.design import design as read_design
 from statinf.formula.frame import Categorical
 from statinf.inference.distributions import two_sided_p
 from statinf.learners.spline import expand
-from statinf.numerics.quantiles import weighted_quantile
+from statinf.numerics.order.quantiles import weighted_quantile
 from statinf.results import to_caller
 
 

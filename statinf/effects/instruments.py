@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
 
 from statinf.errors import NotIdentifiedError
-from statinf.numerics.least_squares import independent_columns, triangular_factor
+from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
 
 _IRRELEVANT = 1e-9
 """First stages with less than this share of the treatment's variation left do not identify it."""

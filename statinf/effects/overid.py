@@ -15,7 +15,7 @@ from statinf.effects.iv_rows import Rows
 from statinf.inference.distributions import chi2_sf, f_sf
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.sandwich import Moments, covariance
-from statinf.numerics.least_squares import solve
+from statinf.numerics.linear.least_squares import solve
 
 
 def sargan(made: System, beta: np.ndarray) -> WaldTest:

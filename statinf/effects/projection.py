@@ -18,7 +18,7 @@ from statinf.formula.design import Design
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import Covariance, Moments, check_kind
-from statinf.numerics.least_squares import solve
+from statinf.numerics.linear.least_squares import solve
 from statinf.results import Fit, stack_scores, to_caller
 
 CITATION = "projection of doubly robust scores (Semenova and Chernozhukov 2021)"

@@ -16,7 +16,7 @@ from statinf.effects.options import Options
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError, OptionError, one_of
 from statinf.inference.sandwich import Moments
-from statinf.numerics.least_squares import solve
+from statinf.numerics.linear.least_squares import solve
 from statinf.results import stack_scores
 
 CITATION = "regression adjustment with interactions (Lin 2013)"

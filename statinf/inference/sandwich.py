@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
-from statinf.numerics.least_squares import leverages
+from statinf.numerics.linear.least_squares import leverages
 
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from statinf.backend import map_threads, row_blocks
-from statinf.numerics.gram import FoldGrams, fold_grams
+from statinf.numerics.linear.gram import FoldGrams, fold_grams
 
 PARALLEL_FROM = 1 << 18
 _WELL_CONDITIONED = 1e-9

@@ -14,7 +14,7 @@ import numpy as np
 from statinf.errors import ConvergenceError, DataError
 from statinf.learners.base import check_rows
 from statinf.learners.linear import FittedLinear, LeastSquares
-from statinf.numerics.normal_mixture import NormalMixture
+from statinf.numerics.laws.normal_mixture import NormalMixture
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from statinf.backend import map_threads, row_blocks
 from statinf.errors import DataError, OptionError, one_of
 from statinf.learners.base import check_rows
 from statinf.learners.smoother import LinearSmoother
-from statinf.numerics.kernel_solve import solve_subsets
+from statinf.numerics.kernels.solve import solve_subsets
 
 _LARGEST = 20_000
 _ITERATE_FROM = 1500

@@ -14,7 +14,7 @@ from scipy import linalg
 from statinf.errors import OptionError
 from statinf.learners.base import check_rows
 from statinf.learners.smoother import LinearSmoother
-from statinf.numerics.gram import fold_grams
+from statinf.numerics.linear.gram import fold_grams
 
 _WELL_CONDITIONED = 1e-6
 """Smallest ratio of eigenvalues of the scaled Gram matrix at which normal equations keep ten digits."""

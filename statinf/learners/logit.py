@@ -14,7 +14,7 @@ from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError, OptionError
 from statinf.learners.base import check_rows
 from statinf.learners.cells import PARALLEL_FROM, Standard, solve_gram, standardise
-from statinf.numerics.families import sigmoid
+from statinf.numerics.glm.families import sigmoid
 
 _TOLERANCE = 1e-11
 _MOST = 60

@@ -15,7 +15,7 @@ import numpy as np
 from statinf.backend import generator, map_threads, row_blocks
 from statinf.learners.cells import PARALLEL_FROM, Standard, inverse_grams, solve_grams
 from statinf.learners.logit import full_fit
-from statinf.numerics.families import sigmoid
+from statinf.numerics.glm.families import sigmoid
 
 _TOLERANCE = 1e-8
 """Distance from the maximum in standard errors, as the last step and its contraction tell it."""

@@ -17,7 +17,7 @@ from statinf.backend import bucket, generator, pad_axis
 from statinf.errors import ConvergenceError, DataError
 from statinf.learners import training
 from statinf.learners.base import check_rows
-from statinf.numerics.normal_mixture import NormalMixture
+from statinf.numerics.laws.normal_mixture import NormalMixture
 
 _SMALLEST_LOG_SCALE = -7.0
 """Of the standardised outcome: a component narrower than this sits on a single point."""

@@ -17,7 +17,7 @@ from statinf.backend import bucket, generator, pad_axis
 from statinf.errors import ConvergenceError, DataError, one_of
 from statinf.learners import training
 from statinf.learners.base import check_rows
-from statinf.numerics.families import sigmoid
+from statinf.numerics.glm.families import sigmoid
 
 _TOGETHER = 8
 """Folds trained at once."""

@@ -16,7 +16,7 @@ from statinf.errors import OptionError, one_of
 from statinf.learners.base import check_rows
 from statinf.learners.cells import standardise
 from statinf.learners.linear import FittedLinear
-from statinf.numerics.ridge import ridge_path
+from statinf.numerics.linear.ridge import ridge_path
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from statinf.learners.cells import (
 )
 from statinf.learners.logit import full_fit
 from statinf.learners.logit_folds import Centre, centre, fold_fits
-from statinf.numerics.families import sigmoid
+from statinf.numerics.glm.families import sigmoid
 
 
 @dataclass(frozen=True, eq=False)

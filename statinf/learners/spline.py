@@ -14,7 +14,7 @@ from statinf.errors import OptionError
 from statinf.learners.base import check_rows
 from statinf.learners.linear import FittedLinear
 from statinf.learners.ridge_path import RidgePath
-from statinf.numerics.quantiles import weighted_quantile
+from statinf.numerics.order.quantiles import weighted_quantile
 
 
 @dataclass(frozen=True)

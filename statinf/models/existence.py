@@ -6,10 +6,10 @@ import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.formula.design import Design
-from statinf.numerics.families import Family
-from statinf.numerics.irls import GlmSolution, fit_glm
-from statinf.numerics.least_squares import independent_columns, triangular_factor
-from statinf.numerics.separation import separating_columns
+from statinf.numerics.glm.families import Family
+from statinf.numerics.glm.irls import GlmSolution, fit_glm
+from statinf.numerics.glm.separation import separating_columns
+from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
 
 
 def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:

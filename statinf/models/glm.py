@@ -15,9 +15,9 @@ from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.models import regression as common
 from statinf.models.existence import check_range, check_separation, name_separation, null_deviance
 from statinf.models.lm import prediction_rows
-from statinf.numerics.families import Family, family_of, log_likelihood
-from statinf.numerics.irls import GlmSolution, fit_glm
-from statinf.numerics.least_squares import TOLERANCE, leverages, scaled_condition
+from statinf.numerics.glm.families import Family, family_of, log_likelihood
+from statinf.numerics.glm.irls import GlmSolution, fit_glm
+from statinf.numerics.linear.least_squares import TOLERANCE, leverages, scaled_condition
 from statinf.results import Fit, stack_scores, to_caller
 
 CITATION = "maximum likelihood of a generalised linear model (Nelder and Wedderburn 1972)"
@@ -118,7 +118,7 @@ class GeneralizedFit(Fit):
         )
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
-        from statinf.numerics.irls_batch import refit_glm
+        from statinf.numerics.glm.irls_batch import refit_glm
 
         if studentize:
             raise NotIdentifiedError("studentised bootstrap intervals are for linear regressions; use interval='bca'.")

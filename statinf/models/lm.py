@@ -19,7 +19,7 @@ from statinf.inference.distributions import f_sf, t_quantile
 from statinf.inference.least_squares import refit_solver
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.models import regression as common
-from statinf.numerics.least_squares import TOLERANCE, leverages, solve
+from statinf.numerics.linear.least_squares import TOLERANCE, leverages, solve
 from statinf.results import Fit, stack_scores, to_caller
 
 CITATION = "weighted least squares; heteroskedasticity-robust covariance of White (1980)"

@@ -19,8 +19,8 @@ import numpy as np
 
 from statinf.backend import one_thread
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.numerics.quantiles import weighted_quantile
-from statinf.numerics.quantreg import fit_quantiles
+from statinf.numerics.order.quantiles import weighted_quantile
+from statinf.numerics.quantreg.solver import fit_quantiles
 from statinf.quantile.forest import fit_forest
 from statinf.quantile.networks import Objective, layers, predict
 from statinf.quantile.training import train

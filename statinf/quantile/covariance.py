@@ -16,8 +16,8 @@ import numpy as np
 from scipy.stats import norm
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, one_of
-from statinf.numerics.quantreg import fit_quantiles
-from statinf.numerics.quantreg_classic import barrodale_roberts
+from statinf.numerics.quantreg.classic import barrodale_roberts
+from statinf.numerics.quantreg.solver import fit_quantiles
 
 KINDS = ("iid", "nid", "ker", "uniform")
 BANDWIDTHS = ("hall-sheather", "bofinger")

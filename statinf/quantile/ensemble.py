@@ -17,7 +17,7 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError, OptionError, one_of
 from statinf.formula.design import Design, design
-from statinf.numerics.monotone import KINDS as MONOTONE
+from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.aggregation import MARGINS

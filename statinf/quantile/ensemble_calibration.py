@@ -15,7 +15,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.inference.conformal import threshold
-from statinf.numerics.monotone import monotone
+from statinf.numerics.order.monotone import monotone
 from statinf.quantile.ensemble_core import Core, Options, fit_core
 
 _CELLS = 4_000_000

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.backend import generator, progress_bar
 from statinf.errors import DataError, OptionError
-from statinf.numerics.monotone import monotone
+from statinf.numerics.order.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
 from statinf.quantile.base_models import NETWORKS, Predictor, fit_base, fit_networks
 

@@ -10,8 +10,8 @@ from statinf.errors import DataError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.models import regression as common
 from statinf.models.lm import prediction_rows
-from statinf.numerics.monotone import KINDS as MONOTONE
-from statinf.numerics.monotone import monotone
+from statinf.numerics.order.monotone import KINDS as MONOTONE
+from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Table, to_caller
 from statinf.results.table import format_number, format_p

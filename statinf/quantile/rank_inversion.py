@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.errors import ConvergenceError
-from statinf.numerics.quantreg import solve_quantiles
+from statinf.numerics.quantreg.solver import solve_quantiles
 from statinf.quantile.covariance import difference_densities
 
 _TIE_BREAK = 1e-11

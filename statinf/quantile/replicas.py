@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.numerics.quantreg import solve_quantiles
+from statinf.numerics.quantreg.solver import solve_quantiles
 
 _GOLDEN = np.sqrt(5.0)
 

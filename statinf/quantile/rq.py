@@ -17,9 +17,9 @@ from statinf.errors import DataError, NumericalWarning, OptionError, one_of
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance
 from statinf.models import regression as common
-from statinf.numerics.least_squares import TOLERANCE, solve
-from statinf.numerics.quantreg import solve_quantiles
-from statinf.numerics.quantreg_noncrossing import fit_noncrossing
+from statinf.numerics.linear.least_squares import TOLERANCE, solve
+from statinf.numerics.quantreg.noncrossing import fit_noncrossing
+from statinf.numerics.quantreg.solver import solve_quantiles
 from statinf.quantile import inference as how
 from statinf.quantile.covariance import BANDWIDTHS
 from statinf.quantile.fit import QuantileFit

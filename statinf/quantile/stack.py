@@ -18,7 +18,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
 from statinf.formula.recipe import Recipe
-from statinf.numerics.simplex_qp import simplex_least_squares
+from statinf.numerics.programs.simplex_qp import simplex_least_squares
 from statinf.quantile.ensemble_core import fold_numbers, named_models
 from statinf.results import Result, Table, to_caller
 

@@ -23,8 +23,15 @@ import numpy as np
 
 from statinf.backend import accelerated, cores, enforce_device, pad_axis, x64
 from statinf.errors import ConvergenceError
-from statinf.numerics.averaging import ACCELERATOR_BLOCK, ACCELERATOR_CHAIN, BLOCK, CHAIN, point_path, replica_tile
-from statinf.numerics.multipliers import GROUP, seed_words
+from statinf.numerics.laws.multipliers import GROUP, seed_words
+from statinf.numerics.recursions.averaging import (
+    ACCELERATOR_BLOCK,
+    ACCELERATOR_CHAIN,
+    BLOCK,
+    CHAIN,
+    point_path,
+    replica_tile,
+)
 from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
 from statinf.stochastic.sums import add_rows
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError, one_of
-from statinf.numerics.averaging import LOSSES
+from statinf.numerics.recursions.averaging import LOSSES
 from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.options import Options
 from statinf.stochastic.readers import Block, RegressionReader, check_instruments

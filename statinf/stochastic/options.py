@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
-from statinf.numerics.multipliers import LAWS
+from statinf.numerics.laws.multipliers import LAWS
 from statinf.stochastic.covariance import default_lags
 from statinf.stochastic.estimates import INFERENCE
 from statinf.stochastic.regions import INTERVALS

@@ -178,7 +178,7 @@ class TransitionReader:
         self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
     ) -> tuple[Block, TransitionReader]:
         """Rows of a block, and the reader of the next block."""
-        from statinf.numerics.traces import eligibility
+        from statinf.numerics.recursions.traces import eligibility
 
         raw, dropped = self._raw(table)
         if strict and dropped:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.numerics.multipliers import GROUP
+from statinf.numerics.laws.multipliers import GROUP
 
 CHUNK = 256
 """Rows are worked through in chunks of this many, counted from the first row of the stream: sums are added up

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from statinf.backend import pad_axis
-from statinf.numerics.averaging import running_batches
+from statinf.numerics.recursions.averaging import running_batches
 from statinf.stochastic.state import CHUNK, Rows, Settings, Sums, slab_size
 
 

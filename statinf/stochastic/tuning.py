@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError
-from statinf.numerics.multipliers import LARGEST
+from statinf.numerics.laws.multipliers import LARGEST
 from statinf.stochastic.state import Rows, Settings
 
 UNKNOWN_LENGTH = 10_000

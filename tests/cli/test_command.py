@@ -14,8 +14,8 @@ from statinf.cli.methods import markdown, text
 from statinf.results.methods import Method
 
 METHODS = [
-    Method("balance", "entropy", "statinf.balance.entropy", "Hainmueller 2012", "doubly robust for linear outcomes"),
-    Method("balance", "ipm", "statinf.balance.ipm", "Kong et al. 2023", "a|b", arxiv="2305.00001", vignette="ipm"),
+    Method("balance", "entropy", "statinf.balancing.entropy", "Hainmueller 2012", "doubly robust for linear outcomes"),
+    Method("balance", "ipm", "statinf.balancing.ipm", "Kong et al. 2023", "a|b", arxiv="2305.00001", vignette="ipm"),
     Method("rq", "", "statinf.quantile.rq", "Koenker and Bassett 1978", "asymptotically normal"),
 ]
 

@@ -23,7 +23,7 @@ from statinf.learners import (
     resolve,
 )
 from statinf.learners.training import train
-from statinf.numerics.normal_mixture import NormalMixture
+from statinf.numerics.laws.normal_mixture import NormalMixture
 
 
 @pytest.fixture(scope="module")

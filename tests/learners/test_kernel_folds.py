@@ -5,7 +5,7 @@ from sklearn.kernel_ridge import KernelRidge as Peer
 from statinf.learners import KernelRidge, leave_one_out
 from statinf.learners import kernel_ridge as module
 from statinf.learners.nuisance import Nuisance, cross_predict
-from statinf.numerics.kernel_solve import solve_subsets
+from statinf.numerics.kernels.solve import solve_subsets
 
 PLAIN = KernelRidge(0.8, intercept=False, standardize=False, bandwidth=2.0)
 PEER = Peer(kernel="rbf", gamma=1 / 8, alpha=0.8)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from statinf.balance import entropy
-from statinf.balance.arms import Sample
-from statinf.numerics.calibration import exponential_tilt
-from statinf.numerics.calibration_batch import Tilts
-from statinf.numerics.rowsums import Rows
+from statinf.balancing import entropy
+from statinf.balancing.arms import Sample
+from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.tilting.calibration import exponential_tilt
+from statinf.numerics.tilting.calibration_batch import Tilts
 
 
 def _single(z, base, target):

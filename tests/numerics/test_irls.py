@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from statinf.errors import ConvergenceError
-from statinf.numerics import irls
-from statinf.numerics.families import LINKS, family_of
-from statinf.numerics.irls_batch import _kernel, refit_glm
-from statinf.numerics.separation import separating_direction
+from statinf.numerics.glm import irls
+from statinf.numerics.glm.families import LINKS, family_of
+from statinf.numerics.glm.irls_batch import _kernel, refit_glm
+from statinf.numerics.glm.separation import separating_direction
 
 
 def simulate(name, link, n=400, seed=0):

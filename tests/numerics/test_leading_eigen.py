@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from statinf.numerics.calibration import exponential_tilt
-from statinf.numerics.calibration_path import tilt_path
-from statinf.numerics.distances import gaussian
-from statinf.numerics.leading_eigen import leading_eigenpairs
-from statinf.numerics.rowsums import Rows
+from statinf.numerics.kernels.distances import gaussian
+from statinf.numerics.linear.leading_eigen import leading_eigenpairs
+from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.tilting.calibration import exponential_tilt
+from statinf.numerics.tilting.calibration_path import tilt_path
 
 
 @pytest.mark.parametrize(("n", "count", "columns"), [(1500, 60, 3), (1400, 20, 1), (1300, 400, 2), (300, 300, 2)])

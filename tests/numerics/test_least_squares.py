@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from statinf.numerics import least_squares as ls
+from statinf.numerics.linear import least_squares as ls
 
 
 @pytest.fixture

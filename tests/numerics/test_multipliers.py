@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from statinf.numerics.multipliers import LAWS, MAMMEN_HIGH, MAMMEN_LOW, multipliers
+from statinf.numerics.laws.multipliers import LAWS, MAMMEN_HIGH, MAMMEN_LOW, multipliers
 
 ROWS = np.arange(1, 4001)
 

@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import linprog
 
 from statinf.errors import DataError, OptionError
-from statinf.numerics.quantreg import fit_quantiles, solve_quantiles
-from statinf.numerics.quantreg_classic import barrodale_roberts
-from statinf.numerics.quantreg_vertex import descend
+from statinf.numerics.quantreg.classic import barrodale_roberts
+from statinf.numerics.quantreg.solver import fit_quantiles, solve_quantiles
+from statinf.numerics.quantreg.vertex import descend
 
 
 def loss(X, y, coef, tau, w=None):

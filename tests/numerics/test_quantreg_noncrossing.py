@@ -4,8 +4,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from statinf.numerics.quantreg import fit_quantiles
-from statinf.numerics.quantreg_noncrossing import crossing_depth, fit_noncrossing
+from statinf.numerics.quantreg.noncrossing import crossing_depth, fit_noncrossing
+from statinf.numerics.quantreg.solver import fit_quantiles
 
 
 def data(n, seed):

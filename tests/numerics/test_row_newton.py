@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from statinf.numerics.calibration import exponential_tilt
-from statinf.numerics.newton import damped_newton
-from statinf.numerics.rowfit import minimise_rows
-from statinf.numerics.rowsums import Rows, some_rows
+from statinf.numerics.rowwise.fit import minimise_rows
+from statinf.numerics.rowwise.newton import damped_newton
+from statinf.numerics.rowwise.sums import Rows, some_rows
+from statinf.numerics.tilting.calibration import exponential_tilt
 
 
 def _skewed(n: int, seed: int) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.numerics.sigmoids import Landscape, _to_tangent
+from statinf.numerics.discrepancy.sigmoids import Landscape, _to_tangent
 
 
 def test_curvature_along_the_sphere_is_that_of_numerical_differences():

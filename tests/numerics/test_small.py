@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from statinf.errors import OptionError
-from statinf.numerics.gram import fits_without_each_fold, fold_grams
-from statinf.numerics.quantiles import weighted_quantile
-from statinf.numerics.ridge import ridge_path
+from statinf.numerics.linear.gram import fits_without_each_fold, fold_grams
+from statinf.numerics.linear.ridge import ridge_path
+from statinf.numerics.order.quantiles import weighted_quantile
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_fits_without_each_fold_are_refits(data):
 
 
 def test_fold_sums_do_not_depend_on_blocks(data, monkeypatch):
-    from statinf.numerics import gram
+    from statinf.numerics.linear import gram
 
     x, y, w = data
     folds = np.arange(80) % 3

@@ -6,7 +6,7 @@ from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
 from statinf.errors import OptionError
-from statinf.numerics.monotone import monotone
+from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import crps, interval_score, pinball, pit, score_quantiles, weighted_interval_score
 
 TAU = np.array([0.05, 0.25, 0.5, 0.75, 0.95])

@@ -7,7 +7,7 @@ import pytest
 
 import statinf as si
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.numerics.simplex_qp import simplex_least_squares
+from statinf.numerics.programs.simplex_qp import simplex_least_squares
 from statinf.quantile.stack import stack_weights
 
 

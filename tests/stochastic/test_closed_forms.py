@@ -7,9 +7,9 @@ import pytest
 import statsmodels.api as sm
 
 from statinf.datasets.dgp.garnet import garnet
-from statinf.numerics.averaging import replica_tile
-from statinf.numerics.multipliers import seed_words
-from statinf.numerics.traces import eligibility
+from statinf.numerics.laws.multipliers import seed_words
+from statinf.numerics.recursions.averaging import replica_tile
+from statinf.numerics.recursions.traces import eligibility
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance, settle
 from statinf.stochastic.state import Rows, Settings, State, Sums

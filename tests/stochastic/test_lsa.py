@@ -7,7 +7,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import statinf as si
-from statinf.numerics.multipliers import multipliers
+from statinf.numerics.laws.multipliers import multipliers
 
 # Short runs are meant here; what warns, and when, is tested in test_bad_input.
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")

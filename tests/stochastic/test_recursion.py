@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from statinf.errors import ConvergenceError
-from statinf.numerics.averaging import replica_tile
-from statinf.numerics.multipliers import multipliers, seed_words
+from statinf.numerics.laws.multipliers import multipliers, seed_words
+from statinf.numerics.recursions.averaging import replica_tile
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.state import Rows, Settings, State
 

@@ -3,7 +3,7 @@ import pytest
 
 import statinf as si
 from statinf.datasets.dgp.garnet import garnet
-from statinf.numerics.multipliers import MAMMEN_HIGH
+from statinf.numerics.laws.multipliers import MAMMEN_HIGH
 from statinf.stochastic.state import Settings
 from statinf.stochastic.tuning import burn_in_rows, inverse_gram, start_share, step_rule
 

@@ -1,0 +1,123 @@
+"""Conformal intervals from predictions alone, for models that live elsewhere: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.conformity.cqr import CQR
+from statinf.conformity.score import Band
+from statinf.conformity.split import Absolute, Normalised, Signed
+from statinf.errors import DataError, OptionError
+from statinf.inference.conformal import Calibration
+
+
+def intervals_from_predictions(
+    y: Any,
+    predicted: Any,
+    new_predicted: Any,
+    *,
+    level: float = 0.9,
+    scale: Any = None,
+    new_scale: Any = None,
+    asymmetric: bool = False,
+    weights: Any = None,
+    new_weights: Any = None,
+    groups: Any = None,
+    new_groups: Any = None,
+) -> Band:
+    """Calibrate predictions on recorded outcomes and return intervals for new rows.
+
+    Coverage is at least `level` if calibration and new rows are exchangeable and the model was fitted to other rows
+    (Lei et al., 2018, arXiv 1604.04173; Romano, Patterson and Candes, 2019, arXiv 1905.03222).
+
+    Parameters
+    ----------
+    y : array, shape (n,)
+        Outcomes of the calibration rows.
+    predicted, new_predicted : array, shape (n,) and (m,), or (n, 2) and (m, 2)
+        Predicted means, or a lower and an upper quantile (conformalized quantile regression).
+    level : float
+    scale, new_scale : array, shape (n,) and (m,), optional
+        Predicted spreads; residuals are divided by them.
+    asymmetric : bool
+        One threshold a tail, each with half the miss rate.
+    weights, new_weights : array, shape (n,) and (m,), optional
+        Density ratios target/source under covariate shift.
+    groups, new_groups : array, shape (n,) and (m,), optional
+        Labels; each group has its own threshold.
+
+    Returns
+    -------
+    lower, upper : ndarray, shape (m,)
+        Infinite where calibration rows are too few; lower above upper where the set is empty.
+
+    Raises
+    ------
+    DataError
+        If lengths differ or a calibration value is not finite.
+    OptionError
+        If one of a pair of options is missing, or options exclude each other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from statinf.conformity.predictions import intervals_from_predictions
+    >>> y, predicted = np.array([1.0, 2.5, 2.0, 4.5, 5.5, 5.0, 7.5, 8.0, 9.0]), np.arange(1.0, 10.0)
+    >>> intervals_from_predictions(y, predicted, np.array([3.0, 10.0]), level=0.9)
+    (array([2., 9.]), array([ 4., 11.]))
+    """
+    pairs = {"scale": (scale, new_scale), "weights": (weights, new_weights), "groups": (groups, new_groups)}
+    for name, (one, two) in pairs.items():
+        if (one is None) != (two is None):
+            raise OptionError(f"{name}= and new_{name}= are needed together.")
+    y, predicted, new = (
+        np.asarray(y, np.float64),
+        np.asarray(predicted, np.float64),
+        np.asarray(new_predicted, np.float64),
+    )
+    if predicted.ndim not in (1, 2) or predicted.shape[1:] not in ((), (2,)) or new.shape[1:] != predicted.shape[1:]:
+        raise DataError(
+            f"Predictions must have shape (n,) or (n, 2), alike for new rows; got {predicted.shape} and {new.shape}."
+        )
+    _check("predicted", predicted, len(y))
+    _check("y", y, len(predicted))
+    if predicted.ndim == 2:
+        if scale is not None:
+            raise OptionError("scale= goes with predicted means; quantiles carry their own spread.")
+        rule = CQR("asymmetric" if asymmetric else "symmetric")
+        local, at = (np.sort(predicted, axis=1),), (np.sort(new, axis=1),)
+    elif scale is not None:
+        if asymmetric:
+            raise OptionError("asymmetric=True and scale= exclude each other.")
+        rule = Normalised()
+        local = predicted, _check("scale", np.asarray(scale, np.float64), len(y))
+        at = new, np.asarray(new_scale, np.float64)
+    else:
+        rule, local, at = (Signed() if asymmetric else Absolute()), (predicted,), (new,)
+    codes, new_codes = _codes(groups, new_groups)
+    ratio = None if weights is None else _check("weights", np.asarray(weights, np.float64), len(y))
+    if ratio is not None and ((ratio < 0).any() or not (ratio > 0).any()):
+        raise DataError("weights must be at least zero, and positive for some row.")
+    new_ratio = None if new_weights is None else np.asarray(new_weights, np.float64)
+    q = Calibration(rule.score(local, y), ratio, codes).thresholds(level, len(new), new_ratio, new_codes)
+    return rule.band(at, q)
+
+
+def _check(name: str, values: np.ndarray, n: int) -> np.ndarray:
+    if len(values) != n:
+        raise DataError(f"{name} has {len(values)} rows; {n} are needed.")
+    if not np.isfinite(values).all():
+        bad = int(np.flatnonzero(~np.isfinite(values.reshape(n, -1)).all(axis=1))[0])
+        raise DataError(f"{name} is not finite in calibration row {bad}; leave that row out.")
+    return values
+
+
+def _codes(groups: Any, new_groups: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if groups is None:
+        return None, None
+    labels, codes = np.unique(np.asarray(groups), return_inverse=True)
+    new = np.asarray(new_groups)
+    at = np.clip(np.searchsorted(labels, new), 0, len(labels) - 1)
+    return codes, np.where(labels[at] == new, at, -1)

@@ -1,0 +1,211 @@
+"""The three ways a conformal set is made: calibrated on held-out rows, from leave-out fits, or from all rows at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import chunks
+from statinf.conformity import jackknife
+from statinf.conformity.cv_plus import Folds, guaranteed_level
+from statinf.conformity.full import full_sets
+from statinf.inference.conformal import Calibration, smallest_n
+from statinf.learners.crossfit import CrossFit, leave_one_out
+from statinf.learners.smoother import LinearSmoother
+from statinf.numerics.order.intervals import IntervalSets
+
+_ROWS_AT_ONCE = 1 << 16
+
+
+@dataclass(frozen=True)
+class Split:
+    """A fitted model, a score and the scores of calibration rows.
+
+    Attributes
+    ----------
+    score : Score
+    fitted : object
+    calibration : Calibration
+    seed : int
+        Of the draws at new rows; those of a row depend on it and the row alone.
+    trained : int
+        Rows the model was fitted to.
+    """
+
+    score: Any
+    fitted: Any
+    calibration: Calibration
+    seed: int
+    trained: int
+
+    takes_groups = True
+
+    @property
+    def n(self) -> int:
+        """Calibration rows."""
+        return len(self.calibration.scores)
+
+    def predict(self, X: np.ndarray) -> np.ndarray | None:
+        """The model's mean at rows X, where it has one."""
+        found = getattr(self.fitted, "predict", None)
+        return None if found is None else np.asarray(found(X), np.float64)
+
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
+        """Sets at rows X (m, p), with density ratios and group numbers (m,) where calibration had them."""
+        parts = []
+        for part in chunks(len(X), _ROWS_AT_ONCE):
+            local = self.score.local(self.fitted, X[part], self.seed)
+            q = self.calibration.thresholds(
+                level,
+                part.stop - part.start,
+                None if ratio is None else ratio[part],
+                None if groups is None else groups[part],
+            )
+            parts.append(self.score.sets(local, q))
+        return IntervalSets.concatenate(parts) if parts else _nothing()
+
+    def smallest(self, level: float) -> int:
+        """Fewest calibration rows (of a group) at which sets are finite."""
+        return smallest_n(self.calibration.tail_level(level))
+
+    def guarantee(self, level: float) -> str:
+        """What theory says of coverage."""
+        per = " in every group" if self.calibration.groups is not None else ""
+        if self.calibration.weights is not None:
+            return f"at least {level:g} on the target population{per} if the density ratio is right"
+        return f"at least {level:g}{per}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
+
+
+@dataclass(frozen=True)
+class Leverages:
+    """Leave-one-out fits in closed form, made from the rows when they are first needed."""
+
+    learner: Any
+    X: np.ndarray
+    y: np.ndarray
+
+    @cached_property
+    def smoother(self) -> LinearSmoother:
+        """The fit with its hat values."""
+        return self.learner.smoother(self.X, self.y)
+
+    def reach(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds of the predictions (m,), (m,) of all fits that leave one row out."""
+        return self.smoother.reach(X)
+
+    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """Predictions (m, len(which)) of the fits that leave one of these rows out."""
+        return self.smoother.predict_without(X, which)
+
+
+@dataclass(frozen=True)
+class LeaveOut:
+    """Residuals of rows from fits that left them out, by one or by folds.
+
+    Attributes
+    ----------
+    full : object
+        The fit on all rows.
+    source : Leverages, LeaveOneOut or CrossFit
+    variant : {"plus", "minmax", "base"}
+    """
+
+    full: Any
+    source: Any
+    residuals: np.ndarray
+    variant: str
+
+    takes_groups = False
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.residuals)
+
+    def predict(self, X: np.ndarray) -> np.ndarray | None:
+        """The full fit's mean."""
+        return self.full.predict(X)
+
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
+        """Intervals at rows X (m, p)."""
+        without = Folds(self.source) if isinstance(self.source, CrossFit) else self.source
+        return IntervalSets.one_each(
+            *jackknife.intervals(self.full.predict, without, X, self.residuals, level, self.variant)
+        )
+
+    def smallest(self, level: float) -> int:
+        """Fewest rows at which sets are finite."""
+        return smallest_n(level)
+
+    def guarantee(self, level: float) -> str:
+        """What theory says of coverage."""
+        if self.variant == "base":
+            return "none; about the level where leaving a row out hardly moves the fit"
+        if not isinstance(self.source, CrossFit):
+            floor = max(0.0, 2 * level - 1) if self.variant == "plus" else level
+            return f"at least {floor:g} for exchangeable rows{'; about the level in practice' if self.variant == 'plus' else ''}"
+        floor = max(
+            0.0, guaranteed_level(self.n, len(self.source.fits), level) + (0.0 if self.variant == "plus" else 1 - level)
+        )
+        return f"at least {floor:.4g} for exchangeable rows; about the level in practice"
+
+
+@dataclass(frozen=True)
+class Full:
+    """All rows, and a learner whose fit is linear in the outcomes."""
+
+    learner: Any
+    X: np.ndarray
+    y: np.ndarray
+    score: str
+
+    takes_groups = False
+
+    @cached_property
+    def smoother(self) -> Any:
+        return self.learner.smoother(self.X, self.y)
+
+    @property
+    def n(self) -> int:
+        """Rows."""
+        return len(self.y)
+
+    def predict(self, X: np.ndarray) -> np.ndarray | None:
+        """The mean of the fit to the rows, without the new one."""
+        return self.smoother.fitted.predict(X)
+
+    def sets(
+        self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
+    ) -> IntervalSets:
+        """Sets at rows X (m, p)."""
+        return full_sets(self.smoother, X, level, self.score)
+
+    def smallest(self, level: float) -> int:
+        """Fewest rows at which sets are finite."""
+        return smallest_n(level)
+
+    def guarantee(self, level: float) -> str:
+        """What theory says of coverage."""
+        return f"at least {level:g}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
+
+
+def leave_one_out_procedure(
+    learner: Any, X: np.ndarray, y: np.ndarray, variant: str, seed: int, progress: bool | None
+) -> LeaveOut:
+    """Jackknife procedures: by leverages where the learner allows, else by n refits."""
+    if hasattr(learner, "smoother"):
+        rows = Leverages(learner, X, y)
+        return LeaveOut(rows.smoother.fitted, rows, np.abs(rows.smoother.deletion), variant)
+    loo = leave_one_out(learner, X, y, seed=seed, progress=progress)
+    return LeaveOut(loo.fitted, loo, np.abs(loo.residuals), variant)
+
+
+def _nothing() -> IntervalSets:
+    return IntervalSets.one_each(np.zeros(0), np.zeros(0))

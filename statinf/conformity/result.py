@@ -1,0 +1,302 @@
+"""What `si.conformal` returns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from statinf.conformity import mondrian
+from statinf.conformity.procedure import Full, LeaveOut, Split
+from statinf.conformity.shift import Ratio
+from statinf.conformity.tables import coverage_table, summary_table
+from statinf.errors import DataError, OptionError, StatinfWarning, check_level
+from statinf.formula.frame import as_frame
+from statinf.formula.recipe import NewRows, Recipe
+from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import Result, Table, to_caller
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Conformal(Result):
+    """Prediction sets with finite-sample coverage.
+
+    Attributes
+    ----------
+    level : float
+        Coverage asked for.
+    procedure : Split, LeaveOut or Full
+        Scores, residuals or rows that sets are made from.
+    recipe : Recipe
+    kind : str
+        Kind of data frame that tables come back in.
+    dropped : mapping of str to int
+        Rows left out, by cause.
+    groups : Groups or None
+    ratio : Ratio or None
+        The density ratio of covariate shift.
+    seed : int
+    """
+
+    level: float
+    procedure: Split | LeaveOut | Full
+    recipe: Recipe
+    kind: str
+    dropped: Mapping[str, int]
+    groups: mondrian.Groups | None
+    ratio: Ratio | None
+    seed: int
+    data: Any = field(default=None, metadata={"saved": False})
+
+    offers: ClassVar[str] = "predict(), predict_set(), contains(), coverage() and plot()"
+
+    # --- sets ---------------------------------------------------------------------------------------------
+
+    def sets(self, newdata: Any, level: float | None = None) -> IntervalSets:
+        """Sets of new rows as arrays; rows that cannot be predicted have the empty set."""
+        return self._sets(newdata, level)[1]
+
+    def _sets(
+        self, newdata: Any, level: float | None, response: bool = False, warn: bool = True
+    ) -> tuple[NewRows, IntervalSets, np.ndarray]:
+        level = self.level if level is None else check_level(level)
+        new = self.recipe.new_rows(newdata, ("covariates",), response=response, warn=warn)
+        ok = np.flatnonzero(new.ok)
+        ratio = None if self.ratio is None else self.ratio.at(newdata, ok)
+        if ratio is not None and np.isnan(ratio).any():
+            known = ~np.isnan(ratio)
+            warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=3)
+            ok, ratio = ok[known], ratio[known]
+        codes = None
+        if self.groups is not None:
+            part = self.recipe.new_rows(newdata, (mondrian.ROLE,), warn=False)
+            codes = np.full(new.n, -1, np.intp)
+            codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
+            unseen = int((codes[ok] < 0).sum())
+            if unseen:
+                warnings.warn(
+                    f"{unseen} rows are of a group without calibration rows; their sets are infinite.",
+                    StatinfWarning,
+                    stacklevel=3,
+                )
+            codes = codes[ok]
+        X = np.ascontiguousarray(covariates(new)[ok])
+        made = self.procedure.sets(X, level, ratio, codes)
+        if ratio is not None and warn:
+            endless = int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum())
+            if endless:
+                warnings.warn(
+                    f"{endless} of {len(ok)} sets are infinite: such a row holds more than {1.0 - level:.3g} of the "
+                    "weight of the calibration rows and itself. Calibrate on more rows, or use a lower level.",
+                    StatinfWarning, stacklevel=3,
+                )  # fmt: skip
+        if len(ok) == new.n:
+            return new, made, np.ones(new.n, bool)
+        able = np.zeros(new.n, bool)
+        able[ok] = True
+        return new, IntervalSets(made.lower, made.upper, ok[made.row], new.n), able
+
+    def predict(self, newdata: Any = None, *, level: float | None = None) -> Any:
+        """Prediction sets, one row a row of the new data.
+
+        Parameters
+        ----------
+        newdata : data frame, optional
+            The data of the fit by default; those rows were used, so their sets cover more often than new ones.
+        level : float, optional
+            That of the fit by default. Scores stay those of the fit: with quantile and density models another level
+            keeps its coverage, but adapts less well to the row.
+
+        Returns
+        -------
+        data frame
+            `estimate` (where the model has a mean), `lower`, `upper`: the ends of the smallest interval that holds the
+            set. Methods whose sets can be unions add `pieces`, `length` and `set`, a list of [lower, upper]. Empty sets
+            have pieces 0 and no ends; rows that cannot be predicted are NaN.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> cars = si.datasets.load("mtcars")
+        >>> fit = si.conformal("mpg ~ wt", cars, method="full", model="ridge")
+        >>> fit.predict(cars.head(1))[["lower", "upper"]].round(2)
+           lower  upper
+        0  17.39  29.09
+        """
+        import pandas as pd
+
+        data = self._data(newdata)
+        new, sets, able = self._sets(data, level, warn=newdata is not None)
+        lower, upper = sets.hull()
+        columns: dict[str, Any] = {}
+        centre = self._centre(new)
+        if centre is not None:
+            columns["estimate"] = centre
+        columns |= {"lower": lower, "upper": upper}
+        if self._unions:
+            columns["pieces"] = np.where(able, sets.pieces, 0)
+            columns["length"] = np.where(able, sets.length(), np.nan)
+            ends = np.column_stack([sets.lower, sets.upper]).tolist()
+            cuts = np.searchsorted(sets.row, np.arange(new.n + 1))
+            columns["set"] = pd.Series([ends[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], dtype=object)
+        return to_caller(pd.DataFrame(columns), new.kind)
+
+    def _centre(self, new: NewRows) -> np.ndarray | None:
+        rows = np.flatnonzero(new.ok)
+        found = self.procedure.predict(np.ascontiguousarray(covariates(new)[rows]))
+        if found is None:
+            return None
+        out = np.full(new.n, np.nan)
+        out[rows] = found
+        return out
+
+    @property
+    def _unions(self) -> bool:
+        return self.method in ("full", "pcp", "cp2-pcp", "cp2-hpd")
+
+    def _data(self, newdata: Any) -> Any:
+        if newdata is None and self.data is None:
+            raise DataError("A saved fit holds no data; give newdata.")
+        return self.data if newdata is None else newdata
+
+    def predict_set(self, newdata: Any = None, *, level: float | None = None) -> Any:
+        """Prediction sets as a long table, one row a piece.
+
+        Returns
+        -------
+        data frame
+            `row` (number in the new data, from 0), `piece` (from 0, left to right), `lower`, `upper`. Rows with the empty
+            set, and rows that cannot be predicted, do not occur.
+        """
+        import pandas as pd
+
+        new, sets, _ = self._sets(self._data(newdata), level, warn=newdata is not None)
+        first = np.flatnonzero(np.diff(sets.row, prepend=-1))
+        piece = np.arange(len(sets.row)) - np.repeat(first, np.diff(np.append(first, len(sets.row))))
+        return to_caller(
+            pd.DataFrame({"row": sets.row, "piece": piece, "lower": sets.lower, "upper": sets.upper}), new.kind
+        )
+
+    def contains(self, newdata: Any, *, level: float | None = None) -> np.ndarray:
+        """Whether each row's recorded outcome lies in its set (rows,) bool; False where either is missing."""
+        new, sets, _ = self._sets(newdata, level, response=True)
+        assert new.response is not None
+        return sets.contains(new.response)
+
+    # --- how often they cover -----------------------------------------------------------------------------
+
+    def coverage(
+        self,
+        newdata: Any,
+        *,
+        by: str | None = None,
+        level: float | None = None,
+        confidence: float = 0.95,
+        slab: float | None = 0.1,
+    ) -> Any:
+        """Coverage of recorded outcomes that the fit has not seen, with binomial intervals.
+
+        Parameters
+        ----------
+        newdata : data frame
+            Holds the outcome; rows where it is missing are left out.
+        by : str, optional
+            A column: one row of the table a value. The groups of the fit by default, if it has any.
+        level : float, optional
+            Of the sets; that of the fit by default.
+        confidence : float
+            Of the intervals (Clopper-Pearson).
+        slab : float, optional
+            Smallest share of rows in the worst slab of covariate space (Cauchois, Gupta and Duchi, 2021, arXiv
+            2004.10181), found on a quarter of the rows and measured on the others; None leaves it out.
+
+        Returns
+        -------
+        data frame
+            `part` ("all", "group" or "worst slab"), `label`, `n`, `covered`, `coverage`, `conf_low`, `conf_high`, and
+            `length`, the mean length of the sets.
+        """
+        new, sets, able = self._sets(newdata, level, response=True)
+        assert new.response is not None
+        use = able & np.isfinite(new.response)
+        if not use.any():
+            raise DataError("No row has both a set and a recorded outcome.")
+        covered, length = sets.contains(new.response)[use], sets.length()[use]
+        labels = self._group_labels(newdata, new, by)
+        frame = coverage_table(
+            covered,
+            length,
+            None if labels is None else labels[use],
+            covariates(new)[use] if slab is not None else None,
+            confidence=confidence,
+            share=slab or 0.1,
+            seed=self.seed,
+        )
+        return to_caller(frame, new.kind)
+
+    def _group_labels(self, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
+        if by is not None:
+            frame = as_frame(newdata, [by])
+            frame.require(by)
+            found = frame.categories(by)
+            return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
+        if self.groups is None:
+            return None
+        part = self.recipe.new_rows(newdata, (mondrian.ROLE,), warn=False)
+        codes = np.full(new.n, -1, np.intp)
+        codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
+        return np.array([*self.groups.labels, "unseen"], dtype=object)[codes]
+
+    # --- showing ------------------------------------------------------------------------------------------
+
+    def summary(self) -> Table:
+        """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
+        return summary_table(self)
+
+    def plot(
+        self, kind: str = "band", *, newdata: Any = None, x: str | None = None, ax: Any = None, **options: Any
+    ) -> Any:
+        """A figure; returns the matplotlib axes.
+
+        Parameters
+        ----------
+        kind : {"band", "size", "coverage"}
+            Sets over a covariate, with the outcomes where they are recorded; a histogram of set sizes; coverage in bins of
+            a covariate with binomial intervals.
+        newdata : data frame, optional
+            The data of the fit by default. For honest coverage give rows that the fit has not seen.
+        x : str, optional
+            A numeric column; the first of the formula by default.
+        ax : matplotlib axes, optional
+        """
+        from statinf.conformity.figures import draw
+
+        if kind not in ("band", "size", "coverage"):
+            raise OptionError(
+                f"plot kind={kind!r} is not known for '{self.method}'; choose 'band', 'size' or 'coverage'."
+            )
+        return draw(self, kind, self._data(newdata), x, ax, **options)
+
+    @property
+    def std_errors(self) -> Any:
+        """None exist: prediction sets have no standard errors."""
+        raise self._no_standard_errors("standard errors")
+
+    @property
+    def vcov(self) -> Any:
+        """None exists: prediction sets have no covariance."""
+        raise self._no_standard_errors("a covariance")
+
+    def conf_int(self, level: float = 0.95) -> Any:
+        """None exist: prediction sets are not confidence intervals of parameters."""
+        raise self._no_standard_errors("confidence intervals")
+
+
+def covariates(new: NewRows) -> np.ndarray:
+    """The covariates of new rows (n, p), without the constant; NaN where they cannot be made."""
+    part = new.part("covariates")
+    assert part is not None
+    return part.without_intercept().values

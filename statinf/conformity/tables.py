@@ -1,0 +1,118 @@
+"""The tables of a conformal fit: its summary, and how often its sets cover."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from statinf.conformity.coverage import by_group, worst_slab
+from statinf.conformity.procedure import Split
+from statinf.conformity.shift import effective_size
+from statinf.inference.conformal import binomial_interval, coverage_band, quantile_rank
+from statinf.results import Table
+
+_SLAB_ROWS = 200
+"""Fewest rows at which the worst slab is looked for: a quarter of them search it."""
+
+
+def coverage_table(
+    covered: np.ndarray,
+    length: np.ndarray,
+    labels: np.ndarray | None,
+    X: np.ndarray | None,
+    *,
+    confidence: float,
+    share: float,
+    seed: int,
+) -> Any:
+    """Coverage of all rows, of groups and of the worst slab, as a pandas frame.
+
+    Parameters
+    ----------
+    covered : ndarray of bool, shape (n,)
+    length : ndarray, shape (n,)
+        Sizes of the sets.
+    labels : ndarray, shape (n,), optional
+        Groups.
+    X : ndarray, shape (n, p), optional
+        Covariates, if the worst slab is wanted.
+    """
+    import pandas as pd
+
+    everyone = by_group(covered, np.zeros(len(covered)), confidence) | {"group": [""]}
+    parts = [_rows("all", everyone, [length])]
+    if labels is not None:
+        parts.append(
+            _rows("group", by_group(covered, labels, confidence), [length[labels == g] for g in np.unique(labels)])
+        )
+    if X is not None and X.shape[1] and len(X) >= _SLAB_ROWS and (X.std(axis=0) > 0).any():
+        worst = worst_slab(covered, X, share=share, seed=seed)
+        inside = (worst.low <= X @ worst.direction) & (X @ worst.direction <= worst.high)
+        low, high = binomial_interval(np.array([worst.covered]), np.array([worst.n]), confidence)
+        row = {"group": [""], "n": [worst.n], "covered": [worst.covered], "coverage": [worst.coverage]}
+        parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[inside]]))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> Any:
+    import pandas as pd
+
+    frame = pd.DataFrame({k: columns[k] for k in ("n", "covered", "coverage", "conf_low", "conf_high")})
+    frame.insert(0, "label", [str(g) for g in columns["group"]])
+    frame.insert(0, "part", part)
+    frame["length"] = [float(v.mean()) if len(v) else np.nan for v in lengths]
+    return frame
+
+
+def summary_table(fit: Any) -> Table:
+    """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
+    procedure, level = fit.procedure, fit.level
+    facts = [("Formula", fit.formula), ("Rows", str(fit.nobs)), ("Level", f"{level:g}"), ("Method", fit.method)]
+    notes = [f"Coverage: {procedure.guarantee(level)}."]
+    if isinstance(procedure, Split):
+        facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
+        columns, rows = _thresholds(procedure, level, fit.groups)
+        notes += _expectation(procedure, level)
+    else:
+        columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), _rank(procedure.n, level))]
+    if fit.dropped:
+        notes.append("Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in fit.dropped.items()) + ".")
+    if fit.citation:
+        notes.append(f"Method: {fit.citation}.")
+    return Table(columns, tuple(rows), title="Conformal prediction", facts=tuple(facts), notes=tuple(notes))
+
+
+def _expectation(procedure: Split, level: float) -> list[str]:
+    calibration = procedure.calibration
+    if calibration.weights is not None:
+        size = effective_size(calibration.weights)
+        return [f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows."]
+    if calibration.groups is not None or calibration.scores.shape[1] > 1:
+        return []
+    low, high = coverage_band(procedure.n, level, 1000)
+    return [f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."]
+
+
+def _thresholds(procedure: Split, level: float, groups: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    calibration = procedure.calibration
+    tail = calibration.tail_level(level)
+    names = ("all rows",) if groups is None else groups.labels
+    codes = np.zeros(procedure.n, int) if calibration.groups is None else calibration.groups
+    rows: list[tuple[str, ...]] = []
+    for g, name in enumerate(names):
+        n = int((codes == g).sum())
+        if calibration.weights is not None:
+            rows.append((name, str(n), "varies with the row"))
+            continue
+        single = np.array([g]) if calibration.groups is not None else None
+        q = calibration.thresholds(level, 1, new_groups=single)[0]
+        rows.append((name, str(n), _rank(n, tail), ", ".join(f"{v:.4g}" for v in q)))
+    head = ("threshold", "n", "rank") if calibration.weights is not None else ("threshold", "n", "rank", "score")
+    return head, rows
+
+
+def _rank(n: int, level: float) -> str:
+    k = quantile_rank(n, level)
+    return f"{k} of {n}" if k <= n else "infinite"

@@ -1,0 +1,1 @@
+"""Generalised linear models: families, iterated least squares, separation."""

@@ -1,0 +1,254 @@
+"""Maximum likelihood for generalised linear models by Fisher scoring over blocks of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from statinf.backend import accelerated, map_threads, row_blocks
+from statinf.errors import ConvergenceError
+from statinf.numerics.glm.families import Family
+from statinf.numerics.linear.least_squares import TOLERANCE, independent_columns, triangular_factor
+
+_PARALLEL_FROM = 1 << 21
+_WELL_CONDITIONED = 1e-4
+_MOST_ON_DEVICE = 64
+_MANY_ROWS = 1 << 17
+
+
+@dataclass(frozen=True)
+class GlmSolution:
+    """A maximum likelihood estimate.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,)
+        NaN for aliased columns.
+    kept : ndarray of bool, shape (p,)
+    factor : ndarray, shape (k, k)
+        Upper triangular R with R'R the Fisher information at dispersion 1.
+    deviance : float
+    eta : ndarray, shape (n,)
+        Linear predictor, offset included.
+    iterations : int
+    decrement : float
+        Squared length of the last step in the information's norm.
+    """
+
+    coef: np.ndarray
+    kept: np.ndarray
+    factor: np.ndarray
+    deviance: float
+    eta: np.ndarray
+    iterations: int
+    decrement: float
+
+
+def fit_glm(
+    columns: np.ndarray,
+    y: np.ndarray,
+    family: Family,
+    *,
+    weights: np.ndarray | None = None,
+    offset: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+    tolerance: float = 1e-10,
+    max_iterations: int = 100,
+    alias_tolerance: float = TOLERANCE,
+) -> GlmSolution:
+    """Maximise the likelihood by Fisher scoring with step halving on the deviance.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, p)
+    y : ndarray, shape (n,)
+    family : Family
+    weights, offset : ndarray, shape (n,), optional
+    start : ndarray, shape (p,), optional
+    tolerance : float
+        Stop when the step's length in the information's norm, or for canonical links the error that its
+        square bounds, falls below this share of the root of the deviance.
+    max_iterations : int
+    alias_tolerance : float
+
+    Returns
+    -------
+    GlmSolution
+
+    Raises
+    ------
+    ConvergenceError
+        If the steps do not shrink within `max_iterations`, with the last step's length.
+    """
+    w = np.ones(len(y)) if weights is None else weights
+    kept = np.ones(columns.shape[1], dtype=bool)
+    problem = _Problem(columns, y, w, offset, family)
+    warm = _from_some_rows(problem) if start is None else None
+    beta, current = warm if warm is not None else (None, None)
+    if beta is None or current is None:
+        guess, spread = problem.first_guess()
+        if spread < _WELL_CONDITIONED:
+            kept = independent_columns(
+                triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance
+            )
+        if not kept.all():
+            problem = _Problem(columns[:, kept], y, w, offset, family)
+            guess, _ = problem.first_guess()
+        beta = guess if start is None else np.asarray(start, float)[kept]
+        if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
+            beta = _on_device(problem, beta)
+        current = problem.evaluate(beta)
+    gram, score, deviance = current
+    # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
+    enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
+    decrement = np.inf
+    iteration = 0
+    while iteration < max_iterations:
+        iteration += 1
+        step = _solve_information(gram, score)
+        decrement = float(step @ gram @ step)
+        done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
+        beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
+        if done:
+            break
+    else:
+        raise ConvergenceError(
+            f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
+            "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iterations."
+        )
+    coef = np.full(columns.shape[1], np.nan)
+    coef[kept] = beta
+    eta = problem.predictor(beta)
+    constant = float(w @ family.saturated(y))
+    return GlmSolution(coef, kept, problem.factor(gram, eta), deviance + constant, eta, iteration, decrement)
+
+
+def _from_some_rows(problem: _Problem) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
+    """A start for large fits, from every sixteenth row, and the sums there: it saves two passes over all rows.
+
+    None for small fits, for an accelerator, and where those rows or the design are not up to it.
+    """
+    if len(problem.y) < _MANY_ROWS or accelerated():
+        return None
+    some = slice(None, None, 16)
+    offset = None if problem.offset is None else problem.offset[some]
+    x = np.asfortranarray(problem.x[some])
+    try:
+        found = fit_glm(x, problem.y[some], problem.family, weights=problem.w[some], offset=offset, tolerance=1e-4)
+    except ConvergenceError:
+        return None
+    if not np.isfinite(found.coef).all():
+        return None
+    current = problem.evaluate(found.coef)
+    usable = np.isfinite(current[2]) and _smallest_eigenvalue(current[0]) >= _WELL_CONDITIONED
+    return (found.coef, current) if usable else None
+
+
+def _on_device(problem: _Problem, start: np.ndarray) -> np.ndarray:
+    """Newton steps on the accelerator; the loop on the CPU then only confirms them. The start if they diverge."""
+    from statinf.numerics.glm.irls_batch import refit_glm
+
+    options = {"offset": problem.offset, "start": start}
+    found = refit_glm(problem.x, problem.y, problem.family, problem.w[None], batch=1, **options)[0]
+    return found if np.isfinite(found).all() else start
+
+
+def _advance(
+    problem: _Problem, beta: np.ndarray, step: np.ndarray, deviance: float, current: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+    slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
+    for _ in range(30):
+        candidate = beta + step
+        gram, score, new = problem.evaluate(candidate)
+        if np.isfinite(new) and np.isfinite(gram).all() and new <= deviance + slack:
+            return candidate, gram, score, new
+        step = step / 2.0
+    return beta, *current, deviance
+
+
+def _solve_information(gram: np.ndarray, score: np.ndarray) -> np.ndarray:
+    # Scaling to unit diagonal makes the factorisation independent of the covariates' units.
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+    scaled = gram * scale[:, None] * scale
+    try:
+        return scale * cho_solve(cho_factor(scaled), scale * score)
+    except (LinAlgError, ValueError):
+        return scale * np.linalg.lstsq(scaled, scale * score, rcond=1e-13)[0]
+
+
+@dataclass(frozen=True)
+class _Problem:
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    offset: np.ndarray | None
+    family: Family
+
+    def predictor(self, beta: np.ndarray) -> np.ndarray:
+        eta = self.x @ beta
+        return eta if self.offset is None else eta + self.offset
+
+    def first_guess(self) -> tuple[np.ndarray, float]:
+        """One weighted least-squares step from means inside the family's range, and the design's spread.
+
+        The spread is the smallest eigenvalue of the Gram matrix scaled to a unit diagonal.
+        """
+
+        def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+            y, w = self.y[rows], self.w[rows]
+            mean = self.family.start(y, w)
+            eta = self.family.link.link(mean)
+            slope = self.family.link.slope(eta)
+            information = w * slope**2 / self.family.variance(mean)
+            target = eta + (y - mean) / slope - (0.0 if self.offset is None else self.offset[rows])
+            half = self.x[rows] * np.sqrt(information)[:, None]
+            return np.dot(half.T, half), np.dot(self.x[rows].T, information * target)
+
+        with np.errstate(all="ignore"):
+            sums = self._over_blocks(block)
+        gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+        return _solve_information(gram, moment), _smallest_eigenvalue(gram)
+
+    def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Fisher information, score and deviance, summed over blocks that stay in cache."""
+        k = self.x.shape[1]
+
+        def block(rows: slice) -> tuple[np.ndarray, float]:
+            x, w = self.x[rows], self.w[rows]
+            eta = np.dot(x, beta)
+            if self.offset is not None:
+                eta += self.offset[rows]
+            with np.errstate(all="ignore"):
+                slope, information, unit = self.family.terms(eta, self.y[rows])
+                root = np.sqrt(w * information)
+                # Beside the scaled columns a working residual: their one cross-product holds information and score.
+                half = np.empty((len(x), k + 1), order="F")
+                np.multiply(x, root[:, None], out=half[:, :k])
+                np.divide(w * slope, root, out=half[:, k], where=root > 0)
+                half[root == 0, k] = 0.0
+            return np.dot(half.T, half), float(np.dot(w, unit))
+
+        cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
+        return cross[:k, :k], cross[:k, k], float(deviance)
+
+    def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Triangular factor of the information: from the sums where they are accurate, else from the rows."""
+        if _smallest_eigenvalue(gram) > _WELL_CONDITIONED:
+            return np.linalg.cholesky(gram).T
+        return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
+
+    def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
+        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > _PARALLEL_FROM)
+
+
+def _smallest_eigenvalue(gram: np.ndarray) -> float:
+    """Of a Gram matrix scaled to a unit diagonal; 0 if it has an empty column or is not finite."""
+    diagonal = np.diag(gram)
+    if len(gram) == 0 or not np.isfinite(gram).all() or (diagonal <= 0).any():
+        return 0.0
+    scale = 1.0 / np.sqrt(diagonal)
+    return float(np.linalg.eigvalsh(gram * scale[:, None] * scale)[0])

@@ -1,0 +1,1 @@
+"""Distances, kernel matrices and their low-rank factors."""

@@ -1,0 +1,1 @@
+"""Random laws: multipliers, normal mixtures, highest-density sets."""

@@ -1,0 +1,1 @@
+"""Weighted quantiles, monotone vectors, unions of intervals."""

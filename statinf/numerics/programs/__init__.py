@@ -1,0 +1,1 @@
+"""Quadratic programmes over simplices and bands."""

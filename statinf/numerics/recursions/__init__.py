@@ -1,0 +1,1 @@
+"""Recursions over rows in order: averaged approximation, eligibility traces."""

@@ -1,0 +1,1 @@
+"""Convex functions of a linear predictor summed over rows."""

@@ -1,0 +1,1 @@
+"""Weights that meet moment conditions, exactly or within bounds."""

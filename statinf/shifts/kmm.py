@@ -1,0 +1,157 @@
+"""Kernel mean matching.
+
+Huang, Smola, Gretton, Borgwardt and Schoelkopf (2007, Advances in Neural Information Processing Systems 19); Gretton,
+Smola, Huang, Schmittfull, Borgwardt and Schoelkopf (2009, Dataset Shift in Machine Learning, chapter 8): weights on the
+source rows under which the mean embedding of the source in a Gaussian kernel space is that of the target,
+
+    minimise  w'(K + ridge I)w / 2 - k'w   over 0 <= w <= bound, |sum w - n| <= n eps.
+
+Without a ridge the problem is degenerate: weights of very different shape have the same objective to many digits, and
+the minimiser sits on a few rows. The ridge makes the minimiser unique and, through its optimality conditions, defines
+the ratio at new rows as the function whose values at the source rows are the weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import NotIdentifiedError, OptionError
+from statinf.numerics.kernels.lowrank import pivoted_cholesky
+from statinf.numerics.programs.band_qp import BandSolution, solve_band_qp
+from statinf.shifts.estimate import Estimate
+from statinf.shifts.kernels import bandwidths, kernel_sums, rbf
+from statinf.shifts.samples import Samples
+
+CITATION = "kernel mean matching (Huang, Smola, Gretton, Borgwardt and Schoelkopf 2007)"
+OPTIONS = ("sigma", "bound", "eps", "ridge")
+FACTOR_TOLERANCE = 1e-11
+
+
+@dataclass(frozen=True)
+class MatchedRatio:
+    """The ratio that the optimality conditions define off the source rows.
+
+    Attributes
+    ----------
+    source, target : ndarray, shape (n, p) and (m, p)
+    mass : ndarray, shape (n,)
+        Row weight times ratio of the source rows.
+    target_mass : ndarray, shape (m,)
+        Row weights scaled to the source's total.
+    sigma, ridge, bound, multiplier : float
+    """
+
+    source: np.ndarray
+    target: np.ndarray
+    mass: np.ndarray
+    target_mass: np.ndarray
+    sigma: float
+    ridge: float
+    bound: float
+    multiplier: float
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        if self.ridge == 0.0:
+            raise NotIdentifiedError(
+                "kernel mean matching with ridge=0 has weights on the source rows only; a positive ridge defines them "
+                "for new rows."
+            )
+        pull = kernel_sums(x, self.target, self.target_mass, self.sigma)
+        own = kernel_sums(x, self.source, self.mass, self.sigma)
+        return np.clip((pull - own - self.multiplier) / self.ridge, 0.0, self.bound)
+
+
+def estimate(
+    samples: Samples,
+    *,
+    sigma: Any = None,
+    bound: float = 1000.0,
+    eps: float | None = None,
+    ridge: float = 1.0,
+    seed: int = 0,
+) -> Estimate:
+    """Solve the quadratic programme."""
+    n = len(samples.xs)
+    slack = (0.05 if n >= 400 else 1.0 / np.sqrt(n)) if eps is None else float(eps)
+    if not bound > 0 or not slack >= 0 or not ridge >= 0:
+        raise OptionError(
+            f"bound={bound!r}, eps={eps!r}, ridge={ridge!r}: bound is positive, eps and ridge are at least 0."
+        )
+    if bound * (samples.ws > 0).sum() < (1 - slack) * n:
+        raise OptionError(f"bound={bound!r} is below the mean weight of 1 that the band asks for; raise it.")
+    width = float(bandwidths(sigma, samples.xs, samples.xt, seed, None)[0])
+    total = samples.ws.sum()
+    target_mass = samples.wt * (total / samples.wt.sum())
+    used = np.flatnonzero(samples.ws > 0)
+    pull = kernel_sums(samples.xs[used], samples.xt, target_mass, width)
+    ratio = np.zeros(n)
+    solution = _solve(samples.xs[used], samples.ws[used], pull, width, ridge, bound, slack)
+    ratio[used] = solution.values / np.sqrt(samples.ws[used])
+    mass = samples.ws * ratio
+    rule = MatchedRatio(samples.xs[used], samples.xt, mass[used], target_mass, width, ridge, bound, solution.multiplier)
+    if (samples.ws == 0).any() and ridge > 0:
+        ratio[samples.ws == 0] = rule.at(samples.xs[samples.ws == 0])
+    settings = {"sigma": width, "ridge": ridge, "bound": bound, "eps": slack}
+    facts = _discrepancies(samples.xs[used], samples.xt, samples.ws[used], mass[used], target_mass, pull, width)
+    return Estimate(rule, ratio, settings, facts=facts | {"objective": solution.objective})
+
+
+def _discrepancies(
+    x: np.ndarray,
+    xt: np.ndarray,
+    ws: np.ndarray,
+    mass: np.ndarray,
+    target_mass: np.ndarray,
+    pull: np.ndarray,
+    sigma: float,
+) -> dict[str, float]:
+    """Squared maximum mean discrepancy of the source from the target, before and after weighting."""
+    total = target_mass.sum()
+    constant = float(target_mass @ kernel_sums(xt, xt, target_mass, sigma))
+    both = np.column_stack([ws, mass])
+    square = np.einsum("ik,ik->k", both, kernel_sums(x, x, both, sigma))
+    before, after = np.maximum(0.0, square - 2.0 * pull @ both + constant) / total**2
+    return {"MMD^2 before": float(before), "MMD^2 after": float(after)}
+
+
+def _solve(
+    x: np.ndarray, ws: np.ndarray, pull: np.ndarray, sigma: float, ridge: float, bound: float, slack: float
+) -> BandSolution:
+    """The programme in u = sqrt(row weight) ratio, under which row weights leave the ridge a multiple of I."""
+    root = np.sqrt(ws)
+
+    def columns(at: np.ndarray) -> np.ndarray:
+        return rbf(x, x[at], sigma)
+
+    factor = pivoted_cholesky(columns, np.ones(len(x)), tol=FACTOR_TOLERANCE, max_rank=len(x))
+    assert factor is not None  # the rank may reach n
+    scaled = factor * root[:, None]
+    total = float(ws.sum())
+    band = (total * max(0.0, 1.0 - slack), total * (1.0 + slack))
+    problem = (bound * root, root, band)
+    linear = pull * root
+    if ridge > 0:
+        return solve_band_qp(scaled, linear, ridge, *problem)
+    return _without_ridge(scaled, linear, problem)
+
+
+def _without_ridge(factor: np.ndarray, linear: np.ndarray, problem: tuple[Any, ...]) -> BandSolution:
+    """Proximal point steps: each is a ridge programme around the last point; the objective converges, weights do not."""
+    n = len(linear)
+    proximity = 1e-1
+    u = np.full(n, problem[2][0] / max(1.0, float(problem[1].sum())))
+    best = np.inf
+    solution = None
+    for _ in range(200):
+        solution = solve_band_qp(factor, linear + proximity * u, proximity, *problem, start=u, tolerance=1e-10)
+        u = solution.values
+        inner = factor.T @ u
+        objective = 0.5 * float(inner @ inner) - float(linear @ u)
+        if best - objective <= 1e-9 * abs(objective) and proximity <= 1e-4:
+            break
+        best, proximity = objective, max(proximity * 0.5, 1e-4)
+    assert solution is not None
+    return BandSolution(u, solution.multiplier, objective, solution.iterations, solution.residual)

@@ -1,0 +1,108 @@
+"""Density ratio by probabilistic classification of source against target rows.
+
+Qin (1998, Biometrika 85); Bickel, Brueckner and Scheffer (2009, Journal of Machine Learning Research 10). With a logit
+for "target" fitted on both samples together, p_T(x) / p_S(x) = (n / m) exp(f'g): exact where the log ratio is linear in
+the columns of the formula, as for two normal laws with linear, squared and product terms. The parameters g solve a
+likelihood equation over both samples, so the ratio has influence values and standard errors downstream are stacked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
+from statinf.numerics.glm.families import family_of
+from statinf.numerics.glm.irls import GlmSolution, fit_glm
+from statinf.numerics.glm.separation import separating_direction
+from statinf.shifts.estimate import Estimate
+from statinf.shifts.overlap import describe_uncovered
+from statinf.shifts.samples import Samples
+
+CITATION = "density ratio by logistic classification (Qin 1998; Bickel, Brueckner and Scheffer 2009)"
+OPTIONS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LogLinear:
+    """The ratio exp(constant + x'slope).
+
+    Attributes
+    ----------
+    constant : float
+    slope : ndarray, shape (p,)
+    """
+
+    constant: float
+    slope: np.ndarray
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return np.exp(self.constant + x @ self.slope)
+
+
+def estimate(samples: Samples) -> Estimate:
+    """Fit the logit and its influence values.
+
+    Raises
+    ------
+    DataError
+        If there are as many columns as rows.
+    NotIdentifiedError
+        If columns separate the samples.
+    """
+    n, m, p = len(samples.xs), len(samples.xt), samples.xs.shape[1]
+    if p + 1 >= min(n, n + m - 1):
+        raise DataError(
+            f"{p} columns for {n} source and {m} target rows: a logit would separate the samples. Use fewer columns, or a "
+            "kernel method (method='kmm' or 'ulsif')."
+        )
+    features = np.column_stack([np.ones(n + m), np.concatenate([samples.xs, samples.xt])])
+    label = np.repeat([0.0, 1.0], [n, m])
+    w = np.concatenate([samples.ws, samples.wt])
+    family = family_of("binomial")
+    try:
+        solution = fit_glm(features, label, family, weights=w)
+    except ConvergenceError:
+        _name_separation(samples, features, label, w, np.ones(p + 1, dtype=bool))
+        raise
+    share = family.link.inverse(solution.eta)
+    if ((w > 0) & (np.minimum(share, 1.0 - share) < 1e-7)).any():
+        _name_separation(samples, features, label, w, solution.kept)
+    return _with_influence(samples, features, label - share, w, solution)
+
+
+def _with_influence(
+    samples: Samples, features: np.ndarray, residual: np.ndarray, w: np.ndarray, solution: GlmSolution
+) -> Estimate:
+    n = len(samples.xs)
+    used = features[:, solution.kept]
+    inverse = np.linalg.inv(solution.factor)
+    influence = (used * (w * residual)[:, None]) @ (inverse @ inverse.T)
+    coef = np.where(solution.kept, solution.coef, 0.0)
+    constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
+    rule = LogLinear(constant, coef[1:])
+    ratio = rule.at(samples.xs)
+    facts = {"logit coefficients": int(solution.kept.sum()), "iterations": solution.iterations}
+    return Estimate(rule, ratio, {}, used[:n] * ratio[:, None], influence[:n], influence[n:], facts)
+
+
+def _name_separation(
+    samples: Samples, features: np.ndarray, label: np.ndarray, w: np.ndarray, kept: np.ndarray
+) -> None:
+    """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
+    positive = w > 0
+    x = features[positive][:, kept]
+    direction = separating_direction(x, label[positive] == 0, label[positive] == 1)
+    if direction is None:
+        return
+    names = [name for name, k in zip(("Intercept", *samples.names), kept, strict=True) if k]
+    scale = np.abs(direction) * np.ptp(x, axis=0)
+    guilty = [names[j] for j in np.argsort(-scale) if scale[j] > 1e-6]
+    where = describe_uncovered(samples.xs, samples.xt, samples.names)
+    raise NotIdentifiedError(
+        f"no overlap: {', '.join(map(repr, guilty[:5]))} separate source from target rows, so the density ratio has no "
+        f"logistic estimate{'; ' + where if where else ''}. Leave these columns out, restrict both samples to where they "
+        "overlap, or use a kernel method (method='kmm')."
+    )

@@ -1,0 +1,174 @@
+"""The result of `density_ratio`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, one_of
+from statinf.formula.recipe import Recipe
+from statinf.results import Table, Weights, format_number, to_caller
+from statinf.shifts.overlap import balance_table, pareto_k, uncovered
+from statinf.shifts.samples import Samples, left_out
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class DensityRatio(Weights):
+    """Source rows weighted by an estimate of p_target(x) / p_source(x).
+
+    Attributes
+    ----------
+    ratio : ndarray, shape (n,)
+        The estimated ratio at the rows used; `values` is the ratio times the row's own weight.
+    rule : object
+        The ratio as a function of the formula's columns.
+    recipe : Recipe
+    columns : tuple of str
+        The columns, without the constant.
+    centre, scale : ndarray, shape (p,)
+        Subtracted from and divided into the columns before the rule sees them.
+    power, trim : float
+        Powers below one flatten the ratio; ratios are cut at `trim`.
+    settings, facts : mapping
+        Tuning constants, and numbers of the fit.
+    n_target : int
+        Target rows used.
+    uncovered_rows : int
+        Target rows outside the source's range in at least one column.
+    samples : Samples or None
+        Both samples, for `diagnostics`; not saved.
+    """
+
+    ratio: np.ndarray
+    rule: Any
+    recipe: Recipe
+    columns: tuple[str, ...]
+    centre: np.ndarray
+    scale: np.ndarray
+    power: float = 1.0
+    trim: float = np.inf
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    n_target: int = 0
+    uncovered_rows: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    dropped_target: Mapping[str, int] = field(default_factory=dict)
+    samples: Samples | None = field(default=None, metadata={"saved": False})
+
+    offers = "values, ess, diagnostics(), score() and plot()"
+
+    def score(self, newdata: Any) -> np.ndarray:
+        """The density ratio at new rows.
+
+        Parameters
+        ----------
+        newdata : data frame
+            With the columns of the formula.
+
+        Returns
+        -------
+        ndarray, shape (rows,)
+            NaN, with one warning, for rows that cannot be scored.
+        """
+        rows = self.recipe.new_rows(newdata)
+        x = (rows.parts["covariates"].without_intercept().values - self.centre) / self.scale
+        out = np.full(rows.n, np.nan)
+        if rows.ok.any():
+            out[rows.ok] = shaped(self.rule.at(x[rows.ok]), self.power, self.trim)
+        return out
+
+    @property
+    def pareto_k(self) -> float:
+        """Shape of the weights' upper tail; above 0.7 weighted averages are unreliable."""
+        return pareto_k(self.values)
+
+    def _both(self) -> Samples:
+        if self.samples is None:
+            raise DataError("diagnostics need both samples, which a saved density ratio leaves out; estimate it again.")
+        return self.samples
+
+    def diagnostics(self) -> Any:
+        """Balance of every column before and after weighting, in the caller's kind of data frame.
+
+        Returns
+        -------
+        data frame
+            Columns column, mean_source, mean_weighted, mean_target, smd_before, smd_after (source minus target, in
+            standard deviations of the target), var_ratio_before, var_ratio_after, ks_before, ks_after.
+        """
+        s = self._both()
+        frame = balance_table(
+            s.xs * self.scale + self.centre, s.xt * self.scale + self.centre, s.ws, s.wt, self.values, s.names
+        )
+        return to_caller(frame, self.kind)
+
+    def overlap(self) -> Any:
+        """Target rows outside the source's range, by column: column, source_low, source_high, target_outside, share."""
+        import pandas as pd
+
+        s = self._both()
+        counts, _ = uncovered(s.xs, s.xt)
+        low, high = s.xs.min(axis=0) * self.scale + self.centre, s.xs.max(axis=0) * self.scale + self.centre
+        frame = pd.DataFrame(
+            {
+                "column": list(s.names),
+                "source_low": low,
+                "source_high": high,
+                "target_outside": counts,
+                "share": counts / len(s.xt),
+            }
+        )
+        return to_caller(frame, self.kind)
+
+    def summary(self) -> Table:
+        """Sizes, tail and effective sample size, with the tuning constants that were used or chosen."""
+        v = self.values
+        rows = [
+            ("source rows", str(len(v))),
+            ("target rows", str(self.n_target)),
+            ("target rows not covered", str(self.uncovered_rows)),
+            ("effective sample size", format_number(self.ess)),
+            ("largest weight", format_number(float(v.max()))),
+            ("largest share", format_number(float(v.max() / v.sum()))),
+            ("Pareto k", format_number(self.pareto_k)),
+            ("zero weights", str(int((v == 0).sum()))),
+        ]
+        rows += [(name, format_number(value)) for name, value in {**self.settings, **self.facts}.items()]
+        notes = [f"Method: {self.citation}."]
+        if self.derivative is None:
+            notes.append("Standard errors downstream take these weights as fixed: the method has no influence values.")
+        notes += left_out(self.dropped, self.dropped_target)
+        facts = (("Formula", self.formula), ("Estimand", self.estimand))
+        return Table(
+            ("weights", "value"), tuple(rows), title=f"Density ratio: {self.method}", facts=facts, notes=tuple(notes)
+        )
+
+    def plot(self, kind: str = "balance", **options: Any) -> Any:
+        """A figure.
+
+        Parameters
+        ----------
+        kind : {"balance", "weights"}
+            Standardised differences before and after, or the ratio's distribution over the source rows.
+
+        Returns
+        -------
+        matplotlib axes
+        """
+        one_of("kind", kind, ("balance", "weights"))
+        from statinf.plotting import shift as figures
+
+        if kind == "weights":
+            return figures.plot_weights(self.ratio, self.ess, **options)
+        s = self._both()
+        table = balance_table(s.xs, s.xt, s.ws, s.wt, self.values, s.names)
+        before, after = table["smd_before"].to_numpy(), table["smd_after"].to_numpy()
+        return figures.plot_balance(self.columns, before, after, **options)
+
+
+def shaped(ratio: np.ndarray, power: float, trim: float) -> np.ndarray:
+    """A ratio flattened by a power, then cut."""
+    return np.minimum(ratio if power == 1.0 else ratio**power, trim)
