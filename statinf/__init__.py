@@ -20,7 +20,7 @@ _PUBLIC = {
     "enable_compile_cache": "statinf.backend.device",
     "glm": "statinf.models.glm",
     "iv": "statinf.effects.iv",
-    "joint": "statinf.results.derived",
+    "joint": "statinf.results.joint",
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
-from statinf.results.base import Result
+from statinf.results.protocol import Result
 from statinf.results.table import Table, format_number
 
 
@@ -69,9 +69,8 @@ class Weights(Result):
     influence: Any = Lazy()
     other_influence: np.ndarray | None = None
     leverage: Any = Lazy()
-    kind: str = field(default="pandas")
 
-    offers = "values, ess, diagnostics() and plot()"
+    beside = ("values", "ess", "diagnostics")
 
     @property
     def ess(self) -> float:

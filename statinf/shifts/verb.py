@@ -11,7 +11,8 @@ import numpy as np
 from statinf.errors import DataError, NumericalWarning, OptionError
 from statinf.formula.design import Design
 from statinf.numerics.glm.families import Family, family_of
-from statinf.results import Fit, Weights, load_method
+from statinf.results import Fit, Weights
+from statinf.results.listed import load_method
 from statinf.shifts.density_ratio import density_ratio
 from statinf.shifts.samples import Target, target_rows
 from statinf.shifts.shift_fit import ShiftFit
