@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from statinf.results.methods import Method
 
-FAMILIES = ("models", "quantile", "conformity", "balancing", "effects", "stochastic", "shifts")
+FAMILIES = ("models", "quantile", "conformal", "balance", "effects", "stochastic", "shift")
+# A folder that had the name of a verb would hide it.
+_FOLDERS = {"conformal": "conformity", "balance": "balancing", "shift": "shifts"}
 
 
 def modules(name: str, families: tuple[str, ...] = FAMILIES) -> Iterator[tuple[str, ModuleType]]:
-    """(family, module ``statinf.<family>.<name>``) for the families that have it."""
+    """(family, its module of that name) for the families that have it."""
     for family in families:
-        if find_spec(f"statinf.{family}") and find_spec(f"statinf.{family}.{name}"):
-            yield family, import_module(f"statinf.{family}.{name}")
+        package = f"statinf.{_FOLDERS.get(family, family)}"
+        if find_spec(package) and find_spec(f"{package}.{name}"):
+            yield family, import_module(f"{package}.{name}")
 
 
 def all_methods() -> list[Method]:
