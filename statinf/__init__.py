@@ -20,7 +20,7 @@ _PUBLIC = {
     "enable_compile_cache": "statinf.backend.device",
     "glm": "statinf.models.glm",
     "iv": "statinf.effects.iv",
-    "joint": "statinf.results.derived",
+    "joint": "statinf.results.joint",
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
@@ -56,11 +56,21 @@ def __getattr__(name: str) -> Any:
         except PackageNotFoundError:
             return "0+unknown"
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'statinf' has no attribute {name!r}")
+        raise AttributeError(_unknown(name))
     module = _PUBLIC[name]
     value = importlib.import_module(f"statinf.{name}") if not module else getattr(importlib.import_module(module), name)
     globals()[name] = value
     return value
+
+
+def _unknown(name: str) -> str:
+    from difflib import get_close_matches
+
+    from statinf.spellings import hint
+
+    close = [] if name.startswith("_") else get_close_matches(name, __all__, n=1)
+    said = hint("verb", name) or "".join(f"Did you mean {known!r}?" for known in close)
+    return f"module 'statinf' has no attribute {name!r}.{said and ' ' + said}"
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,9 @@ Every message names the column, the rows or the option at fault and says what to
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
+
 
 class StatinfError(Exception):
     """Base class of every exception that statinf raises on purpose."""
@@ -54,11 +57,17 @@ class NumericalWarning(StatinfWarning):
     """A result whose digits are in doubt: an ill-conditioned design, a solver near its limits."""
 
 
+def nearest(name: str, known: Sequence[str]) -> str:
+    """' Did you mean 'x'?' for the closest spelling, or nothing."""
+    close = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
 def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
     """Return `value` if it is one of `allowed`, else raise an `OptionError` that lists them."""
     if not isinstance(value, str) or value not in allowed:
         choices = ", ".join(repr(a) for a in allowed)
-        raise OptionError(f"{option}={value!r} is not known; choose one of {choices}.")
+        raise OptionError(f"{option}={value!r} is not known; choose one of {choices}.{nearest(str(value), allowed)}")
     return value
 
 

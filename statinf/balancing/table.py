@@ -1,6 +1,6 @@
 """The methods of `balance`."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 
 def _method(name: str, paper: str, guarantee: str, arxiv: str = "", vignette: str = "balance-ipm") -> Method:

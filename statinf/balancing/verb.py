@@ -26,7 +26,7 @@ from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, StatinfError
 from statinf.formula import Design, as_frame
 from statinf.inference.sandwich import intersect
-from statinf.results import load_method
+from statinf.results.listed import load_method
 
 
 def balance(

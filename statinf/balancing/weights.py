@@ -78,7 +78,7 @@ class BalanceWeights(Weights):
     treated_as_fixed: str = ""
     solver: Any = field(default=None, metadata={"saved": False})
 
-    offers = "values, ess, sizes(), diagnostics() and plot()"
+    beside = ("values", "ess", "sizes", "diagnostics")
 
     def sizes(self) -> Any:
         """Rows and effective sample sizes of each arm before and after weighting, in the caller's kind of frame."""

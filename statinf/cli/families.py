@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from statinf.results.methods import Method
 
-FAMILIES = ("models", "quantile", "conformal", "balance", "effects", "stochastic", "shift")
+FAMILIES = ("models", "quantile", "conformity", "balancing", "effects", "stochastic", "shifts")
 
 
 def modules(name: str, families: tuple[str, ...] = FAMILIES) -> Iterator[tuple[str, ModuleType]]:
@@ -23,4 +23,9 @@ def modules(name: str, families: tuple[str, ...] = FAMILIES) -> Iterator[tuple[s
 
 def all_methods() -> list[Method]:
     """Every method of every family, in the families' order."""
-    return [method for _, module in modules("table") for method in module.METHODS]
+    from statinf.results.methods import tables
+
+    found: list[Method] = []
+    for _, module in modules("table"):
+        found += tables(*module.TABLES) if hasattr(module, "TABLES") else module.METHODS
+    return found

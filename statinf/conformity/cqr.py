@@ -88,7 +88,7 @@ class CQR:
         return (ends[0], 0.5, ends[1]) if self.variant in ("m", "fraction") else ends
 
     def learner(self, model: Any, level: float) -> Any:
-        return _AtTaus(resolve("linear_quantile" if model is None else model, "quantile"), self.taus(level))
+        return _AtTaus(resolve("rq" if model is None else model, "quantile"), self.taus(level))
 
     def from_fitted(self, fitted: Any, level: float) -> QuantilePair:
         """A model fitted elsewhere, read at the levels this score needs."""

@@ -44,7 +44,6 @@ class Conformal(Result):
     level: float
     procedure: Split | LeaveOut | Full
     recipe: Recipe
-    kind: str
     dropped: Mapping[str, int]
     groups: mondrian.Groups | None
     ratio: Ratio | None

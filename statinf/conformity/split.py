@@ -33,7 +33,7 @@ class Absolute:
     tails = 1
 
     def learner(self, model, level: float):
-        return resolve("least_squares" if model is None else model, "mean")
+        return resolve("lm" if model is None else model, "mean")
 
     def local(self, fitted, X: np.ndarray, seed: int) -> Local:
         return (fitted.predict(X),)
@@ -68,7 +68,7 @@ class Signed:
         return 2 if self.side == "both" else 1
 
     def learner(self, model, level: float):
-        return resolve("least_squares" if model is None else model, "mean")
+        return resolve("lm" if model is None else model, "mean")
 
     def local(self, fitted, X: np.ndarray, seed: int) -> Local:
         return (fitted.predict(X),)
@@ -96,7 +96,7 @@ class Normalised:
 
     def learner(self, model, level: float):
         """A learner that predicts a scale is used as it is; any other becomes both parts of a location-scale model."""
-        spec = "least_squares" if model is None else model
+        spec = "lm" if model is None else model
         density = isinstance(spec, str) and spec in names("density")
         learner = resolve(spec, "density" if density else "mean")
         if getattr(learner, "predicts_scale", False):

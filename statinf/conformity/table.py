@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from statinf.results import Method
+from statinf.results.listed import Method
 
 _MARGINAL = "P(covered) >= level, finite sample"
 METHODS: tuple[Method, ...] = (

@@ -58,7 +58,7 @@ def conformal(
         pandas, polars, pyarrow, duckdb, or a dict of columns.
     model : str or object, optional
         A learner's name, a learner from `statinf.learners`, or any scikit-learn estimator. By default least squares;
-        `"linear_quantile"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
+        `"rq"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
     method : str
         `"split"`; `"cqr"`; `"jackknife"`, `"jackknife+"`, `"jackknife-minmax"`; `"cv+"`, `"cv-minmax"`; `"full"`
         (least squares, ridge, kernel ridge); `"mondrian"`; `"pcp"`; `"cp2-pcp"`, `"cp2-hpd"`.
@@ -147,7 +147,7 @@ def conformal(
         procedure = _whole_sample(
             method,
             full_score,
-            resolve("least_squares" if model is None else model, "mean"),
+            resolve("lm" if model is None else model, "mean"),
             X,
             d.y,
             folds,
@@ -192,7 +192,7 @@ def _whole_sample(
     if method == "full":
         if not hasattr(learner, "smoother"):
             raise OptionError(
-                f"method='full' needs a fit that is linear in the outcomes: 'least_squares', 'ridge' or 'kernel_ridge'; "
+                f"method='full' needs a fit that is linear in the outcomes: 'lm', 'ridge' or 'kernel_ridge'; "
                 f"{type(learner).__name__} is not. Use method='jackknife+' or 'cv+'."
             )
         return Full(learner, X, y, score)

@@ -20,9 +20,10 @@ from statinf.errors import FormulaError, NotIdentifiedError, OptionError, one_of
 from statinf.formula.design import design as read_design
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.learners.linear import LeastSquares
-from statinf.learners.nuisance import resolve
+from statinf.learners.registry import resolve
 from statinf.numerics.linear.least_squares import solve
-from statinf.results import load_method, stack_scores
+from statinf.results import stack_scores
+from statinf.results.listed import load_method
 
 _TARGETS = {
     ("dr", "none"): "over all rows",
@@ -125,7 +126,7 @@ def cate(
         progress=progress,
     )
     problem = Problem(rows, options, recipe, phi)
-    second = resolve("least_squares" if final is None else final, "mean")
+    second = resolve("lm" if final is None else final, "mean")
     common: dict[str, Any] = {
         "method": method,
         "formula": rows.design.recipe.formula,

@@ -15,10 +15,10 @@ from statinf.effects.rows import EffectRows, effect_rows
 from statinf.effects.table import METHODS
 from statinf.errors import DataError, OptionError
 from statinf.inference.sandwich import check_kind
+from statinf.learners.constant import Constant
 from statinf.learners.linear import LeastSquares
 from statinf.learners.logit import Logit
-from statinf.learners.nuisance import Constant
-from statinf.results import load_method
+from statinf.results.listed import load_method
 
 _PARAMETRIC = (LeastSquares, Logit, Constant)
 
@@ -63,7 +63,7 @@ def effect(
     estimand : {"ATE", "ATT", "ATC", "ATO"}
         Average over all rows, the treated, the controls, or the overlap population ("ipw" only).
     learner : str or object, optional
-        For all nuisances. Names: "least_squares", "ridge", "ridge_path", "lasso", "spline", "kernel_ridge",
+        For all nuisances. Names: "lm", "ridge", "ridge_path", "lasso", "spline", "kernel_ridge",
         "random_features", "network", "logit"; or any object with scikit-learn's fit and predict.
     outcome_model, treatment_model : str, float or object, optional
         One of them: least squares and a logit by default. Treatment models need `predict_proba`.

@@ -20,7 +20,8 @@ from statinf.errors import AliasedWarning, DataError, OptionError, one_of
 from statinf.formula.design import Design, design
 from statinf.inference.sandwich import Covariance, check_kind
 from statinf.models.regression import default_vcov
-from statinf.results import Fit, load_method
+from statinf.results import Fit
+from statinf.results.listed import load_method
 
 
 def iv(

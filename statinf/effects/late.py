@@ -21,7 +21,8 @@ from statinf.effects.rows import EffectRows, clipped
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.sandwich import check_kind
-from statinf.learners.nuisance import Constant, Nuisance, cross_predict
+from statinf.learners.constant import Constant
+from statinf.learners.nuisance import Nuisance, cross_predict
 
 CITATION = "doubly robust local average effect (Chernozhukov et al. 2018)"
 

@@ -10,7 +10,8 @@ import numpy as np
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, OptionError
 from statinf.formula.given import aligned
-from statinf.learners.nuisance import resolve, splits
+from statinf.learners.nuisance import splits
+from statinf.learners.registry import resolve
 
 
 @dataclass(frozen=True)
@@ -87,9 +88,9 @@ def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
 
 def learners(learner: Any, outcome_model: Any, treatment_model: Any, *, binary: bool) -> tuple[Any, Any]:
     """Outcome and treatment learners: the specific option, else `learner`, else least squares and a logit."""
-    outcome = outcome_model if outcome_model is not None else learner if learner is not None else "least_squares"
-    default = "logit" if binary else "least_squares"
+    outcome = outcome_model if outcome_model is not None else learner if learner is not None else "lm"
+    default = "logit" if binary else "lm"
     treatment = treatment_model if treatment_model is not None else learner if learner is not None else default
-    if binary and treatment_model is None and isinstance(learner, str) and learner == "least_squares":
+    if binary and treatment_model is None and isinstance(learner, str) and learner == "lm":
         treatment = "logit"
     return resolve(outcome, "mean"), resolve(treatment, "probability" if binary else "mean")

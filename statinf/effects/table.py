@@ -1,6 +1,6 @@
 """The methods of `effect`, `cate` and `iv`."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 METHODS = (
     Method(

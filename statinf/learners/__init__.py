@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from statinf.learners.base import Fitted, Learner, names, require, resolve
+from statinf.learners.base import Fitted, Learner, require
 from statinf.learners.crossfit import CrossFit, LeaveOneOut, crossfit, fit_folds, fold_ids, leave_one_out
+from statinf.learners.registry import canonical, names, resolve
 
 if TYPE_CHECKING:
     from statinf.learners.gaussian import GaussianLocationScale
@@ -30,6 +31,7 @@ __all__ = [
     "MixtureDensityNetwork",
     "Network",
     "Ridge",
+    "canonical",
     "crossfit",
     "fit_folds",
     "fold_ids",

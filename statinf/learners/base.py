@@ -1,4 +1,4 @@
-"""What a learner is, what a fitted learner can do, and how a name becomes one.
+"""What a learner is and what a fitted learner can do.
 
 A learner is a frozen dataclass of hyperparameters. `fit` returns a frozen fitted object that predicts.
 Arrays only: `X` (n, p) without an intercept column (learners add their own), `y` (n,), row weights `w` (n,).
@@ -8,7 +8,6 @@ What a fitted learner offers beyond `predict` is told by its methods: `predict_p
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -32,68 +31,6 @@ class Learner(Protocol):
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Any:
         """Fit to rows X (n, p), outcomes y (n,) and weights w (n,)."""
         ...
-
-
-# name: (module, class, tasks it can serve)
-_NATIVE: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "least_squares": ("statinf.learners.linear", "LeastSquares", ("mean", "scale")),
-    "ridge": ("statinf.learners.linear", "Ridge", ("mean", "scale")),
-    "kernel_ridge": ("statinf.learners.kernel_ridge", "KernelRidge", ("mean", "scale")),
-    "network": ("statinf.learners.network", "Network", ("mean", "scale")),
-    "linear_quantile": ("statinf.learners.linear_quantile", "LinearQuantile", ("quantile",)),
-    "gaussian": ("statinf.learners.gaussian", "GaussianLocationScale", ("mean", "density", "quantile")),
-    "location_scale": ("statinf.learners.location_scale", "LocationScale", ("mean", "density", "quantile")),
-    "mdn": ("statinf.learners.mdn", "MixtureDensityNetwork", ("mean", "density", "quantile")),
-}
-
-
-def names(task: str) -> tuple[str, ...]:
-    """The names of the native learners that can do a task."""
-    return tuple(name for name, (_, _, tasks) in _NATIVE.items() if task in tasks)
-
-
-def resolve(spec: Any, task: str = "mean") -> Any:
-    """Turn a name or an object into a learner.
-
-    Parameters
-    ----------
-    spec : str or object
-        The name of a native learner, a learner, or any object with scikit-learn's `fit` and `predict`
-        (cloned at each fit, never changed).
-    task : {"mean", "scale", "quantile", "density", "probability"}
-        What the caller will ask of it; names that cannot do it are refused here, with those that can.
-
-    Returns
-    -------
-    Learner
-
-    Raises
-    ------
-    OptionError
-        If the name is unknown, cannot do the task, or the object has no `fit`.
-
-    Examples
-    --------
-    >>> from statinf.learners import resolve
-    >>> resolve("ridge")
-    Ridge(penalty=1.0)
-    """
-    if isinstance(spec, str):
-        if spec not in names(task):
-            choices = ", ".join(repr(n) for n in names(task)) or "an object with fit and predict"
-            known = f"cannot predict a {task}" if spec in _NATIVE else "is not a learner's name"
-            raise OptionError(f"{spec!r} {known}; choose one of {choices}, or hand over an estimator.")
-        module, name, _ = _NATIVE[spec]
-        return getattr(import_module(module), name)()
-    if isinstance(spec, type):
-        raise OptionError(f"{spec.__name__} is a class; hand over an instance, {spec.__name__}(...).")
-    if hasattr(spec, "get_params") and hasattr(spec, "fit"):
-        from statinf.learners.sklearn import SklearnLearner
-
-        return SklearnLearner(spec, task)
-    if not hasattr(spec, "fit"):
-        raise OptionError(f"A learner needs a method `fit`; {type(spec).__name__} has none.")
-    return spec
 
 
 def require(fitted: Any, method: str, why: str) -> Any:

@@ -60,7 +60,7 @@ class LassoPath:
 
     def __post_init__(self) -> None:
         if self.penalty is not None and not self.penalty > 0:
-            raise OptionError(f"penalty={self.penalty!r} must be positive; use 'least_squares' for none.")
+            raise OptionError(f"penalty={self.penalty!r} must be positive; use 'lm' for none.")
         if self.count < 2 or not 0 < self.ratio < 1 or self.folds < 2 or self.rule not in ("min", "1se"):
             raise OptionError(
                 "a lasso path needs count and folds of at least 2, ratio in (0, 1) and rule 'min' or '1se'."

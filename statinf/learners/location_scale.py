@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statinf.learners.base import check_rows, resolve
+from statinf.learners.base import check_rows
 from statinf.learners.gaussian import FittedLocationScale
 from statinf.learners.linear import FittedLinear
+from statinf.learners.registry import resolve
 
 _FLOOR = 1e-8
 
@@ -42,8 +43,8 @@ class LocationScale:
 
     predicts_scale: ClassVar[bool] = True
 
-    mean: Any = "least_squares"
-    scale: Any = "least_squares"
+    mean: Any = "lm"
+    scale: Any = "lm"
     held_out: bool = False
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedLocationScale:

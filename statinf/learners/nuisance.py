@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ import numpy as np
 from statinf.backend import map_threads, progress_bar
 from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
-from statinf.learners import base
 from statinf.learners.cells import PARALLEL_FROM
 from statinf.learners.crossfit import fold_ids, stratum_codes
 from statinf.learners.kernel_ridge import KernelRidge
@@ -25,68 +23,9 @@ from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
 from statinf.learners.shared_fits import share
 
-_MORE: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "logit": ("statinf.learners.logit", "Logit", ("probability",)),
-    "lasso": ("statinf.learners.lasso", "LassoPath", ("mean",)),
-    "ridge_path": ("statinf.learners.ridge_path", "RidgePath", ("mean",)),
-    "spline": ("statinf.learners.spline", "SplineRidge", ("mean",)),
-    "random_features": ("statinf.learners.random_features", "RandomFeatureRidge", ("mean",)),
-}
-
 _PARALLEL_FROM = 20_000
 _TOGETHER = 10
 """Small splits whose steps are matrix products together."""
-
-
-@dataclass(frozen=True)
-class Constant:
-    """A known value for every row, such as the treatment share of a randomised trial."""
-
-    value: float
-
-    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Constant:
-        """Nothing to learn."""
-        return self
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """The value, once a row (n,)."""
-        return np.full(len(X), self.value)
-
-    predict_proba = predict
-
-
-def resolve(spec: Any, task: str) -> Any:
-    """Turn a name, a number or an object into a learner for a conditional mean or a probability.
-
-    Parameters
-    ----------
-    spec : str, float or object
-    task : {"mean", "probability"}
-        Names of mean learners also serve for probabilities (a linear probability model); they are clipped
-        by whoever divides by them.
-    """
-    if isinstance(spec, bool):
-        raise OptionError(f"{spec!r} is no learner; give a name, a number or an object with fit and predict.")
-    if isinstance(spec, int | float):
-        if task == "probability" and not 0.0 < spec < 1.0:
-            raise OptionError(f"a known propensity of {spec!r} is outside (0, 1).")
-        return Constant(float(spec))
-    if isinstance(spec, str):
-        if spec == "network":
-            from statinf.learners.network import Network
-
-            return Network(task)
-        if spec in _MORE and (task == "probability" or task in _MORE[spec][2]):
-            module, name, _ = _MORE[spec]
-            return getattr(import_module(module), name)()
-        if spec in _MORE or spec not in base.names("mean"):
-            own = [n for n, v in _MORE.items() if task == "probability" or task in v[2]]
-            choices = ", ".join(repr(n) for n in [*own, *base.names("mean")])
-            raise OptionError(
-                f"{spec!r} is not a learner for a {task}; choose one of {choices}, or hand over an estimator."
-            )
-        return base.resolve(spec, "mean")
-    return base.resolve(spec, task)
 
 
 @dataclass(frozen=True, eq=False)

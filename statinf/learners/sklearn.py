@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +33,13 @@ class FittedSklearnClassifier(FittedSklearn):
         return self.predict_proba(X)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Probabilities (n,) of the outcome 1."""
-        return np.asarray(self.estimator.predict_proba(X), np.float64)[:, -1]
+        """Probabilities (n,) of the outcome 1, taken by its label: a fit that never saw it gives zero."""
+        found = np.asarray(self.estimator.predict_proba(X), np.float64)
+        labels = getattr(self.estimator, "classes_", None)
+        if labels is None:
+            return found[:, -1] if found.ndim == 2 else found
+        where = np.flatnonzero(np.asarray(labels) == 1)
+        return found[:, where[0]] if len(where) else np.zeros(len(found))
 
 
 @dataclass(frozen=True)
@@ -85,6 +92,11 @@ class SklearnLearner:
         X, y, weights = check_rows(X, y, w)
         options = self._weights(weights)
         if self.task == "quantile":
+            if not hasattr(self.estimator, "get_params"):
+                raise OptionError(
+                    f"{type(self.estimator).__name__} does not say how its quantile level is set; use an estimator of "
+                    "scikit-learn with loss='quantile', or 'rq'."
+                )
             parts = tuple(self._clone(seed, self._quantile_option(t)).fit(X, y, **options) for t in self.taus)
             return FittedSklearnQuantiles(np.asarray(self.taus), parts)
         if self.task == "density":
@@ -93,14 +105,27 @@ class SklearnLearner:
                 "LocationScale(mean=estimator, scale=estimator) from statinf.learners, 'gaussian' or 'mdn'."
             )
         if hasattr(self.estimator, "predict_proba"):
-            return FittedSklearnClassifier(self._clone(seed, {}).fit(X, y, **options))
+            strange = y[(y != 0) & (y != 1)]
+            if len(strange):
+                raise OptionError(
+                    f"{type(self.estimator).__name__} is a classifier and the outcome holds {strange[0]:g}; it needs an "
+                    "outcome of 0 and 1, or a model that predicts numbers."
+                )
+            return FittedSklearnClassifier(self._fitted(self._clone(seed, {}), X, y, options))
         if self.task == "probability":
             raise OptionError(
                 f"{type(self.estimator).__name__} has no predict_proba; a probability needs a classifier."
             )
-        return FittedSklearn(self._clone(seed, {}).fit(X, y, **options))
+        return FittedSklearn(self._fitted(self._clone(seed, {}), X, y, options))
+
+    @staticmethod
+    def _fitted(copy: Any, X: np.ndarray, y: np.ndarray, options: dict[str, np.ndarray]) -> Any:
+        made = copy.fit(X, y, **options)
+        return copy if made is None else made
 
     def _clone(self, seed: int, options: dict[str, float]) -> Any:
+        if not hasattr(self.estimator, "get_params"):
+            return deepcopy(self.estimator)
         from sklearn.base import clone
 
         copy = clone(self.estimator)
@@ -121,12 +146,16 @@ class SklearnLearner:
                 return {name[: -len("loss")] + "alpha": tau}
         raise OptionError(
             f"{type(self.estimator).__name__} does not predict quantiles as it is set up: use loss='quantile' "
-            "(gradient boosting), QuantileRegressor, or model='linear_quantile'."
+            "(gradient boosting), QuantileRegressor, or model='rq'."
         )
 
     def _weights(self, w: np.ndarray) -> dict[str, np.ndarray]:
         if np.ptp(w) == 0.0:
             return {}
+        if not hasattr(self.estimator, "get_params"):
+            if "sample_weight" in inspect.signature(self.estimator.fit).parameters:
+                return {"sample_weight": w}
+            raise OptionError(f"{type(self.estimator).__name__} takes no row weights; choose an estimator that does.")
         from sklearn.utils.validation import has_fit_parameter
 
         steps = getattr(self.estimator, "steps", None)

@@ -11,6 +11,19 @@ import numpy as np
 from statinf.errors import AliasedWarning, DataError, NumericalWarning
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
+from statinf.results.predicting import augmented, predictor, predictor_se, scatter
+
+__all__ = [
+    "augmented",
+    "check_outcome",
+    "check_size",
+    "default_vcov",
+    "predictor",
+    "predictor_se",
+    "regression_design",
+    "scatter",
+    "warn_aliased",
+]
 
 NEARLY_ALIASED = 1e8
 
@@ -83,42 +96,3 @@ def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:
             f"{nobs} {'row' if nobs == 1 else 'rows'} of positive weight cannot determine {p} coefficients "
             f"({', '.join(names[:8])}{', ...' if p > 8 else ''}); use fewer terms, or a penalised method."
         )
-
-
-def predictor(matrix: Matrix, theta: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
-    """Linear predictor of rows; aliased coefficients contribute nothing."""
-    kept = ~np.isnan(theta)
-    eta = matrix.values @ theta if kept.all() else matrix.values[:, kept] @ theta[kept]
-    return eta if offset is None else eta + offset
-
-
-def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Standard error of the linear predictor of rows, shape (n,)."""
-    kept = ~np.isnan(theta)
-    x = matrix.values if kept.all() else matrix.values[:, kept]
-    variance = np.einsum("ij,ij->i", x @ covariance, x)
-    # A variance that rounding made negative is zero; NaN rows stay NaN.
-    return np.sqrt(np.where(variance < 0, 0.0, variance))
-
-
-def scatter(values: np.ndarray, design_: Design) -> np.ndarray:
-    """Values of the rows used, spread over the caller's rows; NaN elsewhere."""
-    out = np.full(design_.n_total, np.nan)
-    out[design_.rows] = values
-    return out
-
-
-def augmented(design_: Design, columns: Mapping[str, np.ndarray]) -> Any:
-    """The caller's frame with further columns, in the caller's kind."""
-    import narwhals as nw
-
-    native = design_.frame.native
-    frame = nw.from_native(native, eager_only=True)
-    taken = set(frame.columns)
-    new = [
-        nw.new_series(name if name not in taken else f"{name}_", scatter(values, design_), backend=frame.implementation)
-        for name, values in columns.items()
-    ]
-    if frame.implementation.is_pandas():
-        new = [nw.from_native(s.to_native().set_axis(native.index), series_only=True) for s in new]
-    return frame.with_columns(*new).to_native()

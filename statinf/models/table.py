@@ -1,6 +1,6 @@
 """The plain regressions, as methods."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 METHODS = (
     Method(

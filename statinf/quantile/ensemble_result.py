@@ -52,7 +52,6 @@ class QuantileEnsemble(Result):
     calibrate: str | None
     out_of_fold_loss: dict[str, float]
     recipe: Recipe
-    kind: str
     dropped: Mapping[str, int]
     core: Core
     calibration: SplitCalibration | CrossCalibration | None = None

@@ -53,7 +53,6 @@ class Stack(Result):
     ensemble_risk: float
     kkt: float
     recipe: Recipe
-    kind: str
     cv_predictions: np.ndarray = field(metadata={"saved": False})
     fitted: Any = field(default=None, metadata={"saved": False})
 

@@ -1,6 +1,6 @@
 """Quantile regression and aggregation, as methods."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 METHODS = (
     Method(

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
+from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning, check_level
 from statinf.formula.design import Design
-from statinf.formula.recipe import Recipe
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.hypotheses import WaldTest, linear_restrictions, wald
-from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
-from statinf.results.base import Result
+from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.results import coefficients
+from statinf.results.estimate import Estimate
 from statinf.results.frames import to_caller
-from statinf.results.table import Table, format_number, format_p
+from statinf.results.hooks import TableHooks
+from statinf.results.protocol import Predictive
+from statinf.results.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit(Result):
+class Fit(TableHooks, Predictive):
     """Estimated coefficients with a covariance that can be changed after the fit.
 
-    Every method returns a new object; none changes this one.
+    It is born by `Fit.of`. Every method returns a new object; none changes this one.
 
     Attributes
     ----------
@@ -39,38 +43,112 @@ class Fit(Result):
     cov : Covariance
         Of the coefficients that are not aliased.
     df_resid : float
-    recipe : Recipe or None
-        Makes the formula's columns for new rows.
-    kind : str
-        Kind of data frame that tables come back in.
-    dropped : mapping of str to int
-        Rows left out, by cause.
     design : Design or None
         The rows of the fit, with the caller's frame by reference; not saved.
     draws : Bootstrap or None
     kept_covariances : mapping of str to ndarray
         Covariances that stay available without the rows.
+    facts : mapping of str to object
+        What the summary prints above the coefficients.
+    source : callable or None
+        Makes the `Moments` of the estimate from the rows; not saved.
+    covary : callable or None
+        Makes a covariance from its normal form where it is not the sandwich of the moments; not saved.
     """
 
     terms: tuple[str, ...]
     theta: np.ndarray
     cov: Covariance
     df_resid: float = np.inf
-    recipe: Recipe | None = None
-    kind: str = "pandas"
-    dropped: Mapping[str, int] = field(default_factory=dict)
     design: Design | None = field(default=None, metadata={"saved": False})
     draws: Bootstrap | None = None
     kept_covariances: Mapping[str, np.ndarray] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
+    covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
 
     normal_reference: ClassVar[bool] = False
     """Whether tables use the normal distribution instead of Student's t."""
+    vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
+    """The covariances that this kind of fit has, and its default."""
+
+    # --- birth --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
+        """The fit of an estimate, with its covariance.
+
+        Parameters
+        ----------
+        design : Design
+        estimate : Estimate
+        vcov : str, mapping or VcovSpec, optional
+            As the caller asked for it. A default that does not exist for this estimate leaves the standard errors out,
+            with a warning; one that was asked for raises.
+        method : Method
+        cluster : str, sequence of str, or array, optional
+
+        Raises
+        ------
+        OptionError
+            If the covariance is not known.
+        NotIdentifiedError
+            If it was asked for and does not exist.
+        """
+        spec = VcovSpec.read(vcov, cluster, cls.vcov_kinds, stacked=design.weights_object is not None)
+        draft = cls(
+            method=method.name or method.verb,
+            formula=design.recipe.formula,
+            citation=method.reference,
+            nobs=estimate.nobs,
+            terms=estimate.terms,
+            theta=estimate.theta,
+            cov=_without(estimate.theta, "none"),
+            df_resid=estimate.df_resid,
+            recipe=design.recipe,
+            kind=design.kind,
+            dropped=design.dropped,
+            design=design,
+            facts=estimate.facts,
+            source=estimate.source,
+            covary=estimate.covary,
+            **estimate.extra,
+        )
+        return replace(draft, cov=draft._first_covariance(spec))
+
+    def _first_covariance(self, spec: VcovSpec) -> Covariance:
+        """The covariance that the fit is born with; a default gives way where it does not exist."""
+        if spec.explicit:
+            return self._spelled(spec)
+        try:
+            return self._spelled(spec)
+        except NotIdentifiedError as error:
+            there = ", ".join(repr(kind) for kind in self.vcov_kinds.names if self._exists(kind)) or "none"
+            warnings.warn(
+                f"standard errors are left out: {str(error).rstrip('.')}. Covariances that exist here: {there}.",
+                StatinfWarning,
+                stacklevel=4,
+            )
+            return _without(self.theta, f"left out, as {spec.kind} does not exist here; there are {there}")
+
+    def _exists(self, kind: str) -> bool:
+        try:
+            return bool(np.isfinite(self._covariance(kind).matrix).all())
+        except (NotIdentifiedError, DataError):
+            return False
+
+    def _spelled(self, spec: VcovSpec) -> Covariance:
+        found = self._covariance(spec.asked)
+        return replace(found, label=f"{found.label} ('{spec.spelled}')") if spec.spelled else found
 
     # --- what a family supplies ---------------------------------------------------------------------------
 
     def moments(self) -> Moments:
         """Scores and bread of the estimating function; needs the rows of the fit."""
-        raise NotImplementedError
+        self._need_rows("scores")
+        if self.source is None:
+            self.refuse("influence")
+        return self.source()
 
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
@@ -208,12 +286,14 @@ class Fit(Result):
         DataError
             If it needs the rows and the fit was saved or made lean without them.
         """
-        kind = check_kind(vcov)
+        spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
         if self.design is None:
-            return replace(self, cov=self._kept(kind), draws=None)
-        return replace(self, cov=self._covariance(kind), draws=None)
+            return replace(self, cov=self._kept(spec.asked), draws=None)
+        return replace(self, cov=self._spelled(spec), draws=None)
 
     def _covariance(self, kind: Any) -> Covariance:
+        if self.covary is not None:
+            return self.covary(kind)
         clusters: dict[str, np.ndarray] = {}
         if isinstance(kind, dict):
             names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
@@ -247,8 +327,10 @@ class Fit(Result):
 
     # --- tables -------------------------------------------------------------------------------------------
 
-    def tidy(self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None) -> Any:
-        """One row a coefficient, in the caller's kind of data frame.
+    def tidy(
+        self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
+    ) -> Any:
+        """One row per coefficient, in the caller's kind of data frame.
 
         Parameters
         ----------
@@ -257,31 +339,16 @@ class Fit(Result):
             "broom" uses the names of R's broom: std.error, p.value, conf.low, conf.high.
         interval : str, optional
             See `conf_int`.
+        exponentiate : bool
+            Estimates and limits as exp of themselves (odds or rate ratios), standard errors by the delta method; the
+            statistic and the p-value stay those of the coefficient.
 
         Returns
         -------
         data frame
             Columns term, estimate, std_error, statistic, p_value, conf_low, conf_high.
         """
-        import pandas as pd
-
-        if style not in ("statinf", "broom"):
-            raise OptionError(f"style={style!r} is not known; choose 'statinf' or 'broom'.")
-        low, high = self._limits(level, interval)
-        frame = pd.DataFrame(
-            {
-                "term": list(self.terms),
-                "estimate": self.theta,
-                "std_error": self._se(),
-                "statistic": self.statistics,
-                "p_value": self.pvalues.to_numpy(),
-                "conf_low": low,
-                "conf_high": high,
-            }
-        )
-        if style == "broom":
-            frame.columns = [c.replace("_", ".") for c in frame.columns]
-        return to_caller(frame, self.kind)
+        return to_caller(coefficients.tidy(self, level, style, interval, exponentiate), self.kind)
 
     def glance(self) -> Any:
         """One row of statistics of the whole fit, in the caller's kind of data frame."""
@@ -290,27 +357,9 @@ class Fit(Result):
         items = self.glance_items() | {"vcov": self.cov.label, "method": self.method}
         return to_caller(pd.DataFrame({k: [v] for k, v in items.items()}), self.kind)
 
-    def augment(self) -> Any:
-        """The caller's data with fitted values and diagnostics beside them, one row a row of the data."""
-        raise NotIdentifiedError(f"'{self.method}' has no row-wise diagnostics.")
-
-    def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
-        """Predictions, one row out per row in; rows that cannot be predicted are NaN, with one warning."""
-        raise NotIdentifiedError(f"'{self.method}' makes no predictions.")
-
     def summary(self, level: float = 0.95) -> Table:
         """Coefficients with the covariance's name, the rows left out and the paper."""
-        low, high = self._limits(level, None)
-        rows = []
-        statistics, p = self.statistics, self.pvalues.to_numpy()
-        for i, name in enumerate(self.terms):
-            numbers = [format_number(v) for v in (self.theta[i], self._se()[i], statistics[i])]
-            limits = f"[{format_number(low[i])}, {format_number(high[i])}]" if self.estimable[i] else ""
-            rows.append((name, *(numbers if self.estimable[i] else ["aliased", "", ""]), format_p(p[i]), limits))
-        letter = "z" if np.isinf(self.cov.df) else "t"
-        columns = ("term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
-        facts = (("Formula", self.formula), *((k, format_number(v)) for k, v in self.summary_facts().items()))
-        return Table(columns, tuple(rows), title=self.title, facts=facts, notes=self._notes())
+        return coefficients.summary(self, level)
 
     @property
     def title(self) -> str:
@@ -319,12 +368,12 @@ class Fit(Result):
 
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
-        return {"Observations": self.nobs}
+        return {"Observations": self.nobs} | dict(self.facts)
 
     def _notes(self) -> tuple[str, ...]:
         notes = [f"Standard errors: {self.cov.label}."]
         if self.dropped:
-            notes.append("Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + ".")
+            notes.append(self.dropped_note())
         if self.citation:
             notes.append(f"Method: {self.citation}.")
         return tuple(notes)
@@ -368,10 +417,31 @@ class Fit(Result):
         return wald(self.theta[ok], self.cov.matrix, matrix[:, ok], right, self.cov.df, text)
 
     def transform(self, function: Callable[[Mapping[str, Any]], Any], names: Any = None) -> Fit:
-        """Smooth functions of the coefficients by the delta method; see `statinf.results.derived`."""
-        from statinf.results.derived import transform
+        """Smooth functions of the coefficients by the delta method.
 
-        return transform(self, function, names)
+        Parameters
+        ----------
+        function : callable
+            From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers.
+        names : sequence of str, optional
+            Names of the results; keys of the mapping, or f1, f2, ...
+
+        Returns
+        -------
+        Fit
+            Covariances, tests, bootstrap and further functions work on it.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.lm("mpg ~ wt + I(wt**2)", si.datasets.load("mtcars"))
+        >>> lowest = fit.transform(lambda b: {"turning point": -b["wt"] / (2 * b["I(wt ** 2)"])})
+        >>> lowest.terms
+        ('turning point',)
+        """
+        from statinf.results.transforming import transformed
+
+        return _Plain(**transformed(self, function, names), normal=self.normal_reference)
 
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """The same fit with bootstrap draws; see `statinf.results.resample.bootstrap`."""
@@ -401,40 +471,24 @@ class Fit(Result):
         if self.design is None:
             return self
         kept = dict(self.kept_covariances)
-        moments = self.moments()
-        for kind in ("iid", "HC0", "HC1", "HC2", "HC3"):
-            try:
-                kept[kind] = covariance(moments, kind, normal=self.normal_reference).matrix
-            except NotIdentifiedError:
-                continue
-        return replace(self, design=None, kept_covariances=kept)
+        for kind in self.vcov_kinds.names:
+            if self._exists(kind):
+                kept[kind] = self._covariance(kind).matrix
+        return replace(self, design=None, source=None, covary=None, kept_covariances=kept)
 
-    def save(self, path: Any) -> Any:
-        """Write the fit without its rows; see `Result.save` and `lean`."""
-        return Result.save(self.lean(), path)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return Result.__getstate__(self.lean())
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class _Plain(Fit):
+    """A fit that refers to the distribution of the fit that it was made from."""
 
-    # --- hooks of table packages --------------------------------------------------------------------------
+    normal: bool = False
 
     @property
-    def __maketables_coef_table__(self) -> pd.DataFrame:
-        import pandas as pd
+    def normal_reference(self) -> bool:  # type: ignore[override]
+        return self.normal
 
-        low, high = self._limits(0.95, None)
-        columns = {"b": self.theta, "se": self._se(), "t": self.statistics, "p": self.pvalues.to_numpy()}
-        return pd.DataFrame(
-            columns | {"ci95l": low, "ci95u": high}, index=pd.Index(list(self.terms), name="Coefficient")
-        )
 
-    def __maketables_stat__(self, key: str) -> Any:
-        return (self.glance_items() | {"N": self.nobs, "r2": self.glance_items().get("r_squared")}).get(key)
-
-    @property
-    def __maketables_depvar__(self) -> str:
-        return self.formula.split("~")[0].strip()
-
-    @property
-    def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return {"vcov_type": self.cov.label}
+def _without(theta: np.ndarray, label: str) -> Covariance:
+    """No covariance: NaN for every coefficient that is not aliased."""
+    q = int(np.count_nonzero(~np.isnan(theta)))
+    return Covariance(np.full((q, q), np.nan), "none", label, np.nan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,9 +12,11 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
 from statinf.inference.sandwich import Covariance, Moments, covariance
-from statinf.results.fit import Fit
 
-F = TypeVar("F", bound=Fit)
+if TYPE_CHECKING:
+    from statinf.results.fit import Fit
+
+F = TypeVar("F", bound="Fit")
 
 
 def bootstrap(

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.frame import Frame
 from statinf.formula.identity import Found, RowIdentity
-from statinf.results.base import Result
+from statinf.results.protocol import Result
 from statinf.results.table import Table, format_number
 
 
@@ -76,9 +74,8 @@ class Weights(Result):
     other_influence: np.ndarray | None = None
     leverage: Any = Lazy()
     identity: RowIdentity | None = None
-    kind: str = field(default="pandas")
 
-    offers = "values, ess, diagnostics() and plot()"
+    beside = ("values", "ess", "diagnostics")
 
     @property
     def ess(self) -> float:
@@ -112,10 +109,10 @@ class Weights(Result):
     def __len__(self) -> int:
         return len(self.values)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weights to a file that `statinf.load` reads, with digests of their rows in place of the frame."""
+    def lean(self) -> Self:
+        """The same weights with digests of their rows in place of the frame."""
         identity = None if self.identity is None else self.identity.lean()
-        return super().save(path) if identity is self.identity else replace(self, identity=identity).save(path)
+        return self if identity is self.identity else replace(self, identity=identity)
 
     def __getstate__(self) -> dict[str, Any]:
         for name in ("derivative", "influence", "leverage"):

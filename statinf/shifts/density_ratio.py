@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, OptionError
-from statinf.results import load_method
+from statinf.results.listed import load_method
 from statinf.shifts.estimate import Estimate
 from statinf.shifts.kernels import warn_scales
 from statinf.shifts.overlap import check_support, uncovered

@@ -58,7 +58,7 @@ class DensityRatio(Weights):
     dropped_target: Mapping[str, int] = field(default_factory=dict)
     samples: Samples | None = field(default=None, metadata={"saved": False})
 
-    offers = "values, ess, diagnostics(), score() and plot()"
+    beside = ("values", "ess", "diagnostics", "score")
 
     def score(self, newdata: Any) -> np.ndarray:
         """The density ratio at new rows.

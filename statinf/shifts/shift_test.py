@@ -64,7 +64,7 @@ class ShiftTest(Result):
     seed: int
     kind: str = "pandas"
 
-    offers = "tidy(), p_values, summary() and plot()"
+    beside = ("p_values",)
 
     @property
     def p_values(self) -> dict[str, float]:

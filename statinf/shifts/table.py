@@ -1,6 +1,6 @@
 """The methods of `density_ratio`, `shift`, `target_mean`, `shift_test` and `target_shift`."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 METHODS = (
     Method(

@@ -11,7 +11,8 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.design import design
 from statinf.formula.recipe import Recipe
-from statinf.results import Table, Weights, format_number, load_method
+from statinf.results import Table, Weights, format_number
+from statinf.results.listed import load_method
 from statinf.shifts.continuous import Pair, check_pair
 from statinf.shifts.density_ratio import check_options
 from statinf.shifts.samples import left_out, target_rows
@@ -49,7 +50,7 @@ class TargetShift(Weights):
     dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
 
-    offers = "values, ess, at(), score(), summary() and plot()"
+    beside = ("values", "ess", "at", "score")
 
     def at(self, y: Any) -> np.ndarray:
         """Omega at outcomes y, shape (k,); NaN so far from all source outcomes that nothing is known."""

@@ -13,7 +13,8 @@ from statinf.formula.design import Design
 from statinf.formula.frame import as_frame
 from statinf.formula.given import aligned
 from statinf.numerics.glm.families import Family, family_of
-from statinf.results import Fit, Weights, load_method
+from statinf.results import Fit, Weights
+from statinf.results.listed import load_method
 from statinf.shifts.density_ratio import density_ratio
 from statinf.shifts.samples import Target, target_rows
 from statinf.shifts.shift_fit import ShiftFit

@@ -1,6 +1,6 @@
 """The methods of this family."""
 
-from statinf.results.methods import Method
+from statinf.results.listed import Method
 
 _LSA = "Samsonov, Moulines, Shao, Zhang and Naumov (2024)"
 

@@ -14,9 +14,23 @@ from statinf.cli.methods import markdown, text
 from statinf.results.methods import Method
 
 METHODS = [
-    Method("balance", "entropy", "statinf.balancing.entropy", "Hainmueller 2012", "doubly robust for linear outcomes"),
-    Method("balance", "ipm", "statinf.balancing.ipm", "Kong et al. 2023", "a|b", arxiv="2305.00001", vignette="ipm"),
-    Method("rq", "", "statinf.quantile.rq", "Koenker and Bassett 1978", "asymptotically normal"),
+    Method(
+        verb="balance",
+        name="entropy",
+        estimate=print,
+        citation="Hainmueller 2012",
+        guarantee="doubly robust for linear outcomes",
+    ),
+    Method(
+        verb="balance",
+        name="ipm",
+        estimate=print,
+        citation="Kong et al. 2023",
+        guarantee="a|b",
+        arxiv="2305.00001",
+        vignette="ipm",
+    ),
+    Method(verb="rq", name="", estimate=print, citation="Koenker and Bassett 1978", guarantee="asymptotically normal"),
 ]
 
 

@@ -100,7 +100,7 @@ def test_identities(data):
     irm = si.effect(STANDARD, data, method="irm", folds=folds(445))
     assert dr.theta[0] == pytest.approx(irm.theta[0], rel=1e-10)
     # In-sample least squares for both nuisances: the coefficient and HC0 error of a regression.
-    plain = si.cate(STANDARD, data, method="r", effect="~ 1", treatment_model="least_squares", folds=1, vcov="HC0")
+    plain = si.cate(STANDARD, data, method="r", effect="~ 1", treatment_model="lm", folds=1, vcov="HC0")
     assert (plain.theta[0], plain.std_errors.iloc[0]) == pytest.approx(expected("nsw", "ols_adjusted:HC0"), rel=1e-8)
     # A known constant propensity: inverse-variance weights change nothing.
     both = [si.cate(STANDARD, data, method=m, propensity=0.4, folds=folds(445)).theta for m in ("dr", "ivw")]
@@ -319,9 +319,7 @@ def test_faults_are_named(data):
 
 
 def test_one_outcome_model_with_doubly_robust_scores_meets_econml(data):
-    fit = si.cate(
-        STANDARD, data, method="s", pseudo="dr", weighting="none", outcome_model="least_squares", folds=folds(445)
-    )
+    fit = si.cate(STANDARD, data, method="s", pseudo="dr", weighting="none", outcome_model="lm", folds=folds(445))
     for i, name in enumerate(("intercept", "coef0")):
         found = (fit.theta[i], fit.std_errors.iloc[i])
         assert found == pytest.approx(expected("nsw", f"econml_LinearDRLearner:{name}"), rel=2e-9)

@@ -90,7 +90,7 @@ def test_double_machine_learning_meets_doubleml(dataset, data, k401):
     near(si.effect(formula, frame, method="irm", folds=split, normalize=True), dataset, "dml_irm:ATE:normalize_ipw")
     near(si.effect(formula, frame, method="plr", folds=split), dataset, "dml_plr:partialling out")
     near(si.effect(formula, frame, method="plr", folds=split, score="iv-type"), dataset, "dml_plr:IV-type")
-    linear = si.effect(formula, frame, method="plr", folds=split, treatment_model="least_squares")
+    linear = si.effect(formula, frame, method="plr", folds=split, treatment_model="lm")
     near(linear, dataset, "dml_plr:partialling out:ols_m")
 
 
@@ -113,7 +113,7 @@ def test_local_effect_meets_doubleml(k401):
 
 def test_sensitivity_bounds(k401):
     formula, split = f"nettfa ~ e401k | {K401}", folds(len(k401))
-    plr = si.effect(formula, k401, method="plr", folds=split, treatment_model="least_squares")
+    plr = si.effect(formula, k401, method="plr", folds=split, treatment_model="lm")
     irm = si.effect(formula, k401, method="irm", folds=split)
     for fit, name in ((plr, "dml_plr_sens"), (irm, "dml_irm_sens")):
         found = fit.sensitivity(0.03, 0.03)

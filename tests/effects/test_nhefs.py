@@ -57,8 +57,8 @@ def test_without_folds(data):
     known = si.effect(FORMULA, data, method="ipw").estimate.nuisance["propensity"]
     near(si.effect(FORMULA, data, method="ipw", propensity=known), "ipw_hajek:noxfit")
     near(si.effect(FORMULA, data, method="ipw", propensity=known, normalize=False), "ipw_ht:noxfit")
-    for model in ("logit", "least_squares"):
-        name = {"logit": "logit_m", "least_squares": "ols_m"}[model]
+    for model in ("logit", "lm"):
+        name = {"logit": "logit_m", "lm": "ols_m"}[model]
         fit = si.effect(FORMULA, data, method="plr", treatment_model=model, folds=1)
         near(fit, f"plr_partialling_out:{name}:noxfit")
 
@@ -69,7 +69,7 @@ def test_with_folds(data):
     near(si.effect(FORMULA, data, method="irm", folds=split, estimand="ATT"), "dml_irm:ATTE")
     near(si.effect(FORMULA, data, method="plr", folds=split), "dml_plr:partialling out")
     near(si.effect(FORMULA, data, method="plr", folds=split, score="iv-type"), "dml_plr:IV-type")
-    linear = si.effect(FORMULA, data, method="plr", folds=split, treatment_model="least_squares")
+    linear = si.effect(FORMULA, data, method="plr", folds=split, treatment_model="lm")
     near(linear, "dml_plr:partialling out:ols_m")
     normal = si.effect(FORMULA, data, method="irm", folds=split, normalize=True)
     assert normal.theta[0] == pytest.approx(value("nhefs", "dml_irm:ATE:normalize_ipw"), rel=2e-9)
@@ -80,7 +80,7 @@ def test_with_folds(data):
 
 @pytest.mark.parametrize("method", ["plr", "irm"])
 def test_omitted_variable_bounds(data, method):
-    model = {"plr": "least_squares", "irm": "logit"}[method]
+    model = {"plr": "lm", "irm": "logit"}[method]
     fit = si.effect(FORMULA, data, method=method, treatment_model=model, folds=folds(N))
     bound = fit.sensitivity(0.03, 0.03)
     lower, lower_error = expected("nhefs", f"dml_{method}_sens:theta_lower(cf=.03)")
@@ -103,10 +103,10 @@ def test_pseudo_outcome_regressions(standard, pair, split):
 
 
 @pytest.mark.parametrize("split", ["noxfit", "xfit5"])
-@pytest.mark.parametrize("model", ["logit", "least_squares"])
+@pytest.mark.parametrize("model", ["logit", "lm"])
 def test_r_learner(standard, split, model):
     frame, formula = standard
-    name = {"logit": "logit_m", "least_squares": "ols_m"}[model]
+    name = {"logit": "logit_m", "lm": "ols_m"}[model]
     labels = 1 if split == "noxfit" else folds(N)
     fit = si.cate(formula, frame, method="r", treatment_model=model, folds=labels)
     for i, part in enumerate(("intercept", "b1")):
@@ -119,9 +119,7 @@ def test_conditional_effects_meet_econml_and_doubleml(standard):
     for i, name in enumerate(("intercept", "coef0")):
         found = (fit.theta[i], fit.std_errors.iloc[i])
         assert found == pytest.approx(expected("nhefs", f"econml_LinearDML:{name}"), rel=2e-9)
-    one = si.cate(
-        formula, frame, method="s", pseudo="dr", weighting="none", outcome_model="least_squares", folds=folds(N)
-    )
+    one = si.cate(formula, frame, method="s", pseudo="dr", weighting="none", outcome_model="lm", folds=folds(N))
     for i, name in enumerate(("intercept", "coef0")):
         found = (one.theta[i], one.std_errors.iloc[i])
         assert found == pytest.approx(expected("nhefs", f"econml_LinearDRLearner:{name}"), rel=2e-9)

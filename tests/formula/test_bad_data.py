@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from statinf.errors import DataError, DroppedRowsWarning, FormulaError, OptionError
-from statinf.results import Weights
 from statinf.formula import as_frame, design
+from statinf.results import Weights
 
 
 def table(n: int = 10) -> pd.DataFrame:

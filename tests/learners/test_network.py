@@ -5,7 +5,8 @@ import statinf as si
 from statinf.errors import DataError
 from statinf.learners import LeastSquares, Network, crossfit, fold_ids
 from statinf.learners.logit import Logit
-from statinf.learners.nuisance import Nuisance, cross_predict, resolve
+from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.registry import resolve
 from statinf.learners.training import check_training, train_together
 
 SMALL = Network(hidden=(16,), epochs=60)

@@ -4,12 +4,14 @@ from sklearn.linear_model import Lasso, LogisticRegression
 from sklearn.linear_model import Ridge as SkRidge
 
 import statinf as si
+from statinf.learners.constant import Constant
 from statinf.learners.kernel_ridge import KernelRidge
 from statinf.learners.lasso import LassoPath
 from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
-from statinf.learners.nuisance import Constant, Nuisance, cross_predict, resolve, splits
+from statinf.learners.nuisance import Nuisance, cross_predict, splits
 from statinf.learners.random_features import RandomFeatureRidge
+from statinf.learners.registry import resolve
 from statinf.learners.ridge_path import RidgePath
 from statinf.learners.spline import SplineRidge
 

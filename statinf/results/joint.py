@@ -1,110 +1,17 @@
-"""Functions of coefficients, and several fits taken together: estimates made from other estimates."""
+"""Several fits taken together: one covariance over all their coefficients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError, OptionError
-from statinf.inference.hypotheses import delta_jacobian
 from statinf.inference.sandwich import Covariance, Moments
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Transformed(Fit):
-    """Smooth functions of the coefficients of another fit, with standard errors by the delta method.
-
-    Attributes
-    ----------
-    parent : Fit
-    jacobian : ndarray, shape (m, q)
-        Derivatives by the parent's coefficients that are not aliased.
-    """
-
-    parent: Fit
-    jacobian: np.ndarray
-
-    def moments(self) -> Moments:
-        inner = self.parent.moments()
-        identity = np.eye(len(self.jacobian))
-        return Moments(inner.influence @ self.jacobian.T, identity, inner.nobs, inner.df_resid)
-
-    def with_vcov(self, vcov: Any) -> Transformed:
-        parent = self.parent.with_vcov(vcov)
-        return replace(self, parent=parent, cov=_delta(parent.cov, self.jacobian), draws=None)
-
-
-def transform(
-    fit: Fit, function: Callable[[Mapping[str, Any]], Any], names: Sequence[str] | str | None = None
-) -> Transformed:
-    """Smooth functions of a fit's coefficients by the delta method.
-
-    Parameters
-    ----------
-    fit : Fit
-    function : callable
-        From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers.
-    names : sequence of str, optional
-        Names of the results; keys of the mapping, or f1, f2, ...
-
-    Returns
-    -------
-    Transformed
-        A `Fit`, so that covariances, tests, bootstrap and further functions work on it.
-
-    Examples
-    --------
-    >>> import statinf as si
-    >>> fit = si.lm("mpg ~ wt + I(wt**2)", si.datasets.load("mtcars"))
-    >>> lowest = fit.transform(lambda b: {"turning point": -b["wt"] / (2 * b["I(wt ** 2)"])})
-    >>> lowest.terms
-    ('turning point',)
-    """
-    ok = fit.estimable
-    labels: list[str] = []
-
-    def evaluate(theta: np.ndarray) -> np.ndarray:
-        full = np.full(len(ok), np.nan)
-        full[ok] = theta
-        with np.errstate(all="ignore"):  # what is not finite is refused below
-            made = function(dict(zip(fit.terms, full, strict=True)))
-        if isinstance(made, Mapping):
-            labels[:] = [str(k) for k in made]
-            made = list(made.values())
-        return np.atleast_1d(np.asarray(made, dtype=np.float64))
-
-    value = evaluate(fit.theta[ok])
-    if not np.isfinite(value).all():
-        raise OptionError("the function of the coefficients is not finite at the estimates; it may use an aliased one.")
-    given = [names] if isinstance(names, str) else names
-    terms = tuple(given or labels or [f"f{i + 1}" for i in range(len(value))])
-    if len(terms) != len(value):
-        raise OptionError(f"the function gave {len(value)} values for {len(terms)} names.")
-    jacobian = delta_jacobian(evaluate, fit.theta[ok], np.sqrt(np.maximum(np.diag(fit.cov.matrix), 0.0)))
-    return Transformed(
-        method=f"{fit.method}, transformed",
-        formula=fit.formula,
-        citation=fit.citation,
-        nobs=fit.nobs,
-        terms=terms,
-        theta=value,
-        cov=_delta(fit.cov, jacobian),
-        df_resid=fit.df_resid,
-        kind=fit.kind,
-        dropped=fit.dropped,
-        design=fit.design,
-        parent=fit,
-        jacobian=jacobian,
-    )
-
-
-def _delta(cov: Covariance, jacobian: np.ndarray) -> Covariance:
-    return Covariance(jacobian @ cov.matrix @ jacobian.T, cov.kind, f"{cov.label}, delta method", cov.df)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -155,6 +62,12 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
     """
     if len(fits) < 2:
         raise OptionError("joint() takes at least two fits.")
+    strange = [f for f in fits if not isinstance(f, Fit)]
+    if strange:
+        raise OptionError(
+            f"joint() takes fits with influence values; a {type(strange[0]).__name__} has none. "
+            "Give results of si.lm, si.glm, si.effect and the like."
+        )
     labels = list(names) if names is not None else [str(i + 1) for i in range(len(fits))]
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise OptionError(f"names must give each of the {len(fits)} fits a name of its own.")

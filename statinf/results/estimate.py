@@ -1,0 +1,74 @@
+"""`Estimate`: what a method hands to its fit, with shapes checked at birth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from statinf.inference.sandwich import Covariance, Moments
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Coefficients and what inference needs of them.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Coefficient names.
+    theta : ndarray, shape (q,)
+        Estimates; NaN for aliased coefficients.
+    moments : Moments or callable
+        Scores and bread of the coefficients that are not aliased, or a function of no argument that makes them; made
+        when they are needed, so that a fit does not hold n times q numbers that nobody asks for.
+    nobs : int
+        Rows of positive weight; those of `moments` by default.
+    df_resid : float
+        Residual degrees of freedom; those of `moments` by default.
+    facts : mapping of str to object
+        What the summary prints above the coefficients.
+    extra : mapping of str to object
+        The further fields of the family's kind of fit.
+    covary : callable, optional
+        From a covariance in normal form (`VcovSpec.asked`) to a `Covariance`, for estimators whose covariance is not the
+        sandwich of `moments`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not belong together: a fault of the method, not of its caller.
+    """
+
+    terms: tuple[str, ...]
+    theta: np.ndarray
+    moments: Moments | Callable[[], Moments]
+    nobs: int = -1
+    df_resid: float = np.nan
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    covary: Callable[[Any], Covariance] | None = None
+
+    def __post_init__(self) -> None:
+        if self.theta.shape != (len(self.terms),):
+            raise ValueError(f"theta has shape {self.theta.shape} for {len(self.terms)} terms")
+        if len(set(self.terms)) != len(self.terms):
+            raise ValueError(f"terms are not distinct: {self.terms}")
+        if isinstance(self.moments, Moments):
+            kept = int(np.count_nonzero(~np.isnan(self.theta)))
+            if self.moments.bread.shape[0] != kept:
+                raise ValueError(f"moments of {self.moments.bread.shape[0]} coefficients for {kept} estimates")
+            if self.nobs < 0:
+                object.__setattr__(self, "nobs", self.moments.nobs)
+            if np.isnan(self.df_resid):
+                object.__setattr__(self, "df_resid", float(self.moments.df_resid))
+        elif self.nobs < 0 or np.isnan(self.df_resid):
+            raise ValueError("moments that are made later need nobs and df_resid now")
+
+    @property
+    def source(self) -> Callable[[], Moments]:
+        """A function of no argument that gives the moments."""
+        made = self.moments
+        return (lambda: made) if isinstance(made, Moments) else made

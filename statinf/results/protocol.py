@@ -1,0 +1,232 @@
+"""What every result promises, and what it says where it cannot keep a promise.
+
+`Result` prints, saves and refuses; `Predictive` reads new rows with the formula's recipe; `Fit` (in `fit.py`) has
+coefficients. A promise that a kind of result cannot keep is refused here, once, by name and with what it offers instead.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
+
+from statinf.errors import DataError, NotIdentifiedError
+from statinf.results.table import Table
+from statinf.spellings import hint
+
+if TYPE_CHECKING:
+    from statinf.formula.recipe import NewRows, Recipe
+
+PROMISES: Mapping[str, str] = {
+    "params": "coefficients",
+    "vcov": "covariance of coefficients",
+    "std_errors": "standard errors",
+    "conf_int": "confidence intervals",
+    "tidy": "table of estimates",
+    "glance": "statistics of the whole fit",
+    "augment": "row-wise diagnostics",
+    "predict": "predictions",
+    "influence": "influence values",
+    "with_vcov": "other covariances",
+    "test": "tests of coefficients",
+    "transform": "functions of coefficients",
+    "bootstrap": "bootstrap",
+    "to_arviz": "draws",
+    "plot": "plot",
+}
+"""Names that every result answers or refuses, and what they give."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Result:
+    """An immutable result.
+
+    Attributes
+    ----------
+    method : str
+        Name of the method, as `method=` takes it or as the verb is called.
+    formula : str
+    citation : str
+        The paper that the method implements.
+    nobs : int
+        Rows used, those of weight zero left out.
+    kind : str
+        Kind of data frame that tables come back in.
+    """
+
+    method: str
+    formula: str
+    citation: str = ""
+    nobs: int = 0
+    kind: str = "pandas"
+
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Further names that this kind of result offers, for messages."""
+
+    # --- what every result does ---------------------------------------------------------------------------
+
+    def summary(self) -> Table:
+        """The result as a table that prints as text and renders as HTML, Markdown, LaTeX and Typst."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return self.summary().to_text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().to_html()
+
+    def _repr_markdown_(self) -> str:
+        return self.summary().to_markdown()
+
+    def lean(self) -> Self:
+        """The same result without its rows."""
+        return self
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the result to a file that `statinf.load` reads; the caller's data stay out of it.
+
+        The file is a zip archive of JSON and NumPy arrays: reading it runs no code.
+        """
+        from statinf.results.store import save
+
+        return save(self.lean(), path)
+
+    def __getstate__(self) -> dict[str, Any]:
+        lean = self.lean()
+        unsaved = {f.name for f in fields(lean) if not f.metadata.get("saved", True)}
+        known = {f.name for f in fields(lean)}
+        return {k: (None if k in unsaved else v) for k, v in lean.__dict__.items() if k in known}
+
+    if not TYPE_CHECKING:  # a type checker is to know which attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            said = "" if name.startswith("_") else hint("result", name)
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.{said and ' ' + said.strip()}")
+
+    # --- what it may refuse -------------------------------------------------------------------------------
+
+    @property
+    def offers(self) -> str:
+        """The promised names that this kind of result answers, for messages."""
+        own = [name for name in PROMISES if getattr(type(self), name, None) is not getattr(Result, name)]
+        return ", ".join([*own, "summary", *self.beside])
+
+    def refuse(self, promise: str, why: str = "") -> NoReturn:
+        """Raise the `NotIdentifiedError` of a promise that this result cannot keep.
+
+        Parameters
+        ----------
+        promise : str
+            One of `PROMISES`, or what was asked for in words.
+        why : str
+            A reason, as a clause.
+        """
+        what = PROMISES.get(promise, promise)
+        raise NotIdentifiedError(f"'{self.method}' has no {what}{f': {why}' if why else ''}; it offers {self.offers}.")
+
+    def _no_standard_errors(self, asked: str) -> NotIdentifiedError:
+        return NotIdentifiedError(f"'{self.method}' has no large-sample theory for {asked}; it offers {self.offers}.")
+
+    @property
+    def params(self) -> Any:
+        """Estimates by coefficient name."""
+        self.refuse("params")
+
+    @property
+    def vcov(self) -> Any:
+        """Covariance matrix by coefficient name."""
+        self.refuse("vcov")
+
+    @property
+    def std_errors(self) -> Any:
+        """Standard errors by coefficient name."""
+        self.refuse("std_errors")
+
+    @property
+    def influence(self) -> Any:
+        """Influence of each row on the estimates."""
+        self.refuse("influence")
+
+    def conf_int(self, *args: Any, **options: Any) -> Any:
+        """Confidence limits."""
+        self.refuse("conf_int")
+
+    def tidy(self, *args: Any, **options: Any) -> Any:
+        """One row per estimate, in the caller's kind of data frame."""
+        self.refuse("tidy")
+
+    def glance(self) -> Any:
+        """One row of statistics of the whole fit, in the caller's kind of data frame."""
+        import pandas as pd
+
+        from statinf.results.frames import to_caller
+
+        return to_caller(pd.DataFrame({"nobs": [self.nobs], "method": [self.method]}), self.kind)
+
+    def augment(self, *args: Any, **options: Any) -> Any:
+        """The caller's data with fitted values and diagnostics beside them."""
+        self.refuse("augment")
+
+    def predict(self, *args: Any, **options: Any) -> Any:
+        """Predictions for new rows."""
+        self.refuse("predict")
+
+    def with_vcov(self, vcov: Any) -> Any:
+        """The same result with another covariance."""
+        self.refuse("with_vcov")
+
+    def test(self, *args: Any, **options: Any) -> Any:
+        """Test of hypotheses about coefficients."""
+        self.refuse("test")
+
+    def transform(self, *args: Any, **options: Any) -> Any:
+        """Functions of the coefficients by the delta method."""
+        self.refuse("transform")
+
+    def bootstrap(self, *args: Any, **options: Any) -> Any:
+        """The same result with bootstrap draws."""
+        self.refuse("bootstrap")
+
+    def to_arviz(self) -> Any:
+        """Draws as arviz's own container."""
+        self.refuse("to_arviz")
+
+    def plot(self, *args: Any, **options: Any) -> Any:
+        """A figure; returns the matplotlib axes."""
+        self.refuse("plot")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Predictive(Result):
+    """A result that predicts for new rows of a formula.
+
+    Attributes
+    ----------
+    recipe : Recipe or None
+        Makes the formula's columns for new rows.
+    dropped : mapping of str to int
+        Rows left out of the fit, by cause.
+    """
+
+    recipe: Recipe | None = None
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def new_rows(self, newdata: Any, **options: Any) -> NewRows:
+        """The formula's columns for new rows.
+
+        Raises
+        ------
+        DataError
+            If the fit was made from arrays, without a formula.
+        """
+        if self.recipe is None:
+            raise DataError("this fit was made from arrays; it cannot predict from a data frame.")
+        return self.recipe.new_rows(newdata, **options)
+
+    def dropped_note(self) -> str:
+        """What the summary says of rows left out; empty if there are none."""
+        if not self.dropped:
+            return ""
+        return "Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + "."

@@ -1,0 +1,237 @@
+"""Spellings of other packages, and the ones that work here.
+
+People who come from R, Stata, statsmodels or scikit-learn guess names before they read documentation. An error that
+meets such a guess names the spelling that works here; `hint` looks it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+# Each entry: what to write here, and the names elsewhere, without case, underscores and dots.
+_VERBS = {
+    'Least squares is si.lm("y ~ x", data); estimates have robust standard errors (HC1) unless vcov= says otherwise.': (
+        "ols linearregression linearmodel linreg reg regress regression lmrobust lmrob olsformula smf sm"
+    ),
+    'Weighted least squares is si.lm("y ~ x", data, weights="w").': "wls gls svyglm svyreg",
+    "Fixed effects are written as categories: si.lm(\"y ~ x + C(firm)\", data, vcov={'cluster': 'firm'}).": (
+        "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm"
+    ),
+    'Logistic regression is si.glm("y ~ x", data, family="binomial"), whose default link is the logit.': (
+        "logit logistic logisticregression binomial logisticreg felogit glmbinomial"
+    ),
+    'Probit regression is si.glm("y ~ x", data, family="binomial", link="probit").': "probit",
+    'Poisson regression is si.glm("y ~ x", data, family="poisson").': (
+        "poisson poissonregressor fepois ppmlhdfe ppml poissonreg"
+    ),
+    'Counts with overdispersion: si.glm("y ~ x", data, family="poisson", vcov="HC1"), whose errors allow for it.': (
+        "negbin negativebinomial glmnb nbreg fenegbin quasipoisson"
+    ),
+    'Gamma regression is si.glm("y ~ x", data, family="gamma", link="log").': "gamma gammaregressor",
+    'Quantile regression is si.rq("y ~ x", data, tau=[0.25, 0.5, 0.75]).': (
+        "quantreg qreg sqreg quantile quantilereg quantileregression quantileregressor crq lad median"
+    ),
+    'Weights that balance groups: si.balance("treat ~ x", data, method="ipw", estimand="ATE"); methods: ipw, entropy, '
+    "cbps, sbw, energy, kernel, ipm.": (
+        "weightit weight weighting ipw iptw ipweight propensity propensityscore pscore psweight sumpsi twang optweight "
+        "balancing balanceweights"
+    ),
+    'Entropy balancing is si.balance("treat ~ x", data, method="entropy", estimand="ATT").': (
+        "ebal ebalance entropy entropybalance entropybalancing"
+    ),
+    'Covariate balancing propensity scores are si.balance("treat ~ x", data, method="cbps").': "cbps",
+    'Stable balancing weights are si.balance("treat ~ x", data, method="sbw", tols=0.05).': "sbw",
+    'Kernel balancing is si.balance("treat ~ x", data, method="kernel").': "kbal kernelbalance",
+    'There is no matching here; weights do its work: si.balance("treat ~ x", data, method="energy", estimand="ATT").': (
+        "matchit match matching psm psmatch2 nearestneighbor genmatch cem"
+    ),
+    'The balance of weights is shown by si.balance("treat ~ x", data).summary(), their love plot by plot(); several side '
+    "by side by si.table(w1, w2).": "baltab balancetable loveplot smd cobalt tableone",
+    'An average effect is si.effect("y ~ treat | x", data, estimand="ATT"), whose estimand is ATE, ATT, ATC or ATO.': (
+        "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
+        "dowhy aipw gcomputation standardization tmle"
+    ),
+    'Double machine learning is si.effect("y ~ treat | x", data, method="irm"), or method="plr" for any treatment.': (
+        "dml doubleml doublemlplr doublemlirm lineardml irm plr ddml doublemachinelearning"
+    ),
+    'A difference of means is si.effect("y ~ treat", data, method="dim"), or si.lm("y ~ treat", data).': (
+        "ttest ttestind differenceinmeans dim abtest welch"
+    ),
+    'Conditional effects are si.cate("y ~ treat | x", data, method="ivw"); methods: s, t, x, dr, r, u, ivw.': (
+        "causalforest grf metalearner slearner tlearner xlearner rlearner drlearner econml causalml uplift hte ite cates"
+    ),
+    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late.': (
+        "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
+        "instrumental"
+    ),
+    'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
+    "is the local linear estimate.": "rd rdd rdrobust rddensity rdplot regressiondiscontinuity",
+    "Staggered difference-in-differences is not in this version; two groups and two periods are "
+    "si.lm(\"y ~ treated * after\", data, vcov={'cluster': 'id'}).": (
+        "did diffindiff attgt csdid sunab callawaysantanna eventstudy twfe feevent did2s"
+    ),
+    'Prediction intervals are si.conformal("y ~ x", data, method="split"); methods: split, cqr, jackknife+, cv+ and more.': (
+        "mapie mapieregressor cqr splitconformal splitconformalregressor conformalprediction conformalregressor jackknife "
+        "jackknifeplus crossconformalregressor crepes predictioninterval nonconformist puncc"
+    ),
+    'One-pass regression with intervals is si.lsa("y ~ x", data_or_stream, replicas=1000).': (
+        "sgd sgdregressor sgdclassifier online onlinelm stream streaming river biglm rls partialfit implicit"
+    ),
+    'Values of states are si.td("reward ~ features", data, next=["..."], discount=0.9); methods: td, lstd.': (
+        "tdlearning lstd tdlambda valuefunction policyevaluation"
+    ),
+    'Stacked regressions are si.stack("y ~ x", data, models=["lm", "forest"]).': (
+        "superlearner stacking stackingregressor ensemble modelaveraging"
+    ),
+    'Weights towards another population: si.density_ratio("~ x", source, target, method="moment"); methods: logistic, '
+    "moment, kmm, kliep, ulsif.": (
+        "densratio densityratio ulsif kliep kmm rulsif importanceweights importanceweighting rake raking calibrate "
+        "calibration poststratify"
+    ),
+    'Regression on a shifted population is si.shift("y ~ x", source, target, method="mwle").': (
+        "covariateshift domainadaptation mwle iwls"
+    ),
+    'A shifted outcome is si.target_shift("y ~ x", source, target).': "labelshift bbse mlls priorshift",
+    'A mean or effect elsewhere is si.target_mean("y ~ x", source, target).': "transport generalize generalise",
+    'A test of equal samples is si.shift_test("~ x", source, target).': (
+        "drift drifttest datadrift mmd mmdtest kstest c2st twosampletest evidently energytest domainclassifier"
+    ),
+    "Fits side by side are si.table(fit1, fit2), with to_latex(), to_html(), to_markdown() and to_typst().": (
+        "modelsummary etable esttab stargazer regtable summarycol texreg outreg outreg2 screenreg msummary maketables"
+    ),
+    "That is a method of a fit: fit.summary().": "summary print",
+    "Coefficients are fit.params.": "coef coefficients",
+    "Standard errors are fit.std_errors, with another covariance fit.with_vcov(...).std_errors.": "se coeftest vcovhc",
+    "That is a method of a fit: fit.tidy(), fit.glance() and fit.augment().": "tidy glance augment broom",
+    "Limits are fit.conf_int(level=0.9), predictions fit.predict(newdata).": "confint predict fitted",
+    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': (
+        "wald waldtest test lincom linearhypothesis anova lrtest ftest hypotheses"
+    ),
+    "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
+    "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
+    "Marginal effects are not in this version; fit.transform(lambda b: ...) gives functions of coefficients.": (
+        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans"
+    ),
+    'Results are saved by fit.save("fit.si") and read by si.load("fit.si").': "save saverds pickle dump read readrds",
+    'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (
+        "data dataset loaddata loaddataset getrdataset simulate"
+    ),
+    "Models with random effects are not here; standard errors that allow for groups are "
+    "si.lm(\"y ~ x\", data, vcov={'cluster': 'id'}).": "lmer mixed mixedlm gee xtmixed hlm",
+}
+
+_RESULTS = {
+    "params": "coef coefs coefficients beta betas theta_ estimate estimates slope weights_ b",
+    "params (the intercept is among them)": "intercept",
+    "std_errors": "se ses bse stderr stderrs stderror standarderror standarderrors secoef serrors",
+    "pvalues": "pvalue pval pvals p",
+    "statistics": "tvalues tvalue tstat tstats tstatistic tstatistics zvalues zstat zstats zscores",
+    "conf_int(level=0.95)": "confint ci cis confidenceinterval confidenceintervals interval confints",
+    "vcov": "covparams covariance covmatrix covparamsdefault varcov varcovar",
+    "glance()": (
+        "r2 rsquared rsquaredadj adjr2 adjrsquared aic bic llf loglik loglikelihood logl deviance nulldeviance fvalue "
+        "fpvalue fstatistic scale mseresid rmse ssr ess dfmodel pseudorsquared prsquared fitstatistics score"
+    ),
+    "nobs": "n nobservations numobs observations",
+    "augment(), whose columns hold fitted values and residuals": (
+        "resid resids residuals fittedvalues fitted yhat fittedvalue predicted hat hatvalues influencemeasures "
+        "getinfluence cooksdistance leverage"
+    ),
+    'predict(newdata, interval="confidence")': (
+        "getprediction prediction predictions predictinterval predictproba forecast predictset"
+    ),
+    "summary()": "summary2 print show report display tostring",
+    "tidy()": "summaryframe summarytable coeftable coeftest frame toframe todataframe topandas results",
+    'with_vcov("HC3"), or with_vcov({"cluster": "id"})': (
+        "getrobustcovresults robust robustcov vcovhc vcovcl cluster clustered covtype withcovtype usevcov"
+    ),
+    'test("x1 = x2, x3 = 0")': "wald waldtest ftest ttest linearhypothesis hypothesis hypotheses lincom comparecoef",
+    "bootstrap(replicas=999)": "boot bootstrapci resample wildboottest",
+    "draws, after bootstrap()": "posterior samples replicates bootstrapdraws",
+    "summary().to_latex()": "tolatex aslatex latex",
+    "summary().to_html()": "tohtml ashtml html",
+    "summary().to_markdown()": "tomarkdown asmarkdown markdown totext astext tocsv ascsv",
+    'save("fit.si")': "topickle dump write savefit saverds",
+    "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
+    "transform(lambda b: ...), the delta method": "margins getmargeff margeff slopes nlcom deltamethod",
+}
+
+_OPTIONS = {
+    "The share that intervals cover is level=, such as level=0.95 for alpha=0.05; tables take it as fit.conf_int(level=0.9).": (
+        "alpha conflevel confidence confidencelevel cilevel coverage miscoverage siglevel prob"
+    ),
+    'The covariance is vcov=, such as vcov="HC1" or vcov={"cluster": "id"}.': (
+        "covtype covkwds setype vcovtype robust covariance cov vce errors stderror usecorrection"
+    ),
+    'Clusters are cluster="id", or vcov={"cluster": "id"}.': (
+        "clusters clustervar clusterid clustervars cl clusterby clusterentity crv1 idvar"
+    ),
+    "Groups of rows are by=.": "group groupby strata stratum subgroup subset",
+    "The level of a quantile is tau=, such as tau=[0.1, 0.5, 0.9].": "quantile quantiles q taus percentile percentiles",
+    "Random numbers come from seed=, an integer.": "randomstate randomseed rng rngseed key generator",
+    "The number of draws is replicas=.": "nboot nbootstrap reps boots nreps numboot bootiterations nsim nsims bootreps",
+    "The kind of random weights is law=.": "weightslaw weighttype bootweights distributionofweights",
+    "Cross-fitting is set by folds=, a number or an array of fold ids.": "nfolds cv k nsplits kfold crossfit kfolds",
+    "Rows with missing values: na_action= is 'drop' or 'raise'.": "missing na narm nanpolicy naomit dropna",
+    "Weights of rows are weights=, an array, a column's name or the result of si.balance.": (
+        "weight sampleweight sampleweights w wts wt pweights pweight fweights freqweights varweights aweights sw"
+    ),
+    "The model of the outcome is outcome_model=, for both models learner=.": (
+        "modely mll mlg outcomelearner learnery qmodel outcome modelregression modelsy"
+    ),
+    "The model of the treatment is treatment_model=, for both models learner=.": (
+        "modelt mlm mld psmodel propensitymodel modelpropensity learnert gmodel treatmentlearner"
+    ),
+    "A model is learner= for effects, model= for conformal sets and models= for ensembles.": (
+        "estimator basemodel baselearner baseestimator regressor classifier sllibrary"
+    ),
+    'The distribution is family=, such as family="poisson".': "distribution dist",
+    "The limit on iterations is max_iter=.": "maxiter maxiterations niter maxit iterations numiter iter maxiters",
+    "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",
+    "The bar of progress is progress=True or False.": "verbose disp trace quiet silent printlevel showprogress",
+    "The width of a kernel is bandwidth=.": "bw h kernelwidth lengthscale sigma",
+    "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",
+    "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
+    "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",
+    "Functions that a formula uses by name are context={'f': f}.": "env environment evalenv namespace",
+    'Fixed effects are written as categories in the formula: "y ~ x + C(firm)".': "fe fixedeffects absorb effects entity",
+    "Work is spread over the cores without asking; leave it out.": "njobs ncores cores nthreads parallel workers",
+    "An intercept is there unless the formula says '- 1'.": "fitintercept addconstant constant intercept const",
+    "How a coefficient table looks is said to its table: si.table(fit, digits=3).": "digits stars",
+}
+
+_TABLES: Mapping[str, Mapping[str, str]] = {"verb": _VERBS, "result": _RESULTS, "option": _OPTIONS}
+
+
+def hint(kind: str, name: str) -> str:
+    """A sentence that names the spelling that works here.
+
+    Parameters
+    ----------
+    kind : {"verb", "result", "option"}
+        Whether the name was looked for in the package, in a result or among a verb's options.
+    name : str
+        As it was written; case, underscores and dots do not count.
+
+    Returns
+    -------
+    str
+        Empty where nothing is known.
+
+    Examples
+    --------
+    >>> hint("result", "confint")
+    'Use conf_int(level=0.95).'
+    """
+    known = "" if name.startswith("_") else _by_name(kind).get(_plain(name), "")
+    return f"Use {known}." if known and kind == "result" else known
+
+
+@cache
+def _by_name(kind: str) -> Mapping[str, str]:
+    return {_plain(name): said for said, names in _TABLES.get(kind, {}).items() for name in names.split()}
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", "").replace(".", "")

@@ -1,0 +1,87 @@
+"""First guesses of people who come from other packages: the error names the spelling that works here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import statinf as si
+from statinf.spellings import _TABLES, _plain, hint
+
+
+@pytest.mark.parametrize(
+    ("guess", "answer"),
+    [
+        ("ols", "si.lm"),
+        ("OLS", "si.lm"),
+        ("feols", "C(firm)"),
+        ("logit", 'family="binomial"'),
+        ("Logit", 'family="binomial"'),
+        ("quantreg", "si.rq"),
+        ("weightit", "si.balance"),
+        ("matchit", "si.balance"),
+        ("ebal", 'method="entropy"'),
+        ("att", 'estimand="ATT"'),
+        ("causal_forest", "si.cate"),
+        ("ivreg", "si.iv"),
+        ("rdrobust", "si.lm"),
+        ("att_gt", "si.lm"),
+        ("mapie", "si.conformal"),
+        ("modelsummary", "si.table"),
+        ("confint", "fit.conf_int"),
+    ],
+)
+def test_a_foreign_verb_is_pointed_to_ours(guess, answer):
+    with pytest.raises(AttributeError, match=f"no attribute '{guess}'") as caught:
+        getattr(si, guess)
+    assert answer in str(caught.value)
+
+
+def test_a_slip_of_the_pen_is_answered_with_the_nearest_name():
+    with pytest.raises(AttributeError, match="Did you mean 'conformal'"):
+        _ = si.conformel
+    with pytest.raises(AttributeError, match=r"no attribute 'zzz'\.$"):
+        _ = si.zzz
+    assert not hasattr(si, "__wrapped__")
+
+
+@pytest.mark.parametrize(
+    ("kind", "guess", "answer"),
+    [
+        ("result", "coef", "params"),
+        ("result", "coef_", "params"),
+        ("result", "se", "std_errors"),
+        ("result", "confint", "conf_int"),
+        ("result", "rsquared", "glance()"),
+        ("result", "cov_params", "vcov"),
+        ("option", "alpha", "level="),
+        ("option", "cov_type", "vcov="),
+        ("option", "clusters", "cluster="),
+        ("option", "random_state", "seed="),
+        ("option", "n.splits", "folds="),
+    ],
+)
+def test_a_foreign_attribute_or_option_is_pointed_to_ours(kind, guess, answer):
+    assert answer in hint(kind, guess)
+
+
+def test_what_nobody_knows_has_no_hint():
+    assert hint("verb", "zzz") == hint("result", "zzz") == hint("nonsense", "ols") == ""
+
+
+def test_hints_name_only_what_exists():
+    said = " ".join(text for table in _TABLES.values() for text in table)
+    assert [verb for verb in set(re.findall(r"si\.(\w+)", said)) if not hasattr(si, verb)] == []
+    fit = si.lm("mpg ~ wt", si.datasets.load("mtcars"))
+    assert [name for name in set(re.findall(r"fit\.([a-z_]+)", said)) if name != "si" and not hasattr(fit, name)] == []
+    firsts = {re.match(r"\w+", text)[0] for text in _TABLES["result"]}
+    assert [name for name in firsts if not hasattr(fit, name)] == []
+
+
+def test_no_spelling_has_two_answers_or_hides_a_public_name():
+    for kind, table in _TABLES.items():
+        names = [_plain(name) for names in table.values() for name in names.split()]
+        assert len(names) == len(set(names)), kind
+    # A public name is found before any hint is looked up
+    assert all(getattr(si, name) is not None for name in si.__all__)
