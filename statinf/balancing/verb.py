@@ -140,6 +140,7 @@ def balance(
         values=solution.values,
         used=design.rows,
         n_total=design.n_total,
+        identity=design.identity,
         estimand=estimand,
         derivative=None if linear is None else lambda: linear().derivative,
         influence=None if linear is None else lambda: linear().influence,

@@ -141,7 +141,7 @@ class Conformal(Result):
             ends = np.column_stack([sets.lower, sets.upper]).tolist()
             cuts = np.searchsorted(sets.row, np.arange(new.n + 1))
             columns["set"] = pd.Series([ends[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], dtype=object)
-        return to_caller(pd.DataFrame(columns), new.kind)
+        return to_caller(pd.DataFrame(columns), new.kind, new.index)
 
     def _centre(self, new: NewRows) -> np.ndarray | None:
         rows = np.flatnonzero(new.ok)

@@ -18,6 +18,7 @@ from statinf.conformity.table import METHODS
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level, one_of
 from statinf.formula import design
 from statinf.formula.design import Design
+from statinf.formula.given import aligned
 from statinf.inference.conformal import Calibration
 from statinf.learners import crossfit, fold_ids, resolve
 
@@ -228,7 +229,7 @@ def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:
     if isinstance(split, str):
         values = np.asarray(d.column(split))
     else:
-        values = np.asarray(split)
+        values = np.asarray(aligned(split, d.frame, "split"))
         if values.shape != (d.n_total,):
             raise OptionError(
                 f"split has shape {values.shape}; give one value a row of the data, shape ({d.n_total},)."

@@ -13,7 +13,7 @@ from statinf.effects.effect_fit import split_covariance
 from statinf.effects.estimate import Estimate
 from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import DataError, check_level
-from statinf.formula.recipe import Recipe
+from statinf.formula.recipe import NewRows, Recipe
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import Covariance, Moments
 from statinf.results import Fit, Result, to_caller
@@ -92,13 +92,13 @@ class CATEFit(Heterogeneity, Fit):
 
         check_level(level)
         frame = self._need_rows("predictions without newdata").frame if newdata is None else newdata
-        phi, _, kind = columns_for(self, frame, covariates=False)
+        phi, _, rows = columns_for(self, frame, covariates=False)
         phi = phi[:, self.estimable]
         estimate = phi @ self.theta[self.estimable]
         se = np.sqrt(np.maximum(np.einsum("ij,ij->i", phi @ self.cov.matrix, phi), 0.0))
         half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
         columns = {"estimate": estimate, "std_error": se, "conf_low": estimate - half, "conf_high": estimate + half}
-        return to_caller(pd.DataFrame(columns), kind)
+        return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -167,12 +167,12 @@ class CATECurve(Heterogeneity, Result):
         if self.functions is None:
             raise DataError("predictions need the fitted learner, which a saved result leaves out; fit again.")
         frame = self._problem().rows.design.frame if newdata is None else newdata
-        phi, x, kind = columns_for(self, frame, covariates=True)
+        phi, x, rows = columns_for(self, frame, covariates=True)
         ok = np.isfinite(phi).all(axis=1) & np.isfinite(x).all(axis=1)
         out = np.full(len(phi), np.nan)
         if ok.any():
             out[ok] = np.median([f(phi[ok], x[ok]) for f in self.functions], axis=0)
-        return to_caller(pd.DataFrame({"estimate": out}), kind)
+        return to_caller(pd.DataFrame({"estimate": out}), rows.kind, rows.index)
 
     def summary(self) -> Table:
         """Spread of the predicted effects, and how well they sort rows."""
@@ -208,13 +208,13 @@ def plot_gates(fit: Any, *, groups: int = 4, level: float = 0.95, **options: Any
     )
 
 
-def columns_for(fit: Any, frame: Any, *, covariates: bool) -> tuple[np.ndarray, np.ndarray, str]:
-    """Columns of the final stage (m, k), covariates (m, p) where they are asked for, and the frame's kind."""
+def columns_for(fit: Any, frame: Any, *, covariates: bool) -> tuple[np.ndarray, np.ndarray, NewRows]:
+    """Columns of the final stage (m, k), covariates (m, p) where they are asked for, and the new rows."""
     if fit.effect_recipe is not None:
         made = fit.effect_recipe.new_rows(frame, ("covariates",))
         phi = made.parts["covariates"].with_intercept().values
         if not covariates:
-            return phi, np.empty((len(phi), 0)), made.kind
+            return phi, np.empty((len(phi), 0)), made
     rows = fit.recipe.new_rows(frame, ("covariates",))
     x = rows.parts["covariates"].rest.values
-    return (np.column_stack([np.ones(len(x)), x]) if fit.effect_recipe is None else phi), x, rows.kind
+    return (np.column_stack([np.ones(len(x)), x]) if fit.effect_recipe is None else phi), x, rows

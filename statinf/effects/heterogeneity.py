@@ -13,6 +13,7 @@ from statinf.effects.rate import Rate, rate
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import design as read_design
 from statinf.formula.frame import Categorical
+from statinf.formula.given import aligned as given_for
 from statinf.inference.distributions import two_sided_p
 from statinf.learners.spline import expand
 from statinf.numerics.order.quantiles import weighted_quantile
@@ -105,13 +106,18 @@ class Heterogeneity:
     def _quantile_groups(self, groups: int, priority: np.ndarray | None) -> np.ndarray:
         if not isinstance(groups, int) or not 2 <= groups <= 20:
             raise OptionError(f"groups={groups!r} must be a whole number from 2 to 20.")
-        s = self.cate if priority is None else np.asarray(priority, dtype=np.float64)
+        s = self.cate if priority is None else self._priority(priority)
         w = self._problem().rows.w
         order = np.argsort(s, kind="stable")
         # Ranks, not cut points: ties are split so that groups keep their size.
         reached = np.empty(len(s))
         reached[order] = (np.cumsum(w[order]) - 0.5 * w[order]) / w.sum()
         return np.minimum((reached * groups).astype(int), groups - 1)
+
+    def _priority(self, given: Any) -> np.ndarray:
+        design = self._problem().rows.design
+        values = np.asarray(given_for(given, design.frame, "priority", design.rows), dtype=np.float64)
+        return values[design.rows] if len(values) == design.n_total != design.n else values
 
     def gates(self, groups: int = 4, *, priority: np.ndarray | None = None, vcov: Any = "HC2") -> Projection:
         """Average effect in groups sorted by the predicted effect, the lowest first.
@@ -212,7 +218,7 @@ class Heterogeneity:
             Column whose groups are drawn whole.
         """
         made = self._problem()
-        s = self.cate if priority is None else np.asarray(priority, dtype=np.float64)
+        s = self.cate if priority is None else self._priority(priority)
         if s.shape != made.rows.y.shape:
             raise DataError(f"priority has shape {s.shape}; one value a row used is needed, ({len(made.rows.y)},).")
         codes = None if cluster is None else made.rows.design.cluster_codes(cluster)

@@ -279,7 +279,7 @@ class IVFit(Fit):
         if interval:
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
             columns |= {"lower": fit - half, "upper": fit + half}
-        return to_caller(pd.DataFrame(columns), rows.kind)
+        return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
 
 
 def _f_quantile(p: float, df1: float, df2: float) -> float:

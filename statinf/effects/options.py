@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, OptionError
+from statinf.formula.given import aligned
 from statinf.learners.nuisance import splits
 from statinf.learners.registry import resolve
 
@@ -56,7 +57,7 @@ def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole
             raise OptionError("repeats needs folds; give folds=5 with it.")
         return None
     n = len(rows.y)
-    folds = 5 if folds is None else folds
+    folds = 5 if folds is None else aligned(folds, rows.design.frame, "folds", rows.design.rows)
     if np.ndim(folds) == 1 and len(folds) == rows.design.n_total != n:
         folds = np.asarray(folds)[rows.design.rows]
     return splits(n, folds, repeats, seed, rows.d if rows.binary else None)
@@ -71,6 +72,7 @@ def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
     elif np.ndim(given) == 0:
         values = np.full(len(rows.y), float(given))
     else:
+        given = aligned(given, rows.design.frame, "propensity", rows.design.rows)
         values = np.asarray(given, dtype=np.float64)
         if len(values) == rows.design.n_total:
             values = values[rows.design.rows]

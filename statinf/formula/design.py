@@ -14,7 +14,8 @@ from statinf.formula import expression as ex
 from statinf.formula.assemble import learn_all, outcome_factor, outcomes, read_parts, single
 from statinf.formula.columns import Categorical
 from statinf.formula.frame import Frame, as_frame
-from statinf.formula.given import clusters_of, positive, weights_of, without_gaps
+from statinf.formula.given import clusters_of, on_frame, positive, weights_of, without_gaps
+from statinf.formula.identity import RowIdentity
 from statinf.formula.layout import lay_out
 from statinf.formula.matrix import Matrix, fill
 from statinf.formula.parse import FormulaText, parse
@@ -75,6 +76,17 @@ class Design:
     @property
     def kind(self) -> str:
         return self.frame.kind
+
+    @property
+    def index(self) -> Any:
+        """Labels of the rows used, shape (n,): the index of a pandas frame, None for other kinds."""
+        index = self.frame.index
+        return None if index is None else index[self.rows]
+
+    @property
+    def identity(self) -> RowIdentity:
+        """All rows of the caller's frame, as what is made for them finds them again in another frame."""
+        return RowIdentity(self.n_total, self.recipe.columns, self.frame)
 
     @property
     def y(self) -> np.ndarray:
@@ -169,6 +181,7 @@ def design(
     outcome = [outcome_factor(t, store) for t in text.response]
     parts, factors, offsets = read_parts(text.parts, store)
     every = [*outcome, *factors.values(), *offsets]
+    weights = on_frame(weights, frame)
     given, strikes = weights_of(weights, frame)
     groups = clusters_of(cluster, frame)
     strikes |= {f"cluster {name} is missing": codes < 0 for name, codes in groups.items()}

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from statinf.errors import DataError
-from statinf.formula.columns import Categorical, Column, Numeric, to_categories, to_column
+from statinf.formula.columns import Categorical, Column, Numeric, checksum, to_categories, to_column
 
 __all__ = ["Categorical", "Column", "Frame", "Numeric", "as_frame"]
 
@@ -25,7 +25,8 @@ class Frame:
     Attributes
     ----------
     native : object
-        The caller's table, by reference; of a lazy table or a file, what was read of it.
+        The caller's table: its columns by reference, so that replacing a column there changes nothing here; of a lazy
+        table or a file, what was read of it.
     kind : str
         "pandas", "polars", "pyarrow", ... ; tables of results come back in this kind.
     names : tuple of str
@@ -42,13 +43,29 @@ class Frame:
     n: int
     unread: tuple[str, ...] = ()
 
+    @property
+    def index(self) -> Any:
+        """Labels of the rows: the index of a pandas frame, None for other kinds."""
+        return self.native.index if self.kind == "pandas" else None
+
     def column(self, name: str) -> Column:
-        """The column in normal form; a `DataError` where it is missing or cannot be used."""
-        return to_column(self.raw(name), name)
+        """The column in normal form; a `DataError` where it is missing, cannot be used or has changed since it was read."""
+        return self._as_before(name, to_column(self.raw(name), name))
 
     def categories(self, name: str) -> Categorical:
         """The column as categories: numbers and dates become levels named after themselves, in order."""
-        return to_categories(self.raw(name), name)
+        return self._as_before(name, to_categories(self.raw(name), name))
+
+    def _as_before(self, name: str, column: Any) -> Any:
+        if self.kind != "pandas" or copies_on_write():
+            return column
+        seen = (name, isinstance(column, Categorical))
+        found = checksum(column)
+        if self._checksums.setdefault(seen, found) != found:
+            raise DataError(
+                f"column '{name}' was changed in place after the fit had read it; fit again, or give newdata."
+            )
+        return column
 
     def raw(self, name: str) -> Any:
         """The column as a narwhals series."""
@@ -83,6 +100,10 @@ class Frame:
     @cached_property
     def _counts(self) -> Counter[Any]:
         return Counter(self.names)
+
+    @cached_property
+    def _checksums(self) -> dict[tuple[str, bool], int]:
+        return {}
 
 
 def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
@@ -123,7 +144,16 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
     native = frame.to_native()
     if _is_pandas(native):
         return _from_pandas(native)
-    return Frame(native, str(frame.implementation.name).lower(), tuple(frame.columns), len(native))
+    kind = str(frame.implementation.name).lower()
+    # Polars replaces columns in place too; a clone shares them.
+    return Frame(native.clone() if kind == "polars" else native, kind, tuple(frame.columns), len(native))
+
+
+def copies_on_write() -> bool:
+    """Whether writing into a pandas frame leaves its shallow copies alone: always from pandas 3 on, an option before."""
+    import pandas as pd
+
+    return int(pd.__version__.split(".")[0]) >= 3 or bool(pd.options.mode.copy_on_write)
 
 
 def _is_pandas(data: Any) -> bool:
@@ -135,7 +165,7 @@ def _from_pandas(data: Any) -> Frame:
     # Not through narwhals: it refuses repeated names even in columns that nobody asks for.
     if data.columns.nlevels > 1:
         raise DataError("the data frame has several header rows (a MultiIndex); flatten its column names first.")
-    return Frame(data, "pandas", tuple(data.columns), len(data))
+    return Frame(data.copy(deep=False), "pandas", tuple(data.columns), len(data))
 
 
 def _collect(frame: Any, columns: Container[str] | None) -> Frame:

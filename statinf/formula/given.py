@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,72 @@ from statinf.formula.columns import Numeric
 from statinf.formula.frame import Frame
 
 
+def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None) -> Any:
+    """What the caller gives one of per row, in the order of the frame's rows.
+
+    Parameters
+    ----------
+    values : object
+        A pandas Series goes by its index where that differs from the frame's; everything else by position, as it is.
+    frame : Frame
+    name : str
+        What to call it in messages.
+    rows : ndarray of int, shape (m,), optional
+        Rows of the frame that suffice, such as those of the fit, where the Series does not hold all.
+
+    Returns
+    -------
+    object
+        One value per row of the frame, or one per entry of `rows` where only these are there; in its own length, where
+        it goes by position.
+
+    Raises
+    ------
+    DataError
+        If rows of the frame have no value, or labels of the Series that occur more than once leave open which.
+    """
+    index = frame.index
+    if index is None or not _is_series(values) or values.index.equals(index):
+        return values
+    advice = f"give {name}.to_numpy() to go by position"
+    if not values.index.is_unique:
+        label = values.index[int(np.argmax(values.index.duplicated()))]
+        raise DataError(
+            f"{name} is a Series in which the label {label!r} occurs more than once, so its values cannot be matched to "
+            f"the rows of the data; {advice}."
+        )
+    place = values.index.get_indexer(index)
+    if rows is not None and (place < 0).any() and (place[rows] >= 0).all():
+        place = place[rows]
+    if (place < 0).any():
+        missing = place < 0
+        raise DataError(
+            f"{name} is a Series whose index lacks {int(missing.sum())} of {len(place)} row labels of the data (first: "
+            f"{index[int(np.argmax(missing))]!r}); {advice}."
+        )
+    return values.iloc[place].set_axis(index if len(place) == len(index) else index[rows])
+
+
+def _is_series(values: Any) -> bool:
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(values, pandas.Series)
+
+
+def on_frame(weights: Any, frame: Frame) -> Any:
+    """Weights for the rows of this frame: a `Weights` follows its rows, a Series its index.
+
+    Raises
+    ------
+    DataError
+        If they belong to other rows.
+    """
+    if hasattr(weights, "used") and hasattr(weights, "values"):
+        return weights.on(frame)
+    return aligned(weights, frame, "weights")
+
+
 def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
-    """Weights on all rows, and the rows that they rule out by cause.
+    """Weights on all rows, and the rows that they rule out by cause; a `Weights` as `on_frame` made it.
 
     Raises
     ------
@@ -22,13 +87,7 @@ def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str,
     if weights is None:
         return None, {}
     if hasattr(weights, "used") and hasattr(weights, "values"):
-        if weights.n_total != frame.n:
-            raise DataError(
-                f"the weights were made on a frame of {weights.n_total} rows, the data have {frame.n}; "
-                "make them on the same frame, so that rows match."
-            )
-        full = np.full(frame.n, np.nan)
-        full[weights.used] = weights.values
+        full = weights.full()[: frame.n]
         return full, {"no weight for the row": np.isnan(full)}
     values, name = _column_of(weights, frame) if isinstance(weights, str) else _array_of(weights, frame)
     negative = values < 0
@@ -88,6 +147,7 @@ def clusters_of(cluster: Any, frame: Frame) -> dict[str, np.ndarray]:
             return {name: frame.categories(name).codes for name in cluster}
     import pandas as pd
 
+    cluster = aligned(cluster, frame, "cluster")
     if np.ndim(cluster) != 1 or len(cluster) != frame.n:
         shape = np.shape(cluster)
         raise DataError(f"cluster has shape {shape}; give a column name, or one value a row, shape ({frame.n},).")

@@ -52,6 +52,11 @@ class NewRows:
     frame: Frame
     causes: Mapping[str, int] = field(default_factory=dict)
 
+    @property
+    def index(self) -> Any:
+        """Labels of the new rows, shape (n,): the index of a pandas frame, None for other kinds."""
+        return self.frame.index
+
     def part(self, role: str) -> Matrix:
         """The part of that role; a `KeyError` where the formula has none or it was not asked for."""
         return self.parts[role]

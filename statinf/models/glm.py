@@ -170,7 +170,7 @@ class GeneralizedFit(Fit):
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
             limits = np.stack([inverse(eta - half), inverse(eta + half)])
             columns |= {"lower": limits.min(axis=0), "upper": limits.max(axis=0)}
-        return to_caller(pd.DataFrame(columns), rows.kind)
+        return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
 
     def residuals(self, kind: str = "deviance") -> np.ndarray:
         """Residuals of the rows used, shape (n,).

@@ -189,7 +189,7 @@ class LinearFit(Fit):
             spread = se if interval == "confidence" else np.sqrt(se**2 + self.sigma**2)
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * spread
             columns |= {"lower": fit - half, "upper": fit + half}
-        return to_caller(pd.DataFrame(columns), rows.kind)
+        return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
 
     def augment(self) -> Any:
         """The data of the fit with columns fitted, residual, leverage, std_residual and cooks_distance."""

@@ -17,6 +17,7 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError, OptionError, one_of
 from statinf.formula.design import Design, design
+from statinf.formula.given import aligned
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
@@ -175,7 +176,7 @@ def _rows(made: Design, models: Any, folds: Any, levels: np.ndarray) -> _Rows:
                 f"the predictions of '{name}' have shape {spec.shape}; give {made.n_total} rows and {len(levels)} levels."
             )
     specs = {k: s[made.rows] if isinstance(s, np.ndarray) else s for k, s in specs.items()}
-    folds = folds if isinstance(folds, int) else np.asarray(folds)[made.rows]
+    folds = folds if isinstance(folds, int) else np.asarray(aligned(folds, made.frame, "folds"))[made.rows]
     every = _Rows(made.parts[0].without_intercept().values, made.y, made.weights, specs, folds)
     return every.part(made.weights > 0)
 

@@ -87,7 +87,7 @@ class QuantileEnsemble(Result):
 
         rows, X, Z = self._rows(newdata, predictions)
         q = self._predicted(X, rows.ok, Z)
-        return to_caller(pd.DataFrame({f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)}), rows.kind)
+        return to_caller(pd.DataFrame({f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)}), rows.kind, rows.index)
 
     @property
     def out_of_fold(self) -> dict[str, np.ndarray]:

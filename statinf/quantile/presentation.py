@@ -91,7 +91,7 @@ def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: flo
             se = common.predictor_se(rows.parts["covariates"], fit.coef[k], block)
             half = t_quantile(0.5 + level / 2, fit.cov.df) * se
             out |= {f"{name}_lower": out[name] - half, f"{name}_upper": out[name] + half}
-    return to_caller(pd.DataFrame(out), rows.kind)
+    return to_caller(pd.DataFrame(out), rows.kind, rows.index)
 
 
 def augmented(fit: QuantileFit) -> Any:

@@ -17,6 +17,7 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
+from statinf.formula.given import aligned
 from statinf.formula.recipe import Recipe
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
 from statinf.quantile.ensemble_core import fold_numbers, named_models
@@ -75,7 +76,7 @@ class Stack(Result):
                 for name, w in zip(self.models, self.model_weights, strict=True)
                 if w != 0
             )
-        return to_caller(pd.DataFrame({"fit": out}), rows.kind)
+        return to_caller(pd.DataFrame({"fit": out}), rows.kind, rows.index)
 
     def score(self, newdata: Any) -> dict[str, float]:
         """Root mean squared error on rows with recorded outcomes, and the rows it is taken over."""
@@ -185,7 +186,11 @@ def stack(
     use = made.weights > 0
     X, y, w = made.parts[0].without_intercept().values[use], made.y[use], made.weights[use]
     specs = named_models(models)
-    numbers = fold_numbers(len(y), folds if isinstance(folds, int) else np.asarray(folds)[made.rows][use], seed)
+    numbers = fold_numbers(
+        len(y),
+        folds if isinstance(folds, int) else np.asarray(aligned(folds, made.frame, "folds"))[made.rows][use],
+        seed,
+    )
     P, fitted = np.empty((len(y), len(specs))), {}
     for j, (name, spec) in enumerate(specs.items()):
         if isinstance(spec, np.ndarray):

@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 
-def to_caller(frame: Any, kind: str) -> Any:
+def to_caller(frame: Any, kind: str, index: Any = None) -> Any:
     """Turn a pandas frame into the caller's kind: pandas, polars or pyarrow; pandas for all others.
 
     Parameters
     ----------
     frame : pandas.DataFrame
-        Its index is not carried over.
+        Its own index is not carried over.
     kind : str
         Kind of the caller's frame, as `Frame.kind` names it.
+    index : pandas.Index, optional
+        Labels of the caller's rows, for tables with one row per row of a pandas frame; other tables count from 0.
     """
+    if index is not None and kind == "pandas":
+        return frame.set_axis(index, axis=0)
     plain = frame.reset_index(drop=True)
     if kind == "polars":
         import polars as pl

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError
 from statinf.inference.sandwich import Covariance, Moments
 from statinf.results.fit import Fit
+from statinf.results.matched import common_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -101,26 +102,28 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
 
 
 def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows of the frame each fit uses, shape (n, fits), and all influences, shape (n, sum q)."""
+    """Which rows of the largest frame each fit uses, shape (n, fits), and all influences, shape (n, sum q)."""
     designs = [f._need_rows("joint covariances") for f in fits]
-    sizes = {d.n_total for d in designs}
-    if len(sizes) > 1:
-        raise DataError(
-            f"the fits were made on frames of {sorted(sizes)} rows; make them on one frame, so that rows match."
-        )
-    n = sizes.pop()
+    base, places = common_rows(designs)
+    n = designs[base].n_total
     present = np.zeros((n, len(fits)), dtype=bool)
     blocks = []
-    for j, (fit, design) in enumerate(zip(fits, designs, strict=True)):
+    for j, (fit, design, place) in enumerate(zip(fits, designs, places, strict=True)):
         moments = fit.moments()
         block = np.zeros((n, moments.q))
-        block[design.rows] = moments.influence
-        present[design.rows, j] = True
+        block[place[design.rows]] = moments.influence
+        present[place[design.rows], j] = True
         if moments.outside is not None:
             if moments.outside_rows is None:
                 raise DataError("a fit with weights from a second sample cannot be taken together with others.")
-            block[moments.outside_rows] += moments.outside @ moments.bread.T
-            present[moments.outside_rows, j] = True
+            if moments.outside_rows.max(initial=-1) >= design.n_total:
+                raise DataError(
+                    "a fit on some rows of the frame that its weights were made on cannot be taken together with others; "
+                    "make all on that frame."
+                )
+            rows = place[moments.outside_rows]
+            block[rows] += moments.outside @ moments.bread.T
+            present[rows, j] = True
         blocks.append(block)
     return present, np.concatenate(blocks, axis=1)
 
@@ -133,7 +136,7 @@ def _clustered_joint(
     name = vcov.get("cluster")
     if not isinstance(name, str):
         raise OptionError("joint covariances take one cluster column: vcov={'cluster': 'column'}.")
-    design = fits[0]._need_rows("joint covariances")
+    design = max((f._need_rows("joint covariances") for f in fits), key=lambda d: d.n_total)
     used = present.any(axis=1)
     found = design.frame.categories(name).codes[used]
     if (found < 0).any():

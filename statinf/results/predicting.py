@@ -40,7 +40,7 @@ def prediction_frame(rows: Any, columns: Mapping[str, np.ndarray]) -> Any:
     """
     import pandas as pd
 
-    return to_caller(pd.DataFrame(dict(columns)), rows.kind)
+    return to_caller(pd.DataFrame(dict(columns)), rows.kind, rows.index)
 
 
 def scatter(values: np.ndarray, design: Design) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
+from statinf.formula.frame import Frame
+from statinf.formula.identity import Found, RowIdentity
 from statinf.results.protocol import Result
 from statinf.results.table import Table, format_number
 
@@ -59,6 +61,8 @@ class Weights(Result):
         The same for the rows of a second, independent sample.
     leverage : ndarray, shape (n,), optional
         Share of each row in the equations that set its own weight; HC2 and HC3 downstream use it.
+    identity : RowIdentity, optional
+        The rows of the caller's frame, by which the weights find them in another frame.
     """
 
     values: np.ndarray
@@ -69,6 +73,7 @@ class Weights(Result):
     influence: Any = Lazy()
     other_influence: np.ndarray | None = None
     leverage: Any = Lazy()
+    identity: RowIdentity | None = None
 
     beside = ("values", "ess", "diagnostics")
 
@@ -83,8 +88,31 @@ class Weights(Result):
         out[self.used] = self.values
         return out
 
+    def on(self, frame: Frame) -> Weights:
+        """The same weights for the rows of a frame that holds the rows in another order, or some of them.
+
+        Raises
+        ------
+        DataError
+            If the frame's rows are not those that the weights were made for.
+        """
+        if self.identity is None:
+            if self.n_total != frame.n:
+                raise DataError(
+                    f"the weights were made on a frame of {self.n_total} rows, the data have {frame.n}; "
+                    "make them on the same frame, so that rows match."
+                )
+            return self
+        found = self.identity.locate(frame)
+        return self if found is None else moved(self, found, frame)
+
     def __len__(self) -> int:
         return len(self.values)
+
+    def lean(self) -> Self:
+        """The same weights with digests of their rows in place of the frame."""
+        identity = None if self.identity is None else self.identity.lean()
+        return self if identity is self.identity else replace(self, identity=identity)
 
     def __getstate__(self) -> dict[str, Any]:
         for name in ("derivative", "influence", "leverage"):
@@ -126,7 +154,94 @@ class Weights(Result):
         return _product(self, other)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MovedWeights(Weights):
+    """Weights in the order of another frame's rows.
+
+    Rows that this frame lacks still moved the parameters behind the weights: they are numbered from the end of the
+    frame.
+
+    Attributes
+    ----------
+    origin : Weights
+        As they were made.
+    order : ndarray of int, shape (n,)
+        Rows of `origin.values` in this order.
+    """
+
+    origin: Any = field(default=None, metadata={"saved": False})
+    order: np.ndarray | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class MovedSolver(MovedWeights):
+    """Moved weights that can be estimated again for other sampling weights."""
+
+    def resolve(self, multipliers: np.ndarray) -> np.ndarray:
+        """Weights estimated again with every row's sampling weight multiplied, shape (B, n)."""
+        given = np.empty_like(multipliers, dtype=np.float64)
+        given[:, self.order] = multipliers
+        return self.origin.resolve(given)[:, self.order]
+
+
+def moved(weights: Weights, found: Found, frame: Frame) -> Weights:
+    """Weights for the rows of `frame`, which stand at `found.position` among theirs."""
+    back = np.full(weights.n_total, -1)
+    back[found.position] = np.arange(frame.n)
+    outside = back < 0
+    back[outside] = frame.n + np.arange(int(outside.sum()))
+    rows = back[weights.used]
+    order = np.argsort(rows)
+    if found.same is not None:
+        _check_alike(weights, found)
+
+    def sorted_rows(name: str) -> Any:
+        # Read now if it is there, later if it is yet to be made.
+        held = weights.__dict__[name]
+        return (lambda: getattr(weights, name)[order]) if held is not None else None
+
+    identity = weights.identity
+    kind = MovedSolver if hasattr(weights, "resolve") else MovedWeights
+    return kind(
+        method=weights.method,
+        formula=weights.formula,
+        citation=weights.citation,
+        nobs=weights.nobs,
+        values=weights.values[order],
+        used=rows[order],
+        n_total=len(back),
+        estimand=weights.estimand,
+        derivative=sorted_rows("derivative"),
+        influence=sorted_rows("influence"),
+        leverage=sorted_rows("leverage"),
+        other_influence=weights.other_influence,
+        kind=weights.kind,
+        identity=None
+        if identity is None or outside.any()
+        else replace(identity, frame=frame, labels=None, contents=None),
+        origin=weights,
+        order=order,
+    )
+
+
+def _check_alike(weights: Weights, found: Found) -> None:
+    """Rows that nothing tells apart must have the same weight."""
+    full = weights.full()[found.position]
+    order = np.argsort(found.same, kind="stable")
+    kind, value = np.asarray(found.same)[order], full[order]
+    twins = kind[1:] == kind[:-1]
+    a, b = value[1:][twins], value[:-1][twins]
+    scale = float(np.nanmax(np.abs(full))) if len(full) else 0.0
+    # Twins may differ by the rounding of the sums behind their weights.
+    if not ((np.abs(a - b) <= 1e-12 * scale) | (np.isnan(a) & np.isnan(b))).all():
+        raise DataError(
+            "the rows are in another order than those that the weights were made for, and rows of equal columns have "
+            "different weights: keep the index, or make the weights on this frame."
+        )
+
+
 def _product(a: Weights, b: Weights) -> Weights:
+    b = _beside(a, b)
     if a.n_total != b.n_total:
         raise DataError(
             f"weights on frames of {a.n_total} and {b.n_total} rows cannot be multiplied; make them on one frame."
@@ -161,7 +276,14 @@ def _product(a: Weights, b: Weights) -> Weights:
         derivative=derivative,
         influence=influence,
         kind=a.kind,
+        identity=a.identity,
     )
+
+
+def _beside(a: Weights, b: Weights) -> Weights:
+    """The second weights in the order of the first ones' rows."""
+    frame = None if a.identity is None else a.identity.frame
+    return b if frame is None or a.n_total != b.n_total else b.on(frame)
 
 
 def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:

@@ -194,6 +194,7 @@ def _finish(
         values=samples.ws * ratio,
         used=source.rows,
         n_total=source.n_total,
+        identity=source.identity,
         estimand="the target population",
         derivative=derivative,
         influence=made.influence,

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
+from statinf.formula.given import aligned
 from statinf.formula.recipe import NewRows, Recipe
 
 
@@ -137,7 +138,8 @@ def _weights_of(weights: Any, rows: NewRows) -> np.ndarray:
         values = np.asarray(getattr(frame.column(weights), "values", None), dtype=np.float64)
         name = f"target_weights '{weights}'"
     else:
-        values, name = np.asarray(weights, dtype=np.float64), "target_weights"
+        name = "target_weights"
+        values = np.asarray(aligned(weights, rows.frame, name), dtype=np.float64)
     if values.shape != (rows.n,):
         raise DataError(
             f"{name} has shape {values.shape}; give one weight a row of the target frame, shape ({rows.n},)."

@@ -37,7 +37,7 @@ def both_fits(fit: ShiftFit, ratio: Any) -> tuple[Fit, Fit, Weights]:
     options |= {"context": settings["context"]}
     if ratio is None and fit.ratio is not None:
         plain = mle.regress(fit.formula, source, weights=settings["weights"], vcov="HC0", **options)
-        return plain, fit.inner, fit.ratio
+        return plain, fit.inner, as_weights(fit.ratio, design)
     found = find_ratio(
         tuple((settings | ({} if ratio is None else {"method": ratio})).items()), source, fit.target_frame
     )

@@ -237,7 +237,7 @@ def _estimate(
 
 def _spread(values: np.ndarray, ratio: Any, target: Target) -> np.ndarray:
     """Influence of the ratio's target rows, on the target rows of the outcome model."""
-    samples = getattr(ratio, "samples", None)
+    samples = getattr(getattr(ratio, "origin", ratio), "samples", None)
     if samples is None or len(values) == len(target.rows):
         return values
     full = np.zeros(target.n_total)

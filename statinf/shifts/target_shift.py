@@ -188,6 +188,7 @@ def target_shift(
         values=made.weights * omega,
         used=made.rows,
         n_total=made.n_total,
+        identity=made.identity,
         estimand="the target population",
         kind=made.kind,
         omega=omega,

@@ -10,6 +10,8 @@ import numpy as np
 
 from statinf.errors import DataError, NumericalWarning, OptionError
 from statinf.formula.design import Design
+from statinf.formula.frame import as_frame
+from statinf.formula.given import aligned
 from statinf.numerics.glm.families import Family, family_of
 from statinf.results import Fit, Weights
 from statinf.results.listed import load_method
@@ -167,7 +169,7 @@ def find_ratio(settings: tuple[tuple[str, Any], ...], source: Any, target: Any, 
         )
     if isinstance(method, Weights):
         return method
-    values = np.asarray(method, dtype=np.float64)
+    values = np.asarray(aligned(method, as_frame(source), "ratio"), dtype=np.float64)
     if values.ndim != 1:
         raise OptionError(
             f"ratio={type(method).__name__}: give a method of si.density_ratio, a Weights, or one known ratio a source row."
@@ -180,13 +182,21 @@ def find_ratio(settings: tuple[tuple[str, Any], ...], source: Any, target: Any, 
 def as_weights(found: Any, design: Design) -> Weights:
     """A known ratio, one a row of the source frame, as `Weights` on the rows of a fit."""
     if isinstance(found, Weights):
-        return found
+        return found.on(design.frame)
     if found.shape != (design.n_total,):
         raise DataError(
             f"ratio has shape {found.shape}; give one known ratio a row of the source, shape ({design.n_total},)."
         )
     values = found[design.rows]
-    return Weights(method="known", formula="", values=values, used=design.rows, n_total=design.n_total, nobs=design.n)
+    return Weights(
+        method="known",
+        formula="",
+        values=values,
+        used=design.rows,
+        n_total=design.n_total,
+        nobs=design.n,
+        identity=design.identity,
+    )
 
 
 def information(

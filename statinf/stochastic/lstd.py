@@ -107,7 +107,7 @@ class LstdFit(Fit):
         if interval is not None:
             half = float(ndtri(0.5 + level / 2.0)) * np.sqrt(np.einsum("ij,jk,ik->i", X, self.cov.matrix, X))
             columns |= {"conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half}
-        return to_caller(pd.DataFrame(columns), new.kind)
+        return to_caller(pd.DataFrame(columns), new.kind, new.index)
 
     def lean(self) -> Self:
         """The same fit without its scores; its covariances stay."""

@@ -35,7 +35,7 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
         columns |= {"conf_low": low, "conf_high": high}
     if fit.run.settings.loss == "logistic" and type == "response":
         columns = {name: 0.5 * (1.0 + np.tanh(0.5 * value)) for name, value in columns.items()}
-    return to_caller(pd.DataFrame(columns), new.kind)
+    return to_caller(pd.DataFrame(columns), new.kind, new.index)
 
 
 def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ import pytest
 
 from statinf.errors import DataError, DroppedRowsWarning, FormulaError, OptionError
 from statinf.formula import as_frame, design
+from statinf.results import Weights
 
 
 def table(n: int = 10) -> pd.DataFrame:
@@ -127,17 +128,12 @@ def test_weights_that_are_zero_wherever_rows_are_used():
 
 
 def test_weights_objects_of_another_frame():
-    class Made:
-        used, values, n_total = np.arange(5), np.ones(5), 7
-
-    refuse("the weights were made on a frame of 7 rows, the data have 10", weights=Made())
+    made = Weights(method="known", formula="", used=np.arange(5), values=np.ones(5), n_total=7)
+    refuse("the weights were made on a frame of 7 rows, the data have 10", weights=made)
 
 
 def test_weights_objects_keep_to_their_rows():
-    class Made:
-        used, values, n_total = np.arange(2, 10), np.arange(8.0), 10
-
-    made = Made()
+    made = Weights(method="known", formula="", used=np.arange(2, 10), values=np.arange(8.0), n_total=10)
     d = design("y ~ x", table(), weights=made)
     assert d.weights_object is made and d.rows.tolist() == list(range(2, 10))
     np.testing.assert_array_equal(d.weights, np.arange(8.0))
