@@ -5,6 +5,7 @@ Every message names the column, the rows or the option at fault and says what to
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -80,4 +81,11 @@ def check_level(level: float) -> float:
     if not 0.0 < value < 1.0:
         hint = f" Did you mean level={value / 100:g}?" if 1.0 < value < 100.0 else ""
         raise OptionError(f"level={level!r} is outside (0, 1).{hint}")
+    if value < 0.5:
+        warnings.warn(
+            f"level={level!r} asks for an interval that covers {100 * value:g} percent: level is the confidence, not the "
+            f"share of error. For {100 * (1 - value):g} percent write level={1 - value:g}.",
+            StatinfWarning,
+            stacklevel=3,
+        )
     return value

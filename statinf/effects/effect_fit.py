@@ -256,7 +256,7 @@ def split_covariance(fit: Fit, made: Estimate, kind: Any, theta: np.ndarray) -> 
     if len(found) == 1:
         return replace(found[0], label=label)
     matrix = combine_splits(np.stack([f.matrix for f in found]), made.thetas - theta)
-    return replace(found[0], matrix=matrix, label=f"{label}, median of {len(found)} splits")
+    return replace(found[0], matrix=matrix, square_root=None, label=f"{label}, median of {len(found)} splits")
 
 
 def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from statinf.backend import cores, map_threads, progress_bar, rows_per_chunk
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import cluster_sums
 from statinf.inference.weights import BLOCK, LAWS, draw
@@ -26,6 +27,8 @@ __all__ = [
 ]
 
 KINDS = ("multiplier", "pairs", "bayesian", "wild")
+FEWEST = 20
+"""Below this number of replicas standard errors are more than a sixth off."""
 INTERVALS = ("percentile", "basic", "studentized", "bca", "normal")
 
 
@@ -71,6 +74,12 @@ class Bootstrap:
         """Covariance of the draws, shape (q, q)."""
         return np.atleast_2d(np.cov(self.draws, rowvar=False))
 
+    @property
+    def root(self) -> np.ndarray:
+        """L, shape (q, min(q, replicas)), with L L' the covariance of the draws."""
+        centred = (self.draws - self.draws.mean(axis=0)) / np.sqrt(max(self.replicas - 1, 1))
+        return np.asarray(np.linalg.qr(centred, mode="r")).T
+
     def interval(
         self, theta: np.ndarray, level: float, kind: str = "percentile", std_errors: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -86,6 +95,15 @@ class Bootstrap:
         """
         one_of("interval", kind, INTERVALS)
         tail = (1.0 - check_level(level)) / 2.0
+        needed = FEWEST if kind == "normal" else replicas_for(level)
+        if self.replicas < needed:
+            warnings.warn(
+                f"{self.replicas} replicas have no {100 * level:g}% {kind} interval: it needs at least {needed}, and is "
+                f"steady from about {10 * (needed + 1) - 1}; call bootstrap(replicas=...). The limits are left empty.",
+                StatinfWarning,
+                stacklevel=3,
+            )
+            return np.full(len(theta), np.nan), np.full(len(theta), np.nan)
         if kind == "normal":
             half = t_quantile(1.0 - tail, np.inf) * self.draws.std(axis=0, ddof=1)
             return theta - half, theta + half
@@ -126,10 +144,22 @@ class Bootstrap:
         return limits[0], limits[1]
 
 
+def replicas_for(level: float) -> int:
+    """Fewest replicas that have an order statistic beyond each tail of a percentile interval."""
+    return int(np.ceil(2.0 / (1.0 - level) - 1e-9)) - 1
+
+
 def check_replicas(replicas: int) -> int:
     """Return a number of replicas of at least 2, else raise an `OptionError`."""
     if isinstance(replicas, bool) or not isinstance(replicas, int | np.integer) or replicas < 2:
         raise OptionError(f"replicas={replicas!r}: give a whole number of at least 2, such as 999.")
+    if replicas < FEWEST:
+        warnings.warn(
+            f"standard errors from {replicas} replicas are off by about {100 / np.sqrt(2 * replicas - 2):.0f} percent; "
+            f"use at least {FEWEST}, and {replicas_for(0.95)} or more for a 95% interval, such as 999.",
+            StatinfWarning,
+            stacklevel=3,
+        )
     return int(replicas)
 
 

@@ -13,6 +13,21 @@ def t_quantile(p: float, df: float) -> float:
     return float(special.ndtri(p)) if np.isinf(df) else float(special.stdtrit(df, p))
 
 
+def prediction_half_width(std_error: Any, df: float, sigma: float, df_resid: float, level: float) -> Any:
+    """Half the width of a prediction interval: the mean's error and the residual, each with its own degrees of freedom.
+
+    The sum of the two variances has about Satterthwaite's degrees of freedom, at most those of the residual.
+    With one number of degrees of freedom for both it is the classical interval; after clustering, the few
+    degrees of freedom of the clusters count for the mean's share only.
+    """
+    mean, residual = np.square(std_error), sigma**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        joint = (mean + residual) ** 2 / (mean**2 / df + residual**2 / df_resid)
+    joint = np.minimum(joint, df_resid)
+    quantile = np.where(np.isinf(joint), special.ndtri(0.5 + level / 2.0), special.stdtrit(joint, 0.5 + level / 2.0))
+    return quantile * np.sqrt(mean + residual)
+
+
 def two_sided_p(statistic: Any, df: float) -> Any:
     """P(|T| > |statistic|) under t with `df` degrees of freedom, or the normal."""
     s = -np.abs(statistic)

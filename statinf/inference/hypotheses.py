@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.distributions import chi2_sf, f_sf
+from statinf.inference.roots import matrix_root
+from statinf.inference.sandwich import Covariance
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,20 @@ class WaldTest:
 
 
 def wald(
-    theta: np.ndarray, covariance: np.ndarray, restrictions: np.ndarray, values: np.ndarray, df: float, hypothesis: str
+    theta: np.ndarray,
+    covariance: Covariance | np.ndarray,
+    restrictions: np.ndarray,
+    values: np.ndarray,
+    df: float,
+    hypothesis: str,
 ) -> WaldTest:
     """Test `restrictions @ theta = values`.
 
     Parameters
     ----------
     theta : ndarray, shape (q,)
-    covariance : ndarray, shape (q, q)
+    covariance : Covariance, or ndarray of shape (q, q)
+        Of the estimates; a `Covariance` keeps more digits of differences between large coefficients.
     restrictions : ndarray, shape (m, q)
     values : ndarray, shape (m,)
     df : float
@@ -61,28 +70,30 @@ def wald(
         If the restrictions repeat each other, or the covariance is singular along them.
     """
     gap = restrictions @ theta - values
-    spread = restrictions @ covariance @ restrictions.T
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(spread), np.finfo(float).tiny))
-    scaled = spread * scale[:, None] * scale
+    root = matrix_root(covariance) if isinstance(covariance, np.ndarray) else covariance.root
+    half = restrictions @ root
+    scale = 1.0 / np.maximum(np.linalg.norm(half, axis=1), np.finfo(float).tiny)
+    left, singular, _ = np.linalg.svd(half * scale[:, None], full_matrices=False)
     m = len(values)
-    if np.linalg.matrix_rank(scaled, tol=1e-10) < m:
+    if len(singular) < m or not singular[-1] > 1e-5:
         raise NotIdentifiedError(
             f"the hypothesis '{hypothesis}' repeats a restriction, or cannot be tested with this covariance."
         )
-    chi2 = float((gap * scale) @ np.linalg.solve(scaled, gap * scale))
+    chi2 = float((((gap * scale) @ left / singular) ** 2).sum())
     if np.isfinite(df):
         return WaldTest(hypothesis, chi2 / m, m, df, f_sf(chi2 / m, m, df))
     return WaldTest(hypothesis, chi2, m, np.inf, chi2_sf(chi2, m))
 
 
-def linear_restrictions(hypothesis: str, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def linear_restrictions(hypothesis: str | Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Read `x1 = x2, 2 * x3 + x4 = 1` into a matrix and its right-hand sides.
 
     Parameters
     ----------
-    hypothesis : str
-        Equations separated by commas; a side without `=` is set to zero. Coefficient names are used as
-        tables print them, `C(g)[T.b]` included.
+    hypothesis : str or sequence of str
+        Equations, separated by commas or as a list; a side without `=` is set to zero. Coefficient names are
+        used as tables print them, `C(g)[T.b]` included. A term of several columns, such as `C(g)`, stands for
+        all of its coefficients, each set to zero.
     names : sequence of str
 
     Returns
@@ -95,9 +106,19 @@ def linear_restrictions(hypothesis: str, names: Sequence[str]) -> tuple[np.ndarr
     OptionError
         If a name is not a coefficient or an equation is not linear.
     """
+    if not isinstance(hypothesis, str):
+        read = [linear_restrictions(one, names) for one in hypothesis]
+        if not read:
+            raise OptionError("the list of hypotheses is empty; give equations such as 'x1 = x2'.")
+        return np.concatenate([r[0] for r in read]), np.concatenate([r[1] for r in read])
     text, slots = _replace_names(hypothesis, names)
     rows, values = [], []
     for equation in _split_equations(text):
+        term = _columns_of_term(_restore(equation, slots, names), names)
+        if term:
+            rows += list(np.eye(len(names))[term])
+            values += [0.0] * len(term)
+            continue
         sides = equation.split("=")
         if len(sides) > 2:
             raise OptionError(f"'{hypothesis}': write one '=' an equation.")
@@ -117,6 +138,23 @@ def linear_restrictions(hypothesis: str, names: Sequence[str]) -> tuple[np.ndarr
     return np.array(rows), np.array(values)
 
 
+def restriction_matrix(matrix: Any, values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """A matrix of restrictions, shape (m, q), and its right-hand sides, shape (m,), checked."""
+    try:
+        left = np.atleast_2d(np.asarray(matrix, dtype=np.float64))
+        right = np.zeros(len(left)) if values is None else np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise OptionError(
+            "a hypothesis is text such as 'x1 = x2, x3 = 0', a list of such equations, or a matrix of numbers."
+        ) from None
+    if left.ndim != 2 or right.shape != (len(left),) or not (np.isfinite(left).all() and np.isfinite(right).all()):
+        raise OptionError(
+            f"a matrix of restrictions has one row per restriction and finite numbers; it has shape {left.shape}, its "
+            f"values {right.shape}."
+        )
+    return left, right
+
+
 def _replace_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
     slots: dict[str, int] = {}
     for i in sorted(range(len(names)), key=lambda i: -len(names[i])):
@@ -128,8 +166,28 @@ def _replace_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]
     return text.replace("==", "="), slots
 
 
+def _columns_of_term(equation: str, names: Sequence[str]) -> list[int]:
+    """The coefficients of a term of several columns, if that is what the equation is: C(g), or C(g) = 0."""
+    term = _compact(re.sub(r"=\s*0(\.0*)?\s*$", "", equation))
+    if not term or term in map(_compact, names):
+        return []
+    return [i for i, name in enumerate(names) if _compact(re.sub(r"\[[^\]]*\]", "", name)) == term]
+
+
+def _compact(text: str) -> str:
+    return re.sub(r"[\s`]", "", text)
+
+
 def _split_equations(text: str) -> list[str]:
-    parts = [p.strip() for p in text.split(",")]
+    """Equations between the commas that stand outside of parentheses."""
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    parts = [p.strip() for p in parts]
     if not all(parts):
         raise OptionError("a hypothesis is a list of equations such as 'x1 = x2, x3 = 0'.")
     return parts
@@ -176,6 +234,78 @@ def _linear(node: ast.AST, slots: dict[str, int], q: int, whole: str) -> np.ndar
     if isinstance(node, ast.Name):
         raise OptionError(f"'{node.id}' in the hypothesis '{whole}' is not a coefficient of the fit.")
     raise OptionError(f"the hypothesis '{whole[:200]}' may hold coefficients, numbers, + - * / and =.")
+
+
+def coefficient_function(text: str, names: Sequence[str]) -> Callable[[Mapping[str, float]], dict[str, float]]:
+    """A function of coefficients from its text, such as `x / z` or `exp(x) - 1`.
+
+    Parameters
+    ----------
+    text : str
+        Coefficient names, numbers, + - * / **, parentheses, and exp, log, sqrt; several separated by commas.
+    names : sequence of str
+
+    Returns
+    -------
+    callable
+        From a mapping of names to numbers to a mapping of each text to its value.
+
+    Raises
+    ------
+    OptionError
+        If the text holds anything else.
+    """
+    replaced, slots = _replace_names(text, names)
+    pieces = _split_equations(replaced)
+    labels = [re.sub(r"(?<=\() | (?=\))", "", _restore(piece, slots, names)) for piece in pieces]
+    trees = {label: _parse(piece, text) for label, piece in zip(labels, pieces, strict=True)}
+    for tree in trees.values():
+        _value(tree, slots, dict.fromkeys(range(len(names)), 1.0), text)
+
+    def evaluate(coefficients: Mapping[str, float]) -> dict[str, float]:
+        given = dict(enumerate(coefficients.values()))
+        return {label: _value(tree, slots, given, text) for label, tree in trees.items()}
+
+    return evaluate
+
+
+_FUNCTIONS = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt}
+_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: np.add,
+    ast.Sub: np.subtract,
+    ast.Mult: np.multiply,
+    ast.Div: np.divide,
+    ast.Pow: np.power,
+}
+
+
+def _value(node: ast.AST, slots: Mapping[str, int], given: Mapping[int, float], whole: str) -> float:
+    """The value of an expression in coefficients."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return float(node.value)
+    if isinstance(node, ast.Name) and node.id in slots:
+        return given[slots[node.id]]
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
+        inner = _value(node.operand, slots, given, whole)
+        return -inner if isinstance(node.op, ast.USub) else inner
+    with np.errstate(all="ignore"):  # the caller refuses what is not finite
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            left, right = _value(node.left, slots, given, whole), _value(node.right, slots, given, whole)
+            return float(_OPERATORS[type(node.op)](left, right))
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in _FUNCTIONS
+            and len(node.args) == 1
+            and not node.keywords
+        ):
+            return float(_FUNCTIONS[node.func.id](_value(node.args[0], slots, given, whole)))
+    if isinstance(node, ast.Name):
+        raise OptionError(f"'{node.id}' in '{whole[:200]}' is not a coefficient of the fit.")
+    raise OptionError(
+        f"'{whole[:200]}' may hold coefficients, numbers, + - * / **, exp, log and sqrt; give a function of a mapping of "
+        "coefficients for anything else."
+    )
 
 
 def delta_jacobian(function: Callable[[np.ndarray], np.ndarray], theta: np.ndarray, scale: np.ndarray) -> np.ndarray:

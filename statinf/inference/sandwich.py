@@ -5,23 +5,33 @@ weights enter as an adjustment of the scores, so that every covariance below is 
 
 The conventions are those of R's sandwich (Zeileis 2004; Zeileis, Koell and Graham 2020): HC1 has the
 factor n / (n - k); clusters have G / (G - 1) and, for the type HC1, (n - 1) / (n - k); several cluster
-variables enter by inclusion and exclusion; HC2 and HC3 with clusters are the corrections CR2 and CR3 of
-Bell and McCaffrey (2002).
+variables enter by inclusion and exclusion, and a matrix that this leaves indefinite is repaired by its
+eigenvalues (Cameron, Gelbach and Miller 2011); HC2 and HC3 with clusters are the corrections CR2 and CR3 of
+Bell and McCaffrey (2002). Rows of weight zero are absent.
+
+Sums of products are made of scores that the bread, or its triangular factor, has been applied to row by row:
+products of raw scores would lose twice the digits that the columns' place has cost.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
+from statinf.backend import row_blocks
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
-from statinf.numerics.linear.least_squares import leverages
+from statinf.inference.roots import matrix_root, repaired, root_of
+from statinf.numerics.linear.least_squares import leverages, triangular_factor
+
+FEW_CLUSTERS = 10
+"""Below this number clustered standard errors of type HC1 are known to be too small."""
 
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
@@ -47,7 +57,7 @@ class Moments:
         Regressors and (working) weights where scores are `columns * working * residual`; needed for
         the small-sample corrections HC2 and HC3.
     factor : ndarray, shape (q, q), optional
-        Upper triangular, with factor' factor = columns' W columns; keeps leverages accurate.
+        Upper triangular, with inverse(factor' factor) = bread; keeps covariances and leverages accurate.
     adjustment : ndarray, shape (n, q), optional
         What estimated weights add to each row's score.
     outside : ndarray, shape (m, q), optional
@@ -58,6 +68,8 @@ class Moments:
         Share of each row in the equations that set its own estimated weight.
     weights_fixed : bool
         Whether weights were estimated but are treated as known, for want of theory; labels say so.
+    present : ndarray of bool, shape (n,), optional
+        Rows of positive weight; by default those with a score, if `nobs` says that some are absent.
     """
 
     scores: np.ndarray
@@ -73,6 +85,7 @@ class Moments:
     outside_rows: np.ndarray | None = None
     weight_leverage: np.ndarray | None = None
     weights_fixed: bool = False
+    present: np.ndarray | None = None
 
     @property
     def q(self) -> int:
@@ -84,17 +97,49 @@ class Moments:
         return self.scores if self.adjustment is None else self.scores + self.adjustment
 
     @cached_property
-    def leverage(self) -> np.ndarray:
-        """Diagonal of the weighted hat matrix, shape (n,)."""
+    def observed(self) -> np.ndarray | None:
+        """Rows of positive weight, shape (n,) bool; None for all of them."""
+        if self.present is not None:
+            return None if self.present.all() else self.present
+        if self.nobs >= len(self.scores):
+            return None
+        return self.total.any(axis=1) if self.working is None else self.working > 0
+
+    @cached_property
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bread in two factors, (inside, outside) with bread.T = inside @ outside.T: R^-1 twice, or bread.T and 1."""
+        if self.factor is None:
+            return self.bread.T, np.eye(len(self.bread))
+        inverse = solve_triangular(self.factor, np.eye(len(self.factor)))
+        return inverse, inverse
+
+    @cached_property
+    def hat_factor(self) -> np.ndarray:
+        """Triangular factor of the weighted regressors, shape (q, q)."""
         if self.columns is None or self.working is None:
             raise NotIdentifiedError("this estimator has no leverages, which HC2 and HC3 need; use HC0 or HC1.")
-        factor = np.linalg.cholesky(np.linalg.inv(self.bread)).T if self.factor is None else self.factor
+        return triangular_factor(self.columns, self.working) if self.factor is None else self.factor
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """Diagonal of the weighted hat matrix, shape (n,)."""
+        factor = self.hat_factor
+        assert self.columns is not None
         return leverages(self.columns, factor, self.working)
 
     @property
     def influence(self) -> np.ndarray:
         """Influence of each row on the estimate, shape (n, q): the estimate's error is about their sum."""
-        return self.total @ self.bread.T
+        inside, outside = self.split
+        return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
+
+    @property
+    def outside_influence(self) -> np.ndarray | None:
+        """Influence of the rows that only helped to estimate the weights, shape (m, q)."""
+        if self.outside is None:
+            return None
+        inside, outside = self.split
+        return self.outside @ inside @ outside.T
 
 
 @dataclass(frozen=True)
@@ -110,12 +155,21 @@ class Covariance:
         As tables print it.
     df : float
         Degrees of freedom of the reference t distribution; infinite for the normal.
+    square_root : ndarray, shape (q, r), optional
+        Its product with its own transpose is the matrix, with more digits of small differences than the
+        matrix has.
     """
 
     matrix: np.ndarray
     kind: Any
     label: str
     df: float
+    square_root: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> np.ndarray:
+        """L, shape (q, r), with L L' the matrix: x'L is the root of the variance of x'b."""
+        return matrix_root(self.matrix) if self.square_root is None else self.square_root
 
 
 def check_kind(kind: Any) -> Any:
@@ -166,23 +220,36 @@ def covariance(
     suffix = ", weights estimated" if stacked else ", weights taken as fixed" if moments.weights_fixed else ""
     df = np.inf if normal else moments.df_resid
     if isinstance(kind, dict):
-        matrix, count = _clustered(moments, kind, clusters or {})
+        matrix, root, count, mended = _clustered(moments, kind, clusters or {})
         names = kind["cluster"] if isinstance(kind["cluster"], str) else " and ".join(kind["cluster"])
         label = f"clustered by {names} ({kind.get('type', 'HC1')}){suffix}"
-        return Covariance(matrix, kind, label, np.inf if normal else float(count - 1))
+        label += ", made positive semi-definite" if mended else ""
+        return Covariance(matrix, kind, label, np.inf if normal else float(count - 1), root)
     if kind == "iid":
         if moments.model is None:
             raise NotIdentifiedError(
                 "this estimator has no model-based covariance; ask for a robust one, such as vcov='HC1'."
             )
-        return Covariance(moments.model, kind, "iid" + (", weights taken as fixed" if suffix else ""), df)
+        label = "iid" + (", weights taken as fixed" if suffix else "")
+        return Covariance(moments.model, kind, label, df, _model_root(moments))
     if kind == "fixed":
         plain = replace(moments, adjustment=None, outside=None, outside_rows=None, weight_leverage=None)
-        return Covariance(_heteroskedastic(plain, "HC0"), kind, "HC0, weights taken as fixed", df)
-    return Covariance(_heteroskedastic(moments, kind), kind, kind + suffix, df)
+        return Covariance(*_heteroskedastic(plain, "HC0", kind, "HC0, weights taken as fixed", df))
+    return Covariance(*_heteroskedastic(moments, kind, kind, kind + suffix, df))
 
 
-def _heteroskedastic(moments: Moments, kind: str) -> np.ndarray:
+def _model_root(moments: Moments) -> np.ndarray | None:
+    """Root of a model-based covariance that is a multiple of the bread."""
+    if moments.factor is None or moments.model is None:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.diag(moments.model) / np.diag(moments.bread)
+    if not np.allclose(ratio, ratio[:1], rtol=1e-10, atol=0.0):
+        return None
+    return moments.split[1] * np.sqrt(ratio[0])
+
+
+def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
     scores = moments.total
     if kind in ("HC2", "HC3"):
         factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
@@ -193,12 +260,22 @@ def _heteroskedastic(moments: Moments, kind: str) -> np.ndarray:
             scores = moments.scores * factor[:, None]
             if moments.adjustment is not None:
                 scores = scores + moments.adjustment
-    meat = scores.T @ scores
-    if moments.outside is not None:
-        meat = meat + moments.outside.T @ moments.outside
-    if kind == "HC1":
-        meat = meat * _small_sample(moments.nobs, moments.df_resid)
-    return _symmetric(moments.bread @ meat @ moments.bread.T)
+    inside, outside = moments.split
+    units = [scores] if moments.outside is None else [scores, moments.outside]
+    meat = sum(_cross_product(u, inside) for u in units)
+    scale = _small_sample(moments.nobs, moments.df_resid) if kind == "HC1" else 1.0
+    root = root_of(meat * scale, lambda: np.concatenate([u @ inside for u in units]) * np.sqrt(scale))
+    matrix = _symmetric(outside @ (meat * scale) @ outside.T)
+    return matrix, facts[0], facts[1], facts[2], outside @ root
+
+
+def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Sum of products of the rows of scores @ inside, over blocks that stay in cache."""
+    total = np.zeros((inside.shape[1], inside.shape[1]))
+    for rows in row_blocks(*scores.shape):
+        block = np.dot(scores[rows], inside)
+        total += np.dot(block.T, block)
+    return total
 
 
 def _small_sample(nobs: float, df: float) -> float:
@@ -214,31 +291,61 @@ def _leverage(moments: Moments, kind: str) -> np.ndarray:
     worst = int(np.argmax(leverage))
     if leverage[worst] > 1.0 - 1e-10:
         raise NotIdentifiedError(
-            f"row {worst} of the rows used has leverage 1: it is fitted exactly and {kind} does not exist; use HC0 or HC1."
+            f"row {worst} of the rows used has leverage 1: it alone determines a coefficient, and {kind} does not exist. "
+            "Leave that row out or merge its level with another; HC0 and HC1 exist, but take its error for zero."
         )
     return leverage
 
 
-def _clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]) -> tuple[np.ndarray, int]:
+def _clustered(
+    moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
     names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
     variant = kind.get("type", "HC1")
-    codes = [clusters[name] for name in names]
+    seen = moments.observed
+    codes = [clusters[name] if seen is None else _without_gaps(clusters[name][seen]) for name in names]
     for name, code in zip(names, codes, strict=True):
         if int(code.max()) + 1 < 2:
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
-    total = np.zeros((moments.q, moments.q))
-    smallest = min(int(code.max()) + 1 for code in codes)
-    if smallest < moments.q:
+    counts = [int(code.max()) + 1 for code in codes]
+    smallest = min(counts)
+    _warn_few(smallest, moments.q, names[counts.index(smallest)], variant)
+    meat = np.zeros((moments.split[0].shape[1],) * 2)
+    units = np.empty((0, len(meat)))
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            units = _one_way(moments, intersect(chosen), variant)
+            meat += (-1.0) ** (size + 1) * (units.T @ units)
+    mended = False
+    if len(codes) == 1:
+        root = root_of(meat, lambda: units)
+    else:
+        meat, mended = repaired(meat)
+        root = matrix_root(meat)
+    outside = moments.split[1]
+    return _symmetric(outside @ meat @ outside.T), outside @ root, smallest, mended
+
+
+def _without_gaps(codes: np.ndarray) -> np.ndarray:
+    return np.unique(codes, return_inverse=True)[1]
+
+
+def _warn_few(count: int, q: int, name: str, variant: str) -> None:
+    if count < q:
         warnings.warn(
-            f"{smallest} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
+            f"{count} clusters for {q} coefficients: the clustered covariance is singular and its standard "
             "errors are too small; test few coefficients at a time, or cluster by something finer.",
             StatinfWarning,
             stacklevel=2,
         )
-    for size in range(1, len(codes) + 1):
-        for chosen in combinations(codes, size):
-            total += (-1.0) ** (size + 1) * _one_way(moments, intersect(chosen), variant)
-    return _symmetric(moments.bread @ total @ moments.bread.T), smallest
+    elif count < FEW_CLUSTERS and variant in ("HC0", "HC1"):
+        warnings.warn(
+            f"the cluster column '{name}' has {count} values: with fewer than {FEW_CLUSTERS} clusters standard errors of "
+            f"type {variant} are too small; use vcov={{'cluster': {name!r}, 'type': 'HC3'}}, which leaves each cluster "
+            "out in turn.",
+            StatinfWarning,
+            stacklevel=2,
+        )
 
 
 def intersect(codes: Sequence[np.ndarray]) -> np.ndarray:
@@ -258,18 +365,19 @@ def cluster_sums(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
-    groups = int(codes.max()) + 1
+    """Cluster sums of whitened scores, the small-sample factor included, shape (groups, r)."""
+    inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
-        sums = _corrected_sums(moments, codes, variant)
-        return sums.T @ sums
-    sums = cluster_sums(moments.total, codes)
-    meat = sums.T @ sums
+        return _corrected_sums(moments, codes, variant) @ inside
+    total = moments.total if seen is None else moments.total[seen]
+    sums = cluster_sums(total @ inside, codes)
+    groups = len(sums)
     if moments.outside is not None:
-        meat = meat + moments.outside.T @ moments.outside
+        sums = np.concatenate([sums, moments.outside @ inside])
     factor = groups / (groups - 1.0)
     if variant == "HC1":
         factor *= _small_sample(moments.nobs - 1.0, moments.df_resid)
-    return factor * meat
+    return sums * np.sqrt(factor)
 
 
 def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
@@ -279,14 +387,16 @@ def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.nda
             f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1."
         )
     power = -0.5 if variant == "HC2" else -1.0
-    root_w = np.sqrt(moments.working)
-    half = np.linalg.cholesky(_symmetric(moments.bread))
-    scaled = (moments.columns * root_w[:, None]) @ half
+    seen = slice(None) if moments.observed is None else moments.observed
+    columns, scores = moments.columns[seen], moments.scores[seen]
+    root_w = np.sqrt(moments.working[seen])
+    factor = moments.hat_factor
+    scaled = (columns * root_w[:, None]) @ solve_triangular(factor, np.eye(len(factor)))
+    # scores = columns * working * residual: recover sqrt(w) e from the best-conditioned column.
+    rows = np.arange(len(codes))
+    pivot = np.argmax(np.abs(columns), axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        # scores = columns * working * residual: recover sqrt(w) e from the best-conditioned column.
-        pivot = np.argmax(np.abs(moments.columns), axis=1)
-        rows = np.arange(len(codes))
-        root_residual = moments.scores[rows, pivot] / (moments.columns[rows, pivot] * root_w)
+        root_residual = scores[rows, pivot] / (columns[rows, pivot] * root_w)
     root_residual = np.where(root_w > 0, root_residual, 0.0)
     order = np.argsort(codes, kind="stable")
     cuts = np.searchsorted(codes[order], np.arange(int(codes.max()) + 2))
@@ -298,10 +408,9 @@ def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.nda
         # A direction that the cluster alone determines carries no residual: the pseudo-inverse drops it.
         gain = np.where(share > 1e-10, np.maximum(share, 1e-300) ** power, 0.0)
         e = root_residual[member]
-        inside = u.T @ e
-        corrected = e + u @ ((gain - 1.0) * inside)
-        sums[g] = (moments.columns[member] * root_w[member, None]).T @ corrected
-    return sums
+        corrected = e + u @ ((gain - 1.0) * (u.T @ e))
+        sums[g] = scaled[member].T @ corrected
+    return sums @ factor
 
 
 def _symmetric(matrix: np.ndarray) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, StatinfWarning
 from statinf.formula.design import Design
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_columns
-from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
+from statinf.numerics.linear.least_squares import reduce_columns
 
 
 def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:
@@ -28,6 +30,30 @@ def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -
         example = used[np.argmax(wrong)]
         raise DataError(
             f"the outcome '{name}' of a {family.name} model must lie {domain}; {int(wrong.sum())} rows do not, such as {example:g}."
+        )
+
+
+def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Family, name: str) -> None:
+    """Warn of counts that are not whole numbers: the likelihood is that of whole ones.
+
+    Weights that were estimated are no numbers of trials, and 0 and 1 are whole under any weights.
+    """
+    y, weights = y[weights > 0], weights[weights > 0]
+    if family.name == "binomial":
+        trials = y if estimated else weights * y
+        broken = (y != 0) & (y != 1) & (np.abs(trials - np.round(trials)) > 1e-3)
+        what, advice = "numbers of successes", "give the numbers of trials as weights="
+    elif family.name == "poisson":
+        broken = np.abs(y - np.round(y)) > 1e-7 * np.maximum(1.0, np.abs(y))
+        what, advice = "counts", "for rates give the counts and offset(log(exposure))"
+    else:
+        return
+    if broken.any():
+        warnings.warn(
+            f"the outcome '{name}' of a {family.name} model holds {int(broken.sum())} {what} that are not whole, such as "
+            f"{y[np.argmax(broken)]:g}: {advice}, or take a robust vcov, which does not need the likelihood.",
+            StatinfWarning,
+            stacklevel=3,
         )
 
 
@@ -51,7 +77,7 @@ def name_separation(made: Design, family: Family) -> None:
         return
     positive = made.weights > 0
     values, names = made.parts[0].values, made.parts[0].names
-    kept = independent_columns(triangular_factor(values, positive.astype(float)), values.shape[1])
+    kept = reduce_columns(values, positive.astype(float)).kept
     y = made.y[positive]
     upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
     found = separating_columns(

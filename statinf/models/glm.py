@@ -7,18 +7,22 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
-from statinf.errors import ConvergenceError, NotIdentifiedError, check_level, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, check_level, one_of
 from statinf.formula.design import Design
+from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.models import regression as common
-from statinf.models.existence import check_range, check_separation, name_separation, null_deviance
+from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance
 from statinf.models.lm import prediction_rows
+from statinf.models.lone import warn_lone
 from statinf.numerics.glm.families import Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
-from statinf.numerics.linear.least_squares import TOLERANCE, leverages, scaled_condition
+from statinf.numerics.linear.least_squares import TOLERANCE, leverages
 from statinf.results import Fit, stack_scores, to_caller
+from statinf.results.predicting import unsupported, warn_unsupported
 
 CITATION = "maximum likelihood of a generalised linear model (Nelder and Wedderburn 1972)"
 
@@ -37,6 +41,8 @@ class GeneralizedFit(Fit):
         1 for binomial and poisson, else Pearson's chi-square over the residual degrees of freedom.
     loglik : float
     iterations : int
+    aliases : ndarray, shape (k, p - k)
+        How the columns that are not aliased make those that are.
     """
 
     family: str
@@ -48,6 +54,7 @@ class GeneralizedFit(Fit):
     loglik: float
     iterations: int
     df_null: float
+    aliases: np.ndarray
 
     @property
     def _family(self) -> Family:
@@ -114,6 +121,7 @@ class GeneralizedFit(Fit):
             columns=x,
             working=made.weights * information,
             factor=self.factor,
+            present=made.weights > 0,
             **stacked,
         )
 
@@ -123,10 +131,14 @@ class GeneralizedFit(Fit):
         if studentize:
             raise NotIdentifiedError("studentised bootstrap intervals are for linear regressions; use interval='bca'.")
         made, x, _ = self._rows()
-        start = self.theta[self.estimable]
+        # Columns that are orthonormal under the information: normal equations of replicas lose no digits.
+        inverse = solve_triangular(self.factor, np.eye(len(self.factor)))
+        start = self.factor @ self.theta[self.estimable]
+        basis = x @ inverse
 
         def solve(w: np.ndarray) -> np.ndarray:
-            return refit_glm(x, made.y, self._family, w * made.weights, offset=made.offset, start=start)
+            found = refit_glm(basis, made.y, self._family, w * made.weights, offset=made.offset, start=start)
+            return found @ inverse.T
 
         return solve
 
@@ -161,11 +173,13 @@ class GeneralizedFit(Fit):
             one_of("interval", interval, ("confidence",))
         rows = prediction_rows(self, newdata)
         matrix = rows.parts["covariates"]
-        eta = common.predictor(matrix, self.theta, rows.offset)
-        se = common.predictor_se(matrix, self.theta, self.cov.matrix)
+        broken = unsupported(matrix, self.estimable, self.aliases)
+        warn_unsupported(matrix, self.estimable, broken)
+        eta = np.where(broken, np.nan, common.predictor(matrix, self.theta, rows.offset))
+        se = common.predictor_se(matrix, self.theta, self.cov)
         inverse = self._family.link.inverse if scale == "response" else (lambda e: e)
         slope = np.abs(self._family.link.slope(eta)) if scale == "response" else 1.0
-        columns = {"fit": inverse(eta), "std_error": slope * se}
+        columns = {"fit": inverse(eta), "std_error": np.where(broken, np.nan, slope * se)}
         if interval is not None:
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
             limits = np.stack([inverse(eta - half), inverse(eta + half)])
@@ -231,6 +245,7 @@ def glm(
     cluster: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    start: Any = None,
     tolerance: float = 1e-10,
     max_iterations: int = 100,
 ) -> GeneralizedFit:
@@ -255,6 +270,9 @@ def glm(
         Prior weights as in R's `glm`.
     cluster, na_action, context
         As in `statinf.lm`.
+    start : array of shape (p,), optional
+        Coefficients to begin with, one a column of the design; for models whose means must stay in a range,
+        such as poisson with the identity link.
     tolerance : float
         On the last step's length in the information's norm, relative to the root of the deviance.
     max_iterations : int
@@ -293,12 +311,14 @@ def glm(
     name = made.response_names[0]
     check_range(made.y, made.weights, chosen_family, name)
     common.check_outcome(made.y, made.weights, name)
+    common.check_columns(matrix)
+    check_whole(made.y, made.weights, made.weights_object is not None, chosen_family, name)
     nobs = int(np.count_nonzero(made.weights > 0))
-    solution = _solve(made, chosen_family, tolerance, max_iterations)
+    solution = _solve(made, chosen_family, _start(start, matrix), tolerance, max_iterations)
     rank = len(solution.factor)
     common.check_size(nobs, rank, matrix.names)
     check_separation(made, chosen_family, solution)
-    common.warn_aliased(matrix, solution.kept, scaled_condition(solution.factor))
+    common.warn_aliased(matrix, solution.kept, solution.condition)
     mean = chosen_family.link.inverse(solution.eta)
     df_resid = float(nobs - rank)
     dispersion = 1.0
@@ -327,13 +347,36 @@ def glm(
         dispersion=dispersion,
         loglik=log_likelihood(chosen_family, made.y, mean, made.weights, for_likelihood),
         iterations=solution.iterations,
+        aliases=solution.aliases,
         df_null=float(nobs - int(matrix.intercept)),
     )
-    return replace(fit, cov=fit._covariance(check_kind(common.default_vcov(vcov, cluster, made, "iid"))))
+    chosen = check_kind(common.default_vcov(vcov, cluster, made, "iid"))
+    names, x = common.kept_columns(matrix, solution.kept)
+    working = made.weights * chosen_family.terms(solution.eta, made.y)[1]
+    warn_lone(made, names, x, working, made.y - mean, solution.factor, chosen)
+    return replace(fit, cov=fit._covariance(chosen))
 
 
-def _solve(made: Design, family: Family, tolerance: float, max_iterations: int) -> GlmSolution:
-    options: dict[str, Any] = {"weights": made.weights, "offset": made.offset}
+def _start(start: Any, matrix: Matrix) -> np.ndarray | None:
+    """Coefficients to begin with, checked."""
+    if start is None:
+        return None
+    try:
+        given = np.asarray(start, dtype=np.float64)
+    except (TypeError, ValueError):
+        given = np.array(np.nan)
+    if given.shape != (matrix.p,) or not np.isfinite(given).all():
+        raise OptionError(
+            f"start= takes {matrix.p} finite numbers, one for each of {', '.join(matrix.names[:8])}"
+            f"{', ...' if matrix.p > 8 else ''}."
+        )
+    return given
+
+
+def _solve(
+    made: Design, family: Family, start: np.ndarray | None, tolerance: float, max_iterations: int
+) -> GlmSolution:
+    options: dict[str, Any] = {"weights": made.weights, "offset": made.offset, "start": start}
     try:
         return fit_glm(
             made.parts[0].values,

@@ -15,12 +15,15 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.formula.design import Design
-from statinf.inference.distributions import f_sf, t_quantile
+from statinf.inference.distributions import f_sf, prediction_half_width, t_quantile
+from statinf.inference.hypotheses import wald
 from statinf.inference.least_squares import refit_solver
 from statinf.inference.sandwich import Covariance, Moments, check_kind
 from statinf.models import regression as common
+from statinf.models.lone import warn_lone
 from statinf.numerics.linear.least_squares import TOLERANCE, leverages, solve
 from statinf.results import Fit, stack_scores, to_caller
+from statinf.results.predicting import unsupported, warn_unsupported
 
 CITATION = "weighted least squares; heteroskedasticity-robust covariance of White (1980)"
 
@@ -40,9 +43,12 @@ class LinearFit(Fit):
     intercept : bool
     log_weights : float
         Sum of the logs of positive weights, for the likelihood.
+    aliases : ndarray, shape (k, p - k)
+        How the columns that are not aliased make those that are.
     """
 
     factor: np.ndarray
+    aliases: np.ndarray
     rss: float
     mss: float
     intercept: bool
@@ -59,8 +65,9 @@ class LinearFit(Fit):
 
     @property
     def r_squared(self) -> float:
-        """Share of the weighted variation that the fit explains."""
-        return self.mss / (self.mss + self.rss)
+        """Share of the weighted variation that the fit explains; NaN where nothing varies."""
+        total = self.mss + self.rss
+        return self.mss / total if total > 0 else np.nan
 
     @property
     def loglik(self) -> float:
@@ -71,8 +78,8 @@ class LinearFit(Fit):
     def glance_items(self) -> dict[str, Any]:
         n, k, base = self.nobs, self.rank, int(self.intercept)
         tested = k - base
+        f, p, df, label = self._overall()
         with np.errstate(divide="ignore", invalid="ignore"):
-            f = self.mss / tested / (self.rss / self.df_resid) if tested and self.df_resid > 0 else np.nan
             loglik = self.loglik
             adjusted = 1.0 - (1.0 - self.r_squared) * (n - base) / self.df_resid if self.df_resid > 0 else np.nan
         return {
@@ -82,13 +89,32 @@ class LinearFit(Fit):
             "adj_r_squared": adjusted,
             "sigma": self.sigma,
             "statistic": f,
-            "p_value": f_sf(f, tested, self.df_resid) if np.isfinite(f) else np.nan,
+            "p_value": p,
             "df": tested,
+            "df_denominator": df,
+            "test": label,
             "loglik": loglik,
             "aic": -2 * loglik + 2 * (k + 1),
             "bic": -2 * loglik + np.log(n) * (k + 1),
             "deviance": self.rss,
         }
+
+    def _overall(self) -> tuple[float, float, float, str]:
+        """Test that all slopes are zero, with the covariance of the fit: statistic, p-value, df, name."""
+        tested = self.rank - int(self.intercept)
+        if not tested or self.df_resid <= 0:
+            return np.nan, np.nan, np.nan, ""
+        if self.cov.kind == "iid":
+            with np.errstate(divide="ignore"):
+                f = float(np.divide(self.mss / tested, self.rss / self.df_resid))
+            return f, f_sf(f, tested, self.df_resid) if np.isfinite(f) else np.nan, self.df_resid, "F"
+        slopes = np.eye(self.rank)[int(self.intercept) :]
+        try:
+            found = wald(self.theta[self.estimable], self.cov, slopes, np.zeros(tested), self.cov.df, "all slopes")
+        except NotIdentifiedError:
+            return np.nan, np.nan, np.nan, ""
+        f = found.statistic if np.isfinite(found.df_denominator) else found.statistic / tested
+        return f, found.p_value, found.df_denominator, f"Wald F, {self.cov.label}"
 
     @property
     def title(self) -> str:
@@ -141,6 +167,7 @@ class LinearFit(Fit):
             columns=x,
             working=made.weights,
             factor=self.factor,
+            present=made.weights > 0,
             **stacked,
         )
 
@@ -155,7 +182,10 @@ class LinearFit(Fit):
             raise NotIdentifiedError(
                 "the wild bootstrap takes weights as known; use kind='multiplier' with estimated ones."
             )
-        return (moments.scores / np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))[:, None]) @ moments.bread.T
+        inside, outside = moments.split
+        return (
+            (moments.scores / np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))[:, None]) @ inside @ outside.T
+        )
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Predicted means, one row out per row in.
@@ -166,7 +196,7 @@ class LinearFit(Fit):
             Anything the fit reads; the data of the fit by default.
         interval : {None, "confidence", "prediction"}
             Limits for the mean, or for a new outcome with one unit of weight. Prediction limits add the
-            residual variance and suppose that it is the same for all rows.
+            residual variance and assume that it is the same for all rows.
         level : float
 
         Returns
@@ -182,12 +212,16 @@ class LinearFit(Fit):
         check_level(level)
         rows = prediction_rows(self, newdata)
         matrix = rows.parts["covariates"]
-        fit = common.predictor(matrix, self.theta, rows.offset)
-        se = common.predictor_se(matrix, self.theta, self.cov.matrix)
-        columns = {"fit": fit, "std_error": se}
+        broken = unsupported(matrix, self.estimable, self.aliases)
+        warn_unsupported(matrix, self.estimable, broken)
+        fit = np.where(broken, np.nan, common.predictor(matrix, self.theta, rows.offset))
+        se = common.predictor_se(matrix, self.theta, self.cov)
+        columns = {"fit": fit, "std_error": np.where(broken, np.nan, se)}
         if interval is not None:
-            spread = se if interval == "confidence" else np.sqrt(se**2 + self.sigma**2)
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * spread
+            if interval == "confidence":
+                half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
+            else:
+                half = prediction_half_width(se, self.cov.df, self.sigma, self.df_resid, level)
             columns |= {"lower": fit - half, "upper": fit + half}
         return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
 
@@ -307,6 +341,7 @@ def lm(
     positive = made.weights > 0
     nobs = int(np.count_nonzero(positive))
     common.check_outcome(made.y, made.weights, made.response_names[0])
+    common.check_columns(matrix)
     outcome = made.y if made.offset is None else made.y - made.offset
     plain = weights is None
     solution = solve(matrix.values, outcome, None if plain else made.weights, tolerance=tolerance)
@@ -328,6 +363,7 @@ def lm(
         dropped=made.dropped,
         design=made,
         factor=solution.factor,
+        aliases=solution.aliases,
         rss=float(solution.rss),
         mss=float(np.sum(made.weights * (fitted - centre) ** 2)),
         intercept=matrix.intercept,
@@ -338,4 +374,6 @@ def lm(
         # A saturated fit has estimates but nothing to judge them by.
         nothing = np.full((solution.rank, solution.rank), np.nan)
         return replace(fit, cov=Covariance(nothing, "HC1", "HC1, no residual degrees of freedom", np.nan))
+    names, x = common.kept_columns(matrix, solution.kept)
+    warn_lone(made, names, x, made.weights, made.y - fitted, solution.factor, chosen)
     return replace(fit, cov=fit._covariance(chosen))

@@ -15,9 +15,11 @@ from statinf.results.predicting import augmented, predictor, predictor_se, scatt
 
 __all__ = [
     "augmented",
+    "check_columns",
     "check_outcome",
     "check_size",
     "default_vcov",
+    "kept_columns",
     "predictor",
     "predictor_se",
     "regression_design",
@@ -79,12 +81,33 @@ def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
         )
 
 
+SMALLEST, LARGEST = 1e-140, 1e140
+"""Sizes whose squares, and inverse squares, are numbers with some room for sums of them."""
+
+
 def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
-    """Refuse an outcome that does not vary."""
+    """Refuse an outcome that does not vary, or whose squares are no numbers."""
     used = y[weights > 0]
     if len(used) > 1 and np.all(used == used[0]):
         raise DataError(
             f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain."
+        )
+    check_scale(float(np.abs(used).max()), f"the outcome '{name}'")
+
+
+def check_columns(matrix: Matrix) -> None:
+    """Refuse columns whose squares are no numbers."""
+    largest = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
+    for name, size in zip(matrix.names, largest, strict=True):
+        check_scale(float(size), f"the column '{name}'")
+
+
+def check_scale(size: float, what: str) -> None:
+    """Refuse a largest absolute value whose square is not safely a number."""
+    if size and not SMALLEST < size < LARGEST:
+        raise DataError(
+            f"{what} has entries of size {size:.1e} at most, and variances need squares; rescale it so that it lies "
+            f"between {SMALLEST:g} and {LARGEST:g}."
         )
 
 
@@ -96,3 +119,10 @@ def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:
             f"{nobs} {'row' if nobs == 1 else 'rows'} of positive weight cannot determine {p} coefficients "
             f"({', '.join(names[:8])}{', ...' if p > 8 else ''}); use fewer terms, or a penalised method."
         )
+
+
+def kept_columns(matrix: Matrix, kept: np.ndarray) -> tuple[list[str], np.ndarray]:
+    """Names and values of the columns that are not aliased."""
+    if kept.all():
+        return list(matrix.names), matrix.values
+    return [n for n, k in zip(matrix.names, kept, strict=True) if k], matrix.values[:, kept]

@@ -14,7 +14,7 @@ from statinf.formula.design import Design
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
-from statinf.inference.hypotheses import WaldTest, linear_restrictions, wald
+from statinf.inference.hypotheses import WaldTest, linear_restrictions, restriction_matrix, wald
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results import coefficients
@@ -200,7 +200,6 @@ class Fit(TableHooks, Predictive):
     def _se(self) -> np.ndarray:
         out = np.full(len(self.theta), np.nan)
         diagonal = np.diag(self.cov.matrix)
-        # Inclusion and exclusion of several clusterings can give a negative variance: it has no root.
         out[self.estimable] = np.sqrt(np.where(diagonal >= 0, diagonal, np.nan))
         return out
 
@@ -380,13 +379,14 @@ class Fit(TableHooks, Predictive):
 
     # --- hypotheses and functions of coefficients ---------------------------------------------------------
 
-    def test(self, hypothesis: str | np.ndarray, values: Any = None) -> WaldTest:
+    def test(self, hypothesis: Any, values: Any = None) -> WaldTest:
         """Wald test of linear restrictions.
 
         Parameters
         ----------
-        hypothesis : str or ndarray, shape (m, q)
-            Equations such as "x1 = x2, x3 = 0", or a matrix.
+        hypothesis : str, sequence of str, or ndarray of shape (m, q)
+            Equations such as "x1 = x2, x3 = 0" or ["x1 = x2", "x3 = 0"], a term such as "C(g)" for all of its
+            coefficients, or a matrix.
         values : array, shape (m,), optional
             Right-hand sides for a matrix; zeros by default.
 
@@ -402,27 +402,30 @@ class Fit(TableHooks, Predictive):
         >>> print(fit.test("wt = 0, qsec = 0"))
         wt = 0, qsec = 0: F(2, 29) = 69.0331, p = 9.395e-12
         """
-        if isinstance(hypothesis, str):
+        listed = isinstance(hypothesis, list | tuple) and all(isinstance(h, str) for h in hypothesis)
+        if isinstance(hypothesis, str) or listed:
+            if values is not None:
+                raise OptionError("values= goes with a matrix; write the right-hand sides into the equations.")
             matrix, right = linear_restrictions(hypothesis, self.terms)
-            text = hypothesis
+            text = hypothesis if isinstance(hypothesis, str) else ", ".join(hypothesis)
         else:
-            matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
-            right = np.zeros(len(matrix)) if values is None else np.asarray(values, dtype=np.float64)
+            matrix, right = restriction_matrix(hypothesis, values)
             text = f"{len(matrix)} linear restrictions"
         if matrix.shape[1] != len(self.terms):
             raise OptionError(f"the hypothesis has {matrix.shape[1]} columns, the fit {len(self.terms)} coefficients.")
         if (matrix[:, ~self.estimable] != 0).any():
             raise NotIdentifiedError(f"'{text}' involves an aliased coefficient, which has no estimate.")
         ok = self.estimable
-        return wald(self.theta[ok], self.cov.matrix, matrix[:, ok], right, self.cov.df, text)
+        return wald(self.theta[ok], self.cov, matrix[:, ok], right, self.cov.df, text)
 
-    def transform(self, function: Callable[[Mapping[str, Any]], Any], names: Any = None) -> Fit:
+    def transform(self, function: Callable[[Mapping[str, Any]], Any] | str, names: Any = None) -> Fit:
         """Smooth functions of the coefficients by the delta method.
 
         Parameters
         ----------
-        function : callable
-            From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers.
+        function : callable or str
+            From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers;
+            or an expression such as "wt / hp".
         names : sequence of str, optional
             Names of the results; keys of the mapping, or f1, f2, ...
 

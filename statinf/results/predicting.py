@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from statinf.errors import DroppedRowsWarning
+from statinf.inference.roots import matrix_root
 from statinf.results.frames import to_caller
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
     from statinf.formula.matrix import Matrix
+    from statinf.inference.sandwich import Covariance
 
 
 def predictor(matrix: Matrix, theta: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
@@ -21,13 +25,48 @@ def predictor(matrix: Matrix, theta: np.ndarray, offset: np.ndarray | None) -> n
     return eta if offset is None else eta + offset
 
 
-def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Standard error of the linear predictor of rows, shape (n,)."""
+def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: Covariance | np.ndarray) -> np.ndarray:
+    """Standard error of the linear predictor of rows, shape (n,); a `Covariance` keeps the digits of far columns."""
     kept = ~np.isnan(theta)
     x = matrix.values if kept.all() else matrix.values[:, kept]
-    variance = np.einsum("ij,ij->i", x @ covariance, x)
-    # A variance that rounding made negative is zero; NaN rows stay NaN.
-    return np.sqrt(np.where(variance < 0, 0.0, variance))
+    half = x @ (matrix_root(covariance) if isinstance(covariance, np.ndarray) else covariance.root)
+    return np.sqrt(np.einsum("ij,ij->i", half, half))
+
+
+def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:
+    """Rows in which a column that was left out does not follow from the others as it did in the fit, shape (n,).
+
+    Such a row depends on the coefficient that has no estimate: a cell that was empty, or x2 that was 2 x1.
+
+    Parameters
+    ----------
+    matrix : Matrix
+    kept : ndarray of bool, shape (p,)
+    aliases : ndarray, shape (k, p - k)
+        How the kept columns make those left out.
+    """
+    if kept.all():
+        return np.zeros(len(matrix.values), dtype=bool)
+    kept_values, left_out = matrix.values[:, kept], matrix.values[:, ~kept]
+    gap = np.abs(left_out - kept_values @ aliases)
+    size = np.abs(left_out) + np.abs(kept_values) @ np.abs(aliases)
+    return (gap > _BROKEN * size).any(axis=1)
+
+
+_BROKEN = 1e-8
+"""Share of the terms' size beyond which what is left of an alias is no rounding."""
+
+
+def warn_unsupported(matrix: Matrix, kept: np.ndarray, broken: np.ndarray) -> None:
+    """One warning that counts the rows of `unsupported`."""
+    if broken.any():
+        names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
+        warnings.warn(
+            f"rows of {len(broken)} that cannot be predicted and are NaN: {int(broken.sum())}: they depend on "
+            f"coefficients that have no estimate ({names}), because the data of the fit had no such row.",
+            DroppedRowsWarning,
+            stacklevel=4,
+        )
 
 
 def prediction_frame(rows: Any, columns: Mapping[str, np.ndarray]) -> Any:

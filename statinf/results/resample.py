@@ -100,7 +100,7 @@ def bootstrap(
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
     before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
-    cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df)
+    cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df, made.root)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)
 
 
@@ -108,7 +108,8 @@ def _with_outside(moments: Moments, codes: np.ndarray | None) -> tuple[np.ndarra
     """Influence values with those of rows that only helped to estimate the weights: each is a unit of its own."""
     if moments.outside is None:
         return moments.influence, codes
-    outside = moments.outside @ moments.bread.T
+    outside = moments.outside_influence
+    assert outside is not None
     if codes is not None:
         codes = np.concatenate([codes, int(codes.max()) + 1 + np.arange(len(outside))])
     return np.concatenate([moments.influence, outside]), codes
@@ -155,8 +156,20 @@ def _refits(
     studentize: bool,
     show: bool | None,
 ) -> engine.Bootstrap:
-    solve = _refit_with_weights(fit, studentize)
-    influence = fit.moments().influence
+    refit = _refit_with_weights(fit, studentize)
+    moments = fit.moments()
+    influence, seen = moments.influence, moments.observed
+    if seen is not None:  # rows of weight zero are not drawn
+        influence = influence[seen]
+        codes = None if codes is None else np.unique(codes[seen], return_inverse=True)[1]
+
+    def solve(drawn: np.ndarray) -> np.ndarray:
+        if seen is None:
+            return refit(drawn)
+        spread = np.zeros((len(drawn), len(seen)))
+        spread[:, seen] = drawn
+        return refit(spread)
+
     units = len(influence) if codes is None else int(codes.max()) + 1
     out = engine.map_replicas(solve, units, replicas, kind=kind, seed=seed, clusters=codes, show=show)
     good = np.isfinite(out).all(axis=1)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.inference.hypotheses import delta_jacobian
+from statinf.inference.hypotheses import coefficient_function, delta_jacobian
 from statinf.inference.sandwich import Covariance, Moments
 
 if TYPE_CHECKING:
@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 
 
 def transformed(
-    fit: Fit, function: Callable[[Mapping[str, Any]], Any], names: Sequence[str] | str | None = None
+    fit: Fit, function: Callable[[Mapping[str, Any]], Any] | str, names: Sequence[str] | str | None = None
 ) -> dict[str, Any]:
     """The fields of a fit of smooth functions of another fit's coefficients.
 
     Parameters
     ----------
     fit : Fit
-    function : callable
-        From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers.
+    function : callable or str
+        From a mapping of coefficient names to numbers, to a number, a sequence, or a mapping of names to numbers;
+        or an expression such as "x / z", several separated by commas.
     names : sequence of str, optional
         Names of the results; keys of the mapping, or f1, f2, ...
 
@@ -36,6 +37,8 @@ def transformed(
         As the constructor of `Fit` takes them.
     """
     ok = fit.estimable
+    if isinstance(function, str):
+        function = coefficient_function(function, fit.terms)
     labels: list[str] = []
 
     def evaluate(theta: np.ndarray) -> np.ndarray:
@@ -83,4 +86,5 @@ def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:
 
 
 def _delta(cov: Covariance, jacobian: np.ndarray) -> Covariance:
-    return replace(cov, matrix=jacobian @ cov.matrix @ jacobian.T, label=f"{cov.label}, delta method")
+    root = jacobian @ cov.root
+    return replace(cov, matrix=root @ root.T, square_root=root, label=f"{cov.label}, delta method")

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from statinf.backend import accelerated, map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import Family
-from statinf.numerics.linear.least_squares import TOLERANCE, independent_columns, triangular_factor
+from statinf.numerics.linear.least_squares import (
+    TOLERANCE,
+    Reduced,
+    reduce_columns,
+    scaled_condition,
+    triangular_factor,
+)
 
 _PARALLEL_FROM = 1 << 21
 _WELL_CONDITIONED = 1e-4
@@ -37,6 +43,10 @@ class GlmSolution:
     iterations : int
     decrement : float
         Squared length of the last step in the information's norm.
+    condition : float
+        Of the information's factor with its columns centred, where a constant is spanned, and scaled.
+    aliases : ndarray, shape (k, p - k)
+        How the kept columns make each column that was left out.
     """
 
     coef: np.ndarray
@@ -46,6 +56,8 @@ class GlmSolution:
     eta: np.ndarray
     iterations: int
     decrement: float
+    condition: float
+    aliases: np.ndarray
 
 
 def fit_glm(
@@ -85,23 +97,19 @@ def fit_glm(
         If the steps do not shrink within `max_iterations`, with the last step's length.
     """
     w = np.ones(len(y)) if weights is None else weights
-    kept = np.ones(columns.shape[1], dtype=bool)
+    p = columns.shape[1]
+    reduced: Reduced | None = None
     problem = _Problem(columns, y, w, offset, family)
     warm = _from_some_rows(problem) if start is None else None
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, spread = problem.first_guess()
         if spread < _WELL_CONDITIONED:
-            kept = independent_columns(
-                triangular_factor(columns, (w > 0).astype(float)), columns.shape[1], alias_tolerance
-            )
-        if not kept.all():
-            problem = _Problem(columns[:, kept], y, w, offset, family)
+            # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
+            reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
+            problem = _Problem(_orthonormal(columns, reduced), y, w, offset, family)
             guess, _ = problem.first_guess()
-        beta = guess if start is None else np.asarray(start, float)[kept]
-        if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
-            beta = _on_device(problem, beta)
-        current = problem.evaluate(beta)
+        beta, current = _begin(problem, guess, start if start is None or reduced is None else _inside(start, reduced))
     gram, score, deviance = current
     # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
     enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
@@ -112,19 +120,86 @@ def fit_glm(
         step = _solve_information(gram, score)
         decrement = float(step @ gram @ step)
         done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
+        before = beta
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
         if done:
             break
+        if beta is before:
+            raise ConvergenceError(
+                f"Fisher scoring found no step from iteration {iteration} on that keeps the means in the family's range "
+                "and lowers the deviance: the maximum lies on the border of that range, or far from here. Give start= "
+                "(coefficients to begin with), or use another link."
+            )
     else:
         raise ConvergenceError(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
             "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iterations."
         )
-    coef = np.full(columns.shape[1], np.nan)
-    coef[kept] = beta
     eta = problem.predictor(beta)
-    constant = float(w @ family.saturated(y))
-    return GlmSolution(coef, kept, problem.factor(gram, eta), deviance + constant, eta, iteration, decrement)
+    total = deviance + float(w @ family.saturated(y))
+    factor = problem.factor(gram, eta)
+    if reduced is None:
+        kept, aliases = np.ones(p, dtype=bool), np.empty((p, 0))
+        return GlmSolution(beta, kept, factor, total, eta, iteration, decrement, scaled_condition(factor), aliases)
+    coef = np.full(p, np.nan)
+    centred = solve_triangular(reduced.centred_factor, beta)[:, None]
+    coef[reduced.kept] = (
+        centred if reduced.centring is None else reduced.centring.raw_coefficients(centred, reduced.kept)
+    )[:, 0]
+    inner = factor @ reduced.centred_factor
+    condition = scaled_condition(inner)
+    if reduced.centring is not None:
+        inner = reduced.centring.raw_factor(inner, reduced.kept)
+    return GlmSolution(coef, reduced.kept, inner, total, eta, iteration, decrement, condition, reduced.aliases)
+
+
+def _orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
+    """The kept columns, orthonormal over the rows, shape (n, k)."""
+    kept = columns if reduced.kept.all() else columns[:, reduced.kept]
+    if reduced.centring is not None:
+        kept = kept - reduced.centring.centre[reduced.kept]
+    inverse = solve_triangular(reduced.centred_factor, np.eye(reduced.rank))
+    return np.asarray(kept @ inverse, order="F")
+
+
+def _inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
+    """Coefficients of the orthonormal columns, from those of the columns as they stand."""
+    beta = np.asarray(start, dtype=np.float64)[reduced.kept]
+    if reduced.centring is not None:
+        beta = beta + reduced.centring.ones[reduced.kept] * (reduced.centring.centre[reduced.kept] @ beta)
+    return reduced.centred_factor @ beta
+
+
+def _begin(
+    problem: _Problem, guess: np.ndarray, start: np.ndarray | None
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]]:
+    """Coefficients whose means lie in the family's range, with the sums there."""
+    if start is not None:
+        current = problem.evaluate(np.asarray(start, dtype=np.float64))
+        if not _usable(current):
+            raise ConvergenceError("the means at start= lie outside the family's range; give other coefficients.")
+        return np.asarray(start, dtype=np.float64), current
+    if np.isfinite(guess).all():
+        if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
+            guess = _on_device(problem, guess)
+        current = problem.evaluate(guess)
+        if _usable(current):
+            return guess, current
+    # Least squares of a linear predictor that is the same on every row: exact where a constant is spanned.
+    level = float(problem.family.link.link(np.average(problem.family.start(problem.y, problem.w), weights=problem.w)))
+    target = level - (0.0 if problem.offset is None else problem.offset)
+    flat = np.linalg.lstsq(problem.x, np.broadcast_to(target, len(problem.y)), rcond=None)[0]
+    current = problem.evaluate(flat)
+    if not _usable(current):
+        raise ConvergenceError(
+            "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), "
+            "or use another link."
+        )
+    return flat, current
+
+
+def _usable(current: tuple[np.ndarray, np.ndarray, float]) -> bool:
+    return bool(np.isfinite(current[0]).all() and np.isfinite(current[1]).all() and np.isfinite(current[2]))
 
 
 def _from_some_rows(problem: _Problem) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.backend import map_threads, row_blocks
+from statinf.numerics.linear.centring import Centring, centring_of
 
 TOLERANCE = 1e-11
 """A column is aliased if less than this share of its length is left beside the columns before it."""
@@ -39,7 +40,9 @@ class LeastSquares:
     rss : float or ndarray, shape (m,)
         Weighted residual sum of squares.
     condition : float
-        Condition number of `factor` with its columns scaled to length one.
+        Condition number of the kept columns, centred where a constant is spanned and scaled to length one.
+    aliases : ndarray, shape (k, p - k)
+        How the kept columns make each column that was left out.
     """
 
     coef: np.ndarray
@@ -47,6 +50,7 @@ class LeastSquares:
     factor: np.ndarray
     rss: float | np.ndarray
     condition: float
+    aliases: np.ndarray
 
     @property
     def rank(self) -> int:
@@ -59,7 +63,10 @@ class LeastSquares:
 
 
 def triangular_factor(
-    columns: np.ndarray, weights: np.ndarray | None = None, extra: np.ndarray | None = None
+    columns: np.ndarray,
+    weights: np.ndarray | None = None,
+    extra: np.ndarray | None = None,
+    centre: np.ndarray | None = None,
 ) -> np.ndarray:
     """Upper triangular R of sqrt(weights) * [columns, extra].
 
@@ -69,6 +76,8 @@ def triangular_factor(
     weights : ndarray, shape (n,), optional
     extra : ndarray, shape (n, m), optional
         Further columns, appended without a copy of the first.
+    centre : ndarray, shape (p,), optional
+        Taken from the columns, not from the further ones.
 
     Returns
     -------
@@ -81,6 +90,8 @@ def triangular_factor(
     def reduce(rows: slice) -> np.ndarray:
         block = np.empty((rows.stop - rows.start, p + m), order="F")
         block[:, :p] = columns[rows]
+        if centre is not None:
+            block[:, :p] -= centre
         if extra is not None:
             block[:, p:] = extra[rows]
         if root is not None:
@@ -94,8 +105,21 @@ def triangular_factor(
     return np.asarray(np.linalg.qr(stacked, mode="r"))
 
 
-def independent_columns(factor: np.ndarray, p: int, tolerance: float = TOLERANCE) -> np.ndarray:
+def independent_columns(
+    factor: np.ndarray, p: int, tolerance: float = TOLERANCE, rounding: np.ndarray | None = None
+) -> np.ndarray:
     """Which of the first p columns behind a triangular factor are not determined by those before them.
+
+    Parameters
+    ----------
+    factor : ndarray, shape (m, p or more)
+    p : int
+    tolerance : float
+        See `TOLERANCE`.
+    rounding : ndarray, shape (p,), optional
+        Length of what rounding has done to each column, where that is more than the factor shows. A column
+        is determined, too, if what is left of it is no more than its own rounding and that of the columns
+        which make it.
 
     Returns
     -------
@@ -105,19 +129,111 @@ def independent_columns(factor: np.ndarray, p: int, tolerance: float = TOLERANCE
     lengths = np.sqrt(np.einsum("ij,ij->j", columns, columns))
     kept = np.zeros(p, dtype=bool)
     basis = np.zeros((len(columns), min(columns.shape)))
+    triangle = np.zeros((basis.shape[1], basis.shape[1]))
     rank = 0
     for j in range(p):
         if rank == basis.shape[1] or lengths[j] == 0.0:
             continue
         residual = columns[:, j].copy()
+        along = np.zeros(rank)
         for _ in range(2):  # once more: the first sweep leaves rounding of the size of the column
-            residual -= basis[:, :rank] @ (basis[:, :rank].T @ residual)
+            more = basis[:, :rank].T @ residual
+            residual -= basis[:, :rank] @ more
+            along += more
         length = np.sqrt(residual @ residual)
-        if length > tolerance * lengths[j]:
+        floor = tolerance * lengths[j]
+        if rounding is not None:
+            made_of = solve_triangular(triangle[:rank, :rank], along) if rank else along
+            floor = max(floor, rounding[j] + np.abs(made_of) @ rounding[kept])
+        if length > floor:
             basis[:, rank] = residual / length
+            triangle[:rank, rank], triangle[rank, rank] = along, length
             rank += 1
             kept[j] = True
     return kept
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """Columns reduced to their triangular factor, aliased ones left out.
+
+    Attributes
+    ----------
+    kept : ndarray of bool, shape (p,)
+    joint : ndarray, shape (m, k + extra)
+        Upper triangular factor of the kept columns (centred) and the further ones.
+    centring : Centring or None
+    aliases : ndarray, shape (k, p - k)
+        How the kept columns, as they stand, make each of those left out.
+    """
+
+    kept: np.ndarray
+    joint: np.ndarray
+    centring: Centring | None
+    aliases: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        return int(self.kept.sum())
+
+    @property
+    def centred_factor(self) -> np.ndarray:
+        """Of the kept columns, shape (k, k)."""
+        return self.joint[: self.rank, : self.rank]
+
+    @property
+    def factor(self) -> np.ndarray:
+        """Of the kept columns as they stand, shape (k, k)."""
+        if self.centring is None:
+            return self.centred_factor
+        return self.centring.raw_factor(self.centred_factor, self.kept)
+
+
+_DIGITS = 8.0 * np.finfo(float).eps
+"""What rounding may have done to an entry, relative to its size: some thirty times its standard deviation."""
+
+
+def reduce_columns(
+    columns: np.ndarray,
+    weights: np.ndarray | None = None,
+    extra: np.ndarray | None = None,
+    *,
+    tolerance: float = TOLERANCE,
+    centring: bool = True,
+) -> Reduced:
+    """Reduce columns to a triangular factor, and leave out those that the columns before them determine.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, p)
+    weights : ndarray, shape (n,), optional
+    extra : ndarray, shape (n, m), optional
+    tolerance : float
+    centring : bool
+        Whether columns far from zero are centred where a constant is spanned.
+    """
+    p = columns.shape[1]
+    moved = centring_of(columns) if centring else None
+    joint = triangular_factor(columns, weights, extra, None if moved is None else moved.centre)
+    rounding = None
+    if moved is not None:
+        far = np.abs(moved.centre) * np.linalg.norm(joint[:, :p] @ moved.ones)
+        rounding = np.where(far > 0, _DIGITS * far, 0.0)
+    kept = independent_columns(joint, p, tolerance, rounding)
+    if kept.all():
+        return Reduced(kept, joint, moved, np.empty((p, 0)))
+    if moved is not None and not kept[moved.ones != 0].all():
+        return reduce_columns(columns, weights, extra, tolerance=tolerance, centring=False)
+    m = joint.shape[1] - p
+    chosen = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept), np.arange(p, p + m)])
+    turned = np.asarray(np.linalg.qr(joint[:, chosen], mode="r"))
+    k = int(kept.sum())
+    aliases = solve_triangular(turned[:k, :k], turned[:k, k:p]) if k else np.empty((0, p - k))
+    if moved is not None:
+        gap = moved.centre[~kept] - moved.centre[kept] @ aliases
+        aliases = aliases + np.outer(moved.ones[kept], gap)
+    joint = np.asarray(np.linalg.qr(joint[:, np.delete(chosen, np.arange(k, p))], mode="r"))
+    return Reduced(kept, joint, moved, aliases)
 
 
 def inverse_gram(factor: np.ndarray) -> np.ndarray:
@@ -155,28 +271,32 @@ def solve(
     """
     p = columns.shape[1]
     targets = response.reshape(len(response), -1)
-    joint = triangular_factor(columns, weights, targets)
-    kept = independent_columns(joint, p, tolerance)
-    if not kept.all():
-        chosen = np.concatenate([np.flatnonzero(kept), np.arange(p, p + targets.shape[1])])
-        joint = np.asarray(np.linalg.qr(joint[:, chosen], mode="r"))
-    k = int(kept.sum())
-    factor = joint[:k, :k]
-    solution = solve_triangular(factor, joint[:k, k:]) if k else np.empty((0, targets.shape[1]))
+    reduced = reduce_columns(columns, weights, targets, tolerance=tolerance)
+    kept, joint, k = reduced.kept, reduced.joint, reduced.rank
+    centred = reduced.centred_factor
+    solution = solve_triangular(centred, joint[:k, k:]) if k else np.empty((0, targets.shape[1]))
     rest = joint[k:, k:]
     rss = np.einsum("ij,ij->j", rest, rest)
-    condition = scaled_condition(factor)
+    condition = scaled_condition(centred)
     if condition > _REFINE_ABOVE and k * len(targets) <= _REFINE_UP_TO:
-        solution, rss = _refined(columns[:, kept], targets, weights, solution)
+        centre = None if reduced.centring is None else reduced.centring.centre[kept]
+        solution, rss = _refined(columns[:, kept], targets, weights, solution, centre)
+    if reduced.centring is not None:
+        solution = reduced.centring.raw_coefficients(solution, kept)
     coef = np.full((p, targets.shape[1]), np.nan)
     coef[kept] = solution
+    factor, aliases = reduced.factor, reduced.aliases
     if response.ndim == 1:
-        return LeastSquares(coef[:, 0], kept, factor, float(rss[0]), condition)
-    return LeastSquares(coef, kept, factor, rss, condition)
+        return LeastSquares(coef[:, 0], kept, factor, float(rss[0]), condition, aliases)
+    return LeastSquares(coef, kept, factor, rss, condition, aliases)
 
 
 def _refined(
-    columns: np.ndarray, targets: np.ndarray, weights: np.ndarray | None, start: np.ndarray
+    columns: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray | None,
+    start: np.ndarray,
+    centre: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Iterative refinement of coefficients and residuals together (Bjorck 1967).
 
@@ -185,8 +305,11 @@ def _refined(
     number times the residual.
     """
     root = np.ones(len(targets)) if weights is None else np.sqrt(weights)
-    a, b = columns * root[:, None], targets * root[:, None]
-    wide_a, wide_b = a.astype(np.longdouble), b.astype(np.longdouble)
+    if centre is None:
+        wide_a = (columns * root[:, None]).astype(np.longdouble)
+    else:
+        wide_a = (columns.astype(np.longdouble) - centre) * root[:, None]
+    a, wide_b = wide_a.astype(np.float64), (targets * root[:, None]).astype(np.longdouble)
     q, r = np.linalg.qr(a)
     x = start.astype(np.longdouble)
     residual = wide_b - wide_a @ x
