@@ -46,7 +46,8 @@ def test_predictions_carry_the_index(index, verb):
     made = fit.predict(data)
     assert made.index.equals(data.index) and len(made) == len(data)
     plain = fit.predict(data.reset_index(drop=True))
-    np.testing.assert_array_equal(made.to_numpy(float), plain.to_numpy(float))
+    numbers = made.select_dtypes("number")
+    np.testing.assert_array_equal(numbers, plain[numbers.columns])
     part = data[data.x >= 4]
     assert fit.predict(part).index.equals(part.index)
 
