@@ -10,6 +10,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.columns import Numeric
 from statinf.formula.frame import Frame
+from statinf.formula.identity import label_text
 
 
 def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None) -> Any:
@@ -43,7 +44,7 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
     if not values.index.is_unique:
         label = values.index[int(np.argmax(values.index.duplicated()))]
         raise DataError(
-            f"{name} is a Series in which the label {label!r} occurs more than once, so its values cannot be matched to "
+            f"{name} is a Series in which the label {label_text(label)} occurs more than once, so its values cannot be matched to "
             f"the rows of the data; {advice}."
         )
     place = values.index.get_indexer(index)
@@ -53,7 +54,7 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
         missing = place < 0
         raise DataError(
             f"{name} is a Series whose index lacks {int(missing.sum())} of {len(place)} row labels of the data (first: "
-            f"{index[int(np.argmax(missing))]!r}); {advice}."
+            f"{label_text(index[int(np.argmax(missing))])}); {advice}."
         )
     return values.iloc[place].set_axis(index if len(place) == len(index) else index[rows])
 

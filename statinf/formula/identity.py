@@ -157,8 +157,8 @@ class RowIdentity:
                 return f"row labels occur more than once and the columns do not tell the rows apart; {advice}"
             position = mine.get_indexer(theirs)
             if (position < 0).any():
-                first = theirs[int(np.argmax(position < 0))]
-                return f"the row labelled {first!r} was not in the frame that they were made on; {advice}"
+                first = label_text(theirs[int(np.argmax(position < 0))])
+                return f"the row labelled {first} was not in the frame that they were made on; {advice}"
             column = self._differing(frame, shared, position)
             return f"column '{column}' differs from the one that they were made from; {advice}"
         if frame.n != self.n:
@@ -228,6 +228,11 @@ def label_keys(index: Any) -> np.ndarray:
     from pandas.util import hash_pandas_object
 
     return hash_pandas_object(index, index=False).to_numpy()
+
+
+def label_text(label: Any) -> str:
+    """A row label for messages: text in quotes, numbers plain."""
+    return repr(label.item() if isinstance(label, np.generic) else label)
 
 
 def _mixed(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -227,8 +227,9 @@ def moved(weights: Weights, found: Found, frame: Frame) -> Weights:
 def _check_alike(weights: Weights, found: Found) -> None:
     """Rows that nothing tells apart must have the same weight."""
     full = weights.full()[found.position]
-    order = np.argsort(found.same, kind="stable")
-    kind, value = np.asarray(found.same)[order], full[order]
+    same = np.asarray(found.same)
+    order = np.argsort(same, kind="stable")
+    kind, value = same[order], full[order]
     twins = kind[1:] == kind[:-1]
     a, b = value[1:][twins], value[:-1][twins]
     scale = float(np.nanmax(np.abs(full))) if len(full) else 0.0
