@@ -38,7 +38,7 @@ def checksum(column: Column) -> int:
     named = isinstance(column, Categorical)
     bits = column.codes if named else np.ascontiguousarray(column.values).view(np.uint64)
     total = int(np.sum(bits, dtype=np.int64 if named else np.uint64))
-    some = zlib.crc32(np.ascontiguousarray(bits[:: 1 + len(bits) // _SAMPLE]))
+    some = zlib.crc32(bits[:: 1 + len(bits) // _SAMPLE].tobytes())
     return hash((len(bits), total, some, zlib.crc32(repr(column.levels).encode()) if named else 0))
 
 
