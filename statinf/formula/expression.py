@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import keyword
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import FormulaError
+from statinf.formula.quiet import quiet
 from statinf.formula.scan import short
 
 
@@ -101,8 +101,7 @@ def read(source: str, scope: Scope) -> ast.expr:
     if len(source) > _MAX_SOURCE:
         raise FormulaError(f"the term {short(source, 60)} is too long; compute it in the data first.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quiet(source):
             tree = ast.parse(source, mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         if keyword.iskeyword(source):

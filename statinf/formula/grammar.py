@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statinf.errors import FormulaError, StatinfWarning
+from statinf.formula.quiet import quiet
 from statinf.formula.scan import short
 
 MAX_PRODUCT = 12_000
@@ -49,9 +50,7 @@ def by_grammar(text: str, dot: list[str], whole: str) -> tuple[bool, list[TermTe
     parser = DefaultFormulaParser(include_intercept=False, feature_flags=DefaultFormulaParser.FeatureFlags.NONE)
     context: dict[str, Any] = {"__formulaic_variables_available__": dot, "__formulaic_variables_used_lhs__": []}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            warnings.simplefilter("ignore", DeprecationWarning)
+        with quiet(text):
             tree = parser.get_ast(text, context=context)
             powers: list[tuple[str, str, str]] = []
             if _count(tree, len(dot), powers) > MAX_PRODUCT:

@@ -35,8 +35,8 @@ def test_multipliers_have_mean_zero_and_variance_one(law):
 
 
 def test_pairs_are_refits_of_the_drawn_rows(fit):
-    made = fit.bootstrap(5, kind="pairs", seed=2)
-    counts = draw("pairs", fit.nobs, 0, 5, seed=2)
+    made = fit.bootstrap(20, kind="pairs", seed=2)
+    counts = draw("pairs", fit.nobs, 0, 20, seed=2)
     x = fit.design.parts[0].values
     for b in range(5):
         root = np.sqrt(counts[b])
@@ -45,8 +45,8 @@ def test_pairs_are_refits_of_the_drawn_rows(fit):
 
 
 def test_standard_errors_of_draws_are_hc1_of_refits(fit):
-    made = fit.bootstrap(4, kind="bayesian", seed=2, studentize=True)
-    weights = draw("bayesian", fit.nobs, 0, 4, seed=2)
+    made = fit.bootstrap(20, kind="bayesian", seed=2, studentize=True)
+    weights = draw("bayesian", fit.nobs, 0, 20, seed=2)
     x, y, n = fit.design.parts[0].values, fit.design.y, fit.nobs
     for b in range(4):
         gram = np.linalg.inv(x.T @ (x * weights[b][:, None]))
@@ -71,8 +71,8 @@ def test_a_glm_is_refitted_under_weights():
     frame = si.datasets.simulate("logit", 250, seed=2)
     x = next(c for c in frame.columns if c.startswith("x"))
     fit = si.glm(f"y ~ {x}", frame, family="binomial")
-    made = fit.bootstrap(6, kind="bayesian", seed=1)
-    weights = draw("bayesian", fit.nobs, 0, 6, seed=1)
+    made = fit.bootstrap(20, kind="bayesian", seed=1)
+    weights = draw("bayesian", fit.nobs, 0, 20, seed=1)
     for b in (0, 5):
         again = si.glm(f"y ~ {x}", frame, family="binomial", weights=weights[b])
         np.testing.assert_allclose(made.draws.draws[b], again.theta, rtol=1e-7)
@@ -80,7 +80,8 @@ def test_a_glm_is_refitted_under_weights():
 
 def test_clusters_are_drawn_whole():
     frame = si.datasets.load("mtcars")
-    fit = si.lm("mpg ~ wt", frame, vcov={"cluster": "carb"})
+    with pytest.warns(si.StatinfWarning, match="6 values"):
+        fit = si.lm("mpg ~ wt", frame, vcov={"cluster": "carb"})
     made = fit.bootstrap(64, kind="pairs", seed=0)
     assert made.draws.clusters == frame["carb"].nunique()
     counts = draw("pairs", made.draws.clusters, 0, 64, seed=0)

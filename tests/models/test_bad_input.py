@@ -147,7 +147,7 @@ def test_a_failed_fit_leaves_the_data_alone(frame):
 
 
 def test_clusters_missing_in_rows_of_the_fit(frame):
-    holes = frame.assign(id=np.where(frame.index < 3, np.nan, frame.index % 5))
+    holes = frame.assign(id=np.where(frame.index < 3, np.nan, frame.index % 12))
     fit = si.lm("y ~ x", holes)
     with pytest.raises(si.DataError, match="missing in 3 rows"):
         fit.with_vcov({"cluster": "id"})

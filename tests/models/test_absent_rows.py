@@ -1,0 +1,116 @@
+"""Rows of weight zero are absent; rows, cells and clusters that are alone, or too few, are named."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import statinf as si
+from statinf.errors import AliasedWarning, DroppedRowsWarning
+
+
+@pytest.fixture
+def frame():
+    rng = np.random.default_rng(0)
+    g = ["a"] * 20 + ["b"] * 19 + ["c"]
+    made = pd.DataFrame({"y": rng.normal(size=40), "x": rng.normal(size=40), "g": g, "id": np.arange(40) % 12})
+    return made.assign(n=rng.poisson(2.0, 40), w=np.where(made["id"] < 11, 1.0 + made["id"], 0.0))
+
+
+def test_clusters_of_weight_zero_do_not_count():
+    """The value is statsmodels' on the six rows that have weight."""
+    data = pd.DataFrame({"x": np.arange(8.0), "y": [1, 0, 3, 2, 5, 4, 8, 6], "g": list("aabbccdd")})
+    weights = np.array([1.0] * 6 + [0.0] * 2)
+    for verb in (si.lm, si.glm):
+        with pytest.warns(si.StatinfWarning, match="'g' has 3 values"):
+            fit = verb("y ~ x", data, weights=weights, vcov={"cluster": "g"})
+        assert fit.std_errors["x"] == pytest.approx(0.0876173575, abs=1e-9)
+    assert si.lm("y ~ x", data, weights=weights, vcov={"cluster": "g", "type": "HC3"}).cov.df == 2
+
+
+@pytest.mark.parametrize("vcov", ["iid", "HC0", "HC1", "HC2", "HC3", *({"cluster": "id", "type": f"HC{i}"} for i in range(4))])
+@pytest.mark.parametrize("verb", ["lm", "glm"])
+def test_weight_zero_is_no_row(frame, verb, vcov):
+    used = frame[frame["w"] > 0]
+    made = [
+        si.lm("y ~ x", d, weights="w", vcov=vcov)
+        if verb == "lm"
+        else si.glm("n ~ x", d, family="poisson", weights="w", vcov=vcov)
+        for d in (frame, used)
+    ]
+    np.testing.assert_allclose(made[0].cov.matrix, made[1].cov.matrix, rtol=1e-9)
+    assert made[0].cov.df == made[1].cov.df and made[0].nobs == len(used)
+    drawn = [fit.bootstrap(64, kind="pairs", seed=3).draws.draws for fit in made] if vcov == "HC1" else [0.0, 0.0]
+    np.testing.assert_allclose(drawn[0], drawn[1], rtol=1e-6)
+
+
+def test_a_row_that_alone_holds_a_level_is_named(frame):
+    with pytest.warns(si.StatinfWarning, match=r"row 39 alone determines 'C\(g\)\[T.c\]'"):
+        si.lm("y ~ x + C(g)", frame)
+    si.lm("y ~ x + C(g)", frame, vcov="iid")
+    with pytest.raises(si.NotIdentifiedError, match="row 39"):
+        si.lm("y ~ x + C(g)", frame, vcov="HC3")
+
+
+def test_a_cluster_that_alone_is_treated_is_named(frame):
+    alone = frame.assign(t=(frame["id"] == 3) * 1.0)
+    with pytest.warns(si.StatinfWarning, match="one cluster of 'id' alone determines 't'"):
+        si.lm("y ~ x + t", alone, cluster="id")
+
+
+def test_few_clusters_are_said(frame):
+    few = frame.assign(id=np.arange(40) % 5)
+    with pytest.warns(si.StatinfWarning, match=r"fewer than 10 clusters.*'type': 'HC3'"):
+        si.lm("y ~ x", few, cluster="id")
+    si.lm("y ~ x", few, vcov={"cluster": "id", "type": "HC3"})
+
+
+def test_a_row_that_breaks_an_alias_has_no_prediction(frame):
+    twice = frame.assign(x2=2 * frame["x"], n=frame["n"])
+    new = pd.DataFrame({"x": [1.0, 1.0], "x2": [2.0, 50.0]})
+    for verb in (si.lm, si.glm):
+        with pytest.warns(AliasedWarning):
+            fit = verb("y ~ x + x2", twice)
+        with pytest.warns(DroppedRowsWarning, match="1: they depend on.*'x2'"):
+            made = fit.predict(new)
+        assert np.isnan(made.iloc[1].to_numpy(float)).all() and np.isfinite(made.iloc[0].to_numpy(float)).all()
+        assert np.isfinite(fit.predict().to_numpy(float)).all()
+
+
+def test_an_empty_cell_has_no_prediction():
+    rng = np.random.default_rng(3)
+    data = pd.DataFrame({"a": ["p", "q"] * 20, "b": ["u"] * 20 + ["v"] * 20, "y": rng.normal(size=40)})
+    seen = data[~((data["a"] == "q") & (data["b"] == "v"))]
+    with pytest.warns(AliasedWarning):
+        fit = si.lm("y ~ C(a) * C(b)", seen)
+    with pytest.warns(DroppedRowsWarning):
+        made = fit.predict(pd.DataFrame({"a": ["p", "q"], "b": ["v", "v"]}))
+    assert np.isfinite(made.iloc[0, 0]) and np.isnan(made.iloc[1, 0])
+
+
+def test_prediction_limits_count_clusters_for_the_mean_only():
+    """With two clusters t has one degree of freedom: 12.7 standard errors, of the mean and not of the residual."""
+    rng, widths = np.random.default_rng(4), []
+    for _ in range(40):
+        x = rng.normal(size=60)
+        data = {"x": x, "y": 1 + x + rng.normal(size=60), "g": np.arange(60) % 2}
+        fit = si.lm("y ~ x", data, vcov={"cluster": "g", "type": "HC3"})
+        made = fit.predict({"x": [0.5]}, interval="prediction")
+        widths.append(made.filter(["lower", "upper"]).diff(axis=1).iloc[0, 1])
+    assert 3.7 < np.median(widths) < 4.3
+
+
+def test_two_ways_of_clustering_are_mended_and_say_so():
+    rng = np.random.default_rng(0)
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        data = {"y": rng.normal(size=60), "x": rng.normal(size=60), "a": np.arange(60) % 12, "b": rng.integers(0, 11, 60)}
+        fit = si.lm("y ~ x", data, vcov={"cluster": ["a", "b"]})
+        values = np.linalg.eigvalsh(fit.cov.matrix)
+        assert values[0] >= -1e-12 * values[1] and np.isfinite(fit.std_errors).all()
+        if "made positive semi-definite" in fit.cov.label:
+            break
+    else:
+        raise AssertionError("no sample had an indefinite matrix")
+    assert "positive semi-definite" in fit.summary().to_text()
