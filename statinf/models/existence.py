@@ -73,7 +73,7 @@ def check_separation(made: Design, family: Family, solution: GlmSolution) -> Non
 
 def name_separation(made: Design, family: Family) -> None:
     """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
-    if family.name not in ("binomial", "poisson"):
+    if family.name != "binomial" and (family.name, family.link.name) != ("poisson", "log"):
         return
     positive = made.weights > 0
     values, names = made.parts[0].values, made.parts[0].names

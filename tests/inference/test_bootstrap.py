@@ -146,8 +146,9 @@ def test_studentised_draws_refuse_estimated_weights():
 def test_refits_without_solution_are_counted_and_too_many_refused():
     rng = np.random.default_rng(0)
     frame = {"y": rng.normal(size=30), "rare": np.r_[np.ones(1), np.zeros(29)]}
+    fit = si.lm("y ~ rare", frame, vcov="iid")
     with pytest.raises(si.ConvergenceError, match="bayesian"):
-        si.lm("y ~ rare", frame).bootstrap(200, kind="pairs")
+        fit.bootstrap(200, kind="pairs")
 
 
 def test_estimated_weights_enter_the_multiplier_bootstrap():

@@ -20,7 +20,7 @@ def frame():
         "z": rng.normal(size=200),
         "g": np.tile(list("abcd"), 50),
         "y": 1 + x + rng.normal(size=200),
-        "down": rng.poisson(np.maximum(3 - 0.29 * x, 0)).astype(float),
+        "down": rng.poisson(5 - 0.4 * x).astype(float),
         "share": rng.uniform(size=200),
     }
 
@@ -48,7 +48,7 @@ def test_starts_are_checked(frame):
 
 def test_a_maximum_on_the_border_is_no_estimate():
     data = {"x": np.arange(6.0), "y": [5.0, 4, 3, 2, 1, 0]}
-    with pytest.raises(si.ConvergenceError, match=r"start=|converge"):
+    with pytest.raises(si.ConvergenceError, match="border"):
         si.glm("y ~ x + I(x > 4)", data, family="poisson", link="identity")
 
 
@@ -133,7 +133,6 @@ def test_few_replicas_have_no_interval(frame):
 
 
 def test_threads_leave_the_callers_filters_alone(frame):
-    before = list(warnings.filters)
     texts = ["y ~ x + C(g)", r"y ~ x + I(x > 1or z > 0)", "y ~ x*z"]
 
     def fit(i):
@@ -142,6 +141,8 @@ def test_threads_leave_the_callers_filters_alone(frame):
         except si.FormulaError:
             return 0
 
+    fit(0)  # some libraries set filters of their own when they are imported
+    before = list(warnings.filters)
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(fit, range(48)))
     assert warnings.filters == before

@@ -125,12 +125,10 @@ def fit_glm(
         if done:
             break
         if beta is before:
-            raise ConvergenceError(
-                f"Fisher scoring found no step from iteration {iteration} on that keeps the means in the family's range "
-                "and lowers the deviance: the maximum lies on the border of that range, or far from here. Give start= "
-                "(coefficients to begin with), or use another link."
-            )
+            raise ConvergenceError(_ON_THE_BORDER)
     else:
+        if _on_the_border(problem, beta):
+            raise ConvergenceError(_ON_THE_BORDER)
         raise ConvergenceError(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
             "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iterations."
@@ -151,6 +149,20 @@ def fit_glm(
     if reduced.centring is not None:
         inner = reduced.centring.raw_factor(inner, reduced.kept)
     return GlmSolution(coef, reduced.kept, inner, total, eta, iteration, decrement, condition, reduced.aliases)
+
+
+_ON_THE_BORDER = (
+    "no step keeps the means in the family's range and lowers the deviance any further: the maximum lies on the border of "
+    "that range, where it has no standard errors. Use another link, or give start= (coefficients to begin with)."
+)
+
+
+def _on_the_border(problem: _Problem, beta: np.ndarray) -> bool:
+    """Whether means that must be positive have run to zero, under a link that lets them."""
+    if problem.family.name not in ("poisson", "gamma") or problem.family.link.name == "log":
+        return False
+    mean = problem.family.link.inverse(problem.predictor(beta))[problem.w > 0]
+    return bool(mean.min() < 1e-6 * mean.mean())
 
 
 def _orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
