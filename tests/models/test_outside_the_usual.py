@@ -141,7 +141,7 @@ def test_threads_leave_the_callers_filters_alone(frame):
         except si.FormulaError:
             return 0
 
-    fit(0)  # some libraries set filters of their own when they are imported
+    assert [fit(i) for i in range(3)][::2] == [200, 200]  # some libraries set filters of their own when imported
     before = list(warnings.filters)
     with ThreadPoolExecutor(4) as pool:
         made = list(pool.map(fit, range(48)))
