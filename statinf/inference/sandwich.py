@@ -250,6 +250,8 @@ def _model_root(moments: Moments) -> np.ndarray | None:
 
 
 def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
+    if moments.df_resid <= 0:
+        raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
     scores = moments.total
     if kind in ("HC2", "HC3"):
         factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
@@ -280,7 +282,7 @@ def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 def _small_sample(nobs: float, df: float) -> float:
     if df <= 0:
-        raise NotIdentifiedError("there are no degrees of freedom left for HC1; use HC0, or fewer coefficients.")
+        raise NotIdentifiedError("there are no degrees of freedom left for HC1; use fewer coefficients.")
     return nobs / df
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -12,6 +12,10 @@ from scipy.linalg import solve_triangular
 from statinf.errors import NumericalWarning
 from statinf.formula.design import Design
 from statinf.inference.sandwich import cluster_sums
+from statinf.models.regression import kept_columns
+
+if TYPE_CHECKING:
+    from statinf.models.regression_fit import RegressionFit
 
 _FITTED = 1e-7
 """Share of the largest residual below which a row may be one that is fitted exactly."""
@@ -20,36 +24,19 @@ _WHOLE = 1e-8
 _NAMED = 3
 
 
-def warn_lone(
-    made: Design,
-    names: Sequence[str],
-    columns: np.ndarray,
-    working: np.ndarray,
-    residual: np.ndarray,
-    factor: np.ndarray,
-    kind: Any,
-) -> None:
-    """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero.
-
-    Parameters
-    ----------
-    made : Design
-    names : sequence of str, length k
-        Of the columns.
-    columns : ndarray, shape (n, k)
-        Those that are not aliased.
-    working, residual : ndarray, shape (n,)
-    factor : ndarray, shape (k, k)
-        Upper triangular, with factor' factor = columns' W columns.
-    kind : str or mapping
-        The covariance.
-    """
-    inverse = solve_triangular(factor, np.eye(len(factor)))
-    if isinstance(kind, dict):
-        if kind.get("type", "HC1") in ("HC0", "HC1") and isinstance(kind["cluster"], str):
-            _clusters(made.cluster_codes(kind["cluster"]), kind["cluster"], names, columns, working, inverse)
-    elif kind in ("HC0", "HC1"):
-        _rows(made, names, columns, working, residual, inverse, kind)
+def warn_alone(fit: RegressionFit) -> None:
+    """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero."""
+    kind, made = fit.cov.kind, fit._need_rows("leverages")
+    clustered = isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1") and isinstance(kind["cluster"], str)
+    if not clustered and (isinstance(kind, dict) or kind not in ("HC0", "HC1")):
+        return
+    names, columns = kept_columns(made.parts[0], fit.estimable)
+    working = fit._working()
+    inverse = solve_triangular(fit.factor, np.eye(fit.rank))
+    if clustered:
+        _clusters(made.cluster_codes(kind["cluster"]), kind["cluster"], names, columns, working, inverse)
+    else:
+        _rows(made, names, columns, working, fit.residuals, inverse, kind)
 
 
 def _rows(

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import AliasedWarning, DataError, NumericalWarning
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
+from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.results.predicting import augmented, predictor, predictor_se, scatter
 
 __all__ = [
@@ -35,19 +36,13 @@ def regression_design(
     data: Any,
     *,
     weights: Any,
-    vcov: Any,
+    vcov: VcovSpec,
     cluster: Any,
     na_action: str,
     context: Mapping[str, Any] | None,
 ) -> Design:
     """Design of a regression; rows without a cluster named by `vcov` are left out as well."""
-    names: list[str] = []
-    for given in (cluster, vcov.get("cluster") if isinstance(vcov, Mapping) else None):
-        if isinstance(given, str):
-            names.append(given)
-        elif isinstance(given, Sequence) and all(isinstance(g, str) for g in given):
-            names.extend(given)
-    groups: Any = list(dict.fromkeys(names)) if names else cluster
+    groups = cluster_columns(vcov, cluster)
     made = design(formula, data, weights=weights, cluster=groups, na_action=na_action, context=context)
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")

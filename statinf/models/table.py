@@ -1,22 +1,8 @@
-"""The plain regressions, as methods."""
+"""The methods of `si.lm` and `si.glm`."""
 
-from statinf.results.listed import Method
+from statinf.results.methods import MethodTable
 
-METHODS = (
-    Method(
-        verb="lm",
-        name="",
-        module="statinf.models.lm",
-        paper="White (1980); MacKinnon and White (1985)",
-        guarantee="robust, clustered and stacked standard errors of the best linear predictor",
-        vignette="start",
-    ),
-    Method(
-        verb="glm",
-        name="",
-        module="statinf.models.glm",
-        paper="Nelder and Wedderburn (1972)",
-        guarantee="maximum likelihood; separation is detected and named",
-        vignette="start",
-    ),
-)
+SHARED = ("vcov", "weights", "cluster", "na_action", "context")
+LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=SHARED)
+GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED))
+TABLES = (LM, GLM)

@@ -15,7 +15,9 @@ from statinf.results.frames import to_caller
 if TYPE_CHECKING:
     from statinf.formula.design import Design
     from statinf.formula.matrix import Matrix
+    from statinf.formula.recipe import NewRows
     from statinf.inference.sandwich import Covariance
+    from statinf.results.fit import Fit
 
 
 def predictor(matrix: Matrix, theta: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
@@ -67,6 +69,13 @@ def warn_unsupported(matrix: Matrix, kept: np.ndarray, broken: np.ndarray) -> No
             DroppedRowsWarning,
             stacklevel=4,
         )
+
+
+def prediction_rows(fit: Fit, newdata: Any) -> NewRows:
+    """The formula's columns for new rows, or for the data of the fit."""
+    if newdata is None:
+        newdata = fit._need_rows("predictions without newdata").frame
+    return fit.new_rows(newdata)
 
 
 def prediction_frame(rows: Any, columns: Mapping[str, np.ndarray]) -> Any:

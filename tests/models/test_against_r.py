@@ -124,10 +124,10 @@ def test_tables(case):
 def test_linear_predictions(case):
     fit, record = fitted(case, vcov="iid"), case["prediction"]
     mean = fit.predict(case.newdata(), interval="confidence", level=0.95)
-    close(mean["fit"], record["fit"])
+    close(mean["estimate"], record["fit"])
     close(mean["std_error"], record["se_fit"])
     for bound in ("lower", "upper"):
-        close(mean[bound], record["confidence_95"][bound], 1e-7)
+        close(mean[{"lower": "conf_low", "upper": "conf_high"}[bound]], record["confidence_95"][bound], 1e-7)
         outcome = fit.predict(case.newdata(), interval="prediction", level=0.9)
         close(outcome[bound], record["prediction_90"][bound], 1e-7)
 
@@ -135,12 +135,16 @@ def test_linear_predictions(case):
 @pytest.mark.parametrize("case", GENERALIZED, ids=str)
 def test_generalised_predictions(case):
     fit, record = fitted(case), case["prediction"]
-    link = fit.predict(case.newdata(), scale="link")
-    close(link["fit"], record["link"])
-    close(link["std_error"], record["link_se"])
-    response = fit.predict(case.newdata())
-    close(response["fit"], record["response"])
-    close(response["std_error"], record["response_se"])
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        link, response = fit.predict(case.newdata(), scale="link"), fit.predict(case.newdata())
+    # A row that breaks an alias has no prediction here; R gives the number that the alias would have given.
+    seen = link["estimate"].notna().to_numpy()
+    assert seen.all() or (not fit.estimable.all() and len(said) == 2)
+    close(link["estimate"][seen], record["link"][seen])
+    close(link["std_error"][seen], record["link_se"][seen])
+    close(response["estimate"][seen], record["response"][seen])
+    close(response["std_error"][seen], record["response_se"][seen])
 
 
 @pytest.mark.parametrize("case", LINEAR, ids=str)
@@ -164,7 +168,7 @@ def test_generalised_residuals(case):
     rows = record["rows"].astype(int)
     for kind in ("deviance", "pearson", "working", "response"):
         theirs = record[f"residuals_{kind}"]
-        np.testing.assert_allclose(fit.residuals(kind)[rows], theirs, rtol=1e-7, atol=1e-8 * np.abs(theirs).max())
+        np.testing.assert_allclose(fit.scaled_residuals(kind)[rows], theirs, rtol=1e-7, atol=1e-8 * np.abs(theirs).max())
 
 
 @pytest.mark.parametrize("case", [*LINEAR, *GENERALIZED], ids=str)

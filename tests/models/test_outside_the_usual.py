@@ -53,9 +53,10 @@ def test_a_maximum_on_the_border_is_no_estimate():
 
 
 def test_one_row_prints():
-    fit = si.lm("y ~ 1", {"y": [2.0]})
+    with pytest.warns(si.StatinfWarning, match="standard errors are left out"):
+        fit = si.lm("y ~ 1", {"y": [2.0]})
     assert fit.theta.tolist() == [2.0] and np.isnan(fit.glance()["r_squared"][0])
-    assert "no residual degrees of freedom" in fit.summary().to_text()
+    assert "left out" in fit.summary().to_text()
 
 
 @pytest.mark.parametrize("size", [1e-300, 1e-170, 1e150, 1e300])
@@ -147,3 +148,11 @@ def test_threads_leave_the_callers_filters_alone(frame):
         made = list(pool.map(fit, range(48)))
     assert warnings.filters == before
     assert made[0] == made[2] == 200
+
+
+def test_residuals_are_one_thing_in_both(frame):
+    linear, general = si.lm("y ~ x", frame), si.glm("y ~ x", frame)
+    for kind in ("deviance", "pearson", "working", "response"):
+        np.testing.assert_allclose(linear.scaled_residuals(kind), general.scaled_residuals(kind), atol=1e-12)
+    np.testing.assert_allclose(linear.residuals, general.residuals, atol=1e-12)
+    np.testing.assert_allclose(linear.residuals, frame["y"] - linear.fitted, atol=1e-15)

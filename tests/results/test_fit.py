@@ -136,7 +136,7 @@ def test_rows_that_cannot_be_predicted_are_nan_with_one_warning(data):
     new = data.head(4)[["wt", "cyl"]].assign(cyl=[4, 5, 6, 8], wt=[2.0, 2.0, np.nan, 3.0])
     with pytest.warns(si.StatinfWarning, match="unseen level") as caught:
         table = fit.predict(new, interval="prediction")
-    assert len(caught) == 1 and table["fit"].isna().tolist() == [False, True, True, False]
+    assert len(caught) == 1 and table["estimate"].isna().tolist() == [False, True, True, False]
 
 
 def test_augment_keeps_every_row_of_the_data(data):
@@ -185,8 +185,9 @@ def test_joint_covariance_is_that_of_the_difference(data):
 
 
 def test_clusters_of_a_joint_fit(data):
-    fit = si.lm("mpg ~ wt", data, vcov={"cluster": "carb", "type": "HC0"})
-    both = si.joint(fit, si.lm("qsec ~ wt", data), vcov={"cluster": "carb"})
+    with pytest.warns(si.StatinfWarning, match="6 values"):
+        fit = si.lm("mpg ~ wt", data, vcov={"cluster": "carb", "type": "HC0"})
+        both = si.joint(fit, si.lm("qsec ~ wt", data), vcov={"cluster": "carb"})
     np.testing.assert_allclose(both.cov.matrix[:2, :2], fit.cov.matrix, rtol=1e-10)
 
 

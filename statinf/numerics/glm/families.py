@@ -186,6 +186,7 @@ _LINKS_OF = {
     "poisson": ("log", "identity", "sqrt"),
     "gamma": ("log", "inverse", "identity"),
 }
+FAMILIES = tuple(_LINKS_OF)
 _DEFAULT_LINK = {"gaussian": "identity", "binomial": "logit", "poisson": "log", "gamma": "log"}
 
 

@@ -1,0 +1,142 @@
+"""What fits with a linear predictor share: rows, predictions, residual diagnostics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import OptionError, check_level, one_of
+from statinf.formula.design import Design
+from statinf.models.regression import kept_columns
+from statinf.numerics.linear.least_squares import leverages
+from statinf.results import Fit
+from statinf.results.predicting import augmented, predictor, predictor_se, prediction_rows, unsupported, warn_unsupported
+
+_FITTED = 1.0 - 1e-10
+"""Leverage from which a row counts as fitted exactly."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class RegressionFit(Fit):
+    """A fit with a linear predictor.
+
+    Attributes
+    ----------
+    factor : ndarray, shape (k, k)
+        Upper triangular R with R'R the information (X'WX of a linear regression) of the columns that are not
+        aliased.
+    aliases : ndarray, shape (k, p - k)
+        How the columns that are not aliased make those that are.
+    """
+
+    factor: np.ndarray
+    aliases: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        """Number of columns that are not aliased."""
+        return len(self.factor)
+
+    def _columns(self, what: str) -> tuple[Design, np.ndarray]:
+        """The design and its columns that are not aliased."""
+        made = self._need_rows(what)
+        return made, kept_columns(made.parts[0], self.estimable)[1]
+
+    def _predictor(self, what: str) -> np.ndarray:
+        """Linear predictor of the rows used, offset included, shape (rows used,)."""
+        made = self._need_rows(what)
+        return predictor(made.parts[0], self.theta, made.offset)
+
+    @property
+    def fitted(self) -> np.ndarray:
+        """Fitted means, shape (rows used,)."""
+        return self._predictor("fitted values")
+
+    @property
+    def residuals(self) -> np.ndarray:
+        """Outcome less fitted mean, shape (rows used,); see `scaled_residuals` for others."""
+        return self._need_rows("residuals").y - self.fitted
+
+    def scaled_residuals(self, kind: str = "deviance") -> np.ndarray:
+        """Residuals of the rows used, shape (rows used,).
+
+        Parameters
+        ----------
+        kind : {"deviance", "pearson", "working", "response"}
+            Signed roots of the rows' shares of the deviance; residuals over the root of their variance at
+            dispersion one; on the scale of the linear predictor; as they are. Deviance and Pearson residuals
+            of a linear regression are residuals times the root of the weight.
+        """
+        one_of("kind", kind, ("deviance", "pearson", "working", "response"))
+        if kind in ("working", "response"):
+            return self.residuals
+        return np.sqrt(self._need_rows("residuals").weights) * self.residuals
+
+    def _working(self) -> np.ndarray:
+        """Weights of the rows in the information, shape (rows used,)."""
+        return self._need_rows("leverages").weights
+
+    def _scale(self) -> float:
+        """Standard deviation of a scaled residual of leverage zero."""
+        raise NotImplementedError
+
+    def _leverage(self) -> np.ndarray:
+        _, x = self._columns("leverages")
+        return leverages(x, self.factor, self._working())
+
+    def _diagnostics(self) -> dict[str, np.ndarray]:
+        """Fitted mean, residual, leverage and standardised residual of each row used."""
+        h, residual = self._leverage(), self.scaled_residuals()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            standard = np.where(h < _FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
+        return {"fitted": self.fitted, "residual": residual, "leverage": h, "std_residual": standard}
+
+    def augment(self) -> Any:
+        """The data of the fit with fitted values, residuals, leverages and what is made of them beside them."""
+        return augmented(self._need_rows("row-wise diagnostics"), self._diagnostics())
+
+    def _predicted(self, newdata: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+        """New rows, their linear predictor and its standard error; NaN where it has no estimate."""
+        rows = prediction_rows(self, newdata)
+        matrix = rows.parts["covariates"]
+        broken = unsupported(matrix, self.estimable, self.aliases)
+        warn_unsupported(matrix, self.estimable, broken)
+        eta, se = predictor(matrix, self.theta, rows.offset), predictor_se(matrix, self.theta, self.cov)
+        return rows, np.where(broken, np.nan, eta), np.where(broken, np.nan, se)
+
+    def plot(self, kind: str = "coefficients", **options: Any) -> Any:
+        """A figure.
+
+        Parameters
+        ----------
+        kind : {"coefficients", "residuals"}
+            Intervals of the coefficients, or four residual diagnostics.
+
+        Returns
+        -------
+        matplotlib axes, or an array of them
+        """
+        if kind == "coefficients":
+            return Fit.plot(self, kind, **options)
+        if kind != "residuals":
+            raise OptionError(f"plot kind={kind!r} is not known; choose 'coefficients' or 'residuals'.")
+        from statinf.plotting.residuals import plot_residuals
+
+        h, residual = self._leverage(), self.scaled_residuals()
+        standard = residual / (self._scale() * np.sqrt(np.maximum(1.0 - h, 1e-10)))
+        return plot_residuals(self._predictor("plots"), self._plotted(residual), standard, h, **self._labels(), **options)
+
+    def _plotted(self, residual: np.ndarray) -> np.ndarray:
+        return residual
+
+    def _labels(self) -> dict[str, str]:
+        return {}
+
+
+def check_interval(interval: str | None, level: float, allowed: tuple[str, ...]) -> None:
+    """Refuse an interval that is not offered, or a level outside (0, 1)."""
+    if interval is not None:
+        one_of("interval", interval, allowed)
+    check_level(level)
