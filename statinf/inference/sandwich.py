@@ -103,7 +103,7 @@ class Moments:
             return None if self.present.all() else self.present
         if self.nobs >= len(self.scores):
             return None
-        return self.total.any(axis=1) if self.working is None else self.working > 0
+        return np.asarray(self.total.any(axis=1) if self.working is None else self.working > 0)
 
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
@@ -264,7 +264,7 @@ def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarr
                 scores = scores + moments.adjustment
     inside, outside = moments.split
     units = [scores] if moments.outside is None else [scores, moments.outside]
-    meat = sum(_cross_product(u, inside) for u in units)
+    meat = np.sum([_cross_product(u, inside) for u in units], axis=0)
     scale = _small_sample(moments.nobs, moments.df_resid) if kind == "HC1" else 1.0
     root = root_of(meat * scale, lambda: np.concatenate([u @ inside for u in units]) * np.sqrt(scale))
     matrix = _symmetric(outside @ (meat * scale) @ outside.T)

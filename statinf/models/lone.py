@@ -27,16 +27,16 @@ _NAMED = 3
 def warn_alone(fit: RegressionFit) -> None:
     """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero."""
     kind, made = fit.cov.kind, fit._need_rows("leverages")
-    clustered = isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1") and isinstance(kind["cluster"], str)
-    if not clustered and (isinstance(kind, dict) or kind not in ("HC0", "HC1")):
+    clusters = kind["cluster"] if isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1") else None
+    if not isinstance(clusters, str) and (isinstance(kind, dict) or kind not in ("HC0", "HC1")):
         return
     names, columns = kept_columns(made.parts[0], fit.estimable)
     working = fit._working()
     inverse = solve_triangular(fit.factor, np.eye(fit.rank))
-    if clustered:
-        _clusters(made.cluster_codes(kind["cluster"]), kind["cluster"], names, columns, working, inverse)
+    if isinstance(clusters, str):
+        _clusters(made.cluster_codes(clusters), clusters, names, columns, working, inverse)
     else:
-        _rows(made, names, columns, working, fit.residuals, inverse, kind)
+        _rows(made, names, columns, working, fit.residuals, inverse, str(kind))
 
 
 def _rows(
@@ -57,7 +57,8 @@ def _rows(
     if not len(lone):
         return
     found = [
-        f"row {made.rows[candidates[i]]} alone determines '{names[_determined(half[i], inverse)]}'" for i in lone[:_NAMED]
+        f"row {made.rows[candidates[i]]} alone determines '{names[_determined(half[i], inverse)]}'"
+        for i in lone[:_NAMED]
     ]
     more = f", and {len(lone) - _NAMED} more" if len(lone) > _NAMED else ""
     warnings.warn(

@@ -12,7 +12,14 @@ from statinf.formula.design import Design
 from statinf.models.regression import kept_columns
 from statinf.numerics.linear.least_squares import leverages
 from statinf.results import Fit
-from statinf.results.predicting import augmented, predictor, predictor_se, prediction_rows, unsupported, warn_unsupported
+from statinf.results.predicting import (
+    augmented,
+    prediction_rows,
+    predictor,
+    predictor_se,
+    unsupported,
+    warn_unsupported,
+)
 
 _FITTED = 1.0 - 1e-10
 """Leverage from which a row counts as fitted exactly."""
@@ -126,7 +133,9 @@ class RegressionFit(Fit):
 
         h, residual = self._leverage(), self.scaled_residuals()
         standard = residual / (self._scale() * np.sqrt(np.maximum(1.0 - h, 1e-10)))
-        return plot_residuals(self._predictor("plots"), self._plotted(residual), standard, h, **self._labels(), **options)
+        return plot_residuals(
+            self._predictor("plots"), self._plotted(residual), standard, h, **self._labels(), **options
+        )
 
     def _plotted(self, residual: np.ndarray) -> np.ndarray:
         return residual

@@ -9,11 +9,11 @@ import numpy as np
 from statinf.errors import DataError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.models import regression as common
-from statinf.results.predicting import prediction_rows
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Table, to_caller
+from statinf.results.predicting import prediction_rows
 from statinf.results.table import format_number, format_p
 
 if TYPE_CHECKING:

@@ -52,7 +52,7 @@ def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.nda
     kept_values, left_out = matrix.values[:, kept], matrix.values[:, ~kept]
     gap = np.abs(left_out - kept_values @ aliases)
     size = np.abs(left_out) + np.abs(kept_values) @ np.abs(aliases)
-    return (gap > _BROKEN * size).any(axis=1)
+    return np.asarray((gap > _BROKEN * size).any(axis=1))
 
 
 _BROKEN = 1e-8

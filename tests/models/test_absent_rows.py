@@ -29,7 +29,9 @@ def test_clusters_of_weight_zero_do_not_count():
     assert si.lm("y ~ x", data, weights=weights, vcov={"cluster": "g", "type": "HC3"}).cov.df == 2
 
 
-@pytest.mark.parametrize("vcov", ["iid", "HC0", "HC1", "HC2", "HC3", *({"cluster": "id", "type": f"HC{i}"} for i in range(4))])
+@pytest.mark.parametrize(
+    "vcov", ["iid", "HC0", "HC1", "HC2", "HC3", *({"cluster": "id", "type": f"HC{i}"} for i in range(4))]
+)
 @pytest.mark.parametrize("verb", ["lm", "glm"])
 def test_weight_zero_is_no_row(frame, verb, vcov):
     used = frame[frame["w"] > 0]
@@ -105,7 +107,12 @@ def test_two_ways_of_clustering_are_mended_and_say_so():
     rng = np.random.default_rng(0)
     for seed in range(50):
         rng = np.random.default_rng(seed)
-        data = {"y": rng.normal(size=60), "x": rng.normal(size=60), "a": np.arange(60) % 12, "b": rng.integers(0, 11, 60)}
+        data = {
+            "y": rng.normal(size=60),
+            "x": rng.normal(size=60),
+            "a": np.arange(60) % 12,
+            "b": rng.integers(0, 11, 60),
+        }
         fit = si.lm("y ~ x", data, vcov={"cluster": ["a", "b"]})
         values = np.linalg.eigvalsh(fit.cov.matrix)
         assert values[0] >= -1e-12 * values[1] and np.isfinite(fit.std_errors).all()

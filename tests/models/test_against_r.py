@@ -168,7 +168,9 @@ def test_generalised_residuals(case):
     rows = record["rows"].astype(int)
     for kind in ("deviance", "pearson", "working", "response"):
         theirs = record[f"residuals_{kind}"]
-        np.testing.assert_allclose(fit.scaled_residuals(kind)[rows], theirs, rtol=1e-7, atol=1e-8 * np.abs(theirs).max())
+        np.testing.assert_allclose(
+            fit.scaled_residuals(kind)[rows], theirs, rtol=1e-7, atol=1e-8 * np.abs(theirs).max()
+        )
 
 
 @pytest.mark.parametrize("case", [*LINEAR, *GENERALIZED], ids=str)
