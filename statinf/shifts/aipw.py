@@ -40,4 +40,5 @@ METHOD = ShiftMethod(
     citation="Robins, Rotnitzky and Zhao (1994); Dahabreh et al. (2020)",
     guarantee="right if the outcome model or the density ratio is right; stacked standard errors",
     vignette="covariate-shift",
+    traits={"weights doubled": "the logit behind the ratio counts weights as rows of the pooled samples"},
 )

@@ -30,4 +30,5 @@ METHOD = ShiftMethod(
     citation="Horvitz and Thompson (1952); Hájek (1971)",
     guarantee="right if the density ratio is right; stacked standard errors",
     vignette="covariate-shift",
+    traits={"weights doubled": "the logit behind the ratio counts weights as rows of the pooled samples"},
 )

@@ -169,4 +169,5 @@ METHOD = Method(
     citation="Huang, Smola, Gretton, Borgwardt and Schölkopf (2007)",
     guarantee="minimises the maximum mean discrepancy; unique by its ridge",
     vignette="covariate-shift",
+    traits={"weights doubled": "weights count rows, and against more of them the ridge weighs less"},
 )

@@ -114,4 +114,7 @@ METHOD = Method(
     citation="Qin (1998); Bickel, Brückner and Scheffer (2009)",
     guarantee="right if the log ratio is linear in the columns; stacked standard errors downstream",
     vignette="covariate-shift",
+    traits={
+        "weights doubled": "weights count rows: doubled in one sample alone they change its share of the pooled logit"
+    },
 )

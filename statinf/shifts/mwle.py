@@ -43,4 +43,5 @@ METHOD = ShiftMethod(
     arxiv="2311.15961",
     guarantee="the target's best fit, right model or not; stacked standard errors",
     vignette="covariate-shift",
+    traits={"weights doubled": "the logit behind the ratio counts weights as rows of the pooled samples"},
 )
