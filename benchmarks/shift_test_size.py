@@ -37,7 +37,7 @@ def _ties(random: np.random.Generator, n: int) -> pd.DataFrame:
 
 
 def _categories(random: np.random.Generator, n: int) -> pd.DataFrame:
-    return pd.DataFrame({"x": random.choice(list("abcd"), n, p=[0.55, 0.3, 0.1, 0.05])})
+    return pd.DataFrame({"x": random.choice(list("abc"), n, p=[0.5, 0.3, 0.2])})
 
 
 DESIGNS: dict[str, Draw] = {
@@ -46,7 +46,7 @@ DESIGNS: dict[str, Draw] = {
     "two discrete": _discrete,
     "two continuous": _continuous,
     "80% ties": _ties,
-    "categories": _categories,
+    "three categories": _categories,
 }
 
 
