@@ -40,7 +40,7 @@ def least_squares_importance() -> None:
     truth = np.exp(0.5 * (xs**2).sum(1) - 0.5 * (((xs - 0.5) / 0.8) ** 2).sum(1)) / 0.8**2
 
     def ours() -> np.ndarray:
-        w = si.density_ratio("~ x0 + x1", source, target, method="ulsif", sigma=GRID, lambda_=LAMBDAS)
+        w = si.density_ratio("~ x0 + x1", source, target, method="ulsif", bandwidth=GRID, ridge=LAMBDAS, scale=False)
         return w.ratio
 
     def peer() -> np.ndarray:
@@ -76,7 +76,9 @@ def kernel_mean_matching(n: int = N) -> None:
         return float(0.5 * w @ kernel @ w - pull @ w)
 
     def ours() -> np.ndarray:
-        return si.density_ratio("~ x0 + x1", source, target, method="kmm", sigma=sigma, ridge=ridge, eps=eps).values
+        return si.density_ratio(
+            "~ x0 + x1", source, target, method="kmm", bandwidth=sigma, ridge=ridge, eps=eps, scale=False
+        ).values
 
     def peer() -> np.ndarray:
         matrix = rbf(xs, xs, sigma) + ridge * np.eye(n)
@@ -112,7 +114,7 @@ def mmd_permutations() -> None:
     loops = 10
 
     def ours() -> np.ndarray:
-        return permutation.mmd(x, N, sigma, 1000, 0, False)[1]
+        return permutation.mmd(x, np.arange(2 * N) < N, sigma, 1000, 0, False)[1]
 
     def peer() -> np.ndarray:
         kernel = rbf(x, x, sigma)
@@ -143,7 +145,7 @@ def mmd_permutations() -> None:
 def large_mmd() -> np.ndarray:
     xs, xt = samples(50_000)
     x = np.concatenate([xs, xt])
-    return permutation.mmd(x, 50_000, median_distance(x), 1000, 0, False)[1]
+    return permutation.mmd(x, np.arange(len(x)) < 50_000, median_distance(x), 1000, 0, False)[1]
 
 
 def target_shift() -> None:

@@ -17,7 +17,7 @@ from statinf.shifts.samples import Samples
 
 @dataclass(frozen=True)
 class ColumnTests:
-    """One row a variable.
+    """One row per variable.
 
     Attributes
     ----------
@@ -36,12 +36,12 @@ class ColumnTests:
     effect: np.ndarray
 
 
-def column_tests(samples: Samples, target: Any) -> ColumnTests:
+def column_tests(samples: Samples) -> ColumnTests:
     """Test every variable that the formula names."""
     from scipy.stats import false_discovery_control
 
     names = samples.recipe.columns
-    frame = as_frame(target, list(names))
+    frame = as_frame(samples.target.frame, list(names))
     found = []
     for name in names:
         source = samples.source.frame.column(name)

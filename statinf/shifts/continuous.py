@@ -1,4 +1,4 @@
-"""What the target-shift methods share: both samples, bandwidths, product kernels."""
+"""What the target-shift methods share: their solution, bandwidths, product kernels, checks of the samples."""
 
 from __future__ import annotations
 
@@ -10,31 +10,11 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NumericalWarning
+from statinf.shifts.samples import Samples
+from statinf.shifts.scaling import weighted_scaling
 
 FEWEST_VALUES = 10
 OUTSIDE_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A labelled source and an unlabelled target.
-
-    Attributes
-    ----------
-    xs, xt : ndarray, shape (n, p) and (m, p)
-    y : ndarray, shape (n,)
-    ws, wt : ndarray, shape (n,) and (m,)
-    names : tuple of str
-    outcome : str
-    """
-
-    xs: np.ndarray
-    xt: np.ndarray
-    y: np.ndarray
-    ws: np.ndarray
-    wt: np.ndarray
-    names: tuple[str, ...]
-    outcome: str
 
 
 @dataclass(frozen=True)
@@ -46,7 +26,7 @@ class Solution:
     rule : object
         Its `at(y)` is omega at outcomes y.
     raw : ndarray, shape (n,)
-        omega at the source outcomes before negative values are set to zero.
+        omega at the outcomes of the samples before negative values are set to zero.
     settings, facts : mapping
     """
 
@@ -57,9 +37,10 @@ class Solution:
 
 
 def column_bandwidths(x: np.ndarray) -> np.ndarray:
-    """Silverman's rule, 1.06 sd n^(-1/(p + 4)) a column; n^(-1/5) for one column."""
+    """Silverman's rule, 1.06 sd n^(-1/(p + 4)) per column; n^(-1/5) for one column."""
     n, p = x.shape
-    return 1.06 * x.std(axis=0, ddof=1) * n ** (-1.0 / (p + 4))
+    spread = weighted_scaling(x, np.full(n, 1.0 / n)).spread * np.sqrt(n / (n - 1.0))
+    return 1.06 * spread * n ** (-1.0 / (p + 4))
 
 
 def product_kernel(x: np.ndarray, centers: np.ndarray, bandwidth: np.ndarray) -> np.ndarray:
@@ -69,36 +50,42 @@ def product_kernel(x: np.ndarray, centers: np.ndarray, bandwidth: np.ndarray) ->
     return gaussian(x / bandwidth, centers / bandwidth, 2.0)
 
 
-def check_pair(pair: Pair) -> None:
+def check_outcome(samples: Samples) -> None:
     """Refuse outcomes that are classes and columns without spread; warn where target features lie far outside.
 
     Raises
     ------
     DataError
     """
-    values = len(np.unique(pair.y))
+    assert samples.y is not None
+    outcome = samples.design.response_names[0]
+    if not samples.names:
+        raise DataError("the formula has no covariates that could reveal a shift; write 'outcome ~ x'.")
+    values = len(np.unique(samples.y))
     if values < FEWEST_VALUES:
         raise DataError(
-            f"the outcome '{pair.outcome}' has {values} values; a continuous target shift needs at least {FEWEST_VALUES}. "
+            f"the outcome '{outcome}' has {values} values; a continuous target shift needs at least {FEWEST_VALUES}. "
             "For classes compare their shares instead."
         )
-    if len(pair.xs) < 10 or len(pair.xt) < 2:
-        raise DataError(f"{len(pair.xs)} source and {len(pair.xt)} target rows are too few for kernel densities.")
-    for what, x in (("source", pair.xs), ("target", pair.xt)):
-        flat = [n for n, s in zip(pair.names, np.ptp(x, axis=0), strict=True) if s == 0]
+    if len(samples.xs) < 10 or len(samples.xt) < 2:
+        raise DataError(f"{len(samples.xs)} source and {len(samples.xt)} target rows are too few for kernel densities.")
+    for what, x in (("source", samples.xs), ("target", samples.xt)):
+        flat = [n for n, s in zip(samples.names, np.ptp(x, axis=0), strict=True) if s == 0]
         if flat:
             raise DataError(f"constant in the {what}: {', '.join(map(repr, flat))}; a kernel density needs spread.")
-    reach = 3.0 * column_bandwidths(pair.xs)
-    outside = ((pair.xt < pair.xs.min(axis=0) - reach) | (pair.xt > pair.xs.max(axis=0) + reach)).any(axis=1)
+    reach = 3.0 * column_bandwidths(samples.xs)
+    outside = ((samples.xt < samples.xs.min(axis=0) - reach) | (samples.xt > samples.xs.max(axis=0) + reach)).any(
+        axis=1
+    )
     if outside.all():
         raise DataError(
             f"all {len(outside)} target rows lie more than three bandwidths outside the source's range of "
-            f"{', '.join(map(repr, pair.names))}; a shift of '{pair.outcome}' alone cannot have made them."
+            f"{', '.join(map(repr, samples.names))}; a shift of '{outcome}' alone cannot have made them."
         )
     if outside.mean() > OUTSIDE_SHARE:
         warnings.warn(
             f"{int(outside.sum())} of {len(outside)} target rows lie more than three bandwidths outside the source's range of "
-            f"{', '.join(map(repr, pair.names))}: a shift of '{pair.outcome}' alone cannot have made them.",
+            f"{', '.join(map(repr, samples.names))}: a shift of '{outcome}' alone cannot have made them.",
             NumericalWarning,
             stacklevel=4,
         )

@@ -7,18 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
-from statinf.results.listed import load_method
-from statinf.shifts.estimate import Estimate
-from statinf.shifts.kernels import warn_scales
+from statinf.results.methods import Method
 from statinf.shifts.overlap import check_support, uncovered
 from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.samples import Samples, two_samples
-from statinf.shifts.table import METHODS
+from statinf.shifts.ratio_estimate import RatioEstimate
+from statinf.shifts.samples import Samples, check_columns, read_samples
+from statinf.shifts.table import DENSITY_RATIO
 
-KERNEL_METHODS = ("kmm", "kliep", "ulsif")
 
-
+@DENSITY_RATIO.document
 def density_ratio(
     formula: str,
     source: Any,
@@ -27,19 +26,12 @@ def density_ratio(
     method: str = "logistic",
     weights: Any = None,
     target_weights: Any = None,
-    sigma: Any = None,
-    lambda_: Any = None,
-    n_centers: int | None = None,
-    ridge: float | None = None,
-    bound: float | None = None,
-    eps: float | None = None,
-    folds: int | None = None,
-    scale: bool = False,
     power: float = 1.0,
     trim: float | None = None,
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> DensityRatio:
     """Estimate the density ratio of a target to a source sample.
 
@@ -53,33 +45,26 @@ def density_ratio(
         As `statinf.lm` takes them.
     method : {"logistic", "moment", "kmm", "kliep", "ulsif"}
         "logistic" and "moment" are log-linear in the columns, and standard errors downstream account for them. The
-        kernel methods need no shape, and their weights count as fixed downstream.
+        kernel methods need no shape, and their weights count as fixed downstream. They take distances between columns
+        divided by their standard deviations over both samples; `scale=False` takes the columns as they stand, as other
+        packages do.
     weights : array of shape (source rows,) or str, optional
         Sampling weights of the source.
     target_weights : array of shape (target rows,) or str, optional
         Sampling weights of the target.
-    sigma : float, sequence of float or "median", optional
-        Bandwidth of the Gaussian kernel, in units of the columns. By default the median distance ("kmm"), or chosen from
-        a grid of multiples of it: by leave-one-out ("ulsif") or cross-validated likelihood ("kliep").
-    lambda_ : float or sequence of float, optional
-        Ridge of "ulsif"; by default chosen from ten values between 1e-3 and 10 together with sigma.
-    n_centers : int, optional
-        Bumps of "kliep" and "ulsif", at random target rows; 100 by default.
-    ridge, bound, eps : float, optional
-        Of "kmm": ridge (1), largest weight (1000), and slack of the mean weight around one (0.05 from 400 rows,
-        1 / sqrt(n) below).
-    folds : int, optional
-        Of the cross-validation of "kliep"; 5 by default.
-    scale : bool
-        Divide columns by their standard deviation over both samples before kernels see them.
     power : float
         Ratios are raised to this power between 0 and 1: 1 leaves them, 0 makes them equal (Shimodaira 2000).
     trim : float, optional
         Largest ratio, applied after `power`.
     seed : int
         Of centres, folds and pairing.
+        The order of the rows does not matter: what is drawn goes by their contents.
     na_action, context
         As in `statinf.lm`.
+    **options
+        Of the method:
+
+        {methods}
 
     Returns
     -------
@@ -116,97 +101,73 @@ def density_ratio(
     1     educ       10.235         10.346       10.346
     2  married        0.513          0.189        0.189
     """
-    module = load_method(METHODS, "density_ratio", method)
-    given = {
-        "sigma": sigma,
-        "lambda_": lambda_,
-        "n_centers": n_centers,
-        "ridge": ridge,
-        "bound": bound,
-        "eps": eps,
-        "folds": folds,
-    }
-    options = check_options(method, module.OPTIONS, given)
-    if method in KERNEL_METHODS:
-        options["seed"] = seed
-    elif scale:
-        raise OptionError(f"scale=True is for kernel methods; '{method}' does not depend on the columns' units.")
-    if not 0.0 <= power <= 1.0 or (trim is not None and not trim > 0):
-        raise OptionError(f"power={power!r}, trim={trim!r}: power lies in [0, 1] and trim is positive.")
-    samples = two_samples(
-        formula, source, target, weights=weights, target_weights=target_weights, na_action=na_action, context=context
-    )
+    chosen, settings = DENSITY_RATIO.read(method, options)
+    cut = check_shape(power, trim)
+    check_seed(seed)
+    samples = read_samples(
+        formula, source, target, weights=weights, target_weights=target_weights, na_action=na_action, context=context,
+        seed=seed,
+    )  # fmt: skip
+    return ratio_of(samples, chosen, settings, float(power), cut)
+
+
+def check_shape(power: Any, trim: Any = None) -> float:
+    """The largest ratio, once it and the power are known to be in range."""
+    if not _is_number(power) or not 0.0 <= power <= 1.0:
+        raise OptionError(f"power={power!r} is not a number between 0 and 1.")
+    if trim is not None and (not _is_number(trim) or not trim > 0):
+        raise OptionError(f"trim={trim!r} is not a positive number.")
+    return np.inf if trim is None else float(trim)
+
+
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float | np.integer | np.floating) and not isinstance(given, bool)
+
+
+def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0, trim: float = np.inf) -> DensityRatio:
+    """The density ratio of two samples that were read.
+
+    Parameters
+    ----------
+    samples : Samples
+    method : Method
+        Of `density_ratio`.
+    options : Options
+        Of the method.
+    power, trim : float
+    """
+    check_columns(samples)
     check_support(samples.xs, samples.xt, samples.names)
-    centre, spread = np.zeros(len(samples.names)), np.ones(len(samples.names))
-    if scale:
-        pooled = np.concatenate([samples.xs, samples.xt])
-        centre, spread = pooled.mean(axis=0), pooled.std(axis=0)
-    elif method in KERNEL_METHODS:
-        warn_scales(samples.xs, samples.xt, samples.names)
-    inside = samples if not scale else _rescaled(samples, centre, spread)
-    made = module.estimate(inside, **options)
-    return _finish(
-        method, module.CITATION, inside, made, centre, spread, power, np.inf if trim is None else float(trim)
-    )
-
-
-def check_options(method: str, known: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, if the method takes them."""
-    chosen = {name: value for name, value in given.items() if value is not None}
-    foreign = [name for name in chosen if name not in known]
-    if foreign:
-        listed = ", ".join(known) or "none of the tuning options"
-        raise OptionError(f"method={method!r} does not take {', '.join(f'{n}=' for n in foreign)}; it takes {listed}.")
-    return chosen
-
-
-def _rescaled(samples: Samples, centre: np.ndarray, spread: np.ndarray) -> Samples:
-    from dataclasses import replace
-
-    return replace(samples, xs=(samples.xs - centre) / spread, xt=(samples.xt - centre) / spread)
-
-
-def _finish(
-    method: str,
-    citation: str,
-    samples: Samples,
-    made: Estimate,
-    centre: np.ndarray,
-    spread: np.ndarray,
-    power: float,
-    trim: float,
-) -> DensityRatio:
-    raw = made.ratio
-    if not np.isfinite(raw).all() or not (raw > 0).any():
+    made: RatioEstimate = method.estimate(samples, options)
+    if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
-    ratio = shaped(raw, power, trim)
-    derivative = made.derivative
-    if derivative is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (ratio < trim)
-        derivative = derivative * (slope * samples.ws)[:, None]
+    ratio = samples.on_source(shaped(made.ratio, power, trim))
     source = samples.source
+
+    def back(values: np.ndarray | None, target: bool = False) -> np.ndarray | None:
+        if values is None:
+            return None
+        return samples.on_target(values) if target else samples.on_source(values)
+
     return DensityRatio(
-        method=method,
+        method=method.name,
         formula=samples.recipe.formula,
-        citation=citation,
-        nobs=source.n,
-        values=samples.ws * ratio,
+        citation=method.reference,
+        nobs=len(samples.xs),
+        values=source.weights * ratio,
         used=source.rows,
         n_total=source.n_total,
         identity=source.identity,
         estimand="the target population",
-        derivative=derivative,
-        influence=made.influence,
-        other_influence=made.other_influence,
+        derivative=back(_derivative(made, samples.ws, power, trim)),
+        influence=back(made.influence),
+        other_influence=back(made.other_influence, target=True),
         kind=source.kind,
         ratio=ratio,
         rule=made.rule,
         recipe=samples.recipe,
         columns=samples.names,
-        centre=centre,
-        scale=spread,
-        power=float(power),
+        power=power,
         trim=trim,
         settings=made.settings,
         facts=made.facts,
@@ -216,3 +177,13 @@ def _finish(
         dropped_target=samples.target.dropped,
         samples=samples,
     )
+
+
+def _derivative(made: RatioEstimate, ws: np.ndarray, power: float, trim: float) -> np.ndarray | None:
+    """Derivative of the weights, flattened and cut, by the parameters behind the ratio."""
+    if made.derivative is None:
+        return None
+    raw = made.ratio
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
+    return made.derivative * (slope * ws)[:, None]

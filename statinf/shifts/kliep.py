@@ -8,65 +8,94 @@ fold is a set of row weights.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from statinf.backend import generator, rows_per_chunk
-from statinf.errors import ConvergenceError, OptionError
-from statinf.shifts.estimate import Estimate
-from statinf.shifts.kernels import KernelRatio, bandwidths, choose_centers, rbf
+from statinf.errors import ConvergenceError, DataError, OptionError
+from statinf.results.methods import Method
+from statinf.results.options import count
+from statinf.shifts.kernels import BumpOptions, KernelRatio, bandwidths, choose_centers, in_units, rbf
+from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
 
-CITATION = "Kullback-Leibler importance estimation (Sugiyama et al. 2008)"
-OPTIONS = ("sigma", "n_centers", "folds")
-SIGMAS = 10.0 ** np.linspace(-0.8, 0.4, 9)
+BANDWIDTHS = 10.0 ** np.linspace(-0.8, 0.4, 9)
+TINY = 1e-12
 
 
-def estimate(samples: Samples, *, sigma: Any = None, n_centers: int = 100, folds: int = 5, seed: int = 0) -> Estimate:
+@dataclass(frozen=True, kw_only=True)
+class KliepOptions(BumpOptions):
+    """Options of Kullback-Leibler importance estimation."""
+
+    folds: int = count(5, "of the cross-validation that chooses the bandwidth", low=2)
+
+
+def estimate(samples: Samples, options: KliepOptions) -> RatioEstimate:
     """Choose the bandwidth by cross-validated likelihood and fit."""
-    sigmas = bandwidths(sigma, samples.xs, samples.xt, seed, SIGMAS)
-    chosen = choose_centers(len(samples.xt), n_centers, seed)
-    centers = samples.xt[chosen]
+    scaling, xs, xt = in_units(samples, options.scale)
+    widths = bandwidths(options.bandwidth, np.concatenate([xs, xt]), samples.seed, BANDWIDTHS)
+    chosen = choose_centers(len(xt), options.n_centers, samples.seed)
+    centers = xt[chosen]
     facts: dict[str, Any] = {}
-    s = float(sigmas[0])
-    if len(sigmas) > 1:
-        scores = cross_validate(samples, chosen, sigmas, folds, seed)
-        s = float(sigmas[int(np.argmax(scores))])
+    width = float(widths[0])
+    if len(widths) > 1:
+        scores = cross_validate(xs, xt, samples.ws, samples.wt, chosen, widths, options.folds, samples.seed)
+        width = float(widths[int(np.argmax(scores))])
         facts["held-out divergence"] = float(scores.max())
-    phi, level = rbf(samples.xt, centers, s), samples.ws @ rbf(samples.xs, centers, s) / samples.ws.sum()
-    theta = maximise(phi[None], level[None], (samples.wt / samples.wt.sum())[None])[0]
-    facts["mean log ratio"] = float(samples.wt @ np.log(phi @ theta) / samples.wt.sum())
+    phi, level = rbf(xt, centers, width), samples.ws @ rbf(xs, centers, width) / samples.ws.sum()
+    if not (level > TINY).any():
+        raise DataError(
+            f"no source row lies within reach of a target row at bandwidth {width:.3g}: the ratio is zero everywhere. Raise "
+            "bandwidth=, or restrict the target to where the samples overlap."
+        )
+    share = samples.wt / samples.wt.sum()
+    theta = maximise(phi[None], np.maximum(level, TINY)[None], share[None])[0]
+    facts["mean log ratio"] = float(share @ np.log(phi @ theta))
     facts["active centres"] = int((theta > 0).sum())
-    rule = KernelRatio(centers, theta, s)
-    return Estimate(rule, rule.at(samples.xs), {"sigma": s, "n_centers": len(centers)}, facts=facts)
+    rule = KernelRatio(centers, theta, width, scaling)
+    return RatioEstimate(rule, rule.at(samples.xs), {"bandwidth": width, "n_centers": len(centers)}, facts=facts)
 
 
-def cross_validate(samples: Samples, chosen: np.ndarray, sigmas: np.ndarray, folds: int, seed: int) -> np.ndarray:
-    """Held-out score of each bandwidth, shape (sigmas,): large is good.
+def cross_validate(
+    xs: np.ndarray,
+    xt: np.ndarray,
+    ws: np.ndarray,
+    wt: np.ndarray,
+    chosen: np.ndarray,
+    widths: np.ndarray,
+    folds: int,
+    seed: int,
+) -> np.ndarray:
+    """Held-out score of each bandwidth, shape (bandwidths,): large is good.
 
     Folds are of both samples, and the score is the target's mean log ratio less the log of the source's mean ratio, a
     lower bound of the divergence. The paper holds out target rows alone; then a small bandwidth can put its bumps where
     the source happens to have no row, and pays nothing. Held-out rows are no centres of their fold either.
     """
-    m, n, centers = len(samples.xt), len(samples.xs), samples.xt[chosen]
-    if not isinstance(folds, int | np.integer) or not 2 <= folds <= min(m, n):
+    m, n, centers = len(xt), len(xs), xt[chosen]
+    if min(m, n) < 2:
+        raise DataError(
+            f"cross-validation needs two rows in each sample, there are {n} and {m}; give bandwidth=, a number."
+        )
+    if folds > min(m, n):
         raise OptionError(
-            f"folds={folds!r}: give a whole number between 2 and the {min(m, n)} rows of the smaller sample."
+            f"folds={folds}: give a whole number between 2 and the {min(m, n)} rows of the smaller sample."
         )
     numbers = np.arange(folds)[:, None]
     inside = generator(seed, 5).permutation(m) % folds != numbers
     inside_source = generator(seed, 6).permutation(n) % folds != numbers
-    weights = _shares(inside * samples.wt)
-    held_out, held_source = _shares(~inside * samples.wt), _shares(~inside_source * samples.ws)
+    weights = _shares(inside * wt)
+    held_out, held_source = _shares(~inside * wt), _shares(~inside_source * ws)
     open_center = inside[:, chosen].astype(float)
     together = max(1, rows_per_chunk(8.0 * folds * m * len(centers) * 3))
-    out = np.empty(len(sigmas))
-    for start in range(0, len(sigmas), together):
-        some = sigmas[start : start + together]
-        phi = np.stack([rbf(samples.xt, centers, s) for s in some])
-        source = np.stack([rbf(samples.xs, centers, s) for s in some])
-        level = np.maximum(np.matmul(_shares(inside_source * samples.ws), source), 1e-12)
+    out = np.empty(len(widths))
+    for start in range(0, len(widths), together):
+        some = widths[start : start + together]
+        phi = np.stack([rbf(xt, centers, s) for s in some])
+        source = np.stack([rbf(xs, centers, s) for s in some])
+        level = np.maximum(np.matmul(_shares(inside_source * ws), source), TINY)
         every = (phi[:, None] * open_center[None, :, None, :]).reshape(len(some) * folds, m, len(centers))
         theta = maximise(every, level.reshape(len(every), -1), np.tile(weights, (len(some), 1)))
         theta = theta.reshape(len(some), folds, -1) * open_center
@@ -83,7 +112,7 @@ def _shares(w: np.ndarray) -> np.ndarray:
 
 
 def maximise(
-    phi: np.ndarray, level: np.ndarray, weights: np.ndarray, *, tolerance: float = 1e-11, max_iterations: int = 200
+    phi: np.ndarray, level: np.ndarray, weights: np.ndarray, *, tol: float = 1e-11, max_iter: int = 200
 ) -> np.ndarray:
     """Maximise ``sum_j w_j log(phi_j'theta)`` over ``theta >= 0`` with ``level'theta = 1``, for a batch of problems.
 
@@ -111,13 +140,13 @@ def maximise(
     scaled = np.maximum(phi, 1e-10) / level[:, None, :]
     theta = np.full((batch, b), 1.0 / b)
     slack = np.ones((batch, b))
-    for _ in range(max_iterations):
+    for _ in range(max_iter):
         fitted = np.einsum("kml,kl->km", scaled, theta)
         pull = weights / fitted
         gradient = 1.0 - np.einsum("kml,km->kl", scaled, pull)
         gap = (theta * slack).sum(axis=1)
         error = np.maximum(np.abs(gradient - slack).max(axis=1), gap)
-        if error.max() <= tolerance:
+        if error.max() <= tol:
             break
         goal = 0.1 * gap / b
         weighted = scaled * np.sqrt(weights)[..., None] / fitted[..., None]
@@ -140,3 +169,15 @@ def _longest(at: np.ndarray, move: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         limit = np.where(move < 0, -at / move, np.inf).min(axis=1)
     return np.minimum(1.0, 0.99 * limit)
+
+
+METHOD = Method(
+    verb="density_ratio",
+    name="kliep",
+    estimate=estimate,
+    options=KliepOptions,
+    summary="Kullback-Leibler importance estimation: the sum of Gaussian bumps under which the target is likeliest",
+    citation="Sugiyama, Suzuki, Nakajima, Kashima, von Bünau and Kawanabe (2008)",
+    guarantee="consistent without a shape for the ratio; bandwidth by cross-validation",
+    vignette="covariate-shift",
+)

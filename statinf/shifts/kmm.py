@@ -21,13 +21,28 @@ import numpy as np
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.numerics.programs.band_qp import BandSolution, solve_band_qp
-from statinf.shifts.estimate import Estimate
-from statinf.shifts.kernels import bandwidths, kernel_sums, rbf
+from statinf.results.methods import Method
+from statinf.results.options import number
+from statinf.shifts.kernels import KernelOptions, bandwidths, in_units, kernel_sums, rbf
+from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
+from statinf.shifts.scaling import Scaling
 
-CITATION = "kernel mean matching (Huang, Smola, Gretton, Borgwardt and Schoelkopf 2007)"
-OPTIONS = ("sigma", "bound", "eps", "ridge")
 FACTOR_TOLERANCE = 1e-11
+
+
+@dataclass(frozen=True, kw_only=True)
+class KmmOptions(KernelOptions):
+    """Options of kernel mean matching."""
+
+    ridge: float = number(1.0, "penalty on the squared weights; 0 leaves the weights of new rows undefined", low=0)
+    bound: float = number(1000.0, "largest weight", low=0, open_low=True)
+    eps: float | None = number(
+        None,
+        "slack of the mean weight around one; by default 0.05 from 400 rows, 1 / sqrt(n) below",
+        low=0,
+        also=(None,),
+    )
 
 
 @dataclass(frozen=True)
@@ -37,21 +52,24 @@ class MatchedRatio:
     Attributes
     ----------
     source, target : ndarray, shape (n, p) and (m, p)
+        Scaled columns.
     mass : ndarray, shape (n,)
         Row weight times ratio of the source rows.
     target_mass : ndarray, shape (m,)
         Row weights scaled to the source's total.
-    sigma, ridge, bound, multiplier : float
+    bandwidth, ridge, bound, multiplier : float
+    scaling : Scaling
     """
 
     source: np.ndarray
     target: np.ndarray
     mass: np.ndarray
     target_mass: np.ndarray
-    sigma: float
+    bandwidth: float
     ridge: float
     bound: float
     multiplier: float
+    scaling: Scaling
 
     def at(self, x: np.ndarray) -> np.ndarray:
         if self.ridge == 0.0:
@@ -59,44 +77,29 @@ class MatchedRatio:
                 "kernel mean matching with ridge=0 has weights on the source rows only; a positive ridge defines them "
                 "for new rows."
             )
-        pull = kernel_sums(x, self.target, self.target_mass, self.sigma)
-        own = kernel_sums(x, self.source, self.mass, self.sigma)
+        x = self.scaling.apply(x)
+        pull = kernel_sums(x, self.target, self.target_mass, self.bandwidth)
+        own = kernel_sums(x, self.source, self.mass, self.bandwidth)
         return np.clip((pull - own - self.multiplier) / self.ridge, 0.0, self.bound)
 
 
-def estimate(
-    samples: Samples,
-    *,
-    sigma: Any = None,
-    bound: float = 1000.0,
-    eps: float | None = None,
-    ridge: float = 1.0,
-    seed: int = 0,
-) -> Estimate:
+def estimate(samples: Samples, options: KmmOptions) -> RatioEstimate:
     """Solve the quadratic programme."""
-    n = len(samples.xs)
-    slack = (0.05 if n >= 400 else 1.0 / np.sqrt(n)) if eps is None else float(eps)
-    if not bound > 0 or not slack >= 0 or not ridge >= 0:
-        raise OptionError(
-            f"bound={bound!r}, eps={eps!r}, ridge={ridge!r}: bound is positive, eps and ridge are at least 0."
-        )
-    if bound * (samples.ws > 0).sum() < (1 - slack) * n:
+    n, ws = len(samples.xs), samples.ws
+    ridge, bound = options.ridge, options.bound
+    slack = (0.05 if n >= 400 else 1.0 / np.sqrt(n)) if options.eps is None else options.eps
+    if bound < 1 - slack:
         raise OptionError(f"bound={bound!r} is below the mean weight of 1 that the band asks for; raise it.")
-    width = float(bandwidths(sigma, samples.xs, samples.xt, seed, None)[0])
-    total = samples.ws.sum()
-    target_mass = samples.wt * (total / samples.wt.sum())
-    used = np.flatnonzero(samples.ws > 0)
-    pull = kernel_sums(samples.xs[used], samples.xt, target_mass, width)
-    ratio = np.zeros(n)
-    solution = _solve(samples.xs[used], samples.ws[used], pull, width, ridge, bound, slack)
-    ratio[used] = solution.values / np.sqrt(samples.ws[used])
-    mass = samples.ws * ratio
-    rule = MatchedRatio(samples.xs[used], samples.xt, mass[used], target_mass, width, ridge, bound, solution.multiplier)
-    if (samples.ws == 0).any() and ridge > 0:
-        ratio[samples.ws == 0] = rule.at(samples.xs[samples.ws == 0])
-    settings = {"sigma": width, "ridge": ridge, "bound": bound, "eps": slack}
-    facts = _discrepancies(samples.xs[used], samples.xt, samples.ws[used], mass[used], target_mass, pull, width)
-    return Estimate(rule, ratio, settings, facts=facts | {"objective": solution.objective})
+    scaling, xs, xt = in_units(samples, options.scale)
+    width = float(bandwidths(options.bandwidth, np.concatenate([xs, xt]), samples.seed)[0])
+    target_mass = samples.wt * (ws.sum() / samples.wt.sum())
+    pull = kernel_sums(xs, xt, target_mass, width)
+    solution = _solve(xs, ws, pull, width, ridge, bound, slack)
+    ratio = solution.values / np.sqrt(ws)
+    rule = MatchedRatio(xs, xt, ws * ratio, target_mass, width, ridge, bound, solution.multiplier, scaling)
+    settings = {"bandwidth": width, "ridge": ridge, "bound": bound, "eps": slack}
+    facts = _discrepancies(xs, xt, ws, ws * ratio, target_mass, pull, width)
+    return RatioEstimate(rule, ratio, settings, facts=facts | {"objective": solution.objective})
 
 
 def _discrepancies(
@@ -106,25 +109,25 @@ def _discrepancies(
     mass: np.ndarray,
     target_mass: np.ndarray,
     pull: np.ndarray,
-    sigma: float,
+    bandwidth: float,
 ) -> dict[str, float]:
     """Squared maximum mean discrepancy of the source from the target, before and after weighting."""
     total = target_mass.sum()
-    constant = float(target_mass @ kernel_sums(xt, xt, target_mass, sigma))
+    constant = float(target_mass @ kernel_sums(xt, xt, target_mass, bandwidth))
     both = np.column_stack([ws, mass])
-    square = np.einsum("ik,ik->k", both, kernel_sums(x, x, both, sigma))
+    square = np.einsum("ik,ik->k", both, kernel_sums(x, x, both, bandwidth))
     before, after = np.maximum(0.0, square - 2.0 * pull @ both + constant) / total**2
     return {"MMD^2 before": float(before), "MMD^2 after": float(after)}
 
 
 def _solve(
-    x: np.ndarray, ws: np.ndarray, pull: np.ndarray, sigma: float, ridge: float, bound: float, slack: float
+    x: np.ndarray, ws: np.ndarray, pull: np.ndarray, bandwidth: float, ridge: float, bound: float, slack: float
 ) -> BandSolution:
     """The programme in u = sqrt(row weight) ratio, under which row weights leave the ridge a multiple of I."""
     root = np.sqrt(ws)
 
     def columns(at: np.ndarray) -> np.ndarray:
-        return rbf(x, x[at], sigma)
+        return rbf(x, x[at], bandwidth)
 
     factor = pivoted_cholesky(columns, np.ones(len(x)), tol=FACTOR_TOLERANCE, max_rank=len(x))
     assert factor is not None  # the rank may reach n
@@ -155,3 +158,16 @@ def _without_ridge(factor: np.ndarray, linear: np.ndarray, problem: tuple[Any, .
         best, proximity = objective, max(proximity * 0.5, 1e-4)
     assert solution is not None
     return BandSolution(u, solution.multiplier, objective, solution.iterations, solution.residual)
+
+
+METHOD = Method(
+    verb="density_ratio",
+    name="kmm",
+    estimate=estimate,
+    options=KmmOptions,
+    summary="kernel mean matching: weights under which the source's mean embedding in a Gaussian kernel space is the target's",
+    citation="Huang, Smola, Gretton, Borgwardt and Schölkopf (2007)",
+    guarantee="minimises the maximum mean discrepancy; unique by its ridge",
+    vignette="covariate-shift",
+    traits={"weights doubled": "weights count rows, and against more of them the ridge weighs less"},
+)

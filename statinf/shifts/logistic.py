@@ -16,34 +16,34 @@ from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_direction
-from statinf.shifts.estimate import Estimate
+from statinf.results.methods import Method
+from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
+from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
-
-CITATION = "density ratio by logistic classification (Qin 1998; Bickel, Brueckner and Scheffer 2009)"
-OPTIONS: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class LogLinear:
-    """The ratio exp(constant + x'slope).
+    """The ratio exp(constant + (x - centre)'slope).
 
     Attributes
     ----------
     constant : float
-    slope : ndarray, shape (p,)
+    slope, centre : ndarray, shape (p,)
     """
 
     constant: float
     slope: np.ndarray
+    centre: np.ndarray
 
     def at(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
-            return np.exp(self.constant + x @ self.slope)
+            return np.exp(self.constant + (x - self.centre) @ self.slope)
 
 
-def estimate(samples: Samples) -> Estimate:
-    """Fit the logit and its influence values.
+def estimate(samples: Samples, options: Options) -> RatioEstimate:
+    """Fit the logit on centred and scaled columns, and its influence values.
 
     Raises
     ------
@@ -58,43 +58,41 @@ def estimate(samples: Samples) -> Estimate:
             f"{p} columns for {n} source and {m} target rows: a logit would separate the samples. Use fewer columns, or a "
             "kernel method (method='kmm' or 'ulsif')."
         )
-    features = np.column_stack([np.ones(n + m), np.concatenate([samples.xs, samples.xt])])
+    features = np.ones((n + m, p + 1))
+    features[:, 1:] = samples.scaling.apply(np.concatenate([samples.xs, samples.xt]))
     label = np.repeat([0.0, 1.0], [n, m])
     w = np.concatenate([samples.ws, samples.wt])
     family = family_of("binomial")
     try:
         solution = fit_glm(features, label, family, weights=w)
     except ConvergenceError:
-        _name_separation(samples, features, label, w, np.ones(p + 1, dtype=bool))
+        _name_separation(samples, features, label, np.ones(p + 1, dtype=bool))
         raise
     share = family.link.inverse(solution.eta)
-    if ((w > 0) & (np.minimum(share, 1.0 - share) < 1e-7)).any():
-        _name_separation(samples, features, label, w, solution.kept)
+    if (np.minimum(share, 1.0 - share) < 1e-7).any():
+        _name_separation(samples, features, label, solution.kept)
     return _with_influence(samples, features, label - share, w, solution)
 
 
 def _with_influence(
     samples: Samples, features: np.ndarray, residual: np.ndarray, w: np.ndarray, solution: GlmSolution
-) -> Estimate:
+) -> RatioEstimate:
     n = len(samples.xs)
     used = features[:, solution.kept]
     inverse = np.linalg.inv(solution.factor)
     influence = (used * (w * residual)[:, None]) @ (inverse @ inverse.T)
     coef = np.where(solution.kept, solution.coef, 0.0)
     constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
-    rule = LogLinear(constant, coef[1:])
+    rule = LogLinear(constant, coef[1:] / samples.scaling.spread, samples.scaling.centre)
     ratio = rule.at(samples.xs)
     facts = {"logit coefficients": int(solution.kept.sum()), "iterations": solution.iterations}
-    return Estimate(rule, ratio, {}, used[:n] * ratio[:, None], influence[:n], influence[n:], facts)
+    return RatioEstimate(rule, ratio, {}, used[:n] * ratio[:, None], influence[:n], influence[n:], facts)
 
 
-def _name_separation(
-    samples: Samples, features: np.ndarray, label: np.ndarray, w: np.ndarray, kept: np.ndarray
-) -> None:
+def _name_separation(samples: Samples, features: np.ndarray, label: np.ndarray, kept: np.ndarray) -> None:
     """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
-    positive = w > 0
-    x = features[positive][:, kept]
-    direction = separating_direction(x, label[positive] == 0, label[positive] == 1)
+    x = features[:, kept]
+    direction = separating_direction(x, label == 0, label == 1)
     if direction is None:
         return
     names = [name for name, k in zip(("Intercept", *samples.names), kept, strict=True) if k]
@@ -106,3 +104,17 @@ def _name_separation(
         f"logistic estimate{'; ' + where if where else ''}. Leave these columns out, restrict both samples to where they "
         "overlap, or use a kernel method (method='kmm')."
     )
+
+
+METHOD = Method(
+    verb="density_ratio",
+    name="logistic",
+    estimate=estimate,
+    summary="a logit that tells target from source rows; the log ratio is linear in the columns",
+    citation="Qin (1998); Bickel, Brückner and Scheffer (2009)",
+    guarantee="right if the log ratio is linear in the columns; stacked standard errors downstream",
+    vignette="covariate-shift",
+    traits={
+        "weights doubled": "weights count rows: doubled in one sample alone they change its share of the pooled logit"
+    },
+)

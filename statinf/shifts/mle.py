@@ -7,25 +7,22 @@ the source is rate-optimal for prediction on the target, whatever the density ra
 
 from __future__ import annotations
 
-from typing import Any
-
-from statinf.models.glm import glm
-from statinf.models.lm import lm
-from statinf.results import Fit
-
-CITATION = "maximum likelihood under covariate shift (Ge, Tang, Fan, Ma and Jin 2024)"
-NEEDS_RATIO = False
+from statinf.results import Estimate, Options
+from statinf.shifts.problem import ShiftMethod, ShiftProblem, likelihood
 
 
-def regress(formula: str, source: Any, *, family: str, link: str | None, **options: Any) -> Fit:
-    """The source regression: least squares for gaussian outcomes, Fisher scoring otherwise."""
-    if family == "gaussian" and link in (None, "identity"):
-        return lm(formula, source, **options)
-    return glm(formula, source, family=family, link=link, **options)
+def estimate(problem: ShiftProblem, options: Options) -> Estimate:
+    """The unweighted fit."""
+    return likelihood(problem.design, problem.family)
 
 
-def fit(formula: str, source: Any, ratio: Any, **options: Any) -> Fit:
-    """The unweighted fit; HC1 by default, as it must hold where the model is wrong."""
-    if options["vcov"] is None and options["cluster"] is None:
-        options["vcov"] = "HC1"
-    return regress(formula, source, **options)
+METHOD = ShiftMethod(
+    verb="shift",
+    name="mle",
+    estimate=estimate,
+    summary="maximum likelihood on the source rows, the better choice where the model is right",
+    citation="Ge, Tang, Fan, Ma and Jin (2024)",
+    arxiv="2311.15961",
+    guarantee="rate-optimal on the target if the model is right, without a bound on the density ratio",
+    vignette="covariate-shift",
+)

@@ -12,17 +12,16 @@ import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, InfeasibleError
 from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
-from statinf.shifts.estimate import Estimate
+from statinf.results.methods import Method
+from statinf.results.options import Options
 from statinf.shifts.logistic import LogLinear
 from statinf.shifts.overlap import describe_uncovered
+from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
 
-CITATION = "exponential tilting to the target's moments (Deville and Saerndal 1992; Hainmueller 2012)"
-OPTIONS: tuple[str, ...] = ()
 
-
-def estimate(samples: Samples) -> Estimate:
-    """Solve for the tilt.
+def estimate(samples: Samples, options: Options) -> RatioEstimate:
+    """Solve for the tilt on centred and scaled columns.
 
     Raises
     ------
@@ -37,29 +36,32 @@ def estimate(samples: Samples) -> Estimate:
             f"{p} means to match with {n} source rows: the weights are not determined. Use fewer columns, or a kernel "
             "method (method='kmm' or 'ulsif')."
         )
-    mean = samples.wt @ samples.xt / samples.wt.sum()
-    columns = np.column_stack([np.ones(n), samples.xs])
-    kept = independent_columns(triangular_factor(columns, (samples.ws > 0).astype(float)), p + 1)[1:]
-    centred = (samples.xs - mean)[:, kept]
+    scaling, ws = samples.scaling, samples.ws
+    zs, zt = scaling.apply(samples.xs), scaling.apply(samples.xt)
+    share = samples.wt / samples.wt.sum()
+    mean = share @ zt
+    columns = np.column_stack([np.ones(n), zs])
+    kept = independent_columns(triangular_factor(columns), p + 1)[1:]
     _check_aliased(samples, columns, kept, mean)
-    scale = np.sqrt(samples.ws @ centred**2 / samples.ws.sum())
+    centred = (zs - mean)[:, kept]
+    scale = np.sqrt(ws @ centred**2 / ws.sum())
     scaled = centred / scale
     tilt, iterations = _solve(samples, scaled)
     log_ratio = scaled @ tilt
     top = log_ratio.max()
-    log_constant = float(np.log(samples.ws.sum()) - np.log(samples.ws @ np.exp(log_ratio - top)) - top)
+    log_constant = float(np.log(ws.sum()) - np.log(ws @ np.exp(log_ratio - top)) - top)
     ratio = np.exp(log_constant + log_ratio)
     slope = np.zeros(p)
     slope[kept] = tilt / scale
-    rule = LogLinear(log_constant - float(mean @ slope), slope)
-    mass = samples.ws * ratio
+    rule = LogLinear(log_constant, slope / scaling.spread, scaling.centre + mean * scaling.spread)
+    mass = ws * ratio
     curvature = np.linalg.inv(scaled.T @ (scaled * mass[:, None]))
     # Parameters: the log of the constant, then the tilt, for columns around a fixed centre where the target's mean is.
     # That mean is estimated: it moves the tilt, while the constant's equation has no slope in the tilt there.
     on_tilt = -(scaled * mass[:, None]) @ curvature
-    on_constant = -(mass - samples.ws) / mass.sum()
-    target = ((samples.xt - mean)[:, kept] / scale) * (samples.wt * mass.sum() / samples.wt.sum())[:, None]
-    return Estimate(
+    on_constant = -(mass - ws) / mass.sum()
+    target = ((zt - mean)[:, kept] / scale) * (share * mass.sum())[:, None]
+    return RatioEstimate(
         rule,
         ratio,
         {},
@@ -99,8 +101,7 @@ def _solve(samples: Samples, scaled: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def _dual(scaled: np.ndarray, ws: np.ndarray, tilt: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    with np.errstate(divide="ignore"):
-        score = scaled @ tilt + np.log(ws)
+    score = scaled @ tilt + np.log(ws)
     top = score.max()
     share = np.exp(score - top)
     total = share.sum()
@@ -114,9 +115,9 @@ def _check_aliased(samples: Samples, columns: np.ndarray, kept: np.ndarray, mean
     if kept.all():
         return
     basis = np.concatenate([[True], kept])
-    coefficients = np.linalg.lstsq(columns[:, basis], samples.xs[:, ~kept], rcond=None)[0]
+    coefficients = np.linalg.lstsq(columns[:, basis], columns[:, 1:][:, ~kept], rcond=None)[0]
     implied = np.concatenate([[1.0], mean])[basis] @ coefficients
-    gap = np.abs(implied - mean[~kept]) / np.maximum(1e-12, np.abs(samples.xt).max(axis=0)[~kept])
+    gap = np.abs(implied - mean[~kept])  # in standard deviations of the columns
     if (gap > 1e-8).any():
         guilty = [name for name, k in zip(samples.names, kept, strict=True) if not k]
         raise InfeasibleError(
@@ -128,10 +129,9 @@ def _check_aliased(samples: Samples, columns: np.ndarray, kept: np.ndarray, mean
 def _check_hull(samples: Samples, scaled: np.ndarray) -> None:
     from scipy.optimize import linprog
 
-    rows = scaled[samples.ws > 0]
     found = linprog(
-        np.zeros(len(rows)),
-        A_eq=np.vstack([rows.T, np.ones(len(rows))]),
+        np.zeros(len(scaled)),
+        A_eq=np.vstack([scaled.T, np.ones(len(scaled))]),
         b_eq=np.append(np.zeros(scaled.shape[1]), 1.0),
         bounds=(0, None),
         method="highs",
@@ -147,3 +147,14 @@ def _check_hull(samples: Samples, scaled: np.ndarray) -> None:
         f"target means {what} lie outside the convex hull of the source rows: no weights match them"
         f"{'; ' + where if where else ''}. Use fewer columns, restrict the target, or use method='kmm'."
     )
+
+
+METHOD = Method(
+    verb="density_ratio",
+    name="moment",
+    estimate=estimate,
+    summary="exponential tilting: the weights closest to equal under which the source has the target's means",
+    citation="Deville and Särndal (1992); Hainmueller (2012)",
+    guarantee="matches the target's means exactly; stacked standard errors downstream",
+    vignette="covariate-shift",
+)

@@ -8,19 +8,40 @@ method, its error enters the standard errors through the stacked estimating func
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
-from statinf.results import Fit
-from statinf.shifts import mle
-
-CITATION = "importance-weighted likelihood (Shimodaira 2000; Ge, Tang, Fan, Ma and Jin 2024)"
-NEEDS_RATIO = True
+from statinf.results import Estimate, Options, number
+from statinf.shifts.problem import ShiftMethod, ShiftProblem, likelihood
 
 
-def fit(formula: str, source: Any, ratio: Any, **options: Any) -> Fit:
-    """The weighted fit; the stacked sandwich by default."""
-    if options["vcov"] is None and options["cluster"] is None:
-        # An estimated ratio without influence values counts as known, and the label has to say so.
-        assumed = hasattr(ratio, "used") and ratio.derivative is None
-        options["vcov"] = "fixed" if assumed else "HC0"
-    return mle.regress(formula, source, **(options | {"weights": ratio}))
+@dataclass(frozen=True, kw_only=True)
+class MwleOptions(Options):
+    """Options of importance-weighted likelihood."""
+
+    power: float = number(
+        1.0, "flattens an estimated ratio: 1 is the full ratio, 0 none of it (Shimodaira 2000)", low=0, high=1
+    )
+
+
+def estimate(problem: ShiftProblem, options: MwleOptions) -> Estimate:
+    """The fit with source rows weighted by the ratio."""
+    return likelihood(problem.design, problem.family)
+
+
+def _power(options: MwleOptions) -> float:
+    return options.power
+
+
+METHOD = ShiftMethod(
+    verb="shift",
+    name="mwle",
+    estimate=estimate,
+    options=MwleOptions,
+    power=_power,
+    summary="source rows weighted by the density ratio; estimates the target's best fit where the model is wrong",
+    citation="Shimodaira (2000); Ge, Tang, Fan, Ma and Jin (2024)",
+    arxiv="2311.15961",
+    guarantee="the target's best fit, right model or not; stacked standard errors",
+    vignette="covariate-shift",
+    traits={"weights doubled": "the logit behind the ratio counts weights as rows of the pooled samples"},
+)

@@ -31,22 +31,24 @@ def masses(n: int, m: int, permutations: int, seed: int, start: int = 0) -> np.n
     return out
 
 
-def observed_mass(n: int, m: int) -> np.ndarray:
-    """Signed masses of the samples as they are, shape (1, n + m)."""
-    return np.repeat([1.0 / n, -1.0 / m], [n, m])[None]
+def observed_mass(first: np.ndarray) -> np.ndarray:
+    """Signed masses of the samples as they are, shape (1, N), from which rows are the first sample's."""
+    n = int(np.count_nonzero(first))
+    return np.where(first, 1.0 / n, -1.0 / (len(first) - n))[None]
 
 
 def mmd(
-    x: np.ndarray, n: int, sigma: float, permutations: int, seed: int, show: bool | None
+    x: np.ndarray, first: np.ndarray, bandwidth: float, permutations: int, seed: int, show: bool | None
 ) -> tuple[float, np.ndarray]:
     """Biased squared maximum mean discrepancy with a Gaussian kernel, observed and permuted.
 
     Parameters
     ----------
     x : ndarray, shape (N, p)
-        Rows of both samples, the first n of the source.
-    n : int
-    sigma : float
+        Rows of both samples.
+    first : ndarray of bool, shape (N,)
+        Which rows are the first sample's.
+    bandwidth : float
     permutations, seed : int
     show : bool, optional
         Progress bar.
@@ -56,7 +58,7 @@ def mmd(
     observed : float
     null : ndarray, shape (permutations,)
     """
-    factor = _factor(x, sigma)
+    factor = _factor(x, bandwidth)
     if factor is not None:
 
         def forms(u: np.ndarray) -> np.ndarray:
@@ -65,12 +67,12 @@ def mmd(
     else:
 
         def forms(u: np.ndarray) -> np.ndarray:
-            return _by_blocks(x, u, lambda a, b: rbf(a, b, sigma))
+            return _by_blocks(x, u, lambda a, b: rbf(a, b, bandwidth))
 
-    return _permuted(forms, n, len(x) - n, permutations, seed, show)
+    return _permuted(forms, first, permutations, seed, show)
 
 
-def _factor(x: np.ndarray, sigma: float) -> np.ndarray | None:
+def _factor(x: np.ndarray, bandwidth: float) -> np.ndarray | None:
     """A factor of the kernel matrix where that is cheaper than the matrix.
 
     The permutation test is exact with any kernel, the one that a coarse factor defines included; for large samples the
@@ -80,20 +82,22 @@ def _factor(x: np.ndarray, sigma: float) -> np.ndarray | None:
     rank = min(total, max(200, min(MAX_RANK, total // 16)), int(FACTOR_BYTES // (8 * total)))
     for tolerance in (1e-12,) if total <= LARGE else (1e-12, 1e-6, 1e-3):
         found = pivoted_cholesky(
-            lambda at: rbf(x, x[at], sigma), np.ones(total), tol=tolerance, max_rank=rank, block=64
+            lambda at: rbf(x, x[at], bandwidth), np.ones(total), tol=tolerance, max_rank=rank, block=64
         )
         if found is not None:
             return found
     return None
 
 
-def energy(x: np.ndarray, n: int, permutations: int, seed: int, show: bool | None) -> tuple[float, np.ndarray]:
+def energy(
+    x: np.ndarray, first: np.ndarray, permutations: int, seed: int, show: bool | None
+) -> tuple[float, np.ndarray]:
     """Energy distance ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``, observed and permuted; arguments as in `mmd`."""
 
     def forms(u: np.ndarray) -> np.ndarray:
         return -_by_blocks(x, u, distances)
 
-    return _permuted(forms, n, len(x) - n, permutations, seed, show)
+    return _permuted(forms, first, permutations, seed, show)
 
 
 def unbiased(value: float, n: int, m: int, within: tuple[float, float]) -> float:
@@ -118,21 +122,22 @@ def p_value(observed: float, null: np.ndarray) -> float:
 
 
 def _permuted(
-    forms: Callable[[np.ndarray], np.ndarray], n: int, m: int, permutations: int, seed: int, show: bool | None
+    forms: Callable[[np.ndarray], np.ndarray], first: np.ndarray, permutations: int, seed: int, show: bool | None
 ) -> tuple[float, np.ndarray]:
+    n = int(np.count_nonzero(first))
     # Every batch passes over K once: batches are as large as memory allows.
-    size = rows_per_chunk(8.0 * (n + m) * 2, 2.0**30)
+    size = rows_per_chunk(8.0 * len(first) * 2, 2.0**30)
     null = np.empty(permutations)
     batches = list(chunks(permutations, size))
-    first = None
-    for batch in progress_bar(batches, total=len(batches), label="permutations", show=show):
-        u = masses(n, m, batch.stop - batch.start, seed, batch.start)
-        if first is None:
-            both = forms(np.concatenate([observed_mass(n, m), u]))
-            first, null[batch] = float(both[0]), both[1:]
+    observed = 0.0
+    for number, batch in enumerate(progress_bar(batches, total=len(batches), label="permutations", show=show)):
+        u = masses(n, len(first) - n, batch.stop - batch.start, seed, batch.start)
+        if number == 0:
+            both = forms(np.concatenate([observed_mass(first), u]))
+            observed, null[batch] = float(both[0]), both[1:]
         else:
             null[batch] = forms(u)
-    return (float(forms(observed_mass(n, m))[0]) if first is None else first), null
+    return observed, null
 
 
 def _by_blocks(x: np.ndarray, u: np.ndarray, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:

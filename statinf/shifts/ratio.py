@@ -28,14 +28,12 @@ class DensityRatio(Weights):
     recipe : Recipe
     columns : tuple of str
         The columns, without the constant.
-    centre, scale : ndarray, shape (p,)
-        Subtracted from and divided into the columns before the rule sees them.
     power, trim : float
         Powers below one flatten the ratio; ratios are cut at `trim`.
     settings, facts : mapping
         Tuning constants, and numbers of the fit.
     n_target : int
-        Target rows used.
+        Target rows of positive weight.
     uncovered_rows : int
         Target rows outside the source's range in at least one column.
     samples : Samples or None
@@ -46,8 +44,6 @@ class DensityRatio(Weights):
     rule: Any
     recipe: Recipe
     columns: tuple[str, ...]
-    centre: np.ndarray
-    scale: np.ndarray
     power: float = 1.0
     trim: float = np.inf
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -74,7 +70,7 @@ class DensityRatio(Weights):
             NaN, with one warning, for rows that cannot be scored.
         """
         rows = self.recipe.new_rows(newdata)
-        x = (rows.parts["covariates"].without_intercept().values - self.centre) / self.scale
+        x = rows.parts["covariates"].without_intercept().values
         out = np.full(rows.n, np.nan)
         if rows.ok.any():
             out[rows.ok] = shaped(self.rule.at(x[rows.ok]), self.power, self.trim)
@@ -99,11 +95,11 @@ class DensityRatio(Weights):
             Columns column, mean_source, mean_weighted, mean_target, smd_before, smd_after (source minus target, in
             standard deviations of the target), var_ratio_before, var_ratio_after, ks_before, ks_after.
         """
+        return to_caller(self._balance(), self.kind)
+
+    def _balance(self) -> Any:
         s = self._both()
-        frame = balance_table(
-            s.xs * self.scale + self.centre, s.xt * self.scale + self.centre, s.ws, s.wt, self.values, s.names
-        )
-        return to_caller(frame, self.kind)
+        return balance_table(s.xs, s.xt, s.ws, s.wt, self.values[s.at_source], s.names)
 
     def overlap(self) -> Any:
         """Target rows outside the source's range, by column: column, source_low, source_high, target_outside, share."""
@@ -111,7 +107,7 @@ class DensityRatio(Weights):
 
         s = self._both()
         counts, _ = uncovered(s.xs, s.xt)
-        low, high = s.xs.min(axis=0) * self.scale + self.centre, s.xs.max(axis=0) * self.scale + self.centre
+        low, high = s.xs.min(axis=0), s.xs.max(axis=0)
         frame = pd.DataFrame(
             {
                 "column": list(s.names),
@@ -127,14 +123,14 @@ class DensityRatio(Weights):
         """Sizes, tail and effective sample size, with the tuning constants that were used or chosen."""
         v = self.values
         rows = [
-            ("source rows", str(len(v))),
+            ("source rows", str(self.nobs)),
             ("target rows", str(self.n_target)),
             ("target rows not covered", str(self.uncovered_rows)),
             ("effective sample size", format_number(self.ess)),
             ("largest weight", format_number(float(v.max()))),
             ("largest share", format_number(float(v.max() / v.sum()))),
             ("Pareto k", format_number(self.pareto_k)),
-            ("zero weights", str(int((v == 0).sum()))),
+            ("zero weights", str(self.nobs - int(np.count_nonzero(v)))),
         ]
         rows += [(name, format_number(value)) for name, value in {**self.settings, **self.facts}.items()]
         notes = [f"Method: {self.citation}."]
@@ -163,8 +159,7 @@ class DensityRatio(Weights):
 
         if kind == "weights":
             return figures.plot_weights(self.ratio, self.ess, **options)
-        s = self._both()
-        table = balance_table(s.xs, s.xt, s.ws, s.wt, self.values, s.names)
+        table = self._balance()
         before, after = table["smd_before"].to_numpy(), table["smd_after"].to_numpy()
         return figures.plot_balance(self.columns, before, after, **options)
 

@@ -17,12 +17,28 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from statinf.backend import chunks, generator, rows_per_chunk
-from statinf.errors import OptionError
-from statinf.shifts.continuous import Pair, Solution, column_bandwidths, product_kernel
+from statinf.results.methods import Method
+from statinf.results.options import Options, count, number
+from statinf.shifts.continuous import Solution, column_bandwidths, product_kernel
+from statinf.shifts.samples import Samples
 
-CITATION = "regularised importance weights under target shift, ReTaSA (Kim, Zhang, Zhao and Tian 2024)"
-OPTIONS = ("alpha", "draws")
 ALPHAS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetasaOptions(Options):
+    """Options of regularised weights under target shift."""
+
+    alpha: float | str = number(
+        "discrepancy",
+        "regularisation; by default the largest of eight values whose residual does not exceed the noise",
+        low=0,
+        high=np.inf,
+        open_low=True,
+        open_high=True,
+        also=("discrepancy",),
+    )
+    draws: int = count(50, "resamples behind the noise level", low=2)
 
 
 @dataclass(frozen=True)
@@ -56,38 +72,31 @@ class TikhonovRatio:
         return np.maximum(out, 0.0)
 
 
-def estimate(pair: Pair, *, alpha: Any = "discrepancy", draws: int = 50, seed: int = 0) -> Solution:
-    """Solve the regularised equation.
-
-    Parameters
-    ----------
-    pair : Pair
-    alpha : {"discrepancy"} or float
-    draws : int
-        Resamples behind the noise level.
-    seed : int
-    """
-    hx, ht = column_bandwidths(pair.xs), column_bandwidths(pair.xt)
-    hy = float(column_bandwidths(pair.y[:, None])[0])
-    kernel_x = product_kernel(pair.xs, pair.xs, hx)
-    crossed = product_kernel(pair.xs, pair.xt, ht)
-    eta = _eta(kernel_x @ pair.ws / pair.ws.sum(), crossed @ pair.wt / pair.wt.sum(), hx, ht)
-    given_x = kernel_x * pair.ws
+def estimate(samples: Samples, options: RetasaOptions) -> Solution:
+    """Solve the regularised equation."""
+    assert samples.y is not None
+    y, ws, wt = samples.y, samples.ws, samples.wt
+    hx, ht = column_bandwidths(samples.xs), column_bandwidths(samples.xt)
+    hy = float(column_bandwidths(y[:, None])[0])
+    kernel_x = product_kernel(samples.xs, samples.xs, hx)
+    crossed = product_kernel(samples.xs, samples.xt, ht)
+    eta = _eta(kernel_x @ ws / ws.sum(), crossed @ wt / wt.sum(), hx, ht)
+    given_x = kernel_x * ws
     given_x /= given_x.sum(axis=1, keepdims=True)
-    given_y = product_kernel(pair.y[:, None], pair.y[:, None], np.array([hy])) * pair.ws
+    given_y = product_kernel(y[:, None], y[:, None], np.array([hy])) * ws
     given_y /= given_y.sum(axis=1, keepdims=True)
     squared, right = given_y @ given_x, given_y @ eta
     facts: dict[str, Any] = {}
-    if alpha == "discrepancy":
-        noise = _noise(pair, kernel_x, crossed, given_y, eta, hx, ht, draws, seed)
+    if isinstance(options.alpha, str):
+        noise = _noise(samples, kernel_x, crossed, given_y, eta, hx, ht, options.draws)
         chosen, rho = _by_discrepancy(squared, right, given_x, given_y, eta, noise)
         facts["noise level"] = noise
     else:
-        chosen = _check_alpha(alpha)
+        chosen = options.alpha
         rho = solve(squared, right, chosen)
     gap = eta - given_x @ rho
     facts["relative residual"] = float(np.linalg.norm(gap) / max(np.linalg.norm(eta), np.finfo(float).tiny))
-    rule = TikhonovRatio(pair.y, pair.ws, hy, chosen, gap)
+    rule = TikhonovRatio(y, ws, hy, chosen, gap)
     settings = {"alpha": chosen, "bandwidth y": hy, "bandwidth x": float(hx[0]), "bandwidth target x": float(ht[0])}
     return Solution(rule, 1.0 + rho, settings, facts)
 
@@ -105,7 +114,7 @@ def _eta(density_s: np.ndarray, density_t: np.ndarray, hx: np.ndarray, ht: np.nd
 
 
 def _noise(
-    pair: Pair,
+    samples: Samples,
     kernel_x: np.ndarray,
     crossed: np.ndarray,
     given_y: np.ndarray,
@@ -113,15 +122,12 @@ def _noise(
     hx: np.ndarray,
     ht: np.ndarray,
     draws: int,
-    seed: int,
 ) -> float:
     """Mean square of T*(eta* - eta) over resamples of both samples; all resamples are one product."""
-    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 2:
-        raise OptionError(f"draws={draws!r}: give a whole number of at least 2.")
-    n, m = len(pair.xs), len(pair.xt)
-    rng = generator(seed, 21)
-    source = rng.multinomial(n, np.full(n, 1.0 / n), size=draws) * pair.ws
-    target = rng.multinomial(m, np.full(m, 1.0 / m), size=draws) * pair.wt
+    n, m = len(samples.xs), len(samples.xt)
+    rng = generator(samples.seed, 21)
+    source = rng.multinomial(n, np.full(n, 1.0 / n), size=draws) * samples.ws
+    target = rng.multinomial(m, np.full(m, 1.0 / m), size=draws) * samples.wt
     density_s = (source / source.sum(axis=1, keepdims=True)) @ kernel_x
     density_t = (target / target.sum(axis=1, keepdims=True)) @ crossed.T
     # A row that is not drawn would leave its own place empty; the density keeps what the row itself lends it.
@@ -140,7 +146,14 @@ def _by_discrepancy(
     return alpha, rho
 
 
-def _check_alpha(alpha: Any) -> float:
-    if isinstance(alpha, str) or not np.isscalar(alpha) or not 0 < float(alpha) < np.inf:  # type: ignore[arg-type]
-        raise OptionError(f"alpha={alpha!r}: give 'discrepancy' or a positive number, such as 0.1.")
-    return float(alpha)  # type: ignore[arg-type]
+METHOD = Method(
+    verb="target_shift",
+    name="retasa",
+    estimate=estimate,
+    options=RetasaOptions,
+    summary="Tikhonov-regularised weights from the integral equation that the outcome's density ratio solves (ReTaSA)",
+    citation="Kim, Zhang, Zhao and Tian (2024)",
+    arxiv="2401.16410",
+    guarantee="consistent for the ratio of outcome densities; regularisation by the discrepancy principle",
+    vignette="target-shift",
+)

@@ -1,157 +1,210 @@
-"""A source and a target sample behind one formula."""
+"""A source and a target sample behind one formula, read once for every method of the family."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
-from statinf.formula.given import aligned
-from statinf.formula.recipe import NewRows, Recipe
-
-
-@dataclass(frozen=True)
-class Target:
-    """The target's columns, made by the recipe of the source.
-
-    Attributes
-    ----------
-    x : ndarray, shape (m, p)
-        Columns of the covariates, the constant included where the formula has one.
-    weights : ndarray, shape (m,)
-        Row weights; ones if none were given.
-    rows : ndarray of int, shape (m,)
-        Row numbers in the target frame.
-    n_total : int
-        Rows of the target frame.
-    dropped : mapping of str to int
-    offset : ndarray, shape (m,), or None
-    """
-
-    x: np.ndarray
-    weights: np.ndarray
-    rows: np.ndarray
-    n_total: int
-    dropped: Mapping[str, int]
-    offset: np.ndarray | None = None
+from statinf.formula.recipe import Recipe
+from statinf.results import Weights
+from statinf.shifts.order import content_order
+from statinf.shifts.scaling import Scaling, pooled_scaling
+from statinf.shifts.target import Target, target_rows
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Both samples as arrays, without the constant.
+    """Both samples as arrays.
+
+    The arrays that a density ratio is made of hold the rows of positive weight in an order of their own, by content, so
+    that nothing that is drawn by a row's place depends on the order of the caller's rows.
 
     Attributes
     ----------
+    design : Design
+        The formula on the source rows: outcome where it has one, and covariates.
+    target : Target
     source : Design
+        The covariates of the density ratio, on the same source rows.
+    names : tuple of str, length p
+        Of the covariates of the ratio, without the constant.
     xs, xt : ndarray, shape (n, p) and (m, p)
     ws, wt : ndarray, shape (n,) and (m,)
-        Row weights.
-    names : tuple of str, length p
-    target : Target
+        Row weights; positive.
+    at_source, at_target : ndarray of int, shape (n,) and (m,)
+        Where these rows stand among the rows of `source` and of `target`.
+    y : ndarray, shape (n,), or None
+        The outcome on the rows of `xs`.
+    seed : int
+        Of everything that is drawn.
     """
 
+    design: Design
+    target: Target
     source: Design
+    names: tuple[str, ...]
     xs: np.ndarray
     xt: np.ndarray
     ws: np.ndarray
     wt: np.ndarray
-    names: tuple[str, ...]
-    target: Target
+    at_source: np.ndarray
+    at_target: np.ndarray
+    y: np.ndarray | None = None
+    seed: int = 0
 
     @property
     def recipe(self) -> Recipe:
+        """Of the covariates of the ratio."""
         return self.source.recipe
 
+    @cached_property
+    def scaling(self) -> Scaling:
+        """The columns' centre and spread over both samples."""
+        return pooled_scaling(self.xs, self.xt, self.ws, self.wt)
 
-def two_samples(
+    def on_source(self, values: np.ndarray) -> np.ndarray:
+        """Values of the rows of `xs`, shape (n, ...), on all rows of `source`; zero on rows of weight zero."""
+        return _spread(values, self.at_source, self.source.n)
+
+    def on_target(self, values: np.ndarray) -> np.ndarray:
+        """Values of the rows of `xt`, shape (m, ...), on all rows of `target`; zero on rows of weight zero."""
+        return _spread(values, self.at_target, len(self.target.rows))
+
+
+def _spread(values: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
+    out = np.zeros((n, *values.shape[1:]))
+    out[at] = values
+    return out
+
+
+def read_samples(
     formula: str,
     source: Any,
     target: Any,
     *,
+    ratio_formula: str | None = None,
+    response: str = "none",
     weights: Any = None,
+    ratio: Weights | None = None,
     target_weights: Any = None,
+    cluster: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    seed: int = 0,
 ) -> Samples:
-    """Read a one-sided formula against the source and make the same columns of the target.
+    """Read a formula against the source and make the same columns of the target.
+
+    Parameters
+    ----------
+    formula : str
+        `outcome ~ terms`, or `~ terms` with `response="none"`.
+    source, target : data frame
+    ratio_formula : str, optional
+        `~ terms` of the density ratio where they are others; rows that lack a column of either are left out.
+    response : {"none", "numeric"}
+    weights, target_weights, cluster, na_action, context
+        As in `statinf.lm`, and the target's.
+    ratio : Weights, optional
+        A given density ratio: rows that it has no weight for are left out. Excludes `weights`.
+    seed : int
 
     Raises
     ------
     FormulaError
-        If the formula has an outcome or no covariate.
+        If a formula cannot be read.
     DataError
-        If the target lacks a column or has a level that the source does not have, or a column is constant.
+        If the frames lack columns, the target has infinite values or a level that the source does not have, or no row
+        is left.
     """
-    made = design(formula, source, weights=weights, na_action=na_action, context=context, response="none")
-    matrix = made.parts[0].without_intercept()
-    if matrix.p == 0:
-        raise FormulaError("the formula has no covariates in which the samples could differ; write '~ x1 + x2'.")
-    other = target_rows(made.recipe, target, target_weights, na_action)
-    xt = other.x[:, 1:] if made.parts[0].intercept else other.x
-    check_constant(matrix.values, xt, matrix.names)
-    return Samples(made, matrix.values, xt, made.weights, other.weights, matrix.names, other)
-
-
-def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str = "drop") -> Target:
-    """The usable rows of the target frame."""
-    try:
-        rows = recipe.new_rows(target, warn=False)
-    except DataError as error:
-        raise DataError(f"target frame: {error}") from None
-    unseen = [cause for cause in rows.causes if "unseen level" in cause]
-    if unseen:
-        raise DataError(
-            f"target frame: {'; '.join(unseen)}. The source has no such row, so nothing can be said about these; leave "
-            "them out of the target or merge the levels in both frames."
-        )
-    if na_action == "raise" and rows.causes:
-        listed = "; ".join(f"{count} rows: {cause}" for cause, count in rows.causes.items())
-        raise DataError(f"na_action='raise' and rows of the target frame cannot be used: {listed}.")
-    given = _weights_of(weights, rows)
-    dropped = dict(rows.causes)
-    ok = rows.ok & ~np.isnan(given)
-    if (rows.ok & ~ok).any():
-        dropped["its weight is missing"] = int((rows.ok & ~ok).sum())
-    if not ok.any():
-        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        raise DataError(f"no row of the target frame can be used ({listed or 'it is empty'}).")
-    kept = np.flatnonzero(ok)
-    if not (given[kept] > 0).any():
-        raise DataError("all target weights are zero; at least some must be positive.")
-    x = rows.parts["covariates"].values[kept]
-    offset = None if rows.offset is None else rows.offset[kept]
-    return Target(x, given[kept], kept, rows.n, dropped, offset)
-
-
-def _weights_of(weights: Any, rows: NewRows) -> np.ndarray:
-    if weights is None:
-        return np.ones(rows.n)
-    if isinstance(weights, str):
-        from statinf.formula.frame import as_frame
-
-        frame = as_frame(rows.frame.native, [weights])
-        frame.require(weights)
-        values = np.asarray(getattr(frame.column(weights), "values", None), dtype=np.float64)
-        name = f"target_weights '{weights}'"
+    options: dict[str, Any] = {
+        "weights": weights if ratio is None else ratio,
+        "cluster": cluster,
+        "na_action": na_action,
+        "context": context,
+    }
+    if ratio_formula is None:
+        made = design(formula, source, response=response, **options)
     else:
-        name = "target_weights"
-        values = np.asarray(aligned(weights, rows.frame, name), dtype=np.float64)
-    if values.shape != (rows.n,):
-        raise DataError(
-            f"{name} has shape {values.shape}; give one weight a row of the target frame, shape ({rows.n},)."
-        )
-    if (values < 0).any() or np.isinf(values).any():
-        raise DataError(f"{name} holds negative or infinite values; weights are finite and at least 0.")
-    return values
+        text = f"{formula} | {_terms(ratio_formula)}"
+        made = design(text, source, response=response, roles=("covariates", "ratio"), **options)
+    if ratio is not None:
+        made = replace(made, weights=np.ones(made.n), weights_object=None)
+    other = target_rows(made.recipe, target, target_weights, na_action)
+    whole, columns = (made, made) if ratio_formula is None else (_part(made, 0, formula), _part(made, 1, ratio_formula))
+    return _arrays(whole, columns, other, "covariates" if ratio_formula is None else "ratio", seed)
 
 
-def check_constant(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> None:
-    """Refuse columns that do not vary over both samples together."""
-    flat = [n for j, n in enumerate(names) if np.all(xs[:, j] == xs[0, j]) and np.all(xt[:, j] == xs[0, j])]
+def _terms(formula: str) -> str:
+    left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
+    if not tilde or left.strip() or not right.strip():
+        raise FormulaError(f"ratio_formula={formula!r}: write the columns of the density ratio as '~ x1 + x2'.")
+    return right
+
+
+def _part(made: Design, number: int, formula: str) -> Design:
+    """The design of one part, with a recipe that knows nothing of the other."""
+    recipe = made.recipe
+    part = replace(recipe.parts[number], role="covariates")
+    response, offset = (recipe.response, recipe.offset) if number == 0 else ((), ())
+    labels = (*part.factors, *response, *offset)
+    factors = {label: recipe.factors[label] for label in labels}
+    text = " ".join(formula.split())
+    alone = replace(recipe, formula=text, parts=(part,), response=response, offset=offset, factors=factors)
+    found = replace(made, parts=(made.parts[number],), roles=("covariates",), recipe=alone)
+    return found if number == 0 else replace(found, response=None, response_names=(), offset=None)
+
+
+def _arrays(made: Design, columns: Design, target: Target, role: str, seed: int) -> Samples:
+    matrix = columns.parts[0]
+    xs = matrix.without_intercept()
+    xt = target.parts[role][:, int(matrix.intercept) :]
+    y = made.response
+    outcome = () if y is None else (y,)
+    at_source = _order(xs.values, made.weights, *outcome)
+    at_target = _order(xt, target.weights)
+    return Samples(
+        design=made,
+        target=target,
+        source=columns,
+        names=xs.names,
+        xs=xs.values[at_source],
+        xt=xt[at_target],
+        ws=made.weights[at_source],
+        wt=target.weights[at_target],
+        at_source=at_source,
+        at_target=at_target,
+        y=None if y is None else y[at_source],
+        seed=seed,
+    )
+
+
+def _order(x: np.ndarray, w: np.ndarray, *beside: np.ndarray) -> np.ndarray:
+    """Positions of the rows of positive weight, by content."""
+    used = np.flatnonzero(w > 0)
+    return used[content_order(*x[used].T, w[used], *(b[used] for b in beside))]
+
+
+def check_columns(samples: Samples) -> None:
+    """Refuse samples in whose columns nothing can differ.
+
+    Raises
+    ------
+    FormulaError
+        If the formula has no covariate.
+    DataError
+        If a column is the same number on every row of both samples.
+    """
+    if not samples.names:
+        raise FormulaError("the formula has no covariates in which the samples could differ; write '~ x1 + x2'.")
+    first = samples.xs[0]
+    same = (samples.xs == first).all(axis=0) & (samples.xt == first).all(axis=0)
+    flat = [name for name, constant in zip(samples.names, same, strict=True) if constant]
     if flat:
         raise DataError(
             f"constant in both samples: {', '.join(map(repr, flat))}. A column that does not vary says nothing about the "

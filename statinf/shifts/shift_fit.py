@@ -2,78 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError
-from statinf.inference.sandwich import Moments
-from statinf.numerics.glm.families import Family, family_of
-from statinf.results import Fit, Weights
-from statinf.shifts.samples import Target
+from statinf.inference.distributions import prediction_half_width
+from statinf.inference.least_squares import refit_solver
+from statinf.inference.vcov import VcovKinds
+from statinf.models.generalized_fit import GeneralizedFit
+from statinf.models.regression_fit import check_interval
+from statinf.results import Weights, to_caller
+from statinf.results.predicting import prediction_frame
+from statinf.shifts.cross_validation import cross_validate
+from statinf.shifts.problem import ShiftProblem
+from statinf.shifts.samples import Samples
+from statinf.shifts.specification import risk, specification_test
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ShiftFit(Fit):
+class ShiftFit(GeneralizedFit):
     """A generalised linear model for the target population.
 
     Attributes
     ----------
-    inner : Fit
-        The regression on the source rows.
     ratio : Weights or None
         The density ratio that weights the source rows; None for maximum likelihood.
-    family, link : str
-    dispersion : float
     inflation : float
         ``tr(I_T I_S^{-1}) / p`` with the mean information of a target and of a source row: how much larger the target's
         prediction error from estimating coefficients is than it were without a shift. 1 where the samples are alike.
     target_rows : int
-    target : Target or None
-        The target's columns; not saved.
-    target_frame : object
-        The caller's frame, by reference; not saved.
-    ratio_options : tuple of (str, object)
-        How `specification_test` and `risk` estimate the ratio where the fit has none.
+        Target rows of positive weight.
+    samples : Samples or None
+        Both samples; not saved.
+    ratio_given : object
+        How `specification_test`, `risk` and `cross_validate` find the ratio where the fit has none; not saved.
     """
 
-    inner: Fit
-    ratio: Weights | None
-    family: str
-    link: str
-    dispersion: float
-    inflation: float
-    target_rows: int
-    target: Target | None = field(default=None, metadata={"saved": False})
-    target_frame: Any = field(default=None, metadata={"saved": False})
-    ratio_options: tuple[tuple[str, Any], ...] = field(default=(), metadata={"saved": False})
+    ratio: Weights | None = None
+    inflation: float = np.nan
+    target_rows: int = 0
+    samples: Samples | None = field(default=None, metadata={"saved": False})
+    ratio_given: Any = field(default=None, metadata={"saved": False})
 
-    @property
-    def normal_reference(self) -> bool:  # type: ignore[override]
-        return self._family.known_dispersion
-
-    @property
-    def _family(self) -> Family:
-        return family_of(self.family, self.link)
+    vcov_kinds = VcovKinds(default="HC1")
+    beside = ("specification_test", "risk", "cross_validate")
 
     @property
     def title(self) -> str:
         kind = "maximum likelihood on the source" if self.ratio is None else "importance-weighted likelihood"
         return f"Regression under covariate shift: {kind}, {self.family}, {self.link} link"
 
-    def moments(self) -> Moments:
-        return self.inner.moments()
+    @property
+    def _linear(self) -> bool:
+        return self.family == "gaussian" and self.link == "identity"
 
-    def refit_solver(self, studentize: bool) -> Any:
-        return self.inner.refit_solver(studentize)
+    def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        if not self._linear:
+            return GeneralizedFit.refit_solver(self, studentize)
+        made, x = self._columns("bootstrap refits")
+        outcome = made.y if made.offset is None else made.y - made.offset
+        return refit_solver(x, outcome, made.weights, studentize=studentize)
 
     def glance_items(self) -> dict[str, Any]:
         items = {"nobs": self.nobs, "target_rows": self.target_rows, "df_resid": self.df_resid}
         items |= {"dispersion": self.dispersion, "shift_inflation": self.inflation}
         if self.ratio is not None:
-            values = self.ratio.values
-            items |= {"ess": self.ratio.ess, "largest_weight": float(values.max() / values.mean())}
+            values = self.ratio.values[self.ratio.values > 0]
+            items |= {"ess": self.ratio.ess, "largest_weight": float(values.max() * self.nobs / values.sum())}
         return items
 
     def summary_facts(self) -> dict[str, Any]:
@@ -84,29 +82,44 @@ class ShiftFit(Fit):
             facts["Largest weight"] = g["largest_weight"]
         return facts | {"Dispersion": self.dispersion, "Shift inflation": self.inflation}
 
-    def predict(self, newdata: Any = None, **options: Any) -> Any:
-        """Predicted means, by default at the target rows; see the `predict` of `statinf.lm` and `statinf.glm`.
+    def _diagnostics(self) -> dict[str, np.ndarray]:
+        made = GeneralizedFit._diagnostics(self)
+        if not self._linear:
+            return made
+        h = made["leverage"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            cooks = made["std_residual"] ** 2 * h / (self.rank * (1.0 - h))
+        return made | {"residual": self.residuals, "cooks_distance": cooks}
+
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, scale: str = "response"
+    ) -> Any:
+        """Predicted means, by default at the target rows.
 
         Parameters
         ----------
         newdata : data frame, optional
             The target frame by default.
-        **options
-            `interval` and `level`, and `scale` for families other than gaussian.
+        interval : {None, "confidence", "prediction"}
+            Limits for the mean, made on the link's scale and mapped back; or for a new outcome of a linear gaussian
+            model.
+        level : float
+        scale : {"response", "link"}
 
         Returns
         -------
         data frame
-            Columns fit, std_error and, with an interval, lower and upper.
+            Columns estimate and std_error; conf_low and conf_high with "confidence", lower and upper with "prediction".
         """
-        if newdata is None and self.target_frame is None:
+        if newdata is None and self.samples is None:
             raise DataError("a saved fit leaves the target frame out; give newdata=.")
-        newdata = self.target_frame if newdata is None else newdata
-        return replace(self.inner, cov=self.cov).predict(newdata, **options)  # type: ignore[attr-defined]
-
-    def augment(self) -> Any:
-        """The source rows with fitted values, residuals and leverages."""
-        return self.inner.augment()  # type: ignore[attr-defined]
+        rows = newdata if newdata is not None or self.samples is None else self.samples.target.frame
+        if interval != "prediction" or not self._linear:
+            return GeneralizedFit.predict(self, rows, interval=interval, level=level, scale=scale)
+        check_interval(interval, level, ("prediction",))
+        new, mean, se = self._predicted(rows)
+        half = prediction_half_width(se, self.cov.df, float(np.sqrt(self.dispersion)), self.df_resid, level)
+        return prediction_frame(new, {"estimate": mean, "std_error": se, "lower": mean - half, "upper": mean + half})
 
     def specification_test(self, ratio: Any = None) -> Any:
         """Hausman-type test that likelihood and weighted likelihood estimate the same coefficients.
@@ -122,9 +135,7 @@ class ShiftFit(Fit):
             Chi-square with as many degrees of freedom as directions in which the two can differ. A small p-value says
             that the model is wrong on the target and that the weighted fit is the one to use.
         """
-        from statinf.shifts.specification import specification_test
-
-        return specification_test(self, ratio)
+        return specification_test(self._problem(), self._chosen(ratio))
 
     def risk(self, ratio: Any = None) -> Any:
         """Estimated excess risk on the target of likelihood and weighted likelihood, side by side.
@@ -140,9 +151,7 @@ class ShiftFit(Fit):
             Rows mle and mwle; columns estimator, variance, squared_bias, excess_risk, in units of the mean negative
             log-likelihood of a target row. The weighted fit counts as unbiased.
         """
-        from statinf.shifts.specification import risk
-
-        return risk(self, ratio)
+        return to_caller(risk(self._problem(), self._chosen(ratio)), self.kind)
 
     def cross_validate(
         self, powers: Any = (0.0, 0.25, 0.5, 0.75, 1.0), *, folds: int = 5, ratio: Any = None, seed: int = 0
@@ -157,12 +166,24 @@ class ShiftFit(Fit):
         ratio : str or Weights, optional
             As in `specification_test`.
         seed : int
+            Of the folds; the order of the rows does not matter.
 
         Returns
         -------
         data frame
             Columns power, risk (mean deviance on the target, estimated from held-out source rows), std_error.
         """
-        from statinf.shifts.specification import cross_validate
+        found = cross_validate(self._problem(), powers, folds, self._chosen(ratio), seed)
+        return to_caller(found, self.kind)
 
-        return cross_validate(self, np.atleast_1d(np.asarray(powers, float)), folds, ratio, seed)
+    def _problem(self) -> ShiftProblem:
+        if self.samples is None:
+            raise DataError(
+                "comparisons with the weighted fit need both samples, which a saved fit leaves out; fit again."
+            )
+        return ShiftProblem(self.samples, self._family, self.ratio)
+
+    def _chosen(self, ratio: Any) -> Any:
+        """The ratio asked for, else the fit's own, else what the fit was told."""
+        own = self.ratio_given if self.ratio is None else self.ratio
+        return own if ratio is None else ratio

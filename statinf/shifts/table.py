@@ -1,114 +1,35 @@
 """The methods of `density_ratio`, `shift`, `target_mean`, `shift_test` and `target_shift`."""
 
-from statinf.results.listed import Method
+from statinf.results.methods import MethodTable
 
-METHODS = (
-    Method(
-        verb="density_ratio",
-        name="logistic",
-        module="statinf.shifts.logistic",
-        paper="Qin (1998); Bickel, Brückner and Scheffer (2009)",
-        guarantee="right if the log ratio is linear in the columns; stacked standard errors downstream",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="density_ratio",
-        name="moment",
-        module="statinf.shifts.moment",
-        paper="Deville and Särndal (1992); Hainmueller (2012)",
-        guarantee="matches the target's means exactly; stacked standard errors downstream",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="density_ratio",
-        name="kmm",
-        module="statinf.shifts.kmm",
-        paper="Huang, Smola, Gretton, Borgwardt and Schölkopf (2007)",
-        guarantee="minimises the maximum mean discrepancy; unique by its ridge",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="density_ratio",
-        name="kliep",
-        module="statinf.shifts.kliep",
-        paper="Sugiyama, Suzuki, Nakajima, Kashima, von Bünau and Kawanabe (2008)",
-        guarantee="consistent without a shape for the ratio; bandwidth by cross-validation",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="density_ratio",
-        name="ulsif",
-        module="statinf.shifts.ulsif",
-        paper="Kanamori, Hido and Sugiyama (2009)",
-        guarantee="closed form; exact leave-one-out choice of bandwidth and ridge",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="shift",
-        name="mle",
-        module="statinf.shifts.mle",
-        paper="Ge, Tang, Fan, Ma and Jin (2024)",
-        arxiv="2311.15961",
-        guarantee="rate-optimal on the target if the model is right, without a bound on the density ratio",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="shift",
-        name="mwle",
-        module="statinf.shifts.mwle",
-        paper="Shimodaira (2000); Ge, Tang, Fan, Ma and Jin (2024)",
-        arxiv="2311.15961",
-        guarantee="the target's best fit, right model or not; stacked standard errors",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="target_mean",
-        name="aipw",
-        module="statinf.shifts.target_mean",
-        paper="Robins, Rotnitzky and Zhao (1994); Dahabreh et al. (2020)",
-        guarantee="right if the outcome model or the density ratio is right; stacked standard errors",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="target_mean",
-        name="ipw",
-        module="statinf.shifts.target_mean",
-        paper="Horvitz and Thompson (1952); Hájek (1971)",
-        guarantee="right if the density ratio is right; stacked standard errors",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="target_mean",
-        name="gcomp",
-        module="statinf.shifts.target_mean",
-        paper="Robins (1986)",
-        guarantee="right if the outcome model is right; stacked standard errors",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="shift_test",
-        name="",
-        module="statinf.shifts.shift_test",
-        paper="Gretton et al. (2012); Székely and Rizzo (2013); Lopez-Paz and Oquab (2017)",
-        arxiv="1610.06545",
-        guarantee="exact permutation p-values; columns at a false discovery rate",
-        vignette="covariate-shift",
-    ),
-    Method(
-        verb="target_shift",
-        name="retasa",
-        module="statinf.shifts.retasa",
-        paper="Kim, Zhang, Zhao and Tian (2024)",
-        arxiv="2401.16410",
-        guarantee="consistent for the ratio of outcome densities; regularisation by the discrepancy principle",
-        vignette="target-shift",
-    ),
-    Method(
-        verb="target_shift",
-        name="kmm",
-        module="statinf.shifts.target_kmm",
-        paper="Zhang, Schölkopf, Muandet and Wang (2013)",
-        guarantee="matches mean embeddings; a baseline",
-        vignette="target-shift",
-    ),
+_SHARED = ("weights", "target_weights", "seed", "na_action", "context")
+
+DENSITY_RATIO = MethodTable(
+    "density_ratio",
+    {
+        "logistic": "statinf.shifts.logistic",
+        "moment": "statinf.shifts.moment",
+        "kmm": "statinf.shifts.kmm",
+        "kliep": "statinf.shifts.kliep",
+        "ulsif": "statinf.shifts.ulsif",
+    },
+    shared=(*_SHARED, "power", "trim"),
+    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic"},
 )
+SHIFT = MethodTable(
+    "shift",
+    {"mle": "statinf.shifts.mle", "mwle": "statinf.shifts.mwle"},
+    shared=(*_SHARED, "family", "link", "ratio", "ratio_formula", "vcov", "cluster"),
+)
+TARGET_MEAN = MethodTable(
+    "target_mean",
+    {"aipw": "statinf.shifts.aipw", "ipw": "statinf.shifts.ipw", "gcomp": "statinf.shifts.gcomp"},
+    shared=(*_SHARED, "family", "link", "vcov", "cluster"),
+)
+SHIFT_TEST = MethodTable(
+    "shift_test", {"": "statinf.shifts.two_sample"}, shared=("tests", "seed", "na_action", "context")
+)
+TARGET_SHIFT = MethodTable(
+    "target_shift", {"retasa": "statinf.shifts.retasa", "kmm": "statinf.shifts.target_kmm"}, shared=_SHARED
+)
+TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, TARGET_SHIFT)

@@ -13,12 +13,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.errors import ConvergenceError, OptionError
-from statinf.shifts.continuous import Pair, Solution, column_bandwidths, product_kernel
+from statinf.results.methods import Method
+from statinf.results.options import Options, number
+from statinf.shifts.continuous import Solution, column_bandwidths, product_kernel
+from statinf.shifts.samples import Samples
 
-CITATION = "kernel mean matching under target shift (Zhang, Schoelkopf, Muandet and Wang 2013)"
-OPTIONS = ("bound", "eps", "ridge")
 LABEL_RIDGE = 0.1
 KEPT = 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetKmmOptions(Options):
+    """Options of kernel mean matching under target shift."""
+
+    bound: float = number(10.0, "largest weight", low=0, open_low=True)
+    eps: float | None = number(
+        None, "slack of the mean weight around one; 2.5 / sqrt(n) by default", low=0, also=(None,)
+    )
+    ridge: float = number(1e-6, "penalty on the coefficients of the weights", low=0, open_low=True)
 
 
 @dataclass(frozen=True)
@@ -40,35 +52,18 @@ class SmoothRatio:
         return np.maximum(kernel @ self.coef, 0.0)
 
 
-def estimate(
-    pair: Pair, *, bound: float = 10.0, eps: float | None = None, ridge: float = 1e-6, seed: int = 0
-) -> Solution:
-    """Solve the quadratic programme.
-
-    Parameters
-    ----------
-    pair : Pair
-    bound : float
-        Largest weight.
-    eps : float, optional
-        Slack of the mean weight around one; 2.5 / sqrt(n) by default.
-    ridge : float
-        Of alpha.
-    seed : int
-        Not used.
-    """
-    n = len(pair.y)
-    if np.ptp(pair.ws) > 0:
+def estimate(samples: Samples, options: TargetKmmOptions) -> Solution:
+    """Solve the quadratic programme."""
+    assert samples.y is not None
+    y, n = samples.y, len(samples.y)
+    if np.ptp(samples.ws) > 0:
         raise OptionError("method='kmm' takes source rows of equal weight; use method='retasa'.")
-    slack = 2.5 / np.sqrt(n) if eps is None else float(eps)
-    if not bound > 0 or not slack >= 0 or not ridge > 0:
-        raise OptionError(
-            f"bound={bound!r}, eps={eps!r}, ridge={ridge!r}: bound and ridge are positive, eps at least 0."
-        )
-    hx, hy = 2.0 * column_bandwidths(pair.xs), 2.0 * column_bandwidths(pair.y[:, None])
-    kernel_x = product_kernel(pair.xs, pair.xs, hx)
-    pull = product_kernel(pair.xs, pair.xt, hx) @ (pair.wt / pair.wt.sum()) * n
-    values, vectors = np.linalg.eigh(product_kernel(pair.y[:, None], pair.y[:, None], hy))
+    bound, ridge = options.bound, options.ridge
+    slack = 2.5 / np.sqrt(n) if options.eps is None else options.eps
+    hx, hy = 2.0 * column_bandwidths(samples.xs), 2.0 * column_bandwidths(y[:, None])
+    kernel_x = product_kernel(samples.xs, samples.xs, hx)
+    pull = product_kernel(samples.xs, samples.xt, hx) @ (samples.wt / samples.wt.sum()) * n
+    values, vectors = np.linalg.eigh(product_kernel(y[:, None], y[:, None], hy))
     gain = np.maximum(values, 0.0) / (np.maximum(values, 0.0) + LABEL_RIDGE)
     kept = gain > KEPT
     basis, gain = vectors[:, kept], gain[kept]
@@ -78,7 +73,7 @@ def estimate(
     weights = (basis * gain) @ gamma
     coef = basis @ (gamma / (np.maximum(values[kept], 0.0) + LABEL_RIDGE))
     settings = {"bound": bound, "eps": slack, "ridge": ridge, "bandwidth x": float(hx[0]), "bandwidth y": float(hy[0])}
-    return Solution(SmoothRatio(pair.y, coef, float(hy[0])), weights, settings, {"objective": objective})
+    return Solution(SmoothRatio(y, coef, float(hy[0])), weights, settings, {"objective": objective})
 
 
 def _solve(
@@ -97,3 +92,15 @@ def _solve(
     if gamma.value is None:
         raise ConvergenceError(f"the quadratic programme ended as {problem.status}; raise eps= or bound=.")
     return np.asarray(gamma.value), float(objective.value)  # type: ignore[arg-type]
+
+
+METHOD = Method(
+    verb="target_shift",
+    name="kmm",
+    estimate=estimate,
+    options=TargetKmmOptions,
+    summary="kernel mean matching: the mean embedding of the covariates under the weights is the target's",
+    citation="Zhang, Schölkopf, Muandet and Wang (2013)",
+    guarantee="matches mean embeddings; a baseline",
+    vignette="target-shift",
+)

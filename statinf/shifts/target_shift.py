@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend.seeds import check_seed
 from statinf.errors import DataError
-from statinf.formula.design import design
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number
-from statinf.results.listed import load_method
-from statinf.shifts.continuous import Pair, check_pair
-from statinf.shifts.density_ratio import check_options
-from statinf.shifts.samples import left_out, target_rows
-from statinf.shifts.table import METHODS
+from statinf.shifts.continuous import Solution, check_outcome
+from statinf.shifts.samples import left_out, read_samples
+from statinf.shifts.table import TARGET_SHIFT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -69,10 +67,10 @@ class TargetShift(Weights):
         """Sizes and range of the weights, with the tuning constants used or chosen."""
         v = self.values
         rows = [
-            ("source rows", str(len(v))),
+            ("source rows", str(self.nobs)),
             ("target rows", str(self.n_target)),
             ("effective sample size", format_number(self.ess)),
-            ("mean weight", format_number(float(v.mean()))),
+            ("mean weight", format_number(float(v.sum() / self.nobs))),
             ("largest weight", format_number(float(v.max()))),
             ("share cut at zero", format_number(self.clipped)),
         ]
@@ -92,26 +90,23 @@ class TargetShift(Weights):
         return plot_omega(grid, self.at(grid), self.outcomes, **options)
 
 
+@TARGET_SHIFT.document
 def target_shift(
     formula: str,
     source: Any,
     target: Any,
     *,
     method: str = "retasa",
-    alpha: Any = None,
-    draws: int | None = None,
-    bound: float | None = None,
-    eps: float | None = None,
-    ridge: float | None = None,
     weights: Any = None,
     target_weights: Any = None,
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> TargetShift:
     """Estimate the ratio of a target's to a source's outcome density from covariates of the target alone.
 
-    The law of the covariates given the outcome is supposed to be the same in both samples ("target shift").
+    The law of the covariates given the outcome is assumed to be the same in both samples ("target shift").
 
     Parameters
     ----------
@@ -122,17 +117,14 @@ def target_shift(
         As `statinf.lm` takes them; the target needs the covariates only.
     method : {"retasa", "kmm"}
         Tikhonov-regularised weights, or kernel mean matching as a baseline.
-    alpha : float or "discrepancy", optional
-        Regularisation of "retasa"; by default the largest of eight values whose residual does not exceed the noise.
-    draws : int, optional
-        Resamples behind the noise level; 50 by default.
-    bound, eps, ridge : float, optional
-        Of "kmm": largest weight (10), slack of the mean weight (2.5 / sqrt(n)), and ridge (1e-6).
     weights, target_weights : array or str, optional
         Sampling weights of either sample.
     seed : int
+        Of resamples; the order of the rows does not matter.
     na_action, context
         As in `statinf.lm`.
+    **options
+        {methods}
 
     Returns
     -------
@@ -161,30 +153,27 @@ def target_shift(
     >>> bool(w.at(5500) > 2 * w.at(3500))
     True
     """
-    module = load_method(METHODS, "target_shift", method)
-    given = {"alpha": alpha, "draws": draws, "bound": bound, "eps": eps, "ridge": ridge}
-    options = check_options(method, module.OPTIONS, given)
-    made = design(formula, source, weights=weights, na_action=na_action, context=context)
-    matrix = made.parts[0]
-    columns = matrix.without_intercept()
-    if columns.p == 0:
-        raise DataError("the formula has no covariates that could reveal a shift; write 'outcome ~ x'.")
-    other = target_rows(made.recipe, target, target_weights, na_action)
-    xt = other.x[:, 1:] if matrix.intercept else other.x
-    pair = Pair(columns.values, xt, made.y, made.weights, other.weights, columns.names, made.response_names[0])
-    check_pair(pair)
-    found = module.estimate(pair, seed=seed, **options)
+    chosen, settings = TARGET_SHIFT.read(method, options)
+    check_seed(seed)
+    samples = read_samples(
+        formula, source, target, response="numeric", weights=weights, target_weights=target_weights,
+        na_action=na_action, context=context, seed=seed,
+    )  # fmt: skip
+    check_outcome(samples)
+    found: Solution = chosen.estimate(samples, settings)
     omega = np.maximum(found.raw, 0.0)
-    if not (omega * pair.ws > 0).any() or not np.isfinite(omega).all():
+    if not (omega > 0).any() or not np.isfinite(omega).all():
         raise DataError(
             "all weights are zero: the target's covariates look nothing like what any source outcome would bring. Check that "
-            "the shift is one of the outcome, or raise alpha=."
+            "the shift is one of the outcome, or use more regularisation."
         )
+    made = samples.design
+    omega = samples.on_source(omega)
     return TargetShift(
-        method=method,
+        method=chosen.name,
         formula=made.recipe.formula,
-        citation=module.CITATION,
-        nobs=made.n,
+        citation=chosen.reference,
+        nobs=len(samples.xs),
         values=made.weights * omega,
         used=made.rows,
         n_total=made.n_total,
@@ -198,7 +187,7 @@ def target_shift(
         settings=found.settings,
         facts=found.facts,
         clipped=float(np.mean(found.raw < 0)),
-        n_target=len(xt),
+        n_target=len(samples.xt),
         dropped=made.dropped,
-        dropped_target=other.dropped,
+        dropped_target=samples.target.dropped,
     )

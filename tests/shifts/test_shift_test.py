@@ -16,7 +16,7 @@ from statinf.shifts.kernels import rbf
 
 def test_statistics_meet_reference():
     source, target = two()
-    found = si.shift_test("~ x1 + x2", source, target, permutations=99, tests=("mmd", "energy", "columns"))
+    found = si.shift_test("~ x1 + x2", source, target, permutations=99, tests=("mmd", "energy", "columns"), scale=False)
     values = {t.name: t.statistic for t in found.tests}
     assert_allclose(values["mmd"], number("mmd2 sigma=median", "biased")[0], rtol=1e-9)
     assert_allclose(found.tests[0].facts["unbiased"], number("mmd2 sigma=median", "unbiased")[0], rtol=1e-9)
@@ -30,9 +30,10 @@ def test_statistics_meet_reference():
 def test_permuted_statistics_are_those_of_permuted_samples():
     xs, xt = matrices()
     x = np.concatenate([xs[:40], xt[:25]])
-    value, null = permutation.mmd(x, 40, 1.3, 20, 5, False)
-    energies = permutation.energy(x, 40, 20, 5, False)[1]
-    areas = classifier.area_under_curve(x, 40, 20, 5, 5)[1]
+    first = np.arange(65) < 40
+    value, null = permutation.mmd(x, first, 1.3, 20, 5, False)
+    energies = permutation.energy(x, first, 20, 5, False)[1]
+    areas = classifier.area_under_curve(x, first, 20, 5, 5)[1]
     u = permutation.masses(40, 25, 20, 5)
     kernel, distance = rbf(x, x, 1.3), np.linalg.norm(x[:, None] - x[None], axis=2)
     for b in range(20):
@@ -42,13 +43,13 @@ def test_permuted_statistics_are_those_of_permuted_samples():
         assert_allclose(null[b], slow, atol=1e-12)
         far = 2 * distance[np.ix_(a, c)].mean() - distance[np.ix_(a, a)].mean() - distance[np.ix_(c, c)].mean()
         assert_allclose(energies[b], far, atol=1e-12)
-    assert_allclose(value, permutation.observed_mass(40, 25)[0] @ kernel @ permutation.observed_mass(40, 25)[0])
+    assert_allclose(value, permutation.observed_mass(first)[0] @ kernel @ permutation.observed_mass(first)[0])
     assert ((areas > 0) & (areas < 1)).all()
 
 
 def test_the_factor_gives_the_same_law_as_the_matrix():
     x = np.concatenate(matrices())
-    fast = permutation.mmd(x, 300, 1.7, 30, 0, False)[1]
+    fast = permutation.mmd(x, np.arange(500) < 300, 1.7, 30, 0, False)[1]
     u = permutation.masses(300, 200, 30, 0)
     exact = permutation._by_blocks(x, u, lambda a, b: rbf(a, b, 1.7))
     assert_allclose(fast, exact, atol=1e-10)
@@ -60,7 +61,7 @@ def test_classifier_is_sklearns_discriminant():
     from statinf.backend import generator
 
     x = np.concatenate(matrices())
-    value, _ = classifier.area_under_curve(x, 300, 1, 4, 2)
+    value, _ = classifier.area_under_curve(x, np.arange(500) < 300, 1, 4, 2)
     label = np.repeat([0.0, 1.0], [300, 200])
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     columns = np.column_stack([np.ones(500), z, z**2])
@@ -132,7 +133,11 @@ def test_refusals():
         si.shift_test("~ x1", source, target, permutations=0)
     with pytest.raises(si.OptionError, match="folds"):
         si.shift_test("~ x1", source, target, folds=1)
+    with pytest.raises(si.DataError, match="too few for a classifier"):
+        si.shift_test("~ x1", source.head(2), target.head(3))
     with pytest.raises(si.DataError, match=r"target frame.*'x1'"):
         si.shift_test("~ x1", source, target[["x2"]])
-    with pytest.warns(NumericalWarning, match="scale=True"):
-        si.shift_test("~ x1 + x2", source.assign(x2=source["x2"] * 99), target, tests="mmd", permutations=9)
+    with pytest.warns(NumericalWarning, match="scale=False"):
+        si.shift_test(
+            "~ x1 + x2", source.assign(x2=source["x2"] * 99), target, tests="mmd", permutations=9, scale=False
+        )

@@ -8,6 +8,8 @@ from numpy.testing import assert_allclose
 import statinf as si
 from shifts.samples import number, two
 from statinf.errors import NumericalWarning
+from statinf.shifts import continuous, retasa
+from statinf.shifts.samples import read_samples
 
 
 def shifted(n, rng, mean=0.5, sd=0.5):
@@ -75,18 +77,14 @@ def test_units_and_order_do_not_matter():
 
 def test_row_weights_are_repeated_rows():
     source, target = two("target_shift_data")
-    rng = np.random.default_rng(1)
-    times = rng.integers(1, 3, 160)
-    from statinf.shifts import continuous, retasa
-
-    y, xs, xt = (source["y"].to_numpy(), source[["x"]].to_numpy(), target[["x"]].to_numpy())
-    weighted = continuous.Pair(xs, xt, y, np.ones(200), times.astype(float), ("x",), "y")
-    repeated = continuous.Pair(xs, np.repeat(xt, times, axis=0), y, np.ones(200), np.ones(times.sum()), ("x",), "y")
-    width = continuous.column_bandwidths(xt)
+    times = np.random.default_rng(1).integers(1, 3, 160)
+    weighted = read_samples("y ~ x", source, target, response="numeric", target_weights=times.astype(float))
+    repeated = read_samples("y ~ x", source, target.loc[target.index.repeat(times)], response="numeric")
+    width = continuous.column_bandwidths(weighted.xt)
     with pytest.MonkeyPatch.context() as patch:
         original = retasa.column_bandwidths
         patch.setattr(retasa, "column_bandwidths", lambda x: width if len(x) in (160, times.sum()) else original(x))
-        a, b = (retasa.estimate(p, alpha=0.1).raw for p in (weighted, repeated))
+        a, b = (retasa.estimate(p, retasa.RetasaOptions(alpha=0.1)).raw for p in (weighted, repeated))
     assert_allclose(a, b, atol=1e-9)
 
 
@@ -116,7 +114,7 @@ def test_weights_improve_predictions_on_the_target():
             (si.lm("y ~ poly(x, 5)", source), plain),
             (si.lm("y ~ poly(x, 5)", source, weights=w), weighted),
         ):
-            errors.append(np.mean((target["y"] - fit.predict(target)["fit"]) ** 2))
+            errors.append(np.mean((target["y"] - fit.predict(target)["estimate"]) ** 2))
     assert np.mean(weighted) < 0.75 * np.mean(plain)
 
 

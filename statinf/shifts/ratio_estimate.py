@@ -18,14 +18,15 @@ class Rule(Protocol):
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RatioEstimate:
     """An estimated density ratio.
 
     Attributes
     ----------
     rule : Rule
+        Of columns as they stand in the samples.
     ratio : ndarray, shape (n,)
-        At the source rows.
+        At the source rows, in the order of the samples.
     settings : mapping
         Tuning constants used, chosen ones included.
     derivative : ndarray, shape (n, k), optional

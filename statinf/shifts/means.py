@@ -1,0 +1,194 @@
+"""The mean outcome of a target population: what its estimators share.
+
+Dahabreh, Robertson, Steingrimsson, Stuart and Hernan (2020, Statistics in Medicine 39) for targets sampled separately. The
+estimand is E_T[y] where only the source records y. It is identified if y given x has the same law in both populations.
+An estimator is a sum of means, each with the influence of every row of both samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.formula.design import Design
+from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.results import Estimate, Options, Weights, flag
+from statinf.shifts.problem import ShiftProblem, likelihood
+from statinf.shifts.samples import Samples
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightedMeanOptions(Options):
+    """Options of the means that use a density ratio."""
+
+    normalize: bool = flag(
+        True, "divide by the sum of the weights (Hájek) instead of the number of rows (Horvitz and Thompson)"
+    )
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean with the influence of every row of both samples, through the estimated models where they matter.
+
+    Attributes
+    ----------
+    value : float
+    on_source, on_target : ndarray, shape (n,) and (m,)
+    parts : dict
+        What the value is the sum of.
+    """
+
+    value: float
+    on_source: np.ndarray
+    on_target: np.ndarray
+    parts: dict[str, float]
+
+    def __add__(self, other: Mean) -> Mean:
+        return Mean(
+            self.value + other.value,
+            self.on_source + other.on_source,
+            _sum(self.on_target, other.on_target),
+            self.parts | other.parts,
+        )
+
+
+def _sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sum of two vectors of which the shorter ends in zeros."""
+    out = np.zeros(max(len(a), len(b)))
+    out[: len(a)] += a
+    out[: len(b)] += b
+    return out
+
+
+@dataclass(frozen=True)
+class OutcomeModel:
+    """The regression on the source, with its means and their slopes in the coefficients on both samples.
+
+    Attributes
+    ----------
+    fitted, slope : ndarray, shape (n,) and (n, k)
+    at_target, target_slope : ndarray, shape (m,) and (m, k)
+    influence : ndarray, shape (n, k)
+    """
+
+    fitted: np.ndarray
+    slope: np.ndarray
+    at_target: np.ndarray
+    target_slope: np.ndarray
+    influence: np.ndarray
+
+
+def outcome_model(problem: ShiftProblem) -> OutcomeModel:
+    """Fit it on the source rows, unweighted by the ratio."""
+    samples, family = problem.samples, problem.family
+    made = likelihood(samples.design, family)
+    ok = ~np.isnan(made.theta)
+
+    def means(x: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        eta = x[:, ok] @ made.theta[ok] + (0.0 if offset is None else offset)
+        return family.link.inverse(eta), x[:, ok] * family.link.slope(eta)[:, None]
+
+    design, target = samples.design, samples.target
+    return OutcomeModel(
+        *means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source().influence
+    )
+
+
+def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
+    """The outcome model averaged over the target."""
+    share = samples.target.weights / samples.target.weights.sum()
+    average = float(share @ model.at_target)
+    return Mean(
+        average,
+        model.influence @ (share @ model.target_slope),
+        share * (model.at_target - average),
+        {"model over the target": average},
+    )
+
+
+def weighted_mean(
+    samples: Samples, ratio: Weights, rest: np.ndarray, name: str, normalize: bool, model: OutcomeModel | None = None
+) -> Mean:
+    """The weighted mean of outcomes, or of the residuals of a model, over the source.
+
+    Parameters
+    ----------
+    samples : Samples
+    ratio : Weights
+    rest : ndarray, shape (n,)
+    name : str
+        Of the part.
+    normalize : bool
+    model : OutcomeModel, optional
+        Whose residuals `rest` holds.
+    """
+    design = samples.design
+    position = np.searchsorted(ratio.used, design.rows)
+    w = ratio.values[position]
+    total = float(w.sum()) if normalize else float(design.weights.sum())
+    average = float(w @ rest) / total
+    centre = average if normalize else 0.0
+    used = (design.weights > 0).astype(float)
+    on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
+    on_target = np.zeros(len(samples.target.rows))
+    if model is not None:
+        on_source = on_source - model.influence @ ((w / total) @ model.slope)
+    if ratio.derivative is not None:
+        pull = ((rest - centre) / total) @ ratio.derivative[position]
+        on_source = on_source + ratio.influence[position] @ pull
+        if ratio.other_influence is not None:
+            on_target = _on_target_rows(ratio.other_influence @ pull, ratio, samples)
+    return Mean(average, on_source, on_target, {name: average})
+
+
+def _on_target_rows(values: np.ndarray, ratio: Weights, samples: Samples) -> np.ndarray:
+    """Influence of the target rows behind a ratio, on the target rows of the outcome model."""
+    held: Samples | None = getattr(getattr(ratio, "origin", ratio), "samples", None)
+    target = samples.target
+    if held is None or np.array_equal(held.target.rows, target.rows):
+        return values
+    # Rows of the ratio's target that the outcome model lacks still moved the ratio: they follow as rows of their own.
+    full = np.zeros(max(target.n_total, held.target.n_total))
+    full[held.target.rows] = values
+    beside = np.setdiff1d(held.target.rows, target.rows)
+    return np.concatenate([full[target.rows], full[beside]])
+
+
+def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
+    """The mean as an estimate whose covariance counts both samples."""
+    design, target = problem.samples.design, problem.samples.target
+    present = design.weights > 0
+    nobs = int(np.count_nonzero(present))
+    # Rows of either sample enter as scores with a bread of one; the target is a sample of its own.
+    moments = Moments(
+        mean.on_source[:, None], np.eye(1), nobs, float(nobs - 1), outside=mean.on_target[:, None], present=present
+    )
+    return Estimate(
+        terms=("mean",),
+        theta=np.array([mean.value]),
+        moments=moments,
+        df_resid=np.inf,
+        covary=partial(stacked, design, moments),
+        extra={
+            "on_source": mean.on_source,
+            "on_target": mean.on_target,
+            "ess": np.nan if problem.ratio is None else problem.ratio.ess,
+            "parts": mean.parts,
+            "target_rows": target.nobs,
+        },
+    )
+
+
+def stacked(design: Design, moments: Moments, kind: Any) -> Covariance:
+    """The sandwich of both samples under its name."""
+    names = [] if isinstance(kind, str) else np.atleast_1d(kind["cluster"]).tolist()
+    found = covariance(moments, kind, {name: design.cluster_codes(name) for name in names}, normal=True)
+    return replace(found, label=found.label.replace("weights estimated", "estimated models included"))
+
+
+def whole_ratio(options: WeightedMeanOptions) -> float:
+    """The power of the ratio: these means take it whole."""
+    return 1.0

@@ -1,0 +1,62 @@
+"""What every method of `shift` and `target_mean` gets: both samples, the family of the outcome, the density ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from statinf.formula.design import Design
+from statinf.models import glm
+from statinf.numerics.glm.families import Family
+from statinf.results import Estimate, Method, Weights
+from statinf.shifts.samples import Samples
+
+
+@dataclass(frozen=True)
+class ShiftProblem:
+    """Both samples and what is known of them.
+
+    Attributes
+    ----------
+    samples : Samples
+    family : Family
+    ratio : Weights or None
+        The density ratio for methods that weight the source rows by it.
+    """
+
+    samples: Samples
+    family: Family
+    ratio: Weights | None = None
+
+    @property
+    def design(self) -> Design:
+        """The regression on the source rows, weighted by the ratio where there is one."""
+        return self.samples.design if self.ratio is None else weighted(self.samples.design, self.ratio)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftMethod(Method):
+    """A method of `shift` or `target_mean`.
+
+    Attributes
+    ----------
+    power : callable or None
+        From the method's options to the power of the density ratio that weights the source rows; None for methods that
+        use no ratio.
+    """
+
+    power: Callable[[Any], float] | None = None
+
+
+def weighted(design: Design, ratio: Weights) -> Design:
+    """The design with its rows weighted; a known ratio is no estimate that standard errors would have to count."""
+    values = ratio.values[np.searchsorted(ratio.used, design.rows)]
+    return replace(design, weights=values, weights_object=None if ratio.method == "known" else ratio)
+
+
+def likelihood(design: Design, family: Family) -> Estimate:
+    """Maximum (weighted) likelihood on the rows of a design."""
+    return glm.estimate(design, glm.GlmOptions(family=family.name, link=family.link.name))

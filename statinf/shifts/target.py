@@ -1,0 +1,136 @@
+"""The target sample: its rows by the recipe of the source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError
+from statinf.formula.columns import Numeric
+from statinf.formula.frame import as_frame
+from statinf.formula.given import aligned
+from statinf.formula.recipe import NewRows, Recipe, warn_rows
+
+
+@dataclass(frozen=True)
+class Target:
+    """The target's columns, made by the recipe of the source.
+
+    Attributes
+    ----------
+    parts : mapping of str to ndarray, shape (m, p)
+        Columns of each part of the formula by role, the constant included where the part has one.
+    weights : ndarray, shape (m,)
+        Row weights; ones if none were given.
+    rows : ndarray of int, shape (m,)
+        Row numbers in the target frame.
+    n_total : int
+        Rows of the target frame.
+    dropped : mapping of str to int
+    frame : object
+        The caller's frame, by reference.
+    offset : ndarray, shape (m,), or None
+    """
+
+    parts: Mapping[str, np.ndarray]
+    weights: np.ndarray
+    rows: np.ndarray
+    n_total: int
+    dropped: Mapping[str, int]
+    frame: Any
+    offset: np.ndarray | None = None
+
+    @property
+    def x(self) -> np.ndarray:
+        """Columns of the first part, shape (m, p)."""
+        return self.parts["covariates"]
+
+    @property
+    def nobs(self) -> int:
+        """Rows of positive weight."""
+        return int(np.count_nonzero(self.weights))
+
+
+def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str = "drop") -> Target:
+    """The usable rows of the target frame.
+
+    Raises
+    ------
+    DataError
+        If the frame lacks a column, has infinite values or levels that the source does not have, or no usable row.
+    """
+    try:
+        rows = recipe.new_rows(target, warn=False)
+    except DataError as error:
+        raise DataError(f"target frame: {error}") from None
+    _refuse_rows(rows, na_action)
+    warn_rows({c: k for c, k in rows.causes.items() if c.endswith("is not finite")}, rows.n, "are dropped")
+    given = _weights_of(weights, rows)
+    dropped = dict(rows.causes)
+    ok = rows.ok & ~np.isnan(given)
+    if (rows.ok & ~ok).any():
+        dropped["its weight is missing"] = int((rows.ok & ~ok).sum())
+    if not ok.any():
+        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
+        raise DataError(f"no row of the target frame can be used ({listed or 'it is empty'}).")
+    kept = np.flatnonzero(ok)
+    if not (given[kept] > 0).any():
+        raise DataError("all target weights are zero; at least some must be positive.")
+    parts = {role: matrix.values[kept] for role, matrix in rows.parts.items()}
+    offset = None if rows.offset is None else rows.offset[kept]
+    return Target(parts, given[kept], kept, rows.n, dropped, rows.frame.native, offset)
+
+
+def _refuse_rows(rows: NewRows, na_action: str) -> None:
+    unseen = [cause for cause in rows.causes if "unseen level" in cause]
+    if unseen:
+        raise DataError(
+            f"target frame: {'; '.join(unseen)}. The source has no such row, so nothing can be said about these; leave "
+            "them out of the target or merge the levels in both frames."
+        )
+    infinite = {cause: count for cause, count in rows.causes.items() if cause.endswith("is infinite")}
+    if infinite:
+        listed = "; ".join(f"{count} rows: {cause}" for cause, count in infinite.items())
+        raise DataError(
+            f"target frame: {listed} (first at row {_first_infinite(rows, infinite)}); replace infinite values by missing "
+            "ones or remove these rows."
+        )
+    if na_action == "raise" and rows.causes:
+        listed = "; ".join(f"{count} rows: {cause}" for cause, count in rows.causes.items())
+        raise DataError(f"na_action='raise' and rows of the target frame cannot be used: {listed}.")
+
+
+def _first_infinite(rows: NewRows, causes: Mapping[str, int]) -> int:
+    columns = [rows.frame.column(cause.removesuffix(" is infinite")) for cause in causes]
+    return min(int(np.argmax(np.isinf(c.values))) for c in columns if isinstance(c, Numeric))
+
+
+def _weights_of(weights: Any, rows: NewRows) -> np.ndarray:
+    if weights is None:
+        return np.ones(rows.n)
+    name = "target_weights"
+    if isinstance(weights, str):
+        frame = as_frame(rows.frame.native, [weights])
+        frame.require(weights)
+        column = frame.column(weights)
+        name = f"target_weights '{weights}'"
+        if not isinstance(column, Numeric):
+            raise DataError(f"{name} holds categories; weights are numbers.")
+        values = column.values
+    else:
+        try:
+            values = np.asarray(aligned(weights, rows.frame, name), dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{name} holds values that are no numbers.") from None
+    if values.shape != (rows.n,):
+        raise DataError(
+            f"{name} has shape {values.shape}; give one weight per row of the target frame, shape ({rows.n},)."
+        )
+    if (values < 0).any() or np.isinf(values).any():
+        raise DataError(f"{name} holds negative or infinite values; weights are finite and at least 0.")
+    return values
