@@ -29,6 +29,7 @@ def effect(
     *,
     method: str = "aipw",
     estimand: str = "ATE",
+    treated: Any = None,
     learner: Any = None,
     outcome_model: Any = None,
     treatment_model: Any = None,
@@ -54,24 +55,27 @@ def effect(
     Parameters
     ----------
     formula : str
-        `outcome ~ treatment | covariates`; the larger of the treatment's two values counts as treated.
+        `outcome ~ treatment | covariates`.
     data : data frame
         As `statinf.lm` takes it.
     method : {"dim", "regression", "ipw", "aipw", "plr", "irm"}
         Difference in means; regression with interactions; inverse probability weighting; the doubly robust
         score with parametric models; double machine learning, partially linear or interactive.
     estimand : {"ATE", "ATT", "ATC", "ATO"}
-        Average over all rows, the treated, the controls, or the overlap population ("ipw" only).
+        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in any case.
+    treated : optional
+        Which of the treatment's two values counts as treated. By default labels such as "control", "placebo",
+        "untreated" or "no" are the reference, and else the smaller value or the first level; the summary names both.
     learner : str or object, optional
         For all nuisances. Names: "lm", "ridge", "ridge_path", "lasso", "spline", "kernel_ridge",
         "random_features", "network", "logit"; or any object with scikit-learn's fit and predict.
     outcome_model, treatment_model : str, float or object, optional
         One of them: least squares and a logit by default. Treatment models need `predict_proba`.
     propensity : float, str or array of shape (rows,), optional
-        Known propensities: a number, a column, or one a row.
+        Known propensities: a number, a column, or one per row.
     folds : int or array of shape (rows,), optional
         Five by default. "ipw" and "aipw" with parametric models learn and predict on all rows unless folds
-        are given.
+        are given. With `cluster` whole clusters share a fold (of several columns, those of the coarsest).
     repeats : int
         Random splits whose estimates are put together by their median; the standard error counts the
         spread between them.
@@ -127,6 +131,9 @@ def effect(
     module = load_method([m for m in METHODS if m.verb == "effect"], "effect", method)
     if vcov is not None:
         check_kind(vcov)
+    estimand = estimand.upper() if isinstance(estimand, str) else estimand
+    if propensity is not None and treatment_model is not None:
+        raise OptionError("propensity= says what treatment_model= would estimate; give one of the two.")
     rows = effect_rows(
         formula,
         data,
@@ -137,11 +144,14 @@ def effect(
         na_action=na_action,
         context=context,
         binary=method != "plr",
+        treated=treated,
     )
     _check(rows, method)
     regression = method in ("dim", "regression")
     outcome, treatment = learners(learner, outcome_model, treatment_model, binary=rows.binary)
-    parametric = isinstance(treatment, _PARAMETRIC) and (method == "ipw" or isinstance(outcome, _PARAMETRIC))
+    parametric = (propensity is not None or isinstance(treatment, _PARAMETRIC)) and (
+        method == "ipw" or isinstance(outcome, _PARAMETRIC)
+    )
     options = Options(
         outcome=outcome,
         treatment=treatment,
@@ -159,7 +169,7 @@ def effect(
         progress=progress,
     )
     made = module.estimate(rows, options)
-    return _fit(rows, method, options, made, module.CITATION, vcov, cluster)
+    return _fit(rows, method, options, made, module.CITATION, vcov)
 
 
 def _check(rows: EffectRows, method: str) -> None:
@@ -176,9 +186,7 @@ def _check(rows: EffectRows, method: str) -> None:
         )
 
 
-def _fit(
-    rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any, cluster: Any
-) -> EffectFit:
+def _fit(rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any) -> EffectFit:
     regression = made.pick is not None
     common = fit_fields(rows, method, options.estimand, made, citation)
     if regression:
@@ -187,8 +195,8 @@ def _fit(
     else:
         fit = EffectFit(**common)
     kind = vcov
-    if kind is None and cluster is not None:
-        kind = {"cluster": cluster if isinstance(cluster, str) else list(cluster)}
+    if kind is None and rows.clusters:
+        kind = {"cluster": next(iter(rows.clusters)) if len(rows.clusters) == 1 else list(rows.clusters)}
     if kind is None:
         stacked = made.moments[0].adjustment is not None
         kind = "HC2" if regression and not stacked else "HC0"

@@ -194,10 +194,8 @@ class EffectFit(Fit):
             if "propensity" not in made.nuisance:
                 raise NotIdentifiedError(f"'{self.method}' estimates no propensity; use 'ipw', 'aipw' or 'irm'.")
             design = self._need_rows("an overlap plot")
-            treatment = design.part("treatment")
-            assert treatment is not None
-            d = treatment.rest.values[:, 0]
-            return plot_overlap(made.nuisance["propensity"], d == d.max(), design.weights, **options)
+            assert made.treated is not None
+            return plot_overlap(made.nuisance["propensity"], made.treated, design.weights, **options)
         if kind == "sensitivity":
             from statinf.plotting.effects import plot_sensitivity
 
@@ -293,6 +291,6 @@ def fit_fields(rows: EffectRows, method: str, estimand: str, made: Estimate, cit
         "estimand": estimand,
         "treatment": rows.treatment,
         "thetas": made.thetas,
-        "notes": dict(made.notes),
-        "estimate": made,
+        "notes": ({} if rows.arms is None else rows.arms.facts) | dict(made.notes),
+        "estimate": replace(made, treated=rows.treated),
     }

@@ -47,6 +47,10 @@ class Estimate:
         Numbers for the summary.
     sensitivity : callable, optional
         Gives sigma2, nu2 and their scores, one tuple a split, for bounds on omitted variables.
+    label : str
+        What the covariance's label says of the nuisances.
+    treated : ndarray of bool, shape (n,), optional
+        Rows of the treated arm.
     """
 
     theta: np.ndarray
@@ -57,6 +61,7 @@ class Estimate:
     notes: Mapping[str, Any] = field(default_factory=dict)
     sensitivity: Callable[[], list[Pieces]] | None = None
     label: str = ""
+    treated: np.ndarray | None = None
 
 
 def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> tuple[np.ndarray, np.ndarray, tuple[Moments, ...]]:

@@ -15,6 +15,7 @@ from statinf.effects.options import Options
 from statinf.effects.rows import EffectRows, clipped
 from statinf.errors import OptionError, one_of
 from statinf.inference.sandwich import Moments
+from statinf.learners.cells import standardise
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.results import stack_scores
@@ -87,10 +88,10 @@ def _one(rows: EffectRows, e: np.ndarray, options: Options, free: np.ndarray | N
         by_eta.append(parts[0][2] + parts[1][2])
     influence = np.column_stack(unit)
     if free is not None:
-        x = np.column_stack([np.ones(len(e)), rows.x])
-        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(
-            np.append(0.0, np.full(rows.x.shape[1], options.treatment.penalty))
-        )
+        # In columns of mean zero and unit variance, so that where a covariate stands costs no digits.
+        columns = standardise(rows.x, rows.w)
+        x, penalty = columns.z, columns.penalty(options.treatment.penalty)
+        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(penalty)
         gradient = (x * (rows.w * free)[:, None]).T @ np.column_stack(by_eta)
         influence = influence + (x * (rows.d - e)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
     extra = stack_scores(rows.design.weights_object, rows.design.rows, influence)

@@ -48,40 +48,65 @@ class Options:
 
 
 def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole: bool) -> np.ndarray | None:
-    """Fold numbers of every repetition, or None where `whole` and the caller asked for no folds.
+    """Fold numbers of every repetition, shape (repeats, n), or None where `whole` and the caller asked for no folds.
 
-    One fold means none. Given labels are one a row used, or one a row of the frame.
+    One fold means none. Given labels are one per row of the frame, or per row used. Without labels, clusters stay whole.
     """
-    if (folds is None and whole) or (isinstance(folds, int) and not isinstance(folds, bool) and folds == 1):
+    one = isinstance(folds, int | np.integer) and not isinstance(folds, bool) and folds == 1
+    if (folds is None and whole) or one:
         if repeats != 1:
             raise OptionError("repeats needs folds; give folds=5 with it.")
         return None
-    n = len(rows.y)
-    folds = 5 if folds is None else aligned(folds, rows.design.frame, "folds", rows.design.rows)
-    if np.ndim(folds) == 1 and len(folds) == rows.design.n_total != n:
-        folds = np.asarray(folds)[rows.design.rows]
-    return splits(n, folds, repeats, seed, rows.d if rows.binary else None)
+    used = rows.w > 0
+    groups = rows.whole
+    if folds is None:
+        most = int(used.sum()) if groups is None else len(np.unique(groups[used]))
+        folds = min(5, most) if most > 1 else 5
+    if np.ndim(folds) == 1:
+        folds = np.asarray(aligned(folds, rows.design.frame, "folds", rows.design.rows))
+        n = len(rows.y)
+        folds = folds[rows.design.rows] if len(folds) == rows.design.n_total != n else folds
+        if len(folds) != n:
+            raise OptionError(
+                f"folds has {len(folds)} labels; give one per row of the data ({rows.design.n_total})"
+                + (f", or one per row used ({n})." if n != rows.design.n_total else ".")
+            )
+        folds = folds[used]
+    strata = rows.d[used] if rows.binary else None
+    made = splits(int(used.sum()), folds, repeats, seed, strata, None if groups is None else groups[used])
+    if used.all():
+        return made
+    out = np.zeros((len(made), len(used)), np.intp)
+    out[:, used] = made
+    return out
 
 
 def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
     """Known propensities as an array on the rows used, from a number, a column or an array."""
     if given is None:
         return None
-    if isinstance(given, str):
-        values = np.asarray(rows.design.column(given), dtype=np.float64)
-    elif np.ndim(given) == 0:
-        values = np.full(len(rows.y), float(given))
-    else:
-        given = aligned(given, rows.design.frame, "propensity", rows.design.rows)
-        values = np.asarray(given, dtype=np.float64)
-        if len(values) == rows.design.n_total:
-            values = values[rows.design.rows]
+    n = len(rows.y)
+    given = aligned(given, rows.design.frame, "propensity", rows.design.rows)
+    try:
+        if isinstance(given, str):
+            values = np.asarray(rows.design.column(given), dtype=np.float64)
+        elif np.ndim(given) == 0:
+            values = np.full(n, float(given))
+        else:
+            values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"propensity={given!r:.60} holds no numbers; give probabilities.") from None
+    if np.ndim(given) == 1 and len(values) == rows.design.n_total:
+        values = values[rows.design.rows]
     if values.shape != rows.y.shape:
-        raise DataError(f"propensity has {len(values)} values; one a row of the data is needed, {rows.design.n_total}.")
-    if not ((values > 0) & (values < 1)).all():
-        bad = int(np.flatnonzero(~((values > 0) & (values < 1)))[0])
         raise DataError(
-            f"propensity must lie strictly between 0 and 1; row {int(rows.design.rows[bad])} has {values[bad]:g}."
+            f"propensity has shape {values.shape}; one value per row of the data is needed, ({rows.design.n_total},)."
+        )
+    wrong = ~((values > 0) & (values < 1))
+    if wrong.any():
+        first = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"propensity must lie strictly between 0 and 1; row {int(rows.design.rows[first])} has {values[first]:g}."
         )
     return values
 

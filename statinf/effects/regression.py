@@ -35,11 +35,7 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
 def fit_blocks(rows: EffectRows, x: np.ndarray, options: Options) -> Estimate:
     """Least squares of outcome on treatment, covariates and their products, block by group."""
     blocks, at, centres = [], [], []
-    for label, group in rows.groups:
-        of = f" in group '{label}'" if label else ""
-        for arm, name in ((rows.treated, "treated"), (~rows.treated, "control")):
-            if not (arm & group & (rows.w > 0)).any():
-                raise DataError(f"there are no {name} rows{of}; its effect cannot be estimated.")
+    for _, group in rows.groups:
         whose = {"ATE": group, "ATT": group & rows.treated, "ATC": group & ~rows.treated}[options.estimand]
         centre = np.average(x[whose], axis=0, weights=rows.w[whose]) if x.shape[1] else np.empty(0)
         around = (x - centre) * group[:, None]
