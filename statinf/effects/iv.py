@@ -14,10 +14,11 @@ from statinf.effects import liml, tsls, weak_iv
 from statinf.effects.gmm import STEPS
 from statinf.effects.instruments import check_identified, k_class, system
 from statinf.effects.iv_fit import IVFit
-from statinf.effects.iv_rows import ROLES, columns_of, rows_of
+from statinf.effects.iv_rows import ROLES, Columns, columns_of, rows_of
+from statinf.effects.rows import clustered_design
 from statinf.effects.table import METHODS
 from statinf.errors import AliasedWarning, DataError, OptionError, one_of
-from statinf.formula.design import Design, design
+from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, check_kind
 from statinf.models.regression import default_vcov
 from statinf.results import Fit
@@ -94,30 +95,30 @@ def iv(
     module = load_method(METHODS, "iv", method)
     if vcov is not None:
         check_kind(vcov)
-    named = [vcov["cluster"]] if isinstance(vcov, Mapping) and isinstance(vcov.get("cluster"), str) else []
-    groups: Any = [*named, *([cluster] if isinstance(cluster, str) else list(cluster or []))]
-    made = design(
+    made, clusters = clustered_design(
         formula,
         data,
         roles=ROLES,
         weights=weights,
-        cluster=list(dict.fromkeys(groups)) or None,
+        cluster=cluster,
+        vcov=vcov,
         na_action=na_action,
         context=context,
     )
-    columns_of(made)
+    columns = columns_of(made)
+    if vcov is None and clusters:
+        vcov = {"cluster": next(iter(clusters)) if len(clusters) == 1 else list(clusters)}
     if method == "late":
-        return module.fit(made, vcov=vcov, cluster=cluster, **options)
+        return module.fit(made, clusters=clusters, vcov=vcov, **options)
     if options:
         raise OptionError(f"method={method!r} does not take {', '.join(map(repr, options))}.")
     one_of("gmm", gmm, STEPS)
     if fuller < 0:
         raise OptionError(f"fuller={fuller!r} must be at least 0.")
-    return _linear(made, method, vcov, cluster, gmm, fuller)
+    return _linear(made, columns, method, vcov, gmm, fuller)
 
 
-def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, fuller: float) -> IVFit:
-    endogenous, exogenous, instruments, y = columns_of(made)
+def _linear(made: Design, columns: Columns, method: str, vcov: Any, steps: str, fuller: float) -> IVFit:
     treatment, covariates, excluded = (made.part(r) for r in ROLES)
     assert treatment is not None and covariates is not None and excluded is not None
     names, all_names = treatment.rest.names, (*covariates.names, *excluded.rest.names)
@@ -129,11 +130,14 @@ def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, full
             f"{', '.join(map(repr, both))} is both a treatment and an instrument; an endogenous column cannot be its "
             "own instrument."
         )
-    if np.ptp(y) == 0.0:
+    if np.ptp(columns.y[made.weights > 0]) == 0.0:
         raise DataError(
             f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain."
         )
-    small, kept = system(exogenous, instruments, endogenous, y, None if (made.weights == 1.0).all() else made.weights)
+    plain = bool((made.weights == 1.0).all())
+    small, kept = system(
+        columns.exogenous, columns.instruments, columns.endogenous, columns.y, None if plain else made.weights
+    )
     if not kept.all():
         gone = ", ".join(f"'{n}'" for n, k in zip(all_names, kept, strict=True) if not k)
         warnings.warn(
@@ -144,21 +148,24 @@ def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, full
         raise DataError(
             f"{small.nobs} rows cannot determine {small.a + max(small.b, small.c)} coefficients; use fewer terms."
         )
-    kind = check_kind(default_vcov(vcov, cluster, made, "HC1"))
+    kind = check_kind(default_vcov(vcov, None, made, "HC1"))
     kappa = np.nan if method == "gmm" else liml.kappa(small, fuller) if method == "liml" else tsls.kappa(small)
     beta, gamma, bread = k_class(small, 1.0 if method == "gmm" else kappa)
     combine, j = np.empty((0, 0)), np.nan
     if method == "gmm":
         beta, gamma, bread, combine, j = _gmm(made, small, kept, kind, steps, np.concatenate([beta, gamma]))
-    gammas = np.full(exogenous.shape[1], np.nan)
-    gammas[kept[: len(gammas)]] = gamma
+    estimable = np.append(np.ones(small.c, bool), kept[: len(covariates.names)])
+    units = columns.units.only(estimable)
+    theta = np.full(len(estimable), np.nan)
+    scaled = np.concatenate([beta, gamma])
+    theta[estimable] = units.raw(scaled)
     fit = IVFit(
         method=method,
         formula=made.recipe.formula,
         citation={"2sls": tsls.CITATION, "liml": liml.CITATION, "gmm": gmm_method.CITATION}[method],
         nobs=small.nobs,
         terms=(*names, *covariates.names),
-        theta=np.concatenate([beta, gammas]),
+        theta=theta,
         cov=Covariance(np.empty((0, 0)), kind, "", np.inf),
         df_resid=float(small.df_resid),
         recipe=made.recipe,
@@ -166,9 +173,13 @@ def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, full
         dropped=made.dropped,
         design=made,
         system=small,
+        units=units,
+        scaled=scaled,
         kappa=float(kappa),
         endogenous=names,
-        instruments=tuple(n for n, k in zip(all_names[len(gammas) :], kept[len(gammas) :], strict=True) if k),
+        instruments=tuple(
+            n for n, k in zip(all_names[len(covariates.names) :], kept[len(covariates.names) :], strict=True) if k
+        ),
         kept=kept,
         combine=combine,
         bread=bread,

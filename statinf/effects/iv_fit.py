@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
 from statinf.effects import overid, weak_iv
 from statinf.effects.instruments import System, structural_rss
-from statinf.effects.iv_rows import Rows, rows_of
+from statinf.effects.iv_rows import Rows, Units, rows_of
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.sandwich import Moments, check_kind
+from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
 from statinf.results import Fit, stack_scores, to_caller
 
 STRONG = 23.1
@@ -27,7 +27,11 @@ class IVFit(Fit):
     Attributes
     ----------
     system : System
-        Small blocks that hold all classical statistics.
+        Small blocks that hold all classical statistics, of centred and scaled columns.
+    units : Units
+        What carries coefficients of those columns to the columns as given.
+    scaled : ndarray, shape (k,)
+        Coefficients of the centred and scaled columns that are not aliased, endogenous ones first.
     kappa : float
         Member of the k-class; NaN for GMM.
     endogenous, instruments : tuple of str
@@ -36,12 +40,14 @@ class IVFit(Fit):
         Covariates and instruments that are not aliased.
     combine, bread : ndarray
         Of GMM: which combination of moments identifies each coefficient, shape (l, k), and the inverse
-        bread, shape (k, k); of the k-class the bread alone.
+        bread, shape (k, k); of the k-class the bread alone. In centred and scaled columns.
     diagnostics : mapping of str to float
         Statistics that the summary prints, with the covariance of the fit.
     """
 
     system: System
+    units: Units
+    scaled: np.ndarray
     kappa: float
     endogenous: tuple[str, ...]
     instruments: tuple[str, ...]
@@ -61,12 +67,16 @@ class IVFit(Fit):
 
     @property
     def beta(self) -> np.ndarray:
-        """Coefficients of the endogenous columns, shape (c,)."""
-        return self.theta[: self.system.c]
+        """Coefficients of the centred and scaled endogenous columns, shape (c,)."""
+        return self.scaled[: self.system.c]
 
     @property
     def sigma(self) -> float:
         """Residual standard deviation with n - k degrees of freedom."""
+        return self.units.outcome_scale * self._sigma
+
+    @property
+    def _sigma(self) -> float:
         return float(np.sqrt(structural_rss(self.system, self.beta) / self.df_resid))
 
     def _rows(self, what: str, kind: Any = None) -> Rows:
@@ -75,13 +85,13 @@ class IVFit(Fit):
     @property
     def residuals(self) -> np.ndarray:
         """Outcome less x'b, with the treatment as recorded, shape (rows used,)."""
-        return self._residual(self._rows("residuals"))
+        return self.units.outcome_scale * self._residual(self._rows("residuals"))
 
     def _residual(self, rows: Rows) -> np.ndarray:
         c = self.system.c
-        return rows.y - rows.endogenous @ self.theta[:c] - rows.exogenous @ self.theta[c:][self.estimable[c:]]
+        return rows.y - rows.endogenous @ self.scaled[:c] - rows.exogenous @ self.scaled[c:]
 
-    def moments(self) -> Moments:
+    def _scaled_moments(self) -> Moments:
         rows = self._rows("standard errors")
         made = self._need_rows("standard errors")
         e = self._residual(rows)
@@ -92,11 +102,43 @@ class IVFit(Fit):
         stacked = {}
         if made.weights_object is not None:
             stacked = stack_scores(made.weights_object, made.rows, columns * e[:, None])
-        model = None if self.combine.size else self.bread * self.sigma**2
+        model = None if self.combine.size else self.bread * self._sigma**2
         # Hat values exist where the second stage is a least-squares fit.
         shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
         scores = columns * (made.weights * e)[:, None]
         return Moments(scores, self.bread, self.nobs, self.df_resid, model, **shape, **stacked)
+
+    def moments(self) -> Moments:
+        own, carry = self._scaled_moments(), self.units.carry
+        bread = carry @ own.bread
+        return Moments(
+            own.total @ bread.T,
+            np.eye(own.q),
+            own.nobs,
+            own.df_resid,
+            outside=None if own.outside is None else own.outside @ bread.T,
+            outside_rows=own.outside_rows,
+            weights_fixed=own.weights_fixed,
+        )
+
+    def _covariance(self, kind: Any) -> Covariance:
+        names = [] if not isinstance(kind, dict) else kind["cluster"]
+        made = self._need_rows("standard errors")
+        clusters = {n: made.cluster_codes(n) for n in ([names] if isinstance(names, str) else names)}
+        found = covariance(self._scaled_moments(), kind, clusters)
+        carry = self.units.carry
+        return replace(found, matrix=carry @ found.matrix @ carry.T)
+
+    def lean(self) -> Self:
+        if self.design is None:
+            return self
+        kept = dict(self.kept_covariances)
+        for kind in ("iid", "HC0", "HC1", "HC2", "HC3"):
+            try:
+                kept[kind] = self._covariance(kind).matrix
+            except NotIdentifiedError:
+                continue
+        return replace(self, design=None, kept_covariances=kept)
 
     # --- instruments --------------------------------------------------------------------------------------
 
@@ -165,16 +207,19 @@ class IVFit(Fit):
         check_level(level)
         kind = self._kind(vcov)
         rows = self._rows("Anderson-Rubin tests", kind)
-        value = np.broadcast_to(np.asarray(null, dtype=np.float64), (self.system.c,))
         made = self.system
+        given = np.broadcast_to(np.asarray(null, dtype=np.float64), (made.c,))
+        unit = self.units.outcome_scale / self.units.scale[: made.c]
+        value = given / unit
         found = rows.reduced_form(np.append(-value, 1.0), kind)
         f = weak_iv.statistic(made, rows.at_null(kind), value)
         pieces = None
         if made.c == 1:
             critical = _f_quantile(level, made.b, found.df)
-            pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.beta[0]))
+            found_pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.beta[0]))
+            pieces = tuple((float(low * unit[0]), float(high * unit[0])) for low, high in found_pieces)
         p = weak_iv.f_sf(f, made.b, found.df)
-        return weak_iv.AndersonRubin(tuple(value.tolist()), f, p, made.b, found.df, level, pieces, found.label)
+        return weak_iv.AndersonRubin(tuple(given.tolist()), f, p, made.b, found.df, level, pieces, found.label)
 
     def overid(self, test: str = "hansen") -> WaldTest:
         """Test of the instruments beyond those needed.
@@ -183,7 +228,7 @@ class IVFit(Fit):
         ----------
         test : {"hansen", "sargan", "basmann"}
             "hansen" is robust to heteroskedasticity, or to clusters if the fit's covariance is clustered;
-            the others suppose equal variances.
+            the others assume equal variances.
 
         Raises
         ------

@@ -18,13 +18,75 @@ ROLES = ("treatment", "covariates", "instruments")
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Columns of a model after aliased ones are left out.
+class Units:
+    """Where columns stand and how long they are: what carries coefficients of centred and scaled columns back.
+
+    Attributes
+    ----------
+    centre, scale : ndarray, shape (k,)
+        Of endogenous and exogenous columns, in this order; centres are zero in a model without a constant.
+    outcome_centre, outcome_scale : float
+    constant : int
+        Position of the constant among the columns; -1 without one.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    outcome_centre: float
+    outcome_scale: float
+    constant: int
+
+    @property
+    def carry(self) -> np.ndarray:
+        """Matrix (k, k) that takes coefficients, and the errors in them, to the columns as given."""
+        out = np.diag(self.outcome_scale / self.scale)
+        if self.constant >= 0:
+            out[self.constant] = -self.outcome_scale * self.centre / self.scale
+            out[self.constant, self.constant] = self.outcome_scale
+        return out
+
+    def raw(self, theta: np.ndarray) -> np.ndarray:
+        """Coefficients (k,) for the columns as given."""
+        out = self.carry @ theta
+        if self.constant >= 0:
+            out[self.constant] += self.outcome_centre
+        return out
+
+    def only(self, kept: np.ndarray) -> Units:
+        """The units of some of the columns."""
+        constant = int(np.cumsum(kept)[self.constant]) - 1 if self.constant >= 0 else -1
+        return Units(self.centre[kept], self.scale[kept], self.outcome_centre, self.outcome_scale, constant)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a model, centred where there is a constant and scaled to unit length.
 
     Attributes
     ----------
     endogenous, exogenous, instruments : ndarray, shapes (n, c), (n, a), (n, b)
     y, weights : ndarray, shape (n,)
+    units : Units
+    """
+
+    endogenous: np.ndarray
+    exogenous: np.ndarray
+    instruments: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    units: Units
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Centred and scaled columns of a model after aliased ones are left out.
+
+    Attributes
+    ----------
+    endogenous, exogenous, instruments : ndarray, shapes (n, c), (n, a), (n, b)
+    y, weights : ndarray, shape (n,)
+    system : System
+    units : Units
     clusters : mapping of str to ndarray of int
     """
 
@@ -34,6 +96,7 @@ class Rows:
     y: np.ndarray
     weights: np.ndarray
     system: System
+    units: Units
     clusters: Mapping[str, np.ndarray]
 
     @cached_property
@@ -73,8 +136,14 @@ class Rows:
         return lambda t: self.reduced_form(np.append(-t, 1.0), kind).matrix
 
 
-def columns_of(made: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Endogenous, exogenous and instrument columns, and the outcome less its offset."""
+def columns_of(made: Design) -> Columns:
+    """Endogenous, exogenous and instrument columns, and the outcome less its offset.
+
+    Raises
+    ------
+    FormulaError
+        If the formula has not three parts.
+    """
     treatment, covariates, instruments = (made.part(r) for r in ROLES)
     if treatment is None or covariates is None or instruments is None:
         raise FormulaError(
@@ -82,23 +151,60 @@ def columns_of(made: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
             "write 'outcome ~ treatment | 1 | instruments' for none but a constant."
         )
     y = made.y if made.offset is None else made.y - made.offset
-    return treatment.rest.values, covariates.values, instruments.rest.values, y
+    w, centred = made.weights, covariates.intercept
+    endogenous, centre, scale = _standard(treatment.rest.values, w, centred)
+    exogenous, own_centre, own_scale = _standard(covariates.rest.values, w, centred)
+    excluded, _, _ = _standard(instruments.rest.values, w, centred)
+    outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
+    if centred:
+        exogenous = np.column_stack([np.ones(made.n), exogenous])
+        own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
+    units = Units(
+        np.append(centre, own_centre),
+        np.append(scale, own_scale),
+        float(outcome_centre[0]),
+        float(outcome_scale[0]),
+        len(centre) if centred else -1,
+    )
+    return Columns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
+
+
+def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns (n, p) less their mean, over their length; columns that do not vary become zeros."""
+    share = w / w.sum()
+    out, centre = columns.copy(), np.zeros(columns.shape[1])
+    # The second pass takes out the rounding of the first mean, which is of the size of where the column stands.
+    for _ in range(2 if centred else 0):
+        step = share @ out
+        out -= step
+        centre += step
+    used = out if w.all() else out[w > 0]
+    largest = np.abs(used).max(axis=0, initial=0.0)
+    flat = largest <= 16.0 * np.finfo(float).eps * np.abs(centre)
+    out[:, flat] = 0.0
+    largest[flat] = 1.0
+    out /= largest
+    length = np.sqrt(share @ out**2)
+    length[flat] = 1.0
+    out /= length
+    return out, centre, largest * length
 
 
 def rows_of(made: Design, system: System, kept: np.ndarray, kind: Any = None) -> Rows:
     """The rows behind a `System`, with the clusters that `kind` names."""
-    endogenous, exogenous, instruments, y = columns_of(made)
-    a = exogenous.shape[1]
+    columns = columns_of(made)
+    a, c = columns.exogenous.shape[1], columns.endogenous.shape[1]
     names: list[str] = []
     if isinstance(kind, Mapping):
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
     clusters = {n: made.cluster_codes(n) for n in names}
     return Rows(
-        endogenous,
-        exogenous if kept[:a].all() else exogenous[:, kept[:a]],
-        instruments if kept[a:].all() else instruments[:, kept[a:]],
-        y,
+        columns.endogenous,
+        columns.exogenous if kept[:a].all() else columns.exogenous[:, kept[:a]],
+        columns.instruments if kept[a:].all() else columns.instruments[:, kept[a:]],
+        columns.y,
         made.weights,
         system,
+        columns.units.only(np.append(np.ones(c, bool), kept[:a])),
         clusters,
     )

@@ -8,6 +8,7 @@ estimate is the doubly robust effect of the instrument on the outcome over that 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,9 +18,10 @@ from statinf.effects.effect_fit import EffectFit, fit_fields
 from statinf.effects.estimate import Estimate, Score, solve_scores
 from statinf.effects.irm import scores as doubly_robust
 from statinf.effects.options import choose_folds, learners
-from statinf.effects.rows import EffectRows, clipped
+from statinf.effects.rows import Arms, EffectRows, arms_of, clipped, plain_name
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
+from statinf.formula.matrix import Matrix
 from statinf.inference.sandwich import check_kind
 from statinf.learners.constant import Constant
 from statinf.learners.nuisance import Nuisance, cross_predict
@@ -30,8 +32,9 @@ CITATION = "doubly robust local average effect (Chernozhukov et al. 2018)"
 def fit(
     made: Design,
     *,
+    clusters: Mapping[str, np.ndarray] | None = None,
     vcov: Any = None,
-    cluster: Any = None,
+    treated: Any = None,
     learner: Any = None,
     outcome_model: Any = None,
     treatment_model: Any = None,
@@ -47,7 +50,8 @@ def fit(
     Parameters
     ----------
     made : Design
-    vcov, cluster
+    clusters : mapping of str to ndarray of int, shape (n,), optional
+    vcov, treated
         As in `statinf.effect`.
     learner : str or object, optional
         For all nuisances.
@@ -60,18 +64,21 @@ def fit(
     """
     treatment, covariates, instruments = (made.part(r) for r in ("treatment", "covariates", "instruments"))
     assert treatment is not None and covariates is not None and instruments is not None
-    d, name = _binary(treatment.rest, made.weights, "treatment")
-    z, z_name = _binary(instruments.rest, made.weights, "instrument")
+    taking = _binary(made, treatment.rest, "treatment", treated)
+    assigned_to = _binary(made, instruments.rest, "instrument", None)
+    d = taking.rows(taking.treated).astype(np.float64)
     y = made.y if made.offset is None else made.y - made.offset
     rows = EffectRows(
         y,
-        z,
+        assigned_to.rows(assigned_to.treated).astype(np.float64),
         np.ascontiguousarray(covariates.rest.values),
         made.weights,
-        name,
+        plain_name(treatment.rest),
         True,
         (("", np.ones(made.n, dtype=bool)),),
         made,
+        taking,
+        dict(clusters or {}),
     )
     split = choose_folds(rows, folds, repeats, seed, whole=False)
     outcome, _ = learners(learner, outcome_model, None, binary=True)
@@ -79,10 +86,10 @@ def fit(
     _, assigned = learners(learner, None, instrument_model, binary=True)
     wanted = _nuisances(rows, d, outcome, taken, assigned)
     predictions = cross_predict(rows.x, wanted, split, made.weights, seed=seed, progress=progress)
-    estimate = _estimate(rows, d, predictions, clip, z_name)
+    name = plain_name(instruments.rest)
+    estimate = _estimate(rows, d, predictions, clip, name, assigned_to)
     out = EffectFit(**fit_fields(rows, "late", "LATE", estimate, CITATION))
-    chosen = vcov if vcov is not None else "HC0" if cluster is None else {"cluster": cluster}
-    return replace(out, cov=out._covariance(check_kind(chosen)))
+    return replace(out, cov=out._covariance(check_kind("HC0" if vcov is None else vcov)))
 
 
 def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assigned: Any) -> list[Nuisance]:
@@ -98,7 +105,12 @@ def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assign
 
 
 def _estimate(
-    rows: EffectRows, d: np.ndarray, predictions: list[dict[str, np.ndarray]], clip: float, instrument: str
+    rows: EffectRows,
+    d: np.ndarray,
+    predictions: list[dict[str, np.ndarray]],
+    clip: float,
+    instrument: str,
+    assigned_to: Arms,
 ) -> Estimate:
     """The ratio of the instrument's effects on outcome and treatment, and the first split's figures for the summary."""
     w, pairs, moved = rows.w, [], 0
@@ -114,8 +126,9 @@ def _estimate(
             f"the instrument '{instrument}' does not move the treatment '{rows.treatment}': there are no compliers."
         )
     se = float(np.sqrt(w**2 @ (pairs[0].a - share) ** 2) / w.sum())
+    told = assigned_to.facts.get("Treated")
     notes = {
-        "Instrument": instrument,
+        "Instrument": f"{instrument} ({told})" if told else instrument,
         "Compliers (share)": share,
         "First-stage F": (share / se) ** 2 if se > 0 else np.inf,
         "Effect of the instrument": reduced,
@@ -125,15 +138,15 @@ def _estimate(
     return Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
 
 
-def _binary(matrix: Any, w: np.ndarray, role: str) -> tuple[np.ndarray, str]:
-    if matrix.p != 1:
+def _binary(made: Design, matrix: Matrix, role: str, treated: Any) -> Arms:
+    if len(matrix.terms) != 1:
         raise DataError(
             f"method='late' needs one {role} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
         )
-    values = matrix.values[:, 0]
-    found = np.unique(values[w > 0])
-    if len(found) != 2:
+    arms = arms_of(made, matrix, treated=treated, what=role)
+    if arms is None or len(arms.levels) != 2:
+        values = np.unique(matrix.values[made.weights > 0], axis=0)
         raise DataError(
-            f"the {role} '{matrix.names[0]}' has {len(found)} values on the rows used; method='late' needs two."
+            f"the {role} '{plain_name(matrix)}' has {len(values)} values on the rows used; method='late' needs two."
         )
-    return (values == found[1]).astype(np.float64), matrix.names[0]
+    return arms

@@ -87,9 +87,10 @@ def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
         return None
     n = len(rows.y)
     given = aligned(given, rows.design.frame, "propensity", rows.design.rows)
+    column = rows.design.column(given) if isinstance(given, str) else None
     try:
-        if isinstance(given, str):
-            values = np.asarray(rows.design.column(given), dtype=np.float64)
+        if column is not None:
+            values = np.asarray(column, dtype=np.float64)
         elif np.ndim(given) == 0:
             values = np.full(n, float(given))
         else:

@@ -152,7 +152,7 @@ def effect_rows(
     assert treatment is not None
     arms = arms_of(made, treatment.rest, treated=treated, reference=reference)
     two = arms is not None and len(arms.levels) == 2
-    name = _plain(next(iter(treatment.rest.terms), ""), treatment.rest.names[0])
+    name = plain_name(treatment.rest)
     if binary and not two:
         raise _several(arms, treatment.rest.values[:, 0], name)
     if arms is None and (treated is not None or reference is not None):
@@ -225,7 +225,9 @@ def subset(made: Design, keep: np.ndarray) -> Design:
     )
 
 
-def arms_of(made: Design, matrix: Matrix, *, treated: Any = None, reference: Any = None) -> Arms | None:
+def arms_of(
+    made: Design, matrix: Matrix, *, treated: Any = None, reference: Any = None, what: str = "treatment"
+) -> Arms | None:
     """The arms that a part of the formula describes; None for a number of many values.
 
     Raises
@@ -238,7 +240,7 @@ def arms_of(made: Design, matrix: Matrix, *, treated: Any = None, reference: Any
     coding = made.recipe.learnt[name].coding if factor is not None else None
     if len(matrix.terms) != 1 or (matrix.p != 1 and (coding is None or coding.marks is None)):
         raise DataError(
-            f"one treatment column is needed before '|', found {matrix.p}: {listed}. Covariates stand behind '|': "
+            f"one {what} column is needed before '|', found {matrix.p}: {listed}. Covariates stand behind '|': "
             "'outcome ~ treatment | x1 + x2'."
         )
     used = made.weights > 0
@@ -262,10 +264,10 @@ def arms_of(made: Design, matrix: Matrix, *, treated: Any = None, reference: Any
     shown = f"{levels[0]:g}" if isinstance(levels[0], float) else repr(levels[0])
     if len(levels) < 2:
         raise DataError(
-            f"the treatment '{_plain(name, matrix.names[0])}' does not vary on the rows used (only {shown}); there is "
+            f"the {what} '{plain_name(matrix)}' does not vary on the rows used (only {shown}); there is "
             "nothing to compare."
         )
-    on, off, recognised = treatment_levels(levels, treated, reference, name=_plain(name, matrix.names[0]))
+    on, off, recognised = treatment_levels(levels, treated, reference, name=plain_name(matrix))
     numbers = all(isinstance(v, Real) for v in levels)
     plain = numbers and recognised and treated is None and reference is None and set(levels) == {0, 1}
     return Arms(levels, codes, on, off, recognised, shown=not plain)
@@ -295,8 +297,9 @@ def _several(arms: Arms | None, values: np.ndarray, name: str) -> DataError:
     )
 
 
-def _plain(term: str, column: str) -> str:
-    # A two-level factor is named after its column: C(treat)[T.yes] is the effect of `treat`.
+def plain_name(matrix: Matrix) -> str:
+    """Name of a variable: a two-level factor is named after its column, C(treat)[T.yes] is the effect of `treat`."""
+    term, column = next(iter(matrix.terms), ""), matrix.names[0]
     return term[2:-1] if term.startswith("C(") and term.endswith(")") else term if "[" in column else column
 
 

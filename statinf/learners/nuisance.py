@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import map_threads, progress_bar
+from statinf.backend.seeds import check_seed
 from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
 from statinf.learners.cells import PARALLEL_FROM
@@ -64,6 +65,7 @@ def splits(
         raise OptionError(f"repeats={repeats!r} must be a whole number of at least 1.")
     if np.ndim(folds) == 1 and repeats > 1:
         raise OptionError("repeats splits the rows at random each time; give folds a number with it.")
+    check_seed(seed)
     if strata is not None and np.ndim(folds) == 0:
         strata = stratum_codes(strata)
     return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata, groups=groups) for r in range(repeats)])
