@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, projections
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
@@ -136,23 +137,29 @@ class Rows:
         return lambda t: self.reduced_form(np.append(-t, 1.0), kind).matrix
 
 
-def columns_of(made: Design) -> Columns:
-    """Endogenous, exogenous and instrument columns, and the outcome less its offset.
-
-    Raises
-    ------
-    FormulaError
-        If the formula has not three parts.
-    """
-    treatment, covariates, instruments = (made.part(r) for r in ROLES)
-    if treatment is None or covariates is None or instruments is None:
+def check_parts(made: Design) -> None:
+    """Refuse formulas without the three parts of a model with instruments."""
+    if any(made.part(role) is None for role in ROLES):
         raise FormulaError(
             "an instrumental-variable formula has three parts: 'outcome ~ treatment | covariates | instruments'; "
             "write 'outcome ~ treatment | 1 | instruments' for none but a constant."
         )
+
+
+def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> Columns:
+    """Endogenous, exogenous and instrument columns, and the outcome less its offset.
+
+    Parameters
+    ----------
+    made : Design
+    arms : tuple of float
+        Values of the treatment's column at the reference and the treated level, which become 0 and 1.
+    """
+    treatment, covariates, instruments = (made.part(r) for r in ROLES)
+    assert treatment is not None and covariates is not None and instruments is not None
     y = made.y if made.offset is None else made.y - made.offset
     w, centred = made.weights, covariates.intercept
-    endogenous, centre, scale = _standard(treatment.rest.values, w, centred)
+    endogenous, centre, scale = _standard(as_indicator(treatment.rest.values, arms), w, centred)
     exogenous, own_centre, own_scale = _standard(covariates.rest.values, w, centred)
     excluded, _, _ = _standard(instruments.rest.values, w, centred)
     outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
@@ -167,6 +174,11 @@ def columns_of(made: Design) -> Columns:
         len(centre) if centred else -1,
     )
     return Columns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
+
+
+def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
+    """The treatment's column with 0 at the reference and 1 at the treated level; columns as they are for (0, 1)."""
+    return columns if arms == (0.0, 1.0) else (columns - arms[0]) / (arms[1] - arms[0])
 
 
 def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -190,14 +202,9 @@ def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.nda
     return out, centre, largest * length
 
 
-def rows_of(made: Design, system: System, kept: np.ndarray, kind: Any = None) -> Rows:
-    """The rows behind a `System`, with the clusters that `kind` names."""
-    columns = columns_of(made)
+def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray, kind: Any = None) -> Rows:
+    """The rows behind a `System`, with the clusters that a covariance in normal form names."""
     a, c = columns.exogenous.shape[1], columns.endogenous.shape[1]
-    names: list[str] = []
-    if isinstance(kind, Mapping):
-        names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-    clusters = {n: made.cluster_codes(n) for n in names}
     return Rows(
         columns.endogenous,
         columns.exogenous if kept[:a].all() else columns.exogenous[:, kept[:a]],
@@ -206,5 +213,5 @@ def rows_of(made: Design, system: System, kept: np.ndarray, kind: Any = None) ->
         made.weights,
         system,
         columns.units.only(np.append(np.ones(c, bool), kept[:a])),
-        clusters,
+        cluster_codes(made, kind),
     )

@@ -8,88 +8,70 @@ estimate is the doubly robust effect of the instrument on the outcome over that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.effects.effect_fit import EffectFit, fit_fields
-from statinf.effects.estimate import Estimate, Score, solve_scores
+from statinf.effects.arms import Arms, arms_of, plain_name
+from statinf.effects.estimate import Score, effect_estimate, solve_scores
 from statinf.effects.irm import scores as doubly_robust
-from statinf.effects.options import choose_folds, learners
-from statinf.effects.rows import Arms, EffectRows, arms_of, clipped, plain_name
+from statinf.effects.iv_problem import IVProblem
+from statinf.effects.method import EffectMethod
+from statinf.effects.options import (
+    ClipOptions,
+    CrossFitOptions,
+    OutcomeModelOptions,
+    choose_folds,
+    learner_for,
+    learners,
+)
+from statinf.effects.overlap import clipped
+from statinf.effects.problem import EffectProblem
+from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError
-from statinf.formula.design import Design
-from statinf.formula.matrix import Matrix
-from statinf.inference.sandwich import check_kind
 from statinf.learners.constant import Constant
 from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.results import Estimate
+from statinf.results.options import value
 
-CITATION = "doubly robust local average effect (Chernozhukov et al. 2018)"
+
+@dataclass(frozen=True, kw_only=True)
+class LateOptions(CrossFitOptions, OutcomeModelOptions, ClipOptions):
+    """Options of the interactive model with an instrument."""
+
+    instrument_model: Any = value(
+        None,
+        "learner of the instrument: a logit by default",
+        "a learner's name, an object with fit and predict, or a known probability",
+        learner_for("probability"),
+    )
 
 
-def fit(
-    made: Design,
-    *,
-    clusters: Mapping[str, np.ndarray] | None = None,
-    vcov: Any = None,
-    treated: Any = None,
-    learner: Any = None,
-    outcome_model: Any = None,
-    treatment_model: Any = None,
-    instrument_model: Any = None,
-    folds: Any = None,
-    repeats: int = 1,
-    clip: float = 0.01,
-    seed: int = 0,
-    progress: bool | None = None,
-) -> EffectFit:
-    """Fit the interactive instrumental-variable model to a design with roles treatment, covariates, instruments.
-
-    Parameters
-    ----------
-    made : Design
-    clusters : mapping of str to ndarray of int, shape (n,), optional
-    vcov, treated
-        As in `statinf.effect`.
-    learner : str or object, optional
-        For all nuisances.
-    outcome_model : str or object, optional
-        Of the outcome in each arm of the instrument; least squares by default.
-    treatment_model, instrument_model : str, float or object, optional
-        Of the treatment in each arm of the instrument, and of the instrument; logits by default.
-    folds, repeats, clip, seed, progress
-        As in `statinf.effect`.
-    """
-    treatment, covariates, instruments = (made.part(r) for r in ("treatment", "covariates", "instruments"))
-    assert treatment is not None and covariates is not None and instruments is not None
-    taking = _binary(made, treatment.rest, "treatment", treated)
-    assigned_to = _binary(made, instruments.rest, "instrument", None)
+def estimate(problem: IVProblem, options: LateOptions) -> Estimate:
+    """The average effect among compliers."""
+    made, treatment, instrument = problem.design, problem.part("treatment"), problem.part("instruments")
+    taking = _binary(problem, "treatment", problem.treated)
+    offered = _binary(problem, "instruments", None)
     d = taking.rows(taking.treated).astype(np.float64)
-    y = made.y if made.offset is None else made.y - made.offset
     rows = EffectRows(
-        y,
-        assigned_to.rows(assigned_to.treated).astype(np.float64),
-        np.ascontiguousarray(covariates.rest.values),
+        made.y if made.offset is None else made.y - made.offset,
+        offered.rows(offered.treated).astype(np.float64),
+        np.ascontiguousarray(problem.part("covariates").rest.values),
         made.weights,
-        plain_name(treatment.rest),
+        plain_name(treatment),
         True,
         (("", np.ones(made.n, dtype=bool)),),
         made,
         taking,
-        dict(clusters or {}),
+        problem.clusters,
     )
-    split = choose_folds(rows, folds, repeats, seed, whole=False)
-    outcome, _ = learners(learner, outcome_model, None, binary=True)
-    _, taken = learners(learner, None, treatment_model, binary=True)
-    _, assigned = learners(learner, None, instrument_model, binary=True)
+    split = choose_folds(rows, options.folds, options.repeats, problem.seed, whole=False)
+    outcome, taken = learners(options.learner, options.outcome_model, options.treatment_model, binary=True)
+    _, assigned = learners(options.learner, None, options.instrument_model, binary=True)
     wanted = _nuisances(rows, d, outcome, taken, assigned)
-    predictions = cross_predict(rows.x, wanted, split, made.weights, seed=seed, progress=progress)
-    name = plain_name(instruments.rest)
-    estimate = _estimate(rows, d, predictions, clip, name, assigned_to)
-    out = EffectFit(**fit_fields(rows, "late", "LATE", estimate, CITATION))
-    return replace(out, cov=out._covariance(check_kind("HC0" if vcov is None else vcov)))
+    predictions = cross_predict(rows.x, wanted, split, made.weights, seed=problem.seed, progress=problem.progress)
+    return _estimate(rows, d, predictions, options.clip, plain_name(instrument), offered)
 
 
 def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assigned: Any) -> list[Nuisance]:
@@ -134,19 +116,34 @@ def _estimate(
         "Effect of the instrument": reduced,
         "Clipped rows": moved,
     }
-    theta, thetas, moments = solve_scores(rows, pairs)
-    return Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
+    return effect_estimate(
+        EffectProblem(rows), solve_scores(rows, pairs), nuisance=predictions[0], facts=notes, estimand="LATE"
+    )
 
 
-def _binary(made: Design, matrix: Matrix, role: str, treated: Any) -> Arms:
+def _binary(problem: IVProblem, role: str, treated: Any) -> Arms:
+    matrix, what = problem.part(role), role.removesuffix("s")
     if len(matrix.terms) != 1:
         raise DataError(
-            f"method='late' needs one {role} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
+            f"method='late' needs one {what} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
         )
-    arms = arms_of(made, matrix, treated=treated, what=role)
+    arms = arms_of(problem.design, matrix, treated=treated, what=what)
     if arms is None or len(arms.levels) != 2:
-        values = np.unique(matrix.values[made.weights > 0], axis=0)
+        values = np.unique(matrix.values[problem.design.weights > 0], axis=0)
         raise DataError(
-            f"the {role} '{plain_name(matrix)}' has {len(values)} values on the rows used; method='late' needs two."
+            f"the {what} '{plain_name(matrix)}' has {len(values)} values on the rows used; method='late' needs two."
         )
     return arms
+
+
+METHOD = EffectMethod(
+    verb="iv",
+    name="late",
+    estimate=estimate,
+    options=LateOptions,
+    summary="the average effect among compliers of a treatment and an instrument with two values each",
+    citation="doubly robust local average effect (Imbens and Angrist 1994; Chernozhukov et al. 2018)",
+    arxiv="1608.00060",
+    guarantee="average effect among compliers; doubly robust, any learner",
+    vignette="effects",
+)

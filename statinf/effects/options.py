@@ -1,7 +1,8 @@
-"""Options of `effect` and `cate` as one record, with the defaults that depend on the method."""
+"""Options that several methods share, and what they become: learners, folds and known propensities of the rows used."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,89 @@ import numpy as np
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, OptionError
 from statinf.formula.given import aligned
+from statinf.learners.constant import Constant
+from statinf.learners.linear import LeastSquares
+from statinf.learners.logit import Logit
 from statinf.learners.nuisance import splits
-from statinf.learners.registry import resolve
+from statinf.learners.registry import canonical, resolve
+from statinf.results.options import Options, count, number, value
+
+_LEARNER = "a learner's name, or an object with fit and predict"
+_PARAMETRIC = (LeastSquares, Logit, Constant)
+
+
+def learner_for(*tasks: str) -> Callable[[str, Any], Any]:
+    """A check that what is given can learn for one of the tasks; it stays as given."""
+
+    def check(name: str, given: Any) -> Any:
+        for task in tasks[:-1]:
+            try:
+                resolve(given, task, name)
+                return given
+            except OptionError:
+                continue
+        resolve(given, tasks[-1], name)
+        return given
+
+    return check
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossFitOptions(Options):
+    """Options of methods that learn nuisances."""
+
+    learner: Any = value(None, "learner of all nuisances", _LEARNER, learner_for("mean", "probability"))
+    treatment_model: Any = value(
+        None,
+        "learner of the treatment: a logit where it has two values, else least squares",
+        f"{_LEARNER}, or a known probability",
+        learner_for("probability", "mean"),
+    )
+    folds: Any = value(
+        None,
+        "folds of cross-fitting: 5, or none for parametric models of methods that can do without; with cluster= whole "
+        "clusters share a fold (of several columns, those of the coarsest), unless labels are given",
+        "a whole number, or one label per row",
+    )
+    repeats: int = count(1, "random splits, put together by their median; the standard error counts their spread")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeModelOptions(Options):
+    """Options of methods with an outcome model."""
+
+    outcome_model: Any = value(
+        None, "learner of the outcome: least squares by default", _LEARNER, learner_for("mean", "probability")
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipOptions(Options):
+    """Options of methods that divide by propensities."""
+
+    clip: float = number(
+        0.01,
+        "propensities are moved into [clip, 1 - clip]; the summary counts the rows",
+        low=0.0,
+        high=0.5,
+        open_high=True,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropensityOptions(CrossFitOptions):
+    """Options of methods for which propensities may be known."""
+
+    propensity: Any = value(None, "known propensities", "a number, a column, or one per row")
+
+    def check(self) -> None:
+        if self.propensity is not None and self.treatment_model is not None:
+            raise OptionError("propensity= says what treatment_model= would estimate; give one of the two.")
 
 
 @dataclass(frozen=True)
-class Options:
-    """What the caller chose.
+class Nuisances:
+    """How nuisances are learnt on the rows used.
 
     Attributes
     ----------
@@ -24,9 +101,6 @@ class Options:
     folds : ndarray of int, shape (repeats, n), or None
         None for nuisances learnt and predicted on the same rows.
     clip : float
-    estimand : str
-    normalize, interactions : bool
-    score : str
     known : ndarray, shape (n,), or None
         Known propensities.
     seed : int
@@ -36,15 +110,36 @@ class Options:
     outcome: Any
     treatment: Any
     folds: np.ndarray | None
-    clip: float
-    estimand: str
-    normalize: bool = True
-    interactions: bool = True
-    target: str = "sample"
-    score: str = "partialling-out"
+    clip: float = 0.0
     known: np.ndarray | None = None
     seed: int = 0
     progress: bool | None = None
+
+
+def nuisances_of(
+    rows: EffectRows, options: PropensityOptions, seed: int, progress: bool | None, *, whole: bool = False
+) -> Nuisances:
+    """Learners, folds and known propensities for a method's options.
+
+    Parameters
+    ----------
+    rows : EffectRows
+    options : PropensityOptions
+    seed : int
+    progress : bool or None
+    whole : bool
+        Whether parametric models are learnt and predicted on all rows unless the caller asks for folds.
+    """
+    modelled = options.outcome_model if isinstance(options, OutcomeModelOptions) else None
+    outcome, treatment = learners(options.learner, modelled, options.treatment_model, binary=rows.binary)
+    known = known_propensity(rows, options.propensity)
+    used = [] if known is not None else [treatment]
+    if isinstance(options, OutcomeModelOptions):
+        used.append(outcome)
+    whole = whole and all(isinstance(one, _PARAMETRIC) for one in used)
+    folds = choose_folds(rows, options.folds, options.repeats, seed, whole=whole)
+    clip = options.clip if isinstance(options, ClipOptions) and known is None else 0.0
+    return Nuisances(outcome, treatment, folds, clip, known, seed, progress)
 
 
 def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole: bool) -> np.ndarray | None:
@@ -115,8 +210,12 @@ def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
 def learners(learner: Any, outcome_model: Any, treatment_model: Any, *, binary: bool) -> tuple[Any, Any]:
     """Outcome and treatment learners: the specific option, else `learner`, else least squares and a logit."""
     outcome = outcome_model if outcome_model is not None else learner if learner is not None else "lm"
-    default = "logit" if binary else "lm"
-    treatment = treatment_model if treatment_model is not None else learner if learner is not None else default
-    if binary and treatment_model is None and isinstance(learner, str) and learner == "lm":
-        treatment = "logit"
-    return resolve(outcome, "mean"), resolve(treatment, "probability" if binary else "mean")
+    task, default = ("probability", "logit") if binary else ("mean", "lm")
+    # Least squares for everything means the parametric model of each: of a treatment with two values, a logit.
+    plain = learner is None or (isinstance(learner, str) and canonical(learner) == "lm")
+    treatment = treatment_model if treatment_model is not None else default if plain else learner
+    option = "treatment_model" if treatment_model is not None else "learner"
+    return (
+        resolve(outcome, "mean", "outcome_model" if outcome_model is not None else "learner"),
+        resolve(treatment, task, option),
+    )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.gmm import gmm
+from statinf.effects.gmm_solver import gmm
 from statinf.effects.instruments import System, k_class, structural_rss
 from statinf.effects.iv_rows import Rows
 from statinf.inference.distributions import chi2_sf, f_sf

@@ -8,6 +8,7 @@ import statinf as si
 from statinf.learners.crossfit import fold_ids
 
 METHODS = ["dim", "regression", "ipw", "aipw", "plr", "irm"]
+pytestmark = pytest.mark.filterwarnings("ignore:the cluster column", "ignore:.* clusters for")
 SHIFT, SMALL = 2.0**27, 2.0**-20
 """A shift and a scale that leave numbers of 20 binary places as they are."""
 
@@ -103,7 +104,7 @@ def test_rows_of_weight_zero_are_absent(data, method):
     np.testing.assert_array_equal(zero.theta, dropped.theta)
     np.testing.assert_array_equal(zero.vcov, dropped.vcov)
     assert zero.nobs == dropped.nobs and zero.cov.df == dropped.cov.df
-    assert dict(zero.notes) == dict(dropped.notes)
+    assert dict(zero.facts) == dict(dropped.facts)
 
 
 @pytest.mark.parametrize("method", ["2sls", "liml", "gmm", "late"])
