@@ -27,7 +27,7 @@ from statinf.results.options import flag
 
 
 @dataclass(frozen=True, kw_only=True)
-class IpwOptions(PropensityOptions, ClipOptions):
+class IpwOptions(ClipOptions, PropensityOptions):
     """Options of inverse probability weighting."""
 
     normalize: bool = flag(True, "divide weights by their mean in each arm (Hajek); False is Horvitz and Thompson's")

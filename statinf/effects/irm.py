@@ -30,7 +30,7 @@ ARMS = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoublyRobustOptions(PropensityOptions, OutcomeModelOptions, ClipOptions):
+class DoublyRobustOptions(ClipOptions, OutcomeModelOptions, PropensityOptions):
     """Options of doubly robust scores."""
 
     normalize: bool = flag(False, "divide inverse propensities by their mean in each arm")

@@ -37,7 +37,7 @@ from statinf.results.options import value
 
 
 @dataclass(frozen=True, kw_only=True)
-class LateOptions(CrossFitOptions, OutcomeModelOptions, ClipOptions):
+class LateOptions(ClipOptions, OutcomeModelOptions, CrossFitOptions):
     """Options of the interactive model with an instrument."""
 
     instrument_model: Any = value(

@@ -25,7 +25,7 @@ from statinf.results.options import choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlrOptions(PropensityOptions, OutcomeModelOptions):
+class PlrOptions(OutcomeModelOptions, PropensityOptions):
     """Options of the partially linear model."""
 
     score: str = choice(
