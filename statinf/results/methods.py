@@ -7,6 +7,7 @@ reads the caller's options with it, and hands both the family's problem and the 
 from __future__ import annotations
 
 import importlib
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,9 +145,11 @@ class MethodTable(Mapping[str, Method]):
         return "\n".join(line for method in self.values() for line in describe(method))
 
     def document(self, verb: Callable[..., Any]) -> Callable[..., Any]:
-        """Write the methods and their options into a verb's docstring, where it says ``{methods}``; a decorator."""
+        """Write the methods and their options into a verb's docstring, at the line that says ``{methods}``; a decorator."""
         doc = verb.__doc__ or ""
-        verb.__doc__ = doc.replace("{methods}", textwrap.indent(self.documentation, " " * 4).strip())
+        line = re.search(r"^( *)\{methods\}", doc, re.MULTILINE)
+        indent = line.group(1) if line else ""
+        verb.__doc__ = doc.replace("{methods}", textwrap.indent(self.documentation, indent).strip())
         return verb
 
 
