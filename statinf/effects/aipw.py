@@ -17,8 +17,8 @@ METHOD = EffectMethod(
     name="aipw",
     estimate=partial(doubly_robust, whole=True),
     options=DoublyRobustOptions,
-    summary="doubly robust scores, by default with parametric models on all rows",
-    citation="augmented inverse probability weighting (Robins, Rotnitzky and Zhao 1994)",
+    summary="augmented inverse probability weighting: doubly robust scores, by default with parametric models on all rows",
+    citation="Robins, Rotnitzky and Zhao (1994)",
     guarantee="consistent if the outcome or the treatment model is right",
     vignette="effects",
 )

@@ -40,8 +40,8 @@ METHOD = EffectMethod(
     estimate=estimate,
     fit=RegressionEffect,
     covariates="none",
-    summary="the arms' means compared",
-    citation="difference in means with Neyman's standard error (Neyman 1923)",
+    summary="difference in means with Neyman's standard error",
+    citation="Neyman (1923)",
     guarantee="unbiased under randomisation; Neyman standard errors",
     vignette="effects",
 )

@@ -56,8 +56,8 @@ METHOD = EffectMethod(
     estimate=estimate,
     options=GmmOptions,
     fit=IVFit,
-    summary="moments weighted by the inverse of their covariance",
-    citation="generalised method of moments (Hansen 1982)",
+    summary="generalised method of moments: weighted by the inverse of their covariance",
+    citation="Hansen (1982)",
     guarantee="efficient under heteroskedasticity or clusters; tests its moments",
     vignette="effects",
 )

@@ -119,8 +119,8 @@ METHOD = EffectMethod(
     estimate=estimate,
     options=IpwOptions,
     estimands=("ATE", "ATT", "ATC", "ATO"),
-    summary="arms weighted by inverse propensities",
-    citation="inverse probability weighting (Hirano, Imbens and Ridder 2003)",
+    summary="difference of means weighted by inverse propensities",
+    citation="Hirano, Imbens and Ridder (2003)",
     guarantee="consistent if the propensity is right; stacked standard errors",
     vignette="effects",
 )

@@ -148,7 +148,7 @@ METHOD = EffectMethod(
     estimate=partial(doubly_robust, whole=False),
     options=DoublyRobustOptions,
     summary="cross-fitted doubly robust scores: double machine learning of the interactive model",
-    citation="doubly robust scores (Robins, Rotnitzky and Zhao 1994; Chernozhukov et al. 2018)",
+    citation="Chernozhukov et al. (2018)",
     arxiv="1608.00060",
     guarantee="efficient; root-n with learners whose errors multiply to o(n^(-1/2))",
     vignette="effects",

@@ -54,8 +54,8 @@ class IVProblem:
         grouped = [t for t in matrix.terms if t in factors and factors[t].kind == "categorical"]
         if self.treated is None and not (matrix.p == 1 and len(grouped) == 1):
             return None
-        found = arms_of(self.design, matrix, treated=self.treated)
-        if found is None or len(found.levels) != 2 or matrix.p != 1:
+        found = arms_of(self.design, matrix, treated=self.treated) if matrix.p == 1 else None
+        if found is None or len(found.levels) != 2:
             raise OptionError("treated= chooses between the two levels of one treatment; the formula has more.")
         return found
 

@@ -44,8 +44,8 @@ METHOD = EffectMethod(
     estimate=estimate,
     options=LimlOptions,
     fit=IVFit,
-    summary="least variance ratio: less bias with weak or many instruments",
-    citation="limited-information maximum likelihood (Anderson and Rubin 1949; Fuller 1977)",
+    summary="limited-information maximum likelihood and Fuller's modification",
+    citation="Anderson and Rubin (1949); Fuller (1977)",
     guarantee="less biased than 2SLS with weak or many instruments",
     vignette="effects",
 )

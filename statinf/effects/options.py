@@ -18,7 +18,8 @@ from statinf.learners.nuisance import splits
 from statinf.learners.registry import canonical, resolve
 from statinf.results.options import Options, count, number, value
 
-_LEARNER = "a learner's name, or an object with fit and predict"
+LEARNER = "a learner's name, or an object with fit and predict"
+"""What an option for a learner accepts, in words."""
 _PARAMETRIC = (LeastSquares, Logit, Constant)
 
 
@@ -42,12 +43,12 @@ def learner_for(*tasks: str) -> Callable[[str, Any], Any]:
 class CrossFitOptions(Options):
     """Options of methods that learn nuisances."""
 
-    learner: Any = value(None, "learner of all nuisances", _LEARNER, learner_for("mean", "probability"))
+    learner: Any = value(None, "learner of all nuisances", LEARNER, learner_for("mean", "probability"))
     treatment_model: Any = value(
         None,
-        "learner of the treatment: a logit where it has two values, else least squares",
-        f"{_LEARNER}, or a known probability",
-        learner_for("probability", "mean"),
+        "learner of the treatment: a logit by default",
+        f"{LEARNER}, or a known probability",
+        learner_for("probability"),
     )
     folds: Any = value(
         None,
@@ -63,7 +64,7 @@ class OutcomeModelOptions(Options):
     """Options of methods with an outcome model."""
 
     outcome_model: Any = value(
-        None, "learner of the outcome: least squares by default", _LEARNER, learner_for("mean", "probability")
+        None, "learner of the outcome: least squares by default", LEARNER, learner_for("mean", "probability")
     )
 
 

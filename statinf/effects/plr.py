@@ -10,24 +10,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from statinf.effects.estimate import Pieces, Score, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
-from statinf.effects.options import Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
+from statinf.effects.options import (
+    LEARNER,
+    Nuisances,
+    OutcomeModelOptions,
+    PropensityOptions,
+    learner_for,
+    nuisances_of,
+)
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.results import Estimate
-from statinf.results.options import choice
+from statinf.results.options import choice, value
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlrOptions(OutcomeModelOptions, PropensityOptions):
     """Options of the partially linear model."""
 
+    treatment_model: Any = value(
+        None,
+        "learner of the treatment: a logit where it has two values, else least squares",
+        f"{LEARNER}, or a known mean",
+        learner_for("probability", "mean"),
+    )
     score: str = choice(
         "partialling-out",
         ("partialling-out", "iv-type"),
@@ -106,7 +120,7 @@ METHOD = EffectMethod(
     estimands=("ATE",),
     two_arms=False,
     summary="double machine learning of the partially linear model, for a treatment with any values",
-    citation="partially linear double machine learning (Chernozhukov et al. 2018)",
+    citation="Chernozhukov et al. (2018)",
     arxiv="1608.00060",
     guarantee="root-n with learners faster than n^(-1/4), any treatment",
     vignette="effects",

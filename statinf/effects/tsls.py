@@ -25,8 +25,8 @@ METHOD = EffectMethod(
     name="2sls",
     estimate=estimate,
     fit=IVFit,
-    summary="outcome on the treatment as the instruments predict it",
-    citation="two-stage least squares (Theil 1953; Basmann 1957)",
+    summary="two-stage least squares",
+    citation="Theil (1953); Basmann (1957)",
     guarantee="root-n with strong instruments; Anderson-Rubin sets whatever their strength",
     vignette="effects",
 )
