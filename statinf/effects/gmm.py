@@ -32,8 +32,8 @@ class GmmOptions(Options):
 def estimate(problem: IVProblem, options: GmmOptions) -> Estimate:
     """GMM from two-stage least squares, its moments weighted by the covariance that the caller's vcov implies."""
     small, kept = blocks = reduced(problem)
-    rows = rows_of(problem.design, problem.columns, small, kept, problem.spec.asked)
-    codes = next(iter(rows.clusters.values()), None)
+    rows = rows_of(problem.design, problem.columns, small, kept)
+    codes = next(iter(rows.clusters(problem.spec.asked).values()), None)
     root = np.sqrt(rows.weights)[:, None]
     x = np.column_stack([rows.endogenous, rows.exogenous]) * root
     beta, gamma, _ = k_class(small, 1.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -55,8 +56,17 @@ class IVFit(Fit):
 
     @classmethod
     def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
-        fit = super().of(design, estimate, vcov, method=method, cluster=cluster)
-        return replace(fit, diagnostics=diagnostics_of(fit))
+        solution: LinearIV = estimate.extra["solution"]
+        # Scaled columns serve the covariance and the diagnostics, and are made anew when they are asked for again.
+        rows = solution.rows(design)
+        fit = super().of(
+            design,
+            replace(estimate, covary=partial(solution.covariance, design, rows=rows)),
+            vcov,
+            method=method,
+            cluster=cluster,
+        )
+        return replace(fit, covary=estimate.covary, diagnostics=diagnostics_of(fit, rows))
 
     @property
     def title(self) -> str:
@@ -82,8 +92,8 @@ class IVFit(Fit):
         """Outcome less x'b, with the treatment as recorded, shape (rows used,)."""
         return self.solution.units.outcome_scale * self.solution.residual(self._rows("residuals"))
 
-    def _rows(self, what: str, kind: Any = None) -> Rows:
-        return self.solution.rows(self._need_rows(what), kind)
+    def _rows(self, what: str) -> Rows:
+        return self.solution.rows(self._need_rows(what))
 
     # --- instruments --------------------------------------------------------------------------------------
 
@@ -105,7 +115,7 @@ class IVFit(Fit):
         import pandas as pd
 
         kind = self._kind(vcov)
-        rows = self._rows("first stages", kind)
+        rows = self._rows("first stages")
         weakest = weak_iv.cragg_donald(self.system)
         out = []
         for j, name in enumerate(self.endogenous):
@@ -151,7 +161,7 @@ class IVFit(Fit):
         """
         check_level(level)
         kind = self._kind(vcov)
-        rows = self._rows("Anderson-Rubin tests", kind)
+        rows = self._rows("Anderson-Rubin tests")
         made = self.system
         given = np.broadcast_to(np.asarray(null, dtype=np.float64), (made.c,))
         unit = self.solution.units.outcome_scale / self.solution.units.scale[: made.c]
@@ -188,8 +198,8 @@ class IVFit(Fit):
         if test != "hansen":
             return (overid.sargan if test == "sargan" else overid.basmann)(self.system, self.solution.beta)
         kind = self.cov.kind
-        rows = self._rows("Hansen's test", kind)
-        return overid.hansen(rows, next(iter(rows.clusters.values()), None))
+        rows = self._rows("Hansen's test")
+        return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None))
 
     def wu_hausman(self, vcov: Any = "iid") -> WaldTest:
         """Test whether least squares would do: are the endogenous columns exogenous.
@@ -202,7 +212,7 @@ class IVFit(Fit):
         kind = self._kind(vcov)
         if kind == "iid":
             return overid.wu_hausman(self.system)
-        return overid.robust_hausman(self._rows("a robust Wu-Hausman test", kind), kind)
+        return overid.robust_hausman(self._rows("a robust Wu-Hausman test"), kind)
 
     def _kind(self, vcov: Any) -> Any:
         if vcov is not None:
@@ -268,13 +278,13 @@ class IVFit(Fit):
         return prediction_frame(rows, columns)
 
 
-def diagnostics_of(fit: IVFit) -> dict[str, float]:
+def diagnostics_of(fit: IVFit, rows: Rows) -> dict[str, float]:
     """Numbers for the summary; robust ones with the fit's own covariance."""
     small, out = fit.system, {}
     if small.c == 1:
         own = fit.cov.kind
         robust = own if isinstance(own, dict) or own in ("HC0", "HC1") else "HC1"
-        found = fit._rows("diagnostics", robust).reduced_form(np.array([1.0, 0.0]), robust)
+        found = rows.reduced_form(np.array([1.0, 0.0]), robust)
         s = weak_iv.first_stage(small, 0, found.matrix, found.df)
         out |= {"first_stage_f": s.robust_f, "effective_f": s.effective_f}
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -88,7 +88,8 @@ class Rows:
     y, weights : ndarray, shape (n,)
     system : System
     units : Units
-    clusters : mapping of str to ndarray of int
+    design : Design
+        For its clusters.
     """
 
     endogenous: np.ndarray
@@ -98,7 +99,7 @@ class Rows:
     weights: np.ndarray
     system: System
     units: Units
-    clusters: Mapping[str, np.ndarray]
+    design: Design
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -123,6 +124,10 @@ class Rows:
         both = np.column_stack([self.endogenous, self.y])
         return both - self.basis @ s.factor[: s.a + s.b, s.a + s.b :]
 
+    def clusters(self, kind: Any) -> dict[str, np.ndarray]:
+        """Codes of the clusters that a covariance in normal form names."""
+        return cluster_codes(self.design, kind)
+
     def reduced_form(self, direction: np.ndarray, kind: Any) -> Covariance:
         """Covariance of the coefficients of [endogenous, outcome] @ direction on the orthonormal instruments."""
         left = self.unexplained @ direction
@@ -130,7 +135,7 @@ class Rows:
         model = np.eye(s.b) * float(self.weights @ left**2) / s.df_first
         scores = self.excluded * (self.weights * left)[:, None]
         moments = Moments(scores, np.eye(s.b), s.nobs, float(s.df_first), model)
-        return covariance(moments, kind, self.clusters)
+        return covariance(moments, kind, self.clusters(kind))
 
     def at_null(self, kind: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Covariance of the reduced form of y - X t, as a function of t, shape (c,)."""
@@ -184,26 +189,28 @@ def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
 def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Columns (n, p) less their mean, over their length; columns that do not vary become zeros."""
     share = w / w.sum()
-    out, centre = columns.copy(), np.zeros(columns.shape[1])
-    # The second pass takes out the rounding of the first mean, which is of the size of where the column stands.
-    for _ in range(2 if centred else 0):
-        step = share @ out
-        out -= step
-        centre += step
-    used = out if w.all() else out[w > 0]
-    largest = np.abs(used).max(axis=0, initial=0.0)
-    flat = largest <= 16.0 * np.finfo(float).eps * np.abs(centre)
+    p = columns.shape[1]
+    centre = share @ columns if centred else np.zeros(p)
+    out = columns - centre
+    # What the first mean's rounding has left, of the size of where the column stands.
+    rest = share @ out if centred else np.zeros(p)
+    out -= rest
+    with np.errstate(over="ignore", under="ignore"):
+        length = np.sqrt(np.einsum("i,ij,ij->j", share, out, out))
+    extreme = ~((length > 1e-140) & (length < 1e140))
+    for j in np.flatnonzero(extreme):
+        # Squares may overflow or vanish: in units of the largest value they do not.
+        largest = np.abs(out[:, j]).max()
+        length[j] = largest * np.sqrt(share @ (out[:, j] / largest) ** 2) if largest > 0 else 0.0
+    flat = length <= 16.0 * np.finfo(float).eps * np.abs(centre)
     out[:, flat] = 0.0
-    largest[flat] = 1.0
-    out /= largest
-    length = np.sqrt(share @ out**2)
     length[flat] = 1.0
     out /= length
-    return out, centre, largest * length
+    return out, centre + rest, length
 
 
-def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray, kind: Any = None) -> Rows:
-    """The rows behind a `System`, with the clusters that a covariance in normal form names."""
+def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray) -> Rows:
+    """The rows behind a `System`."""
     a, c = columns.exogenous.shape[1], columns.endogenous.shape[1]
     return Rows(
         columns.endogenous,
@@ -213,5 +220,5 @@ def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray, ki
         made.weights,
         system,
         columns.units.only(np.append(np.ones(c, bool), kept[:a])),
-        cluster_codes(made, kind),
+        made,
     )

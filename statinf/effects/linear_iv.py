@@ -62,18 +62,18 @@ class LinearIV:
         """Residual standard deviation of the scaled outcome, with n - k degrees of freedom."""
         return float(np.sqrt(structural_rss(self.system, self.beta) / self.system.df_resid))
 
-    def rows(self, made: Design, kind: Any = None) -> Rows:
-        """The columns behind the solution, with the clusters of a covariance in normal form."""
-        return rows_of(made, columns_of(made, self.indicator), self.system, self.kept, kind)
+    def rows(self, made: Design) -> Rows:
+        """The columns behind the solution."""
+        return rows_of(made, columns_of(made, self.indicator), self.system, self.kept)
 
     def residual(self, rows: Rows) -> np.ndarray:
         """Scaled outcome less x'b, with the treatment as recorded, shape (n,)."""
         c = self.system.c
         return rows.y - rows.endogenous @ self.coef[:c] - rows.exogenous @ self.coef[c:]
 
-    def scaled_moments(self, made: Design) -> Moments:
-        """Scores of the centred and scaled columns."""
-        rows = self.rows(made)
+    def scaled_moments(self, made: Design, rows: Rows | None = None) -> Moments:
+        """Scores of the centred and scaled columns, which are made where they are not given."""
+        rows = self.rows(made) if rows is None else rows
         e = self.residual(rows)
         gmm = bool(self.combine.size)
         columns = rows.basis @ self.combine if gmm else np.column_stack([rows.fitted_first, rows.exogenous])
@@ -99,9 +99,9 @@ class LinearIV:
             weights_fixed=own.weights_fixed,
         )
 
-    def covariance(self, made: Design, kind: Any) -> Covariance:
+    def covariance(self, made: Design, kind: Any, rows: Rows | None = None) -> Covariance:
         """Covariance of the coefficients of the columns as given."""
-        found = covariance(self.scaled_moments(made), kind, cluster_codes(made, kind))
+        found = covariance(self.scaled_moments(made, rows), kind, cluster_codes(made, kind))
         carry = self.units.carry
         return replace(found, matrix=carry @ found.matrix @ carry.T, square_root=carry @ found.root)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,14 @@ def learner_for(*tasks: str) -> Callable[[str, Any], Any]:
     return check
 
 
+def check_folds(name: str, given: Any) -> Any:
+    """A number of folds or an array of labels; whether these fit the rows is seen when the rows are there."""
+    one = isinstance(given, Integral) and not isinstance(given, bool | np.bool_) and int(given) >= 1
+    if not one and (np.ndim(given) != 1 or isinstance(given, str | bytes)):
+        raise OptionError(f"{name}={given!r} is not a whole number of at least 1, or one label per row.")
+    return given
+
+
 @dataclass(frozen=True, kw_only=True)
 class CrossFitOptions(Options):
     """Options of methods that learn nuisances."""
@@ -54,7 +63,8 @@ class CrossFitOptions(Options):
         None,
         "folds of cross-fitting: 5, or none for parametric models of methods that can do without; with cluster= whole "
         "clusters share a fold (of several columns, those of the coarsest), unless labels are given",
-        "a whole number, or one label per row",
+        "a whole number of at least 1, or one label per row",
+        check_folds,
     )
     repeats: int = count(1, "random splits, put together by their median; the standard error counts their spread")
 

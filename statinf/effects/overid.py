@@ -64,7 +64,7 @@ def robust_hausman(rows: Rows, kind: Any) -> WaldTest:
     e = rows.y - columns @ solution.coef
     bread = solution.inverse_gram
     moments = Moments(columns * (rows.weights * e)[:, None], bread, made.nobs, float(made.df_resid - made.c))
-    found = covariance(moments, kind, rows.clusters)
+    found = covariance(moments, kind, rows.clusters(kind))
     k = columns.shape[1]
     chosen = np.eye(k)[k - made.c :]
     return wald(
