@@ -17,7 +17,7 @@ from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import chi2_sf, t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.results import Estimate, Fit, prediction_frame, predictor, predictor_se, to_caller
+from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
@@ -246,6 +246,11 @@ class IVFit(Fit):
                 f"Effective F below {STRONG}: the intervals above may be far off; use anderson_rubin(), which is valid.",
             )
         return notes
+
+    def augment(self) -> Any:
+        """The caller's data with columns fitted, x'b with the treatment as recorded, and residual."""
+        design, residual = self._need_rows("row-wise diagnostics"), self.residuals
+        return augmented(design, {"fitted": design.y - residual, "residual": residual})
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Structural prediction x'b for rows with the treatment set as they record it.

@@ -118,6 +118,9 @@ def test_predictions_do_not_depend_on_where_columns_stand(data):
     # Beside 1e8 a number is rounded to 1.5e-8.
     np.testing.assert_allclose(moved, near, rtol=1e-7, atol=1e-7)
     assert list(near) == ["estimate", "std_error", "conf_low", "conf_high"]
+    beside = si.iv("y ~ dose | x | z", data).augment()
+    np.testing.assert_allclose(beside["fitted"], near["estimate"], rtol=1e-9)
+    np.testing.assert_allclose(beside["residual"], data["y"] - near["estimate"], atol=1e-9)
 
 
 def test_several_arms_are_in_the_problem_and_refused_by_methods_of_two(data):
