@@ -10,11 +10,12 @@ import numpy as np
 
 from statinf.effects import overid, weak_iv
 from statinf.effects.instruments import System
+from statinf.effects.iv_diagnostics import diagnostics
 from statinf.effects.iv_rows import Rows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.formula.matrix import Matrix
-from statinf.inference.distributions import chi2_sf, t_quantile
+from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller
@@ -66,7 +67,7 @@ class IVFit(Fit):
             method=method,
             cluster=cluster,
         )
-        return replace(fit, covary=estimate.covary, diagnostics=diagnostics_of(fit, rows))
+        return replace(fit, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j))
 
     @property
     def title(self) -> str:
@@ -170,7 +171,7 @@ class IVFit(Fit):
         f = weak_iv.statistic(made, rows.at_null(kind), value)
         pieces = None
         if made.c == 1:
-            critical = _f_quantile(level, made.b, found.df)
+            critical = weak_iv.f_quantile(level, made.b, found.df)
             found_pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.solution.beta[0]))
             pieces = tuple((float(low * unit[0]), float(high * unit[0])) for low, high in found_pieces)
         p = weak_iv.f_sf(f, made.b, found.df)
@@ -281,31 +282,3 @@ class IVFit(Fit):
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
             columns |= {"conf_low": estimate - half, "conf_high": estimate + half}
         return prediction_frame(rows, columns)
-
-
-def diagnostics_of(fit: IVFit, rows: Rows) -> dict[str, float]:
-    """Numbers for the summary; robust ones with the fit's own covariance."""
-    small, out = fit.system, {}
-    if small.c == 1:
-        own = fit.cov.kind
-        robust = own if isinstance(own, dict) or own in ("HC0", "HC1") else "HC1"
-        found = rows.reduced_form(np.array([1.0, 0.0]), robust)
-        s = weak_iv.first_stage(small, 0, found.matrix, found.df)
-        out |= {"first_stage_f": s.robust_f, "effective_f": s.effective_f}
-    else:
-        out["cragg_donald"] = weak_iv.cragg_donald(small)
-    out["wu_hausman_p"] = fit.wu_hausman().p_value
-    if small.b > small.c:
-        minimised = np.isfinite(fit.j)
-        out["hansen_p" if minimised else "sargan_p"] = (
-            chi2_sf(fit.j, small.b - small.c) if minimised else fit.overid("sargan").p_value
-        )
-    return out
-
-
-def _f_quantile(p: float, df1: float, df2: float) -> float:
-    from scipy import special
-
-    if np.isinf(df2):
-        return float(special.chdtri(df1, 1.0 - p)) / df1
-    return float(special.fdtri(df1, df2, p))

@@ -42,8 +42,11 @@ def learner_for(*tasks: str) -> Callable[[str, Any], Any]:
 
 def check_folds(name: str, given: Any) -> Any:
     """A number of folds or an array of labels; whether these fit the rows is seen when the rows are there."""
-    one = isinstance(given, Integral) and not isinstance(given, bool | np.bool_) and int(given) >= 1
-    if not one and (np.ndim(given) != 1 or isinstance(given, str | bytes)):
+    if isinstance(given, Integral):
+        usable = not isinstance(given, bool) and int(given) >= 1
+    else:
+        usable = not isinstance(given, str | bytes) and np.ndim(given) == 1
+    if not usable:
         raise OptionError(f"{name}={given!r} is not a whole number of at least 1, or one label per row.")
     return given
 
