@@ -95,7 +95,7 @@ def cross_predict(
     Returns
     -------
     list of dict
-        One dict a repetition, from names to predictions (n,).
+        One dict per repetition, from names to predictions (n,).
 
     Raises
     ------
