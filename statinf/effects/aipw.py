@@ -7,8 +7,18 @@ are those of the score, right if both models are.
 
 from __future__ import annotations
 
-from statinf.effects.irm import estimate, scores
+from functools import partial
 
-CITATION = "augmented inverse probability weighting (Robins, Rotnitzky and Zhao 1994)"
+from statinf.effects.irm import DoublyRobustOptions, doubly_robust
+from statinf.effects.method import EffectMethod
 
-__all__ = ["CITATION", "estimate", "scores"]
+METHOD = EffectMethod(
+    verb="effect",
+    name="aipw",
+    estimate=partial(doubly_robust, whole=True),
+    options=DoublyRobustOptions,
+    summary="augmented inverse probability weighting: doubly robust scores, by default with parametric models on all rows",
+    citation="Robins, Rotnitzky and Zhao (1994)",
+    guarantee="consistent if the outcome or the treatment model is right",
+    vignette="effects",
+)

@@ -11,9 +11,9 @@ import numpy as np
 from statinf.effects import pseudo as ps
 from statinf.effects.cate_fit import CATECurve, CATEFit
 from statinf.effects.cate_problem import Problem
-from statinf.effects.estimate import Estimate
+from statinf.effects.estimate import Splits
 from statinf.effects.heterogeneity import aligned
-from statinf.effects.options import Options, choose_folds, known_propensity, learners
+from statinf.effects.options import Nuisances, choose_folds, known_propensity, learners
 from statinf.effects.rows import EffectRows, effect_rows
 from statinf.effects.table import METHODS
 from statinf.errors import FormulaError, NotIdentifiedError, OptionError, one_of
@@ -115,12 +115,11 @@ def cate(
     phi, names, effect_recipe = _columns(rows, formula, effect)
     outcome_model = "random_features" if recipe.single and outcome_model is None and learner is None else outcome_model
     outcome, treatment = learners(learner, outcome_model, treatment_model, binary=True)
-    options = Options(
+    options = Nuisances(
         outcome=outcome,
         treatment=treatment,
         folds=choose_folds(rows, folds, repeats, seed, whole=False),
         clip=clip,
-        estimand="ATE",
         known=known_propensity(rows, propensity),
         seed=seed,
         progress=progress,
@@ -230,8 +229,7 @@ def _linear(
         target=_TARGETS[pair],
         thetas=every,
         notes=_facts(problem),
-        estimate=Estimate(
-            theta[kept],
+        splits=Splits(
             every[:, kept],
             tuple(moments),
             label=", score of estimated weights" if pair == ("dr", "ivw") else "",

@@ -9,8 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statinf.effects.cate_problem import Problem
-from statinf.effects.effect_fit import split_covariance
-from statinf.effects.estimate import Estimate
+from statinf.effects.estimate import Splits
 from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import DataError, check_level
 from statinf.formula.recipe import NewRows, Recipe
@@ -44,7 +43,7 @@ class CATEFit(Heterogeneity, Fit):
     effect_recipe: Recipe | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
     final_learner: Any = field(default=None, metadata={"saved": False})
-    estimate: Estimate | None = field(default=None, metadata={"saved": False})
+    splits: Splits | None = field(default=None, metadata={"saved": False})
     problem: Problem | None = field(default=None, metadata={"saved": False})
 
     normal_reference = True
@@ -58,21 +57,17 @@ class CATEFit(Heterogeneity, Fit):
 
     def moments(self) -> Moments:
         self._need_rows("standard errors")
-        assert self.estimate is not None
-        made = self.estimate.moments
-        if len(made) == 1:
-            return made[0]
-        influence = np.mean([m.influence for m in made], axis=0)
-        return Moments(influence, np.eye(influence.shape[1]), made[0].nobs, made[0].df_resid)
+        assert self.splits is not None
+        return self.splits.together()
 
     def _covariance(self, kind: Any) -> Covariance:
-        self._need_rows("standard errors")
-        assert self.estimate is not None
-        return split_covariance(self, self.estimate, kind, self.theta)
+        design = self._need_rows("standard errors")
+        assert self.splits is not None
+        return self.splits.covariance(design, kind)
 
     def lean(self) -> CATEFit:
         made = super().lean()
-        return replace(made, problem=None, estimate=None, final_learner=None)
+        return replace(made, problem=None, splits=None, final_learner=None)
 
     def summary_facts(self) -> dict[str, Any]:
         return {"Observations": self.nobs} | dict(self.notes)

@@ -11,8 +11,9 @@ import numpy as np
 
 from statinf.effects import pseudo as ps
 from statinf.effects.irm import scores
-from statinf.effects.options import Options
-from statinf.effects.rows import EffectRows, clipped
+from statinf.effects.options import Nuisances
+from statinf.effects.overlap import clipped
+from statinf.effects.rows import EffectRows
 from statinf.learners.nuisance import Nuisance, cross_predict
 
 
@@ -23,14 +24,14 @@ class Problem:
     Attributes
     ----------
     rows : EffectRows
-    options : Options
+    options : Nuisances
     recipe : Recipe
     phi : ndarray, shape (n, k)
         Columns of the final model, its intercept first.
     """
 
     rows: EffectRows
-    options: Options
+    options: Nuisances
     recipe: ps.Recipe
     phi: np.ndarray
 

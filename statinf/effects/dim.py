@@ -8,24 +8,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.effects.estimate import Estimate
-from statinf.effects.options import Options
+from statinf.effects.effect_fit import RegressionEffect
+from statinf.effects.method import EffectMethod
+from statinf.effects.problem import EffectProblem
 from statinf.effects.regression import fit_blocks
-from statinf.effects.rows import EffectRows
+from statinf.results import Estimate
+from statinf.results.options import Options
 
-CITATION = "difference in means with Neyman's standard error (Neyman 1923)"
 
-
-def estimate(rows: EffectRows, options: Options) -> Estimate:
+def estimate(problem: EffectProblem, options: Options) -> Estimate:
     """Difference of the weighted means of the two arms, by group."""
-    return fit_blocks(rows, np.empty((len(rows.y), 0)), options)
+    rows = problem.rows
+    plain = len(rows.groups) == 1 and bool((rows.w == 1.0).all())
+    welch = welch_df(rows.y, rows.treated) if plain else np.nan
+    return fit_blocks(problem, np.empty((len(rows.y), 0)), hc2_df=welch)
 
 
 def welch_df(y: np.ndarray, treated: np.ndarray) -> float:
-    """Welch's degrees of freedom of a difference in means."""
-    parts = []
-    for arm in (treated, ~treated):
-        size = int(arm.sum())
-        parts.append((float(np.var(y[arm], ddof=1)) / size if size > 1 else np.nan, size))
-    (a, n), (b, m) = parts
-    return float((a + b) ** 2 / (a**2 / (n - 1) + b**2 / (m - 1)))
+    """Welch's degrees of freedom of a difference in means; NaN where an arm has one row or nothing varies."""
+    y = (y - y.mean()) / (np.abs(y - y.mean()).max() or 1.0)
+    sizes = [int(treated.sum()), int((~treated).sum())]
+    if min(sizes) < 2:
+        return np.nan
+    a, b = (float(np.var(y[arm], ddof=1)) / size for arm, size in zip((treated, ~treated), sizes, strict=True))
+    return (a + b) ** 2 / (a**2 / (sizes[0] - 1) + b**2 / (sizes[1] - 1)) if a + b > 0 else np.nan
+
+
+METHOD = EffectMethod(
+    verb="effect",
+    name="dim",
+    estimate=estimate,
+    fit=RegressionEffect,
+    covariates="none",
+    summary="difference in means with Neyman's standard error",
+    citation="Neyman (1923)",
+    guarantee="unbiased under randomisation; Neyman standard errors",
+    vignette="effects",
+)

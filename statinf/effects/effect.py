@@ -3,99 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from statinf.effects.dim import welch_df
-from statinf.effects.effect_fit import EffectFit, RegressionEffect, fit_fields
-from statinf.effects.options import Options, choose_folds, known_propensity, learners
-from statinf.effects.rows import EffectRows, effect_rows
-from statinf.effects.table import METHODS
-from statinf.errors import DataError, OptionError
-from statinf.inference.sandwich import check_kind
-from statinf.learners.constant import Constant
-from statinf.learners.linear import LeastSquares
-from statinf.learners.logit import Logit
-from statinf.results.listed import load_method
-
-_PARAMETRIC = (LeastSquares, Logit, Constant)
+from statinf.backend.seeds import check_seed
+from statinf.effects.effect_fit import EffectFit
+from statinf.effects.method import EffectMethod, check_outcome
+from statinf.effects.problem import EffectProblem
+from statinf.effects.rows import effect_rows
+from statinf.effects.table import EFFECT
+from statinf.inference.vcov import VcovSpec
 
 
+@EFFECT.document
 def effect(
     formula: str,
     data: Any,
     *,
     method: str = "aipw",
     estimand: str = "ATE",
-    learner: Any = None,
-    outcome_model: Any = None,
-    treatment_model: Any = None,
-    propensity: Any = None,
-    folds: Any = None,
-    repeats: int = 1,
-    clip: float = 0.01,
+    treated: Any = None,
+    reference: Any = None,
     by: str | None = None,
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
-    normalize: bool | None = None,
-    interactions: bool = True,
-    target: str = "sample",
-    score: str = "partialling-out",
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     progress: bool | None = None,
+    **options: Any,
 ) -> EffectFit:
     """Estimate the average effect of a treatment, given covariates.
 
     Parameters
     ----------
     formula : str
-        `outcome ~ treatment | covariates`; the larger of the treatment's two values counts as treated.
+        `outcome ~ treatment | covariates`.
     data : data frame
         As `statinf.lm` takes it.
-    method : {"dim", "regression", "ipw", "aipw", "plr", "irm"}
-        Difference in means; regression with interactions; inverse probability weighting; the doubly robust
-        score with parametric models; double machine learning, partially linear or interactive.
+    method : str
+        With its own options, given by name:
+
+        {methods}
     estimand : {"ATE", "ATT", "ATC", "ATO"}
-        Average over all rows, the treated, the controls, or the overlap population ("ipw" only).
-    learner : str or object, optional
-        For all nuisances. Names: "lm", "ridge", "ridge_path", "lasso", "spline", "kernel_ridge",
-        "random_features", "network", "logit"; or any object with scikit-learn's fit and predict.
-    outcome_model, treatment_model : str, float or object, optional
-        One of them: least squares and a logit by default. Treatment models need `predict_proba`.
-    propensity : float, str or array of shape (rows,), optional
-        Known propensities: a number, a column, or one a row.
-    folds : int or array of shape (rows,), optional
-        Five by default. "ipw" and "aipw" with parametric models learn and predict on all rows unless folds
-        are given.
-    repeats : int
-        Random splits whose estimates are put together by their median; the standard error counts the
-        spread between them.
-    clip : float
-        Propensities are moved into [clip, 1 - clip]; the summary counts the rows.
+        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in any case.
+    treated, reference : optional
+        The level of the treatment that counts as treated, and the one it is compared with. By default labels such as
+        "control", "placebo", "untreated" or "no" are the reference, and else the smaller value or the first level; the
+        summary names both.
     by : str, optional
         A column whose groups each get an effect.
     vcov : str or mapping, optional
-        "HC0" by default; "HC2" for "dim" and "regression"; `{"cluster": "column"}`.
+        "HC0" by default, "HC2" for regressions; `{"cluster": "column"}`.
     weights : array of shape (rows,), str or Weights, optional
-    cluster : str or sequence of str, optional
-    normalize : bool, optional
-        Divide weights by their mean in each arm: True for "ipw" (Hajek), False for "aipw" and "irm".
-    interactions : bool
-        Of "regression": let the covariates' slopes differ between arms.
-    target : {"sample", "population"}
-        Of "regression": standard errors given the covariates, or counting the estimation of their mean.
-    score : {"partialling-out", "iv-type"}
-        Of "plr".
+    cluster : str, sequence of str, or array of shape (rows,), optional
+        Clusters of standard errors, and of folds.
     seed : int
         Of folds and learners.
     na_action, context
         As in `statinf.lm`.
     progress : bool, optional
+    **options
+        Of the method.
 
     Returns
     -------
@@ -105,7 +76,7 @@ def effect(
     Raises
     ------
     DataError
-        If the treatment does not vary, or a fold leaves an arm without rows.
+        If the treatment does not vary, a group lacks an arm, or a fold leaves an arm without rows.
     NotIdentifiedError
         If the arms do not overlap.
     OptionError
@@ -124,9 +95,11 @@ def effect(
     >>> round(float(fit.params["treat"]), 2), round(float(fit.std_errors["treat"]), 2)
     (1619.05, 670.81)
     """
-    module = load_method([m for m in METHODS if m.verb == "effect"], "effect", method)
-    if vcov is not None:
-        check_kind(vcov)
+    chosen, settings = EFFECT.read(method, options)
+    assert isinstance(chosen, EffectMethod)
+    estimand = chosen.check_estimand(estimand)
+    check_seed(seed)
+    VcovSpec.read(vcov, cluster, chosen.fit.vcov_kinds)
     rows = effect_rows(
         formula,
         data,
@@ -136,60 +109,13 @@ def effect(
         vcov=vcov,
         na_action=na_action,
         context=context,
-        binary=method != "plr",
+        binary=chosen.two_arms,
+        treated=treated,
+        reference=reference,
     )
-    _check(rows, method)
-    regression = method in ("dim", "regression")
-    outcome, treatment = learners(learner, outcome_model, treatment_model, binary=rows.binary)
-    parametric = isinstance(treatment, _PARAMETRIC) and (method == "ipw" or isinstance(outcome, _PARAMETRIC))
-    options = Options(
-        outcome=outcome,
-        treatment=treatment,
-        folds=None
-        if regression
-        else choose_folds(rows, folds, repeats, seed, whole=method in ("ipw", "aipw") and parametric),
-        clip=clip,
-        estimand=estimand,
-        normalize=method == "ipw" if normalize is None else normalize,
-        interactions=interactions,
-        target=target,
-        score=score,
-        known=None if regression else known_propensity(rows, propensity),
-        seed=seed,
-        progress=progress,
-    )
-    made = module.estimate(rows, options)
-    return _fit(rows, method, options, made, module.CITATION, vcov, cluster)
-
-
-def _check(rows: EffectRows, method: str) -> None:
-    y = rows.y[rows.w > 0]
-    if not np.isfinite(y).all():
-        raise DataError("the outcome holds infinite values on the rows used.")
-    if method == "dim" and rows.x.shape[1]:
-        raise OptionError(
-            "method='dim' compares means and takes no covariates; use method='regression' to adjust for them."
-        )
-    if method not in ("dim", "regression") and rows.x.shape[1] == 0 and rows.design.part("covariates") is None:
-        raise OptionError(
-            f"method={method!r} adjusts for covariates: write 'outcome ~ treatment | x1 + x2', or use method='dim'."
-        )
-
-
-def _fit(
-    rows: EffectRows, method: str, options: Options, made: Any, citation: str, vcov: Any, cluster: Any
-) -> EffectFit:
-    regression = made.pick is not None
-    common = fit_fields(rows, method, options.estimand, made, citation)
-    if regression:
-        plain = method == "dim" and len(rows.groups) == 1 and (rows.w == 1.0).all()
-        fit: EffectFit = RegressionEffect(**common, welch=welch_df(rows.y, rows.treated) if plain else np.nan)
-    else:
-        fit = EffectFit(**common)
-    kind = vcov
-    if kind is None and cluster is not None:
-        kind = {"cluster": cluster if isinstance(cluster, str) else list(cluster)}
-    if kind is None:
-        stacked = made.moments[0].adjustment is not None
-        kind = "HC2" if regression and not stacked else "HC0"
-    return replace(fit, cov=fit._covariance(check_kind(kind)))
+    check_outcome(bool(np.isfinite(rows.y[rows.w > 0]).all()))
+    chosen.check_covariates(None if rows.design.part("covariates") is None else rows.x.shape[1])
+    problem = EffectProblem(rows, estimand, seed, progress)
+    fit = chosen.fit.of(rows.design, chosen.estimate(problem, settings), vcov, method=chosen, cluster=cluster)
+    assert isinstance(fit, EffectFit)
+    return fit

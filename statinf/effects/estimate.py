@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
-from statinf.inference.sandwich import Moments
-from statinf.results import stack_scores
+from statinf.formula.design import Design
+from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.results import Estimate, stack_scores
 
 Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
@@ -29,51 +32,78 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """What a method hands to its fit.
+class Splits:
+    """Effects of every random split, whose median is the estimate.
 
     Attributes
     ----------
-    theta : ndarray, shape (q,)
-        Median over splits.
     thetas : ndarray, shape (splits, q)
     moments : tuple of Moments
-        One a split.
-    pick : ndarray, shape (q, k), optional
-        Which combinations of a regression's coefficients the effects are.
-    nuisance : mapping of str to ndarray, shape (n,)
-        Predictions of the first split.
-    notes : mapping of str to object
-        Numbers for the summary.
-    sensitivity : callable, optional
-        Gives sigma2, nu2 and their scores, one tuple a split, for bounds on omitted variables.
+        One per split.
+    label : str
+        What labels of covariances add about the nuisances.
     """
 
-    theta: np.ndarray
     thetas: np.ndarray
     moments: tuple[Moments, ...]
-    pick: np.ndarray | None = None
-    nuisance: Mapping[str, np.ndarray] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
-    sensitivity: Callable[[], list[Pieces]] | None = None
     label: str = ""
 
+    @property
+    def theta(self) -> np.ndarray:
+        """Median over splits, shape (q,)."""
+        return np.median(self.thetas, axis=0)
 
-def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> tuple[np.ndarray, np.ndarray, tuple[Moments, ...]]:
+    def together(self) -> Moments:
+        """The moments of the one split, or the mean of the splits' influence values."""
+        first = self.moments[0]
+        if len(self.moments) == 1:
+            return first
+        influence = np.mean([m.influence for m in self.moments], axis=0)
+        return Moments(influence, np.eye(influence.shape[1]), first.nobs, first.df_resid)
+
+    def covariance(self, design: Design, kind: Any, *, normal: bool = True) -> Covariance:
+        """Covariance of the effect of one split, or of the median over several."""
+        clusters = cluster_codes(design, kind)
+        found = [covariance(m, kind, clusters, normal=normal) for m in self.moments]
+        label = found[0].label + self.label
+        if len(found) == 1:
+            return replace(found[0], label=label)
+        matrix = combine_splits(np.stack([f.matrix for f in found]), self.thetas - self.theta)
+        label = f"{label}, median of {len(found)} splits"
+        return replace(found[0], matrix=matrix, label=label, square_root=None)
+
+
+def cluster_codes(design: Design, kind: Any) -> dict[str, np.ndarray]:
+    """Codes of the columns that a covariance in normal form clusters by."""
+    if not isinstance(kind, Mapping):
+        return {}
+    names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
+    return {name: design.cluster_codes(name) for name in names}
+
+
+def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Covariance of a median over splits (Chernozhukov et al. 2018): each variance is median(V_r + deviation_r^2).
+
+    Parameters
+    ----------
+    matrices : ndarray, shape (splits, q, q)
+    deviations : ndarray, shape (splits, q)
+        Of each split's estimate from the median.
+    """
+    variances = np.median(np.diagonal(matrices, axis1=1, axis2=2) + deviations**2, axis=0)
+    mean = matrices.mean(axis=0)
+    root = np.sqrt(variances / np.diag(mean))
+    return mean * np.outer(root, root)
+
+
+def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> Splits:
     """Effects and moments of every split and group.
 
     Parameters
     ----------
     rows : EffectRows
     scores : iterable of Score
-        One a split.
-
-    Returns
-    -------
-    theta : ndarray, shape (q,)
-        Median over splits.
-    thetas : ndarray, shape (splits, q)
-    moments : tuple of Moments
+        One per split.
     """
     masks = np.column_stack([m for _, m in rows.groups]).astype(np.float64)
     plain, everyone = bool((rows.w == 1.0).all()), bool((masks == 1.0).all())
@@ -96,5 +126,50 @@ def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> tuple[np.ndarray,
                 **stacked,
             )  # type: ignore[arg-type]
         )
-    every = np.stack(thetas)
-    return np.median(every, axis=0), every, tuple(moments)
+    return Splits(np.stack(thetas), tuple(moments))
+
+
+def effect_estimate(
+    problem: EffectProblem,
+    splits: Splits,
+    *,
+    nuisance: Mapping[str, np.ndarray],
+    facts: Mapping[str, Any],
+    estimand: str = "",
+    sensitivity: Callable[[], list[Pieces]] | None = None,
+) -> Estimate:
+    """What a method with scores hands to its fit.
+
+    Parameters
+    ----------
+    problem : EffectProblem
+    splits : Splits
+    nuisance : mapping of str to ndarray, shape (n,)
+        Predictions of the first split.
+    facts : mapping of str to object
+        Numbers for the summary.
+    estimand : str
+        The problem's by default.
+    sensitivity : callable, optional
+        Gives sigma2, nu2 and their scores, one tuple per split, for bounds on omitted variables.
+    """
+    rows, first = problem.rows, next(iter(splits.moments))
+    told = {} if rows.arms is None else rows.arms.facts
+    return Estimate(
+        terms=rows.terms,
+        theta=splits.theta,
+        moments=splits.together if len(splits.moments) > 1 else first,
+        nobs=first.nobs,
+        df_resid=first.df_resid,
+        facts={**told, **facts},
+        extra={
+            "estimand": estimand or problem.estimand,
+            "treatment": rows.treatment,
+            "thetas": splits.thetas,
+            "splits": splits,
+            "nuisance": dict(nuisance),
+            "treated": rows.treated,
+            "pieces": sensitivity,
+        },
+        covary=partial(splits.covariance, rows.design),
+    )

@@ -1,8 +1,8 @@
 """Generalised method of moments for the linear instrumental-variable model (Hansen 1982).
 
-The moments are E[z (y - x'b)] = 0. Two-step GMM weights them by the inverse covariance at the two-stage
-least-squares residuals; iterated GMM repeats this; the continuously updated estimate (Hansen, Heaton and
-Yaron 1996) minimises the criterion with the covariance at the same coefficients.
+The estimand is that of two-stage least squares, identified by E[z (y - x'b)] = 0 for covariates and instruments z.
+The moments are weighted by the inverse of their covariance, robust to heteroskedasticity or to clusters, which
+makes the estimate efficient and its criterion a test of the instruments beyond those needed.
 """
 
 from __future__ import annotations
@@ -10,121 +10,54 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
-from statinf.errors import ConvergenceError
-from statinf.inference.sandwich import cluster_sums
-
-CITATION = "generalised method of moments (Hansen 1982)"
-STEPS = ("two-step", "iterated", "cue")
-
-
-@dataclass(frozen=True)
-class GmmSolution:
-    """A GMM estimate.
-
-    Attributes
-    ----------
-    coef : ndarray, shape (k,)
-    j : float
-        Criterion at the estimate: chi-square with l - k degrees of freedom under valid instruments.
-    combine : ndarray, shape (l, k)
-        S^-1 G: which combination of the moments identifies each coefficient.
-    bread : ndarray, shape (k, k)
-        (G' S^-1 G)^-1.
-    """
-
-    coef: np.ndarray
-    j: float
-    combine: np.ndarray
-    bread: np.ndarray
+from statinf.effects.gmm_solver import STEPS, gmm
+from statinf.effects.instruments import k_class
+from statinf.effects.iv_fit import IVFit
+from statinf.effects.iv_problem import IVProblem
+from statinf.effects.iv_rows import rows_of
+from statinf.effects.linear_iv import linear_estimate, reduced
+from statinf.effects.method import EffectMethod
+from statinf.results import Estimate
+from statinf.results.options import Options, choice
 
 
-def cluster_totals(values: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
-    """Each row's own values, or the sum over its cluster beside every row of it; shape of `values`."""
-    if codes is None:
-        return values
-    return np.bincount(codes, weights=values)[codes]
+@dataclass(frozen=True, kw_only=True)
+class GmmOptions(Options):
+    """Options of the generalised method of moments."""
+
+    gmm: str = choice("two-step", STEPS, "how often the moments' covariance is updated")
 
 
-def meat(scores: np.ndarray, codes: np.ndarray | None) -> np.ndarray:
-    """Sum of outer products of rows, or of their sums by cluster."""
-    sums = scores if codes is None else cluster_sums(scores, codes)
-    return sums.T @ sums
+def estimate(problem: IVProblem, options: GmmOptions) -> Estimate:
+    """GMM from two-stage least squares, its moments weighted by the covariance that the caller's vcov implies."""
+    small, kept = blocks = reduced(problem)
+    rows = rows_of(problem.design, problem.columns, small, kept)
+    codes = next(iter(rows.clusters(problem.spec.asked).values()), None)
+    root = np.sqrt(rows.weights)[:, None]
+    x = np.column_stack([rows.endogenous, rows.exogenous]) * root
+    beta, gamma, _ = k_class(small, 1.0)
+    start = np.concatenate([beta, gamma])
+    found = gmm(rows.basis * root, x, rows.y * root[:, 0], start, steps=options.gmm, codes=codes)
+    return linear_estimate(
+        problem,
+        blocks,
+        found.coef,
+        found.bread,
+        combine=found.combine,
+        j=found.j,
+        heading="Generalised method of moments",
+    )
 
 
-def gmm(
-    z: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    start: np.ndarray,
-    *,
-    steps: str = "two-step",
-    codes: np.ndarray | None = None,
-) -> GmmSolution:
-    """Estimate by GMM from rows already scaled by the root of their weight.
-
-    Parameters
-    ----------
-    z : ndarray, shape (n, l)
-        Orthonormal columns that span exogenous columns and instruments.
-    x : ndarray, shape (n, k)
-    y : ndarray, shape (n,)
-    start : ndarray, shape (k,)
-        Two-stage least squares.
-    steps : {"two-step", "iterated", "cue"}
-    codes : ndarray of int, shape (n,), optional
-        Clusters whose sums the covariance of the moments is made of.
-
-    Raises
-    ------
-    ConvergenceError
-        If the iterations do not settle.
-    """
-    gradient, target = z.T @ x, z.T @ y
-
-    def at(theta: np.ndarray, coef: np.ndarray | None = None) -> GmmSolution:
-        covariance = cho_factor(meat(z * (y - x @ theta)[:, None], codes))
-        combine = cho_solve(covariance, gradient)
-        bread = np.linalg.inv(gradient.T @ combine)
-        coef = bread @ (combine.T @ target) if coef is None else coef
-        g = target - gradient @ coef
-        return GmmSolution(coef, float(g @ cho_solve(covariance, g)), combine, bread)
-
-    solution = at(start)
-    if steps == "two-step":
-        return solution
-    scale = np.sqrt(np.diag(solution.bread))
-    for _ in range(1000):
-        last, solution = solution, at(solution.coef)
-        if np.abs((solution.coef - last.coef) / scale).max() < 1e-9:
-            break
-    else:
-        raise ConvergenceError("iterated GMM did not settle in 1000 steps; use gmm='two-step' or 'cue'.")
-    if steps == "iterated":
-        return solution
-    theta = _continuous(z, x, y, solution.coef, scale, codes)
-    return at(theta, theta)
-
-
-def _continuous(
-    z: np.ndarray, x: np.ndarray, y: np.ndarray, start: np.ndarray, scale: np.ndarray, codes: np.ndarray | None
-) -> np.ndarray:
-    from scipy.optimize import minimize
-
-    def criterion(step: np.ndarray) -> tuple[float, np.ndarray]:
-        e = y - x @ (start + scale * step)
-        scores = z * e[:, None]
-        g = scores.sum(axis=0)
-        lam = cho_solve(cho_factor(meat(scores, codes)), g)
-        h = z @ lam
-        # The second term is the derivative of the moments' covariance, which moves with the coefficients.
-        slope = 2.0 * x.T @ (h * cluster_totals(h * e, codes) - h)
-        return float(g @ lam), scale * slope
-
-    found = minimize(criterion, np.zeros(len(start)), jac=True, method="BFGS", options={"gtol": 1e-8, "maxiter": 2000})
-    if np.abs(found.jac).max() > 1e-4:
-        raise ConvergenceError(
-            f"continuously updated GMM stopped with a gradient of {np.abs(found.jac).max():.1e}; use gmm='iterated'."
-        )
-    return start + scale * found.x
+METHOD = EffectMethod(
+    verb="iv",
+    name="gmm",
+    estimate=estimate,
+    options=GmmOptions,
+    fit=IVFit,
+    summary="generalised method of moments: weighted by the inverse of their covariance",
+    citation="Hansen (1982)",
+    guarantee="efficient under heteroskedasticity or clusters; tests its moments",
+    vignette="effects",
+)

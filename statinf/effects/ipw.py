@@ -8,19 +8,29 @@ them smaller. A propensity from another learner, or a known one, is taken as it 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from statinf.effects.estimate import Estimate
-from statinf.effects.options import Options
-from statinf.effects.rows import EffectRows, clipped
-from statinf.errors import OptionError, one_of
+from statinf.effects.estimate import Splits, effect_estimate
+from statinf.effects.method import EffectMethod
+from statinf.effects.options import ClipOptions, PropensityOptions, nuisances_of
+from statinf.effects.overlap import clipped
+from statinf.effects.problem import EffectProblem
+from statinf.errors import OptionError
 from statinf.inference.sandwich import Moments
+from statinf.learners.cells import standardise
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Nuisance, cross_predict
-from statinf.results import stack_scores
+from statinf.results import Estimate, stack_scores
+from statinf.results.options import flag
 
-CITATION = "inverse probability weighting (Hirano, Imbens and Ridder 2003)"
-ESTIMANDS = ("ATE", "ATT", "ATC", "ATO")
+
+@dataclass(frozen=True, kw_only=True)
+class IpwOptions(ClipOptions, PropensityOptions):
+    """Options of inverse probability weighting."""
+
+    normalize: bool = flag(True, "divide weights by their mean in each arm (Hajek); False is Horvitz and Thompson's")
 
 
 def weights_of(e: np.ndarray, d: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:
@@ -35,51 +45,55 @@ def weights_of(e: np.ndarray, d: np.ndarray, estimand: str) -> tuple[np.ndarray,
     return np.where(d > 0.5, treated[0], control[0]), np.where(d > 0.5, treated[1], control[1])
 
 
-def estimate(rows: EffectRows, options: Options) -> Estimate:
+def estimate(problem: EffectProblem, options: IpwOptions) -> Estimate:
     """Difference of weighted means of the two arms."""
-    one_of("estimand", options.estimand, ESTIMANDS)
-    if not options.normalize and options.estimand != "ATE":
+    rows, estimand = problem.rows, problem.estimand
+    if not options.normalize and estimand != "ATE":
         raise OptionError("normalize=False (Horvitz-Thompson) is for estimand='ATE'.")
-    if options.known is not None:
-        made = [{"propensity": options.known}]
+    how = nuisances_of(rows, options, problem.seed, problem.progress, whole=True)
+    if how.known is not None:
+        made = [{"propensity": how.known}]
     else:
-        asked = [Nuisance("propensity", rows.d, options.treatment, probability=True)]
-        made = cross_predict(rows.x, asked, options.folds, rows.w, seed=options.seed, progress=options.progress)
+        asked = [Nuisance("propensity", rows.d, how.treatment, probability=True)]
+        made = cross_predict(rows.x, asked, how.folds, rows.w, seed=how.seed, progress=how.progress)
     # Only the maximum likelihood estimate on these very rows has a score that can be stacked.
-    stacked = isinstance(options.treatment, Logit) and options.folds is None and options.known is None
+    stacked = isinstance(how.treatment, Logit) and how.folds is None and how.known is None
+    penalty = how.treatment.penalty if stacked else 0.0
     thetas, moments, moved = [], [], 0
-    limit = 0.0 if options.known is not None else options.clip
     e = np.empty(0)
     for p in made:
-        e, count = clipped(p["propensity"], rows.design.rows, limit, rows.w, estimand=options.estimand)
+        e, count = clipped(p["propensity"], rows.design.rows, how.clip, rows.w, estimand=estimand)
         moved = max(moved, count)
-        theta, moment = _one(rows, e, options, (e == p["propensity"]) if stacked else None)
+        free = (e == p["propensity"]) if stacked else None
+        theta, moment = _one(problem, e, normalize=options.normalize, free=free, penalty=penalty)
         thetas.append(theta)
         moments.append(moment)
-    every = np.stack(thetas)
-    w = rows.w * weights_of(e, rows.d, options.estimand)[0]
-    notes = {"Propensities": f"{e.min():.3f} to {e.max():.3f}", "Clipped rows": moved}
+    w = rows.w * weights_of(e, rows.d, estimand)[0]
+    used = e[rows.w > 0]
+    facts = {"Propensities": f"{used.min():.3f} to {used.max():.3f}", "Clipped rows": moved}
     for name, arm in (("treated", rows.treated), ("controls", ~rows.treated)):
-        notes[f"Effective sample, {name}"] = float(w[arm].sum() ** 2 / (w[arm] ** 2).sum())
+        facts[f"Effective sample, {name}"] = float(w[arm].sum() ** 2 / (w[arm] ** 2).sum())
     label = ", propensity estimated" if stacked else ", propensity taken as known"
-    return Estimate(
-        np.median(every, axis=0), every, tuple(moments), nuisance={"propensity": e}, notes=notes, label=label
-    )
+    splits = Splits(np.stack(thetas), tuple(moments), label)
+    return effect_estimate(problem, splits, nuisance={"propensity": e}, facts=facts)
 
 
-def _one(rows: EffectRows, e: np.ndarray, options: Options, free: np.ndarray | None) -> tuple[np.ndarray, Moments]:
-    """Effects of one set of propensities; `free` marks rows whose propensity moves with the logit."""
-    weight, slope = weights_of(e, rows.d, options.estimand)
+def _one(
+    problem: EffectProblem, e: np.ndarray, *, normalize: bool, free: np.ndarray | None, penalty: float
+) -> tuple[np.ndarray, Moments]:
+    """Effects of one set of propensities; `free` marks rows whose propensity moves with a logit of that penalty."""
+    rows = problem.rows
+    weight, slope = weights_of(e, rows.d, problem.estimand)
     theta, unit, by_eta = [], [], []
     for _, group in rows.groups:
         parts = []
         for arm, sign in ((rows.treated, 1.0), (~rows.treated, -1.0)):
             chosen = (arm & group).astype(np.float64)
-            size = float(rows.w @ (chosen * weight)) if options.normalize else float(rows.w @ group)
+            size = float(rows.w @ (chosen * weight)) if normalize else float(rows.w @ group)
             mean = float(rows.w @ (chosen * weight * rows.y)) / size
-            centre = mean if options.normalize else 0.0
+            centre = mean if normalize else 0.0
             own = chosen * weight * (rows.y - centre) * sign / size
-            if not options.normalize:
+            if not normalize:
                 own = own - sign * mean * group / size
             parts.append((sign * mean, own, chosen * slope * (rows.y - centre) * sign / size))
         theta.append(parts[0][0] + parts[1][0])
@@ -87,13 +101,26 @@ def _one(rows: EffectRows, e: np.ndarray, options: Options, free: np.ndarray | N
         by_eta.append(parts[0][2] + parts[1][2])
     influence = np.column_stack(unit)
     if free is not None:
-        x = np.column_stack([np.ones(len(e)), rows.x])
-        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(
-            np.append(0.0, np.full(rows.x.shape[1], options.treatment.penalty))
-        )
+        # In columns of mean zero and unit variance, so that where a covariate stands costs no digits.
+        columns = standardise(rows.x, rows.w)
+        x, ridge = columns.z, columns.penalty(penalty)
+        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(ridge)
         gradient = (x * (rows.w * free)[:, None]).T @ np.column_stack(by_eta)
         influence = influence + (x * (rows.d - e)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
     extra = stack_scores(rows.design.weights_object, rows.design.rows, influence)
     nobs = int(np.count_nonzero(rows.w))
     q = len(theta)
     return np.array(theta), Moments(influence * rows.w[:, None], np.eye(q), nobs, float(nobs - q), **extra)  # type: ignore[arg-type]
+
+
+METHOD = EffectMethod(
+    verb="effect",
+    name="ipw",
+    estimate=estimate,
+    options=IpwOptions,
+    estimands=("ATE", "ATT", "ATC", "ATO"),
+    summary="difference of means weighted by inverse propensities",
+    citation="Hirano, Imbens and Ridder (2003)",
+    guarantee="consistent if the propensity is right; stacked standard errors",
+    vignette="effects",
+)

@@ -10,33 +10,46 @@ less than n^(-1/2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from statinf.effects.estimate import Estimate, Pieces, Score, solve_scores
-from statinf.effects.options import Options
-from statinf.effects.rows import EffectRows, clipped
-from statinf.errors import one_of
+from statinf.effects.estimate import Pieces, Score, effect_estimate, solve_scores
+from statinf.effects.method import EffectMethod
+from statinf.effects.options import ClipOptions, Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
+from statinf.effects.overlap import clipped
+from statinf.effects.problem import EffectProblem
+from statinf.effects.rows import EffectRows
 from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.results import Estimate
+from statinf.results.options import flag
 
-CITATION = "doubly robust scores (Robins, Rotnitzky and Zhao 1994; Chernozhukov et al. 2018)"
-ESTIMANDS = ("ATE", "ATT", "ATC")
+ARMS = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}
+"""Arms whose outcome models an estimand needs."""
 
 
-def nuisances(rows: EffectRows, options: Options, arms: tuple[int, ...] = (0, 1)) -> list[dict[str, np.ndarray]]:
+@dataclass(frozen=True, kw_only=True)
+class DoublyRobustOptions(ClipOptions, OutcomeModelOptions, PropensityOptions):
+    """Options of doubly robust scores."""
+
+    normalize: bool = flag(False, "divide inverse propensities by their mean in each arm")
+
+
+def nuisances(
+    rows: EffectRows, how: Nuisances, estimand: str, arms: tuple[int, ...] = (0, 1)
+) -> list[dict[str, np.ndarray]]:
     """Outcome by arm and propensity of every split, the propensity clipped; each dict has "clipped" too."""
     wanted = [
-        Nuisance(f"outcome{arm}", rows.y, options.outcome, rows=rows.treated if arm else ~rows.treated) for arm in arms
+        Nuisance(f"outcome{arm}", rows.y, how.outcome, rows=rows.treated if arm else ~rows.treated) for arm in arms
     ]
-    if options.known is None:
-        wanted.append(Nuisance("propensity", rows.d, options.treatment, probability=True))
-    made = cross_predict(rows.x, wanted, options.folds, rows.w, seed=options.seed, progress=options.progress)
-    limit = 0.0 if options.known is not None else options.clip
+    if how.known is None:
+        wanted.append(Nuisance("propensity", rows.d, how.treatment, probability=True))
+    made = cross_predict(rows.x, wanted, how.folds, rows.w, seed=how.seed, progress=how.progress)
     out = []
     for predictions in made:
-        raw = options.known if options.known is not None else predictions["propensity"]
-        e, count = clipped(raw, rows.design.rows, limit, rows.w, estimand=options.estimand)
+        raw = how.known if how.known is not None else predictions["propensity"]
+        e, count = clipped(raw, rows.design.rows, how.clip, rows.w, estimand=estimand)
         out.append({**predictions, "propensity": e, "clipped": np.array(float(count))})
     return out
 
@@ -85,11 +98,11 @@ def scores(
     return Score(1.0 - d, odds * (y - mu1) - (1.0 - d) * (y - mu1))
 
 
-def estimate(rows: EffectRows, options: Options) -> Estimate:
-    """Average effects from doubly robust scores."""
-    one_of("estimand", options.estimand, ESTIMANDS)
-    arms = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}[options.estimand]
-    made = nuisances(rows, options, arms)
+def doubly_robust(problem: EffectProblem, options: DoublyRobustOptions, *, whole: bool) -> Estimate:
+    """Average effects from doubly robust scores; `whole` lets parametric models see the rows they predict."""
+    rows, estimand = problem.rows, problem.estimand
+    how = nuisances_of(rows, options, problem.seed, problem.progress, whole=whole)
+    made = nuisances(rows, how, estimand, ARMS[estimand])
     every = (
         scores(
             rows.y,
@@ -97,21 +110,24 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
             p["propensity"],
             p.get("outcome0"),
             p.get("outcome1"),
-            options.estimand,
+            estimand,
             rows.w,
             normalize=options.normalize,
         )
         for p in made
     )
-    theta, thetas, moments = solve_scores(rows, every)
-    clipped_rows = max(int(p["clipped"]) for p in made)
     sensitivity = None
-    if len(theta) == 1 and options.estimand == "ATE":
+    if len(rows.groups) == 1 and estimand == "ATE":
         sensitivity = partial(_sensitivity, rows, tuple(made))
-    e = made[0]["propensity"]
-    notes = {"Propensities": f"{e.min():.3f} to {e.max():.3f}", "Clipped rows": clipped_rows}
-    nuisance = {k: v for k, v in made[0].items() if k != "clipped"}
-    return Estimate(theta, thetas, moments, nuisance=nuisance, notes=notes, sensitivity=sensitivity)
+    e = made[0]["propensity"][rows.w > 0]
+    moved = max(int(p["clipped"]) for p in made)
+    return effect_estimate(
+        problem,
+        solve_scores(rows, every),
+        nuisance={k: v for k, v in made[0].items() if k != "clipped"},
+        facts={"Propensities": f"{e.min():.3f} to {e.max():.3f}", "Clipped rows": moved},
+        sensitivity=sensitivity,
+    )
 
 
 def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]]) -> list[Pieces]:
@@ -124,3 +140,16 @@ def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]]) -> 
         sigma2, nu2 = float(np.average(residual, weights=rows.w)), float(np.average(second, weights=rows.w))
         out.append((sigma2, nu2, residual - sigma2, second - nu2))
     return out
+
+
+METHOD = EffectMethod(
+    verb="effect",
+    name="irm",
+    estimate=partial(doubly_robust, whole=False),
+    options=DoublyRobustOptions,
+    summary="cross-fitted doubly robust scores: double machine learning of the interactive model",
+    citation="Chernozhukov et al. (2018)",
+    arxiv="1608.00060",
+    guarantee="efficient; root-n with learners whose errors multiply to o(n^(-1/2))",
+    vignette="effects",
+)

@@ -2,40 +2,33 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from statinf.effects import gmm as gmm_method
-from statinf.effects import liml, tsls, weak_iv
-from statinf.effects.gmm import STEPS
-from statinf.effects.instruments import check_identified, k_class, system
-from statinf.effects.iv_fit import IVFit
-from statinf.effects.iv_rows import ROLES, columns_of, rows_of
-from statinf.effects.table import METHODS
-from statinf.errors import AliasedWarning, DataError, OptionError, one_of
-from statinf.formula.design import Design, design
-from statinf.inference.sandwich import Covariance, check_kind
-from statinf.models.regression import default_vcov
+from statinf.backend.seeds import check_seed
+from statinf.effects.iv_problem import IVProblem
+from statinf.effects.iv_rows import ROLES, check_parts
+from statinf.effects.method import EffectMethod
+from statinf.effects.rows import clustered_design
+from statinf.effects.table import IV
+from statinf.inference.vcov import VcovSpec
 from statinf.results import Fit
-from statinf.results.listed import load_method
 
 
+@IV.document
 def iv(
     formula: str,
     data: Any,
     *,
     method: str = "2sls",
+    treated: Any = None,
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
-    gmm: str = "two-step",
-    fuller: float = 0.0,
+    seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Fit:
     """Estimate the effect of a treatment that is not exogenous, with instruments.
@@ -47,28 +40,30 @@ def iv(
         Covariates are their own instruments. Write `1` for no covariates.
     data : data frame
         As `statinf.lm` takes it.
-    method : {"2sls", "liml", "gmm", "late"}
-        Two-stage least squares, limited-information maximum likelihood, generalised method of moments, or
-        the cross-fitted doubly robust local average effect of a binary treatment by a binary instrument.
+    method : str
+        With its own options, given by name:
+
+        {methods}
+    treated : optional
+        Which level of a treatment with two counts as treated. By default labels such as "control", "placebo",
+        "untreated" or "no" are the reference, and else the first level; the summary names both.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1" (default), "HC2", "HC3" (the last two for 2SLS) or `{"cluster": "column"}`.
-        GMM weights its moments by the covariance that this implies.
+        "iid", "HC0", "HC1" (default; "HC0" for "late"), "HC2", "HC3" (the last two for 2SLS) or
+        `{"cluster": "column"}`. GMM weights its moments by the covariance that this implies.
     weights : array of shape (rows,), str or Weights, optional
-    cluster : str or sequence of str, optional
-    gmm : {"two-step", "iterated", "cue"}
-        How often GMM updates the moments' covariance.
-    fuller : float
-        Fuller's constant for LIML; 1 gives the estimate of least bias, 0 plain LIML.
+    cluster : str, sequence of str, or array of shape (rows,), optional
+    seed : int
+        Of folds and learners, where the method has them.
     na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
     **options
-        Of "late": `outcome_model`, `treatment_model`, `instrument_model`, `folds`, `repeats`, `clip`, `seed`;
-        see `statinf.effects.late`.
+        Of the method.
 
     Returns
     -------
-    IVFit
-        With `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`. Endogenous columns come
+    IVFit, or EffectFit for "late"
+        An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`. Endogenous columns come
         first among its terms.
 
     Raises
@@ -91,120 +86,22 @@ def iv(
     >>> fit.first_stage()[["term", "effective_f"]].round(2).to_dict("list")
     {'term': ['educ'], 'effective_f': [17.51]}
     """
-    module = load_method(METHODS, "iv", method)
-    if vcov is not None:
-        check_kind(vcov)
-    named = [vcov["cluster"]] if isinstance(vcov, Mapping) and isinstance(vcov.get("cluster"), str) else []
-    groups: Any = [*named, *([cluster] if isinstance(cluster, str) else list(cluster or []))]
-    made = design(
+    chosen, settings = IV.read(method, options)
+    assert isinstance(chosen, EffectMethod)
+    check_seed(seed)
+    kinds = chosen.fit.vcov_kinds
+    VcovSpec.read(vcov, cluster, kinds)
+    design, clusters = clustered_design(
         formula,
         data,
         roles=ROLES,
         weights=weights,
-        cluster=list(dict.fromkeys(groups)) or None,
+        cluster=cluster,
+        vcov=vcov,
         na_action=na_action,
         context=context,
     )
-    columns_of(made)
-    if method == "late":
-        return module.fit(made, vcov=vcov, cluster=cluster, **options)
-    if options:
-        raise OptionError(f"method={method!r} does not take {', '.join(map(repr, options))}.")
-    one_of("gmm", gmm, STEPS)
-    if fuller < 0:
-        raise OptionError(f"fuller={fuller!r} must be at least 0.")
-    return _linear(made, method, vcov, cluster, gmm, fuller)
-
-
-def _linear(made: Design, method: str, vcov: Any, cluster: Any, steps: str, fuller: float) -> IVFit:
-    endogenous, exogenous, instruments, y = columns_of(made)
-    treatment, covariates, excluded = (made.part(r) for r in ROLES)
-    assert treatment is not None and covariates is not None and excluded is not None
-    names, all_names = treatment.rest.names, (*covariates.names, *excluded.rest.names)
-    if not names:
-        raise DataError("the formula has no treatment before the first '|'.")
-    both = sorted(set(names) & set(excluded.rest.names))
-    if both:
-        raise DataError(
-            f"{', '.join(map(repr, both))} is both a treatment and an instrument; an endogenous column cannot be its "
-            "own instrument."
-        )
-    if np.ptp(y) == 0.0:
-        raise DataError(
-            f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain."
-        )
-    small, kept = system(exogenous, instruments, endogenous, y, None if (made.weights == 1.0).all() else made.weights)
-    if not kept.all():
-        gone = ", ".join(f"'{n}'" for n, k in zip(all_names, kept, strict=True) if not k)
-        warnings.warn(
-            f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning, stacklevel=4
-        )
-    check_identified(small, names)
-    if small.df_resid <= 0 or small.df_first <= 0:
-        raise DataError(
-            f"{small.nobs} rows cannot determine {small.a + max(small.b, small.c)} coefficients; use fewer terms."
-        )
-    kind = check_kind(default_vcov(vcov, cluster, made, "HC1"))
-    kappa = np.nan if method == "gmm" else liml.kappa(small, fuller) if method == "liml" else tsls.kappa(small)
-    beta, gamma, bread = k_class(small, 1.0 if method == "gmm" else kappa)
-    combine, j = np.empty((0, 0)), np.nan
-    if method == "gmm":
-        beta, gamma, bread, combine, j = _gmm(made, small, kept, kind, steps, np.concatenate([beta, gamma]))
-    gammas = np.full(exogenous.shape[1], np.nan)
-    gammas[kept[: len(gammas)]] = gamma
-    fit = IVFit(
-        method=method,
-        formula=made.recipe.formula,
-        citation={"2sls": tsls.CITATION, "liml": liml.CITATION, "gmm": gmm_method.CITATION}[method],
-        nobs=small.nobs,
-        terms=(*names, *covariates.names),
-        theta=np.concatenate([beta, gammas]),
-        cov=Covariance(np.empty((0, 0)), kind, "", np.inf),
-        df_resid=float(small.df_resid),
-        recipe=made.recipe,
-        kind=made.kind,
-        dropped=made.dropped,
-        design=made,
-        system=small,
-        kappa=float(kappa),
-        endogenous=names,
-        instruments=tuple(n for n, k in zip(all_names[len(gammas) :], kept[len(gammas) :], strict=True) if k),
-        kept=kept,
-        combine=combine,
-        bread=bread,
-        j=float(j),
-    )
-    return replace(fit, cov=fit._covariance(kind), diagnostics=_diagnostics(fit, kind))
-
-
-def _gmm(made: Design, small: Any, kept: np.ndarray, kind: Any, steps: str, start: np.ndarray) -> Any:
-    rows = rows_of(made, small, kept, kind)
-    codes = next(iter(rows.clusters.values()), None)
-    root = np.sqrt(made.weights)
-    x = np.column_stack([rows.endogenous, rows.exogenous])
-    found = gmm_method.gmm(
-        rows.basis * root[:, None], x * root[:, None], rows.y * root, start, steps=steps, codes=codes
-    )
-    return found.coef[: small.c], found.coef[small.c :], found.bread, found.combine, found.j
-
-
-def _diagnostics(fit: IVFit, kind: Any) -> dict[str, float]:
-    """Numbers for the summary; robust ones with the fit's own covariance."""
-    small, out = fit.system, {}
-    if small.c == 1:
-        robust = kind if isinstance(kind, dict) or kind in ("HC0", "HC1") else "HC1"
-        rows = rows_of(fit._need_rows("diagnostics"), small, fit.kept, robust)
-        found = rows.reduced_form(np.array([1.0, 0.0]), robust)
-        s = weak_iv.first_stage(small, 0, found.matrix, found.df)
-        out |= {"first_stage_f": s.robust_f, "effective_f": s.effective_f}
-    else:
-        out["cragg_donald"] = weak_iv.cragg_donald(small)
-    out["wu_hausman_p"] = fit.wu_hausman().p_value
-    if small.b > small.c:
-        if fit.method == "gmm":
-            from statinf.inference.distributions import chi2_sf
-
-            out["hansen_p"] = chi2_sf(fit.j, small.b - small.c)
-        else:
-            out["sargan_p"] = fit.overid("sargan").p_value
-    return out
+    check_parts(design)
+    spec = VcovSpec.read(vcov, cluster, kinds, stacked=design.weights_object is not None)
+    problem = IVProblem(design, spec, clusters, treated, seed, progress)
+    return chosen.fit.of(design, chosen.estimate(problem, settings), spec, method=chosen)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from statinf.effects import overid, weak_iv
-from statinf.effects.instruments import System, structural_rss
-from statinf.effects.iv_rows import Rows, rows_of
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.effects.instruments import System
+from statinf.effects.iv_diagnostics import diagnostics
+from statinf.effects.iv_rows import Rows, as_indicator
+from statinf.effects.linear_iv import LinearIV
+from statinf.errors import NotIdentifiedError, check_level, one_of
+from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.sandwich import Moments, check_kind
-from statinf.results import Fit, stack_scores, to_caller
+from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller
+
+if TYPE_CHECKING:
+    from statinf.formula.design import Design
 
 STRONG = 23.1
 """Effective F above which one instrument's worst-case bias is below a tenth (Montiel Olea and Pflueger 2013)."""
@@ -26,82 +33,73 @@ class IVFit(Fit):
 
     Attributes
     ----------
-    system : System
-        Small blocks that hold all classical statistics.
-    kappa : float
-        Member of the k-class; NaN for GMM.
+    heading : str
+        Title of the summary.
+    solution : LinearIV
+        The model in centred and scaled columns.
     endogenous, instruments : tuple of str
         Column names; instruments that are aliased are left out.
-    kept : ndarray of bool, shape (a + b,)
-        Covariates and instruments that are not aliased.
-    combine, bread : ndarray
-        Of GMM: which combination of moments identifies each coefficient, shape (l, k), and the inverse
-        bread, shape (k, k); of the k-class the bread alone.
+    j : float
+        Hansen's criterion where the method minimises it; NaN otherwise.
     diagnostics : mapping of str to float
         Statistics that the summary prints, with the covariance of the fit.
     """
 
-    system: System
-    kappa: float
+    heading: str
+    solution: LinearIV
     endogenous: tuple[str, ...]
     instruments: tuple[str, ...]
-    kept: np.ndarray
-    combine: np.ndarray
-    bread: np.ndarray
     j: float = np.nan
     diagnostics: dict[str, float] = field(default_factory=dict)
 
-    # --- what Fit needs -----------------------------------------------------------------------------------
+    vcov_kinds = VcovKinds()
+    beside = ("first_stage", "anderson_rubin", "overid", "wu_hausman")
+
+    @classmethod
+    def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
+        solution: LinearIV = estimate.extra["solution"]
+        # Scaled columns serve the covariance and the diagnostics, and are made anew when they are asked for again.
+        rows = solution.rows(design)
+        fit = super().of(
+            design,
+            replace(estimate, covary=partial(solution.covariance, design, rows=rows)),
+            vcov,
+            method=method,
+            cluster=cluster,
+        )
+        return replace(fit, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j))
 
     @property
     def title(self) -> str:
-        return {"2sls": "Two-stage least squares", "liml": "Limited-information maximum likelihood"}.get(
-            self.method, "Generalised method of moments"
-        )
+        return self.heading
 
     @property
-    def beta(self) -> np.ndarray:
-        """Coefficients of the endogenous columns, shape (c,)."""
-        return self.theta[: self.system.c]
+    def system(self) -> System:
+        """Small blocks that hold all classical statistics, of centred and scaled columns."""
+        return self.solution.system
+
+    @property
+    def kappa(self) -> float:
+        """Member of the k-class; NaN for GMM."""
+        return self.solution.kappa
 
     @property
     def sigma(self) -> float:
         """Residual standard deviation with n - k degrees of freedom."""
-        return float(np.sqrt(structural_rss(self.system, self.beta) / self.df_resid))
-
-    def _rows(self, what: str, kind: Any = None) -> Rows:
-        return rows_of(self._need_rows(what), self.system, self.kept, kind)
+        return self.solution.units.outcome_scale * self.solution.sigma
 
     @property
     def residuals(self) -> np.ndarray:
         """Outcome less x'b, with the treatment as recorded, shape (rows used,)."""
-        return self._residual(self._rows("residuals"))
+        return self.solution.units.outcome_scale * self.solution.residual(self._rows("residuals"))
 
-    def _residual(self, rows: Rows) -> np.ndarray:
-        c = self.system.c
-        return rows.y - rows.endogenous @ self.theta[:c] - rows.exogenous @ self.theta[c:][self.estimable[c:]]
-
-    def moments(self) -> Moments:
-        rows = self._rows("standard errors")
-        made = self._need_rows("standard errors")
-        e = self._residual(rows)
-        if self.combine.size:
-            columns = rows.basis @ self.combine
-        else:
-            columns = np.column_stack([rows.fitted_first, rows.exogenous])
-        stacked = {}
-        if made.weights_object is not None:
-            stacked = stack_scores(made.weights_object, made.rows, columns * e[:, None])
-        model = None if self.combine.size else self.bread * self.sigma**2
-        # Hat values exist where the second stage is a least-squares fit.
-        shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
-        scores = columns * (made.weights * e)[:, None]
-        return Moments(scores, self.bread, self.nobs, self.df_resid, model, **shape, **stacked)
+    def _rows(self, what: str) -> Rows:
+        return self.solution.rows(self._need_rows(what))
 
     # --- instruments --------------------------------------------------------------------------------------
 
     def first_stage(self, vcov: Any = None) -> Any:
-        """Strength of the instruments, one row an endogenous column, in the caller's kind of data frame.
+        """Strength of the instruments, one row per endogenous column, in the caller's kind of data frame.
 
         Parameters
         ----------
@@ -118,7 +116,7 @@ class IVFit(Fit):
         import pandas as pd
 
         kind = self._kind(vcov)
-        rows = self._rows("first stages", kind)
+        rows = self._rows("first stages")
         weakest = weak_iv.cragg_donald(self.system)
         out = []
         for j, name in enumerate(self.endogenous):
@@ -164,17 +162,20 @@ class IVFit(Fit):
         """
         check_level(level)
         kind = self._kind(vcov)
-        rows = self._rows("Anderson-Rubin tests", kind)
-        value = np.broadcast_to(np.asarray(null, dtype=np.float64), (self.system.c,))
+        rows = self._rows("Anderson-Rubin tests")
         made = self.system
+        given = np.broadcast_to(np.asarray(null, dtype=np.float64), (made.c,))
+        unit = self.solution.units.outcome_scale / self.solution.units.scale[: made.c]
+        value = given / unit
         found = rows.reduced_form(np.append(-value, 1.0), kind)
         f = weak_iv.statistic(made, rows.at_null(kind), value)
         pieces = None
         if made.c == 1:
-            critical = _f_quantile(level, made.b, found.df)
-            pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.beta[0]))
+            critical = weak_iv.f_quantile(level, made.b, found.df)
+            found_pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.solution.beta[0]))
+            pieces = tuple((float(low * unit[0]), float(high * unit[0])) for low, high in found_pieces)
         p = weak_iv.f_sf(f, made.b, found.df)
-        return weak_iv.AndersonRubin(tuple(value.tolist()), f, p, made.b, found.df, level, pieces, found.label)
+        return weak_iv.AndersonRubin(tuple(given.tolist()), f, p, made.b, found.df, level, pieces, found.label)
 
     def overid(self, test: str = "hansen") -> WaldTest:
         """Test of the instruments beyond those needed.
@@ -183,7 +184,7 @@ class IVFit(Fit):
         ----------
         test : {"hansen", "sargan", "basmann"}
             "hansen" is robust to heteroskedasticity, or to clusters if the fit's covariance is clustered;
-            the others suppose equal variances.
+            the others assume equal variances.
 
         Raises
         ------
@@ -196,10 +197,10 @@ class IVFit(Fit):
                 "there are exactly as many instruments as endogenous columns: nothing is left to test."
             )
         if test != "hansen":
-            return (overid.sargan if test == "sargan" else overid.basmann)(self.system, self.beta)
+            return (overid.sargan if test == "sargan" else overid.basmann)(self.system, self.solution.beta)
         kind = self.cov.kind
-        rows = self._rows("Hansen's test", kind)
-        return overid.hansen(rows, next(iter(rows.clusters.values()), None))
+        rows = self._rows("Hansen's test")
+        return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None))
 
     def wu_hausman(self, vcov: Any = "iid") -> WaldTest:
         """Test whether least squares would do: are the endogenous columns exogenous.
@@ -212,11 +213,11 @@ class IVFit(Fit):
         kind = self._kind(vcov)
         if kind == "iid":
             return overid.wu_hausman(self.system)
-        return overid.robust_hausman(self._rows("a robust Wu-Hausman test", kind), kind)
+        return overid.robust_hausman(self._rows("a robust Wu-Hausman test"), kind)
 
     def _kind(self, vcov: Any) -> Any:
         if vcov is not None:
-            return check_kind(vcov)
+            return VcovSpec.read(vcov, kinds=self.vcov_kinds).asked
         own = self.cov.kind
         return own if isinstance(own, dict) or own in ("iid", "HC0", "HC1") else "HC1"
 
@@ -227,9 +228,6 @@ class IVFit(Fit):
         return own | self.diagnostics
 
     def summary_facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"Observations": self.nobs, "Instruments": ", ".join(self.instruments)}
-        if self.method == "liml":
-            facts["kappa"] = f"{self.kappa:.6f}"
         named = {
             "first_stage_f": "First-stage F (robust)",
             "effective_f": "Effective F",
@@ -238,7 +236,8 @@ class IVFit(Fit):
             "sargan_p": "Sargan p",
             "hansen_p": "Hansen J p",
         }
-        return facts | {label: self.diagnostics[key] for key, label in named.items() if key in self.diagnostics}
+        found = {label: self.diagnostics[key] for key, label in named.items() if key in self.diagnostics}
+        return super().summary_facts() | found
 
     def _notes(self) -> tuple[str, ...]:
         notes = super()._notes()
@@ -248,6 +247,11 @@ class IVFit(Fit):
                 f"Effective F below {STRONG}: the intervals above may be far off; use anderson_rubin(), which is valid.",
             )
         return notes
+
+    def augment(self) -> Any:
+        """The caller's data with columns fitted, x'b with the treatment as recorded, and residual."""
+        design, residual = self._need_rows("row-wise diagnostics"), self.residuals
+        return augmented(design, {"fitted": design.y - residual, "residual": residual})
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Structural prediction x'b for rows with the treatment set as they record it.
@@ -261,30 +265,20 @@ class IVFit(Fit):
         Returns
         -------
         data frame
-            Columns fit, std_error and, with an interval, lower and upper.
+            Columns estimate, std_error and, with an interval, conf_low and conf_high.
         """
-        import pandas as pd
-
         check_level(level)
         if interval is not None:
             one_of("interval", interval, ("confidence",))
         frame = self._need_rows("predictions without newdata").frame if newdata is None else newdata
-        if self.recipe is None:
-            raise OptionError("this fit cannot predict from a data frame.")
-        rows = self.recipe.new_rows(frame, ("treatment", "covariates"))
-        x = np.column_stack([rows.parts["treatment"].rest.values, rows.parts["covariates"].values])[:, self.estimable]
-        fit = x @ self.theta[self.estimable] + (0.0 if rows.offset is None else rows.offset)
-        se = np.sqrt(np.maximum(np.einsum("ij,ij->i", x @ self.cov.matrix, x), 0.0))
-        columns = {"fit": fit, "std_error": se}
+        rows = self.new_rows(frame, roles=("treatment", "covariates"))
+        treatment, covariates = rows.parts["treatment"].rest, rows.parts["covariates"]
+        values = np.column_stack([as_indicator(treatment.values, self.solution.indicator), covariates.values])
+        matrix = Matrix(values, self.terms, {}, False)
+        estimate = predictor(matrix, self.theta, rows.offset)
+        se = predictor_se(matrix, self.theta, self.cov)
+        columns = {"estimate": estimate, "std_error": se}
         if interval:
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
-            columns |= {"lower": fit - half, "upper": fit + half}
-        return to_caller(pd.DataFrame(columns), rows.kind, rows.index)
-
-
-def _f_quantile(p: float, df1: float, df2: float) -> float:
-    from scipy import special
-
-    if np.isinf(df2):
-        return float(special.chdtri(df1, 1.0 - p)) / df1
-    return float(special.fdtri(df1, df2, p))
+            columns |= {"conf_low": estimate - half, "conf_high": estimate + half}
+        return prediction_frame(rows, columns)

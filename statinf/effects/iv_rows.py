@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, projections
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
@@ -18,14 +19,77 @@ ROLES = ("treatment", "covariates", "instruments")
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Columns of a model after aliased ones are left out.
+class Units:
+    """Where columns stand and how long they are: what carries coefficients of centred and scaled columns back.
+
+    Attributes
+    ----------
+    centre, scale : ndarray, shape (k,)
+        Of endogenous and exogenous columns, in this order; centres are zero in a model without a constant.
+    outcome_centre, outcome_scale : float
+    constant : int
+        Position of the constant among the columns; -1 without one.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    outcome_centre: float
+    outcome_scale: float
+    constant: int
+
+    @property
+    def carry(self) -> np.ndarray:
+        """Matrix (k, k) that takes coefficients, and the errors in them, to the columns as given."""
+        out = np.diag(self.outcome_scale / self.scale)
+        if self.constant >= 0:
+            out[self.constant] = -self.outcome_scale * self.centre / self.scale
+            out[self.constant, self.constant] = self.outcome_scale
+        return out
+
+    def raw(self, theta: np.ndarray) -> np.ndarray:
+        """Coefficients (k,) for the columns as given."""
+        out = self.carry @ theta
+        if self.constant >= 0:
+            out[self.constant] += self.outcome_centre
+        return out
+
+    def only(self, kept: np.ndarray) -> Units:
+        """The units of some of the columns."""
+        constant = int(np.cumsum(kept)[self.constant]) - 1 if self.constant >= 0 else -1
+        return Units(self.centre[kept], self.scale[kept], self.outcome_centre, self.outcome_scale, constant)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Columns of a model, centred where there is a constant and scaled to unit length.
 
     Attributes
     ----------
     endogenous, exogenous, instruments : ndarray, shapes (n, c), (n, a), (n, b)
     y, weights : ndarray, shape (n,)
-    clusters : mapping of str to ndarray of int
+    units : Units
+    """
+
+    endogenous: np.ndarray
+    exogenous: np.ndarray
+    instruments: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray
+    units: Units
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Centred and scaled columns of a model after aliased ones are left out.
+
+    Attributes
+    ----------
+    endogenous, exogenous, instruments : ndarray, shapes (n, c), (n, a), (n, b)
+    y, weights : ndarray, shape (n,)
+    system : System
+    units : Units
+    design : Design
+        For its clusters.
     """
 
     endogenous: np.ndarray
@@ -34,7 +98,8 @@ class Rows:
     y: np.ndarray
     weights: np.ndarray
     system: System
-    clusters: Mapping[str, np.ndarray]
+    units: Units
+    design: Design
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -59,6 +124,10 @@ class Rows:
         both = np.column_stack([self.endogenous, self.y])
         return both - self.basis @ s.factor[: s.a + s.b, s.a + s.b :]
 
+    def clusters(self, kind: Any) -> dict[str, np.ndarray]:
+        """Codes of the clusters that a covariance in normal form names."""
+        return cluster_codes(self.design, kind)
+
     def reduced_form(self, direction: np.ndarray, kind: Any) -> Covariance:
         """Covariance of the coefficients of [endogenous, outcome] @ direction on the orthonormal instruments."""
         left = self.unexplained @ direction
@@ -66,39 +135,90 @@ class Rows:
         model = np.eye(s.b) * float(self.weights @ left**2) / s.df_first
         scores = self.excluded * (self.weights * left)[:, None]
         moments = Moments(scores, np.eye(s.b), s.nobs, float(s.df_first), model)
-        return covariance(moments, kind, self.clusters)
+        return covariance(moments, kind, self.clusters(kind))
 
     def at_null(self, kind: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Covariance of the reduced form of y - X t, as a function of t, shape (c,)."""
         return lambda t: self.reduced_form(np.append(-t, 1.0), kind).matrix
 
 
-def columns_of(made: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Endogenous, exogenous and instrument columns, and the outcome less its offset."""
-    treatment, covariates, instruments = (made.part(r) for r in ROLES)
-    if treatment is None or covariates is None or instruments is None:
+def check_parts(made: Design) -> None:
+    """Refuse formulas without the three parts of a model with instruments."""
+    if any(made.part(role) is None for role in ROLES):
         raise FormulaError(
             "an instrumental-variable formula has three parts: 'outcome ~ treatment | covariates | instruments'; "
             "write 'outcome ~ treatment | 1 | instruments' for none but a constant."
         )
+
+
+def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> Columns:
+    """Endogenous, exogenous and instrument columns, and the outcome less its offset.
+
+    Parameters
+    ----------
+    made : Design
+    arms : tuple of float
+        Values of the treatment's column at the reference and the treated level, which become 0 and 1.
+    """
+    treatment, covariates, instruments = (made.part(r) for r in ROLES)
+    assert treatment is not None and covariates is not None and instruments is not None
     y = made.y if made.offset is None else made.y - made.offset
-    return treatment.rest.values, covariates.values, instruments.rest.values, y
+    w, centred = made.weights, covariates.intercept
+    endogenous, centre, scale = _standard(as_indicator(treatment.rest.values, arms), w, centred)
+    exogenous, own_centre, own_scale = _standard(covariates.rest.values, w, centred)
+    excluded, _, _ = _standard(instruments.rest.values, w, centred)
+    outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
+    if centred:
+        exogenous = np.column_stack([np.ones(made.n), exogenous])
+        own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
+    units = Units(
+        np.append(centre, own_centre),
+        np.append(scale, own_scale),
+        float(outcome_centre[0]),
+        float(outcome_scale[0]),
+        len(centre) if centred else -1,
+    )
+    return Columns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
 
 
-def rows_of(made: Design, system: System, kept: np.ndarray, kind: Any = None) -> Rows:
-    """The rows behind a `System`, with the clusters that `kind` names."""
-    endogenous, exogenous, instruments, y = columns_of(made)
-    a = exogenous.shape[1]
-    names: list[str] = []
-    if isinstance(kind, Mapping):
-        names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-    clusters = {n: made.cluster_codes(n) for n in names}
+def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
+    """The treatment's column with 0 at the reference and 1 at the treated level; columns as they are for (0, 1)."""
+    return columns if arms == (0.0, 1.0) else (columns - arms[0]) / (arms[1] - arms[0])
+
+
+def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns (n, p) less their mean, over their length; columns that do not vary become zeros."""
+    share = w / w.sum()
+    p = columns.shape[1]
+    centre = share @ columns if centred else np.zeros(p)
+    out = columns - centre
+    # What the first mean's rounding has left, of the size of where the column stands.
+    rest = share @ out if centred else np.zeros(p)
+    out -= rest
+    with np.errstate(over="ignore", under="ignore"):
+        length = np.sqrt(np.einsum("i,ij,ij->j", share, out, out))
+    extreme = ~((length > 1e-140) & (length < 1e140))
+    for j in np.flatnonzero(extreme):
+        # Squares may overflow or vanish: in units of the largest value they do not.
+        largest = np.abs(out[:, j]).max()
+        length[j] = largest * np.sqrt(share @ (out[:, j] / largest) ** 2) if largest > 0 else 0.0
+    flat = length <= 16.0 * np.finfo(float).eps * np.abs(centre)
+    out[:, flat] = 0.0
+    length[flat] = 1.0
+    out /= length
+    return out, centre + rest, length
+
+
+def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray) -> Rows:
+    """The rows behind a `System`."""
+    a, c = columns.exogenous.shape[1], columns.endogenous.shape[1]
     return Rows(
-        endogenous,
-        exogenous if kept[:a].all() else exogenous[:, kept[:a]],
-        instruments if kept[a:].all() else instruments[:, kept[a:]],
-        y,
+        columns.endogenous,
+        columns.exogenous if kept[:a].all() else columns.exogenous[:, kept[:a]],
+        columns.instruments if kept[a:].all() else columns.instruments[:, kept[a:]],
+        columns.y,
         made.weights,
         system,
-        clusters,
+        columns.units.only(np.append(np.ones(c, bool), kept[:a])),
+        made,
     )

@@ -8,81 +8,70 @@ estimate is the doubly robust effect of the instrument on the outcome over that 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.effects.effect_fit import EffectFit, fit_fields
-from statinf.effects.estimate import Estimate, Score, solve_scores
+from statinf.effects.arms import Arms, arms_of, plain_name
+from statinf.effects.estimate import Score, effect_estimate, solve_scores
 from statinf.effects.irm import scores as doubly_robust
-from statinf.effects.options import choose_folds, learners
-from statinf.effects.rows import EffectRows, clipped
+from statinf.effects.iv_problem import IVProblem
+from statinf.effects.method import EffectMethod
+from statinf.effects.options import (
+    ClipOptions,
+    CrossFitOptions,
+    OutcomeModelOptions,
+    choose_folds,
+    learner_for,
+    learners,
+)
+from statinf.effects.overlap import clipped
+from statinf.effects.problem import EffectProblem
+from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError
-from statinf.formula.design import Design
-from statinf.inference.sandwich import check_kind
 from statinf.learners.constant import Constant
 from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.results import Estimate
+from statinf.results.options import value
 
-CITATION = "doubly robust local average effect (Chernozhukov et al. 2018)"
+
+@dataclass(frozen=True, kw_only=True)
+class LateOptions(ClipOptions, OutcomeModelOptions, CrossFitOptions):
+    """Options of the interactive model with an instrument."""
+
+    instrument_model: Any = value(
+        None,
+        "learner of the instrument: a logit by default",
+        "a learner's name, an object with fit and predict, or a known probability",
+        learner_for("probability"),
+    )
 
 
-def fit(
-    made: Design,
-    *,
-    vcov: Any = None,
-    cluster: Any = None,
-    learner: Any = None,
-    outcome_model: Any = None,
-    treatment_model: Any = None,
-    instrument_model: Any = None,
-    folds: Any = None,
-    repeats: int = 1,
-    clip: float = 0.01,
-    seed: int = 0,
-    progress: bool | None = None,
-) -> EffectFit:
-    """Fit the interactive instrumental-variable model to a design with roles treatment, covariates, instruments.
-
-    Parameters
-    ----------
-    made : Design
-    vcov, cluster
-        As in `statinf.effect`.
-    learner : str or object, optional
-        For all nuisances.
-    outcome_model : str or object, optional
-        Of the outcome in each arm of the instrument; least squares by default.
-    treatment_model, instrument_model : str, float or object, optional
-        Of the treatment in each arm of the instrument, and of the instrument; logits by default.
-    folds, repeats, clip, seed, progress
-        As in `statinf.effect`.
-    """
-    treatment, covariates, instruments = (made.part(r) for r in ("treatment", "covariates", "instruments"))
-    assert treatment is not None and covariates is not None and instruments is not None
-    d, name = _binary(treatment.rest, made.weights, "treatment")
-    z, z_name = _binary(instruments.rest, made.weights, "instrument")
-    y = made.y if made.offset is None else made.y - made.offset
+def estimate(problem: IVProblem, options: LateOptions) -> Estimate:
+    """The average effect among compliers."""
+    made, treatment, instrument = problem.design, problem.part("treatment"), problem.part("instruments")
+    taking = _binary(problem, "treatment", problem.treated)
+    offered = _binary(problem, "instruments", None)
+    d = taking.rows(taking.treated).astype(np.float64)
     rows = EffectRows(
-        y,
-        z,
-        np.ascontiguousarray(covariates.rest.values),
+        made.y if made.offset is None else made.y - made.offset,
+        offered.rows(offered.treated).astype(np.float64),
+        np.ascontiguousarray(problem.part("covariates").rest.values),
         made.weights,
-        name,
+        plain_name(treatment),
         True,
         (("", np.ones(made.n, dtype=bool)),),
         made,
+        taking,
+        problem.clusters,
     )
-    split = choose_folds(rows, folds, repeats, seed, whole=False)
-    outcome, _ = learners(learner, outcome_model, None, binary=True)
-    _, taken = learners(learner, None, treatment_model, binary=True)
-    _, assigned = learners(learner, None, instrument_model, binary=True)
+    split = choose_folds(rows, options.folds, options.repeats, problem.seed, whole=False)
+    outcome, taken = learners(options.learner, options.outcome_model, options.treatment_model, binary=True)
+    _, assigned = learners(options.learner, None, options.instrument_model, binary=True)
     wanted = _nuisances(rows, d, outcome, taken, assigned)
-    predictions = cross_predict(rows.x, wanted, split, made.weights, seed=seed, progress=progress)
-    estimate = _estimate(rows, d, predictions, clip, z_name)
-    out = EffectFit(**fit_fields(rows, "late", "LATE", estimate, CITATION))
-    chosen = vcov if vcov is not None else "HC0" if cluster is None else {"cluster": cluster}
-    return replace(out, cov=out._covariance(check_kind(chosen)))
+    predictions = cross_predict(rows.x, wanted, split, made.weights, seed=problem.seed, progress=problem.progress)
+    return _estimate(rows, d, predictions, options.clip, plain_name(instrument), offered)
 
 
 def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assigned: Any) -> list[Nuisance]:
@@ -98,7 +87,12 @@ def _nuisances(rows: EffectRows, d: np.ndarray, outcome: Any, taken: Any, assign
 
 
 def _estimate(
-    rows: EffectRows, d: np.ndarray, predictions: list[dict[str, np.ndarray]], clip: float, instrument: str
+    rows: EffectRows,
+    d: np.ndarray,
+    predictions: list[dict[str, np.ndarray]],
+    clip: float,
+    instrument: str,
+    assigned_to: Arms,
 ) -> Estimate:
     """The ratio of the instrument's effects on outcome and treatment, and the first split's figures for the summary."""
     w, pairs, moved = rows.w, [], 0
@@ -114,26 +108,42 @@ def _estimate(
             f"the instrument '{instrument}' does not move the treatment '{rows.treatment}': there are no compliers."
         )
     se = float(np.sqrt(w**2 @ (pairs[0].a - share) ** 2) / w.sum())
+    told = assigned_to.facts.get("Treated")
     notes = {
-        "Instrument": instrument,
+        "Instrument": f"{instrument} ({told})" if told else instrument,
         "Compliers (share)": share,
         "First-stage F": (share / se) ** 2 if se > 0 else np.inf,
         "Effect of the instrument": reduced,
         "Clipped rows": moved,
     }
-    theta, thetas, moments = solve_scores(rows, pairs)
-    return Estimate(theta, thetas, moments, nuisance=predictions[0], notes=notes)
+    return effect_estimate(
+        EffectProblem(rows), solve_scores(rows, pairs), nuisance=predictions[0], facts=notes, estimand="LATE"
+    )
 
 
-def _binary(matrix: Any, w: np.ndarray, role: str) -> tuple[np.ndarray, str]:
-    if matrix.p != 1:
+def _binary(problem: IVProblem, role: str, treated: Any) -> Arms:
+    matrix, what = problem.part(role), role.removesuffix("s")
+    if len(matrix.terms) != 1:
         raise DataError(
-            f"method='late' needs one {role} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
+            f"method='late' needs one {what} with two values; the formula has {matrix.p}: {', '.join(matrix.names)}."
         )
-    values = matrix.values[:, 0]
-    found = np.unique(values[w > 0])
-    if len(found) != 2:
+    arms = arms_of(problem.design, matrix, treated=treated, what=what)
+    if arms is None or len(arms.levels) != 2:
+        values = np.unique(matrix.values[problem.design.weights > 0], axis=0)
         raise DataError(
-            f"the {role} '{matrix.names[0]}' has {len(found)} values on the rows used; method='late' needs two."
+            f"the {what} '{plain_name(matrix)}' has {len(values)} values on the rows used; method='late' needs two."
         )
-    return (values == found[1]).astype(np.float64), matrix.names[0]
+    return arms
+
+
+METHOD = EffectMethod(
+    verb="iv",
+    name="late",
+    estimate=estimate,
+    options=LateOptions,
+    summary="cross-fitted doubly robust average effect among compliers, of a treatment and an instrument with two values each",
+    citation="Imbens and Angrist (1994); Chernozhukov et al. (2018)",
+    arxiv="1608.00060",
+    guarantee="average effect among compliers; doubly robust, any learner",
+    vignette="effects",
+)

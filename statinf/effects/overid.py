@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.gmm import gmm
+from statinf.effects.gmm_solver import gmm
 from statinf.effects.instruments import System, k_class, structural_rss
 from statinf.effects.iv_rows import Rows
 from statinf.inference.distributions import chi2_sf, f_sf
@@ -64,7 +64,7 @@ def robust_hausman(rows: Rows, kind: Any) -> WaldTest:
     e = rows.y - columns @ solution.coef
     bread = solution.inverse_gram
     moments = Moments(columns * (rows.weights * e)[:, None], bread, made.nobs, float(made.df_resid - made.c))
-    found = covariance(moments, kind, rows.clusters)
+    found = covariance(moments, kind, rows.clusters(kind))
     k = columns.shape[1]
     chosen = np.eye(k)[k - made.c :]
     return wald(

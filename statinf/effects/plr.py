@@ -8,21 +8,48 @@ that learners that converge faster than n^(-1/4) leave the standard error alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from statinf.effects.estimate import Estimate, Pieces, Score, solve_scores
-from statinf.effects.options import Options
+from statinf.effects.estimate import Pieces, Score, effect_estimate, solve_scores
+from statinf.effects.method import EffectMethod
+from statinf.effects.options import (
+    LEARNER,
+    Nuisances,
+    OutcomeModelOptions,
+    PropensityOptions,
+    learner_for,
+    nuisances_of,
+)
+from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
-from statinf.errors import NotIdentifiedError, OptionError, one_of
+from statinf.errors import NotIdentifiedError, OptionError
 from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.results import Estimate
+from statinf.results.options import choice, value
 
-CITATION = "partially linear double machine learning (Chernozhukov et al. 2018)"
-SCORES = ("partialling-out", "iv-type")
+
+@dataclass(frozen=True, kw_only=True)
+class PlrOptions(OutcomeModelOptions, PropensityOptions):
+    """Options of the partially linear model."""
+
+    treatment_model: Any = value(
+        None,
+        "learner of the treatment: a logit where it has two values, else least squares",
+        f"{LEARNER}, or a known mean",
+        learner_for("probability", "mean"),
+    )
+    score: str = choice(
+        "partialling-out",
+        ("partialling-out", "iv-type"),
+        "the orthogonal score; 'iv-type' learns the outcome once more",
+    )
 
 
-def estimate(rows: EffectRows, options: Options) -> Estimate:
+def estimate(problem: EffectProblem, options: PlrOptions) -> Estimate:
     """The effect of the treatment's variation beside the covariates.
 
     Raises
@@ -30,42 +57,48 @@ def estimate(rows: EffectRows, options: Options) -> Estimate:
     NotIdentifiedError
         If the covariates explain the treatment completely.
     """
-    one_of("score", options.score, SCORES)
-    if options.estimand != "ATE":
-        raise OptionError("method='plr' estimates one variance-weighted effect; estimand does not apply, leave it out.")
-    wanted = [Nuisance("outcome", rows.y, options.outcome)]
-    if options.known is None:
-        wanted.append(Nuisance("treatment", rows.d, options.treatment, probability=rows.binary))
-    made = cross_predict(rows.x, wanted, options.folds, rows.w, seed=options.seed, progress=options.progress)
-    if options.known is not None:
-        made = [p | {"treatment": options.known} for p in made]
+    rows = problem.rows
+    if options.propensity is not None and not rows.binary:
+        raise OptionError(f"propensity= is for a treatment with two values; '{rows.treatment}' has more.")
+    how = nuisances_of(rows, options, problem.seed, problem.progress)
+    wanted = [Nuisance("outcome", rows.y, how.outcome)]
+    if how.known is None:
+        wanted.append(Nuisance("treatment", rows.d, how.treatment, probability=rows.binary))
+    made = cross_predict(rows.x, wanted, how.folds, rows.w, seed=how.seed, progress=how.progress)
+    if how.known is not None:
+        made = [p | {"treatment": how.known} for p in made]
     varied = float(rows.w @ (rows.d - np.average(rows.d, weights=rows.w)) ** 2)
-    theta, thetas, moments = solve_scores(rows, (_score(rows, options, r, p, varied) for r, p in enumerate(made)))
+    splits = solve_scores(rows, (_score(rows, how, options.score, r, p, varied) for r, p in enumerate(made)))
     left = rows.d - made[0]["treatment"]
-    notes = {"Residual treatment variance": float(np.average(left**2, weights=rows.w))}
-    known = len(theta) == 1 and options.score == "partialling-out"
-    sensitivity = partial(_sensitivity, rows, tuple(made), thetas[:, 0]) if known else None
-    return Estimate(theta, thetas, moments, nuisance=made[0], notes=notes, sensitivity=sensitivity)
+    known = len(rows.groups) == 1 and options.score == "partialling-out"
+    return effect_estimate(
+        problem,
+        splits,
+        nuisance=made[0],
+        facts={"Residual treatment variance": float(np.average(left**2, weights=rows.w))},
+        estimand="variance-weighted",
+        sensitivity=partial(_sensitivity, rows, tuple(made), splits.thetas[:, 0]) if known else None,
+    )
 
 
 def _score(
-    rows: EffectRows, options: Options, split: int, predictions: Mapping[str, np.ndarray], varied: float
+    rows: EffectRows, how: Nuisances, score: str, split: int, predictions: Mapping[str, np.ndarray], varied: float
 ) -> Score:
     u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
     square = v * v
     mean = float(rows.w @ square)
     if mean <= 1e-12 * varied:
         raise NotIdentifiedError("the covariates explain the treatment completely; nothing of it is left to compare.")
-    if options.score == "partialling-out":
+    if score == "partialling-out":
         return Score(square, v * u)
     first = float((rows.w * v) @ u) / mean
-    return Score(v * rows.d, v * (rows.y - _baseline(rows, options, split, first)))
+    return Score(v * rows.d, v * (rows.y - _baseline(rows, how, split, first)))
 
 
-def _baseline(rows: EffectRows, options: Options, split: int, first: float) -> np.ndarray:
-    folds = None if options.folds is None else options.folds[split : split + 1]
-    asked = [Nuisance("outcome", rows.y - first * rows.d, options.outcome)]
-    return cross_predict(rows.x, asked, folds, rows.w, seed=options.seed)[0]["outcome"]
+def _baseline(rows: EffectRows, how: Nuisances, split: int, first: float) -> np.ndarray:
+    folds = None if how.folds is None else how.folds[split : split + 1]
+    asked = [Nuisance("outcome", rows.y - first * rows.d, how.outcome)]
+    return cross_predict(rows.x, asked, folds, rows.w, seed=how.seed)[0]["outcome"]
 
 
 def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]], thetas: np.ndarray) -> list[Pieces]:
@@ -77,3 +110,18 @@ def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]], the
         sigma2, nu2 = float(np.average(residual, weights=rows.w)), 1.0 / mean
         out.append((sigma2, nu2, residual - sigma2, nu2 - v**2 * nu2**2))
     return out
+
+
+METHOD = EffectMethod(
+    verb="effect",
+    name="plr",
+    estimate=estimate,
+    options=PlrOptions,
+    estimands=("ATE",),
+    two_arms=False,
+    summary="double machine learning of the partially linear model, for a treatment with any values",
+    citation="Chernozhukov et al. (2018)",
+    arxiv="1608.00060",
+    guarantee="root-n with learners faster than n^(-1/4), any treatment",
+    vignette="effects",
+)

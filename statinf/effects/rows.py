@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
+from statinf.effects.arms import Arms, arms_of, not_two, plain_name
+from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design, design
-from statinf.formula.frame import Categorical
+from statinf.formula.given import without_gaps
+from statinf.formula.matrix import Matrix
+from statinf.inference.vcov import VcovSpec
 
 ROLES = ("treatment", "covariates")
 
 
-class OverlapWarning(StatinfWarning):
-    """Propensities close to 0 or 1: some rows have no counterpart in the other arm."""
-
-
 @dataclass(frozen=True)
 class EffectRows:
-    """Arrays behind an effect.
+    """Arrays behind an effect; rows of weight zero are left out.
 
     Attributes
     ----------
     y, d : ndarray, shape (n,)
-        Outcome and treatment; a binary treatment is 0 or 1.
+        Outcome and treatment: 0 or 1 of two arms, else the numbers as given, else the codes of the arms.
     x : ndarray, shape (n, p)
         Covariates without an intercept.
     w : ndarray, shape (n,)
@@ -37,6 +35,10 @@ class EffectRows:
     groups : tuple of (str, ndarray of bool)
         Label and rows of each group of `by`; one group with an empty label without it.
     design : Design
+    arms : Arms or None
+        Levels of a treatment of two arms or more; None for a dose of many values.
+    clusters : mapping of str to ndarray of int, shape (n,)
+        Codes of the clusters that rows come in.
     """
 
     y: np.ndarray
@@ -47,6 +49,8 @@ class EffectRows:
     binary: bool
     groups: tuple[tuple[str, np.ndarray], ...]
     design: Design
+    arms: Arms | None = None
+    clusters: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def treated(self) -> np.ndarray:
@@ -57,6 +61,11 @@ class EffectRows:
     def terms(self) -> tuple[str, ...]:
         """Name of each group's effect."""
         return tuple(f"{self.treatment}[{label}]" if label else self.treatment for label, _ in self.groups)
+
+    @property
+    def whole(self) -> np.ndarray | None:
+        """Codes of the clusters that must not be split between folds: those of the coarsest column."""
+        return min(self.clusters.values(), key=lambda codes: int(codes.max()), default=None)
 
 
 def effect_rows(
@@ -70,108 +79,129 @@ def effect_rows(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     binary: bool = True,
+    treated: Any = None,
+    reference: Any = None,
 ) -> EffectRows:
     """Read `outcome ~ treatment | covariates` into arrays.
 
     Raises
     ------
     DataError
-        If the treatment is not one column, does not vary, or has more than two values where two are needed.
+        If the treatment is not one column, does not vary, or has more than two values where two are needed; if a group
+        of `by` lacks an arm.
+    OptionError
+        If `treated` or `reference` is no level of the treatment.
     """
-    named = [vcov["cluster"]] if isinstance(vcov, Mapping) and isinstance(vcov.get("cluster"), str) else []
-    given = [cluster] if isinstance(cluster, str) else list(cluster or [])
-    extra = list(dict.fromkeys([*named, *given, *([by] if by else [])]))
-    made = design(
-        formula, data, roles=ROLES, weights=weights, cluster=extra or None, na_action=na_action, context=context
+    made, clusters = clustered_design(
+        formula,
+        data,
+        roles=ROLES,
+        by=by,
+        weights=weights,
+        cluster=cluster,
+        vcov=vcov,
+        na_action=na_action,
+        context=context,
     )
     treatment = made.part("treatment")
     assert treatment is not None
-    matrix = treatment.rest
-    if matrix.p != 1:
-        listed = ", ".join(matrix.names) or "none"
-        raise DataError(
-            f"one treatment column is needed before '|', found {matrix.p}: {listed}. Covariates stand behind '|': "
-            "'outcome ~ treatment | x1 + x2'."
-        )
-    d, two = _treatment(matrix.values[:, 0], made.weights, matrix.names[0], binary)
+    arms = arms_of(made, treatment.rest, treated=treated, reference=reference)
+    two = arms is not None and len(arms.levels) == 2
+    name = plain_name(treatment.rest)
+    if not two and (binary or treatment.rest.p > 1 or treated is not None or reference is not None):
+        if arms is None and not binary:
+            raise OptionError(f"treated= and reference= choose between levels; '{name}' has many values.")
+        raise not_two(arms, treatment.rest.values[:, 0], name)
+    d = arms.rows(arms.treated).astype(np.float64) if arms is not None and two else treatment.rest.values[:, 0]
     covariates = made.part("covariates")
     x = np.empty((made.n, 0)) if covariates is None else covariates.rest.values
     y = made.y if made.offset is None else made.y - made.offset
-    name = next(iter(t for t in treatment.rest.terms), matrix.names[0])
-    return EffectRows(y, d, x, made.weights, _plain(name, matrix.names[0]), two, _groups(made, by), made)
+    groups = _groups(made, by)
+    _check_groups(groups, by, d, made.weights, arms if two else None)
+    return EffectRows(y, d, x, made.weights, name, two, groups, made, arms, clusters)
 
 
-def _plain(term: str, column: str) -> str:
-    # A two-level factor is named after its column: C(treat)[T.yes] is the effect of `treat`.
-    return term[2:-1] if term.startswith("C(") and term.endswith(")") else term if "[" in column else column
+def clustered_design(
+    formula: str,
+    data: Any,
+    *,
+    roles: tuple[str, ...],
+    by: str | None = None,
+    weights: Any = None,
+    cluster: Any = None,
+    vcov: Any = None,
+    na_action: str = "drop",
+    context: Mapping[str, Any] | None = None,
+) -> tuple[Design, dict[str, np.ndarray]]:
+    """The design without rows of weight zero or without a group, and the clusters that rows come in."""
+    spec = VcovSpec.read(vcov, cluster)
+    array = cluster is not None and spec.clusters == ("cluster",) and not isinstance(cluster, str | list | tuple)
+    asked = list(dict.fromkeys([*spec.clusters, *([by] if by else [])]))
+    made = design(
+        formula,
+        data,
+        roles=roles,
+        weights=weights,
+        cluster=cluster if array else asked or None,
+        na_action=na_action,
+        context=context,
+    )
+    if by is not None and by not in spec.clusters:
+        dropped = {f"{by} is missing" if c == f"cluster {by} is missing" else c: k for c, k in made.dropped.items()}
+        made = replace(made, dropped=dropped)
+        if array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
+            dropped[f"{by} is missing"] = int(gaps.sum())
+            made = subset(made, ~gaps)
+    # Estimated weights have scores on rows of weight zero too: these stay, with nothing to say elsewhere.
+    if made.weights_object is None and not made.weights.all():
+        made = subset(made, made.weights > 0)
+    return made, {name: made.cluster_codes(name) for name in spec.clusters}
 
 
-def _treatment(values: np.ndarray, w: np.ndarray, name: str, binary: bool) -> tuple[np.ndarray, bool]:
-    used = values if (w > 0).all() else values[w > 0]
-    ends = np.array([used.min(), used.max()])
-    # Most treatments have two values, which needs no sort to see.
-    found = np.unique(ends) if ((used == ends[0]) | (used == ends[1])).all() else np.unique(used)
-    if len(found) < 2:
-        raise DataError(
-            f"the treatment '{name}' does not vary on the rows used (only {found[0]:g}); there is nothing to compare."
-        )
-    if len(found) == 2:
-        return (values == found[1]).astype(np.float64), True
-    if binary:
-        shown = ", ".join(f"{v:g}" for v in found[:6])
-        raise DataError(
-            f"the treatment '{name}' has {len(found)} values ({shown}, ...); this method needs two arms. Use method='plr' for a "
-            "treatment with many values, or compare two of them."
-        )
-    return values, False
+def subset(made: Design, keep: np.ndarray) -> Design:
+    """The design on some of its rows."""
+
+    def some(values: Any) -> Any:
+        return None if values is None else values[keep]
+
+    return replace(
+        made,
+        response=some(made.response),
+        parts=tuple(Matrix(np.asfortranarray(m.values[keep]), m.names, m.terms, m.intercept) for m in made.parts),
+        weights=made.weights[keep],
+        offset=some(made.offset),
+        clusters={name: without_gaps(codes[keep]) for name, codes in made.clusters.items()},
+        rows=made.rows[keep],
+    )
 
 
 def _groups(made: Design, by: str | None) -> tuple[tuple[str, np.ndarray], ...]:
     if by is None:
         return (("", np.ones(made.n, dtype=bool)),)
     column = made.frame.categories(by)
-    labels = column.levels if isinstance(column, Categorical) else ()
     codes = column.codes[made.rows]
-    present = [i for i in range(len(labels)) if (codes == i).any()]
+    present = np.flatnonzero(np.bincount(codes[made.weights > 0], minlength=len(column.levels)))
     if len(present) > 50:
         raise DataError(f"by='{by}' has {len(present)} groups; group effects need a column of at most 50 values.")
-    return tuple((str(labels[i]), codes == i) for i in present)
+    return tuple((str(column.levels[i]), codes == i) for i in present)
 
 
-def clipped(
-    values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray, *, estimand: str = "ATE"
-) -> tuple[np.ndarray, int]:
-    """Propensities moved into [clip, 1 - clip], with the number of rows moved and a warning if they are many.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    rows : ndarray of int, shape (n,)
-        Row numbers in the caller's frame, for messages.
-    clip : float
-    w : ndarray, shape (n,)
-    estimand : {"ATE", "ATT", "ATC", "ATO"}
-        The ATT divides by 1 - e alone and the ATC by e alone: only that end is moved. The ATO divides by neither.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If more than half of the rows lie outside: there is no overlap to speak of.
-    """
-    if not 0.0 <= clip < 0.5:
-        raise OptionError(f"clip={clip!r} must be at least 0 and below 0.5.")
-    low = clip if estimand in ("ATE", "ATC") else 0.0
-    high = 1.0 - clip if estimand in ("ATE", "ATT") else 1.0
-    outside = ((values < low) | (values > high)) & (w > 0)
-    count, used = int(outside.sum()), int((w > 0).sum())
-    shown = ", ".join(map(str, rows[outside][:5].tolist()))
-    share = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown})"
-    text = f"{share} have a propensity outside [{low:g}, {high:g}]"
-    if count > 0.5 * used:
-        raise NotIdentifiedError(
-            f"no overlap: {text}. Restrict the sample to where both arms occur, drop the covariates that decide the "
-            "treatment, or lower clip."
+def _check_groups(
+    groups: tuple[tuple[str, np.ndarray], ...], by: str | None, d: np.ndarray, w: np.ndarray, arms: Arms | None
+) -> None:
+    """Refuse groups in which nothing can be compared, all of them by name."""
+    if by is None:
+        return
+    lacking = []
+    for label, rows in groups:
+        inside = d[rows & (w > 0)]
+        if np.all(inside == inside[0]):
+            what = "one value of the treatment only"
+            if arms is not None:
+                what = "no controls" if inside[0] else "no treated rows"
+            lacking.append(f"'{label}' has {what} ({len(inside)} {'row' if len(inside) == 1 else 'rows'})")
+    if lacking:
+        raise DataError(
+            f"by='{by}': {'; '.join(lacking[:5])}{'; ...' if len(lacking) > 5 else ''}: nothing can be compared there. "
+            "Leave such groups out, or join them with others."
         )
-    if count > 0.05 * used:
-        warnings.warn(f"weak overlap: {text} and were moved to its ends.", OverlapWarning, stacklevel=2)
-    return np.clip(values, low, high) if count else values, count

@@ -7,14 +7,14 @@ Ding (2017).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import ndtr, ndtri
 
-from statinf.effects.estimate import Estimate
+from statinf.effects.estimate import Pieces, Splits
 from statinf.errors import OptionError, check_level
 
 
@@ -91,7 +91,14 @@ def robustness(f: float) -> float:
 
 
 def from_splits(
-    made: Estimate, w: np.ndarray, cf_y: float, cf_d: float, rho: float, null: float, level: float
+    made: Splits,
+    pieces: Sequence[Pieces],
+    w: np.ndarray,
+    cf_y: float,
+    cf_d: float,
+    rho: float,
+    null: float,
+    level: float,
 ) -> OmittedVariableBounds:
     """Bounds of every split, put together by medians as estimates are."""
     check_level(level)
@@ -100,10 +107,9 @@ def from_splits(
             raise OptionError(f"{name}={value!r} is a share of variation, at least 0 and below 1.")
     if not -1.0 <= rho <= 1.0 or rho == 0.0:
         raise OptionError(f"rho={rho!r} is a correlation between -1 and 1, not 0.")
-    assert made.sensitivity is not None
     every = [
         _one(t[0], m.influence[:, 0], s, w, cf_y, cf_d, rho, null, level)
-        for t, m, s in zip(made.thetas, made.moments, made.sensitivity(), strict=True)
+        for t, m, s in zip(made.thetas, made.moments, pieces, strict=True)
     ]
     if len(every) == 1:
         return every[0]
@@ -126,6 +132,8 @@ def _one(
     null: float,
     level: float,
 ) -> OmittedVariableBounds:
+    from scipy.optimize import brentq
+
     sigma2, nu2, psi_sigma, psi_nu = pieces
     scale = float(np.sqrt(sigma2 * nu2))
     total = w.sum()

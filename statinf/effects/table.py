@@ -1,59 +1,39 @@
 """The methods of `effect`, `cate` and `iv`."""
 
 from statinf.results.listed import Method
+from statinf.results.methods import MethodTable
+
+EFFECT = MethodTable(
+    "effect",
+    {
+        "dim": "statinf.effects.dim",
+        "regression": "statinf.effects.regression",
+        "ipw": "statinf.effects.ipw",
+        "aipw": "statinf.effects.aipw",
+        "plr": "statinf.effects.plr",
+        "irm": "statinf.effects.irm",
+    },
+    shared=(
+        "estimand", "treated", "reference", "by", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress",
+    ),
+    aliases={"diff-in-means": "dim", "lin": "regression", "iptw": "ipw", "dr": "aipw"},
+)  # fmt: skip
+
+IV = MethodTable(
+    "iv",
+    {
+        "2sls": "statinf.effects.tsls",
+        "liml": "statinf.effects.liml",
+        "gmm": "statinf.effects.gmm",
+        "late": "statinf.effects.late",
+    },
+    shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
+    aliases={"tsls": "2sls", "iivm": "late"},
+)
+
+TABLES = (EFFECT, IV)
 
 METHODS = (
-    Method(
-        verb="effect",
-        name="dim",
-        module="statinf.effects.dim",
-        paper="Neyman (1923)",
-        guarantee="unbiased under randomisation; Neyman standard errors",
-        vignette="effects",
-    ),
-    Method(
-        verb="effect",
-        name="regression",
-        module="statinf.effects.regression",
-        paper="Lin (2013)",
-        arxiv="1208.2301",
-        guarantee="never less precise than a difference in means in trials",
-        vignette="effects",
-    ),
-    Method(
-        verb="effect",
-        name="ipw",
-        module="statinf.effects.ipw",
-        paper="Hirano, Imbens and Ridder (2003)",
-        guarantee="consistent if the propensity is right; stacked standard errors",
-        vignette="effects",
-    ),
-    Method(
-        verb="effect",
-        name="aipw",
-        module="statinf.effects.aipw",
-        paper="Robins, Rotnitzky and Zhao (1994)",
-        guarantee="consistent if the outcome or the treatment model is right",
-        vignette="effects",
-    ),
-    Method(
-        verb="effect",
-        name="plr",
-        module="statinf.effects.plr",
-        paper="Chernozhukov et al. (2018)",
-        arxiv="1608.00060",
-        guarantee="root-n with learners faster than n^(-1/4), any treatment",
-        vignette="effects",
-    ),
-    Method(
-        verb="effect",
-        name="irm",
-        module="statinf.effects.irm",
-        paper="Chernozhukov et al. (2018)",
-        arxiv="1608.00060",
-        guarantee="efficient; root-n with learners whose errors multiply to o(n^(-1/2))",
-        vignette="effects",
-    ),
     Method(
         verb="cate",
         name="s",
@@ -116,38 +96,5 @@ METHODS = (
         arxiv="2307.09700",
         guarantee="doubly robust with inverse-variance weights; standard errors",
         vignette="r-learner-ivw",
-    ),
-    Method(
-        verb="iv",
-        name="2sls",
-        module="statinf.effects.tsls",
-        paper="Theil (1953); Basmann (1957)",
-        guarantee="root-n with strong instruments; Anderson-Rubin sets whatever their strength",
-        vignette="effects",
-    ),
-    Method(
-        verb="iv",
-        name="liml",
-        module="statinf.effects.liml",
-        paper="Anderson and Rubin (1949); Fuller (1977)",
-        guarantee="less biased than 2SLS with weak or many instruments",
-        vignette="effects",
-    ),
-    Method(
-        verb="iv",
-        name="gmm",
-        module="statinf.effects.gmm",
-        paper="Hansen (1982)",
-        guarantee="efficient under heteroskedasticity or clusters; tests its moments",
-        vignette="effects",
-    ),
-    Method(
-        verb="iv",
-        name="late",
-        module="statinf.effects.late",
-        paper="Imbens and Angrist (1994); Chernozhukov et al. (2018)",
-        arxiv="1608.00060",
-        guarantee="average effect among compliers; doubly robust, any learner",
-        vignette="effects",
     ),
 )

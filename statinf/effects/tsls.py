@@ -7,11 +7,26 @@ the instruments; with heterogeneous effects of one binary treatment it is a weig
 
 from __future__ import annotations
 
-from statinf.effects.instruments import System
+from statinf.effects.iv_fit import IVFit
+from statinf.effects.iv_problem import IVProblem
+from statinf.effects.linear_iv import k_class_estimate, reduced
+from statinf.effects.method import EffectMethod
+from statinf.results import Estimate
+from statinf.results.options import Options
 
-CITATION = "two-stage least squares (Theil 1953; Basmann 1957)"
+
+def estimate(problem: IVProblem, options: Options) -> Estimate:
+    """The member 1 of the k-class."""
+    return k_class_estimate(problem, 1.0, reduced(problem), "Two-stage least squares")
 
 
-def kappa(made: System) -> float:
-    """The member of the k-class, whatever the data."""
-    return 1.0
+METHOD = EffectMethod(
+    verb="iv",
+    name="2sls",
+    estimate=estimate,
+    fit=IVFit,
+    summary="two-stage least squares",
+    citation="Theil (1953); Basmann (1957)",
+    guarantee="root-n with strong instruments; Anderson-Rubin sets whatever their strength",
+    vignette="effects",
+)

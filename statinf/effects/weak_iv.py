@@ -131,6 +131,15 @@ class AndersonRubin:
         return f"{test}\n{100 * self.level:g}% confidence set: {united}"
 
 
+def f_quantile(p: float, df1: float, df2: float) -> float:
+    """Quantile of the F distribution; of a chi-square over its degrees of freedom where the second are infinite."""
+    from scipy import special
+
+    if np.isinf(df2):
+        return float(special.chdtri(df1, 1.0 - p)) / df1
+    return float(special.fdtri(df1, df2, p))
+
+
 def statistic(made: System, variance_at: Callable[[np.ndarray], np.ndarray], null: np.ndarray) -> float:
     """Anderson-Rubin F at `null`, shape (c,)."""
     g = made.reduced - made.first @ null

@@ -14,7 +14,12 @@ from statinf.learners.smoother import LinearSmoother
 
 
 def fold_ids(
-    n: int, folds: int | Sequence[Any] | np.ndarray = 5, *, seed: int = 0, strata: np.ndarray | None = None
+    n: int,
+    folds: int | Sequence[Any] | np.ndarray = 5,
+    *,
+    seed: int = 0,
+    strata: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fold numbers 0..K-1 of n rows.
 
@@ -26,31 +31,87 @@ def fold_ids(
     seed : int
     strata : ndarray, shape (n,), optional
         Labels whose shares every fold keeps, a treatment for instance.
+    groups : ndarray of int, shape (n,), optional
+        Codes from 0 of clusters, each of which stays whole within one fold; labels given as `folds` go before it.
 
     Raises
     ------
     OptionError
-        If the number is below 2 or above n, or the labels are fewer than two or of the wrong length.
+        If the number is below 2 or above n (or the number of groups), or the labels are fewer than two, missing in a
+        row, or of the wrong length.
     """
+    if isinstance(folds, str | bytes) or np.ndim(folds) > 1:
+        raise OptionError(f"folds={folds!r} must be a whole number or one label per row.")
     if np.ndim(folds) == 1:
-        labels = np.asarray(folds)
-        if len(labels) != n:
-            raise OptionError(f"folds has {len(labels)} labels; the fit uses {n} rows.")
-        codes = _whole_codes(labels)
-        if codes.max() < 1:
-            raise OptionError("folds holds one label only; at least two folds are needed.")
-        return codes
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
+        return _given_codes(np.asarray(folds), n)
+    if isinstance(folds, bool | np.bool_) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
         raise OptionError(
             f"folds={folds!r} must be a whole number from 2 to the number of rows, {n}, or an array of labels."
         )
     random = generator(seed, 11)
+    if groups is not None:
+        groups = np.unique(groups, return_inverse=True)[1]
+        count = int(groups.max()) + 1
+        if count < folds:
+            raise OptionError(
+                f"folds={folds!r} with {count} {'cluster' if count == 1 else 'clusters'}: whole clusters share a fold; "
+                "use fewer folds, or give the folds as one label per row."
+            )
+        if count < n:
+            return _whole_groups(groups, int(folds), random, strata)
     order = random.permutation(n)
     if strata is not None:
         order = order[np.argsort(np.asarray(strata)[order], kind="stable")]
     out = np.empty(n, np.intp)
     out[order] = np.arange(n) % folds
     return out
+
+
+def _given_codes(labels: np.ndarray, n: int) -> np.ndarray:
+    """Codes of the labels that a caller gave, one per row."""
+    if len(labels) != n:
+        raise OptionError(f"folds has {len(labels)} labels; the fit uses {n} rows.")
+    absent = np.zeros(n, bool)
+    if labels.dtype.kind not in "biuSU":
+        import pandas as pd
+
+        absent = np.asarray(pd.isna(labels))
+    if absent.any():
+        raise OptionError(
+            f"folds has no label in {int(absent.sum())} rows (first: row {int(np.argmax(absent))} of those used); give "
+            "every row a fold."
+        )
+    codes = _whole_codes(labels)
+    if codes.max() < 1:
+        raise OptionError("folds holds one label only; at least two folds are needed.")
+    return codes
+
+
+def _whole_groups(groups: np.ndarray, folds: int, random: np.random.Generator, strata: np.ndarray | None) -> np.ndarray:
+    """Folds of whole groups, like in size and in shares of the strata.
+
+    Groups come from the largest to the smallest, in random order within a size; each goes to the fold that holds least
+    of the strata that it has, which keeps the sum of squared shares small.
+    """
+    count = int(groups.max()) + 1
+    code = np.zeros(len(groups), np.intp) if strata is None else np.unique(strata, return_inverse=True)[1]
+    sizes = np.zeros((count, int(code.max()) + 1))
+    np.add.at(sizes, (groups, code), 1.0)
+    sizes /= sizes.sum(axis=0)
+    order = random.permutation(count)
+    order = order[np.argsort(-sizes.sum(axis=1)[order], kind="stable")]
+    held, members = np.zeros((folds, sizes.shape[1])), np.zeros(folds)
+    out = np.empty(count, np.intp)
+    for left, g in enumerate(order):
+        # No fold stays empty: the last groups go where there is none yet.
+        must = members == 0 if (members == 0).sum() >= count - left else np.ones(folds, bool)
+        burden = np.where(must, held @ sizes[g], np.inf)
+        least = np.flatnonzero(burden <= burden.min() * (1.0 + 1e-12))
+        k = least[np.argmin(held[least].sum(axis=1) + 1e-9 * members[least])]
+        out[g] = k
+        held[k] += sizes[g]
+        members[k] += 1
+    return out[groups]
 
 
 def _whole_codes(labels: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import map_threads, progress_bar
+from statinf.backend.seeds import check_seed
 from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
 from statinf.learners.cells import PARALLEL_FROM
@@ -50,21 +51,24 @@ class Nuisance:
     probability: bool = False
 
 
-def splits(n: int, folds: Any, repeats: int, seed: int, strata: np.ndarray | None) -> np.ndarray:
-    """Fold numbers of every repetition, shape (repeats, n).
+def splits(
+    n: int, folds: Any, repeats: int, seed: int, strata: np.ndarray | None, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Fold numbers of every repetition, shape (repeats, n); groups stay whole, as in `fold_ids`.
 
     Raises
     ------
     OptionError
         If the folds or the number of repetitions cannot be used; given labels allow one repetition only.
     """
-    if isinstance(repeats, bool) or not isinstance(repeats, int | np.integer) or repeats < 1:
+    if isinstance(repeats, bool | np.bool_) or not isinstance(repeats, int | np.integer) or repeats < 1:
         raise OptionError(f"repeats={repeats!r} must be a whole number of at least 1.")
     if np.ndim(folds) == 1 and repeats > 1:
         raise OptionError("repeats splits the rows at random each time; give folds a number with it.")
+    check_seed(seed)
     if strata is not None and np.ndim(folds) == 0:
         strata = stratum_codes(strata)
-    return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata) for r in range(repeats)])
+    return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata, groups=groups) for r in range(repeats)])
 
 
 def cross_predict(
@@ -91,7 +95,7 @@ def cross_predict(
     Returns
     -------
     list of dict
-        One dict a repetition, from names to predictions (n,).
+        One dict per repetition, from names to predictions (n,).
 
     Raises
     ------

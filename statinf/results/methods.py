@@ -146,11 +146,10 @@ class MethodTable(Mapping[str, Method]):
 
     def document(self, verb: Callable[..., Any]) -> Callable[..., Any]:
         """Write the methods and their options into a verb's docstring, at the line that says ``{methods}``; a decorator."""
-
-        def lines(found: re.Match[str]) -> str:
-            return textwrap.indent(self.documentation, found[1])
-
-        verb.__doc__ = re.sub(r"^( *)\{methods\}", lines, verb.__doc__ or "", flags=re.MULTILINE)
+        doc = verb.__doc__ or ""
+        line = re.search(r"^( *)\{methods\}", doc, re.MULTILINE)
+        indent = line.group(1) if line else ""
+        verb.__doc__ = doc.replace("{methods}", textwrap.indent(self.documentation, indent).strip())
         return verb
 
 

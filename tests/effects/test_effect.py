@@ -67,7 +67,7 @@ def test_scores_without_folds(dataset, data, k401):
 def test_estimated_propensities_lower_the_standard_error(data):
     fit = si.effect(ADJUSTED, data, method="ipw")
     near(fit, "nsw", "ipw_hajek:noxfit:estimated_e", 1e-8)
-    known = si.effect(ADJUSTED, data, method="ipw", propensity=fit.estimate.nuisance["propensity"])
+    known = si.effect(ADJUSTED, data, method="ipw", propensity=fit.nuisance["propensity"])
     near(known, "nsw", "ipw_hajek:noxfit")
     assert fit.std_errors["treat"] < known.std_errors["treat"]
 
@@ -202,7 +202,7 @@ def test_row_weights_are_repeated_rows(data):
 
 def test_repeated_splits(data):
     fit = si.effect(ADJUSTED, data, method="irm", repeats=7, seed=3)
-    errors = np.array([np.sqrt((m.influence**2).sum()) for m in fit.estimate.moments])
+    errors = np.array([np.sqrt((m.influence**2).sum()) for m in fit.splits.moments])
     assert fit.theta[0] == np.median(fit.thetas)
     assert fit.std_errors.iloc[0] == pytest.approx(
         np.sqrt(np.median(errors**2 + (fit.thetas[:, 0] - fit.theta[0]) ** 2)), rel=1e-10
@@ -296,11 +296,12 @@ class _Fixed:
     def __init__(self, values):
         self.values = values
 
-    def fit(self, X, y, w=None, *, seed=0):
+    def fit(self, X, y):
         return self
 
-    def predict(self, X):
-        return np.where(np.arange(len(X)) % 2, 0.9999, 0.0001)
+    def predict_proba(self, X):
+        p = np.where(np.arange(len(X)) % 2, 0.9999, 0.0001)
+        return np.column_stack([1.0 - p, p])
 
 
 def test_scores_without_an_outcome_model_are_inverse_probability_weighting():

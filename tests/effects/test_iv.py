@@ -33,7 +33,7 @@ def test_k_class_meets_linearmodels(model, method):
         assert fit.kappa == pytest.approx(value(dataset, f"liml_kappa:{instruments}"), abs=1e-8)
 
 
-@pytest.mark.filterwarnings("ignore:2 clusters")
+@pytest.mark.filterwarnings("ignore:2 clusters", "ignore:the cluster column")
 def test_small_sample_and_clustered_errors_meet_estimatr(data):
     fit = si.iv(f"lwage ~ educ | {CARD} | nearc4", data)
     kinds = {"HC2": "HC2", "HC3": "HC3", "cluster(south66):stata": {"cluster": "south66"}}
@@ -167,7 +167,7 @@ def test_two_endogenous_columns_and_least_squares_as_a_special_case(data):
     assert same.std_errors["educ"] == pytest.approx(plain.std_errors["educ"], rel=1e-9)
 
 
-@pytest.mark.filterwarnings("ignore:2 clusters")
+@pytest.mark.filterwarnings("ignore:2 clusters", "ignore:the cluster column")
 @pytest.mark.parametrize("kind", ["polars", "pyarrow"])
 def test_other_frames_missing_rows_and_saving(data, kind, tmp_path):
     some = data.assign(exper=data["exper"].where(data.index % 7 > 0), region=np.where(data["south"] > 0, "s", "n"))
@@ -185,7 +185,7 @@ def test_other_frames_missing_rows_and_saving(data, kind, tmp_path):
     saved = si.load(base.save(tmp_path / "fit"))
     assert str(saved.summary()) == str(base.summary())
     rows = some.dropna()
-    np.testing.assert_allclose(saved.predict(rows)["fit"], base.predict(rows)["fit"])
+    np.testing.assert_allclose(saved.predict(rows)["estimate"], base.predict(rows)["estimate"])
 
 
 def test_faults_are_named(data):

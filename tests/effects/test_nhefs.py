@@ -54,7 +54,7 @@ def test_without_folds(data):
     for estimand, target in (("ATE", "ate:ipw"), ("ATT", "att:ipw")):
         fit = si.effect(FORMULA, data, method="ipw", estimand=estimand)
         assert fit.theta[0] == pytest.approx(value("nhefs", target), rel=1e-8)
-    known = si.effect(FORMULA, data, method="ipw").estimate.nuisance["propensity"]
+    known = si.effect(FORMULA, data, method="ipw").nuisance["propensity"]
     near(si.effect(FORMULA, data, method="ipw", propensity=known), "ipw_hajek:noxfit")
     near(si.effect(FORMULA, data, method="ipw", propensity=known, normalize=False), "ipw_ht:noxfit")
     for model in ("logit", "lm"):
@@ -73,7 +73,7 @@ def test_with_folds(data):
     near(linear, "dml_plr:partialling out:ols_m")
     normal = si.effect(FORMULA, data, method="irm", folds=split, normalize=True)
     assert normal.theta[0] == pytest.approx(value("nhefs", "dml_irm:ATE:normalize_ipw"), rel=2e-9)
-    known = si.effect(FORMULA, data, method="irm", folds=split).estimate.nuisance["propensity"]
+    known = si.effect(FORMULA, data, method="irm", folds=split).nuisance["propensity"]
     near(si.effect(FORMULA, data, method="ipw", propensity=known), "ipw_hajek:xfit5")
     near(si.effect(FORMULA, data, method="ipw", propensity=known, normalize=False), "ipw_ht:xfit5")
 

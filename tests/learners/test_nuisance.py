@@ -111,9 +111,9 @@ def test_names_numbers_and_faults():
     assert resolve("logit", "probability") == Logit()
     assert resolve(0.5, "probability") == Constant(0.5)
     assert resolve("lasso", "mean") == LassoPath()
-    with pytest.raises(si.OptionError, match="not a learner for a mean"):
-        resolve("logit", "mean")
-    with pytest.raises(si.OptionError, match="outside"):
+    with pytest.raises(si.OptionError, match="'rq' cannot serve for a mean"):
+        resolve("rq", "mean")
+    with pytest.raises(si.OptionError, match="between 0 and 1"):
         resolve(1.5, "probability")
     with pytest.raises(si.OptionError, match="repeats"):
         splits(10, np.arange(10) % 2, 2, 0, None)
@@ -164,3 +164,31 @@ def test_a_separated_training_set_is_named_whatever_the_other_folds_say():
 def test_fold_labels_keep_their_order():
     np.testing.assert_array_equal(splits(4, np.array([7, 3, 7, 5]), 1, 0, None)[0], [2, 0, 2, 1])
     np.testing.assert_array_equal(splits(4, np.array([2, 0, 2, 1]), 1, 0, None)[0], [2, 0, 2, 1])
+
+
+def test_whole_clusters_share_a_fold():
+    from statinf.learners.crossfit import fold_ids
+
+    random = np.random.default_rng(0)
+    groups = random.integers(0, 40, 600)
+    treated = random.random(600) < 0.3
+    split = fold_ids(600, 5, seed=1, strata=treated, groups=groups)
+    assert all(len(np.unique(split[groups == g])) == 1 for g in range(40))
+    # Sizes and treated shares differ by less than one cluster.
+    largest = np.bincount(groups).max()
+    assert np.ptp(np.bincount(split)) <= largest and np.ptp(np.bincount(split[treated])) <= largest
+    # One cluster of most of the rows still leaves every fold a cluster.
+    uneven = np.repeat([0, 1, 2], [90, 1, 1])
+    assert sorted(np.bincount(fold_ids(92, 3, groups=uneven))) == [1, 1, 90]
+    # Clusters of one row are rows.
+    np.testing.assert_array_equal(fold_ids(50, 5, groups=np.arange(50)), fold_ids(50, 5))
+    with pytest.raises(si.OptionError, match="folds=5 with 3 clusters"):
+        fold_ids(92, 5, groups=uneven)
+
+
+@pytest.mark.parametrize("folds", [True, 1, 2.5, "five", [[0, 1]], [0, 1, np.nan, 1], ["a", None, "b", "a"], [0, 1]])
+def test_folds_that_cannot_be_used(folds):
+    from statinf.learners.crossfit import fold_ids
+
+    with pytest.raises(si.OptionError, match="folds"):
+        fold_ids(4, folds)

@@ -1,0 +1,41 @@
+"""What the summary of a linear model with instruments says of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.effects import overid, weak_iv
+from statinf.effects.iv_rows import Rows
+from statinf.effects.linear_iv import LinearIV
+from statinf.inference.distributions import chi2_sf
+
+
+def diagnostics(solution: LinearIV, rows: Rows, kind: Any, j: float) -> dict[str, float]:
+    """Strength of the instruments, exogeneity of the treatment, and validity of the extra instruments.
+
+    Parameters
+    ----------
+    solution : LinearIV
+    rows : Rows
+    kind : str or mapping
+        The covariance of the fit in normal form, for the first stage.
+    j : float
+        Hansen's criterion where the method minimises it; NaN for Sargan's.
+    """
+    small, out = solution.system, {}
+    if small.c == 1:
+        robust = kind if isinstance(kind, dict) or kind in ("HC0", "HC1") else "HC1"
+        found = rows.reduced_form(np.array([1.0, 0.0]), robust)
+        s = weak_iv.first_stage(small, 0, found.matrix, found.df)
+        out |= {"first_stage_f": s.robust_f, "effective_f": s.effective_f}
+    else:
+        out["cragg_donald"] = weak_iv.cragg_donald(small)
+    out["wu_hausman_p"] = overid.wu_hausman(small).p_value
+    if small.b > small.c:
+        if np.isfinite(j):
+            out["hansen_p"] = chi2_sf(j, small.b - small.c)
+        else:
+            out["sargan_p"] = overid.sargan(small, solution.beta).p_value
+    return out

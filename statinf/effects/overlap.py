@@ -1,0 +1,53 @@
+"""Overlap: propensities away from 0 and 1, with a word where many are not."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Real
+
+import numpy as np
+
+from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning
+
+
+class OverlapWarning(StatinfWarning):
+    """Propensities close to 0 or 1: some rows have no counterpart in the other arm."""
+
+
+def clipped(
+    values: np.ndarray, rows: np.ndarray, clip: float, w: np.ndarray, *, estimand: str = "ATE"
+) -> tuple[np.ndarray, int]:
+    """Propensities moved into [clip, 1 - clip], with the number of rows moved and a warning if they are many.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    rows : ndarray of int, shape (n,)
+        Row numbers in the caller's frame, for messages.
+    clip : float
+    w : ndarray, shape (n,)
+    estimand : {"ATE", "ATT", "ATC", "ATO"}
+        The ATT divides by 1 - e alone and the ATC by e alone: only that end is moved. The ATO divides by neither.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If more than half of the rows lie outside: there is no overlap to speak of.
+    """
+    if isinstance(clip, bool) or not isinstance(clip, Real) or not 0.0 <= clip < 0.5:
+        raise OptionError(f"clip={clip!r} must be a number of at least 0 and below 0.5.")
+    low = clip if estimand in ("ATE", "ATC") else 0.0
+    high = 1.0 - clip if estimand in ("ATE", "ATT") else 1.0
+    outside = ((values < low) | (values > high)) & (w > 0)
+    count, used = int(outside.sum()), int((w > 0).sum())
+    shown = ", ".join(map(str, rows[outside][:5].tolist()))
+    share = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown})"
+    text = f"{share} have a propensity outside [{low:g}, {high:g}]"
+    if count > 0.5 * used:
+        raise NotIdentifiedError(
+            f"no overlap: {text}. Restrict the sample to where both arms occur, drop the covariates that decide the "
+            "treatment, or lower clip."
+        )
+    if count > 0.05 * used:
+        warnings.warn(f"weak overlap: {text} and were moved to its ends.", OverlapWarning, stacklevel=2)
+    return np.clip(values, low, high) if count else values, count
