@@ -112,7 +112,10 @@ def simplex_quantile(Z: np.ndarray, y: np.ndarray, tau: Any, w: np.ndarray) -> n
     from scipy.optimize import linprog
 
     J = Z.shape[1]
-    scale = max(float(np.abs(y).mean()), 1e-300)
+    scale = float(np.abs(y).mean())
+    if scale <= 1e-12 * float(np.abs(Z).max()):  # a constant outcome, which the models fit
+        scale = float(np.abs(Z).max())
+    scale = scale or 1.0
     level = np.broadcast_to(tau, y.shape)
     bounds = np.column_stack([np.append(w * (level - 1), -np.inf), np.append(w * level, np.inf)])
     found = linprog(

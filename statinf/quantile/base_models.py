@@ -10,6 +10,7 @@ spread by the training residuals' quantiles.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import one_thread
-from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.errors import DataError, OptionError
 from statinf.numerics.order.quantiles import weighted_quantile
 from statinf.numerics.quantreg.solver import fit_quantiles
 from statinf.quantile.forest import fit_forest
@@ -33,7 +34,9 @@ _ROWS_FOR_THREADS = 20_000
 _BOOSTING = {"max_iter": 50, "learning_rate": 0.1, "max_leaf_nodes": 15}
 
 
-def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.ndarray, seed: int) -> Predictor:
+def fit_base(
+    model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.ndarray, seed: int, given: np.ndarray | None = None
+) -> Predictor:
     """Fit a base model.
 
     Parameters
@@ -44,6 +47,8 @@ def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.nd
     y, w : (n,)
     tau : (m,)
     seed : int
+    given : (m',), optional
+        The levels in the order of the columns that an object predicts, where that is not the order of `tau`.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def fit_base(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.nd
         From features (r, d) to quantiles (r, m).
     """
     if not isinstance(model, str):
-        return _object(model, X, y, w, tau, seed)
+        return _object(model, X, y, w, tau, tau if given is None else given)
     if model in NETWORKS:
         return fit_networks(model, X, y, w[None], tau, seed)[0]
     makers = {"rq": _linear, "forest": _forest, "gbm": _boosting}
@@ -93,7 +98,7 @@ def _sklearn(name: str) -> Any:
     try:
         import sklearn.ensemble as found
     except ImportError:
-        raise NotIdentifiedError(f"models: {name!r} needs scikit-learn: pip install 'statinf[sklearn]'.") from None
+        raise OptionError(f"models: {name!r} needs scikit-learn: pip install 'statinf[sklearn]'.") from None
     return found
 
 
@@ -106,7 +111,8 @@ class Foreign:
     """Fitted objects of another library, which cannot be written to a file of statinf.
 
     fitted : list of objects, one a level or one for all; call : what is asked of them; shift : (m,) added to a point
-    forecast's one column; alone : whether they are asked on one thread.
+    forecast's one column; alone : whether they are asked on one thread; columns : (m,) which of the columns of
+    `predict` belong to the levels.
     """
 
     fitted: list[Any]
@@ -114,6 +120,7 @@ class Foreign:
     call: str = "predict"
     shift: np.ndarray | None = None
     alone: bool = False
+    columns: np.ndarray | None = None
 
     def __call__(self, new: np.ndarray) -> np.ndarray:
         with one_thread() if self.alone else nullcontext():
@@ -125,7 +132,10 @@ class Foreign:
         if len(self.fitted) > 1:
             return np.column_stack([one.predict(new) for one in self.fitted])
         out = np.asarray(self.fitted[0].predict(new), float)
-        return out.reshape(len(new), -1) if self.shift is None else out.reshape(-1, 1) + self.shift
+        if self.shift is not None:
+            return out.reshape(-1, 1) + self.shift
+        out = out.reshape(len(new), -1)
+        return out if self.columns is None else out[:, self.columns]
 
 
 def _boosting(X, y, w, tau, seed) -> Foreign:
@@ -166,18 +176,45 @@ def fit_networks(name: str, X: np.ndarray, y: np.ndarray, W: np.ndarray, tau: np
     ]
 
 
-def _object(model, X, y, w, tau, seed) -> Foreign:
-    if not hasattr(model, "fit"):
-        raise OptionError(f"models: {model!r} has no fit; give a name, an object with fit and predict, or an array.")
-    fresh = copy.deepcopy(model)
-    plain = (w == w[0]).all()
-    fitted = fresh.fit(X, y) if plain else fresh.fit(X, y, w)
-    fitted = fresh if fitted is None else fitted
+def _object(model, X, y, w, tau, given) -> Foreign:
+    fitted = fit_object(model, X, y, w)
     if hasattr(fitted, "predict_quantiles"):
         return Foreign([fitted], tau, "predict_quantiles")
     inner = np.asarray(fitted.predict(X), float)
-    if inner.ndim == 2 and inner.shape[1] == len(tau):
-        return Foreign([fitted], tau)
+    if inner.ndim == 2 and inner.shape[1] == len(given):
+        return Foreign([fitted], tau, columns=positions(given, tau))
     if inner.ndim == 2 and inner.shape[1] != 1:
-        raise DataError(f"models: {model!r} predicts {inner.shape[1]} columns for {len(tau)} levels.")
+        raise DataError(f"models: {model!r} predicts {inner.shape[1]} columns for {len(given)} levels.")
+    if inner.size != len(y):
+        raise DataError(f"models: {model!r} predicts {inner.size} values for {len(y)} rows.")
     return Foreign([fitted], tau, shift=weighted_quantile(y - inner.ravel(), tau, w))
+
+
+def positions(given: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Where each of the increasing levels `tau` stands first among the levels in the order given, shape (m,)."""
+    return np.argmax(given == tau[:, None], axis=1)
+
+
+def fit_object(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Any:
+    """A fitted copy of an object with `fit` and `predict`; its `fit` gets row weights where they are not all equal."""
+    if isinstance(model, type):
+        raise OptionError(f"models: {model.__name__} is a class; give an object of it: {model.__name__}().")
+    if not (hasattr(model, "fit") and (hasattr(model, "predict") or hasattr(model, "predict_quantiles"))):
+        raise OptionError(
+            f"models: {model!r} is not known; give a name, an object with fit and predict, or an array of predictions."
+        )
+    fresh = copy.deepcopy(model)
+    if (w == w[0]).all():
+        fitted = fresh.fit(X, y)
+    else:
+        try:
+            parameters = inspect.signature(fresh.fit).parameters
+        except (TypeError, ValueError):
+            parameters = {}
+        if len(parameters) == 2:
+            raise OptionError(
+                f"models: the fit of {type(model).__name__} takes no row weights; leave weights= out, or give it a "
+                "third argument sample_weight."
+            )
+        fitted = fresh.fit(X, y, sample_weight=w) if "sample_weight" in parameters else fresh.fit(X, y, w)
+    return fresh if fitted is None else fitted

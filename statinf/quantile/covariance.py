@@ -22,6 +22,7 @@ from statinf.numerics.quantreg.solver import fit_quantiles
 KINDS = ("iid", "nid", "ker", "uniform")
 BANDWIDTHS = ("hall-sheather", "bofinger")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
+_SMALL_SHARE = 1e-5
 _ZERO = 1e-12
 
 
@@ -105,6 +106,8 @@ def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheathe
     zeros = int((residual == 0).sum())
     h = max(p + 1, int(np.ceil(n * bandwidth(n, tau, rule))))
     position = np.arange(zeros, min(h + zeros + 1, n))
+    if len(position) < 2:
+        raise NotIdentifiedError(f"too few residuals at tau={tau:g} differ from zero to estimate their sparsity.")
     near = np.sort(residual[np.argsort(np.abs(residual), kind="stable")][position])
     line = np.column_stack([np.ones(len(position)), (position + 1) / (n - p)])
     return float(barrodale_roberts(line, near, 0.5)[1])
@@ -134,17 +137,26 @@ def difference_densities(
             NumericalWarning,
             stacklevel=3,
         )
-    return np.maximum(0.0, 2 * h[:, None] / (distance - floor))
+    # The constant that R takes off every distance must not matter for outcomes of small numbers.
+    typical = np.median(np.abs(distance), axis=1, keepdims=True)
+    return np.maximum(0.0, 2 * h[:, None] / (distance - np.minimum(floor, _SMALL_SHARE * typical)))
 
 
 def _kernel_density(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
     h = inside(tau, bandwidth(len(residual), tau, rule))
     levels = norm.ppf(tau + h) - norm.ppf(tau - h)
     if kind == "ker":
-        spread = min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
-        return norm.pdf(residual / (levels * spread)) / (levels * spread)
-    width = levels * np.median(np.abs(residual - np.median(residual)))
-    return (np.abs(residual) <= width) / (2 * width)
+        reach = levels * min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
+    else:
+        reach = levels * np.median(np.abs(residual - np.median(residual)))
+    if not reach > 0:
+        raise NotIdentifiedError(
+            f"half of the residuals at tau={tau:g} are equal, so that their density has no kernel estimate; use "
+            "vcov='boot'."
+        )
+    if kind == "ker":
+        return norm.pdf(residual / reach) / reach
+    return (np.abs(residual) <= reach) / (2 * reach)
 
 
 def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:

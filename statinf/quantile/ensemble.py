@@ -17,14 +17,14 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError, OptionError, one_of
 from statinf.formula.design import Design, design
-from statinf.formula.given import aligned
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.aggregation import MARGINS
+from statinf.quantile.base_models import positions
 from statinf.quantile.ensemble_result import QuantileEnsemble
 from statinf.quantile.networks import RESOLUTIONS
-from statinf.quantile.rq import levels_of
+from statinf.quantile.rq import given_levels, levels_of
 from statinf.quantile.scores import pinball
 
 CITATION = "Fakoor, Kim, Mueller, Smola and Tibshirani (2023), arXiv 2103.00083"
@@ -60,8 +60,10 @@ def quantile_ensemble(
     data : data frame
     models : sequence or mapping of names to models
         Names "rq", "forest", "gbm" (both need scikit-learn), "gaussian", "mqn"; objects with fit and predict; or
-        arrays of out-of-sample predictions, one row a row of the data and one column a level.
+        arrays of out-of-sample predictions, one row per row of the data and one column per level, in the order of
+        `tau` as it is given here.
     tau : sequence of float
+        Levels; results have them in increasing order.
     resolution : {"coarse", "medium", "fine"}
         One weight a model; a model and level; or a model, its level and the output's level.
     local : bool
@@ -106,14 +108,14 @@ def quantile_ensemble(
        q0.25  q0.5  q0.75
     0   21.2  23.3   24.7
     """
-    levels = levels_of(tau)
+    given, levels = given_levels(tau), levels_of(tau)
     _check_options(levels, seed, resolution, margin, noncrossing, calibrate)
     solver = one_of("solver", solver or ("sgd" if local else "lp"), ("lp", "sgd"))
     if local and solver == "lp":
         raise OptionError("solver='lp' is for constant weights; use local=False, or leave solver out.")
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
-    rows = _rows(made, models, folds, levels)
-    options = core_.Options(levels, rows.models, resolution, local, solver, penalty, margin, noncrossing, seed)
+    rows = _rows(made, models, folds, given, levels)
+    options = core_.Options(levels, given, rows.models, resolution, local, solver, penalty, margin, noncrossing, seed)
     core, calibration = _fit(rows, options, calibrate, progress)
     return QuantileEnsemble(
         method="quantile_ensemble",
@@ -132,6 +134,7 @@ def quantile_ensemble(
         dropped=made.dropped,
         core=core,
         calibration=calibration,
+        given=given,
     )
 
 
@@ -168,15 +171,16 @@ def _check_options(
         conformal.pairs(levels)
 
 
-def _rows(made: Design, models: Any, folds: Any, levels: np.ndarray) -> _Rows:
+def _rows(made: Design, models: Any, folds: Any, given: np.ndarray, levels: np.ndarray) -> _Rows:
     specs = core_.named_models(models)
     for name, spec in specs.items():
-        if isinstance(spec, np.ndarray) and spec.shape != (made.n_total, len(levels)):
+        if isinstance(spec, np.ndarray) and spec.shape != (made.n_total, len(given)):
             raise DataError(
-                f"the predictions of '{name}' have shape {spec.shape}; give {made.n_total} rows and {len(levels)} levels."
+                f"the predictions of '{name}' have shape {spec.shape}; give {made.n_total} rows and {len(given)} levels."
             )
-    specs = {k: s[made.rows] if isinstance(s, np.ndarray) else s for k, s in specs.items()}
-    folds = folds if isinstance(folds, int) else np.asarray(aligned(folds, made.frame, "folds"))[made.rows]
+    columns = positions(given, levels)
+    specs = {k: s[made.rows][:, columns] if isinstance(s, np.ndarray) else s for k, s in specs.items()}
+    folds = core_.folds_of_rows(folds, made, made.rows)
     every = _Rows(made.parts[0].without_intercept().values, made.y, made.weights, specs, folds)
     return every.part(made.weights > 0)
 

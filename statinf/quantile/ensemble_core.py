@@ -10,6 +10,8 @@ import numpy as np
 
 from statinf.backend import generator, progress_bar
 from statinf.errors import DataError, OptionError
+from statinf.formula.design import Design
+from statinf.formula.given import aligned
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
 from statinf.quantile.base_models import NETWORKS, Predictor, fit_base, fit_networks
@@ -17,9 +19,13 @@ from statinf.quantile.base_models import NETWORKS, Predictor, fit_base, fit_netw
 
 @dataclass(frozen=True)
 class Options:
-    """How an ensemble is fitted; the same for the ensemble and its refits without a fold."""
+    """How an ensemble is fitted; the same for the ensemble and its refits without a fold.
+
+    tau : (m,) levels, increasing; given : (m',) levels in the order of the columns that objects predict.
+    """
 
     tau: np.ndarray
+    given: np.ndarray
     models: Mapping[str, Any]
     resolution: str
     local: bool
@@ -137,7 +143,7 @@ def _base_models(
             fits = fit_networks(model, X, y, W[rows], tau, options.seed)
         else:
             use = W[rows[0]] > 0
-            fits = [fit_base(model, X[use], y[use], w[use], tau, options.seed)]
+            fits = [fit_base(model, X[use], y[use], w[use], tau, options.seed, options.given)]
         for k, fitted in zip(rows, fits, strict=True):
             if k == len(numbers):
                 whole[j] = fitted
@@ -149,14 +155,36 @@ def _base_models(
 
 def fold_numbers(n: int, folds: Any, seed: int) -> np.ndarray:
     """Fold of each row: shuffled folds of equal size, or the array given."""
-    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+    if is_number(folds):
         if not 2 <= folds <= n:
             raise OptionError(f"folds={folds} for {n} rows; give a number between 2 and the number of rows.")
-        return generator(seed, 20).permutation(np.arange(n) % folds)
+        return generator(seed, 20).permutation(np.arange(n) % int(folds))
     numbers = np.unique(np.asarray(folds), return_inverse=True)[1]
     if numbers.shape != (n,) or numbers.max() < 1:
-        raise OptionError(f"folds has {numbers.size} entries for {n} rows, or one value only; give one fold id a row.")
+        raise OptionError(
+            f"folds has {numbers.size} entries for {n} rows, or one value only; give one fold id per row."
+        )
     return numbers
+
+
+def is_number(folds: Any) -> bool:
+    return isinstance(folds, int | np.integer) and not isinstance(folds, bool)
+
+
+def folds_of_rows(folds: Any, made: Design, rows: np.ndarray) -> Any:
+    """A number of folds as an int, or fold ids cut to the rows used."""
+    if is_number(folds):
+        return int(folds)
+    try:
+        ids = np.asarray(aligned(folds, made.frame, "folds"))
+        missing = np.array([i is None or i != i for i in ids.ravel().tolist()])
+    except (TypeError, ValueError):
+        raise OptionError(f"folds={folds!r} is neither a number nor one fold id per row.") from None
+    if ids.shape != (made.n_total,):
+        raise OptionError(f"folds has shape {ids.shape} for {made.n_total} rows; give a number or one fold id per row.")
+    if missing[rows].any():
+        raise DataError(f"folds is missing in row {int(rows[np.argmax(missing[rows])])}; give every row a fold.")
+    return ids[rows]
 
 
 def named_models(models: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.recipe import Recipe
-from statinf.quantile.base_models import Foreign
+from statinf.quantile.base_models import Foreign, positions
 from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibration
 from statinf.quantile.ensemble_core import Core
 from statinf.quantile.scores import QuantileScores, score_quantiles
@@ -39,6 +39,8 @@ class QuantileEnsemble(Result):
     dropped : mapping of str to int
     core : Core
         Base models, aggregation weights and the scales of features and outcome.
+    given : ndarray
+        Levels in the order in which `tau` was given: that of the columns of base predictions handed in and out.
     calibration : SplitCalibration, CrossCalibration or None
     """
 
@@ -54,6 +56,7 @@ class QuantileEnsemble(Result):
     recipe: Recipe
     dropped: Mapping[str, int]
     core: Core
+    given: np.ndarray
     calibration: SplitCalibration | CrossCalibration | None = None
 
     def _rows(
@@ -61,10 +64,24 @@ class QuantileEnsemble(Result):
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         rows = self.recipe.new_rows(newdata, response=response)
         X = rows.parts["covariates"].without_intercept().values
-        Z = None
-        if predictions is not None:
-            Z = np.stack([np.asarray(predictions[name], float) for name in self.models], axis=1)
-        return rows, X, Z
+        return rows, X, None if predictions is None else self._given(predictions, len(X))
+
+    def _given(self, predictions: Any, n: int) -> np.ndarray:
+        """Base predictions handed over for n rows, shape (n, J, m)."""
+        if not isinstance(predictions, Mapping) or set(predictions) != set(self.models):
+            raise OptionError(f"predictions: give a mapping with an array for each of {', '.join(self.models)}.")
+        arrays = {name: np.asarray(predictions[name], float) for name in self.models}
+        for name, array in arrays.items():
+            if array.shape != (n, len(self.given)):
+                raise DataError(
+                    f"the predictions of '{name}' have shape {array.shape}; give {n} rows and {len(self.given)} levels."
+                )
+        return np.stack(list(arrays.values()), axis=1)[:, :, positions(self.given, self.tau)]
+
+    def _as_given(self, Z: np.ndarray) -> dict[str, np.ndarray]:
+        """Base predictions (n, J, m) by model, with columns in the order of `given`."""
+        columns = np.searchsorted(self.tau, self.given)
+        return {name: Z[:, j][:, columns] for j, name in enumerate(self.models)}
 
     def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         out = np.full((len(X), len(self.tau)), np.nan)
@@ -75,13 +92,13 @@ class QuantileEnsemble(Result):
         return out
 
     def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:
-        """Conditional quantiles, one row out per row in, one column a level named "q0.1".
+        """Conditional quantiles, one row out per row in, one column per level named "q0.1".
 
         Parameters
         ----------
         newdata : data frame
         predictions : mapping of str to array of shape (rows, m), optional
-            Base predictions for these rows, where the ensemble was made from arrays.
+            Base predictions for these rows, where the ensemble was made from arrays; columns in the order of `given`.
         """
         import pandas as pd
 
@@ -94,14 +111,14 @@ class QuantileEnsemble(Result):
         """Out-of-fold quantiles (n, m) of each base model, on the rows that the weights were learnt from."""
         if self.core.out_of_fold is None:
             raise DataError("a saved ensemble leaves its out-of-fold predictions out; fit it again to have them.")
-        return {name: self.core.out_of_fold[:, j] for j, name in enumerate(self.models)}
+        return self._as_given(self.core.out_of_fold)
 
     def base_predictions(self, newdata: Any) -> dict[str, np.ndarray]:
         """Quantiles (rows, m) of each base model, refitted on all rows; NaN for rows that cannot be predicted."""
         rows, X, _ = self._rows(newdata, None)
         Z = np.full((len(X), len(self.models), len(self.tau)), np.nan)
         Z[rows.ok] = self.core.base(X[rows.ok])
-        return {name: Z[:, j] for j, name in enumerate(self.models)}
+        return self._as_given(Z)
 
     def weights(self, newdata: Any) -> np.ndarray:
         """Aggregation weights of rows, shape (n, J), (n, J, m) or (n, J, m, m) with the output level last."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
 
-from statinf.errors import OptionError, check_level, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, OptionError, check_level, one_of
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.sandwich import Covariance, Moments
+from statinf.numerics.quantreg.coordinates import Coordinates
 from statinf.quantile import inference as how
 from statinf.quantile import presentation as shown
-from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.scores import QuantileScores
-from statinf.results import Fit, Table, stack_scores, to_caller
+from statinf.quantile.working import WorkingRows, working_rows
+from statinf.results import Fit, Table, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -42,7 +44,11 @@ class QuantileFit(Fit):
     noncrossing : bool
         Whether the levels were fitted under the constraint that they do not cross on the regressors' box.
     hessian_kind : str
-        How `moments` estimates the densities at the quantiles.
+        How `moments` estimates the densities at the quantiles; "any" never fails and has NaN where there are none.
+    at : Coordinates or None
+        Of the columns that the fit was computed on.
+    inner : ndarray, shape (k p, k p), or None
+        The covariance of the coefficients of those columns.
     """
 
     tau: np.ndarray
@@ -54,6 +60,8 @@ class QuantileFit(Fit):
     rule: str = "hall-sheather"
     noncrossing: bool = False
     hessian_kind: str = "nid"
+    at: Coordinates | None = None
+    inner: np.ndarray | None = None
 
     # --- arrays -------------------------------------------------------------------------------------------
 
@@ -67,36 +75,23 @@ class QuantileFit(Fit):
         """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,)."""
         return 1.0 - self.objective / self.null_objective
 
-    def _rows(self) -> how.Rows:
+    def _rows(self) -> WorkingRows:
         made = self._need_rows("standard errors")
-        return how.rows_of(made, self.coef)
+        return working_rows(made, self.coef, self.basis, orthogonal=self.basis is not None)
 
-    def _psi(self, rows: how.Rows) -> np.ndarray:
+    def _psi(self, rows: WorkingRows) -> np.ndarray:
         """Tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
-        psi = self.tau[:, None] - (rows.y - rows.coef @ rows.X.T < 0)
+        psi = self.tau[:, None] - (rows.y - rows.coef @ rows.Z.T < 0)
         if self.basis is not None and self.dual is not None:
             np.put_along_axis(psi, self.basis, self.dual, axis=1)
         return psi
 
-    def _hessians(self, rows: how.Rows, kind: str) -> np.ndarray:
-        return inverse_hessians(rows.Xw, rows.yw, self.tau, rows.coef, kind, self.rule)
-
     def moments(self) -> Moments:
-        """Scores w (tau - 1{r < 0}) x and the inverse Hessians of `hessian_kind`; see `Fit.moments`."""
-        made, rows = self._need_rows("standard errors"), self._rows()
-        inverse = self._hessians(rows, self.hessian_kind)
-        psi = self._psi(rows)
-        unit = np.concatenate([p[:, None] * rows.X for p in psi], axis=1)
-        n, q = made.n, unit.shape[1]
-        scores, plain = np.zeros((n, q)), np.zeros((n, q))
-        scores[rows.used], plain[rows.used] = unit * rows.w[:, None], unit
-        bread = np.zeros((q, q))
-        p = rows.X.shape[1]
-        for k, block in enumerate(inverse):
-            bread[k * p : (k + 1) * p, k * p : (k + 1) * p] = block
-        stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, plain)
-        model = joint_covariance(self.tau, inverse, rows.Xw.T @ rows.Xw)
-        return Moments(scores, bread, self.nobs, self.df_resid, model, **stacked)
+        """Scores w (tau - 1{r < 0}) x and the inverse Hessians of `hessian_kind`; see `Fit.moments`.
+
+        Where the densities of that kind do not exist, those of the first kind that does: nid, ker, uniform, iid.
+        """
+        return how.moments_of(self)
 
     # --- covariances --------------------------------------------------------------------------------------
 
@@ -105,21 +100,23 @@ class QuantileFit(Fit):
 
         Parameters
         ----------
-        vcov : {"nid", "iid", "ker", "rank", "rank-iid", "boot"} or mapping
+        vcov : {"nid", "iid", "ker", "rank", "rank-nid", "boot"} or mapping
             As in `si.rq`.
         """
         kind = how.check_vcov(vcov)
         if self.design is None:
-            return replace(self, cov=self._kept(kind), draws=None)
+            return replace(self, cov=self._kept(kind), inner=self.kept_covariances.get(_inner(kind)), draws=None)
         if isinstance(kind, dict) and "boot" in kind:
-            return self.bootstrap(kind.get("replicas", 500), kind["boot"], seed=kind.get("seed", 0))
-        return replace(self, cov=self._covariance(kind), draws=None)
+            options = {key: kind[key] for key in ("seed", "cluster") if key in kind}
+            return self.bootstrap(kind.get("replicas", 500), kind["boot"], **options)
+        cov, inner = how.covariance_of(self, kind)
+        return replace(self, cov=cov, inner=inner, draws=None)
 
     def _covariance(self, kind: Any) -> Covariance:
-        return how.covariance_of(self, kind)
+        return how.covariance_of(self, kind)[0]
 
     def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
-        if self.draws is not None or self.cov.kind not in ("rank", "rank-iid") or interval is not None:
+        if self.draws is not None or self.cov.kind not in ("rank", "rank-nid") or interval is not None:
             return super()._limits(level, interval)
         check_level(level)
         return how.rank_limits(self, level)
@@ -145,13 +142,23 @@ class QuantileFit(Fit):
         """
         if kind in ("wild", "pwy"):
             return how.special_bootstrap(self, replicas, kind, **options)  # type: ignore[return-value]
-        return super().bootstrap(replicas, kind, **options)
+        return how.shared_bootstrap(self, super().bootstrap, replicas, kind, **options)
 
     def lean(self) -> Self:
         if self.design is None:
             return self
-        kept = dict(self.kept_covariances) | {k: self._covariance(k).matrix for k in ("iid", "nid", "ker")}
-        return replace(self, design=None, kept_covariances=kept | {str(self.cov.kind): self.cov.matrix})
+        kept = dict(self.kept_covariances) | {str(self.cov.kind): self.cov.matrix}
+        if self.inner is not None:
+            kept[_inner(self.cov.kind)] = self.inner
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NumericalWarning)
+            for kind in ("iid", "nid", "ker"):
+                try:
+                    cov, inner = how.covariance_of(self, kind)
+                except (NotIdentifiedError, ConvergenceError):
+                    continue
+                kept |= {kind: cov.matrix, _inner(kind): inner}
+        return replace(self, design=None, kept_covariances=kept)
 
     # --- tests --------------------------------------------------------------------------------------------
 
@@ -297,3 +304,7 @@ class QuantileFit(Fit):
         if kind == "lines":
             return figures.plot_lines(*how.line_data(self), self.tau, **options)
         return Fit.plot(self, kind, **options)
+
+
+def _inner(kind: Any) -> str:
+    return f"{kind}, of the columns computed on"

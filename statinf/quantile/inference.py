@@ -4,65 +4,37 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from statinf.backend import generator
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, NotIdentifiedError, NumericalWarning, OptionError
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, NumericalWarning, OptionError
 from statinf.formula.design import Design
 from statinf.inference import bootstrap as engine
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest, wald
-from statinf.inference.sandwich import Covariance, covariance
+from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.quantile import replicas as draws
-from statinf.quantile.covariance import joint_covariance
+from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.rank_inversion import rank_intervals
+from statinf.quantile.working import WorkingRows
+from statinf.results import stack_scores
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from statinf.quantile.fit import QuantileFit
 
-NAMES = ("iid", "nid", "ker", "rank", "rank-iid", "boot", "fixed")
+NAMES = ("iid", "nid", "ker", "rank", "rank-nid", "boot", "fixed")
 BOOTSTRAPS = ("pairs", "bayesian", "multiplier", "wild", "pwy")
+DENSITIES = ("nid", "ker", "uniform", "iid")
 _MANY_RANK_ROWS = 5000
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of positive weight and columns that are not aliased.
-
-    X : (n, p); y : (n,) outcome less offset; w : (n,); coef : (k, p); used : (n,) positions among the design's rows.
-    """
-
-    X: np.ndarray
-    y: np.ndarray
-    w: np.ndarray
-    coef: np.ndarray
-    used: np.ndarray
-
-    @property
-    def Xw(self) -> np.ndarray:
-        return self.X * self.w[:, None]
-
-    @property
-    def yw(self) -> np.ndarray:
-        return self.y * self.w
-
-
-def rows_of(made: Design, coef: np.ndarray) -> Rows:
-    """The arrays of a fit from its design."""
-    kept = ~np.isnan(coef[0])
-    used = np.flatnonzero(made.weights > 0)
-    y = made.y if made.offset is None else made.y - made.offset
-    X = made.parts[0].values
-    whole = len(used) == len(y)
-    X = X if kept.all() else X[:, kept]
-    return Rows(np.ascontiguousarray(X if whole else X[used]), y[used], made.weights[used], coef[:, kept], used)
+_EXACT = 1e-12
 
 
 def check_vcov(kind: Any) -> Any:
@@ -80,45 +52,157 @@ def check_vcov(kind: Any) -> Any:
         if kind.get("type", "HC0") not in ("HC0", "HC1"):
             raise OptionError(f"vcov type={kind['type']!r}: clustered quantile regression has HC0 and HC1.")
         return {"type": "HC0"} | dict(kind)
-    if isinstance(kind, Mapping) and "boot" in kind and set(kind) <= {"boot", "replicas", "seed"}:
+    if isinstance(kind, Mapping) and "boot" in kind and set(kind) <= {"boot", "replicas", "seed", "cluster"}:
         if kind["boot"] not in BOOTSTRAPS:
             raise OptionError(f"boot={kind['boot']!r} is not known; choose one of {', '.join(map(repr, BOOTSTRAPS))}.")
         return dict(kind)
     raise OptionError(f"vcov={kind!r} is not known; give a name, {{'cluster': 'column'}} or {{'boot': 'pairs'}}.")
 
 
-def covariance_of(fit: QuantileFit, kind: Any) -> Covariance:
-    """The covariance of a fit by its checked name."""
+def with_cluster(kind: Any, cluster: Any) -> Any:
+    """A checked kind that also draws or sums by the clusters of `cluster=`, or an `OptionError` if it cannot."""
+    if cluster is None or (isinstance(kind, dict) and kind.get("cluster", cluster) == cluster):
+        return kind if cluster is None else kind | {"cluster": cluster}
+    raise OptionError(
+        f"vcov={kind!r} does not account for cluster={cluster!r}; leave vcov out, or give vcov={{'boot': 'pairs'}} to "
+        "draw clusters."
+    )
+
+
+def density(fit: QuantileFit, rows: WorkingRows, kind: str) -> tuple[np.ndarray, str]:
+    """Inverse Hessians of the coefficients of Z by the densities of `kind`, or of the first kind that exists.
+
+    Returns
+    -------
+    inverse : ndarray, shape (k, p, p)
+    kind : str
+        Which densities they are.
+    """
+    for one in dict.fromkeys((kind, *DENSITIES)):
+        try:
+            with warnings.catch_warnings():
+                if one != kind:
+                    warnings.simplefilter("ignore", NumericalWarning)
+                return inverse_hessians(rows.Zw, rows.yw, fit.tau, rows.coef, one, fit.rule), one
+        except (NotIdentifiedError, ConvergenceError):
+            continue
+    raise NotIdentifiedError(
+        "no estimate of the outcome's density exists (many equal outcomes, or rows fitted exactly); use vcov='boot', "
+        "which needs none."
+    )
+
+
+def existing(fit: QuantileFit) -> list[str]:
+    """The kinds of covariance without clusters that this fit has."""
+    rows, out = fit._rows(), []
+    for kind in ("iid", "nid", "ker"):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NumericalWarning)
+                inverse_hessians(rows.Zw, rows.yw, fit.tau, rows.coef, kind, fit.rule)
+            out.append(kind)
+        except (NotIdentifiedError, ConvergenceError):
+            continue
+    return [*out, "rank", "boot"]
+
+
+def without_errors(fit: QuantileFit, reason: str) -> QuantileFit:
+    """The fit with its estimates alone, for want of the default covariance."""
+    kinds = ", ".join(map(repr, existing(fit)))
+    warnings.warn(
+        f"the estimates come without standard errors: {reason} This fit has vcov = {kinds}.",
+        NumericalWarning,
+        stacklevel=4,
+    )
+    q = int(fit.estimable.sum())
+    label = f"none, the default 'nid' does not exist; with_vcov() has {kinds}"
+    return replace(fit, cov=Covariance(np.full((q, q), np.nan), "none", label, fit.df_resid))
+
+
+def covariance_of(fit: QuantileFit, kind: Any) -> tuple[Covariance, np.ndarray]:
+    """The covariance of a fit by its checked name, and that of the coefficients of Z."""
     made = fit._need_rows("standard errors")
-    rows = rows_of(made, fit.coef)
-    if len(rows.y) <= rows.X.shape[1] or not (fit.objective > 1e-12 * np.abs(rows.yw).sum()).all():
+    rows = fit._rows()
+    if len(rows.y) <= rows.Z.shape[1] or not (fit.objective > _EXACT * np.abs(rows.yw).sum()).all():
         warnings.warn(
             "the rows are fitted exactly: the coefficients have no standard errors.", NumericalWarning, stacklevel=4
         )
-        q = rows.coef.size
-        return Covariance(np.full((q, q), np.nan), kind, "none: exact fit", fit.df_resid)
+        nothing = np.full((rows.coef.size, rows.coef.size), np.nan)
+        return Covariance(nothing, kind, "none: exact fit", fit.df_resid), nothing
+    inner = _inner_covariance(fit, kind, made, rows)
+    return replace(inner, matrix=rows.carried_covariance(inner.matrix)), inner.matrix
+
+
+def _inner_covariance(fit: QuantileFit, kind: Any, made: Design, rows: WorkingRows) -> Covariance:
+    """The covariance of the coefficients of Z."""
     if isinstance(kind, dict):
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-        codes = {name: made.cluster_codes(name) for name in names}
-        out = covariance(replace(fit, hessian_kind="uniform").moments(), kind, codes)
+        codes, moments = {n: made.cluster_codes(n) for n in names}, _moments(fit, rows, _hessians(fit, rows, "uniform"))
+        if made.weights_object is None:  # clusters of weight zero are absent
+            codes = {n: np.unique(c[rows.used], return_inverse=True)[1] for n, c in codes.items()}
+            moments = replace(moments, scores=moments.scores[rows.used])
+        out = covariance(moments, kind, codes)
         return replace(out, label=f"{out.label.replace(' (HC0)', '')}, kernel density")
-    name = {"rank": "nid", "rank-iid": "iid", "fixed": "nid"}.get(kind, kind)
+    name = {"rank": "iid", "rank-nid": "nid", "fixed": "nid"}.get(kind, kind)
+    limits = "; limits by inversion of rank tests" if kind in ("rank", "rank-nid") else ""
     estimated = getattr(made.weights_object, "derivative", None) is not None
+    try:
+        inverse = _hessians(fit, rows, name)
+    except NotIdentifiedError:
+        if not limits:
+            raise
+        nothing = np.full((rows.coef.size, rows.coef.size), np.nan)
+        return Covariance(nothing, kind, f"none ({name} does not exist){limits}", fit.df_resid)
     if estimated and kind in ("nid", "ker"):
-        stacked = covariance(replace(fit, hessian_kind=name).moments(), "HC0")
+        stacked = covariance(_moments(fit, rows, inverse), "HC0")
         return replace(stacked, kind=kind, label=f"{kind}, weights estimated", df=fit.df_resid)
-    label: str = {
-        "rank": "nid; limits by inversion of rank tests",
-        "rank-iid": "iid; limits by inversion of rank tests",
-    }.get(kind, str(name))
-    model = joint_covariance(fit.tau, fit._hessians(rows, str(name)), rows.Xw.T @ rows.Xw)
-    return Covariance(model, kind, label + (", weights taken as fixed" if estimated else ""), fit.df_resid)
+    model = joint_covariance(fit.tau, inverse, rows.Zw.T @ rows.Zw)
+    return Covariance(model, kind, name + limits + (", weights taken as fixed" if estimated else ""), fit.df_resid)
+
+
+def _hessians(fit: QuantileFit, rows: WorkingRows, kind: str) -> np.ndarray:
+    return inverse_hessians(rows.Zw, rows.yw, fit.tau, rows.coef, kind, fit.rule)
+
+
+def _moments(fit: QuantileFit, rows: WorkingRows, inverse: np.ndarray) -> Moments:
+    """Scores w (tau - 1{r < 0}) z and inverse Hessians, of the coefficients of Z."""
+    made = fit._need_rows("standard errors")
+    unit = np.concatenate([psi[:, None] * rows.Z for psi in fit._psi(rows)], axis=1)
+    n, q = made.n, unit.shape[1]
+    scores, plain = np.zeros((n, q)), np.zeros((n, q))
+    scores[rows.used], plain[rows.used] = unit * rows.w[:, None], unit
+    stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, plain)
+    model = joint_covariance(fit.tau, inverse, rows.Zw.T @ rows.Zw)
+    return Moments(scores, block_diag(*inverse), fit.nobs, fit.df_resid, model, **stacked)
+
+
+def moments_of(fit: QuantileFit) -> Moments:
+    """See `QuantileFit.moments`."""
+    rows, kind = fit._rows(), fit.hessian_kind
+    try:
+        inverse, _ = density(fit, rows, "nid" if kind == "any" else kind)
+    except NotIdentifiedError:
+        if kind != "any":
+            raise
+        inverse = np.full((len(fit.tau), *2 * rows.Z.shape[1:]), np.nan)
+    inner = _moments(fit, rows, inverse)
+    if rows.at is None:
+        return inner
+    back = np.kron(np.eye(len(fit.tau)), rows.at.back)
+    forward = np.kron(np.eye(len(fit.tau)), rows.at.forward)
+    # Scores are those of the regressors, x = forward' z.
+    carried = {
+        name: None if part is None else part @ forward
+        for name in ("scores", "adjustment", "outside")
+        for part in (getattr(inner, name),)
+    }
+    model = None if inner.model is None else rows.carried_covariance(inner.model)
+    return replace(inner, bread=back @ inner.bread @ back.T, model=model, **carried)
 
 
 def rank_limits(fit: QuantileFit, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Limits of all coefficients by inversion of rank tests, with Student's t as the reference."""
-    made = fit._need_rows("rank intervals")
-    rows = rows_of(made, fit.coef)
+    rows = fit._rows()
     if len(rows.y) > _MANY_RANK_ROWS:
         warnings.warn(
             f"rank inversion walks through of the order of the square root of n = {len(rows.y)} vertices a coefficient; "
@@ -128,21 +212,24 @@ def rank_limits(fit: QuantileFit, level: float) -> tuple[np.ndarray, np.ndarray]
         )
     critical = float(t_quantile(0.5 + level / 2, fit.df_resid))
     low, high = np.full(len(fit.theta), np.nan), np.full(len(fit.theta), np.nan)
-    found = np.concatenate(
-        [rank_intervals(rows.Xw, rows.yw, t, critical, iid=fit.cov.kind == "rank-iid") for t in fit.tau]
-    )
-    low[fit.estimable], high[fit.estimable] = found.T
+    iid = fit.cov.kind == "rank"
+    found = np.stack([rank_intervals(rows.Zw, rows.yw, t, critical, iid=iid, functionals=rows.back) for t in fit.tau])
+    if rows.at is not None:
+        found = found + (rows.level * rows.at.unit)[:, None]
+    low[fit.estimable], high[fit.estimable] = found.reshape(-1, 2).T
     return low, high
 
 
 def refit_solver(fit: QuantileFit) -> Callable[[np.ndarray], np.ndarray]:
     """Coefficients of all levels from replica weights of shape (c, n); NaN where a replica has no solution."""
-    rows = rows_of(fit._need_rows("bootstrap draws"), fit.coef)
+    fit._need_rows("bootstrap draws")
+    rows = fit._rows()
 
     def solve(weights: np.ndarray) -> np.ndarray:
         w = weights[:, rows.used] * rows.w
         try:
-            return draws.weighted_replicas(rows.X, rows.y, fit.tau, rows.coef, w).reshape(len(w), -1)
+            inner = draws.weighted_replicas(rows.Z, rows.y, fit.tau, rows.coef, w)
+            return rows.carried(inner).reshape(len(w), -1)
         except DataError:
             if len(w) == 1:
                 return np.full((1, rows.coef.size), np.nan)
@@ -162,7 +249,7 @@ def special_bootstrap(
         raise NotIdentifiedError(
             f"kind={kind!r} takes weights as known; use kind='multiplier', which re-estimates them."
         )
-    rows = rows_of(made, fit.coef)
+    rows = fit._rows()
     name = cluster or (fit.cov.kind.get("cluster") if isinstance(fit.cov.kind, dict) else None)
     rng = generator(seed, 0)
     count = 0
@@ -174,18 +261,52 @@ def special_bootstrap(
         codes = np.unique(made.cluster_codes(name)[rows.used], return_inverse=True)[1]
         count = int(codes.max()) + 1
         made_draws = draws.cluster_replicas(
-            rows.Xw, rows.yw, fit.tau, rows.coef, -fit._psi(rows), codes, draws.mammen(rng.random((replicas, count)))
+            rows.Zw, rows.yw, fit.tau, rows.coef, -fit._psi(rows), codes, draws.mammen(rng.random((replicas, count)))
         )
     elif kind == "pwy":
-        made_draws = draws.gradient_replicas(rows.Xw, rows.yw, fit.tau, rows.coef, rng.random((replicas, len(rows.y))))
+        made_draws = draws.gradient_replicas(rows.Zw, rows.yw, fit.tau, rows.coef, rng.random((replicas, len(rows.y))))
     else:
-        inverse = fit._hessians(rows, "iid")
+        inverse, _ = density(fit, rows, "iid")
         made_draws = draws.wild_replicas(
-            rows.Xw, rows.yw, fit.tau, rows.coef, inverse, rng.random((replicas, len(rows.y)))
+            rows.Zw, rows.yw, fit.tau, rows.coef, inverse, rng.random((replicas, len(rows.y)))
         )
-    flat = made_draws.reshape(replicas, -1)
-    result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(fit.moments().influence), clusters=count)
-    return replace(fit, cov=Covariance(result.covariance, "bootstrap", result.label, fit.cov.df), draws=result)
+    flat = rows.carried(made_draws).reshape(replicas, -1)
+    influence = replace(fit, hessian_kind="any").moments().influence
+    good = np.isfinite(flat).all(axis=1)
+    failed = int((~good).sum())
+    if failed > replicas / 10:
+        raise ConvergenceError(
+            f"{failed} of {replicas} replicas of kind={kind!r} have no solution: the level is too extreme for the rows; "
+            "use kind='bayesian' or 'multiplier'."
+        )
+    flat = flat[good]
+    result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(influence), clusters=count, failed=failed)
+    cov = Covariance(result.covariance, "bootstrap", result.label, fit.cov.df)
+    return replace(fit, cov=cov, inner=_inner_of_draws(fit, flat), draws=result)
+
+
+def shared_bootstrap(
+    fit: QuantileFit, run: Callable[..., QuantileFit], replicas: int, kind: str, **options: Any
+) -> Any:
+    """The bootstraps that all fits have, by `run`; those that refit need no density."""
+    if kind == "multiplier":
+        made = run(replicas, kind, **options)
+        used = density(fit, fit._rows(), fit.hessian_kind)[1]
+        if used != fit.hessian_kind:
+            made = replace(made, cov=replace(made.cov, label=f"{made.cov.label}, {used} densities"))
+    else:
+        made = run(replicas, kind, **options)
+    assert made.draws is not None
+    return replace(made, inner=_inner_of_draws(made, made.draws.draws))
+
+
+def _inner_of_draws(fit: QuantileFit, draws_: np.ndarray) -> np.ndarray | None:
+    """The covariance of draws of the coefficients of Z."""
+    if fit.at is None:
+        return None
+    p = len(fit.at.shift)
+    inner = draws_.reshape(len(draws_), -1, p) @ fit.at.forward.T
+    return np.atleast_2d(np.cov(inner.reshape(len(draws_), -1), rowvar=False))
 
 
 def equal_slopes(fit: QuantileFit, columns: Any) -> WaldTest:

@@ -19,6 +19,7 @@ from statinf.results.table import format_number, format_p
 if TYPE_CHECKING:
     import pandas as pd
 
+    from statinf.formula.matrix import Matrix
     from statinf.formula.recipe import NewRows
     from statinf.quantile.fit import QuantileFit
 
@@ -74,6 +75,20 @@ def _fitted(fit: QuantileFit, rows: NewRows, noncrossing: str | None) -> np.ndar
     return values if noncrossing is None else monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
 
 
+def _errors(fit: QuantileFit, matrix: Matrix) -> np.ndarray:
+    """Standard errors of the predicted quantiles (n, k), from the columns that the fit was computed on."""
+    kept = fit.estimable[: len(fit.columns)]
+    Z = matrix.values[:, kept]
+    inner = fit.cov.matrix
+    if fit.at is not None and fit.inner is not None:
+        Z, inner = fit.at.columns(Z), fit.inner
+    p = Z.shape[1]
+    blocks = [inner[k * p : (k + 1) * p, k * p : (k + 1) * p] for k in range(len(fit.tau))]
+    variance = np.stack([np.einsum("ij,ij->i", Z @ block, Z) for block in blocks], axis=1)
+    # A variance that rounding made negative is zero; NaN rows stay NaN.
+    return np.sqrt(np.where(variance < 0, 0.0, variance))
+
+
 def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
     """See `QuantileFit.predict`."""
     import pandas as pd
@@ -85,10 +100,9 @@ def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: flo
     names = [f"q{t:g}" for t in fit.tau]
     out = dict(zip(names, _fitted(fit, rows, noncrossing).T, strict=True))
     if interval is not None:
-        p = int(fit.estimable[: len(fit.columns)].sum())
+        errors = _errors(fit, rows.parts["covariates"])
         for k, name in enumerate(names):
-            block = fit.cov.matrix[k * p : (k + 1) * p, k * p : (k + 1) * p]
-            se = common.predictor_se(rows.parts["covariates"], fit.coef[k], block)
+            se = errors[:, k]
             half = t_quantile(0.5 + level / 2, fit.cov.df) * se
             out |= {f"{name}_lower": out[name] - half, f"{name}_upper": out[name] + half}
     return to_caller(pd.DataFrame(out), rows.kind, rows.index)

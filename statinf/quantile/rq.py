@@ -13,20 +13,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning, OptionError, one_of
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, NumericalWarning, OptionError, one_of
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance
 from statinf.models import regression as common
 from statinf.numerics.linear.least_squares import TOLERANCE, solve
+from statinf.numerics.quantreg.coordinates import Coordinates, coordinates
 from statinf.numerics.quantreg.noncrossing import fit_noncrossing
 from statinf.numerics.quantreg.solver import solve_quantiles
 from statinf.quantile import inference as how
 from statinf.quantile.covariance import BANDWIDTHS
 from statinf.quantile.fit import QuantileFit
+from statinf.quantile.working import working_rows
 
 CITATION = "Koenker and Bassett (1978), Regression quantiles"
 BONDELL = "Bondell, Reich and Wang (2010), Noncrossing quantile regression curve estimation"
 _CLEARLY_FULL_RANK = 1e-6
+_ROUNDING = 8 * np.finfo(float).eps
 
 
 def rq(
@@ -54,11 +57,12 @@ def rq(
     tau : float or sequence of float
         Levels in (0, 1).
     vcov : str or mapping, optional
-        How standard errors are made, as in `summary.rq` of R's quantreg:
+        How standard errors are made, as in `summary.rq` of R's quantreg. Estimates do not depend on it: where the
+        default does not exist the fit comes without standard errors and says which kinds there are.
         "nid" (default), densities from neighbouring levels (Hendricks and Koenker 1991);
         "iid", one density for all rows; "ker", kernel densities (Powell 1991);
-        "rank" and "rank-iid", confidence limits by inversion of rank tests (Koenker 1994), with the standard
-        errors of "nid" and "iid" (R's se="rank" has one density for all rows: "rank-iid");
+        "rank", confidence limits by inversion of rank tests with one density for all rows (Koenker 1994; R's
+        se="rank"), "rank-nid" with unequal densities (R's iid=FALSE), with the standard errors of "iid" and "nid";
         "boot", or `{"boot": kind, "replicas": 500}` with kind "pairs", "bayesian", "pwy", "wild" or "multiplier";
         `{"cluster": "column"}` (Parente and Santos Silva 2016).
     weights : array of shape (rows,), str or Weights, optional
@@ -102,9 +106,10 @@ def rq(
     """
     levels = levels_of(tau)
     one_of("bandwidth", bandwidth, BANDWIDTHS)
+    asked = vcov is not None or cluster is not None
     if vcov is None:
         vcov = "nid" if cluster is None else {"cluster": cluster}
-    chosen = how.check_vcov(vcov)
+    chosen = how.with_cluster(how.check_vcov(vcov), cluster)
     named = chosen if isinstance(chosen, dict) and "cluster" in chosen else None
     made = common.regression_design(
         formula, data, weights=weights, vcov=named, cluster=cluster, na_action=na_action, context=context
@@ -132,14 +137,20 @@ def rq(
         dual=solved.dual,
         rule=bandwidth,
         noncrossing=noncrossing,
+        at=solved.at,
     )
     if isinstance(chosen, dict) and "boot" in chosen:
         chosen = {"seed": seed} | chosen
-    return fit.with_vcov(chosen)
+    if asked:
+        return fit.with_vcov(chosen)
+    try:
+        return fit.with_vcov(chosen)
+    except (NotIdentifiedError, ConvergenceError) as reason:
+        return how.without_errors(fit, str(reason))
 
 
 class _Solved(NamedTuple):
-    """Coefficients (k, p) with NaN for aliased columns, the certificate, check losses (k,), rows and columns used."""
+    """Coefficients (k, p) with NaN for aliased columns, the certificate, check losses (k,), the rows and columns used."""
 
     theta: np.ndarray
     basis: np.ndarray | None
@@ -148,37 +159,50 @@ class _Solved(NamedTuple):
     null_objective: np.ndarray
     n: int
     p: int
+    at: Coordinates | None
 
 
 def _solve(made: Design, levels: np.ndarray, noncrossing: bool, *, weighted: bool) -> _Solved:
     """Fit all levels on the rows of positive weight."""
     matrix = made.parts[0]
     kept = _full_rank_columns(made)
-    rows = how.rows_of(made, np.where(kept, 0.0, np.nan)[None])
-    n, p = rows.X.shape
+    several = noncrossing and len(levels) > 1
+    nothing = np.where(kept, 0.0, np.nan)[None]
+    rows = working_rows(made, nothing, orthogonal=not several)
+    n, p = rows.Z.shape
     common.check_size(n, p, matrix.names)
     _warn_extreme(levels, n)
     w = rows.w if weighted else None
     theta = np.full((len(levels), matrix.p), np.nan)
     basis = dual = None
-    if noncrossing and len(levels) > 1:
+    if several:
         if not matrix.intercept:
             raise OptionError("noncrossing=True needs an intercept in the formula.")
-        theta[:, kept] = fit_noncrossing(rows.X, rows.y, levels, w, matrix.names.index("Intercept"))
+        inner = fit_noncrossing(rows.Z, rows.y, levels, w, matrix.names.index("Intercept"))
     else:
-        solution = solve_quantiles(rows.X, rows.y, levels, w)
-        theta[:, kept], basis, dual = solution.coef, solution.basis, solution.dual
+        solution = solve_quantiles(rows.Z, rows.y, levels, w)
+        inner, basis, dual = solution.coef, solution.basis, solution.dual
         _warn_several_solutions(solution.dual, levels)
-    objective = _check_loss(rows.y[None] - theta[:, kept] @ rows.X.T, levels, rows.w)
+    theta[:, kept] = rows.carried(inner)
+    objective = _check_loss(rows.y[None] - inner @ rows.Z.T, levels, rows.w)
     null = objective
     if matrix.intercept:
         alone = solve_quantiles(np.ones((n, 1)), rows.y, levels, w).coef
         null = _check_loss(rows.y[None] - alone, levels, rows.w)
-    return _Solved(theta, basis, dual, objective, null, n, p)
+    return _Solved(theta, basis, dual, objective, null, n, p, rows.at)
 
 
 def levels_of(tau: Any) -> np.ndarray:
     """Levels in increasing order, or an `OptionError` that names the one outside (0, 1)."""
+    levels = given_levels(tau)
+    ordered = np.unique(levels)
+    if len(ordered) != len(levels) or (ordered != levels).any():
+        warnings.warn("the levels tau were sorted and repeated ones dropped.", NumericalWarning, stacklevel=3)
+    return ordered
+
+
+def given_levels(tau: Any) -> np.ndarray:
+    """Levels in the order given, or an `OptionError` that names the one outside (0, 1)."""
     try:
         levels = np.atleast_1d(np.asarray(tau, dtype=np.float64))
     except (TypeError, ValueError):
@@ -188,10 +212,7 @@ def levels_of(tau: Any) -> np.ndarray:
     bad = levels[~((levels > 0) & (levels < 1))]
     if len(bad):
         raise OptionError(f"tau={bad[0]:g} is outside (0, 1).")
-    ordered = np.unique(levels)
-    if len(ordered) != len(levels) or (ordered != levels).any():
-        warnings.warn("the levels tau were sorted and repeated ones dropped.", NumericalWarning, stacklevel=3)
-    return ordered
+    return levels
 
 
 def _full_rank_columns(made: Any) -> np.ndarray:
@@ -201,11 +222,15 @@ def _full_rank_columns(made: Any) -> np.ndarray:
     X = matrix.values if used.all() else matrix.values[used]
     if not len(X):
         raise DataError("no row has a positive weight.")
-    gram = X.T @ X
+    at = coordinates(X, orthogonal=False, even=True)
+    Z = X if at is None else at.columns(X)
+    gram = Z.T @ Z
     scale = np.sqrt(np.diag(gram))
     if (scale > 0).all() and np.linalg.eigvalsh(gram / np.outer(scale, scale))[0] > _CLEARLY_FULL_RANK:
         return np.ones(X.shape[1], bool)
-    solution = solve(X, made.y[used], None, tolerance=TOLERANCE)
+    # A column far from zero is known to the rounding of its values, and so is what it determines.
+    far = 0.0 if at is None else float(np.max(np.abs(at.shift) / at.scale))
+    solution = solve(Z, made.y[used], None, tolerance=max(TOLERANCE, _ROUNDING * far))
     common.warn_aliased(matrix, solution.kept, solution.condition)
     return solution.kept
 

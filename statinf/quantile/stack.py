@@ -7,7 +7,6 @@ cross-validated risk of the ensemble is at most that of every single model and o
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -17,10 +16,10 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
-from statinf.formula.given import aligned
 from statinf.formula.recipe import Recipe
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
-from statinf.quantile.ensemble_core import fold_numbers, named_models
+from statinf.quantile.base_models import fit_object
+from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models
 from statinf.results import Result, Table, to_caller
 
 CITATION = "Echtenbruck et al. (2022), arXiv 2206.11263"
@@ -186,11 +185,7 @@ def stack(
     use = made.weights > 0
     X, y, w = made.parts[0].without_intercept().values[use], made.y[use], made.weights[use]
     specs = named_models(models)
-    numbers = fold_numbers(
-        len(y),
-        folds if isinstance(folds, int) else np.asarray(aligned(folds, made.frame, "folds"))[made.rows][use],
-        seed,
-    )
+    numbers = fold_numbers(len(y), folds_of_rows(folds, made, made.rows[use]), seed)
     P, fitted = np.empty((len(y), len(specs))), {}
     for j, (name, spec) in enumerate(specs.items()):
         if isinstance(spec, np.ndarray):
@@ -239,9 +234,13 @@ def _fit(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Callable[[n
         root = np.sqrt(w)
         coef = np.linalg.lstsq(np.column_stack([np.ones(len(X)), X]) * root[:, None], y * root, rcond=None)[0]
         return lambda new: coef[0] + new @ coef[1:]
-    if not hasattr(model, "fit"):
-        raise OptionError(f"models: {model!r} has no fit; give 'lm', an object with fit and predict, or an array.")
-    fresh = copy.deepcopy(model)
-    made = fresh.fit(X, y) if (w == w[0]).all() else fresh.fit(X, y, sample_weight=w)
-    made = fresh if made is None else made
-    return lambda new: np.asarray(made.predict(new), float).ravel()
+    made = fit_object(model, X, y, w)
+    name = type(model).__name__
+
+    def predicted(new: np.ndarray) -> np.ndarray:
+        out = np.asarray(made.predict(new), float)
+        if out.size != len(new):
+            raise DataError(f"models: {name} predicts {out.shape} values for {len(new)} rows; give one per row.")
+        return out.ravel()
+
+    return predicted

@@ -44,8 +44,8 @@ def reference(name, what, tau):
 
 
 def arrays(name):
-    rows = fit(name)._rows()
-    return rows.X, rows.y, rows.coef
+    made = fit(name)
+    return np.ascontiguousarray(made.design.parts[0].values), made.design.y, made.coef
 
 
 @pytest.mark.parametrize("name", FORMULAS)
