@@ -139,7 +139,8 @@ def difference_densities(
         )
     # The constant that R takes off every distance must not matter for outcomes of small numbers.
     typical = np.median(np.abs(distance), axis=1, keepdims=True)
-    return np.maximum(0.0, 2 * h[:, None] / (distance - np.minimum(floor, _SMALL_SHARE * typical)))
+    gap = distance - np.minimum(floor, _SMALL_SHARE * typical)
+    return np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
 
 
 def _kernel_density(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:

@@ -143,7 +143,7 @@ def _inner_covariance(fit: QuantileFit, kind: Any, made: Design, rows: WorkingRo
             moments = replace(moments, scores=moments.scores[rows.used])
         out = covariance(moments, kind, codes)
         return replace(out, label=f"{out.label.replace(' (HC0)', '')}, kernel density")
-    name = {"rank": "iid", "rank-nid": "nid", "fixed": "nid"}.get(kind, kind)
+    name = str({"rank": "iid", "rank-nid": "nid", "fixed": "nid"}.get(kind, kind))
     limits = "; limits by inversion of rank tests" if kind in ("rank", "rank-nid") else ""
     estimated = getattr(made.weights_object, "derivative", None) is not None
     try:

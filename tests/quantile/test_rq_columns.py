@@ -152,5 +152,5 @@ def test_the_solver_itself_takes_columns_far_from_zero():
     for n in (200, 20_000):
         X = np.c_[np.ones(n), rng.standard_normal((n, 2))]
         y = X.sum(axis=1) + rng.standard_normal(n)
-        near, far = fit_quantiles(X, y, [0.2, 0.5]), fit_quantiles(X + [0, 1e8, 0], y, [0.2, 0.5])
+        near, far = fit_quantiles(X, y, [0.2, 0.5]), fit_quantiles(X + np.array([0, 1e8, 0]), y, [0.2, 0.5])
         np.testing.assert_allclose(far[:, 1:], near[:, 1:], atol=1e-6)
