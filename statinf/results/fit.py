@@ -123,7 +123,8 @@ class Fit(TableHooks, Predictive):
         try:
             return self._spelled(spec)
         except NotIdentifiedError as error:
-            there = ", ".join(repr(kind) for kind in self.vcov_kinds.names if self._exists(kind)) or "none"
+            names = [kind for kind in self.vcov_kinds.names if self._exists(kind)]
+            there = ", ".join(map(repr, (*names, *self.vcov_kinds.shorthand))) or "none"
             warnings.warn(
                 f"standard errors are left out: {str(error).rstrip('.')}. Covariances that exist here: {there}.",
                 StatinfWarning,
