@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 from scipy.stats import norm
 
-from statinf.errors import NotIdentifiedError, NumericalWarning, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, one_of
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
 
@@ -51,7 +51,14 @@ def inside(tau: float, h: float) -> float:
 
 
 def inverse_hessians(
-    X: np.ndarray, y: np.ndarray, tau: np.ndarray, coef: np.ndarray, kind: str, rule: str = "hall-sheather"
+    X: np.ndarray,
+    y: np.ndarray,
+    tau: np.ndarray,
+    coef: np.ndarray,
+    kind: str,
+    rule: str = "hall-sheather",
+    *,
+    quiet: bool = False,
 ) -> np.ndarray:
     """H^{-1} for each level.
 
@@ -63,6 +70,8 @@ def inverse_hessians(
     coef : (k, p)
     kind : {"iid", "nid", "ker", "uniform"}
     rule : {"hall-sheather", "bofinger"}
+    quiet : bool
+        Leave the warning of densities that are not positive out.
 
     Returns
     -------
@@ -85,7 +94,7 @@ def inverse_hessians(
         gram = np.linalg.inv(X.T @ X)
         return np.stack([sparsity(r, t, p, rule) * gram for r, t in zip(residuals, tau, strict=True)])
     if kind == "nid":
-        densities = difference_densities(X, y, tau, rule)
+        densities = difference_densities(X, y, tau, rule, quiet=quiet)
     else:
         densities = np.stack([_kernel_density(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
@@ -94,7 +103,7 @@ def inverse_hessians(
         if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
             raise NotIdentifiedError(
                 f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
-                "use vcov='iid', 'ker' or a bootstrap, or a level further inside."
+                "use a bootstrap, or a level further inside."
             )
         out[k] = np.linalg.inv(H)
     return out
@@ -120,16 +129,28 @@ def difference_densities(
     rule: str = "hall-sheather",
     floor: float = _SMALL_SPREAD,
     halve: bool = True,
+    quiet: bool = False,
 ) -> np.ndarray:
-    """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n)."""
+    """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n).
+
+    Raises
+    ------
+    NotIdentifiedError
+        If one of these fits has no certified solution.
+    """
     n = len(X)
     h = np.array([bandwidth(n, t, rule) for t in tau])
     if halve:
         h = np.array([inside(t, s) for t, s in zip(tau, h, strict=True)])
-    ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+    try:
+        ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+    except ConvergenceError:
+        raise NotIdentifiedError(
+            "the fits at neighbouring levels, from which nid takes densities, do not exist."
+        ) from None
     distance = (ends[len(tau) :] - ends[: len(tau)]) @ X.T
     crossed = (distance <= 0).sum(axis=1)
-    if crossed.any():
+    if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))
         warnings.warn(
             f"{crossed[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "

@@ -21,10 +21,9 @@ from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.aggregation import MARGINS
-from statinf.quantile.base_models import positions
 from statinf.quantile.ensemble_result import QuantileEnsemble
+from statinf.quantile.levels import given_levels, levels_of, positions
 from statinf.quantile.networks import RESOLUTIONS
-from statinf.quantile.rq import given_levels, levels_of
 from statinf.quantile.scores import pinball
 
 CITATION = "Fakoor, Kim, Mueller, Smola and Tibshirani (2023), arXiv 2103.00083"

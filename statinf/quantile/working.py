@@ -1,8 +1,9 @@
-"""The rows that a quantile regression is computed on, with their columns near zero and of one size."""
+"""Solved linear quantile regressions, and the rows they are computed on: columns near zero and of one size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -58,6 +59,13 @@ class WorkingRows:
             return coef
         return coef @ self.at.back.T + self.level * self.at.unit
 
+    def carried_root(self, root: np.ndarray) -> np.ndarray:
+        """A root of the covariance of all levels' coefficients, shape (k p, r), from one of those of Z."""
+        if self.at is None:
+            return root
+        p = self.Z.shape[1]
+        return np.concatenate([self.at.back @ root[i : i + p] for i in range(0, len(root), p)])
+
     def carried_covariance(self, matrix: np.ndarray) -> np.ndarray:
         """The covariance of the stacked coefficients of all levels, from that of the coefficients of Z."""
         if self.at is None:
@@ -101,3 +109,47 @@ def working_rows(
         if basis is not None:
             inner = np.linalg.solve(X[basis], y[basis][:, :, None])[:, :, 0]
     return WorkingRows(X, y, made.weights[used], inner, used, at, level)
+
+
+@dataclass(frozen=True)
+class SolvedQuantiles:
+    """Linear quantile regressions at k levels, with what their standard errors need.
+
+    Attributes
+    ----------
+    design : Design
+    tau : ndarray, shape (k,)
+    coef : ndarray, shape (k, all columns)
+        NaN for aliased columns.
+    objective : ndarray, shape (k,)
+        Weighted check loss.
+    basis, dual : ndarray, shape (k, p), or None
+        Rows that each level interpolates, and their subgradients; None under constraints.
+    rule : {"hall-sheather", "bofinger"}
+        Bandwidth of the density estimates.
+    """
+
+    design: Design
+    tau: np.ndarray
+    coef: np.ndarray
+    objective: np.ndarray
+    basis: np.ndarray | None
+    dual: np.ndarray | None
+    rule: str
+
+    @cached_property
+    def rows(self) -> WorkingRows:
+        return working_rows(self.design, self.coef, self.basis, orthogonal=self.basis is not None)
+
+    @property
+    def df_resid(self) -> float:
+        return float(len(self.rows.y) - self.rows.Z.shape[1])
+
+    @property
+    def psi(self) -> np.ndarray:
+        """Tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
+        rows = self.rows
+        psi = self.tau[:, None] - (rows.y - rows.coef @ rows.Z.T < 0)
+        if self.basis is not None and self.dual is not None:
+            np.put_along_axis(psi, self.basis, self.dual, axis=1)
+        return psi

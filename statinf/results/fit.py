@@ -306,7 +306,7 @@ class Fit(TableHooks, Predictive):
             return Covariance(
                 self.kept_covariances[kind], kind, kind, np.inf if self.normal_reference else self.df_resid
             )
-        held = [k for k in self.kept_covariances if k in ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")]
+        held = [k for k in self.kept_covariances if k in self.vcov_kinds.names]
         raise DataError(
             f"vcov={kind!r} needs the rows of the fit, which a saved or lean fit leaves out; it holds {', '.join(held) or 'none'}."
         )
