@@ -19,6 +19,11 @@ class FittedSklearn:
 
     estimator: Any
 
+    @property
+    def foreign(self) -> str:
+        """The class of another library that this holds."""
+        return type(self.estimator).__name__
+
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,)."""
         return np.asarray(self.estimator.predict(X), np.float64).reshape(len(X))
@@ -48,6 +53,11 @@ class FittedSklearnQuantiles:
 
     taus: np.ndarray
     estimators: tuple[Any, ...]
+
+    @property
+    def foreign(self) -> str:
+        """The class of another library that this holds."""
+        return type(self.estimators[0]).__name__
 
     def predict_quantiles(self, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
         """Quantiles (n, t) at levels the estimators were fitted for."""

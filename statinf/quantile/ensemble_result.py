@@ -11,16 +11,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.formula.recipe import Recipe
-from statinf.quantile.base_models import Foreign, positions
 from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibration
-from statinf.quantile.ensemble_core import Core
+from statinf.quantile.ensemble_core import EnsembleCore
+from statinf.quantile.levels import positions
 from statinf.quantile.scores import QuantileScores, score_quantiles
-from statinf.results import Result, Table, to_caller
+from statinf.results import Predictive, Table, prediction_frame, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class QuantileEnsemble(Result):
+class QuantileEnsemble(Predictive):
     """A fitted ensemble of quantile models.
 
     Attributes
@@ -33,18 +32,14 @@ class QuantileEnsemble(Result):
     noncrossing, calibrate : str or None
     out_of_fold_loss : dict of str to float
         Mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
-    recipe : Recipe
-    kind : str
-        Kind of data frame that predictions of the fit's own rows come back in.
-    dropped : mapping of str to int
-    core : Core
+    core : EnsembleCore
         Base models, aggregation weights and the scales of features and outcome.
     given : ndarray
         Levels in the order in which `tau` was given: that of the columns of base predictions handed in and out.
     calibration : SplitCalibration, CrossCalibration or None
     """
 
-    offers: ClassVar[str] = "predict(), score(), compare(), weights() and plot()"
+    beside: ClassVar[tuple[str, ...]] = ("score", "compare", "weights", "base_predictions")
 
     tau: np.ndarray
     models: tuple[str, ...]
@@ -53,16 +48,14 @@ class QuantileEnsemble(Result):
     noncrossing: str | None
     calibrate: str | None
     out_of_fold_loss: dict[str, float]
-    recipe: Recipe
-    dropped: Mapping[str, int]
-    core: Core
+    core: EnsembleCore
     given: np.ndarray
     calibration: SplitCalibration | CrossCalibration | None = None
 
     def _rows(
         self, newdata: Any, predictions: Any, response: bool = False
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
-        rows = self.recipe.new_rows(newdata, response=response)
+        rows = self.new_rows(newdata, response=response)
         X = rows.parts["covariates"].without_intercept().values
         return rows, X, None if predictions is None else self._given(predictions, len(X))
 
@@ -100,11 +93,9 @@ class QuantileEnsemble(Result):
         predictions : mapping of str to array of shape (rows, m), optional
             Base predictions for these rows, where the ensemble was made from arrays; columns in the order of `given`.
         """
-        import pandas as pd
-
         rows, X, Z = self._rows(newdata, predictions)
         q = self._predicted(X, rows.ok, Z)
-        return to_caller(pd.DataFrame({f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)}), rows.kind, rows.index)
+        return prediction_frame(rows, {f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)})
 
     @property
     def out_of_fold(self) -> dict[str, np.ndarray]:
@@ -178,10 +169,10 @@ class QuantileEnsemble(Result):
         """
         cores = (self.core, *(self.calibration.cores if isinstance(self.calibration, CrossCalibration) else ()))
         foreign = {
-            f"'{name}' ({type(one.fitted[0]).__name__})": None
+            f"'{name}' ({foreign})": None
             for core in cores
             for name, one in zip(core.names, core.predictors or (), strict=False)
-            if isinstance(one, Foreign)
+            if (foreign := getattr(one, "foreign", None)) is not None
         }
         if foreign:
             raise DataError(
@@ -190,6 +181,9 @@ class QuantileEnsemble(Result):
                 "predicts from theirs: predict(newdata, predictions={name: array}); pickle keeps everything."
             )
         return super().save(path)
+
+    def _stored(self) -> Self:
+        return self
 
     def lean(self) -> Self:
         """The ensemble without its base models: it predicts where their predictions are handed over.
@@ -217,7 +211,7 @@ class QuantileEnsemble(Result):
         notes = (
             "Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).",
             f"Method: {self.citation}.",
-        )
+        ) + ((self.dropped_note(),) if self.dropped else ())
         return Table.of(
             ("model", "pinball loss", "over the best"), rows, title="Quantile ensemble", facts=facts, notes=notes
         )
@@ -227,10 +221,3 @@ class QuantileEnsemble(Result):
         if newdata is None:
             raise OptionError("plot(newdata) shows calibration on rows that the ensemble has not seen; give them.")
         return self.score(newdata).plot(**options)
-
-    @property
-    def std_errors(self) -> Any:
-        raise self._no_standard_errors("standard errors")
-
-    def conf_int(self, level: float = 0.95) -> Any:
-        raise self._no_standard_errors("confidence intervals")

@@ -90,13 +90,15 @@ def test_plain_classes_work_and_what_is_no_object_is_refused():
         lambda m, **o: si.stack("y ~ x", data, models=[m], **o),
         lambda m, **o: si.quantile_ensemble("y ~ x", data, models=[m], **COMMON | o),
     ):
-        with pytest.raises(OptionError, match=r"Mean is a class; give an object of it: Mean\(\)"):
+        with pytest.raises(OptionError, match="Mean is a class"):
             call(Mean)
         with pytest.raises(OptionError, match="takes no row weights"):
             call(Mean(), weights="w")
-        with pytest.raises(OptionError, match="fit and predict"):
-            call(3)
-    with pytest.raises(DataError, match="Constant predicts"):
+        with pytest.raises(OptionError, match="'lasoo'"):
+            call("lasoo")
+        with pytest.raises(OptionError, match="fit"):
+            call({})
+    with pytest.raises(DataError, match="one number per row"):
         si.stack("y ~ x", data, models=[Constant()], folds=2)
 
 
@@ -117,7 +119,7 @@ def test_constant_outcomes_one_row_and_rows_of_weight_zero():
     data = frame()
     flat = si.quantile_ensemble("c ~ x", data, models=["rq"], **COMMON)
     np.testing.assert_allclose(flat.predict(data), 1.0)
-    np.testing.assert_allclose(si.stack("c ~ x", data, models=["lm"], folds=2).predict(data)["fit"], 1.0)
+    np.testing.assert_allclose(si.stack("c ~ x", data, models=["lm"], folds=2).predict(data)["estimate"], 1.0)
     for verb, options in (
         (si.stack, {"models": ["lm"], "folds": 2}),
         (si.quantile_ensemble, {"models": ["rq"], **COMMON}),
