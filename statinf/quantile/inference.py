@@ -71,6 +71,7 @@ def covariance_of(solved: SolvedQuantiles, kind: Any) -> Covariance:
     NotIdentifiedError
         If it does not exist.
     """
+    solved = replace(solved)  # whose rows are held no longer than the call
     rows = solved.rows
     if (
         kind == "none"
@@ -122,6 +123,7 @@ def moments_of(solved: SolvedQuantiles, kind: str = "nid", *, always: bool = Fal
     always : bool
         NaN where none exists, for refits that ask for the scores' shape and skewness alone.
     """
+    solved = replace(solved)  # whose rows are held no longer than the call
     try:
         inverse = density(solved, kind)[0]
     except NotIdentifiedError:

@@ -143,7 +143,7 @@ class SolvedQuantiles:
 
     @property
     def df_resid(self) -> float:
-        return float(len(self.rows.y) - self.rows.Z.shape[1])
+        return float(np.count_nonzero(self.design.weights > 0) - np.count_nonzero(~np.isnan(self.coef[0])))
 
     @property
     def psi(self) -> np.ndarray:

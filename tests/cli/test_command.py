@@ -104,7 +104,8 @@ def test_methods_of_the_library_name_modules_that_exist():
 
     methods = families.all_methods()
     assert len({(m.verb, m.name) for m in methods}) == len(methods)
-    assert not [m.module for m in methods if find_spec(m.module) is None]
+    modules = [m.module if hasattr(m, "module") else m.estimate.__module__ for m in methods]
+    assert not [name for name in modules if find_spec(name) is None]
 
 
 def test_methods_of_the_library_name_vignettes_that_exist():
