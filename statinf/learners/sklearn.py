@@ -15,7 +15,7 @@ from statinf.learners.base import check_rows
 
 @dataclass(frozen=True)
 class FittedSklearn:
-    """A fitted scikit-learn estimator, or one a quantile level."""
+    """A fitted scikit-learn estimator, or one per quantile level."""
 
     estimator: Any
 
@@ -49,7 +49,7 @@ class FittedSklearnClassifier(FittedSklearn):
 
 @dataclass(frozen=True)
 class FittedSklearnQuantiles:
-    """One fitted estimator a quantile level."""
+    """One fitted estimator per quantile level."""
 
     taus: np.ndarray
     estimators: tuple[Any, ...]

@@ -38,6 +38,7 @@ def solve_design(
     n, p = rows.Z.shape
     common.check_size(n, p, matrix.names)
     _warn_extreme(levels, n)
+    common.check_scale(float(np.abs(rows.y).max()), f"the outcome '{made.response_names[0]}'")
     w = rows.w if weighted else None
     coef = np.full((len(levels), matrix.p), np.nan)
     basis = dual = None

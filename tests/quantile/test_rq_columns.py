@@ -99,7 +99,7 @@ def test_an_aliased_column_beside_one_far_from_zero():
     np.testing.assert_allclose(fit.std_errors.dropna(), si.rq("y ~ x + z", frame).std_errors)
 
 
-@pytest.mark.parametrize("unit", [1e-150, 1e-6, 1e150])
+@pytest.mark.parametrize("unit", [1e-120, 1e-6, 1e120])
 def test_the_unit_of_the_outcome(unit):
     frame = sample()
     a, b = (si.rq("y ~ x + z", d, tau=[0.3, 0.7]) for d in (frame, frame.assign(y=frame.y * unit)))
@@ -117,6 +117,12 @@ def test_rows_of_weight_zero_are_absent_and_the_scale_of_weights_is_free(kind):
     shown = [np.r_[f.theta, f.std_errors, f.conf_int().to_numpy().ravel(), f.nobs, f.df_resid] for f in fits]
     np.testing.assert_allclose(shown[1], shown[0], rtol=1e-12)
     np.testing.assert_allclose(shown[2], shown[0], rtol=2e-5)  # R's constant in the densities of nid
+
+
+@pytest.mark.parametrize("unit", [1e-170, 1e150])
+def test_outcomes_whose_squares_are_no_numbers_are_refused(unit):
+    with pytest.raises(si.DataError, match="the outcome 'y' has entries of size"):
+        si.rq("y ~ x", sample().assign(y=lambda d: d.y * unit))
 
 
 def test_a_saved_fit_predicts_far_from_zero(tmp_path):

@@ -1,7 +1,7 @@
 """Exact weighted linear quantile regression: many levels, many weightings, any number of rows.
 
 Every problem min_b sum_i w_i rho_tau(y_i - x_i'b) ends at a vertex whose optimality is checked on all rows.
-Small data go to the simplex of `quantreg_vertex` directly. Otherwise the fit is approached on growing
+Small data go to the simplex of `vertex` directly. Otherwise the fit is approached on growing
 subsamples (interior point, then Newton steps on the averaged subgradient), rows outside a narrow band around
 it are replaced by their sum, as in Portnoy and Koenker (1997, Statistical Science 12), the rest is solved
 exactly, and rows found on the wrong side are put back until there are none.
@@ -56,7 +56,7 @@ def fit_quantiles(X: np.ndarray, y: np.ndarray, taus: np.ndarray | float, w: np.
     Returns
     -------
     ndarray, shape (k, p)
-        One vertex solution a level. It is one of several where the problem has several (ties, n tau whole).
+        One vertex solution per level. It is one of several where the problem has several (ties, n tau whole).
 
     Raises
     ------
@@ -98,10 +98,10 @@ def solve_quantiles(
     ----------
     X : (n, p)
     y : (n,) or (Q, n)
-        Responses, common or one row a problem.
+        Responses, common or one row per problem.
     tau : (Q,)
     w : (n,) or (Q, n), optional
-        Weights of at least 0, common or one row a problem.
+        Weights of at least 0, common or one row per problem.
     pull : (Q, p), optional
         A linear term, such as the perturbed estimating equation of a bootstrap.
     start : (Q, p), optional
