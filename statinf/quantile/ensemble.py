@@ -110,6 +110,7 @@ METHOD = Method(
     arxiv="2103.00083",
     guarantee="monotone quantiles; sorting never worsens the score; conformal coverage with calibrate=",
     vignette="quantile-aggregation",
+    traits={"row order": "folds and the batches of networks are drawn by the position of rows"},
 )
 
 

@@ -84,7 +84,7 @@ class QuantileEnsemble(Predictive):
             out[ok] = self.core.predict(X[ok], some) if how is None else how(self.core, X[ok], some)
         return out
 
-    def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:
+    def predict(self, newdata: Any = None, *, predictions: Mapping[str, Any] | None = None) -> Any:
         """Conditional quantiles, one row out per row in, one column per level named "q0.1".
 
         Parameters
@@ -93,6 +93,10 @@ class QuantileEnsemble(Predictive):
         predictions : mapping of str to array of shape (rows, m), optional
             Base predictions for these rows, where the ensemble was made from arrays; columns in the order of `given`.
         """
+        if newdata is None:
+            raise OptionError(
+                "predict(newdata) needs rows; out_of_fold holds what is predicted for the ensemble's own."
+            )
         rows, X, Z = self._rows(newdata, predictions)
         q = self._predicted(X, rows.ok, Z)
         return prediction_frame(rows, {f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)})

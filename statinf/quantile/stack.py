@@ -8,13 +8,13 @@ cross-validated risk of the ensemble is at most that of every single model and o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, one_of
+from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
 from statinf.learners import resolve
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
@@ -39,7 +39,9 @@ class Stack(Predictive):
         Of the plain average, and of the ensemble.
     kkt : float
         Largest violation of the optimality conditions, relative to the ensemble's risk (simplex only).
-    cv_predictions : ndarray, shape (n, m)
+    cv_predictions : ndarray, shape (n, m), or None in a stack that was read from a file
+    fitted : mapping of str to fitted learner, or None
+        On all rows; None where arrays were given, and in a file if one belongs to another library.
     """
 
     beside: ClassVar[tuple[str, ...]] = ("score",)
@@ -50,18 +52,25 @@ class Stack(Predictive):
     average_risk: float
     ensemble_risk: float
     kkt: float
-    cv_predictions: np.ndarray = field(metadata={"saved": False})
-    fitted: Any = field(default=None, metadata={"saved": False})
+    cv_predictions: np.ndarray | None = field(default=None, metadata={"saved": False})
+    fitted: Mapping[str, Any] | None = None
 
     @property
     def support(self) -> tuple[str, ...]:
         """Models of positive weight."""
         return tuple(name for name, w in zip(self.models, self.model_weights, strict=True) if w != 0)
 
-    def predict(self, newdata: Any) -> Any:
+    def predict(self, newdata: Any = None) -> Any:
         """The ensemble's prediction in the column `estimate`, one row out per row in."""
+        if newdata is None:
+            raise OptionError(
+                "predict(newdata) needs rows; cv_predictions holds what is predicted for the stack's own."
+            )
         if self.fitted is None:
-            raise DataError("this ensemble holds no fitted models (it was saved, or made from arrays); fit it again.")
+            raise DataError(
+                "this stack holds no fitted models: it was made from arrays, or saved with models of another library; "
+                "fit it again."
+            )
         rows = self.new_rows(newdata)
         X = rows.parts["covariates"].without_intercept().values
         out = np.full(len(X), np.nan)
@@ -72,6 +81,11 @@ class Stack(Predictive):
                 if w != 0
             )
         return prediction_frame(rows, {"estimate": out})
+
+    def _stored(self) -> Self:
+        fitted = self.fitted or {}
+        foreign = any(getattr(one, "foreign", None) is not None for one in fitted.values())
+        return replace(self, cv_predictions=None, fitted=None if foreign else self.fitted)
 
     def score(self, newdata: Any) -> dict[str, float]:
         """Root mean squared error on rows with recorded outcomes, and the rows it is taken over."""
@@ -201,6 +215,7 @@ METHOD = Method(
     arxiv="2206.11263",
     guarantee="cross-validated risk at most that of every model and of their average",
     vignette="quantile-aggregation",
+    traits={"row order": "folds are drawn by the position of rows"},
 )
 
 

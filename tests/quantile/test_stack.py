@@ -87,3 +87,17 @@ def test_arrays_and_refusals():
         si.stack("y ~ x", frame, models=["lm"], folds=50)
     with pytest.raises(OptionError, match="cannot serve for a mean"):
         si.stack("y ~ x", frame, models=["rq"])
+
+
+def test_a_saved_stack_predicts_unless_a_model_belongs_to_another_library(tmp_path):
+    from sklearn.linear_model import LinearRegression
+
+    data = si.datasets.load("mtcars")
+    own = si.stack("mpg ~ wt + hp", data, models=["lm", "forest", "ridge"], folds=3)
+    back = si.load(own.save(tmp_path / "own.si"))
+    np.testing.assert_array_equal(back.predict(data)["estimate"], own.predict(data)["estimate"])
+    other = si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "line": LinearRegression()}, folds=3)
+    back = si.load(other.save(tmp_path / "other.si"))
+    assert str(back) == str(other)
+    with pytest.raises(DataError, match="another library"):
+        back.predict(data)
