@@ -36,10 +36,14 @@ class VcovKinds:
     stacked : str
         The default with estimated weights.
     clustered : tuple of str
-        Types of `{"cluster": column, "type": ...}`, the first of `CLUSTERED` in it being "HC1" by default; empty
-        where there are none.
+        Types of `{"cluster": column, "type": ...}`; empty where there are none.
     structured : mapping of str to tuple of str
-        Further spellings as mappings: the key that names the kind, and the keys that may stand beside it.
+        Further spellings as mappings: the key that names the kind, and the keys that may stand beside it ("cluster"
+        among them names the columns to cluster by).
+    shorthand : mapping of str to mapping
+        Words that stand for a structured spelling.
+    cluster_type : str
+        The type of a clustered covariance where none is given.
     """
 
     default: str = "HC1"
@@ -48,10 +52,12 @@ class VcovKinds:
     stacked: str = "HC0"
     clustered: tuple[str, ...] = CLUSTERED
     structured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    shorthand: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    cluster_type: str = "HC1"
 
     def listed(self) -> str:
         """The spellings, for messages."""
-        shown = [repr(n) for n in self.names]
+        shown = [repr(n) for n in (*self.names, *self.shorthand)]
         if self.clustered:
             shown.append("{'cluster': 'column'}")
         shown += [f"{{{key!r}: ...}}" for key in self.structured]
@@ -174,6 +180,8 @@ def _named(vcov: str, kinds: VcovKinds) -> VcovSpec:
     for known in kinds.names:
         if plain.lower() == known.lower():
             return VcovSpec(known)
+    if plain.lower() in kinds.shorthand:
+        return _mapped(kinds.shorthand[plain.lower()], kinds)
     if plain.startswith("~"):
         return _clustered({"cluster": list(_split(plain))}, kinds)
     if plain.lower() in _ROBUST:
@@ -199,7 +207,7 @@ def _mapped(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
                     f"vcov={dict(vcov)!r}: {sorted(map(str, unknown))[0]!r} does not go with {key!r}; it takes "
                     f"{', '.join(map(repr, (key, *beside)))}."
                 )
-            return VcovSpec(key, settings=dict(vcov))
+            return VcovSpec(key, _cluster_names(vcov.get("cluster")), settings=dict(vcov))
     for key, kind in _BY_TYPE.items():
         named = [given for given in vcov if isinstance(given, str) and given.upper() == key]
         if named and len(vcov) == 1:
@@ -218,7 +226,8 @@ def _clustered(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
     names = _cluster_names(vcov["cluster"])
     if not names or (names == ("cluster",) and not isinstance(vcov["cluster"], str | list | tuple)):
         raise OptionError(f"vcov={dict(vcov)!r}: name the column to cluster by, or several in a list.")
-    given = str(vcov.get("type", "HC1" if "HC1" in kinds.clustered else kinds.clustered[0]))
+    usual = kinds.cluster_type if kinds.cluster_type in kinds.clustered else kinds.clustered[0]
+    given = str(vcov.get("type", usual))
     kind = _BY_TYPE.get(given.upper(), given.upper())
     if kind not in kinds.clustered:
         raise OptionError(f"vcov type={given!r} is not known for clusters; choose {', '.join(kinds.clustered)}.")

@@ -60,18 +60,22 @@ LEARNERS: Mapping[str, Entry] = {
         "random_features", "RandomFeatureRidge", ("mean", "probability"), "ridge on random features"
     ),
     "network": Entry("network", "Network", _MEANS, "a small neural network", {"probability": {"task": "probability"}}),
-    "rq": Entry("rq", "LinearQuantile", ("quantile",), "linear quantile regression"),
+    "forest": Entry("forest", "QuantileForest", ("mean", "probability", "quantile"), "random forest"),
+    "gbm": Entry("boosting", "Boosting", ("mean", "probability", "quantile"), "gradient boosting of trees"),
+    "rq": Entry("linear_quantile", "LinearQuantile", ("quantile",), "linear quantile regression"),
     "gaussian": Entry("gaussian", "GaussianLocationScale", _DENSITIES, "normal law, mean and log spread linear"),
     "location_scale": Entry("location_scale", "LocationScale", _DENSITIES, "a mean and a scale, residuals' own law"),
+    "gaussian_network": Entry(
+        "quantile_network", "GaussianNetwork", ("quantile",), "network, mean and spread of a normal law"
+    ),
+    "mqn": Entry("quantile_network", "QuantileNetwork", ("quantile",), "network, one output per level"),
     "mdn": Entry("mdn", "MixtureDensityNetwork", _DENSITIES, "mixture density network"),
 }
 
 ALIASES: Mapping[str, str] = {
     "ols": "lm",
     "linear": "lm",
-    "lm": "lm",
     "logistic": "logit",
-    "rq": "rq",
     "random_forest": "forest",
     "rf": "forest",
     "boosting": "gbm",

@@ -15,9 +15,14 @@ from statinf.learners.base import check_rows
 
 @dataclass(frozen=True)
 class FittedSklearn:
-    """A fitted scikit-learn estimator, or one a quantile level."""
+    """A fitted scikit-learn estimator, or one per quantile level."""
 
     estimator: Any
+
+    @property
+    def foreign(self) -> str:
+        """The class of another library that this holds."""
+        return type(self.estimator).__name__
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,)."""
@@ -44,10 +49,15 @@ class FittedSklearnClassifier(FittedSklearn):
 
 @dataclass(frozen=True)
 class FittedSklearnQuantiles:
-    """One fitted estimator a quantile level."""
+    """One fitted estimator per quantile level."""
 
     taus: np.ndarray
     estimators: tuple[Any, ...]
+
+    @property
+    def foreign(self) -> str:
+        """The class of another library that this holds."""
+        return type(self.estimators[0]).__name__
 
     def predict_quantiles(self, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
         """Quantiles (n, t) at levels the estimators were fitted for."""

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, OptionError, one_of
-from statinf.quantile.networks import RESOLUTIONS, Objective, layers, predict
-from statinf.quantile.training import train
+from statinf.learners.quantile_objective import RESOLUTIONS, QuantileObjective, layers, predict
+from statinf.learners.quantile_training import train
 
 MARGINS = ("adapt", "none")
 _HIDDEN = (64, 64)
@@ -45,7 +45,7 @@ class Aggregator:
         """Aggregated quantiles (n, m), not yet made monotone."""
         if self.weights is not None:
             return combine(Z, self.weights)
-        return predict(Objective("local", self.resolution, self.dropout), self.params, X, Z, self.tau)
+        return predict(QuantileObjective("local", self.resolution, self.dropout), self.params, X, Z, self.tau)
 
     def at(self, X: np.ndarray, models: int) -> np.ndarray:
         """Weights of rows X, shape (n, J), (n, J, m) or (n, J, m, m)."""
@@ -112,7 +112,10 @@ def simplex_quantile(Z: np.ndarray, y: np.ndarray, tau: Any, w: np.ndarray) -> n
     from scipy.optimize import linprog
 
     J = Z.shape[1]
-    scale = max(float(np.abs(y).mean()), 1e-300)
+    scale = float(np.abs(y).mean())
+    if scale <= 1e-12 * float(np.abs(Z).max()):  # a constant outcome, which the models fit
+        scale = float(np.abs(Z).max())
+    scale = scale or 1.0
     level = np.broadcast_to(tau, y.shape)
     bounds = np.column_stack([np.append(w * (level - 1), -np.inf), np.append(w * level, np.inf)])
     found = linprog(
@@ -163,7 +166,7 @@ def fit_aggregator(
     common = {"margin": margins(Z, y, tau, margin), "penalty": penalty, "seed": seed}
     if not local:
         logits = train(
-            Objective("global", resolution), np.zeros(size), X, Z, y[None], w[None], tau, rate=5e-3, **common
+            QuantileObjective("global", resolution), np.zeros(size), X, Z, y[None], w[None], tau, rate=5e-3, **common
         )[0]
         from scipy.special import softmax
 
@@ -171,5 +174,5 @@ def fit_aggregator(
         weights = softmax(np.asarray(logits).reshape(shape), axis=0)
         return Aggregator(resolution, weights.reshape(J, m, m) if resolution == "fine" else weights, None, tau)
     start = layers((X.shape[1], *_HIDDEN, size), seed, last_zero=True)
-    objective = Objective("local", resolution, 0.05)
+    objective = QuantileObjective("local", resolution, 0.05)
     return Aggregator(resolution, None, train(objective, start, X, Z, y[None], w[None], tau, **common)[0], tau)

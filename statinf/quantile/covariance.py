@@ -15,13 +15,14 @@ import warnings
 import numpy as np
 from scipy.stats import norm
 
-from statinf.errors import NotIdentifiedError, NumericalWarning, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, one_of
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
 
 KINDS = ("iid", "nid", "ker", "uniform")
 BANDWIDTHS = ("hall-sheather", "bofinger")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
+_SMALL_SHARE = 1e-5
 _ZERO = 1e-12
 
 
@@ -50,7 +51,14 @@ def inside(tau: float, h: float) -> float:
 
 
 def inverse_hessians(
-    X: np.ndarray, y: np.ndarray, tau: np.ndarray, coef: np.ndarray, kind: str, rule: str = "hall-sheather"
+    X: np.ndarray,
+    y: np.ndarray,
+    tau: np.ndarray,
+    coef: np.ndarray,
+    kind: str,
+    rule: str = "hall-sheather",
+    *,
+    quiet: bool = False,
 ) -> np.ndarray:
     """H^{-1} for each level.
 
@@ -62,6 +70,8 @@ def inverse_hessians(
     coef : (k, p)
     kind : {"iid", "nid", "ker", "uniform"}
     rule : {"hall-sheather", "bofinger"}
+    quiet : bool
+        Leave the warning of densities that are not positive out.
 
     Returns
     -------
@@ -84,7 +94,7 @@ def inverse_hessians(
         gram = np.linalg.inv(X.T @ X)
         return np.stack([sparsity(r, t, p, rule) * gram for r, t in zip(residuals, tau, strict=True)])
     if kind == "nid":
-        densities = difference_densities(X, y, tau, rule)
+        densities = difference_densities(X, y, tau, rule, quiet=quiet)
     else:
         densities = np.stack([_kernel_density(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
@@ -93,7 +103,7 @@ def inverse_hessians(
         if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
             raise NotIdentifiedError(
                 f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
-                "use vcov='iid', 'ker' or a bootstrap, or a level further inside."
+                "use a bootstrap, or a level further inside."
             )
         out[k] = np.linalg.inv(H)
     return out
@@ -105,6 +115,8 @@ def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheathe
     zeros = int((residual == 0).sum())
     h = max(p + 1, int(np.ceil(n * bandwidth(n, tau, rule))))
     position = np.arange(zeros, min(h + zeros + 1, n))
+    if len(position) < 2:
+        raise NotIdentifiedError(f"too few residuals at tau={tau:g} differ from zero to estimate their sparsity.")
     near = np.sort(residual[np.argsort(np.abs(residual), kind="stable")][position])
     line = np.column_stack([np.ones(len(position)), (position + 1) / (n - p)])
     return float(barrodale_roberts(line, near, 0.5)[1])
@@ -117,16 +129,28 @@ def difference_densities(
     rule: str = "hall-sheather",
     floor: float = _SMALL_SPREAD,
     halve: bool = True,
+    quiet: bool = False,
 ) -> np.ndarray:
-    """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n)."""
+    """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n).
+
+    Raises
+    ------
+    NotIdentifiedError
+        If one of these fits has no certified solution.
+    """
     n = len(X)
     h = np.array([bandwidth(n, t, rule) for t in tau])
     if halve:
         h = np.array([inside(t, s) for t, s in zip(tau, h, strict=True)])
-    ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+    try:
+        ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+    except ConvergenceError:
+        raise NotIdentifiedError(
+            "the fits at neighbouring levels, from which nid takes densities, do not exist."
+        ) from None
     distance = (ends[len(tau) :] - ends[: len(tau)]) @ X.T
     crossed = (distance <= 0).sum(axis=1)
-    if crossed.any():
+    if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))
         warnings.warn(
             f"{crossed[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "
@@ -134,17 +158,27 @@ def difference_densities(
             NumericalWarning,
             stacklevel=3,
         )
-    return np.maximum(0.0, 2 * h[:, None] / (distance - floor))
+    # The constant that R takes off every distance must not matter for outcomes of small numbers.
+    typical = np.median(np.abs(distance), axis=1, keepdims=True)
+    gap = distance - np.minimum(floor, _SMALL_SHARE * typical)
+    return np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
 
 
 def _kernel_density(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
     h = inside(tau, bandwidth(len(residual), tau, rule))
     levels = norm.ppf(tau + h) - norm.ppf(tau - h)
     if kind == "ker":
-        spread = min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
-        return norm.pdf(residual / (levels * spread)) / (levels * spread)
-    width = levels * np.median(np.abs(residual - np.median(residual)))
-    return (np.abs(residual) <= width) / (2 * width)
+        reach = levels * min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
+    else:
+        reach = levels * np.median(np.abs(residual - np.median(residual)))
+    if not reach > 0:
+        raise NotIdentifiedError(
+            f"half of the residuals at tau={tau:g} are equal, so that their density has no kernel estimate; use "
+            "vcov='boot'."
+        )
+    if kind == "ker":
+        return norm.pdf(residual / reach) / reach
+    return (np.abs(residual) <= reach) / (2 * reach)
 
 
 def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:

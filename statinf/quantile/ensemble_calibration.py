@@ -16,7 +16,7 @@ import numpy as np
 from statinf.errors import OptionError
 from statinf.inference.conformal import threshold
 from statinf.numerics.order.monotone import monotone
-from statinf.quantile.ensemble_core import Core, Options, fit_core
+from statinf.quantile.ensemble_core import EnsembleCore, EnsembleTask, fit_core
 
 _CELLS = 4_000_000
 SHARE = 0.25
@@ -46,14 +46,14 @@ class SplitCalibration:
     shifts: np.ndarray
     rows: int
 
-    def __call__(self, core: Core, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
+    def __call__(self, core: EnsembleCore, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         q = core.predict(X, Z)
         for (low, high, _), shift in zip(pairs(core.tau), self.shifts, strict=True):
             q[:, low], q[:, high] = q[:, low] - shift, q[:, high] + shift
         return nested(q)
 
 
-def calibrate_split(core: Core, X: np.ndarray, y: np.ndarray, Z: np.ndarray | None) -> SplitCalibration:
+def calibrate_split(core: EnsembleCore, X: np.ndarray, y: np.ndarray, Z: np.ndarray | None) -> SplitCalibration:
     """Conformalised quantile regression on held-out rows."""
     q = core.predict(X, Z)
     shifts = [threshold(np.maximum(q[:, low] - y, y - q[:, high]), 1 - miss) for low, high, miss in pairs(core.tau)]
@@ -64,11 +64,11 @@ def calibrate_split(core: Core, X: np.ndarray, y: np.ndarray, Z: np.ndarray | No
 class CrossCalibration:
     """CV+: the ensemble refitted without each fold, base models and weights, and every row's score."""
 
-    cores: tuple[Core, ...]
+    cores: tuple[EnsembleCore, ...]
     folds: np.ndarray
     scores: np.ndarray
 
-    def __call__(self, core: Core, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
+    def __call__(self, core: EnsembleCore, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         q, n = core.predict(X, Z), len(self.folds)
         each = np.stack([one.predict(X) for one in self.cores])
         step = max(1, _CELLS // n)
@@ -84,16 +84,21 @@ class CrossCalibration:
 
 
 def calibrate_cross(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, inner: Callable[[int], np.ndarray], options: Options
+    X: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    folds: np.ndarray,
+    inner: Callable[[int], np.ndarray],
+    task: EnsembleTask,
 ) -> CrossCalibration:
     """Refit the whole ensemble without each fold; `inner` makes fold numbers for a number of rows."""
-    cores: list[Core] = []
-    scores = np.empty((len(y), len(pairs(options.tau))))
+    cores: list[EnsembleCore] = []
+    scores = np.empty((len(y), len(pairs(task.tau))))
     for k in range(int(folds.max()) + 1):
         out = folds == k
-        core = fit_core(X[~out], y[~out], w[~out], inner(int((~out).sum())), options, False)
+        core = fit_core(X[~out], y[~out], w[~out], inner(int((~out).sum())), task, False)
         q = core.predict(X[out])
-        for i, (low, high, _) in enumerate(pairs(options.tau)):
+        for i, (low, high, _) in enumerate(pairs(task.tau)):
             scores[out, i] = np.maximum(q[:, low] - y[out], y[out] - q[:, high])
         cores.append(core)
     return CrossCalibration(tuple(cores), folds, scores)

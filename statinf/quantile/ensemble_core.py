@@ -10,28 +10,30 @@ import numpy as np
 
 from statinf.backend import generator, progress_bar
 from statinf.errors import DataError, OptionError
+from statinf.formula.design import Design
+from statinf.formula.given import aligned
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
-from statinf.quantile.base_models import NETWORKS, Predictor, fit_base, fit_networks
+from statinf.quantile.base_models import LearntQuantiles, Predictor, check_object, fit_base, learner
+from statinf.quantile.ensemble_options import EnsembleOptions
 
 
 @dataclass(frozen=True)
-class Options:
-    """How an ensemble is fitted; the same for the ensemble and its refits without a fold."""
+class EnsembleTask:
+    """What an ensemble is to learn, the same for the ensemble and its refits without a fold.
+
+    tau : (m,) levels, increasing; given : (m',) levels in the order of the columns that objects predict; models : by name.
+    """
 
     tau: np.ndarray
+    given: np.ndarray
     models: Mapping[str, Any]
-    resolution: str
-    local: bool
-    solver: str
-    penalty: float
-    margin: str
-    noncrossing: str | None
+    options: EnsembleOptions
     seed: int
 
 
 @dataclass(frozen=True)
-class Core:
+class EnsembleCore:
     """A fitted ensemble.
 
     Attributes
@@ -85,21 +87,21 @@ class Core:
 
 
 def fit_core(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, options: Options, show: bool | None = None
-) -> Core:
+    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, task: EnsembleTask, show: bool | None = None
+) -> EnsembleCore:
     """Fit base models out of fold and on all rows, then the weights on the out-of-fold predictions."""
     centre, spread = X.mean(axis=0), X.std(axis=0)
     spread = np.where(spread > 0, spread, 1.0)
     scaled = (X - centre) / spread
-    names, tau = tuple(options.models), options.tau
-    given = [isinstance(m, np.ndarray) for m in options.models.values()]
+    names, tau = tuple(task.models), task.tau
+    given = [isinstance(m, np.ndarray) for m in task.models.values()]
     predictors: tuple[Predictor, ...] | None = None
     if all(given):
-        Z = np.stack(list(options.models.values()), axis=1)
+        Z = np.stack(list(task.models.values()), axis=1)
     elif any(given):
         raise OptionError("models: give arrays of predictions for all models or for none.")
     else:
-        predictors, Z = _base_models(scaled, y, w, folds, options, show)
+        predictors, Z = _base_models(scaled, y, w, folds, task, show)
     check_predictions(Z, tau, names)
     location = float(np.average(y, weights=w))
     scale = float(np.sqrt(np.average((y - location) ** 2, weights=w))) or 1.0
@@ -109,35 +111,39 @@ def fit_core(
         (y - location) / scale,
         w / w.mean(),
         tau,
-        resolution=options.resolution,
-        local=options.local,
-        solver=options.solver,
-        penalty=options.penalty,
-        margin=options.margin,
-        seed=options.seed,
+        resolution=task.options.resolution,
+        local=task.options.local,
+        solver=task.options.chosen_solver,
+        penalty=task.options.penalty,
+        margin=task.options.margin,
+        seed=task.seed,
     )
-    return Core(tau, names, options.noncrossing, predictors, aggregator, centre, spread, location, scale, Z)
+    return EnsembleCore(
+        tau, names, task.options.noncrossing, predictors, aggregator, centre, spread, location, scale, Z
+    )
 
 
 def _base_models(
-    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, options: Options, show: bool | None
+    X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, task: EnsembleTask, show: bool | None
 ) -> tuple[tuple[Predictor, ...], np.ndarray]:
     """Base models refitted on all rows, and predictions (n, J, m) of those fitted without each row's fold."""
-    numbers, tau = np.unique(folds), options.tau
+    numbers, tau = np.unique(folds), task.tau
     # One row of weights a fit: without each fold, then all rows.
     W = np.vstack([np.where(folds == numbers[:, None], 0.0, w), w])
-    work = []
-    for j, model in enumerate(options.models.values()):
-        rows = np.arange(len(W))
-        work += [(j, model, rows)] if _network(model) else [(j, model, rows[k : k + 1]) for k in rows]
-    Z = np.empty((len(y), len(options.models), len(tau)))
+    work: list[tuple[int, Any, np.ndarray]] = []
+    for j, model in enumerate(task.models.values()):
+        native, rows = learner(model, tau), np.arange(len(W))
+        together = hasattr(native, "fit_many")
+        work += [(j, native, rows)] if together else [(j, model, rows[k : k + 1]) for k in rows]
+    Z = np.empty((len(y), len(task.models), len(tau)))
     whole: dict[int, Predictor] = {}
     for j, model, rows in progress_bar(work, total=len(work), label="out-of-fold models", show=show):
-        if _network(model):
-            fits = fit_networks(model, X, y, W[rows], tau, options.seed)
+        fits: list[Predictor]
+        if len(rows) > 1:
+            fits = [LearntQuantiles(one, tau) for one in model.fit_many(X, y, W[rows], seed=task.seed)]
         else:
             use = W[rows[0]] > 0
-            fits = [fit_base(model, X[use], y[use], w[use], tau, options.seed)]
+            fits = [fit_base(model, X[use], y[use], w[use], tau, task.seed, task.given)]
         for k, fitted in zip(rows, fits, strict=True):
             if k == len(numbers):
                 whole[j] = fitted
@@ -149,14 +155,36 @@ def _base_models(
 
 def fold_numbers(n: int, folds: Any, seed: int) -> np.ndarray:
     """Fold of each row: shuffled folds of equal size, or the array given."""
-    if isinstance(folds, int | np.integer) and not isinstance(folds, bool):
+    if is_number(folds):
         if not 2 <= folds <= n:
             raise OptionError(f"folds={folds} for {n} rows; give a number between 2 and the number of rows.")
-        return generator(seed, 20).permutation(np.arange(n) % folds)
+        return generator(seed, 20).permutation(np.arange(n) % int(folds))
     numbers = np.unique(np.asarray(folds), return_inverse=True)[1]
     if numbers.shape != (n,) or numbers.max() < 1:
-        raise OptionError(f"folds has {numbers.size} entries for {n} rows, or one value only; give one fold id a row.")
+        raise OptionError(
+            f"folds has {numbers.size} entries for {n} rows, or one value only; give one fold id per row."
+        )
     return numbers
+
+
+def is_number(folds: Any) -> bool:
+    return isinstance(folds, int | np.integer) and not isinstance(folds, bool)
+
+
+def folds_of_rows(folds: Any, made: Design, rows: np.ndarray) -> Any:
+    """A number of folds as an int, or fold ids cut to the rows used."""
+    if is_number(folds):
+        return int(folds)
+    try:
+        ids = np.asarray(aligned(folds, made.frame, "folds"))
+        missing = np.array([i is None or i != i for i in ids.ravel().tolist()])
+    except (TypeError, ValueError):
+        raise OptionError(f"folds={folds!r} is neither a number nor one fold id per row.") from None
+    if ids.shape != (made.n_total,):
+        raise OptionError(f"folds has shape {ids.shape} for {made.n_total} rows; give a number or one fold id per row.")
+    if missing[rows].any():
+        raise DataError(f"folds is missing in row {int(rows[np.argmax(missing[rows])])}; give every row a fold.")
+    return ids[rows]
 
 
 def named_models(models: Any) -> dict[str, Any]:
@@ -183,8 +211,11 @@ def named_models(models: Any) -> dict[str, Any]:
     return out
 
 
-def _network(model: Any) -> bool:
-    return isinstance(model, str) and model in NETWORKS
+def check_models(models: Mapping[str, Any], tau: np.ndarray) -> None:
+    """Refuse names that are no learner of quantiles and objects that cannot be fitted."""
+    for model in models.values():
+        if not isinstance(model, np.ndarray) and learner(model, tau) is None:
+            check_object(model)
 
 
 def _is_array(model: Any) -> bool:

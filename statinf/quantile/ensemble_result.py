@@ -11,16 +11,15 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.formula.recipe import Recipe
-from statinf.quantile.base_models import Foreign
 from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibration
-from statinf.quantile.ensemble_core import Core
+from statinf.quantile.ensemble_core import EnsembleCore
+from statinf.quantile.levels import positions
 from statinf.quantile.scores import QuantileScores, score_quantiles
-from statinf.results import Result, Table, to_caller
+from statinf.results import Predictive, Table, prediction_frame, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class QuantileEnsemble(Result):
+class QuantileEnsemble(Predictive):
     """A fitted ensemble of quantile models.
 
     Attributes
@@ -33,16 +32,14 @@ class QuantileEnsemble(Result):
     noncrossing, calibrate : str or None
     out_of_fold_loss : dict of str to float
         Mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
-    recipe : Recipe
-    kind : str
-        Kind of data frame that predictions of the fit's own rows come back in.
-    dropped : mapping of str to int
-    core : Core
+    core : EnsembleCore
         Base models, aggregation weights and the scales of features and outcome.
+    given : ndarray
+        Levels in the order in which `tau` was given: that of the columns of base predictions handed in and out.
     calibration : SplitCalibration, CrossCalibration or None
     """
 
-    offers: ClassVar[str] = "predict(), score(), compare(), weights() and plot()"
+    beside: ClassVar[tuple[str, ...]] = ("score", "compare", "weights", "base_predictions")
 
     tau: np.ndarray
     models: tuple[str, ...]
@@ -51,20 +48,33 @@ class QuantileEnsemble(Result):
     noncrossing: str | None
     calibrate: str | None
     out_of_fold_loss: dict[str, float]
-    recipe: Recipe
-    dropped: Mapping[str, int]
-    core: Core
+    core: EnsembleCore
+    given: np.ndarray
     calibration: SplitCalibration | CrossCalibration | None = None
 
     def _rows(
         self, newdata: Any, predictions: Any, response: bool = False
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
-        rows = self.recipe.new_rows(newdata, response=response)
+        rows = self.new_rows(newdata, response=response)
         X = rows.parts["covariates"].without_intercept().values
-        Z = None
-        if predictions is not None:
-            Z = np.stack([np.asarray(predictions[name], float) for name in self.models], axis=1)
-        return rows, X, Z
+        return rows, X, None if predictions is None else self._given(predictions, len(X))
+
+    def _given(self, predictions: Any, n: int) -> np.ndarray:
+        """Base predictions handed over for n rows, shape (n, J, m)."""
+        if not isinstance(predictions, Mapping) or set(predictions) != set(self.models):
+            raise OptionError(f"predictions: give a mapping with an array for each of {', '.join(self.models)}.")
+        arrays = {name: np.asarray(predictions[name], float) for name in self.models}
+        for name, array in arrays.items():
+            if array.shape != (n, len(self.given)):
+                raise DataError(
+                    f"the predictions of '{name}' have shape {array.shape}; give {n} rows and {len(self.given)} levels."
+                )
+        return np.stack(list(arrays.values()), axis=1)[:, :, positions(self.given, self.tau)]
+
+    def _as_given(self, Z: np.ndarray) -> dict[str, np.ndarray]:
+        """Base predictions (n, J, m) by model, with columns in the order of `given`."""
+        columns = np.searchsorted(self.tau, self.given)
+        return {name: Z[:, j][:, columns] for j, name in enumerate(self.models)}
 
     def _predicted(self, X: np.ndarray, ok: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         out = np.full((len(X), len(self.tau)), np.nan)
@@ -74,34 +84,36 @@ class QuantileEnsemble(Result):
             out[ok] = self.core.predict(X[ok], some) if how is None else how(self.core, X[ok], some)
         return out
 
-    def predict(self, newdata: Any, *, predictions: Mapping[str, Any] | None = None) -> Any:
-        """Conditional quantiles, one row out per row in, one column a level named "q0.1".
+    def predict(self, newdata: Any = None, *, predictions: Mapping[str, Any] | None = None) -> Any:
+        """Conditional quantiles, one row out per row in, one column per level named "q0.1".
 
         Parameters
         ----------
         newdata : data frame
         predictions : mapping of str to array of shape (rows, m), optional
-            Base predictions for these rows, where the ensemble was made from arrays.
+            Base predictions for these rows, where the ensemble was made from arrays; columns in the order of `given`.
         """
-        import pandas as pd
-
+        if newdata is None:
+            raise OptionError(
+                "predict(newdata) needs rows; out_of_fold holds what is predicted for the ensemble's own."
+            )
         rows, X, Z = self._rows(newdata, predictions)
         q = self._predicted(X, rows.ok, Z)
-        return to_caller(pd.DataFrame({f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)}), rows.kind, rows.index)
+        return prediction_frame(rows, {f"q{t:g}": q[:, k] for k, t in enumerate(self.tau)})
 
     @property
     def out_of_fold(self) -> dict[str, np.ndarray]:
         """Out-of-fold quantiles (n, m) of each base model, on the rows that the weights were learnt from."""
         if self.core.out_of_fold is None:
             raise DataError("a saved ensemble leaves its out-of-fold predictions out; fit it again to have them.")
-        return {name: self.core.out_of_fold[:, j] for j, name in enumerate(self.models)}
+        return self._as_given(self.core.out_of_fold)
 
     def base_predictions(self, newdata: Any) -> dict[str, np.ndarray]:
         """Quantiles (rows, m) of each base model, refitted on all rows; NaN for rows that cannot be predicted."""
         rows, X, _ = self._rows(newdata, None)
         Z = np.full((len(X), len(self.models), len(self.tau)), np.nan)
         Z[rows.ok] = self.core.base(X[rows.ok])
-        return {name: Z[:, j] for j, name in enumerate(self.models)}
+        return self._as_given(Z)
 
     def weights(self, newdata: Any) -> np.ndarray:
         """Aggregation weights of rows, shape (n, J), (n, J, m) or (n, J, m, m) with the output level last."""
@@ -161,10 +173,10 @@ class QuantileEnsemble(Result):
         """
         cores = (self.core, *(self.calibration.cores if isinstance(self.calibration, CrossCalibration) else ()))
         foreign = {
-            f"'{name}' ({type(one.fitted[0]).__name__})": None
+            f"'{name}' ({foreign})": None
             for core in cores
             for name, one in zip(core.names, core.predictors or (), strict=False)
-            if isinstance(one, Foreign)
+            if (foreign := getattr(one, "foreign", None)) is not None
         }
         if foreign:
             raise DataError(
@@ -173,6 +185,9 @@ class QuantileEnsemble(Result):
                 "predicts from theirs: predict(newdata, predictions={name: array}); pickle keeps everything."
             )
         return super().save(path)
+
+    def _stored(self) -> Self:
+        return self
 
     def lean(self) -> Self:
         """The ensemble without its base models: it predicts where their predictions are handed over.
@@ -200,7 +215,7 @@ class QuantileEnsemble(Result):
         notes = (
             "Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).",
             f"Method: {self.citation}.",
-        )
+        ) + ((self.dropped_note(),) if self.dropped else ())
         return Table.of(
             ("model", "pinball loss", "over the best"), rows, title="Quantile ensemble", facts=facts, notes=notes
         )
@@ -210,10 +225,3 @@ class QuantileEnsemble(Result):
         if newdata is None:
             raise OptionError("plot(newdata) shows calibration on rows that the ensemble has not seen; give them.")
         return self.score(newdata).plot(**options)
-
-    @property
-    def std_errors(self) -> Any:
-        raise self._no_standard_errors("standard errors")
-
-    def conf_int(self, level: float = 0.95) -> Any:
-        raise self._no_standard_errors("confidence intervals")

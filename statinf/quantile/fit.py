@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from functools import partial
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.sandwich import Covariance, Moments
+from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.quantile import bootstraps, process
 from statinf.quantile import inference as how
 from statinf.quantile import presentation as shown
-from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.scores import QuantileScores
-from statinf.results import Fit, Table, stack_scores, to_caller
+from statinf.quantile.working import SolvedQuantiles
+from statinf.results import Fit, Table, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -41,8 +43,8 @@ class QuantileFit(Fit):
         Bandwidth rule of the density estimates.
     noncrossing : bool
         Whether the levels were fitted under the constraint that they do not cross on the regressors' box.
-    hessian_kind : str
-        How `moments` estimates the densities at the quantiles.
+    aliases : ndarray, shape (p kept, p aliased)
+        How the columns that are not aliased make those that are.
     """
 
     tau: np.ndarray
@@ -53,7 +55,9 @@ class QuantileFit(Fit):
     dual: np.ndarray | None = None
     rule: str = "hall-sheather"
     noncrossing: bool = False
-    hessian_kind: str = "nid"
+    aliases: np.ndarray
+
+    vcov_kinds: ClassVar[VcovKinds] = how.KINDS
 
     # --- arrays -------------------------------------------------------------------------------------------
 
@@ -67,36 +71,10 @@ class QuantileFit(Fit):
         """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,)."""
         return 1.0 - self.objective / self.null_objective
 
-    def _rows(self) -> how.Rows:
-        made = self._need_rows("standard errors")
-        return how.rows_of(made, self.coef)
-
-    def _psi(self, rows: how.Rows) -> np.ndarray:
-        """Tau - 1{residual < 0}, with the optimal subgradients at interpolated rows, shape (k, n)."""
-        psi = self.tau[:, None] - (rows.y - rows.coef @ rows.X.T < 0)
-        if self.basis is not None and self.dual is not None:
-            np.put_along_axis(psi, self.basis, self.dual, axis=1)
-        return psi
-
-    def _hessians(self, rows: how.Rows, kind: str) -> np.ndarray:
-        return inverse_hessians(rows.Xw, rows.yw, self.tau, rows.coef, kind, self.rule)
-
-    def moments(self) -> Moments:
-        """Scores w (tau - 1{r < 0}) x and the inverse Hessians of `hessian_kind`; see `Fit.moments`."""
-        made, rows = self._need_rows("standard errors"), self._rows()
-        inverse = self._hessians(rows, self.hessian_kind)
-        psi = self._psi(rows)
-        unit = np.concatenate([p[:, None] * rows.X for p in psi], axis=1)
-        n, q = made.n, unit.shape[1]
-        scores, plain = np.zeros((n, q)), np.zeros((n, q))
-        scores[rows.used], plain[rows.used] = unit * rows.w[:, None], unit
-        bread = np.zeros((q, q))
-        p = rows.X.shape[1]
-        for k, block in enumerate(inverse):
-            bread[k * p : (k + 1) * p, k * p : (k + 1) * p] = block
-        stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, plain)
-        model = joint_covariance(self.tau, inverse, rows.Xw.T @ rows.Xw)
-        return Moments(scores, bread, self.nobs, self.df_resid, model, **stacked)
+    def solved(self, what: str) -> SolvedQuantiles:
+        """What standard errors need; a `DataError` that names `what` without the rows of the fit."""
+        made = self._need_rows(what)
+        return SolvedQuantiles(made, self.tau, self.coef, self.objective, self.basis, self.dual, self.rule)
 
     # --- covariances --------------------------------------------------------------------------------------
 
@@ -105,21 +83,20 @@ class QuantileFit(Fit):
 
         Parameters
         ----------
-        vcov : {"nid", "iid", "ker", "rank", "rank-iid", "boot"} or mapping
+        vcov : {"nid", "iid", "ker", "rank", "rank-nid", "boot"} or mapping
             As in `si.rq`.
         """
-        kind = how.check_vcov(vcov)
-        if self.design is None:
-            return replace(self, cov=self._kept(kind), draws=None)
-        if isinstance(kind, dict) and "boot" in kind:
-            return self.bootstrap(kind.get("replicas", 500), kind["boot"], seed=kind.get("seed", 0))
-        return replace(self, cov=self._covariance(kind), draws=None)
+        spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
+        if spec.kind == "boot" and self.design is not None:
+            return bootstraps.as_asked(self, spec.settings)  # type: ignore[return-value]
+        return super().with_vcov(spec)
 
-    def _covariance(self, kind: Any) -> Covariance:
-        return how.covariance_of(self, kind)
+    def _exists(self, kind: str) -> bool:
+        # Limits by inversion of rank tests need no standard errors.
+        return kind in ("rank", "rank-nid") or super()._exists(kind)
 
     def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
-        if self.draws is not None or self.cov.kind not in ("rank", "rank-iid") or interval is not None:
+        if self.draws is not None or self.cov.kind not in ("rank", "rank-nid") or interval is not None:
             return super()._limits(level, interval)
         check_level(level)
         return how.rank_limits(self, level)
@@ -127,7 +104,7 @@ class QuantileFit(Fit):
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         if studentize:
             raise OptionError("studentize=True is for linear regressions; use percentile or basic intervals.")
-        return how.refit_solver(self)
+        return bootstraps.refit_solver(self)
 
     def bootstrap(self, replicas: int = 999, kind: str = "pairs", **options: Any) -> Self:
         """The same fit with bootstrap draws, the same draws at every level.
@@ -137,21 +114,24 @@ class QuantileFit(Fit):
         replicas : int
         kind : {"pairs", "bayesian", "multiplier", "wild", "pwy"}
             "pairs" and "bayesian" refit under multinomial and exponential weights (R's xy and wxy); "pwy"
-            perturbs the estimating equation (Parzen, Wei and Ying 1994), with clusters by one multiplier a
+            perturbs the estimating equation (Parzen, Wei and Ying 1994), with clusters by one multiplier per
             cluster (Hagemann 2017); "wild" flips residuals (Feng, He and Hu 2011); "multiplier" perturbs
             influence values without a refit.
         **options
             seed, cluster, law and progress, as for every fit.
         """
+        one_of("kind", kind, bootstraps.KINDS)
         if kind in ("wild", "pwy"):
-            return how.special_bootstrap(self, replicas, kind, **options)  # type: ignore[return-value]
-        return super().bootstrap(replicas, kind, **options)
-
-    def lean(self) -> Self:
-        if self.design is None:
-            return self
-        kept = dict(self.kept_covariances) | {k: self._covariance(k).matrix for k in ("iid", "nid", "ker")}
-        return replace(self, design=None, kept_covariances=kept | {str(self.cov.kind): self.cov.matrix})
+            return bootstraps.special_bootstrap(self, replicas, kind, **options)  # type: ignore[return-value]
+        solved = self.solved("bootstrap draws")
+        if kind == "multiplier":
+            used = how.density(solved, "nid")[1]
+            made = super().bootstrap(replicas, kind, **options)
+            label = made.cov.label + ("" if used == "nid" else f", {used} densities")
+            return replace(made, cov=replace(made.cov, label=label))
+        # A refit needs no density; only the acceleration of BCa limits does.
+        draft = replace(self, source=partial(how.moments_of, solved, always=True))
+        return replace(super(QuantileFit, draft).bootstrap(replicas, kind, **options), source=self.source)
 
     # --- tests --------------------------------------------------------------------------------------------
 
@@ -175,27 +155,18 @@ class QuantileFit(Fit):
         >>> print(fit.equal_slopes())
         equal slopes at tau = 0.25, 0.5, 0.75: F(2, 703) = 15.5567, p = 2.449e-07
         """
-        return how.equal_slopes(self, columns)
+        return process.equal_slopes(self, columns)
 
     # --- tables -------------------------------------------------------------------------------------------
 
-    def tidy(self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None) -> Any:
-        """One row a level and coefficient, with the level in the column `tau`; see `Fit.tidy`."""
-        return to_caller(shown.coefficient_frame(self, level, style, interval), self.kind)
-
-    def _numbers(self, level: float, interval: str | None = None) -> dict[str, np.ndarray]:
-        low, high = self._limits(level, interval)
-        return {
-            "estimate": self.theta,
-            "std_error": self._se(),
-            "statistic": self.statistics,
-            "p_value": self.pvalues.to_numpy(),
-            "conf_low": low,
-            "conf_high": high,
-        }
+    def tidy(
+        self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
+    ) -> Any:
+        """One row per level and coefficient, with the level in the column `tau`; see `Fit.tidy`."""
+        return to_caller(shown.coefficient_frame(self, level, style, interval, exponentiate), self.kind)
 
     def glance(self) -> Any:
-        """One row a level, in the caller's kind of data frame."""
+        """One row per level, in the caller's kind of data frame."""
         import pandas as pd
 
         items = {
@@ -237,7 +208,7 @@ class QuantileFit(Fit):
         data frame
             Columns tau, term, estimate, conf_low, conf_high and, if `uniform`, band_low, band_high.
         """
-        return to_caller(how.process(self, level, uniform, seed), self.kind)
+        return to_caller(process.process(self, level, uniform, seed), self.kind)
 
     # --- predictions --------------------------------------------------------------------------------------
 
@@ -259,13 +230,14 @@ class QuantileFit(Fit):
         Returns
         -------
         data frame
-            One column a level, named "q0.1"; with an interval also "q0.1_lower" and "q0.1_upper".
+            One column per level, named "q0.1"; with an interval also "q0.1_std_error", "q0.1_conf_low" and
+            "q0.1_conf_high".
         """
         return shown.predictions(self, newdata, interval, level, noncrossing)
 
     def augment(self) -> Any:
         """The data of the fit with columns fitted and residual, by level where there are several."""
-        return shown.augmented(self)
+        return shown.augmented_frame(self)
 
     def score(self, newdata: Any = None, *, noncrossing: str | None = None) -> QuantileScores:
         """Pinball loss, coverage, weighted interval score and CRPS of the predicted quantiles.
@@ -293,7 +265,7 @@ class QuantileFit(Fit):
         kind = kind or ("process" if len(self.tau) > 1 else "coefficients")
         one_of("kind", kind, ("process", "coefficients", "lines"))
         if kind == "process":
-            return figures.plot_process(how.process(self, options.pop("level", 0.95), True, 0), **options)
+            return figures.plot_process(process.process(self, options.pop("level", 0.95), True, 0), **options)
         if kind == "lines":
-            return figures.plot_lines(*how.line_data(self), self.tau, **options)
+            return figures.plot_lines(*process.line_data(self), self.tau, **options)
         return Fit.plot(self, kind, **options)

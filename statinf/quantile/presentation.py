@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statinf.errors import DataError, check_level, one_of
+from statinf.errors import check_level, one_of
 from statinf.inference.distributions import t_quantile
-from statinf.models import regression as common
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import QuantileScores, score_quantiles
-from statinf.results import Table, to_caller
-from statinf.results.predicting import prediction_rows
+from statinf.results import Table, augmented, coefficients, prediction_frame, predictor, predictor_se
+from statinf.results.predicting import unsupported, warn_unsupported
 from statinf.results.table import format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.formula.recipe import NewRows
+    from statinf.formula.matrix import Matrix
     from statinf.quantile.fit import QuantileFit
 
 
-def coefficient_frame(fit: QuantileFit, level: float, style: str, interval: str | None) -> pd.DataFrame:
-    """One row a level and coefficient; see `QuantileFit.tidy`."""
-    import pandas as pd
-
-    frame = pd.DataFrame(
-        {
-            "tau": np.repeat(fit.tau, len(fit.columns)),
-            "term": list(fit.columns) * len(fit.tau),
-            **fit._numbers(level, interval),
-        }
-    )
-    if one_of("style", style, ("statinf", "broom")) == "broom":
-        frame.columns = [c.replace("_", ".") for c in frame.columns]
+def coefficient_frame(
+    fit: QuantileFit, level: float, style: str, interval: str | None, exponentiate: bool
+) -> pd.DataFrame:
+    """One row per level and coefficient; see `QuantileFit.tidy`."""
+    frame = coefficients.tidy(fit, level, style, interval, exponentiate)
+    frame["term"] = list(fit.columns) * len(fit.tau)
+    frame.insert(0, "tau", np.repeat(fit.tau, len(fit.columns)))
     return frame
 
 
@@ -55,7 +49,7 @@ def summary_table(fit: QuantileFit, level: float) -> Table:
 
 
 def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]:
-    numbers, p = fit._numbers(level), len(fit.columns)
+    numbers, p = coefficients.tidy(fit, level, "statinf", None, False), len(fit.columns)
     rows = []
     for i, name in enumerate(fit.columns * len(fit.tau)):
         lead = (f"{fit.tau[i // p]:g}" if i % p == 0 else "", name) if len(fit.tau) > 1 else (name,)
@@ -68,48 +62,64 @@ def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]
     return tuple(rows)
 
 
-def _fitted(fit: QuantileFit, rows: NewRows, noncrossing: str | None) -> np.ndarray:
-    """Predicted quantiles (n, k)."""
-    values = np.column_stack([common.predictor(rows.parts["covariates"], b, rows.offset) for b in fit.coef])
-    return values if noncrossing is None else monotone(values, one_of("noncrossing", noncrossing, MONOTONE))
+def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
+    """Predicted quantiles (n, k); NaN for rows that depend on aliased coefficients."""
+    kept = fit.estimable[: len(fit.columns)]
+    values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
+    broken = unsupported(matrix, kept, fit.aliases)
+    warn_unsupported(matrix, kept, broken)
+    values[broken] = np.nan
+    return values if noncrossing is None else monotone(values, noncrossing)
+
+
+def _errors(fit: QuantileFit, matrix: Matrix) -> np.ndarray:
+    """Standard errors of the predicted quantiles (n, k)."""
+    root = fit.cov.root
+    p = len(root) // len(fit.tau)
+    blocks = [replace(fit.cov, square_root=root[k * p : (k + 1) * p]) for k in range(len(fit.tau))]
+    return np.column_stack([predictor_se(matrix, b, block) for b, block in zip(fit.coef, blocks, strict=True)])
 
 
 def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
     """See `QuantileFit.predict`."""
-    import pandas as pd
-
     if interval is not None:
         one_of("interval", interval, ("confidence",))
+    if noncrossing is not None:
+        one_of("noncrossing", noncrossing, MONOTONE)
     check_level(level)
-    rows = prediction_rows(fit, newdata)
+    rows = fit.new_rows(fit._need_rows("predictions without newdata").frame if newdata is None else newdata)
+    matrix = rows.parts["covariates"]
     names = [f"q{t:g}" for t in fit.tau]
-    out = dict(zip(names, _fitted(fit, rows, noncrossing).T, strict=True))
+    values = _fitted(fit, rows, matrix, noncrossing)
+    out = dict(zip(names, values.T, strict=True))
     if interval is not None:
-        p = int(fit.estimable[: len(fit.columns)].sum())
+        half = t_quantile(0.5 + level / 2, fit.cov.df) * (errors := _errors(fit, matrix))
         for k, name in enumerate(names):
-            block = fit.cov.matrix[k * p : (k + 1) * p, k * p : (k + 1) * p]
-            se = common.predictor_se(rows.parts["covariates"], fit.coef[k], block)
-            half = t_quantile(0.5 + level / 2, fit.cov.df) * se
-            out |= {f"{name}_lower": out[name] - half, f"{name}_upper": out[name] + half}
-    return to_caller(pd.DataFrame(out), rows.kind, rows.index)
+            out |= {
+                f"{name}_std_error": np.where(np.isnan(values[:, k]), np.nan, errors[:, k]),
+                f"{name}_conf_low": values[:, k] - half[:, k],
+                f"{name}_conf_high": values[:, k] + half[:, k],
+            }
+    return prediction_frame(rows, out)
 
 
-def augmented(fit: QuantileFit) -> Any:
+def augmented_frame(fit: QuantileFit) -> Any:
     """See `QuantileFit.augment`."""
     made = fit._need_rows("fitted values")
     columns = {}
     for t, b in zip(fit.tau, fit.coef, strict=True):
         ending = f"_q{t:g}" if len(fit.tau) > 1 else ""
-        fitted = common.predictor(made.parts[0], b, made.offset)
+        fitted = predictor(made.parts[0], b, made.offset)
         columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
-    return common.augmented(made, columns)
+    return augmented(made, columns)
 
 
 def scores(fit: QuantileFit, newdata: Any, noncrossing: str | None) -> QuantileScores:
     """See `QuantileFit.score`."""
+    if noncrossing is not None:
+        one_of("noncrossing", noncrossing, MONOTONE)
     newdata = fit._need_rows("scores without newdata").frame if newdata is None else newdata
-    if fit.recipe is None:
-        raise DataError("this fit was made from arrays; it cannot be scored on a data frame.")
-    rows = fit.recipe.new_rows(newdata, response=True)
+    rows = fit.new_rows(newdata, response=True)
     assert rows.response is not None
-    return score_quantiles(rows.response, _fitted(fit, rows, noncrossing), fit.tau, kind=rows.kind)
+    fitted = _fitted(fit, rows, rows.parts["covariates"], noncrossing)
+    return score_quantiles(rows.response, fitted, fit.tau, kind=rows.kind)

@@ -1,34 +1,102 @@
 """Linear quantile regression (Koenker and Bassett 1978), exact, at one level or hundreds at once.
 
 The estimand at level tau is the coefficient vector b of Q_tau(y | x) = x'b; if that model is wrong, the best
-linear predictor in the check loss E rho_tau(y - x'b). Standard errors suppose independent rows (or clusters),
+linear predictor in the check loss E rho_tau(y - x'b). Standard errors assume independent rows (or clusters),
 and for each level a positive conditional density of the outcome at its quantile.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning, OptionError, one_of
+from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance
+from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
-from statinf.numerics.linear.least_squares import TOLERANCE, solve
-from statinf.numerics.quantreg.noncrossing import fit_noncrossing
-from statinf.numerics.quantreg.solver import solve_quantiles
+from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
 from statinf.quantile.covariance import BANDWIDTHS
 from statinf.quantile.fit import QuantileFit
+from statinf.quantile.levels import levels_of
+from statinf.quantile.solve import solve_design
+from statinf.quantile.table import RQ
+from statinf.results import Estimate, Method, Options, choice, flag
 
-CITATION = "Koenker and Bassett (1978), Regression quantiles"
-BONDELL = "Bondell, Reich and Wang (2010), Noncrossing quantile regression curve estimation"
-_CLEARLY_FULL_RANK = 1e-6
+
+@dataclass(frozen=True, kw_only=True)
+class RqOptions(Options):
+    """Options of `si.rq`."""
+
+    noncrossing: bool = flag(
+        False,
+        "fit all levels together under the constraint that they do not cross anywhere in the box spanned by the "
+        "regressors (Bondell, Reich and Wang 2010); standard errors are those of the unconstrained fit, which is the "
+        "same in large samples",
+    )
+    bandwidth: str = choice("hall-sheather", BANDWIDTHS, "rule for the window of the density estimates")
 
 
+@dataclass(frozen=True)
+class LinearQuantileProblem:
+    """Rows, levels (k,) in increasing order, and whether the rows have weights."""
+
+    design: Design
+    levels: np.ndarray
+    weighted: bool
+
+
+def estimate(problem: LinearQuantileProblem, options: RqOptions) -> Estimate:
+    """Exact coefficients at every level, stacked level by level."""
+    levels, names = problem.levels, problem.design.parts[0].names
+    solved, null, aliases = solve_design(
+        problem.design,
+        levels,
+        noncrossing=options.noncrossing,
+        rule=options.bandwidth,
+        weighted=problem.weighted,
+    )
+    return Estimate(
+        terms=names if len(levels) == 1 else tuple(f"q{t:g}: {c}" for t in levels for c in names),
+        theta=solved.coef.ravel(),
+        moments=partial(how.moments_of, solved),
+        covary=partial(how.covariance_of, solved),
+        nobs=int(np.count_nonzero(problem.design.weights > 0)),
+        df_resid=solved.df_resid,
+        extra={
+            "tau": levels,
+            "columns": names,
+            "objective": solved.objective,
+            "null_objective": null,
+            "basis": solved.basis,
+            "dual": solved.dual,
+            "rule": options.bandwidth,
+            "noncrossing": options.noncrossing,
+            "aliases": aliases,
+        },
+    )
+
+
+METHOD = Method(
+    verb="rq",
+    name="",
+    estimate=estimate,
+    options=RqOptions,
+    summary="exact linear quantile regression at any number of levels",
+    citation="Koenker and Bassett (1978), Regression quantiles",
+    guarantee="exact vertex solutions; R's standard errors, clusters, bands over levels",
+    vignette="quantile-regression",
+)
+NONCROSSING = replace(
+    METHOD, citation="Bondell, Reich and Wang (2010), Noncrossing quantile regression curve estimation"
+)
+
+
+@RQ.document
 def rq(
     formula: str,
     data: Any,
@@ -37,11 +105,10 @@ def rq(
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
-    noncrossing: bool = False,
-    bandwidth: str = "hall-sheather",
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> QuantileFit:
     """Fit linear quantile regressions.
 
@@ -54,33 +121,30 @@ def rq(
     tau : float or sequence of float
         Levels in (0, 1).
     vcov : str or mapping, optional
-        How standard errors are made, as in `summary.rq` of R's quantreg:
+        How standard errors are made, as in `summary.rq` of R's quantreg. Estimates do not depend on it: where the
+        default does not exist the fit comes without standard errors and says which kinds there are.
         "nid" (default), densities from neighbouring levels (Hendricks and Koenker 1991);
         "iid", one density for all rows; "ker", kernel densities (Powell 1991);
-        "rank" and "rank-iid", confidence limits by inversion of rank tests (Koenker 1994), with the standard
-        errors of "nid" and "iid" (R's se="rank" has one density for all rows: "rank-iid");
+        "rank", confidence limits by inversion of rank tests with one density for all rows (Koenker 1994; R's
+        se="rank"), "rank-nid" with unequal densities (R's iid=FALSE), with the standard errors of "iid" and "nid";
         "boot", or `{"boot": kind, "replicas": 500}` with kind "pairs", "bayesian", "pwy", "wild" or "multiplier";
         `{"cluster": "column"}` (Parente and Santos Silva 2016).
     weights : array of shape (rows,), str or Weights, optional
         Multiply each row's loss. With a `Weights` the standard errors account for its estimation.
-    cluster : str, optional
+    cluster : str, sequence of str or array, optional
         Column to cluster by; the same as `vcov={"cluster": column}`.
-    noncrossing : bool
-        Fit all levels together under the constraint that they do not cross anywhere in the box spanned by the
-        regressors (Bondell, Reich and Wang 2010). Standard errors are those of the unconstrained fit, which is
-        the same in large samples.
-    bandwidth : {"hall-sheather", "bofinger"}
-        Of the density estimates.
     seed : int
         Of `vcov="boot"`.
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions that the formula uses by name.
+    **options
+        {methods}
 
     Returns
     -------
     QuantileFit
-        Tables carry a column `tau`; `predict` has one column a level, named "q0.1".
+        Tables carry a column `tau`; `predict` has one column per level, named "q0.1".
 
     Raises
     ------
@@ -100,139 +164,24 @@ def rq(
     4  0.9  Intercept   67.3509    22.3954
     5  0.9     income    0.6863     0.0285
     """
+    method, settings = RQ.read("", options)
+    check_seed(seed)
     levels = levels_of(tau)
-    one_of("bandwidth", bandwidth, BANDWIDTHS)
-    if vcov is None:
-        vcov = "nid" if cluster is None else {"cluster": cluster}
-    chosen = how.check_vcov(vcov)
-    named = chosen if isinstance(chosen, dict) and "cluster" in chosen else None
+    spec = VcovSpec.read(vcov, cluster, how.KINDS)
+    if spec.kind == "boot":
+        spec = replace(spec, settings={"seed": seed} | dict(spec.settings))
+        bootstraps.check_settings(spec.settings)
     made = common.regression_design(
-        formula, data, weights=weights, vcov=named, cluster=cluster, na_action=na_action, context=context
+        formula,
+        data,
+        weights=weights,
+        vcov=None,
+        cluster=cluster_columns(spec, cluster),
+        na_action=na_action,
+        context=context,
     )
-    solved = _solve(made, levels, noncrossing, weighted=weights is not None)
-    names = made.parts[0].names
-    fit = QuantileFit(
-        method="rq",
-        formula=made.recipe.formula,
-        citation=BONDELL if noncrossing else CITATION,
-        nobs=solved.n,
-        terms=names if len(levels) == 1 else tuple(f"q{t:g}: {c}" for t in levels for c in names),
-        theta=solved.theta.ravel(),
-        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
-        df_resid=float(solved.n - solved.p),
-        recipe=made.recipe,
-        kind=made.kind,
-        dropped=made.dropped,
-        design=made,
-        tau=levels,
-        columns=names,
-        objective=solved.objective,
-        null_objective=solved.null_objective,
-        basis=solved.basis,
-        dual=solved.dual,
-        rule=bandwidth,
-        noncrossing=noncrossing,
-    )
-    if isinstance(chosen, dict) and "boot" in chosen:
-        chosen = {"seed": seed} | chosen
-    return fit.with_vcov(chosen)
-
-
-class _Solved(NamedTuple):
-    """Coefficients (k, p) with NaN for aliased columns, the certificate, check losses (k,), rows and columns used."""
-
-    theta: np.ndarray
-    basis: np.ndarray | None
-    dual: np.ndarray | None
-    objective: np.ndarray
-    null_objective: np.ndarray
-    n: int
-    p: int
-
-
-def _solve(made: Design, levels: np.ndarray, noncrossing: bool, *, weighted: bool) -> _Solved:
-    """Fit all levels on the rows of positive weight."""
-    matrix = made.parts[0]
-    kept = _full_rank_columns(made)
-    rows = how.rows_of(made, np.where(kept, 0.0, np.nan)[None])
-    n, p = rows.X.shape
-    common.check_size(n, p, matrix.names)
-    _warn_extreme(levels, n)
-    w = rows.w if weighted else None
-    theta = np.full((len(levels), matrix.p), np.nan)
-    basis = dual = None
-    if noncrossing and len(levels) > 1:
-        if not matrix.intercept:
-            raise OptionError("noncrossing=True needs an intercept in the formula.")
-        theta[:, kept] = fit_noncrossing(rows.X, rows.y, levels, w, matrix.names.index("Intercept"))
-    else:
-        solution = solve_quantiles(rows.X, rows.y, levels, w)
-        theta[:, kept], basis, dual = solution.coef, solution.basis, solution.dual
-        _warn_several_solutions(solution.dual, levels)
-    objective = _check_loss(rows.y[None] - theta[:, kept] @ rows.X.T, levels, rows.w)
-    null = objective
-    if matrix.intercept:
-        alone = solve_quantiles(np.ones((n, 1)), rows.y, levels, w).coef
-        null = _check_loss(rows.y[None] - alone, levels, rows.w)
-    return _Solved(theta, basis, dual, objective, null, n, p)
-
-
-def levels_of(tau: Any) -> np.ndarray:
-    """Levels in increasing order, or an `OptionError` that names the one outside (0, 1)."""
-    try:
-        levels = np.atleast_1d(np.asarray(tau, dtype=np.float64))
-    except (TypeError, ValueError):
-        raise OptionError(f"tau={tau!r} is not a level or a list of levels in (0, 1).") from None
-    if levels.ndim != 1 or not len(levels):
-        raise OptionError(f"tau={tau!r}: give one level or a list of levels in (0, 1).")
-    bad = levels[~((levels > 0) & (levels < 1))]
-    if len(bad):
-        raise OptionError(f"tau={bad[0]:g} is outside (0, 1).")
-    ordered = np.unique(levels)
-    if len(ordered) != len(levels) or (ordered != levels).any():
-        warnings.warn("the levels tau were sorted and repeated ones dropped.", NumericalWarning, stacklevel=3)
-    return ordered
-
-
-def _full_rank_columns(made: Any) -> np.ndarray:
-    """Columns that are not determined by those before them, shape (p,) bool."""
-    matrix = made.parts[0]
-    used = made.weights > 0
-    X = matrix.values if used.all() else matrix.values[used]
-    if not len(X):
-        raise DataError("no row has a positive weight.")
-    gram = X.T @ X
-    scale = np.sqrt(np.diag(gram))
-    if (scale > 0).all() and np.linalg.eigvalsh(gram / np.outer(scale, scale))[0] > _CLEARLY_FULL_RANK:
-        return np.ones(X.shape[1], bool)
-    solution = solve(X, made.y[used], None, tolerance=TOLERANCE)
-    common.warn_aliased(matrix, solution.kept, solution.condition)
-    return solution.kept
-
-
-def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndarray:
-    return np.maximum(tau[:, None] * residual, (tau[:, None] - 1.0) * residual) @ w
-
-
-def _warn_extreme(levels: np.ndarray, n: int) -> None:
-    extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
-    if len(extreme):
-        warnings.warn(
-            f"tau={extreme[0]:g} is beyond the reach of {n} rows: the fit passes through extreme rows and its "
-            "standard errors mean nothing.",
-            NumericalWarning,
-            stacklevel=4,
-        )
-
-
-def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
-    """A subgradient at an end of its range means an edge along which the loss does not change."""
-    distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
-    flat = tau[distance < 1e-8]
-    if len(flat):
-        shown = ", ".join(f"{t:g}" for t in flat[:5]) + (", ..." if len(flat) > 5 else "")
-        warnings.warn(
-            f"the check loss has several minimisers at tau = {shown}; the fit is one of them, at a vertex.",
-            NumericalWarning,
-            stacklevel=4,
-        )
+    found = method.estimate(LinearQuantileProblem(made, levels, weights is not None), settings)
+    record = NONCROSSING if settings.noncrossing else method
+    if spec.kind == "boot":
+        return QuantileFit.of(made, found, VcovSpec("none"), method=record).with_vcov(spec)
+    return QuantileFit.of(made, found, spec, method=record)

@@ -99,7 +99,7 @@ class QuantileScores(Result):
     kind: str = "pandas"
 
     def levels(self) -> Any:
-        """One row a level: tau, pinball, coverage, in the caller's kind of data frame."""
+        """One row per level: tau, pinball, coverage, in the caller's kind of data frame."""
         import pandas as pd
 
         return to_caller(pd.DataFrame({"tau": self.tau, "pinball": self.pinball, "coverage": self.coverage}), self.kind)

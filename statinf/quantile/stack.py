@@ -7,28 +7,26 @@ cross-validated risk of the ensemble is at most that of every single model and o
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
-from statinf.formula.given import aligned
-from statinf.formula.recipe import Recipe
+from statinf.learners import resolve
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
-from statinf.quantile.ensemble_core import fold_numbers, named_models
-from statinf.results import Result, Table, to_caller
+from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models
+from statinf.quantile.table import STACK
+from statinf.results import Method, Options, Predictive, Table, choice, prediction_frame
 
-CITATION = "Echtenbruck et al. (2022), arXiv 2206.11263"
 CONSTRAINTS = ("simplex", "nonneg", "sum1", "none")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Stack(Result):
+class Stack(Predictive):
     """A weighted ensemble of regression models.
 
     Attributes
@@ -41,10 +39,12 @@ class Stack(Result):
         Of the plain average, and of the ensemble.
     kkt : float
         Largest violation of the optimality conditions, relative to the ensemble's risk (simplex only).
-    cv_predictions : ndarray, shape (n, m)
+    cv_predictions : ndarray, shape (n, m), or None in a stack that was read from a file
+    fitted : mapping of str to fitted learner, or None
+        On all rows; None where arrays were given, and in a file if one belongs to another library.
     """
 
-    offers: ClassVar[str] = "predict(), score() and summary()"
+    beside: ClassVar[tuple[str, ...]] = ("score",)
 
     models: tuple[str, ...]
     model_weights: np.ndarray
@@ -52,37 +52,46 @@ class Stack(Result):
     average_risk: float
     ensemble_risk: float
     kkt: float
-    recipe: Recipe
-    cv_predictions: np.ndarray = field(metadata={"saved": False})
-    fitted: Any = field(default=None, metadata={"saved": False})
+    cv_predictions: np.ndarray | None = field(default=None, metadata={"saved": False})
+    fitted: Mapping[str, Any] | None = None
 
     @property
     def support(self) -> tuple[str, ...]:
         """Models of positive weight."""
         return tuple(name for name, w in zip(self.models, self.model_weights, strict=True) if w != 0)
 
-    def predict(self, newdata: Any) -> Any:
-        """The ensemble's prediction in the column `fit`, one row out per row in."""
-        import pandas as pd
-
+    def predict(self, newdata: Any = None) -> Any:
+        """The ensemble's prediction in the column `estimate`, one row out per row in."""
+        if newdata is None:
+            raise OptionError(
+                "predict(newdata) needs rows; cv_predictions holds what is predicted for the stack's own."
+            )
         if self.fitted is None:
-            raise DataError("this ensemble holds no fitted models (it was saved, or made from arrays); fit it again.")
-        rows = self.recipe.new_rows(newdata)
+            raise DataError(
+                "this stack holds no fitted models: it was made from arrays, or saved with models of another library; "
+                "fit it again."
+            )
+        rows = self.new_rows(newdata)
         X = rows.parts["covariates"].without_intercept().values
         out = np.full(len(X), np.nan)
         if rows.ok.any():
             out[rows.ok] = sum(
-                w * self.fitted[name](X[rows.ok])
+                w * self.fitted[name].predict(X[rows.ok])
                 for name, w in zip(self.models, self.model_weights, strict=True)
                 if w != 0
             )
-        return to_caller(pd.DataFrame({"fit": out}), rows.kind, rows.index)
+        return prediction_frame(rows, {"estimate": out})
+
+    def _stored(self) -> Self:
+        fitted = self.fitted or {}
+        foreign = any(getattr(one, "foreign", None) is not None for one in fitted.values())
+        return replace(self, cv_predictions=None, fitted=None if foreign else self.fitted)
 
     def score(self, newdata: Any) -> dict[str, float]:
         """Root mean squared error on rows with recorded outcomes, and the rows it is taken over."""
-        rows = self.recipe.new_rows(newdata, response=True)
+        rows = self.new_rows(newdata, response=True)
         assert rows.response is not None
-        error = rows.response - np.asarray(self.predict(newdata)["fit"])
+        error = rows.response - np.asarray(self.predict(newdata)["estimate"])
         error = error[np.isfinite(error)]
         return {"rmse": float(np.sqrt(np.mean(error**2))), "rows": float(len(error))}
 
@@ -95,13 +104,9 @@ class Stack(Result):
         facts = (("Formula", self.formula), ("Rows", str(self.nobs)))
         notes = (
             "Errors are cross-validated; the ensemble's own is optimistic by the choice of weights.",
-            f"Method: {CITATION}.",
+            f"Method: {self.citation}.",
         )
         return Table.of(("model", "weight", "RMSE"), rows, title="Stacked regressions", facts=facts, notes=notes)
-
-    @property
-    def std_errors(self) -> Any:
-        raise self._no_standard_errors("standard errors of weights at the edge of the simplex")
 
 
 def stack_weights(P: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, constraint: str = "simplex") -> np.ndarray:
@@ -133,17 +138,99 @@ def stack_weights(P: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, con
     return nnls(P * root[:, None], y * root)[0]
 
 
+@dataclass(frozen=True, kw_only=True)
+class StackOptions(Options):
+    """Options of `si.stack`."""
+
+    constraint: str = choice("simplex", CONSTRAINTS, "what the weights must satisfy")
+
+
+@dataclass(frozen=True)
+class StackProblem:
+    """Rows of positive weight: X (n, d), y (n,), w (n,), fold numbers (n,); models are learners or arrays (n,)."""
+
+    X: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    folds: np.ndarray
+    models: Mapping[str, Any]
+    seed: int
+
+
+def estimate(problem: StackProblem, options: StackOptions) -> dict[str, Any]:
+    """The fields of a `Stack`: weights, risks, cross-validated predictions and the models on all rows."""
+    y, w = problem.y, problem.w
+    P, fitted = _cross_validated(problem)
+    chosen = stack_weights(P, y, w, options.constraint)
+    E = y[:, None] - P
+    share = w / w.sum()
+    C = (E * share[:, None]).T @ E
+    slope = C @ chosen
+    ensemble = float(share @ (y - P @ chosen) ** 2)
+    simplex = options.constraint == "simplex"
+    return {
+        "model_weights": chosen,
+        "risk": np.diag(C).copy(),
+        "average_risk": float(share @ (y - P.mean(axis=1)) ** 2),
+        "ensemble_risk": ensemble,
+        "kkt": float(max(0.0, (chosen @ slope - slope).max()) / max(ensemble, 1e-300)) if simplex else np.nan,
+        "cv_predictions": P,
+        "fitted": fitted if len(fitted) == len(problem.models) else None,
+    }
+
+
+def _cross_validated(problem: StackProblem) -> tuple[np.ndarray, dict[str, Any]]:
+    """Predictions (n, m) of every row without its fold, and the models fitted on all rows."""
+    X, y, w = problem.X, problem.y, problem.w
+    P, fitted = np.empty((len(y), len(problem.models))), {}
+    for j, (name, model) in enumerate(problem.models.items()):
+        if isinstance(model, np.ndarray):
+            P[:, j] = model
+            continue
+        for k in range(int(problem.folds.max()) + 1):
+            out = problem.folds == k
+            made = model.fit(X[~out], y[~out], w[~out], seed=problem.seed)
+            P[out, j] = _predicted(made, X[out], name)
+        fitted[name] = model.fit(X, y, w, seed=problem.seed)
+    if not np.isfinite(P).all():
+        bad = tuple(problem.models)[int(np.argmax(~np.isfinite(P).all(axis=0)))]
+        raise DataError(f"the model '{bad}' predicts values that are not numbers.")
+    return P, fitted
+
+
+def _predicted(made: Any, X: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return np.asarray(made.predict(X), float).reshape(len(X))
+    except ValueError as error:
+        raise DataError(f"the model '{name}' does not predict one number per row ({error}).") from error
+
+
+METHOD = Method(
+    verb="stack",
+    name="",
+    estimate=estimate,
+    options=StackOptions,
+    summary="regression models combined with the smallest cross-validated squared error",
+    citation="Echtenbruck, Echtenbruck, Batenburg, Baeck, Naujoks and Emmerich (2022)",
+    arxiv="2206.11263",
+    guarantee="cross-validated risk at most that of every model and of their average",
+    vignette="quantile-aggregation",
+    traits={"row order": "folds are drawn by the position of rows"},
+)
+
+
+@STACK.document
 def stack(
     formula: str,
     data: Any,
     *,
     models: Any,
-    folds: Any = 10,
-    constraint: str = "simplex",
+    folds: Any = 5,
     weights: Any = None,
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> Stack:
     """Combine regression models with the smallest cross-validated squared error.
 
@@ -153,16 +240,16 @@ def stack(
         `outcome ~ features`.
     data : data frame
     models : sequence or mapping of names to models
-        "lm", objects with scikit-learn's `fit` and `predict` (copied, never changed), or arrays of cross-validated
-        predictions, one a row of the data.
+        Names of learners of a mean, such as "lm", "ridge", "forest"; objects with `fit(X, y)` and `predict(X)` (copied,
+        never changed); or arrays of cross-validated predictions, one per row of the data.
     folds : int or array of shape (rows,)
-    constraint : {"simplex", "nonneg", "sum1", "none"}
-        On the weights.
     weights : array, str or Weights, optional
         Row weights of the squared error; taken as fixed.
     seed : int
     na_action : {"drop", "raise"}
     context : mapping, optional
+    **options
+        {methods}
 
     Returns
     -------
@@ -180,68 +267,35 @@ def stack(
     >>> si.stack("mpg ~ wt + hp", data, models=["lm"]).model_weights
     array([1.])
     """
+    method, settings = STACK.read("", options)
     check_seed(seed)
-    one_of("constraint", constraint, CONSTRAINTS)
+    specs = {
+        k: s if isinstance(s, np.ndarray) else resolve(s, "mean", "models") for k, s in named_models(models).items()
+    }
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
     use = made.weights > 0
-    X, y, w = made.parts[0].without_intercept().values[use], made.y[use], made.weights[use]
-    specs = named_models(models)
-    numbers = fold_numbers(
-        len(y),
-        folds if isinstance(folds, int) else np.asarray(aligned(folds, made.frame, "folds"))[made.rows][use],
+    for name, spec in specs.items():
+        if isinstance(spec, np.ndarray) and spec.shape != (made.n_total,):
+            raise DataError(
+                f"the predictions of '{name}' have shape {spec.shape}; give one for each of the {made.n_total} rows."
+            )
+    y = made.y[use]
+    problem = StackProblem(
+        made.parts[0].without_intercept().values[use],
+        y,
+        made.weights[use],
+        fold_numbers(len(y), folds_of_rows(folds, made, made.rows[use]), seed),
+        {name: spec[made.rows][use] if isinstance(spec, np.ndarray) else spec for name, spec in specs.items()},
         seed,
     )
-    P, fitted = np.empty((len(y), len(specs))), {}
-    for j, (name, spec) in enumerate(specs.items()):
-        if isinstance(spec, np.ndarray):
-            if spec.shape != (made.n_total,):
-                raise DataError(
-                    f"the predictions of '{name}' have shape {spec.shape}; give one for each of the {made.n_total} rows."
-                )
-            P[:, j] = spec[made.rows][use]
-            continue
-        for k in range(int(numbers.max()) + 1):
-            out = numbers == k
-            P[out, j] = _fit(spec, X[~out], y[~out], w[~out])(X[out])
-        fitted[name] = _fit(spec, X, y, w)
-    if not np.isfinite(P).all():
-        bad = tuple(specs)[int(np.argmax(~np.isfinite(P).all(axis=0)))]
-        raise DataError(f"the model '{bad}' predicts values that are not numbers.")
-    chosen = stack_weights(P, y, w, constraint)
-    E = y[:, None] - P
-    share = w / w.sum()
-    C = (E * share[:, None]).T @ E
-    slope = C @ chosen
-    ensemble = float(share @ (y - P @ chosen) ** 2)
-    kkt = float(max(0.0, (chosen @ slope - slope).max()) / max(ensemble, 1e-300)) if constraint == "simplex" else np.nan
     return Stack(
-        method="stack",
+        method=method.verb,
         formula=made.recipe.formula,
-        citation=CITATION,
+        citation=method.reference,
         nobs=len(y),
         models=tuple(specs),
-        model_weights=chosen,
-        risk=np.diag(C).copy(),
-        average_risk=float(share @ (y - P.mean(axis=1)) ** 2),
-        ensemble_risk=ensemble,
-        kkt=kkt,
         recipe=made.recipe,
         kind=made.kind,
-        cv_predictions=P,
-        fitted=fitted if len(fitted) == len(specs) else None,
+        dropped=made.dropped,
+        **method.estimate(problem, settings),
     )
-
-
-def _fit(model: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    if isinstance(model, str):
-        if model != "lm":
-            raise OptionError(f"models: {model!r} is not known; give 'lm' or an object with fit and predict.")
-        root = np.sqrt(w)
-        coef = np.linalg.lstsq(np.column_stack([np.ones(len(X)), X]) * root[:, None], y * root, rcond=None)[0]
-        return lambda new: coef[0] + new @ coef[1:]
-    if not hasattr(model, "fit"):
-        raise OptionError(f"models: {model!r} has no fit; give 'lm', an object with fit and predict, or an array.")
-    fresh = copy.deepcopy(model)
-    made = fresh.fit(X, y) if (w == w[0]).all() else fresh.fit(X, y, sample_weight=w)
-    made = fresh if made is None else made
-    return lambda new: np.asarray(made.predict(new), float).ravel()

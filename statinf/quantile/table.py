@@ -1,32 +1,14 @@
-"""Quantile regression and aggregation, as methods."""
+"""The methods of `si.rq`, `si.quantile_ensemble` and `si.stack`."""
 
-from statinf.results.listed import Method
+from statinf.results.methods import MethodTable
 
-METHODS = (
-    Method(
-        verb="rq",
-        name="",
-        module="statinf.quantile.rq",
-        paper="Koenker and Bassett (1978); Bondell, Reich and Wang (2010)",
-        guarantee="exact vertex solutions; R's standard errors, clusters, bands over levels",
-        vignette="quantile-regression",
-    ),
-    Method(
-        verb="quantile_ensemble",
-        name="",
-        module="statinf.quantile.ensemble",
-        paper="Fakoor, Kim, Mueller, Smola and Tibshirani (2023)",
-        arxiv="2103.00083",
-        guarantee="monotone quantiles; sorting never worsens the score; conformal coverage with calibrate=",
-        vignette="quantile-aggregation",
-    ),
-    Method(
-        verb="stack",
-        name="",
-        module="statinf.quantile.stack",
-        paper="Echtenbruck, Echtenbruck, Batenburg, Baeck, Naujoks and Emmerich (2022)",
-        arxiv="2206.11263",
-        guarantee="cross-validated risk at most that of every model and of their average",
-        vignette="quantile-aggregation",
-    ),
+_ROWS = ("weights", "seed", "na_action", "context")
+
+RQ = MethodTable("rq", {"": "statinf.quantile.rq"}, shared=("tau", "vcov", "cluster", *_ROWS))
+ENSEMBLE = MethodTable(
+    "quantile_ensemble",
+    {"": "statinf.quantile.ensemble"},
+    shared=("models", "tau", "folds", "progress", *_ROWS),
 )
+STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
+TABLES = (RQ, ENSEMBLE, STACK)

@@ -123,7 +123,8 @@ class Fit(TableHooks, Predictive):
         try:
             return self._spelled(spec)
         except NotIdentifiedError as error:
-            there = ", ".join(repr(kind) for kind in self.vcov_kinds.names if self._exists(kind)) or "none"
+            names = [kind for kind in self.vcov_kinds.names if self._exists(kind)]
+            there = ", ".join(map(repr, (*names, *self.vcov_kinds.shorthand))) or "none"
             warnings.warn(
                 f"standard errors are left out: {str(error).rstrip('.')}. Covariances that exist here: {there}.",
                 StatinfWarning,
@@ -305,7 +306,7 @@ class Fit(TableHooks, Predictive):
             return Covariance(
                 self.kept_covariances[kind], kind, kind, np.inf if self.normal_reference else self.df_resid
             )
-        held = [k for k in self.kept_covariances if k in ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")]
+        held = [k for k in self.kept_covariances if k in self.vcov_kinds.names]
         raise DataError(
             f"vcov={kind!r} needs the rows of the fit, which a saved or lean fit leaves out; it holds {', '.join(held) or 'none'}."
         )

@@ -103,13 +103,13 @@ def flag(default: bool | None, meaning: str) -> Any:
     return _field(default, meaning, accepts, check)
 
 
-def choice(default: str | None, allowed: Sequence[str], meaning: str) -> Any:
-    """One of several words; None too where it is the default."""
-    words = tuple(allowed)
-    accepts = ", ".join(map(repr, words)) + (" or None" if default is None else "")
+def choice(default: str | None, allowed: Sequence[str], meaning: str, *, none: bool = False) -> Any:
+    """One of several words; None too where it is the default, or where `none` says so."""
+    words, none = tuple(allowed), none or default is None
+    accepts = ", ".join(map(repr, words)) + (" or None" if none else "")
 
     def check(name: str, value: Any) -> Any:
-        if value is None and default is None:
+        if value is None and none:
             return value
         if not isinstance(value, str) or value not in words:
             near = nearest(str(value), words)

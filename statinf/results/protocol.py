@@ -91,13 +91,17 @@ class Result:
         """
         from statinf.results.store import save
 
-        return save(self.lean(), path)
+        return save(self._stored(), path)
+
+    def _stored(self) -> Self:
+        """What files and pickles hold of this result."""
+        return self.lean()
 
     def __getstate__(self) -> dict[str, Any]:
-        lean = self.lean()
-        unsaved = {f.name for f in fields(lean) if not f.metadata.get("saved", True)}
-        known = {f.name for f in fields(lean)}
-        return {k: (None if k in unsaved else v) for k, v in lean.__dict__.items() if k in known}
+        kept = self._stored()
+        unsaved = {f.name for f in fields(kept) if not f.metadata.get("saved", True)}
+        known = {f.name for f in fields(kept)}
+        return {k: (None if k in unsaved else v) for k, v in kept.__dict__.items() if k in known}
 
     if not TYPE_CHECKING:  # a type checker is to know which attributes there are
 

@@ -11,9 +11,10 @@ from scipy.stats import norm
 
 import statinf as si
 from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.learners import resolve
+from statinf.learners.quantile_objective import QuantileObjective, layers, predict
 from statinf.quantile.aggregation import combine, fit_aggregator, fit_global, margins
-from statinf.quantile.base_models import NAMES, fit_base
-from statinf.quantile.networks import Objective, layers, predict
+from statinf.quantile.base_models import fit_base
 from statinf.quantile.scores import pinball
 
 TAU = np.array([0.1, 0.3, 0.5, 0.7, 0.9])
@@ -67,7 +68,9 @@ def test_equal_models_give_themselves_back(resolution):
         np.testing.assert_allclose(combine(same, weights), Z[:, 0], atol=1e-10)
     size = {"coarse": 3, "medium": 15}[resolution]
     start = layers((3, 8, size), 0)
-    np.testing.assert_allclose(predict(Objective("local", resolution), start, X, same, TAU), Z[:, 0], atol=1e-10)
+    np.testing.assert_allclose(
+        predict(QuantileObjective("local", resolution), start, X, same, TAU), Z[:, 0], atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("resolution", ["coarse", "medium", "fine"])
@@ -76,8 +79,10 @@ def test_zero_logits_are_the_plain_average(resolution):
     size = {"coarse": 4, "medium": 20, "fine": 100}[resolution]
     average = Z.mean(axis=(1, 2))[:, None] + np.zeros(5) if resolution == "fine" else Z.mean(axis=1)
     start = layers((3, 8, size), 0, last_zero=True)
-    np.testing.assert_allclose(predict(Objective("local", resolution), start, X, Z, TAU), average, atol=1e-10)
-    np.testing.assert_allclose(predict(Objective("global", resolution), np.zeros(size), X, Z, TAU), average, atol=1e-10)
+    np.testing.assert_allclose(predict(QuantileObjective("local", resolution), start, X, Z, TAU), average, atol=1e-10)
+    np.testing.assert_allclose(
+        predict(QuantileObjective("global", resolution), np.zeros(size), X, Z, TAU), average, atol=1e-10
+    )
 
 
 def test_local_weights_learn_and_know_their_rows():
@@ -98,7 +103,7 @@ def test_trained_constant_weights_come_near_the_exact_ones():
 
 
 def test_a_second_fit_of_similar_size_compiles_nothing():
-    from statinf.quantile import training
+    from statinf.learners import quantile_training as training
 
     X, y, Z = predictions(200)
     common = {"resolution": "coarse", "local": True}
@@ -116,7 +121,7 @@ def test_margins_are_a_share_of_residual_quantiles():
     assert not margins(Z, y, TAU, "none").any()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["rq", "forest", "gbm", "gaussian_network", "mqn", "gaussian"])
 def test_base_models_beat_the_constant_quantiles(name):
     data = frame(300)
     X, y = data[["a", "b"]].to_numpy(), data.y.to_numpy()
@@ -130,7 +135,7 @@ def test_base_models_beat_the_constant_quantiles(name):
 def test_forest_is_scikit_learns_and_weighs_by_its_leaves():
     from sklearn.ensemble import RandomForestRegressor
 
-    from statinf.quantile.forest import as_arrays
+    from statinf.learners.forest import as_arrays
 
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((80, 2)), rng.standard_normal(80)
@@ -138,7 +143,7 @@ def test_forest_is_scikit_learns_and_weighs_by_its_leaves():
     trees = as_arrays([one.tree_ for one in grown.estimators_])
     new = np.vstack([X, rng.standard_normal((200, 2))])
     np.testing.assert_array_equal(trees.leaves(new) - trees.root, grown.apply(new))
-    forest = fit_base("forest", X, y, np.ones(80), np.array([0.25, 0.5]), 0)
+    forest = resolve("forest", "quantile").fit(X, y)
     at, expected = X[:3], []
     for row in at:
         weights = np.zeros(80)
@@ -147,7 +152,7 @@ def test_forest_is_scikit_learns_and_weighs_by_its_leaves():
             weights[together] += 1 / together.sum()
         reached = np.cumsum(weights) / weights.sum()
         expected.append([forest.outcome[np.argmax(reached >= t - 1e-12)] for t in (0.25, 0.5)])
-    np.testing.assert_allclose(forest(at), expected)
+    np.testing.assert_allclose(forest.predict_quantiles(at, [0.25, 0.5]), expected)
 
 
 @pytest.mark.parametrize("noncrossing", ["sort", "isotonic", "sweep"])
@@ -295,7 +300,9 @@ def test_a_saved_ensemble_predicts_as_before(tmp_path, calibrate):
 
 def test_saved_and_pickled_networks_predict_as_before(tmp_path):
     data = frame(60)
-    fit = si.quantile_ensemble("y ~ a + b", data, models=["gaussian", "mqn"], tau=TAU, resolution="medium", folds=2)
+    fit = si.quantile_ensemble(
+        "y ~ a + b", data, models=["gaussian_network", "mqn"], tau=TAU, resolution="medium", folds=2
+    )
     for again in (si.load(fit.save(tmp_path / "ensemble.si")), pickle.loads(pickle.dumps(fit))):
         pd.testing.assert_frame_equal(again.predict(data), fit.predict(data))
 

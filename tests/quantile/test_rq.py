@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 import statinf as si
-from statinf.errors import AliasedWarning, DataError, NotIdentifiedError, NumericalWarning, OptionError
+from statinf.errors import AliasedWarning, DataError, NumericalWarning, OptionError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning"),
@@ -220,11 +220,3 @@ def test_edges():
 def test_extreme_level_warns():
     with pytest.warns(NumericalWarning, match="beyond the reach"):
         si.rq("foodexp ~ income", ENGEL, tau=0.001, vcov="ker")
-
-
-def test_design_without_density_is_an_error_that_says_what_to_do():
-    frame = pd.DataFrame(
-        {"y": np.r_[np.zeros(150), np.arange(50.0)], "x": np.random.default_rng(1).standard_normal(200)}
-    )
-    with pytest.raises(NotIdentifiedError, match="bootstrap"):
-        si.rq("y ~ x", frame, tau=0.3)

@@ -122,5 +122,5 @@ def test_confidence_limits_of_predictions():
     inside = []
     for r in range(REPLICATIONS):
         shown = si.rq("y ~ x", sample(r), tau=0.75).predict(at, interval="confidence")
-        inside.append((shown["q0.75_lower"] <= truth) & (truth <= shown["q0.75_upper"]))
+        inside.append((shown["q0.75_conf_low"] <= truth) & (truth <= shown["q0.75_conf_high"]))
     assert_compatible(np.mean(inside, axis=0), 0.95, REPLICATIONS)

@@ -55,7 +55,7 @@ def test_verb_with_scikit_learn_models():
     assert fit.kkt < 1e-8
     assert not hasattr(models["knn"], "_fit_X")
     predicted = fit.predict(data.head(4))
-    assert list(predicted.columns) == ["fit"] and len(predicted) == 4
+    assert list(predicted.columns) == ["estimate"] and len(predicted) == 4
     assert "RMSE" in str(fit) and set(fit.support) <= set(models)
     again = si.stack(f"`{outcome}` ~ {features}", data, models=models, folds=5)
     np.testing.assert_array_equal(fit.model_weights, again.model_weights)
@@ -85,5 +85,19 @@ def test_arrays_and_refusals():
         si.stack("y ~ x", frame, models={"a": np.arange(10.0), "b": np.r_[np.nan, np.zeros(9)]})
     with pytest.raises(OptionError, match="folds"):
         si.stack("y ~ x", frame, models=["lm"], folds=50)
-    with pytest.raises(OptionError, match="'ols'"):
-        si.stack("y ~ x", frame, models=["ols"])
+    with pytest.raises(OptionError, match="cannot serve for a mean"):
+        si.stack("y ~ x", frame, models=["rq"])
+
+
+def test_a_saved_stack_predicts_unless_a_model_belongs_to_another_library(tmp_path):
+    from sklearn.linear_model import LinearRegression
+
+    data = si.datasets.load("mtcars")
+    own = si.stack("mpg ~ wt + hp", data, models=["lm", "forest", "ridge"], folds=3)
+    back = si.load(own.save(tmp_path / "own.si"))
+    np.testing.assert_array_equal(back.predict(data)["estimate"], own.predict(data)["estimate"])
+    other = si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "line": LinearRegression()}, folds=3)
+    back = si.load(other.save(tmp_path / "other.si"))
+    assert str(back) == str(other)
+    with pytest.raises(DataError, match="another library"):
+        back.predict(data)

@@ -2,7 +2,7 @@
 
 Portnoy and Koenker (1997), The Gaussian hare and the Laplacian tortoise, Statistical Science 12, with
 Mehrotra's predictor and corrector. With few columns the Gram matrices of all levels are one product of the level
-weights with the rows' products x x', made once; with many, whose products would not fit the cache, one a level.
+weights with the rows' products x x', made once; with many, whose products would not fit the cache, one per level.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _SPARSE = 0.1
 
 
 def interior_point(X: np.ndarray, y: np.ndarray, tau: np.ndarray, *, gap: float = 1e-8) -> np.ndarray:
-    """Coefficients near the optimum of sum_i rho_tau(y_i - x_i'b), one row a level.
+    """Coefficients near the optimum of sum_i rho_tau(y_i - x_i'b), one row per level.
 
     Parameters
     ----------

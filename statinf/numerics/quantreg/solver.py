@@ -1,7 +1,7 @@
 """Exact weighted linear quantile regression: many levels, many weightings, any number of rows.
 
 Every problem min_b sum_i w_i rho_tau(y_i - x_i'b) ends at a vertex whose optimality is checked on all rows.
-Small data go to the simplex of `quantreg_vertex` directly. Otherwise the fit is approached on growing
+Small data go to the simplex of `vertex` directly. Otherwise the fit is approached on growing
 subsamples (interior point, then Newton steps on the averaged subgradient), rows outside a narrow band around
 it are replaced by their sum, as in Portnoy and Koenker (1997, Statistical Science 12), the rest is solved
 exactly, and rows found on the wrong side are put back until there are none.
@@ -9,6 +9,7 @@ exactly, and rows found on the wrong side are put back until there are none.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +18,11 @@ from statinf.backend import one_blas_thread
 from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.numerics.quantreg.approach import approach
 from statinf.numerics.quantreg.band import solve_in_band
+from statinf.numerics.quantreg.coordinates import coordinates
 from statinf.numerics.quantreg.vertex import descend, nearest_basis
 
 _DIRECT_ROWS = 600
 _EXACT = 1e-14
-_UNEVEN = 100.0
 _DIRECT_BYTES = 128 * 2**20
 _BLAS_COLUMNS = 100
 
@@ -55,7 +56,7 @@ def fit_quantiles(X: np.ndarray, y: np.ndarray, taus: np.ndarray | float, w: np.
     Returns
     -------
     ndarray, shape (k, p)
-        One vertex solution a level. It is one of several where the problem has several (ties, n tau whole).
+        One vertex solution per level. It is one of several where the problem has several (ties, n tau whole).
 
     Raises
     ------
@@ -89,6 +90,7 @@ def solve_quantiles(
     *,
     pull: np.ndarray | None = None,
     start: np.ndarray | None = None,
+    certified: bool = True,
 ) -> QuantileSolution:
     """Solve Q problems min_b sum_i w_qi rho_tau_q(y_qi - x_i'b) - pull_q'b that share their regressors.
 
@@ -96,14 +98,16 @@ def solve_quantiles(
     ----------
     X : (n, p)
     y : (n,) or (Q, n)
-        Responses, common or one row a problem.
+        Responses, common or one row per problem.
     tau : (Q,)
     w : (n,) or (Q, n), optional
-        Weights of at least 0, common or one row a problem.
+        Weights of at least 0, common or one row per problem.
     pull : (Q, p), optional
         A linear term, such as the perturbed estimating equation of a bootstrap.
     start : (Q, p), optional
         Coefficients near the solutions; needed for speed where each problem has its own weights.
+    certified : bool
+        Refuse problems without a certified solution; otherwise their coefficients are NaN.
 
     Returns
     -------
@@ -115,26 +119,46 @@ def solve_quantiles(
         As in `fit_quantiles`.
     """
     X = np.ascontiguousarray(X, float)
-    if X.shape[1] > _BLAS_COLUMNS:
-        return _solve(X, y, tau, w, pull, start)
-    with one_blas_thread():
-        return _solve(X, y, tau, w, pull, start)
+    with nullcontext() if X.shape[1] > _BLAS_COLUMNS else one_blas_thread():
+        found = _solve(X, y, tau, w, pull, start)
+    failed = ~found.optimal
+    if not failed.any():
+        return found
+    if not certified:
+        return found._replace(coef=np.where(failed[:, None], np.nan, found.coef))
+    levels = np.unique(np.broadcast_to(tau, failed.shape)[failed])[:5]
+    raise ConvergenceError(
+        f"{int(failed.sum())} of {len(failed)} quantile regressions have no certified solution: the levels "
+        f"{', '.join(f'{t:g}' for t in levels)} are too extreme for the rows of positive weight, or columns nearly "
+        "collinear."
+    )
 
 
 def _solve(X, y, tau, w, pull, start) -> QuantileSolution:
     y = np.asarray(y, float)
     tau = np.atleast_1d(np.asarray(tau, float))
-    Q, (n, p) = len(tau), X.shape
+    n, p = X.shape
     if n < p:
         raise DataError(f"{n} rows cannot determine {p} coefficients.")
     scale = np.sqrt(np.einsum("ij,ij->j", X, X) / n)
     if not (scale > 0).all():
         raise DataError(f"column {int(np.argmin(scale))} of the regressors is zero in every row.")
-    if scale.max() > _UNEVEN * scale.min():
-        even = _solve(
-            X / scale, y, tau, w, None if pull is None else pull / scale, None if start is None else start * scale
+    if (at := coordinates(X)) is not None:
+        even = _solve_scaled(
+            at.columns(X),
+            y,
+            tau,
+            w,
+            None if pull is None else pull @ at.back,
+            None if start is None else start @ at.forward.T,
         )
-        return even._replace(coef=even.coef / scale)
+        return even._replace(coef=even.coef @ at.back.T)
+    return _solve_scaled(X, y, tau, w, pull, start)
+
+
+def _solve_scaled(X, y, tau, w, pull, start) -> QuantileSolution:
+    """Solve where the columns are near zero and of one size."""
+    Q, (n, p) = len(tau), X.shape
     if pull is None and y.ndim == 1 and (w is None or w.ndim == 1) and (exact := _perfect(X, y, w)) is not None:
         coef, basis, dual = (np.tile(part, (Q, 1)) for part in exact)
         return QuantileSolution(coef, basis, dual, np.ones(Q, bool))
@@ -144,11 +168,6 @@ def _solve(X, y, tau, w, pull, start) -> QuantileSolution:
         out = _solve_directly(X, y, tau, w, pull, start)
     else:
         out = solve_in_band(X, y, tau, w, pull, approach(X, y, tau, w, pull, start))
-    if not out[3].all():
-        raise ConvergenceError(
-            f"{int((~out[3]).sum())} of {Q} quantile regressions have no certified solution: the levels "
-            f"{np.unique(tau[~out[3]])[:5]} are too extreme for the rows of positive weight, or columns nearly collinear."
-        )
     return QuantileSolution(*out)
 
 

@@ -20,6 +20,7 @@ _STALL = 1e-13
 _PATIENCE = 3
 _DUAL_TOLERANCE = 1e-9
 _ROUNDING = 1e-14
+_ZERO = 1e-13
 _TIE_BREAK = 1e-11
 _TIE_BREAKS = 5
 _DEPENDENT = 1e-9
@@ -196,8 +197,10 @@ def _price(live: _Live) -> _Price:
 def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The row at which the objective stops falling along each edge (-1 if none), the step there, the last slope."""
     along = (live.X @ price.direction[:, :, None])[:, :, 0]
+    # What rounding leaves of a zero is no pivot: the basis it enters would be singular.
+    least = _ZERO * np.abs(along).max(axis=1, keepdims=True)
     residual = price.residual
-    crosses = np.where(residual >= 0, along > 0, along < 0) & (live.w > 0)
+    crosses = np.where(residual >= 0, along > least, along < -least) & (live.w > 0)
     np.put_along_axis(crosses, live.basis, False, axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         at = np.where(crosses, residual / along, np.inf)

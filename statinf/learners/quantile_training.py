@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import bucket, generator, kernel, pad_axis
-from statinf.quantile.networks import Objective, widen, width
+from statinf.learners.quantile_objective import QuantileObjective, widen, width
 
 _EPOCHS_A_CALL = 10
 _LEAST_ROWS = 1024
@@ -64,7 +64,7 @@ def _epochs(params, memory, X, Z, y, train, held, tau, margin, penalty, rate, se
 
 
 def train(
-    objective: Objective,
+    objective: QuantileObjective,
     start: Any,
     X: np.ndarray,
     Z: np.ndarray | None,
@@ -143,7 +143,7 @@ def _where(mask: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
     return np.where(mask.reshape(-1, *(1,) * (new.ndim - 1)), new, old)
 
 
-def _narrow(objective: Objective, params: Any, features: int) -> Any:
+def _narrow(objective: QuantileObjective, params: Any, features: int) -> Any:
     if objective.kind == "global":
         return params
     (matrix, bias), *rest = params

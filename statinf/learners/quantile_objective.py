@@ -1,6 +1,6 @@
 """Small networks for quantiles: what they predict and the loss they are trained for.
 
-Base models of an ensemble, and aggregation weights that vary with the features; `training` fits them.
+Learners of quantiles, and weights of their aggregation that vary with the features; `quantile_training` fits them.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _SMALLEST_SD = 1e-3
 
 
 @dataclass(frozen=True)
-class Objective:
+class QuantileObjective:
     """What a network is trained for.
 
     Attributes
     ----------
     kind : {"quantiles", "gaussian", "global", "local"}
-        A network with one output a level; a conditional normal law; aggregation weights that are constant or
+        A network with one output per level; a conditional normal law; aggregation weights that are constant or
         the output of a network.
     resolution : {"coarse", "medium", "fine"}
         Of the aggregation weights.
@@ -113,7 +113,7 @@ def width(features: int) -> int:
     return max(_LEAST_WIDTH, 1 << max(features - 1, 0).bit_length())
 
 
-def widen(objective: Objective, params: Any, features: int) -> Any:
+def widen(objective: QuantileObjective, params: Any, features: int) -> Any:
     """Parameters for features padded with zeros; the added weights are zero and have no gradient."""
     if objective.kind == "global":
         return params
@@ -121,7 +121,9 @@ def widen(objective: Objective, params: Any, features: int) -> Any:
     return [(pad_axis(matrix, width(features), axis=0), bias), *rest]
 
 
-def predict(objective: Objective, params: Any, X: np.ndarray, Z: np.ndarray | None, tau: np.ndarray) -> np.ndarray:
+def predict(
+    objective: QuantileObjective, params: Any, X: np.ndarray, Z: np.ndarray | None, tau: np.ndarray
+) -> np.ndarray:
     """Quantiles (n, m), in blocks of bounded memory; Z is None for base models."""
     out, step = [], 512
     Z = np.empty((len(X), 0, 0)) if Z is None else Z

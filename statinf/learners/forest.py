@@ -7,13 +7,16 @@ into. The trees are grown by scikit-learn; what predicts is arrays, so that a fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from statinf.errors import OptionError
+from statinf.learners.base import check_rows
+
 _PAIRS = 4_000_000
-_TREES = 100
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Trees:
 
 
 @dataclass(frozen=True)
-class QuantileForest:
+class FittedForest:
     """Trees, the leaf and leaf share of every training row in each, and training outcomes in increasing order.
 
     leaves : (n, trees); share : (n, trees) row weight over that of its leaf; outcome : (n,)
@@ -55,38 +58,72 @@ class QuantileForest:
     leaves: np.ndarray
     share: np.ndarray
     outcome: np.ndarray
-    tau: np.ndarray
 
-    def __call__(self, new: np.ndarray) -> np.ndarray:
-        """Quantiles (rows, m)."""
-        at = self.trees.leaves(new)
-        out = np.empty((len(new), len(self.tau)))
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Conditional means (rows,)."""
+        return np.concatenate([w @ self.outcome / w.sum(axis=1) for _, w in self._weights(X)] or [np.empty(0)])
+
+    def predict_quantiles(self, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
+        """Conditional quantiles (rows, t) at any levels."""
+        out = np.empty((len(X), len(taus)))
+        for rows, weights in self._weights(X):
+            reached = np.cumsum(weights, axis=1)
+            reached /= reached[:, -1:]
+            for k, level in enumerate(taus):
+                out[rows, k] = self.outcome[(reached >= level - 1e-12).argmax(axis=1)]
+        return out
+
+    def _weights(self, X: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+        """Weights of the training rows for blocks of new rows."""
+        at = self.trees.leaves(X)
         step = max(1, _PAIRS // len(self.outcome))
-        for start in range(0, len(new), step):
+        for start in range(0, len(X), step):
             rows = slice(start, start + step)
             weights = np.zeros((len(at[rows]), len(self.outcome)))
             for t in range(at.shape[1]):
                 weights += (at[rows, t][:, None] == self.leaves[:, t]) * self.share[:, t]
-            reached = np.cumsum(weights, axis=1)
-            reached /= reached[:, -1:]
-            for k, level in enumerate(self.tau):
-                out[rows, k] = self.outcome[(reached >= level - 1e-12).argmax(axis=1)]
-        return out
+            yield rows, weights
 
 
-def fit_forest(maker: Any, X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: np.ndarray, seed: int) -> QuantileForest:
-    """Grow a forest with scikit-learn's `RandomForestRegressor`, handed over as `maker`."""
-    order = np.argsort(y, kind="stable")
-    X, y, w = X[order], y[order], w[order]
-    features = 1 / 3 if X.shape[1] > 2 else 1.0
-    grown = maker(n_estimators=_TREES, min_samples_leaf=5, max_features=features, random_state=seed)
-    trees = as_arrays([one.tree_ for one in grown.fit(X, y, sample_weight=w).estimators_])
-    leaves = trees.leaves(X)
-    share = np.empty(leaves.shape)
-    for column, node in zip(share.T, leaves.T, strict=True):
-        _, code = np.unique(node, return_inverse=True)
-        column[:] = w / np.bincount(code, weights=w)[code]
-    return QuantileForest(trees, leaves.astype(np.int32), share, y, tau)
+@dataclass(frozen=True)
+class QuantileForest:
+    """A random forest whose leaves keep their outcomes.
+
+    Parameters
+    ----------
+    trees : int
+    min_leaf : int
+        Rows in a leaf, at least.
+    """
+
+    trees: int = 100
+    min_leaf: int = 5
+
+    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedForest:
+        """Fit to X (n, p), y (n,), weights (n,), with scikit-learn's trees."""
+        maker = ensembles("forest").RandomForestRegressor
+        X, y, w = check_rows(X, y, w)
+        order = np.argsort(y, kind="stable")
+        X, y, w = X[order], y[order], w[order]
+        features = 1 / 3 if X.shape[1] > 2 else 1.0
+        grown = maker(n_estimators=self.trees, min_samples_leaf=self.min_leaf, max_features=features, random_state=seed)
+        trees = as_arrays([one.tree_ for one in grown.fit(X, y, sample_weight=w).estimators_])
+        leaves = trees.leaves(X)
+        share = np.empty(leaves.shape)
+        for column, node in zip(share.T, leaves.T, strict=True):
+            _, code = np.unique(node, return_inverse=True)
+            total = np.bincount(code, weights=w)[code]
+            column[:] = np.divide(w, total, out=np.zeros_like(w), where=total > 0)
+        return FittedForest(trees, leaves.astype(np.int32), share, y)
+
+
+def ensembles(name: str) -> Any:
+    """The module of scikit-learn that grows trees, or an `OptionError` that names what to install."""
+    try:
+        import sklearn.ensemble as found
+    except ImportError:
+        raise OptionError(f"the learner {name!r} needs scikit-learn: pip install 'statinf[sklearn]'.") from None
+    return found
 
 
 def as_arrays(trees: list[Any]) -> Trees:

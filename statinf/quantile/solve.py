@@ -1,0 +1,105 @@
+"""Linear quantile regressions from a design: columns that are not aliased, exact vertices, check losses."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+
+from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.formula.design import Design
+from statinf.models import regression as common
+from statinf.numerics.linear.least_squares import solve as least_squares
+from statinf.numerics.quantreg.coordinates import coordinates
+from statinf.numerics.quantreg.noncrossing import fit_noncrossing
+from statinf.numerics.quantreg.solver import solve_quantiles
+from statinf.quantile.working import SolvedQuantiles, working_rows
+
+_CLEARLY_FULL_RANK = 1e-6
+
+
+def solve_design(
+    made: Design, levels: np.ndarray, *, noncrossing: bool, rule: str, weighted: bool
+) -> tuple[SolvedQuantiles, np.ndarray, np.ndarray]:
+    """Fit all levels on the rows of positive weight.
+
+    Returns
+    -------
+    solved : SolvedQuantiles
+    null_objective : ndarray, shape (k,)
+        Check loss of the intercept alone, or of the fit where there is none.
+    aliases : ndarray, shape (p kept, p aliased)
+        How the columns that are not aliased make those that are.
+    """
+    matrix = made.parts[0]
+    kept, aliases = _kept_columns(made)
+    several = noncrossing and len(levels) > 1
+    rows = working_rows(made, np.where(kept, 0.0, np.nan)[None], orthogonal=not several)
+    n, p = rows.Z.shape
+    common.check_size(n, p, matrix.names)
+    _warn_extreme(levels, n)
+    common.check_scale(float(np.abs(rows.y).max()), f"the outcome '{made.response_names[0]}'")
+    w = rows.w if weighted else None
+    coef = np.full((len(levels), matrix.p), np.nan)
+    basis = dual = None
+    if several:
+        if not matrix.intercept:
+            raise OptionError("noncrossing=True needs an intercept in the formula.")
+        inner = fit_noncrossing(rows.Z, rows.y, levels, w, matrix.names.index("Intercept"))
+    else:
+        solution = solve_quantiles(rows.Z, rows.y, levels, w)
+        inner, basis, dual = solution.coef, solution.basis, solution.dual
+        _warn_several_solutions(solution.dual, levels)
+    coef[:, kept] = rows.carried(inner)
+    objective = _check_loss(rows.y[None] - inner @ rows.Z.T, levels, rows.w)
+    null = objective
+    if matrix.intercept:
+        alone = solve_quantiles(np.ones((n, 1)), rows.y, levels, w).coef
+        null = _check_loss(rows.y[None] - alone, levels, rows.w)
+    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
+
+
+def _kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Columns that are not determined by those before them, shape (p,) bool, and how they make the others."""
+    matrix = made.parts[0]
+    used = made.weights > 0
+    X = matrix.values if used.all() else matrix.values[used]
+    if not len(X):
+        raise DataError("no row has a positive weight.")
+    at = coordinates(X, orthogonal=False, even=True)
+    Z = X if at is None else at.columns(X)
+    gram = Z.T @ Z
+    scale = np.sqrt(np.diag(gram))
+    if (scale > 0).all() and np.linalg.eigvalsh(gram / np.outer(scale, scale))[0] > _CLEARLY_FULL_RANK:
+        return np.ones(X.shape[1], bool), np.empty((X.shape[1], 0))
+    solution = least_squares(X, made.y[used], None)
+    common.warn_aliased(matrix, solution.kept, solution.condition)
+    return solution.kept, solution.aliases
+
+
+def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndarray:
+    return np.maximum(tau[:, None] * residual, (tau[:, None] - 1.0) * residual) @ w
+
+
+def _warn_extreme(levels: np.ndarray, n: int) -> None:
+    extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
+    if len(extreme):
+        warnings.warn(
+            f"tau={extreme[0]:g} is beyond the reach of {n} rows: the fit passes through extreme rows and its "
+            "standard errors mean nothing.",
+            NumericalWarning,
+            stacklevel=5,
+        )
+
+
+def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
+    """A subgradient at an end of its range means an edge along which the loss does not change."""
+    distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
+    flat = tau[distance < 1e-8]
+    if len(flat):
+        shown = ", ".join(f"{t:g}" for t in flat[:5]) + (", ..." if len(flat) > 5 else "")
+        warnings.warn(
+            f"the check loss has several minimisers at tau = {shown}; the fit is one of them, at a vertex.",
+            NumericalWarning,
+            stacklevel=5,
+        )
