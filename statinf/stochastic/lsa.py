@@ -20,6 +20,7 @@ from statinf.errors import OptionError, one_of
 from statinf.numerics.recursions.averaging import LOSSES
 from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.options import Options
+from statinf.stochastic.pilot import adapt
 from statinf.stochastic.readers import Block, RegressionReader, check_instruments
 from statinf.stochastic.run import Meter, Run
 from statinf.stochastic.state import Rows, State
@@ -169,10 +170,14 @@ def lsa(
     else:
         block = reader.read(opening.first)[0]
     pilot = block.rows[: pilot_size(len(terms), None)]
-    tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, loss=loss, tau=tau,
-        precondition=precondition, instruments=reader.instruments, start=start, power=options.power,
-    )  # fmt: skip
+    shared: dict[str, Any] = {
+        "n": opening.length, "step": step, "burn_in": burn_in, "law": weights_law, "loss": loss, "tau": tau, "start": start,
+        "power": options.power, "instruments": reader.instruments,
+    }  # fmt: skip
+    if precondition if precondition is not None else "c0" not in (step or {}):
+        tuned = adapt(pilot.F, pilot.G, pilot.c, **shared)
+    else:
+        tuned = tune(pilot.F, pilot.G, pilot.c, **shared)
     settings = options.settings(len(terms), tuned, opening.length, loss=loss, tau=tau)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, progress) as meter:

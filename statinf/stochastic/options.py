@@ -79,14 +79,16 @@ class Options:
         return 0.505 if self.names[0] == "random-scaling" else 2 / 3
 
     def settings(
-        self, d: int, tuned: Tuning, length: int | None, *, loss: str = "squared", tau: float = 0.5
-    ) -> Settings:
+        self, d: int, tuned: Tuning, length: int | None, *, loss: str = "squared", tau: float = 0.5,
+        temporal: bool = False,
+    ) -> Settings:  # fmt: skip
         """Settings of a run of d coefficients over `length` rows, None where that is not known."""
         wide = default_lags(UNKNOWN_LENGTH if length is None else length)
         return Settings(
             d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=self.replicas,
             law=self.weights_law, seed=self.seed, replica_start=self.replica_start, block_len=self.block_len, loss=loss,
             tau=tau, scale=tuned.scale, keep=tuple(n for n in self.names if n in ("hac", "batch-means", "random-scaling")),
-            lags=(wide if self.lags is None else self.lags) if "hac" in self.names else 0, matrix=tuned.matrix,
-            start=tuned.start,
+            lags=(wide if self.lags is None else self.lags) if "hac" in self.names else 0, start=tuned.start,
+            left=tuned.left, right=tuned.right, tolerance=tuned.tolerance, matrix=tuned.matrix, bound=tuned.bound,
+            curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal,
         )  # fmt: skip

@@ -152,10 +152,9 @@ def td(
     if start is None and "c0" not in (step or {}):
         start = pilot_values(pilot)
     tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, precondition=False, start=start,
-        power=options.power,
+        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=burn_in, law=weights_law, start=start, power=options.power,
     )  # fmt: skip
-    settings = options.settings(len(terms), tuned, opening.length)
+    settings = options.settings(len(terms), tuned, opening.length, temporal=True)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, progress) as meter:
         run = run.consume(frames, strict=options.strict, meter=meter)

@@ -5,7 +5,7 @@ import statinf as si
 from statinf.datasets.dgp.garnet import garnet
 from statinf.numerics.laws.multipliers import MAMMEN_HIGH
 from statinf.stochastic.state import Settings
-from statinf.stochastic.tuning import burn_in_rows, inverse_gram, start_share, step_rule
+from statinf.stochastic.tuning import burn_in_rows, start_share, step_rule
 
 # Short runs are meant here; what warns, and when, is tested in test_bad_input.
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
