@@ -62,13 +62,18 @@ def until_refresh(done: int) -> int:
     return at * CHUNK - done
 
 
-def first_new(settings: Settings, state: State, rows: Rows) -> int | None:
-    """Rows up to the end of the first chunk with a direction that was not there before; None without one."""
+def new_rows(settings: Settings, state: State, rows: Rows) -> np.ndarray:
+    """Rows with a direction that was not there before, bool (n,)."""
     if state.seen.all() or settings.tolerance is None:
-        return None
+        return np.zeros(len(rows), bool)
     low = settings.tolerance[~state.seen]
     size = np.abs(rows.G[:, ~state.seen]) * (np.abs(rows.F[:, ~state.seen]) > 0.0)
-    fresh = (size > low).any(axis=1)
+    return (size > low).any(axis=1)
+
+
+def first_new(settings: Settings, state: State, rows: Rows) -> int | None:
+    """Rows up to the end of the first chunk with a direction that was not there before; None without one."""
+    fresh = new_rows(settings, state, rows)
     return (int(np.argmax(fresh)) // CHUNK + 1) * CHUNK if fresh.any() else None
 
 

@@ -71,10 +71,10 @@ def check_average(
             f"{state.done}: the rows after that are too few to average. Put the rows in random order, or give more of them."
         )
     _refuse_lone_row(settings, state, moved, names)
-    if settings.loss == "logistic" and int(state.sums.wrong) == 0:
+    if settings.loss == "logistic" and (int(state.sums.wrong) == 0 or _overfitted(settings, state, moved)):
         raise ConvergenceError(
-            f"all of the {state.averaged} averaged rows are predicted perfectly: the outcomes are separated, and no finite "
-            "coefficients are the best. Leave a covariate out, or use si.glm(..., penalty='firth')."
+            f"the outcomes of the {state.averaged} averaged rows are predicted (nearly) perfectly: they are separated, or close "
+            "to it, and no finite coefficients are the best. Leave a covariate out, or use si.glm(..., penalty='firth')."
         )
     floor = 1e-8 * (np.abs(root) + settings.scale * _lengths(settings))
     with np.errstate(invalid="ignore"):
@@ -88,6 +88,15 @@ def check_average(
         f"on a few that outweigh the others, for one pass to average over. Use {_batch(settings)} for these data, give more "
         "rows, or take the logarithm of a covariate with such a tail."
     )
+
+
+def _overfitted(settings: Settings, state: State, moved: np.ndarray) -> bool:
+    """Whether squared residuals are far below p (1 - p) along a coordinate, which they equal on average."""
+    top, part = state.extremes, np.ix_(moved, moved)
+    w = np.divide((top.F * top.G).sum(axis=1), (top.G * top.G).sum(axis=1), out=np.ones(len(top.c)), where=top.h > 0.0)
+    bread = np.linalg.pinv(state.sums.jacobian[part])
+    expected, found = np.diag(bread), np.diag(bread @ state.sums.noise[part] @ bread.T)
+    return bool((found * w.sum() < 0.2 * expected * (w * w).sum()).any())
 
 
 def _lengths(settings: Settings) -> np.ndarray:

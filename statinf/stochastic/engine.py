@@ -32,7 +32,7 @@ from statinf.numerics.recursions.averaging import (
     point_path,
     replica_tile,
 )
-from statinf.stochastic.adapting import first_new, leverage, prepared, refreshed, until_refresh
+from statinf.stochastic.adapting import first_new, leverage, new_rows, prepared, refreshed, until_refresh
 from statinf.stochastic.extremes import met
 from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
 from statinf.stochastic.sums import add_rows
@@ -165,6 +165,7 @@ def _point(
     if settings.adaptive:
         number = np.arange(state.done + 1, state.done + real + 1)
         h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
+        h = np.where(new_rows(settings, state, slab[:real]), np.inf, h)  # the preconditioner does not know these yet
         fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()))
         state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)

@@ -79,7 +79,7 @@ def adapt(
     return Tuning(
         c0, k0, power, short_burn_in(n) if burn_in is None else burn_in_rows(burn_in, n), theta, spread(residuals),
         left=left.transform, right=right.transform, tolerance=right.tolerance, matrix=matrix, curvature=curvature,
-        bound=float(__import__("os").environ.get("BB", 1))*LARGEST[law] * curvature, instruments=instruments,
+        bound=LARGEST[law] * curvature, instruments=instruments,
     )  # fmt: skip
 
 
