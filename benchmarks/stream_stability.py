@@ -110,7 +110,7 @@ def sample(name: str, n: int, rng: np.random.Generator) -> tuple[dict[str, np.nd
     if name.startswith("quantile"):
         from scipy.special import ndtri
 
-        beta = beta + [float(ndtri(LOSSES[name]["tau"])), 0, 0, 0]
+        beta = beta + np.array([float(ndtri(LOSSES[name]["tau"])), 0, 0, 0])
     return {"y": y, "a": x[:, 0], "b": x[:, 1], "c": x[:, 2]}, beta
 
 
@@ -147,7 +147,9 @@ def coverage(samples: int, replicas: int, sizes: list[int], losses: list[str], c
             cache.write_text(json.dumps(found))
             print(key, found[key], flush=True)
     lines = []
-    for key, cell in sorted(found.items(), key=lambda kv: (list(LOSSES).index(kv[0].split("|")[0]), int(kv[0].split("|")[1]))):
+    for key, cell in sorted(
+        found.items(), key=lambda kv: (list(LOSSES).index(kv[0].split("|")[0]), int(kv[0].split("|")[1]))
+    ):
         name, n = key.split("|")
         values = " | ".join(f"{cell[k][0]:.3f}" if k in cell else "" for k in KINDS)
         fitted = min((cell[k][1] for k in KINDS if k in cell), default=0)

@@ -68,7 +68,7 @@ def new_rows(settings: Settings, state: State, rows: Rows) -> np.ndarray:
         return np.zeros(len(rows), bool)
     low = settings.tolerance[~state.seen]
     size = np.abs(rows.G[:, ~state.seen]) * (np.abs(rows.F[:, ~state.seen]) > 0.0)
-    return (size > low).any(axis=1)
+    return np.asarray((size > low).any(axis=1))
 
 
 def first_new(settings: Settings, state: State, rows: Rows) -> int | None:

@@ -9,14 +9,14 @@ import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, NumericalWarning, OptionError
 from statinf.stochastic import covariance as cv
+from statinf.stochastic import reach
 from statinf.stochastic.adapting import directions
 from statinf.stochastic.checking import check_average, gap_to_root
+from statinf.stochastic.covariance import INFERENCE
 from statinf.stochastic.engine import draws, settle
 from statinf.stochastic.run import Run
 from statinf.stochastic.state import Settings, State
 from statinf.stochastic.tuning import start_share
-
-INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
 
 _SMALL = 1e-10
 
@@ -241,8 +241,26 @@ def _inflation(found: Estimates) -> float:
     return float(np.median(np.sqrt(ours[noisy] / plugin[noisy]))) if noisy.any() else 1.0
 
 
+def warn_reach(inference: str, settings: Settings, averaged: int) -> None:
+    """Warn where an inference was found to cover less than it says, by the table in `reach.py`."""
+    said = reach.too_few(inference, settings.loss, settings.tau, averaged)
+    if said and not settings.temporal:
+        warnings.warn(said, NumericalWarning, stacklevel=5)
+
+
 def warn_about(found: Estimates, settings: Settings) -> None:
     """Warnings that say what to change."""
+    gap, se, root = found.gap
+    with np.errstate(invalid="ignore", divide="ignore"):
+        far = np.where(se > 0.0, gap / se, 0.0)
+    if not settings.adaptive and np.nanmax(far, initial=0.0) > 3.0 and settings.loss != "quantile":
+        j = int(np.nanargmax(far))
+        warnings.warn(
+            f"coefficient {j + 1} is {far[j]:.2g} standard errors away from the root of the equations of the "
+            f"{found.state.done} rows ({found.theta[j]:.5g}, the root is near {root[j]:.5g}): the average has not converged. "
+            "Give more rows, a larger step c0 or a longer burn_in, or leave step= out.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip
     diagnostics = found.diagnostics
     bias = diagnostics["start_share"] * np.abs(found.theta - settings.carried(settings.start_values()))
     se = np.full(len(bias), np.nan)
@@ -270,6 +288,6 @@ def warn_about(found: Estimates, settings: Settings) -> None:
         )  # fmt: skip
     if settings.law == "gaussian" and settings.replicas:
         warnings.warn(
-            "weights_law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
+            "law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
             NumericalWarning, stacklevel=5,
         )  # fmt: skip

@@ -101,7 +101,7 @@ def add_rows(
         start = 1 - index[0]
         sums = replace(sums, reference=(path[start - 1] if start else before).copy())
     if settings.loss == "logistic":
-        sums = replace(sums, wrong=sums.wrong + np.count_nonzero(kept & ((at > 0.0) != (rows.c > 0.5))))
+        sums = replace(sums, wrong=np.asarray(sums.wrong + np.count_nonzero(kept & ((at > 0.0) != (rows.c > 0.5)))))
     total = _add(np.column_stack([sums.jacobian, sums.target]), rows.F * kept[:, None], both)
     sums = replace(
         sums, jacobian=total[:, :-1].copy(), target=total[:, -1].copy(), noise=_add(sums.noise, scores, scores)
@@ -135,7 +135,7 @@ def _scaling(sums: Sums, index: np.ndarray, kept: np.ndarray, means: np.ndarray)
         sums,
         scaling=_add(sums.scaling, scaled, scaled),
         scaling_mean=_add(sums.scaling_mean[:, None], scaled, s)[:, 0],
-        scaling_count=_add(sums.scaling_count[None, None], s, s)[0, 0],
+        scaling_count=np.asarray(_add(np.reshape(sums.scaling_count, (1, 1)), s, s)[0, 0]),
     )
 
 

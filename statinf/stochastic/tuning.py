@@ -74,6 +74,25 @@ def burn_in_rows(burn_in: float | int | None, n: int | None) -> int:
     return int(burn_in)
 
 
+def check_step(given: Mapping[str, Any]) -> None:
+    """Raise an `OptionError` for a step constant that is unknown or outside its domain."""
+    unknown = set(given) - {"c0", "k0", "power"}
+    if unknown:
+        raise OptionError(f"step has no {sorted(unknown)[0]!r}; its names are 'c0', 'k0' and 'power'.")
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+            raise OptionError(f"step {name}={value!r} is not a finite number.")
+    power = float(given.get("power", 2.0 / 3.0))
+    if not 0.5 <= power <= 1.0:
+        raise OptionError(
+            f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k."
+        )
+    if "c0" in given and given["c0"] <= 0.0:
+        raise OptionError(f"step c0={given['c0']:g} must be positive.")
+    if "k0" in given and given["k0"] < 0.0:
+        raise OptionError(f"step k0={given['k0']:g} must not be negative.")
+
+
 def step_rule(
     step: Mapping[str, float] | None, r2: float, n: int | None, law: str, power: float = 2.0 / 3.0
 ) -> tuple[float, float, float]:
@@ -98,27 +117,14 @@ def step_rule(
         For an unknown name or a value outside its domain.
     """
     given = dict(step or {})
-    unknown = set(given) - {"c0", "k0", "power"}
-    if unknown:
-        raise OptionError(f"step has no {sorted(unknown)[0]!r}; its names are 'c0', 'k0' and 'power'.")
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise OptionError(f"step {name}={value!r} is not a finite number.")
+    check_step(given)
     power = float(given.get("power", power))
-    if not 0.5 <= power <= 1.0:
-        raise OptionError(
-            f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k."
-        )
     if power == 1.0:
         warnings.warn(
             "step power=1 needs c0 > 1 / (2 lambda_min) of the mean matrix, which is unknown; a power below 1 does not.",
             NumericalWarning,
             stacklevel=4,
         )
-    if "c0" in given and given["c0"] <= 0.0:
-        raise OptionError(f"step c0={given['c0']:g} must be positive.")
-    if "k0" in given and given["k0"] < 0.0:
-        raise OptionError(f"step k0={given['k0']:g} must not be negative.")
     bound = max(LARGEST[law] * r2, np.finfo(float).tiny)
     if "c0" in given:
         c0 = float(given["c0"])
