@@ -48,9 +48,9 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     with Meter(settings, opening.length, stream.progress) as meter:
         run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)
     if markov and options.block_len == 1:
-        _warn_dependence(options.names[0])
+        _warn_dependence(options.kinds[0])
     name = f"td({stream.trace:g})" if stream.trace else "td(0)"
-    return fit_of(name, stream.formula, run, terms, options.names, options.ci, stream.kind(opening))
+    return fit_of(name, stream.formula, run, terms, options.kinds, options.ci, stream.kind(opening))
 
 
 def _warn_dependence(inference: str) -> None:

@@ -78,7 +78,7 @@ class RunOptions(StreamOptions):
             raise OptionError("replicas=1 gives no interval; ask for 200 or more, or replicas=0 for the plug-in.")
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:
         """Kinds of inference, the first of them for tables; without replicas the plug-in takes their place."""
         asked = self.inference or ("multiplier",)
         if self.replicas:
@@ -88,7 +88,7 @@ class RunOptions(StreamOptions):
     @property
     def power(self) -> float:
         """The default decay of the steps: random scaling needs steps that fall slowly."""
-        return 0.505 if self.names[0] == "random-scaling" else 2 / 3
+        return 0.505 if self.kinds[0] == "random-scaling" else 2 / 3
 
     def settings(
         self, d: int, tuned: Tuning, length: int | None, seed: int, *, loss: str = "squared", tau: float = 0.5,
@@ -99,8 +99,8 @@ class RunOptions(StreamOptions):
         return Settings(
             d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=self.replicas, law=self.law,
             seed=seed, replica_start=self.replica_start, block_len=self.block_len, loss=loss, tau=tau, scale=tuned.scale,
-            keep=tuple(n for n in self.names if n in ("hac", "batch-means", "random-scaling")),
-            lags=(wide if self.lags is None else self.lags) if "hac" in self.names else 0, start=tuned.start,
+            keep=tuple(n for n in self.kinds if n in ("hac", "batch-means", "random-scaling")),
+            lags=(wide if self.lags is None else self.lags) if "hac" in self.kinds else 0, start=tuned.start,
             left=tuned.left, right=tuned.right, tolerance=tuned.tolerance, matrix=tuned.matrix, bound=tuned.bound,
             curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal,
         )  # fmt: skip

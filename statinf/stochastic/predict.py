@@ -8,6 +8,7 @@ import numpy as np
 
 from statinf.backend import chunks, rows_per_chunk
 from statinf.errors import OptionError, check_level, one_of
+from statinf.results.predicting import prediction_frame
 from statinf.stochastic.regions import draw_intervals
 
 if TYPE_CHECKING:

@@ -2,7 +2,9 @@
 
 from statinf.results.methods import MethodTable
 
-LSA = MethodTable("lsa", {"": "statinf.stochastic.lsa"}, shared=("weights", "na_action", "context", "seed", "progress"))
+LSA = MethodTable(
+    "lsa", {"": "statinf.stochastic.regression"}, shared=("weights", "na_action", "context", "seed", "progress")
+)
 TD = MethodTable(
     "td",
     {"td": "statinf.stochastic.averaged_td", "lstd": "statinf.stochastic.lstd"},
