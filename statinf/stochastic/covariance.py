@@ -11,6 +11,9 @@ import numpy as np
 
 from statinf.stochastic.state import Sums
 
+INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
+"""Kinds of covariance of an averaged run."""
+
 
 def _sandwich(sums: Sums, meat: np.ndarray) -> np.ndarray:
     bread = np.linalg.inv(sums.jacobian)

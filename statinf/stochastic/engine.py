@@ -32,6 +32,8 @@ from statinf.numerics.recursions.averaging import (
     point_path,
     replica_tile,
 )
+from statinf.stochastic.adapting import first_new, leverage, new_rows, prepared, refreshed, until_refresh
+from statinf.stochastic.extremes import met
 from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
 from statinf.stochastic.sums import add_rows
 
@@ -82,26 +84,41 @@ def _work(
 ) -> State:
     used = len(rows) if used is None else used
     tiles = _Tiles(settings, state)
+    rows = settings.whitened(rows)
     at = 0
     with tiles:
         while at < len(rows):
             stop = min(at + SLABS[-1], len(rows), at + _until_trace(settings, state.done))
+            if settings.adaptive:
+                stop = min(stop, at + until_refresh(state.done))
+                stop = min(stop, at + (first_new(settings, state, rows[at:stop]) or len(rows)))
             slab = rows[at:stop]
-            slab = replace(slab, F=settings.preconditioned(slab.F))
             real = min(len(slab), used - at)
-            alpha, share = _schedule(settings, state.done, len(slab), real)
-            # The point estimate is one chain of rows: it runs here while the replicas run beside it.
-            begun = tiles.begin(slab, alpha, share, first=state.done + 1)
-            with _host():
-                state = _point(settings, state, slab, alpha, share, real)
-            tiles.finish(begun)
+            state = _slab(settings, state, slab, real, tiles)
             at = stop
-            if _until_trace(settings, state.done - real) == real and state.done > settings.burn_in:
-                state = state.with_trace(state.mean, _trace_se(settings, state, tiles))
+            if _until_trace(settings, state.done - real) == real and state.averaged:
+                state = state.with_trace(settings.carried(state.mean), _trace_se(settings, state, tiles))
             if after is not None:
                 after(state)
     replicas, totals = tiles.arrays()
     return replace(state, replicas=replicas, replica_sums=totals)
+
+
+def _slab(settings: Settings, state: State, slab: Rows, real: int, tiles: _Tiles) -> State:
+    """The state after some chunks, `real` of whose rows count."""
+    alpha, share = _schedule(settings, state, len(slab), real)
+    moved = slab
+    if settings.adaptive:
+        moved, alpha = prepared(settings, state, slab, alpha)
+    # The point estimate is one chain of rows: it runs here while the replicas run beside it.
+    begun = tiles.begin(moved, alpha, share, first=state.done + 1, origin=int(state.origin.min()))
+    with _host():
+        state = _point(settings, state, moved, slab, alpha, share, real)
+    tiles.finish(begun)
+    if settings.adaptive and (first_new(settings, state, slab) or until_refresh(state.done - real) == real):
+        state, shift = refreshed(settings, state)
+        tiles.restart(state, shift)
+    return state
 
 
 def _host() -> AbstractContextManager[Any]:
@@ -117,18 +134,22 @@ def _host() -> AbstractContextManager[Any]:
     return enforce_device("cpu")
 
 
-def _schedule(settings: Settings, done: int, n: int, real: int) -> tuple[np.ndarray, np.ndarray]:
-    """Steps, and weights of each iterate in the running average; zero beyond the real rows."""
-    alpha = settings.steps(done + 1, n)
-    index = np.arange(done + 1, done + n + 1) - settings.burn_in
-    share = 1.0 / np.maximum(index, 1)
+def _schedule(settings: Settings, state: State, n: int, real: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps, and weights of each iterate in the running average, (n,) or (n, d); zero beyond the real rows."""
+    alpha = settings.steps(state.done + 1, n)
+    together = (state.origin == state.origin[0]).all()
+    origin = state.origin[0] if together else state.origin
+    index = np.arange(state.done + 1, state.done + n + 1)
+    share = 1.0 / np.maximum(index - origin if together else index[:, None] - origin, 1)
     alpha[real:] = share[real:] = 0.0
     return alpha, share
 
 
-def _point(settings: Settings, state: State, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int) -> State:
+def _point(
+    settings: Settings, state: State, moved: Rows, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int
+) -> State:
     size, n = slab_size(len(slab)), len(slab)
-    padded = (pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, share))
+    padded = (pad_axis(a, size) for a in (moved.F, moved.G, moved.c, alpha, share))
     (theta, mean), path, means = point_path(
         (state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss
     )
@@ -140,7 +161,13 @@ def _point(settings: Settings, state: State, slab: Rows, alpha: np.ndarray, shar
             f"The iterates overflow at row {at}: the first steps are too large for these rows. Divide step c0="
             f"{settings.c0:.4g} by 10, raise k0, or leave step=None for steps scaled to the data."
         )
-    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real)
+    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()))
+    if settings.adaptive:
+        number = np.arange(state.done + 1, state.done + real + 1)
+        h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
+        h = np.where(new_rows(settings, state, slab[:real]), np.inf, h)  # the preconditioner does not know these yet
+        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()))
+        state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
 
 
@@ -166,14 +193,17 @@ class _Tiles:
         if self.pool is not None:
             self.pool.shutdown(cancel_futures=True)
 
-    def begin(self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int) -> list[Callable[[], Any]]:
+    def begin(
+        self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int, origin: int
+    ) -> list[Callable[[], Any]]:
         """Send a slab of rows through every tile; `first` is the number of its first row, counted from 1.
 
         Returns what `finish` waits for: calls that give each tile's new arrays.
         """
         settings = self.settings
         number = np.arange(first, first + len(slab), dtype=np.int64)
-        kept = ((number > settings.burn_in) & (share > 0.0)).astype(np.float64)
+        live = share.reshape(len(slab), -1)[:, 0] > 0.0
+        kept = ((number > origin) & live).astype(np.float64)
         if settings.replica_start == "burnin":
             number = np.where(number > settings.burn_in, number, -settings.block_len)
         number //= settings.block_len
@@ -198,6 +228,15 @@ class _Tiles:
     def finish(self, begun: list[Callable[[], Any]]) -> None:
         """Wait for a slab that `begin` sent."""
         self.tiles = [wait() for wait in begun]
+
+    def restart(self, state: State, shift: np.ndarray) -> None:
+        """Move the coordinates that are new by `shift` (NaN for the others), and begin averages where the state does."""
+        again = state.origin >= state.done
+        if not self.cuts or not (again.any() or np.isfinite(shift).any()):
+            return
+        move = np.nan_to_num(shift)[:, None]
+        with x64():
+            self.tiles = [(Th + move, S * ~again[:, None]) for Th, S in self.tiles]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray]:
         """Replicas and sums, shape (d, padded) each."""
@@ -230,18 +269,18 @@ def _until_trace(settings: Settings, done: int) -> int:
 
 
 def _trace_se(settings: Settings, state: State, tiles: _Tiles) -> np.ndarray:
-    n = state.done - settings.burn_in
     if settings.replicas > 1:
         _, totals = tiles.arrays()
-        return totals[:, : settings.replicas].std(axis=1, ddof=1) / n
+        totals = totals / np.maximum(state.done - state.origin, 1)[:, None]
+        return settings.carried(totals[:, : settings.replicas].T).std(axis=0, ddof=1)
     try:
-        bread = np.linalg.inv(state.sums.jacobian)
+        bread = settings.carried(np.linalg.inv(state.sums.jacobian).T).T
     except np.linalg.LinAlgError:
         return np.full(settings.d, np.nan)
     return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", bread, state.sums.noise, bread), 0.0))
 
 
 def draws(settings: Settings, state: State) -> np.ndarray:
-    """Averages of the replicas of a settled state, shape (B, d)."""
-    n = max(state.done - settings.burn_in, 1)
+    """Averages of the replicas of a settled state, in the coordinates of the recursion, shape (B, d)."""
+    n = np.maximum(state.done - state.origin, 1)
     return state.replica_sums[:, : settings.replicas].T / n

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, NumericalWarning, OptionError
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, NumericalWarning, OptionError
 from statinf.stochastic import covariance as cv
+from statinf.stochastic import reach
+from statinf.stochastic.adapting import directions
+from statinf.stochastic.checking import check_average, gap_to_root
+from statinf.stochastic.covariance import INFERENCE
 from statinf.stochastic.engine import draws, settle
 from statinf.stochastic.run import Run
 from statinf.stochastic.state import Settings, State
 from statinf.stochastic.tuning import start_share
-
-INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
 
 _SMALL = 1e-10
 
@@ -36,6 +38,8 @@ class Estimates:
     diagnostics : dict of str to float
     state : State
         With every row worked in.
+    gap : tuple of ndarray, shape (q,)
+        Distance to the root of the equations of all rows, standard errors of a batch fit, and that root.
     """
 
     theta: np.ndarray
@@ -44,6 +48,7 @@ class Estimates:
     averaged: int
     diagnostics: dict[str, float]
     state: State
+    gap: tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
@@ -58,53 +63,97 @@ def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
     """
     settings = run.settings
     state = settle(settings, run.state)
-    n = state.done - settings.burn_in
+    n = state.averaged
     if n < 1:
         raise DataError(
             f"the stream has {state.done} usable rows and burn_in={settings.burn_in}: none is averaged. "
             "Give a smaller burn_in, or expected_rows= for a stream of unknown length."
         )
-    moved = _moved(state)
-    theta = np.where(moved, state.mean, np.nan)
+    moved = _moved(settings, state)
     eigenvalues = _stability(settings, state, moved, names, n)
     replicas = draws(settings, state)
     found = _covariances(settings, state, replicas, moved, n)
+    gap = gap_to_root(settings, state, moved)
+    if settings.adaptive:
+        check_average(settings, state, moved, names, gap)
     return Estimates(
-        theta=theta, replicas=replicas, covariances=found, averaged=n,
-        diagnostics=_diagnostics(settings, state, eigenvalues, replicas, n), state=state,
+        theta=_carried(settings, state.mean, moved), replicas=settings.carried(replicas), covariances=found, averaged=n,
+        diagnostics=_diagnostics(settings, state, eigenvalues, replicas, n), state=state, gap=gap,
     )  # fmt: skip
 
 
-def _moved(state: State) -> np.ndarray:
-    """Coefficients whose column of the mean matrix is not zero throughout."""
+def _moved(settings: Settings, state: State) -> np.ndarray:
+    """Coordinates that some row moves."""
     jacobian = state.sums.jacobian
-    return (np.abs(jacobian).sum(axis=0) > 0.0) & (np.abs(jacobian).sum(axis=1) > 0.0)
+    if settings.tolerance is None:
+        return (np.abs(jacobian).sum(axis=0) > 0.0) & (np.abs(jacobian).sum(axis=1) > 0.0)
+    return directions(jacobian / state.averaged, settings.tolerance, settings.instruments)
+
+
+def _carried(settings: Settings, theta: np.ndarray, moved: np.ndarray) -> np.ndarray:
+    """Coefficients of the columns as they came; NaN for those that no row moved."""
+    return np.where(moved, settings.carried(np.where(moved, theta, 0.0)), np.nan)
 
 
 def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...], n: int) -> np.ndarray:
+    _check_collinear(settings, state, moved, names)
     if not moved.any():
         return np.ones(1)
-    matrix = state.sums.jacobian[np.ix_(moved, moved)] / n
+    part = np.ix_(moved, moved)
+    matrix = state.sums.jacobian[part] / n
+    if settings.tolerance is not None:
+        matrix = state.matrix[part] @ matrix
     values = np.linalg.eigvals(matrix)
     size = np.abs(values).max()
     if values.real.min() < -_SMALL * size:
         raise NotIdentifiedError(
             f"the mean matrix is not stable: an eigenvalue has real part {values.real.min():.3g}, so the recursion drifts "
-            "away from its root. Temporal differences do this off policy: solve them in one batch with si.td(..., "
-            "method='lstd'), or learn on-policy (without rho). Instruments need a stronger first stage."
+            f"away from its root. {advice(settings)}"
         )
     if values.real.min() <= _SMALL * size:
         if n < moved.sum():
             raise DataError(
                 f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in."
             )
-        null = np.linalg.svd(matrix)[2][-1]
-        partners = [name for name, part in zip(np.array(names)[moved], np.abs(null), strict=True) if part > 1e-3]
-        raise NotIdentifiedError(
-            f"the columns {', '.join(partners)} are collinear over the {n} averaged rows: leave one of them out, or put the "
-            "rows in random order if they are sorted."
-        )
+        null = np.zeros(settings.d)
+        null[moved] = np.linalg.svd(matrix)[2][-1]
+        _refuse_collinear(settings.carried(null), names, n)
     return values
+
+
+def advice(settings: Settings) -> str:
+    """What to do about a mean matrix that is not stable."""
+    if settings.temporal:
+        return (
+            "Temporal differences do this off policy: solve them in one batch with si.td(..., method='lstd'), or learn "
+            "on-policy (without rho)."
+        )
+    return (
+        "The instruments are too weak, or the first rows are unlike the later ones: use instruments that move the "
+        "regressors more, put the rows in random order, or solve in one batch with si.iv."
+    )
+
+
+def _check_collinear(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...]) -> None:
+    """A whitened column that is zero throughout depends on others, unless it is a column of zeros."""
+    if settings.right is None or not settings.adaptive:
+        return
+    for j in np.flatnonzero(~moved):
+        if state.seen[j]:
+            raise ConvergenceError(
+                f"no averaged row tells '{names[j]}' apart from the other columns, only the {settings.burn_in} of the burn-in "
+                "do: put the rows in random order, or give more of them."
+            )
+        if np.count_nonzero(np.abs(settings.right[:, j]) > 1e-9 * np.abs(settings.right[j, j])) > 1:
+            _refuse_collinear(settings.right[:, j], names, state.averaged)
+
+
+def _refuse_collinear(null: np.ndarray, names: tuple[str, ...], n: int) -> None:
+    partners = [name for name, part in zip(names, np.abs(null) / np.abs(null).max(), strict=True) if part > 1e-3]
+    raise NotIdentifiedError(
+        f"the columns {', '.join(partners)} are collinear over the {n} averaged rows: leave one of them out, or put the "
+        "rows in random order if they are sorted."
+    )
 
 
 def _covariances(
@@ -112,16 +161,21 @@ def _covariances(
 ) -> dict[str, np.ndarray]:
     part = np.ix_(moved, moved)
     sums, out = state.sums, {}
+    carry = np.eye(int(moved.sum())) if settings.right is None else settings.right[part]
+
+    def carried(matrix: np.ndarray) -> np.ndarray:
+        return carry @ matrix @ carry.T
+
     if settings.replicas > 1 and np.isfinite(replicas).all():
-        out["multiplier"] = np.atleast_2d(np.cov(replicas[:, moved], rowvar=False))
+        out["multiplier"] = carried(np.atleast_2d(np.cov(replicas[:, moved], rowvar=False)))
     bread = np.linalg.inv(sums.jacobian[part]) if moved.any() else np.zeros((0, 0))
-    out["plugin"] = bread @ sums.noise[part] @ bread.T
+    out["plugin"] = carried(bread @ sums.noise[part] @ bread.T)
     if "hac" in settings.keep:
-        out["hac"] = bread @ cv.bartlett(sums.lagged)[part] @ bread.T
+        out["hac"] = carried(bread @ cv.bartlett(sums.lagged)[part] @ bread.T)
     if "batch-means" in settings.keep:
-        out["batch-means"] = cv.batch_means(sums, state.mean)[part] / n
+        out["batch-means"] = carried(cv.batch_means(sums, state.mean)[part] / n)
     if "random-scaling" in settings.keep:
-        out["random-scaling"] = cv.random_scaling(sums, state.mean, n)[part] / n
+        out["random-scaling"] = carried(cv.random_scaling(sums, state.mean, n)[part] / n)
     return out
 
 
@@ -187,10 +241,28 @@ def _inflation(found: Estimates) -> float:
     return float(np.median(np.sqrt(ours[noisy] / plugin[noisy]))) if noisy.any() else 1.0
 
 
+def warn_reach(inference: str, settings: Settings, averaged: int) -> None:
+    """Warn where an inference was found to cover less than it says, by the table in `reach.py`."""
+    said = reach.too_few(inference, settings.loss, settings.tau, averaged)
+    if said and not settings.temporal:
+        warnings.warn(said, NumericalWarning, stacklevel=5)
+
+
 def warn_about(found: Estimates, settings: Settings) -> None:
     """Warnings that say what to change."""
+    gap, se, root = found.gap
+    with np.errstate(invalid="ignore", divide="ignore"):
+        far = np.where(se > 0.0, gap / se, 0.0)
+    if not settings.adaptive and np.nanmax(far, initial=0.0) > 3.0 and settings.loss != "quantile":
+        j = int(np.nanargmax(far))
+        warnings.warn(
+            f"coefficient {j + 1} is {far[j]:.2g} standard errors away from the root of the equations of the "
+            f"{found.state.done} rows ({found.theta[j]:.5g}, the root is near {root[j]:.5g}): the average has not converged. "
+            "Give more rows, a larger step c0 or a longer burn_in, or leave step= out.",
+            NumericalWarning, stacklevel=5,
+        )  # fmt: skip
     diagnostics = found.diagnostics
-    bias = diagnostics["start_share"] * np.abs(found.theta - settings.start_values())
+    bias = diagnostics["start_share"] * np.abs(found.theta - settings.carried(settings.start_values()))
     se = np.full(len(bias), np.nan)
     se[~np.isnan(found.theta)] = np.sqrt(np.maximum(np.diag(found.covariances["plugin"]), 0.0))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -216,6 +288,6 @@ def warn_about(found: Estimates, settings: Settings) -> None:
         )  # fmt: skip
     if settings.law == "gaussian" and settings.replicas:
         warnings.warn(
-            "weights_law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
+            "law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
             NumericalWarning, stacklevel=5,
         )  # fmt: skip

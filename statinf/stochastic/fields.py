@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from statinf.inference import Bootstrap, Covariance
-from statinf.stochastic.estimates import INFERENCE, choose, read_run, warn_about
+from statinf.stochastic.covariance import INFERENCE
+from statinf.stochastic.estimates import choose, read_run, warn_about, warn_reach
+from statinf.stochastic.reach import note
 from statinf.stochastic.run import Run, warn_dropped
 
 _SIGNS = {
@@ -19,7 +21,12 @@ _SIGNS = {
 
 
 def label(inference: str, run: Run) -> str:
-    """How tables name an inference."""
+    """How tables name an inference, and from which n it covers."""
+    said = _named(inference, run)
+    return said if run.settings.temporal else f"{said}; {note(inference)}"
+
+
+def _named(inference: str, run: Run) -> str:
     s = run.settings
     if inference == "multiplier":
         start = "" if s.replica_start == "origin" else ", from the burn-in point"
@@ -37,6 +44,7 @@ def read_fields(run: Run, terms: tuple[str, ...], inference: str) -> dict[str, A
         choose({}, inference, run.settings)
     matrix = choose(found.covariances, inference, run.settings)
     warn_about(found, run.settings)
+    warn_reach(inference, run.settings, found.averaged)
     warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
     s = run.settings
     draws = None
@@ -49,7 +57,7 @@ def read_fields(run: Run, terms: tuple[str, ...], inference: str) -> dict[str, A
         "run": run,
         "covariances": found.covariances,
         "averaged": found.averaged,
-        "facts": found.diagnostics,
+        "diagnosed": found.diagnostics,
         "dropped": dict(run.dropped),
         "nobs": found.state.done,
     }

@@ -10,9 +10,10 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference import Covariance, sup_t_critical
+from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results import Fit, to_caller
-from statinf.stochastic.covariance import scaling_critical, scaling_tail
-from statinf.stochastic.estimates import choose
+from statinf.stochastic.covariance import INFERENCE, scaling_critical, scaling_tail
+from statinf.stochastic.estimates import choose, warn_reach
 from statinf.stochastic.fields import label, read_fields
 from statinf.stochastic.regions import INTERVALS, REGIONS, Region, draw_intervals, draw_region, normal_region
 from statinf.stochastic.run import Meter, Run
@@ -40,7 +41,7 @@ class StochasticFit(Fit):
         Every covariance of the run, by name.
     averaged : int
         Iterates in the average.
-    facts : mapping of str to float
+    diagnosed : mapping of str to float
         Diagnostics of the run.
     """
 
@@ -49,10 +50,11 @@ class StochasticFit(Fit):
     interval: str = "symmetric"
     covariances: Mapping[str, np.ndarray] = field(default_factory=dict)
     averaged: int = 0
-    facts: Mapping[str, float] = field(default_factory=dict)
+    diagnosed: Mapping[str, float] = field(default_factory=dict)
 
     normal_reference: ClassVar[bool] = True
-    offers: ClassVar[str] = "conf_int(), region(), path(), diagnostics(), update() and with_vcov()"
+    vcov_kinds: ClassVar[VcovKinds] = VcovKinds(default="plugin", names=INFERENCE, robust="plugin", clustered=())
+    beside: ClassVar[tuple[str, ...]] = ("region", "path", "diagnostics", "update")
 
     # --- intervals ----------------------------------------------------------------------------------------
 
@@ -168,8 +170,10 @@ class StochasticFit(Fit):
         OptionError
             If the run did not accumulate it.
         """
-        matrix = choose(dict(self.covariances), vcov, self.run.settings)
-        return replace(self, inference=vcov, cov=Covariance(matrix, vcov, label(vcov, self.run), np.inf))
+        kind = VcovSpec.read(vcov, kinds=self.vcov_kinds).kind
+        matrix = choose(dict(self.covariances), kind, self.run.settings)
+        warn_reach(kind, self.run.settings, self.averaged)
+        return replace(self, inference=kind, cov=Covariance(matrix, kind, label(kind, self.run), np.inf))
 
     # --- rows to come -------------------------------------------------------------------------------------
 
@@ -211,7 +215,9 @@ class StochasticFit(Fit):
         """
         import pandas as pd
 
-        return to_caller(pd.DataFrame({"diagnostic": list(self.facts), "value": list(self.facts.values())}), self.kind)
+        return to_caller(
+            pd.DataFrame({"diagnostic": list(self.diagnosed), "value": list(self.diagnosed.values())}), self.kind
+        )
 
     def path(self, level: float = 0.95) -> Any:
         """Estimate and pointwise normal interval as rows arrived, in the caller's kind of data frame.
@@ -245,7 +251,7 @@ class StochasticFit(Fit):
         settings = self.run.settings
         return {
             "nobs": self.nobs, "averaged": self.averaged, "burn_in": settings.burn_in, "replicas": settings.replicas,
-            "c0": settings.c0, "k0": settings.k0, "power": settings.power, "relaxations": self.facts["relaxations"],
+            "c0": settings.c0, "k0": settings.k0, "power": settings.power, "relaxations": self.diagnosed["relaxations"],
         }  # fmt: skip
 
     @property
@@ -269,7 +275,7 @@ class StochasticFit(Fit):
             "Rows": self.nobs,
             "Averaged": f"{self.averaged} (after burn-in of {s.burn_in})",
             "Steps": f"{s.c0:.4g} / ({s.k0:g} + k)^{s.power:.3g}",
-            "Relaxation times": self.facts["relaxations"],
+            "Relaxation times": self.diagnosed["relaxations"],
         }
 
     def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95, type: str = "response") -> Any:
@@ -286,7 +292,7 @@ class StochasticFit(Fit):
         Returns
         -------
         data frame
-            Column estimate, and conf_low, conf_high where asked for, in the kind of `newdata`.
+            Column estimate, and std_error, conf_low, conf_high where asked for, in the kind and with the index of `newdata`.
         """
         from statinf.stochastic.predict import predict
 

@@ -8,16 +8,24 @@ regression of Monte Carlo returns on the features.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError
+from statinf.errors import NotIdentifiedError, OptionError, check_level
 from statinf.inference import Covariance, Moments
-from statinf.results import Fit, to_caller
+from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.results import Fit
+from statinf.results.methods import Method
+from statinf.results.predicting import prediction_frame
 from statinf.stochastic.covariance import bartlett, default_lags
+from statinf.stochastic.options import StreamOptions
+from statinf.stochastic.readers import Block, TransitionReader
+from statinf.stochastic.run import add_counts, warn_dropped
 from statinf.stochastic.state import Rows
+from statinf.stochastic.transitions import TransitionStream
 
 CITATION = "Bradtke & Barto (1996), Boyan (2002)"
 
@@ -75,7 +83,9 @@ class LstdFit(Fit):
     held: dict[str, np.ndarray] = field(default_factory=dict)
 
     normal_reference: ClassVar[bool] = True
-    offers: ClassVar[str] = "vcov='hac', 'HC0' and 'episode'"
+    vcov_kinds: ClassVar[VcovKinds] = VcovKinds(
+        default="hac", names=("hac", "HC0", "episode"), robust="HC0", clustered=()
+    )
 
     def moments(self) -> Moments:
         """Scores and bread."""
@@ -89,25 +99,30 @@ class LstdFit(Fit):
 
     def with_vcov(self, vcov: Any) -> Self:
         """The same fit with another covariance: "hac", "HC0" (independent rows) or "episode" (clusters)."""
-        if vcov not in self.held:
-            raise OptionError(f"vcov={vcov!r} is not known for LSTD; choose one of {', '.join(map(repr, self.held))}.")
-        return replace(self, cov=Covariance(self.held[vcov], vcov, _LABELS[vcov].format(self.lags), np.inf), draws=None)
+        kind = VcovSpec.read(vcov, kinds=self.vcov_kinds).kind
+        if kind not in self.held:
+            raise OptionError(
+                f"vcov={vcov!r} is not there for these rows; choose one of {', '.join(map(repr, self.held))}."
+            )
+        return replace(self, cov=Covariance(self.held[kind], kind, _LABELS[kind].format(self.lags), np.inf), draws=None)
 
     def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Values of states: column estimate, and conf_low, conf_high with interval="confidence"."""
-        import pandas as pd
         from scipy.special import ndtri
 
+        check_level(level)
         if interval not in (None, "confidence"):
             raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
-        assert self.recipe is not None
-        new = self.recipe.new_rows(newdata, roles=["covariates"])
+        new = self.new_rows(newdata, roles=["covariates"])
         X = new.part("covariates").values[:, self.estimable]
         columns = {"estimate": X @ self.theta[self.estimable]}
         if interval is not None:
-            half = float(ndtri(0.5 + level / 2.0)) * np.sqrt(np.einsum("ij,jk,ik->i", X, self.cov.matrix, X))
-            columns |= {"conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half}
-        return to_caller(pd.DataFrame(columns), new.kind, new.index)
+            se = np.sqrt(np.einsum("ij,jk,ik->i", X, self.cov.matrix, X))
+            half = float(ndtri(0.5 + level / 2.0)) * se
+            columns |= {
+                "std_error": se, "conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half,
+            }  # fmt: skip
+        return prediction_frame(new, columns)
 
     def lean(self) -> Self:
         """The same fit without its scores; its covariances stay."""
@@ -115,6 +130,35 @@ class LstdFit(Fit):
 
 
 _LABELS = {"hac": "HAC, {} lags", "HC0": "HC0 (independent rows)", "episode": "clustered by episode"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LstdOptions(StreamOptions):
+    """Options of the batch solution."""
+
+
+def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
+    """Solve the equations of all rows."""
+    opening, reader, terms = stream.begin(options)
+    rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
+    warn_dropped(dropped, len(rows) + sum(dropped.values()))
+    return lstd(
+        stream.formula, rows, terms, lags=options.lags, markov=stream.sampling == "markov", recipe=opening.recipe,
+        kind=stream.kind(opening), dropped=dropped,
+    )  # fmt: skip
+
+
+def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int) -> tuple[Rows, dict[str, int]]:
+    rows, dropped = Rows.none(d), {}
+    parts: list[Block] = []
+    for table in frames:
+        block, reader = reader.read(table, strict=strict)
+        parts.append(block)
+        dropped = add_counts(dropped, block.dropped)
+    kept = [p.rows for p in parts if len(p.rows)]
+    if kept:
+        rows = Rows(*(np.concatenate([getattr(r, name) for r in kept]) for name in ("F", "G", "c", "episode")))
+    return rows, dropped
 
 
 def lstd(
@@ -142,3 +186,16 @@ def lstd(
         cov=Covariance(held[chosen], chosen, _LABELS[chosen].format(width), np.inf), recipe=recipe, kind=kind,
         dropped=dropped, lags=width, scores=scores, inverse=inverse, episode=rows.episode, held=held,
     )  # fmt: skip
+
+
+METHOD = Method(
+    verb="td",
+    name="lstd",
+    estimate=estimate,
+    options=LstdOptions,
+    summary="the root of the same equations, solved in one batch",
+    citation="Bradtke and Barto (1996); Boyan (2002)",
+    guarantee="batch root of the same equations; HAC or episode-clustered standard errors",
+    vignette="lsa-bootstrap",
+    traits={"row order": "along a trajectory the next row is the next state"},
+)

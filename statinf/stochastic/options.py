@@ -1,92 +1,106 @@
-"""What every verb of this family can be told about replicas, inference and rows, checked once."""
+"""What a run of a stream can be told about replicas, inference, steps and rows, checked before any row is read."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import numpy as np
-
-from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
 from statinf.numerics.laws.multipliers import LAWS
-from statinf.stochastic.covariance import default_lags
-from statinf.stochastic.estimates import INFERENCE
+from statinf.results.options import Options, choice, count, value
+from statinf.stochastic.covariance import INFERENCE, default_lags
 from statinf.stochastic.regions import INTERVALS
 from statinf.stochastic.state import Settings
-from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning
+from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, check_step
+
+
+def _check_inference(name: str, given: Any) -> tuple[str, ...]:
+    asked = (given,) if isinstance(given, str) else tuple(given)
+    if not asked:
+        raise OptionError(f"{name} is empty; name at least one of " + ", ".join(map(repr, INFERENCE)) + ".")
+    for kind in asked:
+        one_of(name, kind, INFERENCE)
+    return asked
+
+
+def _check_step(name: str, given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        raise OptionError(f"{name}={given!r} is not a mapping with any of 'c0', 'k0' and 'power'.")
+    check_step(given)
+    return given
+
+
+def _check_levels(name: str, given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        raise OptionError(f"{name}={given!r} is not a mapping from columns to their levels.")
+    return given
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """Options as a verb was given them.
+class StreamOptions(Options):
+    """Options of every run over a stream."""
 
-    Raises
-    ------
-    OptionError
-        For a value that cannot be used, naming the option.
-    """
+    lags: int | None = count(None, 'lags of inference="hac"; None: by the number of rows', low=0, also=(None,))
+    levels: Any = value(
+        None, "all levels of columns of categories whose first rows may lack some", "a mapping, or None", _check_levels
+    )
+    expected_rows: int | None = count(None, "length of an iterator, for default steps and burn-in", also=(None,))
 
-    replicas: int
-    weights_law: str
-    inference: str | Sequence[str]
-    ci: str
-    replica_start: str
-    block_len: int
-    lags: int | None
-    na_action: str
-    expected_rows: int | None
-    seed: int
 
-    def __post_init__(self) -> None:
-        if not self._asked:
-            raise OptionError("inference is empty; name at least one of " + ", ".join(map(repr, INFERENCE)) + ".")
-        for name in self._asked:
-            one_of("inference", name, INFERENCE)
-        for option, least in (("replicas", 0), ("block_len", 1), ("lags", 0), ("expected_rows", 1)):
-            value = getattr(self, option)
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if value is not None and not (whole and value >= least):
-                raise OptionError(f"{option}={value!r} is not a whole number of at least {least}.")
-        if self._asked[0] == "multiplier" and self.replicas == 1:
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(StreamOptions):
+    """Options of an averaged recursion with replicas."""
+
+    replicas: int = count(1000, "multiplier replicas; 0 for none", low=0)
+    step: Any = value(
+        None, "steps c0 / (k0 + k)^power; what is not given is scaled to the first rows",
+        "a mapping with any of 'c0', 'k0', 'power', or None", _check_step,
+    )  # fmt: skip
+    burn_in: Any = value(None, "rows before the average starts", "a count, a share below 1, or None")
+    law: str = choice("mammen", LAWS, "law of the multipliers")
+    inference: Any = value(
+        None, "the first is for tables, the others for `with_vcov`; the plug-in always is there",
+        "any of " + ", ".join(map(repr, INFERENCE)), _check_inference,
+    )  # fmt: skip
+    ci: str = choice("symmetric", INTERVALS, "interval of the replicas")
+    replica_start: str = choice(
+        "origin", ("origin", "burnin"),
+        "whether multipliers act from the first row or from the end of the burn-in, which is too short unless n is large",
+    )  # fmt: skip
+    block_len: int = count(1, "consecutive rows that share a multiplier")
+    start: Any = value(None, "first iterate; a fit to the first rows by default", "an array of q numbers, or None")
+
+    def check(self) -> None:
+        """Refuse one replica where replicas are the first inference."""
+        if self.replicas == 1 and (self.inference or ("multiplier",))[0] == "multiplier":
             raise OptionError("replicas=1 gives no interval; ask for 200 or more, or replicas=0 for the plug-in.")
-        one_of("weights_law", self.weights_law, LAWS)
-        one_of("ci", self.ci, INTERVALS)
-        one_of("replica_start", self.replica_start, ("origin", "burnin"))
-        one_of("na_action", self.na_action, ("drop", "raise"))
-        check_seed(self.seed)
-
-    @property
-    def _asked(self) -> tuple[str, ...]:
-        return (self.inference,) if isinstance(self.inference, str) else tuple(self.inference)
 
     @cached_property
-    def names(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:
         """Kinds of inference, the first of them for tables; without replicas the plug-in takes their place."""
+        asked = self.inference or ("multiplier",)
         if self.replicas:
-            return self._asked
-        return tuple(n for n in self._asked if n != "multiplier") or ("plugin",)
-
-    @property
-    def strict(self) -> bool:
-        """Whether a row that cannot be used is an error."""
-        return self.na_action == "raise"
+            return asked
+        return tuple(n for n in asked if n != "multiplier") or ("plugin",)
 
     @property
     def power(self) -> float:
         """The default decay of the steps: random scaling needs steps that fall slowly."""
-        return 0.505 if self.names[0] == "random-scaling" else 2 / 3
+        return 0.505 if self.kinds[0] == "random-scaling" else 2 / 3
 
     def settings(
-        self, d: int, tuned: Tuning, length: int | None, *, loss: str = "squared", tau: float = 0.5
-    ) -> Settings:
+        self, d: int, tuned: Tuning, length: int | None, seed: int, *, loss: str = "squared", tau: float = 0.5,
+        temporal: bool = False,
+    ) -> Settings:  # fmt: skip
         """Settings of a run of d coefficients over `length` rows, None where that is not known."""
         wide = default_lags(UNKNOWN_LENGTH if length is None else length)
         return Settings(
-            d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=self.replicas,
-            law=self.weights_law, seed=self.seed, replica_start=self.replica_start, block_len=self.block_len, loss=loss,
-            tau=tau, scale=tuned.scale, keep=tuple(n for n in self.names if n in ("hac", "batch-means", "random-scaling")),
-            lags=(wide if self.lags is None else self.lags) if "hac" in self.names else 0, matrix=tuned.matrix,
-            start=tuned.start,
+            d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=self.replicas, law=self.law,
+            seed=seed, replica_start=self.replica_start, block_len=self.block_len, loss=loss, tau=tau, scale=tuned.scale,
+            keep=tuple(n for n in self.kinds if n in ("hac", "batch-means", "random-scaling")),
+            lags=(wide if self.lags is None else self.lags) if "hac" in self.kinds else 0, start=tuned.start,
+            left=tuned.left, right=tuned.right, tolerance=tuned.tolerance, matrix=tuned.matrix, bound=tuned.bound,
+            curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal,
         )  # fmt: skip

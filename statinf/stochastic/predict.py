@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.backend import chunks, rows_per_chunk
-from statinf.errors import OptionError, one_of
-from statinf.results import to_caller
+from statinf.errors import OptionError, check_level, one_of
+from statinf.results.predicting import prediction_frame
 from statinf.stochastic.regions import draw_intervals
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: float, type: str) -> Any:
     """See `StochasticFit.predict`."""
-    import pandas as pd
-
+    check_level(level)
     if interval not in (None, "confidence"):
         raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
     one_of("type", type, ("response", "link"))
@@ -32,10 +31,17 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
     columns = {"estimate": centre}
     if interval is not None:
         low, high = _limits(fit, X, centre, level)
+        se = np.sqrt(np.einsum("ij,jk,ik->i", X, fit.cov.matrix, X))
+        if fit.inference != "random-scaling":  # its matrix studentises, it is no variance
+            columns["std_error"] = np.where(np.isnan(centre), np.nan, se)
         columns |= {"conf_low": low, "conf_high": high}
     if fit.run.settings.loss == "logistic" and type == "response":
+        se = columns.pop("std_error", None)
         columns = {name: 0.5 * (1.0 + np.tanh(0.5 * value)) for name, value in columns.items()}
-    return to_caller(pd.DataFrame(columns), new.kind, new.index)
+        if se is not None:
+            columns["std_error"] = se * columns["estimate"] * (1.0 - columns["estimate"])
+    order = [name for name in ("estimate", "std_error", "conf_low", "conf_high") if name in columns]
+    return prediction_frame(new, {name: columns[name] for name in order})
 
 
 def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:

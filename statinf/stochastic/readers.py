@@ -62,6 +62,7 @@ class RegressionReader:
         x = new.part("covariates").values
         z = new.part("instruments").values if self.instruments else None
         y = np.asarray(new.response, np.float64)
+        refuse_infinite(self.recipe, new, y)
         y = y if new.offset is None else y - new.offset
         w = self._weights(new, weights)
         y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
@@ -109,6 +110,22 @@ def number_column(new: NewRows, name: str) -> np.ndarray:
     if not hasattr(column, "values"):
         raise DataError(f"column '{name}' holds categories; it must hold numbers.")
     return np.asarray(column.values, np.float64)  # type: ignore[union-attr]
+
+
+def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray) -> None:
+    """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing."""
+    found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
+    columns: dict[str, Any] = {name: getattr(c, "values", ()) for name, c in found.items()} | {
+        recipe.response[0]: response
+    }
+    for name, values in columns.items():
+        numbers = np.asarray(values)
+        bad = np.flatnonzero(np.isinf(numbers)) if numbers.dtype.kind == "f" else []
+        if len(bad):
+            raise DataError(
+                f"'{name}' is infinite in row {int(bad[0])} of the {new.n} rows that were read together: leave such rows out, "
+                "or replace the values."
+            )
 
 
 def check_levels(recipe: Recipe, new: NewRows) -> None:
@@ -206,6 +223,7 @@ class TransitionReader:
         new = self.recipe.new_rows(table, response=True, warn=False)
         check_levels(self.recipe, new)
         phi, reward = new.part("covariates").values, np.asarray(new.response, np.float64)
+        refuse_infinite(self.recipe, new, reward)
         ended = np.zeros(new.n, bool) if self.terminal is None else self._flag(new, self.terminal)
         ratio = np.ones(new.n) if self.ratio is None else number_column(new, self.ratio)
         if (ratio < 0).any():
@@ -286,6 +304,8 @@ class TransitionReader:
         cut = np.append(raw["fresh"][1:] & ~raw["done"][:-1], False)
         if cut.any():
             cause = "the episode stops without a terminal row"
+            if self.episode is not None:
+                cause += f" (rows of an episode of '{self.episode}' must lie side by side, in order)"
             dropped[cause] = dropped.get(cause, 0) + int(cut.sum())
         keep = ~cut
         keep[-1] = last

@@ -37,6 +37,16 @@ def check_draws(draws: np.ndarray) -> None:
         )
 
 
+def check_enough(replicas: int, level: float, kind: str) -> None:
+    """Raise an `OptionError` if some replica had to stand for a quantile that lies beyond all of them."""
+    tail = 0.5 * (1.0 - level) if kind in ("percentile", "basic") else 1.0 - level
+    needed = 10 if kind == "normal" else int(np.ceil(round(1.0 / tail, 9))) - 1
+    if replicas < needed:
+        raise OptionError(
+            f"a {level:.4g} interval of kind {kind!r} needs replicas >= {needed}; there are {replicas}. 1,000 is the default."
+        )
+
+
 def draw_intervals(estimate: np.ndarray, draws: np.ndarray, level: float, kind: str = "symmetric") -> np.ndarray:
     """Intervals from replicas.
 
@@ -57,6 +67,7 @@ def draw_intervals(estimate: np.ndarray, draws: np.ndarray, level: float, kind: 
     one_of("ci", kind, INTERVALS)
     level = check_level(level)
     check_draws(draws)
+    check_enough(len(draws), level, kind)
     errors = draws - estimate
     if kind == "symmetric":
         half = upper_quantile(np.abs(errors), level)

@@ -103,13 +103,28 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
         raise DataError(f"reading {path} needs pyarrow: pip install 'statinf[pyarrow]'.") from None
     form = "csv" if path.name.lower().endswith(".csv") else "parquet"
     try:
-        return _from_dataset(dataset.dataset(path, format=form), wanted)
+        return _from_dataset(_unified(dataset.dataset(path, format=form)), wanted)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as {form}: {error}") from error
 
 
+def _unified(data: Any) -> Any:
+    """A data set whose files may hold whole numbers here and decimals there, read as the wider kind."""
+    import pyarrow as pa
+
+    schemas = [fragment.physical_schema for fragment in data.get_fragments()]
+    if all(schema.equals(schemas[0]) for schema in schemas):
+        return data
+    try:
+        return data.replace_schema(pa.unify_schemas(schemas, promote_options="permissive"))
+    except pa.ArrowException as error:
+        raise DataError(f"the files of the folder do not have the same columns: {error}.") from error
+
+
 def _from_dataset(data: Any, wanted: Wanted) -> Source:
     columns = wanted(list(data.schema.names))
+    if hasattr(data, "files"):
+        data = _unified(data)
     if type(getattr(data, "format", None)).__name__ == "ParquetFileFormat":
         return Source(_row_groups(data, columns), data.count_rows())
     batches = data.scanner(columns=columns, batch_size=BLOCK_ROWS, batch_readahead=2, fragment_readahead=1).to_batches()

@@ -46,7 +46,7 @@ def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def add_rows(
     sums: Sums, settings: Settings, first: int, rows: Rows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
-    real: int,
+    real: int, origin: int | None = None,
 ) -> Sums:  # fmt: skip
     """Add a whole number of chunks to the sums.
 
@@ -63,30 +63,48 @@ def add_rows(
         The running average before the first row.
     real : int
         Rows that count; the others fill up the last chunk.
+    origin : int, optional
+        Rows before the average starts; the burn-in by default.
 
     Returns
     -------
     Sums
     """
     n = len(rows)
-    index = np.arange(first - settings.burn_in, first - settings.burn_in + n)
+    number = np.arange(first, first + n)
+    index = number - (settings.burn_in if origin is None else origin)
+    live = np.arange(n) < real
     index[real:] = 0
-    if index[real - 1] < 1:
-        return sums
     kept = index >= 1
     # A sum, not a product of BLAS or einsum: their rounding depends on alignment, and so on how rows arrived.
-    at = (rows.G * np.concatenate([before[None], means[:-1]])).sum(axis=1)
-    e = np.where(kept, psi(at, rows.c, settings), 0.0)
+    met = np.concatenate([before[None], means[:-1]])
+    if settings.adaptive and index[0] < 1:
+        # Before there is an average, the first fit is a better place to meet a row at than the last iterate.
+        met = np.where(kept[:, None], met, settings.start_values())
+    at = (rows.G * met).sum(axis=1)
+    slope = psi(at, rows.c, settings)
+    curve = curvature(at, rows.c, np.where(kept, index, number), settings)
+    # Weighted regressors and linearised targets: the Newton step of the rows from the point they were met at.
+    both = np.column_stack([rows.G, rows.c if settings.loss == "squared" else at]) * np.reshape(curve, (-1, 1))
+    if settings.loss != "squared":
+        both[:, -1] -= slope
+    if sums.gram.size:
+        flat = np.column_stack([settings.curvature * rows.G, settings.curvature * at - slope])
+        sums = replace(sums, gram=_add(sums.gram, rows.F * live[:, None], flat))
+    if index[0] < 1 and real:
+        sums = replace(sums, early=_add(sums.early, rows.F * (live & ~kept)[:, None], both))
+    if not kept.any():
+        return sums
+    e = np.where(kept, slope, 0.0)
     scores = rows.F * e[:, None]
-    curve = np.where(kept, curvature(at, rows.c, index, settings), 0.0)
     if index[0] <= 1:  # the average starts in these rows; the last iterate before it is the origin
         start = 1 - index[0]
-        origin = path[start - 1] if start else before
-        sums = replace(sums, reference=origin.copy())
+        sums = replace(sums, reference=(path[start - 1] if start else before).copy())
+    if settings.loss == "logistic":
+        sums = replace(sums, wrong=np.asarray(sums.wrong + np.count_nonzero(kept & ((at > 0.0) != (rows.c > 0.5)))))
+    total = _add(np.column_stack([sums.jacobian, sums.target]), rows.F * kept[:, None], both)
     sums = replace(
-        sums,
-        jacobian=_add(sums.jacobian, rows.F * curve[:, None], rows.G),
-        noise=_add(sums.noise, scores, scores),
+        sums, jacobian=total[:, :-1].copy(), target=total[:, -1].copy(), noise=_add(sums.noise, scores, scores)
     )
     if "hac" in settings.keep:
         sums = _lags(sums, settings, scores, np.where(kept, rows.episode, -1))
@@ -117,7 +135,7 @@ def _scaling(sums: Sums, index: np.ndarray, kept: np.ndarray, means: np.ndarray)
         sums,
         scaling=_add(sums.scaling, scaled, scaled),
         scaling_mean=_add(sums.scaling_mean[:, None], scaled, s)[:, 0],
-        scaling_count=_add(sums.scaling_count[None, None], s, s)[0, 0],
+        scaling_count=np.asarray(_add(np.reshape(sums.scaling_count, (1, 1)), s, s)[0, 0]),
     )
 
 

@@ -1,10 +1,8 @@
-"""Steps, burn-in, preconditioner and starting value from the first rows of a stream.
+"""Steps, burn-in and starting value of a plain recursion from the first rows of a stream.
 
 The step rule takes the largest weighted step that the pilot rows allow for about the first hundredth of the stream
 and then decays: k0 = ceil(N / 100), c0 = k0**power / (W_max r2), with r2 the 95 % quantile of |g'f| times the largest
-curvature of the loss and W_max the largest multiplier. Multiplying f by a fixed matrix leaves the root of the mean
-equation where it is, so the inverse of the pilot's mean Jacobian may go in front: the recursion is then as well
-conditioned for income in dollars as for standardised covariates, and instruments need no sign convention.
+curvature of the loss and W_max the largest multiplier.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -22,24 +21,28 @@ from statinf.stochastic.state import Rows, Settings
 UNKNOWN_LENGTH = 10_000
 """Length assumed for streams that do not tell theirs."""
 
-_FLOOR = 1e-4  # of the largest eigenvalue, on the correlation scale
-
 
 @dataclass(frozen=True)
 class Tuning:
     """What the pilot rows decide.
 
-    `matrix` (d, d) multiplies every f (None for the identity), `start` (d,) is the first iterate, `scale` the
-    spread of the pilot's residuals.
+    `start` (d,) is the first iterate, in the coordinates of the recursion, `scale` the spread of the pilot's residuals;
+    the rest is that of `Settings`.
     """
 
     c0: float
     k0: float
     power: float
     burn_in: int
-    matrix: np.ndarray | None
     start: np.ndarray
     scale: float
+    left: np.ndarray | None = None
+    right: np.ndarray | None = None
+    tolerance: np.ndarray | None = None
+    matrix: np.ndarray | None = None
+    curvature: float = 1.0
+    bound: float = 0.0
+    instruments: bool = False
 
 
 def pilot_size(d: int, n: int | None) -> int:
@@ -71,6 +74,25 @@ def burn_in_rows(burn_in: float | int | None, n: int | None) -> int:
     return int(burn_in)
 
 
+def check_step(given: Mapping[str, Any]) -> None:
+    """Raise an `OptionError` for a step constant that is unknown or outside its domain."""
+    unknown = set(given) - {"c0", "k0", "power"}
+    if unknown:
+        raise OptionError(f"step has no {sorted(unknown)[0]!r}; its names are 'c0', 'k0' and 'power'.")
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
+            raise OptionError(f"step {name}={value!r} is not a finite number.")
+    power = float(given.get("power", 2.0 / 3.0))
+    if not 0.5 <= power <= 1.0:
+        raise OptionError(
+            f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k."
+        )
+    if "c0" in given and given["c0"] <= 0.0:
+        raise OptionError(f"step c0={given['c0']:g} must be positive.")
+    if "k0" in given and given["k0"] < 0.0:
+        raise OptionError(f"step k0={given['k0']:g} must not be negative.")
+
+
 def step_rule(
     step: Mapping[str, float] | None, r2: float, n: int | None, law: str, power: float = 2.0 / 3.0
 ) -> tuple[float, float, float]:
@@ -95,27 +117,14 @@ def step_rule(
         For an unknown name or a value outside its domain.
     """
     given = dict(step or {})
-    unknown = set(given) - {"c0", "k0", "power"}
-    if unknown:
-        raise OptionError(f"step has no {sorted(unknown)[0]!r}; its names are 'c0', 'k0' and 'power'.")
-    for name, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not np.isfinite(value):
-            raise OptionError(f"step {name}={value!r} is not a finite number.")
+    check_step(given)
     power = float(given.get("power", power))
-    if not 0.5 <= power <= 1.0:
-        raise OptionError(
-            f"step power={power:g} is outside [0.5, 1): averaging needs steps that decay, but slower than 1/k."
-        )
     if power == 1.0:
         warnings.warn(
             "step power=1 needs c0 > 1 / (2 lambda_min) of the mean matrix, which is unknown; a power below 1 does not.",
             NumericalWarning,
             stacklevel=4,
         )
-    if "c0" in given and given["c0"] <= 0.0:
-        raise OptionError(f"step c0={given['c0']:g} must be positive.")
-    if "k0" in given and given["k0"] < 0.0:
-        raise OptionError(f"step k0={given['k0']:g} must not be negative.")
     bound = max(LARGEST[law] * r2, np.finfo(float).tiny)
     if "c0" in given:
         c0 = float(given["c0"])
@@ -144,40 +153,6 @@ def spread(residuals: np.ndarray) -> float:
     return value if value > 0.0 else (float(np.std(residuals)) or 1.0)
 
 
-def inverse_gram(gram: np.ndarray) -> np.ndarray:
-    """Inverse of a mean of w x x', with small eigenvalues of its correlation form raised; (d, d).
-
-    Columns that are zero throughout the pilot keep the step of the plain recursion.
-    """
-    diagonal = np.diag(gram).copy()
-    size = np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0))
-    form = gram / np.outer(size, size)
-    form[diagonal <= 0.0, diagonal <= 0.0] = 1.0
-    values, vectors = np.linalg.eigh(form)
-    values = np.maximum(values, _FLOOR * values[-1])
-    return (vectors / values) @ vectors.T / np.outer(size, size)
-
-
-def inverse_cross(F: np.ndarray, G: np.ndarray, names: list[str] | None = None) -> np.ndarray:
-    """Inverse of the pilot's mean of f g', which instruments need; (d, d).
-
-    Raises
-    ------
-    NotIdentifiedError
-        If it is singular: the instruments do not identify every coefficient.
-    """
-    cross = F.T @ G / len(F)
-    scale = np.outer(np.sqrt(np.mean(F**2, axis=0)), np.sqrt(np.mean(G**2, axis=0)))
-    form = np.divide(cross, scale, out=np.zeros_like(cross), where=scale > 0.0)
-    values = np.linalg.svd(form, compute_uv=False)
-    if values[-1] <= 1e-8 * values[0]:
-        raise NotIdentifiedError(
-            f"The mean of z x' over the first {len(F)} rows is singular: the instruments do not identify every "
-            "coefficient. Use instruments that move with the regressors, or sort the rows at random."
-        )
-    return np.linalg.inv(cross)
-
-
 def pilot_values(rows: Rows) -> np.ndarray:
     """A damped root of the pilot's equations for a first iterate, shape (d,); zero where they are not stable.
 
@@ -192,10 +167,10 @@ def pilot_values(rows: Rows) -> np.ndarray:
 
 def tune(
     F: np.ndarray, G: np.ndarray, c: np.ndarray, *, n: int | None, step: Mapping[str, float] | None, burn_in: float | int | None,
-    law: str, loss: str = "squared", tau: float = 0.5, precondition: bool | None = None, instruments: bool = False,
+    law: str, loss: str = "squared", tau: float = 0.5, instruments: bool = False,
     start: np.ndarray | None = None, power: float = 2.0 / 3.0,
 ) -> Tuning:  # fmt: skip
-    """Tune a run on its pilot rows.
+    """Tune a plain run on its pilot rows.
 
     Parameters
     ----------
@@ -208,51 +183,55 @@ def tune(
         What the caller gave.
     law, loss : str
     tau : float
-    precondition : bool, optional
-        None: where the caller did not give c0.
     instruments : bool
-        F are not G times weights.
+        F are not G times weights: the inverse of their mean product goes in front, so that no sign convention is needed.
     start : ndarray, shape (d,), optional
-        None: a fit to the pilot rows with the preconditioner, zero without.
+        Zero by default.
     power : float
         Default power of the steps.
     """
-    if precondition is None:
-        precondition = "c0" not in (step or {})
-    pilot, residuals = _pilot_fit(F, G, c, loss, tau)
+    residuals = _pilot_residuals(F, G, c, loss, tau)
     bound = curvature_bound(loss, residuals, tau)
-    matrix = None
+    left = None
     if instruments:
-        matrix = inverse_cross(F, G)
-    elif precondition:
-        matrix = inverse_gram(F.T @ G / len(F)) / bound
-    moved = F if matrix is None else F @ matrix.T
+        cross = F.T @ G / len(F)
+        check_identified(cross / np.sqrt(np.outer(np.mean(F**2, axis=0), np.mean(G**2, axis=0))), len(F))
+        left = np.linalg.inv(cross).T
+    moved = F if left is None else F @ left
     r2 = bound * float(np.quantile(np.abs(np.einsum("ij,ij->i", moved, G)), 0.95))
     c0, k0, power = step_rule(step, r2, n, law, power)
-    if start is None:
-        start = pilot if precondition else np.zeros(G.shape[1])
-    elif np.shape(start) != (G.shape[1],) or not np.isfinite(start).all():
-        raise OptionError(f"start must be {G.shape[1]} finite numbers, one a coefficient.")
-    return Tuning(c0, k0, power, burn_in_rows(burn_in, n), matrix, np.asarray(start, np.float64), spread(residuals))
+    first = np.zeros(G.shape[1]) if start is None else check_start(start, G.shape[1])
+    right = None if left is None else np.eye(len(first))
+    return Tuning(c0, k0, power, burn_in_rows(burn_in, n), first, spread(residuals), left=left, right=right)
 
 
-def _pilot_fit(F: np.ndarray, G: np.ndarray, c: np.ndarray, loss: str, tau: float) -> tuple[np.ndarray, np.ndarray]:
-    """A rough fit to the pilot rows and its residuals (on the scale of c for a logistic loss)."""
-    weighted = F if loss != "logistic" else F * 0.25
-    solve = np.linalg.pinv(weighted.T @ G, rcond=1e-10, hermitian=False)
+def check_identified(mean: np.ndarray, rows: int) -> None:
+    """Raise a `NotIdentifiedError` if a scaled mean of z x' is singular."""
+    values = np.linalg.svd(np.nan_to_num(mean), compute_uv=False)
+    if not values.size or values[-1] <= 1e-8 * values[0]:
+        raise NotIdentifiedError(
+            f"The mean of z x' over the first {rows} rows is singular: the instruments do not identify every "
+            "coefficient. Use instruments that move with the regressors, or sort the rows at random."
+        )
+
+
+def check_start(start: Any, d: int) -> np.ndarray:
+    """A first iterate as an array, or an `OptionError`."""
+    if np.shape(start) != (d,) or not np.isfinite(start).all():
+        raise OptionError(f"start must be {d} finite numbers, one a coefficient.")
+    return np.asarray(start, np.float64)
+
+
+def _pilot_residuals(F: np.ndarray, G: np.ndarray, c: np.ndarray, loss: str, tau: float) -> np.ndarray:
+    """Residuals of a rough fit to the pilot rows, for the scale of a quantile loss; c itself for a logistic one."""
     if loss == "logistic":
-        theta = np.zeros(G.shape[1])
-        ridge = 1e-3 * np.diag(np.diag(F.T @ G))
-        for _ in range(12):
-            p = 0.5 * (1.0 + np.tanh(0.5 * (G @ theta)))
-            hessian = (F * (p * (1.0 - p) + 1e-6)[:, None]).T @ G + ridge
-            theta = theta - np.linalg.pinv(hessian) @ (F.T @ (p - c) + ridge @ theta)
-        return theta, c - 0.5 * (1.0 + np.tanh(0.5 * (G @ theta)))
-    theta = solve @ (F.T @ c)
+        return c
+    solve = np.linalg.pinv(F.T @ G, rcond=1e-10, hermitian=False)
+    residuals = c - G @ (solve @ (F.T @ c))
     if loss == "quantile":
-        level = solve @ F.sum(axis=0)  # the direction that moves every prediction by about one
-        theta = theta + level * np.quantile(c - G @ theta, tau)
-    return theta, c - G @ theta
+        level = G @ (solve @ F.sum(axis=0))  # the direction that moves every prediction by about one
+        residuals = residuals - level * np.quantile(residuals, tau)
+    return residuals
 
 
 def start_share(settings: Settings, slowest: float, done: int) -> float:

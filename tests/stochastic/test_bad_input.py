@@ -24,19 +24,22 @@ DATA["twin"] = 2 * DATA["x"]
         ({"burn_in": 2.5}, "neither a whole number"),
         ({"burn_in": -1}, "burn_in=-1"),
         ({"replicas": 1}, "replicas=1 gives no interval"),
-        ({"replicas": -3}, "whole number of at least 0"),
+        ({"replicas": -3}, "whole number at least 0"),
         ({"replicas": 2.5}, "whole number"),
-        ({"weights_law": "rademacher"}, "weights_law='rademacher'"),
+        ({"law": "rademacher"}, "law='rademacher'"),
         ({"inference": "hc3"}, "inference='hc3'"),
         ({"inference": ()}, "inference is empty"),
         ({"ci": "bca"}, "ci='bca'"),
         ({"loss": "huber"}, "loss='huber'"),
-        ({"loss": "quantile", "tau": 1.0}, "tau=1.0"),
+        ({"loss": "quantile", "tau": 1.0}, "tau=1.0 is not a number above 0 and below 1"),
         ({"replica_start": "zero"}, "replica_start='zero'"),
         ({"block_len": 0}, "block_len=0"),
         ({"lags": -1}, "lags=-1"),
         ({"expected_rows": 0}, "expected_rows=0"),
         ({"start": [1.0]}, "start must be 2 finite numbers"),
+        ({"tau": 0.1}, "level of loss='quantile'"),
+        ({"step": 0.1}, "not a mapping"),
+        ({"weights_law": "mammen"}, "weights_law= is not an option"),
         ({"seed": -1}, "seed=-1"),
         ({"na_action": "omit"}, "na_action='omit'"),
     ],
@@ -103,7 +106,7 @@ def test_power_one_and_gaussian_multipliers_warn():
     with pytest.warns(si.StatinfWarning, match="lambda_min"):
         si.lsa("y ~ x", DATA, step={"power": 1.0}, replicas=0)
     with pytest.warns(si.StatinfWarning, match="negative multipliers"):
-        si.lsa("y ~ x", DATA, weights_law="gaussian", replicas=128)
+        si.lsa("y ~ x", DATA, law="gaussian", replicas=128)
 
 
 def test_what_a_stream_cannot_give_is_said():

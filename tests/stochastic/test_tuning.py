@@ -4,8 +4,10 @@ import pytest
 import statinf as si
 from statinf.datasets.dgp.garnet import garnet
 from statinf.numerics.laws.multipliers import MAMMEN_HIGH
+from statinf.stochastic.adapting import directions, inverse_mean
+from statinf.stochastic.basis import whiten
 from statinf.stochastic.state import Settings
-from statinf.stochastic.tuning import burn_in_rows, inverse_gram, start_share, step_rule
+from statinf.stochastic.tuning import burn_in_rows, start_share, step_rule
 
 # Short runs are meant here; what warns, and when, is tested in test_bad_input.
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
@@ -25,15 +27,29 @@ def test_burn_in_defaults():
     assert burn_in_rows(0.25, 1000) == 250 and burn_in_rows(7, None) == 7
 
 
-def test_preconditioned_gram_is_the_identity_unless_nearly_singular():
-    x = np.random.default_rng(0).normal(size=(500, 4)) @ np.diag([1, 10, 1e4, 1e-3])
-    gram = x.T @ x / 500
-    assert inverse_gram(gram) @ gram == pytest.approx(np.eye(4), abs=1e-8)
-    twin = np.column_stack([x, x[:, 0]])
-    values = np.linalg.eigvals(inverse_gram(twin.T @ twin / 500) @ (twin.T @ twin / 500)).real
-    assert values.max() < 1.01
-    empty = np.column_stack([x[:, :2], np.zeros(500)])
-    assert np.isfinite(inverse_gram(empty.T @ empty / 500)).all()
+def test_whitened_columns_are_orthonormal_wherever_they_stand():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(500, 3)) @ np.diag([1, 1e4, 1e-3])
+    x = np.column_stack([np.ones(500), z, z[:, 0] + 1e-4 * rng.normal(size=500)])
+    for shift in (0.0, 1e8):
+        moved = x + shift * np.array([0, 1, 1, 0, 1])
+        basis = whiten(moved)
+        q = moved @ basis.transform
+        # The columns' digits: 1e8 of 1e-4 leaves about four.
+        assert q.T @ q / 500 == pytest.approx(np.eye(5), abs=1e-8 if shift == 0.0 else 1e-2)
+    both = np.column_stack([x, x[:, 1], np.zeros(500)])
+    basis = whiten(both)
+    assert np.abs(both @ basis.transform)[:, 5:].max() <= max(basis.tolerance[5], 1e-30)
+    assert np.array_equal(basis.transform[:, 6], np.eye(7)[6])
+
+
+def test_inverse_of_a_mean_on_the_directions_seen():
+    x = np.random.default_rng(0).normal(size=(500, 3)) * [1, 100, 0]
+    mean = x.T @ x / 500
+    seen = directions(mean, np.full(3, 1e-9), False)
+    inverse = inverse_mean(mean, seen, symmetric=True)
+    assert seen.tolist() == [True, True, False] and not inverse[2].any()
+    assert (inverse @ mean)[:2, :2] == pytest.approx(np.eye(2), abs=1e-10)
 
 
 def test_what_is_left_of_the_start():

@@ -122,6 +122,6 @@ def multipliers(rows: np.ndarray, replicas: int, *, law: str = "mammen", seed: i
     >>> bool((multipliers(np.arange(3, 5), 100, seed=1)[:, :10] == few[3:]).all())
     True
     """
-    one_of("weights_law", law, LAWS)
+    one_of("law", law, LAWS)
     groups = np.arange(-(-replicas // GROUP), dtype=np.uint32)
     return _drawn(np.asarray(rows, np.int64), groups, seed_words(seed), law=law)[:, :replicas]

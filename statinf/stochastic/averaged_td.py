@@ -1,0 +1,90 @@
+"""Averaged temporal differences with replicas: TD(0), TD(lambda), off policy.
+
+Samsonov, Moulines, Shao, Zhang & Naumov (2024), arXiv 2405.16644 (independent transitions); Samsonov, Sheshukova,
+Moulines & Naumov (2025), arXiv 2505.19102 (one trajectory).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
+
+from statinf.errors import DataError, NumericalWarning
+from statinf.formula import as_frame
+from statinf.results.methods import Method
+from statinf.stochastic.fit import StochasticFit, fit_of
+from statinf.stochastic.options import RunOptions
+from statinf.stochastic.readers import TransitionReader
+from statinf.stochastic.run import Meter, Run
+from statinf.stochastic.state import Rows, State
+from statinf.stochastic.transitions import TransitionStream
+from statinf.stochastic.tuning import pilot_size, pilot_values, tune
+
+
+@dataclass(frozen=True, kw_only=True)
+class TdOptions(RunOptions):
+    """Options of averaged temporal differences; nothing is preconditioned."""
+
+
+def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
+    """One pass over transitions."""
+    markov = stream.sampling == "markov"
+    if options.inference is None:
+        options = replace(options, inference=("hac", "plugin") if markov else ("multiplier", "plugin"))
+    opening, reader, terms = stream.begin(options)
+    pilot, frames = _pilot(reader, opening.frames, len(terms))
+    start = options.start
+    if start is None and "c0" not in (options.step or {}):
+        start = pilot_values(pilot)
+    tuned = tune(
+        pilot.F, pilot.G, pilot.c, n=opening.length, step=options.step, burn_in=options.burn_in, law=options.law, start=start,
+        power=options.power,
+    )  # fmt: skip
+    settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True)
+    run = Run(settings=settings, state=State.start(settings), reader=reader)
+    with Meter(settings, opening.length, stream.progress) as meter:
+        run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)
+    if markov and options.block_len == 1:
+        _warn_dependence(options.kinds[0])
+    name = f"td({stream.trace:g})" if stream.trace else "td(0)"
+    return fit_of(name, stream.formula, run, terms, options.kinds, options.ci, stream.kind(opening))
+
+
+def _warn_dependence(inference: str) -> None:
+    if inference in ("multiplier", "plugin"):
+        warnings.warn(
+            f"inference={inference!r} takes the errors of successive rows as uncorrelated, which along a trajectory holds only "
+            "if the features span the value function; use inference='hac', or block_len= for the replicas.",
+            NumericalWarning, stacklevel=4,
+        )  # fmt: skip
+
+
+def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[Rows, Iterator[Any]]:
+    """Enough rows to tune on, and the frames with those read put back."""
+    want, rows, read = pilot_size(d, None), Rows.none(d), []
+    for table in frames:
+        read.append(as_frame(table).native)
+        block, reader = reader.read(table)
+        rows = rows.then(block.rows)
+        if len(rows) >= want:
+            break
+    if not len(rows):
+        raise DataError("the data hold no complete transition; give next=, or rows of one trajectory in order.")
+    return rows[:want], chain(read, frames)
+
+
+METHOD = Method(
+    verb="td",
+    name="td",
+    estimate=estimate,
+    options=TdOptions,
+    summary="averaged temporal differences with replicas, one pass",
+    citation="Samsonov, Moulines, Shao, Zhang and Naumov (2024)",
+    arxiv="2405.16644",
+    guarantee="intervals for values of states, independent transitions or one trajectory (HAC)",
+    vignette="lsa-bootstrap",
+    traits={"row order": "transitions are worked through in their order"},
+)

@@ -1,0 +1,40 @@
+"""From which number of rows each inference was found to cover, by `benchmarks/results/stream_stability.md`.
+
+400 samples a cell, four coefficients, default steps. A kind "covers" where its 95 % intervals hold the truth in at least
+92.5 % of them.
+"""
+
+from __future__ import annotations
+
+COVERS = {"multiplier": 800, "plugin": 800, "hac": 800, "random-scaling": 9_000}
+"""Averaged rows; batch means cover at no number that was tried (20,000)."""
+
+TRIED = 20_000
+CENTRAL = 0.1
+"""Quantile levels nearer to 0 or 1 than this are tails, in which no inference was found to cover."""
+
+
+def note(inference: str) -> str:
+    """From which n an inference covers, for labels."""
+    rows = {"multiplier": "1,000", "plugin": "1,000", "hac": "1,000", "random-scaling": "10,000"}.get(inference)
+    return f"covers from n = {rows}" if rows else f"covers too little up to n = {TRIED:,} at least"
+
+
+def too_few(inference: str, loss: str, tau: float, averaged: int) -> str:
+    """What to say where an inference covers too little; empty where it does not."""
+    if loss == "quantile" and not CENTRAL <= tau <= 1.0 - CENTRAL and averaged < 5 * TRIED:
+        return (
+            f"tau={tau:g} is a tail: with {averaged} averaged rows the intervals of one pass were found to hold the truth in "
+            "about 85 % of samples where they say 95 % (inference='multiplier': in more than 95 %). Use si.rq."
+        )
+    if inference not in COVERS:
+        return (
+            f"inference={inference!r} holds the truth in 50 to 80 % of samples, where its intervals say 95 %, at up to "
+            f"{TRIED:,} rows: use 'multiplier' or 'plugin'."
+        )
+    if averaged < COVERS[inference]:
+        return (
+            f"inference={inference!r} {note(inference)}; {averaged} rows are averaged here, so that its intervals may be too "
+            "short. Use more rows, or a batch fit."
+        )
+    return ""
