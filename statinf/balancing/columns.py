@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -20,6 +20,10 @@ _ALIASED = 1e-11
 """Share of its variance that must be left of a column beside those before it."""
 _CLEAR = 1e-4
 _SOME = 20_000
+_FAR = 1e3
+"""Distance from zero, over the column's range, from which sums of squares would lose digits."""
+_WIDE = 200
+"""Binary exponent of the largest value from which sums of powers might leave the range of numbers."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +33,56 @@ class Columns:
     Attributes
     ----------
     values : ndarray, shape (n, p)
+        The columns less `shift`, over `unit`.
     names : tuple of str
     terms : tuple of str
         The term that each column belongs to.
+    shift, unit : ndarray, shape (p,)
+        Zero and one but for columns that stand far from zero or are so large or small that their squares would leave the
+        range of numbers; units are powers of two.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     terms: tuple[str, ...]
+    shift: np.ndarray
+    unit: np.ndarray
 
     def keep(self, which: np.ndarray) -> Columns:
         """Some of the columns; no copy if all are kept."""
         if which.all():
             return self
-        at = np.flatnonzero(which)
-        return Columns(self.values[:, at], tuple(self.names[j] for j in at), tuple(self.terms[j] for j in at))
+        return self.take(np.flatnonzero(which))
+
+    def take(self, place: np.ndarray) -> Columns:
+        """Columns by position."""
+        return Columns(
+            self.values[:, place],
+            tuple(self.names[j] for j in place),
+            tuple(self.terms[j] for j in place),
+            self.shift[place],
+            self.unit[place],
+        )
+
+    def with_more(self, extra: list[np.ndarray], names: list[str]) -> Columns:
+        """Further columns, each a term of its own, behind these."""
+        more = len(extra)
+        return Columns(
+            np.column_stack([self.values, *extra]),
+            (*self.names, *names),
+            (*self.terms, *names),
+            np.r_[self.shift, np.zeros(more)],
+            np.r_[self.unit, np.ones(more)],
+        )
+
+    def raw_slopes(self, slopes: np.ndarray) -> np.ndarray:
+        """Coefficients of the columns as the caller gave them, shape (p,)."""
+        return slopes / self.unit
+
+    def raw_coefficients(self, coefficients: np.ndarray) -> np.ndarray:
+        """The same with an intercept in front, shape (p + 1,)."""
+        slopes = self.raw_slopes(coefficients[1:])
+        return np.r_[coefficients[0] - self.shift @ slopes, slopes]
 
 
 def formula_columns(matrix: Matrix) -> Columns:
@@ -54,64 +93,125 @@ def formula_columns(matrix: Matrix) -> Columns:
         terms[where] = [term] * (where.stop - where.start)
     if plain.p < 1:
         raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
-    return Columns(plain.values, plain.names, tuple(terms))
+    values, shift, unit = _within_range(plain.values)
+    return Columns(values, plain.names, tuple(terms), shift, unit)
 
 
-def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
-    """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
+def _within_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns that can be squared and summed without loss, their shifts and units; no copy where none needs either."""
+    low, high = some_rows(x, 5000).min(axis=0), some_rows(x, 5000).max(axis=0)
+    flat = low == high
+    if flat.any():
+        low[flat], high[flat] = x[:, flat].min(axis=0), x[:, flat].max(axis=0)
+    with np.errstate(over="ignore"):
+        far = (high > low) & (np.maximum(np.abs(low), np.abs(high)) / _FAR > high - low)
+    shift = np.where(far, low, 0.0)
+    size = np.where(far, high - low, np.maximum(np.abs(low), np.abs(high)))
+    exponent = np.frexp(size)[1]
+    unit = np.where((size > 0.0) & (np.abs(exponent) > _WIDE), np.ldexp(1.0, np.clip(exponent, -1000, 1000)), 1.0)
+    if not far.any() and np.all(unit == 1.0):
+        return x, shift, unit
+    out = x - shift
+    out /= unit
+    return out, shift, unit
 
-    Distances and balance tables should not depend on which level is the reference.
-    """
-    values, names, terms = columns.values, list(columns.names), list(columns.terms)
-    extra, where = [], []
+
+@dataclass(frozen=True)
+class _Levels:
+    """The columns of one factor under treatment coding: their positions, and the name of the reference level's column."""
+
+    at: list[int]
+    term: str
+    base: str
+
+
+def _factors(columns: Columns, recipe: Recipe) -> list[_Levels]:
+    found = []
     for block in recipe.parts[0].layout.blocks:
         if len(block.factors) != 1 or not block.reduced[0]:
             continue
         coding = recipe.learnt[block.factors[0]].coding
-        if coding is None or coding.marks is None or coding.columns(True) < 2:
+        if coding is None or coding.marks is None:
             continue
         base = np.flatnonzero(coding.marks < 0)
         at = [j for j, term in enumerate(columns.terms) if term == block.term]
-        if len(base) != 1 or len(at) != coding.columns(True):
+        if len(base) == 1 and len(at) == coding.columns(True):
+            found.append(_Levels(at, block.term, f"{block.factors[0]}[{coding.levels[base[0]]}]"))
+    return found
+
+
+def with_all_levels(columns: Columns, recipe: Recipe, s: np.ndarray) -> Columns:
+    """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
+
+    Distances and balance tables should not depend on which level is the reference. Levels that occur on rows of weight
+    zero alone, s (n,), do not count, as in `without_absent_levels`.
+    """
+    used, names, terms = s > 0, list(columns.names), list(columns.terms)
+    keep, extra, place = _present(columns, recipe, s), [], []
+    for factor in _factors(columns, recipe):
+        base = 1.0 - columns.values[:, factor.at].sum(axis=1)
+        present = columns.values[np.ix_(used, factor.at)].any(axis=0)
+        if present.sum() + base[used].any() < 3:
             continue
-        extra.append(1.0 - values[:, at].sum(axis=1))
-        where.append((at[0], f"{block.factors[0]}[{coding.levels[base[0]]}]", block.term))
+        keep[factor.at] = present
+        if base[used].any():
+            extra.append(base)
+            place.append(factor.at[0] - 0.5)
+            names.append(factor.base)
+            terms.append(factor.term)
     if not extra:
-        return columns
-    pieces, start = [], 0
-    for column, (at, _, _) in zip(extra, where, strict=True):
-        pieces += [values[:, start:at], column[:, None]]
-        start = at
-    for shift, (at, name, term) in enumerate(where):
-        names.insert(at + shift, name)
-        terms.insert(at + shift, term)
-    return Columns(np.hstack([*pieces, values[:, start:]]), tuple(names), tuple(terms))
+        return columns.keep(keep)
+    whole = replace(columns.with_more(extra, names[len(columns.names) :]), terms=tuple(terms))
+    order = np.argsort(np.r_[np.arange(len(keep)), place])
+    return whole.take(order[np.r_[keep, np.ones(len(extra), dtype=bool)][order]])
 
 
-def expanded(columns: Columns, moments: int, interactions: bool) -> Columns:
-    """Add powers of the standardised columns and products of pairs from different terms."""
-    if isinstance(moments, bool) or int(moments) != moments or not 1 <= moments <= 10:
-        raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
+def without_absent_levels(columns: Columns, recipe: Recipe, s: np.ndarray) -> Columns:
+    """Leave out the indicators of levels that occur on rows of weight zero alone, as if these rows were not there.
+
+    Where the reference level is such a one, the first level left takes its place.
+    """
+    return columns.keep(_present(columns, recipe, s))
+
+
+def _present(columns: Columns, recipe: Recipe, s: np.ndarray) -> np.ndarray:
+    keep, used = np.ones(len(columns.names), dtype=bool), s > 0
+    if used.all():
+        return keep
+    for factor in _factors(columns, recipe):
+        x = columns.values[np.ix_(used, factor.at)]
+        present = x.any(axis=0)
+        keep[factor.at] = present
+        if np.all(x.sum(axis=1) == 1.0):
+            keep[factor.at[int(np.argmax(present))]] = False
+    return keep
+
+
+def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) -> Columns:
+    """Add powers of the standardised columns and products of pairs from different terms; s (n,) are sampling weights."""
     if moments == 1 and not interactions:
         return columns
     x = columns.values
-    spread = x.std(axis=0)
-    z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    extra, names, terms = [], [], []
-    for j in np.flatnonzero(~is_binary(x)):
+    mean = s @ x / s.sum()
+    spread = np.sqrt(s @ (x - mean) ** 2 / s.sum())
+    z = (x - mean) / np.where(spread > 0, spread, 1.0)
+    extra, names = [], []
+    for j in np.flatnonzero(~is_binary(x[s > 0])):
         for power in range(2, int(moments) + 1):
             extra.append(z[:, j] ** power)
             names.append(f"{columns.names[j]}^{power}")
-            terms.append(names[-1])
     if interactions:
         for j, k in combinations(range(len(columns.names)), 2):
             if columns.terms[j] != columns.terms[k]:
                 extra.append(z[:, j] * z[:, k])
                 names.append(f"{columns.names[j]}:{columns.names[k]}")
-                terms.append(names[-1])
-    if not extra:
-        return columns
-    return Columns(np.column_stack([x, *extra]), columns.names + tuple(names), columns.terms + tuple(terms))
+    return columns.with_more(extra, names) if extra else columns
+
+
+def check_moments(moments: int) -> None:
+    """Refuse what is no number of moments."""
+    if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 1 <= moments <= 10:
+        raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
 
 
 def without_constants(columns: Columns, s: np.ndarray) -> Columns:

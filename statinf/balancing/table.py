@@ -45,3 +45,6 @@ METHODS = (
     ),
     _method("ipm", "Kong et al. (2023)", "balances a class of test functions; standard errors by metric", "2305.13715"),
 )
+
+ALIASES = {"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"}
+"""Names of R WeightIt that mean one of these methods."""

@@ -14,16 +14,18 @@ from statinf.backend.seeds import check_seed
 from statinf.balancing.arms import Linear, Sample, Solution, check_sample
 from statinf.balancing.columns import (
     Columns,
+    check_moments,
     expanded,
     formula_columns,
     independent,
     with_all_levels,
+    without_absent_levels,
     without_constants,
 )
 from statinf.balancing.groups import read_design
-from statinf.balancing.table import METHODS
+from statinf.balancing.table import ALIASES, METHODS
 from statinf.balancing.weights import BalanceWeights
-from statinf.errors import OptionError, StatinfError
+from statinf.errors import OptionError, StatinfError, one_of
 from statinf.formula import Design, as_frame
 from statinf.inference.sandwich import intersect
 from statinf.results.listed import load_method
@@ -35,6 +37,7 @@ def balance(
     *,
     method: str = "ipw",
     estimand: str = "ATE",
+    treated: Any = None,
     weights: Any = None,
     by: str | Sequence[str] | None = None,
     moments: int = 1,
@@ -49,8 +52,8 @@ def balance(
     Parameters
     ----------
     formula : str
-        `treatment ~ covariates`. The treatment has two values, numbers or labels; the later one counts as treated, and
-        the summary says which. Splines, transforms and interactions are written in the formula.
+        `treatment ~ covariates`. The treatment has two values, numbers or labels. Splines, transforms and interactions
+        are written in the formula.
     data : data frame
         As `statinf.lm` takes it.
     method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm"}
@@ -59,6 +62,9 @@ def balance(
         distributions.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
         Whose average effect the weights are for; the overlap (ATO), matching (ATM) and entropy (ATEN) tilts need a propensity.
+    treated : object, optional
+        The value that counts as treated. By default the one that is not the reference by its name (0, "control", "placebo",
+        "untreated", "no", "FALSE", "none", "" in any spelling); of other pairs the later one, and the summary says so.
     weights : array of shape (rows,) or str, optional
         Sampling weights. They are multiplied into the weights returned.
     by : str or sequence of str, optional
@@ -113,8 +119,11 @@ def balance(
     >>> bool(w.diagnostics()["smd_after"].abs().max() < 1e-8)
     True
     """
+    method, estimand = ALIASES.get(str(method).lower(), method), str(estimand).upper()
     module = load_method(METHODS, "balance", method)
+    one_of("estimand", estimand, ("ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"))
     check_seed(seed)
+    check_moments(moments)
     if hasattr(weights, "used") and hasattr(weights, "values"):
         raise OptionError(
             "weights= takes sampling weights as an array or a column name; to multiply two estimated weights write w1 * w2, to "
@@ -123,7 +132,7 @@ def balance(
     frame = as_frame(data)
     by = [by] if isinstance(by, str) else list(by or ())
     design, arms = read_design(
-        formula, frame, weights=weights, na_action=na_action, context=context, cluster=by or None
+        formula, frame, treated=treated, weights=weights, na_action=na_action, context=context, cluster=by or None
     )
     plain, shown, columns = _columns(module, design, options, moments, interactions)
     options = _options(module, method, options, seed, columns)
@@ -148,15 +157,16 @@ def balance(
         kind=design.kind,
         treated=arms.treated,
         sampling=design.weights,
-        columns=shown.values,
+        columns=shown,
         names=shown.names,
         treatment=arms.name,
         treatment_level=arms.level,
         control_level=arms.other,
+        level_note=arms.note,
         propensity=solution.propensity,
         coef=_formula_coefficients(solution, plain, columns, codes),
         recipe=design.recipe,
-        details=solution.details,
+        details=_carried_back(solution.details, columns),
         iterations=solution.iterations,
         residual=solution.residual,
         groups=codes,
@@ -171,9 +181,10 @@ def _columns(
 ) -> tuple[Columns, Columns, Columns]:
     """The formula's columns, those with every level of a factor, and the ones that the method balances."""
     plain = formula_columns(design.parts[0])
-    shown = with_all_levels(plain, design.recipe)
+    present = without_absent_levels(plain, design.recipe, design.weights)
+    shown = with_all_levels(plain, design.recipe, design.weights)
     levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
-    columns = expanded(shown if levels else plain, moments, interactions)
+    columns = expanded(shown if levels else present, design.weights, moments, interactions)
     columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
     return plain, shown, columns
 
@@ -208,9 +219,12 @@ def _tolerances(tols: Mapping[str, float], columns: Columns) -> np.ndarray:
 
 
 def _groups(design: Design, by: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Codes of the groups, -1 for those without a row of positive weight, and their names."""
     if not by:
         return None, ()
-    codes = intersect([design.cluster_codes(name) for name in by])
+    used = design.weights > 0
+    codes = np.full(design.n, -1)
+    codes[used] = intersect([design.cluster_codes(name)[used] for name in by])
     labels = [
         np.asarray(design.frame.categories(name).levels, dtype=object)[design.frame.categories(name).codes[design.rows]]
         for name in by
@@ -306,6 +320,19 @@ def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str,
     )
 
 
+def _carried_back(details: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """Coefficients and multipliers in units of the columns as the caller gave them."""
+    out: dict[str, Any] = {}
+    for key, value in details.items():
+        if key in ("coefficients", "coefficients_control"):
+            out[key] = columns.raw_coefficients(value)
+        elif key == "multipliers":
+            out[key] = {arm: columns.raw_slopes(slope) for arm, slope in value.items()}
+        else:
+            out[key] = _carried_back(value, columns) if isinstance(value, Mapping) else value
+    return out
+
+
 def _formula_coefficients(
     solution: Solution, plain: Columns, columns: Columns, codes: np.ndarray | None
 ) -> np.ndarray | None:
@@ -314,6 +341,7 @@ def _formula_coefficients(
     if found is None or "coefficients_control" in solution.details or not set(columns.names) <= set(plain.names):
         return None
     out = np.full(len(plain.names) + 1, np.nan)
+    found = columns.raw_coefficients(found)
     out[0] = found[0]
     for name, value in zip(columns.names, found[1:], strict=True):
         out[1 + plain.names.index(name)] = value
