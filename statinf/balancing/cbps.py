@@ -30,7 +30,7 @@ from statinf.balancing.arms import (
     tasks,
     weights_at,
 )
-from statinf.balancing.feasibility import require_hull
+from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.propensity import (
     PropensityFit,
     balance_all,
@@ -80,11 +80,11 @@ def solve(
     if over:
         from statinf.balancing.cbps_gmm import solve_over
 
-        return solve_over(sample, estimand, twostep=twostep)
+        return solve_over(sample, estimand, twostep=twostep, tol=tol, max_iter=max_iter)
     if estimand == "ATO":
         from statinf.balancing.ipw import solve as weigh
 
-        return weigh(sample, "ATO")
+        return weigh(sample, "ATO", tol=tol, max_iter=max_iter)
     if separate and estimand == "ATE":
         return _separate(sample, tol, max_iter)
     if estimand not in ESTIMANDS:
@@ -94,7 +94,7 @@ def solve(
     else:
         fit, values = _tilted(sample, estimand, tol, max_iter)
     if not fit.converged:
-        _explain(sample, estimand, fit)
+        _explain(sample, estimand, fit, max_iter)
     t, s, eta = sample.treated, sample.s, fit.eta
     if values is None:
         values = propensity_weights(eta, t, s, estimand)[0]
@@ -173,7 +173,7 @@ def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
     control = fit_propensity(sample, balance_treated, tol=tol, max_iter=max_iter)
     for fit, estimand in ((treated, "ATC"), (control, "ATT")):
         if not fit.converged:
-            _explain(sample, estimand, fit)
+            _explain(sample, estimand, fit, max_iter)
     tail1, tail0 = np.exp(np.where(t, -treated.eta, -np.inf)), np.exp(np.where(t, -np.inf, control.eta))
     values = s * (1.0 + tail1 + tail0)
 
@@ -194,10 +194,15 @@ def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
     )  # fmt: skip
 
 
-def _explain(sample: Sample, estimand: str, fit: PropensityFit) -> None:
+def _explain(sample: Sample, estimand: str, fit: PropensityFit, max_iter: int) -> None:
     """Say why no propensity balances the columns: always raises."""
     if estimand in ("ATT", "ATC"):
-        require_hull(sample, tasks(sample, estimand)[0], method="cbps", residual=fit.residual)
+        require_hull(
+            sample, tasks(sample, estimand)[0], method="cbps", residual=fit.residual, iterations=fit.iterations,
+            max_iter=max_iter,
+        )  # fmt: skip
+    if fit.iterations >= max_iter:
+        raise stopped("cbps", f"a mean score of {fit.residual:.2g}", fit.iterations, max_iter, "")
     worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
     raise InfeasibleError(
         f"method='cbps': no propensity balances the columns (mean score left {fit.residual:.2g}); the coefficient of {worst!r} "

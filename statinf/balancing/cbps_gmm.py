@@ -72,21 +72,29 @@ class _Criterion:
         return float(gbar @ u), gradient
 
 
-def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solution:
+def solve_over(
+    sample: Sample, estimand: str, *, twostep: bool = False, tol: float = 1e-10, max_iter: int = 100
+) -> Solution:
     """Weights of the over-identified version; `details["j"]` holds the J statistic with p + 1 degrees of freedom."""
     if estimand not in ("ATE", "ATT", "ATC"):
         raise OptionError(
             f"estimand={estimand!r} is not defined for method='cbps' with over=True; choose ATE, ATT or ATC."
         )
     if estimand == "ATC":
-        mirrored = solve_over(Sample(sample.x, ~sample.treated, sample.s, sample.names), "ATT", twostep=twostep)
+        mirrored = solve_over(
+            Sample(sample.x, ~sample.treated, sample.s, sample.names),
+            "ATT",
+            twostep=twostep,
+            tol=tol,
+            max_iter=max_iter,
+        )
         return _mirror(mirrored)
-    ml = likelihood_fit(sample)
+    ml = likelihood_fit(sample, method="cbps", tol=tol, max_iter=max_iter)
     t, s = sample.treated.astype(np.float64), sample.s
     z = ml.rows.matrix()
     criterion = _Criterion(z, t, s, estimand, float(s @ t / s.sum()))
     starts = [ml.beta]
-    exact = fit_propensity(sample, {"ATE": balance_all, "ATT": balance_treated}[estimand])
+    exact = fit_propensity(sample, {"ATE": balance_all, "ATT": balance_treated}[estimand], tol=tol, max_iter=max_iter)
     if exact.converged:
         starts.append(exact.beta)
     fixed = criterion.weighting(ml.beta) if twostep else None

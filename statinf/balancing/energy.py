@@ -14,10 +14,12 @@ the standard errors treat the weights as fixed, and the label says so.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 
 from statinf.balancing.arms import Sample, Solution, Task, merge, tasks
+from statinf.balancing.feasibility import stopped
 from statinf.errors import ConvergenceError, NumericalWarning, OptionError
 from statinf.numerics.kernels.distances import distances
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
@@ -93,9 +95,7 @@ def solve(
     lift = same * (40.0 * float(own.mean()))
     found = simplex_qp(Dense(matrix + lift), linear, groups, min_w * share, tol=tol, max_iter=max_iter)
     if not found.converged:
-        raise ConvergenceError(
-            f"method='energy' stopped with a residual of {found.residual:.2g}; raise penalty= (now {penalty:g}) or max_iter."
-        )
+        raise _stopped(found, penalty, max_iter)
     pieces, rows = {}, {}
     for g, task in enumerate(todo):
         rows[task.arm] = index[groups == g]
@@ -125,14 +125,17 @@ def _leading_directions(
         price = np.full(len(index), max(penalty, 1e-10) / 2.0)
         found = match_features(factor[index], task.target @ factor, price, 1.0, tol=max(tol, 1e-9), max_iter=max_iter)
         if not found.converged:
-            raise ConvergenceError(
-                f"method='energy' stopped with a residual of {found.residual:.2g}; raise penalty= (now {penalty:g})."
-            )
+            raise _stopped(found, penalty, max_iter)
         pieces[task.arm], rows[task.arm] = found.v, index
         residual, iterations = max(residual, found.residual), iterations + found.iterations
     left = 1.0 - float(np.sum(factor**2) / np.sum(2.0 * norms))
     details = {"rank": factor.shape[1], "trace_left": left, "penalty": penalty}
     return Solution(merge(sample, pieces, rows), None, iterations, residual, details=details)
+
+
+def _stopped(found: Any, penalty: float, max_iter: int) -> ConvergenceError:
+    left, advice = f"a residual of {found.residual:.2g}", f"raise penalty= (now {penalty:g})"
+    return stopped("energy", left, found.iterations, max_iter, advice)
 
 
 def distance_scale(sample: Sample) -> np.ndarray:

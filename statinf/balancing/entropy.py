@@ -69,7 +69,10 @@ def solve(
         start = weights_at(sample.s if base is None else base, task.index)
         tilts[task.arm] = exponential_tilt(rows, start, tol=tol, max_iter=max_iter)
         if not tilts[task.arm].converged:
-            require_hull(sample, task, method="entropy", residual=tilts[task.arm].residual)
+            tilt = tilts[task.arm]
+            require_hull(
+                sample, task, method="entropy", residual=tilt.residual, iterations=tilt.iterations, max_iter=max_iter
+            )
     pieces = {arm: tilt.p for arm, tilt in tilts.items()}
     values = merge(sample, pieces, {task.arm: task.index for task in todo})
 

@@ -32,6 +32,7 @@ from statinf.errors import OptionError, one_of
 
 CITATION = "integral probability metric balancing (Kong et al. 2023)"
 ALL_LEVELS = True
+BY_PLACE = True
 FIXED = "this integral probability metric has no root-n theory to expand them."
 
 MORE_OPTIONS = ("epochs", "lr", "lr_adv", "adv_steps", "n_discriminators")

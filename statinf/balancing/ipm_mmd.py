@@ -23,7 +23,8 @@ from statinf.balancing.arms import (
     symmetric_inverse,
     tasks,
 )
-from statinf.errors import ConvergenceError, DataError, OptionError
+from statinf.balancing.feasibility import stopped
+from statinf.errors import DataError, OptionError
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.numerics.kernels.lowrank import dense_pivoted_cholesky, pivoted_cholesky
 from statinf.numerics.tilting.ridge_dual import match_features
@@ -130,9 +131,8 @@ def _exact(
     phi, centre = factor[rows], task.target @ factor
     found = match_features(phi, centre, price, g2, tol=tol, max_iter=max_iter)
     if not found.converged:
-        raise ConvergenceError(
-            f"method='ipm' stopped with a residual of {found.residual:.2g}; raise ridge= (now {ridge:g})."
-        )
+        left = f"a residual of {found.residual:.2g}"
+        raise stopped("ipm", left, found.iterations, max_iter, f"raise ridge= (now {ridge:g})")
 
     def expand(total: float) -> Linear:
         return _expand_penalised(sample, kept, factor, found.v, found.free / price, g2, total)
@@ -180,13 +180,12 @@ def _parametric(
         g = 2.0 * g2 * (phi @ gap)
         return float(g2 * gap @ gap), x.T @ (w * (g - w @ g))
 
-    found = minimize(
-        loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)}
-    )
+    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max_iter})
     q = weigh(found.x)
     residual = float(np.max(np.abs(found.jac)))
     if residual > 1e-5:
-        raise ConvergenceError(f"method='ipm' with form='parametric' stopped with a gradient of {residual:.2g}.")
+        advice = "balance fewer columns, or use form='nonparametric'"
+        raise stopped("ipm", f"a gradient of {residual:.2g}", int(found.nit), max_iter, advice)
 
     def expand(total: float) -> Linear:
         return _expand_parametric(sample, others, factor, q, own.sum(), g2, total)

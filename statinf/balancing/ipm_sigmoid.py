@@ -147,9 +147,10 @@ def _rounds(
             pruned = step.lower
             cuts = cuts.take(np.flatnonzero(step.binding))
             step = replace(step, multipliers=step.multipliers[step.binding])
+    near = f"within {excess:.2g} of the optimum" if excess < 1e6 else "without a bound on the optimum yet"
     raise ConvergenceError(
-        f"method='ipm' with ipm='sipm' is within {excess:.2g} of the optimum after {max_iter} rounds, not {tol:g}; raise "
-        "max_iter=, tol= or ridge=, or lower slope=."
+        f"method='ipm' with ipm='sipm' reached max_iter={max_iter} rounds {near}, tol={tol:g}; raise max_iter=, tol= or "
+        "ridge=, or lower slope=."
     )
 
 

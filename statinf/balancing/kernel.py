@@ -22,6 +22,7 @@ import numpy as np
 from statinf.backend import chunks, generator, map_threads, one_blas_thread
 from statinf.backend.threads import cores
 from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
+from statinf.balancing.feasibility import stopped
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.kernels.distances import gaussian_of, squared_distances
 from statinf.numerics.linear.leading_eigen import leading_eigenpairs
@@ -31,6 +32,7 @@ from statinf.numerics.tilting.calibration_path import tilt_path
 
 CITATION = "kernel balancing (Hazlett 2020)"
 ALL_LEVELS = True
+BY_PLACE = True
 
 MAX_DENSE = 4000
 """Rows up to which the whole kernel matrix is used; beyond, landmarks."""
@@ -240,6 +242,10 @@ def _search(
         if since * space.step >= _PATIENCE:
             break
     if best is None:
+        q = first.shape[1] + counts[0]
+        tilt = exponential_tilt(Rows(z[:, :q], np.zeros(q), np.ones(q)), base, tol=tol, max_iter=max_iter)
+        if tilt.iterations >= max_iter:
+            raise stopped("kernel", f"an imbalance of {tilt.residual:.2g} standard deviations", max_iter, max_iter, "")
         what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
         raise InfeasibleError(
             f"method='kernel': no weights on the {('control', 'treated')[task.arm]} rows balance {what}. The arms barely overlap: "

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from statinf.balancing.arms import Sample, rough_scales
-from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarning
+from statinf.balancing.feasibility import stopped
+from statinf.errors import NotIdentifiedError, SeparationWarning
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.rowwise.fit import minimise_rows
@@ -116,7 +117,9 @@ def fit_propensity(
     return PropensityFit.of(rows, found.beta, eta, found.iterations, residual, found.converged)
 
 
-def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, max_iter: int = 100) -> PropensityFit:
+def likelihood_fit(
+    sample: Sample, link: str = "logit", *, method: str = "ipw", tol: float = 1e-10, max_iter: int = 100
+) -> PropensityFit:
     """Maximum likelihood propensity, with a warning if some rows are all but certain of their arm.
 
     Raises
@@ -134,9 +137,8 @@ def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, m
         _refuse_separation(sample, fit, used)
     if largest <= _EXTREME[link]:
         if not fit.converged:
-            raise ConvergenceError(
-                f"The propensity model stopped with a mean score of {fit.residual:.2g}; raise max_iter or drop columns."
-            )
+            left = f"a mean score of {fit.residual:.2g}"
+            raise stopped(method, left, fit.iterations, max_iter, "drop columns")
         return fit
     worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
     warnings.warn(

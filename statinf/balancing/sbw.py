@@ -19,7 +19,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
-from statinf.balancing.feasibility import require_hull
+from statinf.balancing.feasibility import require_hull, stopped
+from statinf.balancing.order import content_order
 from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.stable import StableWeights, stable_weights
@@ -85,12 +86,14 @@ def solve(
         rows = Rows(sample.x, task.target @ sample.x, scale, task.index, intercept=True)
         base, d = sample.s[task.index], chosen[task.arm]
         found[task.arm] = stable_weights(rows, base, d, floor=floor, tol=tol, max_iter=max_iter)
-        if not found[task.arm].converged:
+        one = found[task.arm]
+        if not one.converged:
             if np.isfinite(floor):
-                require_hull(sample, task, method="sbw", residual=found[task.arm].residual, tolerance=d, scale=scale)
-            raise ConvergenceError(
-                f"method='sbw' stopped with a residual of {found[task.arm].residual:.2g}; drop columns."
-            )
+                require_hull(
+                    sample, task, method="sbw", residual=one.residual, iterations=one.iterations, max_iter=max_iter,
+                    tolerance=d, scale=scale,
+                )  # fmt: skip
+            raise stopped("sbw", f"a residual of {one.residual:.2g}", one.iterations, max_iter, "drop columns")
     pieces = {task.arm: _normalised(sample, task, found[task.arm].w) for task in todo}
     values = merge(sample, pieces, {task.arm: task.index for task in todo})
 
@@ -158,8 +161,9 @@ def _choose(sample: Sample, task: Task, scale: np.ndarray, floor: float, seed: i
     """The tolerance of the grid whose weights balance bootstrap samples of the arm best."""
     from statinf.backend import generator
 
-    rows = Rows(sample.x, task.target @ sample.x, scale, task.index, intercept=True)
-    base, k = sample.s[task.index], sample.x.shape[1]
+    index = task.index[content_order(*sample.x[task.index].T, sample.s[task.index])]
+    rows = Rows(sample.x, task.target @ sample.x, scale, index, intercept=True)
+    base, k = sample.s[index], sample.x.shape[1]
     z = rows.matrix()[:, 1:]
     m = len(z)
     counts = generator(seed, task.arm).multinomial(m, np.full(m, 1.0 / m), size=draws).astype(np.float64)
@@ -174,6 +178,15 @@ def _choose(sample: Sample, task: Task, scale: np.ndarray, floor: float, seed: i
         if gap < best_gap:
             best, best_gap = d, gap
     if best is None:
-        require_hull(sample, task, method="sbw", residual=1.0, tolerance=np.full(k, GRID[-1]), scale=scale)
+        require_hull(
+            sample,
+            task,
+            method="sbw",
+            residual=1.0,
+            iterations=0,
+            max_iter=1,
+            tolerance=np.full(k, GRID[-1]),
+            scale=scale,
+        )
         raise ConvergenceError("method='sbw': no tolerance of the grid converged; give tols as a number.")
     return best

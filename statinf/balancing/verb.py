@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +23,7 @@ from statinf.balancing.columns import (
     without_constants,
 )
 from statinf.balancing.groups import read_design
+from statinf.balancing.order import in_content_order
 from statinf.balancing.table import ALIASES, METHODS
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, StatinfError, one_of
@@ -250,7 +251,10 @@ def _solve_groups(
         small = sample if whole else Sample(sample.x[rows], sample.treated[rows], sample.s[rows], sample.names)
         try:
             check_sample(small)
-            parts.append((rows, module.solve(small, estimand, **options)))
+            solve = partial(module.solve, estimand=estimand, **options)
+            # What is drawn by a row's place is drawn by its contents instead.
+            sorts = getattr(module, "BY_PLACE", False)
+            parts.append((rows, in_content_order(small, solve) if sorts else solve(small)))
         except StatinfError as error:
             if codes is None:
                 raise
