@@ -85,15 +85,15 @@ class Columns:
         return np.r_[coefficients[0] - self.shift @ slopes, slopes]
 
 
-def formula_columns(matrix: Matrix) -> Columns:
-    """The columns of the formula's right-hand side."""
+def formula_columns(matrix: Matrix, used: np.ndarray) -> Columns:
+    """The columns of the formula's right-hand side on the rows `used`, a mask of shape (n,)."""
     plain = matrix.rest if matrix.intercept else matrix
     terms = [""] * plain.p
     for term, where in plain.terms.items():
         terms[where] = [term] * (where.stop - where.start)
     if plain.p < 1:
         raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
-    values, shift, unit = _within_range(plain.values)
+    values, shift, unit = _within_range(plain.values if used.all() else plain.values[used])
     return Columns(values, plain.names, tuple(terms), shift, unit)
 
 
@@ -117,74 +117,83 @@ def _within_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Levels:
-    """The columns of one factor under treatment coding: their positions, and the name of the reference level's column."""
+class _Factor:
+    """One factor under treatment coding.
 
-    at: list[int]
+    Attributes
+    ----------
+    at : ndarray of int, shape (levels - 1,)
+        Positions of its columns.
+    term : str
+    base : ndarray, shape (n,)
+        Indicator of the reference level.
+    base_name : str
+    names : tuple of str, of length levels - 1
+        Of the indicators of the other levels, were they the reference.
+    """
+
+    at: np.ndarray
     term: str
-    base: str
+    base: np.ndarray
+    base_name: str
+    names: tuple[str, ...]
 
 
-def _factors(columns: Columns, recipe: Recipe) -> list[_Levels]:
+def _factors(columns: Columns, recipe: Recipe) -> list[_Factor]:
     found = []
     for block in recipe.parts[0].layout.blocks:
         if len(block.factors) != 1 or not block.reduced[0]:
             continue
-        coding = recipe.learnt[block.factors[0]].coding
+        label, coding = block.factors[0], recipe.learnt[block.factors[0]].coding
         if coding is None or coding.marks is None:
             continue
-        base = np.flatnonzero(coding.marks < 0)
-        at = [j for j, term in enumerate(columns.terms) if term == block.term]
-        if len(base) == 1 and len(at) == coding.columns(True):
-            found.append(_Levels(at, block.term, f"{block.factors[0]}[{coding.levels[base[0]]}]"))
+        names = [f"{label}[{level}]" for level in coding.levels]
+        at = np.flatnonzero([term == block.term for term in columns.terms])
+        if np.count_nonzero(coding.marks < 0) == 1 and len(at) == coding.columns(True):
+            name = names.pop(int(np.argmax(coding.marks < 0)))
+            base = 1.0 - columns.values[:, at].sum(axis=1)
+            found.append(_Factor(at, block.term, base, name, tuple(names)))
     return found
 
 
-def with_all_levels(columns: Columns, recipe: Recipe, s: np.ndarray) -> Columns:
+def present_levels(columns: Columns, recipe: Recipe) -> Columns:
+    """Leave out the indicators of levels that no row has, as if they had never been; rows of weight zero may have them.
+
+    Where no row has the reference level, the first level that occurs takes its place.
+    """
+    keep = np.ones(len(columns.names), dtype=bool)
+    for factor in _factors(columns, recipe):
+        present = columns.values[:, factor.at].any(axis=0)
+        if not factor.base.any():
+            present[int(np.argmax(present))] = False
+        keep[factor.at] = present
+    return columns.keep(keep)
+
+
+def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
     """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
 
-    Distances and balance tables should not depend on which level is the reference. Levels that occur on rows of weight
-    zero alone, s (n,), do not count, as in `without_absent_levels`.
+    Distances and balance tables should not depend on which level is the reference. Levels that no row has are left out.
     """
-    used, names, terms = s > 0, list(columns.names), list(columns.terms)
-    keep, extra, place = _present(columns, recipe, s), [], []
+    order, names = list(range(len(columns.names))), list(columns.names)
+    extra, terms = [], list(columns.terms)
     for factor in _factors(columns, recipe):
-        base = 1.0 - columns.values[:, factor.at].sum(axis=1)
-        present = columns.values[np.ix_(used, factor.at)].any(axis=0)
-        if present.sum() + base[used].any() < 3:
-            continue
-        keep[factor.at] = present
-        if base[used].any():
-            extra.append(base)
-            place.append(factor.at[0] - 0.5)
-            names.append(factor.base)
+        present = columns.values[:, factor.at].any(axis=0)
+        reference, first = bool(factor.base.any()), int(factor.at[0])
+        absent = set(factor.at[~present].tolist())
+        if present.sum() + reference < 3:
+            absent |= set() if reference else {int(factor.at[int(np.argmax(present))])}
+        elif reference:
+            order.insert(order.index(first), len(columns.names) + len(extra))
+            extra.append(factor.base)
+            names.append(factor.base_name)
             terms.append(factor.term)
-    if not extra:
-        return columns.keep(keep)
-    whole = replace(columns.with_more(extra, names[len(columns.names) :]), terms=tuple(terms))
-    order = np.argsort(np.r_[np.arange(len(keep)), place])
-    return whole.take(order[np.r_[keep, np.ones(len(extra), dtype=bool)][order]])
-
-
-def without_absent_levels(columns: Columns, recipe: Recipe, s: np.ndarray) -> Columns:
-    """Leave out the indicators of levels that occur on rows of weight zero alone, as if these rows were not there.
-
-    Where the reference level is such a one, the first level left takes its place.
-    """
-    return columns.keep(_present(columns, recipe, s))
-
-
-def _present(columns: Columns, recipe: Recipe, s: np.ndarray) -> np.ndarray:
-    keep, used = np.ones(len(columns.names), dtype=bool), s > 0
-    if used.all():
-        return keep
-    for factor in _factors(columns, recipe):
-        x = columns.values[np.ix_(used, factor.at)]
-        present = x.any(axis=0)
-        keep[factor.at] = present
-        if np.all(x.sum(axis=1) == 1.0):
-            keep[factor.at[int(np.argmax(present))]] = False
-    return keep
+        else:
+            names[factor.at[int(np.argmax(present))]] = factor.names[int(np.argmax(present))]
+        order = [j for j in order if j not in absent]
+    whole = columns.with_more(extra, names[len(columns.names) :]) if extra else columns
+    whole = replace(whole, names=tuple(names), terms=tuple(terms))
+    return whole if order == list(range(len(names))) else whole.take(np.array(order))
 
 
 def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) -> Columns:
@@ -196,7 +205,7 @@ def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) 
     spread = np.sqrt(s @ (x - mean) ** 2 / s.sum())
     z = (x - mean) / np.where(spread > 0, spread, 1.0)
     extra, names = [], []
-    for j in np.flatnonzero(~is_binary(x[s > 0])):
+    for j in np.flatnonzero(~is_binary(x)):
         for power in range(2, int(moments) + 1):
             extra.append(z[:, j] ** power)
             names.append(f"{columns.names[j]}^{power}")
@@ -214,9 +223,9 @@ def check_moments(moments: int) -> None:
         raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
 
 
-def without_constants(columns: Columns, s: np.ndarray) -> Columns:
-    """Drop columns with one value on the rows of positive weight, with a warning that names them."""
-    x = columns.values[s > 0] if np.any(s <= 0) else columns.values
+def without_constants(columns: Columns) -> Columns:
+    """Drop columns with one value, with a warning that names them."""
+    x = columns.values
     constant = np.ptp(x[:1000], axis=0) == 0.0
     constant[constant] = np.ptp(x[:, constant], axis=0) == 0.0
     return _dropped(columns, constant, "constant on the rows used")
@@ -224,7 +233,7 @@ def without_constants(columns: Columns, s: np.ndarray) -> Columns:
 
 def independent(columns: Columns, s: np.ndarray) -> Columns:
     """Drop constant columns and those that earlier ones determine, with a warning that names them."""
-    columns = without_constants(columns, s)
+    columns = without_constants(columns)
     return _dropped(columns, ~_independent(columns.values, s), "determined by columns before them")
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from statinf.backend import chunks, generator, map_threads, one_blas_thread
 from statinf.backend.threads import cores
 from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
-from statinf.balancing.feasibility import stopped
+from statinf.balancing.feasibility import reach, stopped
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.kernels.distances import gaussian_of, squared_distances
 from statinf.numerics.linear.leading_eigen import leading_eigenpairs
@@ -194,6 +194,12 @@ def _standardised(sample: Sample) -> np.ndarray:
     return centred / np.where(sd > 0, sd, 1.0)
 
 
+def _without_copies(x: np.ndarray) -> np.ndarray:
+    """The columns that those before them do not determine: all levels of a factor, centred, determine one another."""
+    left = np.abs(np.diag(np.linalg.qr(x, mode="r")))
+    return x[:, : len(left)][:, left > 1e-8 * np.linalg.norm(x[:, : len(left)], axis=0)]
+
+
 def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.ndarray) -> np.ndarray:
     """Features of all rows from landmarks, rotated to orthogonal columns."""
     raw = np.empty((len(x), coefficients.shape[1]))
@@ -218,7 +224,7 @@ def _search(
 ) -> _Found:
     """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
     phi, index = space.features, task.index
-    first = x if mean_first else np.empty((len(x), 0))
+    first = _without_copies(x) if mean_first else np.empty((len(x), 0))
     features = np.column_stack([first, phi])
     features /= np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
     z = features[index] - task.target @ features
@@ -244,7 +250,7 @@ def _search(
     if best is None:
         q = first.shape[1] + counts[0]
         tilt = exponential_tilt(Rows(z[:, :q], np.zeros(q), np.ones(q)), base, tol=tol, max_iter=max_iter)
-        if tilt.iterations >= max_iter:
+        if tilt.iterations >= max_iter and reach(z[:, :q], np.zeros(q)).gap <= 1e-9:
             raise stopped("kernel", f"an imbalance of {tilt.residual:.2g} standard deviations", max_iter, max_iter, "")
         what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
         raise InfeasibleError(

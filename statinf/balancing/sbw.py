@@ -21,7 +21,7 @@ import numpy as np
 from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.order import content_order
-from statinf.errors import ConvergenceError, OptionError
+from statinf.errors import ConvergenceError, InfeasibleError, OptionError
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.stable import StableWeights, stable_weights
 
@@ -93,6 +93,7 @@ def solve(
                     sample, task, method="sbw", residual=one.residual, iterations=one.iterations, max_iter=max_iter,
                     tolerance=d, scale=scale,
                 )  # fmt: skip
+            _refuse_span(sample, task, rows, d)
             raise stopped("sbw", f"a residual of {one.residual:.2g}", one.iterations, max_iter, "drop columns")
     pieces = {task.arm: _normalised(sample, task, found[task.arm].w) for task in todo}
     values = merge(sample, pieces, {task.arm: task.index for task in todo})
@@ -117,6 +118,20 @@ def solve(
             "multipliers": {arm: f.multipliers / scale for arm, f in found.items()},
         },
     )
+
+
+def _refuse_span(sample: Sample, task: Task, rows: Rows, tolerance: np.ndarray) -> None:
+    """Raise if not even negative weights meet the constraints: exact ones beyond what the arm's rows span."""
+    exact = np.r_[True, tolerance == 0.0]
+    z = rows.matrix()[sample.s[task.index] > 0][:, exact]
+    wanted = np.r_[1.0, np.zeros(z.shape[1] - 1)]
+    left = z.T @ np.linalg.lstsq(z.T, wanted, rcond=1e-10)[0] - wanted
+    if np.max(np.abs(left)) > 1e-6:
+        worst = np.flatnonzero(exact[1:])[int(np.argmax(np.abs(left[1:])))]
+        raise InfeasibleError(
+            f"method='sbw': the {len(z)} {('control', 'treated')[task.arm]} rows do not span the target, so that no weights, not "
+            f"even negative ones, bring the mean of {sample.names[worst]!r} to it; leave columns out or raise tols."
+        )
 
 
 def standardiser(sample: Sample, estimand: str) -> np.ndarray:

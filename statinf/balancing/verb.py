@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
 from typing import Any
@@ -18,8 +19,8 @@ from statinf.balancing.columns import (
     expanded,
     formula_columns,
     independent,
+    present_levels,
     with_all_levels,
-    without_absent_levels,
     without_constants,
 )
 from statinf.balancing.groups import read_design
@@ -135,18 +136,28 @@ def balance(
     design, arms = read_design(
         formula, frame, treated=treated, weights=weights, na_action=na_action, context=context, cluster=by or None
     )
-    plain, shown, columns = _columns(module, design, options, moments, interactions)
+    used = design.weights > 0
+    plain, shown, columns = _columns(module, design, used, options, moments, interactions)
     options = _options(module, method, options, seed, columns)
-    sample = Sample(columns.values, arms.treated, design.weights, columns.names)
     codes, names = _groups(design, by)
-    solution = _solve_groups(module, sample, estimand, options, codes, names)
+    problem = _Problem(
+        module,
+        columns,
+        arms.treated,
+        design.weights,
+        used,
+        estimand,
+        options,
+        None if codes is None else codes[used],
+        names,
+    )
+    solution = problem.solve(design.weights)
     linear = cache(solution.linear) if solution.linear is not None else None
-    positive = design.weights > 0
     return BalanceWeights(
         method=method,
         formula=formula.strip(),
         citation=module.CITATION,
-        nobs=int(positive.sum()),
+        nobs=int(used.sum()),
         values=solution.values,
         used=design.rows,
         n_total=design.n_total,
@@ -173,21 +184,20 @@ def balance(
         groups=codes,
         group_names=names,
         treated_as_fixed=getattr(module, "FIXED", "") if linear is None else "",
-        solver=lambda m: _resolve(module, sample, estimand, options, codes, names, solution, m),
+        solver=lambda m: problem.solve_many(m, solution),
     )
 
 
 def _columns(
-    module: ModuleType, design: Design, options: dict[str, Any], moments: int, interactions: bool
+    module: ModuleType, design: Design, used: np.ndarray, options: dict[str, Any], moments: int, interactions: bool
 ) -> tuple[Columns, Columns, Columns]:
     """The formula's columns, those with every level of a factor, and the ones that the method balances."""
-    plain = formula_columns(design.parts[0])
-    present = without_absent_levels(plain, design.recipe, design.weights)
-    shown = with_all_levels(plain, design.recipe, design.weights)
+    plain = formula_columns(design.parts[0], used)
+    shown = with_all_levels(plain, design.recipe)
     levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
-    columns = expanded(shown if levels else present, design.weights, moments, interactions)
-    columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
-    return plain, shown, columns
+    weights = design.weights[used]
+    columns = expanded(shown if levels else present_levels(plain, design.recipe), weights, moments, interactions)
+    return plain, shown, without_constants(columns) if levels else independent(columns, weights)
 
 
 def _options(module: ModuleType, method: str, given: dict[str, Any], seed: int, columns: Columns) -> dict[str, Any]:
@@ -234,63 +244,74 @@ def _groups(design: Design, by: list[str]) -> tuple[np.ndarray | None, tuple[str
     return codes, tuple(", ".join(f"{name}={label[i]}" for name, label in zip(by, labels, strict=True)) for i in first)
 
 
-def _solve_groups(
-    module: ModuleType,
-    sample: Sample,
-    estimand: str,
-    options: dict[str, Any],
-    codes: np.ndarray | None,
-    names: tuple[str, ...],
-) -> Solution:
-    """The method on the rows of positive weight, within each group, put back in the order of the rows."""
-    groups = np.zeros(sample.n, dtype=int) if codes is None else codes
-    parts: list[tuple[np.ndarray, Solution]] = []
-    for g in range(int(groups.max()) + 1):
-        rows = np.flatnonzero((groups == g) & (sample.s > 0))
-        whole = len(rows) == sample.n
-        small = sample if whole else Sample(sample.x[rows], sample.treated[rows], sample.s[rows], sample.names)
-        try:
-            check_sample(small)
-            solve = partial(module.solve, estimand=estimand, **options)
-            # What is drawn by a row's place is drawn by its contents instead.
-            sorts = getattr(module, "BY_PLACE", False)
-            parts.append((rows, in_content_order(small, solve) if sorts else solve(small)))
-        except StatinfError as error:
-            if codes is None:
-                raise
-            raise type(error)(f"group {names[g]}: {error}") from error
-        if whole:
-            return parts[0][1]
-    return _combine(sample.n, parts, names)
+@dataclass(frozen=True)
+class _Problem:
+    """A method with its data: columns and groups of the rows `used`, treatment and sampling weights of all of them."""
 
+    module: ModuleType
+    columns: Columns
+    treated: np.ndarray
+    sampling: np.ndarray
+    used: np.ndarray
+    estimand: str
+    options: dict[str, Any]
+    codes: np.ndarray | None
+    names: tuple[str, ...]
 
-def _resolve(
-    module: ModuleType,
-    sample: Sample,
-    estimand: str,
-    options: dict[str, Any],
-    codes: np.ndarray | None,
-    names: tuple[str, ...],
-    first: Solution,
-    multipliers: np.ndarray,
-) -> np.ndarray:
-    """Weights for every row of multipliers: in one batch where the method has one, else one problem after the other."""
-    if multipliers.shape[1] != sample.n or np.any(~(multipliers >= 0)):
-        raise OptionError(
-            f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {sample.n})."
-        )
-    sampling = multipliers * sample.s
-    if hasattr(module, "solve_many") and codes is None and not options:
-        return module.solve_many(sample, sampling, estimand, first)
-    out = np.full(sampling.shape, np.nan)
-    for b, s in enumerate(sampling):
-        try:
-            out[b] = _solve_groups(
-                module, Sample(sample.x, sample.treated, s, sample.names), estimand, options, codes, names
-            ).values
-        except StatinfError:
-            continue
-    return out
+    def sample(self) -> Sample:
+        """Rows of positive sampling weight."""
+        return Sample(self.columns.values, self.treated[self.used], self.sampling[self.used], self.columns.names)
+
+    def solve(self, sampling: np.ndarray) -> Solution:
+        """The method within each group, for sampling weights (n,), put back in the order of all rows."""
+        sample, n = self.sample(), len(self.used)
+        place, s = np.flatnonzero(self.used), sampling[self.used]
+        groups = np.zeros(sample.n, dtype=int) if self.codes is None else self.codes
+        parts: list[tuple[np.ndarray, Solution]] = []
+        for g in range(int(groups.max()) + 1):
+            rows = np.flatnonzero((groups == g) & (s > 0))
+            whole = len(rows) == sample.n
+            small = Sample(
+                sample.x if whole else sample.x[rows],
+                sample.treated if whole else sample.treated[rows],
+                s if whole else s[rows],
+                sample.names,
+            )
+            try:
+                check_sample(small)
+                parts.append((place[rows], self._solve_one(small)))
+            except StatinfError as error:
+                if self.codes is None:
+                    raise
+                raise type(error)(f"group {self.names[g]}: {error}") from error
+            if len(rows) == n:
+                return parts[0][1]
+        return _combine(n, parts, self.names)
+
+    def _solve_one(self, sample: Sample) -> Solution:
+        solve = partial(self.module.solve, estimand=self.estimand, **self.options)
+        # What is drawn by a row's place is drawn by its contents instead.
+        return in_content_order(sample, solve) if getattr(self.module, "BY_PLACE", False) else solve(sample)
+
+    def solve_many(self, multipliers: np.ndarray, first: Solution) -> np.ndarray:
+        """Weights for every row of multipliers: in one batch where the method has one, else one problem after the other."""
+        n = len(self.used)
+        if multipliers.shape[1] != n or np.any(~(multipliers >= 0)):
+            raise OptionError(
+                f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {n})."
+            )
+        sampling = multipliers * self.sampling
+        if hasattr(self.module, "solve_many") and self.codes is None and not self.options:
+            out = np.zeros(sampling.shape)
+            out[:, self.used] = self.module.solve_many(self.sample(), sampling[:, self.used], self.estimand, first)
+            return out
+        out = np.full(sampling.shape, np.nan)
+        for b, s in enumerate(sampling):
+            try:
+                out[b] = self.solve(s).values
+            except StatinfError:
+                continue
+        return out
 
 
 def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str, ...]) -> Solution:

@@ -38,7 +38,7 @@ class BalanceWeights(Weights):
     sampling : ndarray, shape (n,)
         Sampling weights.
     columns : Columns
-        Those of the balance table, every level of a factor among them; not saved.
+        Those of the balance table on rows of positive sampling weight, every level of a factor among them; not saved.
     names : tuple of str
     treatment : str
         Treatment column.
@@ -146,8 +146,10 @@ class BalanceWeights(Weights):
         import pandas as pd
 
         assert self.columns is not None
-        used = rows & (self.sampling > 0)
-        x, t, s, w = self.columns.values[used], self.treated[used], self.sampling[used], self.values[used]
+        positive = self.sampling > 0
+        used = rows & positive
+        x = self.columns.values[rows[positive]]
+        t, s, w = self.treated[used], self.sampling[used], self.values[used]
         sd, kinds = denominators(x, t, s, w, kind)
         flags = is_binary(x) & (self.columns.unit == 1.0) & (self.columns.shift == 0.0)
         if binary == "raw":

@@ -88,7 +88,7 @@ def denominators(
     kinds, sd = np.full(x.shape[1], kind, dtype=object), denominator(x, treated, s, w, kind)
     left = np.arange(x.shape[1])
     for now, wider in ((kind, "pooled"), ("pooled", "all")):
-        left = left[_constant(x[:, left], treated, w if now == "weighted" else s, now)]
+        left = left[_constant(x[:, left], treated, w if now == "weighted" else s, now) | ~(sd[left] > 0.0)]
         if now == wider or len(left) == 0:
             continue
         sd[left], kinds[left] = denominator(x[:, left], treated, s, w, wider), wider
