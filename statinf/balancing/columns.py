@@ -165,7 +165,7 @@ def present_levels(columns: Columns, recipe: Recipe) -> Columns:
     for factor in _factors(columns, recipe):
         present = columns.values[:, factor.at].any(axis=0)
         if not factor.base.any():
-            present[int(np.argmax(present))] = False
+            present = present & (np.arange(len(present)) != np.argmax(present))
         keep[factor.at] = present
     return columns.keep(keep)
 
