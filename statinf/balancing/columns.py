@@ -9,11 +9,11 @@ from itertools import combinations
 import numpy as np
 
 from statinf.backend import one_blas_thread
-from statinf.balancing.arms import rough_scales
 from statinf.errors import AliasedWarning, DataError, OptionError
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import is_binary
+from statinf.numerics.rowwise.scales import rough_scales
 from statinf.numerics.rowwise.sums import Rows, some_rows
 
 _ALIASED = 1e-11
@@ -163,9 +163,9 @@ def present_levels(columns: Columns, recipe: Recipe) -> Columns:
     """
     keep = np.ones(len(columns.names), dtype=bool)
     for factor in _factors(columns, recipe):
-        present = columns.values[:, factor.at].any(axis=0)
+        present: np.ndarray = np.asarray(columns.values[:, factor.at].any(axis=0))
         if not factor.base.any():
-            present = present & (np.arange(len(present)) != np.argmax(present))
+            present[int(np.argmax(present))] = False
         keep[factor.at] = present
     return columns.keep(keep)
 
@@ -217,8 +217,10 @@ def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) 
     return columns.with_more(extra, names) if extra else columns
 
 
-def check_moments(moments: int) -> None:
-    """Refuse what is no number of moments."""
+def check_moments(moments: int, interactions: bool) -> None:
+    """Refuse what is no number of moments, or no yes or no."""
+    if not isinstance(interactions, bool | np.bool_):
+        raise OptionError(f"interactions={interactions!r} is not True or False.")
     if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 1 <= moments <= 10:
         raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
 

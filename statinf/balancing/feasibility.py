@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.balancing.arms import Sample, Task, scales
+from statinf.balancing.problem import Problem, Task
 from statinf.errors import ConvergenceError, InfeasibleError
+from statinf.numerics.rowwise.scales import scales
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def reach(z: np.ndarray, tolerance: np.ndarray) -> Reach:
 
 
 def require_hull(
-    sample: Sample,
+    problem: Problem,
     task: Task,
     *,
     method: str,
@@ -76,10 +77,10 @@ def require_hull(
     ConvergenceError
         If the search stopped short: at `max_iter`, or for the limits of arithmetic.
     """
-    arm, k = ("control", "treated")[task.arm], sample.x.shape[1]
-    scale = scales(sample.x, sample.s) if scale is None else scale
-    inside = task.index[sample.s[task.index] > 0]
-    z = (sample.x[inside] - task.target @ sample.x) / scale
+    arm, k = problem.arms[task.arm], problem.x.shape[1]
+    scale = scales(problem.x, problem.s) if scale is None else scale
+    inside = task.index[problem.s[task.index] > 0]
+    z = (problem.x[inside] - task.target @ problem.x) / scale
     tolerance = np.zeros(k) if tolerance is None else tolerance
     found = reach(z, tolerance)
     if found.gap > 1e-9:
@@ -90,7 +91,7 @@ def require_hull(
             else (f"allow imbalance: method='sbw' is feasible from tols={smallest:g}.")
         )
         raise InfeasibleError(
-            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {sample.names[found.column]!r} to "
+            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {problem.names[found.column]!r} to "
             f"its target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
             f"{' beyond tols' if method == 'sbw' and np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
             f"to where the arms overlap, or {advice}"
@@ -100,7 +101,7 @@ def require_hull(
         raise InfeasibleError(
             f"method={method!r}: the target lies on the border of the convex hull of the {arm} rows, so weights would have to "
             f"vanish on some of them (imbalance left {residual:.2g} standard deviations; the narrowest column is "
-            f"{sample.names[worst]!r}). Use method='sbw', which allows zero weights, or fewer columns."
+            f"{problem.names[worst]!r}). Use method='sbw', which allows zero weights, or fewer columns."
         )
     left = f"an imbalance of {residual:.2g} standard deviations in the {arm} arm"
     raise stopped(method, left, iterations, max_iter, "balance fewer columns")

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from statinf.balancing.arms import Linear, Sample, Solution
+from statinf.balancing.problem import Problem
+from statinf.balancing.solution import Linear, Solution
 
 
 def content_order(*columns: np.ndarray) -> np.ndarray:
@@ -18,12 +19,12 @@ def content_order(*columns: np.ndarray) -> np.ndarray:
     return np.lexsort(columns[::-1])
 
 
-def in_content_order(sample: Sample, solve: Callable[[Sample], Solution]) -> Solution:
-    """The solution of the sample with its rows sorted by content, put back in the order of the sample."""
-    order = content_order(*sample.x.T, sample.treated, sample.s)
-    if np.array_equal(order, np.arange(sample.n)):
-        return solve(sample)
-    found = solve(Sample(sample.x[order], sample.treated[order], sample.s[order], sample.names))
+def in_content_order(problem: Problem, solve: Callable[[Problem], Solution]) -> Solution:
+    """The solution of the problem with its rows sorted by content, put back in their order."""
+    order = content_order(*problem.x.T, problem.treatment, problem.s)
+    if np.array_equal(order, np.arange(problem.n)):
+        return solve(problem)
+    found = solve(problem.take(order))
 
     def back(values: np.ndarray) -> np.ndarray:
         out = np.empty_like(values)

@@ -192,7 +192,7 @@ class BalanceWeights(Weights):
         """The weight that each new row would get from the fitted propensity and its own arm, shape (rows,)."""
         if self.coef is None or self.recipe is None:
             return Weights.score(self, newdata)
-        from statinf.balancing.ipw import new_weights
+        from statinf.balancing.propensity_weights import new_weights
 
         numeric = bool(self.recipe.response)
         rows = self.recipe.new_rows(newdata, roles=("covariates",), response=numeric)

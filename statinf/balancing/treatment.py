@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, FormulaError
 from statinf.formula.arms import order_note, treatment_levels
 from statinf.formula.design import Design, design
 from statinf.formula.frame import Categorical, Frame
+from statinf.formula.identity import RowIdentity
 
 
 @dataclass(frozen=True)
 class Arms:
-    """A binary treatment.
+    """A treatment of two arms.
 
     Attributes
     ----------
-    treated : ndarray of bool, shape (n,)
+    codes : ndarray of int, shape (n,)
+        Position of each row's level: 1 is the treated one, -1 none (on rows of weight zero).
+    levels : tuple
+        Reference and treated level.
     name : str
         Treatment column.
-    level, other : object
-        The value that counts as treated, and the other one.
     note : str
         What the summary says where the order of the two values alone decided; empty elsewhere.
     """
 
-    treated: np.ndarray
+    codes: np.ndarray
+    levels: tuple[Any, ...]
     name: str
-    level: Any
-    other: Any
     note: str
+
+    def identity(self, design: Design) -> RowIdentity:
+        """The rows of the design's frame by the columns that were read, the treatment among them."""
+        found = design.identity
+        own = self.name in design.frame.names and self.name not in found.names
+        return replace(found, names=(*found.names, self.name)) if own else found
 
 
 def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: Any) -> tuple[Design, Arms]:
@@ -51,7 +60,11 @@ def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: A
     name = left.strip().strip("`")
     if name in frame.names and isinstance(frame.column(name), Categorical):
         extra = options.pop("cluster", None)
-        made = design(f"~ {right}", frame, response="none", cluster=[name, *(extra or [])], **options)
+        # A dot stands for all columns but the one on the left.
+        rest = f"{right} - `{name}`" if _DOT.search(right) else right
+        made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
+        if name in made.recipe.columns:
+            raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
         found = made.frame.categories(name)
         codes = found.codes[made.rows]
         levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
@@ -62,6 +75,9 @@ def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: A
     return made, _arms(levels, lambda level: values == level, made.response_names[0], treated)
 
 
+_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
+
+
 def _with_weight(values: np.ndarray, weights: np.ndarray) -> list[Any]:
     """The distinct values on rows of positive weight; of two that an empty arm leaves alone, both."""
     low, high = values.min(), values.max()
@@ -70,7 +86,7 @@ def _with_weight(values: np.ndarray, weights: np.ndarray) -> list[Any]:
     return np.unique(values[weights > 0]).tolist()
 
 
-def _arms(levels: list[Any], rows_of: Any, name: str, treated: Any) -> Arms:
+def _arms(levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, treated: Any) -> Arms:
     if len(levels) != 2:
         shown = ", ".join(f"{v:g}" if isinstance(v, float) else repr(v) for v in levels[:6])
         raise DataError(
@@ -78,4 +94,6 @@ def _arms(levels: list[Any], rows_of: Any, name: str, treated: Any) -> Arms:
             "this method needs two arms."
         )
     level, other, known = treatment_levels(levels, treated, name=name)
-    return Arms(rows_of(level), name, level, other, "" if known else order_note(name, level, other))
+    codes = np.full(len(rows_of(level)), -1, dtype=np.int8)
+    codes[rows_of(other)], codes[rows_of(level)] = 0, 1
+    return Arms(codes, (other, level), name, "" if known else order_note(name, level, other))
