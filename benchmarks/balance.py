@@ -7,12 +7,13 @@ import io
 import os
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 
 from benchmarks.harness import compare
 from statinf.balancing import cbps, energy, entropy, ipm, kernel, sbw
-from statinf.balancing.arms import Sample
+from statinf.balancing.problem import Problem
 
 FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 
@@ -20,11 +21,15 @@ FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 TIGHT = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
 
 
-def sample(n: int, p: int, seed: int = 0) -> Sample:
+def sample(n: int, p: int, seed: int = 0) -> Problem:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, p))
     t = rng.random(n) < 1 / (1 + np.exp(-x @ (rng.normal(size=p) * 0.2)))
-    return Sample(x, t, np.ones(n), tuple(f"x{j}" for j in range(p)))
+    return Problem(x, t, np.ones(n), tuple(f"x{j}" for j in range(p)))
+
+
+def solve(module, s: Problem, estimand: str, **options):
+    return module.METHOD.estimate(replace(s, estimand=estimand), module.METHOD.options(**options))
 
 
 def quiet(work):
@@ -32,7 +37,7 @@ def quiet(work):
         return work()
 
 
-def normalised(sample: Sample, solution) -> np.ndarray:
+def normalised(sample: Problem, solution) -> np.ndarray:
     w = solution.values[np.flatnonzero(~sample.treated)]
     return w / w.sum()
 
@@ -42,7 +47,7 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.max(np.abs(ours - theirs)) * len(ours))
 
 
-def same_controls(s: Sample):
+def same_controls(s: Problem):
     """`same` for a solution of ours and the normalised weights of the controls of a peer."""
     return lambda ours, theirs: same(normalised(s, ours), theirs)
 
@@ -67,7 +72,7 @@ def entropy_million() -> None:
     name = "entropy balancing, ATT, n = 1e6, p = 20"
     for peer_name, work, more in (("empirical_calibration", peer, ""), ("ebal", second, " (ebal)")):
         compare(
-            name + more, lambda: entropy.solve(s, "ATT"), work, peer_name=peer_name, check=same_controls(s), repeat=9
+            name + more, lambda: solve(entropy, s, "ATT"), work, peer_name=peer_name, check=same_controls(s), repeat=9
         )
 
 
@@ -87,7 +92,7 @@ def cbps_million() -> None:
 
     compare(
         "CBPS, exact, ATE, n = 5000, p = 20",
-        lambda: cbps.solve(s, "ATE").values,
+        lambda: solve(cbps, s, "ATE").values,
         peer,
         peer_name="cbps",
         check=check,
@@ -95,13 +100,13 @@ def cbps_million() -> None:
         note="error: largest standardised difference in means left; the peer decomposes an n x n matrix, which bounds n",
     )
     million = sample(1_000_000, 20)
-    compare("CBPS, exact, ATE, n = 1e6, p = 20", lambda: cbps.solve(million, "ATE").values, repeat=3)
+    compare("CBPS, exact, ATE, n = 1e6, p = 20", lambda: solve(cbps, million, "ATE").values, repeat=3)
     controls = ~million.treated
 
     def calibrated() -> np.ndarray:
         return ec.calibrate(million.x[controls], million.x[~controls], objective=ec.Objective.ENTROPY)[0]
 
-    compare("CBPS, exact, ATT, n = 1e6, p = 20", lambda: cbps.solve(million, "ATT"), calibrated,
+    compare("CBPS, exact, ATT, n = 1e6, p = 20", lambda: solve(cbps, million, "ATT"), calibrated,
             peer_name="empirical_calibration", check=same_controls(million), repeat=9,
             note="the same weights: the logit whose odds balance is that of entropy balancing")  # fmt: skip
 
@@ -129,7 +134,7 @@ def stable(solver: str) -> None:
         return w.value / len(z)
 
     compare(
-        f"SBW, ATT, tols = 0.02, n = 5000, p = 20 ({solver})", lambda: normalised(s, sbw.solve(s, "ATT", tols=tols)), peer,
+        f"SBW, ATT, tols = 0.02, n = 5000, p = 20 ({solver})", lambda: normalised(s, solve(sbw, s, "ATT", tols=tols)), peer,
         peer_name="cvxpy", check=same,
     )  # fmt: skip
 
@@ -157,18 +162,18 @@ def energy_dense() -> None:
         cp.Problem(cp.Minimize(value), [v >= 0, cp.sum(v) == m]).solve(solver="CLARABEL", **exact)
         return v.value / m
 
-    compare("energy balancing, ATT, n = 5000, p = 10", lambda: normalised(s, energy.solve(s, "ATT")), peer, peer_name="cvxpy",
+    compare("energy balancing, ATT, n = 5000, p = 10", lambda: normalised(s, solve(energy, s, "ATT")), peer, peer_name="cvxpy",
             check=same, repeat=1, note="Clarabel")  # fmt: skip
 
 
 def kernel_loop() -> None:
     s = sample(5000, 4)
-    compare("kernel balancing, ATT, n = 5000, p = 4", lambda: normalised(s, kernel.solve(s, "ATT", landmarks=5000)),
+    compare("kernel balancing, ATT, n = 5000, p = 4", lambda: normalised(s, solve(kernel, s, "ATT", landmarks=5000)),
             lambda: naive_kernel(s), peer_name="plain loop", check=same, repeat=3, warmup=0,
             note="peer: full decomposition, entropy balancing from scratch for every number of dimensions (as R kbal)")  # fmt: skip
 
 
-def naive_kernel(s: Sample) -> np.ndarray:
+def naive_kernel(s: Problem) -> np.ndarray:
     """Kernel balancing as its definition reads: all eigenvectors, one balancing problem a dimension."""
     from statinf.numerics.kernels.distances import squared_distances
 
@@ -216,11 +221,11 @@ def newton_loop(z: np.ndarray) -> np.ndarray | None:
 def energy_large() -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return energy.solve(sample(50_000, 10), "ATT").values
+        return solve(energy, sample(50_000, 10), "ATT").values
 
 
 def kernel_large() -> np.ndarray:
-    return kernel.solve(sample(50_000, 4), "ATT").values
+    return solve(kernel, sample(50_000, 4), "ATT").values
 
 
 def large() -> None:
@@ -237,18 +242,18 @@ def large() -> None:
 def ipm_loops() -> None:
     for n in (200, 1000):
         s = ipm.standardised(sample(n, 4))
-        compare(f"MMD balancing, ATT, n = {n}", lambda s=s: normalised(s, ipm.solve(s, "ATT")), lambda s=s: adam_loop(s, "mmd"),
+        compare(f"MMD balancing, ATT, n = {n}", lambda s=s: normalised(s, solve(ipm, s, "ATT")), lambda s=s: adam_loop(s, "mmd"),
                 peer_name="plain loop", note="ours: exact program; peer: 1,000 Adam steps in NumPy as the authors")  # fmt: skip
     for n in (200, 1000):
         s = ipm.standardised(sample(n, 4))
-        compare(f"SIPM balancing, ATT, n = {n}", lambda s=s: normalised(s, ipm.solve(s, "ATT", ipm="sipm")),
+        compare(f"SIPM balancing, ATT, n = {n}", lambda s=s: normalised(s, solve(ipm, s, "ATT", ipm="sipm")),
                 lambda s=s: adam_loop(s, "sipm"), peer_name="plain loop", repeat=3,
                 check=lambda a, b, s=s: worst_sigmoids(s, a, b),
                 note="ours: optimum by cutting planes; peer: 1,000 epochs of 5 + 1 Adam steps as the authors; "
                      "error: largest gap over sigmoids of slope 2 by an independent search, less at 4 and 10 too")  # fmt: skip
 
 
-def worst_sigmoids(s: Sample, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+def worst_sigmoids(s: Problem, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     """Largest gaps of slope 2; raises unless ours are the smaller ones at steeper slopes too, which the loop may use.
 
     Much steeper ones are near half-spaces, among which the search of `_worst` finds gaps to within a twentieth only.
@@ -258,7 +263,7 @@ def worst_sigmoids(s: Sample, ours: np.ndarray, theirs: np.ndarray) -> tuple[flo
     return _worst(s, ours, 2.0), _worst(s, theirs, 2.0)
 
 
-def _worst(s: Sample, w: np.ndarray, slope: float) -> float:
+def _worst(s: Problem, w: np.ndarray, slope: float) -> float:
     """Largest gap that L-BFGS finds from 200 random starts, one at a time."""
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -280,7 +285,7 @@ def _worst(s: Sample, w: np.ndarray, slope: float) -> float:
     return float(np.sqrt(max(-minimize(loss, at, jac=True, method="L-BFGS-B").fun for at in starts)))
 
 
-def adam_loop(s: Sample, metric: str, epochs: int = 1000, width: int = 100) -> np.ndarray:
+def adam_loop(s: Problem, metric: str, epochs: int = 1000, width: int = 100) -> np.ndarray:
     """The authors' iteration written plainly in NumPy with hand-written gradients."""
     t, x = s.treated, s.x
     rng = np.random.default_rng(0)
@@ -327,10 +332,10 @@ def bootstrap_batch() -> None:
     s = sample(2000, 10)
     t, x = s.treated, s.x
     draws = np.random.default_rng(1).exponential(size=(1000, s.n))
-    first = entropy.solve(s, "ATT")
+    first = solve(entropy, s, "ATT")
 
     def ours() -> np.ndarray:
-        return entropy.solve_many(s, draws, "ATT", first)
+        return entropy.solve_many(replace(s, estimand="ATT"), draws, first)
 
     def check(ours: np.ndarray, theirs: np.ndarray) -> float:
         w = ours[:, ~t]
@@ -342,7 +347,7 @@ def bootstrap_batch() -> None:
         ])  # fmt: skip
 
     def one_by_one() -> np.ndarray:
-        return np.stack([normalised(s, entropy.solve(Sample(x, t, d, s.names), "ATT")) for d in draws])
+        return np.stack([normalised(s, solve(entropy, Problem(x, t, d, s.names), "ATT")) for d in draws])
 
     def rows() -> None:
         rng = np.random.default_rng(1)

@@ -17,163 +17,132 @@ matrix by n/n1 by mistake; here the block is the conditional second moment.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from statinf.balancing.arms import (
-    ESTIMANDS,
-    Linear,
-    Sample,
-    Solution,
-    quadratic_forms,
-    rough_scales,
-    symmetric_inverse,
-    tasks,
-    weights_at,
-)
-from statinf.balancing.feasibility import require_hull
+from statinf.balancing.cbps_gmm import estimate_over
+from statinf.balancing.feasibility import require_hull, stopped
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.problem import MEANS, Problem, tasks
 from statinf.balancing.propensity import (
     PropensityFit,
     balance_all,
     balance_controls,
     balance_treated,
     fit_propensity,
+    likelihood_fit,
 )
+from statinf.balancing.propensity_weights import expand_propensity, logit_weights, probability, tilt
+from statinf.balancing.solution import Linear, Solution, expand_scores
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.glm.families import sigmoid
+from statinf.numerics.rowwise.scales import rough_scales, weights_at
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.calibration import exponential_tilt
+from statinf.results.options import Options, count, flag, number
 
-CITATION = "covariate balancing propensity score (Imai and Ratkovic 2014)"
+
+@dataclass(frozen=True, kw_only=True)
+class CovariateOptions(Options):
+    """Options of covariate balancing propensity scores."""
+
+    over: bool = flag(False, "add the likelihood score and minimise the GMM criterion")
+    twostep: bool = flag(False, "with over: weighting matrix fixed at the maximum likelihood estimate")
+    separate: bool = flag(
+        False, "one propensity per arm, each balancing its arm with everybody (inverse probability tilting); the ATT and the "
+        "ATC reweight one arm anyway",
+    )  # fmt: skip
+    tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, open_low=True)
+    max_iter: int = count(100, "most evaluations of a criterion")
+
+    def check(self) -> None:
+        """Refuse options that exclude each other."""
+        if self.twostep and not self.over:
+            raise OptionError("twostep=True fixes the weighting matrix of over=True; give both, or neither.")
+        if self.separate and self.over:
+            raise OptionError("separate=True and over=True exclude each other; choose one.")
 
 
-def solve(
-    sample: Sample,
-    estimand: str = "ATE",
-    *,
-    over: bool = False,
-    twostep: bool = False,
-    separate: bool = False,
-    tol: float = 1e-10,
-    max_iter: int = 100,
-) -> Solution:
+def estimands(options: CovariateOptions) -> tuple[str, ...]:
+    """Overlap weights are balanced by the likelihood score itself, with nothing to add."""
+    return MEANS if options.over else (*MEANS, "ATO")
+
+
+def estimate(problem: Problem, options: CovariateOptions) -> Solution:
     """Propensity weights whose propensity balances the columns.
-
-    Parameters
-    ----------
-    sample : Sample
-    estimand : {"ATE", "ATT", "ATC", "ATO"}
-    over : bool
-        Add the likelihood score and minimise the GMM criterion.
-    twostep : bool
-        With `over`: weighting matrix fixed at the maximum likelihood estimate.
-    separate : bool
-        ATE only: one propensity per arm, each balancing its arm with everybody (inverse probability tilting).
-    tol : float
-        Largest mean score left, in standard deviations.
-    max_iter : int
 
     Raises
     ------
     InfeasibleError
         If no propensity balances the columns.
     """
-    if over:
-        from statinf.balancing.cbps_gmm import solve_over
-
-        return solve_over(sample, estimand, twostep=twostep)
-    if estimand == "ATO":
-        from statinf.balancing.ipw import solve as weigh
-
-        return weigh(sample, "ATO")
-    if separate and estimand == "ATE":
-        return _separate(sample, tol, max_iter)
-    if estimand not in ESTIMANDS:
-        raise OptionError(f"estimand={estimand!r} is not defined for method='cbps'; choose ATE, ATT, ATC or ATO.")
-    if estimand == "ATE":
-        fit, values = fit_propensity(sample, balance_all, tol=tol, max_iter=max_iter), None
+    if options.over:
+        return estimate_over(problem, twostep=options.twostep, tol=options.tol, max_iter=options.max_iter)
+    if problem.estimand == "ATO":
+        return _overlap(problem, options)
+    if problem.estimand != "ATE":
+        fit, values = _tilted(problem, options)
+    elif options.separate:
+        return _separate(problem, options)
     else:
-        fit, values = _tilted(sample, estimand, tol, max_iter)
+        fit = fit_propensity(problem, balance_all, tol=options.tol, max_iter=options.max_iter)
+        values = logit_weights(fit.eta, problem.treated, problem.s, "ATE")[0]
     if not fit.converged:
-        _explain(sample, estimand, fit)
-    t, s, eta = sample.treated, sample.s, fit.eta
-    if values is None:
-        values = propensity_weights(eta, t, s, estimand)[0]
+        _explain(problem, problem.estimand, fit, options.max_iter)
+    t, s, eta = problem.treated, problem.s, fit.eta
 
     def linear() -> Linear:
-        slope = propensity_weights(eta, t, s, estimand)[1]
+        slope = logit_weights(eta, t, s, problem.estimand)[1]
         score = s * (2.0 * t - 1.0) * values / np.where(s > 0, s, 1.0)
         return expand_scores(fit.rows.matrix(), score, np.abs(slope), slope)
 
+    details = {"coefficients": fit.coefficients}
+    return Solution(values, linear, fit.iterations, fit.residual, propensity=sigmoid(eta), details=details)
+
+
+def _overlap(problem: Problem, options: CovariateOptions) -> Solution:
+    fit = likelihood_fit(problem, method="cbps", tol=options.tol, max_iter=options.max_iter)
+    e, de = probability(fit.eta, "logit")
+    factor, dfactor = tilt(e, problem.treated, "ATO")
+    details = {"coefficients": fit.coefficients, "link": "logit"}
     return Solution(
-        values,
-        linear,
-        fit.iterations,
-        fit.residual,
-        propensity=sigmoid(eta),
-        details={"coefficients": fit.coefficients},
-    )
+        problem.s * factor, lambda: expand_propensity(problem, fit, "logit", problem.s * dfactor * de), fit.iterations,
+        fit.residual, propensity=e, details=details,
+    )  # fmt: skip
 
 
-def _tilted(sample: Sample, estimand: str, tol: float, max_iter: int) -> tuple[PropensityFit, np.ndarray]:
+def _tilted(problem: Problem, options: CovariateOptions) -> tuple[PropensityFit, np.ndarray]:
     """The propensity whose odds balance one arm with the other, and the weights, shape (n,).
 
     Its logit is the predictor of entropy balancing, its odds are that method's weights.
     """
-    task, scale = tasks(sample, estimand)[0], rough_scales(sample.x)
-    base = weights_at(sample.s, task.index)
-    rows = Rows.about_mean(sample.x, task.index, task.target, scale)
-    tilt = exponential_tilt(rows, base, tol=tol, max_iter=max_iter)
-    sign = 1.0 if estimand == "ATT" else -1.0
-    odds = tilt.p
-    odds *= float(sample.s.sum() - base.sum())  # the weights of the arm sum to the mass of the other one
+    task, scale = tasks(problem)[0], rough_scales(problem.x)
+    base = weights_at(problem.s, task.index)
+    rows = Rows.about_mean(problem.x, task.index, task.target, scale)
+    found = exponential_tilt(rows, base, tol=options.tol, max_iter=options.max_iter)
+    sign = 1.0 if problem.estimand == "ATT" else -1.0
+    odds = found.p
+    odds *= float(problem.s.sum() - base.sum())  # the weights of the arm sum to the mass of the other one
     largest = int(np.argmax(odds))
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         at = rows.block(slice(largest, largest + 1))[0]
-        level = float(np.log(odds[largest] / base[largest]) - at @ tilt.slope)
-    beta = sign * np.r_[level, tilt.slope]
-    rows = Rows(sample.x, rows.centre, scale, intercept=True)
+        level = float(np.log(odds[largest] / base[largest]) - at @ found.slope)
+    beta = sign * np.r_[level, found.slope]
+    rows = Rows(problem.x, rows.centre, scale, intercept=True)
     eta = rows.predictor(beta)
-    values = sample.s.astype(np.float64)
+    values = problem.s.astype(np.float64)
     values[task.index] = odds
-    return PropensityFit.of(rows, beta, eta, tilt.iterations, tilt.residual, tilt.converged), values
+    return PropensityFit.of(rows, beta, eta, found.iterations, found.residual, found.converged), values
 
 
-def propensity_weights(eta: np.ndarray, t: np.ndarray, s: np.ndarray, estimand: str) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the logit propensity and their derivative in the predictor, sampling weights multiplied in."""
-    if estimand == "ATE":
-        tail = np.exp(np.where(t, -eta, eta))
-        return s * (1.0 + tail), s * np.where(t, -tail, tail)
-    if estimand == "ATT":
-        odds = np.exp(np.where(t, 0.0, eta))
-        return s * odds, s * np.where(t, 0.0, odds)
-    odds = np.exp(np.where(t, -eta, 0.0))
-    return s * odds, s * np.where(t, -odds, 0.0)
-
-
-def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope: np.ndarray) -> Linear:
-    """Expansion for a root of ``sum score_i z_i``.
-
-    Parameters
-    ----------
-    z : ndarray, shape (n, q)
-    score : ndarray, shape (n,)
-    curvature : ndarray, shape (n,)
-        Minus the derivative of `score` in the predictor.
-    slope : ndarray, shape (n,)
-        Derivative of the weights in the predictor.
-    """
-    inverse = symmetric_inverse((z * curvature[:, None]).T @ z)
-    leverage = quadratic_forms(z, inverse) * curvature
-    return Linear(z * slope[:, None], (z * score[:, None]) @ inverse, leverage)
-
-
-def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
-    t, s = sample.treated, sample.s
-    treated = fit_propensity(sample, balance_controls, tol=tol, max_iter=max_iter)
-    control = fit_propensity(sample, balance_treated, tol=tol, max_iter=max_iter)
+def _separate(problem: Problem, options: CovariateOptions) -> Solution:
+    t, s = problem.treated, problem.s
+    treated = fit_propensity(problem, balance_controls, tol=options.tol, max_iter=options.max_iter)
+    control = fit_propensity(problem, balance_treated, tol=options.tol, max_iter=options.max_iter)
     for fit, estimand in ((treated, "ATC"), (control, "ATT")):
         if not fit.converged:
-            _explain(sample, estimand, fit)
+            _explain(problem, estimand, fit, options.max_iter)
     tail1, tail0 = np.exp(np.where(t, -treated.eta, -np.inf)), np.exp(np.where(t, -np.inf, control.eta))
     values = s * (1.0 + tail1 + tail0)
 
@@ -194,12 +163,30 @@ def _separate(sample: Sample, tol: float, max_iter: int) -> Solution:
     )  # fmt: skip
 
 
-def _explain(sample: Sample, estimand: str, fit: PropensityFit) -> None:
+def _explain(problem: Problem, estimand: str, fit: PropensityFit, max_iter: int) -> None:
     """Say why no propensity balances the columns: always raises."""
     if estimand in ("ATT", "ATC"):
-        require_hull(sample, tasks(sample, estimand)[0], method="cbps", residual=fit.residual)
-    worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
+        require_hull(
+            problem, tasks(problem.aimed_at(estimand))[0], method="cbps", residual=fit.residual, iterations=fit.iterations,
+            max_iter=max_iter,
+        )  # fmt: skip
+    if fit.iterations >= max_iter:
+        raise stopped("cbps", f"a mean score of {fit.residual:.2g}", fit.iterations, max_iter, "")
+    worst = problem.names[int(np.argmax(np.abs(fit.beta[1:])))]
     raise InfeasibleError(
         f"method='cbps': no propensity balances the columns (mean score left {fit.residual:.2g}); the coefficient of {worst!r} "
         "runs off. The arms barely overlap there: leave the column out, restrict the sample, or use method='sbw' with tolerances."
     )
+
+
+METHOD = BalanceMethod(
+    verb="balance",
+    name="cbps",
+    estimate=estimate,
+    options=CovariateOptions,
+    summary="weights by a logit propensity that balances the columns' means",
+    citation="Imai and Ratkovic (2014)",
+    guarantee="exact mean balance by a logit propensity; stacked standard errors",
+    vignette="balance-ipm",
+    estimands=estimands,
+)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import minimize
 
-from statinf.balancing.arms import Linear, Sample, Solution, symmetric_inverse
-from statinf.balancing.cbps import propensity_weights
+from statinf.balancing.problem import Problem
 from statinf.balancing.propensity import balance_all, balance_treated, fit_propensity, likelihood_fit
-from statinf.errors import ConvergenceError, OptionError
+from statinf.balancing.propensity_weights import logit_weights
+from statinf.balancing.solution import Linear, Solution
+from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import sigmoid
+from statinf.numerics.linear.symmetric import symmetric_inverse
 
 
 @dataclass(frozen=True)
@@ -72,21 +73,18 @@ class _Criterion:
         return float(gbar @ u), gradient
 
 
-def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solution:
+def estimate_over(problem: Problem, *, twostep: bool, tol: float, max_iter: int) -> Solution:
     """Weights of the over-identified version; `details["j"]` holds the J statistic with p + 1 degrees of freedom."""
-    if estimand not in ("ATE", "ATT", "ATC"):
-        raise OptionError(
-            f"estimand={estimand!r} is not defined for method='cbps' with over=True; choose ATE, ATT or ATC."
-        )
+    estimand = problem.estimand
     if estimand == "ATC":
-        mirrored = solve_over(Sample(sample.x, ~sample.treated, sample.s, sample.names), "ATT", twostep=twostep)
-        return _mirror(mirrored)
-    ml = likelihood_fit(sample)
-    t, s = sample.treated.astype(np.float64), sample.s
+        other = replace(problem, treatment=(~problem.treated).astype(np.int8), estimand="ATT")
+        return _mirror(estimate_over(other, twostep=twostep, tol=tol, max_iter=max_iter))
+    ml = likelihood_fit(problem, method="cbps", tol=tol, max_iter=max_iter)
+    t, s = problem.treated.astype(np.float64), problem.s
     z = ml.rows.matrix()
     criterion = _Criterion(z, t, s, estimand, float(s @ t / s.sum()))
     starts = [ml.beta]
-    exact = fit_propensity(sample, {"ATE": balance_all, "ATT": balance_treated}[estimand])
+    exact = fit_propensity(problem, {"ATE": balance_all, "ATT": balance_treated}[estimand], tol=tol, max_iter=max_iter)
     if exact.converged:
         starts.append(exact.beta)
     fixed = criterion.weighting(ml.beta) if twostep else None
@@ -97,7 +95,7 @@ def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solut
             f"method='cbps' with over=True stopped with a gradient of {residual:.2g}; use over=False."
         )
     eta = z @ beta
-    values, slope = propensity_weights(eta, sample.treated, s, estimand)
+    values, slope = logit_weights(eta, problem.treated, s, estimand)
 
     def linear() -> Linear:
         inverse = criterion.weighting(ml.beta if twostep else beta)
@@ -106,16 +104,18 @@ def solve_over(sample: Sample, estimand: str, *, twostep: bool = False) -> Solut
         g = np.hstack([z * (s * f)[:, None] for f in factor])
         bread = symmetric_inverse(jacobian.T @ inverse @ jacobian)
         influence = -(g - g.mean(axis=0)) @ inverse @ jacobian @ bread
-        return Linear(z * slope[:, None], influence, np.zeros(sample.n))
+        return Linear(z * slope[:, None], influence, np.zeros(problem.n))
 
     raw = beta[1:] / ml.rows.scale
     coefficients = np.r_[beta[0] - ml.rows.centre @ raw, raw]
-    details = {"j": float(s.sum() * q_value), "df": int(sample.x.shape[1] + 1), "coefficients": coefficients}
+    details = {"j": float(s.sum() * q_value), "df": int(problem.x.shape[1] + 1), "coefficients": coefficients}
     return Solution(values, linear, iterations, residual, propensity=sigmoid(eta), details=details)
 
 
 def _search(criterion: _Criterion, start: np.ndarray, fixed: np.ndarray | None) -> tuple[np.ndarray, float, float, int]:
     """Quasi-Newton, then Newton steps with a Hessian from differences of the exact gradient."""
+    from scipy.optimize import minimize
+
     rough = minimize(criterion, start, args=(fixed,), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": 2000})
     beta, count = rough.x, int(rough.nfev)
     value, gradient = criterion(beta, fixed)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from statinf.backend import one_blas_thread
-from statinf.balancing.arms import rough_scales
 from statinf.errors import AliasedWarning, DataError, OptionError
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import is_binary
+from statinf.numerics.rowwise.scales import rough_scales
 from statinf.numerics.rowwise.sums import Rows, some_rows
 
 _ALIASED = 1e-11
 """Share of its variance that must be left of a column beside those before it."""
 _CLEAR = 1e-4
 _SOME = 20_000
+_FAR = 1e3
+"""Distance from zero, over the column's range, from which sums of squares would lose digits."""
+_WIDE = 200
+"""Binary exponent of the largest value from which sums of powers might leave the range of numbers."""
 
 
 @dataclass(frozen=True)
@@ -29,94 +33,201 @@ class Columns:
     Attributes
     ----------
     values : ndarray, shape (n, p)
+        The columns less `shift`, over `unit`.
     names : tuple of str
     terms : tuple of str
         The term that each column belongs to.
+    shift, unit : ndarray, shape (p,)
+        Zero and one but for columns that stand far from zero or are so large or small that their squares would leave the
+        range of numbers; units are powers of two.
     """
 
     values: np.ndarray
     names: tuple[str, ...]
     terms: tuple[str, ...]
+    shift: np.ndarray
+    unit: np.ndarray
 
     def keep(self, which: np.ndarray) -> Columns:
         """Some of the columns; no copy if all are kept."""
         if which.all():
             return self
-        at = np.flatnonzero(which)
-        return Columns(self.values[:, at], tuple(self.names[j] for j in at), tuple(self.terms[j] for j in at))
+        return self.take(np.flatnonzero(which))
+
+    def take(self, place: np.ndarray) -> Columns:
+        """Columns by position."""
+        return Columns(
+            self.values[:, place],
+            tuple(self.names[j] for j in place),
+            tuple(self.terms[j] for j in place),
+            self.shift[place],
+            self.unit[place],
+        )
+
+    def with_more(self, extra: list[np.ndarray], names: list[str]) -> Columns:
+        """Further columns, each a term of its own, behind these."""
+        more = len(extra)
+        return Columns(
+            np.column_stack([self.values, *extra]),
+            (*self.names, *names),
+            (*self.terms, *names),
+            np.r_[self.shift, np.zeros(more)],
+            np.r_[self.unit, np.ones(more)],
+        )
+
+    def raw_slopes(self, slopes: np.ndarray) -> np.ndarray:
+        """Coefficients of the columns as the caller gave them, shape (p,)."""
+        return slopes / self.unit
+
+    def raw_coefficients(self, coefficients: np.ndarray) -> np.ndarray:
+        """The same with an intercept in front, shape (p + 1,)."""
+        slopes = self.raw_slopes(coefficients[1:])
+        return np.r_[coefficients[0] - self.shift @ slopes, slopes]
 
 
-def formula_columns(matrix: Matrix) -> Columns:
-    """The columns of the formula's right-hand side."""
+def formula_columns(matrix: Matrix, used: np.ndarray) -> Columns:
+    """The columns of the formula's right-hand side on the rows `used`, a mask of shape (n,)."""
     plain = matrix.rest if matrix.intercept else matrix
     terms = [""] * plain.p
     for term, where in plain.terms.items():
         terms[where] = [term] * (where.stop - where.start)
     if plain.p < 1:
         raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
-    return Columns(plain.values, plain.names, tuple(terms))
+    values, shift, unit = _within_range(plain.values if used.all() else plain.values[used])
+    return Columns(values, plain.names, tuple(terms), shift, unit)
+
+
+def _within_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns that can be squared and summed without loss, their shifts and units; no copy where none needs either."""
+    low, high = some_rows(x, 5000).min(axis=0), some_rows(x, 5000).max(axis=0)
+    flat = low == high
+    if flat.any():
+        low[flat], high[flat] = x[:, flat].min(axis=0), x[:, flat].max(axis=0)
+    with np.errstate(over="ignore"):
+        far = (high > low) & (np.maximum(np.abs(low), np.abs(high)) / _FAR > high - low)
+    shift = np.where(far, low, 0.0)
+    size = np.where(far, high - low, np.maximum(np.abs(low), np.abs(high)))
+    exponent = np.frexp(size)[1]
+    unit = np.where((size > 0.0) & (np.abs(exponent) > _WIDE), np.ldexp(1.0, np.clip(exponent, -1000, 1000)), 1.0)
+    if not far.any() and np.all(unit == 1.0):
+        return x, shift, unit
+    out = x - shift
+    out /= unit
+    return out, shift, unit
+
+
+@dataclass(frozen=True)
+class _Factor:
+    """One factor under treatment coding.
+
+    Attributes
+    ----------
+    at : ndarray of int, shape (levels - 1,)
+        Positions of its columns.
+    term : str
+    base : ndarray, shape (n,)
+        Indicator of the reference level.
+    base_name : str
+    names : tuple of str, of length levels - 1
+        Of the indicators of the other levels, were they the reference.
+    """
+
+    at: np.ndarray
+    term: str
+    base: np.ndarray
+    base_name: str
+    names: tuple[str, ...]
+
+
+def _factors(columns: Columns, recipe: Recipe) -> list[_Factor]:
+    found = []
+    for block in recipe.parts[0].layout.blocks:
+        if len(block.factors) != 1 or not block.reduced[0]:
+            continue
+        label, coding = block.factors[0], recipe.learnt[block.factors[0]].coding
+        if coding is None or coding.marks is None:
+            continue
+        names = [f"{label}[{level}]" for level in coding.levels]
+        at = np.flatnonzero([term == block.term for term in columns.terms])
+        if np.count_nonzero(coding.marks < 0) == 1 and len(at) == coding.columns(True):
+            name = names.pop(int(np.argmax(coding.marks < 0)))
+            base = 1.0 - columns.values[:, at].sum(axis=1)
+            found.append(_Factor(at, block.term, base, name, tuple(names)))
+    return found
+
+
+def present_levels(columns: Columns, recipe: Recipe) -> Columns:
+    """Leave out the indicators of levels that no row has, as if they had never been; rows of weight zero may have them.
+
+    Where no row has the reference level, the first level that occurs takes its place.
+    """
+    keep = np.ones(len(columns.names), dtype=bool)
+    for factor in _factors(columns, recipe):
+        present: np.ndarray = np.asarray(columns.values[:, factor.at].any(axis=0))
+        if not factor.base.any():
+            present[int(np.argmax(present))] = False
+        keep[factor.at] = present
+    return columns.keep(keep)
 
 
 def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
     """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
 
-    Distances and balance tables should not depend on which level is the reference.
+    Distances and balance tables should not depend on which level is the reference. Levels that no row has are left out.
     """
-    values, names, terms = columns.values, list(columns.names), list(columns.terms)
-    extra, where = [], []
-    for block in recipe.parts[0].layout.blocks:
-        if len(block.factors) != 1 or not block.reduced[0]:
-            continue
-        coding = recipe.learnt[block.factors[0]].coding
-        if coding is None or coding.marks is None or coding.columns(True) < 2:
-            continue
-        base = np.flatnonzero(coding.marks < 0)
-        at = [j for j, term in enumerate(columns.terms) if term == block.term]
-        if len(base) != 1 or len(at) != coding.columns(True):
-            continue
-        extra.append(1.0 - values[:, at].sum(axis=1))
-        where.append((at[0], f"{block.factors[0]}[{coding.levels[base[0]]}]", block.term))
-    if not extra:
-        return columns
-    pieces, start = [], 0
-    for column, (at, _, _) in zip(extra, where, strict=True):
-        pieces += [values[:, start:at], column[:, None]]
-        start = at
-    for shift, (at, name, term) in enumerate(where):
-        names.insert(at + shift, name)
-        terms.insert(at + shift, term)
-    return Columns(np.hstack([*pieces, values[:, start:]]), tuple(names), tuple(terms))
+    order, names = list(range(len(columns.names))), list(columns.names)
+    extra, terms = [], list(columns.terms)
+    for factor in _factors(columns, recipe):
+        present = columns.values[:, factor.at].any(axis=0)
+        reference, first = bool(factor.base.any()), int(factor.at[0])
+        absent = set(factor.at[~present].tolist())
+        if present.sum() + reference < 3:
+            absent |= set() if reference else {int(factor.at[int(np.argmax(present))])}
+        elif reference:
+            order.insert(order.index(first), len(columns.names) + len(extra))
+            extra.append(factor.base)
+            names.append(factor.base_name)
+            terms.append(factor.term)
+        else:
+            names[factor.at[int(np.argmax(present))]] = factor.names[int(np.argmax(present))]
+        order = [j for j in order if j not in absent]
+    whole = columns.with_more(extra, names[len(columns.names) :]) if extra else columns
+    whole = replace(whole, names=tuple(names), terms=tuple(terms))
+    return whole if order == list(range(len(names))) else whole.take(np.array(order))
 
 
-def expanded(columns: Columns, moments: int, interactions: bool) -> Columns:
-    """Add powers of the standardised columns and products of pairs from different terms."""
-    if isinstance(moments, bool) or int(moments) != moments or not 1 <= moments <= 10:
-        raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
+def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) -> Columns:
+    """Add powers of the standardised columns and products of pairs from different terms; s (n,) are sampling weights."""
     if moments == 1 and not interactions:
         return columns
     x = columns.values
-    spread = x.std(axis=0)
-    z = (x - x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    extra, names, terms = [], [], []
+    mean = s @ x / s.sum()
+    spread = np.sqrt(s @ (x - mean) ** 2 / s.sum())
+    z = (x - mean) / np.where(spread > 0, spread, 1.0)
+    extra, names = [], []
     for j in np.flatnonzero(~is_binary(x)):
         for power in range(2, int(moments) + 1):
             extra.append(z[:, j] ** power)
             names.append(f"{columns.names[j]}^{power}")
-            terms.append(names[-1])
     if interactions:
         for j, k in combinations(range(len(columns.names)), 2):
             if columns.terms[j] != columns.terms[k]:
                 extra.append(z[:, j] * z[:, k])
                 names.append(f"{columns.names[j]}:{columns.names[k]}")
-                terms.append(names[-1])
-    if not extra:
-        return columns
-    return Columns(np.column_stack([x, *extra]), columns.names + tuple(names), columns.terms + tuple(terms))
+    return columns.with_more(extra, names) if extra else columns
 
 
-def without_constants(columns: Columns, s: np.ndarray) -> Columns:
-    """Drop columns with one value on the rows of positive weight, with a warning that names them."""
-    x = columns.values[s > 0] if np.any(s <= 0) else columns.values
+def check_moments(moments: int, interactions: bool) -> None:
+    """Refuse what is no number of moments, or no yes or no."""
+    if not isinstance(interactions, bool | np.bool_):
+        raise OptionError(f"interactions={interactions!r} is not True or False.")
+    if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 1 <= moments <= 10:
+        raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
+
+
+def without_constants(columns: Columns) -> Columns:
+    """Drop columns with one value, with a warning that names them."""
+    x = columns.values
     constant = np.ptp(x[:1000], axis=0) == 0.0
     constant[constant] = np.ptp(x[:, constant], axis=0) == 0.0
     return _dropped(columns, constant, "constant on the rows used")
@@ -124,7 +235,7 @@ def without_constants(columns: Columns, s: np.ndarray) -> Columns:
 
 def independent(columns: Columns, s: np.ndarray) -> Columns:
     """Drop constant columns and those that earlier ones determine, with a warning that names them."""
-    columns = without_constants(columns, s)
+    columns = without_constants(columns)
     return _dropped(columns, ~_independent(columns.values, s), "determined by columns before them")
 
 

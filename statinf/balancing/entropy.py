@@ -19,88 +19,76 @@ balances principal components of unscaled data unless ``PCA=False``, which is an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from statinf.backend import chunks, map_threads, one_blas_thread, rows_per_chunk
-from statinf.balancing.arms import (
-    Linear,
-    Sample,
-    Solution,
-    expand_calibration,
-    merge,
-    rough_scales,
-    side_by_side,
-    tasks,
-    weights_at,
-)
 from statinf.balancing.feasibility import require_hull
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.problem import Problem, tasks
+from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.numerics.rowwise.scales import rough_scales, weights_at
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.calibration import Tilt, exponential_tilt
 from statinf.numerics.tilting.calibration_batch import Tilts
+from statinf.results.options import Options, count, number
 
-CITATION = "entropy balancing (Hainmueller 2012)"
+
+@dataclass(frozen=True, kw_only=True)
+class EntropyOptions(Options):
+    """Options of entropy balancing."""
+
+    tol: float = number(1e-10, "largest imbalance left, in standard deviations", low=0.0, open_low=True)
+    max_iter: int = count(100, "most evaluations of the dual")
 
 
-def solve(
-    sample: Sample, estimand: str = "ATE", *, base: np.ndarray | None = None, tol: float = 1e-10, max_iter: int = 100
-) -> Solution:
-    """Entropy balancing weights with mean one in each arm.
-
-    Parameters
-    ----------
-    sample : Sample
-    estimand : {"ATE", "ATT", "ATC"}
-    base : ndarray, shape (n,), optional
-        Base weights to stay close to; the sampling weights by default.
-    tol : float
-        Largest imbalance left, in standard deviations.
-    max_iter : int
+def estimate(problem: Problem, options: EntropyOptions) -> Solution:
+    """Weights with mean one in each arm.
 
     Raises
     ------
     InfeasibleError
         If no positive weights reproduce the target means; the message names the column and the gap.
     """
-    todo = tasks(sample, estimand)
-    scale = rough_scales(sample.x)
+    todo, scale = tasks(problem), rough_scales(problem.x)
     tilts: dict[int, Tilt] = {}
     for task in todo:
-        rows = Rows.about_mean(sample.x, task.index, task.target, scale)
-        start = weights_at(sample.s if base is None else base, task.index)
-        tilts[task.arm] = exponential_tilt(rows, start, tol=tol, max_iter=max_iter)
-        if not tilts[task.arm].converged:
-            require_hull(sample, task, method="entropy", residual=tilts[task.arm].residual)
-    pieces = {arm: tilt.p for arm, tilt in tilts.items()}
-    values = merge(sample, pieces, {task.arm: task.index for task in todo})
+        rows = Rows.about_mean(problem.x, task.index, task.target, scale)
+        base = weights_at(problem.s, task.index)
+        tilt = exponential_tilt(rows, base, tol=options.tol, max_iter=options.max_iter)
+        if not tilt.converged:
+            require_hull(
+                problem, task, method="entropy", residual=tilt.residual, iterations=tilt.iterations,
+                max_iter=options.max_iter,
+            )  # fmt: skip
+        tilts[task.arm] = tilt
+    values = merge(problem, {arm: tilt.p for arm, tilt in tilts.items()}, {task.arm: task.index for task in todo})
 
     def linear() -> Linear:
-        z = sample.x / scale
+        z = problem.x / scale
         return side_by_side(
-            [expand_calibration(sample, task, z, values[task.index], values[task.index]) for task in todo]
+            [expand_calibration(problem, task, z, values[task.index], values[task.index]) for task in todo]
         )
 
-    multipliers = {arm: tilt.slope / scale for arm, tilt in tilts.items()}
     return Solution(
         values,
         linear,
         iterations=max(t.iterations for t in tilts.values()),
         residual=max(t.residual for t in tilts.values()),
-        details={"multipliers": multipliers},
+        details={"multipliers": {arm: tilt.slope / scale for arm, tilt in tilts.items()}},
     )
 
 
-def solve_many(
-    sample: Sample, sampling: np.ndarray, estimand: str, first: Solution, *, tol: float = 1e-9
-) -> np.ndarray:
+def solve_many(problem: Problem, sampling: np.ndarray, first: Solution, *, tol: float = 1e-9) -> np.ndarray:
     """Weights for many vectors of sampling weights at once.
 
     Parameters
     ----------
-    sample : Sample
+    problem : Problem
     sampling : ndarray, shape (B, n)
-    estimand : {"ATE", "ATT", "ATC"}
     first : Solution
-        Of the sample itself, where the search starts.
+        Of the problem itself, where the search starts.
     tol : float
         Largest imbalance left, in standard deviations.
 
@@ -109,12 +97,12 @@ def solve_many(
     ndarray, shape (B, n)
         NaN where a replica has no solution.
     """
-    scale = rough_scales(sample.x)
-    z = (sample.x - sample.x.mean(axis=0)) / scale
+    scale = rough_scales(problem.x)
+    z = (problem.x - problem.x.mean(axis=0)) / scale
     out = np.empty(sampling.shape)
-    todo = tasks(sample, estimand)
+    todo = tasks(problem)
     order = np.concatenate([task.index for task in todo])
-    sums = np.column_stack([np.ones(sample.n), z])
+    sums = np.column_stack([np.ones(problem.n), z])
     if len(todo) == 1:
         sums[order] = 0.0  # the target is the other arm
     tilts: list[Tilts] = []
@@ -134,8 +122,21 @@ def solve_many(
         out[part, order] = pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)
 
     # Chunks that stay in the cache: the work is exponentials and narrow products.
-    parts = list(chunks(len(sampling), rows_per_chunk(4.0 * sample.n, 2**21)))
+    parts = list(chunks(len(sampling), rows_per_chunk(4.0 * problem.n, 2**21)))
     with one_blas_thread():  # a pool that the preparation wakes would spin on the cores of the threads
         tilts += [Tilts.of(z[task.index], first.details["multipliers"][task.arm] * scale) for task in todo]
         map_threads(run, parts, parallel=sampling.size > 1 << 18)
     return out
+
+
+METHOD = BalanceMethod(
+    verb="balance",
+    name="entropy",
+    estimate=estimate,
+    options=EntropyOptions,
+    summary="weights closest to uniform in entropy that reproduce the target's means exactly",
+    citation="Hainmueller (2012)",
+    guarantee="exact mean balance; stacked standard errors, target included",
+    vignette="balance-ipm",
+    solve_many=solve_many,
+)

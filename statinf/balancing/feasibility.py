@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.balancing.arms import Sample, Task, scales
+from statinf.balancing.problem import Problem, Task
 from statinf.errors import ConvergenceError, InfeasibleError
+from statinf.numerics.rowwise.scales import scales
 
 
 @dataclass(frozen=True)
@@ -54,27 +55,32 @@ def reach(z: np.ndarray, tolerance: np.ndarray) -> Reach:
 
 
 def require_hull(
-    sample: Sample,
+    problem: Problem,
     task: Task,
     *,
     method: str,
     residual: float,
+    iterations: int,
+    max_iter: int,
     tolerance: np.ndarray | None = None,
     scale: np.ndarray | None = None,
 ) -> None:
     """Explain why a calibration did not converge: always raises.
+
+    Whether the constraints can be met is a question of its own, answered first; where they can, a search that had used up
+    its iterations is told apart from one that ran to the border.
 
     Raises
     ------
     InfeasibleError
         If the target lies outside the arm's convex hull or on its border.
     ConvergenceError
-        If it lies inside, so that the solver is to blame.
+        If the search stopped short: at `max_iter`, or for the limits of arithmetic.
     """
-    arm, k = ("control", "treated")[task.arm], sample.x.shape[1]
-    scale = scales(sample.x, sample.s) if scale is None else scale
-    inside = task.index[sample.s[task.index] > 0]
-    z = (sample.x[inside] - task.target @ sample.x) / scale
+    arm, k = problem.arms[task.arm], problem.x.shape[1]
+    scale = scales(problem.x, problem.s) if scale is None else scale
+    inside = task.index[problem.s[task.index] > 0]
+    z = (problem.x[inside] - task.target @ problem.x) / scale
     tolerance = np.zeros(k) if tolerance is None else tolerance
     found = reach(z, tolerance)
     if found.gap > 1e-9:
@@ -85,22 +91,39 @@ def require_hull(
             else (f"allow imbalance: method='sbw' is feasible from tols={smallest:g}.")
         )
         raise InfeasibleError(
-            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {sample.names[found.column]!r} to "
+            f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {problem.names[found.column]!r} to "
             f"its target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
             f"{' beyond tols' if method == 'sbw' and np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
             f"to where the arms overlap, or {advice}"
         )
-    worst = int(np.argmin(np.ptp(z, axis=0)))
-    if residual > 1e-6:
+    if method != "sbw" and _on_border(z):
+        worst = int(np.argmin(np.ptp(z, axis=0)))
         raise InfeasibleError(
             f"method={method!r}: the target lies on the border of the convex hull of the {arm} rows, so weights would have to "
             f"vanish on some of them (imbalance left {residual:.2g} standard deviations; the narrowest column is "
-            f"{sample.names[worst]!r}). Use method='sbw', which allows zero weights, or fewer columns."
+            f"{problem.names[worst]!r}). Use method='sbw', which allows zero weights, or fewer columns."
         )
-    raise ConvergenceError(
-        f"method={method!r} stopped with an imbalance of {residual:.2g} standard deviations in the {arm} arm. "
-        "Raise max_iter, or balance fewer columns."
-    )
+    left = f"an imbalance of {residual:.2g} standard deviations in the {arm} arm"
+    raise stopped(method, left, iterations, max_iter, "balance fewer columns")
+
+
+def stopped(method: str, left: str, iterations: int, max_iter: int, advice: str) -> ConvergenceError:
+    """The error of a search that ended with `left` to go: at `max_iter`, or for another reason with its own advice."""
+    if iterations >= max_iter:
+        return ConvergenceError(f"method={method!r} reached max_iter={max_iter} with {left} left; raise max_iter.")
+    return ConvergenceError(f"method={method!r} stopped with {left} left; {advice}.")
+
+
+def _on_border(z: np.ndarray) -> bool:
+    """Whether weights of mean zero must vanish on some rows: the largest least weight is zero."""
+    from scipy.optimize import linprog
+
+    z = np.unique(z, axis=0)
+    m, k = z.shape
+    # Weights q + least, q not negative.
+    equal = np.vstack([np.column_stack([z.T, z.sum(axis=0)]), np.r_[np.ones(m), float(m)]])
+    out = linprog(np.r_[np.zeros(m), -1.0], A_eq=equal, b_eq=np.r_[np.zeros(k), 1.0], method="highs")
+    return out.status != 0 or m * -float(out.fun) <= 1e-7
 
 
 def _round_up(value: float) -> float:

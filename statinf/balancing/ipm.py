@@ -22,101 +22,151 @@ stacked standard errors use; for the other metrics weights are treated as fixed.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.balancing.arms import Sample, Solution
+from statinf.balancing.energy import EnergyOptions
+from statinf.balancing.energy import estimate as energy
+from statinf.balancing.ipm_adversarial import solve_iterated
 from statinf.balancing.ipm_mmd import bandwidth_of, solve_mmd
-from statinf.errors import OptionError, one_of
+from statinf.balancing.ipm_sigmoid import solve_sigmoid
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.problem import Problem
+from statinf.balancing.solution import Solution
+from statinf.errors import OptionError
+from statinf.results.options import Options, choice, count, number
 
-CITATION = "integral probability metric balancing (Kong et al. 2023)"
-ALL_LEVELS = True
-FIXED = "this integral probability metric has no root-n theory to expand them."
-
-MORE_OPTIONS = ("epochs", "lr", "lr_adv", "adv_steps", "n_discriminators")
-METRICS = ("mmd", "sipm", "wasserstein", "energy")
-FORMS = ("nonparametric", "parametric")
+_METRICS = ("mmd", "sipm", "wasserstein", "energy")
+_SCHEME = ("epochs", "lr", "lr_adv", "adv_steps", "n_discriminators")
+"""Options of the iterative schemes alone."""
 
 
-def solve(
-    sample: Sample,
-    estimand: str = "ATE",
-    *,
-    ipm: str = "mmd",
-    form: str = "nonparametric",
-    bandwidth: float | str | None = None,
-    slope: float = 2.0,
-    ridge: float = 0.01,
-    optimizer: str | None = None,
-    tol: float | None = None,
-    max_iter: int = 500,
-    seed: int = 0,
-    **adversary: Any,
-) -> Solution:
-    """Weights that minimise an integral probability metric, mean one in each arm.
+@dataclass(frozen=True, kw_only=True)
+class MetricOptions(Options):
+    """Options of balancing by integral probability metrics."""
 
-    Parameters
-    ----------
-    sample : Sample
-    estimand : {"ATE", "ATT", "ATC"}
-    ipm : {"mmd", "sipm", "wasserstein", "energy"}
-    form : {"nonparametric", "parametric"}
-    bandwidth : float or "median", optional
-        Of the Gaussian kernel on standardised columns; 10 by default, and ``10 sqrt(p / 4)`` with more than 4 columns.
-    slope : float
-        Steepest sigmoid of ``"sipm"``, on standardised columns: a sigmoid of slope 2 climbs from 0.1 to 0.9 over 2.2
-        standard deviations. Steeper ones see finer differences and leave the means less well balanced.
-    ridge : float
-        Price of the sum of squared weights beside ``bandwidth^2 MMD^2`` or ``(4 / slope)^2 SIPM^2``, both of which come
-        close to the squared distance of the means where the functions are nearly linear; nonparametric only.
-    optimizer : {"exact", "adam"}, optional
-        "adam" reruns the authors' iteration; by default the optimum is found, where the metric has a way to it.
-    tol : float, optional
-        Optimality residual, 1e-9; for ``"sipm"`` the share by which the objective may exceed its optimum, 0.01.
-    max_iter : int
-    seed : int
-        Of the iterative schemes and of the starts from which sigmoids are sought.
-    **adversary
-        Options of the iterative schemes: ``epochs``, ``lr``, ``lr_adv``, ``adv_steps``, ``n_discriminators``.
-    """
-    one_of("ipm", ipm, METRICS)
-    one_of("form", form, FORMS)
-    optimizer = one_of("optimizer", optimizer or ("adam" if ipm == "wasserstein" else "exact"), ("exact", "adam"))
-    if ipm == "wasserstein" and optimizer == "exact":
-        raise OptionError(
-            "ipm='wasserstein' has only optimizer='adam'; leave optimizer= out, or choose 'mmd' or 'sipm'."
-        )
-    if ipm == "energy":
-        from statinf.balancing.energy import solve as energy
+    ipm: str = choice("mmd", _METRICS, "the metric")
+    form: str = choice("nonparametric", ("nonparametric", "parametric"), "a free weight per row, or weights exponential in "
+                       "the columns")  # fmt: skip
+    bandwidth: float | str | None = number(
+        None, "of the Gaussian kernel on standardised columns, for the mmd; 10 unless given, and 10 sqrt(p / 4) with more than "
+        "4 columns", low=0.0, open_low=True, also=("median", None),
+    )  # fmt: skip
+    slope: float | None = number(
+        None, "steepest sigmoid of the sipm on standardised columns, 2 unless given: it climbs from 0.1 to 0.9 over 2.2 "
+        "standard deviations; steeper ones see finer differences and leave the means less well balanced",
+        low=0.0, high=1e300, open_low=True, also=(None,),
+    )  # fmt: skip
+    ridge: float | None = number(
+        None, "price of the sum of squared weights beside bandwidth^2 MMD^2 or (4 / slope)^2 SIPM^2, which come close to the "
+        "squared distance of the means where the functions are nearly linear, of nonparametric weights; 0.01 unless given",
+        low=0.0, open_low=True, also=(None,),
+    )  # fmt: skip
+    optimizer: str | None = choice(
+        None,
+        ("exact", "adam"),
+        "'adam' runs the authors' iteration; unless given the optimum, where the metric has a way to it",
+    )
+    tol: float | None = number(
+        None, "optimality residual, 1e-9 unless given; for the sipm the share by which the objective may exceed its optimum, "
+        "0.01", low=0.0, open_low=True, also=(None,),
+    )  # fmt: skip
+    max_iter: int = count(500, "most steps, for the sipm rounds")
+    epochs: int | None = count(None, "steps of the weights in an iterative scheme; 1000 unless given", also=(None,))
+    lr: float | None = number(
+        None, "rate of the weights in an iterative scheme; 0.03 unless given", low=0.0, open_low=True, also=(None,)
+    )
+    lr_adv: float | None = number(
+        None,
+        "rate of the adversary; 0.003 for sigmoids, 0.3 for the wasserstein metric unless given",
+        low=0.0,
+        also=(None,),
+    )
+    adv_steps: int | None = count(None, "steps of the adversary per step of the weights; 5 unless given", also=(None,))
+    n_discriminators: int | None = count(
+        None, "sigmoids, or hidden units of the network behind the wasserstein metric; 100 unless given", also=(None,)
+    )
 
-        return energy(sample, estimand, improved=False, penalty=max(ridge, 1e-10) * 1e-2, max_iter=max_iter)
-    standard = standardised(sample)
-    if optimizer == "adam":
-        from statinf.balancing.ipm_adversarial import solve_iterated
+    @property
+    def iterated(self) -> bool:
+        """Whether the weights come from an iterative scheme."""
+        return self.optimizer == "adam" or (self.ipm == "wasserstein" and self.optimizer is None)
 
-        width = bandwidth_of(standard, bandwidth) if ipm == "mmd" else 0.0
-        return solve_iterated(standard, estimand, ipm=ipm, form=form, bandwidth=width, seed=seed, **adversary)
-    if adversary:
-        raise OptionError(
-            f"{', '.join(adversary)}: only the iterative schemes (optimizer='adam' or ipm='wasserstein') take these."
-        )
-    if not ridge > 0.0:
-        raise OptionError(f"ridge={ridge!r} must be positive: without it the program has no unique solution.")
-    if ipm == "sipm":
-        from statinf.balancing.ipm_sigmoid import solve_sigmoid
+    def check(self) -> None:
+        """Refuse options that the metric or the scheme would not read."""
+        if self.ipm == "wasserstein" and self.optimizer == "exact":
+            raise OptionError(
+                "ipm='wasserstein' has only optimizer='adam'; leave optimizer= out, or choose 'mmd' or 'sipm'."
+            )
+        if self.ipm == "energy" and (self.optimizer == "adam" or self.form == "parametric"):
+            raise OptionError("ipm='energy' has only optimizer='exact' and form='nonparametric'; leave both out.")
+        given = [name for name in _SCHEME if getattr(self, name) is not None]
+        if given and not self.iterated:
+            raise OptionError(
+                f"{', '.join(given)}: only the iterative schemes (optimizer='adam' or ipm='wasserstein') take these."
+            )
+        unread = {
+            "bandwidth": self.ipm != "mmd",
+            "slope": self.ipm != "sipm" or self.iterated,
+            "ridge": self.iterated or self.form == "parametric",
+            "tol": self.iterated or self.ipm == "energy",
+        }
+        for name, not_read in unread.items():
+            if not_read and getattr(self, name) is not None:
+                raise OptionError(f"{name}= means nothing for {self._words()}; leave it out.")
 
-        gap = 0.01 if tol is None else tol
+    def _words(self) -> str:
+        scheme = ", optimizer='adam'" if self.iterated else ""
+        return f"ipm={self.ipm!r}, form={self.form!r}{scheme}"
+
+
+def estimate(problem: Problem, options: MetricOptions) -> Solution:
+    """Weights that minimise an integral probability metric, mean one in each arm."""
+    ridge = 0.01 if options.ridge is None else options.ridge
+    if options.ipm == "energy":
+        price = max(ridge, 1e-10) * 1e-2
+        return energy(problem, EnergyOptions(improved=False, ridge=price, max_iter=options.max_iter))
+    standard = standardised(problem)
+    if options.iterated:
+        scheme: dict[str, Any] = {name: getattr(options, name) for name in _SCHEME}
+        width = bandwidth_of(standard, options.bandwidth) if options.ipm == "mmd" else 0.0
+        return solve_iterated(standard, ipm=options.ipm, form=options.form, bandwidth=width, **scheme)
+    if options.ipm == "sipm":
         return solve_sigmoid(
-            standard, estimand, form=form, slope=slope, ridge=ridge, tol=gap, max_iter=max_iter, seed=seed
+            standard,
+            form=options.form,
+            slope=2.0 if options.slope is None else options.slope,
+            ridge=ridge,
+            tol=0.01 if options.tol is None else options.tol,
+            max_iter=options.max_iter,
         )
-    tol = 1e-9 if tol is None else tol
-    return solve_mmd(standard, estimand, form=form, width=bandwidth, ridge=ridge, tol=tol, max_iter=max_iter)
+    tol = 1e-9 if options.tol is None else options.tol
+    return solve_mmd(
+        standard, form=options.form, width=options.bandwidth, ridge=ridge, tol=tol, max_iter=options.max_iter
+    )
 
 
-def standardised(sample: Sample) -> Sample:
-    """The sample with columns of mean zero and standard deviation one; constant columns become zero."""
-    s = sample.s / sample.s.sum()
-    centred = sample.x - s @ sample.x
+def standardised(problem: Problem) -> Problem:
+    """The problem with columns of mean zero and standard deviation one; constant columns become zero."""
+    s = problem.s / problem.s.sum()
+    centred = problem.x - s @ problem.x
     sd = np.sqrt(s @ centred**2)
-    return Sample(centred / np.where(sd > 0, sd, 1.0), sample.treated, sample.s, sample.names)
+    return replace(problem, x=centred / np.where(sd > 0, sd, 1.0))
+
+
+METHOD = BalanceMethod(
+    verb="balance",
+    name="ipm",
+    estimate=estimate,
+    options=MetricOptions,
+    summary="weights that make each arm look like its target to a class of test functions",
+    citation="Kong et al. (2023)",
+    arxiv="2305.13715",
+    guarantee="balances a class of test functions; standard errors by metric",
+    vignette="balance-ipm",
+    all_levels=lambda options: True,
+    fixed="this integral probability metric has no root-n theory to expand them.",
+    by_place=True,
+)

@@ -13,84 +13,68 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import Kernel, bucket, kernel, key, pad_axis, x64
-from statinf.balancing.arms import Sample, Solution, Task, merge, tasks
-from statinf.errors import OptionError
+from statinf.balancing.problem import Problem, Task, tasks
+from statinf.balancing.solution import Solution, merge
 
 _DEFAULT_RATE = {"mmd": 0.0, "sipm": 0.003, "wasserstein": 0.3}
+"""The authors use 0.3 for sigmoids too; 0.003 halves the error in their own design."""
 _CLIP, _PENALTY, _PAIRS, _LEAK = 0.1, 0.3, 100, 0.1
 
 
 def solve_iterated(
-    sample: Sample,
-    estimand: str,
+    problem: Problem,
     *,
     ipm: str,
     form: str,
     bandwidth: float,
-    epochs: int = 1000,
-    lr: float = 0.03,
-    lr_adv: float | None = None,
-    adv_steps: int = 5,
-    n_discriminators: int = 100,
-    seed: int = 0,
-    **unknown: Any,
+    epochs: int | None,
+    lr: float | None,
+    lr_adv: float | None,
+    adv_steps: int | None,
+    n_discriminators: int | None,
 ) -> Solution:
     """Weights after a fixed number of epochs; columns come standardised.
 
-    Parameters
-    ----------
-    lr_adv : float, optional
-        The authors use 0.3 for sigmoids too; there the default is 0.003, which halves the error in their own design.
-    n_discriminators : int
-        Sigmoids, or hidden units of the network behind ``ipm="wasserstein"``.
+    Settings that are None are the authors', but for the rate of sigmoids.
     """
-    if unknown:
-        raise OptionError(f"{', '.join(unknown)} is not an option of method='ipm'.")
-    for name, number in (("epochs", epochs), ("adv_steps", adv_steps), ("n_discriminators", n_discriminators)):
-        if isinstance(number, bool) or int(number) != number or number < 1:
-            raise OptionError(f"{name}={number!r} must be a whole number of at least 1.")
-    features = sample.x
+    features = problem.x
     if ipm == "mmd":
         from statinf.balancing.ipm_mmd import kernel_factor
 
-        features = kernel_factor(sample.x, bandwidth)
+        features = kernel_factor(problem.x, bandwidth)
         features = pad_axis(features, -(-features.shape[1] // 64) * 64, axis=1)
-    rates = np.array([lr, _DEFAULT_RATE[ipm] if lr_adv is None else lr_adv])
-    counts = {"epochs": int(epochs), "adv_steps": int(adv_steps), "width": int(n_discriminators)}
+    rates = np.array([lr or 0.03, _DEFAULT_RATE[ipm] if lr_adv is None else lr_adv])
+    counts = {"epochs": epochs or 1000, "adv_steps": adv_steps or 5, "width": n_discriminators or 100}
     pieces, rows, history, worst = {}, {}, {}, {}
-    for task in tasks(sample, estimand):
-        v, loss, extreme = _run(sample, task, features, ipm, form, rates, counts, seed, joint=estimand == "ATE")
+    for task in tasks(problem):
+        v, loss, extreme = _run(problem, task, features, ipm, form, rates, counts)
         pieces[task.arm], rows[task.arm] = v[task.index] / v[task.index].sum(), task.index
         history[task.arm] = loss
         if ipm == "sipm":
             worst[task.arm] = {"slope": extreme[:-2], "intercept": float(extreme[-2]), "gap": float(extreme[-1])}
     details = {"history": history, "worst_discriminator": worst} if worst else {"history": history}
-    return Solution(merge(sample, pieces, rows), None, int(epochs), float("nan"), details=details)
+    return Solution(merge(problem, pieces, rows), None, counts["epochs"], float("nan"), details=details)
 
 
 def _run(
-    sample: Sample,
+    problem: Problem,
     task: Task,
     features: np.ndarray,
     ipm: str,
     form: str,
     rates: np.ndarray,
     counts: dict,
-    seed: int,
-    *,
-    joint: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    length = bucket(sample.n)
-    share = np.zeros(sample.n)
-    share[task.index] = sample.s[task.index] / sample.s[task.index].sum()
+    length = bucket(problem.n)
+    share = np.zeros(problem.n)
+    share[task.index] = problem.s[task.index] / problem.s[task.index].sum()
     # Parametric ATE weights keep each row's own mass and tilt the other arm's mass only.
-    own = (
-        share * (sample.s[task.index].sum() / sample.s.sum()) if joint and form == "parametric" else np.zeros(sample.n)
-    )
-    arrays = [pad_axis(a, length) for a in (sample.x, features, share, own, task.target)]
+    joint = problem.estimand == "ATE" and form == "parametric"
+    own = share * (problem.s[task.index].sum() / problem.s.sum()) if joint else np.zeros(problem.n)
+    arrays = [pad_axis(a, length) for a in (problem.x, features, share, own, task.target)]
     with x64():
-        out = _iterate.on_device(*arrays, rates, key(seed, task.arm), ipm=ipm, form=form, **counts)
-        return np.asarray(out[0])[: sample.n], np.asarray(out[1]), np.asarray(out[2])
+        out = _iterate.on_device(*arrays, rates, key(problem.seed, task.arm), ipm=ipm, form=form, **counts)
+        return np.asarray(out[0])[: problem.n], np.asarray(out[1]), np.asarray(out[2])
 
 
 @partial(kernel, static=("ipm", "form", "epochs", "adv_steps", "width"))

@@ -5,27 +5,19 @@ The kernel enters as a low-rank factor, exact to `_FACTOR_TOL`, so that the disc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize
 
 from statinf.backend import one_blas_thread
-from statinf.balancing.arms import (
-    Linear,
-    Sample,
-    Solution,
-    Task,
-    merge,
-    other_part,
-    quadratic_forms,
-    side_by_side,
-    symmetric_inverse,
-    tasks,
-)
-from statinf.errors import ConvergenceError, DataError, OptionError
+from statinf.balancing.feasibility import stopped
+from statinf.balancing.problem import Problem, Task, other_part, tasks
+from statinf.balancing.solution import Linear, Solution, merge, side_by_side
+from statinf.errors import DataError
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.numerics.kernels.lowrank import dense_pivoted_cholesky, pivoted_cholesky
+from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
 from statinf.numerics.tilting.ridge_dual import match_features
 
 _FACTOR_TOL = 1e-11
@@ -38,18 +30,16 @@ MAX_BYTES = 3e9
 
 
 def solve_mmd(
-    standard: Sample, estimand: str, *, form: str, width: float | str | None, ridge: float, tol: float, max_iter: int
+    standard: Problem, *, form: str, width: float | str | None, ridge: float, tol: float, max_iter: int
 ) -> Solution:
     """Weights of every arm; columns come standardised."""
     with one_blas_thread(standard.n <= _SMALL):
-        return _solve(standard, estimand, form, bandwidth_of(standard, width), ridge, tol, max_iter)
+        return _solve(standard, form, bandwidth_of(standard, width), ridge, tol, max_iter)
 
 
-def _solve(
-    standard: Sample, estimand: str, form: str, width: float, ridge: float, tol: float, max_iter: int
-) -> Solution:
+def _solve(standard: Problem, form: str, width: float, ridge: float, tol: float, max_iter: int) -> Solution:
     factor = kernel_factor(standard.x, width)
-    todo = tasks(standard, estimand)
+    todo = tasks(standard)
     fit = _exact if form == "nonparametric" else _parametric
     found = [fit(standard, task, factor, width, ridge, tol, max_iter) for task in todo]
     values = merge(standard, {f.task.arm: f.v for f in found}, {f.task.arm: f.task.index for f in found})
@@ -74,10 +64,7 @@ class _Arm:
     v: np.ndarray
     iterations: int
     residual: float
-    expand: object
-
-    def linear(self, total: float) -> Linear:
-        return self.expand(total)  # type: ignore[operator]
+    linear: Callable[[float], Linear]
 
 
 def discrepancy(factor: np.ndarray, task: Task, v: np.ndarray) -> float:
@@ -85,16 +72,14 @@ def discrepancy(factor: np.ndarray, task: Task, v: np.ndarray) -> float:
     return float(np.linalg.norm(v @ factor[task.index] - task.target @ factor))
 
 
-def bandwidth_of(sample: Sample, bandwidth: float | str | None) -> float:
+def bandwidth_of(problem: Problem, bandwidth: float | str | None) -> float:
     """Bandwidth of the Gaussian kernel on standardised columns."""
-    p = sample.x.shape[1]
+    p = problem.x.shape[1]
     if bandwidth is None:
         return 10.0 * np.sqrt(max(p, 4) / 4.0)
     if bandwidth == "median":
-        some = sample.x[:: max(1, sample.n // 2000)]
+        some = problem.x[:: max(1, problem.n // 2000)]
         return float(np.sqrt(np.median(squared_distances(some, some)[np.triu_indices(len(some), 1)])))
-    if isinstance(bandwidth, str) or not bandwidth > 0:
-        raise OptionError(f"bandwidth={bandwidth!r} must be a positive number or 'median'.")
     return float(bandwidth)
 
 
@@ -117,11 +102,11 @@ def kernel_factor(x: np.ndarray, width: float) -> np.ndarray:
 
 
 def _exact(
-    sample: Sample, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
+    problem: Problem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
 ) -> _Arm:
     """``min width^2 |sum v phi - target|^2 + sum ridge_i v_i^2`` over probability vectors."""
     rows, g2 = task.index, width**2
-    share = sample.s[rows] / sample.s[rows].sum()
+    share = problem.s[rows] / problem.s[rows].sum()
     use = share > 0
     kept = Task(task.arm, rows[use], task.target)
     rows, share = rows[use], share[use]
@@ -130,18 +115,17 @@ def _exact(
     phi, centre = factor[rows], task.target @ factor
     found = match_features(phi, centre, price, g2, tol=tol, max_iter=max_iter)
     if not found.converged:
-        raise ConvergenceError(
-            f"method='ipm' stopped with a residual of {found.residual:.2g}; raise ridge= (now {ridge:g})."
-        )
+        left = f"a residual of {found.residual:.2g}"
+        raise stopped("ipm", left, found.iterations, max_iter, f"raise ridge= (now {ridge:g})")
 
     def expand(total: float) -> Linear:
-        return _expand_penalised(sample, kept, factor, found.v, found.free / price, g2, total)
+        return _expand_penalised(problem, kept, factor, found.v, found.free / price, g2, total)
 
     return _Arm(kept, found.v, found.iterations, found.residual, expand)
 
 
 def _expand_penalised(
-    sample: Sample, task: Task, factor: np.ndarray, v: np.ndarray, slope: np.ndarray, g2: float, total: float
+    problem: Problem, task: Task, factor: np.ndarray, v: np.ndarray, slope: np.ndarray, g2: float, total: float
 ) -> Linear:
     """Expansion of ``v_i = max(0, nu + phi_i' theta) slope_i`` with ``theta = -g2 (sum v phi - target mean)``."""
     rows = task.index
@@ -149,25 +133,25 @@ def _expand_penalised(
     z = np.column_stack([np.ones(len(rows)), factor[rows] - mean_v])
     bread = (z * slope[:, None]).T @ z
     bread[np.diag_indices_from(bread)] += np.r_[0.0, np.full(factor.shape[1], 1.0 / g2)]
-    psi = np.zeros((sample.n, factor.shape[1] + 1))
+    psi = np.zeros((problem.n, factor.shape[1] + 1))
     psi[:, 1:] = -task.target[:, None] * (factor - mean_target)
-    psi[rows, 0] += v - sample.s[rows] / sample.s[rows].sum()
+    psi[rows, 0] += v - problem.s[rows] / problem.s[rows].sum()
     psi[rows, 1:] += v[:, None] * z[:, 1:]
     inverse = symmetric_inverse(bread)
     derivative = np.zeros_like(psi)
     derivative[rows] = total * z * slope[:, None]
-    leverage = np.zeros(sample.n)
+    leverage = np.zeros(problem.n)
     leverage[rows] = quadratic_forms(z, inverse) * slope
     return Linear(derivative, -psi @ inverse, leverage)
 
 
 def _parametric(
-    sample: Sample, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
+    problem: Problem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
 ) -> _Arm:
     """``min MMD^2`` over weights proportional to ``s_i exp(x_i' theta)``, beside the rows' own mass in the target."""
     rows, g2 = task.index, width**2
     others, own = other_part(task)
-    x, s, phi, centre = sample.x[rows], sample.s[rows], factor[rows], others.target @ factor
+    x, s, phi, centre = problem.x[rows], problem.s[rows], factor[rows], others.target @ factor
 
     def weigh(theta: np.ndarray) -> np.ndarray:
         eta = x @ theta
@@ -180,26 +164,27 @@ def _parametric(
         g = 2.0 * g2 * (phi @ gap)
         return float(g2 * gap @ gap), x.T @ (w * (g - w @ g))
 
-    found = minimize(
-        loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max(max_iter, 500)}
-    )
+    from scipy.optimize import minimize
+
+    found = minimize(loss, np.zeros(x.shape[1]), jac=True, method="BFGS", options={"gtol": 1e-9, "maxiter": max_iter})
     q = weigh(found.x)
     residual = float(np.max(np.abs(found.jac)))
     if residual > 1e-5:
-        raise ConvergenceError(f"method='ipm' with form='parametric' stopped with a gradient of {residual:.2g}.")
+        advice = "balance fewer columns, or use form='nonparametric'"
+        raise stopped("ipm", f"a gradient of {residual:.2g}", int(found.nit), max_iter, advice)
 
     def expand(total: float) -> Linear:
-        return _expand_parametric(sample, others, factor, q, own.sum(), g2, total)
+        return _expand_parametric(problem, others, factor, q, own.sum(), g2, total)
 
     return _Arm(task, own + (1.0 - own.sum()) * q, int(found.nfev), residual, expand)
 
 
 def _expand_parametric(
-    sample: Sample, task: Task, factor: np.ndarray, q: np.ndarray, own: float, g2: float, total: float
+    problem: Problem, task: Task, factor: np.ndarray, q: np.ndarray, own: float, g2: float, total: float
 ) -> Linear:
     """Expansion through the first-order condition ``Cov_q(x, g) = 0``, g the witness function."""
     rows = task.index
-    phi, x = factor[rows], sample.x[rows] - q @ sample.x[rows]
+    phi, x = factor[rows], problem.x[rows] - q @ problem.x[rows]
     mean_q, mean_target = q @ phi, task.target @ factor
     g = 2.0 * g2 * (phi @ (mean_q - mean_target))
     g = g - q @ g
@@ -213,8 +198,8 @@ def _expand_parametric(
     if (
         own > 0.0
     ):  # how much the tilted mass weighs beside the rows' own: the other arm's sum over that of s exp(x' theta)
-        tilted, ratio = np.zeros(sample.n), task.target.copy()
+        tilted, ratio = np.zeros(problem.n), task.target.copy()
         tilted[rows] = total * (1.0 - own) * q
         ratio[rows] -= q
         derivative, influence = np.column_stack([derivative, tilted]), np.column_stack([influence, ratio])
-    return Linear(derivative, influence, np.zeros(sample.n))
+    return Linear(derivative, influence, np.zeros(problem.n))

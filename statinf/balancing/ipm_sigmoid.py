@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
 from statinf.backend import generator, one_blas_thread
-from statinf.balancing.arms import Sample, Solution, Task, merge, other_part, tasks
-from statinf.errors import ConvergenceError, OptionError
+from statinf.balancing.problem import Problem, Task, other_part, tasks
+from statinf.balancing.solution import Solution, merge
+from statinf.errors import ConvergenceError
 from statinf.numerics.discrepancy.minimax import smallest_largest_gap
 from statinf.numerics.discrepancy.sigmoids import Landscape, Sigmoids
 
@@ -35,9 +35,7 @@ _SMALL = 1 << 21
 """Rows times squared columns up to which starting a second thread costs more than it saves."""
 
 
-def solve_sigmoid(
-    sample: Sample, estimand: str, *, form: str, slope: float, ridge: float, tol: float, max_iter: int, seed: int
-) -> Solution:
+def solve_sigmoid(problem: Problem, *, form: str, slope: float, ridge: float, tol: float, max_iter: int) -> Solution:
     """Weights of every arm; columns come standardised.
 
     Parameters
@@ -51,19 +49,15 @@ def solve_sigmoid(
     max_iter : int
         Rounds.
     """
-    if not slope > 0.0 or not np.isfinite(slope):
-        raise OptionError(f"slope={slope!r} must be positive and finite: the steepest sigmoid on standardised columns.")
-    if not tol > 0.0:
-        raise OptionError(f"tol={tol!r} must be positive: the share by which the objective may exceed its optimum.")
     pieces, rows, found = {}, {}, []
-    with one_blas_thread(sample.x.size * sample.x.shape[1] <= _SMALL):
-        for task in tasks(sample, estimand):
+    with one_blas_thread(problem.x.size * problem.x.shape[1] <= _SMALL):
+        for task in tasks(problem):
             part, own = other_part(task) if form == "parametric" else (task, np.zeros(len(task.index)))
-            one = _rounds(sample, part, form, slope, ridge, tol, max_iter, seed).beside(own)
+            one = _rounds(problem, part, form, slope, ridge, tol, max_iter).beside(own)
             pieces[task.arm], rows[task.arm] = one.v, task.index
             found.append((task.arm, one))
     return Solution(
-        merge(sample, pieces, rows),
+        merge(problem, pieces, rows),
         None,
         iterations=max(one.rounds for _, one in found),
         residual=max(one.excess for _, one in found),
@@ -101,15 +95,13 @@ class _Found:
         }
 
 
-def _rounds(
-    sample: Sample, task: Task, form: str, slope: float, ridge: float, tol: float, max_iter: int, seed: int
-) -> _Found:
-    share = np.zeros(sample.n)
-    share[task.index] = sample.s[task.index] / sample.s[task.index].sum()
+def _rounds(problem: Problem, task: Task, form: str, slope: float, ridge: float, tol: float, max_iter: int) -> _Found:
+    share = np.zeros(problem.n)
+    share[task.index] = problem.s[task.index] / problem.s[task.index].sum()
     used = (share > 0) | (task.target > 0)
     arm = np.flatnonzero(share[used] > 0)
     share, target = share[used], task.target[used]
-    land, random = Landscape.of(sample.x[used], slope), generator(seed, task.arm)
+    land, random = Landscape.of(problem.x[used], slope), generator(problem.seed, task.arm)
     cost = ridge * (slope / 4.0) ** 2 / (share[arm] * len(arm)) if form == "nonparametric" else np.zeros(len(arm))
     step = _Step(share[arm], np.zeros(0), np.zeros(0, dtype=bool), 0.0, 0.0, np.zeros(land.x.shape[1]))
     solve = _free if form == "nonparametric" else _tilted
@@ -134,7 +126,7 @@ def _rounds(
             if excess > tol:
                 break
         else:
-            return _Found(_among(sample, task, step.v), worst, before, excess, number)
+            return _Found(_among(problem, task, step.v), worst, before, excess, number)
         new = peaks.take(peaks.distinct(_SAME))
         new = new.take(np.flatnonzero(new.gap > step.largest)[:_ADDED])
         cuts, known = cuts.join(new), np.r_[step.multipliers, np.zeros(len(new.gap))]
@@ -147,9 +139,10 @@ def _rounds(
             pruned = step.lower
             cuts = cuts.take(np.flatnonzero(step.binding))
             step = replace(step, multipliers=step.multipliers[step.binding])
+    near = f"within {excess:.2g} of the optimum" if excess < 1e6 else "without a bound on the optimum yet"
     raise ConvergenceError(
-        f"method='ipm' with ipm='sipm' is within {excess:.2g} of the optimum after {max_iter} rounds, not {tol:g}; raise "
-        "max_iter=, tol= or ridge=, or lower slope=."
+        f"method='ipm' with ipm='sipm' reached max_iter={max_iter} rounds {near}, tol={tol:g}; raise max_iter=, tol= or "
+        "ridge=, or lower slope=."
     )
 
 
@@ -159,10 +152,10 @@ def _highest(land: Landscape, signed: np.ndarray, peaks: Sigmoids) -> float:
     return float(land.climb(signed, best.direction, best.shift, steps=20).gap.max())
 
 
-def _among(sample: Sample, task: Task, v: np.ndarray) -> np.ndarray:
+def _among(problem: Problem, task: Task, v: np.ndarray) -> np.ndarray:
     """Weights of all rows of the arm from those of its rows with a sampling weight."""
     out = np.zeros(len(task.index))
-    out[sample.s[task.index] > 0] = v
+    out[problem.s[task.index] > 0] = v
     return out
 
 
@@ -225,6 +218,8 @@ def _tilted(x, share, phi, mean, cost, last: _Step, multipliers, tol: float) -> 
         w = weigh(at[:p])
         rise, one = phi.T @ (w[:, None] * (x - w @ x)) / size, np.ones((len(mean), 1))
         return np.block([[rise, one], [-rise, one]])
+
+    from scipy.optimize import minimize
 
     found = minimize(
         lambda at: (at[p], np.r_[np.zeros(p), 1.0]), np.r_[last.theta, 1.0], jac=True, method="SLSQP",

@@ -19,75 +19,56 @@ from itertools import islice
 
 import numpy as np
 
-from statinf.backend import chunks, generator, map_threads, one_blas_thread
-from statinf.backend.threads import cores
-from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
-from statinf.errors import InfeasibleError, OptionError
-from statinf.numerics.kernels.distances import gaussian_of, squared_distances
-from statinf.numerics.linear.leading_eigen import leading_eigenpairs
+from statinf.backend import one_blas_thread
+from statinf.balancing.feasibility import reach, stopped
+from statinf.balancing.kernel_space import KernelSpace, standardised
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.problem import Problem, Task, tasks
+from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.errors import ConvergenceError, InfeasibleError, OptionError
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.calibration import Tilt, exponential_tilt
 from statinf.numerics.tilting.calibration_path import tilt_path
+from statinf.results.options import Options, count, flag, number
 
-CITATION = "kernel balancing (Hazlett 2020)"
-ALL_LEVELS = True
-
-MAX_DENSE = 4000
-"""Rows up to which the whole kernel matrix is used; beyond, landmarks."""
 _PATIENCE = 10
-_MOST = 300
-"""Components of the kernel that are balanced at most."""
 _TOGETHER = 16
 """Solutions whose bounds are computed in one product with the kernel."""
 _ROUGH = 1e-6
 """Imbalance left while the number of components is sought; it moves the bounds by as little, relative to them."""
 
 
-def solve(
-    sample: Sample,
-    estimand: str = "ATE",
-    *,
-    bandwidth: float | None = None,
-    dimensions: int | None = None,
-    landmarks: int | None = None,
-    mean_first: bool = False,
-    seed: int = 0,
-    tol: float = 1e-8,
-    max_iter: int = 100,
-) -> Solution:
-    """Kernel balancing weights with mean one in each arm.
+@dataclass(frozen=True, kw_only=True)
+class KernelOptions(Options):
+    """Options of kernel balancing."""
 
-    Parameters
-    ----------
-    sample : Sample
-        Columns of every level of a factor.
-    estimand : {"ATE", "ATT", "ATC"}
-    bandwidth : float, optional
-        Divides squared distances of standardised columns; by default the one that maximises the variance of the kernel
-        matrix off its diagonal.
-    dimensions : int, optional
-        Components to balance; by default those with the smallest bias bound.
-    landmarks : int, optional
-        Rows that span the kernel space; all rows up to 4000 and 1000 drawn ones beyond. Of more than 1200 rows the 300
-        leading components are kept, and with landmarks the bias bound is that within these components.
-    mean_first : bool
-        Balance the columns themselves too.
-    seed : int
-        Of the landmarks.
-    tol : float
-        Largest imbalance left in a component, in standard deviations.
-    max_iter : int
-    """
-    x = _standardised(sample)
-    space = _Space.of(x, bandwidth, landmarks, seed)
-    todo = tasks(sample, estimand)
+    bandwidth: float | None = number(
+        None, "divides squared distances of standardised columns; unless given, the one that maximises the variance of the "
+        "kernel matrix off its diagonal", low=0.0, open_low=True, also=(None,),
+    )  # fmt: skip
+    dimensions: int | None = count(
+        None, "components to balance; unless given, those with the smallest bias bound", also=(None,)
+    )
+    landmarks: int | None = count(
+        None, "rows that span the kernel space: all up to 4000 and 1000 drawn ones beyond unless given; of more than 1200 rows "
+        "the 300 leading components are kept, and with landmarks the bias bound is that within them", low=2, also=(None,),
+    )  # fmt: skip
+    mean_first: bool = flag(False, "balance the columns themselves too")
+    tol: float = number(1e-8, "largest imbalance left in a component, in standard deviations", low=0.0, open_low=True)
+    max_iter: int = count(100, "most evaluations of one dual")
+
+
+def estimate(problem: Problem, options: KernelOptions) -> Solution:
+    """Kernel balancing weights with mean one in each arm; the columns are those of every level of a factor."""
+    x = standardised(problem)
+    space = KernelSpace.of(x, options.bandwidth, options.landmarks, problem.seed)
     with one_blas_thread():  # hundreds of narrow products between factorisations that SciPy's own library makes
-        found = [_search(sample, x, space, task, dimensions, mean_first, tol, max_iter) for task in todo]
-    values = merge(sample, {f.task.arm: f.tilt.p for f in found}, {f.task.arm: f.task.index for f in found})
+        found = [_search(problem, x, space, task, options) for task in tasks(problem)]
+    values = merge(problem, {f.task.arm: f.tilt.p for f in found}, {f.task.arm: f.task.index for f in found})
 
-    def linear():
+    def linear() -> Linear:
         return side_by_side(
-            [expand_calibration(sample, f.task, f.features, values[f.task.index], values[f.task.index]) for f in found]
+            [expand_calibration(problem, f.task, f.features, values[f.task.index], values[f.task.index]) for f in found]
         )
 
     details = {
@@ -105,63 +86,6 @@ def solve(
 
 
 @dataclass(frozen=True)
-class _Space:
-    """Feature space of the kernel: ``K = features features'`` with orthogonal columns in decreasing order.
-
-    Attributes
-    ----------
-    features : ndarray, shape (n, r)
-    bandwidth : float
-    kernel : ndarray, shape (n, n), optional
-        K itself, where it was formed: the features may leave out its smallest eigenvalues.
-    step : int
-        Dimensions added at a time in the search; more than one where rows are many.
-    """
-
-    features: np.ndarray
-    bandwidth: float
-    kernel: np.ndarray | None = None
-    step: int = 1
-
-    @staticmethod
-    def of(x: np.ndarray, bandwidth: float | None, landmarks: int | None, seed: int) -> _Space:
-        n = len(x)
-        count = (n if n <= MAX_DENSE else 1000) if landmarks is None else min(int(landmarks), n)
-        if count < 2:
-            raise OptionError(f"landmarks={landmarks!r} must be at least 2.")
-        at = np.arange(n) if count == n else np.sort(generator(seed).choice(n, count, replace=False))
-        squared = squared_distances(x[at], x[at])
-        width = widest(squared) if bandwidth is None else float(bandwidth)
-        if not width > 0:
-            raise OptionError(f"bandwidth={bandwidth!r} must be positive.")
-        kernel = gaussian_of(squared, width)
-        values, vectors = leading_eigenpairs(kernel, count if count <= 1200 else _MOST)
-        keep = values > 1e-10 * values[0]
-        values, vectors = values[keep], vectors[:, keep]
-        if count == n:
-            return _Space(vectors * np.sqrt(values), width, kernel)
-        few = slice(0, _MOST)
-        return _Space(_extend(x, x[at], width, vectors[:, few] / np.sqrt(values[few])), width, step=5)
-
-    def bound(self, task: Task) -> Callable[[list[np.ndarray]], list[float]]:
-        """A function that maps weights p of the arm's rows to ``sqrt(v' K v)``, v the target's weights less p."""
-        if self.kernel is None:
-            arm, centre = self.features[task.index], task.target @ self.features
-            return lambda weights: np.linalg.norm(np.stack(weights) @ arm - centre, axis=1).tolist()
-        arm, cross = self.kernel[np.ix_(task.index, task.index)], self.kernel @ task.target
-        constant = task.target @ cross
-
-        def squares(weights: list[np.ndarray]) -> list[float]:
-            p = np.stack(weights)
-            parts = list(chunks(len(arm), len(arm) // cores() + 1))
-            forms = map_threads(lambda at: np.sum((p @ arm[:, at]) * p[:, at], axis=1), parts, parallel=len(arm) > 1000)
-            squared = np.sum(forms, axis=0) - 2.0 * (p @ cross[task.index]) + constant
-            return np.sqrt(np.maximum(squared, 0.0)).tolist()
-
-        return squares
-
-
-@dataclass(frozen=True)
 class _Found:
     task: Task
     tilt: Tilt
@@ -172,61 +96,29 @@ class _Found:
     iterations: int
 
 
-def widest(squared: np.ndarray) -> float:
-    """The bandwidth that maximises the variance of ``exp(-squared / b)`` off the diagonal, b below 2000."""
-    from scipy.optimize import minimize_scalar
-
-    some = squared if len(squared) <= 1500 else squared[:: len(squared) // 1000 + 1, :: len(squared) // 1000 + 1]
-    off = some[~np.tri(len(some), dtype=bool)]
-
-    def negative_variance(b: float) -> float:
-        return -float(np.var(np.exp(-off / b)))
-
-    return float(minimize_scalar(negative_variance, bounds=(1e-3, 2000.0), method="bounded", options={"xatol": 1e-6}).x)
+def _without_copies(x: np.ndarray) -> np.ndarray:
+    """The columns that those before them do not determine: all levels of a factor, centred, determine one another."""
+    left = np.abs(np.diag(np.linalg.qr(x, mode="r")))
+    return x[:, : len(left)][:, left > 1e-8 * np.linalg.norm(x[:, : len(left)], axis=0)]
 
 
-def _standardised(sample: Sample) -> np.ndarray:
-    s = sample.s / sample.s.sum()
-    centred = sample.x - s @ sample.x
-    sd = np.sqrt(s @ centred**2 / max(1.0 - s @ s, 1e-300))
-    return centred / np.where(sd > 0, sd, 1.0)
-
-
-def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.ndarray) -> np.ndarray:
-    """Features of all rows from landmarks, rotated to orthogonal columns."""
-    raw = np.empty((len(x), coefficients.shape[1]))
-    for start in range(0, len(x), 4096):
-        rows = slice(start, start + 4096)
-        raw[rows] = np.exp(-squared_distances(x[rows], centres) / width) @ coefficients
-    values, rotation = np.linalg.eigh(raw.T @ raw)
-    order = np.argsort(values)[::-1]
-    order = order[values[order] > 1e-10 * values[order[0]]]
-    return raw @ rotation[:, order]
-
-
-def _search(
-    sample: Sample,
-    x: np.ndarray,
-    space: _Space,
-    task: Task,
-    dimensions: int | None,
-    mean_first: bool,
-    tol: float,
-    max_iter: int,
-) -> _Found:
+def _search(problem: Problem, x: np.ndarray, space: KernelSpace, task: Task, options: KernelOptions) -> _Found:
     """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
     phi, index = space.features, task.index
-    first = x if mean_first else np.empty((len(x), 0))
+    first = _without_copies(x) if options.mean_first else np.empty((len(x), 0))
     features = np.column_stack([first, phi])
     features /= np.sqrt(np.maximum(np.mean(features**2, axis=0), 1e-300))
     z = features[index] - task.target @ features
-    if dimensions is not None and not 1 <= dimensions <= phi.shape[1]:
+    dimensions = options.dimensions
+    if dimensions is not None and dimensions > phi.shape[1]:
         raise OptionError(
             f"dimensions={dimensions!r} must lie between 1 and {phi.shape[1]}, the components of the kernel."
         )
-    counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [int(dimensions)]
-    base = sample.s[index]
-    tilts = tilt_path(z, base, [first.shape[1] + r for r in counts], tol=max(tol, _ROUGH), max_iter=max_iter)
+    counts = range(space.step, phi.shape[1] + 1, space.step) if dimensions is None else [dimensions]
+    base = problem.s[index]
+    tilts = tilt_path(
+        z, base, [first.shape[1] + r for r in counts], tol=max(options.tol, _ROUGH), max_iter=options.max_iter
+    )
     bound = space.bound(task)
     before = bound([base / base.sum()])[0]
     best: _Found | None = None
@@ -240,12 +132,24 @@ def _search(
         if since * space.step >= _PATIENCE:
             break
     if best is None:
-        what = "the columns themselves" if mean_first else f"{counts[0]} component(s)"
-        raise InfeasibleError(
-            f"method='kernel': no weights on the {('control', 'treated')[task.arm]} rows balance {what}. The arms barely overlap: "
-            "use fewer columns, a larger bandwidth, or method='energy'."
-        )
-    return _polished(best, z[:, : best.features.shape[1]], base, bound, tol, max_iter)
+        raise _nothing(problem, task, z[:, : first.shape[1] + counts[0]], base, options)
+    return _polished(best, z[:, : best.features.shape[1]], base, bound, options)
+
+
+def _nothing(
+    problem: Problem, task: Task, z: np.ndarray, base: np.ndarray, options: KernelOptions
+) -> ConvergenceError | InfeasibleError:
+    """The error of a search without any solution: for want of iterations, or of weights that balance."""
+    q = z.shape[1]
+    tilt = exponential_tilt(Rows(z, np.zeros(q), np.ones(q)), base, tol=options.tol, max_iter=options.max_iter)
+    if tilt.iterations >= options.max_iter and reach(z, np.zeros(q)).gap <= 1e-9:
+        left = f"an imbalance of {tilt.residual:.2g} standard deviations"
+        return stopped("kernel", left, tilt.iterations, options.max_iter, "")
+    what = "the columns themselves" if options.mean_first else f"{q} component(s)"
+    return InfeasibleError(
+        f"method='kernel': no weights on the {problem.arms[task.arm]} rows balance {what}. The arms barely overlap: "
+        "use fewer columns, a larger bandwidth, or method='energy'."
+    )
 
 
 def _bounded(
@@ -262,11 +166,25 @@ def _polished(
     z: np.ndarray,
     base: np.ndarray,
     bound: Callable[[list[np.ndarray]], list[float]],
-    tol: float,
-    max_iter: int,
+    options: KernelOptions,
 ) -> _Found:
     rows = Rows(z, np.zeros(z.shape[1]), np.ones(z.shape[1]))
-    tilt = exponential_tilt(rows, base, start=found.tilt.slope, tol=tol, max_iter=max_iter)
+    tilt = exponential_tilt(rows, base, start=found.tilt.slope, tol=options.tol, max_iter=options.max_iter)
     if not tilt.converged:
         return found
     return replace(found, tilt=tilt, bound=bound([tilt.p])[0], iterations=found.iterations + tilt.iterations)
+
+
+METHOD = BalanceMethod(
+    verb="balance",
+    name="kernel",
+    estimate=estimate,
+    options=KernelOptions,
+    summary="entropy balancing on the leading components of a kernel",
+    citation="Hazlett (2020)",
+    arxiv="1605.00155",
+    guarantee="balances kernel components; stacked standard errors given the components",
+    vignette="balance-ipm",
+    all_levels=lambda options: True,
+    by_place=True,
+)

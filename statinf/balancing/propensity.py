@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import log_ndtr
 
-from statinf.balancing.arms import Sample, rough_scales
-from statinf.errors import ConvergenceError, NotIdentifiedError, SeparationWarning
+from statinf.balancing.feasibility import stopped
+from statinf.balancing.problem import Problem
+from statinf.errors import NotIdentifiedError, SeparationWarning
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.rowwise.fit import minimise_rows
 from statinf.numerics.rowwise.newton import NewtonResult
+from statinf.numerics.rowwise.scales import rough_scales
 from statinf.numerics.rowwise.sums import Rows, some_rows
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -101,12 +103,12 @@ def balance_controls(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
 
 
 def fit_propensity(
-    sample: Sample, function, *, tol: float = 1e-10, max_iter: int = 100, start: np.ndarray | None = None
+    problem: Problem, function, *, tol: float = 1e-10, max_iter: int = 100, start: np.ndarray | None = None
 ) -> PropensityFit:
     """Minimise a row function over the coefficients of standardised columns and an intercept."""
-    t, s = sample.treated.astype(np.float64), sample.s
-    centre, scale = _standard(sample)
-    rows = Rows(sample.x, centre, scale, intercept=True)
+    t, s = problem.treated.astype(np.float64), problem.s
+    centre, scale = _standard(problem)
+    rows = Rows(problem.x, centre, scale, intercept=True)
     found: NewtonResult = minimise_rows(
         rows, lambda eta, at: function(eta, t[at], s[at]), mass=float(s.sum()), start=start, tol=tol, max_iter=max_iter,
         limit=1e3,
@@ -116,7 +118,9 @@ def fit_propensity(
     return PropensityFit.of(rows, found.beta, eta, found.iterations, residual, found.converged)
 
 
-def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, max_iter: int = 100) -> PropensityFit:
+def likelihood_fit(
+    problem: Problem, link: str = "logit", *, method: str = "ipw", tol: float = 1e-10, max_iter: int = 100
+) -> PropensityFit:
     """Maximum likelihood propensity, with a warning if some rows are all but certain of their arm.
 
     Raises
@@ -127,18 +131,17 @@ def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, m
         If Newton's method stops for another reason than separation.
     """
     function = {"logit": logit_likelihood, "probit": probit_likelihood}[link]
-    fit = fit_propensity(sample, function, tol=tol, max_iter=max_iter)
-    used = sample.s > 0
+    fit = fit_propensity(problem, function, tol=tol, max_iter=max_iter)
+    used = problem.s > 0
     largest = float(np.max(np.abs(fit.eta), where=used, initial=0.0))
     if largest > _SUSPECT[link]:
-        _refuse_separation(sample, fit, used)
+        _refuse_separation(problem, fit, used)
     if largest <= _EXTREME[link]:
         if not fit.converged:
-            raise ConvergenceError(
-                f"The propensity model stopped with a mean score of {fit.residual:.2g}; raise max_iter or drop columns."
-            )
+            left = f"a mean score of {fit.residual:.2g}"
+            raise stopped(method, left, fit.iterations, max_iter, "drop columns")
         return fit
-    worst = sample.names[int(np.argmax(np.abs(fit.beta[1:])))]
+    worst = problem.names[int(np.argmax(np.abs(fit.beta[1:])))]
     warnings.warn(
         f"The propensity model all but separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "
         "standardised coefficient. Some rows have no counterpart in the other arm: restrict the sample with trim=, leave the "
@@ -149,20 +152,20 @@ def likelihood_fit(sample: Sample, link: str = "logit", *, tol: float = 1e-10, m
     return fit
 
 
-def _refuse_separation(sample: Sample, fit: PropensityFit, used: np.ndarray) -> None:
+def _refuse_separation(problem: Problem, fit: PropensityFit, used: np.ndarray) -> None:
     """Raise if a combination of columns separates the arms, with the columns that take part."""
     z = fit.rows.matrix()[used]
-    direction = separating_direction(z, ~sample.treated[used], sample.treated[used])
+    direction = separating_direction(z, ~problem.treated[used], problem.treated[used])
     if direction is None:
         return
     share = np.abs(direction[1:]) * np.abs(z[:, 1:]).max(axis=0)
-    guilty = [sample.names[j] for j in np.argsort(-share) if share[j] > 1e-6]
+    guilty = [problem.names[j] for j in np.argsort(-share) if share[j] > 1e-6]
     raise NotIdentifiedError(
         f"no overlap: {', '.join(map(repr, guilty[:5]))} separate the treated from the controls, so propensities reach 0 or 1. "
         "Remove these covariates, restrict the sample to where both arms occur, or use method='sbw' with tolerances."
     )
 
 
-def _standard(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+def _standard(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
     # Any centre and scale give the same answer; some rows set them well enough.
-    return some_rows(sample.x, 5000).mean(axis=0), rough_scales(sample.x)
+    return some_rows(problem.x, 5000).mean(axis=0), rough_scales(problem.x)

@@ -15,93 +15,91 @@ not standardise binary columns.) Standard errors are those of calibration on the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from statinf.balancing.arms import Sample, Solution, Task, expand_calibration, merge, side_by_side, tasks
-from statinf.balancing.feasibility import require_hull
-from statinf.errors import ConvergenceError, OptionError
+from statinf.balancing.feasibility import require_hull, stopped
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.order import content_order
+from statinf.balancing.problem import Problem, Task, tasks
+from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.errors import ConvergenceError, InfeasibleError, OptionError
 from statinf.numerics.rowwise.sums import Rows
 from statinf.numerics.tilting.stable import StableWeights, stable_weights
-
-CITATION = "stable balancing weights (Zubizarreta 2015)"
-
-
-def all_levels(options: dict) -> bool:
-    """Whether the reference level of factors is constrained too: with a tolerance it does not follow from the others."""
-    tols = options.get("tols", 0.0)
-    if isinstance(tols, str | Mapping):
-        return True
-    return bool(np.any(np.asarray(tols, dtype=np.float64) > 0)) and np.ndim(tols) == 0
-
+from statinf.results.options import Options, count, flag, number, value
 
 GRID = (1e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1)
 """Tolerances that ``tols="auto"`` tries, those of R sbw."""
 
 
-def solve(
-    sample: Sample,
-    estimand: str = "ATE",
-    *,
-    tols: float | np.ndarray | str = 0.0,
-    negative: bool = False,
-    seed: int = 0,
-    tol: float = 1e-10,
-    max_iter: int = 200,
-) -> Solution:
-    """Weights of least variance with bounded imbalance, mean one in each arm.
+def _check_tols(name: str, given: Any) -> Any:
+    if isinstance(given, str):
+        if given != "auto":
+            raise OptionError(
+                f"{name}={given!r} is not known; give a number, one number per column, a mapping, or 'auto'."
+            )
+        return given
+    try:
+        d = np.asarray(list(given.values()) if isinstance(given, Mapping) else given, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"{name}={given!r} holds no numbers; give one, one per column, a mapping, or 'auto'."
+        ) from None
+    if d.ndim > 1 or np.any(~np.isfinite(d)) or np.any(d < 0):
+        raise OptionError(
+            f"{name}={given!r} must be finite and not negative: standard deviations of allowed imbalance."
+        )
+    return dict(given) if isinstance(given, Mapping) else d
 
-    Parameters
-    ----------
-    sample : Sample
-    estimand : {"ATE", "ATT", "ATC"}
-    tols : float, ndarray of shape (p,), or "auto"
-        Largest imbalance in standard deviations; "auto" takes the value of the grid with the smallest imbalance of
-        bootstrap samples.
-    negative : bool
-        Allow negative weights; with ``tols=0`` the estimate is then the regression imputation one.
-    seed : int
-        Of the bootstrap behind ``tols="auto"``.
-    tol : float
-        Optimality residual.
-    max_iter : int
+
+@dataclass(frozen=True, kw_only=True)
+class StableOptions(Options):
+    """Options of stable balancing weights."""
+
+    tols: Any = value(
+        0.0, "largest imbalance allowed, in standard deviations; 'auto' takes the value of a grid that balances bootstrap "
+        "samples best", "a number, one number per column, a mapping from columns or terms to numbers, or 'auto'", _check_tols,
+    )  # fmt: skip
+    negative: bool = flag(False, "allow negative weights; with tols=0 these are those of regression imputation")
+    tol: float = number(1e-10, "optimality residual", low=0.0, open_low=True)
+    max_iter: int = count(200, "most evaluations of the dual")
+
+
+def all_levels(options: StableOptions) -> bool:
+    """Whether the reference level of factors is constrained too: with a tolerance it does not follow from the others."""
+    if isinstance(options.tols, str | Mapping):
+        return True
+    return np.ndim(options.tols) == 0 and bool(np.asarray(options.tols) > 0)
+
+
+def estimate(problem: Problem, options: StableOptions) -> Solution:
+    """Weights of least variance with bounded imbalance, mean one in each arm.
 
     Raises
     ------
     InfeasibleError
         Names the column that cannot come within its tolerance, the gap, and the smallest feasible tolerance.
     """
-    todo = tasks(sample, estimand)
-    scale = standardiser(sample, estimand)
-    floor = -np.inf if negative else 0.0
-    if isinstance(tols, str):
-        if tols != "auto":
-            raise OptionError(f"tols={tols!r} is not known; give a number, one number a column, or 'auto'.")
-        chosen = {task.arm: _choose(sample, task, scale, floor, seed) for task in todo}
+    todo, scale = tasks(problem), standardiser(problem)
+    floor = -np.inf if options.negative else 0.0
+    if isinstance(options.tols, str):
+        chosen = {task.arm: _choose(problem, task, scale, floor) for task in todo}
     else:
-        chosen = {task.arm: _tolerance(tols, sample) for task in todo}
-    found: dict[int, StableWeights] = {}
-    for task in todo:
-        rows = Rows(sample.x, task.target @ sample.x, scale, task.index, intercept=True)
-        base, d = sample.s[task.index], chosen[task.arm]
-        found[task.arm] = stable_weights(rows, base, d, floor=floor, tol=tol, max_iter=max_iter)
-        if not found[task.arm].converged:
-            if np.isfinite(floor):
-                require_hull(sample, task, method="sbw", residual=found[task.arm].residual, tolerance=d, scale=scale)
-            raise ConvergenceError(
-                f"method='sbw' stopped with a residual of {found[task.arm].residual:.2g}; drop columns."
-            )
-    pieces = {task.arm: _normalised(sample, task, found[task.arm].w) for task in todo}
-    values = merge(sample, pieces, {task.arm: task.index for task in todo})
+        chosen = {task.arm: _tolerances(options.tols, problem) for task in todo}
+    found = {task.arm: _solve(problem, task, scale, chosen[task.arm], floor, options) for task in todo}
+    pieces = {task.arm: _normalised(problem, task, found[task.arm].w) for task in todo}
+    values = merge(problem, pieces, {task.arm: task.index for task in todo})
 
-    def linear():
+    def linear() -> Linear:
         parts = []
         for task in todo:
             one = found[task.arm]
             binding = (one.multipliers != 0) | (chosen[task.arm] == 0)
-            z = sample.x[:, binding] / scale[binding]
-            free = sample.s[task.index] * ((one.w > floor) if np.isfinite(floor) else 1.0)
-            parts.append(expand_calibration(sample, task, z, values[task.index], free))
+            z = problem.x[:, binding] / scale[binding]
+            free = problem.s[task.index] * ((one.w > floor) if np.isfinite(floor) else 1.0)
+            parts.append(expand_calibration(problem, task, z, values[task.index], free))
         return side_by_side(parts)
 
     return Solution(
@@ -116,56 +114,94 @@ def solve(
     )
 
 
-def standardiser(sample: Sample, estimand: str) -> np.ndarray:
+def _solve(
+    problem: Problem, task: Task, scale: np.ndarray, tols: np.ndarray, floor: float, options: StableOptions
+) -> StableWeights:
+    rows = Rows(problem.x, task.target @ problem.x, scale, task.index, intercept=True)
+    base = problem.s[task.index]
+    one = stable_weights(rows, base, tols, floor=floor, tol=options.tol, max_iter=options.max_iter)
+    if one.converged:
+        return one
+    if np.isfinite(floor):
+        require_hull(
+            problem, task, method="sbw", residual=one.residual, iterations=one.iterations, max_iter=options.max_iter,
+            tolerance=tols, scale=scale,
+        )  # fmt: skip
+    _refuse_span(problem, task, rows, tols)
+    raise stopped("sbw", f"a residual of {one.residual:.2g}", one.iterations, options.max_iter, "drop columns")
+
+
+def _refuse_span(problem: Problem, task: Task, rows: Rows, tolerance: np.ndarray) -> None:
+    """Raise if not even negative weights meet the constraints: exact ones beyond what the arm's rows span."""
+    exact = np.r_[True, tolerance == 0.0]
+    z = rows.matrix()[problem.s[task.index] > 0][:, exact]
+    wanted = np.r_[1.0, np.zeros(z.shape[1] - 1)]
+    left = z.T @ np.linalg.lstsq(z.T, wanted, rcond=1e-10)[0] - wanted
+    if np.max(np.abs(left)) > 1e-6:
+        worst = np.flatnonzero(exact[1:])[int(np.argmax(np.abs(left[1:])))]
+        raise InfeasibleError(
+            f"method='sbw': the {len(z)} {('control', 'treated')[task.arm]} rows do not span the target, so that no weights, not "
+            f"even negative ones, bring the mean of {problem.names[worst]!r} to it; leave columns out or raise tols."
+        )
+
+
+def standardiser(problem: Problem) -> np.ndarray:
     """Standard deviations in which tolerances are meant, shape (p,)."""
 
     def variance(rows: np.ndarray) -> np.ndarray:
-        x, s = sample.x[rows], sample.s[rows]
+        x, s = problem.x[rows], problem.s[rows]
         mean = s @ x / s.sum()
-        count = np.count_nonzero(s)
-        correction = s.sum() / max(s.sum() - (s @ s) / s.sum(), 1e-300) if count > 1 else 1.0
+        several = np.count_nonzero(s) > 1
+        correction = s.sum() / max(s.sum() - (s @ s) / s.sum(), 1e-300) if several else 1.0
         return correction * (s @ (x - mean) ** 2) / s.sum()
 
-    t = sample.treated
+    t = problem.treated
     square = {
         "ATT": lambda: variance(t),
         "ATC": lambda: variance(~t),
         "ATE": lambda: (variance(t) + variance(~t)) / 2,
-    }[estimand]()
-    overall = sample.s @ (sample.x - sample.s @ sample.x / sample.s.sum()) ** 2 / sample.s.sum()
+    }[problem.estimand]()
+    overall = problem.s @ (problem.x - problem.s @ problem.x / problem.s.sum()) ** 2 / problem.s.sum()
     # A column that is constant in the target arm still has to be balanced: fall back on the whole sample's spread.
     square = np.where(square > 1e-20 * np.maximum(overall, 1e-300), square, overall)
     return np.sqrt(np.where(square > 0, square, 1.0))
 
 
-def _tolerance(tols: float | np.ndarray, sample: Sample) -> np.ndarray:
-    d = np.asarray(tols, dtype=np.float64)
-    if d.ndim > 1 or (d.ndim == 1 and len(d) != sample.x.shape[1]):
-        raise OptionError(
-            f"tols has {d.size} values for {sample.x.shape[1]} columns ({', '.join(sample.names)}); give one each."
-        )
-    if np.any(~np.isfinite(d)) or np.any(d < 0):
-        raise OptionError(f"tols={tols!r} must be finite and not negative: standard deviations of allowed imbalance.")
-    return np.broadcast_to(d, sample.x.shape[1]).copy()
+def _tolerances(tols: Any, problem: Problem) -> np.ndarray:
+    """One tolerance per column, shape (p,); columns and terms that a mapping does not name must balance exactly."""
+    if not isinstance(tols, Mapping):
+        if np.ndim(tols) == 1 and len(tols) != len(problem.names):
+            raise OptionError(
+                f"tols has {len(tols)} values for {len(problem.names)} columns ({', '.join(problem.names)}); give one each."
+            )
+        return np.broadcast_to(tols, len(problem.names)).astype(np.float64)
+    out = np.zeros(len(problem.names))
+    for key, given in tols.items():
+        hit = [key in (name, term) for name, term in zip(problem.names, problem.terms, strict=True)]
+        if not any(hit):
+            raise OptionError(f"tols names {key!r}, which is not balanced; the columns are {', '.join(problem.names)}.")
+        out[hit] = given
+    return out
 
 
-def _normalised(sample: Sample, task: Task, w: np.ndarray) -> np.ndarray:
-    p = w * sample.s[task.index]
+def _normalised(problem: Problem, task: Task, w: np.ndarray) -> np.ndarray:
+    p = w * problem.s[task.index]
     return p / p.sum()
 
 
-def _choose(sample: Sample, task: Task, scale: np.ndarray, floor: float, seed: int, draws: int = 1000) -> np.ndarray:
+def _choose(problem: Problem, task: Task, scale: np.ndarray, floor: float, draws: int = 1000) -> np.ndarray:
     """The tolerance of the grid whose weights balance bootstrap samples of the arm best."""
     from statinf.backend import generator
 
-    rows = Rows(sample.x, task.target @ sample.x, scale, task.index, intercept=True)
-    base, k = sample.s[task.index], sample.x.shape[1]
+    index = task.index[content_order(*problem.x[task.index].T, problem.s[task.index])]
+    rows = Rows(problem.x, task.target @ problem.x, scale, index, intercept=True)
+    base, k = problem.s[index], problem.x.shape[1]
     z = rows.matrix()[:, 1:]
     m = len(z)
-    counts = generator(seed, task.arm).multinomial(m, np.full(m, 1.0 / m), size=draws).astype(np.float64)
+    counts = generator(problem.seed, task.arm).multinomial(m, np.full(m, 1.0 / m), size=draws).astype(np.float64)
     best, best_gap = None, np.inf
-    for value in GRID:
-        d = np.full(k, value)
+    for tolerance in GRID:
+        d = np.full(k, tolerance)
         found = stable_weights(rows, base, d, floor=floor)
         if not found.converged:
             continue
@@ -174,6 +210,29 @@ def _choose(sample: Sample, task: Task, scale: np.ndarray, floor: float, seed: i
         if gap < best_gap:
             best, best_gap = d, gap
     if best is None:
-        require_hull(sample, task, method="sbw", residual=1.0, tolerance=np.full(k, GRID[-1]), scale=scale)
+        require_hull(
+            problem,
+            task,
+            method="sbw",
+            residual=1.0,
+            iterations=0,
+            max_iter=1,
+            tolerance=np.full(k, GRID[-1]),
+            scale=scale,
+        )
         raise ConvergenceError("method='sbw': no tolerance of the grid converged; give tols as a number.")
     return best
+
+
+METHOD = BalanceMethod(
+    verb="balance",
+    name="sbw",
+    estimate=estimate,
+    options=StableOptions,
+    summary="weights of least variance among those whose means come within tols of the target's",
+    citation="Zubizarreta (2015); Wang and Zubizarreta (2020)",
+    arxiv="1705.00998",
+    guarantee="least variance within the tolerances; stacked standard errors",
+    vignette="balance-ipm",
+    all_levels=all_levels,
+)

@@ -2,39 +2,43 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from functools import cache
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.balancing.arms import Linear, Sample, Solution, check_sample
 from statinf.balancing.columns import (
     Columns,
+    check_moments,
     expanded,
     formula_columns,
     independent,
+    present_levels,
     with_all_levels,
     without_constants,
 )
-from statinf.balancing.groups import read_design
-from statinf.balancing.table import METHODS
+from statinf.balancing.method import BalanceMethod
+from statinf.balancing.problem import ESTIMANDS, Problem
+from statinf.balancing.solution import Solution
+from statinf.balancing.solving import Balancing
+from statinf.balancing.table import BALANCE
+from statinf.balancing.treatment import read_design
 from statinf.balancing.weights import BalanceWeights
-from statinf.errors import OptionError, StatinfError
+from statinf.errors import OptionError, one_of
 from statinf.formula import Design, as_frame
 from statinf.inference.sandwich import intersect
-from statinf.results.listed import load_method
 
 
+@BALANCE.document
 def balance(
     formula: str,
     data: Any,
     *,
     method: str = "ipw",
     estimand: str = "ATE",
+    treated: Any = None,
     weights: Any = None,
     by: str | Sequence[str] | None = None,
     moments: int = 1,
@@ -49,16 +53,18 @@ def balance(
     Parameters
     ----------
     formula : str
-        `treatment ~ covariates`. The treatment has two values, numbers or labels; the later one counts as treated, and
-        the summary says which. Splines, transforms and interactions are written in the formula.
+        `treatment ~ covariates`. The treatment has two values, numbers or labels. Splines, transforms and interactions
+        are written in the formula.
     data : data frame
         As `statinf.lm` takes it.
     method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm"}
-        "ipw" weights by a modelled propensity; "cbps" by one that balances the columns; "entropy" and "sbw" find the weights
-        closest to uniform, in entropy or variance, that balance the columns; "energy", "kernel" and "ipm" balance whole
-        distributions.
+        "ipw" and "cbps" model a propensity, "entropy" and "sbw" balance columns by weights close to uniform, the others
+        balance whole distributions.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
         Whose average effect the weights are for; the overlap (ATO), matching (ATM) and entropy (ATEN) tilts need a propensity.
+    treated : object, optional
+        The value that counts as treated. By default the one that is not the reference by its name (0, "control", "placebo",
+        "untreated", "no", "FALSE", "none", "" in any spelling); of other pairs the later one, and the summary says so.
     weights : array of shape (rows,) or str, optional
         Sampling weights. They are multiplied into the weights returned.
     by : str or sequence of str, optional
@@ -72,11 +78,9 @@ def balance(
     na_action, context
         As in `statinf.lm`.
     **options
-        Of the method. ipw: `link` ("logit", "probit"), `stabilize`, `trim`, `truncate`. cbps: `over`, `twostep`, `separate`.
-        sbw: `tols` (a number, one a column, a mapping from columns or terms, or "auto"), `negative`. energy: `improved`,
-        `penalty`. kernel: `bandwidth`, `dimensions`, `landmarks`, `mean_first`. ipm: `ipm` ("mmd", "sipm", "wasserstein",
-        "energy"), `form` ("nonparametric", "parametric"), `bandwidth`, `slope`, `ridge`, `optimizer`, `epochs`, `lr`,
-        `lr_adv`, `adv_steps`, `n_discriminators`. All but ipw and energy take `tol`, all take `max_iter`.
+        Of the method, below.
+
+    {methods}
 
     Returns
     -------
@@ -93,13 +97,7 @@ def balance(
     NotIdentifiedError
         If covariates separate the arms.
     OptionError
-        If an option is not one of the method's.
-
-    References
-    ----------
-    Hainmueller (2012), Political Analysis 20; Imai and Ratkovic (2014), JRSS B 76; Zubizarreta (2015), JASA 110; Huling and Mak
-    (2024), arXiv 2004.13962; Hazlett (2020), arXiv 1605.00155; Kong et al. (2023), arXiv 2305.13715; Li, Morgan and Zaslavsky
-    (2018), arXiv 1404.1785. Each method's module states its estimand and assumptions.
+        If an option is none of the method's, or out of its range.
 
     Examples
     --------
@@ -113,104 +111,95 @@ def balance(
     >>> bool(w.diagnostics()["smd_after"].abs().max() < 1e-8)
     True
     """
-    module = load_method(METHODS, "balance", method)
+    chosen, settings = BALANCE.read(method, options)
+    assert isinstance(chosen, BalanceMethod)
+    estimand = one_of("estimand", estimand.upper() if isinstance(estimand, str) else estimand, ESTIMANDS)
+    chosen.check_estimand(estimand, settings)
     check_seed(seed)
+    check_moments(moments, interactions)
     if hasattr(weights, "used") and hasattr(weights, "values"):
         raise OptionError(
             "weights= takes sampling weights as an array or a column name; to multiply two estimated weights write w1 * w2, to "
             "take estimated ones as known give weights=w.full()."
         )
-    frame = as_frame(data)
-    by = [by] if isinstance(by, str) else list(by or ())
+    by = _names(by)
     design, arms = read_design(
-        formula, frame, weights=weights, na_action=na_action, context=context, cluster=by or None
+        formula,
+        as_frame(data),
+        treated=treated,
+        weights=weights,
+        na_action=na_action,
+        context=context,
+        cluster=by or None,
     )
-    plain, shown, columns = _columns(module, design, options, moments, interactions)
-    options = _options(module, method, options, seed, columns)
-    sample = Sample(columns.values, arms.treated, design.weights, columns.names)
-    codes, names = _groups(design, by)
-    solution = _solve_groups(module, sample, estimand, options, codes, names)
+    used = design.weights > 0
+    plain, shown, columns = _columns(chosen.all_levels(settings), design, used, moments, interactions)
+    codes, groups = _groups(design, used, by)
+    problem = Problem(
+        columns.values, arms.codes[used], design.weights[used], columns.names, estimand, int(seed), columns.terms
+    )
+    task = Balancing(chosen, settings, problem, used, codes, groups)
+    solution = task.solve()
     linear = cache(solution.linear) if solution.linear is not None else None
-    positive = design.weights > 0
     return BalanceWeights(
-        method=method,
+        method=chosen.name,
         formula=formula.strip(),
-        citation=module.CITATION,
-        nobs=int(positive.sum()),
+        citation=chosen.reference,
+        nobs=int(used.sum()),
         values=solution.values,
         used=design.rows,
         n_total=design.n_total,
-        identity=design.identity,
+        identity=arms.identity(design),
         estimand=estimand,
         derivative=None if linear is None else lambda: linear().derivative,
         influence=None if linear is None else lambda: linear().influence,
         leverage=None if linear is None else lambda: linear().leverage,
         kind=design.kind,
-        treated=arms.treated,
+        treated=arms.codes == 1,
         sampling=design.weights,
-        columns=shown.values,
+        columns=shown,
         names=shown.names,
         treatment=arms.name,
-        treatment_level=arms.level,
-        control_level=arms.other,
+        treatment_level=arms.levels[1],
+        control_level=arms.levels[0],
+        level_note=arms.note,
         propensity=solution.propensity,
         coef=_formula_coefficients(solution, plain, columns, codes),
         recipe=design.recipe,
-        details=solution.details,
+        details=_carried_back(solution.details, columns),
         iterations=solution.iterations,
         residual=solution.residual,
         groups=codes,
-        group_names=names,
-        treated_as_fixed=getattr(module, "FIXED", "") if linear is None else "",
-        solver=lambda m: _resolve(module, sample, estimand, options, codes, names, solution, m),
+        group_names=groups,
+        treated_as_fixed=chosen.fixed if linear is None else "",
+        solver=lambda multipliers: task.solve_many(multipliers, solution),
     )
 
 
+def _names(by: str | Sequence[str] | None) -> list[str]:
+    names = [by] if isinstance(by, str) else by or ()
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"by={by!r} is not a column or a list of columns.")
+    return list(names)
+
+
 def _columns(
-    module: ModuleType, design: Design, options: dict[str, Any], moments: int, interactions: bool
+    every_level: bool, design: Design, used: np.ndarray, moments: int, interactions: bool
 ) -> tuple[Columns, Columns, Columns]:
     """The formula's columns, those with every level of a factor, and the ones that the method balances."""
-    plain = formula_columns(design.parts[0])
+    plain = formula_columns(design.parts[0], used)
     shown = with_all_levels(plain, design.recipe)
-    levels = getattr(module, "ALL_LEVELS", False) or (hasattr(module, "all_levels") and module.all_levels(options))
-    columns = expanded(shown if levels else plain, moments, interactions)
-    columns = without_constants(columns, design.weights) if levels else independent(columns, design.weights)
-    return plain, shown, columns
+    s = design.weights[used]
+    columns = expanded(shown if every_level else present_levels(plain, design.recipe), s, moments, interactions)
+    return plain, shown, without_constants(columns) if every_level else independent(columns, s)
 
 
-def _options(module: ModuleType, method: str, given: dict[str, Any], seed: int, columns: Columns) -> dict[str, Any]:
-    """The method's options, checked against its signature."""
-    parameters = inspect.signature(module.solve).parameters
-    named = [p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY and p.name not in ("seed", "base")]
-    extra = getattr(module, "MORE_OPTIONS", ())
-    unknown = [name for name in given if name not in (*named, *extra)]
-    if unknown:
-        raise OptionError(
-            f"{', '.join(map(repr, unknown))} is not an option of method={method!r}; it takes {', '.join((*named, *extra))}."
-        )
-    options = dict(given)
-    if "seed" in parameters:
-        options["seed"] = seed
-    if isinstance(options.get("tols"), Mapping):
-        options["tols"] = _tolerances(options["tols"], columns)
-    return options
-
-
-def _tolerances(tols: Mapping[str, float], columns: Columns) -> np.ndarray:
-    """One tolerance a column from a mapping of columns or terms; those not named must balance exactly."""
-    out = np.zeros(len(columns.names))
-    for key, value in tols.items():
-        hit = [key in (name, term) for name, term in zip(columns.names, columns.terms, strict=True)]
-        if not any(hit):
-            raise OptionError(f"tols names {key!r}, which is not balanced; the columns are {', '.join(columns.names)}.")
-        out[hit] = value
-    return out
-
-
-def _groups(design: Design, by: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def _groups(design: Design, used: np.ndarray, by: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Codes of the groups, -1 for those without a row of positive weight, and their names."""
     if not by:
         return None, ()
-    codes = intersect([design.cluster_codes(name) for name in by])
+    codes = np.full(design.n, -1)
+    codes[used] = intersect([design.cluster_codes(name)[used] for name in by])
     labels = [
         np.asarray(design.frame.categories(name).levels, dtype=object)[design.frame.categories(name).codes[design.rows]]
         for name in by
@@ -219,91 +208,17 @@ def _groups(design: Design, by: list[str]) -> tuple[np.ndarray | None, tuple[str
     return codes, tuple(", ".join(f"{name}={label[i]}" for name, label in zip(by, labels, strict=True)) for i in first)
 
 
-def _solve_groups(
-    module: ModuleType,
-    sample: Sample,
-    estimand: str,
-    options: dict[str, Any],
-    codes: np.ndarray | None,
-    names: tuple[str, ...],
-) -> Solution:
-    """The method on the rows of positive weight, within each group, put back in the order of the rows."""
-    groups = np.zeros(sample.n, dtype=int) if codes is None else codes
-    parts: list[tuple[np.ndarray, Solution]] = []
-    for g in range(int(groups.max()) + 1):
-        rows = np.flatnonzero((groups == g) & (sample.s > 0))
-        whole = len(rows) == sample.n
-        small = sample if whole else Sample(sample.x[rows], sample.treated[rows], sample.s[rows], sample.names)
-        try:
-            check_sample(small)
-            parts.append((rows, module.solve(small, estimand, **options)))
-        except StatinfError as error:
-            if codes is None:
-                raise
-            raise type(error)(f"group {names[g]}: {error}") from error
-        if whole:
-            return parts[0][1]
-    return _combine(sample.n, parts, names)
-
-
-def _resolve(
-    module: ModuleType,
-    sample: Sample,
-    estimand: str,
-    options: dict[str, Any],
-    codes: np.ndarray | None,
-    names: tuple[str, ...],
-    first: Solution,
-    multipliers: np.ndarray,
-) -> np.ndarray:
-    """Weights for every row of multipliers: in one batch where the method has one, else one problem after the other."""
-    if multipliers.shape[1] != sample.n or np.any(~(multipliers >= 0)):
-        raise OptionError(
-            f"multipliers has shape {multipliers.shape}; give nonnegative numbers of shape (replicas, {sample.n})."
-        )
-    sampling = multipliers * sample.s
-    if hasattr(module, "solve_many") and codes is None and not options:
-        return module.solve_many(sample, sampling, estimand, first)
-    out = np.full(sampling.shape, np.nan)
-    for b, s in enumerate(sampling):
-        try:
-            out[b] = _solve_groups(
-                module, Sample(sample.x, sample.treated, s, sample.names), estimand, options, codes, names
-            ).values
-        except StatinfError:
-            continue
+def _carried_back(details: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+    """Coefficients and multipliers in units of the columns as the caller gave them."""
+    out: dict[str, Any] = {}
+    for key, value in details.items():
+        if key in ("coefficients", "coefficients_control"):
+            out[key] = columns.raw_coefficients(value)
+        elif key == "multipliers":
+            out[key] = {arm: columns.raw_slopes(slope) for arm, slope in value.items()}
+        else:
+            out[key] = _carried_back(value, columns) if isinstance(value, Mapping) else value
     return out
-
-
-def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str, ...]) -> Solution:
-    values = np.zeros(n)
-    propensity = np.full(n, np.nan) if all(s.propensity is not None for _, s in parts) else None
-    for rows, solution in parts:
-        values[rows] = solution.values
-        if propensity is not None:
-            propensity[rows] = solution.propensity
-
-    def linear() -> Linear:
-        made = [(rows, solution.linear()) for rows, solution in parts if solution.linear is not None]
-        width = sum(one.derivative.shape[1] for _, one in made)
-        derivative, influence, leverage = np.zeros((n, width)), np.zeros((n, width)), np.zeros(n)
-        start = 0
-        for rows, one in made:
-            stop = start + one.derivative.shape[1]
-            derivative[rows, start:stop], influence[rows, start:stop], leverage[rows] = (
-                one.derivative,
-                one.influence,
-                one.leverage,
-            )
-            start = stop
-        return Linear(derivative, influence, leverage)
-
-    known = all(s.linear is not None for _, s in parts)
-    details = parts[0][1].details if not names else {name: s.details for name, (_, s) in zip(names, parts, strict=True)}
-    residuals = [s.residual for _, s in parts]
-    return Solution(
-        values, linear if known else None, sum(s.iterations for _, s in parts), max(residuals), propensity, details
-    )
 
 
 def _formula_coefficients(
@@ -314,6 +229,7 @@ def _formula_coefficients(
     if found is None or "coefficients_control" in solution.details or not set(columns.names) <= set(plain.names):
         return None
     out = np.full(len(plain.names) + 1, np.nan)
+    found = columns.raw_coefficients(found)
     out[0] = found[0]
     for name, value in zip(columns.names, found[1:], strict=True):
         out[1 + plain.names.index(name)] = value

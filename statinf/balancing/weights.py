@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from statinf.balancing.columns import Columns
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
-from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominator, effective_size, imbalance, is_binary
+from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominators, effective_size, imbalance, is_binary
 from statinf.results import Table, Weights, to_caller
 from statinf.results.table import format_number
 
@@ -36,13 +37,15 @@ class BalanceWeights(Weights):
     treated : ndarray of bool, shape (n,)
     sampling : ndarray, shape (n,)
         Sampling weights.
-    columns : ndarray, shape (n, p)
-        Columns of the balance table, every level of a factor among them; not saved.
+    columns : Columns
+        Those of the balance table on rows of positive sampling weight, every level of a factor among them; not saved.
     names : tuple of str
     treatment : str
         Treatment column.
     treatment_level, control_level : object
         Its two values.
+    level_note : str
+        What the summary says where the order of the two values alone decided which is treated.
     propensity : ndarray, shape (n,), optional
     coef : ndarray, shape (p + 1,), optional
         Propensity coefficients of the formula's columns, intercept first; NaN where aliased.
@@ -62,11 +65,12 @@ class BalanceWeights(Weights):
 
     treated: np.ndarray
     sampling: np.ndarray
-    columns: np.ndarray | None = field(default=None, metadata={"saved": False})
+    columns: Columns | None = field(default=None, metadata={"saved": False})
     names: tuple[str, ...] = ()
     treatment: str = ""
     treatment_level: Any = 1
     control_level: Any = 0
+    level_note: str = ""
     propensity: np.ndarray | None = None
     coef: np.ndarray | None = None
     recipe: Recipe | None = None
@@ -87,7 +91,8 @@ class BalanceWeights(Weights):
         rows = []
         for label, arm in ((self.treatment_level, self.treated), (self.control_level, ~self.treated)):
             s, w = self.sampling[arm], self.values[arm]
-            rows.append((str(label), int((s > 0).sum()), effective_size(s), effective_size(w), int((w == 0).sum())))
+            zero = int(((w == 0) & (s > 0)).sum())
+            rows.append((str(label), int((s > 0).sum()), effective_size(s), effective_size(w), zero))
         frame = pd.DataFrame(rows, columns=["arm", "rows", "ess_before", "ess_after", "zero"])
         return to_caller(frame, self.kind)
 
@@ -99,7 +104,8 @@ class BalanceWeights(Weights):
         denominator : {"treated", "control", "pooled", "all", "weighted"}, optional
             Standard deviation behind the standardised mean difference, the same before and after. By default that of the
             target: the treated for ATT, the controls for ATC, both pooled for ATE, the weighted sample otherwise (as R
-            cobalt). All but "weighted" use the sampling weights only.
+            cobalt). All but "weighted" use the sampling weights only. A column that does not vary there takes the standard
+            deviation of both arms pooled, and the column `denominator` says so.
         binary : {"std", "raw"}
             Whether 0/1 columns are standardised too, or shown as differences in proportion.
         by_group : bool
@@ -140,25 +146,28 @@ class BalanceWeights(Weights):
         import pandas as pd
 
         assert self.columns is not None
-        x, t, s, w = self.columns[rows], self.treated[rows], self.sampling[rows], self.values[rows]
-        sd = denominator(x, t, s, w, kind)
-        flags = is_binary(x)
+        positive = self.sampling > 0
+        used = rows & positive
+        x = self.columns.values[rows[positive]]
+        t, s, w = self.treated[used], self.sampling[used], self.values[used]
+        sd, kinds = denominators(x, t, s, w, kind)
+        flags = is_binary(x) & (self.columns.unit == 1.0) & (self.columns.shift == 0.0)
         if binary == "raw":
-            sd = np.where(flags, 1.0, sd)
+            sd, kinds = np.where(flags, 1.0, sd), np.where(flags, "none", kinds)
         before, after = imbalance(x, t, s, sd), imbalance(x, t, w, sd)
         return pd.DataFrame(
             {
                 "term": self.names,
                 "type": np.where(flags, "binary", "continuous"),
-                "denominator": np.where(flags & (binary == "raw"), "none", kind),
+                "denominator": kinds,
                 "smd_before": before.smd,
                 "smd_after": after.smd,
                 "variance_ratio_before": before.variance_ratio,
                 "variance_ratio_after": after.variance_ratio,
                 "ks_before": before.ks,
                 "ks_after": after.ks,
-                "mean_treated": after.mean1,
-                "mean_control": after.mean0,
+                "mean_treated": self.columns.shift + self.columns.unit * after.mean1,
+                "mean_control": self.columns.shift + self.columns.unit * after.mean0,
             }
         )
 
@@ -183,7 +192,7 @@ class BalanceWeights(Weights):
         """The weight that each new row would get from the fitted propensity and its own arm, shape (rows,)."""
         if self.coef is None or self.recipe is None:
             return Weights.score(self, newdata)
-        from statinf.balancing.ipw import new_weights
+        from statinf.balancing.propensity_weights import new_weights
 
         numeric = bool(self.recipe.response)
         rows = self.recipe.new_rows(newdata, roles=("covariates",), response=numeric)
@@ -201,20 +210,17 @@ class BalanceWeights(Weights):
     def summary(self) -> Table:
         """Sizes before and after, the largest weights, and the balance that was reached."""
         rows = []
-        for label, arm in ((self.treatment_level, self.treated), (self.control_level, ~self.treated)):
-            s, w = self.sampling[arm], self.values[arm]
-            relative = np.divide(w, s, out=np.zeros_like(w), where=s > 0)
+        for role, label, arm in (
+            ("treated", self.treatment_level, self.treated),
+            ("control", self.control_level, ~self.treated),
+        ):
+            used = arm & (self.sampling > 0)
+            s, w = self.sampling[used], self.values[used]
+            relative = w / s
             relative = relative / max(np.average(relative, weights=s), 1e-300)
-            which = "treated" if label == self.treatment_level else "control"
-            cells = (
-                int((s > 0).sum()),
-                effective_size(s),
-                effective_size(w),
-                relative.min(),
-                relative.max(),
-                int((w == 0).sum()),
-            )
-            rows.append((f"{self.treatment} = {_plain(label)} ({which})", *(format_number(c) for c in cells)))
+            sizes = (len(s), effective_size(s), effective_size(w), relative.min(), relative.max(), int((w == 0).sum()))
+            cells = (format_number(c) for c in sizes)
+            rows.append((f"{self.treatment} = {_plain(label)} ({role})", *cells))
         heads = ("arm", "rows", "ESS before", "ESS after", "least weight", "largest weight", "zero")
         facts = [("Formula", self.formula), ("Estimand", self.estimand), ("Solver residual", f"{self.residual:.1e}")]
         notes = [f"Method: {self.citation}." if self.citation else "", "Weights relative to their arm's mean."]
@@ -225,6 +231,11 @@ class BalanceWeights(Weights):
             facts.append(("Largest |SMD| before", f"{float(frame['smd_before'].abs().max()):.4f}"))
             facts.append(("Largest |SMD| after", f"{abs(float(worst['smd_after'])):.4f} ({worst['term']})"))
             notes.append(f"Standardised mean differences divide by the standard deviation of {_SD[kind]}.")
+            for other in ("pooled", "all"):
+                terms = [str(term) for term in frame.loc[(frame["denominator"] == other) & (kind != other), "term"]]
+                if terms:
+                    notes.append(f"{', '.join(terms)}: does not vary there, so that of {_SD[other]}.")
+        notes.append(self.level_note)
         if self.treated_as_fixed:
             notes.append(f"Standard errors downstream treat these weights as known: {self.treated_as_fixed}")
         return Table(

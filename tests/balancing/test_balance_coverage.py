@@ -5,31 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from balancing.balance_samples import solve
 from statinf.balancing import cbps, energy, entropy, ipm, ipw, kernel, sbw
-from statinf.balancing.arms import Sample, Solution
+from statinf.balancing.problem import Problem
+from statinf.balancing.solution import Solution
 
 REPLICATIONS = 250
 METHODS = {
-    "ipw": lambda s, e: ipw.solve(s, e),
-    "entropy": lambda s, e: entropy.solve(s, e),
-    "cbps": lambda s, e: cbps.solve(s, e),
-    "sbw": lambda s, e: sbw.solve(s, e),
-    "ipm": lambda s, e: ipm.solve(s, e),
-    "kernel": lambda s, e: kernel.solve(s, e),
-    "energy": lambda s, e: energy.solve(s, e),
+    "ipw": lambda s, e: solve(ipw, s, e),
+    "entropy": lambda s, e: solve(entropy, s, e),
+    "cbps": lambda s, e: solve(cbps, s, e),
+    "sbw": lambda s, e: solve(sbw, s, e),
+    "ipm": lambda s, e: solve(ipm, s, e),
+    "kernel": lambda s, e: solve(kernel, s, e),
+    "energy": lambda s, e: solve(energy, s, e),
 }
 
 
-def draw(n: int, seed: int) -> tuple[Sample, np.ndarray]:
+def draw(n: int, seed: int) -> tuple[Problem, np.ndarray]:
     """Logit linear in the columns, outcome linear: every method's assumptions hold; the effect is 1 for everybody."""
     rng = np.random.default_rng([n, seed])
     x = rng.normal(size=(n, 3))
     t = rng.random(n) < 1 / (1 + np.exp(-0.4 * x[:, 0] + 0.4 * x[:, 1]))
     y = x[:, 0] + x[:, 1] + 0.5 * x[:, 2] + t + rng.normal(size=n) * (1 + 0.5 * t)
-    return Sample(x, t, np.ones(n), ("a", "b", "c")), y
+    return Problem(x, t, np.ones(n), ("a", "b", "c")), y
 
 
-def interval_errors(sample: Sample, y: np.ndarray, solution: Solution) -> tuple[float, np.ndarray]:
+def interval_errors(sample: Problem, y: np.ndarray, solution: Solution) -> tuple[float, np.ndarray]:
     """Error of the estimate and standard errors: weights as known, stacked, and stacked with HC2 and HC3 corrections."""
     t, w = sample.treated, solution.values
     mean1, mean0 = np.average(y[t], weights=w[t]), np.average(y[~t], weights=w[~t])

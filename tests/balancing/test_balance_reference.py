@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balancing.balance_samples import REFERENCE, data, hajek, sizes
+from balancing.balance_samples import REFERENCE, data, hajek, sizes, solve
 from statinf.balancing import cbps, energy, entropy, ipw, kernel, sbw
 from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominator, imbalance
 
@@ -20,12 +20,12 @@ def _solve(row, sample):
     tols = re.search(r"tols=([\d.]+)", row.call)
     estimand = row.estimand[:4].strip()
     return {
-        "logit IPW (Hajek)": lambda: ipw.solve(sample, estimand),
-        "entropy balancing": lambda: entropy.solve(sample, estimand),
-        "inverse probability tilting (logit)": lambda: cbps.solve(sample, estimand, separate=True),
-        "CBPS just-identified (logit)": lambda: cbps.solve(sample, estimand),
-        "stable balancing weights": lambda: sbw.solve(sample, estimand, tols=float(tols.group(1))),  # type: ignore[union-attr]
-        "energy balancing": lambda: energy.solve(sample, estimand, improved="not improved" not in row.estimand),
+        "logit IPW (Hajek)": lambda: solve(ipw, sample, estimand),
+        "entropy balancing": lambda: solve(entropy, sample, estimand),
+        "inverse probability tilting (logit)": lambda: solve(cbps, sample, estimand, separate=True),
+        "CBPS just-identified (logit)": lambda: solve(cbps, sample, estimand),
+        "stable balancing weights": lambda: solve(sbw, sample, estimand, tols=float(tols.group(1))),  # type: ignore[union-attr]
+        "energy balancing": lambda: solve(energy, sample, estimand, improved="not improved" not in row.estimand),
     }[row.method]()
 
 
@@ -54,7 +54,7 @@ def test_known_target_reproduces_weightit(dataset, estimand):
     """WeightIt treats the balance target as known; leaving our target part out gives its number, so the difference is that."""
     rows = ROWS[(ROWS.dataset == dataset) & (ROWS.method == "ebal") & (ROWS.estimand == estimand)]
     sample, y = data(dataset)
-    solution = entropy.solve(sample, estimand)
+    solution = solve(entropy, sample, estimand)
     t, w = sample.treated, solution.values
     phi = np.zeros(sample.n)
     for arm, sign in ((t, 1.0), (~t, -1.0)):
@@ -73,7 +73,11 @@ def test_known_target_reproduces_weightit(dataset, estimand):
 def test_target_is_part_of_the_standard_error():
     """R package ATE counts the target, WeightIt does not; on the LaLonde ATT 789.74 against 780.88."""
     sample, y = data("lalonde")
-    for solution in (entropy.solve(sample, "ATT"), cbps.solve(sample, "ATT"), cbps.solve(sample, "ATT", separate=True)):
+    for solution in (
+        solve(entropy, sample, "ATT"),
+        solve(cbps, sample, "ATT"),
+        solve(cbps, sample, "ATT", separate=True),
+    ):
         _, stacked, _ = hajek(sample, y, solution)
         assert np.sqrt(stacked @ stacked) == pytest.approx(789.744800, abs=1e-5)
 
@@ -88,7 +92,7 @@ def test_target_is_part_of_the_standard_error():
     ],
 )  # fmt: skip
 def test_overidentified_j_statistics(dataset, estimand, twostep, j):
-    solution = cbps.solve(data(dataset)[0], estimand, over=True, twostep=twostep)
+    solution = solve(cbps, data(dataset)[0], estimand, over=True, twostep=twostep)
     assert solution.details["j"] == pytest.approx(j, abs=6e-5)
 
 
@@ -96,7 +100,7 @@ def test_overidentified_j_statistics(dataset, estimand, twostep, j):
 def test_overidentified_agrees_with_weightit(estimand, estimate):
     """WeightIt's `cbps(over = TRUE, twostep = FALSE)` stops at a gradient that gives 5 to 6 digits."""
     sample, y = data("lalonde")
-    solution = cbps.solve(sample, estimand, over=True)
+    solution = solve(cbps, sample, estimand, over=True)
     assert hajek(sample, y, solution)[0] == pytest.approx(estimate, rel=5e-6)
 
 
@@ -116,7 +120,7 @@ def test_kernel_agrees_with_kbal(dataset, mean_first, estimate, ess, dimensions)
             sample.names.index(k) for k in ("age", "educ", "black", "hispan", "married", "nodegree", "re74", "re75")
         ]
         sample = type(sample)(sample.x[:, keep], sample.treated, sample.s, tuple(sample.names[k] for k in keep))
-    solution = kernel.solve(sample, "ATT", mean_first=mean_first)
+    solution = solve(kernel, sample, "ATT", mean_first=mean_first)
     assert solution.details["dimensions"] == {0: dimensions}
     assert hajek(sample, y, solution)[0] == pytest.approx(estimate, rel=1e-6)
     assert sizes(sample, solution)[1] == pytest.approx(ess, rel=1e-6)
@@ -126,7 +130,7 @@ def test_kernel_agrees_with_kbal(dataset, mean_first, estimate, ess, dimensions)
 def test_balance_table_agrees_with_cobalt(method, estimand):
     sample, _ = data("lalonde_levels")
     fitted, _ = data("lalonde")
-    solution = ipw.solve(fitted, estimand) if method == "glm" else entropy.solve(fitted, estimand)
+    solution = solve(ipw, fitted, estimand) if method == "glm" else solve(entropy, fitted, estimand)
     rows = (
         pd.read_csv(REFERENCE / "cobalt.csv").query("method == @method and estimand == @estimand").set_index("variable")
     )

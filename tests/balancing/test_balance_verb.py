@@ -13,8 +13,9 @@ import pytest
 
 import statinf as si
 from balancing.balance_samples import data as sample_of
+from balancing.balance_samples import solve
 from statinf.balancing import entropy, ipw
-from statinf.balancing.table import METHODS
+from statinf.balancing.table import BALANCE
 from statinf.errors import (
     AliasedWarning,
     DataError,
@@ -26,7 +27,7 @@ from statinf.errors import (
 
 matplotlib.use("Agg")
 FORMULA = "treat ~ age + educ + C(race) + married + nodegree + re74 + re75"
-NAMES = tuple(m.name for m in METHODS)
+NAMES = tuple(BALANCE)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_downstream_covariances(lalonde, vcov):
         return
     # Leverage-corrected influence values, by hand.
     sample, y = sample_of("lalonde")
-    solution = entropy.solve(sample, "ATT")
+    solution = solve(entropy, sample, "ATT")
     t, v = sample.treated, solution.values
     unit = np.where(t, (y - y[t].mean()) / t.sum(), -(y - np.average(y[~t], weights=v[~t])) / v[~t].sum())
     expansion = solution.linear()
@@ -271,7 +272,7 @@ def test_bootstrap_estimates_the_weights_again(lalonde, method):
         s = multipliers[b]
         if module is None:
             from statinf.balancing import cbps as module
-        v = module.solve(type(sample)(sample.x, sample.treated, s, sample.names), "ATT").values
+        v = solve(module, type(sample)(sample.x, sample.treated, s, sample.names), "ATT").values
         t = sample.treated
         expected = np.average(y[t], weights=v[t]) - np.average(y[~t], weights=v[~t])
         assert draws[b] == pytest.approx(expected, rel=1e-6)
@@ -279,13 +280,13 @@ def test_bootstrap_estimates_the_weights_again(lalonde, method):
 
 def test_batch_agrees_with_single_problems_and_marks_the_impossible():
     sample, _ = sample_of("kang_schafer_X")
-    first = entropy.solve(sample, "ATE")
+    first = solve(entropy, sample, "ATE")
     sampling = np.random.default_rng(0).exponential(size=(5, sample.n))
     sampling[4] = np.where(sample.treated & (sample.x[:, 0] > np.median(sample.x[:, 0])), 1.0, 0.0)
     sampling[4, ~sample.treated & (sample.x[:, 0] < np.quantile(sample.x[:, 0], 0.2))] = 1.0
-    many = entropy.solve_many(sample, sampling, "ATE", first)
+    many = entropy.solve_many(sample, sampling, first)
     for b in range(4):
-        alone = entropy.solve(type(sample)(sample.x, sample.treated, sampling[b], sample.names), "ATE")
+        alone = solve(entropy, type(sample)(sample.x, sample.treated, sampling[b], sample.names), "ATE")
         np.testing.assert_allclose(many[b], alone.values, rtol=1e-6)
     assert np.isnan(many[4]).any()
 
@@ -319,7 +320,7 @@ def test_trimmed_rows_get_no_weight_and_stabilising_changes_no_contrast(lalonde)
     assert stable.std_errors["treat"] == pytest.approx(plain.std_errors["treat"], rel=1e-8)
     capped = si.balance(FORMULA, lalonde, truncate=0.95)
     assert capped.values[capped.treated].max() == pytest.approx(
-        np.quantile(ipw.solve(sample_of("lalonde")[0]).values[capped.treated], 0.95)
+        np.quantile(solve(ipw, sample_of("lalonde")[0]).values[capped.treated], 0.95)
     )
 
 
@@ -343,7 +344,12 @@ def _frame(n=60, seed=0):
         (lambda d: d, {"method": "matching"}, OptionError, "'entropy'"),
         (lambda d: d, {"estimand": "ATX"}, OptionError, "ATEN"),
         (lambda d: d, {"method": "sbw", "estimand": "ATO"}, OptionError, "ATE, ATT, ATC"),
-        (lambda d: d, {"method": "entropy", "tols": 0.1}, OptionError, "'tols' is not an option of method='entropy'"),
+        (
+            lambda d: d,
+            {"method": "entropy", "tols": 0.1},
+            OptionError,
+            "tols= is an option of method='sbw', not of 'entropy'",
+        ),
         (lambda d: d, {"moments": 0}, OptionError, "moments"),
         (lambda d: d, {"seed": -1}, OptionError, "seed"),
         (lambda d: d.assign(x=d["t"] * 5.0 + d["x"].clip(-1, 1)), {}, NotIdentifiedError, "no overlap: 'x'"),

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from balancing.balance_samples import simulated
+from balancing.balance_samples import simulated, solve
 from statinf.balancing import entropy, ipm
-from statinf.balancing.arms import Sample
+from statinf.balancing.problem import Problem
 from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.discrepancy.minimax import smallest_largest_gap
 from statinf.numerics.discrepancy.sigmoids import Landscape
@@ -19,7 +19,7 @@ from statinf.numerics.discrepancy.sigmoids import Landscape
 TIGHT = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13}
 
 
-def signed_weights(sample: Sample, solution) -> np.ndarray:
+def signed_weights(sample: Problem, solution) -> np.ndarray:
     t, w = sample.treated, solution.values
     return np.where(t, w / w[t].sum(), -w / w[~t].sum())
 
@@ -86,7 +86,7 @@ def test_program_over_given_gaps_against_cvxpy(near):
     assert found.lower == pytest.approx(problem.value, rel=1e-9)
 
 
-def one_column(n: int = 80) -> tuple[Sample, np.ndarray, np.ndarray]:
+def one_column(n: int = 80) -> tuple[Problem, np.ndarray, np.ndarray]:
     """A sample with one column and the values (thresholds, rows) of a fine grid of its sigmoids of slope 2."""
     sample, _ = simulated(n, 1, 5, strength=1.0)
     x = ipm.standardised(sample).x[:, 0]
@@ -104,7 +104,7 @@ def test_weights_of_one_column_against_cvxpy_over_a_grid_of_sigmoids():
         cp.Minimize(4 * cp.square(top) + 0.01 * cp.sum_squares(w)), [w >= 0, cp.sum(w) == 1, cp.abs(gap) <= top]
     )
     problem.solve(solver=cp.CLARABEL, **TIGHT)
-    solution = ipm.solve(sample, "ATT", ipm="sipm", tol=1e-5)
+    solution = solve(ipm, sample, "ATT", ipm="sipm", tol=1e-5)
     v = solution.values[~t] / m
     # the grid leaves out thresholds between its points, so that its optimum is at most a little below
     assert 4 * solution.details["sipm"][0] ** 2 + 0.01 * v @ v == pytest.approx(problem.value, rel=1e-4)
@@ -119,7 +119,7 @@ def test_tilted_weights_of_one_column_against_all_tilts():
     for theta in np.linspace(-3, 3, 6001):
         w = np.exp(theta * x[~t])
         best = min(best, float(np.abs(values[:, t].mean(axis=1) - values[:, ~t] @ (w / w.sum())).max()))
-    solution = ipm.solve(sample, "ATT", ipm="sipm", form="parametric", tol=1e-4)
+    solution = solve(ipm, sample, "ATT", ipm="sipm", form="parametric", tol=1e-4)
     assert solution.details["sipm"][0] == pytest.approx(best, rel=1e-3)
 
 
@@ -128,15 +128,15 @@ def test_optimum_is_below_the_iterated_answer(form):
     """Against an independent search; free weights beat it also over steeper sigmoids than they were made for."""
     sample, _ = simulated(200, 4, 0, strength=1.0)
     x = ipm.standardised(sample).x
-    exact = signed_weights(sample, ipm.solve(sample, "ATT", ipm="sipm", form=form))
-    adam = signed_weights(sample, ipm.solve(sample, "ATT", ipm="sipm", form=form, optimizer="adam"))
+    exact = signed_weights(sample, solve(ipm, sample, "ATT", ipm="sipm", form=form))
+    adam = signed_weights(sample, solve(ipm, sample, "ATT", ipm="sipm", form=form, optimizer="adam"))
     for slope in (2.0, 4.0, 8.0) if form == "nonparametric" else (2.0,):
         assert largest_gap(x, exact, slope) < largest_gap(x, adam, slope)
 
 
 def test_details_name_the_worst_sigmoid():
     sample, _ = simulated(150, 2, 7, strength=1.0)
-    solution = ipm.solve(sample, "ATE", ipm="sipm")
+    solution = solve(ipm, sample, "ATE", ipm="sipm")
     x = ipm.standardised(sample).x
     assert set(solution.details["worst_discriminator"]) == {0, 1}
     for k, arm in enumerate((1, 0)):
@@ -154,43 +154,43 @@ def test_details_name_the_worst_sigmoid():
 def test_row_weights_stand_for_rows(form):
     sample, _ = simulated(120, 2, 2)
     twice = np.r_[np.arange(120), np.arange(20)]
-    doubled = Sample(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
+    doubled = Problem(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
     weighted = replace(sample, s=1.0 + (np.arange(120) < 20))
     options = {"ipm": "sipm", "form": form, "tol": 1e-6}
     # sampling weights have no scale, so the ridge counts the arm's rows and not the sum of their weights
     rows, total = (~sample.treated).sum(), weighted.s[~sample.treated].sum()
-    a = ipm.solve(doubled, "ATT", **options).values
-    b = ipm.solve(weighted, "ATT", ridge=0.01 * rows / total, **options).values
+    a = solve(ipm, doubled, "ATT", **options).values
+    b = solve(ipm, weighted, "ATT", ridge=0.01 * rows / total, **options).values
     merged = a[:120].copy()
     merged[:20] += a[120:]
     np.testing.assert_allclose(merged, b, atol=0.01)
     left_out = replace(sample, s=np.where(np.arange(120) % 6 == 0, 0.0, 1.0))
     keep = left_out.s > 0
-    small = Sample(sample.x[keep], sample.treated[keep], np.ones(keep.sum()), sample.names)
-    full = ipm.solve(left_out, "ATT", **options).values
+    small = Problem(sample.x[keep], sample.treated[keep], np.ones(keep.sum()), sample.names)
+    full = solve(ipm, left_out, "ATT", **options).values
     assert np.all(full[~keep] == 0)
-    np.testing.assert_allclose(full[keep], ipm.solve(small, "ATT", **options).values, atol=0.01)
+    np.testing.assert_allclose(full[keep], solve(ipm, small, "ATT", **options).values, atol=0.01)
 
 
 def test_same_seed_same_weights_and_another_the_same_optimum():
     sample, _ = simulated(150, 3, 4)
-    first, again, other = (ipm.solve(sample, "ATT", ipm="sipm", tol=1e-4, seed=k).values for k in (1, 1, 2))
+    first, again, other = (solve(ipm, sample, "ATT", ipm="sipm", tol=1e-4, seed=k).values for k in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     np.testing.assert_allclose(other, first, atol=0.1)
 
 
 def test_equal_samples_keep_equal_weights():
     sample, _ = simulated(60, 2, 3)
-    twins = Sample(np.vstack([sample.x, sample.x]), np.arange(120) < 60, np.ones(120), sample.names)
+    twins = Problem(np.vstack([sample.x, sample.x]), np.arange(120) < 60, np.ones(120), sample.names)
     for form in ("nonparametric", "parametric"):
-        np.testing.assert_allclose(ipm.solve(twins, "ATT", ipm="sipm", form=form).values, 1.0, atol=1e-9)
+        np.testing.assert_allclose(solve(ipm, twins, "ATT", ipm="sipm", form=form).values, 1.0, atol=1e-9)
 
 
 def test_nearly_linear_sigmoids_balance_means():
     """With a tiny slope the tilted weights that leave the smallest gap are those of entropy balancing."""
     sample, _ = simulated(200, 2, 5)
-    found = ipm.solve(sample, "ATT", ipm="sipm", form="parametric", slope=0.02, tol=1e-3)
-    np.testing.assert_allclose(found.values, entropy.solve(sample, "ATT").values, atol=0.05)
+    found = solve(ipm, sample, "ATT", ipm="sipm", form="parametric", slope=0.02, tol=1e-3)
+    np.testing.assert_allclose(found.values, solve(entropy, sample, "ATT").values, atol=0.05)
 
 
 def test_options_of_the_sigmoid_metric():
@@ -202,11 +202,11 @@ def test_options_of_the_sigmoid_metric():
         ({"epochs": 10}, "iterative"),
     ):
         with pytest.raises(OptionError, match=message):
-            ipm.solve(sample, "ATT", ipm="sipm", **options)
+            solve(ipm, sample, "ATT", ipm="sipm", **options)
     with pytest.raises(OptionError, match="'adam'"):
-        ipm.solve(sample, "ATT", ipm="wasserstein", optimizer="exact")
+        solve(ipm, sample, "ATT", ipm="wasserstein", optimizer="exact")
     with pytest.raises(ConvergenceError, match="2 rounds"):
-        ipm.solve(sample, "ATT", ipm="sipm", tol=1e-8, max_iter=2)
+        solve(ipm, sample, "ATT", ipm="sipm", tol=1e-8, max_iter=2)
 
 
 @pytest.mark.parametrize("metric", ["mmd", "sipm"])
@@ -216,8 +216,8 @@ def test_parametric_weights_for_everybody_invert_a_propensity_of_linear_logit(me
     counts = {(-1.0, 1): 20, (0.0, 1): 40, (1.0, 1): 80, (-1.0, 0): 40, (0.0, 0): 40, (1.0, 0): 40}
     x = np.concatenate([np.full(m, at) for (at, _), m in counts.items()])
     t = np.concatenate([np.full(m, arm == 1) for (_, arm), m in counts.items()])
-    sample = Sample(x[:, None], t, np.full(len(x), sampling), ("x",))
-    solution = ipm.solve(sample, "ATE", ipm=metric, form="parametric")
+    sample = Problem(x[:, None], t, np.full(len(x), sampling), ("x",))
+    solution = solve(ipm, sample, "ATE", ipm=metric, form="parametric")
     chance = 1.0 / (1.0 + 2.0**-x)
     truth = np.where(t, 1.0 / chance, 1.0 / (1.0 - chance))
     for arm in (t, ~t):

@@ -57,7 +57,7 @@ def weighted_variance(x: np.ndarray, w: np.ndarray, binary: np.ndarray) -> np.nd
 
 
 def denominator(x: np.ndarray, treated: np.ndarray, s: np.ndarray, w: np.ndarray, kind: str) -> np.ndarray:
-    """Standard deviations for standardised differences, shape (p,).
+    """Standard deviations for standardised differences, shape (p,); zero where a column does not vary.
 
     Parameters
     ----------
@@ -75,6 +75,31 @@ def denominator(x: np.ndarray, treated: np.ndarray, s: np.ndarray, w: np.ndarray
     one = weighted_variance(x[treated], s[treated], binary)
     two = weighted_variance(x[~treated], s[~treated], binary)
     return np.sqrt({"treated": one, "control": two, "pooled": (one + two) / 2}[kind])
+
+
+def denominators(
+    x: np.ndarray, treated: np.ndarray, s: np.ndarray, w: np.ndarray, kind: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviations that are not zero where a column varies at all, and the kind of each, both of shape (p,).
+
+    A column that is constant in the group whose standard deviation was asked for, such as a category that no treated row
+    has, takes that of both arms pooled, and failing that the one of the whole sample.
+    """
+    kinds, sd = np.full(x.shape[1], kind, dtype=object), denominator(x, treated, s, w, kind)
+    left = np.arange(x.shape[1])
+    for now, wider in ((kind, "pooled"), ("pooled", "all")):
+        left = left[_constant(x[:, left], treated, w if now == "weighted" else s, now) | ~(sd[left] > 0.0)]
+        if now == wider or len(left) == 0:
+            continue
+        sd[left], kinds[left] = denominator(x[:, left], treated, s, w, wider), wider
+    return sd, kinds
+
+
+def _constant(x: np.ndarray, treated: np.ndarray, weights: np.ndarray, kind: str) -> np.ndarray:
+    """Which columns have one value in each group whose variance `kind` takes, shape (p,)."""
+    used = weights > 0
+    arms = {"treated": (treated,), "control": (~treated,), "pooled": (treated, ~treated)}.get(kind, (np.True_,))
+    return np.all([np.ptp(x[used & arm], axis=0) == 0.0 for arm in arms], axis=0)
 
 
 def imbalance(x: np.ndarray, treated: np.ndarray, w: np.ndarray, sd: np.ndarray) -> Imbalance:

@@ -1,0 +1,121 @@
+"""The arrays that every balancing method gets, and the reweighting tasks that an estimand makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from statinf.errors import DataError
+
+ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM", "ATEN")
+MEANS = ("ATE", "ATT", "ATC")
+"""Estimands whose target is a group of rows; the others need a propensity."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a balancing method works on.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n, p)
+        Columns to balance, without a constant.
+    treatment : ndarray, shape (n,)
+        Arm of each row: 1 is the treated one, 0 the reference.
+    s : ndarray, shape (n,)
+        Sampling weights, positive.
+    names : tuple of str
+        Names of the columns of `x`.
+    estimand : str
+    seed : int
+        Of what is random.
+    terms : tuple of str
+        The term of the formula that each column belongs to.
+    arms : tuple of str
+        What messages call each arm.
+    """
+
+    x: np.ndarray
+    treatment: np.ndarray
+    s: np.ndarray
+    names: tuple[str, ...]
+    estimand: str = "ATE"
+    seed: int = 0
+    terms: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ("control", "treated")
+
+    @property
+    def n(self) -> int:
+        return len(self.s)
+
+    @cached_property
+    def treated(self) -> np.ndarray:
+        """Rows of the treated arm, booleans of shape (n,)."""
+        return self.treatment == 1
+
+    def take(self, rows: np.ndarray) -> Problem:
+        """The problem of some rows, by position or mask."""
+        return replace(self, x=self.x[rows], treatment=self.treatment[rows], s=self.s[rows])
+
+    def aimed_at(self, estimand: str) -> Problem:
+        """The same rows for another estimand."""
+        return replace(self, estimand=estimand)
+
+    def check(self) -> None:
+        """Refuse sampling weights and arms that no method can use."""
+        if np.any(~np.isfinite(self.s)) or np.any(self.s < 0):
+            raise DataError("Sampling weights must be finite and not negative.")
+        for code in reversed(range(len(self.arms))):
+            if not np.any((self.treatment == code) & (self.s > 0)):
+                raise DataError(
+                    f"The {self.arms[code]} arm is empty: no row with a positive weight. Check the treatment column's coding."
+                )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One arm that is reweighted to one target distribution.
+
+    Attributes
+    ----------
+    arm : int
+        1 treated, 0 controls.
+    index : ndarray of int, shape (m,)
+        Rows of the arm.
+    target : ndarray, shape (n,)
+        The target's probabilities over all rows of the sample, sum 1.
+    """
+
+    arm: int
+    index: np.ndarray
+    target: np.ndarray
+
+
+def tasks(problem: Problem) -> tuple[Task, ...]:
+    """The arms to reweight for ATE (both, to everybody), ATT (controls) and ATC (treated)."""
+    t, s = problem.treated, problem.s
+    if problem.estimand == "ATE":
+        everyone = s / s.sum()
+        return Task(1, np.flatnonzero(t), everyone), Task(0, np.flatnonzero(~t), everyone)
+    arm, target = {"ATT": (0, t), "ATC": (1, ~t)}[problem.estimand]
+    return (Task(arm, np.flatnonzero(~target), _shares(s * target)),)
+
+
+def other_part(task: Task) -> tuple[Task, np.ndarray]:
+    """The task of standing for the target's other rows, and the arm's own rows' mass in the target, shape (m,).
+
+    Where the target is everybody, a row of the arm stands for itself; with exponential tilts only this form is right
+    when the propensity's logit is linear. The arm's weights are ``own + (1 - own.sum()) q``, q those of the task.
+    """
+    own = task.target[task.index]
+    if not own.any():
+        return task, own
+    rest = task.target.copy()
+    rest[task.index] = 0.0
+    return Task(task.arm, task.index, _shares(rest)), own
+
+
+def _shares(mass: np.ndarray) -> np.ndarray:
+    return np.divide(mass, mass.sum(), out=mass)

@@ -1,0 +1,135 @@
+"""What balancing methods return: weights, and their first-order expansion in the parameters behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from statinf.backend.threads import row_blocks
+from statinf.balancing.problem import Problem, Task
+from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
+from statinf.numerics.rowwise.scales import weights_at
+
+
+@dataclass(frozen=True)
+class Linear:
+    """First-order expansion of the weights in the parameters behind them.
+
+    Attributes
+    ----------
+    derivative : ndarray, shape (n, k)
+        d weight_i / d alpha.
+    influence : ndarray, shape (n, k)
+        ``alpha_hat - alpha = sum_i influence_i + o(n^-1/2)``.
+    leverage : ndarray, shape (n,)
+        Share of each weight's own row in the equations that set it, for HC2- and HC3-type corrections.
+    """
+
+    derivative: np.ndarray
+    influence: np.ndarray
+    leverage: np.ndarray
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Weights of one balancing problem.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+        Weights with the sampling weights multiplied in.
+    linear : callable or None
+        Makes the `Linear` expansion when it is asked for; None where the theory gives none.
+    iterations : int
+    residual : float
+        What the solver left: largest imbalance in standard deviations, or KKT residual.
+    propensity : ndarray, shape (n,), optional
+    details : dict
+        Numbers of the method: multipliers, objective, bandwidth.
+    """
+
+    values: np.ndarray
+    linear: Callable[[], Linear] | None
+    iterations: int
+    residual: float
+    propensity: np.ndarray | None = None
+    details: dict = field(default_factory=dict)
+
+
+def merge(problem: Problem, pieces: dict[int, np.ndarray], index: dict[int, np.ndarray]) -> np.ndarray:
+    """Weights of all rows: sampling weights, replaced in the reweighted arms by mean-one weights times them.
+
+    `pieces[arm]` sum to one over the rows `index[arm]`.
+    """
+    values = problem.s.astype(np.float64, copy=True)
+    for arm, p in pieces.items():
+        rows = index[arm]
+        total = weights_at(problem.s, rows).sum()
+        for part in row_blocks(len(p), 1):
+            values[rows[part]] = p[part] * total
+    return values
+
+
+def expand_calibration(
+    problem: Problem, task: Task, z: np.ndarray, values: np.ndarray, slope_weights: np.ndarray
+) -> Linear:
+    """Linear expansion of weights ``w_i = s_i g(a + z_i' l)`` that meet mean constraints.
+
+    The constraints are ``sum_arm (w_i - s_i) = 0`` and ``sum_arm w_i (z_i - target mean - gap) = 0``; the target
+    mean is estimated from the target's rows and its error is part of the influence values.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, k)
+        The balanced features of all rows.
+    values : ndarray, shape (m,)
+        Weights of the arm's rows.
+    slope_weights : ndarray, shape (m,)
+        ``s_i g'(.)`` of the arm's rows.
+    """
+    rows, total = task.index, values.sum()
+    mean_target = task.target @ z
+    around_target = z - mean_target
+    gap = values @ around_target[rows] / total
+    arm = np.column_stack([np.ones(len(rows)), around_target[rows] - gap])
+    bread = (arm * slope_weights[:, None]).T @ arm
+    psi = np.zeros((problem.n, z.shape[1] + 1))
+    psi[:, 1:] = -total * task.target[:, None] * around_target
+    psi[rows, 0] += values - problem.s[rows]
+    psi[rows, 1:] += values[:, None] * arm[:, 1:]
+    inverse = symmetric_inverse(bread)
+    derivative = np.zeros_like(psi)
+    derivative[rows] = arm * slope_weights[:, None]
+    leverage = np.zeros(problem.n)
+    leverage[rows] = quadratic_forms(arm, inverse) * slope_weights
+    return Linear(derivative, -psi @ inverse, leverage)
+
+
+def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope: np.ndarray) -> Linear:
+    """Expansion for a root of ``sum score_i z_i``.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, q)
+    score : ndarray, shape (n,)
+    curvature : ndarray, shape (n,)
+        Minus the derivative of `score` in the predictor.
+    slope : ndarray, shape (n,)
+        Derivative of the weights in the predictor.
+    """
+    inverse = symmetric_inverse((z * curvature[:, None]).T @ z)
+    leverage = quadratic_forms(z, inverse) * curvature
+    return Linear(z * slope[:, None], (z * score[:, None]) @ inverse, leverage)
+
+
+def side_by_side(parts: list[Linear]) -> Linear:
+    """Expansion of weights that depend on several independent sets of parameters."""
+    if len(parts) == 1:
+        return parts[0]
+    return Linear(
+        np.hstack([q.derivative for q in parts]),
+        np.hstack([q.influence for q in parts]),
+        np.sum([q.leverage for q in parts], axis=0),
+    )
