@@ -66,8 +66,8 @@ def lay_out(
         spanned[frozenset()] = {frozenset()}
     blocks: list[Block] = []
     for text, labels, scale in terms:
-        numeric = frozenset(f for f in labels if factors[f].kind != "categorical")
-        grouped = [f for f in labels if factors[f].kind == "categorical"]
+        numeric = frozenset(f for f in labels if not factors[f].groups)
+        grouped = [f for f in labels if factors[f].groups]
         if len(grouped) > MAX_CATEGORICAL:
             raise FormulaError(
                 f"the term '{text[:80]}' crosses {len(grouped)} categorical variables; at most {MAX_CATEGORICAL}."
@@ -117,10 +117,10 @@ def _missing_pieces(grouped: Sequence[str], missing: Sequence[frozenset[str]]) -
 
 def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) -> None:
     for block in blocks:
-        width = prod(_width(learnt[f], r) for f, r in zip(block.factors, block.reduced, strict=True))
+        width = prod(learnt[f].columns(r) for f, r in zip(block.factors, block.reduced, strict=True))
         if width > MAX_COLUMNS:
             raise FormulaError(f"the term '{block.term[:80]}' has {width:,} columns; at most {MAX_COLUMNS:,} are made.")
-    total = 1 + sum(prod(_width(learnt[f], r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks)
+    total = 1 + sum(prod(learnt[f].columns(r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks)
     if total > MAX_COLUMNS or total * n * 8 > _memory():
         raise FormulaError(
             f"the formula asks for {total:,} columns of {n:,} rows ({total * n * 8 / 2**30:.1f} GB); "
@@ -135,18 +135,10 @@ def _memory() -> float:
         return float("inf")
 
 
-def _width(learnt: Learnt, reduced: bool) -> int:
-    return learnt.width if learnt.coding is None else learnt.coding.columns(reduced)
-
-
 def _names(block: Block, learnt: Mapping[str, Learnt]) -> list[str]:
     names = [""]
     for factor, reduced in zip(block.factors, block.reduced, strict=True):
-        suffixes = _suffixes(learnt[factor], reduced)
+        suffixes = learnt[factor].names(reduced)
         # The first factor varies fastest, as in R.
         names = [f"{left}:{factor}{s}" if left else f"{factor}{s}" for s in suffixes for left in names]
     return [f"{block.scale:g}:{n}" if block.scale != 1.0 else n for n in names]
-
-
-def _suffixes(learnt: Learnt, reduced: bool) -> tuple[str, ...]:
-    return learnt.suffixes if learnt.coding is None else learnt.coding.names(reduced)

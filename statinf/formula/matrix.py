@@ -108,7 +108,8 @@ class _Piece:
     @classmethod
     def of(cls, value: Value, learnt: Learnt, reduced: bool) -> _Piece:
         if not isinstance(value, Categorical):
-            return cls(value.shape[1], value)
+            both = learnt.logical and not reduced
+            return cls(2, np.column_stack([1.0 - value[:, 0], value[:, 0]])) if both else cls(value.shape[1], value)
         coding = learnt.coding
         assert coding is not None
         return cls(coding.columns(reduced), None, value.codes, coding.marked(reduced), coding.contrast)
