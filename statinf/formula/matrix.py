@@ -60,6 +60,8 @@ class Matrix:
         """The same columns behind a constant."""
         if self.intercept:
             return self
+        if "Intercept" in self.names:
+            raise DataError("a column of the data is named 'Intercept', as the constant of the model is; rename it.")
         values = np.empty((len(self.values), self.p + 1), order="F")
         values[:, 0] = 1.0
         values[:, 1:] = self.values
