@@ -163,8 +163,9 @@ def _count(node: Any, dot: int, powers: list[tuple[str, str, str]]) -> int:
 
 def _picks(terms: int, power: int) -> int:
     """How many products a power of a sum makes: choices of `power` terms with repetition."""
-    times = min(power, terms)
-    return comb(min(terms, MAX_PRODUCT) + times - 1, times) if times else 1
+    if power > terms:
+        return max(terms, 1) ** power
+    return comb(min(terms, MAX_PRODUCT) + power - 1, power)
 
 
 def _warn_power(base: str, symbol: str, power: str) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.backend import map_threads
 from statinf.backend.threads import cores, row_blocks
+from statinf.errors import DataError
 from statinf.formula.columns import Categorical
 from statinf.formula.factors import Learnt
 from statinf.formula.layout import Layout
