@@ -122,7 +122,7 @@ def read(source: str, scope: Scope) -> ast.expr:
         raise FormulaError(f"{short(source)} cannot be read as a term of a formula.") from None
     _check_size(tree, source)
     check_precedence(tree, source)
-    tree = translate(tree, source, lambda name: name in scope.columns or name in scope.context)
+    tree = translate(tree, source, scope.columns, scope.context)
     _check(tree, scope, source)
     return tree
 

@@ -146,9 +146,10 @@ def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) 
     if total <= MAX_COLUMNS and size <= min(MAX_BYTES, memory_limit()):
         return
     widest = max(range(len(blocks)), key=widths.__getitem__)
-    levels = {f: len(c.levels) for f in blocks[widest].factors if (c := learnt[f].coding) is not None}
+    levels = {f: len(c.levels) for b in blocks for f in b.factors if (c := learnt[f].coding) is not None}
     largest = max(levels, key=levels.__getitem__, default="")
-    if levels.get(largest, 0) >= MANY_LEVELS and 2 * widths[widest] >= total:
+    share = sum(w for b, w in zip(blocks, widths, strict=True) if largest in b.factors)
+    if levels.get(largest, 0) >= MANY_LEVELS and 2 * share >= total:
         name = largest[2:-1] if re.fullmatch(r"C\(\w+\)", largest) else largest
         raise DataError(
             f"the column '{name}' has {levels[largest]:,} levels, and one dummy variable per level needs {size / 2**30:.1f} GB for "

@@ -72,7 +72,9 @@ def check_apart(
         if any(core(left, scope) == core(f, scope) for f in offsets):
             raise FormulaError(f"the outcome '{left.label}' stands in an offset as well; remove it there.")
         for _, found in _uses(left, everywhere, factors, scope):
-            _refuse_or_warn(left, found, f"the outcome '{left.label}' stands on the right of '~' as well", factors, scope)
+            _refuse_or_warn(
+                left, found, f"the outcome '{left.label}' stands on the right of '~' as well", factors, scope
+            )
     others = [(role, t) for role, t in everywhere if role != _TREATMENT]
     for _, labels, _ in parts.get(_TREATMENT, ()):
         if len(labels) == 1 and (treatment := factors[labels[0]]).columns:
@@ -82,7 +84,10 @@ def check_apart(
 
 
 def _uses(
-    factor: Factor, terms: Sequence[tuple[str, tuple[str, tuple[str, ...], float]]], factors: Mapping[str, Factor], scope: ex.Scope
+    factor: Factor,
+    terms: Sequence[tuple[str, tuple[str, tuple[str, ...], float]]],
+    factors: Mapping[str, Factor],
+    scope: ex.Scope,
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Role and factor labels of the terms that hold every column of a factor."""
     wanted = set(factor.columns)

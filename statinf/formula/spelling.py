@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from statinf.errors import FormulaError
@@ -95,7 +95,7 @@ def in_python(text: str) -> str:
 _FOREIGN = re.compile(r"\b(?:TRUE|FALSE|factor|ordered|relevel|ifelse|pmin|pmax|c|base|as_\w+)\b")
 
 
-def translate(tree: ast.expr, source: str, taken: Callable[[str], bool]) -> ast.expr:
+def translate(tree: ast.expr, source: str, columns: Container[str], context: Container[str]) -> ast.expr:
     """The tree with the functions and constants of R that have a plain counterpart in its place.
 
     Parameters
@@ -103,21 +103,22 @@ def translate(tree: ast.expr, source: str, taken: Callable[[str], bool]) -> ast.
     tree : ast.expr
     source : str
         What it was read from.
-    taken : callable
-        Whether a name means something in the data or in `context`, so that it stays.
+    columns, context : containers of str
+        Names of the data and of the caller, which keep their meaning.
     """
     if not _FOREIGN.search(source):
         return tree
-    return _Translation(taken, source).visit(tree)
+    return _Translation(source, columns, context).visit(tree)
 
 
 class _Translation(ast.NodeTransformer):
-    def __init__(self, taken: Callable[[str], bool], source: str) -> None:
-        self._taken = taken
+    def __init__(self, source: str, columns: Container[str], context: Container[str]) -> None:
         self._source = source
+        self._columns = columns
+        self._context = context
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in ("TRUE", "FALSE") and not self._taken(node.id):
+        if node.id in ("TRUE", "FALSE") and node.id not in self._columns and node.id not in self._context:
             return ast.copy_location(ast.Constant(node.id == "TRUE"), node)
         return node
 
@@ -125,7 +126,7 @@ class _Translation(ast.NodeTransformer):
         node.args = [self.visit(a) for a in node.args]
         node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
         name = node.func.id if isinstance(node.func, ast.Name) else ""
-        rule = None if self._taken(name) else _RULES.get(name)
+        rule = None if name in self._context else _RULES.get(name)
         if rule is None:
             return node
         try:

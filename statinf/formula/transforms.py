@@ -161,4 +161,6 @@ def _check_basis(name: str, x: np.ndarray, options: Mapping[str, Any], text: str
         raise FormulaError(f"{short(text)}: the knot {outside[0]:g} is not between the bounds {low:g} and {high:g}.")
     least = 2 if options.get("constraints") == "center" else 3
     if name in ("cr", "cs") and (options.get("df") or least) < least:
-        raise FormulaError(f"{short(text)}: {name}() needs df of at least {least} here; a straight line is the column itself.")
+        raise FormulaError(
+            f"{short(text)}: {name}() needs df of at least {least} here; a straight line is the column itself."
+        )
