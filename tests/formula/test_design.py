@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from formula.tables import columns, table
-from statinf.errors import DataError, FormulaError, StatinfWarning
+from statinf.errors import DataError, StatinfWarning
 from statinf.formula import design
 
 
