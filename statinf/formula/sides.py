@@ -107,6 +107,9 @@ def _refuse_or_warn(
 ) -> None:
     if len(labels) == 1 and core(factors[labels[0]], scope) == core(factor, scope):
         raise FormulaError(f"{what}; remove it from one of the two.")
+    if factor.logical and ex.column_name(factor.node, scope) is None:
+        # An outcome cut at a threshold is explained by its own column on purpose.
+        return
     warnings.warn(f"{what}, in the term '{':'.join(labels)}'.", StatinfWarning, stacklevel=4)
 
 

@@ -48,7 +48,7 @@ def test_what_is_computed_from_the_outcome_draws_a_warning(formula):
         design(formula, table())
 
 
-@pytest.mark.parametrize("formula", ["I(y - x1) ~ x1", "y ~ .", "y2 ~ y", "y ~ x1 | x1"])
+@pytest.mark.parametrize("formula", ["I(y - x1) ~ x1", "I(y > 0) ~ y", "y ~ .", "y2 ~ y", "y ~ x1 | x1"])
 def test_change_scores_and_parts_that_share_columns_are_no_fault(formula):
     assert design(formula, table(), roles=("covariates", "groups")).n == 60
 
