@@ -113,7 +113,10 @@ def learn_all(
             found = take(whole, index)
         ready = store.computed.get(ast.unparse(factor.node)) if factor.kind == "numeric" else None
         if ready is not None and ready.ndim == 1:
-            learnt[factor.label], values[factor.label] = fa.Learnt({}), take(ready, index).reshape(n, 1)
+            learnt[factor.label], values[factor.label] = (
+                fa.Learnt({}, logical=factor.logical),
+                take(ready, index).reshape(n, 1),
+            )
             continue
         own = _own_rows(factor, store) if index is not None and factor.kind != "categorical" else None
         if own is None:

@@ -16,9 +16,10 @@ _DATE_ADVICE = "turn it into numbers first, such as days since a date, or use it
 
 @dataclass(frozen=True)
 class Numeric:
-    """A column of numbers: float64 values, missing ones NaN."""
+    """A column of numbers: float64 values, missing ones NaN; `logical` says that they were truth values."""
 
     values: np.ndarray
+    logical: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,14 @@ def checksum(column: Column) -> int:
     return hash((len(bits), total, some, zlib.crc32(repr(column.levels).encode()) if named else 0))
 
 
+def plain_column(series: Any) -> Numeric | None:
+    """A pandas series of NumPy floats, short integers or truth values in normal form; None for any other."""
+    dtype = series.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "fiub" or dtype.itemsize > (8 if dtype.kind == "f" else 4):
+        return None
+    return Numeric(series.to_numpy().astype(np.float64, copy=False), logical=dtype.kind == "b")
+
+
 def to_column(series: Any, name: str) -> Column:
     """Bring a narwhals series into normal form.
 
@@ -56,7 +65,7 @@ def to_column(series: Any, name: str) -> Column:
     if dtype.is_numeric():
         return Numeric(_floats(series, name))
     if dtype == nw.Boolean:
-        return Numeric(_cast(series))
+        return Numeric(_cast(series), logical=True)
     if dtype.is_temporal():
         raise DataError(f"column '{name}' holds dates or times; {_DATE_ADVICE.format(name=name)}.")
     if dtype in (nw.Categorical, nw.Enum) or dtype == nw.String:
@@ -227,7 +236,7 @@ def _object_column(series: Any, name: str) -> Column:
             raise DataError(
                 f"column '{name}' has whole numbers beyond 2**53, which float64 cannot hold exactly; rescale it."
             )
-        return Numeric(np.array([float(v) for v in numbers], dtype=np.float64))
+        return Numeric(np.array([float(v) for v in numbers], dtype=np.float64), logical=inferred == "boolean")
     if inferred == "string":
         codes, levels = pd.factorize(values, sort=True)
         return Categorical(np.asarray(codes), tuple(levels.tolist()))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, FormulaError, one_of
+from statinf.errors import DataError, one_of
 from statinf.formula import expression as ex
 from statinf.formula.assemble import learn_all, outcome_factor, outcomes, read_parts, single
 from statinf.formula.columns import Categorical
@@ -18,10 +18,11 @@ from statinf.formula.given import clusters_of, on_frame, positive, weights_of, w
 from statinf.formula.identity import RowIdentity
 from statinf.formula.layout import lay_out
 from statinf.formula.matrix import Matrix, fill
-from statinf.formula.parse import FormulaText, parse
+from statinf.formula.parse import parse
 from statinf.formula.recipe import PartRecipe, Recipe, check_no_rows, sum_offsets, warn_rows
 from statinf.formula.rows import Store, take, usable_rows
 from statinf.formula.scan import check_text
+from statinf.formula.sides import check_apart, check_sides
 
 
 @dataclass(frozen=True)
@@ -175,11 +176,12 @@ def design(
     one_of("response", response, ("numeric", "matrix", "none", "any"))
     frame = as_frame(data, Mentioned(check_text(formula), weights, cluster))
     text = parse(formula, _available(frame, formula))
-    _check_sides(text, roles, response)
+    check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
     store = Store.of(frame, scope)
     outcome = [outcome_factor(t, store) for t in text.response]
     parts, factors, offsets = read_parts(text.parts, store)
+    check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
     every = [*outcome, *factors.values(), *offsets]
     weights = on_frame(weights, frame)
     given, strikes = weights_of(weights, frame)
@@ -251,19 +253,6 @@ class Mentioned:
 
     def __contains__(self, name: object) -> bool:
         return self._all or name in self._names or str(name) in self._text
-
-
-def _check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None:
-    if len(text.parts) > len(roles):
-        raise FormulaError(
-            f"the formula has {len(text.parts)} parts after '~', this method takes {len(roles)}: {' | '.join(roles)}."
-        )
-    if response == "none" and text.response:
-        raise FormulaError(f"this method takes a formula without an outcome: '~ {text.text.split('~', 1)[1].strip()}'.")
-    if response in ("numeric", "matrix") and not text.response:
-        raise FormulaError("the formula has no outcome on the left of '~'; write 'outcome ~ covariates'.")
-    if response == "numeric" and len(text.response) > 1:
-        raise FormulaError(f"the formula has {len(text.response)} outcomes, this method takes one.")
 
 
 def _after_na_action(used: Any, na_action: str, n: int) -> np.ndarray | None:

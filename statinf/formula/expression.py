@@ -18,7 +18,9 @@ import numpy as np
 
 from statinf.errors import FormulaError
 from statinf.formula.quiet import quiet
+from statinf.formula.precedence import check_precedence
 from statinf.formula.scan import short
+from statinf.formula.spelling import ADVICE, translate, written
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,18 @@ def _round(x: Any, decimals: Any = 0.0) -> Any:
     return np.round(x, int(decimals))
 
 
-_ONE = "log log2 log10 log1p exp exp2 expm1 sqrt abs sign floor ceil sin cos tan arcsin arccos arctan sinh cosh tanh"
+def _log(x: Any, base: Any = None) -> Any:
+    if base is None:
+        return np.log(x)
+    if np.ndim(base) or not (base > 0.0 and base != 1.0):
+        raise ValueError("the base of a logarithm is one positive number other than 1")
+    return {2.0: np.log2, 10.0: np.log10}[float(base)](x) if base in (2.0, 10.0) else np.log(x) / np.log(base)
+
+
+_ONE = "log2 log10 log1p exp exp2 expm1 sqrt abs sign floor ceil sin cos tan arcsin arccos arctan sinh cosh tanh"
 FUNCTIONS: Mapping[str, Known] = {
     "I": Known(lambda x: x),
+    "log": Known(_log, 1, 2),
     "round": Known(_round, 1, 2),
     "minimum": Known(np.minimum, 2, 2),
     "maximum": Known(np.maximum, 2, 2),
@@ -109,6 +120,8 @@ def read(source: str, scope: Scope) -> ast.expr:
             raise FormulaError(hint) from None
         raise FormulaError(f"{short(source)} cannot be read as a term of a formula.") from None
     _check_size(tree, source)
+    check_precedence(tree, source)
+    tree = translate(tree, source, scope.columns, scope.context)
     _check(tree, scope, source)
     return tree
 
@@ -229,11 +242,13 @@ def _check_call(node: ast.Call, scope: Scope, source: str) -> None:
     name = call_name(node)
     if name is None or not (name in (*STATEFUL, CATEGORICAL, OFFSET, "Q") or scope.function(name) is not None):
         what = (name or ast.unparse(node.func))[:60]
+        if what in ADVICE:
+            raise FormulaError(f"'{written(what)}' is not a function that a formula may call; {ADVICE[what]}.")
         known = sorted(
             (*FUNCTIONS, *STATEFUL, CATEGORICAL, OFFSET, *(k for k, v in scope.context.items() if callable(v)))
         )
         raise FormulaError(
-            f"'{what}' is not a function that a formula may call. Known: {', '.join(known)}. "
+            f"'{written(what)}' is not a function that a formula may call. Known: {', '.join(known)}. "
             "Hand your own over by name in context={'f': f}."
         )
     if name == "Q":

@@ -32,22 +32,44 @@ class Factor:
         "numeric", "transform" (a stateful call of possibly several columns) or "categorical".
     columns : tuple of str
         The data columns it uses.
+    logical : bool
+        Whether a numeric factor holds truth values: as in R it counts as a variable of two levels.
     """
 
     label: str
     node: ast.expr
     kind: str
     columns: tuple[str, ...]
+    logical: bool = False
+
+    @property
+    def groups(self) -> bool:
+        """Whether it has levels, so that its columns depend on what the model spans already."""
+        return self.kind == "categorical" or self.logical
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """What a factor learnt from the rows of the fit: transforms' states and a category coding."""
+    """What a factor learnt from the rows of the fit: transforms' states and a category coding.
+
+    A `logical` factor is one column of 0 and 1 where its margin is in the model, and one column per truth value elsewhere.
+    """
 
     states: Mapping[str, dict[str, Any]]
     coding: Coding | None = None
     width: int = 1
     suffixes: tuple[str, ...] = ("",)
+    logical: bool = False
+
+    def names(self, reduced: bool) -> tuple[str, ...]:
+        """What follows the factor's name for each of its columns."""
+        if self.coding is not None:
+            return self.coding.names(reduced)
+        return ("[False]", "[True]") if self.logical and not reduced else self.suffixes
+
+    def columns(self, reduced: bool) -> int:
+        """Number of columns."""
+        return len(self.names(reduced)) if self.coding is None else self.coding.columns(reduced)
 
 
 def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], intercept: bool) -> Factor:
@@ -68,9 +90,25 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], int
             node = _centred(node, intercept)
         return Factor(name, node, "transform", columns)
     if ex.column_name(node, scope) is not None:
-        kind = "categorical" if isinstance(column(columns[0]), Categorical) else "numeric"
-        return Factor(columns[0], node, kind, columns)
-    return Factor(name, node, "numeric", columns)
+        found = column(columns[0])
+        if isinstance(found, Categorical):
+            return Factor(columns[0], node, "categorical", columns)
+        return Factor(columns[0], node, "numeric", columns, found.logical)
+    return Factor(name, node, "numeric", columns, _is_logical(node, scope, column))
+
+
+def _is_logical(node: ast.expr, scope: ex.Scope, column: Callable[[str], Column]) -> bool:
+    """Whether an expression is a comparison, or truth values combined or wrapped in `I()`."""
+    if ex.call_name(node) == "I" and isinstance(node, ast.Call) and "I" not in scope.context:
+        inner = node.args[0]
+        name = ex.column_name(inner, scope)
+        found = column(name) if name is not None else None
+        return found.logical if isinstance(found, Numeric) else _is_logical(inner, scope, column)
+    if isinstance(node, ast.BinOp):
+        return isinstance(node.op, ast.BitAnd | ast.BitOr)
+    return isinstance(node, ast.Compare | ast.BoolOp) or (
+        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.Invert)
+    )
 
 
 def _check_categorical_call(node: ast.AST, name: str) -> None:
@@ -178,7 +216,7 @@ def learn(factor: Factor, found: Categorical | None, values: ev.Values, n: int) 
             f"'{factor.label}' is not finite in {int((~np.isfinite(value)).any(axis=1).sum())} of {n} rows; "
             "is a column constant, or has it too few different values?"
         )
-    return Learnt(states, None, value.shape[1], suffixes), value
+    return Learnt(states, None, value.shape[1], suffixes, factor.logical), value
 
 
 def _learn_categories(factor: Factor, found: Categorical) -> tuple[Learnt, Categorical]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from statinf.errors import DataError
-from statinf.formula.columns import Categorical, Column, Numeric, checksum, to_categories, to_column
+from statinf.formula.columns import Categorical, Column, Numeric, checksum, plain_column, to_categories, to_column
 
 __all__ = ["Categorical", "Column", "Frame", "Numeric", "as_frame"]
 
@@ -50,7 +50,8 @@ class Frame:
 
     def column(self, name: str) -> Column:
         """The column in normal form; a `DataError` where it is missing, cannot be used or has changed since it was read."""
-        return self._as_before(name, to_column(self.raw(name), name))
+        plain = plain_column(self._native(name)) if self.kind == "pandas" else None
+        return self._as_before(name, to_column(self.raw(name), name) if plain is None else plain)
 
     def categories(self, name: str) -> Categorical:
         """The column as categories: numbers and dates become levels named after themselves, in order."""
@@ -71,13 +72,19 @@ class Frame:
         """The column as a narwhals series."""
         import narwhals as nw
 
+        if self.kind == "pandas":
+            return nw.from_native(self._native(name), series_only=True)
+        self._require_once(name)
+        return nw.from_native(self.native, eager_only=True)[name]
+
+    def _native(self, name: str) -> Any:
+        self._require_once(name)
+        return self.native[name]
+
+    def _require_once(self, name: str) -> None:
         self.require(name)
         if self._counts[name] > 1:
             raise DataError(f"column '{name}' occurs {self._counts[name]} times in the data; rename the copies.")
-        native = self.native[name] if self.kind == "pandas" else None
-        if native is not None:
-            return nw.from_native(native, series_only=True)
-        return nw.from_native(self.native, eager_only=True)[name]
 
     def require(self, name: str) -> None:
         """Raise a `DataError` with the closest names if there is no such column."""

@@ -6,6 +6,9 @@ import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
+from itertools import combinations_with_replacement
+from math import comb
 from typing import Any
 
 from statinf.errors import FormulaError, StatinfWarning
@@ -14,6 +17,7 @@ from statinf.formula.scan import short
 
 MAX_PRODUCT = 12_000
 MAX_FACTORS = 60
+MAX_NESTING = 500
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ def by_grammar(text: str, dot: list[str], whole: str) -> tuple[bool, list[TermTe
     from formulaic.parser import DefaultFormulaParser
     from formulaic.parser.types import Factor
 
-    parser = DefaultFormulaParser(include_intercept=False, feature_flags=DefaultFormulaParser.FeatureFlags.NONE)
+    parser = DefaultFormulaParser(
+        include_intercept=False, feature_flags=DefaultFormulaParser.FeatureFlags.NONE, operator_resolver=_operators()
+    )
     context: dict[str, Any] = {"__formulaic_variables_available__": dot, "__formulaic_variables_used_lhs__": []}
     try:
         with quiet(text):
@@ -79,6 +85,38 @@ def by_grammar(text: str, dot: list[str], whole: str) -> tuple[bool, list[TermTe
     return constant, out
 
 
+@cache
+def _operators() -> Any:
+    """The grammar's operators, `%in%` as in R, and powers without products that come twice."""
+    from formulaic.parser import DefaultOperatorResolver
+    from formulaic.parser.types import Operator, OrderedSet
+
+    def product(terms: Any) -> Any:
+        return reduce(lambda x, y: x * y, terms)
+
+    def nested(left: Any, right: Any) -> Any:
+        # As in R, `a %in% b` is a:b, and each term on the left is crossed with all on the right.
+        whole = product(right)
+        return OrderedSet(term * whole for term in left)
+
+    def power(base: Any, exponent: Any) -> Any:
+        times = min(int(next(iter(exponent)).factors[0].expr), len(base))
+        return OrderedSet(product(picked) for picked in combinations_with_replacement(base, times))
+
+    ours = (
+        Operator("in", arity=2, precedence=250, associativity="left", to_terms=nested),
+        *(Operator(s, arity=2, precedence=500, associativity="right", to_terms=power) for s in ("**", "^")),
+    )
+
+    class Operators(DefaultOperatorResolver):
+        @property
+        def operators(self) -> list[Any]:
+            named = {o.symbol for o in ours}
+            return [*(o for o in super().operators if o.symbol not in named), *ours]
+
+    return Operators()
+
+
 def _scale(literals: Sequence[str], whole: str) -> float:
     scale = 1.0
     for literal in literals:
@@ -95,7 +133,9 @@ def _count(node: Any, dot: int, powers: list[tuple[str, str, str]]) -> int:
     """An upper bound of the number of terms below a node of the grammar's tree; powers of a name are noted."""
     symbol = getattr(getattr(node, "operator", None), "symbol", None)
     if symbol is None:
-        return dot if str(node) == "." else 1
+        return 1
+    if symbol == ".":
+        return dot
     if symbol in ("|", "~"):
         raise FormulaError(f"'{symbol}' may not stand inside brackets; it separates whole parts of a formula.")
     if symbol in ("**", "^"):
@@ -106,14 +146,25 @@ def _count(node: Any, dot: int, powers: list[tuple[str, str, str]]) -> int:
             )
         if getattr(base, "operator", None) is None:
             powers.append((str(base), symbol, power))
-        return min(_count(base, dot, powers), MAX_PRODUCT) ** int(power)
+        return _picks(_count(base, dot, powers), int(power))
     if symbol == "-" and str(node.args[-1]) in ("0", "1"):
         raise FormulaError("the intercept can only be left out of a whole part: write '- 1' or '0 +' outside brackets.")
     sizes = [_count(a, dot, powers) for a in node.args]
-    if len(sizes) == 2 and symbol in ("*", ":", "%in%"):
+    if symbol in ("in", "/") and sizes[0 if symbol == "/" else 1] > MAX_NESTING:
+        raise FormulaError(f"more than {MAX_NESTING} terms are crossed with one another; at most {MAX_FACTORS} can be.")
+    if symbol == "in":
+        return sizes[0]
+    if len(sizes) == 2 and symbol in ("*", ":"):
         product = sizes[0] * sizes[1]
         return min(product + (sum(sizes) if symbol == "*" else 0), MAX_PRODUCT**2)
     return sum(sizes)
+
+
+def _picks(terms: int, power: int) -> int:
+    """How many products a power of a sum makes: choices of `power` terms with repetition."""
+    if power > terms:
+        return max(terms, 1) ** power
+    return comb(min(terms, MAX_PRODUCT) + power - 1, power)
 
 
 def _warn_power(base: str, symbol: str, power: str) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import prod
+from pathlib import Path
 
-from statinf.errors import FormulaError
+from statinf.errors import DataError, FormulaError
 from statinf.formula.factors import Factor, Learnt
 
 MAX_COLUMNS = 100_000
+MANY_LEVELS = 1_000
+MAX_BYTES = 4 * 2**30
+"""From here on a variable of many levels is refused, whatever the machine's memory."""
 MAX_CATEGORICAL = 12
 
 
@@ -59,15 +65,17 @@ def lay_out(
     Raises
     ------
     FormulaError
-        If the matrix would be too large.
+        If the matrix would be too large, or two of its columns would have one name.
+    DataError
+        If it would be too large because a variable has very many levels.
     """
     spanned: dict[frozenset[str], set[frozenset[str]]] = {}
     if intercept:
         spanned[frozenset()] = {frozenset()}
     blocks: list[Block] = []
     for text, labels, scale in terms:
-        numeric = frozenset(f for f in labels if factors[f].kind != "categorical")
-        grouped = [f for f in labels if factors[f].kind == "categorical"]
+        numeric = frozenset(f for f in labels if not factors[f].groups)
+        grouped = [f for f in labels if factors[f].groups]
         if len(grouped) > MAX_CATEGORICAL:
             raise FormulaError(
                 f"the term '{text[:80]}' crosses {len(grouped)} categorical variables; at most {MAX_CATEGORICAL}."
@@ -92,6 +100,7 @@ def lay_out(
         start = slices[block.term].start if block.term in slices else len(names)
         names += _names(block, learnt)
         slices[block.term] = slice(start, len(names))
+    _check_names(names)
     return Layout(intercept, tuple(blocks), tuple(names), slices)
 
 
@@ -115,38 +124,62 @@ def _missing_pieces(grouped: Sequence[str], missing: Sequence[frozenset[str]]) -
     return [{f: f in reduced for f in grouped if f in reduced or f in full} for reduced, full in ordered]
 
 
-def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) -> None:
-    for block in blocks:
-        width = prod(_width(learnt[f], r) for f, r in zip(block.factors, block.reduced, strict=True))
-        if width > MAX_COLUMNS:
-            raise FormulaError(f"the term '{block.term[:80]}' has {width:,} columns; at most {MAX_COLUMNS:,} are made.")
-    total = 1 + sum(prod(_width(learnt[f], r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks)
-    if total > MAX_COLUMNS or total * n * 8 > _memory():
+def _check_names(names: Sequence[str]) -> None:
+    """Refuse columns of one name, such as a column of the data that is called as the constant is."""
+    if len(set(names)) == len(names):
+        return
+    twice = next(name for name in names if names.count(name) > 1)
+    if twice == "Intercept":
         raise FormulaError(
-            f"the formula asks for {total:,} columns of {n:,} rows ({total * n * 8 / 2**30:.1f} GB); "
-            "leave out categorical variables with very many levels."
+            "a column of the data is named 'Intercept', as the constant of the model is; rename it, or leave the constant out "
+            "with '0 +'."
+        )
+    raise FormulaError(f"two columns of the model would be named '{twice[:80]}'; rename a column of the data.")
+
+
+def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) -> None:
+    """Refuse a matrix that is too large, before anything of its size is made."""
+    widths = [prod(learnt[f].columns(r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks]
+    total = 1 + sum(widths)
+    # Fits hold the matrix and square arrays of its columns.
+    size = 8 * total * (n + total)
+    if total <= MAX_COLUMNS and size <= min(MAX_BYTES, memory_limit()):
+        return
+    widest = max(range(len(blocks)), key=widths.__getitem__)
+    levels = {f: len(c.levels) for b in blocks for f in b.factors if (c := learnt[f].coding) is not None}
+    largest = max(levels, key=levels.__getitem__, default="")
+    share = sum(w for b, w in zip(blocks, widths, strict=True) if largest in b.factors)
+    if levels.get(largest, 0) >= MANY_LEVELS and 2 * share >= total:
+        name = largest[2:-1] if re.fullmatch(r"C\(\w+\)", largest) else largest
+        raise DataError(
+            f"the column '{name}' has {levels[largest]:,} levels, and one dummy variable per level needs {size / 2**30:.1f} GB for "
+            f"{n:,} rows. If it names units, leave it out of the formula and give cluster='{name}' for standard errors by unit, or "
+            f"absorb='{name}' in si.lm for fixed effects; drop it if it is an identifier without meaning, and turn it into numbers "
+            "if it is numbers kept as text."
+        )
+    if total > MAX_COLUMNS or size > memory_limit():
+        term = f"the term '{blocks[widest].term[:80]}' has {widths[widest]:,} columns; "
+        raise FormulaError(
+            f"{term}the formula asks for {total:,} columns of {n:,} rows ({8 * total * n / 2**30:.1f} GB), and at most "
+            f"{MAX_COLUMNS:,} columns are made; leave out terms with very many columns."
         )
 
 
-def _memory() -> float:
-    try:
-        return 0.9 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return float("inf")
-
-
-def _width(learnt: Learnt, reduced: bool) -> int:
-    return learnt.width if learnt.coding is None else learnt.coding.columns(reduced)
+def memory_limit() -> float:
+    """Bytes that a fit may plan for: a share of the machine's memory, or of the container's."""
+    found = [float("inf")]
+    with contextlib.suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(int(Path(path).read_text()))
+    return 0.9 * min(found)
 
 
 def _names(block: Block, learnt: Mapping[str, Learnt]) -> list[str]:
     names = [""]
     for factor, reduced in zip(block.factors, block.reduced, strict=True):
-        suffixes = _suffixes(learnt[factor], reduced)
+        suffixes = learnt[factor].names(reduced)
         # The first factor varies fastest, as in R.
         names = [f"{left}:{factor}{s}" if left else f"{factor}{s}" for s in suffixes for left in names]
     return [f"{block.scale:g}:{n}" if block.scale != 1.0 else n for n in names]
-
-
-def _suffixes(learnt: Learnt, reduced: bool) -> tuple[str, ...]:
-    return learnt.suffixes if learnt.coding is None else learnt.coding.names(reduced)

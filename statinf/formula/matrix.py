@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.backend import map_threads
 from statinf.backend.threads import cores, row_blocks
+from statinf.errors import DataError
 from statinf.formula.columns import Categorical
 from statinf.formula.factors import Learnt
 from statinf.formula.layout import Layout
@@ -60,6 +61,8 @@ class Matrix:
         """The same columns behind a constant."""
         if self.intercept:
             return self
+        if "Intercept" in self.names:
+            raise DataError("a column of the data is named 'Intercept', as the constant of the model is; rename it.")
         values = np.empty((len(self.values), self.p + 1), order="F")
         values[:, 0] = 1.0
         values[:, 1:] = self.values
@@ -108,7 +111,8 @@ class _Piece:
     @classmethod
     def of(cls, value: Value, learnt: Learnt, reduced: bool) -> _Piece:
         if not isinstance(value, Categorical):
-            return cls(value.shape[1], value)
+            both = learnt.logical and not reduced
+            return cls(2, np.column_stack([1.0 - value[:, 0], value[:, 0]])) if both else cls(value.shape[1], value)
         coding = learnt.coding
         assert coding is not None
         return cls(coding.columns(reduced), None, value.codes, coding.marked(reduced), coding.contrast)

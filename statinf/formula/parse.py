@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statinf.errors import FormulaError, StatinfWarning
 from statinf.formula.grammar import TermText, by_grammar, product_of
 from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, short, split
+from statinf.formula.spelling import advise, in_python
 
 MAX_PARTS = 12
 MAX_TERMS = 100_000
@@ -72,7 +73,9 @@ def parse(formula: str, available: Sequence[str] = ()) -> FormulaText:
     text = check_text(formula)
     present = frozenset(available)
     names = Names(text, present)
-    sides = split(lift(text, names, present), "~")
+    lifted = lift(text, names, present)
+    advise(lifted)
+    sides = split(in_python(lifted), "~")
     if len(sides) > 2:
         raise FormulaError(f"the formula has {len(sides) - 1} '~'; it may have one: 'outcome ~ covariates'.")
     if len(sides) == 1:

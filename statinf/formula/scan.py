@@ -88,6 +88,8 @@ def _has_quotes(text: str) -> bool:
 
 def split(text: str, at: str) -> list[str]:
     """Split where a character stands outside brackets and quotes."""
+    if at not in text and not _has_quotes(text):
+        return [text.strip()]
     depth, cuts = 0, [-1]
     for i, char in outside(text):
         if char in CLOSERS:

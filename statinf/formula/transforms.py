@@ -17,6 +17,7 @@ MAX_DF = 500
 MAX_DEGREE = 50
 _EXTRAPOLATIONS = ("raise", "clip", "na", "zero", "extend")
 _SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
+_BASES = ("bs", "cr", "cs", "cc")
 _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "poly": ("degree", "raw"),
     "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
@@ -42,7 +43,7 @@ def _is_numbers(value: Any) -> bool:
 
 
 _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "degree": (lambda v: _is_whole(v, 0, MAX_DEGREE), f"a whole number up to {MAX_DEGREE}"),
+    "degree": (lambda v: _is_whole(v, 1, MAX_DEGREE), f"a whole number from 1 to {MAX_DEGREE}"),
     "df": (lambda v: _is_whole(v, 1, MAX_DF), f"a whole number from 1 to {MAX_DF}"),
     "knots": (_is_numbers, f"a list of at most {MAX_DF} numbers"),
     "lower_bound": (_is_number, "a number"),
@@ -101,6 +102,8 @@ def transform(
     fitting = text not in states
     if fitting and name == "poly":
         _check_distinct(x, options.get("degree") or 1, text)
+    if fitting and name in _BASES and len(x):
+        _check_basis(name, x, options, text)
     if len(x) == 0:
         # The library cannot evaluate a basis on no rows; one dummy row tells the number of columns.
         columns, suffixes = transform_values(
@@ -123,12 +126,13 @@ def transform_values(
     try:
         with np.errstate(all="ignore"):
             made = TRANSFORMS[name](x, **options, _state=state)
+        made = getattr(made, "__wrapped__", made)
+        if isinstance(made, Mapping):
+            return np.column_stack([np.asarray(v) for v in made.values()]), tuple(f"[{k}]" for k in made)
+        array = np.asarray(made, dtype=np.float64)
     except Exception as error:
+        # Whatever a basis stumbles on is what the formula asked of it.
         raise FormulaError(f"{short(text)} failed: {error}") from error
-    made = getattr(made, "__wrapped__", made)
-    if isinstance(made, Mapping):
-        return np.column_stack([np.asarray(v) for v in made.values()]), tuple(f"[{k}]" for k in made)
-    array = np.asarray(made, dtype=np.float64)
     if array.ndim == 1:
         return array.reshape(-1, 1), ("",)
     return array, tuple(f"[{j + 1}]" for j in range(array.shape[1]))
@@ -140,4 +144,23 @@ def _check_distinct(x: np.ndarray, degree: int, text: str) -> None:
     if distinct <= degree:
         raise DataError(
             f"{short(text)}: the column has {distinct} different values, degree {degree} needs {degree + 1}."
+        )
+
+
+def _check_basis(name: str, x: np.ndarray, options: Mapping[str, Any], text: str) -> None:
+    """Refuse a spline on a column that is constant, with knots outside its range, or with too few columns."""
+    low, high = float(x.min()), float(x.max())
+    if low == high:
+        raise DataError(f"{short(text)}: the column is constant ({low:g}); a spline needs different values.")
+    lower, upper = options.get("lower_bound"), options.get("upper_bound")
+    low, high = low if lower is None else float(lower), high if upper is None else float(upper)
+    if low >= high:
+        raise FormulaError(f"{short(text)}: the lower bound {low:g} is not below the upper bound {high:g}.")
+    outside = [k for k in options.get("knots") or () if not low < k < high]
+    if outside:
+        raise FormulaError(f"{short(text)}: the knot {outside[0]:g} is not between the bounds {low:g} and {high:g}.")
+    least = 2 if options.get("constraints") == "center" else 3
+    if name in ("cr", "cs") and (options.get("df") or least) < least:
+        raise FormulaError(
+            f"{short(text)}: {name}() needs df of at least {least} here; a straight line is the column itself."
         )

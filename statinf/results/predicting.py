@@ -109,12 +109,16 @@ def augmented(design: Design, columns: Mapping[str, np.ndarray]) -> Any:
     import narwhals as nw
 
     native = design.frame.native
+    new: dict[str, np.ndarray] = {}
+    for name, values in columns.items():
+        while name in design.frame.names or name in new:
+            name += "_"
+        new[name] = scatter(values, design)
+    if design.frame.kind == "pandas":
+        # Not through narwhals, which refuses a frame in which a column's name occurs twice.
+        import pandas as pd
+
+        return pd.concat([native, pd.DataFrame(new, index=native.index)], axis=1)
     frame = nw.from_native(native, eager_only=True)
-    taken = set(frame.columns)
-    new = [
-        nw.new_series(name if name not in taken else f"{name}_", scatter(values, design), backend=frame.implementation)
-        for name, values in columns.items()
-    ]
-    if frame.implementation.is_pandas():
-        new = [nw.from_native(s.to_native().set_axis(native.index), series_only=True) for s in new]
-    return frame.with_columns(*new).to_native()
+    made = [nw.new_series(name, values, backend=frame.implementation) for name, values in new.items()]
+    return frame.with_columns(*made).to_native()

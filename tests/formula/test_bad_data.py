@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import statinf as si
 from statinf.errors import DataError, DroppedRowsWarning, FormulaError, OptionError
 from statinf.formula import as_frame, design
 from statinf.results import Weights
@@ -244,3 +245,10 @@ def test_a_frame_is_passed_through_and_columns_keep_their_kind():
     assert as_frame(frame) is frame and frame.kind == "pandas" and frame.n == 10
     assert as_frame(pytest.importorskip("polars").DataFrame({"a": [1]})).kind == "polars"
     assert as_frame(pytest.importorskip("pyarrow").table({"a": [1]})).kind == "pyarrow"
+
+
+def test_a_repeated_column_that_nobody_uses_stays_in_the_augmented_frame():
+    data = pd.concat([table().assign(fitted=1.0), table()[["g"]]], axis=1)
+    made = si.lm("y ~ x", data).augment()
+    assert list(made.columns)[:6] == ["y", "x", "g", "fitted", "g", "fitted_"]
+    np.testing.assert_allclose(made["fitted_"] + made["residual"], data["y"])
