@@ -189,10 +189,10 @@ def test_simultaneous_limits_are_wider_and_hold_together(data):
 
 
 def test_draws_go_to_arviz(data):
-    import arviz as az
-
     fit = si.lm("mpg ~ wt", data).bootstrap(50, seed=1)
     container = fit.to_arviz()
+    import arviz as az  # after our own import of it, which is silent
+
     posterior = container.posterior
     assert posterior["theta"].dims == ("chain", "draw", "term")
     np.testing.assert_array_equal(np.asarray(posterior["theta"])[0], fit.draws.draws)
