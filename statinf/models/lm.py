@@ -183,9 +183,7 @@ class LinearFit(Fit):
                 "the wild bootstrap takes weights as known; use kind='multiplier' with estimated ones."
             )
         inside, outside = moments.split
-        return (
-            (moments.scores / np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))[:, None]) @ inside @ outside.T
-        )
+        return (moments.scores / np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))[:, None]) @ inside @ outside.T
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Predicted means, one row out per row in.

@@ -70,7 +70,8 @@ def _rows(
     if not len(lone):
         return
     found = [
-        f"row {made.rows[candidates[i]]} alone determines '{names[_determined(half[i], inverse)]}'" for i in lone[:_NAMED]
+        f"row {made.rows[candidates[i]]} alone determines '{names[_determined(half[i], inverse)]}'"
+        for i in lone[:_NAMED]
     ]
     more = f", and {len(lone) - _NAMED} more" if len(lone) > _NAMED else ""
     warnings.warn(

@@ -202,13 +202,6 @@ def test_draws_go_to_arviz(data):
         si.lm("mpg ~ wt", data).to_arviz()
 
 
-def test_hooks_of_table_packages(fit):
-    assert {"b", "se", "t", "p"} <= set(fit.__maketables_coef_table__.columns)
-    assert fit.__maketables_stat__("N") == fit.nobs
-    assert fit.__maketables_depvar__ == fit.formula.split("~")[0].strip()
-    assert fit.cov.label in fit.__maketables_vcov_info__["vcov_type"]
-
-
 def test_plots_return_axes(fit):
     import matplotlib.pyplot as plt
 
