@@ -204,8 +204,6 @@ class Fit(TableHooks, Predictive):
         out[self.estimable] = np.sqrt(np.where(diagonal >= 0, diagonal, np.nan))
         return out
 
-    bse = std_errors
-
     @property
     def statistics(self) -> np.ndarray:
         """Estimates over standard errors, shape (q,)."""

@@ -10,8 +10,25 @@ if TYPE_CHECKING:
     from statinf.results.fit import Fit
 
 
+_STATISTICS = {
+    "N": "nobs",
+    "r2": "r_squared",
+    "adj_r2": "adj_r_squared",
+    "ll": "loglik",
+    "fvalue": "statistic",
+    "f_pvalue": "p_value",
+    "rmse": "sigma",
+    "fstat_1st": "first_stage_f",
+}
+"""Names of statistics in maketables, and in `Fit.glance`; other names are the same in both."""
+
+
 class TableHooks:
-    """What maketables asks a fit for."""
+    """What maketables asks a fit for.
+
+    It takes whatever has all of `params`, `bse` and `pvalues` for a result of statsmodels and then looks at no hook:
+    results here have no `bse`.
+    """
 
     @property
     def __maketables_coef_table__(self) -> pd.DataFrame:
@@ -26,7 +43,14 @@ class TableHooks:
 
     def __maketables_stat__(self, key: str) -> Any:
         fit = cast("Fit", self)
-        return (fit.glance_items() | {"N": fit.nobs, "r2": fit.glance_items().get("r_squared")}).get(key)
+        items = {"nobs": fit.nobs} | fit.glance_items()
+        return fit.cov.label if key == "se_type" else items.get(_STATISTICS.get(key, key))
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        fit = cast("Fit", self)
+        keys = ("N", "r2", "adj_r2", "aic", "bic", "se_type")
+        return [key for key in keys if fit.__maketables_stat__(key) is not None]
 
     @property
     def __maketables_depvar__(self) -> str:

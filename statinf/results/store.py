@@ -1,43 +1,64 @@
-"""Saving and loading results as a zip archive of JSON and NumPy arrays, without pickle."""
+"""Saving and loading results, without pickle.
+
+A file is a zip archive of stored (uncompressed) members: `result.json`, a tree of plain values, and one NumPy file for
+each array. The archive's comment, at the end of the file, holds the SHA-256 digest of all bytes before it. No member
+can therefore claim more than the file has, and what is damaged is refused before it is read.
+"""
 
 from __future__ import annotations
 
-import ast
-import dataclasses
-import importlib
+import contextlib
+import hashlib
 import io
 import json
+import math
 import os
+import re
+import secrets
+import stat
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, OptionError
+from statinf.results.encoding import Decoder, encode
 
-FORMAT = 1
+FORMAT = 2
+_TREE = "result.json"
+_HEX = 64
+_COMMENT = re.compile(rb"statinf (\d{1,6}) sha256 ([0-9a-f]{64})")
+_COMMENT_LENGTH = len(f"statinf {FORMAT} sha256 ") + _HEX
+_KINDS = "biufcSUMm"
 
 
 def save(result: Any, path: str | os.PathLike[str]) -> Path:
-    """Write a dataclass of statinf; see `Result.save`."""
+    """Write a dataclass of statinf; see `Result.save`.
+
+    The file appears whole or not at all, and several writers of one name do not disturb each other: the last wins.
+
+    Raises
+    ------
+    DataError
+        If the folder is missing or cannot be written to, or if the name is that of a link, a folder or a device.
+    """
     arrays: dict[str, np.ndarray] = {}
-    tree = _encode(result, arrays)
-    target = Path(path)
-    partial = target.with_name(target.name + ".partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("result.json", json.dumps({"format": FORMAT, "result": tree}))
-        for name, array in arrays.items():
-            buffer = io.BytesIO()
-            np.save(buffer, array, allow_pickle=False)
-            archive.writestr(f"{name}.npy", buffer.getvalue())
-    partial.replace(target)
+    tree = encode(result, arrays)
+    target = _checked_path(path)
+    try:
+        with _replacing(target) as file:
+            _write(file, tree, arrays)
+    except OSError as error:
+        raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
     return target
 
 
 def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = None) -> Any:
     """Read a result that `save` wrote.
+
+    Reading runs no code of the file's and needs no more memory than the file's size allows.
 
     Parameters
     ----------
@@ -53,7 +74,7 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
     Raises
     ------
     DataError
-        If the file is not one of ours, or of a newer format.
+        If the file is missing, damaged, not one of ours, or of another format.
 
     Examples
     --------
@@ -65,89 +86,159 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
     >>> bool((same.params == fit.params).all())
     True
     """
+    if context is not None and not isinstance(context, Mapping):
+        raise OptionError(f"context={context!r} is no mapping; give the formula's functions as {{'f': f}}.")
+    target = _checked_path(path)
     try:
-        with zipfile.ZipFile(path) as archive:
-            document = json.loads(archive.read("result.json"))
-            arrays = {
-                name[:-4]: np.load(io.BytesIO(archive.read(name)), allow_pickle=False)
-                for name in archive.namelist()
-                if name.endswith(".npy")
-            }
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a saved result of statinf: {error}") from None
-    if document.get("format") != FORMAT:
-        raise DataError(f"{path} was saved in format {document.get('format')}; this version reads format {FORMAT}.")
-    return _decode(document["result"], arrays, dict(context or {}))
-
-
-def _encode(value: Any, arrays: dict[str, np.ndarray]) -> Any:
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, np.ndarray):
-        if value.dtype.kind == "O":
-            return {"!": "objects", "items": [_encode(v, arrays) for v in value.tolist()]}
-        key = f"array{len(arrays)}"
-        arrays[key] = value
-        return {"!": "array", "key": key}
-    if isinstance(value, np.generic):
-        return _encode(value.item(), arrays)
-    if isinstance(value, tuple | list | frozenset):
-        return {"!": type(value).__name__, "items": [_encode(v, arrays) for v in value]}
-    if isinstance(value, slice):
-        return {"!": "slice", "items": [value.start, value.stop]}
-    if isinstance(value, ast.AST):
-        return {"!": "expression", "text": ast.unparse(value)}
-    if isinstance(value, Mapping):
-        return {"!": "mapping", "items": [[_encode(k, arrays), _encode(v, arrays)] for k, v in value.items()]}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
-        kept = [f for f in dataclasses.fields(value) if f.init and f.metadata.get("saved", True)]
-        return {
-            "!": "record",
-            "class": f"{kind.__module__}:{kind.__qualname__}",
-            "fields": {f.name: _encode(getattr(value, f.name), arrays) for f in kept},
-        }
-    if callable(value):
-        return {"!": "function", "name": getattr(value, "__name__", "function")}
-    raise DataError(f"a result that holds a {type(value).__name__} cannot be saved.")
-
-
-def _decode(node: Any, arrays: dict[str, np.ndarray], context: dict[str, Any], name: str = "") -> Any:
-    if not isinstance(node, dict):
-        return node
-    tag = node["!"]
-    if tag == "array":
-        return arrays[node["key"]]
-    if tag in ("tuple", "list", "frozenset", "objects"):
-        items = [_decode(v, arrays, context) for v in node["items"]]
-        if tag == "objects":
-            return np.array(items, dtype=object)
-        return {"tuple": tuple, "list": list, "frozenset": frozenset}[tag](items)
-    if tag == "slice":
-        return slice(*node["items"])
-    if tag == "expression":
-        return ast.parse(node["text"], mode="eval").body
-    if tag == "mapping":
-        pairs = [(_decode(k, arrays, context), v) for k, v in node["items"]]
-        return {k: _decode(v, arrays, context, name=str(k)) for k, v in pairs}
-    if tag == "function":
-        return context.get(name, _Missing(name or node["name"]))
-    module, _, qualname = node["class"].partition(":")
-    if module.split(".")[0] != "statinf":
-        raise DataError(f"the file names a class outside statinf ({module}); it is not read.")
-    kind: Any = getattr(importlib.import_module(module), qualname, None)
-    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
-        raise DataError(f"the file names {node['class']}, which this version of statinf does not have.")
-    return kind(**{k: _decode(v, arrays, context, name=k) for k, v in node["fields"].items()})
-
-
-@dataclasses.dataclass(frozen=True)
-class _Missing:
-    """Stands where the formula used a function of the caller's that the file does not hold."""
-
-    name: str
-
-    def __call__(self, *args: Any, **options: Any) -> Any:
+        # A pipe would wait for a writer, a device might never end.
+        if not stat.S_ISREG(os.stat(target).st_mode):
+            raise DataError(f"{target} is no file; give the path of a saved result.")
+        with open(target, "rb") as file:
+            size = _check_digest(file, target)
+            return _read(file, size, dict(context or {}))
+    except FileNotFoundError:
+        raise DataError(f"there is no file {target}.") from None
+    except OSError as error:
+        raise DataError(f"{target} cannot be read: {error.strerror or error}.") from None
+    except DataError as error:
+        said = str(error)
+        raise DataError(said if str(target) in said else f"{target} cannot be read: {said}.") from None
+    except Exception as error:  # whatever a crafted file can provoke: of types, keys, nesting, numbers
         raise DataError(
-            f"the formula uses the function '{self.name}'; load with context={{'{self.name}': ...}} to predict."
-        )
+            f"{target} cannot be read: its contents are not those of a saved result ({type(error).__name__}: {error})."
+        ) from error
+
+
+def _checked_path(path: Any) -> Path:
+    try:
+        target = Path(path)
+    except TypeError:
+        raise OptionError(f"path={path!r} is no path; give text or a pathlib.Path.") from None
+    if "\0" in str(target):
+        raise OptionError(f"path={str(path)!r} holds a null character.")
+    return target
+
+
+# --- writing --------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[BinaryIO]:
+    """A new file in the folder of `target` that takes its place at the end, or vanishes if anything fails."""
+    if not target.parent.is_dir():
+        raise DataError(f"the folder {target.parent} does not exist; make it before saving {target.name} there.")
+    mode = None
+    with contextlib.suppress(FileNotFoundError):
+        mode = os.lstat(target).st_mode
+    if mode is not None and not stat.S_ISREG(mode):
+        raise DataError(f"{target} is a {_kind_of_file(mode)}, which is not overwritten; save under another name.")
+    partial = target.parent / f".statinf-{secrets.token_hex(8)}.partial"
+    # Unlike `tempfile`, with the permissions that the caller's umask gives to any new file
+    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            os.chmod(partial, stat.S_IMODE(mode))
+        os.replace(partial, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
+    _sync_folder(target.parent)
+
+
+def _kind_of_file(mode: int) -> str:
+    return "symbolic link" if stat.S_ISLNK(mode) else "folder" if stat.S_ISDIR(mode) else "device or pipe"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _write(file: BinaryIO, tree: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        archive.comment = f"statinf {FORMAT} sha256 {'0' * _HEX}".encode()
+        # ZipInfo's own date, 1980: the same result makes the same bytes on any day
+        archive.writestr(zipfile.ZipInfo(_TREE), json.dumps({"format": FORMAT, "result": tree}))
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    digest = _digest(file)
+    file.seek(-_HEX, os.SEEK_END)
+    file.write(digest)
+
+
+def _digest(file: BinaryIO) -> bytes:
+    """SHA-256 of all but the digest itself at the end, as hexadecimal digits."""
+    left = file.seek(0, os.SEEK_END) - _HEX
+    file.seek(0)
+    hashed = hashlib.sha256()
+    while left > 0 and (block := file.read(min(left, 1 << 20))):
+        hashed.update(block)
+        left -= len(block)
+    return hashed.hexdigest().encode()
+
+
+# --- reading --------------------------------------------------------------------------------------------------
+
+
+def _check_digest(file: BinaryIO, path: Path) -> int:
+    """The file's size, once its digest is found right."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _COMMENT_LENGTH))
+    comment = _COMMENT.fullmatch(file.read(_COMMENT_LENGTH))
+    if comment is None:
+        raise DataError(f"{path} is not a saved result of statinf, or it is cut short.")
+    if int(comment[1]) != FORMAT:
+        raise DataError(f"{path} was saved in format {int(comment[1])}; this version reads format {FORMAT}.")
+    if _digest(file) != comment[2]:
+        raise DataError(f"{path} is damaged: its contents do not match its digest; save the result again.")
+    return size
+
+
+def _read(file: BinaryIO, size: int, context: Mapping[str, Any]) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        if len(members) != len(archive.infolist()) or _TREE not in members:
+            raise DataError("its members are not those of a saved result")
+        if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+            raise DataError("it has compressed members, which saved results have not")
+        if sum(info.file_size for info in members.values()) > size:
+            raise DataError("its members claim more bytes than the file has")
+
+        def read(key: str) -> np.ndarray:
+            # taken out, so that no array is read twice
+            return _array(archive.read(members.pop(f"{key}.npy")), key)
+
+        document = json.loads(archive.read(members.pop(_TREE)))
+        if document["format"] != FORMAT:
+            raise DataError(f"it holds format {str(document['format'])[:20]}; this version reads format {FORMAT}")
+        result = Decoder(read, context)(document["result"])
+        if members:
+            raise DataError(f"its member {min(members)[:80]!r} belongs to nothing in the result")
+    if not hasattr(type(result), "save"):
+        raise DataError(f"it holds a {type(result).__name__}, which is no result")
+    return result
+
+
+def _array(data: bytes, key: str) -> np.ndarray:
+    """The array of a NumPy file, whose claims are held against the bytes that there are."""
+    buffer = io.BytesIO(data)
+    version = np.lib.format.read_magic(buffer)
+    reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+    shape, fortran, dtype = reader(buffer)
+    if dtype.kind not in _KINDS or dtype.hasobject or dtype.itemsize == 0:
+        raise DataError(f"{key} is of type {dtype}, which saved results do not have")
+    if any(n < 0 for n in shape) or math.prod(shape) * dtype.itemsize != len(data) - buffer.tell():
+        raise DataError(f"{key} claims the shape {str(shape)[:80]} of {dtype}, which its bytes do not fill")
+    flat = np.frombuffer(data, dtype, offset=buffer.tell())
+    return np.array(flat.reshape(shape, order="F" if fortran else "C"))
