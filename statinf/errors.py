@@ -75,6 +75,8 @@ def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
 def check_level(level: float) -> float:
     """Return a confidence or coverage level in (0, 1), else raise an `OptionError`."""
     try:
+        if isinstance(level, str | bytes | bool):
+            raise TypeError
         value = float(level)
     except (TypeError, ValueError):
         raise OptionError(f"level={level!r} is not a number; give a level between 0 and 1, such as 0.95.") from None

@@ -15,11 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.held_out import HeldOutOptions, held_out
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import Split
 from statinf.conformity.score import Local, density_learner
 from statinf.errors import check_level, one_of
 from statinf.numerics.laws.highest_density import highest_density_level, highest_density_sets
 from statinf.numerics.laws.normal_mixture import NormalMixture
 from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import choice
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,32 @@ class CP2HPD:
         else:
             cut = log_level - q[:, 0]
         return highest_density_sets(law, cut)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CP2HPDOptions(HeldOutOptions):
+    """Options of CP2-HPD."""
+
+    adjust: str = choice(
+        "linear", ("linear", "difference", "none"), "how the threshold adapts to the row; none: one density level"
+    )
+
+
+def estimate(problem: ConformalProblem, options: CP2HPDOptions) -> Split:
+    """Fit a conditional density to the training rows and score the others."""
+    return held_out(problem, options, CP2HPD(problem.level, options.adjust))
+
+
+METHOD = ConformalMethod(
+    verb="conformal",
+    name="cp2-hpd",
+    estimate=estimate,
+    options=CP2HPDOptions,
+    summary="highest-density sets whose level adapts to the row",
+    citation="Plassier, Fishkov, Guizani, Panov, Moulines (2025)",
+    arxiv="2407.01794",
+    guarantee="P(covered) >= level, finite sample; conditional up to the model's error",
+    vignette="conformal-cp2",
+    unions=True,
+    traits={"row order": "the split draws row numbers"},
+)

@@ -17,12 +17,16 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import accelerated, chunks, map_threads, row_blocks, rows_per_chunk
+from statinf.conformity.held_out import HeldOutOptions, held_out
 from statinf.conformity.pcp import CENTRES, check_count
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import Split
 from statinf.conformity.score import Local, check_draws, density_learner
 from statinf.errors import check_level, one_of
 from statinf.inference.conformal import _SLACK
 from statinf.numerics.kernels.nearest_centre import nearest_distance
 from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import choice, count
 
 MASS = 1
 """The stream of random numbers that measures mass, independent of the centres'."""
@@ -98,3 +102,32 @@ class CP2PCP:
             size = radius + q[:, 0] if self.adjust == "difference" else radius * q[:, 0]
         size = np.where(np.isnan(size), np.inf, size)
         return IntervalSets.balls(centres, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CP2PCPOptions(HeldOutOptions):
+    """Options of CP2-PCP."""
+
+    draws: int = count(50, "centres per row")
+    mass_draws: int = count(500, "draws that measure the centres' mass")
+    adjust: str = choice("linear", ("linear", "difference"), "how the threshold adapts to the row")
+
+
+def estimate(problem: ConformalProblem, options: CP2PCPOptions) -> Split:
+    """Fit a conditional law to the training rows and score the others."""
+    return held_out(problem, options, CP2PCP(problem.level, options.draws, options.mass_draws, options.adjust))
+
+
+METHOD = ConformalMethod(
+    verb="conformal",
+    name="cp2-pcp",
+    estimate=estimate,
+    options=CP2PCPOptions,
+    summary="as pcp, with a radius that adapts to the row",
+    citation="Plassier, Fishkov, Guizani, Panov, Moulines (2025)",
+    arxiv="2407.01794",
+    guarantee="P(covered) >= level, finite sample; conditional up to the model's error",
+    vignette="conformal-cp2",
+    unions=True,
+    traits={"row order": "the split draws row numbers"},
+)

@@ -14,10 +14,14 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks
+from statinf.conformity.held_out import HeldOutOptions, held_out
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import Split
 from statinf.conformity.score import IN_CACHE, Band, Local
 from statinf.errors import OptionError
 from statinf.learners import require, resolve
 from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import choice
 
 VARIANTS = ("symmetric", "asymmetric", "m", "r", "fraction")
 _NARROW = 1e-8
@@ -72,7 +76,7 @@ class CQR:
     def __post_init__(self) -> None:
         if self.side != "both" and self.variant != "symmetric":
             raise OptionError(
-                f"side={self.side!r} has one quantile; variant={self.variant!r} needs two. Leave variant out."
+                f"side={self.side!r} has one quantile; score={self.variant!r} needs two. Leave score= out."
             )
 
     @property
@@ -140,3 +144,33 @@ class CQR:
             width = np.maximum(ends[:, -1] - ends[:, 0], least)
             return width, width
         return np.maximum(ends[:, 1] - ends[:, 0], least), np.maximum(ends[:, 2] - ends[:, 1], least)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CQROptions(HeldOutOptions):
+    """Options of conformalized quantile regression."""
+
+    score: str = choice("symmetric", VARIANTS, "how far an outcome lies outside the model's quantiles")
+    side: str = choice("both", ("both", "upper", "lower"), "bound the outcome from one side only")
+
+    def check(self) -> None:
+        CQR(self.score, self.side)
+
+
+def estimate(problem: ConformalProblem, options: CQROptions) -> Split:
+    """Fit quantiles to the training rows and score the others."""
+    return held_out(problem, options, CQR(options.score, options.side))
+
+
+METHOD = ConformalMethod(
+    verb="conformal",
+    name="cqr",
+    estimate=estimate,
+    options=CQROptions,
+    summary="two conditional quantiles, moved by one threshold, so that sets adapt to the row",
+    citation="Romano, Patterson, Candes (2019)",
+    arxiv="1905.03222",
+    guarantee="P(covered) >= level, finite sample",
+    vignette="conformal-cp2",
+    traits={"row order": "the split draws row numbers"},
+)

@@ -1,49 +1,83 @@
 """CV+ and CV-minmax prediction intervals.
 
 Barber, Candes, Ramdas and Tibshirani (2021, arXiv 1905.02928): the jackknife+ with folds in place of rows left out
-one by one. Coverage with K folds of N / K rows is at least
-``1 - 2a - min(2 (1 - 1/K) / (N/K + 1), (1 - K/N) / (K + 1))`` with ``a = 1 - level``. MAPIE's CrossConformalRegressor on
-the same folds gives the same intervals.
+one by one; `statinf.conformity.leave_out.guaranteed_level` is what it guarantees.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.conformity.jackknife import intervals
-from statinf.conformity.score import Band
-from statinf.learners.crossfit import CrossFit
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import LeaveOut, check_finite
+from statinf.errors import OptionError
+from statinf.formula.given import aligned
+from statinf.learners import crossfit, fold_ids, resolve
+from statinf.results import Options, value
 
 
-def guaranteed_level(n: int, folds: int, level: float) -> float:
-    """The coverage that CV+ guarantees with n rows in equal folds."""
-    K, size = float(folds), n / folds
-    return 1.0 - 2.0 * (1.0 - level) - min(2.0 * (1.0 - 1.0 / K) / (size + 1.0), (1.0 - K / n) / (K + 1.0))
+def _check_folds(name: str, given: Any) -> Any:
+    if np.ndim(given) == 1 and not isinstance(given, str):
+        return given
+    if isinstance(given, bool | np.bool_) or not isinstance(given, int | np.integer) or given < 2:
+        raise OptionError(f"{name}={given!r} must be a whole number of at least 2, or an array with one label per row.")
+    return int(given)
 
 
-@dataclass(frozen=True)
-class Folds:
-    """Predictions of the fits without each fold; a training row's are those of the fit without its fold."""
+@dataclass(frozen=True, kw_only=True)
+class CVOptions(Options):
+    """Options of intervals by cross-validation."""
 
-    cross: CrossFit
-
-    def by_fold(self, X: np.ndarray) -> np.ndarray:
-        """Predictions (m, folds) at rows X (m, p)."""
-        return np.column_stack([fitted.predict(X) for fitted in self.cross.fits])
-
-    def reach(self, X: np.ndarray) -> Band:
-        """Least and largest prediction of each row."""
-        found = self.by_fold(X)
-        return found.min(axis=1), found.max(axis=1)
-
-    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Predictions (m, len(which)) at rows X without the folds of the training rows `which`."""
-        return self.by_fold(X)[:, self.cross.folds[which]]
+    folds: Any = value(5, "how many, drawn at random, or labels", "a whole number or one label per row", _check_folds)
 
 
-def cv_intervals(full: Any, cross: CrossFit, residuals: np.ndarray, X: np.ndarray, level: float, variant: str) -> Band:
-    """Intervals (m,), (m,) at rows X (m, p) from fits by fold and their absolute out-of-fold residuals."""
-    return intervals(full.predict, Folds(cross), X, residuals, level, variant)
+def estimate(problem: ConformalProblem, options: CVOptions, *, variant: str) -> LeaveOut:
+    """Residuals of every row from the fit without its fold."""
+    X, y, seed = problem.X, problem.y, problem.seed
+    learner = resolve("lm" if problem.model is None else problem.model, "mean", "model")
+    cross = crossfit(learner, X, y, _folds(problem, options.folds), seed=seed, progress=problem.progress)
+    check_finite(cross.predictions, "out-of-fold predictions")
+    return LeaveOut(learner.fit(X, y, seed=seed), cross, np.abs(y - cross.predictions), variant)
+
+
+def _folds(problem: ConformalProblem, given: Any) -> np.ndarray:
+    d = problem.design
+    if np.ndim(given) == 1:
+        given = aligned(given, d.frame, "folds", rows=d.rows)
+        given = np.asarray(given)[d.rows] if len(given) == d.n_total != d.n else given
+    return fold_ids(d.n, given, seed=problem.seed)
+
+
+def _method(name: str, variant: str, summary: str, guarantee: str, vignette: str = "") -> ConformalMethod:
+    return ConformalMethod(
+        verb="conformal",
+        name=name,
+        estimate=partial(estimate, variant=variant),
+        options=CVOptions,
+        summary=summary,
+        citation="Barber, Candes, Ramdas, Tibshirani (2021)",
+        arxiv="1905.02928",
+        guarantee=guarantee,
+        vignette=vignette,
+        held_out=False,
+        traits={"row order": "folds draw row numbers"},
+    )
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        _method(
+            "cv+",
+            "plus",
+            "out-of-fold predictions, each widened by its own residual",
+            "P(covered) >= 2 level - 1 - sqrt(2/n)",
+            "conformal-cp2",
+        ),
+        _method("cv-minmax", "minmax", "the range of out-of-fold predictions, widened", "about the level"),
+    )
+}

@@ -1,141 +1,56 @@
 """Jackknife, jackknife+ and jackknife-minmax prediction intervals.
 
-Barber, Candes, Ramdas and Tibshirani (2021, arXiv 1905.02928). With N rows and leave-one-out residuals R_i the
-jackknife+ interval runs from the ``floor((N + 1)(1 - level))``-th smallest ``mu_{-i}(x) - R_i`` to the
-``ceil((N + 1) level)``-th smallest ``mu_{-i}(x) + R_i``. Coverage is at least ``1 - 2 (1 - level)`` for exchangeable
-rows (about the level in practice); at least the level for minmax; no guarantee for the plain jackknife. MAPIE's "plus",
-"minmax" and "base" with LeaveOneOut are the same intervals.
+Barber, Candes, Ramdas and Tibshirani (2021, arXiv 1905.02928). Coverage is at least ``1 - 2 (1 - level)`` for
+exchangeable rows with "jackknife+" (about the level in practice), at least the level with "jackknife-minmax"; none is
+guaranteed for the plain jackknife.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from functools import partial
 
-import numpy as np
-
-from statinf.backend import chunks, rows_per_chunk
-from statinf.conformity.score import Band
-from statinf.inference.conformal import quantile_rank, threshold
-
-VARIANTS = ("plus", "minmax", "base")
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import LeaveOut, leave_one_out_procedure
+from statinf.learners import resolve
+from statinf.results import Options
 
 
-class Without(Protocol):
-    """Predictions at new rows of the fits that left training rows out."""
-
-    def reach(self, X: np.ndarray) -> Band:
-        """Bounds (m,), (m,) of those predictions at rows X (m, p)."""
-        ...
-
-    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Predictions (m, len(which)) at rows X of the fits without the training rows `which`."""
-        ...
+def estimate(problem: ConformalProblem, options: Options, *, variant: str) -> LeaveOut:
+    """Residuals of every row from the fit to the others."""
+    learner = resolve("lm" if problem.model is None else problem.model, "mean", "model")
+    return leave_one_out_procedure(learner, problem.X, problem.y, variant, problem.seed, problem.progress)
 
 
-@dataclass(frozen=True)
-class Table:
-    """Predictions (m, N) that are all there already, with one column a training row."""
-
-    values: np.ndarray
-
-    def reach(self, X: np.ndarray) -> Band:
-        """Least and largest prediction of each row."""
-        return self.values.min(axis=1), self.values.max(axis=1)
-
-    def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
-        """Some columns."""
-        return self.values[:, which]
-
-
-def plus(without: Without, X: np.ndarray, residuals: np.ndarray, level: float) -> Band:
-    """Jackknife+ and CV+ intervals at rows X (m, p).
-
-    Each end is an order statistic of N predictions shifted by their residuals. If the predictions lie within w of each
-    other, only residuals within w of their own order statistic can decide it: the others are counted, not computed.
-
-    Parameters
-    ----------
-    without : Without
-    X : ndarray, shape (m, p)
-    residuals : ndarray, shape (N,)
-        Absolute residuals of the rows from the fits that left them out.
-    level : float
-
-    Returns
-    -------
-    lower, upper : ndarray, shape (m,)
-        Infinite where N is too small for the level.
-    """
-    n, m = len(residuals), len(X)
-    k = quantile_rank(n, level)
-    if k > n:
-        return np.full(m, -np.inf), np.full(m, np.inf)
-    low, high = without.reach(X)
-    order = np.argsort(residuals)
-    ranked = residuals[order]
-    lower, upper = np.empty(m), np.empty(m)
-    width = high - low
-    # Rows of like width share a window, so that one far-off row does not widen that of all.
-    for rows in np.array_split(np.argsort(width), max(1, min(m, 8 + m // 2048))):
-        w = width[rows].max() * (1.0 + 1e-9) + 1e-12 * (np.abs(low[rows]).max() + ranked[k - 1])
-        a, b = np.searchsorted(ranked, [ranked[k - 1] - w, ranked[k - 1] + w])
-        b = max(int(np.searchsorted(ranked, ranked[k - 1] + w, side="right")), int(b))
-        for part in chunks(len(rows), rows_per_chunk(24.0 * (b - a), 32 * 2**20)):
-            at = rows[part]
-            found = without.columns(X[at], order[a:b])
-            lower[at] = _ranked(found - ranked[a:b], (n - k) - (n - b))
-            upper[at] = _ranked(found + ranked[a:b], (k - 1) - a)
-    return lower, upper
+def _method(name: str, variant: str, summary: str, guarantee: str, vignette: str = "") -> ConformalMethod:
+    return ConformalMethod(
+        verb="conformal",
+        name=name,
+        estimate=partial(estimate, variant=variant),
+        summary=summary,
+        citation="Barber, Candes, Ramdas, Tibshirani (2021)",
+        arxiv="1905.02928",
+        guarantee=guarantee,
+        vignette=vignette,
+        held_out=False,
+    )
 
 
-def _ranked(values: np.ndarray, index: int) -> np.ndarray:
-    values.partition(index, axis=1)
-    return values[:, index]
-
-
-def minmax(low: np.ndarray, high: np.ndarray, residuals: np.ndarray, level: float) -> Band:
-    """From the least to the largest leave-one-out prediction (m,), widened by the residuals' threshold."""
-    q = threshold(residuals, level)
-    return low - q, high + q
-
-
-def base(centre: np.ndarray, residuals: np.ndarray, level: float) -> Band:
-    """The full fit's prediction (m,), widened by the threshold of leave-one-out residuals: no guarantee."""
-    q = threshold(residuals, level)
-    return centre - q, centre + q
-
-
-def intervals(
-    predict: Callable[[np.ndarray], np.ndarray],
-    without: Without,
-    X: np.ndarray,
-    residuals: np.ndarray,
-    level: float,
-    variant: str = "plus",
-) -> Band:
-    """Intervals for rows X (m, p).
-
-    Parameters
-    ----------
-    predict : callable
-        Rows (m, p) to the full fit's predictions (m,).
-    without : Without
-        Predictions of the leave-out fits.
-    X : ndarray, shape (m, p)
-    residuals : ndarray, shape (N,)
-        Absolute leave-one-out (or out-of-fold) residuals.
-    level : float
-    variant : {"plus", "minmax", "base"}
-    """
-    if variant == "base":
-        return base(predict(X), residuals, level)
-    if variant == "plus":
-        return plus(without, X, residuals, level)
-    lower, upper = np.empty(len(X)), np.empty(len(X))
-    every = np.arange(len(residuals))
-    for part in chunks(len(X), rows_per_chunk(16.0 * len(residuals), 32 * 2**20)):
-        table = Table(without.columns(X[part], every))
-        lower[part], upper[part] = minmax(*table.reach(X[part]), residuals, level)
-    return lower, upper
+METHODS = {
+    method.name: method
+    for method in (
+        _method("jackknife", "base", "the fit's prediction, widened by leave-one-out residuals", "none"),
+        _method(
+            "jackknife+",
+            "plus",
+            "leave-one-out predictions, each widened by its own residual",
+            "P(covered) >= 2 level - 1",
+            "conformal-cp2",
+        ),
+        _method(
+            "jackknife-minmax",
+            "minmax",
+            "the range of leave-one-out predictions, widened",
+            "P(covered) >= level, finite sample",
+        ),
+    )
+}

@@ -1,7 +1,7 @@
-"""Mondrian (group-conditional) calibration: one threshold a group, coverage at least the level in every group.
+"""Mondrian (group-conditional) calibration: one threshold per group, coverage at least the level in every group.
 
 Vovk, Lindsay, Nouretdinov and Gammerman (2003). Groups are the distinct rows of the formula's second part, or of the
-columns named by `groups=`; sets are infinite in groups with too few calibration rows and in groups never seen.
+columns named by `by=`; sets are infinite in groups with too few calibration rows and in groups never seen.
 """
 
 from __future__ import annotations
@@ -66,21 +66,19 @@ def _label(names: tuple[str, ...], row: np.ndarray) -> str:
     return ", ".join(said) or "others"
 
 
-def with_groups(formula: str, groups: str | Sequence[str] | None) -> str:
-    """The formula with columns named by `groups=` as its second part.
+def with_groups(formula: str, by: str | Sequence[str] | None) -> str:
+    """The formula with columns named by `by=` as its second part.
 
     Raises
     ------
     OptionError
         If the formula has a second part already.
     """
-    if groups is None:
+    if by is None:
         return formula
-    columns = [groups] if isinstance(groups, str) else list(groups)
-    if not columns or not all(isinstance(c, str) for c in columns):
-        raise OptionError(f"groups={groups!r} must be a column name or several.")
+    columns = [by] if isinstance(by, str) else list(by)
     if "|" in formula.split("~", 1)[-1]:
-        raise OptionError("groups= and a second part of the formula both name groups; use one of them.")
+        raise OptionError("by= and a second part of the formula both name groups; use one of them.")
     # No intercept and full dummies of one interaction: one column, equal to one, a group.
     return f"{formula} | {':'.join(f'C({_quoted(c)})' for c in columns)} - 1"
 

@@ -12,10 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.held_out import HeldOutOptions, held_out
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import Split
 from statinf.conformity.score import Local, check_draws, density_learner
 from statinf.errors import OptionError
 from statinf.numerics.kernels.nearest_centre import nearest_distance
 from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import count
 
 CENTRES = 0
 """The stream of random numbers that centres are drawn from."""
@@ -28,7 +32,7 @@ class PCP:
     Parameters
     ----------
     draws : int
-        Centres a row.
+        Centres per row.
     """
 
     draws: int = 50
@@ -54,3 +58,30 @@ def check_count(name: str, value: object) -> None:
     """Refuse counts below one."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise OptionError(f"{name}={value!r} must be a whole number of at least 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PCPOptions(HeldOutOptions):
+    """Options of probabilistic conformal prediction."""
+
+    draws: int = count(50, "centres per row")
+
+
+def estimate(problem: ConformalProblem, options: PCPOptions) -> Split:
+    """Fit a conditional law to the training rows and score the others."""
+    return held_out(problem, options, PCP(options.draws))
+
+
+METHOD = ConformalMethod(
+    verb="conformal",
+    name="pcp",
+    estimate=estimate,
+    options=PCPOptions,
+    summary="unions of intervals around draws from a conditional law",
+    citation="Wang, Gao, Yin, Zhou, Blei (2022)",
+    arxiv="2206.06584",
+    guarantee="P(covered) >= level, finite sample",
+    vignette="conformal-cp2",
+    unions=True,
+    traits={"row order": "the split draws row numbers"},
+)

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks
-from statinf.conformity import jackknife
-from statinf.conformity.cv_plus import Folds, guaranteed_level
-from statinf.conformity.full import full_sets
+from statinf.conformity.leave_out import Folds, guaranteed_level, intervals
+from statinf.conformity.ranked_sets import full_sets
+from statinf.errors import DataError
 from statinf.inference.conformal import Calibration, smallest_n
 from statinf.learners.crossfit import CrossFit, leave_one_out
 from statinf.learners.smoother import LinearSmoother
@@ -135,10 +135,10 @@ class LeaveOut:
         self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
     ) -> IntervalSets:
         """Intervals at rows X (m, p)."""
+        if len(X) == 0:
+            return _nothing()
         without = Folds(self.source) if isinstance(self.source, CrossFit) else self.source
-        return IntervalSets.one_each(
-            *jackknife.intervals(self.full.predict, without, X, self.residuals, level, self.variant)
-        )
+        return IntervalSets.one_each(*intervals(self.full.predict, without, X, self.residuals, level, self.variant))
 
     def smallest(self, level: float) -> int:
         """Fewest rows at which sets are finite."""
@@ -204,7 +204,21 @@ def leave_one_out_procedure(
         rows = Leverages(learner, X, y)
         return LeaveOut(rows.smoother.fitted, rows, np.abs(rows.smoother.deletion), variant)
     loo = leave_one_out(learner, X, y, seed=seed, progress=progress)
+    check_finite(loo.residuals, "leave-one-out predictions")
     return LeaveOut(loo.fitted, loo, np.abs(loo.residuals), variant)
+
+
+def check_finite(predictions: np.ndarray, what: str) -> None:
+    """Refuse a model whose predictions are not finite.
+
+    Raises
+    ------
+    DataError
+        With the number of rows.
+    """
+    bad = int((~np.isfinite(predictions)).sum())
+    if bad:
+        raise DataError(f"the model's {what} are not finite for {bad} of {len(predictions)} rows; use another model.")
 
 
 def _nothing() -> IntervalSets:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,13 +14,13 @@ from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level
 from statinf.formula.frame import as_frame
-from statinf.formula.recipe import NewRows, Recipe
+from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
-from statinf.results import Result, Table, to_caller
+from statinf.results import Predictive, Table, prediction_frame, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Conformal(Result):
+class Conformal(Predictive):
     """Prediction sets with finite-sample coverage.
 
     Attributes
@@ -30,27 +29,25 @@ class Conformal(Result):
         Coverage asked for.
     procedure : Split, LeaveOut or Full
         Scores, residuals or rows that sets are made from.
-    recipe : Recipe
-    kind : str
-        Kind of data frame that tables come back in.
-    dropped : mapping of str to int
-        Rows left out, by cause.
     groups : Groups or None
     ratio : Ratio or None
         The density ratio of covariate shift.
     seed : int
+    unions : bool
+        Whether sets can be unions of intervals.
+    data : object
+        The caller's frame, by reference; not saved.
     """
 
     level: float
     procedure: Split | LeaveOut | Full
-    recipe: Recipe
-    dropped: Mapping[str, int]
     groups: mondrian.Groups | None
     ratio: Ratio | None
     seed: int
+    unions: bool = False
     data: Any = field(default=None, metadata={"saved": False})
 
-    offers: ClassVar[str] = "predict(), predict_set(), contains(), coverage() and plot()"
+    beside = ("predict_set", "contains", "coverage")
 
     # --- sets ---------------------------------------------------------------------------------------------
 
@@ -62,7 +59,7 @@ class Conformal(Result):
         self, newdata: Any, level: float | None, response: bool = False, warn: bool = True
     ) -> tuple[NewRows, IntervalSets, np.ndarray]:
         level = self.level if level is None else check_level(level)
-        new = self.recipe.new_rows(newdata, ("covariates",), response=response, warn=warn)
+        new = self.new_rows(newdata, ("covariates",), response=response, warn=warn)
         ok = np.flatnonzero(new.ok)
         ratio = None if self.ratio is None else self.ratio.at(newdata, ok)
         if ratio is not None and np.isnan(ratio).any():
@@ -71,7 +68,7 @@ class Conformal(Result):
             ok, ratio = ok[known], ratio[known]
         codes = None
         if self.groups is not None:
-            part = self.recipe.new_rows(newdata, (mondrian.ROLE,), warn=False)
+            part = self.new_rows(newdata, (mondrian.ROLE,), warn=False)
             codes = np.full(new.n, -1, np.intp)
             codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
             unseen = int((codes[ok] < 0).sum())
@@ -98,8 +95,8 @@ class Conformal(Result):
         able[ok] = True
         return new, IntervalSets(made.lower, made.upper, ok[made.row], new.n), able
 
-    def predict(self, newdata: Any = None, *, level: float | None = None) -> Any:
-        """Prediction sets, one row a row of the new data.
+    def predict(self, newdata: Any = None, *, level: float | None = None, interval: str | None = None) -> Any:
+        """Prediction sets, one row per row of the new data.
 
         Parameters
         ----------
@@ -108,6 +105,8 @@ class Conformal(Result):
         level : float, optional
             That of the fit by default. Scores stay those of the fit: with quantile and density models another level
             keeps its coverage, but adapts less well to the row.
+        interval : {None, "prediction"}
+            Sets hold outcomes, not parameters: there is no other interval.
 
         Returns
         -------
@@ -127,6 +126,8 @@ class Conformal(Result):
         """
         import pandas as pd
 
+        if interval not in (None, "prediction"):
+            raise OptionError(f"interval={interval!r}: '{self.method}' has prediction sets only; leave interval= out.")
         data = self._data(newdata)
         new, sets, able = self._sets(data, level, warn=newdata is not None)
         lower, upper = sets.hull()
@@ -135,13 +136,13 @@ class Conformal(Result):
         if centre is not None:
             columns["estimate"] = centre
         columns |= {"lower": lower, "upper": upper}
-        if self._unions:
+        if self.unions:
             columns["pieces"] = np.where(able, sets.pieces, 0)
             columns["length"] = np.where(able, sets.length(), np.nan)
             ends = np.column_stack([sets.lower, sets.upper]).tolist()
             cuts = np.searchsorted(sets.row, np.arange(new.n + 1))
             columns["set"] = pd.Series([ends[a:b] for a, b in zip(cuts[:-1], cuts[1:], strict=True)], dtype=object)
-        return to_caller(pd.DataFrame(columns), new.kind, new.index)
+        return prediction_frame(new, columns)
 
     def _centre(self, new: NewRows) -> np.ndarray | None:
         rows = np.flatnonzero(new.ok)
@@ -152,17 +153,13 @@ class Conformal(Result):
         out[rows] = found
         return out
 
-    @property
-    def _unions(self) -> bool:
-        return self.method in ("full", "pcp", "cp2-pcp", "cp2-hpd")
-
     def _data(self, newdata: Any) -> Any:
         if newdata is None and self.data is None:
             raise DataError("A saved fit holds no data; give newdata.")
         return self.data if newdata is None else newdata
 
     def predict_set(self, newdata: Any = None, *, level: float | None = None) -> Any:
-        """Prediction sets as a long table, one row a piece.
+        """Prediction sets as a long table, one row per piece.
 
         Returns
         -------
@@ -185,6 +182,10 @@ class Conformal(Result):
         assert new.response is not None
         return sets.contains(new.response)
 
+    def lean(self) -> Self:
+        """The same result without the caller's frame."""
+        return replace(self, data=None)
+
     # --- how often they cover -----------------------------------------------------------------------------
 
     def coverage(
@@ -203,7 +204,7 @@ class Conformal(Result):
         newdata : data frame
             Holds the outcome; rows where it is missing are left out.
         by : str, optional
-            A column: one row of the table a value. The groups of the fit by default, if it has any.
+            A column: one row of the table per value. The groups of the fit by default, if it has any.
         level : float, optional
             Of the sets; that of the fit by default.
         confidence : float
@@ -244,7 +245,7 @@ class Conformal(Result):
             return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
         if self.groups is None:
             return None
-        part = self.recipe.new_rows(newdata, (mondrian.ROLE,), warn=False)
+        part = self.new_rows(newdata, (mondrian.ROLE,), warn=False)
         codes = np.full(new.n, -1, np.intp)
         codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
         return np.array([*self.groups.labels, "unseen"], dtype=object)[codes]
@@ -278,20 +279,6 @@ class Conformal(Result):
                 f"plot kind={kind!r} is not known for '{self.method}'; choose 'band', 'size' or 'coverage'."
             )
         return draw(self, kind, self._data(newdata), x, ax, **options)
-
-    @property
-    def std_errors(self) -> Any:
-        """None exist: prediction sets have no standard errors."""
-        raise self._no_standard_errors("standard errors")
-
-    @property
-    def vcov(self) -> Any:
-        """None exists: prediction sets have no covariance."""
-        raise self._no_standard_errors("a covariance")
-
-    def conf_int(self, level: float = 0.95) -> Any:
-        """None exist: prediction sets are not confidence intervals of parameters."""
-        raise self._no_standard_errors("confidence intervals")
 
 
 def covariates(new: NewRows) -> np.ndarray:

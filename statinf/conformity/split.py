@@ -19,10 +19,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.backend import chunks
+from statinf.conformity.held_out import HeldOutOptions, held_out
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.procedure import Split
 from statinf.conformity.score import IN_CACHE, Band, Local
-from statinf.errors import DataError
+from statinf.errors import DataError, OptionError
 from statinf.learners import LeastSquares, LocationScale, Ridge, names, resolve
 from statinf.numerics.order.intervals import IntervalSets
+from statinf.results import choice
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Signed:
-    """Score ``y - mean`` with one threshold a tail: intervals need not be symmetric about the mean.
+    """Score ``y - mean`` with one threshold per tail: intervals need not be symmetric about the mean.
 
     `side` "upper" bounds the outcome from above only, "lower" from below only, "both" with half the miss rate in
     each tail.
@@ -117,3 +121,45 @@ class Normalised:
 
     def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
         return IntervalSets.one_each(*self.band(local, q))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions(HeldOutOptions):
+    """Options of split conformal prediction."""
+
+    score: str = choice(
+        "absolute",
+        ("absolute", "normalised", "asymmetric"),
+        "residuals as they are, over a fitted scale, or with half the miss rate in each tail",
+    )
+    side: str = choice("both", ("both", "upper", "lower"), "bound the outcome from one side only")
+
+    def check(self) -> None:
+        if self.score == "normalised" and self.side != "both":
+            raise OptionError(f"side={self.side!r} does not go with score='normalised', which is two-sided.")
+
+
+def rule_of(options: SplitOptions) -> Absolute | Signed | Normalised:
+    """The score that the options name."""
+    if options.score == "normalised":
+        return Normalised()
+    return Signed(options.side) if options.score == "asymmetric" or options.side != "both" else Absolute()
+
+
+def estimate(problem: ConformalProblem, options: SplitOptions) -> Split:
+    """Fit to the training rows and score the others."""
+    return held_out(problem, options, rule_of(options))
+
+
+METHOD = ConformalMethod(
+    verb="conformal",
+    name="split",
+    estimate=estimate,
+    options=SplitOptions,
+    summary="residuals of held-out rows from a mean model",
+    citation="Lei, G'Sell, Rinaldo, Tibshirani, Wasserman (2018)",
+    arxiv="1604.04173",
+    guarantee="P(covered) >= level, finite sample",
+    vignette="conformal-cp2",
+    traits={"row order": "the split draws row numbers"},
+)

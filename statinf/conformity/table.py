@@ -1,110 +1,26 @@
-"""The methods of the conformal family."""
+"""The methods of `si.conformal`."""
 
 from __future__ import annotations
 
-from statinf.results.listed import Method
+from statinf.results import MethodTable
 
-_MARGINAL = "P(covered) >= level, finite sample"
-METHODS: tuple[Method, ...] = (
-    Method(
-        "conformal",
-        "split",
-        "statinf.conformity.split",
-        "Lei, G'Sell, Rinaldo, Tibshirani, Wasserman (2018)",
-        _MARGINAL,
-        "1604.04173",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "cqr",
-        "statinf.conformity.cqr",
-        "Romano, Patterson, Candes (2019)",
-        _MARGINAL,
-        "1905.03222",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "jackknife",
-        "statinf.conformity.jackknife",
-        "Barber, Candes, Ramdas, Tibshirani (2021)",
-        "none",
-        "1905.02928",
-    ),
-    Method(
-        "conformal",
-        "jackknife+",
-        "statinf.conformity.jackknife",
-        "Barber, Candes, Ramdas, Tibshirani (2021)",
-        "P(covered) >= 2 level - 1",
-        "1905.02928",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "jackknife-minmax",
-        "statinf.conformity.jackknife",
-        "Barber, Candes, Ramdas, Tibshirani (2021)",
-        _MARGINAL,
-        "1905.02928",
-    ),
-    Method(
-        "conformal",
-        "cv+",
-        "statinf.conformity.cv_plus",
-        "Barber, Candes, Ramdas, Tibshirani (2021)",
-        "P(covered) >= 2 level - 1 - sqrt(2/n)",
-        "1905.02928",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "cv-minmax",
-        "statinf.conformity.cv_plus",
-        "Barber, Candes, Ramdas, Tibshirani (2021)",
-        "about the level",
-        "1905.02928",
-    ),
-    Method(
-        "conformal",
-        "full",
-        "statinf.conformity.full",
-        "Vovk, Gammerman, Shafer (2005); Nouretdinov, Melluish, Vovk (2001)",
-        _MARGINAL,
-    ),
-    Method(
-        "conformal",
-        "mondrian",
-        "statinf.conformity.mondrian",
-        "Vovk, Lindsay, Nouretdinov, Gammerman (2003)",
-        "P(covered | group) >= level",
-    ),
-    Method(
-        "conformal",
-        "pcp",
-        "statinf.conformity.pcp",
-        "Wang, Gao, Yin, Zhou, Blei (2022)",
-        _MARGINAL,
-        "2206.06584",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "cp2-pcp",
-        "statinf.conformity.cp2_pcp",
-        "Plassier, Fishkov, Guizani, Panov, Moulines (2025)",
-        _MARGINAL + "; conditional up to the model's error",
-        "2407.01794",
-        "conformal-cp2",
-    ),
-    Method(
-        "conformal",
-        "cp2-hpd",
-        "statinf.conformity.cp2_hpd",
-        "Plassier, Fishkov, Guizani, Panov, Moulines (2025)",
-        _MARGINAL + "; conditional up to the model's error",
-        "2407.01794",
-        "conformal-cp2",
-    ),
+CONFORMAL = MethodTable(
+    "conformal",
+    {
+        "split": "statinf.conformity.split",
+        "cqr": "statinf.conformity.cqr",
+        "jackknife": "statinf.conformity.jackknife",
+        "jackknife+": "statinf.conformity.jackknife",
+        "jackknife-minmax": "statinf.conformity.jackknife",
+        "cv+": "statinf.conformity.cv_plus",
+        "cv-minmax": "statinf.conformity.cv_plus",
+        "full": "statinf.conformity.full",
+        "mondrian": "statinf.conformity.grouped",
+        "pcp": "statinf.conformity.pcp",
+        "cp2-pcp": "statinf.conformity.cp2_pcp",
+        "cp2-hpd": "statinf.conformity.cp2_hpd",
+    },
+    shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
+    aliases={"jackknife_plus": "jackknife+", "cv_plus": "cv+", "plus": "jackknife+"},
 )
+TABLES = (CONFORMAL,)

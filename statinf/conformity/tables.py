@@ -78,7 +78,7 @@ def summary_table(fit: Any) -> Table:
     else:
         columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), _rank(procedure.n, level))]
     if fit.dropped:
-        notes.append("Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in fit.dropped.items()) + ".")
+        notes.append(fit.dropped_note())
     if fit.citation:
         notes.append(f"Method: {fit.citation}.")
     return Table(columns, tuple(rows), title="Conformal prediction", facts=tuple(facts), notes=tuple(notes))

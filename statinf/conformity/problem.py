@@ -1,0 +1,78 @@
+"""What every conformal method gets: the rows of the fit as arrays, and what the caller asked of all methods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from statinf.conformity import mondrian
+from statinf.conformity.shift import Ratio
+from statinf.formula.design import Design
+from statinf.results import Method
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConformalMethod(Method):
+    """A method of `si.conformal`.
+
+    Attributes
+    ----------
+    held_out : bool
+        Whether it calibrates on rows that the model has not seen, so that it takes density ratios and groups.
+    grouped : bool
+        Whether it needs groups.
+    unions : bool
+        Whether its sets can be unions of intervals.
+    """
+
+    held_out: bool = True
+    grouped: bool = False
+    unions: bool = False
+
+
+@dataclass(frozen=True)
+class ConformalProblem:
+    """Rows, model and level.
+
+    Attributes
+    ----------
+    design : Design
+    data : object
+        The caller's frame.
+    model : str, object or None
+        The learner asked for; the method's own default for None.
+    level : float
+    ratio : Ratio or None
+        The density ratio of covariate shift.
+    seed : int
+    progress : bool or None
+    """
+
+    design: Design
+    data: Any
+    model: Any
+    level: float
+    ratio: Ratio | None
+    seed: int
+    progress: bool | None
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """Covariates without the constant, shape (n, p)."""
+        part = self.design.part("covariates")
+        assert part is not None
+        return np.ascontiguousarray(part.without_intercept().values)
+
+    @property
+    def y(self) -> np.ndarray:
+        """Outcomes, shape (n,)."""
+        return self.design.y
+
+    @cached_property
+    def groups(self) -> tuple[mondrian.Groups, np.ndarray] | None:
+        """The groups and the number of each row's, shape (n,)."""
+        part = self.design.part(mondrian.ROLE)
+        return None if part is None else mondrian.find_groups(part)
