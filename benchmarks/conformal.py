@@ -17,8 +17,7 @@ from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 from benchmarks.harness import compare
 from statinf.conformity.cp2_pcp import CP2PCP
 from statinf.conformity.cqr import CQR, QuantilePair
-from statinf.conformity.cv_plus import cv_intervals
-from statinf.conformity.jackknife import intervals
+from statinf.conformity.leave_out import cv_intervals, intervals
 from statinf.conformity.split import Absolute
 from statinf.inference.conformal import Calibration
 from statinf.learners import LeastSquares, crossfit, fold_ids, leave_one_out

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -168,3 +168,8 @@ class Folds:
     def columns(self, X: np.ndarray, which: np.ndarray) -> np.ndarray:
         """Predictions (m, len(which)) at rows X without the folds of the training rows `which`."""
         return self.by_fold(X)[:, self.cross.folds[which]]
+
+
+def cv_intervals(full: Any, cross: CrossFit, residuals: np.ndarray, X: np.ndarray, level: float, variant: str) -> Band:
+    """Intervals (m,), (m,) at rows X (m, p) from fits by fold and their absolute out-of-fold residuals."""
+    return intervals(full.predict, Folds(cross), X, residuals, level, variant)

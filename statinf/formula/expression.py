@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import FormulaError
-from statinf.formula.quiet import quiet
 from statinf.formula.precedence import check_precedence
+from statinf.formula.quiet import quiet
 from statinf.formula.scan import short
 from statinf.formula.spelling import ADVICE, translate, written
 

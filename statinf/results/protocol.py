@@ -217,7 +217,7 @@ class Predictive(Result):
     recipe: Recipe | None = None
     dropped: Mapping[str, int] = field(default_factory=dict)
 
-    def new_rows(self, newdata: Any, **options: Any) -> NewRows:
+    def new_rows(self, newdata: Any, *args: Any, **options: Any) -> NewRows:
         """The formula's columns for new rows.
 
         Raises
@@ -227,7 +227,7 @@ class Predictive(Result):
         """
         if self.recipe is None:
             raise DataError("this fit was made from arrays; it cannot predict from a data frame.")
-        return self.recipe.new_rows(newdata, **options)
+        return self.recipe.new_rows(newdata, *args, **options)
 
     def dropped_note(self) -> str:
         """What the summary says of rows left out; empty if there are none."""

@@ -13,10 +13,9 @@ import pytest
 from statinf.conformity.cp2_hpd import CP2HPD
 from statinf.conformity.cp2_pcp import CP2PCP
 from statinf.conformity.cqr import CQR, QuantilePair
-from statinf.conformity.cv_plus import cv_intervals, guaranteed_level
-from statinf.conformity.full import full_sets
-from statinf.conformity.jackknife import intervals
+from statinf.conformity.leave_out import cv_intervals, guaranteed_level, intervals
 from statinf.conformity.pcp import PCP
+from statinf.conformity.ranked_sets import full_sets
 from statinf.conformity.split import Absolute, Normalised, Signed
 from statinf.inference.conformal import Calibration, coverage_band, quantile_rank
 from statinf.learners import LeastSquares, Ridge, crossfit, fold_ids, leave_one_out

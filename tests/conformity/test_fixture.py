@@ -12,10 +12,9 @@ import pytest
 from statinf.conformity.cp2_hpd import CP2HPD
 from statinf.conformity.cp2_pcp import CP2PCP, mass_radius
 from statinf.conformity.cqr import CQR, QuantilePair
-from statinf.conformity.cv_plus import cv_intervals
-from statinf.conformity.full import full_sets
-from statinf.conformity.jackknife import intervals
+from statinf.conformity.leave_out import cv_intervals, intervals
 from statinf.conformity.pcp import PCP
+from statinf.conformity.ranked_sets import full_sets
 from statinf.conformity.split import Absolute, Signed
 from statinf.inference.conformal import Calibration, threshold, weighted_threshold
 from statinf.learners import LeastSquares, Ridge, crossfit, leave_one_out

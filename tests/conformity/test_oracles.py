@@ -17,9 +17,8 @@ from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 
 from statinf.conformity.cp2_hpd import CP2HPD
 from statinf.conformity.cqr import CQR, QuantilePair
-from statinf.conformity.cv_plus import cv_intervals
-from statinf.conformity.full import full_sets
-from statinf.conformity.jackknife import intervals
+from statinf.conformity.leave_out import cv_intervals, intervals
+from statinf.conformity.ranked_sets import full_sets
 from statinf.conformity.split import Absolute, Normalised
 from statinf.inference.conformal import Calibration
 from statinf.learners import (
