@@ -131,7 +131,8 @@ def resolve(spec: Any, task: str = "mean", option: str = "learner") -> Any:
         raise OptionError(f"{option}={spec.__name__} is a class; hand over an instance, {spec.__name__}(...).")
     if not hasattr(spec, "fit"):
         raise OptionError(f"{option}: a learner needs a method `fit`; {type(spec).__name__} has none.")
-    if type(spec).__module__.startswith("statinf."):
+    laws = task in ("density", "quantile") and not hasattr(spec, "get_params")
+    if laws or type(spec).__module__.startswith("statinf."):
         return spec
     from statinf.learners.sklearn import SklearnLearner
 

@@ -18,7 +18,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.tree import DecisionTreeRegressor
 
 import statinf as si
-from statinf.conformity.table import METHODS
+from statinf.conformity.table import CONFORMAL
 from statinf.learners import KernelRidge, MixtureDensityNetwork, Ridge
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.DroppedRowsWarning")
@@ -43,11 +43,11 @@ def model_of(method):
 
 def fit_method(method, data, **options):
     if method == "mondrian":
-        options.setdefault("groups", "g")
+        options.setdefault("by", "g")
     return si.conformal(FORMULA, data, method=method, model=options.pop("model", model_of(method)), **options)
 
 
-@pytest.mark.parametrize("method", [m.name for m in METHODS])
+@pytest.mark.parametrize("method", list(CONFORMAL))
 def test_every_method_in_every_kind_of_frame(method, data):
     fit = fit_method(method, data)
     got = fit.predict(data.head(10))
@@ -89,8 +89,8 @@ def test_unions(method, data):
 
 def test_formula_equals_arrays(data):
     clean = data.dropna()
-    train = clean["train"].to_numpy()
-    fit = si.conformal("y ~ x", clean, split="train", level=0.8)
+    train = ~clean["train"].to_numpy()
+    fit = si.conformal("y ~ x", clean, split="train", level=0.8)  # true: calibration rows
     model = LinearRegression().fit(clean.loc[train, ["x"]], clean.loc[train, "y"])
     scores = np.sort(np.abs(clean.loc[~train, "y"] - model.predict(clean.loc[~train, ["x"]])))
     q = scores[int(np.ceil(0.8 * (len(scores) + 1))) - 1]
@@ -136,7 +136,7 @@ def test_groups(data):
     np.testing.assert_array_equal(fit.groups.labels, ["g = a", "g = b", "g = c"])
     part = si.conformal("y ~ x + C(g) | C(g)", data, method="split")
     np.testing.assert_array_equal(part.predict(data)["lower"], fit.predict(data)["lower"])
-    two = si.conformal("y ~ x", data, groups=["g", "train"], method="cqr")
+    two = si.conformal("y ~ x", data, by=["g", "train"], method="cqr")
     assert "g = a, train = True" in two.groups.labels or "g = a, train = 1" in two.groups.labels
     sign = si.conformal("y ~ x | I(x > 0)", data)
     assert len(sign.groups.labels) == 2
@@ -144,7 +144,7 @@ def test_groups(data):
     assert table["part"].tolist() == ["all", "group", "group", "group"]
     assert table["n"].tolist()[1:] == data.dropna()["g"].value_counts().sort_index().tolist()
     new = data.head(3).assign(g="d")
-    unseen = si.conformal("y ~ x", data, groups="g", method="split")
+    unseen = si.conformal("y ~ x", data, by="g", method="split")
     with pytest.warns(si.StatinfWarning, match="2 rows are of a group|3 rows are of a group"):
         assert np.isinf(unseen.predict(new)["upper"].dropna()).all()
     with pytest.warns(si.StatinfWarning, match=r"fewer than 99 calibration rows.*'g = a'"):
@@ -165,7 +165,7 @@ def test_covariate_shift_of_any_source(data):
     far = pd.DataFrame({"x": [0.0, 9.0]})
     with pytest.warns(si.StatinfWarning, match="1 of 2 sets are infinite"):
         assert np.isinf(fit.predict(far)["upper"]).tolist() == [False, True]
-    both = si.conformal("y ~ x", data, weights=ratio, groups="g", method="cqr")
+    both = si.conformal("y ~ x", data, weights=ratio, by="g", method="cqr")
     with pytest.warns(si.StatinfWarning, match="of 297 sets are infinite"):
         assert np.isfinite(both.predict(data.dropna())["upper"]).mean() > 0.9
     assert "worth" in str(fit)
@@ -204,20 +204,23 @@ def test_small_samples_are_infinite_and_say_so(data):
 
 def test_messages(data):
     cases = [
-        ({"method": "splt"}, "method='splt' is not known"),
+        ({"method": "splt"}, "method='splt' is not a method of si.conformal.*'split'"),
         ({"level": 90}, "Did you mean level=0.9"),
         ({"method": "mondrian"}, "needs groups"),
         ({"score": "r"}, "score='r' is not known"),
-        ({"method": "pcp", "side": "upper"}, "two-sided"),
-        ({"adjust": "linear"}, "belongs to"),
+        ({"method": "pcp", "side": "upper"}, "side= is an option of method='split', 'cqr', 'mondrian'"),
+        ({"adjust": "linear"}, "adjust= is an option of method='cp2-pcp', 'cp2-hpd', not of 'split'"),
         ({"method": "full", "model": LinearRegression()}, "linear in the outcomes"),
         ({"method": "pcp", "model": LinearRegression()}, "no conditional density"),
-        ({"method": "cqr", "model": "ridge"}, "cannot predict a quantile"),
+        ({"method": "cqr", "model": "ridge"}, "cannot serve for a quantile"),
         ({"model": LinearRegression}, "class"),
         ({"split": 1.5}, r"must be in \[0, 1\)"),
-        ({"split": np.ones(300, bool)}, "no row to calibrate"),
+        ({"split": np.zeros(300, bool)}, "no row to calibrate"),
         ({"split": 0}, "fitted already"),
-        ({"method": "cv+", "folds": 1}, "from 2 to"),
+        ({"method": "cv+", "folds": 1}, "at least 2"),
+        ({"method": "cv+", "folds": "nonsense"}, "folds='nonsense'"),
+        ({"draws": -5}, "draws= is an option of"),
+        ({"level": "0.9"}, "not a number"),
         ({"seed": -1}, "seed"),
         ({"method": "cp2-pcp", "draws": 0}, "draws=0"),
     ]
@@ -225,7 +228,7 @@ def test_messages(data):
         with pytest.raises(si.OptionError, match=message):
             si.conformal("y ~ x", data, **options)
     with pytest.raises(si.OptionError, match="both name groups"):
-        si.conformal("y ~ x | g", data, groups="g")
+        si.conformal("y ~ x | g", data, by="g")
     with pytest.raises(si.DataError, match="split into training"):
         si.conformal("y ~ x", data.head(1))
     fit = si.conformal("y ~ x", data)
