@@ -20,7 +20,9 @@ REFERENCE = Path(__file__).parent.parent / "reference" / "balance"
 
 def solve(module: ModuleType, sample: Problem, estimand: str = "ATE", *, seed: int = 0, **options: Any) -> Solution:
     """The solution of a method's module with options as a caller writes them."""
-    return module.METHOD.estimate(replace(sample, estimand=estimand, seed=seed), module.METHOD.options(**options))
+    settings = module.METHOD.options(**options)
+    module.METHOD.check_estimand(estimand, settings)
+    return module.METHOD.estimate(replace(sample, estimand=estimand, seed=seed), settings)
 
 
 def from_frame(x: pd.DataFrame, treated, y, s=None) -> tuple[Problem, np.ndarray]:
