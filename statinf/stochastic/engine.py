@@ -107,13 +107,16 @@ def _work(
 def _slab(settings: Settings, state: State, slab: Rows, real: int, tiles: _Tiles) -> State:
     """The state after some chunks, `real` of whose rows count."""
     alpha, share = _schedule(settings, state, len(slab), real)
-    moved = slab
+    moved, apart = slab, np.zeros(len(slab), bool)
     if settings.adaptive:
         moved, alpha = prepared(settings, state, slab, alpha)
+        # A row with a direction that nothing moves yet would push the others' coefficients.
+        apart = new_rows(settings, state, slab)
+        alpha[apart] = 0.0
     # The point estimate is one chain of rows: it runs here while the replicas run beside it.
     begun = tiles.begin(moved, alpha, share, first=state.done + 1, origin=int(state.origin.min()))
     with _host():
-        state = _point(settings, state, moved, slab, alpha, share, real)
+        state = _point(settings, state, moved, slab, alpha, share, real, apart)
     tiles.finish(begun)
     if settings.adaptive and (first_new(settings, state, slab) or until_refresh(state.done - real) == real):
         state, shift = refreshed(settings, state)
@@ -146,8 +149,9 @@ def _schedule(settings: Settings, state: State, n: int, real: int) -> tuple[np.n
 
 
 def _point(
-    settings: Settings, state: State, moved: Rows, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int
-) -> State:
+    settings: Settings, state: State, moved: Rows, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int,
+    apart: np.ndarray,
+) -> State:  # fmt: skip
     size, n = slab_size(len(slab)), len(slab)
     padded = (pad_axis(a, size) for a in (moved.F, moved.G, moved.c, alpha, share))
     (theta, mean), path, means = point_path(
@@ -161,11 +165,11 @@ def _point(
             f"The iterates overflow at row {at}: the first steps are too large for these rows. Divide step c0="
             f"{settings.c0:.4g} by 10, raise k0, or leave step=None for steps scaled to the data."
         )
-    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()))
+    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()), apart)
     if settings.adaptive:
         number = np.arange(state.done + 1, state.done + real + 1)
         h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
-        h = np.where(new_rows(settings, state, slab[:real]), np.inf, h)  # the preconditioner does not know these yet
+        h = np.where(apart[:real], np.inf, h)  # the preconditioner does not know these yet
         fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()))
         state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)

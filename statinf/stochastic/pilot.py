@@ -60,7 +60,8 @@ def adapt(
     mean = f.T @ g / len(f)
     seen = directions(mean, right.tolerance, instruments)
     if instruments:
-        check_identified(mean[np.ix_(seen, seen)], len(F))
+        active = (G != 0.0).any(axis=0)  # a column of zeros so far may come alive later
+        check_identified(mean[np.ix_(active, active)], len(F))
     inverse = inverse_mean(mean, seen, symmetric=not instruments)
     theta, residuals = _first_fit(f, g, c, inverse, loss, tau)
     curvature = curvature_bound(loss, residuals, tau)

@@ -111,14 +111,16 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
 def _unified(data: Any) -> Any:
     """A data set whose files may hold whole numbers here and decimals there, read as the wider kind."""
     import pyarrow as pa
+    from pyarrow import dataset
 
     schemas = [fragment.physical_schema for fragment in data.get_fragments()]
     if all(schema.equals(schemas[0]) for schema in schemas):
         return data
     try:
-        return data.replace_schema(pa.unify_schemas(schemas, promote_options="permissive"))
+        wide = pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"the files of the folder do not have the same columns: {error}.") from error
+    return dataset.dataset(data.files, schema=wide, format=data.format, filesystem=data.filesystem)
 
 
 def _from_dataset(data: Any, wanted: Wanted) -> Source:

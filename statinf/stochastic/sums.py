@@ -47,6 +47,7 @@ def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 def add_rows(
     sums: Sums, settings: Settings, first: int, rows: Rows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
     real: int, origin: int | None = None,
+    apart: np.ndarray | None = None,
 ) -> Sums:  # fmt: skip
     """Add a whole number of chunks to the sums.
 
@@ -65,6 +66,8 @@ def add_rows(
         Rows that count; the others fill up the last chunk.
     origin : int, optional
         Rows before the average starts; the burn-in by default.
+    apart : bool ndarray, shape (n,), optional
+        Rows that moved nothing and count as rows before the average.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def add_rows(
     index = number - (settings.burn_in if origin is None else origin)
     live = np.arange(n) < real
     index[real:] = 0
-    kept = index >= 1
+    kept = index >= 1 if apart is None else (index >= 1) & ~apart
     # A sum, not a product of BLAS or einsum: their rounding depends on alignment, and so on how rows arrived.
     met = np.concatenate([before[None], means[:-1]])
     if settings.adaptive and index[0] < 1:
@@ -91,8 +94,9 @@ def add_rows(
     if sums.gram.size:
         flat = np.column_stack([settings.curvature * rows.G, settings.curvature * at - slope])
         sums = replace(sums, gram=_add(sums.gram, rows.F * live[:, None], flat))
-    if index[0] < 1 and real:
-        sums = replace(sums, early=_add(sums.early, rows.F * (live & ~kept)[:, None], both))
+    before_average = live & ~kept
+    if before_average.any():
+        sums = replace(sums, early=_add(sums.early, rows.F * before_average[:, None], both))
     if not kept.any():
         return sums
     e = np.where(kept, slope, 0.0)

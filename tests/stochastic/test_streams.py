@@ -102,7 +102,7 @@ def test_missing_rows_of_a_stream_are_counted(frame):
 
 def test_a_level_that_appears_late_names_the_way_out(frame):
     late = frame.copy()
-    late.loc[late.index[-3:], "g"] = "z"
+    late.loc[late.index[-3000::10], "g"] = "z"
     with pytest.raises(si.DataError, match=r"level 'z'.*levels="):
         si.lsa(FORMULA, frames(late, 1000), expected_rows=N, replicas=0)
     fit = si.lsa(FORMULA, frames(late, 1000), expected_rows=N, replicas=0, levels={"g": ["a", "b", "c", "z"]})

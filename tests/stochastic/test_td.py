@@ -39,7 +39,7 @@ def test_lstd_is_the_solution_of_its_equations(moves):
 
 
 def test_td_is_near_lstd_and_covers_the_truth(moves):
-    fit = si.td(FORMULA, moves, next="next_state", discount=0.9, replicas=128)
+    fit = si.td(FORMULA, moves, next="next_state", discount=0.9, replicas=999)
     lstd = si.td(FORMULA, moves, next="next_state", discount=0.9, method="lstd")
     assert np.abs((fit.theta - lstd.theta) / lstd.std_errors).max() < 1.5
     truth = np.array(moves.attrs["truth"]["value"])
