@@ -152,4 +152,5 @@ METHOD = EffectMethod(
     arxiv="1608.00060",
     guarantee="efficient; root-n with learners whose errors multiply to o(n^(-1/2))",
     vignette="effects",
+    traits={"row order": "folds draw row numbers"},
 )

@@ -124,4 +124,5 @@ METHOD = EffectMethod(
     arxiv="1608.00060",
     guarantee="root-n with learners faster than n^(-1/4), any treatment",
     vignette="effects",
+    traits={"row order": "folds draw row numbers"},
 )

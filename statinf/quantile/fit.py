@@ -68,8 +68,9 @@ class QuantileFit(Fit):
 
     @property
     def pseudo_r_squared(self) -> np.ndarray:
-        """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,)."""
-        return 1.0 - self.objective / self.null_objective
+        """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN without any loss."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
 
     def solved(self, what: str) -> SolvedQuantiles:
         """What standard errors need; a `DataError` that names `what` without the rows of the fit."""

@@ -141,8 +141,8 @@ def _check_collinear(settings: Settings, state: State, moved: np.ndarray, names:
     for j in np.flatnonzero(~moved):
         if state.seen[j]:
             raise ConvergenceError(
-                f"no averaged row tells '{names[j]}' apart from the other columns, only the {settings.burn_in} of the burn-in "
-                "do: put the rows in random order, or give more of them."
+                f"no averaged row tells '{names[j]}' apart from the other columns; those that do are among the first "
+                f"{settings.burn_in} or alone: put the rows in random order, or give more of them."
             )
         if np.count_nonzero(np.abs(settings.right[:, j]) > 1e-9 * np.abs(settings.right[j, j])) > 1:
             _refuse_collinear(settings.right[:, j], names, state.averaged)

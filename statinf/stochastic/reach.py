@@ -16,7 +16,12 @@ CENTRAL = 0.1
 
 def note(inference: str) -> str:
     """From which n an inference covers, for labels."""
-    rows = {"multiplier": "1,000", "plugin": "1,000", "hac": "1,000", "random-scaling": "10,000"}.get(inference)
+    rows = {
+        "multiplier": "1,000",
+        "plugin": "1,000",
+        "hac": "1,000",
+        "random-scaling": "10,000, away from the centre of a quantile loss not at that",
+    }.get(inference)
     return f"covers from n = {rows}" if rows else f"covers too little up to n = {TRIED:,} at least"
 
 
@@ -31,6 +36,11 @@ def too_few(inference: str, loss: str, tau: float, averaged: int) -> str:
         return (
             f"inference={inference!r} holds the truth in 50 to 80 % of samples, where its intervals say 95 %, at up to "
             f"{TRIED:,} rows: use 'multiplier' or 'plugin'."
+        )
+    if inference == "random-scaling" and loss == "quantile" and abs(tau - 0.5) > 0.25 and averaged < TRIED:
+        return (
+            f"inference='random-scaling' at tau={tau:g} was found to hold the truth in about 89 % of samples of 10,000 rows, "
+            "where its intervals say 95 %: use 'multiplier'."
         )
     if averaged < COVERS[inference]:
         return (

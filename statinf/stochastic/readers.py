@@ -115,9 +115,9 @@ def number_column(new: NewRows, name: str) -> np.ndarray:
 def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray) -> None:
     """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing."""
     found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
-    columns: dict[str, Any] = {name: getattr(c, "values", ()) for name, c in found.items()} | {
-        recipe.response[0]: response
-    }
+    # The response of a recipe is NaN where its column is infinite: the column itself goes before it.
+    columns: dict[str, Any] = {recipe.response[0]: response}
+    columns |= {name: getattr(c, "values", ()) for name, c in found.items()}
     for name, values in columns.items():
         numbers = np.asarray(values)
         bad = np.flatnonzero(np.isinf(numbers)) if numbers.dtype.kind == "f" else []

@@ -17,14 +17,12 @@ N = 120
 
 
 def sample(n: int = N) -> pd.DataFrame:
-    """Outcome y, a treatment t, covariates x and z, an instrument v, clusters g; every row complete."""
+    """Outcome y, a treatment t, covariates x and z, an instrument v, an offer; every row complete."""
     random = np.random.default_rng(3)
     x, z, v = random.standard_normal((3, n))
     t = (0.5 * x + 0.8 * v + random.standard_normal(n) > 0).astype(float)
     y = 1.0 + t + x - 0.5 * z + random.standard_normal(n)
-    frame = pd.DataFrame({"y": y, "t": t, "x": x, "z": z, "v": v, "g": np.arange(n) % 12})
-    frame["next_x"] = frame["x"].shift(-1, fill_value=0.0)
-    return frame
+    return pd.DataFrame({"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float)})
 
 
 def _target(data: Any) -> pd.DataFrame:
@@ -52,7 +50,7 @@ CALLS: Mapping[str, Callable[..., Any]] = {
     "density_ratio": lambda d, m, **o: si.density_ratio("~ x + z", d, _target(d), method=m, **o),
     "effect": _effect,
     "glm": lambda d, m, **o: si.glm("t ~ x + z", d, family="binomial", **o),
-    "iv": lambda d, m, **o: si.iv("y ~ t | x | v", d, method=m, **o),
+    "iv": lambda d, m, **o: si.iv(f"y ~ t | x | {'offered' if m == 'late' else 'v'}", d, method=m, **o),
     "lm": lambda d, m, **o: si.lm("y ~ t + x + z", d, **o),
     "lsa": lambda d, m, **o: si.lsa("y ~ x + z", d, **({"replicas": 0} | o)),
     "rq": lambda d, m, **o: si.rq("y ~ x + z", d, **o),

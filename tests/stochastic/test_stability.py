@@ -129,7 +129,7 @@ def test_figures_when_the_average_is_not_the_root():
     rng = np.random.default_rng(0)
     lone = np.zeros(2000)
     lone[1500] = 1.0
-    with pytest.raises(si.ConvergenceError, match=r"'z'.*usable row 1501 alone|'z' is zero"):
+    with pytest.raises(si.ConvergenceError, match="no averaged row tells 'z' apart"):
         si.lsa("y ~ z", {"y": rng.normal(size=2000), "z": lone}, replicas=0)
 
 
