@@ -165,7 +165,9 @@ def _point(
             f"The iterates overflow at row {at}: the first steps are too large for these rows. Divide step c0="
             f"{settings.c0:.4g} by 10, raise k0, or leave step=None for steps scaled to the data."
         )
-    sums = add_rows(state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()), apart)
+    sums = add_rows(
+        state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()), apart
+    )
     if settings.adaptive:
         number = np.arange(state.done + 1, state.done + real + 1)
         h = leverage(moved.F[:real], slab.G[:real], settings.instruments)

@@ -7,9 +7,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-from contract.verbs import METHODS, NAMES, N, call, numbers, refuses, sample
 
 import statinf as si
+from contract.verbs import METHODS, NAMES, N, call, numbers, refuses, sample
 from statinf.results import Fit, Weights
 from statinf.results.protocol import PROMISES
 

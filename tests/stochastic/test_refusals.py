@@ -86,7 +86,9 @@ def test_weak_instruments_are_sent_to_si_iv():
     z = rng.normal(size=3000)
     d = np.where(np.arange(3000) < 1200, z, -z) + 0.1 * rng.normal(size=3000)
     with pytest.raises(si.NotIdentifiedError, match=r"si\.iv"):
-        si.lsa("y ~ d | z", {"y": d + rng.normal(size=3000), "d": d, "z": z}, replicas=0, precondition=True, burn_in=1000)
+        si.lsa(
+            "y ~ d | z", {"y": d + rng.normal(size=3000), "d": d, "z": z}, replicas=0, precondition=True, burn_in=1000
+        )
 
 
 def test_each_inference_says_from_which_n_it_covers():

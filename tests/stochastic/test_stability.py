@@ -70,7 +70,20 @@ def default_settings(rows, replicas=70, **options):
         rows.F[:500], rows.G[:500], rows.c[:500], n=len(rows), step=None, burn_in=None, law="mammen", loss="squared", tau=0.5,
         instruments=False, start=None, power=2 / 3,
     )  # fmt: skip
-    names = ("c0", "k0", "power", "burn_in", "start", "left", "right", "tolerance", "matrix", "curvature", "bound", "scale")
+    names = (
+        "c0",
+        "k0",
+        "power",
+        "burn_in",
+        "start",
+        "left",
+        "right",
+        "tolerance",
+        "matrix",
+        "curvature",
+        "bound",
+        "scale",
+    )
     return Settings(d=3, replicas=replicas, **{name: getattr(tuned, name) for name in names}, **options)
 
 
