@@ -68,7 +68,7 @@ class QuantileFit(Fit):
 
     @property
     def pseudo_r_squared(self) -> np.ndarray:
-        """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN without any loss."""
+        """One less the ratio of check losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN if 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
 
