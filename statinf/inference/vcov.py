@@ -153,7 +153,8 @@ class VcovSpec:
 
 def cluster_columns(vcov: Any, cluster: Any) -> Any:
     """What `design(cluster=)` needs so that rows without a cluster are left out: names, an array, or None."""
-    if cluster is not None and not _cluster_names(cluster):
+    named = isinstance(cluster, str) or (isinstance(cluster, Sequence) and all(isinstance(c, str) for c in cluster))
+    if cluster is not None and not named:
         return cluster
     found = list(_cluster_names(cluster))
     if isinstance(vcov, VcovSpec):

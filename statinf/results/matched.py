@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula.design import Design
-from statinf.formula.identity import Found
+from statinf.formula.identity import Found, column_keys, identity_column
 
 
 def common_rows(designs: Sequence[Design]) -> tuple[int, list[np.ndarray]]:
@@ -27,15 +27,33 @@ def common_rows(designs: Sequence[Design]) -> tuple[int, list[np.ndarray]]:
     """
     base = int(np.argmax([d.n_total for d in designs]))
     first = designs[base]
-    names = tuple(dict.fromkeys(c for d in designs for c in d.recipe.columns))
-    held = replace(first.identity, names=tuple(c for c in names if c in first.frame.names))
     places = []
     for number, design in enumerate(designs, start=1):
         what = f"the rows of fit {base + 1} cannot be matched with those of fit {number}: they"
-        found = held.locate(design.frame, what)
+        found = replace(first.identity, names=_witnesses(first, design)).locate(design.frame, what)
         _check_twins(design, first, found)
         places.append(np.arange(design.n_total) if found is None else found.position)
     return base, places
+
+
+def _witnesses(first: Design, design: Design) -> tuple[str, ...]:
+    """The columns that tell whether two frames hold the same rows: those that both fits read, else those of either.
+
+    Where the fits share no column, one that was changed for one of them is no witness against rows that others confirm.
+    """
+    read = tuple(dict.fromkeys((*first.recipe.columns, *design.recipe.columns)))
+    both = tuple(c for c in read if c in first.recipe.columns and c in design.recipe.columns)
+    if both:
+        return both
+    here = tuple(c for c in read if c in first.frame.names and c in design.frame.names)
+    if first.frame.n != design.frame.n:
+        return here
+    same = tuple(
+        c
+        for c in here
+        if np.array_equal(column_keys(identity_column(first.frame, c)), column_keys(identity_column(design.frame, c)))
+    )
+    return same or here
 
 
 def _check_twins(design: Design, first: Design, found: Found | None) -> None:

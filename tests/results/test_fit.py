@@ -156,7 +156,7 @@ def test_joint_covariance_of_a_fit_with_itself_is_singular_and_of_parts_is_its_o
     test = both.test("a: wt = b: hp")
     assert 0 <= test.p_value <= 1
     with pytest.raises(si.DataError, match="rows"):
-        si.joint(fit, si.lm("mpg ~ wt", data.head(20)))
+        si.joint(fit, si.lm("mpg ~ wt", data.assign(mpg=data["mpg"] + data["wt"])))
 
 
 def test_joint_covariance_is_that_of_the_difference(data):
