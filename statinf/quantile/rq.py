@@ -16,7 +16,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
-from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
@@ -175,8 +175,8 @@ def rq(
         formula,
         data,
         weights=weights,
-        vcov=None,
-        cluster=cluster_columns(spec, cluster),
+        vcov=spec,
+        cluster=cluster,
         na_action=na_action,
         context=context,
     )

@@ -204,7 +204,7 @@ def test_faults_are_named(data):
         si.iv("lwage ~ educ | black | nearc4", data).overid()
     with pytest.raises(si.OptionError, match="method"):
         si.iv("lwage ~ educ | black | nearc4", data, method="3sls")
-    with pytest.raises(si.DataError, match="both a treatment and an instrument"):
+    with pytest.raises(si.FormulaError, match="educ"):
         si.iv("lwage ~ educ | black | educ", data)
     with pytest.raises(si.NotIdentifiedError, match="leverages"):
         si.iv("lwage ~ educ | black | nearc4 + nearc2", data, method="liml", vcov="HC2")
