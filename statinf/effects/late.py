@@ -146,4 +146,5 @@ METHOD = EffectMethod(
     arxiv="1608.00060",
     guarantee="average effect among compliers; doubly robust, any learner",
     vignette="effects",
+    traits={"row order": "folds draw row numbers"},
 )
