@@ -180,6 +180,7 @@ def test_intervals():
     np.testing.assert_array_equal([whole.lower, whole.upper], [[-np.inf], [np.inf]])
 
 
+@pytest.mark.filterwarnings("ignore:level=:statinf.StatinfWarning")
 @pytest.mark.parametrize("order", ["random", "rising", "falling", "sampled rows low", "ties", "infinite tail"])
 @pytest.mark.parametrize("level", [0.001, 0.5, 0.9, 0.9999])
 def test_threshold_of_many_scores_is_the_order_statistic_whatever_their_order(order, level):

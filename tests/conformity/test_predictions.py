@@ -40,7 +40,7 @@ def rows():
         ({"score": "normalised"}, {"scale": True}),
         ({"method": "cqr"}, {"quantiles": True}),
         ({"method": "cqr", "score": "asymmetric"}, {"quantiles": True, "asymmetric": True}),
-        ({"groups": "g"}, {"groups": True}),
+        ({"by": "g"}, {"groups": True}),
         ({"weights": "w"}, {"weights": True}),
     ],
 )
