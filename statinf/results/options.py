@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -165,11 +165,6 @@ class Options:
             if rule is not None:
                 out[one.name] = (rule, made)
         return out
-
-    @classmethod
-    def of(cls, **given: Any) -> Self:
-        """The record with these options; names are known to be right."""
-        return cls(**given)
 
 
 def rule_of(one: Field[Any]) -> Rule | None:
