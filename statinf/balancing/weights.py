@@ -177,7 +177,7 @@ class BalanceWeights(Weights):
         Parameters
         ----------
         multipliers : ndarray, shape (B, n)
-            Nonnegative; one row a replica.
+            Nonnegative; one row per replica.
 
         Returns
         -------

@@ -144,7 +144,7 @@ def design(
     roles : sequence of str
         Names of the parts that the method takes; trailing ones may be absent.
     weights : array of shape (rows,), str or Weights, optional
-        Row weights: one a row of the data, a column name, or a `Weights`.
+        Row weights: one per row of the data, a column name, or a `Weights`.
     cluster : str, sequence of str, or array of shape (rows,), optional
         Clustering columns; rows where they are missing are left out.
     na_action : {"drop", "raise"}

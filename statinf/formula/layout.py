@@ -52,7 +52,7 @@ def lay_out(
 
     A term's categorical factors span all products of their contrasts over all subsets; what earlier
     terms with the same numeric factors span already is left out, and what is left is put back together
-    into as few blocks as possible, a merged pair being a factor with one dummy a level.
+    into as few blocks as possible, a merged pair being a factor with one dummy per level.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ def love_plot(
     order: str = "before",
     ax: Any = None,
 ) -> Any:
-    """Standardised mean differences before and after weighting, one line a column.
+    """Standardised mean differences before and after weighting, one line per column.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ def plot_coefficients(
     ax: Any = None,
     label: str = "estimate",
 ) -> Any:
-    """Draw one line a coefficient, the first on top.
+    """Draw one line per coefficient, the first on top.
 
     Parameters
     ----------

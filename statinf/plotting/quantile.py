@@ -66,7 +66,7 @@ def plot_lines(
     Parameters
     ----------
     lines : ndarray, shape (1 + k, 2)
-        Two values of the regressor, then the fitted quantiles there, one row a level.
+        Two values of the regressor, then the fitted quantiles there, one row per level.
     """
     ax = new_axes(ax, size=(6.4, 4.4))
     ax.plot(x, y, "o", color=SOFT, markersize=3, alpha=0.6, markeredgewidth=0)

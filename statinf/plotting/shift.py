@@ -13,7 +13,7 @@ from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
 def plot_balance(
     columns: Sequence[str], before: np.ndarray, after: np.ndarray, *, threshold: float = 0.1, ax: Any = None
 ) -> Any:
-    """Absolute standardised differences before and after weighting, one line a column.
+    """Absolute standardised differences before and after weighting, one line per column.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def plot_columns(
 
 
 def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: int = 40) -> Any:
-    """Permutation laws with the observed statistics, one panel a test.
+    """Permutation laws with the observed statistics, one panel per test.
 
     Parameters
     ----------
