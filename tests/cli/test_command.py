@@ -77,7 +77,11 @@ def test_methods_lists_papers_and_guarantees(listed, capsys):
 
 
 def test_a_narrow_character_set_ends_no_command():
-    words = [sys.executable, "-c", "import sys; from statinf.cli import main; sys.exit(main(['methods', 'density_ratio']))"]
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from statinf.cli import main; sys.exit(main(['methods', 'density_ratio']))",
+    ]
     found = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=False)
     assert found.returncode == 0, found.stderr.decode()
     assert b"Br?ckner" in found.stdout
