@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -111,8 +111,9 @@ class Weights(Result):
 
     def lean(self) -> Self:
         """The same weights with digests of their rows in place of the frame."""
-        identity = None if self.identity is None else self.identity.lean()
-        return self if identity is self.identity else replace(self, identity=identity)
+        held = {f.name: getattr(self, f.name) for f in fields(self)}
+        lighter = {k: v.lean() for k, v in held.items() if isinstance(v, RowIdentity) and v.frame is not None}
+        return replace(self, **lighter) if lighter else self
 
     def __getstate__(self) -> dict[str, Any]:
         for name in ("derivative", "influence", "leverage"):

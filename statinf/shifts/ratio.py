@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, one_of
+from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number, to_caller
 from statinf.shifts.overlap import balance_table, pareto_k, uncovered
@@ -32,6 +33,8 @@ class DensityRatio(Weights):
         Powers below one flatten the ratio; ratios are cut at `trim`.
     settings, facts : mapping
         Tuning constants, and numbers of the fit.
+    target : RowIdentity
+        The rows of the target's frame.
     n_target : int
         Target rows of positive weight.
     uncovered_rows : int
@@ -52,6 +55,7 @@ class DensityRatio(Weights):
     uncovered_rows: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
+    target: RowIdentity | None = None
     samples: Samples | None = field(default=None, metadata={"saved": False})
 
     beside = ("values", "ess", "diagnostics", "score")
