@@ -67,6 +67,8 @@ class IVFit(Fit):
             method=method,
             cluster=cluster,
         )
+        names = [t for t, kept in zip(fit.terms, fit.estimable, strict=True) if kept]
+        solution.warn_alone(design, rows, fit.cov.kind, names)
         return replace(fit, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j))
 
     @property
