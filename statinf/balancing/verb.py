@@ -29,6 +29,7 @@ from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import Design, as_frame
 from statinf.inference.sandwich import intersect
+from statinf.numerics.linear.aliases import alias_map
 
 
 @BALANCE.document
@@ -140,6 +141,7 @@ def balance(
     )
     task = Balancing(chosen, settings, problem, used, codes, groups)
     solution = task.solve()
+    coef = _formula_coefficients(solution, plain, columns, codes)
     linear = cache(solution.linear) if solution.linear is not None else None
     return BalanceWeights(
         method=chosen.name,
@@ -164,7 +166,8 @@ def balance(
         control_level=arms.levels[0],
         level_note=arms.note,
         propensity=solution.propensity,
-        coef=_formula_coefficients(solution, plain, columns, codes),
+        coef=coef,
+        aliases=_aliases(design, coef),
         recipe=design.recipe,
         details=_carried_back(solution.details, columns),
         iterations=solution.iterations,
@@ -174,6 +177,13 @@ def balance(
         treated_as_fixed=chosen.fixed if linear is None else "",
         solver=lambda multipliers: task.solve_many(multipliers, solution),
     )
+
+
+def _aliases(design: Design, coef: np.ndarray | None) -> np.ndarray | None:
+    """How the columns that have a coefficient make the others; None without coefficients."""
+    if coef is None:
+        return None
+    return alias_map(design.parts[0].with_intercept().values, ~np.isnan(coef), design.weights)
 
 
 def _names(by: str | Sequence[str] | None) -> list[str]:

@@ -7,7 +7,7 @@ from statinf.results.frames import to_caller
 from statinf.results.joint import Joint, joint
 from statinf.results.methods import Method, MethodTable
 from statinf.results.options import Options, choice, count, flag, number, value
-from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se
+from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se, unsupported
 from statinf.results.protocol import Predictive, Result
 from statinf.results.side_by_side import table
 from statinf.results.store import load
@@ -41,5 +41,6 @@ __all__ = [
     "stack_scores",
     "table",
     "to_caller",
+    "unsupported",
     "value",
 ]

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.errors import DataError, one_of
 from statinf.formula.identity import RowIdentity
-from statinf.formula.recipe import Recipe
+from statinf.formula.recipe import Recipe, warn_rows
 from statinf.results import Table, Weights, format_number, to_caller
 from statinf.shifts.overlap import balance_table, pareto_k, uncovered
 from statinf.shifts.samples import Samples, left_out
@@ -78,6 +78,9 @@ class DensityRatio(Weights):
         out = np.full(rows.n, np.nan)
         if rows.ok.any():
             out[rows.ok] = shaped(self.rule.at(x[rows.ok]), self.power, self.trim)
+            unknown = int(np.isnan(out[rows.ok]).sum())
+            if unknown:
+                warn_rows({"columns that others determined do not follow from them": unknown}, rows.n, "have no ratio")
         return out
 
     @property
