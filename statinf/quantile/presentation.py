@@ -13,7 +13,7 @@ from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Table, augmented, coefficients, prediction_frame, predictor, predictor_se
-from statinf.results.predicting import unsupported, warn_unsupported
+from statinf.results.predicting import unsupported
 from statinf.results.table import format_number, format_p
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None
     kept = fit.estimable[: len(fit.columns)]
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
     broken = unsupported(matrix, kept, fit.aliases)
-    warn_unsupported(matrix, kept, broken)
     values[broken] = np.nan
     return values if noncrossing is None else monotone(values, noncrossing)
 
