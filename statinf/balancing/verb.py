@@ -187,9 +187,11 @@ def _aliases(design: Design, coef: np.ndarray | None) -> np.ndarray | None:
 
 
 def _names(by: str | Sequence[str] | None) -> list[str]:
-    names = [by] if isinstance(by, str) else by or ()
+    names = [by] if isinstance(by, str) else () if by is None else by
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise OptionError(f"by={by!r} is not a column or a list of columns.")
+        raise OptionError(
+            f"by= is the name of a column or a list of names, not a {type(by).__name__} of something else."
+        )
     return list(names)
 
 

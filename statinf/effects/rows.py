@@ -165,6 +165,8 @@ def clustered_design(
     context: Mapping[str, Any] | None = None,
 ) -> tuple[Design, dict[str, np.ndarray]]:
     """The design without rows of weight zero or without a group, and the clusters that rows come in."""
+    if by is not None and not isinstance(by, str):
+        raise OptionError(f"by= is the name of a column, not a {type(by).__name__}; put the groups into the data.")
     spec = VcovSpec.read(vcov, cluster)
     array = cluster is not None and spec.clusters == ("cluster",) and not isinstance(cluster, str | list | tuple)
     asked = list(dict.fromkeys([*spec.clusters, *([by] if by else [])]))

@@ -22,10 +22,11 @@ def outcome_factor(text: str, store: Store) -> fa.Factor:
     factor = fa.make_factor(text, store.scope, store.column, intercept=False)
     if factor.kind == "categorical":
         column = factor.columns[0]
-        levels = store.categories(column).levels
+        found = store.categories(column)
+        levels = [v for i, v in enumerate(found.levels) if (found.codes == i).any()]
         last = levels[-1] if levels else "level"
         raise DataError(
-            f"the outcome '{factor.label}' holds categories {list(levels)[:6]}; this method needs numbers: "
+            f"the outcome '{factor.label}' holds categories {levels[:6]}; this method needs numbers: "
             f"write I({column} == {last!r}) for a 0/1 outcome."
         )
     if factor.kind == "transform" and ex.call_name(factor.node) not in ("scale", "center", "standardize"):

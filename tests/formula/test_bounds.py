@@ -41,7 +41,7 @@ def test_expansions_of_the_dot_are_refused_before_they_are_made(right, k):
     start = time.thread_time()
     with pytest.raises(FormulaError, match="expands to more than 12,000 products|crossed with one another"):
         design(f"y ~ {right}", data)
-    assert time.thread_time() - start < 0.5
+    assert time.thread_time() - start < 1.5
 
 
 def test_what_fits_is_expanded():

@@ -25,27 +25,27 @@ def data():
 NEW = pd.DataFrame({"x": [1.0, 1.0, 0.5], "x2": [2.0, 50.0, 1.0], "t": [0.0, 0.0, 1.0]})
 
 
-def predictions(data):
+def fitted(data, verb):
+    target = data.sample(60, weights=np.exp(0.3 * data["x"]), random_state=1)
+    calls = {
+        "iv": lambda: si.iv("y ~ t | x + x2 | z", data),
+        "lm": lambda: si.lm("y ~ x + x2", data),
+        "ipw": lambda: si.balance("t ~ x + x2", data),
+        "cbps": lambda: si.balance("t ~ x + x2", data, method="cbps"),
+        "logistic": lambda: si.density_ratio("~ x + x2", data, target),
+        "moment": lambda: si.density_ratio("~ x + x2", data, target, method="moment"),
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AliasedWarning)
         warnings.simplefilter("ignore", NumericalWarning)
-        target = data.sample(60, weights=np.exp(0.3 * data["x"]), random_state=1)
-        iv = si.iv("y ~ t | x + x2 | z", data)
-        return {
-            "iv": lambda: iv.predict(NEW, interval="confidence").to_numpy(),
-            "lm": lambda fit=si.lm("y ~ x + x2", data): fit.predict(NEW, interval="confidence").to_numpy(),
-            "ipw": lambda w=si.balance("t ~ x + x2", data): w.score(NEW)[:, None],
-            "cbps": lambda w=si.balance("t ~ x + x2", data, method="cbps"): w.score(NEW)[:, None],
-            "logistic": lambda w=si.density_ratio("~ x + x2", data, target): w.score(NEW)[:, None],
-            "moment": lambda w=si.density_ratio("~ x + x2", data, target, method="moment"): w.score(NEW)[:, None],
-        }
+        return calls[verb]()
 
 
 @pytest.mark.parametrize("verb", ["iv", "lm", "ipw", "cbps", "logistic", "moment"])
 def test_only_the_row_that_breaks_the_alias_has_no_number(data, verb):
-    call = predictions(data)[verb]
+    fit = fitted(data, verb)
     with pytest.warns(DroppedRowsWarning):
-        found = call()
+        found = fit.predict(NEW, interval="confidence").to_numpy() if verb in ("iv", "lm") else fit.score(NEW)[:, None]
     assert np.isnan(found[1]).all() and np.isfinite(found[[0, 2]]).all()
 
 
