@@ -6,13 +6,19 @@ those are Quarto's.
 
 from __future__ import annotations
 
-import html
-import re
+import csv
+import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from statinf.errors import OptionError
+from statinf.results import markup
+from statinf.results.files import checked_path, replacing
 
 
 def format_number(value: Any, digits: int = 4) -> str:
@@ -120,72 +126,60 @@ class Table:
 
     def to_html(self) -> str:
         """An HTML table with a header and footer."""
-        esc = html.escape
-        head = "".join(
-            f'<th style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</th>' for j, c in enumerate(self.columns)
-        )
-        body = []
-        for i, row in enumerate(self.rows):
-            border = ' style="border-top:1px solid currentColor"' if i in self.rules else ""
-            cells = "".join(
-                f'<td style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</td>' for j, c in enumerate(row)
-            )
-            body.append(f"<tr{border}>{cells}</tr>")
-        span = len(self.columns)
-        foot = "".join(
-            f'<tr><td colspan="{span}" style="text-align:left"><small>{esc(n)}</small></td></tr>' for n in self.notes
-        )
-        facts = " &middot; ".join(f"{esc(k)}: {esc(v)}" for k, v in self.facts)
-        above = f"<p><strong>{esc(self.title)}</strong></p>" if self.title else ""
-        above += f"<p><small>{facts}</small></p>" if facts else ""
-        footer = f"<tfoot>{foot}</tfoot>" if foot else ""
-        return (
-            f'<div class="statinf-result">{above}<table class="statinf"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{''.join(body)}</tbody>{footer}</table></div>"
-        )
+        return markup.html_table(self)
 
     def to_markdown(self) -> str:
         """A pipe table."""
-
-        def cell(text: str) -> str:
-            return text.replace("|", "\\|").replace("\n", " ") or " "
-
-        lines = []
-        if self.title:
-            lines += [f"**{self.title}**", ""]
-        if self.facts:
-            lines += [" · ".join(f"{k}: {v}" for k, v in self.facts), ""]
-        lines.append("| " + " | ".join(cell(c) for c in self.columns) + " |")
-        lines.append("|" + "|".join(":---" if j == 0 else "---:" for j in range(len(self.columns))) + "|")
-        lines += ["| " + " | ".join(cell(c) for c in row) + " |" for row in self.rows]
-        if self.notes:
-            lines += ["", *[f"*{n}*  " for n in self.notes]]
-        return "\n".join(lines)
+        return markup.markdown_table(self)
 
     def to_latex(self) -> str:
         """A bare booktabs `tabular`, without environment, caption or label."""
-        spec = "l" + "r" * (len(self.columns) - 1)
-        lines = [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", _latex_row(self.columns), r"\midrule"]
-        for i, row in enumerate(self.rows):
-            if i in self.rules:
-                lines.append(r"\midrule")
-            lines.append(_latex_row(row))
-        lines.append(r"\bottomrule")
-        span = len(self.columns)
-        lines += [rf"\multicolumn{{{span}}}{{l}}{{\footnotesize {_latex(n)}}} \\" for n in self.notes]
-        return "\n".join([*lines, r"\end{tabular}"])
+        return markup.latex_table(self)
 
     def to_typst(self) -> str:
-        """A Typst `table`."""
+        """A Typst `table` with rules above and below its head and at its end."""
+        return markup.typst_table(self)
 
-        def content(text: str) -> str:
-            return "[" + re.sub(r"([\\#\[\]*_$@<>`])", r"\\\1", text) + "]"
+    def to_csv(self) -> str:
+        """Headings and cells, separated by commas."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows((self.columns, *self.rows))
+        return text.getvalue()
 
-        count = len(self.columns)
-        align = ", ".join("left" if j == 0 else "right" for j in range(count))
-        cells = [f"table.header({', '.join(content(c) for c in self.columns)}),"]
-        cells += [", ".join(content(c) for c in row) + "," for row in self.rows]
-        return "\n".join([f"#table(columns: {count}, align: ({align}),", *("  " + c for c in cells), ")"])
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a file, in the format that its suffix names.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .html, .md, .tex, .typ, .csv or .txt.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OptionError
+            For another suffix.
+        DataError
+            If the folder is missing or the file cannot be written.
+        """
+        writers = {
+            ".html": markup.html_page,
+            ".md": Table.to_markdown,
+            ".tex": Table.to_latex,
+            ".typ": Table.to_typst,
+            ".csv": Table.to_csv,
+            ".txt": Table.to_text,
+        }
+        target = checked_path(path)
+        if target.suffix.lower() not in writers:
+            raise OptionError(f"path={str(path)!r} names no format; let it end in one of {', '.join(writers)}.")
+        text = writers[target.suffix.lower()](self).rstrip("\n") + "\n"
+        with replacing(target) as file:
+            file.write(text.encode())
+        return target
 
 
 def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -202,15 +196,3 @@ def _facts_in_two_columns(facts: Sequence[tuple[str, str]], width: int) -> list[
         return [*shown, ""]
     pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
     return ["".join(s.ljust(half) for s in pair) for pair in pairs] + [""]
-
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
-_LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in text)
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(_latex(c) for c in cells) + r" \\"
