@@ -72,6 +72,8 @@ def wald(
     gap = restrictions @ theta - values
     root = matrix_root(covariance) if isinstance(covariance, np.ndarray) else covariance.root
     half = restrictions @ root
+    if not np.isfinite(half).all():
+        raise NotIdentifiedError(f"the hypothesis '{hypothesis}' cannot be tested: the fit has no standard errors.")
     scale = 1.0 / np.maximum(np.linalg.norm(half, axis=1), np.finfo(float).tiny)
     left, singular, _ = np.linalg.svd(half * scale[:, None], full_matrices=False)
     m = len(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -362,6 +363,17 @@ class Fit(TableHooks, Predictive):
     @property
     def title(self) -> str:
         """Heading of the summary."""
+        return self.method
+
+    @property
+    def outcome(self) -> str:
+        """Left-hand side of the formula; those of fits taken together in one line."""
+        sides = (part.partition("~")[0].strip() for part in self.formula.split(";"))
+        return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
+
+    @property
+    def model_name(self) -> str:
+        """The model in a few letters, for tables of several fits."""
         return self.method
 
     def summary_facts(self) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class TableHooks:
 
     @property
     def __maketables_depvar__(self) -> str:
-        return cast("Fit", self).formula.split("~")[0].strip()
+        return cast("Fit", self).outcome
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, Any]:

@@ -52,6 +52,20 @@ def format_p(value: Any) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def format_interval(low: Any, high: Any, digits: int = 4) -> str:
+    """Two limits in brackets; empty where neither exists."""
+    if np.isnan(low) and np.isnan(high):
+        return ""
+    return f"[{format_number(low, digits) or 'NA'}, {format_number(high, digits) or 'NA'}]"
+
+
+def check_digits(digits: Any) -> int:
+    """Return a number of significant digits, else raise an `OptionError`."""
+    if isinstance(digits, bool) or not isinstance(digits, int | np.integer) or not 1 <= digits <= 17:
+        raise OptionError(f"digits={digits!r}: give a whole number of significant digits from 1 to 17.")
+    return int(digits)
+
+
 @dataclass(frozen=True)
 class Table:
     """A small table with a block of facts above it and notes below.
@@ -69,6 +83,8 @@ class Table:
         Lines below it.
     rules : tuple of int
         Rows before which a line is drawn.
+    kind : str
+        Kind of data frame that `to_frame` makes, as `Frame.kind` names it.
 
     Examples
     --------
@@ -86,6 +102,15 @@ class Table:
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
+    kind: str = "pandas"
+
+    def __post_init__(self) -> None:
+        wrong = [i for i, row in enumerate(self.rows) if len(row) != len(self.columns)]
+        if not self.columns or wrong:
+            found = f"row {wrong[0]} has {len(self.rows[wrong[0]])} cells" if wrong else "there are no columns"
+            raise OptionError(
+                f"a table has one cell for each of its {len(self.columns)} columns in every row; {found}."
+            )
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], **options: Any) -> Table:
@@ -111,17 +136,18 @@ class Table:
 
     def to_text(self) -> str:
         """Plain text, columns aligned, the first to the left."""
-        widths = [max(len(r[j]) for r in (self.columns, *self.rows)) for j in range(len(self.columns))]
+        grid = [[markup.one_line(c) for c in cells] for cells in (self.columns, *self.rows)]
+        widths = [max(markup.width(row[j]) for row in grid) for j in range(len(self.columns))]
         line = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        out = [self.title] if self.title else []
+        out = [markup.one_line(self.title)] if self.title else []
         out += _facts_in_two_columns(self.facts, len(line))
-        out += [_text_row(self.columns, widths), line]
-        for i, row in enumerate(self.rows):
+        out += [_text_row(grid[0], widths), line]
+        for i, row in enumerate(grid[1:]):
             if i in self.rules:
                 out.append(line)
             out.append(_text_row(row, widths))
         if self.notes:
-            out += [line, *self.notes]
+            out += [line, *map(markup.one_line, self.notes)]
         return "\n".join(text.rstrip() for text in out)
 
     def to_html(self) -> str:
@@ -139,6 +165,24 @@ class Table:
     def to_typst(self) -> str:
         """A Typst `table` with rules above and below its head and at its end."""
         return markup.typst_table(self)
+
+    def to_frame(self) -> Any:
+        """Headings and cells as text, in the caller's kind of data frame.
+
+        Raises
+        ------
+        OptionError
+            If two columns have one heading.
+        """
+        import pandas as pd
+
+        from statinf.results.frames import to_caller
+
+        twice = [c for i, c in enumerate(self.columns) if c in self.columns[:i]]
+        if twice:
+            raise OptionError(f"two columns have the heading {twice[0]!r}; give each a name of its own.")
+        cells = {c: [row[j] for row in self.rows] for j, c in enumerate(self.columns)}
+        return to_caller(pd.DataFrame(cells, dtype=object), self.kind)
 
     def to_csv(self) -> str:
         """Headings and cells, separated by commas."""
@@ -183,16 +227,15 @@ class Table:
 
 
 def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    return "  ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))])
+    return "  ".join(markup.padded(c, w, right=j > 0) for j, (c, w) in enumerate(zip(cells, widths, strict=True)))
 
 
-def _facts_in_two_columns(facts: Sequence[tuple[str, str]], width: int) -> list[str]:
+def _facts_in_two_columns(facts: Sequence[tuple[str, str]], least: int) -> list[str]:
     if not facts:
         return []
-    shown = [f"{k}: {v}" for k, v in facts]
-    half = max(len(s) for s in shown) + 3
-    if 2 * half > max(width, 78):
+    shown = [markup.one_line(f"{k}: {v}") for k, v in facts]
+    half = max(map(markup.width, shown)) + 3
+    if 2 * half > max(least, 78):
         return [*shown, ""]
     pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
-    return ["".join(s.ljust(half) for s in pair) for pair in pairs] + [""]
+    return ["".join(markup.padded(s, half, right=False) for s in pair) for pair in pairs] + [""]
