@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -365,17 +364,6 @@ class Fit(TableHooks, Predictive):
         """Heading of the summary."""
         return self.method
 
-    @property
-    def outcome(self) -> str:
-        """Left-hand side of the formula; those of fits taken together in one line."""
-        sides = (part.partition("~")[0].strip() for part in self.formula.split(";"))
-        return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
-
-    @property
-    def model_name(self) -> str:
-        """The model in a few letters, for tables of several fits."""
-        return self.method
-
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
         return {"Observations": self.nobs} | dict(self.facts)
@@ -470,13 +458,20 @@ class Fit(TableHooks, Predictive):
         return to_arviz(self)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
-        """Coefficients with their intervals; returns the matplotlib axes."""
-        from statinf.plotting.coefficients import plot_coefficients
+        """Coefficients with their intervals, those of other fits beside them; returns the matplotlib axes.
+
+        Parameters
+        ----------
+        kind : {"coefficients"}
+        **options
+            `others`, a list of fits; `names`, one for each fit, this one first; `level` (0.95), `intercept` (False), `ax`
+            and `label`, the text below.
+        """
+        from statinf.results.plotted import coefficients_of
 
         if kind != "coefficients":
             raise OptionError(f"plot kind={kind!r} is not known for '{self.method}'; there is 'coefficients'.")
-        low, high = self._limits(options.pop("level", 0.95), None)
-        return plot_coefficients(self.terms, self.theta, low, high, **options)
+        return coefficients_of(self, **options)
 
     # --- size ---------------------------------------------------------------------------------------------
 
