@@ -46,8 +46,8 @@ class Fit(TableHooks, Predictive):
     design : Design or None
         The rows of the fit, with the caller's frame by reference; not saved.
     draws : Bootstrap or None
-    kept_covariances : mapping of str to ndarray
-        Covariances that stay available without the rows.
+    kept_covariances : mapping of str to Covariance
+        Those that stay available without the rows.
     facts : mapping of str to object
         What the summary prints above the coefficients.
     source : callable or None
@@ -62,7 +62,7 @@ class Fit(TableHooks, Predictive):
     df_resid: float = np.inf
     design: Design | None = field(default=None, metadata={"saved": False})
     draws: Bootstrap | None = None
-    kept_covariances: Mapping[str, np.ndarray] = field(default_factory=dict)
+    kept_covariances: Mapping[str, Covariance] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
@@ -71,6 +71,14 @@ class Fit(TableHooks, Predictive):
     """Whether tables use the normal distribution instead of Student's t."""
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
+
+    def __post_init__(self) -> None:
+        q, kept = len(self.terms), np.count_nonzero(~np.isnan(self.theta)) if self.theta.dtype.kind == "f" else -1
+        if self.theta.shape != (q,) or self.cov.matrix.shape != (kept, kept):
+            raise DataError(
+                f"the estimates are {self.theta.dtype} numbers of shape {self.theta.shape} with a covariance of shape "
+                f"{self.cov.matrix.shape}, for {q} terms"
+            )
 
     # --- birth --------------------------------------------------------------------------------------------
 
@@ -257,7 +265,7 @@ class Fit(TableHooks, Predictive):
         ok = self.estimable
         if self.draws is not None:
             base = self.kept_covariances.get("before bootstrap")
-            se = None if base is None else np.sqrt(np.diag(base))
+            se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
             return low, high
         if interval is not None:
@@ -301,9 +309,7 @@ class Fit(TableHooks, Predictive):
 
     def _kept(self, kind: Any) -> Covariance:
         if isinstance(kind, str) and kind in self.kept_covariances:
-            return Covariance(
-                self.kept_covariances[kind], kind, kind, np.inf if self.normal_reference else self.df_resid
-            )
+            return self.kept_covariances[kind]
         held = [k for k in self.kept_covariances if k in self.vcov_kinds.names]
         raise DataError(
             f"vcov={kind!r} needs the rows of the fit, which a saved or lean fit leaves out; it holds {', '.join(held) or 'none'}."
@@ -482,7 +488,7 @@ class Fit(TableHooks, Predictive):
         kept = dict(self.kept_covariances)
         for kind in self.vcov_kinds.names:
             if self._exists(kind):
-                kept[kind] = self._covariance(kind).matrix
+                kept[kind] = self._covariance(kind)
         return replace(self, design=None, source=None, covary=None, kept_covariances=kept)
 
 
