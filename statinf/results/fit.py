@@ -14,7 +14,8 @@ from statinf.formula.design import Design
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
-from statinf.inference.hypotheses import WaldTest, linear_restrictions, restriction_matrix, wald
+from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.restrictions import restrictions
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results import coefficients
@@ -407,17 +408,7 @@ class Fit(TableHooks, Predictive):
         >>> print(fit.test("wt = 0, qsec = 0"))
         wt = 0, qsec = 0: F(2, 29) = 69.0331, p = 9.395e-12
         """
-        listed = isinstance(hypothesis, list | tuple) and all(isinstance(h, str) for h in hypothesis)
-        if isinstance(hypothesis, str) or listed:
-            if values is not None:
-                raise OptionError("values= goes with a matrix; write the right-hand sides into the equations.")
-            matrix, right = linear_restrictions(hypothesis, self.terms)
-            text = hypothesis if isinstance(hypothesis, str) else ", ".join(hypothesis)
-        else:
-            matrix, right = restriction_matrix(hypothesis, values)
-            text = f"{len(matrix)} linear restrictions"
-        if matrix.shape[1] != len(self.terms):
-            raise OptionError(f"the hypothesis has {matrix.shape[1]} columns, the fit {len(self.terms)} coefficients.")
+        matrix, right, text = restrictions(hypothesis, values, self.terms)
         if (matrix[:, ~self.estimable] != 0).any():
             raise NotIdentifiedError(f"'{text}' involves an aliased coefficient, which has no estimate.")
         ok = self.estimable
