@@ -12,7 +12,7 @@ PALETTE = ("#1f5a94", "#c1440e", "#3a7d44", "#8a4f9e", "#b8860b", "#4a4e69", "#0
 MARKERS = "osD^vP*X"
 
 
-def plain(text: str) -> str:
+def plain(text: Any) -> str:
     """Text that a figure shows as it is: dollar signs start no formula, and a legend leaves no name out."""
     shown = str(text).replace("$", r"\$")
     return f" {shown}" if shown.startswith("_") else shown

@@ -12,13 +12,13 @@ from statinf.results.table import Table, format_interval, format_number, format_
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.results.fit import Fit
+    from statinf.results.estimated import Estimated
 
 ALIASED = "NA: aliased, as other columns of the design determine it."
 """What tables say below coefficients that are not estimable."""
 
 
-def tidy(fit: Fit, level: float, style: str, interval: str | None, exponentiate: bool) -> pd.DataFrame:
+def tidy(fit: Estimated, level: float, style: str, interval: str | None, exponentiate: bool) -> pd.DataFrame:
     """One row per coefficient; see `Fit.tidy`."""
     import pandas as pd
 
@@ -44,7 +44,7 @@ def tidy(fit: Fit, level: float, style: str, interval: str | None, exponentiate:
     return frame
 
 
-def summary(fit: Fit, level: float) -> Table:
+def summary(fit: Estimated, level: float) -> Table:
     """Coefficients with the covariance's name, the rows left out and the paper; see `Fit.summary`.
 
     A coefficient without a standard error has empty cells; one that is aliased is NA throughout, as in R.
@@ -69,6 +69,6 @@ def aliased_cells(count: int) -> tuple[str, ...]:
     return ("NA",) * count
 
 
-def aliased_note(fit: Fit) -> tuple[str, ...]:
+def aliased_note(fit: Estimated) -> tuple[str, ...]:
     """What a table of the fit says of aliased coefficients, if there are any."""
     return () if fit.estimable.all() else (ALIASED,)
