@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, one_of
 from statinf.formula import expression as ex
 from statinf.formula.assemble import outcome_factor, read_parts
@@ -26,8 +27,8 @@ from statinf.formula.scan import check_text
 from statinf.formula.sides import check_apart, check_sides
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Brief):
     """What a formula makes of a data frame; behind it there are only arrays.
 
     Attributes

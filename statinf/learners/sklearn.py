@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.learners.base import check_rows
+from statinf.optional import need
 
 
 def one_per_row(estimator: Any, method: str, X: np.ndarray) -> np.ndarray:
@@ -161,9 +162,7 @@ class SklearnLearner:
     def _clone(self, seed: int, options: dict[str, float]) -> Any:
         if not hasattr(self.estimator, "get_params"):
             return deepcopy(self.estimator)
-        from sklearn.base import clone
-
-        copy = clone(self.estimator)
+        copy = need("sklearn.base", "an estimator with get_params").clone(self.estimator)
         params = copy.get_params()
         copy.set_params(**options)
         copy.set_params(**{k: seed for k, v in params.items() if k.split("__")[-1] == "random_state" and v is None})
@@ -191,8 +190,7 @@ class SklearnLearner:
             if "sample_weight" in inspect.signature(self.estimator.fit).parameters:
                 return {"sample_weight": w}
             raise OptionError(f"{type(self.estimator).__name__} takes no row weights; choose an estimator that does.")
-        from sklearn.utils.validation import has_fit_parameter
-
+        has_fit_parameter = need("sklearn.utils.validation", "an estimator with get_params").has_fit_parameter
         steps = getattr(self.estimator, "steps", None)
         last = steps[-1][1] if steps else self.estimator
         if not has_fit_parameter(last, "sample_weight"):

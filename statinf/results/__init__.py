@@ -10,9 +10,10 @@ from statinf.results.options import Options, choice, count, flag, number, value
 from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se, unsupported
 from statinf.results.protocol import Predictive, Result
 from statinf.results.side_by_side import table
+from statinf.results.stacking import stack_scores
 from statinf.results.store import load
 from statinf.results.table import Table, format_number, format_p
-from statinf.results.weights import Weights, stack_scores
+from statinf.results.weights import Weights
 
 __all__ = [
     "DemoSection",

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.inference.sandwich import Covariance, Moments
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Estimate(Brief):
     """Coefficients and what inference needs of them.
 
     Attributes
