@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, xlogy
 
 from statinf.balancing.problem import Problem
 from statinf.balancing.propensity import PropensityFit, logit_likelihood, probit_likelihood
@@ -30,8 +30,18 @@ def tilt(e: np.ndarray, treated: np.ndarray, estimand: str) -> tuple[np.ndarray,
 
 
 def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str = "logit") -> np.ndarray:
-    """Weights of rows with a known predictor, shape (n,)."""
-    return tilt(probability(eta, link)[0], treated, estimand)[0]
+    """Weights of rows with a known predictor, shape (n,); infinite where the arm's own probability rounds to zero."""
+    signed = np.where(treated, eta, -eta)
+    own, other = probability(signed, link)[0], probability(-signed, link)[0]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        if estimand == "ATE":
+            return 1.0 / own
+        odds = other / own
+        if estimand == "ATEN":
+            return np.where(own > 0.0, -np.log(own) - xlogy(other, other) / own, np.inf)
+    if estimand in ("ATT", "ATC"):
+        return np.where(treated == (estimand == "ATT"), 1.0, odds)
+    return other if estimand == "ATO" else np.minimum(odds, 1.0)
 
 
 def probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:

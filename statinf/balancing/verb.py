@@ -157,6 +157,7 @@ def balance(
         influence=None if linear is None else lambda: linear().influence,
         leverage=None if linear is None else lambda: linear().leverage,
         kind=design.kind,
+        dropped=design.dropped,
         treated=arms.codes == 1,
         sampling=design.weights,
         columns=shown,

@@ -239,7 +239,7 @@ class BalanceWeights(Weights):
                 terms = [str(term) for term in frame.loc[(frame["denominator"] == other) & (kind != other), "term"]]
                 if terms:
                     notes.append(f"{', '.join(terms)}: does not vary there, so that of {_SD[other]}.")
-        notes.append(self.level_note)
+        notes += [self.level_note, self.dropped_note()]
         if self.treated_as_fixed:
             notes.append(f"Standard errors downstream treat these weights as known: {self.treated_as_fixed}")
         return Table(

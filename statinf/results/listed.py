@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from statinf.errors import one_of
@@ -30,6 +30,8 @@ class Method:
         What holds, in a few words.
     vignette : str
         Name of the vignette that shows it, or empty.
+    traits : mapping of str to str
+        Promises that it cannot keep, with the reason.
     """
 
     verb: str
@@ -39,6 +41,7 @@ class Method:
     guarantee: str
     arxiv: str = ""
     vignette: str = ""
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_method(methods: Sequence[Method], verb: str, name: str) -> Any:

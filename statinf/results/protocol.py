@@ -55,6 +55,8 @@ class Result:
         Rows used, those of weight zero left out.
     kind : str
         Kind of data frame that tables come back in.
+    dropped : mapping of str to int
+        Rows left out of the fit, by cause.
     """
 
     method: str
@@ -62,6 +64,7 @@ class Result:
     citation: str = ""
     nobs: int = 0
     kind: str = "pandas"
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     beside: ClassVar[tuple[str, ...]] = ()
     """Further names that this kind of result offers, for messages."""
@@ -91,6 +94,12 @@ class Result:
 
     def _repr_markdown_(self) -> str:
         return self.summary().to_markdown()
+
+    def dropped_note(self) -> str:
+        """What the summary says of rows left out; empty if there are none."""
+        if not self.dropped:
+            return ""
+        return "Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + "."
 
     def lean(self) -> Self:
         """The same result without its rows."""
@@ -189,7 +198,7 @@ class Result:
         """Predictions for new rows."""
         self.refuse("predict")
 
-    def with_vcov(self, vcov: Any) -> Any:
+    def with_vcov(self, *args: Any, **options: Any) -> Any:
         """The same result with another covariance."""
         self.refuse("with_vcov")
 
@@ -222,12 +231,9 @@ class Predictive(Result):
     ----------
     recipe : Recipe or None
         Makes the formula's columns for new rows.
-    dropped : mapping of str to int
-        Rows left out of the fit, by cause.
     """
 
     recipe: Recipe | None = None
-    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def new_rows(self, newdata: Any, *args: Any, **options: Any) -> NewRows:
         """The formula's columns for new rows.
@@ -240,9 +246,3 @@ class Predictive(Result):
         if self.recipe is None:
             raise DataError("this fit was made from arrays; it cannot predict from a data frame.")
         return self.recipe.new_rows(newdata, *args, **options)
-
-    def dropped_note(self) -> str:
-        """What the summary says of rows left out; empty if there are none."""
-        if not self.dropped:
-            return ""
-        return "Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + "."

@@ -129,7 +129,7 @@ class Weights(Result):
             ("zero", str(int((v == 0).sum()))),
         ]
         facts = (("Formula", self.formula), ("Estimand", self.estimand))
-        notes = (f"Method: {self.citation}.",) if self.citation else ()
+        notes = tuple(n for n in (f"Method: {self.citation}." if self.citation else "", self.dropped_note()) if n)
         return Table(("weights", "value"), tuple(rows), title=f"Weights: {self.method}", facts=facts, notes=notes)
 
     def __mul__(self, other: Weights) -> Weights:

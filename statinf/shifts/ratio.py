@@ -53,7 +53,6 @@ class DensityRatio(Weights):
     facts: Mapping[str, Any] = field(default_factory=dict)
     n_target: int = 0
     uncovered_rows: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
     target: RowIdentity | None = None
     samples: Samples | None = field(default=None, metadata={"saved": False})

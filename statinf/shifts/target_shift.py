@@ -37,7 +37,7 @@ class TargetShift(Weights):
     target : RowIdentity
         The rows of the target's frame.
     n_target : int
-    dropped, dropped_target : mapping of str to int
+    dropped_target : mapping of str to int
     """
 
     omega: np.ndarray
@@ -48,7 +48,6 @@ class TargetShift(Weights):
     facts: Mapping[str, Any] = field(default_factory=dict)
     clipped: float = 0.0
     n_target: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
     target: RowIdentity | None = None
 

@@ -278,7 +278,9 @@ class StochasticFit(Fit):
             "Relaxation times": self.diagnosed["relaxations"],
         }
 
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95, type: str = "response") -> Any:
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, type: str = "response"
+    ) -> Any:
         """Predictions, one row out per row in.
 
         Parameters

@@ -27,7 +27,7 @@ from statinf.stochastic.run import add_counts, warn_dropped
 from statinf.stochastic.state import Rows
 from statinf.stochastic.transitions import TransitionStream
 
-CITATION = "Bradtke & Barto (1996), Boyan (2002)"
+CITATION = "Bradtke and Barto (1996); Boyan (2002)"
 
 
 def solve(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -106,7 +106,7 @@ class LstdFit(Fit):
             )
         return replace(self, cov=Covariance(self.held[kind], kind, _LABELS[kind].format(self.lags), np.inf), draws=None)
 
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95) -> Any:
+    def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Values of states: column estimate, and conf_low, conf_high with interval="confidence"."""
         from scipy.special import ndtri
 
@@ -194,8 +194,7 @@ METHOD = Method(
     estimate=estimate,
     options=LstdOptions,
     summary="the root of the same equations, solved in one batch",
-    citation="Bradtke and Barto (1996); Boyan (2002)",
+    citation=CITATION,
     guarantee="batch root of the same equations; HAC or episode-clustered standard errors",
     vignette="lsa-bootstrap",
-    traits={"row order": "along a trajectory the next row is the next state"},
 )

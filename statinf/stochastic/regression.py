@@ -137,8 +137,5 @@ METHOD = Method(
     guarantee="one pass; bootstrap consistent at rate up to n^(-1/2) (squared); logistic: Fang, Xu and Yang (2018); "
     "quantile: Lee, Liao, Seo and Shin (2022)",
     vignette="streaming-regression",
-    traits={
-        "row order": "rows are worked through in their order, which must have nothing to do with their values",
-        "weights doubled": "steps and multipliers act on rows, not on weights",
-    },
+    traits={"row order": "rows are worked through in their order, which must have nothing to do with their values"},
 )
