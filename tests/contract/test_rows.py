@@ -10,7 +10,7 @@ import pytest
 
 import statinf as si
 from contract.promises import promise, same
-from contract.verbs import DATA, EXAMPLES, METHODS, NAMES, TARGET, N, call, fitted, numbers, with_warnings
+from contract.verbs import DATA, EXAMPLES, METHODS, NAMES, TARGET, N, call, fitted, numbers, reads, with_warnings
 from statinf.results import Fit, Weights
 
 pytestmark = [
@@ -124,9 +124,7 @@ def without(found, names):
 
 
 def test_missing_rows_are_counted_by_cause(method):
-    outcome, covariate = EXAMPLES[method.verb].reads
-    if method.verb == "effect" and method.name == "dim":
-        covariate = "t"
+    outcome, covariate = reads(method)
     holes = DATA.copy()
     holes.loc[[3, 7], covariate], holes.loc[11, outcome] = np.nan, np.nan
     kept = holes.drop(index=[3, 7, 11])

@@ -47,60 +47,77 @@ class Example:
     Attributes
     ----------
     call : callable
-        From data, a target sample, the method's name and options to the result.
-    reads : sequence of str
-        Columns that the call reads and that may be missing; the first is the outcome or treatment.
+        From data, a target sample, the method's record and options to the result.
+    reads : tuple of str
+        Two columns that the call reads and that may be missing, the outcome or treatment first.
     row_weights : bool
         Whether `weights=` are weights of rows.
+    samples : int
     """
 
     call: Callable[..., Any]
-    reads: tuple[str, ...] = ("y", "x")
+    reads: tuple[str, str] = ("y", "x")
     row_weights: bool = True
+    samples: int = 1
 
 
-def _conformal(data: Any, target: Any, method: str, /, **options: Any) -> Any:
-    more = {"by": "t"} if method == "mondrian" else {}
-    model = {"model": "gaussian"} if method in ("pcp", "cp2-pcp", "cp2-hpd") else {}
-    return si.conformal("y ~ x + z", data, method=method, level=0.8, **more, **model, **options)
+def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    groups = {"by": "t"} if method.grouped else {}
+    # Sets of several pieces on held-out rows come from a conditional density, whose default is a network.
+    model = {"model": "gaussian"} if method.unions and method.held_out else {}
+    return si.conformal("y ~ x + z", data, method=method.name, level=0.8, **groups, **model, **options)
 
 
-def _effect(data: Any, target: Any, method: str, /, **options: Any) -> Any:
-    return si.effect("y ~ t" if method == "dim" else "y ~ t | x + z", data, method=method, **options)
+def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.effect(f"y ~ t{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options)
 
 
-def _iv(data: Any, target: Any, method: str, /, **options: Any) -> Any:
-    return si.iv(f"y ~ t | x | {'offered' if method == 'late' else 'v'}", data, method=method, **options)
+def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
 
 
-def _td(data: Any, target: Any, method: str, /, **options: Any) -> Any:
-    few = {"replicas": 20} if method == "td" else {}
-    return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method, **(few | options))
+def _td(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"replicas": 20} if "replicas" in method.options.names() else {}
+    return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method.name, **(few | options))
 
 
-def _ensemble(data: Any, target: Any, method: str, /, **options: Any) -> Any:
+def _ensemble(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"local": False, "resolution": "medium", "folds": 3} | options
     return si.quantile_ensemble("y ~ x + z", data, models=["rq", "gaussian"], tau=[0.2, 0.5, 0.8], **few)
 
 
+def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.shift_test("~ x + z", data, target, **({"permutations": 99} | options))
+
+
+def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
+
+
+def _plain(verb: Callable[..., Any], formula: str, **always: Any) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, **always, **options)
+
+
+def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, target, method=method.name, **options)
+
+
 EXAMPLES: Mapping[str, Example] = {
-    "balance": Example(lambda d, _, m, /, **o: si.balance("t ~ x + z", d, method=m, **o), ("t", "x")),
+    "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
     "conformal": Example(_conformal, row_weights=False),
-    "density_ratio": Example(lambda d, t, m, /, **o: si.density_ratio("~ x + z", d, t, method=m, **o), ("x", "z")),
+    "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
-    "glm": Example(lambda d, _, m, /, **o: si.glm("t ~ x + z", d, family="binomial", **o), ("t", "x")),
-    "iv": Example(_iv),
-    "lm": Example(lambda d, _, m, /, **o: si.lm("y ~ t + x + z", d, **o)),
-    "lsa": Example(lambda d, _, m, /, **o: si.lsa("y ~ x + z", d, **({"replicas": 20} | o))),
+    "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
+    "iv": Example(_named(si.iv, "y ~ t | x | offered")),
+    "lm": Example(_plain(si.lm, "y ~ t + x + z")),
+    "lsa": Example(_lsa),
     "quantile_ensemble": Example(_ensemble),
-    "rq": Example(lambda d, _, m, /, **o: si.rq("y ~ x + z", d, **o)),
-    "shift": Example(lambda d, t, m, /, **o: si.shift("y ~ x + z", d, t, method=m, **o)),
-    "shift_test": Example(
-        lambda d, t, m, /, **o: si.shift_test("~ x + z", d, t, **({"permutations": 99} | o)), ("x", "z"), False
-    ),
-    "stack": Example(lambda d, _, m, /, **o: si.stack("y ~ x + z", d, models=["lm", "ridge_path"], **o)),
-    "target_mean": Example(lambda d, t, m, /, **o: si.target_mean("y ~ x + z", d, t, method=m, **o)),
-    "target_shift": Example(lambda d, t, m, /, **o: si.target_shift("y ~ x", d, t, method=m, **o)),
+    "rq": Example(_plain(si.rq, "y ~ x + z")),
+    "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
+    "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
+    "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
+    "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
+    "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
 }
 """Verbs in the battery."""
@@ -114,7 +131,13 @@ NAMES = [f"{m.verb}-{m.name}" if m.name else m.verb for m in METHODS]
 
 def call(method: Method, data: Any = DATA, target: Any = TARGET, /, **options: Any) -> Any:
     """The verb with this method on these data."""
-    return EXAMPLES[method.verb].call(data, target, method.name, **options)
+    return EXAMPLES[method.verb].call(data, target, method, **options)
+
+
+def reads(method: Method) -> tuple[str, str]:
+    """Two columns that the call reads, the outcome or treatment first."""
+    outcome, covariate = EXAMPLES[method.verb].reads
+    return outcome, "t" if getattr(method, "covariates", "") == "none" else covariate
 
 
 @cache
