@@ -17,8 +17,8 @@ every_method = pytest.mark.parametrize("method", METHODS, ids=NAMES)
 
 
 def test_every_verb_of_the_tables_is_in_the_battery():
-    assert set(TABLES) == set(EXAMPLES)
-    assert [(m.verb, m.name) for m in METHODS] == [(verb, name) for verb in EXAMPLES for name in TABLES[verb]]
+    assert set(TABLES) <= set(EXAMPLES), "a verb's call is missing in EXAMPLES"
+    assert [(m.verb, m.name) for m in METHODS] == [(verb, name) for verb in EXAMPLES for name in TABLES.get(verb, ())]
     assert all(callable(getattr(si, verb)) for verb in TABLES)
 
 

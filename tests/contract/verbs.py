@@ -104,6 +104,7 @@ def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
 
 EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "cate": Example(_named(si.cate, "y ~ t | x + z")),
     "conformal": Example(_conformal, row_weights=False),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
