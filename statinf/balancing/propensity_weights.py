@@ -34,14 +34,16 @@ def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str =
     signed = np.where(treated, eta, -eta)
     own, other = probability(signed, link)[0], probability(-signed, link)[0]
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-        if estimand == "ATE":
-            return 1.0 / own
         odds = other / own
-        if estimand == "ATEN":
-            return np.where(own > 0.0, -np.log(own) - xlogy(other, other) / own, np.inf)
-    if estimand in ("ATT", "ATC"):
-        return np.where(treated == (estimand == "ATT"), 1.0, odds)
-    return other if estimand == "ATO" else np.minimum(odds, 1.0)
+        found = {
+            "ATE": 1.0 / own,
+            "ATT": np.where(treated, 1.0, odds),
+            "ATC": np.where(treated, odds, 1.0),
+            "ATO": other,
+            "ATM": np.minimum(odds, 1.0),
+            "ATEN": np.where(own > 0.0, -np.log(own) - xlogy(other, other) / own, np.inf),
+        }[estimand]
+    return np.where(np.isnan(eta), np.nan, found)
 
 
 def probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:
