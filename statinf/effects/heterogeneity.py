@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.cate_problem import Problem
+from statinf.effects.cate_columns import effect_columns
+from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.projection import Band, Projection, band_of, project
 from statinf.effects.rate import Rate, rate
 from statinf.errors import DataError, OptionError
-from statinf.formula.design import design as read_design
 from statinf.formula.frame import Categorical
-from statinf.formula.given import aligned as given_for
+from statinf.formula.given import aligned
 from statinf.inference.distributions import two_sided_p
 from statinf.learners.spline import expand
 from statinf.numerics.order.quantiles import weighted_quantile
@@ -23,29 +23,29 @@ from statinf.results import to_caller
 class Heterogeneity:
     """Methods that evaluate effects on the rows of the fit, from doubly robust scores."""
 
-    problem: Problem | None
-    final_learner: Any
+    learnt: ConditionalEffect | None
     treatment: str
+    phi_names: tuple[str, ...]
     kind: str
 
-    def _problem(self) -> Problem:
-        if self.problem is None:
-            raise DataError("evaluations need the rows of the fit, which a saved or lean fit leaves out; fit again.")
-        return self.problem
+    def _learnt(self, what: str = "evaluations") -> ConditionalEffect:
+        if self.learnt is None:
+            raise DataError(f"{what} need the rows of the fit, which a saved or lean fit leaves out; fit again.")
+        return self.learnt
 
     @property
     def gamma(self) -> np.ndarray:
         """Doubly robust score of each row used, shape (n,): unbiased for the row's effect."""
-        return self._problem().gamma
+        return self._learnt().gamma
 
     @cached_property
     def cate(self) -> np.ndarray:
         """Effect of each row used, predicted by second stages that left its fold out, shape (n,)."""
-        return self._problem().out_of_fold(self.final_learner)
+        return self._learnt().out_of_fold
 
     def ate(self, vcov: Any = "HC0") -> Projection:
         """The average effect: the mean of the scores."""
-        made = self._problem()
+        made = self._learnt()
         return project(
             made.rows.design,
             np.ones((len(made.rows.y), 1)),
@@ -64,12 +64,12 @@ class Heterogeneity:
             One-sided formula such as "~ age + C(region)"; the final model's columns by default.
         vcov : str or mapping
         """
-        made = self._problem()
+        made = self._learnt()
         if effect is None:
-            columns, names = made.phi, self._phi_names()
+            columns, names = made.sample.phi, self.phi_names
         else:
-            matrix = aligned(effect, made.rows.design)
-            columns, names = matrix.with_intercept().values, matrix.with_intercept().names
+            matrix, _ = effect_columns(effect, made.rows.design)
+            columns, names = matrix.values, matrix.names
         terms = [self.treatment if n == "Intercept" else f"{self.treatment}:{n}" for n in names]
         return project(
             made.rows.design,
@@ -81,9 +81,6 @@ class Heterogeneity:
             formula=effect or "",
         )
 
-    def _phi_names(self) -> tuple[str, ...]:
-        raise NotImplementedError
-
     def gate(self, by: str, *, vcov: Any = "HC2") -> Projection:
         """Average effect in each group of a column.
 
@@ -92,7 +89,7 @@ class Heterogeneity:
         by : str
         vcov : str or mapping
         """
-        made = self._problem()
+        made = self._learnt()
         column = made.rows.design.frame.categories(by)
         codes = column.codes[made.rows.design.rows]
         if (codes < 0).any():
@@ -107,7 +104,7 @@ class Heterogeneity:
         if not isinstance(groups, int) or not 2 <= groups <= 20:
             raise OptionError(f"groups={groups!r} must be a whole number from 2 to 20.")
         s = self.cate if priority is None else self._priority(priority)
-        w = self._problem().rows.w
+        w = self._learnt().rows.w
         order = np.argsort(s, kind="stable")
         # Ranks, not cut points: ties are split so that groups keep their size.
         reached = np.empty(len(s))
@@ -115,8 +112,8 @@ class Heterogeneity:
         return np.minimum((reached * groups).astype(int), groups - 1)
 
     def _priority(self, given: Any) -> np.ndarray:
-        design = self._problem().rows.design
-        values = np.asarray(given_for(given, design.frame, "priority", design.rows), dtype=np.float64)
+        design = self._learnt().rows.design
+        values = np.asarray(aligned(given, design.frame, "priority", design.rows), dtype=np.float64)
         return values[design.rows] if len(values) == design.n_total != design.n else values
 
     def gates(self, groups: int = 4, *, priority: np.ndarray | None = None, vcov: Any = "HC2") -> Projection:
@@ -129,7 +126,7 @@ class Heterogeneity:
             What to sort by, from other data; the out-of-fold predictions by default.
         vcov : str or mapping
         """
-        made = self._problem()
+        made = self._learnt()
         number = self._quantile_groups(groups, priority)
         indicators = (number[:, None] == np.arange(groups)).astype(np.float64)
         names = [f"{self.treatment}[G{g + 1}]" for g in range(groups)]
@@ -147,7 +144,7 @@ class Heterogeneity:
         """
         import pandas as pd
 
-        made = self._problem()
+        made = self._learnt()
         number, w = self._quantile_groups(groups, priority), made.rows.w
         covariates = made.rows.design.part("covariates")
         assert covariates is not None
@@ -180,7 +177,7 @@ class Heterogeneity:
         The second coefficient is 1 for calibrated predictions and 0 for ones that tell nothing
         (Chernozhukov, Demirer, Duflo and Fernandez-Val, arXiv 1712.04802).
         """
-        made = self._problem()
+        made = self._learnt()
         p, rows, tau = made.evaluation[0], made.rows, self.cate
         e = p["propensity"]
         mean = e * p["outcome1"] + (1.0 - e) * p["outcome0"]
@@ -217,7 +214,7 @@ class Heterogeneity:
         cluster : str, optional
             Column whose groups are drawn whole.
         """
-        made = self._problem()
+        made = self._learnt()
         s = self.cate if priority is None else self._priority(priority)
         if s.shape != made.rows.y.shape:
             raise DataError(f"priority has shape {s.shape}; one value a row used is needed, ({len(made.rows.y)},).")
@@ -241,7 +238,7 @@ class Heterogeneity:
         seed : int
             Of the draws behind the uniform critical value.
         """
-        made = self._problem()
+        made = self._learnt()
         x = np.asarray(made.rows.design.column(column), dtype=np.float64)
         w = made.rows.w
         at = np.unique(weighted_quantile(x, np.linspace(0.02, 0.98, knots), w))
@@ -264,19 +261,12 @@ class Heterogeneity:
         new = np.column_stack([np.ones(points), expand(scaled[:, None], ((at - at[0]) / (at[-1] - at[0]),))])
         return band_of(fit, new, grid, column, level, seed)
 
+    def plot_gates(self, *, groups: int = 4, level: float = 0.95, **options: Any) -> Any:
+        """Average effects with intervals in groups of the predicted effect; returns the matplotlib axes."""
+        from statinf.plotting.effects import plot_groups
 
-def aligned(effect: str, design: Any) -> Any:
-    """Columns of a one-sided formula on the rows that a design uses."""
-    from statinf.formula.matrix import Matrix
-
-    text = effect if effect.strip().startswith("~") else f"~ {effect}"
-    made = read_design(text, design.frame.native, roles=("covariates",), response="none")
-    matrix = made.parts[0]
-    place = np.full(made.n_total, -1)
-    place[made.rows] = np.arange(made.n)
-    where = place[design.rows]
-    if (where < 0).any():
-        raise DataError(
-            f"columns of '{effect}' are missing in {int((where < 0).sum())} rows used by the fit; leave these rows out first."
-        )
-    return Matrix(matrix.values[where], matrix.names, matrix.terms, matrix.intercept)
+        found = self.gates(groups)
+        limits = found.conf_int(level).to_numpy()
+        overall = float(self.ate().theta[0])
+        labels = [f"G{g + 1}" for g in range(groups)]
+        return plot_groups(labels, found.theta, limits[:, 0], limits[:, 1], overall, **options)

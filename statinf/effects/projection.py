@@ -8,7 +8,8 @@ are the projection on indicators; splines of a covariate give a curve with unifo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,9 @@ from statinf.errors import check_level
 from statinf.formula.design import Design
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.distributions import t_quantile
-from statinf.inference.sandwich import Covariance, Moments, check_kind
-from statinf.numerics.linear.least_squares import solve
-from statinf.results import Fit, stack_scores, to_caller
-
-CITATION = "projection of doubly robust scores (Semenova and Chernozhukov 2021)"
+from statinf.inference.sandwich import Moments
+from statinf.numerics.linear.least_squares import LeastSquares, solve
+from statinf.results import Estimate, Fit, Method, stack_scores, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -31,12 +30,9 @@ class Projection(Fit):
     Attributes
     ----------
     heading : str
-    rows : tuple of ndarray
-        Columns (n, k) of the coefficients that are not aliased, response (n,), weights (n,); not saved.
     """
 
     heading: str
-    rows: Any = field(default=None, metadata={"saved": False})
 
     normal_reference = True
 
@@ -44,25 +40,13 @@ class Projection(Fit):
     def title(self) -> str:
         return self.heading
 
-    def moments(self) -> Moments:
-        made = self._need_rows("standard errors")
-        columns, response, w = self.rows
-        solution = solve(columns, response, w)
-        e = response - columns @ solution.coef
-        unit = columns * e[:, None]
-        stacked = stack_scores(made.weights_object, made.rows, unit)
-        model = solution.inverse_gram * (float(solution.rss) / self.df_resid) if self.df_resid > 0 else None
-        return Moments(
-            unit * w[:, None],
-            solution.inverse_gram,
-            self.nobs,
-            self.df_resid,
-            model,
-            columns=columns,
-            working=w,
-            factor=solution.factor,
-            **stacked,  # type: ignore[arg-type]
-        )
+
+METHOD = Method(
+    verb="cate",
+    name="projection",
+    estimate=lambda problem, options: None,
+    citation="projection of doubly robust scores (Semenova and Chernozhukov 2021)",
+)
 
 
 def project(
@@ -73,7 +57,6 @@ def project(
     *,
     vcov: Any,
     heading: str,
-    cluster: Any = None,
     formula: str = "",
 ) -> Projection:
     """Regress scores on columns; aliased ones have no estimate.
@@ -86,26 +69,39 @@ def project(
     response : ndarray, shape (n,)
     vcov : str or mapping
     heading : str
+    formula : str
+        That of the columns; the design's by default.
     """
-    w = design.weights
-    solution = solve(columns, response, w)
-    nobs = int(np.count_nonzero(w))
-    fit = Projection(
-        method="projection",
-        formula=formula or design.recipe.formula,
-        citation=CITATION,
-        nobs=nobs,
+    solution = solve(columns, response, design.weights)
+    nobs = int(np.count_nonzero(design.weights))
+    estimate = Estimate(
         terms=tuple(names),
         theta=solution.coef,
-        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
+        moments=partial(_moments, design, columns[:, solution.kept], response, solution),
+        nobs=nobs,
         df_resid=float(nobs - solution.rank),
-        kind=design.kind,
-        dropped=design.dropped,
-        design=design,
-        heading=heading,
-        rows=(columns[:, solution.kept], response, w),
+        extra={"heading": heading},
     )
-    return replace(fit, cov=fit._covariance(check_kind(vcov)))
+    fit = Projection.of(design, estimate, vcov, method=METHOD)
+    return replace(fit, formula=formula) if formula else fit
+
+
+def _moments(design: Design, columns: np.ndarray, response: np.ndarray, solution: LeastSquares) -> Moments:
+    w = design.weights
+    unit = columns * (response - columns @ solution.coef[solution.kept])[:, None]
+    nobs = int(np.count_nonzero(w))
+    df = float(nobs - solution.rank)
+    return Moments(
+        unit * w[:, None],
+        solution.inverse_gram,
+        nobs,
+        df,
+        solution.inverse_gram * (float(solution.rss) / df) if df > 0 else None,
+        columns=columns,
+        working=w,
+        factor=solution.factor,
+        **stack_scores(design.weights_object, design.rows, unit),  # type: ignore[arg-type]
+    )
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from statinf.inference.estimating import EstimatingFunction
 from statinf.inference.functions import delta_jacobian
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.restrictions import linear_restrictions
-from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
+from statinf.inference.sandwich import Covariance, Moments, covariance
 
 __all__ = [
     "Bootstrap",
@@ -14,7 +14,6 @@ __all__ = [
     "EstimatingFunction",
     "Moments",
     "WaldTest",
-    "check_kind",
     "covariance",
     "delta_jacobian",
     "linear_restrictions",

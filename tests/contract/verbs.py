@@ -46,6 +46,7 @@ def _effect(data: Any, method: str, **options: Any) -> Any:
 
 CALLS: Mapping[str, Callable[..., Any]] = {
     "balance": _balance,
+    "cate": lambda d, m, **o: si.cate("y ~ t | x + z", d, method=m, **o),
     "conformal": _conformal,
     "density_ratio": lambda d, m, **o: si.density_ratio("~ x + z", d, _target(d), method=m, **o),
     "effect": _effect,
@@ -80,7 +81,8 @@ def numbers(result: Any, data: Any) -> np.ndarray:
     if isinstance(result, Weights):
         return result.full()
     table = result.predict(data)
-    return np.concatenate([np.asarray(table[c].to_numpy(), float) for c in ("lower", "upper")])
+    columns = ("estimate",) if result.method in TABLES["cate"] else ("lower", "upper")
+    return np.concatenate([np.asarray(table[c].to_numpy(), float) for c in columns])
 
 
 def refuses(function: Callable[[], Any]) -> bool:

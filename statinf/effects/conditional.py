@@ -1,0 +1,133 @@
+"""Nuisances, scores and predicted effects of the rows of a conditional effect, made when they are first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from statinf.effects.cate_options import CateOptions
+from statinf.effects.cate_problem import CateProblem, Sample
+from statinf.effects.irm import scores
+from statinf.effects.options import Nuisances, nuisances_of
+from statinf.effects.overlap import clipped
+from statinf.effects.rows import EffectRows
+from statinf.effects.stages import Affine, EffectFunction, PseudoRegression, Stages, predict_nuisances
+from statinf.learners.linear import FittedLinear
+from statinf.learners.registry import resolve
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionalEffect:
+    """What a method of `cate` learns.
+
+    Attributes
+    ----------
+    rows : EffectRows
+    sample : Sample
+    how : Nuisances
+    stages : Stages
+    final : Learner
+        Of the second stage.
+    propensity : float, str or None
+        Known propensities as new rows have them too: a number, or the name of a column.
+    """
+
+    rows: EffectRows
+    sample: Sample
+    how: Nuisances
+    stages: Stages
+    final: Any
+    propensity: float | str | None = None
+
+    @property
+    def mixes_known(self) -> bool:
+        """Whether predicted effects depend on known propensities."""
+        return self.stages.mixes and self.how.known is not None
+
+    @cached_property
+    def predictions(self) -> list[dict[str, np.ndarray]]:
+        """Nuisances that the learner needs, one dict per split; propensities are clipped where it divides by them."""
+        made = self._made(self.stages.wanted)
+        return [self._clipped(m) for m in made] if self.stages.divides else made
+
+    @cached_property
+    def evaluation(self) -> list[dict[str, np.ndarray]]:
+        """Nuisances of the doubly robust scores."""
+        have = self.predictions[0]
+        missing = tuple(
+            name
+            for name, key in (("arms", "outcome0"), ("mean", "mean"), ("propensity", "propensity"))
+            if key not in have
+        )
+        more = self._made(missing) if missing else [{} for _ in self.predictions]
+        return [self._clipped(a | b) for a, b in zip(self.predictions, more, strict=True)]
+
+    def _made(self, wanted: tuple[str, ...]) -> list[dict[str, np.ndarray]]:
+        return predict_nuisances(self.sample, self.how, wanted, self.how.folds, single=self.stages.single)
+
+    def _clipped(self, made: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if "propensity" not in made:
+            return made
+        e, _ = clipped(made["propensity"], self.rows.design.rows, self.how.clip, self.sample.w)
+        return made | {"propensity": e}
+
+    @cached_property
+    def gamma(self) -> np.ndarray:
+        """Doubly robust score of each row, averaged over splits, shape (n,): unbiased for its own effect."""
+        s = self.sample
+        each = [scores(s.y, s.d, p["propensity"], p["outcome0"], p["outcome1"], "ATE", s.w).b for p in self.evaluation]
+        return np.mean(each, axis=0)
+
+    @cached_property
+    def functions(self) -> tuple[EffectFunction, ...]:
+        """The second stage of every split, learnt on all rows."""
+        return tuple(self.stages.second(self.sample, p, self.final, self.how) for p in self.predictions)
+
+    @cached_property
+    def out_of_fold(self) -> np.ndarray:
+        """Effect of each row by second stages that left its fold out, median over splits, shape (n,)."""
+        s, folds = self.sample, self.how.folds
+        if folds is None:
+            return self.functions[0](s.phi, s.x, s.known)
+        out = np.empty((len(folds), len(s)))
+        for number, split in enumerate(folds):
+            p = self.predictions[number]
+            for k in range(int(split.max()) + 1):
+                here = split == k
+                learnt = self.stages.second(s.some(~here), {n: v[~here] for n, v in p.items()}, self.final, self.how)
+                out[number, here] = learnt(s.phi[here], s.x[here], None if s.known is None else s.known[here])
+        return np.median(out, axis=0)
+
+    @cached_property
+    def coefficients(self) -> np.ndarray | None:
+        """Coefficients of the second stage of every split, shape (splits, k); None for effects that are not linear."""
+        if not all(isinstance(f, Affine) and isinstance(f.fitted, FittedLinear) for f in self.functions):
+            return None
+        return np.stack([np.append(f.fitted.intercept, f.fitted.coefficients) for f in self.functions])
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """What the summary says of the first split."""
+        p, facts = self.predictions[0], {}
+        if self.rows.arms is not None:
+            facts |= self.rows.arms.facts
+        facts |= self.stages.facts
+        if "propensity" in p:
+            facts["Propensities"] = f"{p['propensity'].min():.3f} to {p['propensity'].max():.3f}"
+        if isinstance(self.stages, PseudoRegression) and self.stages.weighting != "none":
+            w = self.sample.w * self.stages.products(self.sample, p)[1]
+            facts["Effective sample"] = float(w.sum() ** 2 / (w**2).sum())
+        return facts
+
+
+def conditional_effect(problem: CateProblem, options: CateOptions, stages: Stages) -> ConditionalEffect:
+    """The conditional effect that two stages learn with a method's options."""
+    rows = problem.rows
+    how = nuisances_of(rows, options, problem.seed, problem.progress)
+    sample = Sample(rows.y, rows.d, rows.w, rows.x, problem.phi, how.known, rows.whole)
+    final = resolve("lm" if options.final is None else options.final, "mean", "final")
+    told = options.propensity if isinstance(options.propensity, str | float | int) else None
+    return ConditionalEffect(rows, sample, how, stages, final, told)
