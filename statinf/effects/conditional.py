@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,8 @@ from statinf.effects.options import Nuisances, nuisances_of
 from statinf.effects.overlap import clipped
 from statinf.effects.rows import EffectRows
 from statinf.effects.stages import Affine, EffectFunction, PseudoRegression, Stages, predict_nuisances
+from statinf.errors import DataError
+from statinf.learners.crossfit import fold_ids
 from statinf.learners.linear import FittedLinear
 from statinf.learners.registry import resolve
 
@@ -75,11 +78,17 @@ class ConditionalEffect:
         return made | {"propensity": e}
 
     @cached_property
-    def gamma(self) -> np.ndarray:
-        """Doubly robust score of each row, averaged over splits, shape (n,): unbiased for its own effect."""
+    def scores(self) -> np.ndarray:
+        """Doubly robust score of each row by split, shape (splits, n): unbiased for its own effect."""
         s = self.sample
-        each = [scores(s.y, s.d, p["propensity"], p["outcome0"], p["outcome1"], "ATE", s.w).b for p in self.evaluation]
-        return np.mean(each, axis=0)
+        return np.stack(
+            [scores(s.y, s.d, p["propensity"], p["outcome0"], p["outcome1"], "ATE", s.w).b for p in self.evaluation]
+        )
+
+    @cached_property
+    def gamma(self) -> np.ndarray:
+        """Mean score of each row over splits, shape (n,)."""
+        return np.mean(self.scores, axis=0)
 
     @cached_property
     def functions(self) -> tuple[EffectFunction, ...]:
@@ -87,19 +96,51 @@ class ConditionalEffect:
         return tuple(self.stages.second(self.sample, p, self.final, self.how) for p in self.predictions)
 
     @cached_property
-    def out_of_fold(self) -> np.ndarray:
-        """Effect of each row by second stages that left its fold out, median over splits, shape (n,)."""
+    def cross_fold(self) -> np.ndarray:
+        """Effect of each row by split, shape (splits, n), learnt in all its stages on the rows of the other folds.
+
+        Without folds it is learnt and predicted on all rows, shape (1, n).
+        """
         s, folds = self.sample, self.how.folds
         if folds is None:
-            return self.functions[0](s.phi, s.x, s.known)
+            return self.functions[0](s.phi, s.x, s.known)[None]
         out = np.empty((len(folds), len(s)))
         for number, split in enumerate(folds):
-            p = self.predictions[number]
             for k in range(int(split.max()) + 1):
                 here = split == k
-                learnt = self.stages.second(s.some(~here), {n: v[~here] for n, v in p.items()}, self.final, self.how)
-                out[number, here] = learnt(s.phi[here], s.x[here], None if s.known is None else s.known[here])
-        return np.median(out, axis=0)
+                out[number, here] = self._learnt_on(~here, split)(here)
+        return out
+
+    @cached_property
+    def sequential(self) -> tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]:
+        """Per split and fold, from the second fold on: its rows, and their effects by all stages on earlier folds.
+
+        Folds go in the order of their numbers. One whose earlier folds cannot be learnt from, for want of two rows of an
+        arm, is left out.
+        """
+        out = []
+        for split in () if self.how.folds is None else self.how.folds:
+            steps = []
+            for k in range(1, int(split.max()) + 1):
+                here = (split == k) & (self.sample.w > 0)
+                try:
+                    steps.append((np.flatnonzero(here), self._learnt_on(split < k, split)(here)))
+                except _TooFewRows:
+                    continue
+            out.append(tuple(steps))
+        return tuple(out)
+
+    def _learnt_on(self, train: np.ndarray, split: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Effects of chosen rows by stages that have seen the rows `train` alone, nuisances included."""
+        train = train & (self.sample.w > 0)
+        s, how, stages = self.sample.some(train), self.how, self.stages
+        inner = _inner_folds(s, split[train], how.seed)
+        p = predict_nuisances(s, how, stages.wanted, inner[None], single=stages.single)[0]
+        if stages.divides and "propensity" in p:
+            p["propensity"] = np.clip(p["propensity"], how.clip, 1.0 - how.clip)
+        learnt = stages.second(s, p, self.final, how)
+        every = self.sample
+        return lambda here: learnt(every.phi[here], every.x[here], None if every.known is None else every.known[here])
 
     @cached_property
     def coefficients(self) -> np.ndarray | None:
@@ -121,6 +162,24 @@ class ConditionalEffect:
             w = self.sample.w * self.stages.products(self.sample, p)[1]
             facts["Effective sample"] = float(w.sum() ** 2 / (w**2).sum())
         return facts
+
+
+class _TooFewRows(DataError):
+    """Rows that nuisances cannot be cross-fitted on."""
+
+
+def _inner_folds(sample: Sample, outer: np.ndarray, seed: int) -> np.ndarray:
+    """Folds (n,) of the nuisances within rows that effects are learnt on: those there are, if four or more, else five."""
+    found = np.unique(outer, return_inverse=True)[1]
+    if found.max(initial=0) >= 3:
+        return found
+    arms = np.bincount(sample.d.astype(np.intp), minlength=2)
+    count = int(min(5, arms.min(), len(sample) if sample.groups is None else len(np.unique(sample.groups))))
+    if count < 2:
+        raise _TooFewRows(
+            f"effects cannot be learnt from {len(sample)} rows, {arms.min()} of them in one arm; use fewer folds."
+        )
+    return fold_ids(len(sample), count, seed=seed, strata=sample.d, groups=sample.groups)
 
 
 def conditional_effect(problem: CateProblem, options: CateOptions, stages: Stages) -> ConditionalEffect:
