@@ -25,7 +25,13 @@ def effect_columns(effect: str, design: Design, context: Mapping[str, Any] | Non
     ------
     DataError
         If a column is missing in one of these rows.
+    OptionError
+        If the formula is no text.
     """
+    if not isinstance(effect, str):
+        raise OptionError(
+            f"effect={effect!r:.60} is no formula; write the modifiers as text, such as '~ age + C(region)'."
+        )
     text = effect if effect.strip().startswith("~") else f"~ {effect}"
     made = read_design(text, design.frame.native, roles=("covariates",), response="none", context=context)
     place = np.full(made.n_total, -1)
@@ -85,7 +91,11 @@ def known_for(given: Any, frame: Any, n: int) -> np.ndarray:
     elif isinstance(given, Real):
         values = np.full(n, float(given))
     else:
-        values = np.asarray(aligned(given, as_frame(frame, []), "propensity"), dtype=np.float64)
+        given = aligned(given, as_frame(frame, []), "propensity")
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError(f"propensity={given!r:.60} holds no numbers; give probabilities.") from None
     if values.shape != (n,):
         raise OptionError(f"propensity has shape {values.shape}; one value per new row is needed, ({n},).")
     wrong = (values <= 0) | (values >= 1)

@@ -11,7 +11,8 @@ import numpy as np
 from statinf.effects.cate_columns import columns_for, known_for
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.heterogeneity import Heterogeneity
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, OptionError, StatinfError
+from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
 from statinf.results import Predictive, prediction_frame
 from statinf.results.predicting import scatter
@@ -68,7 +69,7 @@ class CATECurve(Heterogeneity, Predictive):
             The data of the fit by default.
         propensity : float, str or array of shape (rows,), optional
             Known propensities of the new rows, for the X-learner, which mixes with them. By default those of the fit, if
-            these were a number or a column.
+            these were a number or a column, or the rows are some of the fit's.
 
         Returns
         -------
@@ -77,7 +78,7 @@ class CATECurve(Heterogeneity, Predictive):
         """
         if self.coefficients is None and self.learnt is None:
             raise DataError("predictions need the fitted learner, which a saved or lean result leaves out; fit again.")
-        frame = self._learnt("predictions without newdata").rows.design.frame.native if newdata is None else newdata
+        frame = self._learnt("predictions without newdata").rows.design.frame if newdata is None else newdata
         phi, x, rows = columns_for(self, frame, covariates=self.coefficients is None)
         known = self._known(frame, propensity, len(x))
         ok = np.isfinite(phi.values).all(axis=1) & np.isfinite(x).all(axis=1)
@@ -104,13 +105,16 @@ class CATECurve(Heterogeneity, Predictive):
         if given is not None:
             return known_for(given, frame, n)
         design, known = self.learnt.rows.design, self.learnt.how.known
-        if frame is not design.frame.native:
+        assert known is not None
+        try:
+            found = design.identity.locate(as_frame(frame, design.recipe.columns), "the known propensities")
+        except DataError as error:
             raise OptionError(
                 "the known propensities were given as an array, which says nothing of new rows: give propensity= to "
-                "predict() as well, or name a column at the fit."
-            )
-        assert known is not None
-        return scatter(known, design)
+                f"predict() as well, or name a column at the fit ({error})"
+            ) from None
+        every = scatter(known, design)
+        return every if found is None else every[found.position]
 
     def summary(self) -> Table:
         """Spread of the predicted effects, and what can be asked of them."""
@@ -124,8 +128,13 @@ class CATECurve(Heterogeneity, Predictive):
             notes.insert(0, self.dropped_note())
         rows: list[tuple[str, str]] = []
         if self.learnt is not None:
-            quantiles = np.quantile(self.cate, [0.1, 0.25, 0.5, 0.75, 0.9])
-            rows = [(f"{q}% quantile", format_number(v)) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)]
+            try:
+                quantiles = np.quantile(self.cate, [0.1, 0.25, 0.5, 0.75, 0.9])
+                rows = [
+                    (f"{q}% quantile", format_number(v)) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)
+                ]
+            except StatinfError as error:
+                notes.insert(0, f"Effects could not be learnt without a fold: {error}")
         title = f"Conditional effect of {self.treatment}, {self.method}-learner"
         return Table(
             ("predicted effect, out of fold", "value"), tuple(rows), title=title, facts=tuple(facts), notes=tuple(notes)

@@ -47,9 +47,11 @@ def linear_estimate(problem: CateProblem, learnt: ConditionalEffect) -> Estimate
     thetas, moments, solution = [], [], None
     for p in learnt.predictions:
         product, weight = stages.products(learnt.sample, p)
-        solution = solve(problem.phi, product / weight, problem.rows.w * weight)
-        if not solution.kept[0]:
+        used = problem.rows.w * weight > 0
+        if not used.any():
             raise NotIdentifiedError("the weights of the final stage are all zero; there is no overlap.")
+        outcome = np.divide(product, weight, out=np.zeros(len(used)), where=used)
+        solution = solve(problem.phi, outcome, problem.rows.w * weight)
         thetas.append(solution.coef)
         moments.append(_moments(problem, solution, product, weight, p if pair == ("dr", "ivw") else None))
     assert solution is not None

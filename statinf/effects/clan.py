@@ -41,7 +41,9 @@ def clan(
     """
     made = []
     for blocks in evaluation.splits:
-        each = [_means(b.rows, b.groups(groups, w, seed), groups, x, w, clusters) for b in blocks]
+        each = [
+            _means(b.rows, b.groups(groups, w, seed), groups, x, w, clusters, bool(evaluation.kind)) for b in blocks
+        ]
         lowest, highest, error = (np.stack([e[i] for e in each]) for i in range(3))
         weights = combine(highest - lowest, error)
         some = [np.nansum(weights * v, axis=0) for v in (lowest, highest)]
@@ -58,16 +60,27 @@ def clan(
 
 
 def _means(
-    rows: np.ndarray, number: np.ndarray, groups: int, x: np.ndarray, w: np.ndarray, clusters: np.ndarray | None
+    rows: np.ndarray,
+    number: np.ndarray,
+    groups: int,
+    x: np.ndarray,
+    w: np.ndarray,
+    clusters: np.ndarray | None,
+    small: bool,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of the lowest and the highest group of a block, each (p,), and the standard error of their difference."""
+    """Means of the lowest and the highest group of a block, each (p,), and the standard error of their difference.
+
+    Groups within a fold are small: `small` asks for errors of type HC3 rather than HC0.
+    """
     means, parts = [], []
     for g, sign in ((0, -1.0), (groups - 1, 1.0)):
         inside = rows[number == g]
         v = w[inside]
         m = np.average(x[inside], axis=0, weights=v)
         means.append(m)
-        parts.append((inside, sign * v[:, None] * (x[inside] - m) / v.sum()))
+        share = (v / v.sum())[:, None]
+        own = 1.0 - share if small and len(inside) > 1 else 1.0
+        parts.append((inside, sign * share * (x[inside] - m) / own))
     if clusters is None:
         variance = sum((part**2).sum(axis=0) for _, part in parts)
     else:

@@ -16,7 +16,7 @@ from statinf.effects.options import Nuisances, nuisances_of
 from statinf.effects.overlap import clipped
 from statinf.effects.rows import EffectRows
 from statinf.effects.stages import Affine, EffectFunction, PseudoRegression, Stages, predict_nuisances
-from statinf.errors import DataError
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.linear import FittedLinear
 from statinf.learners.registry import resolve
@@ -115,8 +115,8 @@ class ConditionalEffect:
     def sequential(self) -> tuple[tuple[tuple[np.ndarray, np.ndarray], ...], ...]:
         """Per split and fold, from the second fold on: its rows, and their effects by all stages on earlier folds.
 
-        Folds go in the order of their numbers. One whose earlier folds cannot be learnt from, for want of two rows of an
-        arm, is left out.
+        Folds go in the order of their numbers. One whose earlier folds cannot be learnt from, for want of rows of an arm
+        or of overlap, is left out: what decides is known before its outcomes are seen.
         """
         out = []
         for split in () if self.how.folds is None else self.how.folds:
@@ -125,7 +125,7 @@ class ConditionalEffect:
                 here = (split == k) & (self.sample.w > 0)
                 try:
                     steps.append((np.flatnonzero(here), self._learnt_on(split < k, split)(here)))
-                except _TooFewRows:
+                except (DataError, ConvergenceError, NotIdentifiedError):
                     continue
             out.append(tuple(steps))
         return tuple(out)
@@ -164,10 +164,6 @@ class ConditionalEffect:
         return facts
 
 
-class _TooFewRows(DataError):
-    """Rows that nuisances cannot be cross-fitted on."""
-
-
 def _inner_folds(sample: Sample, outer: np.ndarray, seed: int) -> np.ndarray:
     """Folds (n,) of the nuisances within rows that effects are learnt on: those there are, if four or more, else five."""
     found = np.unique(outer, return_inverse=True)[1]
@@ -176,7 +172,7 @@ def _inner_folds(sample: Sample, outer: np.ndarray, seed: int) -> np.ndarray:
     arms = np.bincount(sample.d.astype(np.intp), minlength=2)
     count = int(min(5, arms.min(), len(sample) if sample.groups is None else len(np.unique(sample.groups))))
     if count < 2:
-        raise _TooFewRows(
+        raise DataError(
             f"effects cannot be learnt from {len(sample)} rows, {arms.min()} of them in one arm; use fewer folds."
         )
     return fold_ids(len(sample), count, seed=seed, strata=sample.d, groups=sample.groups)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from statinf.formula.frame import Categorical
 from statinf.formula.given import aligned
 from statinf.learners.spline import expand
 from statinf.numerics.order.quantiles import weighted_quantile
-from statinf.results import to_caller
+from statinf.results import augmented, to_caller
+
+MOST_GROUPS = 50
+"""Values of a column whose groups each have an average effect."""
 
 
 class Heterogeneity:
@@ -33,6 +36,8 @@ class Heterogeneity:
     treatment: str
     phi_names: tuple[str, ...]
     kind: str
+
+    beside: ClassVar[tuple[str, ...]] = ("cate", "ate", "blp", "gate", "gates", "clan", "calibration", "rate", "curve")
 
     def _learnt(self, what: str = "evaluations") -> ConditionalEffect:
         if self.learnt is None:
@@ -51,6 +56,10 @@ class Heterogeneity:
     def cate(self) -> np.ndarray:
         """Effect of each row used, learnt in all stages on the rows of other folds, shape (n,); the median over splits."""
         return np.median(self._learnt().cross_fold, axis=0)
+
+    def augment(self) -> Any:
+        """The caller's data with each row's effect, as `cate` has it, and its doubly robust score."""
+        return augmented(self._learnt("row-wise effects").rows.design, {"cate": self.cate, "score": self.gamma})
 
     def ate(self, vcov: Any = None) -> Projection:
         """The average effect: the mean of the scores; "HC0" by default."""
@@ -78,7 +87,7 @@ class Heterogeneity:
         if effect is None:
             columns, names = made.sample.phi, self.phi_names
         else:
-            matrix, _ = effect_columns(effect, made.rows.design)
+            matrix, _ = effect_columns(effect, made.rows.design, made.rows.design.recipe.context)
             columns, names = matrix.values, matrix.names
         terms = [self.treatment if n == "Intercept" else f"{self.treatment}:{n}" for n in names]
         return project(
@@ -107,6 +116,11 @@ class Heterogeneity:
             raise DataError(f"the column '{by}' is missing in {int((codes < 0).sum())} rows used by the fit.")
         levels = column.levels if isinstance(column, Categorical) else ()
         present = [i for i in range(len(levels)) if (codes == i).any()]
+        if len(present) > MOST_GROUPS:
+            raise DataError(
+                f"'{by}' has {len(present)} values; groups need a column of at most {MOST_GROUPS}. For the effect along a "
+                f"numeric covariate use curve('{by}')."
+            )
         indicators = np.column_stack([codes == i for i in present]).astype(np.float64)
         names = [f"{self.treatment}[{levels[i]}]" for i in present]
         return project(
@@ -125,8 +139,9 @@ class Heterogeneity:
     def _priority(self, given: Any) -> np.ndarray:
         """What the caller sorts by, one value per row used, shape (n,)."""
         design = self._learnt().rows.design
+        given = aligned(given, design.frame, "priority", design.rows)
         try:
-            values = np.asarray(aligned(given, design.frame, "priority", design.rows), dtype=np.float64)
+            values = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError):
             raise DataError("priority holds values that are no numbers.") from None
         if values.ndim == 1 and len(values) == design.n_total != design.n:
@@ -148,7 +163,7 @@ class Heterogeneity:
         priority : array of shape (n,), optional
             What to sort by, from other data; the predicted effects by default.
         vcov : str or mapping, optional
-            "HC2" by default.
+            "HC3" by default, "HC2" with a priority.
         evaluation : {"sequential", "cross-fold"}
             Which folds predicted the effects that rows are sorted by.
         """
@@ -165,9 +180,8 @@ class Heterogeneity:
             made.rows.design,
             splits,
             [f"{self.treatment}[G{g + 1}]" for g in range(groups)],
-            vcov=self._spec(vcov, "HC2"),
+            vcov=self._spec(vcov, "HC3" if found.kind else "HC2"),
             heading="Average effect by predicted effect",
-            weigh_by="HC2",
             evaluation=found.kind,
             facts=found.facts,
         )
@@ -280,12 +294,15 @@ class Heterogeneity:
             Of the draws behind the uniform critical value.
         """
         made = self._learnt()
+        for name, value, low in (("knots", knots, 3), ("points", points, 2)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
+                raise OptionError(f"{name}={value!r} is not a whole number of at least {low}.")
         given = made.rows.design.column(column)
         if given.dtype.kind not in "fiub":
             raise OptionError(f"'{column}' holds categories; use gate('{column}') for its groups.")
         x, w = np.asarray(given, dtype=np.float64), made.rows.w
         at = np.unique(weighted_quantile(x, np.linspace(0.02, 0.98, knots), w))
-        if len(at) < 3 or knots < 3:
+        if len(at) < 3:
             raise OptionError(f"'{column}' has too few values for {knots} knots; use gate('{column}') for its groups.")
         basis = _spline(x, at)
         fit = project(

@@ -51,7 +51,9 @@ class Rate:
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of no gain from the ranking."""
+        """Two-sided, of no gain from the ranking; NaN where scores do not vary."""
+        if not self.std_error > 0:
+            return float("nan")
         return float(two_sided_p(self.estimate / self.std_error, np.inf))
 
     def conf_int(self, level: float = 0.95) -> tuple[float, float]:
@@ -87,6 +89,11 @@ def toc_curve(gamma: np.ndarray, priority: np.ndarray, w: np.ndarray) -> tuple[n
     if block[-1] + 1 < len(s):
         weight = np.bincount(block, v)
         g = (np.bincount(block, v * g) / np.where(weight > 0, weight, 1.0))[block]
+    return _sorted_curve(g, v)
+
+
+def _sorted_curve(g: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Share treated, TOC and weight of rows in the order of their priority."""
     reached = np.cumsum(v)
     total = reached[-1]
     toc = np.cumsum(v * g) / np.where(reached > 0, reached, 1.0) - (v @ g) / total
@@ -132,14 +139,7 @@ def rate(
         raise DataError(
             f"{units} {'rows' if codes is None else 'clusters'} are too few for half-samples; four are needed."
         )
-    draws, curves = np.empty(replicas), np.empty((replicas, len(GRID)))
-    for b in range(replicas):
-        picked = np.zeros(units, dtype=bool)
-        picked[generator(seed, 41, b).permutation(units)[: units // 2]] = True
-        rows = picked if codes is None else picked[codes]
-        share, toc, mass = toc_curve(gamma[rows], priority[rows], w[rows])
-        draws[b] = mass @ (toc if target == "autoc" else share * toc)
-        curves[b] = np.interp(GRID, share, toc)
+    draws, curves = _half_samples(gamma, priority, w, target, _picked(units, replicas, seed, codes))
     share, toc, _ = toc_curve(gamma, priority, w)
     return Rate(
         target,
@@ -150,6 +150,32 @@ def rate(
         np.interp(GRID, share, toc),
         curves.std(axis=0, ddof=1),
     )
+
+
+def _picked(units: int, replicas: int, seed: int, codes: np.ndarray | None) -> np.ndarray:
+    """Rows of each half-sample, shape (replicas, n) bool."""
+    picked = np.zeros((replicas, units), dtype=bool)
+    for b in range(replicas):
+        picked[b, generator(seed, 41, b).permutation(units)[: units // 2]] = True
+    return picked if codes is None else picked[:, codes]
+
+
+def _half_samples(
+    gamma: np.ndarray, priority: np.ndarray, w: np.ndarray, target: str, picked: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Estimates (replicas,) and curves at `GRID` (replicas, m) of half-samples."""
+    draws, curves = np.empty(len(picked)), np.empty((len(picked), len(GRID)))
+    order = np.argsort(-priority, kind="stable")
+    g, v, s = gamma[order], w[order], priority[order]
+    tied = bool((s[1:] == s[:-1]).any())
+    for b, rows in enumerate(picked[:, order]):
+        if tied:
+            share, toc, mass = toc_curve(g[rows], s[rows], v[rows])
+        else:
+            share, toc, mass = _sorted_curve(g[rows], v[rows])
+        draws[b] = mass @ (toc if target == "autoc" else share * toc)
+        curves[b] = np.interp(GRID, share, toc)
+    return draws, curves
 
 
 def rate_by_blocks(
@@ -188,7 +214,7 @@ def _mean(each: list[Rate]) -> Rate:
     estimates, errors = (np.array([[getattr(r, k)] for r in each]) for k in ("estimate", "std_error"))
     v = combine(estimates, errors)[:, 0]
 
-    def spread(values: list[np.ndarray]) -> np.ndarray:
+    def spread(values: list[Any]) -> np.ndarray:
         return np.sqrt(np.sum([(a * e) ** 2 for a, e in zip(v, values, strict=True)], axis=0))
 
     return Rate(

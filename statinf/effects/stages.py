@@ -11,6 +11,7 @@ import numpy as np
 from statinf.effects import pseudo as ps
 from statinf.effects.cate_problem import Sample
 from statinf.effects.options import Nuisances
+from statinf.errors import NotIdentifiedError
 from statinf.learners.nuisance import Nuisance, cross_predict
 
 EffectFunction = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
@@ -85,6 +86,8 @@ class PseudoRegression:
         """Regression of the pseudo-outcome on the columns of the final model."""
         product, weight = self.products(sample, p)
         train = (sample.w > 0) & (weight > 0)
+        if not train.any():
+            raise NotIdentifiedError("the weights of the final stage are all zero; there is no overlap.")
         w = (sample.w * weight)[train]
         w = w / w.mean()
         fitted = final.fit(sample.phi[train, 1:], product[train] / weight[train], w, seed=how.seed)

@@ -69,8 +69,24 @@ class FittedSklearnClassifier(FittedSklearn):
         labels = getattr(self.estimator, "classes_", None)
         if labels is None:
             return found[:, -1] if found.ndim == 2 else found
-        where = np.flatnonzero(np.asarray(labels) == 1)
-        return found[:, where[0]] if len(where) else np.zeros(len(found))
+        values = np.array([_number(label) for label in labels])
+        if (values == 1).any():
+            return found[:, int(np.argmax(values == 1))]
+        if (values == 0).all():
+            return np.zeros(len(found))
+        shown = ", ".join(f"'{label!s}'" for label in list(labels)[:5])
+        raise OptionError(
+            f"{type(self.estimator).__name__} was fitted to an outcome of 0 and 1 and says that its classes are {shown}: "
+            "which of its probabilities is that of 1 cannot be told. Let its classes_ hold 0 and 1."
+        )
+
+
+def _number(label: Any) -> float:
+    """A class label as a number, 1 for "1" and True; NaN for other words."""
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 @dataclass(frozen=True)
