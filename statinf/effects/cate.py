@@ -15,7 +15,7 @@ from statinf.effects.cate_linear import has_standard_errors, linear_estimate
 from statinf.effects.cate_problem import CateProblem
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.method import check_outcome
-from statinf.effects.rows import EffectRows, effect_rows
+from statinf.effects.rows import EffectRows, effect_rows, warn_thin_arms
 from statinf.effects.table import CATE
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.recipe import Recipe
@@ -122,6 +122,7 @@ def cate(
     phi, names, recipe = _final_columns(rows, effect, context)
     problem = CateProblem(rows, phi, names, recipe, seed, progress)
     learnt: ConditionalEffect = chosen.estimate(problem, settings)
+    warn_thin_arms(rows)
     if has_standard_errors(learnt):
         return CATEFit.of(rows.design, linear_estimate(problem, learnt), vcov, method=chosen, cluster=cluster)
     return CATECurve(

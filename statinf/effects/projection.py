@@ -90,9 +90,12 @@ class _Split:
 
     def covariance(self, kind: Any, clusters: dict[str, np.ndarray]) -> Covariance:
         """Covariance of the averaged coefficients."""
-        found = covariance(self.moments, kind, clusters, normal=True)
         if self.single:
-            return found
+            return covariance(self.moments, kind, clusters, normal=True)
+        if isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1"):
+            # Clusters are counted against the averages, not against the coefficients of all blocks.
+            return covariance(self.averaged, kind, clusters, normal=True)
+        found = covariance(self.moments, kind, clusters, normal=True)
         return replace(found, matrix=self.pick @ found.matrix @ self.pick.T, square_root=self.pick @ found.root)
 
 
