@@ -18,6 +18,8 @@ from statinf.effects.conditional import ConditionalEffect
 from statinf.errors import NotIdentifiedError, OptionError, one_of
 
 EVALUATIONS = ("sequential", "cross-fold")
+_ROUNDING = 1e-10
+"""Differences of predicted effects below this share of their size, or of the outcome's spread, are no heterogeneity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +127,12 @@ def evaluation_of(learnt: ConditionalEffect, kind: str, priority: np.ndarray | N
             "effects that were learnt on all rows cannot be evaluated on them; fit with folds=5, or give priority= from "
             "other data."
         )
+    scale = float(np.std(learnt.sample.y))
     if kind == "cross-fold":
         pairs = zip(learnt.cross_fold, learnt.how.folds, strict=True)
-        return Evaluation(kind, tuple((Block(np.arange(n), e, f),) for e, f in pairs), learnt.scores)
+        return Evaluation(kind, tuple((Block(np.arange(n), _plain(e, scale), f),) for e, f in pairs), learnt.scores)
     splits = tuple(
-        tuple(Block(rows, effect, np.zeros(len(rows), np.intp)) for rows, effect in steps)
+        tuple(Block(rows, _plain(effect, scale), np.zeros(len(rows), np.intp)) for rows, effect in steps)
         for steps in learnt.sequential
     )
     if not all(splits):
@@ -138,6 +141,13 @@ def evaluation_of(learnt: ConditionalEffect, kind: str, priority: np.ndarray | N
             "others; use fewer folds, or evaluation='cross-fold'."
         )
     return Evaluation(kind, splits, learnt.scores)
+
+
+def _plain(effect: np.ndarray, scale: float) -> np.ndarray:
+    """Predicted effects, all alike where they differ by rounding only; `scale` is the outcome's spread."""
+    if np.ptp(effect) > _ROUNDING * (np.abs(effect).max() + scale):
+        return effect
+    return np.full(len(effect), effect.mean())
 
 
 def check_groups(groups: object) -> int:

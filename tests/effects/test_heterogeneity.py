@@ -129,5 +129,7 @@ def test_what_cannot_be_evaluated_says_so():
 
 
 def test_effects_without_variation_have_no_slope():
-    found = si.cate(FORMULA, draw(9), effect="~ 1").calibration()
+    fit = si.cate(FORMULA, draw(9), effect="~ 1")
+    found = fit.calibration()
     assert np.isnan(found.params["heterogeneity"]) and np.isfinite(found.std_errors["average"])
+    assert fit.rate(replicas=5).estimate == pytest.approx(0.0, abs=1e-12)
