@@ -44,8 +44,8 @@ def clan(
         each = [
             _means(b.rows, b.groups(groups, w, seed), groups, x, w, clusters, bool(evaluation.kind)) for b in blocks
         ]
-        lowest, highest, error = (np.stack([e[i] for e in each]) for i in range(3))
-        weights = combine(highest - lowest, error)
+        lowest, highest, error, spread = (np.stack([e[i] for e in each]) for i in range(4))
+        weights = combine(highest - lowest, spread)
         some = [np.nansum(weights * v, axis=0) for v in (lowest, highest)]
         made.append((*some, np.sqrt(np.nansum((weights * error) ** 2, axis=0))))
     lowest, highest, error = (np.stack([m[i] for m in made]) for i in range(3))
@@ -67,18 +67,20 @@ def _means(
     w: np.ndarray,
     clusters: np.ndarray | None,
     small: bool,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Means of the lowest and the highest group of a block, each (p,), and the standard error of their difference.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Means of the lowest and the highest group of a block, the standard error of their difference, and that under a
+    variance of one, each (p,).
 
     Groups within a fold are small: `small` asks for errors of type HC3 rather than HC0.
     """
-    means, parts = [], []
+    means, parts, spread = [], [], 0.0
     for g, sign in ((0, -1.0), (groups - 1, 1.0)):
         inside = rows[number == g]
         v = w[inside]
         m = np.average(x[inside], axis=0, weights=v)
         means.append(m)
         share = (v / v.sum())[:, None]
+        spread += float((share**2).sum())
         own = 1.0 - share if small and len(inside) > 1 else 1.0
         parts.append((inside, sign * share * (x[inside] - m) / own))
     if clusters is None:
@@ -88,4 +90,4 @@ def _means(
         for inside, part in parts:
             np.add.at(total, clusters[inside], part)
         variance = (total**2).sum(axis=0)
-    return means[0], means[1], np.sqrt(variance)
+    return means[0], means[1], np.sqrt(variance), np.full(x.shape[1], np.sqrt(spread))

@@ -3,8 +3,10 @@
 Predictions that are evaluated on the rows they were learnt from look good whatever they are. Leaving each fold out in
 turn is not enough: the predictions of two folds share most of their rows, and each has seen the other fold, so that the
 pooled statistic is not normal where effects do not vary. In sequence, fold k is evaluated by predictions from folds 1 to
-k - 1 in all stages: given those, its statistic is that of an independent sample, and the sum of the t statistics over
-the root of their number is standard normal (Luedtke and van der Laan 2016; Wager 2024, arXiv 2405.05534).
+k - 1 in all stages: given those, its statistic is that of an independent sample (Luedtke and van der Laan 2016; Wager
+2024, arXiv 2405.05534). The folds' statistics are averaged with weights that their outcomes play no part in, the inverse
+standard errors under one error variance, so that the mean over its standard error is standard normal; with equal standard
+errors it is the sum of the t statistics over the root of their number, but a fold's own noisy standard error is no weight.
 """
 
 from __future__ import annotations
@@ -157,19 +159,16 @@ def check_groups(groups: object) -> int:
     return int(groups)
 
 
-def combine(estimates: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """Weight of each block's estimate, shape (blocks, q); columns add up to one.
-
-    The inverse standard error: the weighted mean over its standard error is the sum of the t statistics over the root of
-    their number. Equal weights where a standard error is zero; blocks without an estimate count for nothing.
+def combine(estimates: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """Weight of each block's estimate, shape (blocks, q); columns add up to one, NaN where no block has an estimate.
 
     Parameters
     ----------
-    estimates, errors : ndarray, shape (blocks, q)
-        NaN where a block has none.
+    estimates : ndarray, shape (blocks, q)
+        NaN where a block has none: it counts for nothing.
+    spread : ndarray, shape (blocks, q)
+        Standard errors under an error variance of one, which the weights are the inverse of.
     """
-    there = np.isfinite(estimates)
-    usable = (np.isfinite(errors) & (errors > 0)) | ~there
     with np.errstate(divide="ignore", invalid="ignore"):
-        weights = np.where(there, np.where(usable.all(axis=0), 1.0 / errors, 1.0), 0.0)
+        weights = np.where(np.isfinite(estimates), 1.0 / spread, 0.0)
         return weights / weights.sum(axis=0)

@@ -17,7 +17,6 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
-from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovSpec
@@ -134,11 +133,10 @@ def project_blocks(
     *,
     vcov: Any,
     heading: str,
-    weigh_by: str = "HC3",
     evaluation: str = "",
     facts: dict[str, Any] | None = None,
 ) -> Projection:
-    """Regress scores block by block and average the coefficients by their inverse standard errors; median over splits.
+    """Regress scores block by block and average the coefficients; median over splits.
 
     Parameters
     ----------
@@ -149,13 +147,11 @@ def project_blocks(
         Of the coefficients, q of them.
     vcov : str, mapping or VcovSpec
     heading : str
-    weigh_by : str
-        Kind of the standard errors that the blocks' weights come from, whatever covariance is asked for.
     evaluation : str
     facts : dict, optional
         For the summary.
     """
-    made = [_split(design, blocks, len(names), weigh_by) for blocks in splits]
+    made = [_split(design, blocks, len(names)) for blocks in splits]
     thetas = np.stack([one.theta for one in made])
     first = made[0].moments
     estimate = Estimate(
@@ -171,7 +167,7 @@ def project_blocks(
     return Projection.of(design, estimate, vcov, method=METHOD)
 
 
-def _split(design: Design, blocks: Sequence[Regression], q: int, weigh_by: str) -> _Split:
+def _split(design: Design, blocks: Sequence[Regression], q: int) -> _Split:
     """One regression with a set of columns per block, which are zero elsewhere."""
     columns, response, w = np.zeros((design.n, q * len(blocks))), np.zeros(design.n), np.zeros(design.n)
     for b, (rows, some, y) in enumerate(blocks):
@@ -182,22 +178,14 @@ def _split(design: Design, blocks: Sequence[Regression], q: int, weigh_by: str) 
     by_block = solution.coef.reshape(len(blocks), q)
     if len(blocks) == 1:
         return _Split(by_block[0], moments, np.eye(int(solution.kept.sum())))
-    errors = np.full(len(solution.kept), np.nan)
-    errors[solution.kept] = np.sqrt(np.maximum(np.diag(_any_covariance(moments, weigh_by)), 0.0))
-    weights = combine(by_block, errors.reshape(by_block.shape))
+    spread = np.ones(len(solution.kept))
+    spread[solution.kept] = np.sqrt(np.diag(moments.bread))
+    weights = combine(by_block, spread.reshape(by_block.shape))
     there = np.isfinite(weights).all(axis=0)
     theta = np.where(there, np.nansum(weights * by_block, axis=0), np.nan)
     # Coefficient j of all blocks goes into average j.
     pick = (weights[:, None, :] * np.eye(q)[None]).transpose(1, 0, 2).reshape(q, -1)
     return _Split(theta, moments, np.nan_to_num(pick[there])[:, solution.kept])
-
-
-def _any_covariance(moments: Moments, kind: str) -> np.ndarray:
-    try:
-        return covariance(moments, kind, normal=True).matrix
-    except NotIdentifiedError:
-        # A row that alone determines a coefficient has no HC3; without degrees of freedom all blocks count alike.
-        return covariance(moments, "HC0", normal=True).matrix if moments.df_resid > 0 else np.zeros_like(moments.bread)
 
 
 def _regression_moments(

@@ -204,22 +204,27 @@ def rate_by_blocks(
             )
             for number, b in enumerate(blocks)
         ]
-        made.append(each[0] if len(each) == 1 else _mean(each))
+        made.append(each[0] if len(each) == 1 else _mean(each, np.array([_effective(w[b.rows]) for b in blocks])))
     found = made[0] if len(made) == 1 else _median(made)
     return replace(found, evaluation=evaluation.kind)
 
 
-def _mean(each: list[Rate]) -> Rate:
-    """Mean of independent estimates by their inverse standard errors."""
-    estimates, errors = (np.array([[getattr(r, k)] for r in each]) for k in ("estimate", "std_error"))
-    v = combine(estimates, errors)[:, 0]
+def _effective(w: np.ndarray) -> float:
+    """Number of rows of equal weight that say as much."""
+    return float(w.sum() ** 2 / (w**2).sum())
+
+
+def _mean(each: list[Rate], sizes: np.ndarray) -> Rate:
+    """Mean of estimates from blocks of rows, by the root of their sizes."""
+    estimates = np.array([r.estimate for r in each])
+    v = combine(estimates[:, None], sizes[:, None] ** -0.5)[:, 0]
 
     def spread(values: list[Any]) -> np.ndarray:
         return np.sqrt(np.sum([(a * e) ** 2 for a, e in zip(v, values, strict=True)], axis=0))
 
     return Rate(
         each[0].target,
-        float(v @ estimates[:, 0]),
+        float(v @ estimates),
         float(spread([r.std_error for r in each])),
         v @ np.stack([r.draws for r in each]),
         GRID,
