@@ -20,6 +20,7 @@ from statinf.effects.table import CATE
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.recipe import Recipe
 from statinf.inference.vcov import VcovSpec
+from statinf.numerics.linear.aliases import alias_map
 
 
 @CATE.document
@@ -126,6 +127,7 @@ def cate(
     warn_thin_arms(rows)
     if has_standard_errors(learnt):
         return CATEFit.of(rows.design, linear_estimate(problem, learnt), vcov, method=chosen, cluster=cluster)
+    kept = learnt.spanned
     return CATECurve(
         method=chosen.name,
         formula=rows.design.recipe.formula,
@@ -139,6 +141,8 @@ def cate(
         effect_recipe=recipe,
         facts=learnt.facts,
         coefficients=learnt.coefficients,
+        kept=kept,
+        aliases=None if kept is None else alias_map(phi, kept, rows.w),
         learnt=learnt,
     )
 

@@ -14,7 +14,7 @@ from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import DataError, OptionError, StatinfError
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
-from statinf.results import Predictive, prediction_frame
+from statinf.results import Predictive, prediction_frame, unsupported
 from statinf.results.predicting import scatter
 from statinf.results.table import Table, format_number
 
@@ -34,6 +34,10 @@ class CATECurve(Heterogeneity, Predictive):
         What the summary prints above the table.
     coefficients : ndarray, shape (splits, k), or None
         Of a linear effect.
+    kept : ndarray of bool, shape (k,), or None
+        Independent columns of the final model, where a linear effect is that of least squares.
+    aliases : ndarray, shape (k kept, k left out), or None
+        How these make the others.
     learnt : ConditionalEffect or None
         Nuisances, scores and predicted effects of the rows; not saved.
     """
@@ -43,6 +47,8 @@ class CATECurve(Heterogeneity, Predictive):
     effect_recipe: Recipe | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     coefficients: np.ndarray | None = None
+    kept: np.ndarray | None = None
+    aliases: np.ndarray | None = None
     learnt: ConditionalEffect | None = field(default=None, metadata={"saved": False})
 
     def lean(self) -> Self:
@@ -84,6 +90,8 @@ class CATECurve(Heterogeneity, Predictive):
         ok = np.isfinite(phi.values).all(axis=1) & np.isfinite(x).all(axis=1)
         if known is not None:
             ok &= np.isfinite(known)
+        if self.kept is not None and self.aliases is not None:
+            ok &= ~unsupported(phi, self.kept, self.aliases)
         out = np.full(len(x), np.nan)
         if ok.any():
             out[ok] = np.median(self._effects(phi.values[ok], x[ok], None if known is None else known[ok]), axis=0)

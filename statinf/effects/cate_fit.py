@@ -14,8 +14,7 @@ from statinf.errors import OptionError, check_level
 from statinf.formula.recipe import Recipe
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
-from statinf.results import Fit, prediction_frame, predictor, predictor_se
-from statinf.results.predicting import unsupported, warn_unsupported
+from statinf.results import Fit, prediction_frame, predictor, predictor_se, unsupported
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -83,7 +82,6 @@ class CATEFit(Heterogeneity, Fit):
         frame = self._need_rows("predictions without newdata").frame if newdata is None else newdata
         phi, _, rows = columns_for(self, frame, covariates=False)
         broken = unsupported(phi, self.estimable, self.aliases)
-        warn_unsupported(phi, self.estimable, broken)
         estimate = np.where(broken, np.nan, predictor(phi, self.theta, None))
         se = np.where(broken, np.nan, predictor_se(phi, self.theta, self.cov))
         half = t_quantile(0.5 + level / 2.0, self.cov.df) * se

@@ -18,8 +18,9 @@ from statinf.effects.rows import EffectRows
 from statinf.effects.stages import Affine, EffectFunction, PseudoRegression, Stages, predict_nuisances
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.learners.crossfit import fold_ids
-from statinf.learners.linear import FittedLinear
+from statinf.learners.linear import FittedLinear, LeastSquares
 from statinf.learners.registry import resolve
+from statinf.numerics.linear.least_squares import solve
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +149,13 @@ class ConditionalEffect:
         if not all(isinstance(f, Affine) and isinstance(f.fitted, FittedLinear) for f in self.functions):
             return None
         return np.stack([np.append(f.fitted.intercept, f.fitted.coefficients) for f in self.functions])
+
+    @cached_property
+    def spanned(self) -> np.ndarray | None:
+        """Independent columns of the final model where it is least squares, shape (k,) bool; None for other learners."""
+        if self.coefficients is None or not isinstance(self.final, LeastSquares):
+            return None
+        return solve(self.sample.phi, self.sample.y, self.sample.w).kept
 
     @cached_property
     def facts(self) -> dict[str, Any]:
