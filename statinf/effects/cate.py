@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.effects.cate_columns import effect_columns
-from statinf.effects.cate_curve import CATECurve
+from statinf.effects.cate_curve import SPREAD, CATECurve
 from statinf.effects.cate_fit import CATEFit
 from statinf.effects.cate_linear import has_standard_errors, linear_estimate
 from statinf.effects.cate_problem import CateProblem
@@ -143,6 +143,7 @@ def cate(
         coefficients=learnt.coefficients,
         kept=kept,
         aliases=None if kept is None else alias_map(phi, kept, rows.w),
+        spread=np.quantile(learnt.fitted[rows.w > 0], SPREAD),
         learnt=learnt,
     )
 

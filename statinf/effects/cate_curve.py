@@ -11,12 +11,15 @@ import numpy as np
 from statinf.effects.cate_columns import columns_for, known_for
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.heterogeneity import Heterogeneity
-from statinf.errors import DataError, OptionError, StatinfError
+from statinf.errors import DataError, OptionError
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
 from statinf.results import Predictive, prediction_frame, unsupported
 from statinf.results.predicting import scatter
 from statinf.results.table import Table, format_number
+
+SPREAD = (0.1, 0.25, 0.5, 0.75, 0.9)
+"""Levels of the quantiles that the summary shows."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -38,6 +41,8 @@ class CATECurve(Heterogeneity, Predictive):
         Independent columns of the final model, where a linear effect is that of least squares.
     aliases : ndarray, shape (k kept, k left out), or None
         How these make the others.
+    spread : ndarray, shape (5,)
+        Quantiles of the predicted effects of the fit's rows, at the levels `SPREAD`.
     learnt : ConditionalEffect or None
         Nuisances, scores and predicted effects of the rows; not saved.
     """
@@ -49,6 +54,7 @@ class CATECurve(Heterogeneity, Predictive):
     coefficients: np.ndarray | None = None
     kept: np.ndarray | None = None
     aliases: np.ndarray | None = None
+    spread: np.ndarray
     learnt: ConditionalEffect | None = field(default=None, metadata={"saved": False})
 
     def lean(self) -> Self:
@@ -66,13 +72,15 @@ class CATECurve(Heterogeneity, Predictive):
         rise = np.median(self.coefficients[:, :1] + self.coefficients[:, 1:], axis=0) - level
         return pd.Series(np.append(level, rise), index=names, name="estimate")
 
-    def predict(self, newdata: Any = None, *, propensity: Any = None) -> Any:
+    def predict(self, newdata: Any = None, *, interval: str | None = None, propensity: Any = None) -> Any:
         """Effect for each row: the median over splits.
 
         Parameters
         ----------
         newdata : data frame, optional
             The data of the fit by default.
+        interval : None
+            The learner has no intervals: anything else is refused.
         propensity : float, str or array of shape (rows,), optional
             Known propensities of the new rows, for the X-learner, which mixes with them. By default those of the fit, if
             these were a number or a column, or the rows are some of the fit's.
@@ -82,6 +90,8 @@ class CATECurve(Heterogeneity, Predictive):
         data frame
             Column estimate; rows that cannot be predicted are NaN.
         """
+        if interval is not None:
+            self.refuse(f"interval={interval!r}", "its learner has no large-sample theory")
         if self.coefficients is None and self.learnt is None:
             raise DataError("predictions need the fitted learner, which a saved or lean result leaves out; fit again.")
         frame = self._learnt("predictions without newdata").rows.design.frame if newdata is None else newdata
@@ -134,18 +144,14 @@ class CATECurve(Heterogeneity, Predictive):
         notes = [f"Method: {self.citation}.", f"It has no standard errors of its own; it offers {self.offers}."]
         if self.dropped:
             notes.insert(0, self.dropped_note())
-        rows: list[tuple[str, str]] = []
-        if self.learnt is not None:
-            try:
-                quantiles = np.quantile(self.cate, [0.1, 0.25, 0.5, 0.75, 0.9])
-                rows = [
-                    (f"{q}% quantile", format_number(v)) for q, v in zip((10, 25, 50, 75, 90), quantiles, strict=True)
-                ]
-            except StatinfError as error:
-                notes.insert(0, f"Effects could not be learnt without a fold: {error}")
+        rows = [(f"{100 * q:g}% quantile", format_number(v)) for q, v in zip(SPREAD, self.spread, strict=True)]
         title = f"Conditional effect of {self.treatment}, {self.method}-learner"
         return Table(
-            ("predicted effect, out of fold", "value"), tuple(rows), title=title, facts=tuple(facts), notes=tuple(notes)
+            ("predicted effect, rows of the fit", "value"),
+            tuple(rows),
+            title=title,
+            facts=tuple(facts),
+            notes=tuple(notes),
         )
 
     def plot(self, **options: Any) -> Any:

@@ -97,6 +97,12 @@ class ConditionalEffect:
         return tuple(self.stages.second(self.sample, p, self.final, self.how) for p in self.predictions)
 
     @cached_property
+    def fitted(self) -> np.ndarray:
+        """Effect of each row by functions that have seen it, the median over splits, shape (n,)."""
+        s = self.sample
+        return np.median([f(s.phi, s.x, s.known) for f in self.functions], axis=0)
+
+    @cached_property
     def cross_fold(self) -> np.ndarray:
         """Effect of each row by split, shape (splits, n), learnt in all its stages on the rows of the other folds.
 

@@ -58,7 +58,7 @@ class Estimated(TableHooks, Predictive):
 
     def __post_init__(self) -> None:
         q, kept = len(self.terms), np.count_nonzero(~np.isnan(self.theta)) if self.theta.dtype.kind == "f" else -1
-        if self.theta.shape != (q,) or self.cov.matrix.shape not in ((kept, kept), (0, 0)):
+        if self.theta.shape != (q,) or self.cov.matrix.shape != (kept, kept):
             raise DataError(
                 f"the estimates are {self.theta.dtype} numbers of shape {self.theta.shape} with a covariance of shape "
                 f"{self.cov.matrix.shape}, for {q} terms"

@@ -117,7 +117,9 @@ def test_a_lean_result_keeps_what_needs_no_rows(method):
     if lean is None:
         return
     found, first = numbers(lean), numbers(result)
-    same(found, {k: first[k] for k in found} if method.verb == "quantile_ensemble" else first)
+    # Learners that files leave out go with the rows, and with them what they predict.
+    partly = "save" in method.traits or method.verb == "quantile_ensemble"
+    same(found, {k: first[k] for k in found} if partly else first)
     assert lean.summary().rows == result.summary().rows
     assert lean.lean().summary().rows == lean.summary().rows
     if not isinstance(result, Fit):
