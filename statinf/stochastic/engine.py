@@ -172,7 +172,7 @@ def _point(
         number = np.arange(state.done + 1, state.done + real + 1)
         h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
         h = np.where(apart[:real], np.inf, h)  # the preconditioner does not know these yet
-        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()))
+        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()), apart[:real])
         state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
 

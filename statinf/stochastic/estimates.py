@@ -19,6 +19,7 @@ from statinf.stochastic.state import Settings, State
 from statinf.stochastic.tuning import start_share
 
 _SMALL = 1e-10
+_ALONE = 0.1  # share of the largest coordinate of a null direction that makes another one count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,9 @@ def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple
             )
         null = np.zeros(settings.d)
         null[moved] = np.linalg.svd(matrix)[2][-1]
+        one = np.abs(null) > _ALONE * np.abs(null).max()
+        if settings.adaptive and np.count_nonzero(one) == 1 and state.seen[one].all():
+            raise ConvergenceError(_too_few(settings, names[int(np.argmax(one))]))
         _refuse_collinear(settings.carried(null), names, n)
     return values
 
@@ -140,12 +144,16 @@ def _check_collinear(settings: Settings, state: State, moved: np.ndarray, names:
         return
     for j in np.flatnonzero(~moved):
         if state.seen[j]:
-            raise ConvergenceError(
-                f"no averaged row tells '{names[j]}' apart from the other columns; those that do are among the first "
-                f"{settings.burn_in} or alone: put the rows in random order, or give more of them."
-            )
+            raise ConvergenceError(_too_few(settings, names[j]))
         if np.count_nonzero(np.abs(settings.right[:, j]) > 1e-9 * np.abs(settings.right[j, j])) > 1:
             _refuse_collinear(settings.right[:, j], names, state.averaged)
+
+
+def _too_few(settings: Settings, name: str) -> str:
+    return (
+        f"no averaged row tells '{name}' apart from the other columns; those that do are among the first "
+        f"{settings.burn_in} or alone: put the rows in random order, or give more of them."
+    )
 
 
 def _refuse_collinear(null: np.ndarray, names: tuple[str, ...], n: int) -> None:
