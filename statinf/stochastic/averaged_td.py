@@ -17,9 +17,10 @@ from statinf.formula import as_frame
 from statinf.results.methods import Method
 from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.options import RunOptions
-from statinf.stochastic.readers import TransitionReader
+from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.state import Rows, State
+from statinf.stochastic.state import State
+from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
 from statinf.stochastic.tuning import pilot_size, pilot_values, tune
 
@@ -49,8 +50,8 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
         run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)
     if markov and options.block_len == 1:
         _warn_dependence(options.kinds[0])
-    name = f"td({stream.trace:g})" if stream.trace else "td(0)"
-    return fit_of(name, stream.formula, run, terms, options.kinds, options.ci, stream.kind(opening))
+    method = replace(METHOD, name=f"td({stream.trace:g})" if stream.trace else "td(0)")
+    return fit_of(run, terms, method, options.kinds, options.ci, stream.kind(opening))
 
 
 def _warn_dependence(inference: str) -> None:
@@ -62,9 +63,9 @@ def _warn_dependence(inference: str) -> None:
         )  # fmt: skip
 
 
-def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[Rows, Iterator[Any]]:
+def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[StreamRows, Iterator[Any]]:
     """Enough rows to tune on, and the frames with those read put back."""
-    want, rows, read = pilot_size(d, None), Rows.none(d), []
+    want, rows, read = pilot_size(d, None), StreamRows.none(d), []
     for table in frames:
         read.append(as_frame(table).native)
         block, reader = reader.read(table)

@@ -10,7 +10,9 @@ import numpy as np
 
 from statinf.errors import ConvergenceError
 from statinf.stochastic.adapting import mean_jacobian
-from statinf.stochastic.state import CHUNK, Settings, State
+from statinf.stochastic.rows import CHUNK
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 from statinf.stochastic.sums import curvature, psi
 
 _STEPS = 25

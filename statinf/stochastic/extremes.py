@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.stochastic.state import KEPT, Extremes, Rows, Settings
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import KEPT, Extremes
 from statinf.stochastic.sums import curvature, psi
 
 
 def met(
-    settings: Settings, rows: Rows, h: np.ndarray, means: np.ndarray, before: np.ndarray, number: np.ndarray, index: np.ndarray,
-    apart: np.ndarray,
+    settings: Settings, rows: StreamRows, h: np.ndarray, means: np.ndarray, before: np.ndarray, number: np.ndarray,
+    index: np.ndarray, apart: np.ndarray,
 ) -> Extremes:  # fmt: skip
     """The rows of a slab with the largest leverage h (n,), with psi at the average before each.
 

@@ -18,7 +18,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
 from statinf.stochastic.fit import StochasticFit
 from statinf.stochastic.regression import RegressionStream
-from statinf.stochastic.stream import mentioned, open_source
+from statinf.stochastic.sources import mentioned, open_source
 from statinf.stochastic.table import LSA
 
 

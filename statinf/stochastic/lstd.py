@@ -9,28 +9,30 @@ regression of Monte Carlo returns on the features.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level
-from statinf.inference import Covariance, Moments
-from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.results import Fit
+from statinf.errors import NotIdentifiedError
+from statinf.inference import Moments
+from statinf.results.estimate import Estimate, Passage
 from statinf.results.methods import Method
-from statinf.results.predicting import prediction_frame
 from statinf.stochastic.covariance import bartlett, default_lags
+from statinf.stochastic.lstd_fit import LstdFit, batch_covariance
 from statinf.stochastic.options import StreamOptions
-from statinf.stochastic.readers import Block, TransitionReader
+from statinf.stochastic.reading import Block
+from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import add_counts, warn_dropped
-from statinf.stochastic.state import Rows
+from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
 
-CITATION = "Bradtke & Barto (1996), Boyan (2002)"
+_MANY = 30
+"""Episodes from which their sums carry the default covariance."""
 
 
-def solve(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+def solve(rows: StreamRows, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
     """The root of the summed equations and the inverse of their matrix; NaN for features that no row has.
 
     Returns
@@ -61,95 +63,29 @@ def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.nd
     return out
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LstdFit(Fit):
-    """Least-squares temporal differences with a HAC, independent-rows or episode-clustered covariance.
-
-    Attributes
-    ----------
-    lags : int
-        Of the HAC covariance.
-    scores, inverse : ndarray, shape (n, m) and (m, m), or None
-        Not saved.
-    episode : ndarray of int, shape (n,), or None
-    held : mapping of str to ndarray
-        Covariances by name, which a saved fit keeps.
-    """
-
-    lags: int = 0
-    scores: np.ndarray | None = field(default=None, metadata={"saved": False})
-    inverse: np.ndarray | None = field(default=None, metadata={"saved": False})
-    episode: np.ndarray | None = field(default=None, metadata={"saved": False})
-    held: dict[str, np.ndarray] = field(default_factory=dict)
-
-    normal_reference: ClassVar[bool] = True
-    vcov_kinds: ClassVar[VcovKinds] = VcovKinds(
-        default="hac", names=("hac", "HC0", "episode"), robust="HC0", clustered=()
-    )
-
-    def moments(self) -> Moments:
-        """Scores and bread."""
-        if self.scores is None or self.inverse is None:
-            raise NotIdentifiedError("a saved fit keeps no rows; fit again for influence values and the bootstrap.")
-        # The scores are those of A theta - b, so theta_hat - theta is minus A^{-1} times their sum.
-        return Moments(-self.scores, self.inverse, self.nobs, float(self.nobs - self.scores.shape[1]))
-
-    def _need_rows(self, what: str) -> Any:
-        return None
-
-    def with_vcov(self, vcov: Any) -> Self:
-        """The same fit with another covariance: "hac", "HC0" (independent rows) or "episode" (clusters)."""
-        kind = VcovSpec.read(vcov, kinds=self.vcov_kinds).kind
-        if kind not in self.held:
-            raise OptionError(
-                f"vcov={vcov!r} is not there for these rows; choose one of {', '.join(map(repr, self.held))}."
-            )
-        return replace(self, cov=Covariance(self.held[kind], kind, _LABELS[kind].format(self.lags), np.inf), draws=None)
-
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95) -> Any:
-        """Values of states: column estimate, and conf_low, conf_high with interval="confidence"."""
-        from scipy.special import ndtri
-
-        check_level(level)
-        if interval not in (None, "confidence"):
-            raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
-        new = self.new_rows(newdata, roles=["covariates"])
-        X = new.part("covariates").values[:, self.estimable]
-        columns = {"estimate": X @ self.theta[self.estimable]}
-        if interval is not None:
-            se = np.sqrt(np.einsum("ij,jk,ik->i", X, self.cov.matrix, X))
-            half = float(ndtri(0.5 + level / 2.0)) * se
-            columns |= {
-                "std_error": se, "conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half,
-            }  # fmt: skip
-        return prediction_frame(new, columns)
-
-    def lean(self) -> Self:
-        """The same fit without its scores; its covariances stay."""
-        return replace(self, scores=None, inverse=None, episode=None)
-
-
-_LABELS = {"hac": "HAC, {} lags", "HC0": "HC0 (independent rows)", "episode": "clustered by episode"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class LstdOptions(StreamOptions):
     """Options of the batch solution."""
 
 
 def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
-    """Solve the equations of all rows."""
+    """Solve the equations of all rows; the default covariance is HAC along a trajectory, by episode from 30 of them on."""
     opening, reader, terms = stream.begin(options)
     rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
     warn_dropped(dropped, len(rows) + sum(dropped.values()))
-    return lstd(
-        stream.formula, rows, terms, lags=options.lags, markov=stream.sampling == "markov", recipe=opening.recipe,
-        kind=stream.kind(opening), dropped=dropped,
-    )  # fmt: skip
+    markov = stream.sampling == "markov"
+    made = lstd(rows, terms, lags=options.lags, markov=markov)
+    kind = "HC0"
+    if markov:
+        kind = "episode" if len(np.unique(rows.episode)) >= _MANY else "hac"
+    passed = Passage(recipe=opening.recipe, kind=stream.kind(opening), dropped=dropped)
+    return LstdFit.of(passed, made, kind, method=METHOD)
 
 
-def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int) -> tuple[Rows, dict[str, int]]:
-    rows, dropped = Rows.none(d), {}
+def _collect(
+    reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int
+) -> tuple[StreamRows, dict[str, int]]:
+    rows, dropped = StreamRows.none(d), {}
     parts: list[Block] = []
     for table in frames:
         block, reader = reader.read(table, strict=strict)
@@ -157,15 +93,13 @@ def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: i
         dropped = add_counts(dropped, block.dropped)
     kept = [p.rows for p in parts if len(p.rows)]
     if kept:
-        rows = Rows(*(np.concatenate([getattr(r, name) for r in kept]) for name in ("F", "G", "c", "episode")))
+        rows = StreamRows(*(np.concatenate([getattr(r, name) for r in kept]) for name in ("F", "G", "c", "episode")))
     return rows, dropped
 
 
-def lstd(
-    formula: str, rows: Rows, names: tuple[str, ...], *, lags: int | None, markov: bool, recipe: Any, kind: str, dropped: Any
-) -> LstdFit:  # fmt: skip
-    """Solve and wrap; the default covariance is HAC along a trajectory, by episode from 30 of them on, else HC0."""
-    theta, inverse = solve(rows, names)
+def lstd(rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool) -> Estimate:
+    """The solution with every covariance that its rows allow."""
+    theta, inverse = solve(rows, terms)
     seen = ~np.isnan(theta)
     error = rows.G[:, seen] @ theta[seen] - rows.c
     scores = rows.F[:, seen] * error[:, None]
@@ -178,13 +112,11 @@ def lstd(
         sums = np.add.reduceat(scores, starts, axis=0)
         meats["episode"] = sums.T @ sums * count / (count - 1.0)
     held = {name: inverse @ meat @ inverse.T for name, meat in meats.items()}
-    chosen = ("episode" if count >= 30 else "hac") if markov else "HC0"
-    if "episode" not in held and chosen == "episode":
-        chosen = "hac"
-    return LstdFit(
-        method="lstd", formula=formula, citation=CITATION, nobs=len(rows), terms=names, theta=theta,
-        cov=Covariance(held[chosen], chosen, _LABELS[chosen].format(width), np.inf), recipe=recipe, kind=kind,
-        dropped=dropped, lags=width, scores=scores, inverse=inverse, episode=rows.episode, held=held,
+    # The scores are those of A theta - b, so theta_hat - theta is minus A^{-1} times their sum.
+    moments = Moments(-scores, inverse, len(rows), float(len(rows) - scores.shape[1]))
+    return Estimate(
+        terms=terms, theta=theta, moments=moments, df_resid=np.inf, covary=partial(batch_covariance, held, width),
+        extra={"kept_covariances": held, "lags": width},
     )  # fmt: skip
 
 

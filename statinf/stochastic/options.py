@@ -12,7 +12,7 @@ from statinf.numerics.laws.multipliers import LAWS
 from statinf.results.options import Options, choice, count, value
 from statinf.stochastic.covariance import INFERENCE, default_lags
 from statinf.stochastic.regions import INTERVALS
-from statinf.stochastic.state import Settings
+from statinf.stochastic.settings import Settings
 from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, check_step
 
 

@@ -14,7 +14,7 @@ CENTRAL = 0.1
 """Quantile levels nearer to 0 or 1 than this are tails, in which no inference was found to cover."""
 
 
-def note(inference: str) -> str:
+def note(inference: str, temporal: bool = False) -> str:
     """From which n an inference covers, for labels."""
     rows = {
         "multiplier": "1,000",

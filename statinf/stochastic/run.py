@@ -14,9 +14,12 @@ import numpy as np
 from statinf.errors import DroppedRowsWarning
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
-from statinf.stochastic.readers import Block, RegressionReader, TransitionReader
-from statinf.stochastic.state import Settings, State
-from statinf.stochastic.stream import BLOCK_ROWS
+from statinf.stochastic.reading import Block
+from statinf.stochastic.regression_reader import RegressionReader
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.sources import BLOCK_ROWS
+from statinf.stochastic.state import State
+from statinf.stochastic.transition_reader import TransitionReader
 
 
 @dataclass(frozen=True, kw_only=True)

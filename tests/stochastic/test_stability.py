@@ -7,7 +7,9 @@ import pytest
 import statinf as si
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.pilot import adapt
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 
@@ -62,7 +64,7 @@ def rows_with_a_late_direction(n=2000, first=1100):
     rng = np.random.default_rng(5)
     z = np.where(np.arange(n) >= first, (rng.random(n) < 0.2).astype(float), 0.0)
     x = np.column_stack([np.ones(n), rng.normal(size=n), z])
-    return Rows.of(x, x, x @ [1.0, 1.0, 30.0] + rng.normal(size=n))
+    return StreamRows.of(x, x, x @ [1.0, 1.0, 30.0] + rng.normal(size=n))
 
 
 def default_settings(rows, replicas=70, **options):
@@ -105,7 +107,7 @@ def test_the_adaptive_recursion_is_the_one_written_out():
     """Up to the first new preconditioner: row k takes alpha / (1 + alpha w h) with w the largest multiplier."""
     rng = np.random.default_rng(6)
     x = np.column_stack([np.ones(700), rng.normal(50, 3, size=700), rng.standard_t(2.5, size=700)])
-    rows = Rows.of(x, x, x @ [1.0, -1.0, 2.0] + rng.normal(size=700))
+    rows = StreamRows.of(x, x, x @ [1.0, -1.0, 2.0] + rng.normal(size=700))
     s = default_settings(rows, replicas=0)
     state = settle(s, advance(s, State.start(s), rows))
     g = x @ s.right

@@ -6,7 +6,7 @@ from statinf.datasets.dgp.garnet import garnet
 from statinf.numerics.laws.multipliers import MAMMEN_HIGH
 from statinf.stochastic.adapting import directions, inverse_mean
 from statinf.stochastic.basis import whiten
-from statinf.stochastic.state import Settings
+from statinf.stochastic.settings import Settings
 from statinf.stochastic.tuning import burn_in_rows, start_share, step_rule
 
 # Short runs are meant here; what warns, and when, is tested in test_bad_input.
