@@ -95,6 +95,8 @@ def _carried(settings: Settings, theta: np.ndarray, moved: np.ndarray) -> np.nda
 
 
 def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...], n: int) -> np.ndarray:
+    if settings.adaptive and n < settings.d:
+        raise DataError(_too_short(n, settings.d))
     _check_collinear(settings, state, moved, names)
     if not moved.any():
         return np.ones(1)
@@ -111,9 +113,7 @@ def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple
         )
     if values.real.min() <= _SMALL * size:
         if n < moved.sum():
-            raise DataError(
-                f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in."
-            )
+            raise DataError(_too_short(n, int(moved.sum())))
         null = np.zeros(settings.d)
         null[moved] = np.linalg.svd(matrix)[2][-1]
         one = np.abs(null) > _ALONE * np.abs(null).max()
@@ -145,6 +145,10 @@ def _check_collinear(settings: Settings, state: State, moved: np.ndarray, names:
             raise ConvergenceError(_too_few(settings, names[j]))
         if np.count_nonzero(np.abs(settings.right[:, j]) > 1e-9 * np.abs(settings.right[j, j])) > 1:
             _refuse_collinear(settings.right[:, j], names, state.averaged)
+
+
+def _too_short(n: int, d: int) -> str:
+    return f"{n} averaged rows cannot identify {d} coefficients; give more rows or a smaller burn_in."
 
 
 def _too_few(settings: Settings, name: str) -> str:

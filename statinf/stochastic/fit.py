@@ -51,6 +51,7 @@ class StochasticFit(Fit):
     normal_reference: ClassVar[bool] = True
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds(default="plugin", names=INFERENCE, robust="plugin", clustered=())
     beside: ClassVar[tuple[str, ...]] = ("region", "path", "diagnostics", "update")
+    lacks: ClassVar[tuple[str, ...]] = ("influence", "bootstrap")
 
     # --- intervals ----------------------------------------------------------------------------------------
 
@@ -235,7 +236,9 @@ class StochasticFit(Fit):
             "Relaxation times": self.diagnosed["relaxations"],
         }
 
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95, type: str = "response") -> Any:
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, type: str = "response"
+    ) -> Any:
         """Predictions, one row out per row in.
 
         Parameters
@@ -253,6 +256,8 @@ class StochasticFit(Fit):
         """
         from statinf.stochastic.predict import predict
 
+        if newdata is None:
+            self._need_rows("predictions without newdata")
         return predict(self, newdata, interval=interval, level=level, type=type)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
@@ -273,6 +278,12 @@ class StochasticFit(Fit):
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """Replicas run along with the rows: ask for them at the fit."""
         self.refuse("bootstrap", "replicas run along with the stream: fit with replicas=, and see fit.replicates")
+
+    def to_arviz(self) -> Any:
+        """The replicas as arviz's own container; see `Fit.to_arviz`."""
+        if self.draws is None:
+            self.refuse("to_arviz", "it has no replicas: fit with replicas=")
+        return super().to_arviz()
 
     def test(self, hypothesis: Any, values: Any = None) -> Any:
         """Wald test of linear restrictions; see `Fit.test`."""

@@ -48,11 +48,13 @@ class LstdFit(Fit):
         why = "it keeps influence values, not rows" if self.source else "a saved or lean fit keeps no rows; fit again"
         self.refuse(what, why)
 
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95) -> Any:
+    def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Values of states: column estimate, and std_error, conf_low, conf_high with interval="confidence"."""
         from scipy.special import ndtri
 
         check_level(level)
+        if newdata is None:
+            self._need_rows("predictions without newdata")
         if interval not in (None, "confidence"):
             raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
         new = self.new_rows(newdata, roles=["covariates"])

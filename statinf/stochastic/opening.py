@@ -55,7 +55,7 @@ class Opening:
     frames : iterator of tables
         Everything, from the first row.
     length : int or None
-        Usable rows of a table, rows of a stream, None where unknown.
+        Rows that the caller expects, usable rows of a table, rows of a stream; None where unknown.
     whole : bool
         Whether the design holds every row.
     first : Any
@@ -82,20 +82,21 @@ def begin(
     levels : mapping, optional
         All levels of columns of categories, where the first rows may lack some.
     expected : int, optional
-        Length of an iterator.
+        Rows that will come in all, later ones among them; those that are there where that is known.
     **options
         Of `statinf.formula.design`.
     """
     if source.whole is not None and not levels:
         made = design(formula, source.whole, **options)
-        return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
+        return Opening(made, made.recipe, iter([source.whole.native]), expected or made.n, True, source.whole)
     if source.whole is not None:
-        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), source.whole.n
+        first, frames = _to_pandas(source.whole, source.whole.n), iter([source.whole.native])
+        length = expected or source.whole.n
     else:
         first, read, ended = head(source.frames, FIRST_ROWS)
         frames = chain(read, source.frames)
-        length = expected if source.rows is None else source.rows
-        if ended and source.rows is None:
+        length = expected or source.rows
+        if ended and length is None:
             length = len(first)
     made = design(formula, first, **options) if not levels else _with_levels(formula, first, levels, options)
     return Opening(made, made.recipe, frames, length, False, first)

@@ -75,8 +75,15 @@ class RegressionReader:
     def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
         if self.weights is None and weights is None:
             return np.ones(new.n)
+        if isinstance(weights, str):
+            raise OptionError(
+                f"weights={weights!r} is a name: further rows bring their weights in the column of the fit, or as an array."
+            )
         if weights is not None:
-            values = np.asarray(weights, np.float64)
+            try:
+                values = np.asarray(weights, np.float64)
+            except (TypeError, ValueError):
+                raise DataError("weights are not numbers; give one number per row.") from None
             if values.shape != (new.n,):
                 raise DataError(f"weights has shape {values.shape}; give one weight a row, shape ({new.n},).")
         elif not self.weights:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DroppedRowsWarning
+from statinf.formula import as_frame
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
 from statinf.stochastic.reading import Block
@@ -53,8 +54,10 @@ class Run:
     ) -> Run:
         """The run after a stream of frames."""
         run = self
-        for table in tables:
-            block, reader = run.reader.read(table, weights, strict=strict)
+        for frame in map(as_frame, tables):
+            if not frame.n:
+                continue
+            block, reader = run.reader.read(frame, weights, strict=strict)
             run = replace(run, reader=reader).add(block, meter)
         return run
 

@@ -12,12 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from statinf.errors import DataError
 from statinf.formula import Frame, as_frame
 
 BLOCK_ROWS = 65_536
 """Rows read at a time from files and databases."""
 
+
+GATHERED_ROWS = 1_000
+"""Single rows that are read together."""
 
 Wanted = Callable[[Sequence[str]], list[str]]
 
@@ -66,8 +71,10 @@ def open_source(data: Any, wanted: Wanted) -> Source:
         return Source(_tables(data))
     if kind == "polars" and hasattr(data, "collect_batches"):
         return _from_lazy(data, wanted)
+    if _is_batch(data) or _is_row(data):
+        data = [data]
     if _is_iterator(data):
-        return Source(iter(data))
+        return Source(_gathered(data))
     frame = as_frame(data)
     return Source(iter([frame.native]), frame.n, frame)
 
@@ -77,6 +84,42 @@ def _is_iterator(data: Any) -> bool:
         return True
     # A list of frames is a stream; a list of numbers is nothing.
     return isinstance(data, list | tuple) and len(data) > 0 and all(_is_table(item) for item in data)
+
+
+def _is_row(item: Any) -> bool:
+    """Whether an item is one row: a mapping from columns to single values."""
+    return (
+        isinstance(item, Mapping) and bool(item) and all(isinstance(v, str) or np.ndim(v) == 0 for v in item.values())
+    )
+
+
+def _gathered(items: Iterable[Any]) -> Iterator[Any]:
+    """The tables of a stream; single rows, given as mappings, are gathered into tables."""
+    held: list[Mapping[str, Any]] = []
+    for item in items:
+        if _is_row(item):
+            if held and set(item) != set(held[0]):
+                odd = sorted(map(str, set(item) ^ set(held[0])))[0]
+                raise DataError(f"the rows of the stream do not have the same columns: {odd!r} is not in all of them.")
+            held.append(item)
+            if len(held) < GATHERED_ROWS:
+                continue
+        if held:
+            yield {name: np.array([row[name] for row in held]) for name in held[0]}
+            held = []
+        if not _is_row(item):
+            yield _table(item)
+    if held:
+        yield {name: np.array([row[name] for row in held]) for name in held[0]}
+
+
+def _table(item: Any) -> Any:
+    """A record batch as a table, anything else as it is."""
+    return next(_tables([item]), item.schema.empty_table()) if _is_batch(item) else item
+
+
+def _is_batch(item: Any) -> bool:
+    return type(item).__module__.split(".")[0] == "pyarrow" and type(item).__name__ == "RecordBatch"
 
 
 def _is_table(item: Any) -> bool:
