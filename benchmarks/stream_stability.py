@@ -162,7 +162,8 @@ def coverage(samples: int, replicas: int, sizes: list[int], losses: list[str], c
                 continue
             counts: dict[str, list[float]] = {kind: [] for kind in KINDS}
             for seed in range(samples):
-                many, one = replicas if n <= 10_000 else 0, value_hits if name in VALUES else hits
+                one = value_hits if name in VALUES else hits
+                many = replicas if n <= 10_000 or name in VALUES else 0
                 for kind, inside in one(name, n, seed, many).items():
                     counts[kind].append(float(inside.mean()))
             found[key] = {kind: [float(np.mean(v)), len(v)] for kind, v in counts.items() if v} | {"of": [samples]}

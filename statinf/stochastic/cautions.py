@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -12,10 +13,13 @@ from statinf.stochastic.estimates import Estimates
 from statinf.stochastic.settings import Settings
 
 
-def warn_reach(inference: str, settings: Settings, averaged: int) -> None:
+def warn_reach(inference: str, settings: Settings, diagnosed: Mapping[str, float]) -> None:
     """Warn where an inference was found to cover less than it says, by the table in `reach.py`."""
-    said = reach.too_few(inference, settings.loss, settings.tau, averaged)
-    if said and not settings.temporal:
+    if settings.temporal:
+        said = reach.too_short(inference, diagnosed["averaged"], diagnosed["relaxations"])
+    else:
+        said = reach.too_few(inference, settings.loss, settings.tau, int(diagnosed["averaged"]))
+    if said:
         warnings.warn(said, NumericalWarning, stacklevel=5)
 
 

@@ -66,7 +66,7 @@ class StochasticFit(Fit):
     def replica_draws(self) -> np.ndarray:
         """Replicas of the coefficients that some row moved, shape (B, m)."""
         if self.draws is None:
-            named_covariance({}, self.run.settings, self.averaged, "multiplier")
+            named_covariance({}, self.run.settings, self.diagnosed, "multiplier")
         assert self.draws is not None
         return self.draws.draws
 
@@ -139,7 +139,7 @@ class StochasticFit(Fit):
         return replace(super().with_vcov(vcov), draws=self.draws)
 
     def _kept(self, kind: Any) -> Covariance:
-        return named_covariance(self.kept_covariances, self.run.settings, self.averaged, kind)
+        return named_covariance(self.kept_covariances, self.run.settings, self.diagnosed, kind)
 
     # --- rows to come -------------------------------------------------------------------------------------
 

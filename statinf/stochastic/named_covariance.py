@@ -21,7 +21,9 @@ _SIGNS = {
 }
 
 
-def named_covariance(held: Mapping[str, np.ndarray], settings: Settings, averaged: int, inference: str) -> Covariance:
+def named_covariance(
+    held: Mapping[str, np.ndarray], settings: Settings, diagnosed: Mapping[str, float], inference: str
+) -> Covariance:
     """One of the covariances that a run accumulated, with a warning where it covers too little.
 
     Parameters
@@ -29,8 +31,8 @@ def named_covariance(held: Mapping[str, np.ndarray], settings: Settings, average
     held : mapping of str to ndarray
         Covariances by the name of their inference.
     settings : Settings
-    averaged : int
-        Iterates in the average.
+    diagnosed : mapping of str to float
+        Diagnostics of the run.
     inference : str
 
     Raises
@@ -42,7 +44,7 @@ def named_covariance(held: Mapping[str, np.ndarray], settings: Settings, average
     """
     if inference not in held:
         _refuse(held, inference, settings)
-    warn_reach(inference, settings, averaged)
+    warn_reach(inference, settings, diagnosed)
     return Covariance(held[inference], inference, label(inference, settings), np.inf)
 
 

@@ -14,8 +14,15 @@ CENTRAL = 0.1
 """Quantile levels nearer to 0 or 1 than this are tails, in which no inference was found to cover."""
 
 
+SPANS = {"multiplier": 5.0, "random-scaling": 30.0}
+"""Relaxation times of the slowest direction that an average of temporal differences must span; the number of rows says
+little there, as discounting makes directions slow. "plugin" and "hac" covered from 1,000 rows, batch means at no length."""
+
+
 def note(inference: str, temporal: bool = False) -> str:
     """From which n an inference covers, for labels."""
+    if temporal and inference in SPANS:
+        return f"covers from {SPANS[inference]:g} relaxation times"
     rows = {
         "multiplier": "1,000",
         "plugin": "1,000",
@@ -23,6 +30,23 @@ def note(inference: str, temporal: bool = False) -> str:
         "random-scaling": "10,000, away from the centre of a quantile loss not at that",
     }.get(inference)
     return f"covers from n = {rows}" if rows else f"covers too little up to n = {TRIED:,} at least"
+
+
+def too_short(inference: str, averaged: float, relaxations: float) -> str:
+    """What to say where an inference covers too little for temporal differences; empty where it does not."""
+    if inference not in COVERS:
+        return (
+            f"inference={inference!r} holds the truth in less than half of the samples, where its intervals say 95 %, at up to "
+            f"{TRIED:,} transitions: use 'plugin' or 'hac'."
+        )
+    if relaxations < SPANS.get(inference, 0.0):
+        return (
+            f"inference={inference!r} {note(inference, True)} of the slowest direction, the average spans {relaxations:.2g}: its "
+            "intervals are too short. Use 'plugin' or 'hac', which do not wait for that, or more rows."
+        )
+    if averaged < COVERS["plugin"] / 2:
+        return f"inference={inference!r} covers from n = 1,000; {averaged:g} rows are averaged here. Use more rows."
+    return ""
 
 
 def too_few(inference: str, loss: str, tau: float, averaged: int) -> str:

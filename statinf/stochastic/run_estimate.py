@@ -25,7 +25,7 @@ def estimate_of(run: Run, terms: tuple[str, ...]) -> Estimate:
         draws = Bootstrap(found.replicas[:, ok], "multiplier", s.law, s.seed, acceleration=np.zeros(int(ok.sum())))
     return Estimate(
         terms=terms, theta=found.theta, moments=None, nobs=found.state.done, df_resid=np.inf,
-        covary=partial(named_covariance, found.covariances, s, found.averaged),
+        covary=partial(named_covariance, found.covariances, s, found.diagnostics),
         extra={
             "run": run, "draws": draws, "kept_covariances": found.covariances, "averaged": found.averaged,
             "diagnosed": found.diagnostics,

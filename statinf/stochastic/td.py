@@ -90,6 +90,14 @@ def td(
     OptionError, FormulaError, DataError
         For options, formulas and data that cannot be used.
 
+    Notes
+    -----
+    How soon intervals cover depends on the slowest direction of the mean matrix, of which the summary says how many relaxation
+    times the average spans. Nominal 95 % intervals were found to cover (`benchmarks/results/stream_stability.md`): "plugin" and
+    "hac" from 1,000 rows, "multiplier" from 5 relaxation times, "random-scaling" from 30, "batch-means" at no length that was
+    tried. Below, the fit warns. For `method="lstd"` the covariances are "HC0" for independent transitions, and "hac" or "episode"
+    along trajectories.
+
     Examples
     --------
     >>> import statinf as si
