@@ -16,6 +16,8 @@ from statinf.stochastic.tuning import UNKNOWN_LENGTH, spread
 _LEAST_K0 = 200.0
 _SPAN = 15.0
 """Relaxation times that an average spans at least."""
+_SPAN_ALONG = 5.0
+"""The same along a trajectory."""
 _BIAS = 1.0 / 3.0
 """Standard errors of the average that the curvature of its equation may shift it by."""
 _LOST = 0.25
@@ -82,3 +84,28 @@ def quantile_third(residuals: np.ndarray, tau: float, density: float) -> float:
     normal = abs(float(ndtri(tau)))
     at = np.exp(-0.5 * normal * normal) / np.sqrt(2.0 * np.pi)
     return max(abs(found), normal / at * density * density)
+
+
+def spanning_k0(slowest: float, bound: float, n: int | None, power: float, *, along: bool = False) -> float:
+    """The least k0 under which steps (k0 / (k0 + k))^power / bound span enough relaxation times of the slowest direction.
+
+    A linear equation on independent rows has no bias from its steps, so that those of temporal differences, whose discounting
+    makes a direction slow, may stay large for up to the length of the stream. Along a trajectory large steps do leave a bias
+    (Samsonov et al. 2025), and the average spans fewer relaxation times.
+
+    Parameters
+    ----------
+    slowest : float
+        Smallest real part of an eigenvalue of the mean matrix.
+    bound : float
+        Largest multiplier times r2; see `tuning.step_rule`.
+    n : int or None
+        Length of the stream, where known.
+    power : float
+    along : bool
+        Whether rows follow one another along a trajectory.
+    """
+    span = _SPAN_ALONG if along else _SPAN
+    length = float(UNKNOWN_LENGTH if n is None else n)
+    share = min(span * bound / max(slowest * length, 1e-300), 1.0 - 1e-9) ** (1.0 / power)
+    return float(np.ceil(np.clip(0.5 * length * share / (1.0 - share), length / 100.0, length)))
