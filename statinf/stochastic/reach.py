@@ -14,15 +14,14 @@ CENTRAL = 0.1
 """Quantile levels nearer to 0 or 1 than this are tails, in which no inference was found to cover."""
 
 
-SPANS = {"multiplier": 5.0, "random-scaling": 30.0}
-"""Relaxation times of the slowest direction that an average of temporal differences must span; the number of rows says
-little there, as discounting makes directions slow. "plugin" and "hac" covered from 1,000 rows, batch means at no length."""
+LONG = 25_000
+"""Averaged rows from which random scaling was found to cover for temporal differences."""
 
 
 def note(inference: str, temporal: bool = False) -> str:
     """From which n an inference covers, for labels."""
-    if temporal and inference in SPANS:
-        return f"covers from {SPANS[inference]:g} relaxation times"
+    if temporal and inference == "random-scaling":
+        return "covers from n = 30,000"
     rows = {
         "multiplier": "1,000",
         "plugin": "1,000",
@@ -36,13 +35,18 @@ def too_short(inference: str, averaged: float, relaxations: float) -> str:
     """What to say where an inference covers too little for temporal differences; empty where it does not."""
     if inference not in COVERS:
         return (
-            f"inference={inference!r} holds the truth in less than half of the samples, where its intervals say 95 %, at up to "
-            f"{TRIED:,} transitions: use 'plugin' or 'hac'."
+            f"inference={inference!r} holds the truth in 30 to 80 % of samples, where its intervals say 95 %, at up to "
+            "30,000 transitions: use 'plugin' or 'hac'."
         )
-    if relaxations < SPANS.get(inference, 0.0):
+    if inference == "multiplier" and relaxations < 1.0:
         return (
-            f"inference={inference!r} {note(inference, True)} of the slowest direction, the average spans {relaxations:.2g}: its "
-            "intervals are too short. Use 'plugin' or 'hac', which do not wait for that, or more rows."
+            f"inference={inference!r} needs an average over more than one relaxation time of the slowest direction, it spans "
+            f"{relaxations:.2g}: its intervals are too short. Leave step= out, use 'plugin' or 'hac', or give more rows."
+        )
+    if inference == "random-scaling" and averaged < LONG:
+        return (
+            f"inference={inference!r} {note(inference, True)}; {averaged:g} rows are averaged here, so that its intervals may "
+            "be too short: use 'plugin' or 'hac'."
         )
     if averaged < COVERS["plugin"] / 2:
         return f"inference={inference!r} covers from n = 1,000; {averaged:g} rows are averaged here. Use more rows."

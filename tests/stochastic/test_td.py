@@ -249,9 +249,15 @@ def test_lstd_keeps_influence_values_and_refuses_what_needs_rows(moves, trajecto
         fit.with_vcov({"cluster": "state"})
 
 
-def test_intervals_of_values_say_how_many_relaxation_times_they_need(moves):
-    with pytest.warns(si.StatinfWarning, match="'multiplier' covers from 5 relaxation times"):
-        fit = si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=128)
-    assert "5 relaxation times" in fit.cov.label and "n = 1,000" in fit.with_vcov("plugin").cov.label
-    with pytest.warns(si.StatinfWarning, match="'batch-means' holds the truth in less than half"):
-        si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=0, inference="batch-means")
+def test_intervals_of_values_say_from_which_n_they_cover(moves):
+    with pytest.warns(si.StatinfWarning, match="'multiplier' needs an average over more than one relaxation time"):
+        fit = si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=128, step={"k0": 30})
+    assert "n = 1,000" in fit.cov.label and "n = 1,000" in fit.with_vcov("plugin").cov.label
+    for kind, says in (("batch-means", "30 to 80 %"), ("random-scaling", "covers from n = 30,000")):
+        with pytest.warns(si.StatinfWarning, match=says):
+            si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=0, inference=kind)
+    spans = [
+        si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=0, **more).diagnosed["relaxations"]
+        for more in ({}, {"step": {"k0": 30}})
+    ]
+    assert spans[0] > 3.0 > 1.0 > spans[1]
