@@ -1,6 +1,6 @@
 """Regression under shift beside densratio, the programme that adapt solves for kernel mean matching, and NumPy loops.
 
-``STATINF_BENCH_FULL=1`` adds the MMD test with n = 50,000 rows a sample.
+``STATINF_BENCH_FULL=1`` adds the MMD test with n = 50,000 rows per sample.
 """
 
 from __future__ import annotations

@@ -137,7 +137,7 @@ def exponents() -> None:
 
 
 def gpu(n: int = 16_384, B: int = 100_000, d: int = 32) -> None:
-    """Microseconds a row on the accelerator for several block lengths, and on two pinned cores of the same machine."""
+    """Microseconds per row on the accelerator for several block lengths, and on two pinned cores of the same machine."""
     if os.environ.get("STATINF_BENCHMARK_CORES"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # before JAX makes its threads
         _timed(min(n, 1024), B, d, "two cores")

@@ -81,22 +81,23 @@ def require_hull(
     scale = scales(problem.x, problem.s) if scale is None else scale
     inside = task.index[problem.s[task.index] > 0]
     z = (problem.x[inside] - task.target @ problem.x) / scale
+    exact = tolerance is None
     tolerance = np.zeros(k) if tolerance is None else tolerance
     found = reach(z, tolerance)
     if found.gap > 1e-9:
         smallest = _round_up(float(np.max(tolerance)) + found.gap)
         advice = (
-            f"raise tols to at least {smallest:g}."
-            if method == "sbw"
-            else (f"allow imbalance: method='sbw' is feasible from tols={smallest:g}.")
+            f"allow imbalance: method='sbw' is feasible from tols={smallest:g}."
+            if exact
+            else f"raise tols to at least {smallest:g}."
         )
         raise InfeasibleError(
             f"method={method!r}: no weights on the {len(inside)} {arm} rows bring the mean of {problem.names[found.column]!r} to "
             f"its target together with the other columns; the smallest attainable gap is {found.gap:.3g} standard deviations"
-            f"{' beyond tols' if method == 'sbw' and np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
+            f"{' beyond tols' if np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
             f"to where the arms overlap, or {advice}"
         )
-    if method != "sbw" and _on_border(z):
+    if exact and _on_border(z):
         worst = int(np.argmin(np.ptp(z, axis=0)))
         raise InfeasibleError(
             f"method={method!r}: the target lies on the border of the convex hull of the {arm} rows, so weights would have to "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Exit status: 0 if all went well, 1 for an error that statinf names, 2 for a command that cannot be read (raised
         as SystemExit by argparse), 130 after Ctrl-C.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal of a narrow character set shows a name such as Candès with a mark instead of ending the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command is None:

@@ -57,7 +57,7 @@ class CP2PCP:
     level : float
         The mass that the local radius is to hold.
     draws, mass_draws : int
-        Centres and mass draws a row.
+        Centres and mass draws per row.
     adjust : {"linear", "difference"}
     """
 

@@ -138,7 +138,8 @@ def conformal(
         ratio=ratio,
         seed=seed,
         unions=chosen.unions,
-        data=data,
+        # As it is now; of a file and a lazy table only the formula's columns were read.
+        data=data if d.frame.unread else d.frame,
     )
 
 

@@ -34,7 +34,7 @@ class Coding:
     contrast: np.ndarray | None = None
 
     def names(self, reduced: bool) -> tuple[str, ...]:
-        """Name suffixes of the columns, reduced by the margin or one dummy a level."""
+        """Name suffixes of the columns, reduced by the margin or one dummy per level."""
         return self.suffixes if reduced else tuple(f"[{level}]" for level in self.levels)
 
     def columns(self, reduced: bool) -> int:
@@ -68,7 +68,7 @@ def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> 
         form = made.get_factor_format(list(levels), reduced_rank=True)
         suffixes = tuple(form.format(name="", field=f) for f in fields)
         if matrix.shape != (len(levels), len(suffixes)) or not np.isfinite(matrix).all():
-            raise ValueError(f"it makes an array of shape {matrix.shape}, finite numbers one row a level are needed")
+            raise ValueError(f"it has shape {matrix.shape}; finite numbers, one row per level, are needed")
     except Exception as error:
         # The contrast is the formula's: whatever it makes the library raise is the formula's fault.
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -182,7 +182,7 @@ def categories(factor: Factor, values: ev.Values, raw: Callable[[str], Categoric
         return computed
     floats = ev.as_floats(computed, factor.label)
     if floats.ndim != 1:
-        raise FormulaError(f"'{factor.label}' is not one value a row.")
+        raise FormulaError(f"'{factor.label}' is not one value per row.")
     logical = isinstance(inner, ast.Compare | ast.BoolOp) or (
         isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.Not)
     )
@@ -264,7 +264,7 @@ def _numeric_value(
         return array, tuple(f"[{j + 1}]" for j in range(array.shape[1]))
     if array.shape != (n,):
         raise FormulaError(
-            f"'{factor.label}' gave an array of shape {array.shape}; it must give one number a row ({n})."
+            f"'{factor.label}' gave an array of shape {array.shape}; it must give one number per row ({n})."
         )
     return array.reshape(n, 1), ("",)
 

@@ -110,7 +110,7 @@ def _column_of(name: str, frame: Frame) -> tuple[np.ndarray, str]:
 def _array_of(weights: Any, frame: Frame) -> tuple[np.ndarray, str]:
     if np.ndim(weights) != 1 or len(weights) != frame.n:
         raise DataError(
-            f"weights has shape {np.shape(weights)}; give one weight a row of the data, shape ({frame.n},)."
+            f"weights has shape {np.shape(weights)}; give one weight per row of the data, shape ({frame.n},)."
         )
     if hasattr(weights, "to_numpy") and hasattr(weights, "isna"):
         weights = weights.to_numpy(dtype=object, na_value=np.nan)
@@ -151,7 +151,7 @@ def clusters_of(cluster: Any, frame: Frame) -> dict[str, np.ndarray]:
     cluster = aligned(cluster, frame, "cluster")
     if np.ndim(cluster) != 1 or len(cluster) != frame.n:
         shape = np.shape(cluster)
-        raise DataError(f"cluster has shape {shape}; give a column name, or one value a row, shape ({frame.n},).")
+        raise DataError(f"cluster has shape {shape}; give a column name, or one value per row, shape ({frame.n},).")
     return {"cluster": np.asarray(pd.factorize(pd.Series(cluster))[0])}
 
 

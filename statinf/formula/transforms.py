@@ -98,7 +98,7 @@ def transform(
     options = check_options(call)
     x = ev.as_floats(ev.evaluate(call.args[0], values), ast.unparse(call.args[0]))
     if x.ndim != 1:
-        raise FormulaError(f"{short(text)} needs one number a row as its first argument.")
+        raise FormulaError(f"{short(text)} needs one number per row as its first argument.")
     fitting = text not in states
     if fitting and name == "poly":
         _check_distinct(x, options.get("degree") or 1, text)

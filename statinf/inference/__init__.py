@@ -3,7 +3,9 @@
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap, map_replicas, one_step
 from statinf.inference.estimating import EstimatingFunction
-from statinf.inference.hypotheses import WaldTest, delta_jacobian, linear_restrictions, wald
+from statinf.inference.functions import delta_jacobian
+from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.restrictions import linear_restrictions
 from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
 
 __all__ = [

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.backend import row_blocks
+from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.numerics.linear.least_squares import leverages, triangular_factor
@@ -36,8 +37,8 @@ FEW_CLUSTERS = 10
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
 
-@dataclass(frozen=True)
-class Moments:
+@dataclass(frozen=True, repr=False)
+class Moments(Brief):
     """What inference needs of an estimator.
 
     Attributes
@@ -104,6 +105,11 @@ class Moments:
         if self.nobs >= len(self.scores):
             return None
         return np.asarray(self.total.any(axis=1) if self.working is None else self.working > 0)
+
+    @property
+    def correctable(self) -> bool:
+        """Whether clustered HC2 and HC3 exist: a regression whose weights were not estimated."""
+        return self.columns is not None and self.working is not None and self.adjustment is None
 
     @cached_property
     def split(self) -> tuple[np.ndarray, np.ndarray]:
@@ -311,7 +317,7 @@ def _clustered(
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
     counts = [int(code.max()) + 1 for code in codes]
     smallest = min(counts)
-    _warn_few(smallest, moments.q, names[counts.index(smallest)], variant)
+    _warn_few(smallest, moments, names[counts.index(smallest)], variant)
     meat = np.zeros((moments.split[0].shape[1],) * 2)
     units = np.empty((0, len(meat)))
     for size in range(1, len(codes) + 1):
@@ -332,19 +338,21 @@ def _without_gaps(codes: np.ndarray) -> np.ndarray:
     return np.unique(codes, return_inverse=True)[1]
 
 
-def _warn_few(count: int, q: int, name: str, variant: str) -> None:
-    if count < q:
+def _warn_few(count: int, moments: Moments, name: str, variant: str) -> None:
+    if count < moments.q:
         warnings.warn(
-            f"{count} clusters for {q} coefficients: the clustered covariance is singular and its standard "
+            f"{count} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
             "errors are too small; test few coefficients at a time, or cluster by something finer.",
             StatinfWarning,
             stacklevel=2,
         )
     elif count < FEW_CLUSTERS and variant in ("HC0", "HC1"):
+        advice = f"use vcov={{'cluster': {name!r}, 'type': 'HC3'}}, which leaves each cluster out in turn."
+        if not moments.correctable:
+            advice = "this estimator has no correction for it: read its intervals as too short, or cluster by something finer."
         warnings.warn(
             f"the cluster column '{name}' has {count} values: with fewer than {FEW_CLUSTERS} clusters standard errors of "
-            f"type {variant} are too small; use vcov={{'cluster': {name!r}, 'type': 'HC3'}}, which leaves each cluster "
-            "out in turn.",
+            f"type {variant} are too small; {advice}",
             StatinfWarning,
             stacklevel=2,
         )
@@ -384,10 +392,11 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
 
 def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     """Cluster sums of scores with (I - H_gg) to the power -1/2 (CR2) or -1 (CR3) before the residuals."""
-    if moments.columns is None or moments.working is None or moments.adjustment is not None:
+    if not moments.correctable:
         raise NotIdentifiedError(
             f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1."
         )
+    assert moments.columns is not None and moments.working is not None
     power = -0.5 if variant == "HC2" else -1.0
     seen = slice(None) if moments.observed is None else moments.observed
     columns, scores = moments.columns[seen], moments.scores[seen]

@@ -1,4 +1,4 @@
-"""Random weights: every bootstrap is a matrix of weights, one row a replica."""
+"""Random weights: every bootstrap is a matrix of weights, one row per replica."""
 
 from __future__ import annotations
 

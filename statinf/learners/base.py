@@ -60,7 +60,7 @@ def check_rows(X: Any, y: Any, w: Any = None) -> tuple[np.ndarray, np.ndarray, n
         return X, y, np.ones(len(y))
     w = np.asarray(w, np.float64)
     if w.shape != y.shape:
-        raise DataError(f"Weights have shape {w.shape}; one a row of y, {y.shape}, is needed.")
+        raise DataError(f"Weights have shape {w.shape}; one per row of y, {y.shape}, is needed.")
     if not np.isfinite(w).all() or (w < 0).any() or not (w > 0).any():
         raise DataError("Weights must be finite, at least zero, and positive for some row.")
     return X, y, w

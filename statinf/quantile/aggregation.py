@@ -106,7 +106,7 @@ def fit_global(Z: np.ndarray, y: np.ndarray, tau: np.ndarray, resolution: str, w
 def simplex_quantile(Z: np.ndarray, y: np.ndarray, tau: Any, w: np.ndarray) -> np.ndarray:
     """Minimise over the simplex sum_i w_i rho_tau_i(y_i - z_i'b), through the dual programme.
 
-    The dual has one bounded variable a row and one constraint a model: max y'a + s subject to Z'a + s <= 0,
+    The dual has one bounded variable per row and one constraint a model: max y'a + s subject to Z'a + s <= 0,
     w (tau - 1) <= a <= w tau; the weights are the multipliers of its constraints.
     """
     from scipy.optimize import linprog

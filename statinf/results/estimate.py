@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.formula.recipe import Recipe
 from statinf.inference.sandwich import Covariance, Moments
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Estimate(Brief):
     """Coefficients and what inference needs of them.
 
     Attributes
@@ -72,7 +73,7 @@ class Estimate:
             raise ValueError("an estimate without moments needs covary")
 
     @property
-    def source(self) -> Callable[[], Moments] | None:
+    def source(self) -> Any:
         """A function of no argument that gives the moments; None where there are none."""
         made = self.moments
         return (lambda: made) if isinstance(made, Moments) else made

@@ -7,6 +7,7 @@ coefficients. A promise that a kind of result cannot keep is refused here, once,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -72,6 +73,17 @@ class Result:
     def summary(self) -> Table:
         """The result as a table that prints as text and renders as HTML, Markdown, LaTeX and Typst."""
         raise NotImplementedError
+
+    @property
+    def outcome(self) -> str:
+        """Left-hand side of the formula; those of fits taken together in one line."""
+        sides = (part.partition("~")[0].strip() for part in self.formula.split(";"))
+        return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
+
+    @property
+    def model_name(self) -> str:
+        """The model in a few letters, for tables of several fits."""
+        return self.method
 
     def __repr__(self) -> str:
         return self.summary().to_text()

@@ -101,7 +101,7 @@ def bootstrap(
                 "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
-    before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
+    before = covariance(fit.moments(), "HC1") if studentize else fit.cov
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
     cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df, made.root)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)

@@ -13,6 +13,7 @@ from statinf.errors import OptionError
 from statinf.inference.vcov import VcovKinds, VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
 from statinf.results import Fit
+from statinf.shifts.overlap import MEANS, warn_concentrated
 from statinf.shifts.problem import ShiftMethod, ShiftProblem
 from statinf.shifts.ratio_choice import check_ratio, find_ratio
 from statinf.shifts.samples import read_samples
@@ -117,7 +118,7 @@ def target_mean(
     Examples
     --------
     >>> import statinf as si
-    >>> data = si.datasets.simulate("covariate_shift", 500, seed=3)
+    >>> data = si.datasets.simulate("covariate_shift", 500, seed=3, tilt=(0.5, -0.25))
     >>> source, target = data[data["sample"] == "source"], data[data["sample"] == "target"]
     >>> fit = si.target_mean("y ~ x1 + x2", source, target)
     >>> low, high = fit.conf_int().loc["mean"]
@@ -138,5 +139,8 @@ def target_mean(
         seed=seed,
     )  # fmt: skip
     weighting = None if chosen.power is None else find_ratio(samples, ratio)
+    if weighting is not None:
+        advice = "use fewer columns in ratio_formula=, or restrict the target"
+        warn_concentrated(weighting.values, 1, covered=MEANS, advice=advice)
     estimate = chosen.estimate(ShiftProblem(samples, outcome_family, weighting), settings)
     return TargetMean.of(samples.design, estimate, spec, method=chosen)

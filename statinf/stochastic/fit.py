@@ -78,7 +78,7 @@ class StochasticFit(Fit):
     @property
     def covariances(self) -> Mapping[str, np.ndarray]:
         """Every covariance of the run, by name, on the coefficients that some row moved."""
-        return self.kept_covariances
+        return {name: found.matrix for name, found in self.kept_covariances.items()}
 
     def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
         return limits(self, level, interval)

@@ -20,7 +20,7 @@ from statinf.inference import Moments
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.methods import Method
 from statinf.stochastic.covariance import bartlett, default_lags
-from statinf.stochastic.lstd_fit import LstdFit, batch_covariance
+from statinf.stochastic.lstd_fit import LstdFit, batch_covariance, labelled
 from statinf.stochastic.options import StreamOptions
 from statinf.stochastic.reading import Block
 from statinf.stochastic.rows import StreamRows
@@ -111,11 +111,11 @@ def lstd(rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: 
         starts = np.flatnonzero(np.append(True, rows.episode[1:] != rows.episode[:-1]))
         sums = np.add.reduceat(scores, starts, axis=0)
         meats["episode"] = sums.T @ sums * count / (count - 1.0)
-    held = {name: inverse @ meat @ inverse.T for name, meat in meats.items()}
+    held = labelled({name: inverse @ meat @ inverse.T for name, meat in meats.items()}, width)
     # The scores are those of A theta - b, so theta_hat - theta is minus A^{-1} times their sum.
     moments = Moments(-scores, inverse, len(rows), float(len(rows) - scores.shape[1]))
     return Estimate(
-        terms=terms, theta=theta, moments=moments, df_resid=np.inf, covary=partial(batch_covariance, held, width),
+        terms=terms, theta=theta, moments=moments, df_resid=np.inf, covary=partial(batch_covariance, held),
         extra={"kept_covariances": held, "lags": width},
     )  # fmt: skip
 

@@ -17,11 +17,16 @@ from statinf.results.predicting import prediction_frame, predictor, predictor_se
 _LABELS = {"hac": "HAC, {} lags", "HC0": "HC0 (independent rows)", "episode": "clustered by episode"}
 
 
-def batch_covariance(held: Mapping[str, np.ndarray], lags: int, kind: str) -> Covariance:
+def labelled(matrices: Mapping[str, np.ndarray], lags: int) -> dict[str, Covariance]:
+    """Covariances with their labels, from matrices by name."""
+    return {name: Covariance(found, name, _LABELS[name].format(lags), np.inf) for name, found in matrices.items()}
+
+
+def batch_covariance(held: Mapping[str, Covariance], kind: str) -> Covariance:
     """One of the covariances that the rows allow, or an `OptionError` that names them."""
     if kind not in held:
         raise OptionError(f"vcov={kind!r} is not there for these rows; choose one of {', '.join(map(repr, held))}.")
-    return Covariance(held[kind], kind, _LABELS[kind].format(lags), np.inf)
+    return held[kind]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -42,7 +47,7 @@ class LstdFit(Fit):
     )
 
     def _kept(self, kind: Any) -> Covariance:
-        return batch_covariance(self.kept_covariances, self.lags, kind)
+        return batch_covariance(self.kept_covariances, kind)
 
     def _need_rows(self, what: str) -> Any:
         why = "it keeps influence values, not rows" if self.source else "a saved or lean fit keeps no rows; fit again"

@@ -22,13 +22,13 @@ _SIGNS = {
 
 
 def named_covariance(
-    held: Mapping[str, np.ndarray], settings: Settings, diagnosed: Mapping[str, float], inference: str
+    held: Mapping[str, Covariance], settings: Settings, diagnosed: Mapping[str, float], inference: str
 ) -> Covariance:
     """One of the covariances that a run accumulated, with a warning where it covers too little.
 
     Parameters
     ----------
-    held : mapping of str to ndarray
+    held : mapping of str to Covariance
         Covariances by the name of their inference.
     settings : Settings
     diagnosed : mapping of str to float
@@ -45,7 +45,12 @@ def named_covariance(
     if inference not in held:
         _refuse(held, inference, settings)
     warn_reach(inference, settings, diagnosed)
-    return Covariance(held[inference], inference, label(inference, settings), np.inf)
+    return held[inference]
+
+
+def labelled(matrices: Mapping[str, np.ndarray], settings: Settings) -> dict[str, Covariance]:
+    """Covariances with their labels, from matrices by the name of their inference."""
+    return {name: Covariance(found, name, label(name, settings), np.inf) for name, found in matrices.items()}
 
 
 def label(inference: str, settings: Settings) -> str:
@@ -62,7 +67,7 @@ def _named(inference: str, s: Settings) -> str:
     return _SIGNS[inference]
 
 
-def _refuse(held: Mapping[str, np.ndarray], inference: str, settings: Settings) -> None:
+def _refuse(held: Mapping[str, Covariance], inference: str, settings: Settings) -> None:
     """Say how to get a covariance that a run did not accumulate."""
     if inference not in INFERENCE:
         raise OptionError(f"inference={inference!r} is not known; choose one of {', '.join(map(repr, INFERENCE))}.")

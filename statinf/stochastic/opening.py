@@ -9,6 +9,7 @@ from typing import Any
 
 from statinf.errors import DataError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
+from statinf.formula.columns import as_pandas
 from statinf.stochastic.sources import Source
 
 FIRST_ROWS = 1_000
@@ -39,7 +40,7 @@ def head(frames: Iterator[Any], rows: int) -> tuple[Any, list[Any], bool]:
 def _to_pandas(frame: Frame, rows: int) -> Any:
     import narwhals as nw
 
-    return nw.from_native(frame.native, eager_only=True).head(rows).to_pandas().reset_index(drop=True)
+    return as_pandas(nw.from_native(frame.native, eager_only=True).head(rows)).reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from statinf.inference import Bootstrap
 from statinf.results.estimate import Estimate
 from statinf.stochastic.cautions import warn_about
 from statinf.stochastic.estimates import read_run
-from statinf.stochastic.named_covariance import named_covariance
+from statinf.stochastic.named_covariance import labelled, named_covariance
 from statinf.stochastic.run import Run, warn_dropped
 
 
@@ -20,14 +20,14 @@ def estimate_of(run: Run, terms: tuple[str, ...]) -> Estimate:
     ok = ~np.isnan(found.theta)
     warn_about(found, s)
     warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
-    draws = None
+    held, draws = labelled(found.covariances, s), None
     if s.replicas > 1:
         draws = Bootstrap(found.replicas[:, ok], "multiplier", s.law, s.seed, acceleration=np.zeros(int(ok.sum())))
     return Estimate(
         terms=terms, theta=found.theta, moments=None, nobs=found.state.done, df_resid=np.inf,
-        covary=partial(named_covariance, found.covariances, s, found.diagnostics),
+        covary=partial(named_covariance, held, s, found.diagnostics),
         extra={
-            "run": run, "draws": draws, "kept_covariances": found.covariances, "averaged": found.averaged,
+            "run": run, "draws": draws, "kept_covariances": held, "averaged": found.averaged,
             "diagnosed": found.diagnostics,
         },
     )  # fmt: skip

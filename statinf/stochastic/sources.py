@@ -16,6 +16,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import Frame, as_frame
+from statinf.optional import need
 
 BLOCK_ROWS = 65_536
 """Rows read at a time from files and databases."""
@@ -137,10 +138,7 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
     if path.is_file() and not path.name.lower().endswith((".parquet", ".csv")):
         frame = as_frame(path)  # compressed tables, or a clear refusal
         return Source(iter([frame.native]), frame.n, frame)
-    try:
-        from pyarrow import dataset
-    except ImportError:
-        raise DataError(f"reading {path} needs pyarrow: pip install 'statinf[pyarrow]'.") from None
+    dataset: Any = need("pyarrow.dataset", f"reading {path}")
     form = "csv" if path.name.lower().endswith(".csv") else "parquet"
     try:
         return _from_dataset(_unified(dataset.dataset(path, format=form)), wanted)
@@ -150,9 +148,8 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
 
 def _unified(data: Any) -> Any:
     """A data set whose files may hold whole numbers here and decimals there, read as the wider kind."""
-    import pyarrow as pa
-    from pyarrow import dataset
-
+    pa: Any = need("pyarrow", "reading a folder")
+    dataset: Any = need("pyarrow.dataset", "reading a folder")
     schemas = [fragment.physical_schema for fragment in data.get_fragments()]
     if all(schema.equals(schemas[0]) for schema in schemas):
         return data
@@ -175,9 +172,7 @@ def _from_dataset(data: Any, wanted: Wanted) -> Source:
 
 def _row_groups(data: Any, columns: list[str]) -> Iterator[Any]:
     # A scanner reads ahead as fast as it can and holds the whole file if the rows are used more slowly than that.
-    from pyarrow.dataset import ParquetFragmentScanOptions
-
-    options = ParquetFragmentScanOptions(pre_buffer=False)
+    options = need("pyarrow.dataset", "reading Parquet").ParquetFragmentScanOptions(pre_buffer=False)
     for fragment in data.get_fragments():
         for group in fragment.split_by_row_group(schema=data.schema):
             table = group.to_table(schema=data.schema, columns=columns, fragment_scan_options=options)
@@ -186,8 +181,7 @@ def _row_groups(data: Any, columns: list[str]) -> Iterator[Any]:
 
 
 def _tables(batches: Iterable[Any]) -> Iterator[Any]:
-    import pyarrow as pa
-
+    pa: Any = need("pyarrow", "reading a table in blocks")
     for batch in batches:
         if batch.num_rows:
             yield pa.Table.from_batches([batch])
@@ -197,6 +191,7 @@ def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
     if not hasattr(relation, "project"):
         raise DataError("data is a duckdb connection; give a relation, such as connection.sql('select ...').")
     rows = int(relation.aggregate("count(*)").fetchall()[0][0])
+    need("pyarrow", "reading a duckdb relation")
     names = ", ".join('"' + c.replace('"', '""') + '"' for c in wanted(list(relation.columns)))
     chosen = relation.project(names)
     # duckdb before 1.4 knows the reader by its older name only.
@@ -205,8 +200,7 @@ def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
 
 
 def _from_lazy(frame: Any, wanted: Wanted) -> Source:
-    import polars as pl
-
+    pl: Any = need("polars", "a polars lazy frame")
     columns = wanted(frame.collect_schema().names())
     rows = int(frame.select(pl.len()).collect().item())
     return Source(frame.select(columns).collect_batches(chunk_size=BLOCK_ROWS, maintain_order=True), rows)

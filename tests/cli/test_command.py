@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -73,6 +74,17 @@ def test_methods_lists_papers_and_guarantees(listed, capsys):
     out = capsys.readouterr().out
     assert out.index("si.balance") < out.index("si.rq")
     assert "Kong et al. 2023, arXiv:2305.00001; a|b [statinf reproduce ipm]" in out
+
+
+def test_a_narrow_character_set_ends_no_command():
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from statinf.cli import main; sys.exit(main(['methods', 'density_ratio']))",
+    ]
+    found = subprocess.run(words, capture_output=True, env=os.environ | {"PYTHONIOENCODING": "ascii"}, check=False)
+    assert found.returncode == 0, found.stderr.decode()
+    assert b"Br?ckner" in found.stdout
 
 
 def test_methods_of_one_verb(listed, capsys):

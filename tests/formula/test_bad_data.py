@@ -107,9 +107,9 @@ def test_weights():
     refuse(r"weights: 1 are negative \(first at row 0\)", weights=np.r_[-1.0, np.ones(9)])
     refuse("all weights are zero", weights=np.zeros(10))
     refuse("all weights are zero", data=table().assign(w=0), weights="w")
-    refuse(r"give one weight a row of the data, shape \(10,\)", weights=np.ones(9))
-    refuse(r"give one weight a row", weights=2.0)
-    refuse(r"give one weight a row", weights=np.ones((10, 1)))
+    refuse(r"give one weight per row of the data, shape \(10,\)", weights=np.ones(9))
+    refuse(r"give one weight per row", weights=2.0)
+    refuse(r"give one weight per row", weights=np.ones((10, 1)))
     refuse("no row of 10", weights=np.full(10, np.nan))
     refuse("weights column 'g' holds categories", weights="g")
     refuse("weights holds", weights=np.array(["a"] * 10))
@@ -141,7 +141,7 @@ def test_weights_objects_keep_to_their_rows():
 
 
 def test_clusters():
-    refuse(r"give a column name, or one value a row, shape \(10,\)", cluster=np.arange(3))
+    refuse(r"give a column name, or one value per row, shape \(10,\)", cluster=np.arange(3))
     refuse("cluster has shape", cluster=5)
     d = design("y ~ x", table().assign(id=[None, *"abcdefghi"]))
     with pytest.raises(DataError, match="the cluster column 'id' is missing in 1 rows used by the fit"):

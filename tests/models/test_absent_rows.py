@@ -66,6 +66,8 @@ def test_few_clusters_are_said(frame):
     with pytest.warns(si.StatinfWarning, match=r"fewer than 10 clusters.*'type': 'HC3'"):
         si.lm("y ~ x", few, cluster="id")
     si.lm("y ~ x", few, vcov={"cluster": "id", "type": "HC3"})
+    with pytest.warns(si.StatinfWarning, match="fewer than 10 clusters.*no correction for it"):
+        si.rq("y ~ x", few, cluster="id")
 
 
 def test_a_row_that_breaks_an_alias_has_no_prediction(frame):

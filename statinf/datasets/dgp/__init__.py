@@ -1,4 +1,4 @@
-"""Data-generating processes, one file a family of methods.
+"""Data-generating processes, one file per family of methods.
 
 A new process is one function in one of these files (or in a new file, which is found by itself)::
 

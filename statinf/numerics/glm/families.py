@@ -160,7 +160,7 @@ class Family:
     def terms(self, eta: Any, y: Any) -> tuple[Any, Any, Any]:
         """Per row: score in eta, Fisher weight, and unit deviance less `saturated`, at weight and dispersion 1."""
         if self.name == "binomial" and self.canonical:
-            # One exponential and one logarithm a row: this is the inner loop of logistic regression.
+            # One exponential and one logarithm per row: this is the inner loop of logistic regression.
             xp, _ = namespace(eta)
             tail = xp.exp(-xp.abs(eta))
             whole = 1.0 + tail

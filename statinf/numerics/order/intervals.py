@@ -40,7 +40,7 @@ class IntervalSets:
 
     @classmethod
     def balls(cls, centres: np.ndarray, radius: np.ndarray) -> IntervalSets:
-        """Unions of ``[c - r, c + r]`` over centres (n, M), with one radius a row (n,).
+        """Unions of ``[c - r, c + r]`` over centres (n, M), with one radius per row (n,).
 
         A negative radius gives the empty set, an infinite one the whole line.
         """
