@@ -12,7 +12,7 @@ import numpy as np
 from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
-from statinf.formula.columns import Categorical
+from statinf.formula.columns import Categorical, Numeric
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.layout import Layout
 from statinf.formula.learning import values_of
@@ -176,6 +176,9 @@ def _check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:
             continue
         column = store.column(name)
         if factor.kind == "numeric" and isinstance(column, Categorical):
+            if (column.codes < 0).all():  # nothing but gaps has no kind of its own
+                store.columns[name] = Numeric(np.full(len(column.codes), np.nan))
+                continue
             raise DataError(f"column '{name}' holds categories in the new data; it held numbers at the fit.")
         if factor.kind == "categorical" and not isinstance(column, Categorical) and np.isfinite(column.values).any():
             raise DataError(f"column '{name}' holds numbers in the new data; it held categories at the fit.")

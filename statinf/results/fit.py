@@ -13,7 +13,7 @@ from statinf.errors import DataError, NotIdentifiedError, StatinfWarning
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.results.estimate import Estimate
+from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
 
 
@@ -43,12 +43,14 @@ class Fit(Estimated):
     # --- birth --------------------------------------------------------------------------------------------
 
     @classmethod
-    def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
+    def of(
+        cls, design: Design | Passage, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None
+    ) -> Self:
         """The fit of an estimate, with its covariance.
 
         Parameters
         ----------
-        design : Design
+        design : Design or Passage
         estimate : Estimate
         vcov : str, mapping or VcovSpec, optional
             As the caller asked for it. A default that does not exist for this estimate leaves the standard errors out,
@@ -63,7 +65,9 @@ class Fit(Estimated):
         NotIdentifiedError
             If it was asked for and does not exist.
         """
-        spec = VcovSpec.read(vcov, cluster, cls.vcov_kinds, stacked=design.weights_object is not None)
+        rows = design if isinstance(design, Design) else None
+        stacked = rows is not None and rows.weights_object is not None
+        spec = VcovSpec.read(vcov, cluster, cls.vcov_kinds, stacked=stacked)
         draft = cls(
             method=method.name or method.verb,
             formula=design.recipe.formula,
@@ -76,7 +80,7 @@ class Fit(Estimated):
             recipe=design.recipe,
             kind=design.kind,
             dropped=design.dropped,
-            design=design,
+            design=rows,
             facts=estimate.facts,
             source=estimate.source,
             covary=estimate.covary,
@@ -114,8 +118,8 @@ class Fit(Estimated):
 
     def moments(self) -> Moments:
         """Scores and bread of the estimating function; needs the rows of the fit."""
-        self._need_rows("scores")
         if self.source is None:
+            self._need_rows("scores")
             self.refuse("influence")
         return self.source()
 
@@ -179,7 +183,8 @@ class Fit(Estimated):
 
         The covariance HC0 is their cross-product, and n times a row is the influence function at that row.
         """
-        self._need_rows("influence values")
+        if self.source is None:
+            self._need_rows("influence values")
         return self.moments().influence
 
     def _need_rows(self, what: str) -> Design:

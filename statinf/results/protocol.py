@@ -68,6 +68,8 @@ class Result:
 
     beside: ClassVar[tuple[str, ...]] = ()
     """Further names that this kind of result offers, for messages."""
+    lacks: ClassVar[tuple[str, ...]] = ()
+    """Promised names that results of this kind cannot keep though the kind that they inherit from can."""
 
     # --- what every result does ---------------------------------------------------------------------------
 
@@ -135,7 +137,7 @@ class Result:
     @property
     def offers(self) -> str:
         """The promised names that this kind of result answers, for messages."""
-        own = [name for name in PROMISES if getattr(type(self), name, None) is not getattr(Result, name)]
+        own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
         return ", ".join([*own, "summary", *self.beside])
 
     def refuse(self, promise: str, why: str = "") -> NoReturn:
