@@ -79,10 +79,10 @@ def lsa(
     leaves below a third of a standard error, and lets rows of large leverage count, as long as the average still spans 15
     relaxation times. With c0 the plain recursion runs with exactly these steps, and an average that is off is warned of.
 
-    The default run is within 2.5 standard errors of a batch fit, or raises. It raises rarely: where a category has fewer than
-    about 20 rows, where a single row has leverage above a half, for a covariate as skew as a lognormal of log-sd 2 in one fit in
-    ten at n = 2,000 and at tail quantiles oftener (a logarithm of such a covariate always works), and for one quantile fit in
-    a hundred at n = 2,000.
+    The default run is within 2.5 standard errors of a batch fit, or raises. It raises where a category has only a few rows, where
+    a single row has much of the leverage (the message names it), and in about one quantile fit in a hundred at n = 2,000. For a
+    lognormal covariate of log-sd 1.5 or 2 and n = 2,000 that is one fit in ten under squared loss and one in five at quantiles:
+    take its logarithm, or use the batch fit that the message names.
 
     Nominal 95 % intervals were found to cover from these numbers of rows (`benchmarks/results/stream_stability.md`):
     "multiplier", "plugin" and "hac" from 1,000 for squared and logistic loss and quantile levels from .1 to .9; "random-scaling"
