@@ -18,6 +18,7 @@ from statinf.errors import DataError, NumericalWarning
 from statinf.formula import as_frame
 from statinf.numerics.laws.multipliers import LARGEST
 from statinf.results.methods import Method
+from statinf.stochastic.basis import whiten
 from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.options import RunOptions
 from statinf.stochastic.rows import StreamRows
@@ -26,12 +27,12 @@ from statinf.stochastic.state import State
 from statinf.stochastic.step_size import spanning_k0
 from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
-from statinf.stochastic.tuning import pilot_size, pilot_values, tune
+from statinf.stochastic.tuning import Tuning, check_start, pilot_size, pilot_values, tune
 
 
 @dataclass(frozen=True, kw_only=True)
 class TdOptions(RunOptions):
-    """Options of averaged temporal differences; nothing is preconditioned."""
+    """Options of averaged temporal differences: features are whitened unless `step` has c0, nothing is preconditioned."""
 
 
 def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
@@ -41,14 +42,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
         options = replace(options, inference=("hac", "plugin") if markov else ("multiplier", "plugin"))
     opening, reader, terms = stream.begin(options)
     pilot, frames = _pilot(reader, opening.frames, len(terms))
-    start = options.start
-    if start is None and "c0" not in (options.step or {}):
-        start = pilot_values(pilot)
-    step = _long_steps(pilot, opening.length, options, markov)
-    tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=options.burn_in, law=options.law, start=start,
-        power=options.power,
-    )  # fmt: skip
+    tuned = _tuned(pilot, opening.length, options, markov)
     settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, stream.progress) as meter:
@@ -57,6 +51,23 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
         _warn_dependence(options.kinds[0])
     method = replace(METHOD, name=f"td({stream.trace:g})" if stream.trace else "td(0)")
     return fit_of(run, terms, method, options.kinds, options.ci, stream.kind(opening))
+
+
+def _tuned(pilot: StreamRows, length: int | None, options: TdOptions, along: bool) -> Tuning:
+    """What the pilot decides; unless the caller gave c0, for features that it made orthonormal."""
+    start, transform = options.start, None
+    if "c0" not in (options.step or {}):
+        transform = whiten(pilot.F).transform
+        pilot = replace(pilot, F=pilot.F @ transform, G=pilot.G @ transform)
+        if start is None:
+            start = pilot_values(pilot)
+        else:
+            start = np.linalg.solve(transform, check_start(start, len(transform)))
+    tuned = tune(
+        pilot.F, pilot.G, pilot.c, n=length, step=_long_steps(pilot, length, options, along), burn_in=options.burn_in,
+        law=options.law, start=start, power=options.power,
+    )  # fmt: skip
+    return replace(tuned, left=transform, right=transform)
 
 
 def _long_steps(pilot: StreamRows, length: int | None, options: TdOptions, along: bool) -> Mapping[str, float]:

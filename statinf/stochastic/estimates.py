@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
+from statinf.inference.roots import matrix_root
 from statinf.stochastic import covariance as cv
 from statinf.stochastic.adapting import directions
 from statinf.stochastic.checking import check_average, gap_to_root
@@ -32,6 +33,8 @@ class Estimates:
         Of all coefficients.
     covariances : dict of str to ndarray
         By the name of the inference, on the coefficients that moved.
+    roots : dict of str to ndarray
+        Their square roots, with more digits of small differences.
     averaged : int
         Iterates in the average.
     diagnostics : dict of str to float
@@ -44,6 +47,7 @@ class Estimates:
     theta: np.ndarray
     replicas: np.ndarray
     covariances: dict[str, np.ndarray]
+    roots: dict[str, np.ndarray]
     averaged: int
     diagnostics: dict[str, float]
     state: State
@@ -72,11 +76,14 @@ def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
     eigenvalues = _stability(settings, state, moved, names, n)
     replicas = draws(settings, state)
     found = _covariances(settings, state, replicas, moved, n)
+    carry = np.eye(int(moved.sum())) if settings.right is None else settings.right[np.ix_(moved, moved)]
     gap = gap_to_root(settings, state, moved)
     if settings.adaptive:
         check_average(settings, state, moved, names, gap)
     return Estimates(
-        theta=_carried(settings, state.mean, moved), replicas=settings.carried(replicas), covariances=found, averaged=n,
+        theta=_carried(settings, state.mean, moved), replicas=settings.carried(replicas), averaged=n,
+        covariances={name: carry @ matrix @ carry.T for name, matrix in found.items()},
+        roots={name: carry @ matrix_root(matrix) for name, matrix in found.items()},
         diagnostics=_diagnostics(settings, state, eigenvalues, replicas, n), state=state, gap=gap,
     )  # fmt: skip
 
@@ -169,23 +176,19 @@ def _refuse_collinear(null: np.ndarray, names: tuple[str, ...], n: int) -> None:
 def _covariances(
     settings: Settings, state: State, replicas: np.ndarray, moved: np.ndarray, n: int
 ) -> dict[str, np.ndarray]:
+    """Covariances of the moved coordinates of the recursion, by the name of their inference."""
     part = np.ix_(moved, moved)
     sums, out = state.sums, {}
-    carry = np.eye(int(moved.sum())) if settings.right is None else settings.right[part]
-
-    def carried(matrix: np.ndarray) -> np.ndarray:
-        return carry @ matrix @ carry.T
-
     if settings.replicas > 1 and np.isfinite(replicas).all():
-        out["multiplier"] = carried(np.atleast_2d(np.cov(replicas[:, moved], rowvar=False)))
+        out["multiplier"] = np.atleast_2d(np.cov(replicas[:, moved], rowvar=False))
     bread = np.linalg.inv(sums.jacobian[part]) if moved.any() else np.zeros((0, 0))
-    out["plugin"] = carried(bread @ sums.noise[part] @ bread.T)
+    out["plugin"] = bread @ sums.noise[part] @ bread.T
     if "hac" in settings.keep:
-        out["hac"] = carried(bread @ cv.bartlett(sums.lagged)[part] @ bread.T)
+        out["hac"] = bread @ cv.bartlett(sums.lagged)[part] @ bread.T
     if "batch-means" in settings.keep:
-        out["batch-means"] = carried(cv.batch_means(sums, state.mean)[part] / n)
+        out["batch-means"] = cv.batch_means(sums, state.mean)[part] / n
     if "random-scaling" in settings.keep:
-        out["random-scaling"] = carried(cv.random_scaling(sums, state.mean, n)[part] / n)
+        out["random-scaling"] = cv.random_scaling(sums, state.mean, n)[part] / n
     return out
 
 

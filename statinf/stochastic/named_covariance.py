@@ -48,9 +48,13 @@ def named_covariance(
     return held[inference]
 
 
-def labelled(matrices: Mapping[str, np.ndarray], settings: Settings) -> dict[str, Covariance]:
-    """Covariances with their labels, from matrices by the name of their inference."""
-    return {name: Covariance(found, name, label(name, settings), np.inf) for name, found in matrices.items()}
+def labelled(
+    matrices: Mapping[str, np.ndarray], roots: Mapping[str, np.ndarray], settings: Settings
+) -> dict[str, Covariance]:
+    """Covariances with their labels, from matrices and their roots by the name of their inference."""
+    return {
+        name: Covariance(found, name, label(name, settings), np.inf, roots[name]) for name, found in matrices.items()
+    }
 
 
 def label(inference: str, settings: Settings) -> str:

@@ -32,7 +32,7 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
     columns = {"estimate": centre}
     if interval is not None:
         low, high = _limits(fit, X, centre, level)
-        se = np.sqrt(np.einsum("ij,jk,ik->i", X, fit.cov.matrix, X))
+        se = _errors(fit, X)
         if fit.inference != "random-scaling":  # its matrix studentises, it is no variance
             columns["std_error"] = np.where(np.isnan(centre), np.nan, se)
         columns |= {"conf_low": low, "conf_high": high}
@@ -45,11 +45,17 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
     return prediction_frame(new, {name: columns[name] for name in order})
 
 
+def _errors(fit: StochasticFit, X: np.ndarray) -> np.ndarray:
+    """Standard errors of X theta (m,), from the root of the covariance, which keeps the digits of far columns."""
+    half = X @ fit.cov.root
+    return np.sqrt(np.einsum("ij,ij->i", half, half))
+
+
 def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(len(X), np.nan), np.full(len(X), np.nan)
     rows = np.flatnonzero(np.isfinite(centre))
     if fit.inference != "multiplier":
-        half = critical(fit, level, "normal") * np.sqrt(np.einsum("ij,jk,ik->i", X[rows], fit.cov.matrix, X[rows]))
+        half = critical(fit, level, "normal") * _errors(fit, X[rows])
         low[rows], high[rows] = centre[rows] - half, centre[rows] + half
         return low, high
     errors = fit.replica_draws() - fit.theta[fit.estimable]

@@ -20,7 +20,7 @@ def estimate_of(run: Run, terms: tuple[str, ...]) -> Estimate:
     ok = ~np.isnan(found.theta)
     warn_about(found, s)
     warn_dropped(run.dropped, found.state.done + sum(run.dropped.values()))
-    held, draws = labelled(found.covariances, s), None
+    held, draws = labelled(found.covariances, found.roots, s), None
     if s.replicas > 1:
         draws = Bootstrap(found.replicas[:, ok], "multiplier", s.law, s.seed, acceleration=np.zeros(int(ok.sum())))
     return Estimate(

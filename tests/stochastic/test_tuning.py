@@ -73,7 +73,9 @@ def test_garnet_default_steps_are_stable():
     moves = si.datasets.simulate("garnet", 12_800, seed=0)
     fit = si.td("reward ~ 0 + C(state)", moves, next="next_state", discount=0.9, replicas=0, step={"power": 0.5})
     s = fit.run.settings
-    assert s.k0 > 128 and s.c0 == pytest.approx(np.sqrt(s.k0) / MAMMEN_HIGH)
+    # Features of unit length in the mean: a visit to a state of share p is a row of squared length 1 / p.
+    share = moves["state"][:1000].value_counts(normalize=True)
+    assert s.k0 > 128 and np.sqrt(s.k0) / MAMMEN_HIGH * share.min() <= s.c0 <= np.sqrt(s.k0) / MAMMEN_HIGH * share.max()
     assert np.abs(fit.theta - garnet().value).max() < 0.2
 
 
