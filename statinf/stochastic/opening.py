@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from statinf.errors import DataError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
 from statinf.formula.columns import as_pandas
@@ -89,7 +91,8 @@ def begin(
     """
     if source.whole is not None and not levels:
         made = design(formula, source.whole, **options)
-        return Opening(made, made.recipe, iter([source.whole.native]), expected or made.n, True, source.whole)
+        present = int(np.count_nonzero(made.weights))
+        return Opening(made, made.recipe, iter([source.whole.native]), expected or present, True, source.whole)
     if source.whole is not None:
         first, frames = _to_pandas(source.whole, source.whole.n), iter([source.whole.native])
         length = expected or source.whole.n

@@ -28,15 +28,39 @@ def number_column(new: NewRows, name: str) -> np.ndarray:
     return np.asarray(column.values, np.float64)  # type: ignore[union-attr]
 
 
-def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray) -> None:
-    """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing."""
+def counted(recipe: Recipe, new: NewRows, absent: np.ndarray | None = None) -> dict[str, int]:
+    """Rows whose covariates are missing, by column; of rows that are not absent, shape (n,) bool."""
+    if new.ok.all():
+        return {}
+    if absent is None or not absent.any():
+        return dict(new.causes)
+    present = np.flatnonzero(~absent)
+    roles = [p.role for p in recipe.parts]
+    return dict(recipe.new_rows(rows_of(new.frame, present), roles=roles, warn=False).causes)
+
+
+def rows_of(frame: Any, rows: np.ndarray) -> Any:
+    """Some rows of a frame, in its own kind."""
+    import narwhals as nw
+
+    return nw.from_native(frame.native, eager_only=True)[rows.tolist()].to_native()
+
+
+def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray, absent: np.ndarray | None = None) -> None:
+    """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing.
+
+    What absent rows hold, shape (n,) bool, does not matter.
+    """
     found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
     # The response of a recipe is NaN where its column is infinite: the column itself goes before it.
     columns: dict[str, Any] = {recipe.response[0]: response}
     columns |= {name: getattr(c, "values", ()) for name, c in found.items()}
     for name, values in columns.items():
         numbers = np.asarray(values)
-        bad = np.flatnonzero(np.isinf(numbers)) if numbers.dtype.kind == "f" else []
+        if numbers.dtype.kind != "f" or len(numbers) != new.n:
+            continue
+        infinite = np.isinf(numbers)
+        bad = np.flatnonzero(infinite if absent is None else infinite & ~absent)
         if len(bad):
             raise DataError(
                 f"'{name}' is infinite in row {int(bad[0])} of the {new.n} rows that were read together: leave such rows out, "

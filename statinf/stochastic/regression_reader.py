@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, NewRows, Recipe
-from statinf.stochastic.reading import Block, check_levels, number_column, refuse_infinite
+from statinf.stochastic.reading import Block, check_levels, counted, number_column, refuse_infinite
 from statinf.stochastic.rows import StreamRows
 
 
@@ -44,7 +44,8 @@ class RegressionReader:
         assert x is not None
         target = design.y if design.offset is None else design.y - design.offset
         rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
-        return Block(rows, dict(design.dropped))
+        present = design.weights != 0.0
+        return Block(rows if present.all() else rows.some(present), dict(design.dropped))
 
     def read(
         self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
@@ -55,15 +56,15 @@ class RegressionReader:
         x = new.part("covariates").values
         z = new.part("instruments").values if self.instruments else None
         y = np.asarray(new.response, np.float64)
-        refuse_infinite(self.recipe, new, y)
-        y = y if new.offset is None else y - new.offset
         w = self._weights(new, weights)
+        refuse_infinite(self.recipe, new, y, w == 0.0)
+        y = y if new.offset is None else y - new.offset
         y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
-        ok = new.ok & ~y_missing & ~w_missing
-        dropped = {
-            "a covariate is missing": int((~new.ok).sum()),
-            "the outcome is missing": int(y_missing.sum()),
-            "the weight is missing": int(w_missing.sum()),
+        # A row of weight zero is absent: it takes no step, and what it lacks is not counted.
+        ok = new.ok & ~y_missing & ~w_missing & (w != 0.0)
+        dropped = counted(self.recipe, new, w == 0.0) | {
+            f"{self.recipe.response[0]} is missing": int((y_missing & (w != 0.0)).sum()),
+            f"{self.weights or 'weights'} is missing": int(w_missing.sum()),
         }
         dropped = {cause: count for cause, count in dropped.items() if count}
         if strict and dropped:

@@ -55,6 +55,10 @@ class StreamRows:
     def __getitem__(self, part: slice) -> StreamRows:
         return StreamRows(self.F[part], self.G[part], self.c[part], self.episode[part])
 
+    def some(self, which: np.ndarray) -> StreamRows:
+        """The rows of a mask (n,)."""
+        return StreamRows(*(np.ascontiguousarray(getattr(self, f.name)[which]) for f in fields(self)))
+
     def then(self, other: StreamRows) -> StreamRows:
         """These rows, then the others."""
         if not len(self):

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import NewRows, Recipe, as_frame
-from statinf.stochastic.reading import Block, check_levels, number_column, refuse_infinite
+from statinf.stochastic.reading import Block, check_levels, counted, number_column, refuse_infinite, rows_of
 from statinf.stochastic.rows import StreamRows
 
 
@@ -91,13 +91,12 @@ class TransitionReader:
         if self.following is not None:
             following, next_ok = self._next_columns(new, ended)
         causes = {
-            "a feature is missing": ~new.ok,
-            "the reward is missing": np.isnan(reward),
+            f"{self.recipe.response[0]} is missing": np.isnan(reward),
             "the next state is missing": ~next_ok,
-            "the importance ratio is missing": np.isnan(ratio),
+            f"{self.ratio} is missing": np.isnan(ratio),
         }
-        bad = np.logical_or.reduce(list(causes.values()))
-        dropped = {cause: int(rows.sum()) for cause, rows in causes.items() if rows.any()}
+        bad = np.logical_or.reduce([~new.ok, *causes.values()])
+        dropped = counted(self.recipe, new) | {cause: int(rows.sum()) for cause, rows in causes.items() if rows.any()}
         after_gap = np.concatenate([[False], bad[:-1]])
         ok = ~bad
         # What follows a gap starts anew: a trace across it would use rows that are not there.
@@ -141,7 +140,7 @@ class TransitionReader:
         values = after.part("covariates").values.copy()
         lost = ~after.ok & ~ended
         if lost.any():
-            gone = self.recipe.new_rows(_rows_of(there, np.flatnonzero(lost)), roles=["covariates"], warn=False)
+            gone = self.recipe.new_rows(rows_of(there, np.flatnonzero(lost)), roles=["covariates"], warn=False)
             check_levels(self.recipe, gone)
         values[ended] = 0.0
         return values, ~lost
@@ -170,9 +169,3 @@ class TransitionReader:
         out |= {"following": following[keep], "last_episode": raw["last_episode"]}
         waiting = {k: v[-1:] for k, v in raw.items() if isinstance(v, np.ndarray)}
         return out, None if last else waiting
-
-
-def _rows_of(frame: Any, index: np.ndarray) -> Any:
-    import narwhals as nw
-
-    return nw.from_native(frame.native, eager_only=True)[index.tolist()].to_native()

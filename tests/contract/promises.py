@@ -11,28 +11,19 @@ import pytest
 import statinf as si
 from statinf.results import Method
 
-OPEN = {
-    ("lsa", "zero weights"): "rows of weight zero count for steps and the burn-in",
-    ("td", "causes of missing rows"): "readers of streams do not name the column",
-}
-"""Promises that could be kept and are not yet: each must fail until it leaves this list."""
-
 
 @contextmanager
 def promise(method: Method, name: str) -> Iterator[None]:
     """What is asserted inside must hold; if the method's record says that it cannot, it must not hold."""
-    reason, fault = method.traits.get(name), OPEN.get((method.verb, name))
+    reason = method.traits.get(name)
     try:
         yield
     except (AssertionError, si.StatinfError):
-        if fault is not None:
-            pytest.xfail(fault)
         if reason is None:
             raise
     else:
-        if reason is not None or fault is not None:
-            where = "its record's traits" if fault is None else "OPEN"
-            pytest.fail(f"{method.verb} {method.name} keeps the promise '{name}': take it out of {where}")
+        if reason is not None:
+            pytest.fail(f"{method.verb} {method.name} keeps the promise '{name}': take it out of its record's traits")
 
 
 def same(found: Mapping[str, np.ndarray], first: Mapping[str, np.ndarray], rtol: float = 0.0) -> None:

