@@ -17,6 +17,7 @@ from statinf.conformity.shift import read_ratio
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import OptionError, StatinfWarning, check_level
 from statinf.formula import design
+from statinf.formula.scale import check_sizes
 
 
 @CONFORMAL.document
@@ -120,6 +121,7 @@ def conformal(
     )
     if d.offset is not None:
         raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
+    check_sizes(d)
     problem = ConformalProblem(d, data, model, level, ratio, seed, progress)
     procedure = chosen.estimate(problem, settings)
     groups = None if problem.groups is None else problem.groups[0]

@@ -11,6 +11,7 @@ from statinf.effects.iv_rows import ROLES, check_parts
 from statinf.effects.method import EffectMethod
 from statinf.effects.rows import clustered_design
 from statinf.effects.table import IV
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 from statinf.results import Fit
 
@@ -102,6 +103,7 @@ def iv(
         context=context,
     )
     check_parts(design)
+    check_sizes(design)
     spec = VcovSpec.read(vcov, cluster, kinds, stacked=design.weights_object is not None)
     problem = IVProblem(design, spec, clusters, treated, seed, progress)
     return chosen.fit.of(design, chosen.estimate(problem, settings), spec, method=chosen)

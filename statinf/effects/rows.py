@@ -14,6 +14,7 @@ from statinf.errors import DataError, NumericalWarning, OptionError
 from statinf.formula.design import Design, design
 from statinf.formula.given import without_gaps
 from statinf.formula.matrix import Matrix
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 
 ROLES = ("treatment", "covariates")
@@ -106,6 +107,7 @@ def effect_rows(
     )
     treatment = made.part("treatment")
     assert treatment is not None
+    check_sizes(made)
     arms = arms_of(made, treatment.rest, treated=treated, reference=reference)
     two = arms is not None and len(arms.levels) == 2
     name = plain_name(treatment.rest)

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import ConvergenceError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
+from statinf.formula.scale import check_columns
 from statinf.inference.sandwich import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
@@ -57,7 +58,7 @@ def estimate(made: Design, options: GlmOptions) -> Estimate:
     matrix, name = made.parts[0], made.response_names[0]
     check_range(made.y, made.weights, family, name)
     common.check_outcome(made.y, made.weights, name)
-    common.check_columns(matrix)
+    check_columns(matrix)
     check_whole(made.y, made.weights, made.weights_object is not None, family, name)
     nobs = int(np.count_nonzero(made.weights > 0))
     solution = _solve(made, family, options)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from statinf.formula.design import Design
+from statinf.formula.scale import check_columns
 from statinf.inference.sandwich import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
@@ -46,7 +47,7 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
     positive = made.weights > 0
     nobs = int(np.count_nonzero(positive))
     common.check_outcome(made.y, made.weights, made.response_names[0])
-    common.check_columns(matrix)
+    check_columns(matrix)
     outcome = made.y if made.offset is None else made.y - made.offset
     plain = bool((made.weights == 1.0).all())
     solution = solve(matrix.values, outcome, None if plain else made.weights, tolerance=options.tol)

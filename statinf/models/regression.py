@@ -11,12 +11,12 @@ import numpy as np
 from statinf.errors import AliasedWarning, DataError, NumericalWarning
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
+from statinf.formula.scale import check_scale
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.results.predicting import augmented, predictor, predictor_se, scatter
 
 __all__ = [
     "augmented",
-    "check_columns",
     "check_outcome",
     "check_size",
     "kept_columns",
@@ -66,10 +66,6 @@ def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
         )
 
 
-SMALLEST, LARGEST = 1e-140, 1e140
-"""Sizes whose squares, and inverse squares, are numbers with some room for sums of them."""
-
-
 def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
     """Refuse an outcome that does not vary, or whose squares are no numbers."""
     used = y[weights > 0]
@@ -78,22 +74,6 @@ def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
             f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain."
         )
     check_scale(float(np.abs(used).max()), f"the outcome '{name}'")
-
-
-def check_columns(matrix: Matrix) -> None:
-    """Refuse columns whose squares are no numbers."""
-    largest = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
-    for name, size in zip(matrix.names, largest, strict=True):
-        check_scale(float(size), f"the column '{name}'")
-
-
-def check_scale(size: float, what: str) -> None:
-    """Refuse a largest absolute value whose square is not safely a number."""
-    if size and not SMALLEST < size < LARGEST:
-        raise DataError(
-            f"{what} has entries of size {size:.1e} at most, and variances need squares; rescale it so that it lies "
-            f"between {SMALLEST:g} and {LARGEST:g}."
-        )
 
 
 def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:

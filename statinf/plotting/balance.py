@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
 
 
+@figure
 def love_plot(
     terms: Sequence[str],
     before: np.ndarray,
@@ -67,6 +68,7 @@ def love_plot(
     return ax
 
 
+@figure
 def weight_histogram(
     weights: np.ndarray,
     treated: np.ndarray,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, figure, new_axes, plain
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Limits:
     high: np.ndarray
 
 
+@figure
 def plot_coefficients(
     fits: Mapping[str, Limits], *, intercept: bool = False, ax: Any = None, label: str = "estimate"
 ) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import plain
+from statinf.plotting.style import figure, plain
 
 _BLUE, _DARK, _RED = "#3b6fb6", "#1b1b1b", "#b03a2e"
 
@@ -19,6 +19,7 @@ def _axes(ax: Any) -> Any:
     return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
 
 
+@figure
 def plot_band(
     x: np.ndarray,
     lower: np.ndarray,
@@ -53,6 +54,7 @@ def plot_band(
     return ax
 
 
+@figure
 def plot_sizes(length: np.ndarray, *, bins: int = 40, ax: Any = None) -> Any:
     """Histogram of set sizes (n,); the number of infinite ones is told in the title."""
     ax = _axes(ax)
@@ -73,6 +75,7 @@ def plot_sizes(length: np.ndarray, *, bins: int = 40, ax: Any = None) -> Any:
     return ax
 
 
+@figure
 def plot_coverage(
     x: np.ndarray,
     coverage: np.ndarray,

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
 
 
+@figure
 def plot_overlap(
     propensity: np.ndarray, treated: np.ndarray, weights: np.ndarray, *, bins: int = 30, ax: Any = None
 ) -> Any:
@@ -28,6 +29,7 @@ def plot_overlap(
     return ax
 
 
+@figure
 def plot_sensitivity(
     bound: Callable[[np.ndarray, np.ndarray], np.ndarray],
     theta: float,
@@ -53,6 +55,7 @@ def plot_sensitivity(
     return ax
 
 
+@figure
 def plot_band(
     x: np.ndarray,
     estimate: np.ndarray,
@@ -76,6 +79,7 @@ def plot_band(
     return ax
 
 
+@figure
 def plot_toc(share: np.ndarray, toc: np.ndarray, error: np.ndarray, *, label: str = "", ax: Any = None) -> Any:
     """Gain of treating the share (m,) with the highest priority over treating everybody, with 95% limits."""
     ax = new_axes(ax)
@@ -87,6 +91,7 @@ def plot_toc(share: np.ndarray, toc: np.ndarray, error: np.ndarray, *, label: st
     return ax
 
 
+@figure
 def plot_groups(
     labels: Sequence[str], estimate: np.ndarray, low: np.ndarray, high: np.ndarray, overall: float, *, ax: Any = None
 ) -> Any:

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
 
 
+@figure
 def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
     """One panel a coefficient: estimate against the level, pointwise limits, uniform band.
 
@@ -58,6 +59,7 @@ def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
     return grid
 
 
+@figure
 def plot_lines(
     x: np.ndarray, y: np.ndarray, lines: np.ndarray, xlabel: str, ylabel: str, tau: np.ndarray, *, ax: Any = None
 ) -> Any:
@@ -81,6 +83,7 @@ def plot_lines(
     return ax
 
 
+@figure
 def plot_calibration(tau: np.ndarray, coverage: np.ndarray, n: int, *, ax: Any = None, label: str | None = None) -> Any:
     """Share of outcomes below each quantile less the level, with the 95% binomial band of perfect calibration."""
     ax = new_axes(ax, size=(5.4, 3.6))

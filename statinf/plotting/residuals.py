@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, figure, new_axes, plain
 
 _MOST_POINTS = 5_000
 
 
+@figure
 def plot_residuals(
     fitted: np.ndarray,
     residual: np.ndarray,

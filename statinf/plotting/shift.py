@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
 
 
+@figure
 def plot_balance(
     columns: Sequence[str], before: np.ndarray, after: np.ndarray, *, threshold: float = 0.1, ax: Any = None
 ) -> Any:
@@ -44,6 +45,7 @@ def plot_balance(
     return ax
 
 
+@figure
 def plot_weights(ratio: np.ndarray, ess: float, *, bins: int = 40, ax: Any = None) -> Any:
     """Distribution of the density ratio over the source rows.
 
@@ -67,6 +69,7 @@ def plot_weights(ratio: np.ndarray, ess: float, *, bins: int = 40, ax: Any = Non
     return ax
 
 
+@figure
 def plot_columns(
     names: Sequence[str], effect: np.ndarray, moved: np.ndarray, *, level: float = 0.05, ax: Any = None
 ) -> Any:
@@ -111,6 +114,7 @@ def plot_columns(
     return ax
 
 
+@figure
 def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: int = 40) -> Any:
     """Permutation laws with the observed statistics, one panel per test.
 
@@ -135,6 +139,7 @@ def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: i
     return axes[0]
 
 
+@figure
 def plot_omega(
     grid: np.ndarray, omega: np.ndarray, outcomes: np.ndarray, *, ax: Any = None, label: str = "estimate"
 ) -> Any:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
 
 
+@figure
 def plot_path(
     rows: np.ndarray,
     estimate: np.ndarray,
@@ -50,6 +51,7 @@ def plot_path(
     return ax
 
 
+@figure
 def plot_region(
     centre: np.ndarray, form: np.ndarray, bound: float, terms: Sequence[str], *, draws: np.ndarray | None = None, ax: Any = None
 ) -> Any:  # fmt: skip

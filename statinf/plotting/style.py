@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from statinf.errors import OptionError
 
 INK = "#1b2a41"
 ACCENT = "#c1440e"
@@ -10,6 +14,26 @@ SOFT = "#7a8ba3"
 PALETTE = ("#1f5a94", "#c1440e", "#3a7d44", "#8a4f9e", "#b8860b", "#4a4e69", "#00808a")
 
 MARKERS = "osD^vP*X"
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def figure(function: Callable[P, T]) -> Callable[P, T]:
+    """A figure whose options are refused by name where it does not take them."""
+    code = function.__code__  # type: ignore[attr-defined]
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    offered = ", ".join(code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount])
+
+    @wraps(function)
+    def drawn(*args: P.args, **options: P.kwargs) -> T:
+        unknown = next((name for name in options if name not in own), None)
+        if unknown is not None:
+            raise OptionError(f"{unknown}= is not an option of this figure; it takes {offered}.")
+        return function(*args, **options)
+
+    return drawn
 
 
 def plain(text: Any) -> str:

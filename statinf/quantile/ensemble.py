@@ -17,6 +17,7 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.ensemble_options import EnsembleOptions
@@ -182,6 +183,7 @@ def quantile_ensemble(
     if settings.calibrate == "cv+" and any(isinstance(spec, np.ndarray) for spec in specs.values()):
         raise NotIdentifiedError("calibrate='cv+' refits the base models; with arrays of predictions use 'cqr'.")
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    check_sizes(made)
     problem = _problem(made, specs, folds, given, levels)
     core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
     return QuantileEnsemble(

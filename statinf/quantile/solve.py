@@ -8,6 +8,7 @@ import numpy as np
 
 from statinf.errors import DataError, NumericalWarning, OptionError
 from statinf.formula.design import Design
+from statinf.formula.scale import check_scale
 from statinf.models import regression as common
 from statinf.numerics.linear.least_squares import solve as least_squares
 from statinf.numerics.quantreg.coordinates import coordinates
@@ -38,7 +39,7 @@ def solve_design(
     n, p = rows.Z.shape
     common.check_size(n, p, matrix.names)
     _warn_extreme(levels, n)
-    common.check_scale(float(np.abs(rows.y).max()), f"the outcome '{made.response_names[0]}'")
+    check_scale(float(np.abs(rows.y).max()), f"the outcome '{made.response_names[0]}'")
     w = rows.w if weighted else None
     coef = np.full((len(levels), matrix.p), np.nan)
     basis = dual = None

@@ -16,6 +16,7 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
+from statinf.formula.scale import check_sizes
 from statinf.learners import resolve
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
 from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models
@@ -275,6 +276,7 @@ def stack(
         k: s if isinstance(s, np.ndarray) else resolve(s, "mean", "models") for k, s in named_models(models).items()
     }
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    check_sizes(made)
     use = made.weights > 0
     for name, spec in specs.items():
         if isinstance(spec, np.ndarray) and spec.shape != (made.n_total,):

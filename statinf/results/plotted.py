@@ -7,9 +7,11 @@ from typing import Any
 
 from statinf.errors import OptionError, check_level
 from statinf.plotting.coefficients import Limits, plot_coefficients
+from statinf.plotting.style import figure
 from statinf.results.protocol import Result
 
 
+@figure
 def coefficients_of(
     fit: Result,
     *,

@@ -12,6 +12,10 @@ from statinf.stochastic.sources import mentioned
 
 def wanted_columns(formula: str, named: list[str], following: Any) -> Any:
     """Which columns a source must read: those of the formula, the named ones and the next ones."""
+    if following is not None and not isinstance(following, str | Mapping | Sequence):
+        raise OptionError(
+            f"next= is a column name, a list of them, a mapping or a pattern such as 'next_{{}}', not a {type(following).__name__}."
+        )
     extra = [
         *named,
         *(

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
 from statinf.formula.columns import as_pandas
+from statinf.formula.scale import check_sizes
 from statinf.stochastic.sources import Source
 
 FIRST_ROWS = 1_000
@@ -91,6 +92,7 @@ def begin(
     """
     if source.whole is not None and not levels:
         made = design(formula, source.whole, **options)
+        check_sizes(made)
         present = int(np.count_nonzero(made.weights))
         return Opening(made, made.recipe, iter([source.whole.native]), expected or present, True, source.whole)
     if source.whole is not None:
@@ -103,6 +105,7 @@ def begin(
         if ended and length is None:
             length = len(first)
     made = design(formula, first, **options) if not levels else _with_levels(formula, first, levels, options)
+    check_sizes(made)
     return Opening(made, made.recipe, frames, length, False, first)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import matplotlib
 import numpy as np
+
+matplotlib.use("Agg")
 import pandas as pd
 import pytest
 
@@ -54,3 +57,30 @@ def test_advice_on_a_categorical_outcome_names_a_level_that_occurs(data):
     unused = data.assign(q=pd.Categorical(np.where(data["x"] > 0, "a", "b"), categories=["a", "b", "c"]))
     with pytest.raises(si.DataError, match=r"write I\(q == 'b'\)"):
         si.lm("q ~ x", unused)
+
+
+@pytest.mark.parametrize("size", [1e-170, 1e170])
+@pytest.mark.parametrize("column", ["x", "y"])
+def test_columns_whose_squares_are_no_numbers_are_named(data, column, size):
+    extreme = data.assign(**{column: data[column] * size}, x_next=data["x"] * size)
+    verbs = [
+        lambda: si.lm("y ~ x", extreme),
+        lambda: si.effect("y ~ t | x", extreme),
+        lambda: si.cate("y ~ t | x", extreme, method="dr"),
+        lambda: si.iv("y ~ t | x | z", extreme),
+        lambda: si.conformal("y ~ x", extreme),
+        lambda: si.stack("y ~ x", extreme, models=["lm", "ridge"]),
+        lambda: si.lsa("y ~ x", extreme, replicas=0),
+        lambda: si.td("y ~ x", extreme, next="x_next", discount=0.5, method="lstd"),
+    ]
+    for verb in verbs:
+        with pytest.raises(si.DataError, match=f"'{column}'.*rescale it"):
+            verb()
+
+
+def test_options_of_figures_and_next_states(data):
+    for fit in (si.lm("y ~ x", data), si.conformal("y ~ x", data), si.balance("t ~ x", data)):
+        with pytest.raises(si.OptionError, match="nonsense= is not an option of this figure"):
+            fit.plot(nonsense=1)
+    with pytest.raises(si.OptionError, match="next= is a column name"):
+        si.td("y ~ x", data, next=data, discount=0.5)
