@@ -26,11 +26,14 @@ class ConformalMethod(Method):
         Whether it needs groups.
     unions : bool
         Whether its sets can be unions of intervals.
+    result : type, optional
+        What `si.conformal` returns: a `Conformal` that offers more; `Conformal` itself by default.
     """
 
     held_out: bool = True
     grouped: bool = False
     unions: bool = False
+    result: Any = None
 
 
 @dataclass(frozen=True)

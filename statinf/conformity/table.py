@@ -19,6 +19,7 @@ CONFORMAL = MethodTable(
         "pcp": "statinf.conformity.pcp",
         "cp2-pcp": "statinf.conformity.cp2_pcp",
         "cp2-hpd": "statinf.conformity.cp2_hpd",
+        "cps": "statinf.conformity.cps",
     },
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
     aliases={"jackknife_plus": "jackknife+", "cv_plus": "cv+", "plus": "jackknife+"},

@@ -69,7 +69,8 @@ def conformal(
     Returns
     -------
     Conformal
-        `predict`, `predict_set`, `contains`, `coverage`, `plot`, `summary`.
+        `predict`, `predict_set`, `contains`, `p_values`, `coverage`, `plot`, `summary`. For `"cps"` a
+        `PredictiveSystem`, which has `quantile`, `cdf`, `interval`, `sample` and `crps` too.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def conformal(
     procedure = chosen.estimate(problem, settings)
     groups = None if problem.groups is None else problem.groups[0]
     _warn_infinite(procedure, level, groups)
-    return Conformal(
+    return (chosen.result or Conformal)(
         method=chosen.name,
         formula=formula,
         citation=chosen.reference,
