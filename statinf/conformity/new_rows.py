@@ -13,9 +13,11 @@ from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
 from statinf.conformity.procedure import Split
 from statinf.errors import StatinfWarning
+from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 
 if TYPE_CHECKING:
+    from statinf.conformity.class_result import ClassSets
     from statinf.conformity.result import Conformal
 
 
@@ -41,7 +43,7 @@ class Ready:
     groups: np.ndarray | None
 
 
-def ready_rows(fit: Conformal, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
+def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
     """Read new rows, with a warning for those of unknown ratio or group."""
     new = fit.new_rows(newdata, ("covariates",), response=response, warn=warn)
     ok = np.flatnonzero(new.ok)
@@ -56,20 +58,32 @@ def ready_rows(fit: Conformal, newdata: Any, *, response: bool = False, warn: bo
         unseen = int((codes < 0).sum())
         if unseen:
             warnings.warn(
-                f"{unseen} rows are of a group without calibration rows; their sets are infinite.",
+                f"{unseen} rows are of a group without calibration rows; their sets are {fit.endless}.",
                 StatinfWarning,
                 stacklevel=4,
             )
     return Ready(new, ok, np.ascontiguousarray(covariates(new)[ok]), ratio, codes)
 
 
-def group_codes(fit: Conformal, newdata: Any, n: int) -> np.ndarray:
+def group_codes(fit: Conformal | ClassSets, newdata: Any, n: int) -> np.ndarray:
     """Group numbers of new rows (n,), -1 where the group was not seen or cannot be made."""
     assert fit.groups is not None
     part = fit.new_rows(newdata, (mondrian.ROLE,), warn=False)
     codes = np.full(n, -1, np.intp)
     codes[part.ok] = fit.groups.codes(mondrian.as_groups(part)[part.ok])
     return codes
+
+
+def group_labels(fit: Conformal | ClassSets, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
+    """Labels (n,) of the groups of new rows: values of a column, or the groups of the fit if it has any."""
+    if by is not None:
+        frame = as_frame(newdata, [by])
+        frame.require(by)
+        found = frame.categories(by)
+        return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
+    if fit.groups is None:
+        return None
+    return np.array([*fit.groups.labels, "unseen"], dtype=object)[group_codes(fit, newdata, new.n)]
 
 
 def covariates(new: NewRows) -> np.ndarray:

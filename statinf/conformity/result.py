@@ -9,12 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.conformity import mondrian
-from statinf.conformity.new_rows import covariates, group_codes, ready_rows, recorded_p_values
+from statinf.conformity.new_rows import covariates, group_labels, ready_rows, recorded_p_values
 from statinf.conformity.procedure import Full, LeaveOut, Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level
-from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -49,6 +48,7 @@ class Conformal(Predictive):
     data: Any = field(default=None, metadata={"saved": False})
 
     beside = ("predict_set", "contains", "p_values", "coverage")
+    endless = "infinite"
 
     # --- sets ---------------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Conformal(Predictive):
         if not use.any():
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
-        labels = self._group_labels(newdata, new, by)
+        labels = group_labels(self, newdata, new, by)
         frame = coverage_table(
             covered,
             length,
@@ -246,16 +246,6 @@ class Conformal(Predictive):
             seed=self.seed,
         )
         return to_caller(frame, new.kind)
-
-    def _group_labels(self, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
-        if by is not None:
-            frame = as_frame(newdata, [by])
-            frame.require(by)
-            found = frame.categories(by)
-            return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
-        if self.groups is None:
-            return None
-        return np.array([*self.groups.labels, "unseen"], dtype=object)[group_codes(self, newdata, new.n)]
 
     # --- showing ------------------------------------------------------------------------------------------
 

@@ -10,6 +10,8 @@ import pandas as pd
 
 import statinf as si
 from statinf.cli.families import modules
+from statinf.conformity.class_result import ClassSets
+from statinf.conformity.table import CONFORMAL
 from statinf.errors import StatinfError
 from statinf.results import Fit, Method, MethodTable, Weights
 
@@ -37,7 +39,8 @@ def _balance(data: Any, method: str, **options: Any) -> Any:
 def _conformal(data: Any, method: str, **options: Any) -> Any:
     more = {"by": "t"} if method == "mondrian" else {}
     model = {"model": "gaussian"} if method in ("pcp", "cp2-pcp", "cp2-hpd") else {}
-    return si.conformal("y ~ x + z", data, method=method, level=0.8, **more, **model, **options)
+    outcome = "t" if CONFORMAL[method].outcome == "classes" else "y"
+    return si.conformal(f"{outcome} ~ x + z", data, method=method, level=0.8, **more, **model, **options)
 
 
 def _effect(data: Any, method: str, **options: Any) -> Any:
@@ -80,7 +83,8 @@ def numbers(result: Any, data: Any) -> np.ndarray:
     if isinstance(result, Weights):
         return result.full()
     table = result.predict(data)
-    return np.concatenate([np.asarray(table[c].to_numpy(), float) for c in ("lower", "upper")])
+    columns = ("0", "1", "set_size") if isinstance(result, ClassSets) else ("lower", "upper")
+    return np.concatenate([np.asarray(table[c].to_numpy(), float) for c in columns])
 
 
 def refuses(function: Callable[[], Any]) -> bool:
