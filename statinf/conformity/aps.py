@@ -2,7 +2,7 @@
 
 Romano, Sesia and Candes (2020, arXiv 2006.02544). The score of a class is the probability of all that are at least as
 likely, less a uniform share of its own: with the true probabilities sets then cover at the level in every row. Without
-the draw (`randomized=False`) the class's own probability counts whole: sets do not depend on chance and are larger.
+the draw (`randomized=False`) the class's own probability counts whole, and sets do not depend on chance.
 With exchangeable rows coverage is at least the level, and below level + 1/(n + 1) if scores are distinct.
 
 On given probabilities and draws the randomised sets are those of MAPIE's "aps" with `include_last_label="randomized"`.

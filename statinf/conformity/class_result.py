@@ -77,11 +77,11 @@ class ClassSets(Predictive):
         --------
         >>> import statinf as si
         >>> birds = si.datasets.load("penguins")
-        >>> fit = si.conformal("species ~ bill_length_mm + bill_depth_mm", birds, method="lac", level=0.95)
-        >>> fit.predict(birds.iloc[[0, 60]]).round(2)
-            Adelie  Chinstrap  Gentoo       set  set_size
-        0     1.00       0.00     0.0  [Adelie]         1
-        60    0.99       0.01     0.0  [Adelie]         1
+        >>> fit = si.conformal("island ~ bill_length_mm + bill_depth_mm", birds, method="lac")
+        >>> fit.predict(birds.iloc[[0, 200]]).round(2)
+             Biscoe  Dream  Torgersen                 set  set_size
+        0      0.18   0.51       0.31  [Dream, Torgersen]         2
+        200    0.96   0.04       0.00            [Biscoe]         1
         """
         import pandas as pd
 

@@ -50,7 +50,7 @@ class PredictiveSystem(Conformal):
         --------
         >>> import statinf as si
         >>> cars = si.datasets.load("mtcars")
-        >>> fit = si.conformal("mpg ~ wt", cars, method="cps")
+        >>> fit = si.conformal("mpg ~ wt", cars, method="cps", level=0.8)
         >>> fit.quantile(cars.head(2), [0.25, 0.75]).round(1)
            q0.25  q0.75
         0   21.5   25.4
