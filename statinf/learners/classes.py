@@ -172,27 +172,24 @@ class ClassLearner:
             fitted = self.learner.fit(X, codes.astype(np.float64), seed=seed)
             return ClassProbabilities(fitted, fitted.classes_.astype(np.intp), len(levels), type(self.learner).__name__)
         name = type(self.learner).__name__
-        fitted = self._fit_foreign(X, codes, levels, seed)
+        seen, compact = np.unique(codes, return_inverse=True)
+        fitted, numbered = self._fit_foreign(X, np.asarray(list(levels))[codes], compact, seed)
         if not hasattr(fitted, "predict_proba"):
             raise OptionError(f"model={name}: the fitted {type(fitted).__name__} has no predict_proba.")
-        seen = np.unique(codes)
         named = getattr(fitted, "classes_", None)
-        columns = seen if named is None else class_numbers(named, levels, name)
-        if (columns < 0).any():
-            # It was fitted to the numbers of the classes.
-            columns = np.asarray(named, np.intp)
+        if named is None:
+            return ClassProbabilities(fitted, seen, len(levels), name)
+        columns = seen[class_numbers(named, range(len(seen)), name)] if numbered else class_numbers(named, levels, name)
         return ClassProbabilities(fitted, columns, len(levels), name)
 
-    def _fit_foreign(self, X: np.ndarray, codes: np.ndarray, levels: Sequence[Any], seed: int) -> Any:
+    def _fit_foreign(self, X: np.ndarray, labels: np.ndarray, numbers: np.ndarray, seed: int) -> tuple[Any, bool]:
+        """The fitted estimator, and whether it was fitted to numbers from 0 in place of the labels."""
         source = SklearnLearner(self.learner, "probability")
-        labels = np.asarray(list(levels))[codes]
         try:
-            return source.fit_as_given(X, labels, seed=seed)
+            return source.fit_as_given(X, labels, seed=seed), False
         except (ValueError, TypeError) as first:
-            if np.array_equal(labels, codes):
-                raise self._cannot(first) from None
             try:
-                return source.fit_as_given(X, codes, seed=seed)
+                return source.fit_as_given(X, numbers, seed=seed), True
             except (ValueError, TypeError):
                 raise self._cannot(first) from None
 
@@ -215,7 +212,7 @@ def class_numbers(named: Any, levels: Sequence[Any], name: str) -> np.ndarray:
     if (found < 0).all():
         by_text = {str(level): k for k, level in enumerate(levels)}
         found = np.array([by_text.get(str(one), -1) for one in given], np.intp)
-    if (found < 0).all() and [*range(len(given))] != given:
+    if (found < 0).all():
         raise DataError(
             f"the classes of {name}, {given[:6]}, are none of the outcome's, {list(levels)[:6]}; fit it to these labels."
         )

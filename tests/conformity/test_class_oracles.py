@@ -111,7 +111,7 @@ def by_definition(P, draw, q, penalty, kreg):
     """Equation (4) of Angelopoulos et al. for one row, class by class."""
     inside = np.zeros(len(P), bool)
     for y, own in enumerate(P):
-        before = (P > own) | ((P == own) & (np.arange(len(P)) < y))
+        before = (own < P) | ((own == P) & (np.arange(len(P)) < y))
         rank = before.sum() + 1
         inside[y] = P[before].sum() + (1.0 - draw) * own + penalty * max(rank - kreg, 0) <= q + 1e-12
     return inside
