@@ -17,7 +17,7 @@ from statinf.conformity.class_procedure import (
     class_thresholds,
     filled,
 )
-from statinf.conformity.class_score import ClassScore
+from statinf.conformity.class_score import ClassScore, inside
 from statinf.conformity.held_out import HeldOutOptions, training_rows
 from statinf.conformity.problem import ConformalProblem
 from statinf.conformity.shift import calibration_ratio
@@ -88,8 +88,8 @@ def class_held_out(
     cells = cells_of(groups, codes, P.shape[1]) if by_class else groups
     calibration = Calibration(score.of(P, codes, draws)[:, None], ratio, cells)
     q = class_thresholds(calibration, P.shape, problem.level, by_class, ratio, groups)
-    inside = filled(score.every(P, draws) <= q, P, options.allow_empty)
-    sizes = np.bincount(inside.sum(axis=1), minlength=P.shape[1] + 1)
+    members = filled(inside(score, P, draws, q), P, options.allow_empty)
+    sizes = np.bincount(members.sum(axis=1), minlength=P.shape[1] + 1)
     counts = int(train.sum()), int(tuned.sum())
     return ClassSplit(score, fitted, levels, calibration, by_class, seed, *counts, sizes, options.allow_empty)
 

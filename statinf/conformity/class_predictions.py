@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.backend import generator
 from statinf.conformity.class_procedure import CALIBRATION_DRAWS, NEW_DRAWS, cells_of, class_thresholds, filled
-from statinf.conformity.class_score import ClassScore, Cumulated, OneMinus
+from statinf.conformity.class_score import ClassScore, Cumulated, OneMinus, inside
 from statinf.conformity.groups_given import group_codes
 from statinf.errors import DataError, OptionError, one_of
 from statinf.inference.conformal import Calibration
@@ -110,7 +110,7 @@ def sets_from_probabilities(
     cells = cells_of(parts, codes, K) if by_class else parts
     calibration = Calibration(score.of(P, codes, own)[:, None], ratio, cells)
     q = class_thresholds(calibration, (m, K), level, by_class, new_ratio, new_parts)
-    return filled(score.every(new, theirs) <= q, new, allow_empty)
+    return filled(inside(score, new, theirs, q), new, allow_empty)
 
 
 def _score(method: str, randomized: bool, penalty: float, kreg: int) -> ClassScore:
@@ -127,7 +127,7 @@ def _score(method: str, randomized: bool, penalty: float, kreg: int) -> ClassSco
 
 def _distribution(name: str, given: Any) -> np.ndarray:
     try:
-        values = np.array(given, np.float64)
+        values = np.asarray(given, np.float64)
     except (TypeError, ValueError):
         raise DataError(f"{name} cannot be read as numbers; give an array with one row per row of the data.") from None
     if values.ndim != 2 or values.shape[1] < 2:

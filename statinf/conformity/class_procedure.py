@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.class_score import inside
 from statinf.conformity.leave_out import guaranteed_level
 from statinf.inference.conformal import Calibration, quantile_rank, smallest_n
 from statinf.learners.classes import ClassProbabilities
@@ -68,7 +69,7 @@ class ClassSplit:
     ) -> np.ndarray:
         """Which classes belong to the sets of rows with probabilities P (m, K), as booleans (m, K)."""
         q = class_thresholds(self.calibration, P.shape, level, self.by_class, ratio, groups)
-        return filled(self.score.every(P, draws) <= q, P, self.allow_empty)
+        return filled(inside(self.score, P, draws, q), P, self.allow_empty)
 
     def p_values(
         self,
@@ -160,12 +161,12 @@ class ClassCross:
         return f"at least {floor:.4g} for exchangeable rows; about the level in practice"
 
 
-def filled(inside: np.ndarray, P: np.ndarray, allow_empty: bool) -> np.ndarray:
+def filled(members: np.ndarray, P: np.ndarray, allow_empty: bool) -> np.ndarray:
     """Sets (m, K), with the likeliest class in those that are empty and may not be."""
     if not allow_empty:
-        empty = np.flatnonzero(~inside.any(axis=1))
-        inside[empty, P[empty].argmax(axis=1)] = True
-    return inside
+        empty = np.flatnonzero(~members.any(axis=1))
+        members[empty, P[empty].argmax(axis=1)] = True
+    return members
 
 
 def class_thresholds(

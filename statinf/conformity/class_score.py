@@ -6,17 +6,18 @@ calibrate. Both are pure functions of the row's probabilities and of its draw fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from statinf.backend import chunks
+from statinf.backend import row_blocks
 from statinf.numerics.order.class_ranks import likelier, likelier_than
 
 _WHOLE = 1.0 - 1e-9
 """Cumulated probabilities from here on are one: the order of summation must not tell two classes apart."""
+_ROUNDING = 1e-12
 _CELLS = 1 << 16
 
 
@@ -69,17 +70,53 @@ class Cumulated:
 
     def every(self, P: np.ndarray, draws: np.ndarray) -> np.ndarray:
         out = np.empty(P.shape)
-        for rows, columns in _blocks(P):
+
+        def block(rows: slice) -> None:
+            columns = np.ascontiguousarray(P[rows].T)
             mass, rank = likelier(columns, self.penalty > 0.0)
             out[rows] = self._score(mass, rank, columns, draws[rows]).T
+
+        _by_blocks(block, P)
         return out
 
     def of(self, P: np.ndarray, classes: np.ndarray, draws: np.ndarray) -> np.ndarray:
         out = np.empty(len(P))
-        for rows, columns in _blocks(P):
+
+        def block(rows: slice) -> None:
+            columns = np.ascontiguousarray(P[rows].T)
             mass, rank = likelier_than(columns, classes[rows], self.penalty > 0.0)
             own = columns[classes[rows], np.arange(columns.shape[1])]
             out[rows] = self._score(mass, rank, own, draws[rows])
+
+        _by_blocks(block, P)
+        return out
+
+    def below(self, P: np.ndarray, draws: np.ndarray, q: np.ndarray) -> np.ndarray:
+        """Which classes have a score of at most q (n, 1) or (1, 1), as booleans (n, K), from sorted probabilities.
+
+        Scores grow along the sorted classes, so that a set is what reaches the probability of its last one. Rows in which
+        ties or the order of summation could decide are done class by class.
+        """
+        limit = np.broadcast_to(q[:, 0], len(P))
+        ordered = np.ascontiguousarray(np.sort(P, axis=1)[:, ::-1].T)
+        total, members = np.zeros(len(P)), np.zeros(len(P), np.intp)
+        last, unsure = np.full(len(P), np.inf), np.zeros(len(P), bool)
+        for r, own in enumerate(ordered):
+            total += own
+            gap = np.where(total > _WHOLE, 1.0, total)
+            if self.randomized:
+                gap -= draws * own
+            gap += self.penalty * max(r + 1 - self.kreg, 0) - limit
+            member = gap <= 0.0
+            members += member
+            np.copyto(last, own, where=member)
+            unsure |= np.abs(gap) < _ROUNDING
+        out = last[:, None] <= P
+        # A class as likely as the last member may come after it.
+        unsure |= out.sum(axis=1) != members
+        again = np.flatnonzero(unsure)
+        if len(again):
+            out[again] = self.every(P[again], draws[again]) <= limit[again, None]
         return out
 
     def _score(self, mass: np.ndarray, rank: np.ndarray | None, own: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -94,7 +131,31 @@ class Cumulated:
         return score
 
 
-def _blocks(P: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Blocks of rows that stay in cache, with one row per class."""
-    for rows in chunks(len(P), max(1, _CELLS // max(P.shape[1], 1))):
-        yield rows, np.ascontiguousarray(P[rows].T)
+def inside(score: ClassScore, P: np.ndarray, draws: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Which classes have a score of at most q, as booleans (n, K).
+
+    Parameters
+    ----------
+    score : ClassScore
+    P : ndarray, shape (n, K)
+    draws : ndarray, shape (n,)
+    q : ndarray
+        Thresholds: one (1, 1), by class (K,), by row (n, 1), or of both (n, K).
+    """
+    out, by_row = np.empty(P.shape, bool), q.ndim == 2 and len(q) == len(P)
+
+    def block(rows: slice) -> None:
+        limit = q[rows] if by_row else q
+        if isinstance(score, Cumulated) and limit.ndim == 2 and limit.shape[1] == 1:
+            out[rows] = score.below(P[rows], draws[rows], limit)
+        else:
+            np.less_equal(score.every(P[rows], draws[rows]), limit, out=out[rows])
+
+    _by_blocks(block, P)
+    return out
+
+
+def _by_blocks(function: Callable[[slice], None], P: np.ndarray) -> None:
+    """Call a function on blocks of rows that stay in cache."""
+    for rows in row_blocks(*P.shape, _CELLS):
+        function(rows)

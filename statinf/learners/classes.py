@@ -85,10 +85,12 @@ def checked_probabilities(values: np.ndarray, name: str, rows: np.ndarray | None
     DataError
         For a probability that is missing or negative, or a row that does not sum to one.
     """
-    total = values.sum(axis=1)
+    # A product with ones: a sum along short rows costs several times as much.
+    total = np.dot(values, np.ones(values.shape[1]))
     off = np.abs(total - 1.0)
-    wrong = ~(off <= _SUM) | (values < 0.0).any(axis=1)
-    if wrong.any():
+    wrong = ~(off <= _SUM)
+    if wrong.any() or values.min(initial=0.0) < 0.0:
+        wrong |= (values < 0.0).any(axis=1)
         first = int(np.argmax(wrong))
         row, given = first if rows is None else int(rows[first]), values[first]
         said = (
@@ -99,7 +101,7 @@ def checked_probabilities(values: np.ndarray, name: str, rows: np.ndarray | None
         raise DataError(f"the class probabilities of {name} {said} in row {row} ({int(wrong.sum())} rows in all).")
     loose = off > 1e-12
     if loose.any():
-        values[loose] /= total[loose, None]
+        values = values / np.where(loose, total, 1.0)[:, None]
     return values
 
 

@@ -13,7 +13,6 @@ from statinf.learners.linear import Ridge
 from statinf.learners.logit import Logit
 from statinf.learners.multinomial import Multinomial
 
-
 AWAY = np.array([0.0, 1e7, -1e5])
 
 
