@@ -97,7 +97,6 @@ def sets_from_probabilities(
         raise DataError(f"probabilities have {P.shape[1]} columns and new_probabilities {new.shape[1]}; give the same.")
     (n, K), m = P.shape, len(new)
     codes = _class_codes(labels, classes, n, K)
-    own, theirs = _draws("draws", draws, n, seed, CALIBRATION_DRAWS), _draws("new_draws", new_draws, m, seed, NEW_DRAWS)
     ratio, new_ratio = _ratios("weights", weights, n), _ratios("new_weights", new_weights, m)
     if ratio is not None and not (ratio > 0).any():
         raise DataError("weights are zero in every calibration row.")
@@ -106,6 +105,8 @@ def sets_from_probabilities(
         if given is not None and given.shape != (size,):
             raise DataError(f"{name} has shape {given.shape}; ({size},) is needed.")
     score = _score(method, randomized, penalty, kreg)
+    own = _draws("draws", draws, n, seed, CALIBRATION_DRAWS, score.randomized)
+    theirs = _draws("new_draws", new_draws, m, seed, NEW_DRAWS, score.randomized)
     by_class = method == "class-conditional"
     cells = cells_of(parts, codes, K) if by_class else parts
     calibration = Calibration(score.of(P, codes, own)[:, None], ratio, cells)
@@ -154,7 +155,9 @@ def _class_codes(labels: Any, classes: Sequence[Any] | None, n: int, K: int) -> 
     return codes
 
 
-def _draws(name: str, given: Any, n: int, seed: int, stream: int) -> np.ndarray:
+def _draws(name: str, given: Any, n: int, seed: int, stream: int, needed: bool) -> np.ndarray:
+    if not needed:
+        return np.zeros(n)
     if given is None:
         return generator(seed, stream).random(n)
     values = np.asarray(given, np.float64)

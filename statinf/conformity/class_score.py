@@ -48,7 +48,7 @@ class OneMinus:
         return 1.0 - P
 
     def of(self, P: np.ndarray, classes: np.ndarray, draws: np.ndarray) -> np.ndarray:
-        return 1.0 - P[np.arange(len(P)), classes]
+        return 1.0 - P.ravel()[np.arange(0, P.size, P.shape[1]) + classes]
 
 
 @dataclass(frozen=True)

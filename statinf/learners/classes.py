@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import row_blocks
 from statinf.errors import DataError, OptionError
 from statinf.learners.base import Learner
 from statinf.learners.sklearn import SklearnLearner
@@ -85,11 +86,14 @@ def checked_probabilities(values: np.ndarray, name: str, rows: np.ndarray | None
     DataError
         For a probability that is missing or negative, or a row that does not sum to one.
     """
-    # A product with ones: a sum along short rows costs several times as much.
-    total = np.dot(values, np.ones(values.shape[1]))
+    total, least, ones = np.empty(len(values)), 0.0, np.ones(values.shape[1])
+    for part in row_blocks(*values.shape):
+        # A product with ones: a sum along short rows costs several times as much.
+        np.dot(values[part], ones, out=total[part])
+        least = min(least, values[part].min())
     off = np.abs(total - 1.0)
     wrong = ~(off <= _SUM)
-    if wrong.any() or values.min(initial=0.0) < 0.0:
+    if wrong.any() or least < 0.0:
         wrong |= (values < 0.0).any(axis=1)
         first = int(np.argmax(wrong))
         row, given = first if rows is None else int(rows[first]), values[first]
