@@ -20,27 +20,29 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from statinf.numerics.laws.multipliers import multipliers
 from statinf.stochastic.engine import advance, draws, settle
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 
 STEP = {"c0": 0.5, "k0": 100.0, "power": 2.0 / 3.0}
 
 
-def sample(n: int, d: int, seed: int = 0) -> Rows:
+def sample(n: int, d: int, seed: int = 0) -> StreamRows:
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((n, d))
-    return Rows.of(x, x, x @ np.linspace(0, 1, d) + rng.standard_normal(n))
+    return StreamRows.of(x, x, x @ np.linspace(0, 1, d) + rng.standard_normal(n))
 
 
 def options(d: int, replicas: int) -> Settings:
     return Settings(d=d, burn_in=1000, replicas=replicas, **STEP)
 
 
-def ours(rows: Rows, replicas: int) -> State:
+def ours(rows: StreamRows, replicas: int) -> State:
     s = options(rows.F.shape[1], replicas)
     return settle(s, advance(s, State.start(s), rows))
 
 
-def loop(rows: Rows, replicas: int, weights: np.ndarray) -> np.ndarray:
+def loop(rows: StreamRows, replicas: int, weights: np.ndarray) -> np.ndarray:
     """The loop over rows, vectorised over replicas in the faster layout (d, B), with weights made beforehand."""
     n, d = rows.F.shape
     s = options(d, replicas)

@@ -85,3 +85,12 @@ def test_no_spelling_has_two_answers_or_hides_a_public_name():
         assert len(names) == len(set(names)), kind
     # A public name is found before any hint is looked up
     assert all(getattr(si, name) is not None for name in si.__all__)
+
+
+def test_no_hint_names_an_option_that_the_method_lacks():
+    data = si.datasets.load("mtcars")
+    with pytest.raises(si.OptionError) as refused:
+        si.density_ratio("~ wt", data, data, max_iter=3)
+    assert "max_iter=." not in str(refused.value)
+    with pytest.raises(si.OptionError, match="The limit on iterations is max_iter="):
+        si.glm("am ~ wt", data, family="binomial", maxit=3)

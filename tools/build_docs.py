@@ -7,9 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
-import pdoc
-import pdoc.render
-
+from statinf.errors import StatinfError
+from statinf.optional import need
 from statinf.vignette import available, build_index, render
 
 # What a user holds in hand beside the verbs: fits, tables, data, and the pieces for a method of one's own
@@ -30,6 +29,8 @@ INTRO = (
 
 
 def main(folder: Path) -> None:
+    pdoc = need("pdoc", "the API reference")
+    configure = need("pdoc.render", "the API reference").configure
     cache = folder / ".cache"
     vignettes = available()
     for vignette in vignettes:
@@ -42,11 +43,14 @@ def main(folder: Path) -> None:
             module.__dict__.setdefault(name, getattr(module, name))
     # types imported for the checker alone stay unlinked names
     warnings.filterwarnings("ignore", message="Error parsing type annotation")
-    pdoc.render.configure(docformat="numpy", math=True)
+    configure(docformat="numpy", math=True)
     others = [part for part in PARTS if part.split(".")[1] not in importlib.import_module("statinf").__all__]
     pdoc.pdoc("statinf", *others, output_directory=folder / "api")
     print(folder / "api" / "statinf.html")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/_build"))
+    try:
+        main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/_build"))
+    except StatinfError as error:
+        sys.exit(f"{sys.argv[0]}: {error}")

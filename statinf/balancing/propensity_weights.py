@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, xlogy
 
 from statinf.balancing.problem import Problem
 from statinf.balancing.propensity import PropensityFit, logit_likelihood, probit_likelihood
@@ -30,8 +30,20 @@ def tilt(e: np.ndarray, treated: np.ndarray, estimand: str) -> tuple[np.ndarray,
 
 
 def new_weights(eta: np.ndarray, treated: np.ndarray, estimand: str, link: str = "logit") -> np.ndarray:
-    """Weights of rows with a known predictor, shape (n,)."""
-    return tilt(probability(eta, link)[0], treated, estimand)[0]
+    """Weights of rows with a known predictor, shape (n,); infinite where the arm's own probability rounds to zero."""
+    signed = np.where(treated, eta, -eta)
+    own, other = probability(signed, link)[0], probability(-signed, link)[0]
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        odds = other / own
+        found = {
+            "ATE": 1.0 / own,
+            "ATT": np.where(treated, 1.0, odds),
+            "ATC": np.where(treated, odds, 1.0),
+            "ATO": other,
+            "ATM": np.minimum(odds, 1.0),
+            "ATEN": np.where(own > 0.0, -np.log(own) - xlogy(other, other) / own, np.inf),
+        }[estimand]
+    return np.where(np.isnan(eta), np.nan, found)
 
 
 def probability(eta: np.ndarray, link: str) -> tuple[np.ndarray, np.ndarray]:

@@ -29,6 +29,7 @@ from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import Design, as_frame
 from statinf.inference.sandwich import intersect
+from statinf.numerics.linear.aliases import alias_map
 
 
 @BALANCE.document
@@ -140,6 +141,7 @@ def balance(
     )
     task = Balancing(chosen, settings, problem, used, codes, groups)
     solution = task.solve()
+    coef = _formula_coefficients(solution, plain, columns, codes)
     linear = cache(solution.linear) if solution.linear is not None else None
     return BalanceWeights(
         method=chosen.name,
@@ -155,6 +157,7 @@ def balance(
         influence=None if linear is None else lambda: linear().influence,
         leverage=None if linear is None else lambda: linear().leverage,
         kind=design.kind,
+        dropped=design.dropped,
         treated=arms.codes == 1,
         sampling=design.weights,
         columns=shown,
@@ -164,7 +167,8 @@ def balance(
         control_level=arms.levels[0],
         level_note=arms.note,
         propensity=solution.propensity,
-        coef=_formula_coefficients(solution, plain, columns, codes),
+        coef=coef,
+        aliases=_aliases(design, coef),
         recipe=design.recipe,
         details=_carried_back(solution.details, columns),
         iterations=solution.iterations,
@@ -176,10 +180,19 @@ def balance(
     )
 
 
+def _aliases(design: Design, coef: np.ndarray | None) -> np.ndarray | None:
+    """How the columns that have a coefficient make the others; None without coefficients."""
+    if coef is None:
+        return None
+    return alias_map(design.parts[0].with_intercept().values, ~np.isnan(coef), design.weights)
+
+
 def _names(by: str | Sequence[str] | None) -> list[str]:
-    names = [by] if isinstance(by, str) else by or ()
+    names = [by] if isinstance(by, str) else () if by is None else by
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise OptionError(f"by={by!r} is not a column or a list of columns.")
+        raise OptionError(
+            f"by= is the name of a column or a list of names, not a {type(by).__name__} of something else."
+        )
     return list(names)
 
 

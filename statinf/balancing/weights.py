@@ -13,7 +13,7 @@ from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominators, effective_size, imbalance, is_binary
-from statinf.results import Table, Weights, to_caller
+from statinf.results import Table, Weights, to_caller, unsupported
 from statinf.results.table import format_number
 
 _SD = {
@@ -47,6 +47,8 @@ class BalanceWeights(Weights):
     level_note : str
         What the summary says where the order of the two values alone decided which is treated.
     propensity : ndarray, shape (n,), optional
+    aliases : ndarray, shape (k, p + 1 - k), optional
+        How the k columns that have a coefficient make the others.
     coef : ndarray, shape (p + 1,), optional
         Propensity coefficients of the formula's columns, intercept first; NaN where aliased.
     details : mapping
@@ -73,6 +75,7 @@ class BalanceWeights(Weights):
     level_note: str = ""
     propensity: np.ndarray | None = None
     coef: np.ndarray | None = None
+    aliases: np.ndarray | None = None
     recipe: Recipe | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     iterations: int = 0
@@ -198,6 +201,7 @@ class BalanceWeights(Weights):
         rows = self.recipe.new_rows(newdata, roles=("covariates",), response=numeric)
         matrix = rows.part("covariates").with_intercept()
         kept = ~np.isnan(self.coef)
+        broken = np.zeros(rows.n, bool) if self.aliases is None else unsupported(matrix, kept, self.aliases)
         eta = matrix.values[:, kept] @ self.coef[kept]
         if numeric:
             assert rows.response is not None
@@ -205,7 +209,7 @@ class BalanceWeights(Weights):
         else:
             arm = _labelled_arm(newdata, self.treatment, self.treatment_level, self.control_level)
         out = new_weights(eta, np.nan_to_num(arm) > 0.5, self.estimand, str(self.details.get("link", "logit")))
-        return np.where(np.isnan(arm), np.nan, out)
+        return np.where(np.isnan(arm) | broken, np.nan, out)
 
     def summary(self) -> Table:
         """Sizes before and after, the largest weights, and the balance that was reached."""
@@ -235,7 +239,7 @@ class BalanceWeights(Weights):
                 terms = [str(term) for term in frame.loc[(frame["denominator"] == other) & (kind != other), "term"]]
                 if terms:
                     notes.append(f"{', '.join(terms)}: does not vary there, so that of {_SD[other]}.")
-        notes.append(self.level_note)
+        notes += [self.level_note, self.dropped_note()]
         if self.treated_as_fixed:
             notes.append(f"Standard errors downstream treat these weights as known: {self.treated_as_fixed}")
         return Table(

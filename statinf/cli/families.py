@@ -30,5 +30,5 @@ def all_methods() -> list[Method]:
 
     found: list[Method] = []
     for _, module in modules("table"):
-        found += [*tables(*getattr(module, "TABLES", ())), *getattr(module, "METHODS", ())]
+        found += tables(*getattr(module, "TABLES", ()))
     return found

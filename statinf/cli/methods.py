@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from statinf.cli.families import all_methods
 from statinf.errors import one_of
+from statinf.results.methods import withheld
 
 if TYPE_CHECKING:
     from statinf.results.methods import Method
@@ -36,7 +37,10 @@ def text(methods: Sequence[Method], width: int) -> str:
         for method in (m for m in methods if m.verb == verb):
             said = "; ".join(filter(None, (_paper(method), method.guarantee)))
             said += f" [statinf reproduce {method.vignette}]" if method.vignette else ""
-            wrapped = textwrap.wrap(said, max(width - indent, 40), break_long_words=False) or [""]
+            room = max(width - indent, 40)
+            wrapped = textwrap.wrap(said, room, break_long_words=False) or [""]
+            for sentence in withheld(method):
+                wrapped += textwrap.wrap(sentence, room, break_long_words=False)
             lines.append(f"  {method.name}".ljust(indent) + wrapped[0])
             lines += [" " * indent + line for line in wrapped[1:]]
     return "\n".join(lines)

@@ -36,7 +36,7 @@ class Conformal(Predictive):
     unions : bool
         Whether sets can be unions of intervals.
     data : object
-        The caller's frame, by reference; not saved.
+        The caller's frame as it was at the fit; not saved.
     """
 
     level: float

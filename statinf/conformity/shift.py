@@ -39,18 +39,17 @@ class Ratio:
         """
         if self.source is None:
             raise DataError("The density ratio was not saved with the fit; fit again to predict.")
+        frame = as_frame(data, [self.source] if isinstance(self.source, str) else [])
         if isinstance(self.source, str):
-            frame = as_frame(data, [self.source])
             frame.require(self.source)
             values, what = frame.column(self.source).values, f"weights column '{self.source}'"  # type: ignore[union-attr]
         elif hasattr(self.source, "score"):
             values, what = self.source.score(data), "weights.score(data)"
         else:
-            values, what = self.source(data), "the function given as weights"
+            values, what = self.source(frame.native), "the function given as weights"
         values = np.asarray(values, np.float64).reshape(-1)
-        n = as_frame(data, []).n
-        if len(values) != n:
-            raise DataError(f"{what} gave {len(values)} values for {n} rows; one a row is needed.")
+        if len(values) != frame.n:
+            raise DataError(f"{what} gave {len(values)} values for {frame.n} rows; one per row is needed.")
         values = values if rows is None else values[rows]
         bad = np.flatnonzero((values < 0) | np.isinf(values))
         if len(bad):

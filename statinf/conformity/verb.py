@@ -144,7 +144,8 @@ def conformal(
         "groups": groups,
         "ratio": ratio,
         "seed": seed,
-        "data": data,
+        # As it is now; of a file and a lazy table only the formula's columns were read.
+        "data": data if d.frame.unread else d.frame,
     }
     if classes:
         return ClassSets(recipe=d.recipe.with_levels(procedure.levels), **shared)

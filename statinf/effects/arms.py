@@ -130,8 +130,8 @@ def not_two(arms: Arms | None, values: np.ndarray, name: str) -> DataError:
     shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in levels[:6])
     more = ", ..." if len(levels) > 6 else ""
     return DataError(
-        f"the treatment '{name}' has {len(levels)} values ({shown}{more}); this method needs two arms. Use method='plr' for "
-        "a numeric treatment with many values, or compare two of them."
+        f"the treatment '{name}' has {len(levels)} values ({shown}{more}); this method needs two arms. Use "
+        "si.effect(method='plr') for a numeric treatment with many values, or compare two of them."
     )
 
 

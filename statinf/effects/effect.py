@@ -11,7 +11,7 @@ from statinf.backend.seeds import check_seed
 from statinf.effects.effect_fit import EffectFit
 from statinf.effects.method import EffectMethod, check_outcome
 from statinf.effects.problem import EffectProblem
-from statinf.effects.rows import effect_rows
+from statinf.effects.rows import effect_rows, warn_thin_arms
 from statinf.effects.table import EFFECT
 from statinf.inference.vcov import VcovSpec
 
@@ -118,4 +118,6 @@ def effect(
     problem = EffectProblem(rows, estimand, seed, progress)
     fit = chosen.fit.of(rows.design, chosen.estimate(problem, settings), vcov, method=chosen, cluster=cluster)
     assert isinstance(fit, EffectFit)
+    if np.isfinite(fit._se()).any():
+        warn_thin_arms(rows)
     return fit

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from statinf.errors import ConvergenceError
+from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.inference.sandwich import cluster_sums
 
 STEPS = ("two-step", "iterated", "cue")
@@ -79,11 +79,13 @@ def gmm(
     ------
     ConvergenceError
         If the iterations do not settle.
+    NotIdentifiedError
+        If the covariance of the moments is singular.
     """
     gradient, target = z.T @ x, z.T @ y
 
     def at(theta: np.ndarray, coef: np.ndarray | None = None) -> GmmSolution:
-        covariance = cho_factor(meat(z * (y - x @ theta)[:, None], codes))
+        covariance = _factor(meat(z * (y - x @ theta)[:, None], codes))
         combine = cho_solve(covariance, gradient)
         bread = np.linalg.inv(gradient.T @ combine)
         coef = bread @ (combine.T @ target) if coef is None else coef
@@ -106,6 +108,27 @@ def gmm(
     return at(theta, theta)
 
 
+_PIVOT = 1e-12
+"""Share of a moment's variance, given the moments before it, below which what is left is rounding."""
+
+
+def _factor(covariance: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Cholesky factor of the moments' covariance, the metric of GMM."""
+    try:
+        factor = cho_factor(covariance)
+        left = np.diag(factor[0]) ** 2 / np.diag(covariance)
+        singular = not (left > _PIVOT).all() or np.diag(covariance).min() < _PIVOT * np.diag(covariance).max()
+    except np.linalg.LinAlgError:
+        singular = True
+    if singular:
+        raise NotIdentifiedError(
+            f"the covariance of the {len(covariance)} moments, which GMM weights them by, is singular: one row or one cluster "
+            "alone determines a covariate or an instrument, or there are fewer clusters than moments. Leave that column "
+            "out, or use method='2sls'."
+        )
+    return factor
+
+
 def _continuous(
     z: np.ndarray, x: np.ndarray, y: np.ndarray, start: np.ndarray, scale: np.ndarray, codes: np.ndarray | None
 ) -> np.ndarray:
@@ -115,7 +138,7 @@ def _continuous(
         e = y - x @ (start + scale * step)
         scores = z * e[:, None]
         g = scores.sum(axis=0)
-        lam = cho_solve(cho_factor(meat(scores, codes)), g)
+        lam = cho_solve(_factor(meat(scores, codes)), g)
         h = z @ lam
         # The second term is the derivative of the moments' covariance, which moves with the coefficients.
         slope = 2.0 * x.T @ (h * cluster_totals(h * e, codes) - h)

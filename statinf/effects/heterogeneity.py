@@ -1,282 +1,178 @@
-"""What every conditional-effect fit can be asked: who gains, by how much, and is the learner any good."""
+"""How predicted effects are evaluated: do they sort rows by what these gain, by how much, and who is where."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from statinf.effects.cate_problem import Problem
-from statinf.effects.projection import Band, Projection, band_of, project
-from statinf.effects.rate import Rate, rate
-from statinf.errors import DataError, OptionError
-from statinf.formula.design import design as read_design
-from statinf.formula.frame import Categorical
-from statinf.formula.given import aligned as given_for
-from statinf.inference.distributions import two_sided_p
-from statinf.learners.spline import expand
-from statinf.numerics.order.quantiles import weighted_quantile
+from statinf.effects.evaluation import Evaluation, check_groups, evaluation_of
+from statinf.effects.projection import Projection, project_blocks
+from statinf.effects.rate import Rate, rate_by_blocks
+from statinf.effects.score_projections import ScoreProjections
+from statinf.errors import DataError
+from statinf.formula.given import aligned
 from statinf.results import to_caller
 
 
-class Heterogeneity:
-    """Methods that evaluate effects on the rows of the fit, from doubly robust scores."""
+class Heterogeneity(ScoreProjections):
+    """What every conditional effect can be asked: who gains, by how much, and is the learner any good.
 
-    problem: Problem | None
-    final_learner: Any
-    treatment: str
-    kind: str
+    Predicted effects are evaluated in sequence (`evaluation="sequential"`): each fold by predictions that earlier folds
+    taught in all their stages, so that tests hold their size where effects do not vary; `evaluation="cross-fold"` takes all
+    other folds, whose pooled statistics are not normal then. The rejection rates of both are in
+    benchmarks/results/heterogeneity_size.md.
+    """
 
-    def _problem(self) -> Problem:
-        if self.problem is None:
-            raise DataError("evaluations need the rows of the fit, which a saved or lean fit leaves out; fit again.")
-        return self.problem
-
-    @property
-    def gamma(self) -> np.ndarray:
-        """Doubly robust score of each row used, shape (n,): unbiased for the row's effect."""
-        return self._problem().gamma
-
-    @cached_property
-    def cate(self) -> np.ndarray:
-        """Effect of each row used, predicted by second stages that left its fold out, shape (n,)."""
-        return self._problem().out_of_fold(self.final_learner)
-
-    def ate(self, vcov: Any = "HC0") -> Projection:
-        """The average effect: the mean of the scores."""
-        made = self._problem()
-        return project(
-            made.rows.design,
-            np.ones((len(made.rows.y), 1)),
-            (self.treatment,),
-            made.gamma,
-            vcov=vcov,
-            heading="Average effect",
-        )
-
-    def blp(self, effect: str | None = None, *, vcov: Any = "HC3") -> Projection:
-        """Best linear projection of the effect on columns.
-
-        Parameters
-        ----------
-        effect : str, optional
-            One-sided formula such as "~ age + C(region)"; the final model's columns by default.
-        vcov : str or mapping
-        """
-        made = self._problem()
-        if effect is None:
-            columns, names = made.phi, self._phi_names()
-        else:
-            matrix = aligned(effect, made.rows.design)
-            columns, names = matrix.with_intercept().values, matrix.with_intercept().names
-        terms = [self.treatment if n == "Intercept" else f"{self.treatment}:{n}" for n in names]
-        return project(
-            made.rows.design,
-            columns,
-            terms,
-            made.gamma,
-            vcov=vcov,
-            heading="Best linear projection of the effect",
-            formula=effect or "",
-        )
-
-    def _phi_names(self) -> tuple[str, ...]:
-        raise NotImplementedError
-
-    def gate(self, by: str, *, vcov: Any = "HC2") -> Projection:
-        """Average effect in each group of a column.
-
-        Parameters
-        ----------
-        by : str
-        vcov : str or mapping
-        """
-        made = self._problem()
-        column = made.rows.design.frame.categories(by)
-        codes = column.codes[made.rows.design.rows]
-        if (codes < 0).any():
-            raise DataError(f"the column '{by}' is missing in {int((codes < 0).sum())} rows used by the fit.")
-        levels = column.levels if isinstance(column, Categorical) else ()
-        present = [i for i in range(len(levels)) if (codes == i).any()]
-        indicators = np.column_stack([codes == i for i in present]).astype(np.float64)
-        names = [f"{self.treatment}[{levels[i]}]" for i in present]
-        return project(made.rows.design, indicators, names, made.gamma, vcov=vcov, heading=f"Average effect by {by}")
-
-    def _quantile_groups(self, groups: int, priority: np.ndarray | None) -> np.ndarray:
-        if not isinstance(groups, int) or not 2 <= groups <= 20:
-            raise OptionError(f"groups={groups!r} must be a whole number from 2 to 20.")
-        s = self.cate if priority is None else self._priority(priority)
-        w = self._problem().rows.w
-        order = np.argsort(s, kind="stable")
-        # Ranks, not cut points: ties are split so that groups keep their size.
-        reached = np.empty(len(s))
-        reached[order] = (np.cumsum(w[order]) - 0.5 * w[order]) / w.sum()
-        return np.minimum((reached * groups).astype(int), groups - 1)
+    def _evaluation(self, evaluation: str, priority: Any) -> Evaluation:
+        made = self._learnt()
+        return evaluation_of(made, evaluation, None if priority is None else self._priority(priority))
 
     def _priority(self, given: Any) -> np.ndarray:
-        design = self._problem().rows.design
-        values = np.asarray(given_for(given, design.frame, "priority", design.rows), dtype=np.float64)
-        return values[design.rows] if len(values) == design.n_total != design.n else values
+        """What the caller sorts by, one value per row used, shape (n,)."""
+        design = self._learnt().rows.design
+        given = aligned(given, design.frame, "priority", design.rows)
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise DataError("priority holds values that are no numbers.") from None
+        if values.ndim == 1 and len(values) == design.n_total != design.n:
+            values = values[design.rows]
+        if values.shape != (design.n,):
+            raise DataError(f"priority has shape {values.shape}; one value per row used is needed, ({design.n},).")
+        if not np.isfinite(values).all():
+            raise DataError(f"the priority is missing or infinite in {int((~np.isfinite(values)).sum())} rows.")
+        return values
 
-    def gates(self, groups: int = 4, *, priority: np.ndarray | None = None, vcov: Any = "HC2") -> Projection:
+    def gates(
+        self, groups: int = 4, *, priority: Any = None, vcov: Any = None, evaluation: str = "sequential"
+    ) -> Projection:
         """Average effect in groups sorted by the predicted effect, the lowest first.
 
         Parameters
         ----------
         groups : int
-        priority : ndarray, shape (n,), optional
-            What to sort by, from other data; the out-of-fold predictions by default.
-        vcov : str or mapping
+        priority : array of shape (n,), optional
+            What to sort by, from other data; the predicted effects by default.
+        vcov : str or mapping, optional
+            "HC3" by default, "HC2" with a priority.
+        evaluation : {"sequential", "cross-fold"}
+            Which folds predicted the effects that rows are sorted by.
         """
-        made = self._problem()
-        number = self._quantile_groups(groups, priority)
-        indicators = (number[:, None] == np.arange(groups)).astype(np.float64)
-        names = [f"{self.treatment}[G{g + 1}]" for g in range(groups)]
-        return project(
-            made.rows.design, indicators, names, made.gamma, vcov=vcov, heading="Average effect by predicted effect"
+        groups = check_groups(groups)
+        made, found = self._learnt(), self._evaluation(evaluation, priority)
+        w, seed = made.sample.w, made.how.seed
+        splits = []
+        for gamma, blocks in zip(found.scores, found.splits, strict=True):
+            numbers = [(b, b.groups(groups, w, seed)) for b in blocks]
+            splits.append(
+                [(b.rows, (g[:, None] == np.arange(groups)).astype(np.float64), gamma[b.rows]) for b, g in numbers]
+            )
+        return project_blocks(
+            made.rows.design,
+            splits,
+            [f"{self.treatment}[G{g + 1}]" for g in range(groups)],
+            vcov=self._spec(vcov, "HC3" if found.kind else "HC2"),
+            heading="Average effect by predicted effect",
+            evaluation=found.kind,
+            facts=found.facts,
         )
 
-    def clan(self, groups: int = 4, *, priority: np.ndarray | None = None) -> Any:
+    def clan(self, groups: int = 4, *, priority: Any = None, evaluation: str = "sequential") -> Any:
         """Who is in the groups of smallest and largest predicted effect: means of the covariates.
+
+        The p-values are of equal means in the two groups. Groups that noise forms differ in the covariates that the noise
+        multiplies: whether effects vary at all is what `calibration` and `gates` test.
+
+        Parameters
+        ----------
+        groups : int
+        priority : array of shape (n,), optional
+            What to sort by, from other data; the predicted effects by default.
+        evaluation : {"sequential", "cross-fold"}
 
         Returns
         -------
         data frame
             Columns variable, lowest, highest, difference, std_error, p_value.
         """
-        import pandas as pd
+        from statinf.effects.clan import clan
 
-        made = self._problem()
-        number, w = self._quantile_groups(groups, priority), made.rows.w
+        groups = check_groups(groups)
+        made, found = self._learnt(), self._evaluation(evaluation, priority)
         covariates = made.rows.design.part("covariates")
         assert covariates is not None
-        out = []
-        for name, x in zip(covariates.rest.names, covariates.rest.values.T, strict=True):
-            mean, var = [], []
-            for g in (0, groups - 1):
-                inside = number == g
-                m = np.average(x[inside], weights=w[inside])
-                mean.append(float(m))
-                var.append(float((w[inside] ** 2 @ (x[inside] - m) ** 2) / w[inside].sum() ** 2))
-            se = float(np.sqrt(sum(var)))
-            gap = mean[1] - mean[0]
-            p = float(two_sided_p(gap / se, np.inf)) if se > 0 else np.nan
-            out.append(
-                {
-                    "variable": name,
-                    "lowest": mean[0],
-                    "highest": mean[1],
-                    "difference": gap,
-                    "std_error": se,
-                    "p_value": p,
-                }
-            )
-        return to_caller(pd.DataFrame(out), self.kind)
+        x, names = covariates.rest.values, covariates.rest.names
+        return to_caller(clan(found, x, names, made.sample.w, groups, made.how.seed, made.rows.whole), self.kind)
 
-    def calibration(self, *, vcov: Any = "HC3") -> Projection:
+    def calibration(self, *, vcov: Any = None, evaluation: str = "sequential") -> Projection:
         """Regression of outcome residuals on treatment residuals and their product with the predicted effect.
 
         The second coefficient is 1 for calibrated predictions and 0 for ones that tell nothing
         (Chernozhukov, Demirer, Duflo and Fernandez-Val, arXiv 1712.04802).
+
+        Parameters
+        ----------
+        vcov : str or mapping, optional
+            "HC3" by default.
+        evaluation : {"sequential", "cross-fold"}
+            Which folds predicted the effects.
         """
-        made = self._problem()
-        p, rows, tau = made.evaluation[0], made.rows, self.cate
-        e = p["propensity"]
-        mean = e * p["outcome1"] + (1.0 - e) * p["outcome0"]
-        around = tau - np.average(tau, weights=rows.w)
-        columns = np.column_stack([rows.d - e, (rows.d - e) * around])
-        return project(
-            rows.design,
-            columns,
+        made, found = self._learnt(), self._evaluation(evaluation, None)
+        s, splits = made.sample, []
+        for p, blocks in zip(made.evaluation, found.splits, strict=True):
+            e = p["propensity"]
+            residual = s.y - (e * p["outcome1"] + (1.0 - e) * p["outcome0"])
+            v = s.d - e
+            splits.append(
+                [(b.rows, np.column_stack([v[b.rows], v[b.rows] * b.centred(s.w)]), residual[b.rows]) for b in blocks]
+            )
+        return project_blocks(
+            made.rows.design,
+            splits,
             ("average", "heterogeneity"),
-            rows.y - mean,
-            vcov=vcov,
+            vcov=self._spec(vcov, "HC3"),
             heading="Calibration of predicted effects",
+            evaluation=found.kind,
+            facts=found.facts,
         )
 
     def rate(
         self,
-        priority: np.ndarray | None = None,
+        priority: Any = None,
         *,
         target: str = "autoc",
         replicas: int = 200,
         seed: int = 0,
         cluster: str | None = None,
+        evaluation: str = "sequential",
     ) -> Rate:
         """Rank-weighted average effect of treating those with the highest priority first.
 
         Parameters
         ----------
-        priority : ndarray, shape (n,), optional
-            From other data; the out-of-fold predictions by default.
+        priority : array of shape (n,), optional
+            From other data; the predicted effects by default.
         target : {"autoc", "qini"}
         replicas : int
             Half-samples for the standard error.
         seed : int
         cluster : str, optional
-            Column whose groups are drawn whole.
+            Column whose groups are drawn whole; the fit's clusters by default.
+        evaluation : {"sequential", "cross-fold"}
+            Which folds predicted the effects.
         """
-        made = self._problem()
-        s = self.cate if priority is None else self._priority(priority)
-        if s.shape != made.rows.y.shape:
-            raise DataError(f"priority has shape {s.shape}; one value a row used is needed, ({len(made.rows.y)},).")
-        codes = None if cluster is None else made.rows.design.cluster_codes(cluster)
-        return rate(made.gamma, s, made.rows.w, target=target, replicas=replicas, seed=seed, codes=codes)
+        made = self._learnt()
+        codes = made.rows.whole if cluster is None else made.rows.design.cluster_codes(cluster)
+        found = self._evaluation(evaluation, priority)
+        return rate_by_blocks(found, made.sample.w, target=target, replicas=replicas, seed=seed, codes=codes)
 
-    def curve(
-        self, column: str, *, knots: int = 5, points: int = 60, level: float = 0.95, vcov: Any = "HC1", seed: int = 0
-    ) -> Band:
-        """The effect along one numeric covariate, the others averaged as they occur, with uniform bands.
+    def plot_gates(self, *, groups: int = 4, level: float = 0.95, **options: Any) -> Any:
+        """Average effects with intervals in groups of the predicted effect; returns the matplotlib axes."""
+        from statinf.plotting.effects import plot_groups
 
-        Parameters
-        ----------
-        column : str
-        knots : int
-            Of a natural cubic spline; their number must grow with n for bands without smoothing bias.
-        points : int
-            Between the 2nd and the 98th percentile.
-        level : float
-        vcov : str or mapping
-        seed : int
-            Of the draws behind the uniform critical value.
-        """
-        made = self._problem()
-        x = np.asarray(made.rows.design.column(column), dtype=np.float64)
-        w = made.rows.w
-        at = np.unique(weighted_quantile(x, np.linspace(0.02, 0.98, knots), w))
-        if len(at) < 3 or knots < 3:
-            raise OptionError(f"'{column}' has too few values for {knots} knots; use gate('{column}') for its groups.")
-        basis = np.column_stack(
-            [np.ones(len(x)), expand(((x - at[0]) / (at[-1] - at[0]))[:, None], ((at - at[0]) / (at[-1] - at[0]),))]
-        )
-        fit = project(
-            made.rows.design,
-            basis,
-            [f"b{j}" for j in range(basis.shape[1])],
-            made.gamma,
-            vcov=vcov,
-            heading=f"Effect along {column}",
-        )
-        low, high = weighted_quantile(x, np.array([0.02, 0.98]), w)
-        grid = np.linspace(low, high, points)
-        scaled = (grid - at[0]) / (at[-1] - at[0])
-        new = np.column_stack([np.ones(points), expand(scaled[:, None], ((at - at[0]) / (at[-1] - at[0]),))])
-        return band_of(fit, new, grid, column, level, seed)
-
-
-def aligned(effect: str, design: Any) -> Any:
-    """Columns of a one-sided formula on the rows that a design uses."""
-    from statinf.formula.matrix import Matrix
-
-    text = effect if effect.strip().startswith("~") else f"~ {effect}"
-    made = read_design(text, design.frame.native, roles=("covariates",), response="none")
-    matrix = made.parts[0]
-    place = np.full(made.n_total, -1)
-    place[made.rows] = np.arange(made.n)
-    where = place[design.rows]
-    if (where < 0).any():
-        raise DataError(
-            f"columns of '{effect}' are missing in {int((where < 0).sum())} rows used by the fit; leave these rows out first."
-        )
-    return Matrix(matrix.values[where], matrix.names, matrix.terms, matrix.intercept)
+        found = self.gates(groups)
+        limits = found.conf_int(level).to_numpy()
+        overall = float(self.ate().theta[0])
+        labels = [f"G{g + 1}" for g in range(groups)]
+        return plot_groups(labels, found.theta, limits[:, 0], limits[:, 1], overall, **options)

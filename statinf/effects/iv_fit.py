@@ -18,7 +18,8 @@ from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller
+from statinf.numerics.linear.aliases import alias_map
+from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
@@ -41,6 +42,8 @@ class IVFit(Fit):
         Column names; instruments that are aliased are left out.
     j : float
         Hansen's criterion where the method minimises it; NaN otherwise.
+    aliases : ndarray, shape (k, a - k)
+        How the k covariates that have a coefficient make the others.
     diagnostics : mapping of str to float
         Statistics that the summary prints, with the covariance of the fit.
     """
@@ -51,6 +54,7 @@ class IVFit(Fit):
     instruments: tuple[str, ...]
     j: float = np.nan
     diagnostics: dict[str, float] = field(default_factory=dict)
+    aliases: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
     vcov_kinds = VcovKinds()
     beside = ("first_stage", "anderson_rubin", "overid", "wu_hausman")
@@ -67,7 +71,14 @@ class IVFit(Fit):
             method=method,
             cluster=cluster,
         )
-        return replace(fit, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j))
+        names = [t for t, kept in zip(fit.terms, fit.estimable, strict=True) if kept]
+        solution.warn_alone(design, rows, fit.cov.kind, names)
+        covariates = design.part("covariates")
+        assert covariates is not None
+        aliases = alias_map(covariates.values, fit.estimable[-covariates.p :], design.weights)
+        return replace(
+            fit, aliases=aliases, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j)
+        )
 
     @property
     def title(self) -> str:
@@ -276,9 +287,10 @@ class IVFit(Fit):
         values = np.column_stack([as_indicator(treatment.values, self.solution.indicator), covariates.values])
         matrix = Matrix(values, self.terms, {}, False)
         estimate = predictor(matrix, self.theta, rows.offset)
-        se = predictor_se(matrix, self.theta, self.cov)
-        columns = {"estimate": estimate, "std_error": se}
+        broken = unsupported(covariates, self.estimable[-covariates.p :], self.aliases)
+        se = np.where(broken, np.nan, predictor_se(matrix, self.theta, self.cov))
+        columns = {"estimate": np.where(broken, np.nan, estimate), "std_error": se}
         if interval:
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
-            columns |= {"conf_low": estimate - half, "conf_high": estimate + half}
+            columns |= {"conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half}
         return prediction_frame(rows, columns)

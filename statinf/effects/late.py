@@ -29,7 +29,7 @@ from statinf.effects.options import (
 from statinf.effects.overlap import clipped
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
-from statinf.errors import DataError, NotIdentifiedError
+from statinf.errors import DataError, FormulaError, NotIdentifiedError
 from statinf.learners.constant import Constant
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.results import Estimate
@@ -51,6 +51,12 @@ class LateOptions(ClipOptions, OutcomeModelOptions, CrossFitOptions):
 def estimate(problem: IVProblem, options: LateOptions) -> Estimate:
     """The average effect among compliers."""
     made, treatment, instrument = problem.design, problem.part("treatment"), problem.part("instruments")
+    both = sorted(set(instrument.names) & set(problem.part("covariates").names))
+    if both:
+        raise FormulaError(
+            f"the instrument {', '.join(map(repr, both))} stands among the covariates as well, and varies no more once they are "
+            "held; remove it from one of the two."
+        )
     taking = _binary(problem, "treatment", problem.treated)
     offered = _binary(problem, "instruments", None)
     d = taking.rows(taking.treated).astype(np.float64)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
@@ -16,7 +17,9 @@ from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import Rows, Units, columns_of, rows_of
 from statinf.errors import AliasedWarning, DataError
 from statinf.formula.design import Design
+from statinf.inference.lone import warn_lone
 from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.numerics.linear.least_squares import triangular_factor
 from statinf.results import Estimate, stack_scores
 
 
@@ -97,6 +100,21 @@ class LinearIV:
             outside=None if own.outside is None else own.outside @ bread.T,
             outside_rows=own.outside_rows,
             weights_fixed=own.weights_fixed,
+        )
+
+    def warn_alone(self, made: Design, rows: Rows, kind: Any, names: Sequence[str]) -> None:
+        """Warn of coefficients, named in order, that one row, or one cluster, determines alone."""
+        columns = np.column_stack([rows.fitted_first, rows.exogenous])
+        warn_lone(
+            kind,
+            columns,
+            made.weights,
+            self.residual(rows),
+            lambda: solve_triangular(triangular_factor(columns, made.weights), np.eye(columns.shape[1])),
+            names,
+            numbers=made.rows,
+            codes=made.cluster_codes,
+            stacklevel=5,
         )
 
     def covariance(self, made: Design, kind: Any, rows: Rows | None = None) -> Covariance:

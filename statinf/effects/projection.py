@@ -2,26 +2,29 @@
 
 The score of each row is unbiased for its effect, so that a regression of scores on any columns estimates the
 best linear projection of the effect on them (Semenova and Chernozhukov 2021, arXiv 1702.06240). Group means
-are the projection on indicators; splines of a covariate give a curve with uniform bands.
+are the projection on indicators. Columns that are made of predicted effects are evaluated by blocks of rows, as
+`statinf.effects.evaluation` says: one regression per block, whose coefficients are averaged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import check_level
+from statinf.effects.estimate import cluster_codes, combine_splits
+from statinf.effects.evaluation import combine
 from statinf.formula.design import Design
-from statinf.inference.bands import sup_t_critical
-from statinf.inference.distributions import t_quantile
-from statinf.inference.sandwich import Covariance, Moments, check_kind
-from statinf.numerics.linear.least_squares import solve
-from statinf.results import Fit, stack_scores, to_caller
+from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.vcov import VcovSpec
+from statinf.numerics.linear.least_squares import LeastSquares, solve
+from statinf.results import Estimate, Fit, Method, stack_scores
 
-CITATION = "projection of doubly robust scores (Semenova and Chernozhukov 2021)"
+Regression = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Rows (m,), columns (m, q) and response (m,) of a block."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -31,12 +34,12 @@ class Projection(Fit):
     Attributes
     ----------
     heading : str
-    rows : tuple of ndarray
-        Columns (n, k) of the coefficients that are not aliased, response (n,), weights (n,); not saved.
+    evaluation : {"sequential", "cross-fold", ""}
+        How predicted effects were evaluated; empty where none were.
     """
 
     heading: str
-    rows: Any = field(default=None, metadata={"saved": False})
+    evaluation: str = ""
 
     normal_reference = True
 
@@ -44,25 +47,55 @@ class Projection(Fit):
     def title(self) -> str:
         return self.heading
 
-    def moments(self) -> Moments:
-        made = self._need_rows("standard errors")
-        columns, response, w = self.rows
-        solution = solve(columns, response, w)
-        e = response - columns @ solution.coef
-        unit = columns * e[:, None]
-        stacked = stack_scores(made.weights_object, made.rows, unit)
-        model = solution.inverse_gram * (float(solution.rss) / self.df_resid) if self.df_resid > 0 else None
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """Regressions of all blocks of one split, and the mean of their coefficients.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (q,)
+        NaN where no block has an estimate.
+    moments : Moments
+        Of all blocks' coefficients together, those without an estimate left out.
+    pick : ndarray, shape (q with an estimate, coefficients)
+    """
+
+    theta: np.ndarray
+    moments: Moments
+    pick: np.ndarray
+
+    @property
+    def single(self) -> bool:
+        """Whether there is nothing to average."""
+        return np.array_equal(self.pick, np.eye(self.moments.q))
+
+    @property
+    def averaged(self) -> Moments:
+        """Moments of the averaged coefficients."""
+        m = self.moments
+        if self.single:
+            return m
+        outside = None if m.outside is None else m.outside @ (self.pick @ m.bread).T
         return Moments(
-            unit * w[:, None],
-            solution.inverse_gram,
-            self.nobs,
-            self.df_resid,
-            model,
-            columns=columns,
-            working=w,
-            factor=solution.factor,
-            **stacked,  # type: ignore[arg-type]
+            m.influence @ self.pick.T,
+            np.eye(len(self.pick)),
+            m.nobs,
+            m.df_resid,
+            outside=outside,
+            outside_rows=m.outside_rows,
+            weights_fixed=m.weights_fixed,
         )
+
+    def covariance(self, kind: Any, clusters: dict[str, np.ndarray]) -> Covariance:
+        """Covariance of the averaged coefficients."""
+        if self.single:
+            return covariance(self.moments, kind, clusters, normal=True)
+        if isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1"):
+            # Clusters are counted against the averages, not against the coefficients of all blocks.
+            return covariance(self.averaged, kind, clusters, normal=True)
+        found = covariance(self.moments, kind, clusters, normal=True)
+        return replace(found, matrix=self.pick @ found.matrix @ self.pick.T, square_root=self.pick @ found.root)
 
 
 def project(
@@ -73,10 +106,9 @@ def project(
     *,
     vcov: Any,
     heading: str,
-    cluster: Any = None,
     formula: str = "",
 ) -> Projection:
-    """Regress scores on columns; aliased ones have no estimate.
+    """Regress scores on columns of all rows; aliased ones have no estimate.
 
     Parameters
     ----------
@@ -84,74 +116,129 @@ def project(
     columns : ndarray, shape (n, k)
     names : sequence of str
     response : ndarray, shape (n,)
-    vcov : str or mapping
+    vcov : str, mapping or VcovSpec
     heading : str
+    formula : str
+        That of the columns; the design's by default.
     """
-    w = design.weights
-    solution = solve(columns, response, w)
-    nobs = int(np.count_nonzero(w))
-    fit = Projection(
-        method="projection",
-        formula=formula or design.recipe.formula,
-        citation=CITATION,
-        nobs=nobs,
-        terms=tuple(names),
-        theta=solution.coef,
-        cov=Covariance(np.empty((0, 0)), "", "", np.inf),
-        df_resid=float(nobs - solution.rank),
-        kind=design.kind,
-        dropped=design.dropped,
-        design=design,
-        heading=heading,
-        rows=(columns[:, solution.kept], response, w),
-    )
-    return replace(fit, cov=fit._covariance(check_kind(vcov)))
+    block = (np.arange(design.n), columns, response)
+    fit = project_blocks(design, [[block]], names, vcov=vcov, heading=heading)
+    return replace(fit, formula=formula) if formula else fit
 
 
-@dataclass(frozen=True)
-class Band:
-    """An effect along a covariate, with pointwise and uniform limits.
+def project_blocks(
+    design: Design,
+    splits: Sequence[Sequence[Regression]],
+    names: Sequence[str],
+    *,
+    vcov: Any,
+    heading: str,
+    evaluation: str = "",
+    facts: dict[str, Any] | None = None,
+) -> Projection:
+    """Regress scores block by block and average the coefficients; median over splits.
 
-    Attributes
+    Parameters
     ----------
-    column : str
-    at, estimate, std_error : ndarray, shape (m,)
-    level : float
-    critical : float
-        Of the uniform band, in standard errors.
+    design : Design
+    splits : sequence of sequence of Regression
+        The blocks of every split.
+    names : sequence of str
+        Of the coefficients, q of them.
+    vcov : str, mapping or VcovSpec
+    heading : str
+    evaluation : str
+    facts : dict, optional
+        For the summary.
     """
-
-    column: str
-    at: np.ndarray
-    estimate: np.ndarray
-    std_error: np.ndarray
-    level: float
-    critical: float
-    kind: str = "pandas"
-
-    def frame(self) -> Any:
-        """Columns of the covariate's name, estimate, std_error, conf_low, conf_high, band_low, band_high."""
-        import pandas as pd
-
-        half = t_quantile(0.5 + self.level / 2.0, np.inf) * self.std_error
-        wide = self.critical * self.std_error
-        columns = {self.column: self.at, "estimate": self.estimate, "std_error": self.std_error}
-        columns |= {"conf_low": self.estimate - half, "conf_high": self.estimate + half}
-        columns |= {"band_low": self.estimate - wide, "band_high": self.estimate + wide}
-        return to_caller(pd.DataFrame(columns), self.kind)
-
-    def plot(self, **options: Any) -> Any:
-        """The curve with both bands; returns the matplotlib axes."""
-        from statinf.plotting.effects import plot_band
-
-        half, wide = t_quantile(0.5 + self.level / 2.0, np.inf) * self.std_error, self.critical * self.std_error
-        e = self.estimate
-        return plot_band(self.at, e, e - half, e + half, e - wide, e + wide, label=self.column, **options)
+    made = [_split(design, blocks, len(names)) for blocks in splits]
+    thetas = np.stack([one.theta for one in made])
+    first = made[0].moments
+    estimate = Estimate(
+        terms=tuple(names),
+        theta=np.median(thetas, axis=0),
+        moments=partial(_moments, tuple(made)),
+        nobs=first.nobs,
+        df_resid=first.df_resid,
+        facts=facts or {},
+        extra={"heading": heading, "evaluation": evaluation},
+        covary=partial(_covariance, design, tuple(made), thetas),
+    )
+    return Projection.of(design, estimate, vcov, method=METHOD)
 
 
-def band_of(fit: Projection, basis: np.ndarray, at: np.ndarray, column: str, level: float, seed: int) -> Band:
-    """Limits of `basis @ theta` at the points `at`, uniform ones by the sup-t critical value."""
-    check_level(level)
-    cov = basis @ fit.cov.matrix @ basis.T
-    critical = sup_t_critical(cov, level, seed=seed)
-    return Band(column, at, basis @ fit.theta, np.sqrt(np.diag(cov)), level, critical, fit.kind)
+def _split(design: Design, blocks: Sequence[Regression], q: int) -> _Split:
+    """One regression with a set of columns per block, which are zero elsewhere."""
+    columns, response, w = np.zeros((design.n, q * len(blocks))), np.zeros(design.n), np.zeros(design.n)
+    for b, (rows, some, y) in enumerate(blocks):
+        columns[rows, b * q : (b + 1) * q] = some
+        response[rows], w[rows] = y, design.weights[rows]
+    solution = solve(columns, response, w)
+    moments = _regression_moments(design, columns[:, solution.kept], response, w, solution)
+    by_block = solution.coef.reshape(len(blocks), q)
+    if len(blocks) == 1:
+        return _Split(by_block[0], moments, np.eye(int(solution.kept.sum())))
+    spread = np.ones(len(solution.kept))
+    spread[solution.kept] = np.sqrt(np.diag(moments.bread))
+    weights = combine(by_block, spread.reshape(by_block.shape))
+    there = np.isfinite(weights).all(axis=0)
+    theta = np.where(there, np.nansum(weights * by_block, axis=0), np.nan)
+    # Coefficient j of all blocks goes into average j.
+    pick = (weights[:, None, :] * np.eye(q)[None]).transpose(1, 0, 2).reshape(q, -1)
+    return _Split(theta, moments, np.nan_to_num(pick[there])[:, solution.kept])
+
+
+def _regression_moments(
+    design: Design, columns: np.ndarray, response: np.ndarray, w: np.ndarray, solution: LeastSquares
+) -> Moments:
+    unit = columns * (response - columns @ solution.coef[solution.kept])[:, None]
+    nobs = int(np.count_nonzero(w))
+    df = float(nobs - solution.rank)
+    return Moments(
+        unit * w[:, None],
+        solution.inverse_gram,
+        nobs,
+        df,
+        solution.inverse_gram * (float(solution.rss) / df) if df > 0 else None,
+        columns=columns,
+        working=w,
+        factor=solution.factor,
+        **stack_scores(design.weights_object, design.rows, unit),  # type: ignore[arg-type]
+    )
+
+
+def _moments(splits: tuple[_Split, ...]) -> Moments:
+    """Moments of the one split, or the mean of the splits' influence values."""
+    first = splits[0].averaged
+    if len(splits) == 1:
+        return first
+    influence = np.mean([one.averaged.influence for one in splits], axis=0)
+    return Moments(influence, np.eye(influence.shape[1]), first.nobs, first.df_resid)
+
+
+def _covariance(design: Design, splits: tuple[_Split, ...], thetas: np.ndarray, kind: Any) -> Covariance:
+    clusters = cluster_codes(design, kind)
+    found = [one.covariance(kind, clusters) for one in splits]
+    if len(found) == 1:
+        return found[0]
+    kept = np.isfinite(thetas).all(axis=0)
+    every = thetas[:, kept]
+    matrix = combine_splits(np.stack([f.matrix for f in found]), every - np.median(every, axis=0))
+    return replace(found[0], matrix=matrix, label=f"{found[0].label}, median of {len(found)} splits", square_root=None)
+
+
+def default_spec(clusters: Sequence[str], kind: str) -> VcovSpec:
+    """The covariance where the caller asks for none: clustered, where the fit has clusters."""
+    if clusters:
+        return VcovSpec("cluster", tuple(clusters), explicit=False)
+    return VcovSpec(kind, explicit=False)
+
+
+METHOD = Method(
+    verb="cate",
+    name="projection",
+    estimate=project_blocks,
+    summary="projection of doubly robust scores",
+    citation="projection of doubly robust scores (Semenova and Chernozhukov 2021)",
+    arxiv="1702.06240",
+)

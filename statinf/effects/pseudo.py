@@ -14,7 +14,6 @@ overlap then count for nothing. The X-learner of Kuenzel et al. (arXiv 1706.0346
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -22,42 +21,10 @@ PSEUDO = ("dr", "u", "cov", "ipw", "plug-in")
 WEIGHTING = ("none", "ivw", "r", "arm", "u-ivw")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A named learner: its pseudo-outcome, weight and outcome model.
-
-    Attributes
-    ----------
-    pseudo, weighting : str
-    single : bool
-        Whether one outcome model takes the treatment as a column (S-learner), or each arm has its own.
-    citation : str
-    """
-
-    pseudo: str
-    weighting: str
-    citation: str
-    single: bool = False
-
-
-LEARNERS: Mapping[str, Recipe] = {
-    "s": Recipe("plug-in", "none", "S-learner (Kuenzel et al. 2019)", single=True),
-    "t": Recipe("plug-in", "none", "T-learner (Kuenzel et al. 2019)"),
-    "x": Recipe("x", "none", "X-learner (Kuenzel et al. 2019)"),
-    "dr": Recipe("dr", "none", "DR-learner (Kennedy 2023)"),
-    "r": Recipe("u", "r", "R-learner (Nie and Wager 2021)"),
-    "u": Recipe("u", "none", "U-learner (Kuenzel et al. 2019)"),
-    "ivw": Recipe("dr", "ivw", "inverse-variance weighted DR-learner (Fisher 2023)"),
-}
-
-ORTHOGONAL = {("dr", "none"), ("dr", "ivw"), ("u", "r")}
-"""Pairs whose regression feels errors of the nuisances in products only."""
-
-
 def needs(pseudo: str, weighting: str) -> tuple[str, ...]:
     """Nuisances of a pair: "arms" (mu_0, mu_1), "mean" (eta), "propensity"."""
     own = {"dr": ("arms", "propensity"), "u": ("mean", "propensity"), "cov": ("mean", "propensity")}
-    own |= {"ipw": ("propensity",), "plug-in": ("arms",), "x": ("arms", "propensity")}
+    own |= {"ipw": ("propensity",), "plug-in": ("arms",)}
     return tuple(dict.fromkeys(own[pseudo] + (() if weighting == "none" else ("propensity",))))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.arms import Arms, arms_of, not_two, plain_name
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, NumericalWarning, OptionError
 from statinf.formula.design import Design, design
 from statinf.formula.given import without_gaps
 from statinf.formula.matrix import Matrix
@@ -121,6 +122,36 @@ def effect_rows(
     return EffectRows(y, d, x, made.weights, name, two, groups, made, arms, clusters)
 
 
+def warn_thin_arms(rows: EffectRows) -> None:
+    """Warn, naming row or cluster and arm, where one row or one cluster is all that an arm of two has."""
+    if not rows.binary:
+        return
+    found = []
+    for label, group in rows.groups:
+        for arm, inside in ((1, group & rows.treated), (0, group & ~rows.treated)):
+            name = (
+                ("control", "treated")[arm]
+                if rows.arms is None
+                else _level((rows.arms.reference, rows.arms.treated)[arm])
+            )
+            where = f" of {label}" if label else ""
+            if np.count_nonzero(inside) == 1:
+                found.append(f"row {int(rows.design.rows[inside][0])} is the only one of the arm {name}{where}")
+                continue
+            alone = [c for c, codes in rows.clusters.items() if len(np.unique(codes[inside])) == 1]
+            found += [f"one cluster of '{c}' holds all rows of the arm {name}{where}" for c in alone]
+    if found:
+        warnings.warn(
+            f"{'; '.join(found[:3])}: how that arm varies cannot be seen, so that the interval is far too short.",
+            NumericalWarning,
+            stacklevel=3,
+        )
+
+
+def _level(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else repr(value)
+
+
 def clustered_design(
     formula: str,
     data: Any,
@@ -134,6 +165,8 @@ def clustered_design(
     context: Mapping[str, Any] | None = None,
 ) -> tuple[Design, dict[str, np.ndarray]]:
     """The design without rows of weight zero or without a group, and the clusters that rows come in."""
+    if by is not None and not isinstance(by, str):
+        raise OptionError(f"by= is the name of a column, not a {type(by).__name__}; put the groups into the data.")
     spec = VcovSpec.read(vcov, cluster)
     array = cluster is not None and spec.clusters == ("cluster",) and not isinstance(cluster, str | list | tuple)
     asked = list(dict.fromkeys([*spec.clusters, *([by] if by else [])]))

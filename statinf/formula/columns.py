@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError
+from statinf.optional import need
 
 _EXACT_INTEGERS = 2**53
 _DATE_ADVICE = "turn it into numbers first, such as days since a date, or use it as categories: C({name})"
@@ -124,6 +125,15 @@ def _cast(series: Any) -> np.ndarray:
     return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
 
 
+def as_pandas(table: Any) -> Any:
+    """A narwhals series or frame as that of pandas; polars goes by way of pyarrow."""
+    if table.implementation.is_pandas():
+        return table.to_native()
+    if table.implementation.is_polars():
+        need("pyarrow", "polars data of this type")
+    return table.to_pandas()
+
+
 def _encode(series: Any) -> Categorical:
     import pandas as pd
 
@@ -132,7 +142,7 @@ def _encode(series: Any) -> Categorical:
         return _encode_polars(native)
     if series.implementation.is_pyarrow():
         return _encode_arrow(native)
-    pandas_series = native if series.implementation.is_pandas() else series.to_pandas()
+    pandas_series = as_pandas(series)
     if isinstance(pandas_series.dtype, pd.CategoricalDtype):
         return Categorical(np.asarray(pandas_series.cat.codes), tuple(pandas_series.cat.categories.tolist()))
     codes, levels = pd.factorize(pandas_series, sort=True)
@@ -144,10 +154,8 @@ def _encode_values(series: Any) -> Categorical:
     import pandas as pd
 
     whole = series.dtype.is_integer()
-    if series.implementation.is_pandas():
-        values = series.to_native()
-    else:
-        values = series.to_numpy() if whole and not series.null_count() else series.to_pandas()
+    plain = whole and not series.implementation.is_pandas() and not series.null_count()
+    values = series.to_numpy() if plain else as_pandas(series)
     if not whole:
         # As text the same date from another kind of table is the same level.
         values = values.astype("object").where(values.notna(), None).map(_date_text, na_action="ignore")
@@ -168,8 +176,7 @@ def _date_text(value: Any) -> str:
 
 
 def _encode_polars(series: Any) -> Categorical:
-    import polars as pl
-
+    pl: Any = need("polars", "a polars column")
     if isinstance(series.dtype, pl.Enum):
         codes, levels = series.to_physical(), series.dtype.categories.to_list()
         return Categorical(codes.cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels))
@@ -191,9 +198,8 @@ def _encode_polars(series: Any) -> Categorical:
 
 
 def _encode_arrow(array: Any) -> Categorical:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
+    pa: Any = need("pyarrow", "a pyarrow column")
+    pc: Any = need("pyarrow.compute", "a pyarrow column")
     declared = pa.types.is_dictionary(array.type)
     encoded = array if declared else array.dictionary_encode()
     if isinstance(encoded, pa.ChunkedArray):
@@ -219,14 +225,14 @@ _DATES = ("datetime", "datetime64", "date", "timedelta", "timedelta64", "time", 
 def _kind_of_objects(series: Any) -> str:
     import pandas as pd
 
-    values = series.to_native() if series.implementation.is_pandas() else series.to_pandas()
+    values = as_pandas(series)
     return pd.api.types.infer_dtype(values, skipna=True)
 
 
 def _object_column(series: Any, name: str) -> Column:
     import pandas as pd
 
-    values = series.to_native() if series.implementation.is_pandas() else series.to_pandas()
+    values = as_pandas(series)
     if values.isna().all():
         return Numeric(np.full(len(values), np.nan))
     inferred = pd.api.types.infer_dtype(values, skipna=True)

@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, one_of
 from statinf.formula import expression as ex
-from statinf.formula.assemble import learn_all, outcome_factor, outcomes, read_parts, single
+from statinf.formula.assemble import outcome_factor, read_parts
 from statinf.formula.classes import class_factor, class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.given import clusters_of, on_frame, positive, weights_of, without_gaps
 from statinf.formula.identity import RowIdentity
 from statinf.formula.layout import lay_out
+from statinf.formula.learning import learn_all, learn_without, outcomes, single
 from statinf.formula.matrix import Matrix, fill
 from statinf.formula.parse import parse
 from statinf.formula.recipe import PartRecipe, Recipe, check_no_rows, sum_offsets, warn_rows
@@ -26,8 +28,8 @@ from statinf.formula.scan import check_text
 from statinf.formula.sides import check_apart, check_sides
 
 
-@dataclass(frozen=True)
-class Design:
+@dataclass(frozen=True, repr=False)
+class Design(Brief):
     """What a formula makes of a data frame; behind it there are only arrays.
 
     Attributes
@@ -192,17 +194,25 @@ def design(
     given, strikes = weights_of(weights, frame)
     groups = clusters_of(cluster, frame)
     strikes |= {f"cluster {name} is missing": codes < 0 for name, codes in groups.items()}
-    used = usable_rows(store, every, None, strikes)
+    absent = None if given is None or hasattr(weights, "used") else given == 0.0
+    if absent is not None and not absent.any():
+        absent = None
+    used = usable_rows(store, every, None, strikes, absent)
     index = _after_na_action(used, na_action, frame.n)
     n = frame.n if index is None else len(index)
     check_no_rows(n, frame.n, used.causes)
-    learnt, values = learn_all([*factors.values(), *offsets], store, index, n)
+    known = None
+    if absent is not None and given is not None:
+        positive(given[used.ok])
+        ok, known = learn_without(every, store, used.ok, absent)
+        index, n = np.flatnonzero(ok), int(np.count_nonzero(ok))
+    learnt, values = learn_all([*factors.values(), *offsets], store, index, n, known)
     layouts = [
         lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
     ]
     matrices = tuple(fill(layout, values, learnt, n) for layout in layouts)
     made_outcome, outcome_learnt, levels = (
-        class_outcome(outcome[0], store, index) if classes else (*outcomes(outcome, store, index, n), None)
+        class_outcome(outcome[0], store, index) if classes else (*outcomes(outcome, store, index, n, known), None)
     )
     recipe = Recipe(
         formula=text.text,

@@ -14,6 +14,7 @@ from typing import Any
 
 from statinf.errors import DataError
 from statinf.formula.columns import Categorical, Column, Numeric, checksum, plain_column, to_categories, to_column
+from statinf.optional import MissingPackageError, need
 
 __all__ = ["Categorical", "Column", "Frame", "Numeric", "as_frame"]
 
@@ -176,6 +177,8 @@ def _from_pandas(data: Any) -> Frame:
 
 
 def _collect(frame: Any, columns: Container[str] | None) -> Frame:
+    if str(frame.implementation.name).lower() == "duckdb":
+        need("pyarrow", "a duckdb relation")
     try:
         names = tuple(frame.collect_schema().names())
         wanted = [c for c in names if columns is None or c in columns] or list(names[:1])
@@ -207,8 +210,8 @@ def _read_file(path: Path, columns: Container[str] | None) -> Frame:
     try:
         read = _read_parquet if suffixes.endswith(".parquet") else _read_csv
         native, present = read(path, columns)
-    except ImportError:
-        raise DataError(f"reading {path} needs pyarrow: pip install 'statinf[pyarrow]'.") from None
+    except MissingPackageError:
+        raise
     except Exception as error:
         raise DataError(f"the file {path} cannot be read: {error}") from error
     frame = as_frame(native)
@@ -219,8 +222,7 @@ def _read_file(path: Path, columns: Container[str] | None) -> Frame:
 
 
 def _read_parquet(path: Path, columns: Container[str] | None) -> tuple[Any, list[str]]:
-    import pyarrow.parquet as pq
-
+    pq: Any = need("pyarrow.parquet", f"reading {path}")
     present = pq.read_schema(path).names
     wanted = [c for c in present if columns is None or c in columns] or present[:1]
     return pq.read_table(path, columns=wanted), present

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.columns import Categorical, Column
 from statinf.formula.frame import Frame
@@ -33,8 +34,8 @@ class Found:
     same: np.ndarray | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class RowIdentity:
+@dataclass(frozen=True, eq=False, repr=False)
+class RowIdentity(Brief):
     """The rows of a frame: their labels, and the columns that were read.
 
     Attributes

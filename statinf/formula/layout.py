@@ -153,9 +153,9 @@ def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) 
         name = largest[2:-1] if re.fullmatch(r"C\(\w+\)", largest) else largest
         raise DataError(
             f"the column '{name}' has {levels[largest]:,} levels, and one dummy variable per level needs {size / 2**30:.1f} GB for "
-            f"{n:,} rows. If it names units, leave it out of the formula and give cluster='{name}' for standard errors by unit, or "
-            f"absorb='{name}' in si.lm for fixed effects; drop it if it is an identifier without meaning, and turn it into numbers "
-            "if it is numbers kept as text."
+            f"{n:,} rows. If it names units, leave it out of the formula and give cluster='{name}' for standard errors by unit; "
+            "for fixed effects subtract each unit's means from outcome and covariates first; drop it if it is an identifier "
+            "without meaning, and turn it into numbers if it is numbers kept as text."
         )
     if total > MAX_COLUMNS or size > memory_limit():
         term = f"the term '{blocks[widest].term[:80]}' has {widths[widest]:,} columns; "

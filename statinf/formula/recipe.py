@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,12 +13,12 @@ from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.classes import class_coding, new_codes
-from statinf.formula.coding import recode
-from statinf.formula.columns import Categorical
+from statinf.formula.columns import Categorical, Numeric
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.layout import Layout
+from statinf.formula.learning import values_of
 from statinf.formula.matrix import Matrix, fill
-from statinf.formula.rows import Store, take, usable_rows
+from statinf.formula.rows import Store, usable_rows
 
 
 @dataclass(frozen=True)
@@ -153,22 +152,10 @@ class Recipe:
                 warnings.warn(f"of {frame.n} rows, {note}.", NumericalWarning, stacklevel=2)
         index = used.index
         kept = frame.n if index is None else len(index)
-        values = {f.label: self._value(f, store, index, kept) for f in chosen}
+        values = values_of(chosen, self.learnt, store, index, kept)
         parts = {p.role: _scatter(fill(p.layout, values, self.learnt, kept), index, frame.n) for p in wanted}
         offset = sum_offsets([_scatter_vector(values[label][:, 0], index, frame.n) for label in offsets])
         return NewRows(parts, used.ok, offset, self._outcome(outcome, store), frame.n, frame.kind, frame, used.causes)
-
-    def _value(self, factor: fa.Factor, store: Store, index: np.ndarray | None, n: int) -> Any:
-        learnt = self.learnt[factor.label]
-        if learnt.coding is not None:
-            found = fa.categories(factor, store.values(), store.categories)
-            codes = recode(found.codes, found.levels, learnt.coding.levels)
-            return Categorical(take(codes, index), learnt.coding.levels)
-        ready = store.computed.get(ast.unparse(factor.node))
-        if ready is not None and factor.kind == "numeric":
-            made = np.asarray(take(ready, index), dtype=np.float64)
-            return made if made.ndim == 2 else made[:, None]
-        return fa.apply(factor, learnt, store.values(index), n)
 
     def _outcome(self, factors: list[fa.Factor], store: Store) -> np.ndarray | None:
         if not factors:
@@ -177,9 +164,8 @@ class Recipe:
             return new_codes(factors[0], self.learnt[factors[0].label], store)
         used = usable_rows(store, factors, self.learnt)
         kept = store.frame.n if used.index is None else len(used.index)
-        made = [
-            _scatter_vector(self._value(f, store, used.index, kept)[:, 0], used.index, store.frame.n) for f in factors
-        ]
+        values = values_of(factors, self.learnt, store, used.index, kept)
+        made = [_scatter_vector(values[f.label][:, 0], used.index, store.frame.n) for f in factors]
         return np.array(made[0]) if len(made) == 1 else np.column_stack(made)
 
 
@@ -199,6 +185,9 @@ def _check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:
             continue
         column = store.column(name)
         if factor.kind == "numeric" and isinstance(column, Categorical):
+            if (column.codes < 0).all():  # nothing but gaps has no kind of its own
+                store.columns[name] = Numeric(np.full(len(column.codes), np.nan))
+                continue
             raise DataError(f"column '{name}' holds categories in the new data; it held numbers at the fit.")
         if factor.kind == "categorical" and not isinstance(column, Categorical) and np.isfinite(column.values).any():
             raise DataError(f"column '{name}' holds numbers in the new data; it held categories at the fit.")

@@ -101,6 +101,7 @@ def usable_rows(
     factors: Iterable[fa.Factor],
     learnt: Mapping[str, fa.Learnt] | None = None,
     extra: Mapping[str, np.ndarray] | None = None,
+    absent: np.ndarray | None = None,
 ) -> Usable:
     """Find the rows on which every factor has a finite value.
 
@@ -113,6 +114,8 @@ def usable_rows(
         a spline's range cannot be predicted and infinite values are reported like missing ones.
     extra : mapping of str to ndarray of bool, optional
         Further causes with the rows they strike.
+    absent : ndarray of bool, shape (n_total,), optional
+        Rows of weight zero: what they lack is neither counted nor an error.
 
     Raises
     ------
@@ -124,18 +127,18 @@ def usable_rows(
     causes: dict[str, int] = {}
 
     def strike(rows: np.ndarray, cause: str) -> None:
-        count = int(np.count_nonzero(rows))
+        ok[rows] = False
+        count = int(np.count_nonzero(rows if absent is None else rows & ~absent))
         if count:
-            ok[rows] = False
             causes[cause] = causes.get(cause, 0) + count
 
     factors = tuple(factors)
     computed = {c for f in factors if fa.grouping_column(f, store.scope) is None for c in f.columns}
     for name in dict.fromkeys(c for f in factors for c in f.columns):
         if name not in computed:
-            _strike_groups(store, name, strike)
+            _strike_groups(store, name, strike, absent)
         else:
-            _strike_column(store, name, strike)
+            _strike_column(store, name, strike, absent)
     for cause, rows in (extra or {}).items():
         strike(rows, cause)
     for factor in factors:
@@ -148,14 +151,19 @@ def usable_rows(
     return Usable(ok, causes)
 
 
-def _strike_groups(store: Store, name: str, strike: Strike) -> None:
+def _strike_groups(store: Store, name: str, strike: Strike, absent: np.ndarray | None) -> None:
     found = store.categories(name)
-    if not store.new and any(isinstance(v, float) and np.isinf(v) for v in found.levels):
+    endless = [i for i, v in enumerate(found.levels) if isinstance(v, float) and np.isinf(v)]
+    infinite = np.isin(found.codes, endless) if endless and not store.new else None
+    if infinite is not None and absent is not None:
+        strike(infinite & absent, f"{name} is infinite")
+        infinite = infinite & ~absent
+    if infinite is not None and infinite.any():
         raise DataError(f"column '{name}' has infinite values; replace them by missing values or remove these rows.")
     strike(found.codes < 0, f"{name} is missing")
 
 
-def _strike_column(store: Store, name: str, strike: Strike) -> None:
+def _strike_column(store: Store, name: str, strike: Strike, absent: np.ndarray | None) -> None:
     column = store.column(name)
     if isinstance(column, Categorical):
         strike(column.codes < 0, f"{name} is missing")
@@ -167,10 +175,11 @@ def _strike_column(store: Store, name: str, strike: Strike) -> None:
             return
     infinite = np.isinf(column.values)
     if infinite.any():
-        if not store.new:
-            first = int(np.flatnonzero(infinite)[0])
+        counted = infinite if absent is None else infinite & ~absent
+        if not store.new and counted.any():
+            first = int(np.flatnonzero(counted)[0])
             raise DataError(
-                f"column '{name}' has {int(infinite.sum())} infinite values (first at row {first}); "
+                f"column '{name}' has {int(counted.sum())} infinite values (first at row {first}); "
                 "replace them by missing values or remove these rows."
             )
         strike(infinite, f"{name} is infinite")
@@ -197,6 +206,24 @@ def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Stri
             return
     finite = np.isfinite(array)
     strike(ok & ~(finite if finite.ndim == 1 else finite.all(axis=1)), f"{text} is not finite")
+
+
+def strike_untaught(
+    store: Store,
+    factors: Iterable[fa.Factor],
+    learnt: Mapping[str, fa.Learnt],
+    ok: np.ndarray,
+    absent: np.ndarray,
+) -> np.ndarray:
+    """Which rows stay once absent ones that the others cannot code, by level or range, are out, shape (n_total,)."""
+    left = ok.copy()
+
+    def strike(rows: np.ndarray, cause: str) -> None:
+        left[rows & absent] = False
+
+    for factor in factors:
+        _strike_new(store, factor, learnt[factor.label], left, strike)
+    return left
 
 
 def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarray, strike: Strike) -> None:

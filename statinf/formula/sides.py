@@ -39,8 +39,8 @@ def _too_many(text: FormulaText, roles: Sequence[str]) -> str:
     name = text.parts[1].terms[0].factors[0]
     name = text.quoted.get(name, name)
     return (
-        f"{found} For one coefficient per level write + C({name}), for standard errors by group give cluster='{name}', and "
-        f"for fixed effects that are swept out give absorb='{name}' in si.lm."
+        f"{found} For fixed effects, one coefficient per level, write + C({name}); for standard errors by group give "
+        f"cluster='{name}'."
     )
 
 

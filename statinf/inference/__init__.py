@@ -3,8 +3,10 @@
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap, map_replicas, one_step
 from statinf.inference.estimating import EstimatingFunction
-from statinf.inference.hypotheses import WaldTest, delta_jacobian, linear_restrictions, wald
-from statinf.inference.sandwich import Covariance, Moments, check_kind, covariance
+from statinf.inference.functions import delta_jacobian
+from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.restrictions import linear_restrictions
+from statinf.inference.sandwich import Covariance, Moments, covariance
 
 __all__ = [
     "Bootstrap",
@@ -12,7 +14,6 @@ __all__ = [
     "EstimatingFunction",
     "Moments",
     "WaldTest",
-    "check_kind",
     "covariance",
     "delta_jacobian",
     "linear_restrictions",

@@ -32,7 +32,7 @@ FEWEST = 20
 INTERVALS = ("percentile", "basic", "studentized", "bca", "normal")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bootstrap:
     """Draws of an estimate.
 
@@ -59,6 +59,10 @@ class Bootstrap:
     std_errors: np.ndarray | None = None
     clusters: int = 0
     failed: int = 0
+
+    def __repr__(self) -> str:
+        lost = f"; {self.failed} more had no solution" if self.failed else ""
+        return f"Bootstrap: {self.label}; draws has shape {self.draws.shape}{lost}."
 
     @property
     def replicas(self) -> int:

@@ -26,6 +26,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.backend import row_blocks
+from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.numerics.linear.least_squares import leverages, triangular_factor
@@ -36,8 +37,8 @@ FEW_CLUSTERS = 10
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
 
-@dataclass(frozen=True)
-class Moments:
+@dataclass(frozen=True, repr=False)
+class Moments(Brief):
     """What inference needs of an estimator.
 
     Attributes

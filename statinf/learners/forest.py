@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import OptionError
 from statinf.learners.base import check_rows
+from statinf.optional import need
 
 _PAIRS = 4_000_000
 
@@ -118,12 +118,8 @@ class QuantileForest:
 
 
 def ensembles(name: str) -> Any:
-    """The module of scikit-learn that grows trees, or an `OptionError` that names what to install."""
-    try:
-        import sklearn.ensemble as found
-    except ImportError:
-        raise OptionError(f"the learner {name!r} needs scikit-learn: pip install 'statinf[sklearn]'.") from None
-    return found
+    """The module of scikit-learn that grows trees, or a `MissingPackageError`."""
+    return need("sklearn.ensemble", f"the learner {name!r}")
 
 
 def as_arrays(trees: list[Any]) -> Trees:

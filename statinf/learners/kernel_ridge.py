@@ -161,31 +161,42 @@ class KernelRidge:
         fitted, factor, ones = _solve(X, y, w, self.penalty, kernel, self.intercept)
         total = float(ones.sum())
         free = 1.0 / total if self.intercept else 0.0
-
         noise = self.penalty / w
-
-        def cross(Z: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
-            k = kernel(Z, X)
-            shrunk = linalg.cho_solve(factor, k.T).T[:, which] * noise[which]
-            return (shrunk + free * np.outer(1.0 - k @ ones, (noise * ones)[which])) / self.penalty
-
-        def own(Z: np.ndarray) -> np.ndarray:
-            k = kernel(Z, X)
-            prior = (
-                np.array([kernel(z[None], z[None])[0, 0] for z in Z]) if self.kernel == "linear" else np.ones(len(Z))
-            )
-            explained = np.einsum("ij,ji->i", k, linalg.cho_solve(factor, k.T))
-            return (prior - explained + free * np.square(1.0 - k @ ones)) / self.penalty
-
+        hat = _Hat(kernel, X, factor, ones, noise, free, self.penalty)
         inverse = linalg.cho_solve(factor, np.eye(len(y))) - free * np.outer(ones, ones)
         return LinearSmoother(
             fitted=fitted,
             residuals=noise * fitted.dual,
             leverages=(1.0 - noise * np.diag(inverse)) / w,
             weights=w,
-            cross=cross,
-            own=own,
+            cross=hat.cross,
+            own=hat.own,
         )
+
+
+@dataclass(frozen=True)
+class _Hat:
+    """Hat values of new rows, from the factor of S = K + penalty / w on the training rows X and S^-1 1."""
+
+    kernel: _Kernel
+    X: np.ndarray
+    factor: tuple[np.ndarray, bool]
+    ones: np.ndarray
+    noise: np.ndarray
+    free: float
+    penalty: float
+
+    def cross(self, Z: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        k = self.kernel(Z, self.X)
+        shrunk = linalg.cho_solve(self.factor, k.T).T[:, which] * self.noise[which]
+        return (shrunk + self.free * np.outer(1.0 - k @ self.ones, (self.noise * self.ones)[which])) / self.penalty
+
+    def own(self, Z: np.ndarray) -> np.ndarray:
+        k, kernel = self.kernel(Z, self.X), self.kernel
+        linear = kernel.kind == "linear"
+        prior = np.array([kernel(z[None], z[None])[0, 0] for z in Z]) if linear else np.ones(len(Z))
+        explained = np.einsum("ij,ji->i", k, linalg.cho_solve(self.factor, k.T))
+        return (prior - explained + self.free * np.square(1.0 - k @ self.ones)) / self.penalty
 
 
 def _solve(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float, kernel: _Kernel, intercept: bool = True):

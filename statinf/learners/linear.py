@@ -71,20 +71,38 @@ class Ridge:
         X, y, w = check_rows(X, y, w)
         fitted, root = _fit_root(X, y, w, self.penalty)
         centre = np.average(X, axis=0, weights=w)
-
-        def features(Z: np.ndarray) -> np.ndarray:
-            # Rows whose inner products are x'(X'WX + L)^-1 z, the free intercept included.
-            return np.column_stack([np.full(len(Z), 1.0 / np.sqrt(w.sum())), (Z - centre) @ root])
-
-        rows = features(X)
+        constant = 1.0 / np.sqrt(w.sum())
+        rows = _features(X, centre, root, constant)
+        hat = _Hat(centre, root, constant, rows)
         return LinearSmoother(
             fitted=fitted,
             residuals=y - fitted.predict(X),
             leverages=np.einsum("ij,ij->i", rows, rows),
             weights=w,
-            cross=lambda Z, which=slice(None): features(Z) @ rows[which].T,
-            own=lambda Z: np.square(features(Z)).sum(axis=1),
+            cross=hat.cross,
+            own=hat.own,
         )
+
+
+def _features(Z: np.ndarray, centre: np.ndarray, root: np.ndarray, constant: float) -> np.ndarray:
+    """Rows whose inner products are x'(X'WX + L)^-1 z, the free intercept included."""
+    return np.column_stack([np.full(len(Z), constant), (Z - centre) @ root])
+
+
+@dataclass(frozen=True)
+class _Hat:
+    """Hat values of new rows; `rows` are the features of the training rows."""
+
+    centre: np.ndarray
+    root: np.ndarray
+    constant: float
+    rows: np.ndarray
+
+    def cross(self, Z: np.ndarray, which: np.ndarray | slice = slice(None)) -> np.ndarray:
+        return _features(Z, self.centre, self.root, self.constant) @ self.rows[which].T
+
+    def own(self, Z: np.ndarray) -> np.ndarray:
+        return np.square(_features(Z, self.centre, self.root, self.constant)).sum(axis=1)
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,32 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import OptionError
+from statinf.errors import DataError, OptionError
 from statinf.learners.base import check_rows
+from statinf.optional import need
+
+
+def one_per_row(estimator: Any, method: str, X: np.ndarray) -> np.ndarray:
+    """What a foreign estimator says of rows X (n, p), shape (n,).
+
+    Raises
+    ------
+    DataError
+        If that is not one number per row.
+    """
+    try:
+        found = np.asarray(getattr(estimator, method)(X), np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the model {type(estimator).__name__}: {method}() failed: {error}") from error
+    if found.size != len(X):
+        raise _shape_error(estimator, method, found.shape, len(X))
+    return found.reshape(len(X))
+
+
+def _shape_error(estimator: Any, method: str, shape: tuple[int, ...], n: int) -> DataError:
+    return DataError(
+        f"the model {type(estimator).__name__} does not predict one number per row: {method}() gave shape {shape} for {n} rows."
+    )
 
 
 @dataclass(frozen=True)
@@ -26,7 +50,7 @@ class FittedSklearn:
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Predictions (n,)."""
-        return np.asarray(self.estimator.predict(X), np.float64).reshape(len(X))
+        return one_per_row(self.estimator, "predict", X)
 
 
 @dataclass(frozen=True)
@@ -40,11 +64,29 @@ class FittedSklearnClassifier(FittedSklearn):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n,) of the outcome 1, taken by its label: a fit that never saw it gives zero."""
         found = np.asarray(self.estimator.predict_proba(X), np.float64)
+        if found.ndim not in (1, 2) or len(found) != len(X):
+            raise _shape_error(self.estimator, "predict_proba", found.shape, len(X))
         labels = getattr(self.estimator, "classes_", None)
         if labels is None:
             return found[:, -1] if found.ndim == 2 else found
-        where = np.flatnonzero(np.asarray(labels) == 1)
-        return found[:, where[0]] if len(where) else np.zeros(len(found))
+        values = np.array([_number(label) for label in labels])
+        if (values == 1).any():
+            return found[:, int(np.argmax(values == 1))]
+        if (values == 0).all():
+            return np.zeros(len(found))
+        shown = ", ".join(f"'{label!s}'" for label in list(labels)[:5])
+        raise OptionError(
+            f"{type(self.estimator).__name__} was fitted to an outcome of 0 and 1 and says that its classes are {shown}: "
+            "which of its probabilities is that of 1 cannot be told. Let its classes_ hold 0 and 1."
+        )
+
+
+def _number(label: Any) -> float:
+    """A class label as a number, 1 for "1" and True; NaN for other words."""
+    try:
+        return float(label)
+    except (TypeError, ValueError):
+        return np.nan
 
 
 @dataclass(frozen=True)
@@ -64,7 +106,7 @@ class FittedSklearnQuantiles:
         where = [int(np.argmin(np.abs(self.taus - t))) for t in taus]
         if not np.allclose(self.taus[where], taus, rtol=0, atol=1e-12):
             raise OptionError(f"Fitted at quantile levels {self.taus.tolist()}; asked for {list(taus)}.")
-        return np.column_stack([np.asarray(self.estimators[k].predict(X), np.float64).reshape(len(X)) for k in where])
+        return np.column_stack([one_per_row(self.estimators[k], "predict", X) for k in where])
 
 
 @dataclass(frozen=True)
@@ -140,9 +182,7 @@ class SklearnLearner:
     def _clone(self, seed: int, options: dict[str, float]) -> Any:
         if not hasattr(self.estimator, "get_params"):
             return deepcopy(self.estimator)
-        from sklearn.base import clone
-
-        copy = clone(self.estimator)
+        copy = need("sklearn.base", "an estimator with get_params").clone(self.estimator)
         params = copy.get_params()
         copy.set_params(**options)
         copy.set_params(**{k: seed for k, v in params.items() if k.split("__")[-1] == "random_state" and v is None})
@@ -170,8 +210,7 @@ class SklearnLearner:
             if "sample_weight" in inspect.signature(self.estimator.fit).parameters:
                 return {"sample_weight": w}
             raise OptionError(f"{type(self.estimator).__name__} takes no row weights; choose an estimator that does.")
-        from sklearn.utils.validation import has_fit_parameter
-
+        has_fit_parameter = need("sklearn.utils.validation", "an estimator with get_params").has_fit_parameter
         steps = getattr(self.estimator, "steps", None)
         last = steps[-1][1] if steps else self.estimator
         if not has_fit_parameter(last, "sample_weight"):

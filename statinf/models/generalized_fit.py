@@ -71,6 +71,10 @@ class GeneralizedFit(RegressionFit):
     def title(self) -> str:
         return f"Generalised linear model: {self.family}, {self.link} link"
 
+    @property
+    def model_name(self) -> str:
+        return f"{self.method}, {self.family}, {self.link}"
+
     def summary_facts(self) -> dict[str, Any]:
         g = self.glance_items()
         facts = {

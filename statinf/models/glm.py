@@ -161,6 +161,9 @@ METHOD = Method(
     citation="Nelder and Wedderburn (1972)",
     guarantee="maximum likelihood; separation is detected and named",
     vignette="start",
+    traits={
+        "errors of doubled weights": "in families whose dispersion is one (binomial, Poisson) a weight of two is two rows"
+    },
 )
 
 

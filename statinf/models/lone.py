@@ -1,105 +1,30 @@
-"""Coefficients that one row, or one cluster, determines alone: no robust standard error can judge them."""
+"""Coefficients of a regression that one row, or one cluster, determines alone."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from statinf.errors import NumericalWarning
-from statinf.formula.design import Design
-from statinf.inference.sandwich import cluster_sums
+from statinf.inference.lone import warn_lone
 from statinf.models.regression import kept_columns
 
 if TYPE_CHECKING:
     from statinf.models.regression_fit import RegressionFit
 
-_FITTED = 1e-7
-"""Share of the largest residual below which a row may be one that is fitted exactly."""
-_WHOLE = 1e-8
-"""What a leverage of one may lack."""
-_NAMED = 3
-
 
 def warn_alone(fit: RegressionFit) -> None:
-    """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero."""
-    kind, made = fit.cov.kind, fit._need_rows("leverages")
-    clusters = kind["cluster"] if isinstance(kind, dict) and kind.get("type", "HC1") in ("HC0", "HC1") else None
-    if not isinstance(clusters, str) and (isinstance(kind, dict) or kind not in ("HC0", "HC1")):
-        return
+    """Warn where the fit's covariance takes the error of a coefficient for zero."""
+    made = fit._need_rows("leverages")
     names, columns = kept_columns(made.parts[0], fit.estimable)
-    working = fit._working()
-    inverse = solve_triangular(fit.factor, np.eye(fit.rank))
-    if isinstance(clusters, str):
-        _clusters(made.cluster_codes(clusters), clusters, names, columns, working, inverse)
-    else:
-        _rows(made, names, columns, working, fit.residuals, inverse, str(kind))
-
-
-def _rows(
-    made: Design,
-    names: Sequence[str],
-    columns: np.ndarray,
-    working: np.ndarray,
-    residual: np.ndarray,
-    inverse: np.ndarray,
-    kind: str,
-) -> None:
-    size = np.abs(residual)
-    candidates = np.flatnonzero((size <= _FITTED * size.max()) & (working > 0))
-    if len(candidates) in (0, np.count_nonzero(working > 0)):
-        return
-    half = (columns[candidates] @ inverse) * np.sqrt(working[candidates])[:, None]
-    lone = np.flatnonzero(np.einsum("ij,ij->i", half, half) > 1.0 - _WHOLE)
-    if not len(lone):
-        return
-    found = [
-        f"row {made.rows[candidates[i]]} alone determines '{names[_determined(half[i], inverse)]}'"
-        for i in lone[:_NAMED]
-    ]
-    more = f", and {len(lone) - _NAMED} more" if len(lone) > _NAMED else ""
-    warnings.warn(
-        f"{'; '.join(found)}{more} (leverage 1): it is fitted exactly and {kind} takes its error for zero, so that the "
-        "interval is far too short. Leave the row out or merge its level with another; vcov='iid' judges it by the "
-        "other rows, if all have one variance.",
-        NumericalWarning,
-        stacklevel=4,
+    warn_lone(
+        fit.cov.kind,
+        columns,
+        fit._working(),
+        fit.residuals,
+        lambda: solve_triangular(fit.factor, np.eye(fit.rank)),
+        names,
+        numbers=made.rows,
+        codes=made.cluster_codes,
     )
-
-
-def _clusters(
-    codes: np.ndarray,
-    name: str,
-    names: Sequence[str],
-    columns: np.ndarray,
-    working: np.ndarray,
-    inverse: np.ndarray,
-) -> None:
-    half = (columns @ inverse) * np.sqrt(working)[:, None]
-    total = cluster_sums(np.einsum("ij,ij->i", half, half)[:, None], codes)[:, 0]
-    groups = np.count_nonzero(total)
-    found = []
-    for g in np.flatnonzero(total > 1.0 - _WHOLE):
-        member = half[codes == g]
-        share, directions = np.linalg.eigh(member.T @ member)
-        if share[-1] > 1.0 - _WHOLE:
-            found.append(names[_determined(directions[:, -1], inverse)])
-    # Where most clusters have a column of their own the columns are the clusters, and nobody asks for their errors.
-    if not found or 2 * len(found) >= groups:
-        return
-    listed = ", ".join(f"'{f}'" for f in dict.fromkeys(found[:_NAMED]))
-    warnings.warn(
-        f"one cluster of '{name}' alone determines {listed}: its sum of scores is zero by construction, so that the "
-        "interval is far too short. Compare several clusters on either side, or cluster by something finer.",
-        NumericalWarning,
-        stacklevel=4,
-    )
-
-
-def _determined(direction: np.ndarray, inverse: np.ndarray) -> int:
-    """The coefficient whose estimate is most determined along a direction of the whitened columns."""
-    share = np.abs(inverse @ direction) / np.sqrt(np.einsum("ij,ij->i", inverse, inverse))
-    return int(np.argmax(share))

@@ -19,7 +19,6 @@ __all__ = [
     "check_columns",
     "check_outcome",
     "check_size",
-    "default_vcov",
     "kept_columns",
     "predictor",
     "predictor_se",
@@ -47,15 +46,6 @@ def regression_design(
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
     return made
-
-
-def default_vcov(vcov: Any, cluster: Any, made: Design, otherwise: str) -> Any:
-    """The covariance asked for, else clusters if given, else the stacked sandwich for estimated weights."""
-    if vcov is not None:
-        return vcov
-    if cluster is not None:
-        return {"cluster": next(iter(made.clusters)) if len(made.clusters) == 1 else list(made.clusters)}
-    return "HC0" if made.weights_object is not None else otherwise
 
 
 def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:

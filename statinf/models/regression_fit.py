@@ -18,7 +18,6 @@ from statinf.results.predicting import (
     predictor,
     predictor_se,
     unsupported,
-    warn_unsupported,
 )
 
 _FITTED = 1.0 - 1e-10
@@ -109,7 +108,6 @@ class RegressionFit(Fit):
         rows = prediction_rows(self, newdata)
         matrix = rows.parts["covariates"]
         broken = unsupported(matrix, self.estimable, self.aliases)
-        warn_unsupported(matrix, self.estimable, broken)
         eta, se = predictor(matrix, self.theta, rows.offset), predictor_se(matrix, self.theta, self.cov)
         return rows, np.where(broken, np.nan, eta), np.where(broken, np.nan, se)
 

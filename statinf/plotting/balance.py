@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
-
-_MARKERS = "osD^vP*X"
+from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, new_axes, plain
 
 
 def love_plot(
@@ -54,9 +52,14 @@ def love_plot(
     colours = [c for c in PALETTE if c != ACCENT]
     for k, (name, values) in enumerate(after.items()):
         ax.plot(
-            show(values)[at], y, _MARKERS[k % len(_MARKERS)], color=colours[k % len(colours)], markersize=5, label=name
+            show(values)[at],
+            y,
+            MARKERS[k % len(MARKERS)],
+            color=colours[k % len(colours)],
+            markersize=5,
+            label=plain(name),
         )
-    ax.set_yticks(y, [terms[i] for i in at])
+    ax.set_yticks(y, [plain(terms[i]) for i in at])
     ax.set_ylim(-0.7, len(terms) - 0.3)
     ax.set_xlabel("absolute standardised mean difference" if absolute else "standardised mean difference")
     ax.grid(axis="y", visible=True, alpha=0.25)
@@ -98,7 +101,7 @@ def weight_histogram(
             histtype="stepfilled",
             alpha=0.45,
             color=colour,
-            label=f"{name} (ESS {size:.0f} of {len(values)})",
+            label=f"{plain(name)} (ESS {size:.0f} of {len(values)})",
         )
     ax.set_yscale("symlog", linthresh=1.0)
     ax.set_xlabel("weight relative to the arm's mean")

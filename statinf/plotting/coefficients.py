@@ -1,51 +1,75 @@
-"""Coefficients with their intervals."""
+"""Coefficients of one fit or several, with their intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, new_axes
+from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, new_axes, plain
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Estimates and limits of one fit, shape (q,), by coefficient name."""
+
+    terms: tuple[str, ...]
+    estimate: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 def plot_coefficients(
-    terms: Sequence[str],
-    estimate: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    *,
-    intercept: bool = False,
-    ax: Any = None,
-    label: str = "estimate",
+    fits: Mapping[str, Limits], *, intercept: bool = False, ax: Any = None, label: str = "estimate"
 ) -> Any:
-    """Draw one line per coefficient, the first on top.
+    """Draw one line per coefficient, the first on top; several fits stand side by side, by colour and by marker.
 
     Parameters
     ----------
-    terms : sequence of str
-    estimate, low, high : ndarray, shape (q,)
+    fits : mapping of str to Limits
+        By the name in the legend, which there is for several.
     intercept : bool
         Whether to draw the intercept, whose scale is seldom that of the others.
     ax : matplotlib axes, optional
+    label : str
+        Of the horizontal axis.
 
     Returns
     -------
     matplotlib axes
     """
-    shown = [
-        i
-        for i, t in enumerate(terms)
-        if np.isfinite(estimate[i]) and (intercept or t != "Intercept" or len(terms) == 1)
-    ]
-    ax = new_axes(ax, size=(6.4, max(1.6, 0.34 * len(shown) + 1.0)))
-    y = np.arange(len(shown))[::-1]
+    terms = _shown(fits, intercept)
+    place = {term: len(terms) - 1 - i for i, term in enumerate(terms)}
+    count = len(fits)
+    ax = new_axes(
+        ax, size=(6.4, max(1.6, (0.2 + 0.14 * count) * len(terms) + 1.0 + (0.25 * count if count > 1 else 0)))
+    )
     ax.axvline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.hlines(y, low[shown], high[shown], color=INK, linewidth=1.6)
-    ax.plot(estimate[shown], y, "o", color=INK, markersize=5)
-    ax.set_yticks(y, [terms[i] for i in shown])
-    ax.set_ylim(-0.7, len(shown) - 0.3)
+    colours = (INK,) if count == 1 else tuple(c for c in PALETTE if c != ACCENT)
+    half = min(0.3, 0.14 * (count - 1))
+    shifts = np.linspace(half, -half, count)
+    for k, ((name, one), shift) in enumerate(zip(fits.items(), shifts, strict=True)):
+        at = [i for i, term in enumerate(one.terms) if term in place and np.isfinite(one.estimate[i])]
+        y = np.array([place[one.terms[i]] for i in at], dtype=float) + shift
+        colour = colours[k % len(colours)]
+        ax.hlines(y, one.low[at], one.high[at], color=colour, linewidth=1.6)
+        marker = MARKERS[k % len(MARKERS)]
+        ax.plot(one.estimate[at], y, marker, color=colour, markersize=5, label=plain(name))
+    ax.set_yticks(np.arange(len(terms))[::-1], [plain(term) for term in terms])
+    ax.set_ylim(-0.7, len(terms) - 0.3)
     ax.set_xlabel(label)
     ax.grid(axis="y", visible=False)
+    if count > 1:
+        for below in range(len(terms) - 1):
+            ax.axhline(below + 0.5, color=INK, linewidth=0.4, alpha=0.2)
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(count, 3))
     return ax
+
+
+def _shown(fits: Mapping[str, Limits], intercept: bool) -> list[str]:
+    """Coefficients that any fit has an estimate of, in the order in which they first appear."""
+    finite = [t for one in fits.values() for t, e in zip(one.terms, one.estimate, strict=True) if np.isfinite(e)]
+    known = list(dict.fromkeys(finite))
+    return [t for t in known if intercept or t != "Intercept" or len(known) == 1]

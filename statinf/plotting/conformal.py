@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.plotting.style import plain
+
 _BLUE, _DARK, _RED = "#3b6fb6", "#1b1b1b", "#b03a2e"
 
 
@@ -47,7 +49,7 @@ def plot_band(
     if outcome is not None:
         size = float(np.clip(2000.0 / max(len(outcome[0]), 1), 2.0, 14.0))
         ax.scatter(*outcome, s=size, color=_DARK, alpha=0.5, linewidth=0, zorder=3, rasterized=len(outcome[0]) > 2000)
-    ax.set(xlabel=xlabel, ylabel=ylabel, ylim=(low - margin, high + margin))
+    ax.set(xlabel=plain(xlabel), ylabel=plain(ylabel), ylim=(low - margin, high + margin))
     return ax
 
 
@@ -96,9 +98,9 @@ def plot_coverage(
         markersize=4,
         linewidth=1.0,
         capsize=2,
-        label=label,
+        label=label and plain(label),
     )
-    ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(bottom, 1.01))
+    ax.set(xlabel=plain(xlabel), ylabel="Coverage", ylim=(bottom, 1.01))
     return ax
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
 
 
 def plot_overlap(
@@ -70,7 +70,7 @@ def plot_band(
     ax.fill_between(x, low, high, color=PALETTE[0], alpha=0.3, linewidth=0, label="pointwise")
     ax.plot(x, estimate, color=INK)
     ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.set_xlabel(label)
+    ax.set_xlabel(plain(label))
     ax.set_ylabel("effect")
     ax.legend(frameon=False)
     return ax
@@ -80,7 +80,7 @@ def plot_toc(share: np.ndarray, toc: np.ndarray, error: np.ndarray, *, label: st
     """Gain of treating the share (m,) with the highest priority over treating everybody, with 95% limits."""
     ax = new_axes(ax)
     ax.fill_between(share, toc - 1.96 * error, toc + 1.96 * error, color=PALETTE[0], alpha=0.25, linewidth=0)
-    ax.plot(share, toc, color=INK, label=label)
+    ax.plot(share, toc, color=INK, label=plain(label))
     ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_xlabel("share treated, highest priority first")
     ax.set_ylabel("effect above the average")
@@ -96,7 +96,7 @@ def plot_groups(
     ax.axhline(overall, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)), label="average effect")
     ax.vlines(at, low, high, color=INK, linewidth=1.6)
     ax.plot(at, estimate, "o", color=INK)
-    ax.set_xticks(at, labels)
+    ax.set_xticks(at, [plain(one) for one in labels])
     ax.set_ylabel("effect")
     ax.legend(frameon=False)
     return ax

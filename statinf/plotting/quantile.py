@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
 
 
 def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
@@ -49,7 +49,7 @@ def plot_process(frame: Any, *, columns: int = 3, terms: Any = None) -> Any:
         )
         if one["conf_low"].min() <= 0 <= one["conf_high"].max():
             ax.axhline(0.0, color=ACCENT, linewidth=0.8, linestyle=(0, (4, 3)))
-        ax.set_title(name, fontsize=10)
+        ax.set_title(plain(name), fontsize=10)
     for ax in grid.flat[len(names) :]:
         ax.set_visible(False)
     for ax in grid[-1]:
@@ -76,8 +76,8 @@ def plot_lines(
         ax.annotate(
             f"{t:g}", (lines[0, 1], line[1]), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8
         )
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
+    ax.set_xlabel(plain(xlabel))
+    ax.set_ylabel(plain(ylabel))
     return ax
 
 
@@ -88,7 +88,7 @@ def plot_calibration(tau: np.ndarray, coverage: np.ndarray, n: int, *, ax: Any =
     half = 1.96 * np.sqrt(grid * (1 - grid) / n)
     ax.fill_between(grid, -half, half, color=SOFT, alpha=0.25, linewidth=0)
     ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.plot(tau, coverage - tau, color=INK, marker="o", markersize=3.5, linewidth=1.2, label=label)
+    ax.plot(tau, coverage - tau, color=INK, marker="o", markersize=3.5, linewidth=1.2, label=label and plain(label))
     ax.set_xlabel("level")
     ax.set_ylabel("coverage less level")
     return ax

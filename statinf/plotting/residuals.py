@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, new_axes
+from statinf.plotting.style import ACCENT, INK, new_axes, plain
 
 _MOST_POINTS = 5_000
 
@@ -42,14 +42,14 @@ def plot_residuals(
     dots = {"marker": "o", "s": 14, "alpha": 0.6, "color": INK, "linewidths": 0}
     axes[0, 0].scatter(fitted, residual, **dots)
     axes[0, 0].axhline(0.0, color=ACCENT, linewidth=0.9)
-    axes[0, 0].set(xlabel=fitted_label, ylabel="residual")
+    axes[0, 0].set(xlabel=plain(fitted_label), ylabel="residual")
     ordered = np.sort(standard[np.isfinite(standard)])
     theory = ndtri((np.arange(1, len(ordered) + 1) - 0.5) / len(ordered))
     axes[0, 1].scatter(theory, ordered, **dots)
     axes[0, 1].axline((0.0, 0.0), slope=1.0, color=ACCENT, linewidth=0.9)
     axes[0, 1].set(xlabel="normal quantile", ylabel="standardised residual")
     axes[1, 0].scatter(fitted, np.sqrt(np.abs(standard)), **dots)
-    axes[1, 0].set(xlabel=fitted_label, ylabel="root of |standardised residual|")
+    axes[1, 0].set(xlabel=plain(fitted_label), ylabel="root of |standardised residual|")
     axes[1, 1].scatter(leverage, standard, **dots)
     axes[1, 1].axhline(0.0, color=ACCENT, linewidth=0.9)
     axes[1, 1].set(xlabel="leverage", ylabel="standardised residual")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
 
 
 def plot_balance(
@@ -35,7 +35,7 @@ def plot_balance(
     ax.plot(b, y, "o", color=SOFT, markersize=6, label="before")
     ax.plot(a, y, "o", color=INK, markersize=6, label="after")
     ax.axvline(threshold, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
-    ax.set_yticks(y, [columns[i] for i in order])
+    ax.set_yticks(y, [plain(columns[i]) for i in order])
     ax.set_ylim(-0.7, len(columns) - 0.3)
     ax.set_xlim(left=0)
     ax.set_xlabel("absolute difference from the target, standard deviations")
@@ -103,7 +103,7 @@ def plot_columns(
                 markersize=7,
                 label=label,
             )
-    ax.set_yticks(y, [names[i] for i in order])
+    ax.set_yticks(y, [plain(names[i]) for i in order])
     ax.set_ylim(-0.7, len(names) - 0.3)
     ax.set_xlabel("target minus source, standard deviations (largest share difference for categories)")
     ax.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
@@ -152,7 +152,7 @@ def plot_omega(
     matplotlib axes
     """
     ax = new_axes(ax)
-    ax.plot(grid, omega, color=INK, linewidth=1.8, label=label)
+    ax.plot(grid, omega, color=INK, linewidth=1.8, label=plain(label))
     ax.axhline(1.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.plot(outcomes, np.zeros(len(outcomes)), "|", color=SOFT, markersize=9, alpha=0.5)
     ax.set_xlabel("outcome")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, new_axes, plain
 
 
 def plot_path(
@@ -38,7 +38,7 @@ def plot_path(
     for j, term in enumerate(terms):
         colour = PALETTE[j % len(PALETTE)]
         ax.fill_between(rows, low[:, j], high[:, j], color=colour, alpha=0.18, linewidth=0)
-        ax.plot(rows, estimate[:, j], color=colour, label=term)
+        ax.plot(rows, estimate[:, j], color=colour, label=plain(term))
         ax.annotate(
             f"{estimate[-1, j]:.4g}", (rows[-1], estimate[-1, j]), xytext=(4, 0), textcoords="offset points",
             color=colour, fontsize=8, va="center",
@@ -78,7 +78,7 @@ def plot_region(
     edge = centre + (np.column_stack([np.cos(angle), np.sin(angle)]) * radii) @ vectors.T
     ax.plot(edge[:, 0], edge[:, 1], color=ACCENT, label="region")
     ax.plot(*centre, "o", color=INK, label="average")
-    ax.set_xlabel(terms[0])
-    ax.set_ylabel(terms[1])
+    ax.set_xlabel(plain(terms[0]))
+    ax.set_ylabel(plain(terms[1]))
     ax.legend(frameon=False, fontsize=8)
     return ax

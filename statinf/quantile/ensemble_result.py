@@ -84,7 +84,9 @@ class QuantileEnsemble(Predictive):
             out[ok] = self.core.predict(X[ok], some) if how is None else how(self.core, X[ok], some)
         return out
 
-    def predict(self, newdata: Any = None, *, predictions: Mapping[str, Any] | None = None) -> Any:
+    def predict(
+        self, newdata: Any = None, *, predictions: Mapping[str, Any] | None = None, interval: str | None = None
+    ) -> Any:
         """Conditional quantiles, one row out per row in, one column per level named "q0.1".
 
         Parameters
@@ -92,7 +94,11 @@ class QuantileEnsemble(Predictive):
         newdata : data frame
         predictions : mapping of str to array of shape (rows, m), optional
             Base predictions for these rows, where the ensemble was made from arrays; columns in the order of `given`.
+        interval : None
+            Two levels are the ends of an interval: there is no other.
         """
+        if interval is not None:
+            self.refuse(f"interval={interval!r}", "its levels are the ends of intervals")
         if newdata is None:
             raise OptionError(
                 "predict(newdata) needs rows; out_of_fold holds what is predicted for the ensemble's own."

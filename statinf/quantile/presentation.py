@@ -13,8 +13,8 @@ from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Table, augmented, coefficients, prediction_frame, predictor, predictor_se
-from statinf.results.predicting import unsupported, warn_unsupported
-from statinf.results.table import format_number, format_p
+from statinf.results.predicting import unsupported
+from statinf.results.table import format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,8 @@ def summary_table(fit: QuantileFit, level: float) -> Table:
     listed = (("Formula", fit.formula), *((k, format_number(v)) for k, v in facts.items()))
     rows = _summary_rows(fit, level)
     rules = tuple(range(len(fit.columns), len(rows), len(fit.columns))) if many else ()
-    return Table(columns, rows, title=fit.title, facts=listed, notes=fit._notes(), rules=rules)
+    notes = (*coefficients.aliased_note(fit), *fit._notes())
+    return Table(columns, rows, title=fit.title, facts=listed, notes=notes, rules=rules, kind=fit.kind)
 
 
 def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]:
@@ -54,10 +55,10 @@ def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]
     for i, name in enumerate(fit.columns * len(fit.tau)):
         lead = (f"{fit.tau[i // p]:g}" if i % p == 0 else "", name) if len(fit.tau) > 1 else (name,)
         if not fit.estimable[i]:
-            rows.append((*lead, "aliased", "", "", "", ""))
+            rows.append((*lead, *coefficients.aliased_cells(5)))
             continue
         values = (format_number(numbers[c][i]) for c in ("estimate", "std_error", "statistic"))
-        limits = f"[{format_number(numbers['conf_low'][i])}, {format_number(numbers['conf_high'][i])}]"
+        limits = format_interval(numbers["conf_low"][i], numbers["conf_high"][i])
         rows.append((*lead, *values, format_p(numbers["p_value"][i]), limits))
     return tuple(rows)
 
@@ -67,7 +68,6 @@ def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None
     kept = fit.estimable[: len(fit.columns)]
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
     broken = unsupported(matrix, kept, fit.aliases)
-    warn_unsupported(matrix, kept, broken)
     values[broken] = np.nan
     return values if noncrossing is None else monotone(values, noncrossing)
 

@@ -60,8 +60,10 @@ class Stack(Predictive):
         """Models of positive weight."""
         return tuple(name for name, w in zip(self.models, self.model_weights, strict=True) if w != 0)
 
-    def predict(self, newdata: Any = None) -> Any:
-        """The ensemble's prediction in the column `estimate`, one row out per row in."""
+    def predict(self, newdata: Any = None, *, interval: str | None = None) -> Any:
+        """The ensemble's prediction in the column `estimate`, one row out per row in; there are no intervals."""
+        if interval is not None:
+            self.refuse(f"interval={interval!r}", "the theory is of its risk")
         if newdata is None:
             raise OptionError(
                 "predict(newdata) needs rows; cv_predictions holds what is predicted for the stack's own."
@@ -105,7 +107,7 @@ class Stack(Predictive):
         notes = (
             "Errors are cross-validated; the ensemble's own is optimistic by the choice of weights.",
             f"Method: {self.citation}.",
-        )
+        ) + ((self.dropped_note(),) if self.dropped else ())
         return Table.of(("model", "weight", "RMSE"), rows, title="Stacked regressions", facts=facts, notes=notes)
 
 

@@ -7,12 +7,13 @@ from statinf.results.frames import to_caller
 from statinf.results.joint import Joint, joint
 from statinf.results.methods import Method, MethodTable
 from statinf.results.options import Options, choice, count, flag, number, value
-from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se
+from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se, unsupported
 from statinf.results.protocol import Predictive, Result
 from statinf.results.side_by_side import table
+from statinf.results.stacking import stack_scores
 from statinf.results.store import load
 from statinf.results.table import Table, format_number, format_p
-from statinf.results.weights import Weights, stack_scores
+from statinf.results.weights import Weights
 
 __all__ = [
     "DemoSection",
@@ -41,5 +42,6 @@ __all__ = [
     "stack_scores",
     "table",
     "to_caller",
+    "unsupported",
     "value",
 ]

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import one_of
-from statinf.results.table import Table, format_number, format_p
+from statinf.results.table import Table, format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.results.fit import Fit
+    from statinf.results.estimated import Estimated
+
+ALIASED = "NA: aliased, as other columns of the design determine it."
+"""What tables say below coefficients that are not estimable."""
 
 
-def tidy(fit: Fit, level: float, style: str, interval: str | None, exponentiate: bool) -> pd.DataFrame:
+def tidy(fit: Estimated, level: float, style: str, interval: str | None, exponentiate: bool) -> pd.DataFrame:
     """One row per coefficient; see `Fit.tidy`."""
     import pandas as pd
 
@@ -41,19 +44,31 @@ def tidy(fit: Fit, level: float, style: str, interval: str | None, exponentiate:
     return frame
 
 
-def summary(fit: Fit, level: float) -> Table:
-    """Coefficients with the covariance's name, the rows left out and the paper; see `Fit.summary`."""
+def summary(fit: Estimated, level: float) -> Table:
+    """Coefficients with the covariance's name, the rows left out and the paper; see `Fit.summary`.
+
+    A coefficient without a standard error has empty cells; one that is aliased is NA throughout, as in R.
+    """
     low, high = fit._limits(level, None)
     statistics, p, se = fit.statistics, fit.pvalues.to_numpy(), fit._se()
     rows = []
     for i, name in enumerate(fit.terms):
-        if fit.estimable[i]:
-            numbers = [format_number(v) for v in (fit.theta[i], se[i], statistics[i])]
-            rows.append((name, *numbers, format_p(p[i]), f"[{format_number(low[i])}, {format_number(high[i])}]"))
-        else:
-            rows.append((name, "aliased", "", "", format_p(p[i]), ""))
+        numbers = [format_number(v) for v in (fit.theta[i], se[i], statistics[i])]
+        cells = (*numbers, format_p(p[i]), format_interval(low[i], high[i]))
+        rows.append((name, *(cells if fit.estimable[i] else aliased_cells(len(cells)))))
     letter = "z" if np.isinf(fit.cov.df) else "t"
     columns = ("term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
     facts: list[tuple[str, Any]] = [("Formula", fit.formula)]
     facts += [(k, format_number(v)) for k, v in fit.summary_facts().items()]
-    return Table(columns, tuple(rows), title=fit.title, facts=tuple(facts), notes=fit._notes())
+    notes = (*aliased_note(fit), *fit._notes())
+    return Table(columns, tuple(rows), title=fit.title, facts=tuple(facts), notes=notes, kind=fit.kind)
+
+
+def aliased_cells(count: int) -> tuple[str, ...]:
+    """Cells of a coefficient that is not estimable, as R prints them."""
+    return ("NA",) * count
+
+
+def aliased_note(fit: Estimated) -> tuple[str, ...]:
+    """What a table of the fit says of aliased coefficients, if there are any."""
+    return () if fit.estimable.all() else (ALIASED,)

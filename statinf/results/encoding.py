@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError
+from statinf.results.conforming import conforms, declared
 
 _SEQUENCES = {"tuple": tuple, "list": list, "frozenset": frozenset}
 _DATES = {"date": datetime.date, "datetime": datetime.datetime, "Timestamp": None}
@@ -132,15 +133,21 @@ class Decoder:
     def _record(self, node: Mapping[str, Any]) -> Any:
         kind = _record_class(node["class"])
         fields = {f.name: f for f in dataclasses.fields(kind) if f.init}
-        unknown = sorted(set(node["fields"]) - set(fields))
+        saved = {name for name, f in fields.items() if f.metadata.get("saved", True)}
+        unknown = sorted(set(node["fields"]) - saved)
         if unknown:
             raise DataError(f"{kind.__name__} has no field {unknown[0][:80]!r} in this version")
         values = {name: self(v, name) for name, v in node["fields"].items()}
+        for name, value in values.items():
+            if not conforms(value, kind, name):
+                raise DataError(
+                    f"the field {name!r} of {kind.__name__} holds a {type(value).__name__} where {declared(kind, name)} belongs"
+                )
         for name, found in fields.items():
             required = found.default is dataclasses.MISSING and found.default_factory is dataclasses.MISSING
             if name in values or not required:
                 continue
-            if found.metadata.get("saved", True):
+            if name in saved:
                 raise DataError(f"the field {name!r} of {kind.__name__} is missing")
             values[name] = None
         return kind(**values)

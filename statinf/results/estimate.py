@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
+from statinf.formula.recipe import Recipe
 from statinf.inference.sandwich import Covariance, Moments
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Estimate(Brief):
     """Coefficients and what inference needs of them.
 
     Attributes
@@ -21,9 +23,10 @@ class Estimate:
         Coefficient names.
     theta : ndarray, shape (q,)
         Estimates; NaN for aliased coefficients.
-    moments : Moments or callable
+    moments : Moments, callable or None
         Scores and bread of the coefficients that are not aliased, or a function of no argument that makes them; made
-        when they are needed, so that a fit does not hold n times q numbers that nobody asks for.
+        when they are needed, so that a fit does not hold n times q numbers that nobody asks for. None where no rows are
+        kept; then `covary` makes the covariances.
     nobs : int
         Rows of positive weight; those of `moments` by default.
     df_resid : float
@@ -44,7 +47,7 @@ class Estimate:
 
     terms: tuple[str, ...]
     theta: np.ndarray
-    moments: Moments | Callable[[], Moments]
+    moments: Moments | Callable[[], Moments] | None
     nobs: int = -1
     df_resid: float = np.nan
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -66,9 +69,29 @@ class Estimate:
                 object.__setattr__(self, "df_resid", float(self.moments.df_resid))
         elif self.nobs < 0 or np.isnan(self.df_resid):
             raise ValueError("moments that are made later need nobs and df_resid now")
+        if self.moments is None and self.covary is None:
+            raise ValueError("an estimate without moments needs covary")
 
     @property
-    def source(self) -> Callable[[], Moments]:
-        """A function of no argument that gives the moments."""
+    def source(self) -> Any:
+        """A function of no argument that gives the moments; None where there are none."""
         made = self.moments
         return (lambda: made) if isinstance(made, Moments) else made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """What is known of rows that a fit does not keep, such as those of a stream; takes the place of their `Design`.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    kind : str
+        The caller's kind of data frame.
+    dropped : mapping of str to int
+        Rows left out, by cause.
+    """
+
+    recipe: Recipe
+    kind: str
+    dropped: Mapping[str, int]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from statinf.optional import need
+
 
 def to_caller(frame: Any, kind: str, index: Any = None) -> Any:
     """Turn a pandas frame into the caller's kind: pandas, polars or pyarrow; pandas for all others.
@@ -21,12 +23,10 @@ def to_caller(frame: Any, kind: str, index: Any = None) -> Any:
         return frame.set_axis(index, axis=0)
     plain = frame.reset_index(drop=True)
     if kind == "polars":
-        import polars as pl
-
+        pl = need("polars", "a table in the kind of the data, polars,")
         return pl.DataFrame({str(c): _listed(plain[c]) for c in plain.columns})
     if kind == "pyarrow":
-        import pyarrow as pa
-
+        pa = need("pyarrow", "a table in the kind of the data, pyarrow,")
         return pa.table({str(c): pa.array(_listed(plain[c])) for c in plain.columns})
     return plain
 

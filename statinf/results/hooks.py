@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.results.fit import Fit
+    from statinf.results.estimated import Estimated
 
 
 _STATISTICS = {
@@ -34,7 +34,7 @@ class TableHooks:
     def __maketables_coef_table__(self) -> pd.DataFrame:
         import pandas as pd
 
-        fit = cast("Fit", self)
+        fit = cast("Estimated", self)
         low, high = fit._limits(0.95, None)
         columns = {"b": fit.theta, "se": fit._se(), "t": fit.statistics, "p": fit.pvalues.to_numpy()}
         return pd.DataFrame(
@@ -42,20 +42,20 @@ class TableHooks:
         )
 
     def __maketables_stat__(self, key: str) -> Any:
-        fit = cast("Fit", self)
+        fit = cast("Estimated", self)
         items = {"nobs": fit.nobs} | fit.glance_items()
         return fit.cov.label if key == "se_type" else items.get(_STATISTICS.get(key, key))
 
     @property
     def __maketables_default_stat_keys__(self) -> list[str]:
-        fit = cast("Fit", self)
+        fit = cast("Estimated", self)
         keys = ("N", "r2", "adj_r2", "aic", "bic", "se_type")
         return [key for key in keys if fit.__maketables_stat__(key) is not None]
 
     @property
     def __maketables_depvar__(self) -> str:
-        return cast("Fit", self).formula.split("~")[0].strip()
+        return cast("Estimated", self).outcome
 
     @property
     def __maketables_vcov_info__(self) -> dict[str, Any]:
-        return {"vcov_type": cast("Fit", self).cov.label}
+        return {"vcov_type": cast("Estimated", self).cov.label}

@@ -18,6 +18,17 @@ from typing import Any
 from statinf.errors import OptionError, nearest
 from statinf.results.options import Options, refuse_unknown
 
+TRAITS = (
+    "row order",
+    "column shift",
+    "column scale",
+    "zero weights",
+    "weights doubled",
+    "errors of doubled weights",
+    "save",
+)
+"""Promises that a method's record may take back, with the reason: `Method.traits`."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
@@ -46,7 +57,7 @@ class Method:
     vignette : str
         Name of the vignette that shows it, or empty.
     traits : mapping of str to str
-        Promises of the contract between verbs and methods that cannot hold for this method, with the reason.
+        Those of `TRAITS` that cannot hold for this method, with the reason.
     """
 
     verb: str
@@ -161,8 +172,14 @@ def describe(method: Method) -> list[str]:
     for name, (rule, default) in method.options.rules().items():
         text = f"{name} = {default!r}: {rule.meaning.rstrip('.')}; {rule.accepts}."
         lines += textwrap.wrap(text, 112, initial_indent="    ", subsequent_indent="        ")
-    lines += [f"    Not promised: {promise}, because {reason}." for promise, reason in method.traits.items()]
+    for text in withheld(method):
+        lines += textwrap.wrap(text, 112, initial_indent="    ", subsequent_indent="        ")
     return lines
+
+
+def withheld(method: Method) -> list[str]:
+    """A sentence for each promise that the method cannot keep."""
+    return [f"Not promised: {promise}, because {reason}." for promise, reason in method.traits.items()]
 
 
 def tables(*found: MethodTable) -> tuple[Method, ...]:

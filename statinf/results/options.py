@@ -7,6 +7,7 @@ only place that knows a default or a range: verbs, their documentation and the t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -197,8 +198,14 @@ def refuse_unknown(
             listed = ", ".join(repr(o) for o in owners)
             raise OptionError(f"{name}= is an option of method={listed}, not of {method!r}; {where} takes {mine}.")
         known = [*takes, *others.get("", ())]
-        said = hint("option", name) or nearest(name, known)
+        said = _pointing(hint("option", name), known) or nearest(name, known)
         raise OptionError(f"{name}= is not an option of {where}; it takes {mine}.{said and ' ' + said.strip()}")
+
+
+def _pointing(said: str, known: Sequence[str]) -> str:
+    """A hint, unless all it does is to name an option that is not to be had here."""
+    named = re.findall(r"(\w+)=", said)
+    return "" if said.endswith("=.") and not set(named) & set(known) else said
 
 
 def _is_listed(given: Any, also: Sequence[Any]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.errors import DroppedRowsWarning
 from statinf.inference.roots import matrix_root
+from statinf.numerics.linear.aliases import breaks_alias
 from statinf.results.frames import to_caller
 
 if TYPE_CHECKING:
@@ -35,40 +36,18 @@ def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: Covariance | np.
     return np.sqrt(np.einsum("ij,ij->i", half, half))
 
 
-def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:
-    """Rows in which a column that was left out does not follow from the others as it did in the fit, shape (n,).
-
-    Such a row depends on the coefficient that has no estimate: a cell that was empty, or x2 that was 2 x1.
-
-    Parameters
-    ----------
-    matrix : Matrix
-    kept : ndarray of bool, shape (p,)
-    aliases : ndarray, shape (k, p - k)
-        How the kept columns make those left out.
-    """
-    if kept.all():
-        return np.zeros(len(matrix.values), dtype=bool)
-    kept_values, left_out = matrix.values[:, kept], matrix.values[:, ~kept]
-    gap = np.abs(left_out - kept_values @ aliases)
-    size = np.abs(left_out) + np.abs(kept_values) @ np.abs(aliases)
-    return np.asarray((gap > _BROKEN * size).any(axis=1))
-
-
-_BROKEN = 1e-8
-"""Share of the terms' size beyond which what is left of an alias is no rounding."""
-
-
-def warn_unsupported(matrix: Matrix, kept: np.ndarray, broken: np.ndarray) -> None:
-    """One warning that counts the rows of `unsupported`."""
+def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray, *, stacklevel: int = 4) -> np.ndarray:
+    """Rows that cannot be predicted because they break an alias of the fit, shape (n,), with one warning."""
+    broken = breaks_alias(matrix.values, kept, aliases)
     if broken.any():
         names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
         warnings.warn(
             f"rows of {len(broken)} that cannot be predicted and are NaN: {int(broken.sum())}: they depend on "
             f"coefficients that have no estimate ({names}), because the data of the fit had no such row.",
             DroppedRowsWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
+    return broken
 
 
 def prediction_rows(fit: Fit, newdata: Any) -> NewRows:

@@ -7,6 +7,7 @@ coefficients. A promise that a kind of result cannot keep is refused here, once,
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -54,6 +55,8 @@ class Result:
         Rows used, those of weight zero left out.
     kind : str
         Kind of data frame that tables come back in.
+    dropped : mapping of str to int
+        Rows left out of the fit, by cause.
     """
 
     method: str
@@ -61,15 +64,29 @@ class Result:
     citation: str = ""
     nobs: int = 0
     kind: str = "pandas"
+    dropped: Mapping[str, int] = field(default_factory=dict)
 
     beside: ClassVar[tuple[str, ...]] = ()
     """Further names that this kind of result offers, for messages."""
+    lacks: ClassVar[tuple[str, ...]] = ()
+    """Promised names that results of this kind cannot keep though the kind that they inherit from can."""
 
     # --- what every result does ---------------------------------------------------------------------------
 
     def summary(self) -> Table:
         """The result as a table that prints as text and renders as HTML, Markdown, LaTeX and Typst."""
         raise NotImplementedError
+
+    @property
+    def outcome(self) -> str:
+        """Left-hand side of the formula; those of fits taken together in one line."""
+        sides = (part.partition("~")[0].strip() for part in self.formula.split(";"))
+        return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
+
+    @property
+    def model_name(self) -> str:
+        """The model in a few letters, for tables of several fits."""
+        return self.method
 
     def __repr__(self) -> str:
         return self.summary().to_text()
@@ -79,6 +96,12 @@ class Result:
 
     def _repr_markdown_(self) -> str:
         return self.summary().to_markdown()
+
+    def dropped_note(self) -> str:
+        """What the summary says of rows left out; empty if there are none."""
+        if not self.dropped:
+            return ""
+        return "Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + "."
 
     def lean(self) -> Self:
         """The same result without its rows."""
@@ -114,7 +137,7 @@ class Result:
     @property
     def offers(self) -> str:
         """The promised names that this kind of result answers, for messages."""
-        own = [name for name in PROMISES if getattr(type(self), name, None) is not getattr(Result, name)]
+        own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
         return ", ".join([*own, "summary", *self.beside])
 
     def refuse(self, promise: str, why: str = "") -> NoReturn:
@@ -177,7 +200,7 @@ class Result:
         """Predictions for new rows."""
         self.refuse("predict")
 
-    def with_vcov(self, vcov: Any) -> Any:
+    def with_vcov(self, *args: Any, **options: Any) -> Any:
         """The same result with another covariance."""
         self.refuse("with_vcov")
 
@@ -210,12 +233,9 @@ class Predictive(Result):
     ----------
     recipe : Recipe or None
         Makes the formula's columns for new rows.
-    dropped : mapping of str to int
-        Rows left out of the fit, by cause.
     """
 
     recipe: Recipe | None = None
-    dropped: Mapping[str, int] = field(default_factory=dict)
 
     def new_rows(self, newdata: Any, *args: Any, **options: Any) -> NewRows:
         """The formula's columns for new rows.
@@ -228,9 +248,3 @@ class Predictive(Result):
         if self.recipe is None:
             raise DataError("this fit was made from arrays; it cannot predict from a data frame.")
         return self.recipe.new_rows(newdata, *args, **options)
-
-    def dropped_note(self) -> str:
-        """What the summary says of rows left out; empty if there are none."""
-        if not self.dropped:
-            return ""
-        return "Rows left out: " + "; ".join(f"{n} ({cause})" for cause, n in self.dropped.items()) + "."

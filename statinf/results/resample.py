@@ -75,12 +75,15 @@ def bootstrap(
     one_of("law", law, engine.LAWS)
     check_seed(seed)
     engine.check_replicas(replicas)
-    design = fit._need_rows("bootstrap draws")
+    if kind != "multiplier" or fit.source is None:
+        fit._need_rows("bootstrap draws")
+    design = fit.design
     codes = _clusters(fit, cluster)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
-    if studentize and design.weights_object is not None:
+    weights = None if design is None else design.weights_object
+    if studentize and weights is not None:
         # Each draw's own standard error would have to account for its own estimated weights.
         raise NotIdentifiedError("studentised intervals take weights as known; use interval='bca' with estimated ones.")
     if kind in ("multiplier", "wild"):
@@ -91,14 +94,14 @@ def bootstrap(
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
-        weights = design.weights_object
+        assert design is not None
         if weights is not None and not (hasattr(weights, "resolve") and np.array_equal(weights.used, design.rows)):
             raise NotIdentifiedError(
                 f"kind={kind!r} would keep the estimated weights fixed in every replica; use kind='multiplier', "
                 "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
-    before = covariance(fit.moments(), "HC1").matrix if studentize else fit.cov.matrix
+    before = covariance(fit.moments(), "HC1") if studentize else fit.cov
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
     cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df, made.root)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
+from statinf.results.coefficients import ALIASED
 from statinf.results.fit import Fit
-from statinf.results.table import Table, format_number
+from statinf.results.table import Table, check_digits, format_interval, format_number
 from statinf.results.weights import Weights
 
 _STATISTICS = (
@@ -46,18 +47,22 @@ def table(
         Mark p-values below 0.1, 0.05 and 0.01.
     digits : int
         Significant digits.
-    keep : sequence of str, optional
+    keep : str or sequence of str, optional
         The coefficients to show, in this order; all by default.
 
     Returns
     -------
     Table
+        A coefficient that other columns determine is NA, as in R; one without a standard error has an empty cell below it.
+        `to_html`, `to_markdown`, `to_latex`, `to_typst`, `to_csv` and `to_frame` render it, `save` writes it.
 
     Examples
     --------
     >>> import statinf as si
     >>> data = si.datasets.load("mtcars")
     >>> print(si.table(si.lm("mpg ~ wt", data), si.lm("mpg ~ wt + hp", data)))
+    Outcome: mpg   Model: lm
+    <BLANKLINE>
     term               (1)         (2)
     ----------------------------------
     Intercept        37.29       37.23
@@ -78,33 +83,49 @@ def table(
         fits = tuple(fits[0])
     one_of("show", show, ("std_error", "conf_int", "statistic", "p_value"))
     check_level(level)
+    check_digits(digits)
     if fits and all(isinstance(f, Weights) for f in fits):
         return weightings(fits, names, digits)
     if not fits or not all(isinstance(f, Fit) for f in fits):
         raise OptionError(
             "table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2)."
         )
-    heads = list(names) if names is not None else [f"({i + 1})" for i in range(len(fits))]
-    if len(heads) != len(fits):
-        raise OptionError(f"names has {len(heads)} entries for {len(fits)} fits.")
+    heads = headings(names, [f"({i + 1})" for i in range(len(fits))], "fits")
+    keep = [keep] if isinstance(keep, str) else keep
     known = list(dict.fromkeys(t for f in fits for t in f.terms))
     strange = [t for t in keep or () if t not in known]
     if strange:
         raise OptionError(f"keep: {strange[0]!r} is no coefficient of these fits; there are {', '.join(known[:20])}.")
     terms = known if keep is None else list(keep)
-    rows: list[tuple[str, ...]] = []
+    facts, rows = _described(fits)
+    above = len(rows)
     for term in terms:
         cells = [_cells(f, term, level, show, stars, digits) for f in fits]
         rows.append((term, *(c[0] for c in cells)))
-        rows.append(("", *(c[1] for c in cells)))
+        if any(c[1] for c in cells):
+            rows.append(("", *(c[1] for c in cells)))
     cut = len(rows)
     glances = [f.glance_items() for f in fits]
     for key, label in _STATISTICS:
         if any(key in g for g in glances):
             rows.append((label, *(format_number(g.get(key), digits) for g in glances)))
     rows.append(("Std. errors", *(f.cov.label for f in fits)))
-    notes = ("* p < 0.1, ** p < 0.05, *** p < 0.01",) if stars else ()
-    return Table(("term", *heads), tuple(rows), notes=notes, rules=(cut,))
+    notes = ["* p < 0.1, ** p < 0.05, *** p < 0.01"] if stars else []
+    if any(t in f.terms and not f.estimable[f.terms.index(t)] for f in fits for t in terms):
+        notes.append(ALIASED)
+    rules = tuple(dict.fromkeys(at for at in (above, cut) if at))
+    return Table(("term", *heads), tuple(rows), facts=facts, notes=tuple(notes), rules=rules, kind=fits[0].kind)
+
+
+def _described(fits: Sequence[Fit]) -> tuple[tuple[tuple[str, str], ...], list[tuple[str, ...]]]:
+    """Outcome and model: facts above the table where all fits agree, else its first rows."""
+    facts, rows = [], []
+    for label, values in (("Outcome", [f.outcome for f in fits]), ("Model", [f.model_name for f in fits])):
+        if len(set(values)) > 1:
+            rows.append((label, *values))
+        elif values[0]:
+            facts.append((label, values[0]))
+    return tuple(facts), rows
 
 
 def _cells(fit: Fit, term: str, level: float, show: str, stars: bool, digits: int) -> tuple[str, str]:
@@ -112,23 +133,31 @@ def _cells(fit: Fit, term: str, level: float, show: str, stars: bool, digits: in
         return "", ""
     i = fit.terms.index(term)
     if not fit.estimable[i]:
-        return "aliased", ""
+        return "NA", ""
     p = float(fit.pvalues.iloc[i])
     mark = "" if not stars else "*" * sum(p < cut for cut in (0.1, 0.05, 0.01))
     if show == "conf_int":
         low, high = (float(v) for v in np.array(fit.conf_int(level).iloc[i]))
-        below = f"[{format_number(low, digits)}, {format_number(high, digits)}]"
+        below = format_interval(low, high, digits)
     else:
         value = {"std_error": fit.std_errors.iloc[i], "statistic": fit.statistics[i], "p_value": p}[show]
-        below = f"({format_number(float(value), digits)})"
+        below = f"({format_number(float(value), digits)})" if np.isfinite(value) else ""
     return format_number(fit.theta[i], digits) + mark, below
+
+
+def headings(names: Sequence[str] | None, default: Sequence[str], what: str) -> list[str]:
+    """One heading for each column, as asked for or by default."""
+    if names is None:
+        return list(default)
+    if isinstance(names, str) or len(names) != len(default) or not all(isinstance(n, str) for n in names):
+        count = f"the text {names!r}" if isinstance(names, str) else f"{len(names)} entries"
+        raise OptionError(f"names has {count} for {len(default)} {what}; give a list of one text for each.")
+    return list(names)
 
 
 def weightings(weights: Sequence[Any], names: Sequence[str] | None, digits: int) -> Table:
     """Standardised mean differences before and after several weightings, and the sizes they leave."""
-    heads = list(names) if names is not None else [w.method for w in weights]
-    if len(heads) != len(weights):
-        raise OptionError(f"names has {len(heads)} entries for {len(weights)} weightings.")
+    heads = headings(names, [w.method for w in weights], "weightings")
     missing = [w.method for w in weights if not hasattr(w, "balance_frame")]
     if missing:
         raise OptionError(f"weights of {', '.join(map(repr, missing))} have no balance table to put side by side.")
@@ -149,8 +178,8 @@ def weightings(weights: Sequence[Any], names: Sequence[str] | None, digits: int)
     rows.append(("Estimand", "", *(w.estimand for w in weights)))
     kinds = list(dict.fromkeys(str(k) for f in frames for k in f["denominator"]))
     note = f"Standardised mean differences; denominator: {', '.join(kinds)}."
-    return Table(("term", "unweighted", *heads), tuple(rows), notes=(note,), rules=(cut,))
+    return Table(("term", "unweighted", *heads), tuple(rows), notes=(note,), rules=(cut,), kind=weights[0].kind)
 
 
 def _fixed(value: Any, digits: int) -> str:
-    return f"{round(float(value), digits) + 0.0:.{digits}f}"
+    return f"{round(float(value), digits) + 0.0:.{digits}f}" if np.isfinite(value) else format_number(value)

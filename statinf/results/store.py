@@ -7,17 +7,15 @@ can therefore claim more than the file has, and what is damaged is refused befor
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
 import math
 import os
 import re
-import secrets
 import stat
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,8 +23,9 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.results.encoding import Decoder, encode
+from statinf.results.files import checked_path, replacing
 
-FORMAT = 2
+FORMAT = 3
 _TREE = "result.json"
 _HEX = 64
 _COMMENT = re.compile(rb"statinf (\d{1,6}) sha256 ([0-9a-f]{64})")
@@ -46,12 +45,9 @@ def save(result: Any, path: str | os.PathLike[str]) -> Path:
     """
     arrays: dict[str, np.ndarray] = {}
     tree = encode(result, arrays)
-    target = _checked_path(path)
-    try:
-        with _replacing(target) as file:
-            _write(file, tree, arrays)
-    except OSError as error:
-        raise DataError(f"{target} cannot be written: {error.strerror or error}.") from None
+    target = checked_path(path)
+    with replacing(target) as file:
+        _write(file, tree, arrays)
     return target
 
 
@@ -88,7 +84,7 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
     """
     if context is not None and not isinstance(context, Mapping):
         raise OptionError(f"context={context!r} is no mapping; give the formula's functions as {{'f': f}}.")
-    target = _checked_path(path)
+    target = checked_path(path)
     try:
         # A pipe would wait for a writer, a device might never end.
         if not stat.S_ISREG(os.stat(target).st_mode):
@@ -109,59 +105,7 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
         ) from error
 
 
-def _checked_path(path: Any) -> Path:
-    try:
-        target = Path(path)
-    except TypeError:
-        raise OptionError(f"path={path!r} is no path; give text or a pathlib.Path.") from None
-    if "\0" in str(target):
-        raise OptionError(f"path={str(path)!r} holds a null character.")
-    return target
-
-
 # --- writing --------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[BinaryIO]:
-    """A new file in the folder of `target` that takes its place at the end, or vanishes if anything fails."""
-    if not target.parent.is_dir():
-        raise DataError(f"the folder {target.parent} does not exist; make it before saving {target.name} there.")
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = os.lstat(target).st_mode
-    if mode is not None and not stat.S_ISREG(mode):
-        raise DataError(f"{target} is a {_kind_of_file(mode)}, which is not overwritten; save under another name.")
-    partial = target.parent / f".statinf-{secrets.token_hex(8)}.partial"
-    # Unlike `tempfile`, with the permissions that the caller's umask gives to any new file
-    handle = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(partial, stat.S_IMODE(mode))
-        os.replace(partial, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        raise
-    _sync_folder(target.parent)
-
-
-def _kind_of_file(mode: int) -> str:
-    return "symbolic link" if stat.S_ISLNK(mode) else "folder" if stat.S_ISDIR(mode) else "device or pipe"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _write(file: BinaryIO, tree: Any, arrays: Mapping[str, np.ndarray]) -> None:

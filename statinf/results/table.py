@@ -6,13 +6,19 @@ those are Quarto's.
 
 from __future__ import annotations
 
-import html
-import re
+import csv
+import io
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from statinf.errors import OptionError
+from statinf.results import markup
+from statinf.results.files import checked_path, replacing
 
 
 def format_number(value: Any, digits: int = 4) -> str:
@@ -46,6 +52,20 @@ def format_p(value: Any) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def format_interval(low: Any, high: Any, digits: int = 4) -> str:
+    """Two limits in brackets; empty where neither exists."""
+    if np.isnan(low) and np.isnan(high):
+        return ""
+    return f"[{format_number(low, digits) or 'NA'}, {format_number(high, digits) or 'NA'}]"
+
+
+def check_digits(digits: Any) -> int:
+    """Return a number of significant digits, else raise an `OptionError`."""
+    if isinstance(digits, bool) or not isinstance(digits, int | np.integer) or not 1 <= digits <= 17:
+        raise OptionError(f"digits={digits!r}: give a whole number of significant digits from 1 to 17.")
+    return int(digits)
+
+
 @dataclass(frozen=True)
 class Table:
     """A small table with a block of facts above it and notes below.
@@ -63,6 +83,8 @@ class Table:
         Lines below it.
     rules : tuple of int
         Rows before which a line is drawn.
+    kind : str
+        Kind of data frame that `to_frame` makes, as `Frame.kind` names it.
 
     Examples
     --------
@@ -80,6 +102,15 @@ class Table:
     facts: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
+    kind: str = "pandas"
+
+    def __post_init__(self) -> None:
+        wrong = [i for i, row in enumerate(self.rows) if len(row) != len(self.columns)]
+        if not self.columns or wrong:
+            found = f"row {wrong[0]} has {len(self.rows[wrong[0]])} cells" if wrong else "there are no columns"
+            raise OptionError(
+                f"a table has one cell for each of its {len(self.columns)} columns in every row; {found}."
+            )
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], **options: Any) -> Table:
@@ -105,112 +136,106 @@ class Table:
 
     def to_text(self) -> str:
         """Plain text, columns aligned, the first to the left."""
-        widths = [max(len(r[j]) for r in (self.columns, *self.rows)) for j in range(len(self.columns))]
+        grid = [[markup.one_line(c) for c in cells] for cells in (self.columns, *self.rows)]
+        widths = [max(markup.width(row[j]) for row in grid) for j in range(len(self.columns))]
         line = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        out = [self.title] if self.title else []
+        out = [markup.one_line(self.title)] if self.title else []
         out += _facts_in_two_columns(self.facts, len(line))
-        out += [_text_row(self.columns, widths), line]
-        for i, row in enumerate(self.rows):
+        out += [_text_row(grid[0], widths), line]
+        for i, row in enumerate(grid[1:]):
             if i in self.rules:
                 out.append(line)
             out.append(_text_row(row, widths))
         if self.notes:
-            out += [line, *self.notes]
+            out += [line, *map(markup.one_line, self.notes)]
         return "\n".join(text.rstrip() for text in out)
 
     def to_html(self) -> str:
         """An HTML table with a header and footer."""
-        esc = html.escape
-        head = "".join(
-            f'<th style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</th>' for j, c in enumerate(self.columns)
-        )
-        body = []
-        for i, row in enumerate(self.rows):
-            border = ' style="border-top:1px solid currentColor"' if i in self.rules else ""
-            cells = "".join(
-                f'<td style="text-align:{"left" if j == 0 else "right"}">{esc(c)}</td>' for j, c in enumerate(row)
-            )
-            body.append(f"<tr{border}>{cells}</tr>")
-        span = len(self.columns)
-        foot = "".join(
-            f'<tr><td colspan="{span}" style="text-align:left"><small>{esc(n)}</small></td></tr>' for n in self.notes
-        )
-        facts = " &middot; ".join(f"{esc(k)}: {esc(v)}" for k, v in self.facts)
-        above = f"<p><strong>{esc(self.title)}</strong></p>" if self.title else ""
-        above += f"<p><small>{facts}</small></p>" if facts else ""
-        footer = f"<tfoot>{foot}</tfoot>" if foot else ""
-        return (
-            f'<div class="statinf-result">{above}<table class="statinf"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{''.join(body)}</tbody>{footer}</table></div>"
-        )
+        return markup.html_table(self)
 
     def to_markdown(self) -> str:
         """A pipe table."""
-
-        def cell(text: str) -> str:
-            return text.replace("|", "\\|").replace("\n", " ") or " "
-
-        lines = []
-        if self.title:
-            lines += [f"**{self.title}**", ""]
-        if self.facts:
-            lines += [" · ".join(f"{k}: {v}" for k, v in self.facts), ""]
-        lines.append("| " + " | ".join(cell(c) for c in self.columns) + " |")
-        lines.append("|" + "|".join(":---" if j == 0 else "---:" for j in range(len(self.columns))) + "|")
-        lines += ["| " + " | ".join(cell(c) for c in row) + " |" for row in self.rows]
-        if self.notes:
-            lines += ["", *[f"*{n}*  " for n in self.notes]]
-        return "\n".join(lines)
+        return markup.markdown_table(self)
 
     def to_latex(self) -> str:
         """A bare booktabs `tabular`, without environment, caption or label."""
-        spec = "l" + "r" * (len(self.columns) - 1)
-        lines = [rf"\begin{{tabular}}{{{spec}}}", r"\toprule", _latex_row(self.columns), r"\midrule"]
-        for i, row in enumerate(self.rows):
-            if i in self.rules:
-                lines.append(r"\midrule")
-            lines.append(_latex_row(row))
-        lines.append(r"\bottomrule")
-        span = len(self.columns)
-        lines += [rf"\multicolumn{{{span}}}{{l}}{{\footnotesize {_latex(n)}}} \\" for n in self.notes]
-        return "\n".join([*lines, r"\end{tabular}"])
+        return markup.latex_table(self)
 
     def to_typst(self) -> str:
-        """A Typst `table`."""
+        """A Typst `table` with rules above and below its head and at its end."""
+        return markup.typst_table(self)
 
-        def content(text: str) -> str:
-            return "[" + re.sub(r"([\\#\[\]*_$@<>`])", r"\\\1", text) + "]"
+    def to_frame(self) -> Any:
+        """Headings and cells as text, in the caller's kind of data frame.
 
-        count = len(self.columns)
-        align = ", ".join("left" if j == 0 else "right" for j in range(count))
-        cells = [f"table.header({', '.join(content(c) for c in self.columns)}),"]
-        cells += [", ".join(content(c) for c in row) + "," for row in self.rows]
-        return "\n".join([f"#table(columns: {count}, align: ({align}),", *("  " + c for c in cells), ")"])
+        Raises
+        ------
+        OptionError
+            If two columns have one heading.
+        """
+        import pandas as pd
+
+        from statinf.results.frames import to_caller
+
+        twice = [c for i, c in enumerate(self.columns) if c in self.columns[:i]]
+        if twice:
+            raise OptionError(f"two columns have the heading {twice[0]!r}; give each a name of its own.")
+        cells = {c: [row[j] for row in self.rows] for j, c in enumerate(self.columns)}
+        return to_caller(pd.DataFrame(cells, dtype=object), self.kind)
+
+    def to_csv(self) -> str:
+        """Headings and cells, separated by commas."""
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows((self.columns, *self.rows))
+        return text.getvalue()
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the table to a file, in the format that its suffix names.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in .html, .md, .tex, .typ, .csv or .txt.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OptionError
+            For another suffix.
+        DataError
+            If the folder is missing or the file cannot be written.
+        """
+        writers = {
+            ".html": markup.html_page,
+            ".md": Table.to_markdown,
+            ".tex": Table.to_latex,
+            ".typ": Table.to_typst,
+            ".csv": Table.to_csv,
+            ".txt": Table.to_text,
+        }
+        target = checked_path(path)
+        if target.suffix.lower() not in writers:
+            raise OptionError(f"path={str(path)!r} names no format; let it end in one of {', '.join(writers)}.")
+        text = writers[target.suffix.lower()](self).rstrip("\n") + "\n"
+        with replacing(target) as file:
+            file.write(text.encode())
+        return target
 
 
 def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first = cells[0].ljust(widths[0])
-    return "  ".join([first, *(c.rjust(w) for c, w in zip(cells[1:], widths[1:], strict=True))])
+    return "  ".join(markup.padded(c, w, right=j > 0) for j, (c, w) in enumerate(zip(cells, widths, strict=True)))
 
 
-def _facts_in_two_columns(facts: Sequence[tuple[str, str]], width: int) -> list[str]:
+def _facts_in_two_columns(facts: Sequence[tuple[str, str]], least: int) -> list[str]:
     if not facts:
         return []
-    shown = [f"{k}: {v}" for k, v in facts]
-    half = max(len(s) for s in shown) + 3
-    if 2 * half > max(width, 78):
+    shown = [markup.one_line(f"{k}: {v}") for k, v in facts]
+    half = max(map(markup.width, shown)) + 3
+    if 2 * half > max(least, 78):
         return [*shown, ""]
     pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
-    return ["".join(s.ljust(half) for s in pair) for pair in pairs] + [""]
-
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
-_LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-
-
-def _latex(text: str) -> str:
-    return "".join(_LATEX.get(c, c) for c in text)
-
-
-def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(_latex(c) for c in cells) + r" \\"
+    return ["".join(markup.padded(s, half, right=False) for s in pair) for pair in pairs] + [""]

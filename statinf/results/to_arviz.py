@@ -12,10 +12,10 @@ import numpy as np
 from statinf.errors import DataError
 
 if TYPE_CHECKING:
-    from statinf.results.fit import Fit
+    from statinf.results.estimated import Estimated
 
 
-def to_arviz(fit: Fit) -> Any:
+def to_arviz(fit: Estimated) -> Any:
     """Bootstrap draws as a posterior group with one chain and the coordinate `term`.
 
     Returns

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.inference.hypotheses import coefficient_function, delta_jacobian
+from statinf.inference.functions import coefficient_function, delta_jacobian
 from statinf.inference.sandwich import Covariance, Moments
 
 if TYPE_CHECKING:

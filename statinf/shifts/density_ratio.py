@@ -175,6 +175,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         uncovered_rows=uncovered(samples.xs, samples.xt)[1],
         dropped=source.dropped,
         dropped_target=samples.target.dropped,
+        target=samples.target.identity,
         samples=samples,
     )
 

@@ -16,6 +16,7 @@ from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_direction
+from statinf.numerics.linear.aliases import alias_map, breaks_alias
 from statinf.results.methods import Method
 from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
@@ -31,15 +32,34 @@ class LogLinear:
     ----------
     constant : float
     slope, centre : ndarray, shape (p,)
+    kept : ndarray of bool, shape (p + 1,)
+        Which of the constant and the columns have a coefficient of their own.
+    aliases : ndarray, shape (k, p + 1 - k)
+        How these make the others; a row in which they do not has no ratio.
     """
 
     constant: float
     slope: np.ndarray
     centre: np.ndarray
+    kept: np.ndarray
+    aliases: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, constant: float, slope: np.ndarray, centre: np.ndarray, kept: np.ndarray) -> LogLinear:
+        """The rule of a fit to rows x (n, p) that kept some of the columns."""
+        return cls(constant, slope, centre, kept, alias_map(with_constant(x), kept))
 
     def at(self, x: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
-            return np.exp(self.constant + (x - self.centre) @ self.slope)
+            ratio = np.exp(self.constant + (x - self.centre) @ self.slope)
+        if not self.kept.all():
+            ratio[breaks_alias(with_constant(x), self.kept, self.aliases)] = np.nan
+        return ratio
+
+
+def with_constant(x: np.ndarray) -> np.ndarray:
+    """Columns with a constant before them, shape (n, p + 1)."""
+    return np.column_stack([np.ones(len(x)), x])
 
 
 def estimate(samples: Samples, options: Options) -> RatioEstimate:
@@ -83,7 +103,8 @@ def _with_influence(
     influence = (used * (w * residual)[:, None]) @ (inverse @ inverse.T)
     coef = np.where(solution.kept, solution.coef, 0.0)
     constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
-    rule = LogLinear(constant, coef[1:] / samples.scaling.spread, samples.scaling.centre)
+    both = np.concatenate([samples.xs, samples.xt])
+    rule = LogLinear.of(both, constant, coef[1:] / samples.scaling.spread, samples.scaling.centre, solution.kept)
     ratio = rule.at(samples.xs)
     facts = {"logit coefficients": int(solution.kept.sum()), "iterations": solution.iterations}
     return RatioEstimate(rule, ratio, {}, used[:n] * ratio[:, None], influence[:n], influence[n:], facts)

@@ -13,10 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.shifts.problem import ShiftProblem, likelihood
+from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
 
 
@@ -147,13 +149,20 @@ def weighted_mean(
 def _on_target_rows(values: np.ndarray, ratio: Weights, samples: Samples) -> np.ndarray:
     """Influence of the target rows behind a ratio, on the target rows of the outcome model."""
     held: Samples | None = getattr(getattr(ratio, "origin", ratio), "samples", None)
-    target = samples.target
-    if held is None or np.array_equal(held.target.rows, target.rows):
+    target, place = samples.target, place_in_target(ratio, samples)
+    if place is None and (held is None or np.array_equal(held.target.rows, target.rows)):
         return values
+    if held is None:
+        raise DataError(
+            "a saved density ratio does not know which target rows moved it: give the target in the order that it was made "
+            "for, or make the ratio again."
+        )
     # Rows of the ratio's target that the outcome model lacks still moved the ratio: they follow as rows of their own.
-    full = np.zeros(max(target.n_total, held.target.n_total))
-    full[held.target.rows] = values
-    beside = np.setdiff1d(held.target.rows, target.rows)
+    full, moved = np.zeros(held.target.n_total), np.zeros(held.target.n_total, bool)
+    full[held.target.rows], moved[held.target.rows] = values, True
+    if place is not None:
+        full, moved = full[place], moved[place]
+    beside = np.setdiff1d(np.flatnonzero(moved), target.rows)
     return np.concatenate([full[target.rows], full[beside]])
 
 

@@ -53,7 +53,8 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
     ratio = np.exp(log_constant + log_ratio)
     slope = np.zeros(p)
     slope[kept] = tilt / scale
-    rule = LogLinear(log_constant, slope / scaling.spread, scaling.centre + mean * scaling.spread)
+    own = np.append(True, kept)
+    rule = LogLinear.of(samples.xs, log_constant, slope / scaling.spread, scaling.centre + mean * scaling.spread, own)
     mass = ws * ratio
     curvature = np.linalg.inv(scaled.T @ (scaled * mass[:, None]))
     # Parameters: the log of the constant, then the tilt, for columns around a fixed centre where the target's mean is.

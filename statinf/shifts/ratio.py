@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, one_of
-from statinf.formula.recipe import Recipe
+from statinf.formula.identity import RowIdentity
+from statinf.formula.recipe import Recipe, warn_rows
 from statinf.results import Table, Weights, format_number, to_caller
 from statinf.shifts.overlap import balance_table, pareto_k, uncovered
 from statinf.shifts.samples import Samples, left_out
@@ -32,6 +33,8 @@ class DensityRatio(Weights):
         Powers below one flatten the ratio; ratios are cut at `trim`.
     settings, facts : mapping
         Tuning constants, and numbers of the fit.
+    target : RowIdentity
+        The rows of the target's frame.
     n_target : int
         Target rows of positive weight.
     uncovered_rows : int
@@ -50,8 +53,8 @@ class DensityRatio(Weights):
     facts: Mapping[str, Any] = field(default_factory=dict)
     n_target: int = 0
     uncovered_rows: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
+    target: RowIdentity | None = None
     samples: Samples | None = field(default=None, metadata={"saved": False})
 
     beside = ("values", "ess", "diagnostics", "score")
@@ -74,6 +77,9 @@ class DensityRatio(Weights):
         out = np.full(rows.n, np.nan)
         if rows.ok.any():
             out[rows.ok] = shaped(self.rule.at(x[rows.ok]), self.power, self.trim)
+            unknown = int(np.isnan(out[rows.ok]).sum())
+            if unknown:
+                warn_rows({"columns that others determined do not follow from them": unknown}, rows.n, "have no ratio")
         return out
 
     @property

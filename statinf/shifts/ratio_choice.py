@@ -68,6 +68,7 @@ def find_ratio(samples: Samples, ratio: Any, power: float = 1.0) -> Weights:
     if not isinstance(ratio, Weights):
         return _known(samples, ratio)
     found = ratio.on(design.frame)
+    place_in_target(found, samples)
     missing = np.setdiff1d(design.rows, found.used)
     if len(missing):
         raise DataError(
@@ -75,6 +76,27 @@ def find_ratio(samples: Samples, ratio: Any, power: float = 1.0) -> Weights:
             "source); make it from columns without missing values, or from those of the regression."
         )
     return found
+
+
+def place_in_target(ratio: Weights, samples: Samples) -> np.ndarray | None:
+    """Where the target rows stand among those that the ratio was made for, shape (rows,); None for the same order.
+
+    Raises
+    ------
+    DataError
+        If the ratio was made for another target.
+    """
+    identity = getattr(getattr(ratio, "origin", ratio), "target", None)
+    if identity is None:
+        return None
+    given = samples.target.identity.frame
+    assert given is not None
+    if given.n != identity.n:
+        raise DataError(
+            f"the density ratio was made for a target of {identity.n} rows, this one has {given.n}; make it for this target."
+        )
+    found = identity.locate(given, "the target rows of the density ratio")
+    return None if found is None else found.position
 
 
 def _known(samples: Samples, ratio: Any) -> Weights:

@@ -45,8 +45,8 @@ class ShiftTest(Result):
     tests : tuple of Global
     columns : ColumnTests or None
     permutations, n_target, seed : int
-    dropped, dropped_target : mapping of str to int
-        Rows left out of either sample, by cause.
+    dropped_target : mapping of str to int
+        Rows of the target left out, by cause.
     """
 
     tests: tuple[Global, ...]
@@ -54,7 +54,6 @@ class ShiftTest(Result):
     permutations: int
     n_target: int
     seed: int
-    dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
 
     beside = ("p_values",)

@@ -12,6 +12,7 @@ from statinf.errors import DataError
 from statinf.formula.columns import Numeric
 from statinf.formula.frame import as_frame
 from statinf.formula.given import aligned
+from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import NewRows, Recipe, warn_rows
 
 
@@ -32,6 +33,8 @@ class Target:
     dropped : mapping of str to int
     frame : object
         The caller's frame, by reference.
+    identity : RowIdentity
+        All rows of that frame, as what was made for them finds them again.
     offset : ndarray, shape (m,), or None
     """
 
@@ -41,6 +44,7 @@ class Target:
     n_total: int
     dropped: Mapping[str, int]
     frame: Any
+    identity: RowIdentity
     offset: np.ndarray | None = None
 
     @property
@@ -81,7 +85,8 @@ def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str
         raise DataError("all target weights are zero; at least some must be positive.")
     parts = {role: matrix.values[kept] for role, matrix in rows.parts.items()}
     offset = None if rows.offset is None else rows.offset[kept]
-    return Target(parts, given[kept], kept, rows.n, dropped, rows.frame.native, offset)
+    identity = RowIdentity(rows.n, recipe.columns, rows.frame)
+    return Target(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)
 
 
 def _refuse_rows(rows: NewRows, na_action: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError
+from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number
 from statinf.shifts.continuous import Solution, check_outcome
@@ -33,8 +34,10 @@ class TargetShift(Weights):
         Tuning constants, and numbers of the fit.
     clipped : float
         Share of source rows whose ratio was negative and set to zero.
+    target : RowIdentity
+        The rows of the target's frame.
     n_target : int
-    dropped, dropped_target : mapping of str to int
+    dropped_target : mapping of str to int
     """
 
     omega: np.ndarray
@@ -45,8 +48,8 @@ class TargetShift(Weights):
     facts: Mapping[str, Any] = field(default_factory=dict)
     clipped: float = 0.0
     n_target: int = 0
-    dropped: Mapping[str, int] = field(default_factory=dict)
     dropped_target: Mapping[str, int] = field(default_factory=dict)
+    target: RowIdentity | None = None
 
     beside = ("values", "ess", "at", "score")
 
@@ -190,4 +193,5 @@ def target_shift(
         n_target=len(samples.xt),
         dropped=made.dropped,
         dropped_target=samples.target.dropped,
+        target=samples.target.identity,
     )

@@ -16,7 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from statinf.stochastic.state import CHUNK, Rows, Settings, State, Sums, by_chunks
+from statinf.stochastic.rows import CHUNK, StreamRows, by_chunks
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State, Sums
 
 _FIRST = 4  # chunks before the preconditioner is first made anew
 _FLOOR = 1e-6  # of the largest eigenvalue, on the correlation scale
@@ -62,7 +64,7 @@ def until_refresh(done: int) -> int:
     return at * CHUNK - done
 
 
-def new_rows(settings: Settings, state: State, rows: Rows) -> np.ndarray:
+def new_rows(settings: Settings, state: State, rows: StreamRows) -> np.ndarray:
     """Rows with a direction that was not there before, bool (n,)."""
     if state.seen.all() or settings.tolerance is None:
         return np.zeros(len(rows), bool)
@@ -71,13 +73,13 @@ def new_rows(settings: Settings, state: State, rows: Rows) -> np.ndarray:
     return np.asarray((size > low).any(axis=1))
 
 
-def first_new(settings: Settings, state: State, rows: Rows) -> int | None:
+def first_new(settings: Settings, state: State, rows: StreamRows) -> int | None:
     """Rows up to the end of the first chunk with a direction that was not there before; None without one."""
     fresh = new_rows(settings, state, rows)
     return (int(np.argmax(fresh)) // CHUNK + 1) * CHUNK if fresh.any() else None
 
 
-def prepared(settings: Settings, state: State, rows: Rows, alpha: np.ndarray) -> tuple[Rows, np.ndarray]:
+def prepared(settings: Settings, state: State, rows: StreamRows, alpha: np.ndarray) -> tuple[StreamRows, np.ndarray]:
     """Preconditioned rows and their bounded steps."""
     moved = replace(rows, F=by_chunks(rows.F, state.matrix.T))
     return moved, alpha / (1.0 + alpha * settings.bound * leverage(moved.F, rows.G, settings.instruments))

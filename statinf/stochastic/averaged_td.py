@@ -7,19 +7,24 @@ Moulines & Naumov (2025), arXiv 2505.19102 (one trajectory).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from statinf.errors import DataError, NumericalWarning
 from statinf.formula import as_frame
+from statinf.numerics.laws.multipliers import LARGEST
 from statinf.results.methods import Method
 from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.options import RunOptions
-from statinf.stochastic.readers import TransitionReader
+from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.state import Rows, State
+from statinf.stochastic.state import State
+from statinf.stochastic.step_size import spanning_k0
+from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
 from statinf.stochastic.tuning import pilot_size, pilot_values, tune
 
@@ -39,8 +44,9 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     start = options.start
     if start is None and "c0" not in (options.step or {}):
         start = pilot_values(pilot)
+    step = _long_steps(pilot, opening.length, options, markov)
     tuned = tune(
-        pilot.F, pilot.G, pilot.c, n=opening.length, step=options.step, burn_in=options.burn_in, law=options.law, start=start,
+        pilot.F, pilot.G, pilot.c, n=opening.length, step=step, burn_in=options.burn_in, law=options.law, start=start,
         power=options.power,
     )  # fmt: skip
     settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True)
@@ -49,8 +55,24 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
         run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)
     if markov and options.block_len == 1:
         _warn_dependence(options.kinds[0])
-    name = f"td({stream.trace:g})" if stream.trace else "td(0)"
-    return fit_of(name, stream.formula, run, terms, options.kinds, options.ci, stream.kind(opening))
+    method = replace(METHOD, name=f"td({stream.trace:g})" if stream.trace else "td(0)")
+    return fit_of(run, terms, method, options.kinds, options.ci, stream.kind(opening))
+
+
+def _long_steps(pilot: StreamRows, length: int | None, options: TdOptions, along: bool) -> Mapping[str, float]:
+    """The caller's step constants, with a k0 that follows the slowest direction of the pilot where none was given."""
+    given = dict(options.step or {})
+    if "c0" in given or "k0" in given:
+        return given
+    mean = pilot.F.T @ pilot.G / len(pilot)
+    seen = (mean != 0.0).any(axis=0) & (mean != 0.0).any(axis=1)
+    values = np.linalg.eigvals(mean[np.ix_(seen, seen)]).real if seen.any() else np.ones(1)
+    if values.min() <= 0.0:
+        return given
+    r2 = float(np.quantile(np.abs(np.einsum("ij,ij->i", pilot.F, pilot.G)), 0.95))
+    power = float(given.get("power", options.power))
+    bound = LARGEST[options.law] * r2
+    return given | {"k0": spanning_k0(float(values.min()), bound, length, power, along=along)}
 
 
 def _warn_dependence(inference: str) -> None:
@@ -62,9 +84,9 @@ def _warn_dependence(inference: str) -> None:
         )  # fmt: skip
 
 
-def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[Rows, Iterator[Any]]:
+def _pilot(reader: TransitionReader, frames: Iterator[Any], d: int) -> tuple[StreamRows, Iterator[Any]]:
     """Enough rows to tune on, and the frames with those read put back."""
-    want, rows, read = pilot_size(d, None), Rows.none(d), []
+    want, rows, read = pilot_size(d, None), StreamRows.none(d), []
     for table in frames:
         read.append(as_frame(table).native)
         block, reader = reader.read(table)

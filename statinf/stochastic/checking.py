@@ -10,7 +10,9 @@ import numpy as np
 
 from statinf.errors import ConvergenceError
 from statinf.stochastic.adapting import mean_jacobian
-from statinf.stochastic.state import CHUNK, Settings, State
+from statinf.stochastic.rows import CHUNK
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 from statinf.stochastic.sums import curvature, psi
 
 _STEPS = 25
@@ -19,6 +21,7 @@ LIMIT = 2.5
 """Standard errors of a batch fit that an average may be away from the root."""
 
 _ALONE = 0.9  # leverage of a row that decides a coefficient by itself
+_HEAVY = 0.2  # leverage from which a row is named
 _FEW = 0.1  # leverage from which a quantile of few rows is looked at from both sides
 _SIDE = 0.02
 
@@ -85,9 +88,18 @@ def check_average(
     raise ConvergenceError(
         f"the average for '{names[j]}' is {worst[j]:.3g} standard errors away from the root of the equations of the "
         f"{state.done} rows ({settings.carried(state.mean)[j]:.5g}, the root is near {root[j]:.5g}): it rests on too few rows, or "
-        f"on a few that outweigh the others, for one pass to average over. Use {_batch(settings)} for these data, give more "
-        "rows, or take the logarithm of a covariate with such a tail."
+        f"on a few that outweigh the others{_heaviest(settings, state, moved)}, for one pass to average over. "
+        f"Use {_batch(settings)} for these data, give more rows, or take the logarithm of a covariate with such a tail."
     )
+
+
+def _heaviest(settings: Settings, state: State, moved: np.ndarray) -> str:
+    """The row of the most leverage in words, where it has a say of its own; empty where none has."""
+    h = _leverages(settings, state, moved)
+    if settings.instruments or settings.loss == "logistic" or h.max(initial=0.0) < _HEAVY:
+        return ""
+    at = int(np.argmax(h))
+    return f" (usable row {state.extremes.number[at]} alone has leverage {h[at]:.2f})"
 
 
 def _overfitted(settings: Settings, state: State, moved: np.ndarray) -> bool:

@@ -34,21 +34,25 @@ from statinf.numerics.recursions.averaging import (
 )
 from statinf.stochastic.adapting import first_new, leverage, new_rows, prepared, refreshed, until_refresh
 from statinf.stochastic.extremes import met
-from statinf.stochastic.state import CHUNK, SLABS, Rows, Settings, State, slab_size
+from statinf.stochastic.rows import CHUNK, SLABS, StreamRows, slab_size
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 from statinf.stochastic.sums import add_rows
 
 _TILE = 512
 _LARGEST = 1e100
 
 
-def advance(settings: Settings, state: State, rows: Rows, *, after: Callable[[State], None] | None = None) -> State:
+def advance(
+    settings: Settings, state: State, rows: StreamRows, *, after: Callable[[State], None] | None = None
+) -> State:
     """Work rows into a run.
 
     Parameters
     ----------
     settings : Settings
     state : State
-    rows : Rows
+    rows : StreamRows
     after : callable, optional
         Called with the state (replicas left out) after each slab of rows.
 
@@ -74,13 +78,18 @@ def settle(settings: Settings, state: State) -> State:
         return state
     d = settings.d
     filled = state.pending.then(
-        Rows.of(np.zeros((CHUNK - n, d)), np.zeros((CHUNK - n, d)), np.zeros(CHUNK - n), np.full(CHUNK - n, -1))
+        StreamRows.of(np.zeros((CHUNK - n, d)), np.zeros((CHUNK - n, d)), np.zeros(CHUNK - n), np.full(CHUNK - n, -1))
     )
-    return _work(settings, replace(state, pending=Rows.none(d)), filled, None, used=n)
+    return _work(settings, replace(state, pending=StreamRows.none(d)), filled, None, used=n)
 
 
 def _work(
-    settings: Settings, state: State, rows: Rows, after: Callable[[State], None] | None, *, used: int | None = None
+    settings: Settings,
+    state: State,
+    rows: StreamRows,
+    after: Callable[[State], None] | None,
+    *,
+    used: int | None = None,
 ) -> State:
     used = len(rows) if used is None else used
     tiles = _Tiles(settings, state)
@@ -104,7 +113,7 @@ def _work(
     return replace(state, replicas=replicas, replica_sums=totals)
 
 
-def _slab(settings: Settings, state: State, slab: Rows, real: int, tiles: _Tiles) -> State:
+def _slab(settings: Settings, state: State, slab: StreamRows, real: int, tiles: _Tiles) -> State:
     """The state after some chunks, `real` of whose rows count."""
     alpha, share = _schedule(settings, state, len(slab), real)
     moved, apart = slab, np.zeros(len(slab), bool)
@@ -149,7 +158,7 @@ def _schedule(settings: Settings, state: State, n: int, real: int) -> tuple[np.n
 
 
 def _point(
-    settings: Settings, state: State, moved: Rows, slab: Rows, alpha: np.ndarray, share: np.ndarray, real: int,
+    settings: Settings, state: State, moved: StreamRows, slab: StreamRows, alpha: np.ndarray, share: np.ndarray, real: int,
     apart: np.ndarray,
 ) -> State:  # fmt: skip
     size, n = slab_size(len(slab)), len(slab)
@@ -172,7 +181,7 @@ def _point(
         number = np.arange(state.done + 1, state.done + real + 1)
         h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
         h = np.where(apart[:real], np.inf, h)  # the preconditioner does not know these yet
-        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()))
+        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()), apart[:real])
         state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
 
@@ -200,7 +209,7 @@ class _Tiles:
             self.pool.shutdown(cancel_futures=True)
 
     def begin(
-        self, slab: Rows, alpha: np.ndarray, share: np.ndarray, *, first: int, origin: int
+        self, slab: StreamRows, alpha: np.ndarray, share: np.ndarray, *, first: int, origin: int
     ) -> list[Callable[[], Any]]:
         """Send a slab of rows through every tile; `first` is the number of its first row, counted from 1.
 

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, NumericalWarning, OptionError
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.stochastic import covariance as cv
-from statinf.stochastic import reach
 from statinf.stochastic.adapting import directions
 from statinf.stochastic.checking import check_average, gap_to_root
-from statinf.stochastic.covariance import INFERENCE
 from statinf.stochastic.engine import draws, settle
 from statinf.stochastic.run import Run
-from statinf.stochastic.state import Settings, State
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 from statinf.stochastic.tuning import start_share
 
 _SMALL = 1e-10
+_ALONE = 0.1  # share of the largest coordinate of a null direction that makes another one count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +95,8 @@ def _carried(settings: Settings, theta: np.ndarray, moved: np.ndarray) -> np.nda
 
 
 def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...], n: int) -> np.ndarray:
+    if settings.adaptive and n < settings.d:
+        raise DataError(_too_short(n, settings.d))
     _check_collinear(settings, state, moved, names)
     if not moved.any():
         return np.ones(1)
@@ -112,11 +113,12 @@ def _stability(settings: Settings, state: State, moved: np.ndarray, names: tuple
         )
     if values.real.min() <= _SMALL * size:
         if n < moved.sum():
-            raise DataError(
-                f"{n} averaged rows cannot identify {int(moved.sum())} coefficients; give more rows or a smaller burn_in."
-            )
+            raise DataError(_too_short(n, int(moved.sum())))
         null = np.zeros(settings.d)
         null[moved] = np.linalg.svd(matrix)[2][-1]
+        one = np.abs(null) > _ALONE * np.abs(null).max()
+        if settings.adaptive and np.count_nonzero(one) == 1 and state.seen[one].all():
+            raise ConvergenceError(_too_few(settings, names[int(np.argmax(one))]))
         _refuse_collinear(settings.carried(null), names, n)
     return values
 
@@ -140,12 +142,20 @@ def _check_collinear(settings: Settings, state: State, moved: np.ndarray, names:
         return
     for j in np.flatnonzero(~moved):
         if state.seen[j]:
-            raise ConvergenceError(
-                f"no averaged row tells '{names[j]}' apart from the other columns; those that do are among the first "
-                f"{settings.burn_in} or alone: put the rows in random order, or give more of them."
-            )
+            raise ConvergenceError(_too_few(settings, names[j]))
         if np.count_nonzero(np.abs(settings.right[:, j]) > 1e-9 * np.abs(settings.right[j, j])) > 1:
             _refuse_collinear(settings.right[:, j], names, state.averaged)
+
+
+def _too_short(n: int, d: int) -> str:
+    return f"{n} averaged rows cannot identify {d} coefficients; give more rows or a smaller burn_in."
+
+
+def _too_few(settings: Settings, name: str) -> str:
+    return (
+        f"no averaged row tells '{name}' apart from the other columns; those that do are among the first "
+        f"{settings.burn_in} or alone: put the rows in random order, or give more of them."
+    )
 
 
 def _refuse_collinear(null: np.ndarray, names: tuple[str, ...], n: int) -> None:
@@ -179,26 +189,6 @@ def _covariances(
     return out
 
 
-def choose(covariances: dict[str, np.ndarray], inference: str, settings: Settings) -> np.ndarray:
-    """A covariance by name, or an `OptionError` that says how to get it."""
-    if inference in covariances:
-        return covariances[inference]
-    if inference not in INFERENCE:
-        raise OptionError(f"inference={inference!r} is not known; choose one of {', '.join(map(repr, INFERENCE))}.")
-    if inference == "multiplier" and settings.replicas > 1:
-        raise NotIdentifiedError(
-            "replicas overflowed: their first steps are too large. Divide step c0 by 10 or raise k0."
-        )
-    if inference == "multiplier":
-        raise OptionError(
-            f"inference='multiplier' needs replicas; the fit has replicas={settings.replicas}. One replica gives no interval."
-        )
-    raise OptionError(
-        f"inference={inference!r} was not accumulated; ask for it at the fit: "
-        f"inference=({', '.join(map(repr, covariances))}, {inference!r})."
-    )
-
-
 def _diagnostics(
     settings: Settings, state: State, eigenvalues: np.ndarray, replicas: np.ndarray, n: int
 ) -> dict[str, float]:
@@ -230,64 +220,3 @@ def exploded(replicas: np.ndarray) -> float:
     away = np.abs(replicas - centre)
     spread = 1.4826 * np.median(away[finite], axis=0)
     return float((~finite | (away > 10.0 * np.maximum(spread, 1e-300)).any(axis=1) & (spread > 0.0).all()).mean())
-
-
-def _inflation(found: Estimates) -> float:
-    """Median over coefficients of the replicas' standard deviation over the plug-in's; 1 without replicas or noise."""
-    if "multiplier" not in found.covariances:
-        return 1.0
-    ours, plugin = (np.diag(found.covariances[name]) for name in ("multiplier", "plugin"))
-    noisy = plugin > 0.0
-    return float(np.median(np.sqrt(ours[noisy] / plugin[noisy]))) if noisy.any() else 1.0
-
-
-def warn_reach(inference: str, settings: Settings, averaged: int) -> None:
-    """Warn where an inference was found to cover less than it says, by the table in `reach.py`."""
-    said = reach.too_few(inference, settings.loss, settings.tau, averaged)
-    if said and not settings.temporal:
-        warnings.warn(said, NumericalWarning, stacklevel=5)
-
-
-def warn_about(found: Estimates, settings: Settings) -> None:
-    """Warnings that say what to change."""
-    gap, se, root = found.gap
-    with np.errstate(invalid="ignore", divide="ignore"):
-        far = np.where(se > 0.0, gap / se, 0.0)
-    if not settings.adaptive and np.nanmax(far, initial=0.0) > 3.0 and settings.loss != "quantile":
-        j = int(np.nanargmax(far))
-        warnings.warn(
-            f"coefficient {j + 1} is {far[j]:.2g} standard errors away from the root of the equations of the "
-            f"{found.state.done} rows ({found.theta[j]:.5g}, the root is near {root[j]:.5g}): the average has not converged. "
-            "Give more rows, a larger step c0 or a longer burn_in, or leave step= out.",
-            NumericalWarning, stacklevel=5,
-        )  # fmt: skip
-    diagnostics = found.diagnostics
-    bias = diagnostics["start_share"] * np.abs(found.theta - settings.carried(settings.start_values()))
-    se = np.full(len(bias), np.nan)
-    se[~np.isnan(found.theta)] = np.sqrt(np.maximum(np.diag(found.covariances["plugin"]), 0.0))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        worst = float(np.nanmax(np.where(se > 0.0, bias / se, 0.0), initial=0.0))
-    if worst > 0.5 and diagnostics["relaxations"] >= 1.0:
-        warnings.warn(
-            f"up to {worst:.2g} standard errors of the first iterate's error may be left in the average: lengthen burn_in, "
-            "raise step c0, or give a better start=.",
-            NumericalWarning, stacklevel=5,
-        )  # fmt: skip
-    if diagnostics["relaxations"] < 1.0:
-        warnings.warn(
-            f"the average spans {diagnostics['relaxations']:.2g} relaxation times of the slowest direction: its intervals are "
-            "not to be trusted. Use more rows, a larger step c0, or fewer and less collinear columns.",
-            NumericalWarning, stacklevel=5,
-        )  # fmt: skip
-    if diagnostics["exploded_replicas"] > 0.01 or _inflation(found) > 2.0:
-        warnings.warn(
-            f"the replicas spread {_inflation(found):.2g} times as far as the plug-in says and "
-            f"{diagnostics['exploded_replicas']:.1%} of them lie more than 10 robust standard deviations out, so intervals "
-            "are too wide: raise step k0 (or divide c0 by 2), or lengthen burn_in.",
-            NumericalWarning, stacklevel=5,
-        )  # fmt: skip
-    if settings.law == "gaussian" and settings.replicas:
-        warnings.warn(
-            "law='gaussian' gives negative multipliers, which the theory excludes; 'mammen' is positive and bounded.",
-            NumericalWarning, stacklevel=5,
-        )  # fmt: skip

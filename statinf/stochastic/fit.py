@@ -8,21 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
-from statinf.inference import Covariance, sup_t_critical
-from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.errors import NotIdentifiedError, one_of
+from statinf.inference import Covariance
+from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, to_caller
-from statinf.stochastic.covariance import INFERENCE, scaling_critical, scaling_tail
-from statinf.stochastic.estimates import choose, warn_reach
-from statinf.stochastic.fields import label, read_fields
-from statinf.stochastic.regions import INTERVALS, REGIONS, Region, draw_intervals, draw_region, normal_region
+from statinf.results.estimate import Passage
+from statinf.results.methods import Method
+from statinf.stochastic import figures
+from statinf.stochastic.covariance import INFERENCE, scaling_tail
+from statinf.stochastic.limits import joint_region, limits
+from statinf.stochastic.named_covariance import named_covariance
+from statinf.stochastic.regions import Region
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.stream import mentioned, open_source
+from statinf.stochastic.run_estimate import estimate_of
+from statinf.stochastic.sources import mentioned, open_source
 
 if TYPE_CHECKING:
     import pandas as pd
-
-CITATION = "Samsonov, Moulines, Shao, Zhang & Naumov (2024), arXiv 2405.16644"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -33,12 +35,8 @@ class StochasticFit(Fit):
     ----------
     run : Run
         Settings, state and the reader of further rows: all that is needed to go on.
-    inference : str
-        Which covariance the tables use.
     interval : str
-        Which interval they print.
-    covariances : mapping of str to ndarray
-        Every covariance of the run, by name.
+        Which interval the tables print.
     averaged : int
         Iterates in the average.
     diagnosed : mapping of str to float
@@ -46,15 +44,14 @@ class StochasticFit(Fit):
     """
 
     run: Run
-    inference: str = "multiplier"
     interval: str = "symmetric"
-    covariances: Mapping[str, np.ndarray] = field(default_factory=dict)
     averaged: int = 0
     diagnosed: Mapping[str, float] = field(default_factory=dict)
 
     normal_reference: ClassVar[bool] = True
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds(default="plugin", names=INFERENCE, robust="plugin", clustered=())
     beside: ClassVar[tuple[str, ...]] = ("region", "path", "diagnostics", "update")
+    lacks: ClassVar[tuple[str, ...]] = ("influence", "bootstrap")
 
     # --- intervals ----------------------------------------------------------------------------------------
 
@@ -63,42 +60,28 @@ class StochasticFit(Fit):
         """Replicas of the average, one row a replica, one column a coefficient."""
         import pandas as pd
 
-        return pd.DataFrame(self._draws(), columns=[t for t, ok in zip(self.terms, self.estimable, strict=True) if ok])
+        columns = [t for t, ok in zip(self.terms, self.estimable, strict=True) if ok]
+        return pd.DataFrame(self.replica_draws(), columns=columns)
 
-    def _draws(self) -> np.ndarray:
+    def replica_draws(self) -> np.ndarray:
+        """Replicas of the coefficients that some row moved, shape (B, m)."""
         if self.draws is None:
-            choose({}, "multiplier", self.run.settings)
+            named_covariance({}, self.run.settings, self.diagnosed, "multiplier")
         assert self.draws is not None
         return self.draws.draws
 
+    @property
+    def inference(self) -> str:
+        """Which covariance the tables use."""
+        return str(self.cov.kind)
+
+    @property
+    def covariances(self) -> Mapping[str, np.ndarray]:
+        """Every covariance of the run, by name, on the coefficients that some row moved."""
+        return {name: found.matrix for name, found in self.kept_covariances.items()}
+
     def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
-        check_level(level)
-        kind = interval or self.interval
-        one_of("ci", kind, INTERVALS)
-        low, high = np.full(len(self.theta), np.nan), np.full(len(self.theta), np.nan)
-        ok = self.estimable
-        if not ok.any():
-            return low, high
-        if self.inference == "multiplier":
-            low[ok], high[ok] = draw_intervals(self.theta[ok], self._draws(), level, kind).T
-            return low, high
-        if interval in ("basic", "percentile"):
-            raise OptionError(
-                f"ci={interval!r} needs replicas; inference={self.inference!r} gives 'normal' and 'simultaneous'."
-            )
-        half = self._critical(level, kind) * self._se()
-        return self.theta - half, self.theta + half
-
-    def _critical(self, level: float, kind: str) -> float:
-        if self.inference == "random-scaling":
-            if kind == "simultaneous":
-                raise OptionError("ci='simultaneous' is not known for random scaling; use another inference.")
-            return scaling_critical(level)
-        if kind == "simultaneous":
-            return sup_t_critical(self.cov.matrix, level)
-        from scipy.special import ndtri
-
-        return float(ndtri(0.5 + level / 2.0))
+        return limits(self, level, interval)
 
     def conf_int(self, level: float = 0.95, *, ci: str | None = None, interval: str | None = None) -> pd.DataFrame:
         """Confidence limits.
@@ -143,24 +126,7 @@ class StochasticFit(Fit):
         Region
             With `contains(theta)`, `radius` and `form`.
         """
-        one_of("region", kind, REGIONS)
-        index = self._index(terms)
-        if self.inference == "random-scaling":
-            raise NotIdentifiedError("random scaling has no region here; use fit.with_vcov('plugin') or replicas.")
-        among = np.cumsum(self.estimable)[index] - 1
-        if self.inference == "multiplier":
-            return draw_region(self.theta[index], self._draws()[:, among], level, kind)
-        return normal_region(self.theta[index], self.cov.matrix[np.ix_(among, among)], level, kind)
-
-    def _index(self, terms: Sequence[str] | None) -> np.ndarray:
-        if terms is None:
-            return np.flatnonzero(self.estimable)
-        for term in terms:
-            one_of("terms", term, self.terms)
-        index = np.array([self.terms.index(t) for t in terms])
-        if not self.estimable[index].all():
-            raise NotIdentifiedError("the region involves a coefficient that no row moved.")
-        return index
+        return joint_region(self, kind, level, terms)
 
     def with_vcov(self, vcov: Any) -> Self:
         """The same fit with another of its covariances, by the name `inference=` takes.
@@ -170,10 +136,10 @@ class StochasticFit(Fit):
         OptionError
             If the run did not accumulate it.
         """
-        kind = VcovSpec.read(vcov, kinds=self.vcov_kinds).kind
-        matrix = choose(dict(self.covariances), kind, self.run.settings)
-        warn_reach(kind, self.run.settings, self.averaged)
-        return replace(self, inference=kind, cov=Covariance(matrix, kind, label(kind, self.run), np.inf))
+        return replace(super().with_vcov(vcov), draws=self.draws)
+
+    def _kept(self, kind: Any) -> Covariance:
+        return named_covariance(self.kept_covariances, self.run.settings, self.diagnosed, kind)
 
     # --- rows to come -------------------------------------------------------------------------------------
 
@@ -203,7 +169,11 @@ class StochasticFit(Fit):
 
     def after(self, run: Run) -> Self:
         """The fit with the state of another run of the same stream."""
-        return replace(self, **read_fields(run, self.terms, self.inference))
+        made = estimate_of(run, self.terms)
+        assert made.covary is not None
+        return replace(
+            self, theta=made.theta, nobs=made.nobs, cov=made.covary(self.inference), dropped=dict(run.dropped), **made.extra
+        )  # fmt: skip
 
     # --- reports ------------------------------------------------------------------------------------------
 
@@ -229,22 +199,10 @@ class StochasticFit(Fit):
         """
         import pandas as pd
 
-        rows, mean, low, high = self._path(level)
+        rows, mean, low, high = figures.path(self, level)
         columns = {"rows": np.repeat(rows, len(self.terms)), "term": list(self.terms) * len(rows)}
         columns |= {"estimate": mean.ravel(), "conf_low": low.ravel(), "conf_high": high.ravel()}
         return to_caller(pd.DataFrame(columns), self.kind)
-
-    def _path(self, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Rows (m,), estimates and limits (m, q)."""
-        from scipy.special import ndtri
-
-        z = float(ndtri(0.5 + check_level(level) / 2.0))
-        state = self.run.state
-        before = state.trace_rows < state.rows
-        rows = np.append(state.trace_rows[before], state.rows)
-        mean = np.vstack([state.trace_mean[before], self.theta])
-        se = np.vstack([state.trace_se[before], self._se()])
-        return rows, mean, mean - z * se, mean + z * se
 
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
@@ -278,7 +236,9 @@ class StochasticFit(Fit):
             "Relaxation times": self.diagnosed["relaxations"],
         }
 
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95, type: str = "response") -> Any:
+    def predict(
+        self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, type: str = "response"
+    ) -> Any:
         """Predictions, one row out per row in.
 
         Parameters
@@ -296,6 +256,8 @@ class StochasticFit(Fit):
         """
         from statinf.stochastic.predict import predict
 
+        if newdata is None:
+            self._need_rows("predictions without newdata")
         return predict(self, newdata, interval=interval, level=level, type=type)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
@@ -306,38 +268,22 @@ class StochasticFit(Fit):
         kind : {"coefficients", "path", "region"}
             Coefficients with intervals; estimate and interval against rows; the region of two coefficients.
         **options
-            `terms` for "path" and "region"; `region` ("ellipsoid" or "ball"), `level` and `ax`.
+            `terms`, `level` and `ax` for "path" and "region"; `region` ("ellipsoid" or "ball") for the latter.
         """
         one_of("plot kind", kind, ("coefficients", "path", "region"))
         if kind == "coefficients":
             return super().plot(**options)
-        return self._plot_path(**options) if kind == "path" else self._plot_region(**options)
-
-    def _plot_path(self, terms: Sequence[str] | None = None, level: float = 0.95, ax: Any = None) -> Any:
-        from statinf.plotting.stochastic import plot_path
-
-        chosen = self._index(terms if terms is not None else [t for t in self.terms if t != "Intercept"] or None)
-        rows, mean, low, high = self._path(level)
-        return plot_path(
-            rows, mean[:, chosen], low[:, chosen], high[:, chosen], [self.terms[i] for i in chosen], level=level, ax=ax
-        )
-
-    def _plot_region(
-        self, terms: Sequence[str] | None = None, region: str = "ellipsoid", level: float = 0.95, ax: Any = None
-    ) -> Any:
-        from statinf.plotting.stochastic import plot_region
-
-        pair = list(terms) if terms is not None else [self.terms[i] for i in self._index(None)[-2:]]
-        if len(pair) != 2:
-            raise OptionError("a region is drawn for two coefficients: terms=['x1', 'x2'].")
-        made = self.region(region, level=level, terms=pair)
-        among = np.cumsum(self.estimable)[self._index(pair)] - 1
-        draws = self._draws()[:, among] if self.inference == "multiplier" else None
-        return plot_region(made.centre, made.form, made.bound, pair, draws=draws, ax=ax)
+        return figures.plot_path(self, **options) if kind == "path" else figures.plot_region(self, **options)
 
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """Replicas run along with the rows: ask for them at the fit."""
-        raise NotIdentifiedError("replicas run along with the stream: fit with replicas=, and see fit.replicates.")
+        self.refuse("bootstrap", "replicas run along with the stream: fit with replicas=, and see fit.replicates")
+
+    def to_arviz(self) -> Any:
+        """The replicas as arviz's own container; see `Fit.to_arviz`."""
+        if self.draws is None:
+            self.refuse("to_arviz", "it has no replicas: fit with replicas=")
+        return super().to_arviz()
 
     def test(self, hypothesis: Any, values: Any = None) -> Any:
         """Wald test of linear restrictions; see `Fit.test`."""
@@ -355,20 +301,29 @@ class StochasticFit(Fit):
                 f"random scaling studentises, its matrix is no variance: for {what} use fit.with_vcov('plugin')."
             )
 
-    def moments(self) -> Any:
-        raise NotIdentifiedError(
-            f"'{self.method}' keeps no rows, so it has no influence values; it offers {self.offers}."
-        )
-
     def _need_rows(self, what: str) -> Any:
-        raise NotIdentifiedError(f"'{self.method}' keeps no rows, so it has no {what}; it offers {self.offers}.")
+        self.refuse(what, "it keeps no rows")
 
 
 def fit_of(
-    method: str, formula: str, run: Run, terms: tuple[str, ...], names: tuple[str, ...], ci: str, kind: str
+    run: Run, terms: tuple[str, ...], method: Method, kinds: tuple[str, ...], ci: str, kind: str
 ) -> StochasticFit:
-    """The fit of a finished run; `names` are its kinds of inference, the first of them for tables."""
-    return StochasticFit(
-        method=method, formula=formula, citation=CITATION, terms=terms, recipe=run.reader.recipe, kind=kind,
-        inference=names[0], interval=ci, **read_fields(run, terms, names[0]),
-    )  # fmt: skip
+    """The fit of a finished run.
+
+    Parameters
+    ----------
+    run : Run
+    terms : tuple of str
+    method : Method
+    kinds : tuple of str
+        Kinds of inference, the first of them for tables.
+    ci : str
+        Interval that tables print.
+    kind : str
+        The caller's kind of data frame.
+    """
+    made = estimate_of(run, terms)
+    made = replace(made, extra=dict(made.extra) | {"interval": ci})
+    return StochasticFit.of(
+        Passage(recipe=run.reader.recipe, kind=kind, dropped=dict(run.dropped)), made, kinds[0], method=method
+    )

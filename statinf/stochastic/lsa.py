@@ -18,7 +18,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
 from statinf.stochastic.fit import StochasticFit
 from statinf.stochastic.regression import RegressionStream
-from statinf.stochastic.stream import mentioned, open_source
+from statinf.stochastic.sources import mentioned, open_source
 from statinf.stochastic.table import LSA
 
 
@@ -74,9 +74,15 @@ def lsa(
     -----
     Without `step={"c0": ...}` columns are centred and whitened on the first rows, increments are preconditioned by the
     inverse mean Jacobian so far, and a row of leverage h takes the step alpha / (1 + alpha w h). The defaults are: power 2/3,
-    k0 a hundredth of the rows and at least 200, c0 the largest stable step (less for tail quantiles), burn-in a tenth of
-    the rows (a fifth and at most 1,000 below 10,000 rows). With c0 the plain recursion runs with exactly these steps, and
-    an average that is off is warned of.
+    k0 a hundredth of the rows and at least 200, burn-in a tenth of the rows (a fifth and at most 1,000 below 10,000 rows), and
+    for c0 the largest stable step, or less: as little as keeps the bias that the curvature of a logistic or quantile equation
+    leaves below a third of a standard error, and lets rows of large leverage count, as long as the average still spans 15
+    relaxation times. With c0 the plain recursion runs with exactly these steps, and an average that is off is warned of.
+
+    The default run is within 2.5 standard errors of a batch fit, or raises. It raises where a category has only a few rows, where
+    a single row has much of the leverage (the message names it), and in about one quantile fit in a hundred at n = 2,000. For a
+    lognormal covariate of log-sd 1.5 or 2 and n = 2,000 that is one fit in ten under squared loss and one in five at quantiles:
+    take its logarithm, or use the batch fit that the message names.
 
     Nominal 95 % intervals were found to cover from these numbers of rows (`benchmarks/results/stream_stability.md`):
     "multiplier", "plugin" and "hac" from 1,000 for squared and logistic loss and quantile levels from .1 to .9; "random-scaling"
@@ -84,7 +90,9 @@ def lsa(
     conservative there. Below, the fit warns.
 
     In a stream the categories and transformations of the formula (`scale`, `poly`, splines) are learnt on its first
-    rows. Results do not depend on the blocks in which rows arrive, and `update` goes on where the stream stopped.
+    rows. Results do not depend on the blocks in which rows arrive, to the last bit, and `update` goes on where the stream
+    stopped: with `expected_rows=` the number of all rows, a fit and its updates are one pass over everything. Without, the
+    steps of the first fit are those of its own number of rows.
 
     Examples
     --------

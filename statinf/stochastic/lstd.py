@@ -9,47 +9,89 @@ regression of Monte Carlo returns on the features.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level
-from statinf.inference import Covariance, Moments
-from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.results import Fit
+from statinf.errors import NotIdentifiedError
+from statinf.inference import Moments
+from statinf.inference.roots import matrix_root
+from statinf.results.estimate import Estimate, Passage
 from statinf.results.methods import Method
-from statinf.results.predicting import prediction_frame
 from statinf.stochastic.covariance import bartlett, default_lags
+from statinf.stochastic.lstd_fit import LstdFit, batch_covariance, labelled
 from statinf.stochastic.options import StreamOptions
-from statinf.stochastic.readers import Block, TransitionReader
+from statinf.stochastic.reading import Block
+from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import add_counts, warn_dropped
-from statinf.stochastic.state import Rows
+from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
 
-CITATION = "Bradtke & Barto (1996), Boyan (2002)"
+_MANY = 30
+"""Episodes from which their sums carry the default covariance."""
 
 
-def solve(rows: Rows, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The root of the summed equations and the inverse of their matrix; NaN for features that no row has.
+@dataclass(frozen=True)
+class Solved:
+    """The root of the summed equations, in features that are centred, where a constant is among them, and scaled.
 
-    Returns
-    -------
+    Attributes
+    ----------
     theta : ndarray, shape (q,)
+        Of the features as given; NaN for those that no row has.
+    carry : ndarray, shape (m, m)
+        Takes coefficients of the m centred and scaled features, and the errors in them, to the features as given.
     inverse : ndarray, shape (m, m)
-        On the m features that some row has.
+        Of the mean matrix of the centred and scaled features.
+    features, steps : ndarray, shape (n, m)
+        Centred and scaled F and G.
+    beta : ndarray, shape (m,)
+        Coefficients of these features.
     """
-    A, b = rows.F.T @ rows.G, rows.F.T @ rows.c
-    seen = (np.abs(A).sum(axis=0) > 0.0) & (np.abs(A).sum(axis=1) > 0.0)
-    part = A[np.ix_(seen, seen)]
-    if not seen.any() or np.linalg.cond(part) > 1e12:
+
+    theta: np.ndarray
+    carry: np.ndarray
+    inverse: np.ndarray
+    features: np.ndarray
+    steps: np.ndarray
+    beta: np.ndarray
+
+
+def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
+    """Solve the equations of all rows.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the features are collinear.
+    """
+    seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & (rows.G != 0.0).any(axis=0))
+    F, G = rows.F[:, seen], rows.G[:, seen]
+    constant = next((j for j in range(len(seen)) if np.ptp(F[:, j]) == 0.0), None)
+    centre, scale = np.zeros(len(seen)), np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen))
+    carry = np.eye(len(seen))
+    if constant is not None:
+        centre = F.mean(axis=0)
+        centre[constant] = 0.0
+        spread = F.std(axis=0)
+        scale = np.where(spread > 0.0, spread, scale)
+        carry[constant] = -centre / F[0, constant]
+        carry[constant, constant] = 1.0
+        G = G - np.outer(G[:, constant] / F[0, constant], centre)
+        F = F - centre
+    carry, F, G = carry / scale, F / scale, G / scale
+    part = F.T @ G
+    if not len(seen) or np.linalg.cond(part) > 1e12:
         raise NotIdentifiedError(
             "the features are collinear along this data: the values are not identified. Leave a feature out"
             + (f" of {', '.join(names)}." if len(names) <= 12 else ".")
         )
-    theta = np.full(len(b), np.nan)
-    theta[seen] = np.linalg.solve(part, b[seen])
-    return theta, np.linalg.inv(part)
+    beta = np.linalg.solve(part, F.T @ rows.c)
+    theta = np.full(rows.F.shape[1], np.nan)
+    theta[seen] = carry @ beta
+    return Solved(theta, carry, np.linalg.inv(part), F, G, beta)
 
 
 def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.ndarray:
@@ -61,95 +103,29 @@ def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.nd
     return out
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LstdFit(Fit):
-    """Least-squares temporal differences with a HAC, independent-rows or episode-clustered covariance.
-
-    Attributes
-    ----------
-    lags : int
-        Of the HAC covariance.
-    scores, inverse : ndarray, shape (n, m) and (m, m), or None
-        Not saved.
-    episode : ndarray of int, shape (n,), or None
-    held : mapping of str to ndarray
-        Covariances by name, which a saved fit keeps.
-    """
-
-    lags: int = 0
-    scores: np.ndarray | None = field(default=None, metadata={"saved": False})
-    inverse: np.ndarray | None = field(default=None, metadata={"saved": False})
-    episode: np.ndarray | None = field(default=None, metadata={"saved": False})
-    held: dict[str, np.ndarray] = field(default_factory=dict)
-
-    normal_reference: ClassVar[bool] = True
-    vcov_kinds: ClassVar[VcovKinds] = VcovKinds(
-        default="hac", names=("hac", "HC0", "episode"), robust="HC0", clustered=()
-    )
-
-    def moments(self) -> Moments:
-        """Scores and bread."""
-        if self.scores is None or self.inverse is None:
-            raise NotIdentifiedError("a saved fit keeps no rows; fit again for influence values and the bootstrap.")
-        # The scores are those of A theta - b, so theta_hat - theta is minus A^{-1} times their sum.
-        return Moments(-self.scores, self.inverse, self.nobs, float(self.nobs - self.scores.shape[1]))
-
-    def _need_rows(self, what: str) -> Any:
-        return None
-
-    def with_vcov(self, vcov: Any) -> Self:
-        """The same fit with another covariance: "hac", "HC0" (independent rows) or "episode" (clusters)."""
-        kind = VcovSpec.read(vcov, kinds=self.vcov_kinds).kind
-        if kind not in self.held:
-            raise OptionError(
-                f"vcov={vcov!r} is not there for these rows; choose one of {', '.join(map(repr, self.held))}."
-            )
-        return replace(self, cov=Covariance(self.held[kind], kind, _LABELS[kind].format(self.lags), np.inf), draws=None)
-
-    def predict(self, newdata: Any, *, interval: str | None = None, level: float = 0.95) -> Any:
-        """Values of states: column estimate, and conf_low, conf_high with interval="confidence"."""
-        from scipy.special import ndtri
-
-        check_level(level)
-        if interval not in (None, "confidence"):
-            raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
-        new = self.new_rows(newdata, roles=["covariates"])
-        X = new.part("covariates").values[:, self.estimable]
-        columns = {"estimate": X @ self.theta[self.estimable]}
-        if interval is not None:
-            se = np.sqrt(np.einsum("ij,jk,ik->i", X, self.cov.matrix, X))
-            half = float(ndtri(0.5 + level / 2.0)) * se
-            columns |= {
-                "std_error": se, "conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half,
-            }  # fmt: skip
-        return prediction_frame(new, columns)
-
-    def lean(self) -> Self:
-        """The same fit without its scores; its covariances stay."""
-        return replace(self, scores=None, inverse=None, episode=None)
-
-
-_LABELS = {"hac": "HAC, {} lags", "HC0": "HC0 (independent rows)", "episode": "clustered by episode"}
-
-
 @dataclass(frozen=True, kw_only=True)
 class LstdOptions(StreamOptions):
     """Options of the batch solution."""
 
 
 def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
-    """Solve the equations of all rows."""
+    """Solve the equations of all rows; the default covariance is HAC along a trajectory, by episode from 30 of them on."""
     opening, reader, terms = stream.begin(options)
     rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
     warn_dropped(dropped, len(rows) + sum(dropped.values()))
-    return lstd(
-        stream.formula, rows, terms, lags=options.lags, markov=stream.sampling == "markov", recipe=opening.recipe,
-        kind=stream.kind(opening), dropped=dropped,
-    )  # fmt: skip
+    markov = stream.sampling == "markov"
+    made = lstd(rows, terms, lags=options.lags, markov=markov)
+    kind = "HC0"
+    if markov:
+        kind = "episode" if len(np.unique(rows.episode)) >= _MANY else "hac"
+    passed = Passage(recipe=opening.recipe, kind=stream.kind(opening), dropped=dropped)
+    return LstdFit.of(passed, made, kind, method=METHOD)
 
 
-def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int) -> tuple[Rows, dict[str, int]]:
-    rows, dropped = Rows.none(d), {}
+def _collect(
+    reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int
+) -> tuple[StreamRows, dict[str, int]]:
+    rows, dropped = StreamRows.none(d), {}
     parts: list[Block] = []
     for table in frames:
         block, reader = reader.read(table, strict=strict)
@@ -157,18 +133,15 @@ def _collect(reader: TransitionReader, frames: Iterator[Any], strict: bool, d: i
         dropped = add_counts(dropped, block.dropped)
     kept = [p.rows for p in parts if len(p.rows)]
     if kept:
-        rows = Rows(*(np.concatenate([getattr(r, name) for r in kept]) for name in ("F", "G", "c", "episode")))
+        rows = StreamRows(*(np.concatenate([getattr(r, name) for r in kept]) for name in ("F", "G", "c", "episode")))
     return rows, dropped
 
 
-def lstd(
-    formula: str, rows: Rows, names: tuple[str, ...], *, lags: int | None, markov: bool, recipe: Any, kind: str, dropped: Any
-) -> LstdFit:  # fmt: skip
-    """Solve and wrap; the default covariance is HAC along a trajectory, by episode from 30 of them on, else HC0."""
-    theta, inverse = solve(rows, names)
-    seen = ~np.isnan(theta)
-    error = rows.G[:, seen] @ theta[seen] - rows.c
-    scores = rows.F[:, seen] * error[:, None]
+def lstd(rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool) -> Estimate:
+    """The solution with every covariance that its rows allow."""
+    solved = solve(rows, terms)
+    error = solved.steps @ solved.beta - rows.c
+    scores = solved.features * error[:, None]
     width = default_lags(len(rows)) if lags is None else lags
     meats = {"hac": bartlett(lagged_products(scores, rows.episode, width)), "HC0": scores.T @ scores}
     count = len(np.unique(rows.episode))
@@ -177,14 +150,13 @@ def lstd(
         starts = np.flatnonzero(np.append(True, rows.episode[1:] != rows.episode[:-1]))
         sums = np.add.reduceat(scores, starts, axis=0)
         meats["episode"] = sums.T @ sums * count / (count - 1.0)
-    held = {name: inverse @ meat @ inverse.T for name, meat in meats.items()}
-    chosen = ("episode" if count >= 30 else "hac") if markov else "HC0"
-    if "episode" not in held and chosen == "episode":
-        chosen = "hac"
-    return LstdFit(
-        method="lstd", formula=formula, citation=CITATION, nobs=len(rows), terms=names, theta=theta,
-        cov=Covariance(held[chosen], chosen, _LABELS[chosen].format(width), np.inf), recipe=recipe, kind=kind,
-        dropped=dropped, lags=width, scores=scores, inverse=inverse, episode=rows.episode, held=held,
+    bread = solved.carry @ solved.inverse
+    held = labelled({name: bread @ matrix_root(meat) for name, meat in meats.items()}, width)
+    # The scores are those of A theta - b, so theta_hat - theta is minus A^{-1} times their sum.
+    moments = Moments(-scores, bread, len(rows), float(len(rows) - scores.shape[1]))
+    return Estimate(
+        terms=terms, theta=solved.theta, moments=moments, df_resid=np.inf, covary=partial(batch_covariance, held),
+        extra={"kept_covariances": held, "lags": width},
     )  # fmt: skip
 
 
@@ -197,5 +169,4 @@ METHOD = Method(
     citation="Bradtke and Barto (1996); Boyan (2002)",
     guarantee="batch root of the same equations; HAC or episode-clustered standard errors",
     vignette="lsa-bootstrap",
-    traits={"row order": "along a trajectory the next row is the next state"},
 )

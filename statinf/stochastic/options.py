@@ -12,7 +12,7 @@ from statinf.numerics.laws.multipliers import LAWS
 from statinf.results.options import Options, choice, count, value
 from statinf.stochastic.covariance import INFERENCE, default_lags
 from statinf.stochastic.regions import INTERVALS
-from statinf.stochastic.state import Settings
+from statinf.stochastic.settings import Settings
 from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, check_step
 
 
@@ -46,7 +46,9 @@ class StreamOptions(Options):
     levels: Any = value(
         None, "all levels of columns of categories whose first rows may lack some", "a mapping, or None", _check_levels
     )
-    expected_rows: int | None = count(None, "length of an iterator, for default steps and burn-in", also=(None,))
+    expected_rows: int | None = count(
+        None, "rows that will come in all, those of later updates too, for default steps and burn-in", also=(None,)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

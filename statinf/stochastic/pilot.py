@@ -9,6 +9,14 @@ import numpy as np
 from statinf.numerics.laws.multipliers import LARGEST
 from statinf.stochastic.adapting import directions, inverse_mean
 from statinf.stochastic.basis import whiten
+from statinf.stochastic.step_size import (
+    curvature_step,
+    least_k0,
+    leverage_step,
+    logistic_third,
+    quantile_third,
+    step_share,
+)
 from statinf.stochastic.tuning import (
     UNKNOWN_LENGTH,
     Tuning,
@@ -19,8 +27,6 @@ from statinf.stochastic.tuning import (
     spread,
     step_rule,
 )
-
-_LEAST_K0 = 200.0
 
 
 def short_burn_in(n: int | None) -> int:
@@ -66,17 +72,24 @@ def adapt(
     theta, residuals = _first_fit(f, g, c, inverse, loss, tau)
     curvature = curvature_bound(loss, residuals, tau)
     matrix, slope = inverse / curvature, np.full(len(c), curvature)
+    wanted = np.inf
     if loss == "logistic":
         p = 0.5 * (1.0 + np.tanh(0.5 * (g @ theta)))
         slope = np.maximum(p * (1.0 - p), 1e-3)
         matrix = inverse_mean((f * slope[:, None]).T @ g / len(f), seen, symmetric=True)
+        wanted = curvature_step(f, g, matrix, logistic_third(p), 1.0, n)
+    if loss == "quantile":
+        third = np.full(len(c), quantile_third(residuals, tau, curvature))
+        wanted = curvature_step(f, g, matrix, third, float(np.sqrt(tau * (1.0 - tau) / curvature)), n)
     h = np.abs(((f @ matrix.T) * g).sum(axis=1)) * slope
-    given = {"k0": _least_k0(n)} | dict(step or {})
+    if not instruments:
+        wanted = min(wanted, leverage_step(h, LARGEST[law]))
+    given = {"k0": least_k0(n)} | dict(step or {})
     if "c0" in given and "k0" not in (step or {}):
         del given["k0"]
     c0, k0, power = step_rule(given, max(float(np.quantile(h, 0.95)), 1.0), n, law, power)
-    if loss == "quantile" and "c0" not in given:
-        c0 *= _tail_share(c0, k0, power, n, tau, int(seen.sum()))
+    if "c0" not in given:
+        c0 *= step_share(c0, k0, power, n, wanted)
     if start is not None:
         theta = np.linalg.solve(right.transform, check_start(start, G.shape[1]))
     return Tuning(
@@ -84,27 +97,6 @@ def adapt(
         left=left.transform, right=right.transform, tolerance=right.tolerance, matrix=matrix, curvature=curvature,
         bound=LARGEST[law] * curvature, instruments=instruments,
     )  # fmt: skip
-
-
-def _least_k0(n: int | None) -> float:
-    """A hundredth of the rows; steps of short streams fall later, so that the average spans many relaxation times."""
-    length = UNKNOWN_LENGTH if n is None else n
-    return float(np.ceil(max(length / 100.0, min(_LEAST_K0, length / 10.0))))
-
-
-def _tail_share(c0: float, k0: float, power: float, n: int | None, tau: float, d: int) -> float:
-    """How much smaller the steps of a tail quantile should be, in (0, 1].
-
-    An iterate that moves about a quantile by a variance v sees a density that leans to one side, and its average is off by
-    about v |f'| / (2 f), with v = alpha d tau (1 - tau) / (2 f^2). This is kept to a third of the standard error of the
-    average for normal errors, as far as the average still spans 15 relaxation times.
-    """
-    from scipy.special import ndtri
-
-    length, z = UNKNOWN_LENGTH if n is None else n, abs(float(ndtri(tau)))
-    density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
-    wanted = 4.0 / 3.0 * density / max(d * z * np.sqrt(tau * (1.0 - tau) * length), 1e-12)
-    return float(min(1.0, max(wanted, 15.0 / length) * (k0 + length / 2.0) ** power / c0))
 
 
 def _first_fit(

@@ -9,6 +9,7 @@ import numpy as np
 from statinf.backend import chunks, rows_per_chunk
 from statinf.errors import OptionError, check_level, one_of
 from statinf.results.predicting import prediction_frame
+from statinf.stochastic.limits import critical
 from statinf.stochastic.regions import draw_intervals
 
 if TYPE_CHECKING:
@@ -48,10 +49,10 @@ def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float)
     low, high = np.full(len(X), np.nan), np.full(len(X), np.nan)
     rows = np.flatnonzero(np.isfinite(centre))
     if fit.inference != "multiplier":
-        half = fit._critical(level, "normal") * np.sqrt(np.einsum("ij,jk,ik->i", X[rows], fit.cov.matrix, X[rows]))
+        half = critical(fit, level, "normal") * np.sqrt(np.einsum("ij,jk,ik->i", X[rows], fit.cov.matrix, X[rows]))
         low[rows], high[rows] = centre[rows] - half, centre[rows] + half
         return low, high
-    errors = fit._draws() - fit.theta[fit.estimable]
+    errors = fit.replica_draws() - fit.theta[fit.estimable]
     # A simultaneous band is over all rows asked for, so these stay together.
     size = max(len(rows), 1) if fit.interval == "simultaneous" else rows_per_chunk(8.0 * len(errors))
     for part in chunks(len(rows), size):

@@ -14,8 +14,14 @@ CENTRAL = 0.1
 """Quantile levels nearer to 0 or 1 than this are tails, in which no inference was found to cover."""
 
 
-def note(inference: str) -> str:
+LONG = 25_000
+"""Averaged rows from which random scaling was found to cover for temporal differences."""
+
+
+def note(inference: str, temporal: bool = False) -> str:
     """From which n an inference covers, for labels."""
+    if temporal and inference == "random-scaling":
+        return "covers from n = 30,000"
     rows = {
         "multiplier": "1,000",
         "plugin": "1,000",
@@ -23,6 +29,28 @@ def note(inference: str) -> str:
         "random-scaling": "10,000, away from the centre of a quantile loss not at that",
     }.get(inference)
     return f"covers from n = {rows}" if rows else f"covers too little up to n = {TRIED:,} at least"
+
+
+def too_short(inference: str, averaged: float, relaxations: float) -> str:
+    """What to say where an inference covers too little for temporal differences; empty where it does not."""
+    if inference not in COVERS:
+        return (
+            f"inference={inference!r} holds the truth in 30 to 80 % of samples, where its intervals say 95 %, at up to "
+            "30,000 transitions: use 'plugin' or 'hac'."
+        )
+    if inference == "multiplier" and relaxations < 1.0:
+        return (
+            f"inference={inference!r} needs an average over more than one relaxation time of the slowest direction, it spans "
+            f"{relaxations:.2g}: its intervals are too short. Leave step= out, use 'plugin' or 'hac', or give more rows."
+        )
+    if inference == "random-scaling" and averaged < LONG:
+        return (
+            f"inference={inference!r} {note(inference, True)}; {averaged:g} rows are averaged here, so that its intervals may "
+            "be too short: use 'plugin' or 'hac'."
+        )
+    if averaged < COVERS["plugin"] / 2:
+        return f"inference={inference!r} covers from n = 1,000; {averaged:g} rows are averaged here. Use more rows."
+    return ""
 
 
 def too_few(inference: str, loss: str, tau: float, averaged: int) -> str:

@@ -7,7 +7,7 @@ arXiv 1707.00192, and Lee, Liao, Seo & Shin (2022), arXiv 2106.03156. Estimand a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,15 @@ from statinf.numerics.recursions.averaging import LOSSES
 from statinf.results.methods import Method
 from statinf.results.options import choice, flag, number
 from statinf.stochastic.fit import StochasticFit, fit_of
+from statinf.stochastic.opening import Opening, begin
 from statinf.stochastic.options import RunOptions
 from statinf.stochastic.pilot import adapt
-from statinf.stochastic.readers import Block, RegressionReader, check_instruments
+from statinf.stochastic.reading import Block
+from statinf.stochastic.regression_reader import RegressionReader, check_instruments
+from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.state import Rows, State
-from statinf.stochastic.stream import Opening, Source, begin
+from statinf.stochastic.sources import Source
+from statinf.stochastic.state import State
 from statinf.stochastic.tuning import Tuning, pilot_size, tune
 
 ROLES = ("covariates", "instruments")
@@ -93,8 +96,8 @@ def estimate(stream: RegressionStream, options: LsaOptions) -> StochasticFit:
         else:
             run = run.consume(opening.frames, strict=stream.na_action == "raise", meter=meter)
     kind = opening.design.kind if source.whole is None or opening.whole else source.whole.kind
-    name = "lsa" if loss == "squared" else f"lsa, {loss} loss"
-    return fit_of(name, stream.formula, run, terms, options.kinds, options.ci, kind)
+    method = replace(METHOD, name="" if loss == "squared" else f"lsa, {loss} loss")
+    return fit_of(run, terms, method, options.kinds, options.ci, kind)
 
 
 def _first_block(reader: RegressionReader, opening: Opening, shuffle: bool, seed: int) -> Block:
@@ -104,7 +107,7 @@ def _first_block(reader: RegressionReader, opening: Opening, shuffle: bool, seed
     return _shuffled(block, np.random.default_rng(seed).permutation(len(block.rows))) if shuffle else block
 
 
-def _tuned(pilot: Rows, length: int | None, options: LsaOptions, instruments: bool) -> Tuning:
+def _tuned(pilot: StreamRows, length: int | None, options: LsaOptions, instruments: bool) -> Tuning:
     adaptive = options.precondition if options.precondition is not None else "c0" not in (options.step or {})
     return (adapt if adaptive else tune)(
         pilot.F, pilot.G, pilot.c, n=length, step=options.step, burn_in=options.burn_in, law=options.law, loss=options.loss,
@@ -123,7 +126,7 @@ def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
 
 def _shuffled(block: Block, order: np.ndarray) -> Block:
     r = block.rows
-    return Block(Rows(r.F[order], r.G[order], r.c[order], r.episode[order]), block.dropped)
+    return Block(StreamRows(r.F[order], r.G[order], r.c[order], r.episode[order]), block.dropped)
 
 
 METHOD = Method(
@@ -137,8 +140,5 @@ METHOD = Method(
     guarantee="one pass; bootstrap consistent at rate up to n^(-1/2) (squared); logistic: Fang, Xu and Yang (2018); "
     "quantile: Lee, Liao, Seo and Shin (2022)",
     vignette="streaming-regression",
-    traits={
-        "row order": "rows are worked through in their order, which must have nothing to do with their values",
-        "weights doubled": "steps and multipliers act on rows, not on weights",
-    },
+    traits={"row order": "rows are worked through in their order, which must have nothing to do with their values"},
 )

@@ -12,11 +12,15 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DroppedRowsWarning
+from statinf.formula import as_frame
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
-from statinf.stochastic.readers import Block, RegressionReader, TransitionReader
-from statinf.stochastic.state import Settings, State
-from statinf.stochastic.stream import BLOCK_ROWS
+from statinf.stochastic.reading import Block
+from statinf.stochastic.regression_reader import RegressionReader
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.sources import BLOCK_ROWS
+from statinf.stochastic.state import State
+from statinf.stochastic.transition_reader import TransitionReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +54,10 @@ class Run:
     ) -> Run:
         """The run after a stream of frames."""
         run = self
-        for table in tables:
-            block, reader = run.reader.read(table, weights, strict=strict)
+        for frame in map(as_frame, tables):
+            if not frame.n:
+                continue
+            block, reader = run.reader.read(frame, weights, strict=strict)
             run = replace(run, reader=reader).add(block, meter)
         return run
 

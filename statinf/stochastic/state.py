@@ -1,4 +1,4 @@
-"""What a run of averaged stochastic approximation is made of: settings, rows, sums, state."""
+"""Where a run of averaged stochastic approximation stands: sums, rows of the most leverage, iterates."""
 
 from __future__ import annotations
 
@@ -7,170 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from statinf.numerics.laws.multipliers import GROUP
-
-CHUNK = 256
-"""Rows are worked through in chunks of this many, counted from the first row of the stream: sums are added up
-chunk by chunk, so results do not depend on the blocks in which rows arrive, to the last bit."""
-
-SLABS = (1024, 8192)
-"""Lengths that rows are padded to on their way into a compiled kernel."""
-
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
 
 KEPT = 256
 """Rows of the most leverage that are kept."""
-
-
-def slab_size(n: int) -> int:
-    """The padded length for n rows, at most the largest slab."""
-    return next(size for size in SLABS if n <= size)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything about a run that does not change while rows arrive.
-
-    Parameters
-    ----------
-    d : int
-        Number of coefficients.
-    c0, k0, power : float
-        Step ``c0 / (k0 + k) ** power`` at row k = 1, 2, ...
-    burn_in : int
-        Rows before the average starts.
-    replicas : int
-        Multiplier replicas B; 0 for none.
-    law : str
-        Law of the multipliers.
-    seed : int
-    replica_start : {"origin", "burnin"}
-        Whether multipliers act from the first row, or from the end of the burn-in.
-    block_len : int
-        Consecutive rows that share a multiplier.
-    loss : {"squared", "logistic", "quantile"}
-    tau : float
-        Quantile level of loss "quantile".
-    scale : float
-        Spread of the residuals, for the bandwidth of the quantile loss's density estimate.
-    keep : tuple of str
-        Which covariance estimates are accumulated besides the plug-in: "hac", "batch-means", "random-scaling".
-    lags : int
-        Lags of the HAC estimate.
-    start : ndarray, shape (d,), optional
-        The first iterate, in the coordinates of the recursion; zero if not given.
-    left, right : ndarray, shape (d, d), optional
-        The recursion runs on `F @ left` and `G @ right`, and its coefficients are `right @ theta`; None: on rows as they
-        come.
-    tolerance : ndarray, shape (d,), optional
-        What is rounding in the coordinates of `right`. Given, the recursion is preconditioned by the inverse mean
-        Jacobian so far, with steps that no row can overshoot; None: the plain recursion.
-    matrix : ndarray, shape (d, d), optional
-        The first preconditioner.
-    bound : float
-        Largest multiplier times largest curvature of the loss: the step of a row with leverage h is
-        alpha / (1 + alpha bound h), so that no replica passes its target.
-    curvature : float
-        Mean curvature that stands for the one of a quantile loss.
-    instruments : bool
-        Whether f are not g times weights.
-    temporal : bool
-        Whether rows are transitions.
-    """
-
-    d: int
-    c0: float
-    k0: float = 0.0
-    power: float = 2.0 / 3.0
-    burn_in: int = 0
-    replicas: int = 0
-    law: str = "mammen"
-    seed: int = 0
-    replica_start: str = "origin"
-    block_len: int = 1
-    loss: str = "squared"
-    tau: float = 0.5
-    scale: float = 1.0
-    keep: tuple[str, ...] = ()
-    lags: int = 0
-    start: np.ndarray | None = None
-    left: np.ndarray | None = None
-    right: np.ndarray | None = None
-    tolerance: np.ndarray | None = None
-    matrix: np.ndarray | None = None
-    bound: float = 0.0
-    curvature: float = 1.0
-    instruments: bool = False
-    temporal: bool = False
-
-    @property
-    def adaptive(self) -> bool:
-        """Whether rows are whitened and preconditioned on the way."""
-        return self.tolerance is not None
-
-    def start_values(self) -> np.ndarray:
-        """The first iterate, shape (d,)."""
-        return np.zeros(self.d) if self.start is None else np.asarray(self.start, np.float64)
-
-    @property
-    def padded(self) -> int:
-        """Replicas rounded up to whole groups."""
-        return -(-self.replicas // GROUP) * GROUP
-
-    def steps(self, first: int, n: int) -> np.ndarray:
-        """Steps of rows first, ..., first + n - 1 (counted from 1), shape (n,)."""
-        return self.c0 * (self.k0 + np.arange(first, first + n, dtype=np.float64)) ** -self.power
-
-    def whitened(self, rows: Rows) -> Rows:
-        """Rows in the coordinates of the recursion."""
-        if self.left is None or self.right is None:
-            return rows
-        return replace(rows, F=by_chunks(rows.F, self.left), G=by_chunks(rows.G, self.right))
-
-    def carried(self, theta: np.ndarray) -> np.ndarray:
-        """Coefficients (..., d) of the columns as they came, from those of the recursion."""
-        return theta if self.right is None else theta @ self.right.T
-
-
-def by_chunks(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """X @ matrix for whole chunks of rows, one after the other, so that bits do not depend on their number."""
-    return (x.reshape(-1, CHUNK, x.shape[1]) @ matrix).reshape(-1, matrix.shape[1])
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows of a stream: increments are multiples of F, predictions are G theta, targets c.
-
-    F, G have shape (n, d), c and episode (n,). Covariance lags never cross from one episode number to another.
-    """
-
-    F: np.ndarray
-    G: np.ndarray
-    c: np.ndarray
-    episode: np.ndarray
-
-    @classmethod
-    def of(cls, F: np.ndarray, G: np.ndarray, c: np.ndarray, episode: np.ndarray | None = None) -> Rows:
-        """Rows from arrays, as float64; one episode unless told."""
-        c = np.ascontiguousarray(c, np.float64)
-        if episode is None:
-            episode = np.zeros(len(c), np.int64)
-        return cls(np.ascontiguousarray(F, np.float64), np.ascontiguousarray(G, np.float64), c, episode)
-
-    @classmethod
-    def none(cls, d: int) -> Rows:
-        return cls.of(np.empty((0, d)), np.empty((0, d)), np.empty(0))
-
-    def __len__(self) -> int:
-        return len(self.c)
-
-    def __getitem__(self, part: slice) -> Rows:
-        return Rows(self.F[part], self.G[part], self.c[part], self.episode[part])
-
-    def then(self, other: Rows) -> Rows:
-        """These rows, then the others."""
-        if not len(self):
-            return other
-        return Rows(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +110,7 @@ class State:
     replicas: np.ndarray
     replica_sums: np.ndarray
     sums: Sums
-    pending: Rows
+    pending: StreamRows
     origin: np.ndarray
     seen: np.ndarray
     matrix: np.ndarray
@@ -287,7 +128,7 @@ class State:
         return cls(
             done=0, theta=theta, mean=theta, replicas=np.repeat(theta[:, None], settings.padded, axis=1),
             replica_sums=np.zeros((settings.d, settings.padded)), sums=Sums.zero(settings),
-            pending=Rows.none(settings.d), trace_mean=empty, trace_se=empty,
+            pending=StreamRows.none(settings.d), trace_mean=empty, trace_se=empty,
             origin=np.full(settings.d, settings.burn_in, np.int64), seen=_seen(matrix), matrix=matrix,
             extremes=Extremes.none(settings.d),
         )  # fmt: skip
@@ -307,7 +148,7 @@ class State:
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, Rows | Sums | Extremes):
+            if isinstance(value, StreamRows | Sums | Extremes):
                 out |= {f"{f.name}.{g.name}": getattr(value, g.name) for g in fields(value)}
             else:
                 out[f.name] = np.asarray(value)
@@ -318,7 +159,7 @@ class State:
         """The inverse of `arrays`."""
         parts = {name: np.asarray(value) for name, value in arrays.items()}
         sums = Sums(**{f.name: parts.pop(f"sums.{f.name}") for f in fields(Sums)})
-        pending = Rows(**{f.name: parts.pop(f"pending.{f.name}") for f in fields(Rows)})
+        pending = StreamRows(**{f.name: parts.pop(f"pending.{f.name}") for f in fields(StreamRows)})
         done = int(parts.pop("done"))
         extremes = Extremes(**{f.name: parts.pop(f"extremes.{f.name}") for f in fields(Extremes)})
         return cls(done=done, sums=sums, pending=pending, extremes=extremes, **parts)

@@ -8,7 +8,9 @@ import numpy as np
 
 from statinf.backend import pad_axis
 from statinf.numerics.recursions.averaging import running_batches
-from statinf.stochastic.state import CHUNK, Rows, Settings, Sums, slab_size
+from statinf.stochastic.rows import CHUNK, StreamRows, slab_size
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import Sums
 
 
 def psi(u: np.ndarray, c: np.ndarray, settings: Settings) -> np.ndarray:
@@ -45,7 +47,7 @@ def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def add_rows(
-    sums: Sums, settings: Settings, first: int, rows: Rows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
+    sums: Sums, settings: Settings, first: int, rows: StreamRows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
     real: int, origin: int | None = None,
     apart: np.ndarray | None = None,
 ) -> Sums:  # fmt: skip
@@ -57,7 +59,7 @@ def add_rows(
     settings : Settings
     first : int
         Number of the first row, counted from 1.
-    rows : Rows
+    rows : StreamRows
     path, means : ndarray, shape (n, d)
         The iterate and the running average after each row.
     before : ndarray, shape (d,)

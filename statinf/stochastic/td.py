@@ -18,7 +18,7 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
 from statinf.stochastic.next_columns import wanted_columns
-from statinf.stochastic.stream import open_source
+from statinf.stochastic.sources import open_source
 from statinf.stochastic.table import TD
 from statinf.stochastic.transitions import TransitionStream
 
@@ -89,6 +89,15 @@ def td(
         If the mean matrix has an eigenvalue with a negative real part, or the features are collinear.
     OptionError, FormulaError, DataError
         For options, formulas and data that cannot be used.
+
+    Notes
+    -----
+    Default steps are c0 / (k0 + k)^(2/3), with the largest stable c0 and such a k0 that the average spans 15 relaxation times of
+    the slowest direction (5 along a trajectory, where large steps leave a bias), as far as the rows allow. Nominal 95 % intervals
+    were found to cover with them (`benchmarks/results/stream_stability.md`): "multiplier" (conservative), "plugin" and "hac" from
+    1,000 rows, "random-scaling" from 30,000, "batch-means" at no length that was tried. Below, the fit warns. Along long
+    trajectories a bias of up to half a standard error may be left, which `method="lstd"` does not have; its covariances are "HC0"
+    for independent transitions, and "hac" or "episode" along trajectories.
 
     Examples
     --------

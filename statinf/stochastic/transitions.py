@@ -8,9 +8,10 @@ from typing import Any
 
 from statinf.errors import FormulaError, OptionError
 from statinf.stochastic.next_columns import next_columns
+from statinf.stochastic.opening import Opening, begin
 from statinf.stochastic.options import StreamOptions
-from statinf.stochastic.readers import TransitionReader
-from statinf.stochastic.stream import Opening, Source, begin
+from statinf.stochastic.sources import Source
+from statinf.stochastic.transition_reader import TransitionReader
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError
 from statinf.numerics.laws.multipliers import LARGEST
-from statinf.stochastic.state import Rows, Settings
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
 
 UNKNOWN_LENGTH = 10_000
 """Length assumed for streams that do not tell theirs."""
@@ -153,7 +154,7 @@ def spread(residuals: np.ndarray) -> float:
     return value if value > 0.0 else (float(np.std(residuals)) or 1.0)
 
 
-def pilot_values(rows: Rows) -> np.ndarray:
+def pilot_values(rows: StreamRows) -> np.ndarray:
     """A damped root of the pilot's equations for a first iterate, shape (d,); zero where they are not stable.
 
     Slow directions of temporal differences forget their start only after 1 / (step x eigenvalue) rows.

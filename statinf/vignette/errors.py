@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from types import ModuleType
 
+from statinf import optional
 from statinf.errors import StatinfError
 
 
@@ -27,15 +27,7 @@ def need(module: str) -> ModuleType:
 
     Raises
     ------
-    StatinfError
+    MissingPackageError
         If the module's package is not installed.
     """
-    try:
-        return import_module(module)
-    except ModuleNotFoundError as error:
-        top = module.partition(".")[0]
-        if (error.name or "").partition(".")[0] != top:
-            raise
-        raise StatinfError(
-            f"vignettes need the package {top!r}, which is not installed: pip install statinf[docs]"
-        ) from error
+    return optional.need(module, "rendering a vignette")

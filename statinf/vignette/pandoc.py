@@ -29,7 +29,7 @@ def program() -> str:
     except (StatinfError, OSError) as error:
         found = shutil.which("pandoc")
         if not found:
-            raise StatinfError("rendering needs Pandoc, which was not found: pip install statinf[docs]") from error
+            raise StatinfError("rendering needs Pandoc, which was not found: pip install 'statinf[docs]'") from error
         return found
 
 

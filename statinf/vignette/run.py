@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from statinf.errors import one_of
+from statinf.optional import MissingPackageError
 from statinf.vignette import cache as store
 from statinf.vignette import kernel, sizes
 from statinf.vignette.errors import VignetteError, need
@@ -73,8 +74,10 @@ def execute(
     ------
     VignetteError
         If a cell fails: the message names the file and the line and ends with the traceback.
+    MissingPackageError
+        If Jupyter is not installed, or a package that a cell needs.
     StatinfError
-        If Jupyter is not installed or `size` is unknown.
+        If `size` is unknown.
     """
     document = path if isinstance(path, Document) else read(path)
     level = sizes.size() if size is None else one_of("size", size, sizes.SIZES)
@@ -135,6 +138,8 @@ def _run(notebook: Any, document: Document, level: str, figure: Mapping[str, Any
             # cleaning up is not the default with a manager of our own
             client.execute(env=variables, stderr=said, cleanup_kc=True)
         except errors.CellExecutionError as error:
+            if error.ename == MissingPackageError.__name__:
+                raise MissingPackageError(f"{_line(document, current)}: {error.evalue}") from None
             raise VignetteError(_failure(document, current[-1], error)) from None
         except errors.CellTimeoutError as error:
             raise VignetteError(f"{_line(document, current)}: the cell took longer than {timeout} s") from error

@@ -436,3 +436,14 @@ def test_near_separation_warns():
     formula = "treat ~ age + educ + black + hispan + married + nodegree + re74 + re75 + I(re74 == 0) + I(re75 == 0)"
     with pytest.warns(SeparationWarning, match="re75"):
         si.balance(formula, nsw, estimand="ATT")
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"])
+def test_weights_of_new_rows_whose_arm_is_certain(estimand):
+    """The limits of h(e) / P(own arm) as e rounds to one, for a treated row and a control."""
+    from statinf.balancing.propensity_weights import new_weights
+
+    found = new_weights(np.array([800.0, 800.0, np.nan]), np.array([True, False, True]), estimand)
+    treated = {"ATE": 1.0, "ATT": 1.0}.get(estimand, 0.0)
+    control = 1.0 if estimand in ("ATC", "ATO", "ATM") else np.inf
+    np.testing.assert_array_equal(found, [treated, control, np.nan])

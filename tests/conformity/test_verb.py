@@ -325,3 +325,12 @@ def test_density_ratio_gives_the_weights_and_heavy_rows_are_told():
         found = fit.predict(target)
     share = ratio.score(target) / (ratio.score(target) + fit.procedure.calibration.weights.sum())
     np.testing.assert_array_equal(np.isinf(found["upper"]), share > 0.1)
+
+
+@pytest.mark.parametrize("method", ["split", "cqr", "jackknife+"])
+def test_a_frame_changed_after_the_fit(method, data):
+    data = data.dropna()
+    fit = si.conformal("y ~ x", data, method=method)
+    before = fit.predict()
+    data["x"] = 0.0
+    pd.testing.assert_frame_equal(fit.predict(), before)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,87 +13,197 @@ import pandas as pd
 
 import statinf as si
 from statinf.cli.families import modules
-from statinf.conformity.class_result import ClassSets
-from statinf.conformity.table import CONFORMAL
-from statinf.errors import StatinfError
 from statinf.results import Fit, Method, MethodTable, Weights
 
 N = 120
+GRID = 2.0**-16
+"""Covariates are multiples of it: adding a million loses none of their digits."""
 
 
 def sample(n: int = N) -> pd.DataFrame:
-    """Outcome y, a treatment t, covariates x and z, an instrument v, an offer; every row complete."""
+    """Outcome y, a treatment t, covariates x and z with their next values, an instrument v, an offer; all complete."""
     random = np.random.default_rng(3)
-    x, z, v = random.standard_normal((3, n))
+    x, z, v = np.round(random.standard_normal((3, n)) / GRID) * GRID
     t = (0.5 * x + 0.8 * v + random.standard_normal(n) > 0).astype(float)
     y = 1.0 + t + x - 0.5 * z + random.standard_normal(n)
-    return pd.DataFrame({"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float)})
+    after = {f"{name}_next": np.round((0.5 * c + random.standard_normal(n)) / GRID) * GRID for name, c in
+             (("x", x), ("z", z))}  # fmt: skip
+    return pd.DataFrame({"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), **after})
 
 
-def _target(data: Any) -> pd.DataFrame:
+def _other_sample() -> pd.DataFrame:
     found = sample(80)[["x", "z", "y"]]
-    return found.assign(x=found["x"] * 0.9 + 0.3)
+    return found.assign(x=np.round((found["x"] * 0.9 + 0.3) / GRID) * GRID)
 
 
-def _balance(data: Any, method: str, **options: Any) -> Any:
-    return si.balance("t ~ x + z", data, method=method, **options)
+DATA = sample()
+TARGET = _other_sample()
 
 
-def _conformal(data: Any, method: str, **options: Any) -> Any:
-    more = {"by": "t"} if method == "mondrian" else {}
-    model = {"model": "gaussian"} if method in ("pcp", "cp2-pcp", "cp2-hpd") else {}
-    outcome = "t" if CONFORMAL[method].outcome == "classes" else "y"
-    return si.conformal(f"{outcome} ~ x + z", data, method=method, level=0.8, **more, **model, **options)
+@dataclass(frozen=True)
+class Example:
+    """One call of a verb.
+
+    Attributes
+    ----------
+    call : callable
+        From data, a target sample, the method's record and options to the result.
+    reads : tuple of str
+        Two columns that the call reads and that may be missing, the outcome or treatment first.
+    row_weights : bool
+        Whether `weights=` are weights of rows.
+    samples : int
+    """
+
+    call: Callable[..., Any]
+    reads: tuple[str, str] = ("y", "x")
+    row_weights: bool = True
+    samples: int = 1
 
 
-def _effect(data: Any, method: str, **options: Any) -> Any:
-    return si.effect("y ~ t" if method == "dim" else "y ~ t | x + z", data, method=method, **options)
+def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    groups = {"by": "t"} if method.grouped else {}
+    # Sets of several pieces on held-out rows come from a conditional density, whose default is a network.
+    model = {"model": "gaussian"} if method.unions and method.held_out else {}
+    outcome = "t" if method.outcome == "classes" else "y"
+    return si.conformal(f"{outcome} ~ x + z", data, method=method.name, level=0.8, **groups, **model, **options)
 
 
-CALLS: Mapping[str, Callable[..., Any]] = {
-    "balance": _balance,
-    "conformal": _conformal,
-    "density_ratio": lambda d, m, **o: si.density_ratio("~ x + z", d, _target(d), method=m, **o),
-    "effect": _effect,
-    "glm": lambda d, m, **o: si.glm("t ~ x + z", d, family="binomial", **o),
-    "iv": lambda d, m, **o: si.iv(f"y ~ t | x | {'offered' if m == 'late' else 'v'}", d, method=m, **o),
-    "lm": lambda d, m, **o: si.lm("y ~ t + x + z", d, **o),
-    "lsa": lambda d, m, **o: si.lsa("y ~ x + z", d, **({"replicas": 0} | o)),
-    "rq": lambda d, m, **o: si.rq("y ~ x + z", d, **o),
-    "shift": lambda d, m, **o: si.shift("y ~ x", d, _target(d), method=m, **o),
+def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.effect(f"y ~ t{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options)
+
+
+def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
+
+
+def _td(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"replicas": 20} if "replicas" in method.options.names() else {}
+    return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method.name, **(few | options))
+
+
+def _ensemble(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"local": False, "resolution": "medium", "folds": 3} | options
+    return si.quantile_ensemble("y ~ x + z", data, models=["rq", "gaussian"], tau=[0.2, 0.5, 0.8], **few)
+
+
+def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.shift_test("~ x + z", data, target, **({"permutations": 99} | options))
+
+
+def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
+
+
+def _plain(verb: Callable[..., Any], formula: str, **always: Any) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, **always, **options)
+
+
+def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
+    return lambda data, target, method, /, **options: verb(formula, data, target, method=method.name, **options)
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "cate": Example(_named(si.cate, "y ~ t | x + z")),
+    "conformal": Example(_conformal, row_weights=False),
+    "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
+    "effect": Example(_effect),
+    "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
+    "iv": Example(_named(si.iv, "y ~ t | x | offered")),
+    "lm": Example(_plain(si.lm, "y ~ t + x + z")),
+    "lsa": Example(_lsa),
+    "quantile_ensemble": Example(_ensemble),
+    "rq": Example(_plain(si.rq, "y ~ x + z")),
+    "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
+    "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
+    "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
+    "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
+    "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
+    "td": Example(_td, row_weights=False),
 }
 """Verbs in the battery."""
 
-
-def _tables() -> dict[str, MethodTable]:
-    return {table.verb: table for _, module in modules("table") for table in getattr(module, "TABLES", ())}
-
-
-TABLES = _tables()
-METHODS: list[Method] = [TABLES[verb][name] for verb in CALLS if verb in TABLES for name in TABLES[verb]]
+TABLES: dict[str, MethodTable] = {
+    table.verb: table for _, module in modules("table") for table in getattr(module, "TABLES", ())
+}
+METHODS: list[Method] = [TABLES[verb][name] for verb in EXAMPLES if verb in TABLES for name in TABLES[verb]]
 NAMES = [f"{m.verb}-{m.name}" if m.name else m.verb for m in METHODS]
 
 
-def call(method: Method, data: Any, **options: Any) -> Any:
+def call(method: Method, data: Any = DATA, target: Any = TARGET, /, **options: Any) -> Any:
     """The verb with this method on these data."""
-    return CALLS[method.verb](data, method.name, **options)
+    return EXAMPLES[method.verb].call(data, target, method, **options)
 
 
-def numbers(result: Any, data: Any) -> np.ndarray:
-    """What identifies a result: estimates, or one number per row of `data` in its order."""
+def reads(method: Method) -> tuple[str, str]:
+    """Two columns that the call reads, the outcome or treatment first."""
+    outcome, covariate = EXAMPLES[method.verb].reads
+    outcome = "t" if getattr(method, "outcome", "") == "classes" else outcome
+    return outcome, "t" if getattr(method, "covariates", "") == "none" else covariate
+
+
+@cache
+def _fitted(verb: str, name: str) -> Any:
+    return call(TABLES[verb][name])
+
+
+def fitted(method: Method) -> Any:
+    """The result on the sample as it is, made once in a session."""
+    return _fitted(method.verb, method.name)
+
+
+def with_warnings(make: Callable[[], Any]) -> tuple[Any, list[str]]:
+    """A result and what it warned of."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = make()
+    return made, sorted(str(w.message) for w in caught)
+
+
+def numbers(result: Any, data: Any = DATA) -> dict[str, np.ndarray]:
+    """What identifies a result, by name; what has one number per row of `data` is named with "per row" in front."""
+    found: dict[str, np.ndarray] = {}
     if isinstance(result, Fit):
-        return np.concatenate([np.asarray(result.theta, float).ravel(), np.asarray(result._se(), float).ravel()])
-    if isinstance(result, Weights):
-        return result.full()
-    table = result.predict(data)
-    columns = ("0", "1", "set_size") if isinstance(result, ClassSets) else ("lower", "upper")
-    return np.concatenate([np.asarray(table[c].to_numpy(), float) for c in columns])
+        found = {f"estimate of {t}": np.array([v]) for t, v in zip(result.terms, result.theta, strict=True)}
+        found |= {f"error of {t}": np.array([v]) for t, v in zip(result.terms, result._se(), strict=True)}
+    elif isinstance(result, Weights):
+        found["per row weight"] = result.full()
+        found |= _answer("per row score", lambda: result.score(data))
+    elif type(result).predict is si.results.Result.predict:
+        table = pandas(result.tidy())
+        return {c: table[c].to_numpy(float) for c in table.columns if table[c].dtype.kind == "f"}
+    return found | _predictions(result, data)
 
 
-def refuses(function: Callable[[], Any]) -> bool:
-    """Whether a call ends in an exception of the package; True as well for an answer."""
+def _predictions(result: Any, data: Any) -> dict[str, np.ndarray]:
+    found: dict[str, np.ndarray] = {}
+    for interval in (None, "confidence") if isinstance(result, Fit) else (None,):
+        try:
+            table = result.predict(data) if interval is None else result.predict(data, interval=interval)
+        except si.StatinfError:
+            continue
+        for name, column in pandas(table).items():
+            if column.dtype.kind in "fi":
+                found[f"per row {name}"] = column.to_numpy(float)
+    return found
+
+
+def pandas(table: Any) -> pd.DataFrame:
+    """A table of any kind as a pandas frame."""
+    return table if isinstance(table, pd.DataFrame) else table.to_pandas()
+
+
+def _answer(name: str, function: Callable[[], Any]) -> dict[str, np.ndarray]:
     try:
-        function()
-    except StatinfError:
-        return True
-    return True
+        return {name: np.asarray(function(), float)}
+    except si.StatinfError:
+        return {}
+
+
+def answers_or_refuses(function: Callable[[], Any]) -> Any:
+    """What a call gives; None where it ends in an exception of the package. Every other exception goes through."""
+    try:
+        return function()
+    except si.StatinfError:
+        return None

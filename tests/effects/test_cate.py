@@ -75,7 +75,7 @@ def test_projection_and_groups_meet_doubleml(data):
 
 def test_rank_weighted_effects(data):
     fit = si.cate(STANDARD, data, method="dr", folds=1)
-    p = fit.problem.evaluation[0]
+    p = fit.learnt.evaluation[0]
     # The reference breaks ties by the order of rows.
     priority = -np.argsort(np.argsort(p["outcome0"] - p["outcome1"], kind="stable"), kind="stable").astype(float)
     assert fit.rate(priority).estimate == pytest.approx(value("nsw", "rate:autoc(S=m1-m0)"), rel=1e-8)
@@ -304,7 +304,7 @@ def test_repeats_weights_and_sklearn(data):
 def test_faults_are_named(data):
     with pytest.raises(si.FormulaError, match="effects vary with covariates"):
         si.cate("re78 ~ treat | age", data, effect="~ treat")
-    with pytest.raises(si.OptionError, match="one fixed pair"):
+    with pytest.raises(si.OptionError, match="weighting= is an option of method=.*, not of .t."):
         si.cate("re78 ~ treat | age", data, method="t", weighting="ivw")
     with pytest.raises(si.OptionError, match="needs covariates"):
         si.cate("re78 ~ treat", data)

@@ -41,7 +41,7 @@ def test_expansions_of_the_dot_are_refused_before_they_are_made(right, k):
     start = time.thread_time()
     with pytest.raises(FormulaError, match="expands to more than 12,000 products|crossed with one another"):
         design(f"y ~ {right}", data)
-    assert time.thread_time() - start < 0.5
+    assert time.thread_time() - start < 1.5
 
 
 def test_what_fits_is_expanded():
@@ -60,7 +60,7 @@ def test_a_variable_of_very_many_levels_is_refused_by_name(right):
     data["id"] = "u" + data["number"].astype(str)
     name = "number" if "number" in right else "id"
     tracemalloc.start()
-    with pytest.raises(DataError, match=f"'{name}' has 50,000 levels.*cluster='{name}'.*absorb='{name}'.*drop it"):
+    with pytest.raises(DataError, match=f"'{name}' has 50,000 levels.*cluster='{name}'.*each unit's means.*drop it"):
         si.lm(f"y ~ {right}", data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

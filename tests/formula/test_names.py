@@ -93,14 +93,14 @@ def test_the_dot_is_every_column_not_used_before_it():
 def test_rows_are_the_same_for_all_parts_weights_and_clusters():
     n = 12
     data = table(n)
-    data["w"] = np.arange(n, dtype=float)
+    data["w"] = np.arange(1.0, n + 1.0)
     data["id"] = [f"f{i // 2}" for i in range(n)]
     data.loc[0, "y"] = data.loc[1, "x1"] = data.loc[2, "x2"] = data.loc[3, "w"] = np.nan
     data.loc[4, "id"] = data.loc[5, "g"] = None
     d = design("y ~ x1 | x2 + g", data, roles=("treatment", "covariates"), weights="w", cluster="id")
     assert d.rows.tolist() == list(range(6, n))
     assert len(d.y) == len(d.part("treatment").values) == len(d.part("covariates").values) == len(d.weights) == d.n
-    np.testing.assert_array_equal(d.weights, np.arange(6.0, n))
+    np.testing.assert_array_equal(d.weights, np.arange(7.0, n + 1.0))
     np.testing.assert_array_equal(d.clusters["id"], [0, 0, 1, 1, 2, 2])
     assert sum(d.dropped.values()) == 6 and d.n_total == n
     with pytest.raises(DataError, match="na_action='raise'"):

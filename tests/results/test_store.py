@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 import statinf as si
+from results.archives import changed, members_of, signed
 from statinf.results import store
 from statinf.results.encoding import Decoder, encode
 
@@ -38,33 +39,6 @@ def fit(data):
 @pytest.fixture
 def saved(fit, tmp_path):
     return fit.save(tmp_path / "fit.si")
-
-
-def signed(members, path, *, compression=zipfile.ZIP_STORED):
-    """A file of these members with the right digest: what an attacker can write, but no accident."""
-    with open(path, "w+b") as file:
-        with zipfile.ZipFile(file, "w", compression) as archive:
-            archive.comment = f"statinf {store.FORMAT} sha256 {'0' * 64}".encode()
-            for name, content in members.items():
-                archive.writestr(name, content)
-        digest = store._digest(file)
-        file.seek(-64, os.SEEK_END)
-        file.write(digest)
-    return path
-
-
-def members_of(path):
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def changed(path, change, **options):
-    """The file with its tree changed in place by a function, and signed."""
-    members = members_of(path)
-    document = json.loads(members["result.json"])
-    change(document["result"]["fields"])
-    members["result.json"] = json.dumps(document).encode()
-    return signed(members, path, **options)
 
 
 # --- damage ---------------------------------------------------------------------------------------------------
@@ -186,11 +160,11 @@ def test_missing_fields_and_other_things_than_results(saved):
 
 @pytest.mark.parametrize("depth", [2_000, 200_000])
 def test_deep_nesting(saved, depth):
-    members = members_of(saved) | {"result.json": b'{"format": 2, "result": ' + b"[" * depth + b"]" * depth + b"}"}
+    members = members_of(saved) | {"result.json": b'{"format": 3, "result": ' + b"[" * depth + b"]" * depth + b"}"}
     with pytest.raises(si.DataError, match="fit.si"):
         si.load(signed(members, saved))
     nested = '{"!":"list","items":[' * depth + "]}" * depth
-    members["result.json"] = f'{{"format": 2, "result": {nested}}}'.encode()
+    members["result.json"] = f'{{"format": 3, "result": {nested}}}'.encode()
     with pytest.raises(si.DataError, match="fit.si"):
         si.load(signed(members, saved))
 
@@ -235,13 +209,15 @@ def test_members_without_use_compressed_or_doubled_are_refused(saved):
     signed(members, saved)
     twice = {"!": "array", "key": "array0"}
     with pytest.raises(si.DataError, match="KeyError"):
-        si.load(changed(saved, lambda fields: fields.update(theta=twice, kept_covariances=twice)))
+        si.load(
+            changed(saved, lambda fields: fields.update(theta=twice, facts={"!": "mapping", "items": [["x", twice]]}))
+        )
 
 
 def test_another_format_is_named(saved):
     whole = saved.read_bytes()
-    saved.write_bytes(whole.replace(b"statinf 2 sha256", b"statinf 7 sha256"))
-    with pytest.raises(si.DataError, match="saved in format 7; this version reads format 2"):
+    saved.write_bytes(whole.replace(b"statinf 3 sha256", b"statinf 7 sha256"))
+    with pytest.raises(si.DataError, match="saved in format 7; this version reads format 3"):
         si.load(saved)
 
 
@@ -363,7 +339,7 @@ def test_values_keep_their_type(value):
 def test_arrays_keep_shape_type_and_objects(array, fit, tmp_path):
     back = there_and_back(array)
     assert back.dtype == array.dtype and back.shape == array.shape and (back == array).all()
-    stored = si.load(replace(fit, kept_covariances={"x": array}).save(tmp_path / "x.si")).kept_covariances["x"]
+    stored = si.load(replace(fit, facts={"x": array}).save(tmp_path / "x.si")).facts["x"]
     assert stored.dtype == array.dtype and (stored == array).all() and stored.flags.writeable
 
 
@@ -404,3 +380,24 @@ def test_a_stream_goes_on_after_a_saving(inference, tmp_path):
     loaded = si.load(first.save(tmp_path / "fit.si"))
     for other in (loaded, pickle.loads(pickle.dumps(first))):
         pd.testing.assert_frame_equal(other.update(frame[800:]).tidy(), first.update(frame[800:]).tidy())
+
+
+# --- digits ---------------------------------------------------------------------------------------------------
+
+
+def test_other_covariances_of_a_saved_fit_keep_their_digits(tmp_path):
+    """Two covariates of mean 1e8: a covariance's square root has digits of predictions that the matrix has lost."""
+    draw = np.random.default_rng(0)
+    data = pd.DataFrame({"x": 1e8 + draw.normal(size=60), "z": 1e8 + draw.normal(size=60)})
+    data["y"] = data.x - data.z + draw.normal(size=60)
+    fit = si.lm("y ~ x + z", data)
+    back = si.load(fit.save(tmp_path / "fit.si"))
+    for kind in ("iid", "HC0", "HC1", "HC2", "HC3"):
+        before, after = (f.with_vcov(kind).predict(data, interval="confidence") for f in (fit, back))
+        np.testing.assert_array_equal(after["std_error"], before["std_error"])
+        assert back.with_vcov(kind).cov.label == fit.with_vcov(kind).cov.label
+    booted = fit.bootstrap(99, seed=1)
+    again = si.load(booted.save(tmp_path / "boot.si"))
+    pd.testing.assert_frame_equal(
+        again.predict(data, interval="confidence"), booted.predict(data, interval="confidence")
+    )

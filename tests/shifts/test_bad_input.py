@@ -145,3 +145,36 @@ def test_target_weights_are_numbers():
         si.density_ratio("~ x1", source, target.assign(g="a"), target_weights="g")
     with pytest.raises(si.DataError, match="all target weights are zero"):
         si.density_ratio("~ x1", source, target, target_weights=np.zeros(200))
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_a_ratio_for_another_target_is_refused(saved, tmp_path):
+    source, target = two()
+    ratio = si.density_ratio("~ x1", source, target)
+    if saved:
+        ratio.save(tmp_path / "ratio.statinf")
+        ratio = si.load(tmp_path / "ratio.statinf")
+    uses = [
+        lambda t: si.target_mean("y ~ x1", source, t, method="ipw", ratio=ratio),
+        lambda t: si.target_mean("y ~ x1", source, t, ratio=ratio),
+        lambda t: si.shift("y ~ x1", source, t, method="mwle", ratio=ratio),
+    ]
+    for use in uses:
+        use(target)
+        with pytest.raises(si.DataError, match="made for a target of"):
+            use(target.iloc[5:])
+        with pytest.raises(si.DataError, match="target rows of the density ratio belong to other rows"):
+            use(target.assign(x1=target["x1"] + 0.1))
+
+
+def test_a_ratio_follows_its_target_rows():
+    source, target = two()
+    target = target.copy()
+    target.loc[3, "x1"] = np.nan
+    ratio = si.density_ratio("~ x1", source, target, method="moment")
+    shuffled = target.sample(frac=1.0, random_state=2)
+    for method in ("ipw", "aipw"):
+        first = si.target_mean("y ~ x1 + x2", source, target, method=method, ratio=ratio)
+        other = si.target_mean("y ~ x1 + x2", source, shuffled, method=method, ratio=ratio)
+        np.testing.assert_allclose(other.theta, first.theta, rtol=1e-12)
+        np.testing.assert_allclose(other.std_errors, first.std_errors, rtol=1e-12)

@@ -12,7 +12,9 @@ from statinf.numerics.recursions.averaging import replica_tile
 from statinf.numerics.recursions.traces import eligibility
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance, settle
-from statinf.stochastic.state import Rows, Settings, State, Sums
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State, Sums
 from statinf.stochastic.sums import add_rows
 
 
@@ -26,7 +28,7 @@ def test_unit_multipliers_give_the_point_estimate():
     n, d = 512, 3
     x, y = rng.normal(size=(n, d)), rng.normal(size=n)
     s = Settings(d=d, c0=0.3, k0=5.0, burn_in=100)
-    end = finish(s, Rows.of(x, x, y))
+    end = finish(s, StreamRows.of(x, x, y))
     kept = (np.arange(1, n + 1) > 100).astype(float)
     arrays = (x, x, y, s.steps(1, n), kept, np.full(n, -1))
     zero = np.zeros((d, 64))
@@ -50,7 +52,7 @@ def test_constant_pairs_decay_by_the_product_of_matrices():
     n = 300
     s = Settings(d=2, c0=0.8, k0=3.0, power=0.7)
     start = np.array([3.0, -1.0])
-    end = finish(s, Rows.of(np.tile(f, (n, 1)), np.tile(g, (n, 1)), np.full(n, c)), start)
+    end = finish(s, StreamRows.of(np.tile(f, (n, 1)), np.tile(g, (n, 1)), np.full(n, c)), start)
     root = start + f * (c - g @ start) / (g @ f)
     product = np.eye(2)
     for a in s.steps(1, n):
@@ -62,7 +64,7 @@ def test_scalar_with_steps_one_over_k_is_the_running_mean():
     b = np.random.default_rng(1).normal(size=700)
     ones = np.ones((700, 1))
     s = Settings(d=1, c0=1.0, k0=0.0, power=1.0, burn_in=699)
-    end = finish(s, Rows.of(ones, ones, b))
+    end = finish(s, StreamRows.of(ones, ones, b))
     assert abs(end.theta[0] - b.mean()) < 1e-10
     assert abs(end.mean[0] - b.mean()) < 1e-10
 
@@ -73,7 +75,10 @@ def test_td_without_discount_is_averaged_regression_on_state_dummies():
     phi = np.eye(4)[state]
     traces = eligibility(phi, np.zeros(1000, bool), 0.0)
     s = Settings(d=4, c0=0.5, k0=10.0, burn_in=300)
-    td, regression = finish(s, Rows.of(traces, phi - 0.0 * phi, reward)), finish(s, Rows.of(phi, phi, reward))
+    td, regression = (
+        finish(s, StreamRows.of(traces, phi - 0.0 * phi, reward)),
+        finish(s, StreamRows.of(phi, phi, reward)),
+    )
     assert np.abs(td.mean - regression.mean).max() < 1e-10
 
 
@@ -122,7 +127,7 @@ def test_plugin_at_the_root_is_the_sandwich_of_ols_and_iv(instruments):
     root = np.linalg.solve(z.T @ x, z.T @ y)
     s = Settings(d=3, c0=1.0)
     fixed = np.tile(root, (n, 1))
-    sums = add_rows(Sums.zero(s), s, 1, Rows.of(z, x, y), fixed, fixed, root, n)
+    sums = add_rows(Sums.zero(s), s, 1, StreamRows.of(z, x, y), fixed, fixed, root, n)
     if instruments:
         from statsmodels.sandbox.regression.gmm import IV2SLS
 

@@ -133,7 +133,7 @@ def test_any_kind_of_frame_gives_the_same_numbers(frame, convert):
         expected = si.lsa("y ~ x2 + g", rows, replicas=128)
         fit = si.lsa("y ~ x2 + g", convert(rows), replicas=128)
     assert np.array_equal(fit.theta, expected.theta)
-    assert np.array_equal(fit._draws(), expected._draws())
+    assert np.array_equal(fit.replica_draws(), expected.replica_draws())
     assert sum(fit.dropped.values()) == 4 and fit.nobs == 2996
     assert type(fit.tidy()) is type(convert(rows)) or isinstance(convert(rows), dict)
 

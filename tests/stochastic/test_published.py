@@ -5,7 +5,9 @@ import pytest
 
 from statinf.stochastic.covariance import random_scaling, scaling_critical, scaling_tail
 from statinf.stochastic.engine import advance, settle
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 
 # R SGDinference 0.1.0, inference="rs", no burn-in, no studentisation, start 0, rate 0.5 i^-0.505,
 # on x1 = sin(i), x2 = cos(2i), y = 1 + 2 x1 - x2 + 0.5 sin(7i), i = 1, ..., 200.
@@ -29,7 +31,7 @@ def fit(**options):
     x = np.column_stack([np.ones(200), np.sin(i), np.cos(2 * i)])
     y = 1 + 2 * x[:, 1] - x[:, 2] + 0.5 * np.sin(7 * i)
     s = Settings(d=3, c0=0.5, power=0.505, keep=("random-scaling",), **options)
-    return settle(s, advance(s, State.start(s), Rows.of(x, x, y)))
+    return settle(s, advance(s, State.start(s), StreamRows.of(x, x, y)))
 
 
 def test_random_scaling_of_least_squares_is_that_of_sgdinference():

@@ -5,7 +5,9 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.laws.multipliers import multipliers, seed_words
 from statinf.numerics.recursions.averaging import replica_tile
 from statinf.stochastic.engine import advance, draws, settle
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 
 N, D, B, BURN = 1500, 4, 70, 333
 
@@ -55,7 +57,7 @@ def test_blocked_equals_sequential(loss, psi):
     x, y = sample()
     y = (y > 0).astype(float) if loss == "logistic" else y
     s = settings(loss=loss, tau=0.3)
-    end = settle(s, run(s, Rows.of(x, x, y)))
+    end = settle(s, run(s, StreamRows.of(x, x, y)))
     w = multipliers(np.arange(1, N + 1), B, seed=0)
     replicas, _ = sequential(x, x, y, s.steps(1, N), w, BURN, np.zeros(D), psi)
     point, path = sequential(x, x, y, s.steps(1, N), np.ones((N, 1)), BURN, np.zeros(D), psi)
@@ -68,7 +70,7 @@ def test_unequal_left_and_right_vectors():
     x, y = sample()
     z = x @ np.triu(np.ones((D, D))) * 0.4 + 0.1
     s = settings()
-    end = settle(s, run(s, Rows.of(z, x, y)))
+    end = settle(s, run(s, StreamRows.of(z, x, y)))
     replicas, _ = sequential(z, x, y, s.steps(1, N), multipliers(np.arange(1, N + 1), B), BURN, np.zeros(D))
     assert np.abs(draws(s, end).T - replicas).max() < 1e-12
 
@@ -77,7 +79,7 @@ def test_unequal_left_and_right_vectors():
 def test_block_boundaries_do_not_change_a_bit(cuts):
     x, y = sample()
     s = settings(keep=("hac", "batch-means", "random-scaling"), lags=7)
-    whole, parts = (settle(s, run(s, Rows.of(x, x, y), c)).arrays() for c in ((), cuts))
+    whole, parts = (settle(s, run(s, StreamRows.of(x, x, y), c)).arrays() for c in ((), cuts))
     for name, value in whole.items():
         assert np.array_equal(value, parts[name]), name
 
@@ -85,7 +87,7 @@ def test_block_boundaries_do_not_change_a_bit(cuts):
 def test_saved_state_resumes_bit_for_bit(tmp_path):
     x, y = sample()
     s = settings(keep=("hac",), lags=3)
-    rows = Rows.of(x, x, y)
+    rows = StreamRows.of(x, x, y)
     half = advance(s, State.start(s), rows[:801])
     np.savez(tmp_path / "state.npz", **half.arrays())
     again = State.from_arrays(dict(np.load(tmp_path / "state.npz")))
@@ -96,7 +98,7 @@ def test_saved_state_resumes_bit_for_bit(tmp_path):
 def test_reading_results_does_not_change_the_run():
     x, y = sample()
     s = settings()
-    rows = Rows.of(x, x, y)
+    rows = StreamRows.of(x, x, y)
     half = advance(s, State.start(s), rows[:900])
     settle(s, half)
     assert np.array_equal(settle(s, advance(s, half, rows[900:])).mean, settle(s, run(s, rows)).mean)
@@ -105,14 +107,14 @@ def test_reading_results_does_not_change_the_run():
 def test_first_replicas_of_a_longer_bootstrap_are_the_same():
     x, y = sample(n=600)
     few, many = settings(replicas=10, burn_in=10), settings(replicas=700, burn_in=10)
-    a, b = (draws(s, settle(s, run(s, Rows.of(x, x, y)))) for s in (few, many))
+    a, b = (draws(s, settle(s, run(s, StreamRows.of(x, x, y)))) for s in (few, many))
     assert np.abs(a - b[:10]).max() < 1e-13
 
 
 def test_block_len_shares_multipliers():
     x, y = sample(n=600)
     s = settings(block_len=5, burn_in=100)
-    end = settle(s, run(s, Rows.of(x, x, y)))
+    end = settle(s, run(s, StreamRows.of(x, x, y)))
     w = multipliers(np.arange(1, 601) // 5, B)
     replicas, _ = sequential(x, x, y, s.steps(1, 600), w, 100, np.zeros(D))
     assert np.abs(draws(s, end).T - replicas).max() < 1e-12
@@ -121,7 +123,7 @@ def test_block_len_shares_multipliers():
 def test_replicas_that_start_at_the_burn_in_point():
     x, y = sample(n=600)
     s = settings(replica_start="burnin", burn_in=100)
-    end = settle(s, run(s, Rows.of(x, x, y)))
+    end = settle(s, run(s, StreamRows.of(x, x, y)))
     w = multipliers(np.arange(1, 601), B).copy()
     w[:100] = 1.0
     replicas, _ = sequential(x, x, y, s.steps(1, 600), w, 100, np.zeros(D))
@@ -131,9 +133,9 @@ def test_replicas_that_start_at_the_burn_in_point():
 def test_similar_lengths_compile_once():
     x, y = sample(n=900)
     s = settings(replicas=130, burn_in=5, power=0.51)
-    run(s, Rows.of(x, x, y))
+    run(s, StreamRows.of(x, x, y))
     before = replica_tile.traces
-    run(s, Rows.of(x[:790], x[:790], y[:790]))
+    run(s, StreamRows.of(x[:790], x[:790], y[:790]))
     assert replica_tile.traces == before
 
 
@@ -141,7 +143,7 @@ def test_overflow_names_the_row():
     x, y = sample()
     s = settings(c0=400.0, k0=0.0, replicas=0)
     with pytest.raises(ConvergenceError, match=r"overflow at row \d+.*c0"):
-        run(s, Rows.of(x, x, y))
+        run(s, StreamRows.of(x, x, y))
 
 
 def test_permuting_the_groups_of_replicas_permutes_columns():
@@ -164,8 +166,8 @@ def test_the_accelerator_path_gives_the_same_numbers(monkeypatch):
 
     x, y = sample(n=1100)
     s = settings(replicas=700, burn_in=100)
-    tiles = settle(s, run(s, Rows.of(x, x, y)))
+    tiles = settle(s, run(s, StreamRows.of(x, x, y)))
     monkeypatch.setattr(engine, "accelerated", lambda: True)
-    whole = settle(s, run(s, Rows.of(x, x, y)))
+    whole = settle(s, run(s, StreamRows.of(x, x, y)))
     assert np.array_equal(tiles.mean, whole.mean)
     assert np.abs(draws(s, tiles) - draws(s, whole)).max() < 1e-12

@@ -7,7 +7,9 @@ import pytest
 import statinf as si
 from statinf.stochastic.engine import advance, draws, settle
 from statinf.stochastic.pilot import adapt
-from statinf.stochastic.state import Rows, Settings, State
+from statinf.stochastic.rows import StreamRows
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 
@@ -62,7 +64,7 @@ def rows_with_a_late_direction(n=2000, first=1100):
     rng = np.random.default_rng(5)
     z = np.where(np.arange(n) >= first, (rng.random(n) < 0.2).astype(float), 0.0)
     x = np.column_stack([np.ones(n), rng.normal(size=n), z])
-    return Rows.of(x, x, x @ [1.0, 1.0, 30.0] + rng.normal(size=n))
+    return StreamRows.of(x, x, x @ [1.0, 1.0, 30.0] + rng.normal(size=n))
 
 
 def default_settings(rows, replicas=70, **options):
@@ -105,7 +107,7 @@ def test_the_adaptive_recursion_is_the_one_written_out():
     """Up to the first new preconditioner: row k takes alpha / (1 + alpha w h) with w the largest multiplier."""
     rng = np.random.default_rng(6)
     x = np.column_stack([np.ones(700), rng.normal(50, 3, size=700), rng.standard_t(2.5, size=700)])
-    rows = Rows.of(x, x, x @ [1.0, -1.0, 2.0] + rng.normal(size=700))
+    rows = StreamRows.of(x, x, x @ [1.0, -1.0, 2.0] + rng.normal(size=700))
     s = default_settings(rows, replicas=0)
     state = settle(s, advance(s, State.start(s), rows))
     g = x @ s.right
@@ -127,6 +129,30 @@ def test_a_direction_that_appears_late_starts_where_the_rows_so_far_say():
     assert state.origin.tolist()[:2] == [s.burn_in] * 2 and state.origin[2] == 1280
     spread = s.carried(draws(s, state)).std(axis=0, ddof=1)
     assert 0.03 < spread[2] < 0.3
+
+
+def test_rows_set_aside_at_a_restart_are_in_no_sum_of_the_noise():
+    """What the sums of the noise hold without the rows kept is a sum of squares again."""
+    rows = rows_with_a_late_direction()
+    s = default_settings(rows, replicas=0)
+    state = settle(s, advance(s, State.start(s), rows))
+    top = state.extremes
+    late = top.number > s.burn_in
+    aside = late & (top.number > 1024) & (top.number <= 1280) & (rows.G[top.number - 1, 2] != 0.0)
+    assert aside.sum() > 20 and (top.slope[aside] == 0.0).all()
+    met = top.F[late] * top.slope[late, None]
+    left = np.linalg.eigvalsh(state.sums.noise - met.T @ met)
+    assert left.min() > -1e-9 * left.max()
+
+
+def test_a_logistic_average_keeps_to_its_root_however_long_the_stream():
+    """Steps scaled to the length of the stream alone left this coefficient more than two standard errors off."""
+    rng = np.random.default_rng(200_000)
+    x = rng.normal(size=200_000)
+    y = (rng.random(200_000) < 1 / (1 + np.exp(-(1.5 * x - 0.3)))).astype(float)
+    data = pd.DataFrame({"y": y, "x": x})
+    fit, batch = si.lsa("y ~ x", data, loss="logistic", replicas=0), si.glm("y ~ x", data, family="binomial")
+    assert np.abs((fit.theta - batch.theta) / batch.std_errors.to_numpy()).max() < 1.0
 
 
 def test_figures_when_the_average_is_not_the_root():

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
@@ -137,3 +138,43 @@ def test_progress_bar_shows_rows_and_width(frame, capsys):
     assert "rows" in shown
     si.lsa("y ~ x1", frame, replicas=0, progress=False)
     assert capsys.readouterr().err == ""
+
+
+PIECES = {
+    "mappings of arrays": lambda f: ({c: f[c].to_numpy() for c in ("y", "x1")} for f in frames(f, 400)),
+    "single rows": lambda f: ({"x1": float(r.x1), "y": float(r.y)} for r in f.itertuples()),
+    "record batches": lambda f: (pa.RecordBatch.from_pandas(part) for part in frames(f, 700)),
+    "empty frames between": lambda f: (part for whole in frames(f, 900) for part in (whole[:0], whole)),
+}
+
+
+@pytest.mark.parametrize("name", list(PIECES))
+def test_pieces_of_a_stream_are_one_pass(frame, name):
+    part = frame[:2000]
+    made = si.lsa("y ~ x1", PIECES[name](part), expected_rows=len(part), replicas=0)
+    assert np.array_equal(made.theta, si.lsa("y ~ x1", part, replicas=0).theta)
+
+
+def test_a_table_and_its_updates_are_one_pass_where_the_rows_in_all_are_told(frame):
+    once = si.lsa(FORMULA, frame, replicas=70)
+    fit = si.lsa(FORMULA, frame[:4000], replicas=70, expected_rows=N)
+    same(fit.update(frame[4000:4100]).update(frame[4100:]), once)
+    row = {name: frame[name].iloc[4000] for name in ("y", "x1", "x2", "g")}
+    assert fit.update(row).nobs == 4001
+
+
+def test_chunks_with_nothing_to_use(frame):
+    fit, more = si.lsa(FORMULA, frame[:4000], replicas=0, expected_rows=N), frame[4000:4200]
+    for empty in (more[:0], pd.DataFrame(columns=list(frame)), iter([])):
+        assert np.array_equal(fit.update(empty).theta, fit.theta)
+    for gaps in (np.nan, None):
+        with pytest.warns(si.StatinfWarning, match="200: a covariate is missing"):
+            assert fit.update(more.assign(x1=gaps)).nobs == 4000
+    with pytest.raises(si.DataError, match="'x1' is not in the data"):
+        fit.update(more.drop(columns="x1"))
+    with pytest.raises(si.DataError, match="do not have the same columns: 'x1'"):
+        si.lsa("y ~ x1", iter([{"x1": 1.0, "y": 2.0}, {"y": 2.0}]))
+    with pytest.raises(si.OptionError, match="weights='w' is a name"):
+        fit.update(more, weights="w")
+    with pytest.raises(si.DataError, match="1 averaged rows cannot identify 2 coefficients"):
+        si.lsa("y ~ x1", frame[:1], replicas=0)

@@ -229,3 +229,35 @@ def test_gaps_and_wrong_columns(moves, trajectory):
 def test_multipliers_along_a_trajectory_warn(trajectory):
     with pytest.warns(si.StatinfWarning, match="hac"):
         si.td(FORMULA, trajectory, discount=0.9, sampling="markov", inference="multiplier", replicas=128)
+
+
+def test_lstd_keeps_influence_values_and_refuses_what_needs_rows(moves, trajectory, tmp_path):
+    fit = si.td(FORMULA, moves, next="next_state", discount=0.9, method="lstd")
+    assert fit.influence.T @ fit.influence == pytest.approx(fit.with_vcov("HC0").vcov.to_numpy(), rel=1e-9, abs=1e-14)
+    assert fit.bootstrap(499, seed=1).std_errors.to_numpy() == pytest.approx(fit.std_errors.to_numpy(), rel=0.15)
+    again = si.load(fit.save(tmp_path / "fit.si"))
+    assert again.with_vcov("hac").cov.label == fit.with_vcov("hac").cov.label
+    along = si.td(FORMULA, trajectory, discount=0.9, sampling="markov", method="lstd")
+    asks = (
+        lambda: fit.bootstrap(99, kind="pairs"), lambda: fit.predict(), lambda: si.joint(fit, fit), lambda: again.influence,
+        lambda: along.bootstrap(99),
+    )  # fmt: skip
+    for ask in asks:
+        with pytest.raises(si.NotIdentifiedError):
+            ask()
+    with pytest.raises(si.OptionError, match="no clustered standard errors here; choose one of 'hac'"):
+        fit.with_vcov({"cluster": "state"})
+
+
+def test_intervals_of_values_say_from_which_n_they_cover(moves):
+    with pytest.warns(si.StatinfWarning, match="'multiplier' needs an average over more than one relaxation time"):
+        fit = si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=128, step={"k0": 30})
+    assert "n = 1,000" in fit.cov.label and "n = 1,000" in fit.with_vcov("plugin").cov.label
+    for kind, says in (("batch-means", "30 to 80 %"), ("random-scaling", "covers from n = 30,000")):
+        with pytest.warns(si.StatinfWarning, match=says):
+            si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=0, inference=kind)
+    spans = [
+        si.td(FORMULA, moves[:3000], next="next_state", discount=0.9, replicas=0, **more).diagnosed["relaxations"]
+        for more in ({}, {"step": {"k0": 30}})
+    ]
+    assert spans[0] > 3.0 > 1.0 > spans[1]

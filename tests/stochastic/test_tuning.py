@@ -6,7 +6,8 @@ from statinf.datasets.dgp.garnet import garnet
 from statinf.numerics.laws.multipliers import MAMMEN_HIGH
 from statinf.stochastic.adapting import directions, inverse_mean
 from statinf.stochastic.basis import whiten
-from statinf.stochastic.state import Settings
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.step_size import curvature_step, leverage_step, logistic_third, step_share
 from statinf.stochastic.tuning import burn_in_rows, start_share, step_rule
 
 # Short runs are meant here; what warns, and when, is tested in test_bad_input.
@@ -71,5 +72,18 @@ def test_units_of_covariates_do_not_matter():
 def test_garnet_default_steps_are_stable():
     moves = si.datasets.simulate("garnet", 12_800, seed=0)
     fit = si.td("reward ~ 0 + C(state)", moves, next="next_state", discount=0.9, replicas=0, step={"power": 0.5})
-    assert fit.run.settings.c0 == pytest.approx(np.sqrt(128) / MAMMEN_HIGH)
+    s = fit.run.settings
+    assert s.k0 > 128 and s.c0 == pytest.approx(np.sqrt(s.k0) / MAMMEN_HIGH)
     assert np.abs(fit.theta - garnet().value).max() < 0.2
+
+
+def test_steps_fall_with_the_curvature_of_the_equation_and_with_heavy_rows():
+    """An intercept at logit u: P = 1 / (p q), and the bias of its average is alpha (1 - 2 p) / 4 of sqrt(n) standard errors."""
+    ones, p, n = np.ones((50, 1)), 1 / (1 + np.exp(-1.0)), 40_000
+    alpha = curvature_step(ones, ones, np.array([[1 / (p * (1 - p))]]), logistic_third(np.full(50, p)), 1.0, n)
+    assert 0.25 * alpha * np.sqrt(n) * (2 * p - 1) / np.sqrt(p * (1 - p)) == pytest.approx(1 / 3)
+    assert leverage_step(np.array([1.0, 3.0]), 2.0) == pytest.approx(0.25 / (2.0 * 10.0 / 4.0))
+    # In the middle of n rows the step is the one wanted, but never below 15 / n nor above the one there was.
+    for wanted, found in ((1e-3, 1e-3), (1e-9, 15 / n), (10.0, 2.0 * (400 + n / 2) ** (-2 / 3))):
+        share = step_share(2.0, 400.0, 2 / 3, n, wanted)
+        assert 2.0 * share * (400 + n / 2) ** (-2 / 3) == pytest.approx(found)

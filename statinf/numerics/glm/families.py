@@ -219,6 +219,11 @@ def log_likelihood(family: Family, y: np.ndarray, mean: np.ndarray, weights: np.
         Binomial weights are numbers of trials, y shares of successes.
     dispersion : float
         For gaussian deviance / n, for gamma deviance / sum of weights.
+
+    Returns
+    -------
+    float
+        Infinite where a gaussian family fits every row exactly.
     """
     from scipy.special import gammaln, xlogy
 
@@ -227,6 +232,8 @@ def log_likelihood(family: Family, y: np.ndarray, mean: np.ndarray, weights: np.
     if family.name == "gaussian":
         n = len(y)
         deviance = float(np.sum(weights * (y - mean) ** 2))
+        if deviance == 0.0:
+            return np.inf
         return 0.5 * float(np.sum(np.log(weights))) - 0.5 * n * (np.log(2 * np.pi * deviance / n) + 1.0)
     if family.name == "binomial":
         successes = weights * y

@@ -131,7 +131,7 @@ def fit_glm(
             raise ConvergenceError(_ON_THE_BORDER)
         raise ConvergenceError(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
-            "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iterations."
+            "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
         )
     eta = problem.predictor(beta)
     total = deviance + float(w @ family.saturated(y))

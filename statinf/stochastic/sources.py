@@ -1,4 +1,4 @@
-"""Streams: tables larger than memory as iterators of frames.
+"""Where rows come from: tables, and tables larger than memory as iterators of frames.
 
 A stream is an iterator of data frames, a parquet file or a directory of them, a pyarrow dataset or record batch
 reader, a duckdb relation or a polars lazy frame. Only the columns that are used are read.
@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from statinf.errors import DataError
-from statinf.formula import Design, Frame, Recipe, as_frame, design
+from statinf.formula import Frame, as_frame
+from statinf.optional import need
 
 BLOCK_ROWS = 65_536
 """Rows read at a time from files and databases."""
 
-FIRST_ROWS = 1_000
-"""Rows of a stream on which categories and transformations are learnt."""
+
+GATHERED_ROWS = 1_000
+"""Single rows that are read together."""
 
 Wanted = Callable[[Sequence[str]], list[str]]
 
@@ -69,8 +72,10 @@ def open_source(data: Any, wanted: Wanted) -> Source:
         return Source(_tables(data))
     if kind == "polars" and hasattr(data, "collect_batches"):
         return _from_lazy(data, wanted)
+    if _is_batch(data) or _is_row(data):
+        data = [data]
     if _is_iterator(data):
-        return Source(iter(data))
+        return Source(_gathered(data))
     frame = as_frame(data)
     return Source(iter([frame.native]), frame.n, frame)
 
@@ -80,6 +85,42 @@ def _is_iterator(data: Any) -> bool:
         return True
     # A list of frames is a stream; a list of numbers is nothing.
     return isinstance(data, list | tuple) and len(data) > 0 and all(_is_table(item) for item in data)
+
+
+def _is_row(item: Any) -> bool:
+    """Whether an item is one row: a mapping from columns to single values."""
+    return (
+        isinstance(item, Mapping) and bool(item) and all(isinstance(v, str) or np.ndim(v) == 0 for v in item.values())
+    )
+
+
+def _gathered(items: Iterable[Any]) -> Iterator[Any]:
+    """The tables of a stream; single rows, given as mappings, are gathered into tables."""
+    held: list[Mapping[str, Any]] = []
+    for item in items:
+        if _is_row(item):
+            if held and set(item) != set(held[0]):
+                odd = sorted(map(str, set(item) ^ set(held[0])))[0]
+                raise DataError(f"the rows of the stream do not have the same columns: {odd!r} is not in all of them.")
+            held.append(item)
+            if len(held) < GATHERED_ROWS:
+                continue
+        if held:
+            yield {name: np.array([row[name] for row in held]) for name in held[0]}
+            held = []
+        if not _is_row(item):
+            yield _table(item)
+    if held:
+        yield {name: np.array([row[name] for row in held]) for name in held[0]}
+
+
+def _table(item: Any) -> Any:
+    """A record batch as a table, anything else as it is."""
+    return next(_tables([item]), item.schema.empty_table()) if _is_batch(item) else item
+
+
+def _is_batch(item: Any) -> bool:
+    return type(item).__module__.split(".")[0] == "pyarrow" and type(item).__name__ == "RecordBatch"
 
 
 def _is_table(item: Any) -> bool:
@@ -97,10 +138,7 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
     if path.is_file() and not path.name.lower().endswith((".parquet", ".csv")):
         frame = as_frame(path)  # compressed tables, or a clear refusal
         return Source(iter([frame.native]), frame.n, frame)
-    try:
-        from pyarrow import dataset
-    except ImportError:
-        raise DataError(f"reading {path} needs pyarrow: pip install 'statinf[pyarrow]'.") from None
+    dataset: Any = need("pyarrow.dataset", f"reading {path}")
     form = "csv" if path.name.lower().endswith(".csv") else "parquet"
     try:
         return _from_dataset(_unified(dataset.dataset(path, format=form)), wanted)
@@ -110,9 +148,8 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
 
 def _unified(data: Any) -> Any:
     """A data set whose files may hold whole numbers here and decimals there, read as the wider kind."""
-    import pyarrow as pa
-    from pyarrow import dataset
-
+    pa: Any = need("pyarrow", "reading a folder")
+    dataset: Any = need("pyarrow.dataset", "reading a folder")
     schemas = [fragment.physical_schema for fragment in data.get_fragments()]
     if all(schema.equals(schemas[0]) for schema in schemas):
         return data
@@ -135,9 +172,7 @@ def _from_dataset(data: Any, wanted: Wanted) -> Source:
 
 def _row_groups(data: Any, columns: list[str]) -> Iterator[Any]:
     # A scanner reads ahead as fast as it can and holds the whole file if the rows are used more slowly than that.
-    from pyarrow.dataset import ParquetFragmentScanOptions
-
-    options = ParquetFragmentScanOptions(pre_buffer=False)
+    options = need("pyarrow.dataset", "reading Parquet").ParquetFragmentScanOptions(pre_buffer=False)
     for fragment in data.get_fragments():
         for group in fragment.split_by_row_group(schema=data.schema):
             table = group.to_table(schema=data.schema, columns=columns, fragment_scan_options=options)
@@ -146,8 +181,7 @@ def _row_groups(data: Any, columns: list[str]) -> Iterator[Any]:
 
 
 def _tables(batches: Iterable[Any]) -> Iterator[Any]:
-    import pyarrow as pa
-
+    pa: Any = need("pyarrow", "reading a table in blocks")
     for batch in batches:
         if batch.num_rows:
             yield pa.Table.from_batches([batch])
@@ -157,6 +191,7 @@ def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
     if not hasattr(relation, "project"):
         raise DataError("data is a duckdb connection; give a relation, such as connection.sql('select ...').")
     rows = int(relation.aggregate("count(*)").fetchall()[0][0])
+    need("pyarrow", "reading a duckdb relation")
     names = ", ".join('"' + c.replace('"', '""') + '"' for c in wanted(list(relation.columns)))
     chosen = relation.project(names)
     # duckdb before 1.4 knows the reader by its older name only.
@@ -165,8 +200,7 @@ def _from_duckdb(relation: Any, wanted: Wanted) -> Source:
 
 
 def _from_lazy(frame: Any, wanted: Wanted) -> Source:
-    import polars as pl
-
+    pl: Any = need("polars", "a polars lazy frame")
     columns = wanted(frame.collect_schema().names())
     rows = int(frame.select(pl.len()).collect().item())
     return Source(frame.select(columns).collect_batches(chunk_size=BLOCK_ROWS, maintain_order=True), rows)
@@ -187,117 +221,3 @@ def mentioned(formula: str, extra: Iterable[str]) -> Wanted:
         return found or list(names)
 
     return wanted
-
-
-def head(frames: Iterator[Any], rows: int) -> tuple[Any, list[Any], bool]:
-    """The first rows of a stream as one pandas frame, the frames read for it, and whether the stream is used up."""
-    import pandas as pd
-
-    read: list[Any] = []
-    parts: list[Any] = []
-    count = 0
-    for table in frames:
-        frame = as_frame(table)
-        if not frame.n:
-            continue
-        read.append(table)
-        parts.append(_to_pandas(frame, rows - count))
-        count += len(parts[-1])
-        if count >= rows:
-            return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, False
-    if not parts:
-        raise DataError("the stream has no rows.")
-    return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, True
-
-
-def _to_pandas(frame: Frame, rows: int) -> Any:
-    import narwhals as nw
-
-    return nw.from_native(frame.native, eager_only=True).head(rows).to_pandas().reset_index(drop=True)
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a table or a stream begins.
-
-    Attributes
-    ----------
-    design : Design
-        Of the whole table, or of the stream's first rows.
-    recipe : Recipe
-        With all declared levels.
-    frames : iterator of tables
-        Everything, from the first row.
-    length : int or None
-        Usable rows of a table, rows of a stream, None where unknown.
-    whole : bool
-        Whether the design holds every row.
-    first : Any
-        The rows of the design.
-    """
-
-    design: Design
-    recipe: Recipe
-    frames: Iterator[Any]
-    length: int | None
-    whole: bool
-    first: Any
-
-
-def begin(
-    formula: str, source: Source, *, levels: Mapping[str, Sequence[Any]] | None, expected: int | None, **options: Any
-) -> Opening:
-    """Read the formula on a table, or on the first rows of a stream.
-
-    Parameters
-    ----------
-    formula : str
-    source : Source
-    levels : mapping, optional
-        All levels of columns of categories, where the first rows may lack some.
-    expected : int, optional
-        Length of an iterator.
-    **options
-        Of `statinf.formula.design`.
-    """
-    if source.whole is not None and not levels:
-        made = design(formula, source.whole, **options)
-        return Opening(made, made.recipe, iter([source.whole.native]), made.n, True, source.whole)
-    if source.whole is not None:
-        first, frames, length = _to_pandas(source.whole, source.whole.n), iter([source.whole.native]), source.whole.n
-    else:
-        first, read, ended = head(source.frames, FIRST_ROWS)
-        frames = chain(read, source.frames)
-        length = expected if source.rows is None else source.rows
-        if ended and source.rows is None:
-            length = len(first)
-    made = design(formula, first, **options) if not levels else _with_levels(formula, first, levels, options)
-    return Opening(made, made.recipe, frames, length, False, first)
-
-
-def _with_levels(formula: str, first: Any, levels: Mapping[str, Sequence[Any]], options: dict[str, Any]) -> Design:
-    """The design with declared levels: their coding is learnt with one more row a level, all else from the rows as they are."""
-    import pandas as pd
-
-    frame = as_frame(first)
-    parts = [first]
-    complete = first.dropna()
-    line = (complete if len(complete) else first).iloc[[0]]
-    for name, values in levels.items():
-        frame.require(name)
-        present = set(frame.categories(name).levels)
-        unknown = sorted(present - set(values), key=str)
-        if unknown:
-            raise DataError(f"levels[{name!r}] lacks {unknown[0]!r}, which the data have.")
-        parts += [line.assign(**{name: value}) for value in values if value not in present]
-    longer = pd.concat([p.astype(dict.fromkeys(levels, object)) for p in parts], ignore_index=True)
-    for name, values in levels.items():
-        longer[name] = pd.Categorical(longer[name], categories=list(values))
-    extended = design(formula, longer, **options)
-    try:
-        plain = design(formula, first, **options).recipe
-    except DataError:  # such as a single level so far
-        return extended
-    recipe = extended.recipe
-    learnt = {k: (v if v.coding is not None else plain.learnt.get(k, v)) for k, v in recipe.learnt.items()}
-    return replace(extended, recipe=replace(recipe, learnt=learnt))

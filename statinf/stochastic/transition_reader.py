@@ -1,159 +1,16 @@
-"""From frames to rows of a recursion, one block after the other, by what the first block taught."""
+"""From frames to rows of temporal-difference learning, one block after the other, by what the first block taught."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError
-from statinf.formula import Design, NewRows, Recipe, as_frame
-from statinf.stochastic.state import Rows
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows before preconditioning, and the rows lost, by cause."""
-
-    rows: Rows
-    dropped: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RegressionReader:
-    """Rows of a regression: f = w z (or w x), g = x, c = y.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    loss : str
-    weights : str or None
-        Weight column; "" where the caller gave an array, which later rows must bring too.
-    """
-
-    recipe: Recipe
-    loss: str
-    weights: str | None = None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every column that is read."""
-        return (*self.recipe.columns, *([self.weights] if self.weights else []))
-
-    @property
-    def instruments(self) -> bool:
-        return any(p.role == "instruments" for p in self.recipe.parts)
-
-    def from_design(self, design: Design) -> Block:
-        """Rows of the table of the fit, all of it in memory."""
-        x, z = design.part("covariates"), design.part("instruments")
-        assert x is not None
-        target = design.y if design.offset is None else design.y - design.offset
-        rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
-        return Block(rows, dict(design.dropped))
-
-    def read(
-        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
-    ) -> tuple[Block, RegressionReader]:
-        """Rows of a block, and the reader of the next block."""
-        new = self.recipe.new_rows(table, response=True, warn=False)
-        check_levels(self.recipe, new)
-        x = new.part("covariates").values
-        z = new.part("instruments").values if self.instruments else None
-        y = np.asarray(new.response, np.float64)
-        refuse_infinite(self.recipe, new, y)
-        y = y if new.offset is None else y - new.offset
-        w = self._weights(new, weights)
-        y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
-        ok = new.ok & ~y_missing & ~w_missing
-        dropped = {
-            "a covariate is missing": int((~new.ok).sum()),
-            "the outcome is missing": int(y_missing.sum()),
-            "the weight is missing": int(w_missing.sum()),
-        }
-        dropped = {cause: count for cause, count in dropped.items() if count}
-        if strict and dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
-        if not ok.all():
-            x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
-        return Block(self._rows(x, z, y, w), dropped), self
-
-    def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
-        if self.weights is None and weights is None:
-            return np.ones(new.n)
-        if weights is not None:
-            values = np.asarray(weights, np.float64)
-            if values.shape != (new.n,):
-                raise DataError(f"weights has shape {values.shape}; give one weight a row, shape ({new.n},).")
-        elif not self.weights:
-            raise DataError(
-                "the fit had weights as an array; give the new rows' weights too: update(rows, weights=...)."
-            )
-        else:
-            values = number_column(new, self.weights)
-        if (values < 0).any() or np.isinf(values).any():
-            raise DataError(f"weights are negative or infinite in {int(((values < 0) | np.isinf(values)).sum())} rows.")
-        return values
-
-    def _rows(self, x: np.ndarray, z: np.ndarray | None, y: np.ndarray, w: np.ndarray) -> Rows:
-        if self.loss == "logistic" and not np.isin(y, (0.0, 1.0)).all():
-            bad = y[~np.isin(y, (0.0, 1.0))][0]
-            raise DataError(f"loss='logistic' needs an outcome of 0 and 1; '{self.recipe.response[0]}' holds {bad:g}.")
-        left = x if z is None else z
-        return Rows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
-
-
-def number_column(new: NewRows, name: str) -> np.ndarray:
-    """A column of a block as floats."""
-    column = new.frame.column(name)
-    if not hasattr(column, "values"):
-        raise DataError(f"column '{name}' holds categories; it must hold numbers.")
-    return np.asarray(column.values, np.float64)  # type: ignore[union-attr]
-
-
-def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray) -> None:
-    """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing."""
-    found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
-    # The response of a recipe is NaN where its column is infinite: the column itself goes before it.
-    columns: dict[str, Any] = {recipe.response[0]: response}
-    columns |= {name: getattr(c, "values", ()) for name, c in found.items()}
-    for name, values in columns.items():
-        numbers = np.asarray(values)
-        bad = np.flatnonzero(np.isinf(numbers)) if numbers.dtype.kind == "f" else []
-        if len(bad):
-            raise DataError(
-                f"'{name}' is infinite in row {int(bad[0])} of the {new.n} rows that were read together: leave such rows out, "
-                "or replace the values."
-            )
-
-
-def check_levels(recipe: Recipe, new: NewRows) -> None:
-    """Raise a `DataError` if rows were lost to a category that the first block did not have."""
-    if new.ok.all():
-        return
-    for factor in recipe.factors.values():
-        coding = recipe.learnt[factor.label].coding if factor.label in recipe.learnt else None
-        if coding is None or factor.label in recipe.response:
-            continue
-        found = new.frame.categories(factor.columns[0])
-        present = {found.levels[c] for c in np.unique(found.codes[found.codes >= 0])}
-        unseen = sorted(present - set(coding.levels), key=str)
-        if unseen:
-            raise DataError(
-                f"'{factor.columns[0]}' has the level {unseen[0]!r}, which the rows that the formula was read on do not have. "
-                f"Give all its levels at the fit: levels={{{factor.columns[0]!r}: [...]}}."
-            )
-
-
-def check_instruments(design: Design) -> None:
-    """Raise unless there are as many instruments as coefficients."""
-    x, z = design.part("covariates"), design.part("instruments")
-    if z is not None and x is not None and z.p != x.p:
-        raise OptionError(
-            f"the formula has {x.p} coefficients and {z.p} instruments ({', '.join(z.names)}); averaged stochastic "
-            "approximation needs as many: name exogenous regressors in both parts, or use si.iv for more instruments."
-        )
+from statinf.errors import DataError
+from statinf.formula import NewRows, Recipe, as_frame
+from statinf.stochastic.reading import Block, check_levels, number_column, refuse_infinite
+from statinf.stochastic.rows import StreamRows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +62,7 @@ class TransitionReader:
             raw, held = self._with_next_row(raw, dropped)
         n = len(raw["reward"])
         if not n:
-            empty = Rows.none(raw["phi"].shape[1])
+            empty = StreamRows.none(raw["phi"].shape[1])
             return Block(empty, dropped), replace(self, held=held)
         fresh = raw["fresh"].astype(bool)
         fresh[0] |= self.last_ended
@@ -216,7 +73,7 @@ class TransitionReader:
             self, last_trace=F[-1].copy(), last_ended=bool(raw["ended"][-1]), episodes=int(number[-1]),
             last_episode=raw["last_episode"], held=held,
         )  # fmt: skip
-        return Block(Rows.of(F, G, raw["reward"], number.astype(np.int64)), dropped), reader
+        return Block(StreamRows.of(F, G, raw["reward"], number.astype(np.int64)), dropped), reader
 
     def _raw(self, table: Any) -> tuple[dict[str, Any], dict[str, int]]:
         """Features, next features, rewards, ratios and where episodes begin and end, rows with gaps left out."""

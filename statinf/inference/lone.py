@@ -1,0 +1,123 @@
+"""Coefficients that one row, or one cluster, determines alone: no robust standard error can judge them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import NumericalWarning
+from statinf.inference.sandwich import cluster_sums
+
+_FITTED = 1e-7
+"""Share of the largest residual below which a row may be one that is fitted exactly."""
+_WHOLE = 1e-8
+"""What a leverage of one may lack."""
+_NAMED = 3
+
+
+def warn_lone(
+    kind: Any,
+    columns: np.ndarray,
+    working: np.ndarray,
+    residual: np.ndarray,
+    inverse: Callable[[], np.ndarray],
+    names: Sequence[str],
+    *,
+    numbers: np.ndarray,
+    codes: Callable[[str], np.ndarray],
+    stacklevel: int = 4,
+) -> None:
+    """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero.
+
+    Parameters
+    ----------
+    kind : str or mapping
+        Of the covariance.
+    columns : ndarray, shape (n, q)
+    working, residual : ndarray, shape (n,)
+    inverse : callable
+        Gives, where it is needed, a square root of the inverse of the weighted Gram matrix (q, q): the rows of columns @ inverse
+        have the leverages as their squared lengths, times the working weight.
+    names : sequence of str, length q
+    numbers : ndarray of int, shape (n,)
+        Row numbers in the caller's frame.
+    codes : callable
+        From a clustering column to its codes, shape (n,).
+    """
+    clustered = isinstance(kind, dict)
+    clusters = kind["cluster"] if clustered and kind.get("type", "HC1") in ("HC0", "HC1") else None
+    if isinstance(clusters, str):
+        _clusters(codes(clusters), clusters, names, columns, working, inverse(), stacklevel + 1)
+    elif not clustered and kind in ("HC0", "HC1"):
+        _rows(numbers, names, columns, working, residual, inverse, str(kind), stacklevel + 1)
+
+
+def _rows(
+    numbers: np.ndarray,
+    names: Sequence[str],
+    columns: np.ndarray,
+    working: np.ndarray,
+    residual: np.ndarray,
+    inverse: Callable[[], np.ndarray],
+    kind: str,
+    level: int,
+) -> None:
+    size = np.abs(residual)
+    candidates = np.flatnonzero((size <= _FITTED * size.max()) & (working > 0))
+    if len(candidates) in (0, np.count_nonzero(working > 0)):
+        return
+    root = inverse()
+    half = (columns[candidates] @ root) * np.sqrt(working[candidates])[:, None]
+    lone = np.flatnonzero(np.einsum("ij,ij->i", half, half) > 1.0 - _WHOLE)
+    if not len(lone):
+        return
+    found = [
+        f"row {numbers[candidates[i]]} alone determines '{names[_determined(half[i], root)]}'" for i in lone[:_NAMED]
+    ]
+    more = f", and {len(lone) - _NAMED} more" if len(lone) > _NAMED else ""
+    warnings.warn(
+        f"{'; '.join(found)}{more} (leverage 1): it is fitted exactly and {kind} takes its error for zero, so that the "
+        "interval is far too short. Leave the row out or merge its level with another; vcov='iid' judges it by the "
+        "other rows, if all have one variance.",
+        NumericalWarning,
+        stacklevel=level,
+    )
+
+
+def _clusters(
+    codes: np.ndarray,
+    name: str,
+    names: Sequence[str],
+    columns: np.ndarray,
+    working: np.ndarray,
+    inverse: np.ndarray,
+    level: int,
+) -> None:
+    half = (columns @ inverse) * np.sqrt(working)[:, None]
+    total = cluster_sums(np.einsum("ij,ij->i", half, half)[:, None], codes)[:, 0]
+    groups = np.count_nonzero(total)
+    found = []
+    for g in np.flatnonzero(total > 1.0 - _WHOLE):
+        member = half[codes == g]
+        share, directions = np.linalg.eigh(member.T @ member)
+        if share[-1] > 1.0 - _WHOLE:
+            found.append(names[_determined(directions[:, -1], inverse)])
+    # Where most clusters have a column of their own the columns are the clusters, and nobody asks for their errors.
+    if not found or 2 * len(found) >= groups:
+        return
+    listed = ", ".join(f"'{f}'" for f in dict.fromkeys(found[:_NAMED]))
+    warnings.warn(
+        f"one cluster of '{name}' alone determines {listed}: its sum of scores is zero by construction, so that the "
+        "interval is far too short. Compare several clusters on either side, or cluster by something finer.",
+        NumericalWarning,
+        stacklevel=level,
+    )
+
+
+def _determined(direction: np.ndarray, inverse: np.ndarray) -> int:
+    """The coefficient whose estimate is most determined along a direction of the whitened columns."""
+    share = np.abs(inverse @ direction) / np.sqrt(np.einsum("ij,ij->i", inverse, inverse))
+    return int(np.argmax(share))

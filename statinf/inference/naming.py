@@ -1,0 +1,58 @@
+"""Coefficient names inside text: each becomes an identifier, so that the text around them reads as an expression."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+
+from statinf.errors import OptionError
+
+
+def replace_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
+    """The text with a slot in place of each coefficient name, and the coefficients that the slots stand for."""
+    slots: dict[str, int] = {}
+    for i in sorted(range(len(names)), key=lambda i: -len(names[i])):
+        # A name may not be part of a longer identifier on either side.
+        pattern = r"(?<![\w.])`?" + re.escape(names[i]) + r"`?(?![\w.\[(:])"
+        text, count = re.subn(pattern, f" _{i}_ ", text)
+        if count:
+            slots[f"_{i}_"] = i
+    return text.replace("==", "="), slots
+
+
+def compact(text: str) -> str:
+    """The text without blanks and backticks."""
+    return re.sub(r"[\s`]", "", text)
+
+
+def split_equations(text: str) -> list[str]:
+    """Equations between the commas that stand outside of parentheses."""
+    depth, parts = 0, [""]
+    for letter in text:
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    parts = [p.strip() for p in parts]
+    if not all(parts):
+        raise OptionError("a hypothesis is a list of equations such as 'x1 = x2, x3 = 0'.")
+    return parts
+
+
+def restore(text: str, slots: dict[str, int], names: Sequence[str]) -> str:
+    """The text with its names in place of the slots."""
+    for slot, i in slots.items():
+        text = text.replace(slot, names[i])
+    return " ".join(text.split())
+
+
+def parse(text: str, whole: str) -> ast.expr:
+    """The expression that the text holds; `whole` is what messages quote."""
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise OptionError(
+            f"the hypothesis '{whole[:200]}' cannot be read; write equations such as 'x1 = x2, x3 = 0'."
+        ) from None

@@ -1,0 +1,273 @@
+"""`Estimated`: coefficients with a covariance, read as tables, intervals, tests and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
+from statinf.inference.bands import sup_t_critical
+from statinf.inference.bootstrap import Bootstrap
+from statinf.inference.distributions import t_quantile, two_sided_p
+from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.restrictions import restrictions
+from statinf.inference.sandwich import Covariance
+from statinf.results import coefficients
+from statinf.results.frames import to_caller
+from statinf.results.hooks import TableHooks
+from statinf.results.protocol import Predictive
+from statinf.results.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Estimated(TableHooks, Predictive):
+    """Estimated coefficients with their covariance; nothing here needs the rows that they come from.
+
+    Attributes
+    ----------
+    terms : tuple of str
+        Coefficient names.
+    theta : ndarray, shape (q,)
+        Estimates; NaN for aliased coefficients.
+    cov : Covariance
+        Of the coefficients that are not aliased.
+    df_resid : float
+    draws : Bootstrap or None
+    kept_covariances : mapping of str to Covariance
+        Those that stay available without the rows.
+    facts : mapping of str to object
+        What the summary prints above the coefficients.
+    """
+
+    terms: tuple[str, ...]
+    theta: np.ndarray
+    cov: Covariance
+    df_resid: float = np.inf
+    draws: Bootstrap | None = None
+    kept_covariances: Mapping[str, Covariance] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    normal_reference: ClassVar[bool] = False
+    """Whether tables use the normal distribution instead of Student's t."""
+
+    def __post_init__(self) -> None:
+        q, kept = len(self.terms), np.count_nonzero(~np.isnan(self.theta)) if self.theta.dtype.kind == "f" else -1
+        if self.theta.shape != (q,) or self.cov.matrix.shape != (kept, kept):
+            raise DataError(
+                f"the estimates are {self.theta.dtype} numbers of shape {self.theta.shape} with a covariance of shape "
+                f"{self.cov.matrix.shape}, for {q} terms"
+            )
+
+    # --- estimates and their precision --------------------------------------------------------------------
+
+    @property
+    def estimable(self) -> np.ndarray:
+        """Which coefficients are not aliased, shape (q,) bool."""
+        return ~np.isnan(self.theta)
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates by coefficient name."""
+        import pandas as pd
+
+        return pd.Series(self.theta, index=list(self.terms), name="estimate")
+
+    @property
+    def vcov(self) -> pd.DataFrame:
+        """Covariance matrix by coefficient name; NaN for aliased coefficients."""
+        import pandas as pd
+
+        return pd.DataFrame(self._full_vcov(), index=list(self.terms), columns=list(self.terms))
+
+    def _full_vcov(self) -> np.ndarray:
+        out = np.full((len(self.theta), len(self.theta)), np.nan)
+        out[np.ix_(self.estimable, self.estimable)] = self.cov.matrix
+        return out
+
+    @property
+    def std_errors(self) -> pd.Series:
+        """Standard errors by coefficient name."""
+        import pandas as pd
+
+        return pd.Series(self._se(), index=list(self.terms), name="std_error")
+
+    def _se(self) -> np.ndarray:
+        out = np.full(len(self.theta), np.nan)
+        diagonal = np.diag(self.cov.matrix)
+        out[self.estimable] = np.sqrt(np.where(diagonal >= 0, diagonal, np.nan))
+        return out
+
+    @property
+    def statistics(self) -> np.ndarray:
+        """Estimates over standard errors, shape (q,)."""
+        se = self._se()
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(se > 0, self.theta / se, np.nan)
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of zero coefficients."""
+        import pandas as pd
+
+        return pd.Series(two_sided_p(self.statistics, self.cov.df), index=list(self.terms), name="p_value")
+
+    def conf_int(
+        self, level: float = 0.95, *, interval: str | None = None, simultaneous: bool = False, seed: int = 0
+    ) -> pd.DataFrame:
+        """Confidence limits.
+
+        Parameters
+        ----------
+        level : float
+            Confidence in (0, 1).
+        interval : {"percentile", "basic", "studentized", "bca", "normal"}, optional
+            Which bootstrap interval, after `bootstrap`; "percentile" by default. Without a bootstrap the
+            limits are the estimate plus and minus a quantile times the standard error.
+        simultaneous : bool
+            Limits that hold for all coefficients at once (sup-t, from the joint normal distribution).
+        seed : int
+            Of the Monte Carlo draws behind simultaneous limits.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns conf_low and conf_high, indexed by coefficient name.
+        """
+        import pandas as pd
+
+        if simultaneous:
+            if interval is not None:
+                raise OptionError("simultaneous=True makes limits from the covariance; leave interval= out.")
+            half = sup_t_critical(self.cov.matrix, level, seed=seed) * self._se()
+            low, high = self.theta - half, self.theta + half
+        else:
+            low, high = self._limits(level, interval)
+        return pd.DataFrame({"conf_low": low, "conf_high": high}, index=list(self.terms))
+
+    def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
+        check_level(level)
+        low, high = np.full(len(self.theta), np.nan), np.full(len(self.theta), np.nan)
+        ok = self.estimable
+        if self.draws is not None:
+            base = self.kept_covariances.get("before bootstrap")
+            se = None if base is None else np.sqrt(np.diag(base.matrix))
+            low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
+            return low, high
+        if interval is not None:
+            raise OptionError(f"interval={interval!r} is a bootstrap interval; call fit.bootstrap() first.")
+        half = t_quantile(0.5 + level / 2.0, self.cov.df) * self._se()
+        return self.theta - half, self.theta + half
+
+    def test(self, hypothesis: Any, values: Any = None) -> WaldTest:
+        """Wald test of linear restrictions.
+
+        Parameters
+        ----------
+        hypothesis : str, sequence of str, or ndarray of shape (m, q)
+            Equations such as "x1 = x2, x3 = 0" or ["x1 = x2", "x3 = 0"], a term such as "C(g)" for all of its
+            coefficients, or a matrix.
+        values : array, shape (m,), optional
+            Right-hand sides for a matrix; zeros by default.
+
+        Returns
+        -------
+        WaldTest
+            F with (m, residual) degrees of freedom, or chi-square where tables use the normal.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.lm("mpg ~ wt + qsec", si.datasets.load("mtcars"), vcov="iid")
+        >>> print(fit.test("wt = 0, qsec = 0"))
+        wt = 0, qsec = 0: F(2, 29) = 69.0331, p = 9.395e-12
+        """
+        matrix, right, text = restrictions(hypothesis, values, self.terms)
+        if (matrix[:, ~self.estimable] != 0).any():
+            raise NotIdentifiedError(f"'{text}' involves an aliased coefficient, which has no estimate.")
+        ok = self.estimable
+        return wald(self.theta[ok], self.cov, matrix[:, ok], right, self.cov.df, text)
+
+    # --- tables -------------------------------------------------------------------------------------------
+
+    def tidy(
+        self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
+    ) -> Any:
+        """One row per coefficient, in the caller's kind of data frame.
+
+        Parameters
+        ----------
+        level : float
+        style : {"statinf", "broom"}
+            "broom" uses the names of R's broom: std.error, p.value, conf.low, conf.high.
+        interval : str, optional
+            See `conf_int`.
+        exponentiate : bool
+            Estimates and limits as exp of themselves (odds or rate ratios), standard errors by the delta method; the
+            statistic and the p-value stay those of the coefficient.
+
+        Returns
+        -------
+        data frame
+            Columns term, estimate, std_error, statistic, p_value, conf_low, conf_high.
+        """
+        return to_caller(coefficients.tidy(self, level, style, interval, exponentiate), self.kind)
+
+    def glance_items(self) -> dict[str, Any]:
+        """Statistics of the whole fit, by name."""
+        return {"nobs": self.nobs}
+
+    def glance(self) -> Any:
+        """One row of statistics of the whole fit, in the caller's kind of data frame."""
+        import pandas as pd
+
+        items = self.glance_items() | {"vcov": self.cov.label, "method": self.method}
+        return to_caller(pd.DataFrame({k: [v] for k, v in items.items()}), self.kind)
+
+    def summary(self, level: float = 0.95) -> Table:
+        """Coefficients with the covariance's name, the rows left out and the paper."""
+        return coefficients.summary(self, level)
+
+    @property
+    def title(self) -> str:
+        """Heading of the summary."""
+        return self.method
+
+    def summary_facts(self) -> dict[str, Any]:
+        """What stands above the coefficients."""
+        return {"Observations": self.nobs} | dict(self.facts)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [f"Standard errors: {self.cov.label}."]
+        if self.dropped:
+            notes.append(self.dropped_note())
+        if self.citation:
+            notes.append(f"Method: {self.citation}.")
+        return tuple(notes)
+
+    def to_arviz(self) -> Any:
+        """Bootstrap draws as arviz's own container: InferenceData before 1.0, a DataTree since."""
+        from statinf.results.to_arviz import to_arviz
+
+        return to_arviz(self)
+
+    def plot(self, kind: str = "coefficients", **options: Any) -> Any:
+        """Coefficients with their intervals, those of other fits beside them; returns the matplotlib axes.
+
+        Parameters
+        ----------
+        kind : {"coefficients"}
+        **options
+            `others`, a list of fits; `names`, one for each fit, this one first; `level` (0.95), `intercept` (False), `ax`
+            and `label`, the text below.
+        """
+        from statinf.results.plotted import coefficients_of
+
+        if kind != "coefficients":
+            raise OptionError(f"plot kind={kind!r} is not known for '{self.method}'; there is 'coefficients'.")
+        return coefficients_of(self, **options)

@@ -1,0 +1,47 @@
+"""What estimated weights add to the scores of the estimator that uses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:
+    """What estimated weights add to the scores of a weighted estimator.
+
+    With scores w_i s_i(theta), the stacked system has the score w_i s_i + G f_i, where f_i is the row's
+    influence on the weights' parameters and G = sum_j s_j (d w_j / d parameters)'.
+
+    Parameters
+    ----------
+    weights : Weights or None
+    rows : ndarray of int, shape (n,)
+        The estimator's rows, a subset of the weights' rows.
+    unit_scores : ndarray, shape (n, q)
+        Scores per unit of weight, s_i.
+
+    Returns
+    -------
+    dict
+        `adjustment` (n, q), `weight_leverage` (n,), `outside` (m, q) and `outside_rows` (m,), as `Moments` takes them;
+        `weights_fixed` where estimated weights are treated as known; empty without estimated weights.
+    """
+    if weights is None:
+        return {}
+    if weights.derivative is None or weights.influence is None:
+        return {"weights_fixed": True}
+    position = np.searchsorted(weights.used, rows)
+    gradient = unit_scores.T @ weights.derivative[position]
+    pushed = weights.influence @ gradient.T
+    inside = np.zeros(len(weights.used), dtype=bool)
+    inside[position] = True
+    outside, outside_rows = pushed[~inside], weights.used[~inside]
+    leverage = None if weights.leverage is None else weights.leverage[position]
+    found: dict[str, Any] = {"adjustment": pushed[position], "weight_leverage": leverage}
+    if weights.other_influence is not None:
+        outside = np.concatenate([outside, weights.other_influence @ gradient.T])
+        return found | {"outside": outside, "outside_rows": None}
+    if len(outside) == 0:
+        return found
+    return found | {"outside": outside, "outside_rows": outside_rows}

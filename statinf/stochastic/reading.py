@@ -1,0 +1,62 @@
+"""What readers of regressions and of transitions share: blocks of rows and checks of their columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError
+from statinf.formula import NewRows, Recipe
+from statinf.stochastic.rows import StreamRows
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows before preconditioning, and the rows lost, by cause."""
+
+    rows: StreamRows
+    dropped: dict[str, int] = field(default_factory=dict)
+
+
+def number_column(new: NewRows, name: str) -> np.ndarray:
+    """A column of a block as floats."""
+    column = new.frame.column(name)
+    if not hasattr(column, "values"):
+        raise DataError(f"column '{name}' holds categories; it must hold numbers.")
+    return np.asarray(column.values, np.float64)  # type: ignore[union-attr]
+
+
+def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray) -> None:
+    """Raise a `DataError` for the first infinite value of a block, as a table does, instead of taking it for missing."""
+    found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
+    # The response of a recipe is NaN where its column is infinite: the column itself goes before it.
+    columns: dict[str, Any] = {recipe.response[0]: response}
+    columns |= {name: getattr(c, "values", ()) for name, c in found.items()}
+    for name, values in columns.items():
+        numbers = np.asarray(values)
+        bad = np.flatnonzero(np.isinf(numbers)) if numbers.dtype.kind == "f" else []
+        if len(bad):
+            raise DataError(
+                f"'{name}' is infinite in row {int(bad[0])} of the {new.n} rows that were read together: leave such rows out, "
+                "or replace the values."
+            )
+
+
+def check_levels(recipe: Recipe, new: NewRows) -> None:
+    """Raise a `DataError` if rows were lost to a category that the first block did not have."""
+    if new.ok.all():
+        return
+    for factor in recipe.factors.values():
+        coding = recipe.learnt[factor.label].coding if factor.label in recipe.learnt else None
+        if coding is None or factor.label in recipe.response:
+            continue
+        found = new.frame.categories(factor.columns[0])
+        present = {found.levels[c] for c in np.unique(found.codes[found.codes >= 0])}
+        unseen = sorted(present - set(coding.levels), key=str)
+        if unseen:
+            raise DataError(
+                f"'{factor.columns[0]}' has the level {unseen[0]!r}, which the rows that the formula was read on do not have. "
+                f"Give all its levels at the fit: levels={{{factor.columns[0]!r}: [...]}}."
+            )

@@ -1,0 +1,114 @@
+"""From frames to rows of a regression, one block after the other, by what the first block taught."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, OptionError
+from statinf.formula import Design, NewRows, Recipe
+from statinf.stochastic.reading import Block, check_levels, number_column, refuse_infinite
+from statinf.stochastic.rows import StreamRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegressionReader:
+    """Rows of a regression: f = w z (or w x), g = x, c = y.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    loss : str
+    weights : str or None
+        Weight column; "" where the caller gave an array, which later rows must bring too.
+    """
+
+    recipe: Recipe
+    loss: str
+    weights: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (*self.recipe.columns, *([self.weights] if self.weights else []))
+
+    @property
+    def instruments(self) -> bool:
+        return any(p.role == "instruments" for p in self.recipe.parts)
+
+    def from_design(self, design: Design) -> Block:
+        """Rows of the table of the fit, all of it in memory."""
+        x, z = design.part("covariates"), design.part("instruments")
+        assert x is not None
+        target = design.y if design.offset is None else design.y - design.offset
+        rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
+        return Block(rows, dict(design.dropped))
+
+    def read(
+        self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
+    ) -> tuple[Block, RegressionReader]:
+        """Rows of a block, and the reader of the next block."""
+        new = self.recipe.new_rows(table, response=True, warn=False)
+        check_levels(self.recipe, new)
+        x = new.part("covariates").values
+        z = new.part("instruments").values if self.instruments else None
+        y = np.asarray(new.response, np.float64)
+        refuse_infinite(self.recipe, new, y)
+        y = y if new.offset is None else y - new.offset
+        w = self._weights(new, weights)
+        y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
+        ok = new.ok & ~y_missing & ~w_missing
+        dropped = {
+            "a covariate is missing": int((~new.ok).sum()),
+            "the outcome is missing": int(y_missing.sum()),
+            "the weight is missing": int(w_missing.sum()),
+        }
+        dropped = {cause: count for cause, count in dropped.items() if count}
+        if strict and dropped:
+            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+        if not ok.all():
+            x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
+        return Block(self._rows(x, z, y, w), dropped), self
+
+    def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
+        if self.weights is None and weights is None:
+            return np.ones(new.n)
+        if isinstance(weights, str):
+            raise OptionError(
+                f"weights={weights!r} is a name: further rows bring their weights in the column of the fit, or as an array."
+            )
+        if weights is not None:
+            try:
+                values = np.asarray(weights, np.float64)
+            except (TypeError, ValueError):
+                raise DataError("weights are not numbers; give one number per row.") from None
+            if values.shape != (new.n,):
+                raise DataError(f"weights has shape {values.shape}; give one weight a row, shape ({new.n},).")
+        elif not self.weights:
+            raise DataError(
+                "the fit had weights as an array; give the new rows' weights too: update(rows, weights=...)."
+            )
+        else:
+            values = number_column(new, self.weights)
+        if (values < 0).any() or np.isinf(values).any():
+            raise DataError(f"weights are negative or infinite in {int(((values < 0) | np.isinf(values)).sum())} rows.")
+        return values
+
+    def _rows(self, x: np.ndarray, z: np.ndarray | None, y: np.ndarray, w: np.ndarray) -> StreamRows:
+        if self.loss == "logistic" and not np.isin(y, (0.0, 1.0)).all():
+            bad = y[~np.isin(y, (0.0, 1.0))][0]
+            raise DataError(f"loss='logistic' needs an outcome of 0 and 1; '{self.recipe.response[0]}' holds {bad:g}.")
+        left = x if z is None else z
+        return StreamRows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
+
+
+def check_instruments(design: Design) -> None:
+    """Raise unless there are as many instruments as coefficients."""
+    x, z = design.part("covariates"), design.part("instruments")
+    if z is not None and x is not None and z.p != x.p:
+        raise OptionError(
+            f"the formula has {x.p} coefficients and {z.p} instruments ({', '.join(z.names)}); averaged stochastic "
+            "approximation needs as many: name exogenous regressors in both parts, or use si.iv for more instruments."
+        )

@@ -1,0 +1,92 @@
+"""Figures of coefficients, and names that figures must show as they are."""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+import statinf as si
+
+
+@pytest.fixture(autouse=True)
+def _closed():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def fits():
+    data = si.datasets.load("mtcars")
+    return si.lm("mpg ~ wt + hp + C(cyl)", data), si.lm("mpg ~ wt + qsec", data), si.lm("mpg ~ wt", data, vcov="HC3")
+
+
+def ticks(ax):
+    return [label.get_text() for label in ax.get_yticklabels()]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_several_fits_share_a_figure(fits):
+    ax = fits[0].plot(others=list(fits[1:]), names=["all", "some", "one"], level=0.9)
+    assert ticks(ax) == ["wt", "hp", "C(cyl)[T.6]", "C(cyl)[T.8]", "qsec"] and legend(ax) == ["all", "some", "one"]
+    assert ax.get_xlabel() == "estimate, 90% interval"
+    points = {line.get_label(): line.get_xdata() for line in ax.lines if line.get_label() in ("all", "some", "one")}
+    for fit, name in zip(fits, ("all", "some", "one"), strict=True):
+        np.testing.assert_array_equal(points[name], fit.theta[1:])
+    drawn = [segment[:, 0] for lines in ax.collections for segment in lines.get_segments()]
+    limits = np.concatenate([fit.conf_int(0.9).to_numpy()[1:] for fit in fits])
+    np.testing.assert_allclose(drawn, limits)
+    markers = {line.get_marker() for line in ax.lines if line.get_label() in points}
+    colours = {line.get_color() for line in ax.lines if line.get_label() in points}
+    assert len(markers) == len(colours) == 3
+
+
+def test_names_in_the_legend_by_default(fits):
+    data = si.datasets.load("mtcars")
+    assert legend(fits[0].plot(others=si.rq("mpg ~ wt", data.head(31)))) == ["lm", "rq"]
+    assert legend(fits[2].plot(others=[si.lm("qsec ~ wt", data)])) == ["mpg", "qsec"]
+    assert legend(fits[0].plot(others=fits[1:])) == ["(1)", "(2)", "(3)"]
+    assert fits[0].plot().get_legend() is None
+    assert ticks(fits[2].plot(others=fits[1], intercept=True)) == ["Intercept", "wt", "qsec"]
+
+
+def test_what_cannot_be_drawn_is_refused_by_name(fits):
+    with pytest.raises(si.OptionError, match="names="):
+        fits[0].plot(others=fits[1:], names=["a", "b"])
+    with pytest.raises(si.OptionError, match="names="):
+        fits[0].plot(others=fits[1], names="ab")
+    with pytest.raises(si.OptionError, match="others holds a str"):
+        fits[0].plot(others=["x"])
+    with pytest.raises(si.OptionError, match="level"):
+        fits[0].plot(level=2)
+    with pytest.raises(si.NotIdentifiedError, match="has no c"):
+        fits[0].plot(others=si.balance("am ~ wt", si.datasets.load("mtcars")))
+
+
+def test_names_are_shown_as_they_are():
+    generator = np.random.default_rng(0)
+    data = pd.DataFrame(generator.normal(size=(60, 3)), columns=["y", "$x_$", "_b"]).assign(t=[0, 1, 1] * 20)
+    fit = si.lm("y ~ `$x_$` + _b", data)
+    figures = [fit.plot(others=fit.with_vcov("HC3"), names=["$a_$", "_c"])]
+    figures += [si.balance("t ~ `$x_$` + _b", data).plot(), si.rq("y ~ `$x_$`", data).plot("lines")]
+    for ax in figures:
+        ax.figure.draw_without_rendering()  # a formula that cannot be read fails here
+    shown = [r"\$x_\$", " _b"]
+    assert ticks(figures[0]) == shown and legend(figures[0]) == [r"\$a_\$", " _c"]
+    assert sorted(ticks(figures[1])) == sorted(shown) and figures[2].get_xlabel() == shown[0]
+
+
+def test_draws_print_in_one_line(fits):
+    text = repr(fits[0].bootstrap(99, seed=3).draws)
+    assert text == "Bootstrap: multiplier bootstrap (99 replicas, seed 3); draws has shape (99, 5)."
+    pieces = (fits[0].moments(), fits[0].design, si.balance("am ~ wt", si.datasets.load("mtcars")).identity)
+    for piece in pieces:
+        assert "\n" not in repr(piece) and len(repr(piece)) < 1000 and type(piece).__name__ in repr(piece)
