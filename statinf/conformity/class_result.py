@@ -8,12 +8,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
 from statinf.conformity.class_procedure import NEW_DRAWS, ClassCross, ClassSplit
 from statinf.conformity.class_tables import class_coverage, class_summary
 from statinf.conformity.new_rows import Ready, covariates, group_labels, ready_rows
+from statinf.conformity.row_draws import row_draws
 from statinf.conformity.shift import Ratio
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level, one_of
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -33,7 +33,7 @@ class ClassSets(Predictive):
     ratio : Ratio or None
         The density ratio of covariate shift.
     seed : int
-        Of the draws of randomised scores, which go by the position of a row in the data given.
+        Of the draws of randomised scores, which belong to a row's label in the index, or to its position without one.
     data : object
         The caller's frame, by reference; not saved.
     """
@@ -159,7 +159,7 @@ class ClassSets(Predictive):
                 "as 'lac' or 'aps'."
             )
         ready = ready_rows(self, newdata, response=of == "outcome")
-        ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(ready.new.n)[ready.ok]
+        ties = 1.0 if seed is None else row_draws(ready.new.index, ready.new.n, check_seed(seed), 47)[ready.ok]
         P = procedure.fitted.probabilities(ready.X, ready.ok)
         found = procedure.p_values(P, self._draws(ready), ready.ratio, ready.groups, ties)
         every = np.full((ready.new.n, len(self.levels)), np.nan)
@@ -197,7 +197,7 @@ class ClassSets(Predictive):
     def _draws(self, ready: Ready) -> np.ndarray:
         if not self.procedure.score.randomized:
             return np.zeros(len(ready.ok))
-        return generator(self.seed, NEW_DRAWS).random(ready.new.n)[ready.ok]
+        return row_draws(ready.new.index, ready.new.n, self.seed, NEW_DRAWS)[ready.ok]
 
     def _recorded(self, newdata: Any, level: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ready]:
         """Of all rows: whether the recorded class is in the set, set sizes (NaN without a set), and class numbers."""

@@ -157,5 +157,5 @@ def inside(score: ClassScore, P: np.ndarray, draws: np.ndarray, q: np.ndarray) -
 
 def _by_blocks(function: Callable[[slice], None], P: np.ndarray) -> None:
     """Call a function on blocks of rows that stay in cache."""
-    for rows in row_blocks(*P.shape, _CELLS):
+    for rows in row_blocks(len(P), P.shape[1], _CELLS):
         function(rows)

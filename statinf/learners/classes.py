@@ -87,7 +87,7 @@ def checked_probabilities(values: np.ndarray, name: str, rows: np.ndarray | None
         For a probability that is missing or negative, or a row that does not sum to one.
     """
     total, least, ones = np.empty(len(values)), 0.0, np.ones(values.shape[1])
-    for part in row_blocks(*values.shape):
+    for part in row_blocks(len(values), values.shape[1]):
         # A product with ones: a sum along short rows costs several times as much.
         np.dot(values[part], ones, out=total[part])
         least = min(least, values[part].min())

@@ -9,8 +9,10 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 import statinf as si
+from statinf.conformity.row_draws import row_draws
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import DroppedRowsWarning, SeparationWarning, StatinfWarning
 from statinf.learners.multinomial import Multinomial
@@ -66,6 +68,7 @@ def test_tables_in_every_kind_of_frame(data, new, method):
     assert all(listed.get(i, []) == one for i, one in enumerate(table["set"]))
     inside = fit.contains(new)
     assert inside.tolist() == [k in s for k, s in zip(new["kind"], table["set"], strict=True)]
+    table = fit.predict(new.reset_index(drop=True))  # draws belong to labels, and these frames have none
     for frame in (pl.from_pandas(data), pa.Table.from_pandas(data, preserve_index=False)):
         other = si.conformal(FORMULA, frame, method=method, level=0.8, **options)
         given = (
@@ -347,13 +350,32 @@ def test_coverage_has_a_row_per_class_size_and_value(data, new):
     assert strange.query("label == 'unseen'")[["n", "covered"]].to_numpy().tolist() == [[2, 0]]
 
 
-def test_draws_go_by_position_and_seed(data, new):
+def test_draws_belong_to_the_labels_of_rows(data, new):
     fit = si.conformal(FORMULA, data, method="aps", level=0.8)
-    np.testing.assert_array_equal(fit.contains(new), fit.contains(new.reset_index(drop=True)))
-    np.testing.assert_array_equal(fit.predict(new.head(20))["set_size"], fit.predict(new)["set_size"].head(20))
-    fixed = si.conformal(FORMULA, data, method="aps", level=0.8, randomized=False)
     order = np.random.default_rng(0).permutation(80)
-    np.testing.assert_array_equal(fixed.contains(new.iloc[order]), fixed.contains(new)[order])
+    np.testing.assert_array_equal(fit.contains(new.iloc[order]), fit.contains(new)[order])
+    np.testing.assert_array_equal(fit.contains(new.iloc[30:]), fit.contains(new)[30:])
+    other = si.conformal(FORMULA, data, method="aps", level=0.8, seed=1, split=0.5)
+    assert (fit.contains(new) != other.contains(new)).any()
+    # Rows that are alike in everything still draw one by one.
+    twice = fit.predict(new.iloc[np.zeros(40, int)].assign(x=0.0, z=0.0))["set_size"]
+    assert twice.nunique() > 1
+
+
+@pytest.mark.parametrize(
+    "index", [None, pd.RangeIndex(4000), pd.Index([f"r{i}" for i in range(4000)]), pd.Index([7] * 4000)]
+)
+def test_draws_are_uniform_and_independent(index):
+    draws = row_draws(index, 4000, 3, 59)
+    assert stats.kstest(draws, "uniform").pvalue > 0.001
+    # Neighbours and other streams; the bound is four standard errors of a correlation of nothing.
+    for pair in (
+        (draws[1:], draws[:-1]),
+        (draws, row_draws(index, 4000, 3, 60)),
+        (draws, row_draws(index, 4000, 4, 59)),
+    ):
+        assert abs(np.corrcoef(*pair)[0, 1]) < 4.0 / np.sqrt(4000)
+    assert len(row_draws(None if index is None else index[:0], 0, 3, 59)) == 0
 
 
 def test_raps_with_more_ranks_than_classes_says_so(data, new):
