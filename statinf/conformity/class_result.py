@@ -33,7 +33,7 @@ class ClassSets(Predictive):
     ratio : Ratio or None
         The density ratio of covariate shift.
     seed : int
-        Of the draws of randomised scores, which belong to a row's label in the index, or to its position without one.
+        Of the draws of randomised scores, which depend on a row's probabilities and not on the other rows.
     data : object
         The caller's frame, by reference; not saved.
     """
@@ -159,9 +159,9 @@ class ClassSets(Predictive):
                 "as 'lac' or 'aps'."
             )
         ready = ready_rows(self, newdata, response=of == "outcome")
-        ties = 1.0 if seed is None else row_draws(ready.new.index, ready.new.n, check_seed(seed), 47)[ready.ok]
         P = procedure.fitted.probabilities(ready.X, ready.ok)
-        found = procedure.p_values(P, self._draws(ready), ready.ratio, ready.groups, ties)
+        ties = 1.0 if seed is None else row_draws(P, check_seed(seed), 47)
+        found = procedure.p_values(P, self._draws(P), ready.ratio, ready.groups, ties)
         every = np.full((ready.new.n, len(self.levels)), np.nan)
         every[ready.ok] = found
         if of == "classes":
@@ -191,13 +191,13 @@ class ClassSets(Predictive):
         level = self.level if level is None else check_level(level)
         ready = ready_rows(self, newdata, response=response, warn=warn)
         P = self.procedure.fitted.probabilities(ready.X, ready.ok)
-        inside = self.procedure.sets(P, ready.X, self._draws(ready), level, ready.ratio, ready.groups)
+        inside = self.procedure.sets(P, ready.X, self._draws(P), level, ready.ratio, ready.groups)
         return ready, P, inside
 
-    def _draws(self, ready: Ready) -> np.ndarray:
+    def _draws(self, P: np.ndarray) -> np.ndarray:
         if not self.procedure.score.randomized:
-            return np.zeros(len(ready.ok))
-        return row_draws(ready.new.index, ready.new.n, self.seed, NEW_DRAWS)[ready.ok]
+            return np.zeros(len(P))
+        return row_draws(P, self.seed, NEW_DRAWS)
 
     def _recorded(self, newdata: Any, level: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ready]:
         """Of all rows: whether the recorded class is in the set, set sizes (NaN without a set), and class numbers."""

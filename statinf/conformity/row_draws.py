@@ -1,39 +1,31 @@
-"""Uniform numbers that belong to rows: a row keeps its draw in another order and beside other rows."""
+"""Uniform numbers that belong to rows: a row keeps its draw in another order, beside other rows and under other labels."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 from statinf.backend import generator
 
+_GRID = 2.0**20
+"""Probabilities are told apart in steps of its inverse: rounding must not change a draw."""
 
-def row_draws(index: Any, n: int, seed: int, stream: int) -> np.ndarray:
-    """One uniform number (n,) per row, made from the row's label.
+
+def row_draws(P: np.ndarray, seed: int, stream: int) -> np.ndarray:
+    """One uniform number (n,) per row, made from its class probabilities.
 
     Parameters
     ----------
-    index : pandas.Index or None
-        Labels of the rows; their positions for None. Rows of the same label have independent draws, in their order.
-    n : int
+    P : ndarray, shape (n, K)
+        Rows that are alike have independent draws, in their order.
     seed, stream : int
     """
-    labels = np.arange(n, dtype=np.uint64) if index is None else _numbers(index)
     start = generator(seed, stream).integers(2**64, size=2, dtype=np.uint64)
+    state = np.full(len(P), start[0], np.uint64)
+    for column in P.T:
+        state = _mixed(state ^ np.rint(column * _GRID).astype(np.uint64))
     with np.errstate(over="ignore"):
-        state = _mixed(labels + start[0])
-        state = _mixed(state + start[1] * (_occurrence(labels) + np.uint64(1)))
+        state = _mixed(state + start[1] * (_occurrence(state) + np.uint64(1)))
     return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
-
-
-def _numbers(index: Any) -> np.ndarray:
-    """Labels as numbers: whole ones as they are, so that the default index is the position."""
-    if index.dtype.kind in "iu":
-        return np.asarray(index).astype(np.int64).view(np.uint64)
-    from pandas.util import hash_pandas_object
-
-    return hash_pandas_object(index, index=False).to_numpy()
 
 
 def _occurrence(labels: np.ndarray) -> np.ndarray:

@@ -68,7 +68,6 @@ def test_tables_in_every_kind_of_frame(data, new, method):
     assert all(listed.get(i, []) == one for i, one in enumerate(table["set"]))
     inside = fit.contains(new)
     assert inside.tolist() == [k in s for k, s in zip(new["kind"], table["set"], strict=True)]
-    table = fit.predict(new.reset_index(drop=True))  # draws belong to labels, and these frames have none
     for frame in (pl.from_pandas(data), pa.Table.from_pandas(data, preserve_index=False)):
         other = si.conformal(FORMULA, frame, method=method, level=0.8, **options)
         given = (
@@ -350,11 +349,12 @@ def test_coverage_has_a_row_per_class_size_and_value(data, new):
     assert strange.query("label == 'unseen'")[["n", "covered"]].to_numpy().tolist() == [[2, 0]]
 
 
-def test_draws_belong_to_the_labels_of_rows(data, new):
+def test_draws_belong_to_rows(data, new):
     fit = si.conformal(FORMULA, data, method="aps", level=0.8)
     order = np.random.default_rng(0).permutation(80)
     np.testing.assert_array_equal(fit.contains(new.iloc[order]), fit.contains(new)[order])
     np.testing.assert_array_equal(fit.contains(new.iloc[30:]), fit.contains(new)[30:])
+    np.testing.assert_array_equal(fit.contains(new.reset_index(drop=True)), fit.contains(new))
     other = si.conformal(FORMULA, data, method="aps", level=0.8, seed=1, split=0.5)
     assert (fit.contains(new) != other.contains(new)).any()
     # Rows that are alike in everything still draw one by one.
@@ -362,20 +362,16 @@ def test_draws_belong_to_the_labels_of_rows(data, new):
     assert twice.nunique() > 1
 
 
-@pytest.mark.parametrize(
-    "index", [None, pd.RangeIndex(4000), pd.Index([f"r{i}" for i in range(4000)]), pd.Index([7] * 4000)]
-)
-def test_draws_are_uniform_and_independent(index):
-    draws = row_draws(index, 4000, 3, 59)
+@pytest.mark.parametrize("alike", [False, True])
+def test_draws_are_uniform_and_independent(alike):
+    P = np.tile([0.2, 0.8], (4000, 1)) if alike else np.random.default_rng(0).dirichlet([1.0, 1.0], size=4000)
+    draws = row_draws(P, 3, 59)
     assert stats.kstest(draws, "uniform").pvalue > 0.001
-    # Neighbours and other streams; the bound is four standard errors of a correlation of nothing.
-    for pair in (
-        (draws[1:], draws[:-1]),
-        (draws, row_draws(index, 4000, 3, 60)),
-        (draws, row_draws(index, 4000, 4, 59)),
-    ):
-        assert abs(np.corrcoef(*pair)[0, 1]) < 4.0 / np.sqrt(4000)
-    assert len(row_draws(None if index is None else index[:0], 0, 3, 59)) == 0
+    # Neighbours, probabilities, other streams; the bound is four standard errors of a correlation of nothing.
+    others = [draws[1:], row_draws(P, 3, 60), row_draws(P, 4, 59), *([] if alike else [P[:, 0]])]
+    for other in others:
+        assert abs(np.corrcoef(draws[: len(other)], other)[0, 1]) < 4.0 / np.sqrt(4000)
+    assert len(row_draws(P[:0], 3, 59)) == 0
 
 
 def test_raps_with_more_ranks_than_classes_says_so(data, new):
