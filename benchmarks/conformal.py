@@ -1,4 +1,4 @@
-"""Conformal prediction beside MAPIE and crepes, and CP2-PCP beside a loop over rows.
+"""Conformal prediction of numbers and classes beside MAPIE and crepes, and CP2-PCP beside a loop over rows.
 
 Each piece of work is the whole of it: what a user calls from data to intervals. Models are the same, intervals equal.
 """
@@ -10,11 +10,13 @@ from functools import lru_cache, partial
 
 import numpy as np
 from crepes import ConformalRegressor
+from mapie.classification import SplitConformalClassifier
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor, SplitConformalRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import LeaveOneOut, PredefinedSplit
 
 from benchmarks.harness import compare
+from statinf.conformity.class_predictions import sets_from_probabilities
 from statinf.conformity.cp2_pcp import CP2PCP
 from statinf.conformity.cqr import CQR, QuantilePair
 from statinf.conformity.leave_out import cv_intervals, intervals
@@ -36,7 +38,7 @@ def regression(n, p=20, m=1000):
 
 def distance(ours, peer):
     ours = np.column_stack(ours) if isinstance(ours, tuple) else ours
-    return float(np.abs(np.asarray(ours) - np.asarray(peer)).max())
+    return float(np.abs(np.asarray(ours, float) - np.asarray(peer, float)).max())
 
 
 def our_jackknife(X, y, new):
@@ -114,6 +116,71 @@ def on(work, n):
     return work(*split_data(n))
 
 
+class GivenClasses(Given):
+    """A classifier whose probabilities are its input."""
+
+    _estimator_type = "classifier"
+    classes_ = np.arange(10)
+
+    def predict(self, X):
+        return X.argmax(axis=1)
+
+    def predict_proba(self, X):
+        return X
+
+    def __sklearn_tags__(self):
+        from sklearn.base import BaseEstimator, ClassifierMixin
+
+        return type("Tags", (ClassifierMixin, BaseEstimator), {})().__sklearn_tags__()
+
+
+class Draws(np.random.RandomState):
+    """The same uniform numbers on both sides, those of calibration first."""
+
+    def __init__(self, *draws):
+        super().__init__(0)
+        self.draws = list(draws)
+
+    def uniform(self, low=0.0, high=1.0, size=None):
+        return self.draws.pop(0).reshape(size)
+
+
+@lru_cache(1)
+def class_data(n):
+    random = np.random.default_rng(3)
+    P = random.dirichlet(np.ones(10), size=2 * n)
+    labels = np.minimum((P[:n].cumsum(axis=1) < random.random(n)[:, None]).sum(axis=1), 9)
+    return P[:n], labels, P[n:], random.random(n), random.random(n)
+
+
+def our_classes(method, n):
+    P, labels, new, draws, new_draws = class_data(n)
+    return sets_from_probabilities(P, labels, new, method=method, level=LEVEL, draws=draws, new_draws=new_draws)
+
+
+def mapie_classes(method, n):
+    P, labels, new, draws, new_draws = class_data(n)
+    peer = SplitConformalClassifier(
+        GivenClasses(),
+        confidence_level=LEVEL,
+        conformity_score=method,
+        prefit=True,
+        random_state=Draws(draws, new_draws),
+    ).conformalize(P, labels)
+    options = {"include_last_label": "randomized"} if method == "aps" else {}
+    return peer.predict_set(new, conformity_score_params=options)[1][:, :, 0]
+
+
+def compare_classes():
+    size = 20_000 if QUICK else 100_000
+    for method in ("lac", "aps"):
+        compare(
+            f"{method}, probabilities given, 10 classes, {size:,} calibration and {size:,} new rows",
+            partial(our_classes, method, size), partial(mapie_classes, method, size), peer_name="mapie", repeat=7,
+            check=distance, memory=True, note="error: whether a class is in one set and not in the other; same draws",
+        )  # fmt: skip
+
+
 class Law:
     """Draws made beforehand, so that both sides spend their time on sets."""
 
@@ -182,6 +249,7 @@ def main():
             partial(on, peer, size), peer_name=who, check=distance, memory=True,
             note=f"memory holds the data, {5 * 8 * size / 1e6:.0f} MB; error: largest difference of an interval's end",
         )  # fmt: skip
+    compare_classes()
     rows = 10_000 if QUICK else 100_000
     random = np.random.default_rng(2)
     components = random.normal(size=(rows, 3)) * 3

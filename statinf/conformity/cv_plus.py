@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.class_cross import ClassCrossOptions, class_cross
+from statinf.conformity.class_procedure import ClassCross
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.procedure import LeaveOut, check_finite
 from statinf.errors import OptionError
@@ -35,6 +37,19 @@ class CVOptions(Options):
     folds: Any = value(5, "how many, drawn at random, or labels", "a whole number or one label per row", _check_folds)
 
 
+@dataclass(frozen=True, kw_only=True)
+class CVPlusOptions(ClassCrossOptions, CVOptions):
+    """Options of CV+, of intervals and of sets of classes."""
+
+
+def estimate_plus(problem: ConformalProblem, options: CVPlusOptions) -> LeaveOut | ClassCross:
+    """Intervals of numbers, or sets of classes."""
+    if problem.classes:
+        return class_cross(problem, options, _folds(problem, options.folds))
+    options.refuse_for_numbers("cv+")
+    return estimate(problem, options, variant="plus")
+
+
 def estimate(problem: ConformalProblem, options: CVOptions, *, variant: str) -> LeaveOut:
     """Residuals of every row from the fit without its fold."""
     X, y, seed = problem.X, problem.y, problem.seed
@@ -52,32 +67,30 @@ def _folds(problem: ConformalProblem, given: Any) -> np.ndarray:
     return fold_ids(d.n, given, seed=problem.seed)
 
 
-def _method(name: str, variant: str, summary: str, guarantee: str, vignette: str = "") -> ConformalMethod:
-    return ConformalMethod(
-        verb="conformal",
-        name=name,
-        estimate=partial(estimate, variant=variant),
-        options=CVOptions,
-        summary=summary,
-        citation="Barber, Candes, Ramdas, Tibshirani (2021)",
-        arxiv="1905.02928",
-        guarantee=guarantee,
-        vignette=vignette,
-        held_out=False,
-        traits={"row order": "folds draw row numbers"},
-    )
-
-
+_SHARED: dict[str, Any] = {
+    "verb": "conformal",
+    "citation": "Barber, Candes, Ramdas, Tibshirani (2021)",
+    "arxiv": "1905.02928",
+    "held_out": False,
+    "traits": {"row order": "folds draw row numbers"},
+}
 METHODS = {
-    method.name: method
-    for method in (
-        _method(
-            "cv+",
-            "plus",
-            "out-of-fold predictions, each widened by its own residual",
-            "P(covered) >= 2 level - 1 - sqrt(2/n)",
-            "conformal-cp2",
-        ),
-        _method("cv-minmax", "minmax", "the range of out-of-fold predictions, widened", "about the level"),
-    )
+    "cv+": ConformalMethod(
+        name="cv+",
+        estimate=estimate_plus,
+        options=CVPlusOptions,
+        outcome="both",
+        summary="out-of-fold predictions, each widened by its own residual; sets of classes by Romano et al. (2020)",
+        guarantee="P(covered) >= 2 level - 1 - sqrt(2/n)",
+        vignette="conformal-cp2",
+        **_SHARED,
+    ),
+    "cv-minmax": ConformalMethod(
+        name="cv-minmax",
+        estimate=partial(estimate, variant="minmax"),
+        options=CVOptions,
+        summary="the range of out-of-fold predictions, widened",
+        guarantee="about the level",
+        **_SHARED,
+    ),
 }

@@ -7,8 +7,14 @@ guaranteed for the plain jackknife.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+import numpy as np
+
+from statinf.conformity.class_cross import ClassCrossOptions, class_cross
+from statinf.conformity.class_procedure import ClassCross
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.procedure import LeaveOut, leave_one_out_procedure
 from statinf.learners import resolve
@@ -21,34 +27,49 @@ def estimate(problem: ConformalProblem, options: Options, *, variant: str) -> Le
     return leave_one_out_procedure(learner, problem.X, problem.y, variant, problem.seed, problem.progress)
 
 
-def _method(name: str, variant: str, summary: str, guarantee: str, vignette: str = "") -> ConformalMethod:
+def estimate_plus(problem: ConformalProblem, options: ClassCrossOptions) -> LeaveOut | ClassCross:
+    """Intervals of numbers, or sets of classes."""
+    if problem.classes:
+        return class_cross(problem, options, np.arange(len(problem.codes)))
+    options.refuse_for_numbers("jackknife+")
+    return estimate(problem, options, variant="plus")
+
+
+def _method(name: str, made: Callable[..., Any], summary: str, guarantee: str, **more: Any) -> ConformalMethod:
     return ConformalMethod(
         verb="conformal",
         name=name,
-        estimate=partial(estimate, variant=variant),
+        estimate=made,
         summary=summary,
         citation="Barber, Candes, Ramdas, Tibshirani (2021)",
         arxiv="1905.02928",
         guarantee=guarantee,
-        vignette=vignette,
         held_out=False,
+        **more,
     )
 
 
 METHODS = {
     method.name: method
     for method in (
-        _method("jackknife", "base", "the fit's prediction, widened by leave-one-out residuals", "none"),
+        _method(
+            "jackknife",
+            partial(estimate, variant="base"),
+            "the fit's prediction, widened by leave-one-out residuals",
+            "none",
+        ),
         _method(
             "jackknife+",
-            "plus",
-            "leave-one-out predictions, each widened by its own residual",
+            estimate_plus,
+            "leave-one-out predictions, each widened by its own residual; sets of classes by Romano et al. (2020)",
             "P(covered) >= 2 level - 1",
-            "conformal-cp2",
+            options=ClassCrossOptions,
+            outcome="both",
+            vignette="conformal-cp2",
         ),
         _method(
             "jackknife-minmax",
-            "minmax",
+            partial(estimate, variant="minmax"),
             "the range of leave-one-out predictions, widened",
             "P(covered) >= level, finite sample",
         ),

@@ -1,4 +1,7 @@
-"""Conformal intervals from predictions alone, for models that live elsewhere: arrays in, arrays out."""
+"""Conformal intervals from predictions alone, for models that live elsewhere: arrays in, arrays out.
+
+Sets of classes from probabilities are `sets_from_probabilities`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.class_predictions import sets_from_probabilities
 from statinf.conformity.cqr import CQR
+from statinf.conformity.groups_given import group_codes
 from statinf.conformity.score import Band
 from statinf.conformity.split import Absolute, Normalised, Signed
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import Calibration
+
+__all__ = ["intervals_from_predictions", "sets_from_probabilities"]
 
 
 def intervals_from_predictions(
@@ -96,7 +103,7 @@ def intervals_from_predictions(
         at = new, np.asarray(new_scale, np.float64)
     else:
         rule, local, at = (Signed() if asymmetric else Absolute()), (predicted,), (new,)
-    codes, new_codes = _codes(groups, new_groups)
+    codes, new_codes = group_codes(groups, new_groups)
     ratio = None if weights is None else _check("weights", np.asarray(weights, np.float64), len(y))
     if ratio is not None and ((ratio < 0).any() or not (ratio > 0).any()):
         raise DataError("weights must be at least zero, and positive for some row.")
@@ -112,12 +119,3 @@ def _check(name: str, values: np.ndarray, n: int) -> np.ndarray:
         bad = int(np.flatnonzero(~np.isfinite(values.reshape(n, -1)).all(axis=1))[0])
         raise DataError(f"{name} is not finite in calibration row {bad}; leave that row out.")
     return values
-
-
-def _codes(groups: Any, new_groups: Any) -> tuple[np.ndarray | None, np.ndarray | None]:
-    if groups is None:
-        return None, None
-    labels, codes = np.unique(np.asarray(groups), return_inverse=True)
-    new = np.asarray(new_groups)
-    at = np.clip(np.searchsorted(labels, new), 0, len(labels) - 1)
-    return codes, np.where(labels[at] == new, at, -1)

@@ -26,11 +26,17 @@ class ConformalMethod(Method):
         Whether it needs groups.
     unions : bool
         Whether its sets can be unions of intervals.
+    outcome : {"numbers", "classes", "both"}
+        What it makes sets of.
+    result : type, optional
+        What `si.conformal` returns: a `Conformal` that offers more; `Conformal` itself by default.
     """
 
     held_out: bool = True
     grouped: bool = False
     unions: bool = False
+    outcome: str = "numbers"
+    result: Any = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,22 @@ class ConformalProblem:
     def y(self) -> np.ndarray:
         """Outcomes, shape (n,)."""
         return self.design.y
+
+    @property
+    def codes(self) -> np.ndarray:
+        """Class numbers of an outcome of categories, shape (n,)."""
+        return self.design.y
+
+    @property
+    def classes(self) -> bool:
+        """Whether the outcome is read as categories."""
+        return self.design.levels is not None
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The levels of an outcome of categories, in their order."""
+        assert self.design.levels is not None
+        return self.design.levels
 
     @cached_property
     def groups(self) -> tuple[mondrian.Groups, np.ndarray] | None:

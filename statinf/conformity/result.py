@@ -9,11 +9,11 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.conformity import mondrian
+from statinf.conformity.new_rows import covariates, group_labels, ready_rows, recorded_p_values
 from statinf.conformity.procedure import Full, LeaveOut, Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level
-from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -47,7 +47,8 @@ class Conformal(Predictive):
     unions: bool = False
     data: Any = field(default=None, metadata={"saved": False})
 
-    beside = ("predict_set", "contains", "coverage")
+    beside = ("predict_set", "contains", "p_values", "coverage")
+    endless = "infinite"
 
     # --- sets ---------------------------------------------------------------------------------------------
 
@@ -59,28 +60,9 @@ class Conformal(Predictive):
         self, newdata: Any, level: float | None, response: bool = False, warn: bool = True
     ) -> tuple[NewRows, IntervalSets, np.ndarray]:
         level = self.level if level is None else check_level(level)
-        new = self.new_rows(newdata, ("covariates",), response=response, warn=warn)
-        ok = np.flatnonzero(new.ok)
-        ratio = None if self.ratio is None else self.ratio.at(newdata, ok)
-        if ratio is not None and np.isnan(ratio).any():
-            known = ~np.isnan(ratio)
-            warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=3)
-            ok, ratio = ok[known], ratio[known]
-        codes = None
-        if self.groups is not None:
-            part = self.new_rows(newdata, (mondrian.ROLE,), warn=False)
-            codes = np.full(new.n, -1, np.intp)
-            codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
-            unseen = int((codes[ok] < 0).sum())
-            if unseen:
-                warnings.warn(
-                    f"{unseen} rows are of a group without calibration rows; their sets are infinite.",
-                    StatinfWarning,
-                    stacklevel=3,
-                )
-            codes = codes[ok]
-        X = np.ascontiguousarray(covariates(new)[ok])
-        made = self.procedure.sets(X, level, ratio, codes)
+        ready = ready_rows(self, newdata, response=response, warn=warn)
+        new, ok, ratio = ready.new, ready.ok, ready.ratio
+        made = self.procedure.sets(ready.X, level, ratio, ready.groups)
         if ratio is not None and warn:
             endless = int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum())
             if endless:
@@ -182,6 +164,34 @@ class Conformal(Predictive):
         assert new.response is not None
         return sets.contains(new.response)
 
+    def p_values(self, newdata: Any, *, seed: int | None = None) -> np.ndarray:
+        """Conformal p-value of each row's recorded outcome: it lies in the set at every level below one minus that.
+
+        Parameters
+        ----------
+        newdata : data frame
+            Holds the outcome.
+        seed : int, optional
+            Draws how far the ties, the row's own score among them, count, which makes p-values of exchangeable rows
+            exactly uniform where the score has one tail. Without it they are conservative.
+
+        Returns
+        -------
+        ndarray, shape (rows,)
+            NaN where a row has no outcome or cannot be predicted; one in groups without calibration rows.
+
+        Raises
+        ------
+        OptionError
+            If the method does not calibrate on held-out rows, and so has no p-values.
+        """
+        if not isinstance(self.procedure, Split):
+            raise OptionError(
+                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
+                "as 'split' or 'cps'."
+            )
+        return recorded_p_values(self, self.procedure, newdata, seed)
+
     def lean(self) -> Self:
         """The same result without the caller's frame."""
         return replace(self, data=None)
@@ -225,7 +235,7 @@ class Conformal(Predictive):
         if not use.any():
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
-        labels = self._group_labels(newdata, new, by)
+        labels = group_labels(self, newdata, new, by)
         frame = coverage_table(
             covered,
             length,
@@ -236,19 +246,6 @@ class Conformal(Predictive):
             seed=self.seed,
         )
         return to_caller(frame, new.kind)
-
-    def _group_labels(self, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
-        if by is not None:
-            frame = as_frame(newdata, [by])
-            frame.require(by)
-            found = frame.categories(by)
-            return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
-        if self.groups is None:
-            return None
-        part = self.new_rows(newdata, (mondrian.ROLE,), warn=False)
-        codes = np.full(new.n, -1, np.intp)
-        codes[part.ok] = self.groups.codes(mondrian.as_groups(part)[part.ok])
-        return np.array([*self.groups.labels, "unseen"], dtype=object)[codes]
 
     # --- showing ------------------------------------------------------------------------------------------
 
@@ -279,10 +276,3 @@ class Conformal(Predictive):
                 f"plot kind={kind!r} is not known for '{self.method}'; choose 'band', 'size' or 'coverage'."
             )
         return draw(self, kind, self._data(newdata), x, ax, **options)
-
-
-def covariates(new: NewRows) -> np.ndarray:
-    """The covariates of new rows (n, p), without the constant; NaN where they cannot be made."""
-    part = new.part("covariates")
-    assert part is not None
-    return part.without_intercept().values

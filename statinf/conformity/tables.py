@@ -13,7 +13,7 @@ from statinf.conformity.shift import effective_size
 from statinf.inference.conformal import binomial_interval, coverage_band, quantile_rank
 from statinf.results import Table
 
-_SLAB_ROWS = 200
+SLAB_ROWS = 200
 """Fewest rows at which the worst slab is looked for: a quarter of them search it."""
 
 
@@ -47,7 +47,7 @@ def coverage_table(
         parts.append(
             _rows("group", by_group(covered, labels, confidence), [length[labels == g] for g in np.unique(labels)])
         )
-    if X is not None and X.shape[1] and len(X) >= _SLAB_ROWS and (X.std(axis=0) > 0).any():
+    if X is not None and X.shape[1] and len(X) >= SLAB_ROWS and (X.std(axis=0) > 0).any():
         worst = worst_slab(covered, X, share=share, seed=seed)
         inside = (worst.low <= X @ worst.direction) & (X @ worst.direction <= worst.high)
         low, high = binomial_interval(np.array([worst.covered]), np.array([worst.n]), confidence)
@@ -76,7 +76,7 @@ def summary_table(fit: Any) -> Table:
         columns, rows = _thresholds(procedure, level, fit.groups)
         notes += _expectation(procedure, level)
     else:
-        columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), _rank(procedure.n, level))]
+        columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), rank_words(procedure.n, level))]
     if fit.dropped:
         notes.append(fit.dropped_note())
     if fit.citation:
@@ -108,11 +108,11 @@ def _thresholds(procedure: Split, level: float, groups: Any) -> tuple[tuple[str,
             continue
         single = np.array([g]) if calibration.groups is not None else None
         q = calibration.thresholds(level, 1, new_groups=single)[0]
-        rows.append((name, str(n), _rank(n, tail), ", ".join(f"{v:.4g}" for v in q)))
+        rows.append((name, str(n), rank_words(n, tail), ", ".join(f"{v:.4g}" for v in q)))
     head = ("threshold", "n", "rank") if calibration.weights is not None else ("threshold", "n", "rank", "score")
     return head, rows
 
 
-def _rank(n: int, level: float) -> str:
+def rank_words(n: int, level: float) -> str:
     k = quantile_rank(n, level)
     return f"{k} of {n}" if k <= n else "infinite"

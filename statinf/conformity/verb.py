@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
-from statinf.conformity.problem import ConformalMethod, ConformalProblem
-from statinf.conformity.procedure import Full, LeaveOut, Split
+from statinf.conformity.class_result import ClassSets
+from statinf.conformity.few_rows import warn_infinite
+from statinf.conformity.outcomes import read_method, warn_two_values
+from statinf.conformity.problem import ConformalProblem
 from statinf.conformity.result import Conformal
 from statinf.conformity.shift import read_ratio
 from statinf.conformity.table import CONFORMAL
-from statinf.errors import OptionError, StatinfWarning, check_level
+from statinf.errors import OptionError, check_level
 from statinf.formula import design
 from statinf.formula.scale import check_sizes
 
@@ -26,7 +25,7 @@ def conformal(
     data: Any,
     *,
     model: Any = None,
-    method: str = "split",
+    method: str | None = None,
     level: float = 0.9,
     weights: Any = None,
     seed: int = 0,
@@ -34,9 +33,10 @@ def conformal(
     context: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **options: Any,
-) -> Conformal:
+) -> Conformal | ClassSets:
     """Prediction sets that hold a new outcome with a probability of at least `level`.
 
+    An outcome of numbers has intervals or unions of them, one of categories (text, truth values, `C(y)`) sets of classes.
     Coverage holds in finite samples whatever the model, if calibration and new rows are exchangeable. It is marginal:
     an average over rows. `method="mondrian"` makes it hold in groups, `"cqr"`, `score="normalised"` and the `"cp2"`
     methods adapt sets to the row, `weights=` moves it to another population.
@@ -49,8 +49,11 @@ def conformal(
         pandas, polars, pyarrow, duckdb, or a dict of columns.
     model : str or object, optional
         A learner's name, a learner from `statinf.learners`, or any scikit-learn estimator. By default least squares;
-        `"rq"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
-    method : str
+        `"rq"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods. Sets of classes take
+        any name of a probability and any object with `predict_proba`; by default multinomial logit.
+    method : str, optional
+        By default `"split"` for numbers and `"lac"` for categories.
+
         {methods}
     level : float
         Coverage in (0, 1).
@@ -69,8 +72,9 @@ def conformal(
 
     Returns
     -------
-    Conformal
-        `predict`, `predict_set`, `contains`, `coverage`, `plot`, `summary`.
+    Conformal or ClassSets
+        `predict`, `predict_set`, `contains`, `p_values`, `coverage`, `plot`, `summary`. For `"cps"` a
+        `PredictiveSystem`, which has `quantile`, `cdf`, `interval`, `sample` and `crps` too. For categories `ClassSets`.
 
     Raises
     ------
@@ -82,7 +86,8 @@ def conformal(
     Warns
     -----
     StatinfWarning
-        If calibration rows are so few that sets are infinite, with the number that would do.
+        If calibration rows are so few that sets are infinite, with the number that would do; if the outcome of a method
+        for numbers is 0 or 1; if a class is absent from the training rows.
 
     References
     ----------
@@ -98,19 +103,19 @@ def conformal(
     0      21.8   16.0   27.2
     1      21.0   15.3   26.5
     """
-    chosen, settings = CONFORMAL.read(method, options)
-    assert isinstance(chosen, ConformalMethod)
+    chosen, settings, classes = read_method(method, options, formula, data, context)
     level = check_level(level)
     check_seed(seed)
     ratio = read_ratio(weights)
     if ratio is not None and not chosen.held_out:
+        held_out = "'lac' or 'aps'" if classes else "'split' or 'cqr'"
         raise OptionError(
-            f"weights= needs calibration rows that the model has not seen; use method='split' or 'cqr', not {method!r}."
+            f"weights= needs calibration rows that the model has not seen; use method={held_out}, not {chosen.name!r}."
         )
     by = settings.by if chosen.held_out else None
     if chosen.grouped and by is None and "|" not in formula:
         raise OptionError(
-            f"method={method!r} needs groups: by='column', or a second part 'outcome ~ covariates | column'."
+            f"method={chosen.name!r} needs groups: by='column', or a second part 'outcome ~ covariates | column'."
         )
     d = design(
         mondrian.with_groups(formula, by),
@@ -118,52 +123,32 @@ def conformal(
         roles=("covariates", mondrian.ROLE) if chosen.held_out else ("covariates",),
         na_action=na_action,
         context=context,
+        response="categories" if classes else "numeric",
     )
     if d.offset is not None:
         raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
     check_sizes(d)
     problem = ConformalProblem(d, data, model, level, ratio, seed, progress)
+    if not classes:
+        warn_two_values(chosen, d.y, formula)
     procedure = chosen.estimate(problem, settings)
     groups = None if problem.groups is None else problem.groups[0]
-    _warn_infinite(procedure, level, groups)
-    return Conformal(
-        method=chosen.name,
-        formula=formula,
-        citation=chosen.reference,
-        nobs=d.n,
-        level=level,
-        procedure=procedure,
-        recipe=d.recipe,
-        kind=d.kind,
-        dropped=dict(d.dropped),
-        groups=groups,
-        ratio=ratio,
-        seed=seed,
-        unions=chosen.unions,
+    warn_infinite(procedure, level, groups)
+    shared: dict[str, Any] = {
+        "method": chosen.name,
+        "formula": formula,
+        "citation": getattr(procedure, "reference", chosen.reference),
+        "nobs": d.n,
+        "level": level,
+        "procedure": procedure,
+        "kind": d.kind,
+        "dropped": dict(d.dropped),
+        "groups": groups,
+        "ratio": ratio,
+        "seed": seed,
         # As it is now; of a file and a lazy table only the formula's columns were read.
-        data=data if d.frame.unread else d.frame,
-    )
-
-
-def _warn_infinite(procedure: Split | LeaveOut | Full, level: float, groups: Any) -> None:
-    needed = procedure.smallest(level)
-    codes = procedure.calibration.groups if isinstance(procedure, Split) else None
-    if codes is None:
-        if procedure.n < needed:
-            kind = "calibration rows" if isinstance(procedure, Split) else "rows"
-            warnings.warn(
-                f"Every set is infinite: {procedure.n} {kind} are too few at level {level:g}; at least {needed} are needed.",
-                StatinfWarning,
-                stacklevel=3,
-            )
-        return
-    counts = np.bincount(codes, minlength=len(groups.labels))
-    small = [f"'{groups.labels[g]}' ({counts[g]})" for g in np.flatnonzero(counts < needed)]
-    if small:
-        shown = ", ".join(small[:5]) + (f" and {len(small) - 5} more" if len(small) > 5 else "")
-        warnings.warn(
-            f"Sets are infinite in {len(small)} groups with fewer than {needed} calibration rows, which level {level:g} "
-            f"needs: {shown}.",
-            StatinfWarning,
-            stacklevel=3,
-        )
+        "data": data if d.frame.unread else d.frame,
+    }
+    if classes:
+        return ClassSets(recipe=d.recipe.with_levels(procedure.levels), **shared)
+    return (chosen.result or Conformal)(recipe=d.recipe, unions=chosen.unions, **shared)

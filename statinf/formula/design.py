@@ -13,6 +13,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError, one_of
 from statinf.formula import expression as ex
 from statinf.formula.assemble import outcome_factor, read_parts
+from statinf.formula.classes import class_factor, class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.given import clusters_of, on_frame, positive, weights_of, without_gaps
@@ -34,7 +35,7 @@ class Design(Brief):
     Attributes
     ----------
     response : ndarray, shape (n,) or (n, m), or None
-        The outcome, or several for methods that take them.
+        The outcome, or several for methods that take them; codes from 0 of an outcome of categories.
     response_names : tuple of str
     parts : tuple of Matrix
         The parts on the right of `~`, in order.
@@ -56,6 +57,8 @@ class Design(Brief):
     recipe : Recipe
     frame : Frame
         The caller's frame, by reference.
+    levels : tuple or None
+        The levels of an outcome of categories, in their order.
     """
 
     response: np.ndarray | None
@@ -71,6 +74,7 @@ class Design(Brief):
     dropped: Mapping[str, int]
     recipe: Recipe
     frame: Frame
+    levels: tuple[Any, ...] | None = None
 
     @property
     def n(self) -> int:
@@ -152,8 +156,8 @@ def design(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions and numbers that the formula may use by name.
-    response : {"numeric", "matrix", "none", "any"}
-        One outcome, several, none, or either.
+    response : {"numeric", "matrix", "none", "any", "categories"}
+        One outcome of numbers, several, none, either, or one of categories.
 
     Returns
     -------
@@ -175,13 +179,14 @@ def design(
     ('Intercept', 'wt', 'C(cyl)[T.6]', 'C(cyl)[T.8]')
     """
     one_of("na_action", na_action, ("drop", "raise"))
-    one_of("response", response, ("numeric", "matrix", "none", "any"))
+    one_of("response", response, ("numeric", "matrix", "none", "any", "categories"))
     frame = as_frame(data, Mentioned(check_text(formula), weights, cluster))
     text = parse(formula, _available(frame, formula))
     check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
     store = Store.of(frame, scope)
-    outcome = [outcome_factor(t, store) for t in text.response]
+    classes = response == "categories"
+    outcome = [(class_factor if classes else outcome_factor)(t, store) for t in text.response]
     parts, factors, offsets = read_parts(text.parts, store)
     check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
     every = [*outcome, *factors.values(), *offsets]
@@ -206,7 +211,9 @@ def design(
         lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
     ]
     matrices = tuple(fill(layout, values, learnt, n) for layout in layouts)
-    made_outcome, outcome_learnt = outcomes(outcome, store, index, n, known)
+    made_outcome, outcome_learnt, levels = (
+        class_outcome(outcome[0], store, index) if classes else (*outcomes(outcome, store, index, n, known), None)
+    )
     recipe = Recipe(
         formula=text.text,
         parts=tuple(
@@ -234,7 +241,20 @@ def design(
         dropped=used.causes,
         recipe=recipe,
         frame=frame,
+        levels=levels,
     )
+
+
+def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | None = None) -> str:
+    """Whether a formula's outcome is "numbers", "logical" or "categories" in these data, from its type alone.
+
+    Raises
+    ------
+    FormulaError, DataError
+        As `design` does, for a formula that cannot be read and a column that is not there.
+    """
+    frame = as_frame(data, Mentioned(check_text(formula), None, None))
+    return outcome_kind(parse(formula, _available(frame, formula)), frame, context)
 
 
 _DOT = re.compile(r"(?<![\w.])\.(?![\w.])")

@@ -219,16 +219,21 @@ def learn(factor: Factor, found: Categorical | None, values: ev.Values, n: int) 
     return Learnt(states, None, value.shape[1], suffixes, factor.logical), value
 
 
-def _learn_categories(factor: Factor, found: Categorical) -> tuple[Learnt, Categorical]:
+def declared(factor: Factor, found: Categorical) -> Categorical:
+    """Categories in the order of the `levels=` of a `C()`, where it has any."""
     call = factor.node if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == ex.CATEGORICAL else None
     levels = _declared_levels(call, factor.label) if call else None
-    if levels is not None:
-        strange = [v for i, v in enumerate(found.levels) if v not in levels and np.any(found.codes == i)]
-        if strange:
-            raise FormulaError(
-                f"'{factor.label}': the data hold {strange[0]!r}, which is not among levels={list(levels)}."
-            )
-        found = _relevel(found, levels)
+    if levels is None:
+        return found
+    strange = [v for i, v in enumerate(found.levels) if v not in levels and np.any(found.codes == i)]
+    if strange:
+        raise FormulaError(f"'{factor.label}': the data hold {strange[0]!r}, which is not among levels={list(levels)}.")
+    return _relevel(found, levels)
+
+
+def _learn_categories(factor: Factor, found: Categorical) -> tuple[Learnt, Categorical]:
+    call = factor.node if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == ex.CATEGORICAL else None
+    found = declared(factor, found)
     kept = observed_levels(found.codes, found.levels, factor.label)
     contrast = None
     if call:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
+from statinf.formula.classes import class_coding, new_codes
 from statinf.formula.columns import Categorical, Numeric
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.layout import Layout
@@ -32,7 +33,8 @@ class NewRows:
         Which rows could be made.
     offset : ndarray, shape (n,), or None
     response : ndarray, shape (n,) or (n, m), or None
-        The recorded outcome where it was asked for; NaN where it is missing.
+        The recorded outcome where it was asked for; NaN where it is missing. Of categories the codes: -1 where it is
+        missing, -2 where the fit did not see the level.
     n : int
     kind : str
         The new frame's kind.
@@ -105,6 +107,11 @@ class Recipe:
     def _scope(self) -> ex.Scope:
         return ex.Scope(frozenset(self.columns), self.quoted, self.context)
 
+    def with_levels(self, levels: tuple[Any, ...]) -> Recipe:
+        """The same recipe, whose outcome of categories may have further levels."""
+        label = self.response[0]
+        return replace(self, learnt={**self.learnt, label: replace(self.learnt[label], coding=class_coding(levels))})
+
     def new_rows(
         self, newdata: Any, roles: Sequence[str] | None = None, *, response: bool = False, warn: bool = True
     ) -> NewRows:
@@ -153,6 +160,8 @@ class Recipe:
     def _outcome(self, factors: list[fa.Factor], store: Store) -> np.ndarray | None:
         if not factors:
             return None
+        if self.learnt[factors[0].label].coding is not None:
+            return new_codes(factors[0], self.learnt[factors[0].label], store)
         used = usable_rows(store, factors, self.learnt)
         kept = store.frame.n if used.index is None else len(used.index)
         values = values_of(factors, self.learnt, store, used.index, kept)

@@ -8,6 +8,7 @@ arXiv 1904.06019).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from scipy import stats
 
 from statinf.backend import chunks
 from statinf.errors import DataError, check_level
+from statinf.inference.predictive import ErrorLaw
 
 _SLACK = 1e-9
 """Keeps (n + 1) * level from rounding up past a whole number, as 10 * (1 - 0.1) does."""
@@ -148,6 +150,49 @@ class Calibration:
             to, at = self.groups == g, np.flatnonzero(new_groups == g)
             out[at] = self._within(to, level, len(at), None if new_weights is None else new_weights[at])
         return out
+
+    def p_values(
+        self,
+        new_scores: np.ndarray,
+        new_weights: np.ndarray | None = None,
+        new_groups: np.ndarray | None = None,
+        ties: np.ndarray | float = 1.0,
+    ) -> np.ndarray:
+        """Conformal p-values (m,): the largest miss rate at which the set still holds the outcome.
+
+        Parameters
+        ----------
+        new_scores : ndarray, shape (m, tails)
+        new_weights, new_groups : ndarray, shape (m,), optional
+        ties : ndarray, shape (m,), or float
+            Share of the ties, the new row's own point among them, that counts as at least as large: one for p-values
+            that are valid whatever the ties, uniform draws for exactly uniform ones.
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            One in groups without calibration rows; with two tails twice the smaller one, at most one.
+        """
+        out = np.ones(len(new_scores))
+        own = np.ones(len(new_scores)) if new_weights is None else new_weights
+        draws = np.broadcast_to(np.asarray(ties, np.float64), (len(new_scores),))
+        for at, part in self.parts(new_groups, len(new_scores)):
+            weights = None if self.weights is None else self.weights[part]
+            tails = [
+                ErrorLaw.of(old, weights).exceeding(new, own[at], draws[at])
+                for old, new in zip(self.scores[part].T, new_scores[at].T, strict=True)
+            ]
+            out[at] = np.minimum(1.0, len(tails) * np.min(tails, axis=0))
+        return out
+
+    def parts(self, new_groups: np.ndarray | None, m: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """New rows and calibration rows that belong together, as row numbers."""
+        if self.groups is None:
+            yield np.arange(m), np.arange(len(self.scores))
+            return
+        assert new_groups is not None
+        for g in np.unique(self.groups):
+            yield np.flatnonzero(new_groups == g), np.flatnonzero(self.groups == g)
 
     def _within(self, part: np.ndarray | slice, level: float, m: int, new_weights: np.ndarray | None) -> np.ndarray:
         scores = self.scores[part]

@@ -1,4 +1,4 @@
-"""Gradient boosting of trees by scikit-learn: a mean, or one model per quantile level."""
+"""Gradient boosting of trees by scikit-learn: a mean, one model per quantile level, or class probabilities."""
 
 from __future__ import annotations
 
@@ -86,3 +86,51 @@ class Boosting:
         with one_thread() if alone else nullcontext():
             models = tuple(maker(**loss, **size).fit(X, y, **options) for loss in losses)
         return FittedBoosting(models, np.asarray(self.taus), alone)
+
+
+@dataclass(frozen=True)
+class FittedClassBoosting:
+    """A fitted model of scikit-learn; `classes_` holds the outcomes' values. `alone`: whether it is asked on one thread."""
+
+    classes_: np.ndarray
+    model: Any
+    alone: bool
+
+    @property
+    def foreign(self) -> str:
+        """The class of another library that this holds."""
+        return type(self.model).__name__
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Probabilities (n, classes)."""
+        with one_thread() if self.alone else nullcontext():
+            return np.asarray(self.model.predict_proba(X), np.float64)
+
+
+@dataclass(frozen=True)
+class ClassBoosting:
+    """Histogram gradient boosting of class probabilities.
+
+    Parameters
+    ----------
+    max_iter, max_leaf_nodes : int
+    learning_rate : float
+    """
+
+    max_iter: int = 50
+    learning_rate: float = 0.1
+    max_leaf_nodes: int = 15
+
+    def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedClassBoosting:
+        """Fit to X (n, p), y (n,) whose distinct values are the classes, weights (n,)."""
+        maker = ensembles("gbm").HistGradientBoostingClassifier
+        X, y, w = check_rows(X, y, w)
+        alone = len(y) < _ROWS_FOR_THREADS
+        with one_thread() if alone else nullcontext():
+            model = maker(
+                max_iter=self.max_iter,
+                learning_rate=self.learning_rate,
+                max_leaf_nodes=self.max_leaf_nodes,
+                random_state=seed,
+            ).fit(X, y, sample_weight=None if (w == w[0]).all() else w)
+        return FittedClassBoosting(np.asarray(model.classes_), model, alone)

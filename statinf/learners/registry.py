@@ -1,7 +1,8 @@
 """One name per learner, the same in every verb: `learner=`, `model=`, `models=`, `outcome_model=`, `treatment_model=`.
 
-What a caller of a learner needs is a task: a conditional mean, a probability, a scale, quantiles, or a density. A name
-stands for one way of learning, whatever the task; where it cannot serve a task, it is refused with the names that can.
+What a caller of a learner needs is a task: a conditional mean, a probability, those of several classes, a scale,
+quantiles, or a density. A name stands for one way of learning, whatever the task; where it cannot serve a task, it is
+refused with the names that can.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from statinf.errors import OptionError, nearest
 
-TASKS = ("mean", "probability", "scale", "quantile", "density")
+TASKS = ("mean", "probability", "classes", "scale", "quantile", "density")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ ALIASES: Mapping[str, str] = {
 
 
 def names(task: str) -> tuple[str, ...]:
-    """The names of the learners that serve a task."""
+    """The names of the learners that serve a task; what learns a probability learns those of several classes too."""
+    task = "probability" if task == "classes" else task
     return tuple(name for name, entry in LEARNERS.items() if task in entry.tasks)
 
 
@@ -101,8 +103,8 @@ def resolve(spec: Any, task: str = "mean", option: str = "learner") -> Any:
     spec : str, float or object
         The name of a learner; a known mean or probability, the same for all rows; a learner of statinf; or any object
         with `fit(X, y)` and `predict(X)`, such as those of scikit-learn: copied at each fit, never changed.
-    task : {"mean", "probability", "scale", "quantile", "density"}
-        What the caller will ask of it.
+    task : {"mean", "probability", "classes", "scale", "quantile", "density"}
+        What the caller will ask of it. For "classes" a `ClassLearner` comes back.
     option : str
         What the caller's option is called; for messages.
 
@@ -123,6 +125,8 @@ def resolve(spec: Any, task: str = "mean", option: str = "learner") -> Any:
     """
     if isinstance(spec, str):
         return _named(spec, task, option)
+    if task == "classes" and isinstance(spec, int | float):
+        raise OptionError(f"{option}={spec!r} is no model of classes; give a name or an object with predict_proba.")
     if isinstance(spec, bool):
         raise OptionError(f"{option}={spec!r} is no learner; give a name, a number or an object with fit and predict.")
     if isinstance(spec, int | float) and task in ("mean", "probability"):
@@ -131,6 +135,10 @@ def resolve(spec: Any, task: str = "mean", option: str = "learner") -> Any:
         raise OptionError(f"{option}={spec.__name__} is a class; hand over an instance, {spec.__name__}(...).")
     if not hasattr(spec, "fit"):
         raise OptionError(f"{option}: a learner needs a method `fit`; {type(spec).__name__} has none.")
+    if task == "classes":
+        from statinf.learners.classes import class_learner
+
+        return class_learner(spec, option)
     laws = task in ("density", "quantile") and not hasattr(spec, "get_params")
     if laws or type(spec).__module__.startswith("statinf."):
         return spec
@@ -142,10 +150,13 @@ def resolve(spec: Any, task: str = "mean", option: str = "learner") -> Any:
 def _named(spec: str, task: str, option: str) -> Any:
     name = canonical(spec)
     entry = LEARNERS.get(name)
+    if entry is not None and task == "classes" and "probability" in entry.tasks:
+        return resolve(entry.make("probability"), task, option)
     if entry is not None and task in entry.tasks:
         return entry.make(task)
     choices = ", ".join(map(repr, names(task)))
-    why = "is not a learner's name" if entry is None else f"cannot serve for a {task}"
+    what = "class probabilities" if task == "classes" else f"a {task}"
+    why = "is not a learner's name" if entry is None else f"cannot serve for {what}"
     near = nearest(name, names(task)) if entry is None else ""
     raise OptionError(
         f"{option}={spec!r} {why}; choose one of {choices}, or hand over an object with fit and predict.{near}"

@@ -105,3 +105,44 @@ def plot_coverage(
     )
     ax.set(xlabel=plain(xlabel), ylabel="Coverage", ylim=(bottom, 1.01))
     return ax
+
+
+def plot_set_sizes(counts: np.ndarray, *, ax: Any = None) -> Any:
+    """Bars of how many sets (K + 1,) have 0, 1, ... K classes."""
+    ax = _axes(ax)
+    sizes = np.arange(len(counts))
+    ax.bar(sizes, counts, color=_BLUE, alpha=0.8)
+    if counts.sum():
+        mean = float(sizes @ counts / counts.sum())
+        ax.axvline(mean, color=_DARK, linestyle="--", linewidth=1.0)
+        ax.annotate(
+            f"mean {mean:.3g}",
+            (mean, 0.95),
+            xycoords=("data", "axes fraction"),
+            xytext=(4, 0),
+            textcoords="offset points",
+        )
+    if len(counts) <= 21:
+        ax.set_xticks(sizes)
+    ax.set(xlabel="Classes in the set", ylabel="Rows")
+    return ax
+
+
+def plot_shares(
+    labels: list[str],
+    coverage: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    level: float,
+    xlabel: str = "",
+    ax: Any = None,
+) -> Any:
+    """Coverage of named parts (parts,) with intervals, against the level asked for."""
+    ax = _axes(ax)
+    at = np.arange(len(labels))
+    ax.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
+    ax.errorbar(at, coverage, yerr=(coverage - low, high - coverage), fmt="o", color=_BLUE, markersize=5, capsize=3)
+    ax.set_xticks(at, labels, rotation=0 if sum(map(len, labels)) < 60 else 45)
+    ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(min(0.5, float(np.min(low, initial=1.0)) - 0.02), 1.01))
+    return ax

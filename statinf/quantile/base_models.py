@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, OptionError
+from statinf.inference.levels import positions
 from statinf.learners import resolve
 from statinf.numerics.order.quantiles import weighted_quantile
-from statinf.quantile.levels import positions
 
 Predictor = Callable[[np.ndarray], np.ndarray]
 

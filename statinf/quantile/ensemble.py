@@ -18,11 +18,11 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design, design
 from statinf.formula.scale import check_sizes
+from statinf.inference.levels import given_levels, levels_of, positions
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.ensemble_options import EnsembleOptions
 from statinf.quantile.ensemble_result import QuantileEnsemble
-from statinf.quantile.levels import given_levels, levels_of, positions
 from statinf.quantile.scores import pinball
 from statinf.quantile.table import ENSEMBLE
 from statinf.results import Method

@@ -11,9 +11,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.inference.levels import positions
 from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibration
 from statinf.quantile.ensemble_core import EnsembleCore
-from statinf.quantile.levels import positions
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, prediction_frame, to_caller
 

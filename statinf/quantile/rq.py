@@ -16,13 +16,13 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
+from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
 from statinf.quantile.covariance import BANDWIDTHS
 from statinf.quantile.fit import QuantileFit
-from statinf.quantile.levels import levels_of
 from statinf.quantile.solve import solve_design
 from statinf.quantile.table import RQ
 from statinf.results import Estimate, Method, Options, choice, flag

@@ -65,7 +65,8 @@ def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     groups = {"by": "t"} if method.grouped else {}
     # Sets of several pieces on held-out rows come from a conditional density, whose default is a network.
     model = {"model": "gaussian"} if method.unions and method.held_out else {}
-    return si.conformal("y ~ x + z", data, method=method.name, level=0.8, **groups, **model, **options)
+    outcome = "t" if method.outcome == "classes" else "y"
+    return si.conformal(f"{outcome} ~ x + z", data, method=method.name, level=0.8, **groups, **model, **options)
 
 
 def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
@@ -138,6 +139,7 @@ def call(method: Method, data: Any = DATA, target: Any = TARGET, /, **options: A
 def reads(method: Method) -> tuple[str, str]:
     """Two columns that the call reads, the outcome or treatment first."""
     outcome, covariate = EXAMPLES[method.verb].reads
+    outcome = "t" if getattr(method, "outcome", "") == "classes" else outcome
     return outcome, "t" if getattr(method, "covariates", "") == "none" else covariate
 
 

@@ -1,0 +1,113 @@
+"""New rows as a conformal fit needs them: covariates, density ratios and groups of those that can be predicted."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from statinf.backend import generator
+from statinf.backend.seeds import check_seed
+from statinf.conformity import mondrian
+from statinf.conformity.procedure import Split
+from statinf.errors import StatinfWarning
+from statinf.formula.frame import as_frame
+from statinf.formula.recipe import NewRows
+
+if TYPE_CHECKING:
+    from statinf.conformity.class_result import ClassSets
+    from statinf.conformity.result import Conformal
+
+
+@dataclass(frozen=True)
+class Ready:
+    """New rows that can be predicted.
+
+    Attributes
+    ----------
+    new : NewRows
+        All of them.
+    ok : ndarray of int, shape (m,)
+        Numbers of those that can be predicted.
+    X : ndarray, shape (m, p)
+    ratio, groups : ndarray, shape (m,), or None
+        Density ratios, and group numbers with -1 where a group was not seen.
+    """
+
+    new: NewRows
+    ok: np.ndarray
+    X: np.ndarray
+    ratio: np.ndarray | None
+    groups: np.ndarray | None
+
+
+def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
+    """Read new rows, with a warning for those of unknown ratio or group."""
+    new = fit.new_rows(newdata, ("covariates",), response=response, warn=warn)
+    ok = np.flatnonzero(new.ok)
+    ratio = None if fit.ratio is None else fit.ratio.at(newdata, ok)
+    if ratio is not None and np.isnan(ratio).any():
+        known = ~np.isnan(ratio)
+        warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=4)
+        ok, ratio = ok[known], ratio[known]
+    codes = None
+    if fit.groups is not None:
+        codes = group_codes(fit, newdata, new.n)[ok]
+        unseen = int((codes < 0).sum())
+        if unseen:
+            warnings.warn(
+                f"{unseen} rows are of a group without calibration rows; their sets are {fit.endless}.",
+                StatinfWarning,
+                stacklevel=4,
+            )
+    return Ready(new, ok, np.ascontiguousarray(covariates(new)[ok]), ratio, codes)
+
+
+def group_codes(fit: Conformal | ClassSets, newdata: Any, n: int) -> np.ndarray:
+    """Group numbers of new rows (n,), -1 where the group was not seen or cannot be made."""
+    assert fit.groups is not None
+    part = fit.new_rows(newdata, (mondrian.ROLE,), warn=False)
+    codes = np.full(n, -1, np.intp)
+    codes[part.ok] = fit.groups.codes(mondrian.as_groups(part)[part.ok])
+    return codes
+
+
+def group_labels(fit: Conformal | ClassSets, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
+    """Labels (n,) of the groups of new rows: values of a column, or the groups of the fit if it has any."""
+    if by is not None:
+        frame = as_frame(newdata, [by])
+        frame.require(by)
+        found = frame.categories(by)
+        return np.array([*map(str, found.levels), "missing"], dtype=object)[found.codes]
+    if fit.groups is None:
+        return None
+    return np.array([*fit.groups.labels, "unseen"], dtype=object)[group_codes(fit, newdata, new.n)]
+
+
+def covariates(new: NewRows) -> np.ndarray:
+    """The covariates of new rows (n, p), without the constant; NaN where they cannot be made."""
+    part = new.part("covariates")
+    assert part is not None
+    return part.without_intercept().values
+
+
+def recorded_p_values(fit: Conformal, procedure: Split, newdata: Any, seed: int | None) -> np.ndarray:
+    """Conformal p-values of recorded outcomes, shape (rows,)."""
+    ready = ready_rows(fit, newdata, response=True)
+    assert ready.new.response is not None
+    recorded = np.asarray(ready.new.response, np.float64)[ready.ok]
+    known = np.flatnonzero(np.isfinite(recorded))
+    scores = procedure.score.score(
+        procedure.score.local(procedure.fitted, ready.X[known], procedure.seed), recorded[known]
+    )
+    out = np.full(ready.new.n, np.nan)
+    ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))[known]
+    out[ready.ok[known]] = procedure.calibration.p_values(
+        scores,
+        None if ready.ratio is None else ready.ratio[known],
+        None if ready.groups is None else ready.groups[known],
+        ties,
+    )
+    return out

@@ -1,0 +1,62 @@
+"""Which method goes with which outcome: numbers have intervals, categories have sets of classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from statinf.conformity.problem import ConformalMethod
+from statinf.conformity.table import CONFORMAL
+from statinf.errors import OptionError, StatinfWarning
+from statinf.formula.design import kind_of_outcome
+
+DEFAULTS = {"numbers": "split", "logical": "lac", "categories": "lac"}
+"""The method of an outcome where the caller names none."""
+
+
+def read_method(
+    method: str | None, options: Mapping[str, Any], formula: str, data: Any, context: Any
+) -> tuple[ConformalMethod, Any, bool]:
+    """The method, its options, and whether the outcome is read as categories.
+
+    Raises
+    ------
+    OptionError
+        For an unknown method or option, and for an outcome of categories under a method for numbers.
+    """
+    if method is None:
+        kind = kind_of_outcome(formula, data, context=context)
+        chosen, settings = CONFORMAL.read(DEFAULTS[kind], options)
+    else:
+        chosen, settings = CONFORMAL.read(method, options)
+        kind = kind_of_outcome(formula, data, context=context)
+    assert isinstance(chosen, ConformalMethod)
+    if chosen.outcome == "numbers" and kind == "categories":
+        raise OptionError(
+            f"method={chosen.name!r} makes intervals of numbers, and the outcome '{_outcome(formula)}' holds categories; "
+            f"methods that make sets of classes are {_names('classes', 'both')}."
+        )
+    return chosen, settings, chosen.outcome == "classes" or (chosen.outcome == "both" and kind != "numbers")
+
+
+def warn_two_values(chosen: ConformalMethod, y: np.ndarray, formula: str) -> None:
+    """Say that an interval for a 0/1 number is rarely what is wanted."""
+    if y.ndim == 1 and np.isin(y[:100], (0.0, 1.0)).all() and np.isin(y, (0.0, 1.0)).all():
+        warnings.warn(
+            f"the outcome '{_outcome(formula)}' is 0 or 1, and method={chosen.name!r} makes intervals of numbers around its "
+            f"mean, which is rarely wanted; sets of classes come from method={_names('classes')}.",
+            StatinfWarning,
+            stacklevel=3,
+        )
+
+
+def _names(*kinds: str) -> str:
+    found = [name for name, m in CONFORMAL.items() if isinstance(m, ConformalMethod) and m.outcome in kinds]
+    return ", ".join(map(repr, found))
+
+
+def _outcome(formula: str) -> str:
+    return formula.split("~", 1)[0].strip()
