@@ -194,7 +194,11 @@ def _spoil(P, value):
     return P
 
 
-@pytest.mark.parametrize("model", ["logit", "forest", "ridge", Multinomial(2.0), Shares(), Backwards()], ids=str)
+@pytest.mark.parametrize(
+    "model",
+    ["logit", "forest", "ridge", Multinomial(2.0), Shares(), Backwards()],
+    ids=lambda m: m if isinstance(m, str) else type(m).__name__,
+)
 def test_models(data, new, model):
     if isinstance(model, str) and model == "forest":
         pytest.importorskip("sklearn")
