@@ -14,26 +14,28 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST = 1e-140, 1e140
 """Sizes whose squares, and inverse squares, are numbers with some room for sums of them."""
+SQUARES = 1e-153, 1e153
+"""Sizes whose squares are numbers."""
 
 
-def check_columns(matrix: Matrix) -> None:
+def check_columns(matrix: Matrix, smallest: float = SMALLEST, largest: float = LARGEST) -> None:
     """Refuse columns whose squares are no numbers."""
-    largest = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
-    for name, size in zip(matrix.names, largest, strict=True):
-        check_scale(float(size), f"the column '{name}'")
+    sizes = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
+    for name, size in zip(matrix.names, sizes, strict=True):
+        check_scale(float(size), f"the column '{name}'", smallest, largest)
 
 
-def check_scale(size: float, what: str) -> None:
+def check_scale(size: float, what: str, smallest: float = SMALLEST, largest: float = LARGEST) -> None:
     """Refuse a largest absolute value whose square is not safely a number."""
-    if size and not SMALLEST < size < LARGEST:
+    if size and not smallest < size < largest:
         raise DataError(
             f"{what} has entries of size {size:.1e} at most, and variances need squares; rescale it so that it lies "
-            f"between {SMALLEST:g} and {LARGEST:g}."
+            f"between {smallest:g} and {largest:g}."
         )
 
 
 def check_sizes(design: Design) -> None:
-    """The same for everything that a design holds, on its rows of positive weight.
+    """Refuse outcomes and columns of a design whose squares leave the range of numbers, with no room for sums of them.
 
     Raises
     ------
@@ -42,6 +44,6 @@ def check_sizes(design: Design) -> None:
     """
     if design.response is not None and design.response.dtype.kind == "f":
         used = design.response[design.weights > 0]
-        check_scale(float(np.abs(used).max()), f"the outcome '{design.response_names[0]}'")
+        check_scale(float(np.abs(used).max()), f"the outcome '{design.response_names[0]}'", *SQUARES)
     for matrix in design.parts:
-        check_columns(matrix)
+        check_columns(matrix, *SQUARES)

@@ -64,7 +64,7 @@ class Weights(Result):
         return float(self.values.sum() ** 2 / (self.values**2).sum())
 
     def full(self, fill: float = np.nan) -> np.ndarray:
-        """One weight a row of the caller's frame, shape (n_total,); `fill` for rows not used."""
+        """One weight per row of the caller's frame, shape (n_total,); `fill` for rows not used."""
         out = np.full(self.n_total, fill)
         out[self.used] = self.values
         return out

@@ -47,7 +47,7 @@ def _frame() -> pd.DataFrame:
 def _weights(case: str, frame: pd.DataFrame, **more) -> np.ndarray:
     method, options = CASES[case]
     estimand = "ATT" if case == "cbps-over" else "ATE"
-    return si.balance("t ~ x + z + g", frame, method=method, estimand=estimand, **options, **more).values
+    return si.balance("t ~ x + z + g", frame, method=method, estimand=estimand, **options, **more).full(fill=0.0)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Ensembles and stacks: the order of levels, plain classes, folds, outcomes and weights at the edge."""
 
-import builtins
+import sys
 
 import numpy as np
 import pandas as pd
@@ -70,14 +70,8 @@ def test_columns_of_arrays_follow_the_levels_as_given(calibrate):
 
 
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
-    real = builtins.__import__
-
-    def absent(name, *rest, **more):
-        if name.split(".")[0] == "sklearn":
-            raise ImportError(name)
-        return real(name, *rest, **more)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    for name in [m for m in sys.modules if m.partition(".")[0] == "sklearn"] or ["sklearn"]:
+        monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(OptionError, match=r"statinf\[sklearn\]"):
         si.quantile_ensemble("y ~ x", frame(), models=["forest"], **COMMON)
 
