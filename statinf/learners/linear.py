@@ -39,7 +39,8 @@ class Ridge:
     Parameters
     ----------
     penalty : float
-        Multiplies the sum of squared coefficients; at least zero.
+        Multiplies the sum of squared coefficients; at least zero. As in scikit-learn these are of the columns in their own
+        units: `RidgePath` ("ridge_path") standardises columns and chooses its penalty.
     """
 
     penalty: float = 1.0

@@ -77,7 +77,7 @@ def check_average(
     if settings.loss == "logistic" and (int(state.sums.wrong) == 0 or _overfitted(settings, state, moved)):
         raise ConvergenceError(
             f"the outcomes of the {state.averaged} averaged rows are predicted (nearly) perfectly: they are separated, or close "
-            "to it, and no finite coefficients are the best. Leave a covariate out, or use si.glm(..., penalty='firth')."
+            "to it, and no finite coefficients are the best. Leave a covariate out, or merge its levels."
         )
     floor = 1e-8 * (np.abs(root) + settings.scale * _lengths(settings))
     with np.errstate(invalid="ignore"):
