@@ -21,9 +21,34 @@ PARTS = (
     "statinf.inference",
 )
 
+# Results that verbs return, each in the module of its class
+RESULTS = (
+    "statinf.models.linear_fit",
+    "statinf.models.generalized_fit",
+    "statinf.quantile.fit",
+    "statinf.quantile.ensemble_result",
+    "statinf.quantile.stack",
+    "statinf.conformity.result",
+    "statinf.conformity.predictive_system",
+    "statinf.conformity.class_result",
+    "statinf.balancing.weights",
+    "statinf.effects.effect_fit",
+    "statinf.effects.cate_fit",
+    "statinf.effects.cate_curve",
+    "statinf.effects.iv_fit",
+    "statinf.stochastic.fit",
+    "statinf.stochastic.lstd_fit",
+    "statinf.shifts.ratio",
+    "statinf.shifts.shift_fit",
+    "statinf.shifts.target_mean",
+    "statinf.shifts.target_shift",
+)
+
 INTRO = (
     "Each page is a Quarto document that was run top to bottom. Reference: [verbs](api/statinf.html), "
     + ", ".join(f"[{part.split('.')[-1]}](api/{part.replace('.', '/')}.html)" for part in PARTS)
+    + ". Results: "
+    + ", ".join(f"[{part.removeprefix('statinf.')}](api/{part.replace('.', '/')}.html)" for part in RESULTS)
     + "."
 )
 
@@ -43,9 +68,10 @@ def main(folder: Path) -> None:
             module.__dict__.setdefault(name, getattr(module, name))
     # types imported for the checker alone stay unlinked names
     warnings.filterwarnings("ignore", message="Error parsing type annotation")
-    configure(docformat="numpy", math=True)
+    # No formulas: they would come from a script on another server.
+    configure(docformat="numpy", math=False, template_directory=Path(__file__).parent / "reference")
     others = [part for part in PARTS if part.split(".")[1] not in importlib.import_module("statinf").__all__]
-    pdoc.pdoc("statinf", *others, output_directory=folder / "api")
+    pdoc.pdoc("statinf", *others, *RESULTS, output_directory=folder / "api")
     print(folder / "api" / "statinf.html")
 
 
