@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -168,7 +169,7 @@ def test_interruption_ends_quietly(monkeypatch, capsys):
 
 
 def test_a_reader_that_closes_early_is_no_error():
-    command = f"{sys.executable} -m statinf.cli methods --markdown | head -c 5"
+    command = f"{shlex.quote(sys.executable)} -m statinf.cli methods --markdown | head -c 5"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False)
     assert done.returncode == 0
     assert done.stderr == ""
