@@ -23,9 +23,9 @@ EFFECTS = {"none": 0.0, "the same for all": 1.0}
 REPLICAS = 25
 PLAN = (
     (200, "none", LEARNERS, 400),
-    (200, "the same for all", ("s", "r", "u"), 200),
-    (1000, "none", LEARNERS, 200),
-    (1000, "the same for all", ("s", "r", "u"), 100),
+    (200, "the same for all", ("s", "r", "u"), 400),
+    (1000, "none", LEARNERS, 400),
+    (1000, "the same for all", ("s", "r", "u"), 400),
 )
 """Rows, effect, learners and samples of each block of the table."""
 HERE = Path(__file__).resolve().parent
