@@ -102,12 +102,6 @@ def weighted_threshold(scores: np.ndarray, weights: np.ndarray, new_weights: np.
     return np.append(scores[order], np.inf)[at]
 
 
-def p_values(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Conservative conformal p-values (m,): the share of scores, the new one included, at least as large."""
-    above = len(scores) - np.searchsorted(np.sort(scores), new_scores, side="left")
-    return (1.0 + above) / (len(scores) + 1.0)
-
-
 @dataclass(frozen=True)
 class Calibration:
     """Scores with the weights and groups their thresholds depend on.

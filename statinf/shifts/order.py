@@ -16,10 +16,3 @@ def content_order(*columns: np.ndarray) -> np.ndarray:
     if len(tied) == 0 or len(columns) == 1:
         return order
     return np.lexsort(columns[::-1])
-
-
-def rank_of(order: np.ndarray) -> np.ndarray:
-    """Place of every row in an order, shape (n,)."""
-    out = np.empty(len(order), dtype=np.intp)
-    out[order] = np.arange(len(order))
-    return out

@@ -9,8 +9,8 @@ from scipy import stats
 from statinf.conformity.coverage import _lowest_mean, by_group, worst_slab
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import (
+    Calibration,
     binomial_interval,
-    p_values,
     quantile_rank,
     smallest_n,
     threshold,
@@ -77,4 +77,6 @@ def test_thresholds_of_large_and_of_weighted_samples():
 
 
 def test_p_values_count_ties():
-    np.testing.assert_allclose(p_values(np.array([1.0, 2.0, 2.0, 5.0]), np.array([0.0, 2.0, 6.0])), [1.0, 0.8, 0.2])
+    np.testing.assert_allclose(
+        Calibration(np.array([[1.0], [2.0], [2.0], [5.0]])).p_values(np.array([[0.0], [2.0], [6.0]])), [1.0, 0.8, 0.2]
+    )
