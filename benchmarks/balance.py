@@ -13,7 +13,7 @@ import numpy as np
 
 from benchmarks.harness import compare
 from statinf.balancing import cbps, energy, entropy, ipm, kernel, sbw
-from statinf.balancing.problem import Problem
+from statinf.balancing.problem import BalanceProblem
 
 FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 
@@ -21,14 +21,14 @@ FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
 TIGHT = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
 
 
-def sample(n: int, p: int, seed: int = 0) -> Problem:
+def sample(n: int, p: int, seed: int = 0) -> BalanceProblem:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, p))
     t = rng.random(n) < 1 / (1 + np.exp(-x @ (rng.normal(size=p) * 0.2)))
-    return Problem(x, t, np.ones(n), tuple(f"x{j}" for j in range(p)))
+    return BalanceProblem(x, t, np.ones(n), tuple(f"x{j}" for j in range(p)))
 
 
-def solve(module, s: Problem, estimand: str, **options):
+def solve(module, s: BalanceProblem, estimand: str, **options):
     return module.METHOD.estimate(replace(s, estimand=estimand), module.METHOD.options(**options))
 
 
@@ -37,7 +37,7 @@ def quiet(work):
         return work()
 
 
-def normalised(sample: Problem, solution) -> np.ndarray:
+def normalised(sample: BalanceProblem, solution) -> np.ndarray:
     w = solution.values[np.flatnonzero(~sample.treated)]
     return w / w.sum()
 
@@ -47,7 +47,7 @@ def same(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.max(np.abs(ours - theirs)) * len(ours))
 
 
-def same_controls(s: Problem):
+def same_controls(s: BalanceProblem):
     """`same` for a solution of ours and the normalised weights of the controls of a peer."""
     return lambda ours, theirs: same(normalised(s, ours), theirs)
 
@@ -173,7 +173,7 @@ def kernel_loop() -> None:
             note="peer: full decomposition, entropy balancing from scratch for every number of dimensions (as R kbal)")  # fmt: skip
 
 
-def naive_kernel(s: Problem) -> np.ndarray:
+def naive_kernel(s: BalanceProblem) -> np.ndarray:
     """Kernel balancing as its definition reads: all eigenvectors, one balancing problem a dimension."""
     from statinf.numerics.kernels.distances import squared_distances
 
@@ -253,7 +253,7 @@ def ipm_loops() -> None:
                      "error: largest gap over sigmoids of slope 2 by an independent search, less at 4 and 10 too")  # fmt: skip
 
 
-def worst_sigmoids(s: Problem, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
+def worst_sigmoids(s: BalanceProblem, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float]:
     """Largest gaps of slope 2; raises unless ours are the smaller ones at steeper slopes too, which the loop may use.
 
     Much steeper ones are near half-spaces, among which the search of `_worst` finds gaps to within a twentieth only.
@@ -263,7 +263,7 @@ def worst_sigmoids(s: Problem, ours: np.ndarray, theirs: np.ndarray) -> tuple[fl
     return _worst(s, ours, 2.0), _worst(s, theirs, 2.0)
 
 
-def _worst(s: Problem, w: np.ndarray, slope: float) -> float:
+def _worst(s: BalanceProblem, w: np.ndarray, slope: float) -> float:
     """Largest gap that L-BFGS finds from 200 random starts, one at a time."""
     from scipy.optimize import minimize
     from scipy.special import expit
@@ -285,7 +285,7 @@ def _worst(s: Problem, w: np.ndarray, slope: float) -> float:
     return float(np.sqrt(max(-minimize(loss, at, jac=True, method="L-BFGS-B").fun for at in starts)))
 
 
-def adam_loop(s: Problem, metric: str, epochs: int = 1000, width: int = 100) -> np.ndarray:
+def adam_loop(s: BalanceProblem, metric: str, epochs: int = 1000, width: int = 100) -> np.ndarray:
     """The authors' iteration written plainly in NumPy with hand-written gradients."""
     t, x = s.treated, s.x
     rng = np.random.default_rng(0)
@@ -347,7 +347,7 @@ def bootstrap_batch() -> None:
         ])  # fmt: skip
 
     def one_by_one() -> np.ndarray:
-        return np.stack([normalised(s, solve(entropy, Problem(x, t, d, s.names), "ATT")) for d in draws])
+        return np.stack([normalised(s, solve(entropy, BalanceProblem(x, t, d, s.names), "ATT")) for d in draws])
 
     def rows() -> None:
         rng = np.random.default_rng(1)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import statistics
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +43,34 @@ def test_every_module_says_what_it_is_for():
         if (text := path.read_text(encoding="utf-8")).strip() and not text.lstrip().startswith(('"""', 'r"""'))
     ]
     assert not silent, f"these start without a docstring: {silent}"
+
+
+def _kinds(path: Path) -> set[str]:
+    """Names of the classes that a file defines, aliases of types among them; a leading underscore tells none apart."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    found += [target.id for target in targets if isinstance(target, ast.Name)]
+    # constants are in capitals throughout, variables in small letters
+    return {name for name in (name.lstrip("_") for name in found) if name[:1].isupper() and not name.isupper()}
+
+
+def test_one_class_name_one_thing():
+    places = defaultdict(list)
+    for path in sources("statinf"):
+        for name in _kinds(path):
+            places[name].append(str(path.relative_to(ROOT)))
+    shared = {name: files for name, files in places.items() if len(files) > 1}
+    assert not shared, f"name these apart, each for what it is: {shared}"
+    renamed = [
+        f"{path.relative_to(ROOT)}: {name.name} as {name.asname}"
+        for path in sources("statinf")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("statinf")
+        for name in node.names
+        if name.name in places and name.asname not in (None, name.name)
+    ]
+    assert not renamed, f"import these by their own names: {renamed}"
 
 
 def _fresh(code: str) -> str:

@@ -24,7 +24,7 @@ import numpy as np
 from statinf.balancing.cbps_gmm import estimate_over
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import MEANS, Problem, tasks
+from statinf.balancing.problem import MEANS, BalanceProblem, tasks
 from statinf.balancing.propensity import (
     PropensityFit,
     balance_all,
@@ -34,11 +34,11 @@ from statinf.balancing.propensity import (
     likelihood_fit,
 )
 from statinf.balancing.propensity_weights import expand_propensity, logit_weights, probability, tilt
-from statinf.balancing.solution import Linear, Solution, expand_scores
+from statinf.balancing.solution import BalanceSolution, Linear, expand_scores
 from statinf.errors import InfeasibleError, OptionError
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.rowwise.scales import rough_scales, weights_at
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import exponential_tilt
 from statinf.results.options import Options, count, flag, number
 
@@ -69,7 +69,7 @@ def estimands(options: CovariateOptions) -> tuple[str, ...]:
     return MEANS if options.over else (*MEANS, "ATO")
 
 
-def estimate(problem: Problem, options: CovariateOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: CovariateOptions) -> BalanceSolution:
     """Propensity weights whose propensity balances the columns.
 
     Raises
@@ -98,28 +98,28 @@ def estimate(problem: Problem, options: CovariateOptions) -> Solution:
         return expand_scores(fit.rows.matrix(), score, np.abs(slope), slope)
 
     details = {"coefficients": fit.coefficients}
-    return Solution(values, linear, fit.iterations, fit.residual, propensity=sigmoid(eta), details=details)
+    return BalanceSolution(values, linear, fit.iterations, fit.residual, propensity=sigmoid(eta), details=details)
 
 
-def _overlap(problem: Problem, options: CovariateOptions) -> Solution:
+def _overlap(problem: BalanceProblem, options: CovariateOptions) -> BalanceSolution:
     fit = likelihood_fit(problem, method="cbps", tol=options.tol, max_iter=options.max_iter)
     e, de = probability(fit.eta, "logit")
     factor, dfactor = tilt(e, problem.treated, "ATO")
     details = {"coefficients": fit.coefficients, "link": "logit"}
-    return Solution(
+    return BalanceSolution(
         problem.s * factor, lambda: expand_propensity(problem, fit, "logit", problem.s * dfactor * de), fit.iterations,
         fit.residual, propensity=e, details=details,
     )  # fmt: skip
 
 
-def _tilted(problem: Problem, options: CovariateOptions) -> tuple[PropensityFit, np.ndarray]:
+def _tilted(problem: BalanceProblem, options: CovariateOptions) -> tuple[PropensityFit, np.ndarray]:
     """The propensity whose odds balance one arm with the other, and the weights, shape (n,).
 
     Its logit is the predictor of entropy balancing, its odds are that method's weights.
     """
     task, scale = tasks(problem)[0], rough_scales(problem.x)
     base = weights_at(problem.s, task.index)
-    rows = Rows.about_mean(problem.x, task.index, task.target, scale)
+    rows = ScaledRows.about_mean(problem.x, task.index, task.target, scale)
     found = exponential_tilt(rows, base, tol=options.tol, max_iter=options.max_iter)
     sign = 1.0 if problem.estimand == "ATT" else -1.0
     odds = found.p
@@ -129,14 +129,14 @@ def _tilted(problem: Problem, options: CovariateOptions) -> tuple[PropensityFit,
         at = rows.block(slice(largest, largest + 1))[0]
         level = float(np.log(odds[largest] / base[largest]) - at @ found.slope)
     beta = sign * np.r_[level, found.slope]
-    rows = Rows(problem.x, rows.centre, scale, intercept=True)
+    rows = ScaledRows(problem.x, rows.centre, scale, intercept=True)
     eta = rows.predictor(beta)
     values = problem.s.astype(np.float64)
     values[task.index] = odds
     return PropensityFit.of(rows, beta, eta, found.iterations, found.residual, found.converged), values
 
 
-def _separate(problem: Problem, options: CovariateOptions) -> Solution:
+def _separate(problem: BalanceProblem, options: CovariateOptions) -> BalanceSolution:
     t, s = problem.treated, problem.s
     treated = fit_propensity(problem, balance_controls, tol=options.tol, max_iter=options.max_iter)
     control = fit_propensity(problem, balance_treated, tol=options.tol, max_iter=options.max_iter)
@@ -157,13 +157,13 @@ def _separate(problem: Problem, options: CovariateOptions) -> Solution:
         )
 
     details = {"coefficients": treated.coefficients, "coefficients_control": control.coefficients}
-    return Solution(
+    return BalanceSolution(
         values, linear, treated.iterations + control.iterations, max(treated.residual, control.residual),
         propensity=sigmoid(np.where(t, treated.eta, control.eta)), details=details,
     )  # fmt: skip
 
 
-def _explain(problem: Problem, estimand: str, fit: PropensityFit, max_iter: int) -> None:
+def _explain(problem: BalanceProblem, estimand: str, fit: PropensityFit, max_iter: int) -> None:
     """Say why no propensity balances the columns: always raises."""
     if estimand in ("ATT", "ATC"):
         require_hull(

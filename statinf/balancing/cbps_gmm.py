@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statinf.balancing.problem import Problem
+from statinf.balancing.problem import BalanceProblem
 from statinf.balancing.propensity import balance_all, balance_treated, fit_propensity, likelihood_fit
 from statinf.balancing.propensity_weights import logit_weights
-from statinf.balancing.solution import Linear, Solution
+from statinf.balancing.solution import BalanceSolution, Linear
 from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.linear.symmetric import symmetric_inverse
@@ -73,7 +73,7 @@ class _Criterion:
         return float(gbar @ u), gradient
 
 
-def estimate_over(problem: Problem, *, twostep: bool, tol: float, max_iter: int) -> Solution:
+def estimate_over(problem: BalanceProblem, *, twostep: bool, tol: float, max_iter: int) -> BalanceSolution:
     """Weights of the over-identified version; `details["j"]` holds the J statistic with p + 1 degrees of freedom."""
     estimand = problem.estimand
     if estimand == "ATC":
@@ -109,7 +109,7 @@ def estimate_over(problem: Problem, *, twostep: bool, tol: float, max_iter: int)
     raw = beta[1:] / ml.rows.scale
     coefficients = np.r_[beta[0] - ml.rows.centre @ raw, raw]
     details = {"j": float(s.sum() * q_value), "df": int(problem.x.shape[1] + 1), "coefficients": coefficients}
-    return Solution(values, linear, iterations, residual, propensity=sigmoid(eta), details=details)
+    return BalanceSolution(values, linear, iterations, residual, propensity=sigmoid(eta), details=details)
 
 
 def _search(criterion: _Criterion, start: np.ndarray, fixed: np.ndarray | None) -> tuple[np.ndarray, float, float, int]:
@@ -134,9 +134,9 @@ def _search(criterion: _Criterion, start: np.ndarray, fixed: np.ndarray | None) 
     return beta, value, float(np.max(np.abs(gradient))), count
 
 
-def _mirror(solution: Solution) -> Solution:
+def _mirror(solution: BalanceSolution) -> BalanceSolution:
     assert solution.propensity is not None
     details = {**solution.details, "coefficients": -solution.details["coefficients"]}
-    return Solution(
+    return BalanceSolution(
         solution.values, solution.linear, solution.iterations, solution.residual, 1.0 - solution.propensity, details
     )

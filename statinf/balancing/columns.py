@@ -14,7 +14,7 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import is_binary
 from statinf.numerics.rowwise.scales import rough_scales
-from statinf.numerics.rowwise.sums import Rows, some_rows
+from statinf.numerics.rowwise.sums import ScaledRows, some_rows
 
 _ALIASED = 1e-11
 """Share of its variance that must be left of a column beside those before it."""
@@ -27,7 +27,7 @@ _WIDE = 200
 
 
 @dataclass(frozen=True)
-class Columns:
+class BalanceColumns:
     """Columns without a constant.
 
     Attributes
@@ -48,15 +48,15 @@ class Columns:
     shift: np.ndarray
     unit: np.ndarray
 
-    def keep(self, which: np.ndarray) -> Columns:
+    def keep(self, which: np.ndarray) -> BalanceColumns:
         """Some of the columns; no copy if all are kept."""
         if which.all():
             return self
         return self.take(np.flatnonzero(which))
 
-    def take(self, place: np.ndarray) -> Columns:
+    def take(self, place: np.ndarray) -> BalanceColumns:
         """Columns by position."""
-        return Columns(
+        return BalanceColumns(
             self.values[:, place],
             tuple(self.names[j] for j in place),
             tuple(self.terms[j] for j in place),
@@ -64,10 +64,10 @@ class Columns:
             self.unit[place],
         )
 
-    def with_more(self, extra: list[np.ndarray], names: list[str]) -> Columns:
+    def with_more(self, extra: list[np.ndarray], names: list[str]) -> BalanceColumns:
         """Further columns, each a term of its own, behind these."""
         more = len(extra)
-        return Columns(
+        return BalanceColumns(
             np.column_stack([self.values, *extra]),
             (*self.names, *names),
             (*self.terms, *names),
@@ -85,7 +85,7 @@ class Columns:
         return np.r_[coefficients[0] - self.shift @ slopes, slopes]
 
 
-def formula_columns(matrix: Matrix, used: np.ndarray) -> Columns:
+def formula_columns(matrix: Matrix, used: np.ndarray) -> BalanceColumns:
     """The columns of the formula's right-hand side on the rows `used`, a mask of shape (n,)."""
     plain = matrix.rest if matrix.intercept else matrix
     terms = [""] * plain.p
@@ -94,7 +94,7 @@ def formula_columns(matrix: Matrix, used: np.ndarray) -> Columns:
     if plain.p < 1:
         raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
     values, shift, unit = _within_range(plain.values if used.all() else plain.values[used])
-    return Columns(values, plain.names, tuple(terms), shift, unit)
+    return BalanceColumns(values, plain.names, tuple(terms), shift, unit)
 
 
 def _within_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -117,7 +117,7 @@ def _within_range(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Factor:
+class _CodedFactor:
     """One factor under treatment coding.
 
     Attributes
@@ -139,7 +139,7 @@ class _Factor:
     names: tuple[str, ...]
 
 
-def _factors(columns: Columns, recipe: Recipe) -> list[_Factor]:
+def _factors(columns: BalanceColumns, recipe: Recipe) -> list[_CodedFactor]:
     found = []
     for block in recipe.parts[0].layout.blocks:
         if len(block.factors) != 1 or not block.reduced[0]:
@@ -152,11 +152,11 @@ def _factors(columns: Columns, recipe: Recipe) -> list[_Factor]:
         if np.count_nonzero(coding.marks < 0) == 1 and len(at) == coding.columns(True):
             name = names.pop(int(np.argmax(coding.marks < 0)))
             base = 1.0 - columns.values[:, at].sum(axis=1)
-            found.append(_Factor(at, block.term, base, name, tuple(names)))
+            found.append(_CodedFactor(at, block.term, base, name, tuple(names)))
     return found
 
 
-def present_levels(columns: Columns, recipe: Recipe) -> Columns:
+def present_levels(columns: BalanceColumns, recipe: Recipe) -> BalanceColumns:
     """Leave out the indicators of levels that no row has, as if they had never been; rows of weight zero may have them.
 
     Where no row has the reference level, the first level that occurs takes its place.
@@ -170,7 +170,7 @@ def present_levels(columns: Columns, recipe: Recipe) -> Columns:
     return columns.keep(keep)
 
 
-def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
+def with_all_levels(columns: BalanceColumns, recipe: Recipe) -> BalanceColumns:
     """Add the indicator of the reference level to every factor of three or more levels under treatment coding.
 
     Distances and balance tables should not depend on which level is the reference. Levels that no row has are left out.
@@ -196,7 +196,7 @@ def with_all_levels(columns: Columns, recipe: Recipe) -> Columns:
     return whole if order == list(range(len(names))) else whole.take(np.array(order))
 
 
-def expanded(columns: Columns, s: np.ndarray, moments: int, interactions: bool) -> Columns:
+def expanded(columns: BalanceColumns, s: np.ndarray, moments: int, interactions: bool) -> BalanceColumns:
     """Add powers of the standardised columns and products of pairs from different terms; s (n,) are sampling weights."""
     if moments == 1 and not interactions:
         return columns
@@ -225,7 +225,7 @@ def check_moments(moments: int, interactions: bool) -> None:
         raise OptionError(f"moments={moments!r} must be a whole number from 1 to 10: 1 balances means, 2 squares too.")
 
 
-def without_constants(columns: Columns) -> Columns:
+def without_constants(columns: BalanceColumns) -> BalanceColumns:
     """Drop columns with one value, with a warning that names them."""
     x = columns.values
     constant = np.ptp(x[:1000], axis=0) == 0.0
@@ -233,13 +233,13 @@ def without_constants(columns: Columns) -> Columns:
     return _dropped(columns, constant, "constant on the rows used")
 
 
-def independent(columns: Columns, s: np.ndarray) -> Columns:
+def independent(columns: BalanceColumns, s: np.ndarray) -> BalanceColumns:
     """Drop constant columns and those that earlier ones determine, with a warning that names them."""
     columns = without_constants(columns)
     return _dropped(columns, ~_independent(columns.values, s), "determined by columns before them")
 
 
-def _dropped(columns: Columns, drop: np.ndarray, why: str) -> Columns:
+def _dropped(columns: BalanceColumns, drop: np.ndarray, why: str) -> BalanceColumns:
     if not drop.any():
         return columns
     if drop.all():
@@ -266,7 +266,7 @@ def _eliminated(x: np.ndarray, s: np.ndarray, least: float) -> np.ndarray:
         w = s[at]
         return w, w, w
 
-    rows = Rows(x, some_rows(x, 5000).mean(axis=0), rough_scales(x))
+    rows = ScaledRows(x, some_rows(x, 5000).mean(axis=0), rough_scales(x))
     with one_blas_thread():
         mass, first, second = rows.sums(np.zeros(rows.q), weights)
     gram = second - np.outer(first, first) / mass

@@ -20,8 +20,8 @@ import numpy as np
 
 from statinf.balancing.feasibility import stopped
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import Problem, Task, tasks
-from statinf.balancing.solution import Solution, merge
+from statinf.balancing.problem import BalanceProblem, Task, tasks
+from statinf.balancing.solution import BalanceSolution, merge
 from statinf.errors import ConvergenceError, NumericalWarning, OptionError
 from statinf.numerics.kernels.distances import distances
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
@@ -66,7 +66,7 @@ class EnergyOptions(Options):
             )
 
 
-def estimate(problem: Problem, options: EnergyOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: EnergyOptions) -> BalanceSolution:
     """Energy balancing weights with mean one in each arm."""
     todo, rank = tasks(problem), options.rank
     z = problem.x / distance_scale(problem)
@@ -105,12 +105,12 @@ def estimate(problem: Problem, options: EnergyOptions) -> Solution:
         pieces[task.arm] = found.v[groups == g] / found.v[groups == g].sum()
     values = merge(problem, pieces, rows)
     details = {"objective": float(0.5 * found.v @ (matrix @ found.v) + linear @ found.v), "ridge": options.ridge}
-    return Solution(values, None, found.iterations, found.residual, details=details)
+    return BalanceSolution(values, None, found.iterations, found.residual, details=details)
 
 
 def _leading_directions(
-    problem: Problem, todo: tuple[Task, ...], z: np.ndarray, rank: int, options: EnergyOptions
-) -> Solution:
+    problem: BalanceProblem, todo: tuple[Task, ...], z: np.ndarray, rank: int, options: EnergyOptions
+) -> BalanceSolution:
     """Energy balancing in the span of leading directions of ``|x| + |y| - |x - y|``, the kernel behind the energy distance."""
     centred = z - problem.s @ z / problem.s.sum()
     norms = np.linalg.norm(centred, axis=1)
@@ -132,7 +132,7 @@ def _leading_directions(
         residual, iterations = max(residual, found.residual), iterations + found.iterations
     left = 1.0 - float(np.sum(factor**2) / np.sum(2.0 * norms))
     details = {"rank": factor.shape[1], "trace_left": left, "ridge": options.ridge}
-    return Solution(merge(problem, pieces, rows), None, iterations, residual, details=details)
+    return BalanceSolution(merge(problem, pieces, rows), None, iterations, residual, details=details)
 
 
 def _stopped(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> ConvergenceError:
@@ -140,7 +140,7 @@ def _stopped(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> C
     return stopped("energy", left, found.iterations, options.max_iter, advice)
 
 
-def distance_scale(problem: Problem) -> np.ndarray:
+def distance_scale(problem: BalanceProblem) -> np.ndarray:
     """Standard deviations of the columns over the whole sample, shape (p,)."""
     s = problem.s
     mean = s @ problem.x / s.sum()

@@ -26,10 +26,10 @@ import numpy as np
 from statinf.backend import chunks, map_threads, one_blas_thread, rows_per_chunk
 from statinf.balancing.feasibility import require_hull
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import Problem, tasks
-from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.balancing.problem import BalanceProblem, tasks
+from statinf.balancing.solution import BalanceSolution, Linear, expand_calibration, merge, side_by_side
 from statinf.numerics.rowwise.scales import rough_scales, weights_at
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import Tilt, exponential_tilt
 from statinf.numerics.tilting.calibration_batch import Tilts
 from statinf.results.options import Options, count, number
@@ -43,7 +43,7 @@ class EntropyOptions(Options):
     max_iter: int = count(100, "most evaluations of the dual")
 
 
-def estimate(problem: Problem, options: EntropyOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: EntropyOptions) -> BalanceSolution:
     """Weights with mean one in each arm.
 
     Raises
@@ -54,7 +54,7 @@ def estimate(problem: Problem, options: EntropyOptions) -> Solution:
     todo, scale = tasks(problem), rough_scales(problem.x)
     tilts: dict[int, Tilt] = {}
     for task in todo:
-        rows = Rows.about_mean(problem.x, task.index, task.target, scale)
+        rows = ScaledRows.about_mean(problem.x, task.index, task.target, scale)
         base = weights_at(problem.s, task.index)
         tilt = exponential_tilt(rows, base, tol=options.tol, max_iter=options.max_iter)
         if not tilt.converged:
@@ -71,7 +71,7 @@ def estimate(problem: Problem, options: EntropyOptions) -> Solution:
             [expand_calibration(problem, task, z, values[task.index], values[task.index]) for task in todo]
         )
 
-    return Solution(
+    return BalanceSolution(
         values,
         linear,
         iterations=max(t.iterations for t in tilts.values()),
@@ -80,14 +80,16 @@ def estimate(problem: Problem, options: EntropyOptions) -> Solution:
     )
 
 
-def solve_many(problem: Problem, sampling: np.ndarray, first: Solution, *, tol: float = 1e-9) -> np.ndarray:
+def solve_many(
+    problem: BalanceProblem, sampling: np.ndarray, first: BalanceSolution, *, tol: float = 1e-9
+) -> np.ndarray:
     """Weights for many vectors of sampling weights at once.
 
     Parameters
     ----------
-    problem : Problem
+    problem : BalanceProblem
     sampling : ndarray, shape (B, n)
-    first : Solution
+    first : BalanceSolution
         Of the problem itself, where the search starts.
     tol : float
         Largest imbalance left, in standard deviations.

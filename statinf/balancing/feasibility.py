@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.balancing.problem import Problem, Task
+from statinf.balancing.problem import BalanceProblem, Task
 from statinf.errors import ConvergenceError, InfeasibleError
 from statinf.numerics.rowwise.scales import scales
 
@@ -55,7 +55,7 @@ def reach(z: np.ndarray, tolerance: np.ndarray) -> Reach:
 
 
 def require_hull(
-    problem: Problem,
+    problem: BalanceProblem,
     task: Task,
     *,
     method: str,

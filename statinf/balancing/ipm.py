@@ -33,8 +33,8 @@ from statinf.balancing.ipm_adversarial import solve_iterated
 from statinf.balancing.ipm_mmd import bandwidth_of, solve_mmd
 from statinf.balancing.ipm_sigmoid import solve_sigmoid
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import Problem
-from statinf.balancing.solution import Solution
+from statinf.balancing.problem import BalanceProblem
+from statinf.balancing.solution import BalanceSolution
 from statinf.errors import OptionError
 from statinf.results.options import Options, choice, count, number
 
@@ -122,7 +122,7 @@ class MetricOptions(Options):
         return f"ipm={self.ipm!r}, form={self.form!r}{scheme}"
 
 
-def estimate(problem: Problem, options: MetricOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: MetricOptions) -> BalanceSolution:
     """Weights that minimise an integral probability metric, mean one in each arm."""
     ridge = 0.01 if options.ridge is None else options.ridge
     if options.ipm == "energy":
@@ -148,7 +148,7 @@ def estimate(problem: Problem, options: MetricOptions) -> Solution:
     )
 
 
-def standardised(problem: Problem) -> Problem:
+def standardised(problem: BalanceProblem) -> BalanceProblem:
     """The problem with columns of mean zero and standard deviation one; constant columns become zero."""
     s = problem.s / problem.s.sum()
     centred = problem.x - s @ problem.x

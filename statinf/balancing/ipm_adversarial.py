@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import Kernel, bucket, kernel, key, pad_axis, x64
-from statinf.balancing.problem import Problem, Task, tasks
-from statinf.balancing.solution import Solution, merge
+from statinf.balancing.problem import BalanceProblem, Task, tasks
+from statinf.balancing.solution import BalanceSolution, merge
 
 _DEFAULT_RATE = {"mmd": 0.0, "sipm": 0.003, "wasserstein": 0.3}
 """The authors use 0.3 for sigmoids too; 0.003 halves the error in their own design."""
@@ -22,7 +22,7 @@ _CLIP, _PENALTY, _PAIRS, _LEAK = 0.1, 0.3, 100, 0.1
 
 
 def solve_iterated(
-    problem: Problem,
+    problem: BalanceProblem,
     *,
     ipm: str,
     form: str,
@@ -32,7 +32,7 @@ def solve_iterated(
     lr_adv: float | None,
     adv_steps: int | None,
     n_discriminators: int | None,
-) -> Solution:
+) -> BalanceSolution:
     """Weights after a fixed number of epochs; columns come standardised.
 
     Settings that are None are the authors', but for the rate of sigmoids.
@@ -53,11 +53,11 @@ def solve_iterated(
         if ipm == "sipm":
             worst[task.arm] = {"slope": extreme[:-2], "intercept": float(extreme[-2]), "gap": float(extreme[-1])}
     details = {"history": history, "worst_discriminator": worst} if worst else {"history": history}
-    return Solution(merge(problem, pieces, rows), None, counts["epochs"], float("nan"), details=details)
+    return BalanceSolution(merge(problem, pieces, rows), None, counts["epochs"], float("nan"), details=details)
 
 
 def _run(
-    problem: Problem,
+    problem: BalanceProblem,
     task: Task,
     features: np.ndarray,
     ipm: str,

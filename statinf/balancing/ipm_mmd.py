@@ -12,8 +12,8 @@ import numpy as np
 
 from statinf.backend import one_blas_thread
 from statinf.balancing.feasibility import stopped
-from statinf.balancing.problem import Problem, Task, other_part, tasks
-from statinf.balancing.solution import Linear, Solution, merge, side_by_side
+from statinf.balancing.problem import BalanceProblem, Task, other_part, tasks
+from statinf.balancing.solution import BalanceSolution, Linear, merge, side_by_side
 from statinf.errors import DataError
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.numerics.kernels.lowrank import dense_pivoted_cholesky, pivoted_cholesky
@@ -30,14 +30,16 @@ MAX_BYTES = 3e9
 
 
 def solve_mmd(
-    standard: Problem, *, form: str, width: float | str | None, ridge: float, tol: float, max_iter: int
-) -> Solution:
+    standard: BalanceProblem, *, form: str, width: float | str | None, ridge: float, tol: float, max_iter: int
+) -> BalanceSolution:
     """Weights of every arm; columns come standardised."""
     with one_blas_thread(standard.n <= _SMALL):
         return _solve(standard, form, bandwidth_of(standard, width), ridge, tol, max_iter)
 
 
-def _solve(standard: Problem, form: str, width: float, ridge: float, tol: float, max_iter: int) -> Solution:
+def _solve(
+    standard: BalanceProblem, form: str, width: float, ridge: float, tol: float, max_iter: int
+) -> BalanceSolution:
     factor = kernel_factor(standard.x, width)
     todo = tasks(standard)
     fit = _exact if form == "nonparametric" else _parametric
@@ -47,7 +49,7 @@ def _solve(standard: Problem, form: str, width: float, ridge: float, tol: float,
     before = [discrepancy(factor, task, s[task.index] / s[task.index].sum()) for task in todo]
     after = [discrepancy(factor, f.task, f.v) for f in found]
     details = {"bandwidth": width, "mmd_before": before, "mmd": after, "rank": factor.shape[1]}
-    return Solution(
+    return BalanceSolution(
         values,
         lambda: side_by_side([f.linear(values[f.task.index].sum()) for f in found]),
         iterations=max(f.iterations for f in found),
@@ -72,7 +74,7 @@ def discrepancy(factor: np.ndarray, task: Task, v: np.ndarray) -> float:
     return float(np.linalg.norm(v @ factor[task.index] - task.target @ factor))
 
 
-def bandwidth_of(problem: Problem, bandwidth: float | str | None) -> float:
+def bandwidth_of(problem: BalanceProblem, bandwidth: float | str | None) -> float:
     """Bandwidth of the Gaussian kernel on standardised columns."""
     p = problem.x.shape[1]
     if bandwidth is None:
@@ -102,7 +104,7 @@ def kernel_factor(x: np.ndarray, width: float) -> np.ndarray:
 
 
 def _exact(
-    problem: Problem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
+    problem: BalanceProblem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
 ) -> _Arm:
     """``min width^2 |sum v phi - target|^2 + sum ridge_i v_i^2`` over probability vectors."""
     rows, g2 = task.index, width**2
@@ -125,7 +127,7 @@ def _exact(
 
 
 def _expand_penalised(
-    problem: Problem, task: Task, factor: np.ndarray, v: np.ndarray, slope: np.ndarray, g2: float, total: float
+    problem: BalanceProblem, task: Task, factor: np.ndarray, v: np.ndarray, slope: np.ndarray, g2: float, total: float
 ) -> Linear:
     """Expansion of ``v_i = max(0, nu + phi_i' theta) slope_i`` with ``theta = -g2 (sum v phi - target mean)``."""
     rows = task.index
@@ -146,7 +148,7 @@ def _expand_penalised(
 
 
 def _parametric(
-    problem: Problem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
+    problem: BalanceProblem, task: Task, factor: np.ndarray, width: float, ridge: float, tol: float, max_iter: int
 ) -> _Arm:
     """``min MMD^2`` over weights proportional to ``s_i exp(x_i' theta)``, beside the rows' own mass in the target."""
     rows, g2 = task.index, width**2
@@ -180,7 +182,7 @@ def _parametric(
 
 
 def _expand_parametric(
-    problem: Problem, task: Task, factor: np.ndarray, q: np.ndarray, own: float, g2: float, total: float
+    problem: BalanceProblem, task: Task, factor: np.ndarray, q: np.ndarray, own: float, g2: float, total: float
 ) -> Linear:
     """Expansion through the first-order condition ``Cov_q(x, g) = 0``, g the witness function."""
     rows = task.index

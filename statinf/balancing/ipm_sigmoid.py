@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import generator, one_blas_thread
-from statinf.balancing.problem import Problem, Task, other_part, tasks
-from statinf.balancing.solution import Solution, merge
+from statinf.balancing.problem import BalanceProblem, Task, other_part, tasks
+from statinf.balancing.solution import BalanceSolution, merge
 from statinf.errors import ConvergenceError
 from statinf.numerics.discrepancy.minimax import smallest_largest_gap
 from statinf.numerics.discrepancy.sigmoids import Landscape, Sigmoids
@@ -35,7 +35,9 @@ _SMALL = 1 << 21
 """Rows times squared columns up to which starting a second thread costs more than it saves."""
 
 
-def solve_sigmoid(problem: Problem, *, form: str, slope: float, ridge: float, tol: float, max_iter: int) -> Solution:
+def solve_sigmoid(
+    problem: BalanceProblem, *, form: str, slope: float, ridge: float, tol: float, max_iter: int
+) -> BalanceSolution:
     """Weights of every arm; columns come standardised.
 
     Parameters
@@ -56,7 +58,7 @@ def solve_sigmoid(problem: Problem, *, form: str, slope: float, ridge: float, to
             one = _rounds(problem, part, form, slope, ridge, tol, max_iter).beside(own)
             pieces[task.arm], rows[task.arm] = one.v, task.index
             found.append((task.arm, one))
-    return Solution(
+    return BalanceSolution(
         merge(problem, pieces, rows),
         None,
         iterations=max(one.rounds for _, one in found),
@@ -71,7 +73,7 @@ def solve_sigmoid(problem: Problem, *, form: str, slope: float, ridge: float, to
 
 
 @dataclass(frozen=True)
-class _Found:
+class _SigmoidWeights:
     """One arm's weights `v` (m,), the worst sigmoid they leave, and how far the objective may be above the optimum."""
 
     v: np.ndarray
@@ -80,7 +82,7 @@ class _Found:
     excess: float
     rounds: int
 
-    def beside(self, own: np.ndarray) -> _Found:
+    def beside(self, own: np.ndarray) -> _SigmoidWeights:
         """The answer for a target of which the arm's rows make up `own` (m,), and stand for it themselves."""
         rest = 1.0 - own.sum()
         worst = replace(self.worst, gap=rest * self.worst.gap)
@@ -95,7 +97,9 @@ class _Found:
         }
 
 
-def _rounds(problem: Problem, task: Task, form: str, slope: float, ridge: float, tol: float, max_iter: int) -> _Found:
+def _rounds(
+    problem: BalanceProblem, task: Task, form: str, slope: float, ridge: float, tol: float, max_iter: int
+) -> _SigmoidWeights:
     share = np.zeros(problem.n)
     share[task.index] = problem.s[task.index] / problem.s[task.index].sum()
     used = (share > 0) | (task.target > 0)
@@ -126,7 +130,7 @@ def _rounds(problem: Problem, task: Task, form: str, slope: float, ridge: float,
             if excess > tol:
                 break
         else:
-            return _Found(_among(problem, task, step.v), worst, before, excess, number)
+            return _SigmoidWeights(_among(problem, task, step.v), worst, before, excess, number)
         new = peaks.take(peaks.distinct(_SAME))
         new = new.take(np.flatnonzero(new.gap > step.largest)[:_ADDED])
         cuts, known = cuts.join(new), np.r_[step.multipliers, np.zeros(len(new.gap))]
@@ -152,7 +156,7 @@ def _highest(land: Landscape, signed: np.ndarray, peaks: Sigmoids) -> float:
     return float(land.climb(signed, best.direction, best.shift, steps=20).gap.max())
 
 
-def _among(problem: Problem, task: Task, v: np.ndarray) -> np.ndarray:
+def _among(problem: BalanceProblem, task: Task, v: np.ndarray) -> np.ndarray:
     """Weights of all rows of the arm from those of its rows with a sampling weight."""
     out = np.zeros(len(task.index))
     out[problem.s[task.index] > 0] = v

@@ -19,16 +19,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import ESTIMANDS, Problem
+from statinf.balancing.problem import ESTIMANDS, BalanceProblem
 from statinf.balancing.propensity import PropensityFit, likelihood_fit
 from statinf.balancing.propensity_weights import expand_propensity, probability, tilt
-from statinf.balancing.solution import Linear, Solution
+from statinf.balancing.solution import BalanceSolution, Linear
 from statinf.errors import DataError
 from statinf.results.options import Options, choice, count, flag, number
 
 
 @dataclass(frozen=True, kw_only=True)
-class PropensityOptions(Options):
+class InverseProbabilityOptions(Options):
     """Options of inverse probability weights."""
 
     link: str = choice("logit", ("logit", "probit"), "link of the propensity model")
@@ -47,7 +47,7 @@ class PropensityOptions(Options):
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 
-def estimate(problem: Problem, options: PropensityOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: InverseProbabilityOptions) -> BalanceSolution:
     """Propensity weights ``h(e) / P(own arm)``."""
     whole, link, kept = problem, options.link, None
     if options.trim is not None:
@@ -75,11 +75,11 @@ def estimate(problem: Problem, options: PropensityOptions) -> Solution:
         return _with_share(out, problem, weight, share) if options.stabilize else out
 
     if kept is None:
-        return Solution(values, linear, fit.iterations, fit.residual, propensity=e, details=details)
+        return BalanceSolution(values, linear, fit.iterations, fit.residual, propensity=e, details=details)
     return _spread(whole.n, kept, values, linear, fit, e, details)
 
 
-def _with_share(out: Linear, problem: Problem, weight: np.ndarray, share: float) -> Linear:
+def _with_share(out: Linear, problem: BalanceProblem, weight: np.ndarray, share: float) -> Linear:
     """The arm's share is one more estimated parameter of stabilised weights."""
     t, s = problem.treated, problem.s
     derivative = np.where(t, weight, -weight)
@@ -100,7 +100,7 @@ def _truncated(
     return np.where(over, cap * s, weight), np.where(over, 0.0, slope), int(over.sum())
 
 
-def _kept(problem: Problem, options: PropensityOptions, trim: float) -> np.ndarray:
+def _kept(problem: BalanceProblem, options: InverseProbabilityOptions, trim: float) -> np.ndarray:
     """Rows whose propensity lies within [trim, 1 - trim], shape (m,)."""
     fit = likelihood_fit(problem, options.link, tol=options.tol, max_iter=options.max_iter)
     e = probability(fit.eta, options.link)[0]
@@ -119,7 +119,7 @@ def _spread(
     fit: PropensityFit,
     e: np.ndarray,
     details: dict,
-) -> Solution:
+) -> BalanceSolution:
     """Back to all rows: dropped rows have weight zero and no propensity."""
 
     def widen(a: np.ndarray, fill: float) -> np.ndarray:
@@ -132,7 +132,7 @@ def _spread(
         return Linear(*(widen(a, 0.0) for a in (small.derivative, small.influence, small.leverage)))
 
     details = {**details, "dropped": n - len(kept)}
-    return Solution(
+    return BalanceSolution(
         widen(values, 0.0), wide, fit.iterations, fit.residual, propensity=widen(e, np.nan), details=details
     )
 
@@ -141,7 +141,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="ipw",
     estimate=estimate,
-    options=PropensityOptions,
+    options=InverseProbabilityOptions,
     summary="weights by a modelled propensity",
     citation="Hirano, Imbens and Ridder (2003); Li, Morgan and Zaslavsky (2018)",
     arxiv="1404.1785",

@@ -23,10 +23,10 @@ from statinf.backend import one_blas_thread
 from statinf.balancing.feasibility import reach, stopped
 from statinf.balancing.kernel_space import KernelSpace, standardised
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import Problem, Task, tasks
-from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.balancing.problem import BalanceProblem, Task, tasks
+from statinf.balancing.solution import BalanceSolution, Linear, expand_calibration, merge, side_by_side
 from statinf.errors import ConvergenceError, InfeasibleError, OptionError
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import Tilt, exponential_tilt
 from statinf.numerics.tilting.calibration_path import tilt_path
 from statinf.results.options import Options, count, flag, number
@@ -39,7 +39,7 @@ _ROUGH = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelOptions(Options):
+class KernelBalanceOptions(Options):
     """Options of kernel balancing."""
 
     bandwidth: float | None = number(
@@ -58,7 +58,7 @@ class KernelOptions(Options):
     max_iter: int = count(100, "most evaluations of one dual")
 
 
-def estimate(problem: Problem, options: KernelOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: KernelBalanceOptions) -> BalanceSolution:
     """Kernel balancing weights with mean one in each arm; the columns are those of every level of a factor."""
     x = standardised(problem)
     space = KernelSpace.of(x, options.bandwidth, options.landmarks, problem.seed)
@@ -76,7 +76,7 @@ def estimate(problem: Problem, options: KernelOptions) -> Solution:
         "dimensions": {f.task.arm: f.dimensions for f in found},
         "bias_bound": {f.task.arm: (f.bound_before, f.bound) for f in found},
     }
-    return Solution(
+    return BalanceSolution(
         values,
         linear,
         iterations=sum(f.iterations for f in found),
@@ -86,7 +86,7 @@ def estimate(problem: Problem, options: KernelOptions) -> Solution:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _KernelTilt:
     task: Task
     tilt: Tilt
     features: np.ndarray
@@ -102,7 +102,9 @@ def _without_copies(x: np.ndarray) -> np.ndarray:
     return x[:, : len(left)][:, left > 1e-8 * np.linalg.norm(x[:, : len(left)], axis=0)]
 
 
-def _search(problem: Problem, x: np.ndarray, space: KernelSpace, task: Task, options: KernelOptions) -> _Found:
+def _search(
+    problem: BalanceProblem, x: np.ndarray, space: KernelSpace, task: Task, options: KernelBalanceOptions
+) -> _KernelTilt:
     """Entropy balancing on more and more components, the one with the smallest bias bound kept."""
     phi, index = space.features, task.index
     first = _without_copies(x) if options.mean_first else np.empty((len(x), 0))
@@ -121,14 +123,14 @@ def _search(problem: Problem, x: np.ndarray, space: KernelSpace, task: Task, opt
     )
     bound = space.bound(task)
     before = bound([base / base.sum()])[0]
-    best: _Found | None = None
+    best: _KernelTilt | None = None
     since, spent = 0, 0
     for r, tilt, now in _bounded(zip(counts, tilts, strict=False), bound):
         spent += tilt.iterations
         since += 1
         if best is None or now < best.bound:
             kept = features[:, : first.shape[1] + r]
-            best, since = _Found(task, tilt, kept, r, before, now, spent), 0
+            best, since = _KernelTilt(task, tilt, kept, r, before, now, spent), 0
         if since * space.step >= _PATIENCE:
             break
     if best is None:
@@ -137,11 +139,11 @@ def _search(problem: Problem, x: np.ndarray, space: KernelSpace, task: Task, opt
 
 
 def _nothing(
-    problem: Problem, task: Task, z: np.ndarray, base: np.ndarray, options: KernelOptions
+    problem: BalanceProblem, task: Task, z: np.ndarray, base: np.ndarray, options: KernelBalanceOptions
 ) -> ConvergenceError | InfeasibleError:
     """The error of a search without any solution: for want of iterations, or of weights that balance."""
     q = z.shape[1]
-    tilt = exponential_tilt(Rows(z, np.zeros(q), np.ones(q)), base, tol=options.tol, max_iter=options.max_iter)
+    tilt = exponential_tilt(ScaledRows(z, np.zeros(q), np.ones(q)), base, tol=options.tol, max_iter=options.max_iter)
     if tilt.iterations >= options.max_iter and reach(z, np.zeros(q)).gap <= 1e-9:
         left = f"an imbalance of {tilt.residual:.2g} standard deviations"
         return stopped("kernel", left, tilt.iterations, options.max_iter, "")
@@ -162,13 +164,13 @@ def _bounded(
 
 
 def _polished(
-    found: _Found,
+    found: _KernelTilt,
     z: np.ndarray,
     base: np.ndarray,
     bound: Callable[[list[np.ndarray]], list[float]],
-    options: KernelOptions,
-) -> _Found:
-    rows = Rows(z, np.zeros(z.shape[1]), np.ones(z.shape[1]))
+    options: KernelBalanceOptions,
+) -> _KernelTilt:
+    rows = ScaledRows(z, np.zeros(z.shape[1]), np.ones(z.shape[1]))
     tilt = exponential_tilt(rows, base, start=found.tilt.slope, tol=options.tol, max_iter=options.max_iter)
     if not tilt.converged:
         return found
@@ -179,7 +181,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="kernel",
     estimate=estimate,
-    options=KernelOptions,
+    options=KernelBalanceOptions,
     summary="entropy balancing on the leading components of a kernel",
     citation="Hazlett (2020)",
     arxiv="1605.00155",

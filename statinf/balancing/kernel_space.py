@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.backend import chunks, generator, map_threads
 from statinf.backend.threads import cores
-from statinf.balancing.problem import Problem, Task
+from statinf.balancing.problem import BalanceProblem, Task
 from statinf.numerics.kernels.distances import gaussian_of, squared_distances
 from statinf.numerics.linear.leading_eigen import leading_eigenpairs
 
@@ -85,7 +85,7 @@ def widest(squared: np.ndarray) -> float:
     return float(minimize_scalar(negative_variance, bounds=(1e-3, 2000.0), method="bounded", options={"xatol": 1e-6}).x)
 
 
-def standardised(problem: Problem) -> np.ndarray:
+def standardised(problem: BalanceProblem) -> np.ndarray:
     """Columns of mean zero and unbiased standard deviation one, shape (n, p); constant columns become zero."""
     s = problem.s / problem.s.sum()
     centred = problem.x - s @ problem.x

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from statinf.balancing.problem import MEANS, Problem
-from statinf.balancing.solution import Solution
+from statinf.balancing.problem import MEANS, BalanceProblem
+from statinf.balancing.solution import BalanceSolution
 from statinf.errors import OptionError
 from statinf.results.methods import Method
 
-BatchSolver = Callable[[Problem, np.ndarray, Solution], np.ndarray]
+BatchSolver = Callable[[BalanceProblem, np.ndarray, BalanceSolution], np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class BalanceMethod(Method):
-    """A method of `si.balance`: `estimate` maps a `Problem` and its options to a `Solution`.
+    """A method of `si.balance`: `estimate` maps a `BalanceProblem` and its options to a `BalanceSolution`.
 
     Attributes
     ----------

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from statinf.balancing.problem import Problem
-from statinf.balancing.solution import Linear, Solution
+from statinf.balancing.problem import BalanceProblem
+from statinf.balancing.solution import BalanceSolution, Linear
 
 
 def content_order(*columns: np.ndarray) -> np.ndarray:
@@ -19,7 +19,7 @@ def content_order(*columns: np.ndarray) -> np.ndarray:
     return np.lexsort(columns[::-1])
 
 
-def in_content_order(problem: Problem, solve: Callable[[Problem], Solution]) -> Solution:
+def in_content_order(problem: BalanceProblem, solve: Callable[[BalanceProblem], BalanceSolution]) -> BalanceSolution:
     """The solution of the problem with its rows sorted by content, put back in their order."""
     order = content_order(*problem.x.T, problem.treatment, problem.s)
     if np.array_equal(order, np.arange(problem.n)):

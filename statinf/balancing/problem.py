@@ -15,7 +15,7 @@ MEANS = ("ATE", "ATT", "ATC")
 
 
 @dataclass(frozen=True)
-class Problem:
+class BalanceProblem:
     """What a balancing method works on.
 
     Attributes
@@ -55,11 +55,11 @@ class Problem:
         """Rows of the treated arm, booleans of shape (n,)."""
         return self.treatment == 1
 
-    def take(self, rows: np.ndarray) -> Problem:
+    def take(self, rows: np.ndarray) -> BalanceProblem:
         """The problem of some rows, by position or mask."""
         return replace(self, x=self.x[rows], treatment=self.treatment[rows], s=self.s[rows])
 
-    def aimed_at(self, estimand: str) -> Problem:
+    def aimed_at(self, estimand: str) -> BalanceProblem:
         """The same rows for another estimand."""
         return replace(self, estimand=estimand)
 
@@ -93,7 +93,7 @@ class Task:
     target: np.ndarray
 
 
-def tasks(problem: Problem) -> tuple[Task, ...]:
+def tasks(problem: BalanceProblem) -> tuple[Task, ...]:
     """The arms to reweight for ATE (both, to everybody), ATT (controls) and ATC (treated)."""
     t, s = problem.treated, problem.s
     if problem.estimand == "ATE":

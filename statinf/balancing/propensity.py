@@ -14,14 +14,14 @@ import numpy as np
 from scipy.special import log_ndtr
 
 from statinf.balancing.feasibility import stopped
-from statinf.balancing.problem import Problem
+from statinf.balancing.problem import BalanceProblem
 from statinf.errors import NotIdentifiedError, SeparationWarning
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.rowwise.fit import minimise_rows
 from statinf.numerics.rowwise.newton import NewtonResult
 from statinf.numerics.rowwise.scales import rough_scales
-from statinf.numerics.rowwise.sums import Rows, some_rows
+from statinf.numerics.rowwise.sums import ScaledRows, some_rows
 
 Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
 _SUSPECT = {"logit": 16.0, "probit": 5.2}
@@ -41,7 +41,7 @@ class PropensityFit:
         Coefficients of the standardised columns, intercept first.
     coefficients : ndarray, shape (p + 1,)
         Coefficients of the columns as given, intercept first.
-    rows : Rows
+    rows : ScaledRows
     iterations : int
     residual : float
         Largest mean score left.
@@ -51,14 +51,14 @@ class PropensityFit:
     eta: np.ndarray
     beta: np.ndarray
     coefficients: np.ndarray
-    rows: Rows
+    rows: ScaledRows
     iterations: int
     residual: float
     converged: bool
 
     @staticmethod
     def of(
-        rows: Rows, beta: np.ndarray, eta: np.ndarray, iterations: int, residual: float, converged: bool
+        rows: ScaledRows, beta: np.ndarray, eta: np.ndarray, iterations: int, residual: float, converged: bool
     ) -> PropensityFit:
         """From coefficients of the standardised rows and their predictor."""
         slope = beta[1:] / rows.scale
@@ -103,12 +103,12 @@ def balance_controls(eta: np.ndarray, t: np.ndarray, s: np.ndarray) -> Triple:
 
 
 def fit_propensity(
-    problem: Problem, function, *, tol: float = 1e-10, max_iter: int = 100, start: np.ndarray | None = None
+    problem: BalanceProblem, function, *, tol: float = 1e-10, max_iter: int = 100, start: np.ndarray | None = None
 ) -> PropensityFit:
     """Minimise a row function over the coefficients of standardised columns and an intercept."""
     t, s = problem.treated.astype(np.float64), problem.s
     centre, scale = _standard(problem)
-    rows = Rows(problem.x, centre, scale, intercept=True)
+    rows = ScaledRows(problem.x, centre, scale, intercept=True)
     found: NewtonResult = minimise_rows(
         rows, lambda eta, at: function(eta, t[at], s[at]), mass=float(s.sum()), start=start, tol=tol, max_iter=max_iter,
         limit=1e3,
@@ -119,7 +119,7 @@ def fit_propensity(
 
 
 def likelihood_fit(
-    problem: Problem, link: str = "logit", *, method: str = "ipw", tol: float = 1e-10, max_iter: int = 100
+    problem: BalanceProblem, link: str = "logit", *, method: str = "ipw", tol: float = 1e-10, max_iter: int = 100
 ) -> PropensityFit:
     """Maximum likelihood propensity, with a warning if some rows are all but certain of their arm.
 
@@ -152,7 +152,7 @@ def likelihood_fit(
     return fit
 
 
-def _refuse_separation(problem: Problem, fit: PropensityFit, used: np.ndarray) -> None:
+def _refuse_separation(problem: BalanceProblem, fit: PropensityFit, used: np.ndarray) -> None:
     """Raise if a combination of columns separates the arms, with the columns that take part."""
     z = fit.rows.matrix()[used]
     direction = separating_direction(z, ~problem.treated[used], problem.treated[used])
@@ -166,6 +166,6 @@ def _refuse_separation(problem: Problem, fit: PropensityFit, used: np.ndarray) -
     )
 
 
-def _standard(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+def _standard(problem: BalanceProblem) -> tuple[np.ndarray, np.ndarray]:
     # Any centre and scale give the same answer; some rows set them well enough.
     return some_rows(problem.x, 5000).mean(axis=0), rough_scales(problem.x)

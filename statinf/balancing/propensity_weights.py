@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr, xlogy
 
-from statinf.balancing.problem import Problem
+from statinf.balancing.problem import BalanceProblem
 from statinf.balancing.propensity import PropensityFit, logit_likelihood, probit_likelihood
 from statinf.balancing.solution import Linear, expand_scores
 from statinf.numerics.glm.families import sigmoid
@@ -66,7 +66,7 @@ def logit_weights(eta: np.ndarray, t: np.ndarray, s: np.ndarray, estimand: str) 
     return s * odds, s * np.where(t, -odds, 0.0)
 
 
-def expand_propensity(problem: Problem, fit: PropensityFit, link: str, slope: np.ndarray) -> Linear:
+def expand_propensity(problem: BalanceProblem, fit: PropensityFit, link: str, slope: np.ndarray) -> Linear:
     """Expansion of weights whose derivative in the predictor is `slope` (n,), by maximum likelihood."""
     function = {"logit": logit_likelihood, "probit": probit_likelihood}[link]
     _, gradient, curvature = function(fit.eta, problem.treated.astype(np.float64), problem.s)

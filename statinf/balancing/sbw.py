@@ -23,10 +23,10 @@ import numpy as np
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.order import content_order
-from statinf.balancing.problem import Problem, Task, tasks
-from statinf.balancing.solution import Linear, Solution, expand_calibration, merge, side_by_side
+from statinf.balancing.problem import BalanceProblem, Task, tasks
+from statinf.balancing.solution import BalanceSolution, Linear, expand_calibration, merge, side_by_side
 from statinf.errors import ConvergenceError, InfeasibleError, OptionError
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.stable import StableWeights, stable_weights
 from statinf.results.options import Options, count, flag, number, value
 
@@ -74,7 +74,7 @@ def all_levels(options: StableOptions) -> bool:
     return np.ndim(options.tols) == 0 and bool(np.asarray(options.tols) > 0)
 
 
-def estimate(problem: Problem, options: StableOptions) -> Solution:
+def estimate(problem: BalanceProblem, options: StableOptions) -> BalanceSolution:
     """Weights of least variance with bounded imbalance, mean one in each arm.
 
     Raises
@@ -102,7 +102,7 @@ def estimate(problem: Problem, options: StableOptions) -> Solution:
             parts.append(expand_calibration(problem, task, z, values[task.index], free))
         return side_by_side(parts)
 
-    return Solution(
+    return BalanceSolution(
         values,
         linear,
         iterations=max(f.iterations for f in found.values()),
@@ -115,9 +115,9 @@ def estimate(problem: Problem, options: StableOptions) -> Solution:
 
 
 def _solve(
-    problem: Problem, task: Task, scale: np.ndarray, tols: np.ndarray, floor: float, options: StableOptions
+    problem: BalanceProblem, task: Task, scale: np.ndarray, tols: np.ndarray, floor: float, options: StableOptions
 ) -> StableWeights:
-    rows = Rows(problem.x, task.target @ problem.x, scale, task.index, intercept=True)
+    rows = ScaledRows(problem.x, task.target @ problem.x, scale, task.index, intercept=True)
     base = problem.s[task.index]
     one = stable_weights(rows, base, tols, floor=floor, tol=options.tol, max_iter=options.max_iter)
     if one.converged:
@@ -131,7 +131,7 @@ def _solve(
     raise stopped("sbw", f"a residual of {one.residual:.2g}", one.iterations, options.max_iter, "drop columns")
 
 
-def _refuse_span(problem: Problem, task: Task, rows: Rows, tolerance: np.ndarray) -> None:
+def _refuse_span(problem: BalanceProblem, task: Task, rows: ScaledRows, tolerance: np.ndarray) -> None:
     """Raise if not even negative weights meet the constraints: exact ones beyond what the arm's rows span."""
     exact = np.r_[True, tolerance == 0.0]
     z = rows.matrix()[problem.s[task.index] > 0][:, exact]
@@ -145,7 +145,7 @@ def _refuse_span(problem: Problem, task: Task, rows: Rows, tolerance: np.ndarray
         )
 
 
-def standardiser(problem: Problem) -> np.ndarray:
+def standardiser(problem: BalanceProblem) -> np.ndarray:
     """Standard deviations in which tolerances are meant, shape (p,)."""
 
     def variance(rows: np.ndarray) -> np.ndarray:
@@ -167,7 +167,7 @@ def standardiser(problem: Problem) -> np.ndarray:
     return np.sqrt(np.where(square > 0, square, 1.0))
 
 
-def _tolerances(tols: Any, problem: Problem) -> np.ndarray:
+def _tolerances(tols: Any, problem: BalanceProblem) -> np.ndarray:
     """One tolerance per column, shape (p,); columns and terms that a mapping does not name must balance exactly."""
     if not isinstance(tols, Mapping):
         if np.ndim(tols) == 1 and len(tols) != len(problem.names):
@@ -184,17 +184,17 @@ def _tolerances(tols: Any, problem: Problem) -> np.ndarray:
     return out
 
 
-def _normalised(problem: Problem, task: Task, w: np.ndarray) -> np.ndarray:
+def _normalised(problem: BalanceProblem, task: Task, w: np.ndarray) -> np.ndarray:
     p = w * problem.s[task.index]
     return p / p.sum()
 
 
-def _choose(problem: Problem, task: Task, scale: np.ndarray, floor: float, draws: int = 1000) -> np.ndarray:
+def _choose(problem: BalanceProblem, task: Task, scale: np.ndarray, floor: float, draws: int = 1000) -> np.ndarray:
     """The tolerance of the grid whose weights balance bootstrap samples of the arm best."""
     from statinf.backend import generator
 
     index = task.index[content_order(*problem.x[task.index].T, problem.s[task.index])]
-    rows = Rows(problem.x, task.target @ problem.x, scale, index, intercept=True)
+    rows = ScaledRows(problem.x, task.target @ problem.x, scale, index, intercept=True)
     base, k = problem.s[index], problem.x.shape[1]
     z = rows.matrix()[:, 1:]
     m = len(z)

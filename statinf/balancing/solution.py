@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from statinf.backend.threads import row_blocks
-from statinf.balancing.problem import Problem, Task
+from statinf.balancing.problem import BalanceProblem, Task
 from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
 from statinf.numerics.rowwise.scales import weights_at
 
@@ -33,7 +33,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Solution:
+class BalanceSolution:
     """Weights of one balancing problem.
 
     Attributes
@@ -58,7 +58,7 @@ class Solution:
     details: dict = field(default_factory=dict)
 
 
-def merge(problem: Problem, pieces: dict[int, np.ndarray], index: dict[int, np.ndarray]) -> np.ndarray:
+def merge(problem: BalanceProblem, pieces: dict[int, np.ndarray], index: dict[int, np.ndarray]) -> np.ndarray:
     """Weights of all rows: sampling weights, replaced in the reweighted arms by mean-one weights times them.
 
     `pieces[arm]` sum to one over the rows `index[arm]`.
@@ -73,7 +73,7 @@ def merge(problem: Problem, pieces: dict[int, np.ndarray], index: dict[int, np.n
 
 
 def expand_calibration(
-    problem: Problem, task: Task, z: np.ndarray, values: np.ndarray, slope_weights: np.ndarray
+    problem: BalanceProblem, task: Task, z: np.ndarray, values: np.ndarray, slope_weights: np.ndarray
 ) -> Linear:
     """Linear expansion of weights ``w_i = s_i g(a + z_i' l)`` that meet mean constraints.
 

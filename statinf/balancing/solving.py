@@ -9,8 +9,8 @@ import numpy as np
 
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.order import in_content_order
-from statinf.balancing.problem import Problem
-from statinf.balancing.solution import Linear, Solution
+from statinf.balancing.problem import BalanceProblem
+from statinf.balancing.solution import BalanceSolution, Linear
 from statinf.errors import OptionError, StatinfError
 
 
@@ -23,7 +23,7 @@ class Balancing:
     method : BalanceMethod
     options : Options
         Those of the method.
-    problem : Problem
+    problem : BalanceProblem
         The rows of positive sampling weight, of all groups.
     used : ndarray of bool, shape (n,)
         Which of the design's rows these are.
@@ -35,20 +35,20 @@ class Balancing:
 
     method: BalanceMethod
     options: Any
-    problem: Problem
+    problem: BalanceProblem
     used: np.ndarray
     codes: np.ndarray | None
     groups: tuple[str, ...]
 
-    def solve(self) -> Solution:
+    def solve(self) -> BalanceSolution:
         """The method within each group, put back in the order of the design's rows."""
         return self._solve(self.problem.s)
 
-    def _solve(self, s: np.ndarray) -> Solution:
+    def _solve(self, s: np.ndarray) -> BalanceSolution:
         """The same for sampling weights of the problem's rows."""
         whole, place = replace(self.problem, s=s), np.flatnonzero(self.used)
         groups = np.zeros(whole.n, dtype=int) if self.codes is None else self.codes[self.used]
-        parts: list[tuple[np.ndarray, Solution]] = []
+        parts: list[tuple[np.ndarray, BalanceSolution]] = []
         for g in range(int(groups.max()) + 1):
             rows = np.flatnonzero((groups == g) & (s > 0))
             all_rows = len(rows) == whole.n
@@ -64,13 +64,13 @@ class Balancing:
                 return parts[0][1]
         return _combine(len(self.used), parts, self.groups)
 
-    def _solve_one(self, problem: Problem) -> Solution:
+    def _solve_one(self, problem: BalanceProblem) -> BalanceSolution:
         if not self.method.by_place:
             return self.method.estimate(problem, self.options)
         # What is drawn by a row's place is drawn by its contents instead.
         return in_content_order(problem, lambda rows: self.method.estimate(rows, self.options))
 
-    def solve_many(self, multipliers: np.ndarray, first: Solution) -> np.ndarray:
+    def solve_many(self, multipliers: np.ndarray, first: BalanceSolution) -> np.ndarray:
         """Weights for every row of multipliers (B, n): in one batch where the method has one, else one after the other.
 
         `first` is the solution of the design's own rows.
@@ -99,7 +99,7 @@ class Balancing:
         return out
 
 
-def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str, ...]) -> Solution:
+def _combine(n: int, parts: list[tuple[np.ndarray, BalanceSolution]], names: tuple[str, ...]) -> BalanceSolution:
     values = np.zeros(n)
     propensity = np.full(n, np.nan) if all(s.propensity is not None for _, s in parts) else None
     for rows, solution in parts:
@@ -125,6 +125,6 @@ def _combine(n: int, parts: list[tuple[np.ndarray, Solution]], names: tuple[str,
     known = all(s.linear is not None for _, s in parts)
     details = parts[0][1].details if not names else {name: s.details for name, (_, s) in zip(names, parts, strict=True)}
     residuals = [s.residual for _, s in parts]
-    return Solution(
+    return BalanceSolution(
         values, linear if known else None, sum(s.iterations for _, s in parts), max(residuals), propensity, details
     )

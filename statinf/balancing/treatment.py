@@ -17,7 +17,7 @@ from statinf.formula.identity import RowIdentity
 
 
 @dataclass(frozen=True)
-class Arms:
+class TwoArms:
     """A treatment of two arms.
 
     Attributes
@@ -44,7 +44,7 @@ class Arms:
         return replace(found, names=(*found.names, self.name)) if own else found
 
 
-def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: Any) -> tuple[Design, Arms]:
+def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: Any) -> tuple[Design, TwoArms]:
     """Read `treatment ~ covariates`; the treatment is numeric with two values, or a category with two levels.
 
     Rows of weight zero have no say in which values there are.
@@ -86,7 +86,7 @@ def _with_weight(values: np.ndarray, weights: np.ndarray) -> list[Any]:
     return np.unique(values[weights > 0]).tolist()
 
 
-def _arms(levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, treated: Any) -> Arms:
+def _arms(levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, treated: Any) -> TwoArms:
     if len(levels) != 2:
         shown = ", ".join(f"{v:g}" if isinstance(v, float) else repr(v) for v in levels[:6])
         raise DataError(
@@ -96,4 +96,4 @@ def _arms(levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, tr
     level, other, known = treatment_levels(levels, treated, name=name)
     codes = np.full(len(rows_of(level)), -1, dtype=np.int8)
     codes[rows_of(other)], codes[rows_of(level)] = 0, 1
-    return Arms(codes, (other, level), name, "" if known else order_note(name, level, other))
+    return TwoArms(codes, (other, level), name, "" if known else order_note(name, level, other))

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.balancing.columns import (
-    Columns,
+    BalanceColumns,
     check_moments,
     expanded,
     formula_columns,
@@ -20,8 +20,8 @@ from statinf.balancing.columns import (
     without_constants,
 )
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import ESTIMANDS, Problem
-from statinf.balancing.solution import Solution
+from statinf.balancing.problem import ESTIMANDS, BalanceProblem
+from statinf.balancing.solution import BalanceSolution
 from statinf.balancing.solving import Balancing
 from statinf.balancing.table import BALANCE
 from statinf.balancing.treatment import read_design
@@ -136,7 +136,7 @@ def balance(
     used = design.weights > 0
     plain, shown, columns = _columns(chosen.all_levels(settings), design, used, moments, interactions)
     codes, groups = _groups(design, used, by)
-    problem = Problem(
+    problem = BalanceProblem(
         columns.values, arms.codes[used], design.weights[used], columns.names, estimand, int(seed), columns.terms
     )
     task = Balancing(chosen, settings, problem, used, codes, groups)
@@ -198,7 +198,7 @@ def _names(by: str | Sequence[str] | None) -> list[str]:
 
 def _columns(
     every_level: bool, design: Design, used: np.ndarray, moments: int, interactions: bool
-) -> tuple[Columns, Columns, Columns]:
+) -> tuple[BalanceColumns, BalanceColumns, BalanceColumns]:
     """The formula's columns, those with every level of a factor, and the ones that the method balances."""
     plain = formula_columns(design.parts[0], used)
     shown = with_all_levels(plain, design.recipe)
@@ -221,7 +221,7 @@ def _groups(design: Design, used: np.ndarray, by: list[str]) -> tuple[np.ndarray
     return codes, tuple(", ".join(f"{name}={label[i]}" for name, label in zip(by, labels, strict=True)) for i in first)
 
 
-def _carried_back(details: Mapping[str, Any], columns: Columns) -> dict[str, Any]:
+def _carried_back(details: Mapping[str, Any], columns: BalanceColumns) -> dict[str, Any]:
     """Coefficients and multipliers in units of the columns as the caller gave them."""
     out: dict[str, Any] = {}
     for key, value in details.items():
@@ -235,7 +235,7 @@ def _carried_back(details: Mapping[str, Any], columns: Columns) -> dict[str, Any
 
 
 def _formula_coefficients(
-    solution: Solution, plain: Columns, columns: Columns, codes: np.ndarray | None
+    solution: BalanceSolution, plain: BalanceColumns, columns: BalanceColumns, codes: np.ndarray | None
 ) -> np.ndarray | None:
     """Propensity coefficients in the order of the formula's columns, NaN where a column was dropped."""
     found = solution.details.get("coefficients") if codes is None else None

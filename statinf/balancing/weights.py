@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.balancing.columns import Columns
+from statinf.balancing.columns import BalanceColumns
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
@@ -37,7 +37,7 @@ class BalanceWeights(Weights):
     treated : ndarray of bool, shape (n,)
     sampling : ndarray, shape (n,)
         Sampling weights.
-    columns : Columns
+    columns : BalanceColumns
         Those of the balance table on rows of positive sampling weight, every level of a factor among them; not saved.
     names : tuple of str
     treatment : str
@@ -67,7 +67,7 @@ class BalanceWeights(Weights):
 
     treated: np.ndarray
     sampling: np.ndarray
-    columns: Columns | None = field(default=None, metadata={"saved": False})
+    columns: BalanceColumns | None = field(default=None, metadata={"saved": False})
     names: tuple[str, ...] = ()
     treatment: str = ""
     treatment_level: Any = 1

@@ -22,7 +22,7 @@ from statinf.conformity.held_out import HeldOutOptions, held_out
 from statinf.conformity.predictive_system import PredictiveSystem
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.procedure import Split
-from statinf.conformity.score import Band, Local
+from statinf.conformity.score import Ends, Local
 from statinf.conformity.split import Normalised, Signed
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import choice
@@ -46,7 +46,7 @@ class Scaled:
         error = np.where(y < local[0], -size, size)
         return np.column_stack([-error, error])
 
-    def band(self, local: Local, q: np.ndarray) -> Band:
+    def band(self, local: Local, q: np.ndarray) -> Ends:
         return local[0] - local[1] * q[:, 0], local[0] + local[1] * q[:, 1]
 
     def sets(self, local: Local, q: np.ndarray) -> IntervalSets:

@@ -17,7 +17,7 @@ from statinf.backend import chunks
 from statinf.conformity.held_out import HeldOutOptions, held_out
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.procedure import Split
-from statinf.conformity.score import IN_CACHE, Band, Local
+from statinf.conformity.score import IN_CACHE, Ends, Local
 from statinf.errors import OptionError
 from statinf.learners import require, resolve
 from statinf.numerics.order.intervals import IntervalSets
@@ -120,7 +120,7 @@ class CQR:
             np.maximum(below, above, out=below)
         return out[:, None]
 
-    def band(self, local: Local, q: np.ndarray) -> Band:
+    def band(self, local: Local, q: np.ndarray) -> Ends:
         ends = local[0]
         if self.side == "upper":
             return np.full(len(q), -np.inf), ends[:, 0] + q[:, 0]

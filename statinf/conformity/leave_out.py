@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from statinf.backend import chunks, rows_per_chunk
-from statinf.conformity.score import Band
+from statinf.conformity.score import Ends
 from statinf.inference.conformal import quantile_rank, threshold
 from statinf.learners.crossfit import CrossFit
 
@@ -28,7 +28,7 @@ VARIANTS = ("plus", "minmax", "base")
 class Without(Protocol):
     """Predictions at new rows of the fits that left training rows out."""
 
-    def reach(self, X: np.ndarray) -> Band:
+    def reach(self, X: np.ndarray) -> Ends:
         """Bounds (m,), (m,) of those predictions at rows X (m, p)."""
         ...
 
@@ -38,12 +38,12 @@ class Without(Protocol):
 
 
 @dataclass(frozen=True)
-class Table:
+class StoredPredictions:
     """Predictions (m, N) that are all there already, with one column a training row."""
 
     values: np.ndarray
 
-    def reach(self, X: np.ndarray) -> Band:
+    def reach(self, X: np.ndarray) -> Ends:
         """Least and largest prediction of each row."""
         return self.values.min(axis=1), self.values.max(axis=1)
 
@@ -52,7 +52,7 @@ class Table:
         return self.values[:, which]
 
 
-def plus(without: Without, X: np.ndarray, residuals: np.ndarray, level: float) -> Band:
+def plus(without: Without, X: np.ndarray, residuals: np.ndarray, level: float) -> Ends:
     """Jackknife+ and CV+ intervals at rows X (m, p).
 
     Each end is an order statistic of N predictions shifted by their residuals. If the predictions lie within w of each
@@ -98,13 +98,13 @@ def _ranked(values: np.ndarray, index: int) -> np.ndarray:
     return values[:, index]
 
 
-def minmax(low: np.ndarray, high: np.ndarray, residuals: np.ndarray, level: float) -> Band:
+def minmax(low: np.ndarray, high: np.ndarray, residuals: np.ndarray, level: float) -> Ends:
     """From the least to the largest leave-one-out prediction (m,), widened by the residuals' threshold."""
     q = threshold(residuals, level)
     return low - q, high + q
 
 
-def base(centre: np.ndarray, residuals: np.ndarray, level: float) -> Band:
+def base(centre: np.ndarray, residuals: np.ndarray, level: float) -> Ends:
     """The full fit's prediction (m,), widened by the threshold of leave-one-out residuals: no guarantee."""
     q = threshold(residuals, level)
     return centre - q, centre + q
@@ -117,7 +117,7 @@ def intervals(
     residuals: np.ndarray,
     level: float,
     variant: str = "plus",
-) -> Band:
+) -> Ends:
     """Intervals for rows X (m, p).
 
     Parameters
@@ -139,7 +139,7 @@ def intervals(
     lower, upper = np.empty(len(X)), np.empty(len(X))
     every = np.arange(len(residuals))
     for part in chunks(len(X), rows_per_chunk(16.0 * len(residuals), 32 * 2**20)):
-        table = Table(without.columns(X[part], every))
+        table = StoredPredictions(without.columns(X[part], every))
         lower[part], upper[part] = minmax(*table.reach(X[part]), residuals, level)
     return lower, upper
 
@@ -160,7 +160,7 @@ class Folds:
         """Predictions (m, folds) at rows X (m, p)."""
         return np.column_stack([fitted.predict(X) for fitted in self.cross.fits])
 
-    def reach(self, X: np.ndarray) -> Band:
+    def reach(self, X: np.ndarray) -> Ends:
         """Least and largest prediction of each row."""
         found = self.by_fold(X)
         return found.min(axis=1), found.max(axis=1)
@@ -170,6 +170,6 @@ class Folds:
         return self.by_fold(X)[:, self.cross.folds[which]]
 
 
-def cv_intervals(full: Any, cross: CrossFit, residuals: np.ndarray, X: np.ndarray, level: float, variant: str) -> Band:
+def cv_intervals(full: Any, cross: CrossFit, residuals: np.ndarray, X: np.ndarray, level: float, variant: str) -> Ends:
     """Intervals (m,), (m,) at rows X (m, p) from fits by fold and their absolute out-of-fold residuals."""
     return intervals(full.predict, Folds(cross), X, residuals, level, variant)

@@ -12,7 +12,7 @@ import numpy as np
 from statinf.conformity.class_predictions import sets_from_probabilities
 from statinf.conformity.cqr import CQR
 from statinf.conformity.groups_given import group_codes
-from statinf.conformity.score import Band
+from statinf.conformity.score import Ends
 from statinf.conformity.split import Absolute, Normalised, Signed
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import Calibration
@@ -33,7 +33,7 @@ def intervals_from_predictions(
     new_weights: Any = None,
     groups: Any = None,
     new_groups: Any = None,
-) -> Band:
+) -> Ends:
     """Calibrate predictions on recorded outcomes and return intervals for new rows.
 
     Coverage is at least `level` if calibration and new rows are exchangeable and the model was fitted to other rows

@@ -26,7 +26,7 @@ class Split:
 
     Attributes
     ----------
-    score : Score
+    score : ConformityScore
     fitted : object
     calibration : Calibration
     seed : int

@@ -18,13 +18,13 @@ from statinf.numerics.order.intervals import IntervalSets
 
 Local = tuple[np.ndarray, ...]
 """Arrays whose first axis is rows."""
-Band = tuple[np.ndarray, np.ndarray]
+Ends = tuple[np.ndarray, np.ndarray]
 """Lower and upper ends (m,), (m,)."""
 IN_CACHE = 1 << 15
 """Rows at a time where several passes over memory would cost more than the arithmetic."""
 
 
-class Score(Protocol):
+class ConformityScore(Protocol):
     """One split-type method."""
 
     @property

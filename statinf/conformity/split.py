@@ -22,7 +22,7 @@ from statinf.backend import chunks
 from statinf.conformity.held_out import HeldOutOptions, held_out
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.procedure import Split
-from statinf.conformity.score import IN_CACHE, Band, Local
+from statinf.conformity.score import IN_CACHE, Ends, Local
 from statinf.errors import DataError, OptionError
 from statinf.learners import LeastSquares, LocationScale, Ridge, names, resolve
 from statinf.numerics.order.intervals import IntervalSets
@@ -49,7 +49,7 @@ class Absolute:
             np.abs(out[part], out=out[part])
         return out[:, None]
 
-    def band(self, local: Local, q: np.ndarray) -> Band:
+    def band(self, local: Local, q: np.ndarray) -> Ends:
         return local[0] - q[:, 0], local[0] + q[:, 0]
 
     def sets(self, local: Local, q: np.ndarray) -> IntervalSets:
@@ -82,7 +82,7 @@ class Signed:
         parts = {"both": (-error, error), "upper": (error,), "lower": (-error,)}
         return np.column_stack(parts[self.side])
 
-    def band(self, local: Local, q: np.ndarray) -> Band:
+    def band(self, local: Local, q: np.ndarray) -> Ends:
         low = local[0] - q[:, 0] if self.side != "upper" else np.full(len(q), -np.inf)
         high = local[0] + q[:, -1] if self.side != "lower" else np.full(len(q), np.inf)
         return low, high
@@ -115,7 +115,7 @@ class Normalised:
             raise DataError("The fitted scale is not positive at some calibration row; use another model of the scale.")
         return (np.abs(y - local[0]) / local[1])[:, None]
 
-    def band(self, local: Local, q: np.ndarray) -> Band:
+    def band(self, local: Local, q: np.ndarray) -> Ends:
         half = local[1] * q[:, 0]
         return local[0] - half, local[0] + half
 

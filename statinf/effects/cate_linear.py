@@ -17,8 +17,7 @@ from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments
 from statinf.learners.linear import LeastSquares
-from statinf.numerics.linear.least_squares import LeastSquares as Solution
-from statinf.numerics.linear.least_squares import solve
+from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, stack_scores
 
 TARGETS = {
@@ -79,7 +78,11 @@ def linear_estimate(problem: CateProblem, learnt: ConditionalEffect) -> Estimate
 
 
 def _moments(
-    problem: CateProblem, solution: Solution, product: np.ndarray, weight: np.ndarray, p: dict[str, np.ndarray] | None
+    problem: CateProblem,
+    solution: LeastSquaresSolution,
+    product: np.ndarray,
+    weight: np.ndarray,
+    p: dict[str, np.ndarray] | None,
 ) -> Moments:
     """Moments of one split's weighted regression; with `p`, the score counts that its weights are estimated."""
     rows = problem.rows

@@ -19,7 +19,7 @@ Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Score:
+class LinearScore:
     """A score psi = b - theta a of each row, row weights left out.
 
     Attributes
@@ -96,13 +96,13 @@ def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:
     return mean * np.outer(root, root)
 
 
-def solve_scores(rows: EffectRows, scores: Iterable[Score]) -> Splits:
+def solve_scores(rows: EffectRows, scores: Iterable[LinearScore]) -> Splits:
     """Effects and moments of every split and group.
 
     Parameters
     ----------
     rows : EffectRows
-    scores : iterable of Score
+    scores : iterable of LinearScore
         One per split.
     """
     masks = np.column_stack([m for _, m in rows.groups]).astype(np.float64)

@@ -25,7 +25,7 @@ _ROUNDING = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class EvaluationBlock:
     """Rows that are evaluated together.
 
     Attributes
@@ -81,14 +81,14 @@ class Evaluation:
     ----------
     kind : {"sequential", "cross-fold", ""}
         Empty where rows are sorted by something from elsewhere.
-    splits : tuple of tuple of Block
+    splits : tuple of tuple of EvaluationBlock
         The blocks of every random split.
     scores : ndarray, shape (splits, n)
         Doubly robust scores of all rows.
     """
 
     kind: str
-    splits: tuple[tuple[Block, ...], ...]
+    splits: tuple[tuple[EvaluationBlock, ...], ...]
     scores: np.ndarray
 
     @property
@@ -122,7 +122,7 @@ def evaluation_of(learnt: ConditionalEffect, kind: str, priority: np.ndarray | N
     one_of("evaluation", kind, EVALUATIONS)
     n = len(learnt.sample)
     if priority is not None:
-        block = Block(np.arange(n), priority, np.zeros(n, np.intp))
+        block = EvaluationBlock(np.arange(n), priority, np.zeros(n, np.intp))
         return Evaluation("", ((block,),), learnt.gamma[None])
     if learnt.how.folds is None:
         raise NotIdentifiedError(
@@ -132,9 +132,11 @@ def evaluation_of(learnt: ConditionalEffect, kind: str, priority: np.ndarray | N
     scale = float(np.std(learnt.sample.y))
     if kind == "cross-fold":
         pairs = zip(learnt.cross_fold, learnt.how.folds, strict=True)
-        return Evaluation(kind, tuple((Block(np.arange(n), _plain(e, scale), f),) for e, f in pairs), learnt.scores)
+        return Evaluation(
+            kind, tuple((EvaluationBlock(np.arange(n), _plain(e, scale), f),) for e, f in pairs), learnt.scores
+        )
     splits = tuple(
-        tuple(Block(rows, _plain(effect, scale), np.zeros(len(rows), np.intp)) for rows, effect in steps)
+        tuple(EvaluationBlock(rows, _plain(effect, scale), np.zeros(len(rows), np.intp)) for rows, effect in steps)
         for steps in learnt.sequential
     )
     if not all(splits):

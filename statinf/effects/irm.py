@@ -15,7 +15,7 @@ from functools import partial
 
 import numpy as np
 
-from statinf.effects.estimate import Pieces, Score, effect_estimate, solve_scores
+from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import ClipOptions, Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
 from statinf.effects.overlap import clipped
@@ -64,7 +64,7 @@ def scores(
     w: np.ndarray,
     *,
     normalize: bool = False,
-) -> Score:
+) -> LinearScore:
     """Doubly robust score of an estimand.
 
     Parameters
@@ -84,18 +84,18 @@ def scores(
         up, down = d / e, (1.0 - d) / (1.0 - e)
         if normalize:
             up, down = up / np.average(up, weights=w), down / np.average(down, weights=w)
-        return Score(np.ones(len(y)), mu1 - mu0 + up * (y - mu1) - down * (y - mu0))
+        return LinearScore(np.ones(len(y)), mu1 - mu0 + up * (y - mu1) - down * (y - mu0))
     if estimand == "ATT":
         assert mu0 is not None
         odds = (1.0 - d) * e / (1.0 - e)
         if normalize:
             odds = odds * (w @ d) / (w @ odds)
-        return Score(d, d * (y - mu0) - odds * (y - mu0))
+        return LinearScore(d, d * (y - mu0) - odds * (y - mu0))
     assert mu1 is not None
     odds = d * (1.0 - e) / e
     if normalize:
         odds = odds * (w @ (1.0 - d)) / (w @ odds)
-    return Score(1.0 - d, odds * (y - mu1) - (1.0 - d) * (y - mu1))
+    return LinearScore(1.0 - d, odds * (y - mu1) - (1.0 - d) * (y - mu1))
 
 
 def doubly_robust(problem: EffectProblem, options: DoublyRobustOptions, *, whole: bool) -> Estimate:

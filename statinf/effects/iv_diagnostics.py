@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 
 from statinf.effects import overid, weak_iv
-from statinf.effects.iv_rows import Rows
+from statinf.effects.iv_rows import IVRows
 from statinf.effects.linear_iv import LinearIV
 from statinf.inference.distributions import chi2_sf
 
 
-def diagnostics(solution: LinearIV, rows: Rows, kind: Any, j: float) -> dict[str, float]:
+def diagnostics(solution: LinearIV, rows: IVRows, kind: Any, j: float) -> dict[str, float]:
     """Strength of the instruments, exogeneity of the treatment, and validity of the extra instruments.
 
     Parameters
     ----------
     solution : LinearIV
-    rows : Rows
+    rows : IVRows
     kind : str or mapping
         The covariance of the fit in normal form, for the first stage.
     j : float

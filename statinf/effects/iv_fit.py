@@ -11,7 +11,7 @@ import numpy as np
 from statinf.effects import overid, weak_iv
 from statinf.effects.instruments import System
 from statinf.effects.iv_diagnostics import diagnostics
-from statinf.effects.iv_rows import Rows, as_indicator
+from statinf.effects.iv_rows import IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.formula.matrix import Matrix
@@ -104,7 +104,7 @@ class IVFit(Fit):
         """Outcome less x'b, with the treatment as recorded, shape (rows used,)."""
         return self.solution.units.outcome_scale * self.solution.residual(self._rows("residuals"))
 
-    def _rows(self, what: str) -> Rows:
+    def _rows(self, what: str) -> IVRows:
         return self.solution.rows(self._need_rows(what))
 
     # --- instruments --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.arms import Arms, arms_of
-from statinf.effects.iv_rows import Columns, columns_of
+from statinf.effects.iv_rows import IVColumns, columns_of
 from statinf.errors import OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
@@ -69,7 +69,7 @@ class IVProblem:
         return off, on
 
     @cached_property
-    def columns(self) -> Columns:
+    def columns(self) -> IVColumns:
         """Centred and scaled columns of the linear model."""
         return columns_of(self.design, self.indicator)
 

@@ -60,7 +60,7 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Columns:
+class IVColumns:
     """Columns of a model, centred where there is a constant and scaled to unit length.
 
     Attributes
@@ -79,7 +79,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Rows:
+class IVRows:
     """Centred and scaled columns of a model after aliased ones are left out.
 
     Attributes
@@ -151,7 +151,7 @@ def check_parts(made: Design) -> None:
         )
 
 
-def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> Columns:
+def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumns:
     """Endogenous, exogenous and instrument columns, and the outcome less its offset.
 
     Parameters
@@ -178,7 +178,7 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> Columns:
         float(outcome_scale[0]),
         len(centre) if centred else -1,
     )
-    return Columns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
+    return IVColumns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
 
 
 def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
@@ -209,10 +209,10 @@ def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.nda
     return out, centre + rest, length
 
 
-def rows_of(made: Design, columns: Columns, system: System, kept: np.ndarray) -> Rows:
+def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) -> IVRows:
     """The rows behind a `System`."""
     a, c = columns.exogenous.shape[1], columns.endogenous.shape[1]
-    return Rows(
+    return IVRows(
         columns.endogenous,
         columns.exogenous if kept[:a].all() else columns.exogenous[:, kept[:a]],
         columns.instruments if kept[a:].all() else columns.instruments[:, kept[a:]],

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.arms import Arms, arms_of, plain_name
-from statinf.effects.estimate import Score, effect_estimate, solve_scores
+from statinf.effects.estimate import LinearScore, effect_estimate, solve_scores
 from statinf.effects.irm import scores as doubly_robust
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.method import EffectMethod
@@ -107,7 +107,7 @@ def _estimate(
         moved = max(moved, count)
         above = doubly_robust(rows.y, rows.d, e, p["outcome0"], p["outcome1"], "ATE", w)
         below = doubly_robust(d, rows.d, e, p["treatment0"], p["treatment1"], "ATE", w)
-        pairs.append(Score(below.b, above.b))
+        pairs.append(LinearScore(below.b, above.b))
     share, reduced = (float(np.average(values, weights=w)) for values in (pairs[0].a, pairs[0].b))
     if abs(share) < 1e-12 * max(1.0, abs(reduced)):
         raise NotIdentifiedError(

@@ -14,7 +14,7 @@ from scipy.linalg import solve_triangular
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import Rows, Units, columns_of, rows_of
+from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
 from statinf.errors import AliasedWarning, DataError
 from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
@@ -65,16 +65,16 @@ class LinearIV:
         """Residual standard deviation of the scaled outcome, with n - k degrees of freedom."""
         return float(np.sqrt(structural_rss(self.system, self.beta) / self.system.df_resid))
 
-    def rows(self, made: Design) -> Rows:
+    def rows(self, made: Design) -> IVRows:
         """The columns behind the solution."""
         return rows_of(made, columns_of(made, self.indicator), self.system, self.kept)
 
-    def residual(self, rows: Rows) -> np.ndarray:
+    def residual(self, rows: IVRows) -> np.ndarray:
         """Scaled outcome less x'b, with the treatment as recorded, shape (n,)."""
         c = self.system.c
         return rows.y - rows.endogenous @ self.coef[:c] - rows.exogenous @ self.coef[c:]
 
-    def scaled_moments(self, made: Design, rows: Rows | None = None) -> Moments:
+    def scaled_moments(self, made: Design, rows: IVRows | None = None) -> Moments:
         """Scores of the centred and scaled columns, which are made where they are not given."""
         rows = self.rows(made) if rows is None else rows
         e = self.residual(rows)
@@ -102,7 +102,7 @@ class LinearIV:
             weights_fixed=own.weights_fixed,
         )
 
-    def warn_alone(self, made: Design, rows: Rows, kind: Any, names: Sequence[str]) -> None:
+    def warn_alone(self, made: Design, rows: IVRows, kind: Any, names: Sequence[str]) -> None:
         """Warn of coefficients, named in order, that one row, or one cluster, determines alone."""
         columns = np.column_stack([rows.fitted_first, rows.exogenous])
         warn_lone(
@@ -117,7 +117,7 @@ class LinearIV:
             stacklevel=5,
         )
 
-    def covariance(self, made: Design, kind: Any, rows: Rows | None = None) -> Covariance:
+    def covariance(self, made: Design, kind: Any, rows: IVRows | None = None) -> Covariance:
         """Covariance of the coefficients of the columns as given."""
         found = covariance(self.scaled_moments(made, rows), kind, cluster_codes(made, kind))
         carry = self.units.carry

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.effects.gmm_solver import gmm
 from statinf.effects.instruments import System, k_class, structural_rss
-from statinf.effects.iv_rows import Rows
+from statinf.effects.iv_rows import IVRows
 from statinf.inference.distributions import chi2_sf, f_sf
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.sandwich import Moments, covariance
@@ -33,7 +33,7 @@ def basmann(made: System, beta: np.ndarray) -> WaldTest:
     return WaldTest("the extra instruments are valid (Basmann)", value, df, np.inf, chi2_sf(value, df))
 
 
-def hansen(rows: Rows, codes: np.ndarray | None) -> WaldTest:
+def hansen(rows: IVRows, codes: np.ndarray | None) -> WaldTest:
     """Criterion of two-step GMM, robust to heteroskedasticity or clusters."""
     made = rows.system
     root = np.sqrt(rows.weights)
@@ -56,7 +56,7 @@ def wu_hausman(made: System) -> WaldTest:
     return WaldTest("the treatment is exogenous (Wu-Hausman)", value, made.c, df, f_sf(value, made.c, df))
 
 
-def robust_hausman(rows: Rows, kind: Any) -> WaldTest:
+def robust_hausman(rows: IVRows, kind: Any) -> WaldTest:
     """The same regression with a robust Wald test (Wooldridge 1995)."""
     made = rows.system
     columns = np.column_stack([rows.endogenous, rows.exogenous, rows.unexplained[:, :-1]])

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.estimate import Pieces, Score, effect_estimate, solve_scores
+from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import (
     LEARNER,
@@ -83,16 +83,16 @@ def estimate(problem: EffectProblem, options: PlrOptions) -> Estimate:
 
 def _score(
     rows: EffectRows, how: Nuisances, score: str, split: int, predictions: Mapping[str, np.ndarray], varied: float
-) -> Score:
+) -> LinearScore:
     u, v = rows.y - predictions["outcome"], rows.d - predictions["treatment"]
     square = v * v
     mean = float(rows.w @ square)
     if mean <= 1e-12 * varied:
         raise NotIdentifiedError("the covariates explain the treatment completely; nothing of it is left to compare.")
     if score == "partialling-out":
-        return Score(square, v * u)
+        return LinearScore(square, v * u)
     first = float((rows.w * v) @ u) / mean
-    return Score(v * rows.d, v * (rows.y - _baseline(rows, how, split, first)))
+    return LinearScore(v * rows.d, v * (rows.y - _baseline(rows, how, split, first)))
 
 
 def _baseline(rows: EffectRows, how: Nuisances, split: int, first: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from statinf.effects.evaluation import combine
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovSpec
-from statinf.numerics.linear.least_squares import LeastSquares, solve
+from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, Fit, Method, stack_scores
 
 Regression = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -49,7 +49,7 @@ class Projection(Fit):
 
 
 @dataclass(frozen=True, eq=False)
-class _Split:
+class _SplitRegressions:
     """Regressions of all blocks of one split, and the mean of their coefficients.
 
     Attributes
@@ -167,7 +167,7 @@ def project_blocks(
     return Projection.of(design, estimate, vcov, method=METHOD)
 
 
-def _split(design: Design, blocks: Sequence[Regression], q: int) -> _Split:
+def _split(design: Design, blocks: Sequence[Regression], q: int) -> _SplitRegressions:
     """One regression with a set of columns per block, which are zero elsewhere."""
     columns, response, w = np.zeros((design.n, q * len(blocks))), np.zeros(design.n), np.zeros(design.n)
     for b, (rows, some, y) in enumerate(blocks):
@@ -177,7 +177,7 @@ def _split(design: Design, blocks: Sequence[Regression], q: int) -> _Split:
     moments = _regression_moments(design, columns[:, solution.kept], response, w, solution)
     by_block = solution.coef.reshape(len(blocks), q)
     if len(blocks) == 1:
-        return _Split(by_block[0], moments, np.eye(int(solution.kept.sum())))
+        return _SplitRegressions(by_block[0], moments, np.eye(int(solution.kept.sum())))
     spread = np.ones(len(solution.kept))
     spread[solution.kept] = np.sqrt(np.diag(moments.bread))
     weights = combine(by_block, spread.reshape(by_block.shape))
@@ -185,11 +185,11 @@ def _split(design: Design, blocks: Sequence[Regression], q: int) -> _Split:
     theta = np.where(there, np.nansum(weights * by_block, axis=0), np.nan)
     # Coefficient j of all blocks goes into average j.
     pick = (weights[:, None, :] * np.eye(q)[None]).transpose(1, 0, 2).reshape(q, -1)
-    return _Split(theta, moments, np.nan_to_num(pick[there])[:, solution.kept])
+    return _SplitRegressions(theta, moments, np.nan_to_num(pick[there])[:, solution.kept])
 
 
 def _regression_moments(
-    design: Design, columns: np.ndarray, response: np.ndarray, w: np.ndarray, solution: LeastSquares
+    design: Design, columns: np.ndarray, response: np.ndarray, w: np.ndarray, solution: LeastSquaresSolution
 ) -> Moments:
     unit = columns * (response - columns @ solution.coef[solution.kept])[:, None]
     nobs = int(np.count_nonzero(w))
@@ -207,7 +207,7 @@ def _regression_moments(
     )
 
 
-def _moments(splits: tuple[_Split, ...]) -> Moments:
+def _moments(splits: tuple[_SplitRegressions, ...]) -> Moments:
     """Moments of the one split, or the mean of the splits' influence values."""
     first = splits[0].averaged
     if len(splits) == 1:
@@ -216,7 +216,7 @@ def _moments(splits: tuple[_Split, ...]) -> Moments:
     return Moments(influence, np.eye(influence.shape[1]), first.nobs, first.df_resid)
 
 
-def _covariance(design: Design, splits: tuple[_Split, ...], thetas: np.ndarray, kind: Any) -> Covariance:
+def _covariance(design: Design, splits: tuple[_SplitRegressions, ...], thetas: np.ndarray, kind: Any) -> Covariance:
     clusters = cluster_codes(design, kind)
     found = [one.covariance(kind, clusters) for one in splits]
     if len(found) == 1:

@@ -31,11 +31,11 @@ class Categorical:
     levels: tuple[Any, ...]
 
 
-Column = Numeric | Categorical
+FrameColumn = Numeric | Categorical
 _SAMPLE = 4096
 
 
-def checksum(column: Column) -> int:
+def checksum(column: FrameColumn) -> int:
     """A number that moves with the column: the sum of all its bits, and a digest of some rows for their order."""
     named = isinstance(column, Categorical)
     bits = column.codes if named else np.ascontiguousarray(column.values).view(np.uint64)
@@ -52,7 +52,7 @@ def plain_column(series: Any) -> Numeric | None:
     return Numeric(series.to_numpy().astype(np.float64, copy=False), logical=dtype.kind == "b")
 
 
-def to_column(series: Any, name: str) -> Column:
+def to_column(series: Any, name: str) -> FrameColumn:
     """Bring a narwhals series into normal form.
 
     Raises
@@ -229,7 +229,7 @@ def _kind_of_objects(series: Any) -> str:
     return pd.api.types.infer_dtype(values, skipna=True)
 
 
-def _object_column(series: Any, name: str) -> Column:
+def _object_column(series: Any, name: str) -> FrameColumn:
     import pandas as pd
 
     values = as_pandas(series)

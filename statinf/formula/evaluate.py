@@ -13,7 +13,7 @@ import numpy as np
 
 from statinf.errors import FormulaError
 from statinf.formula.expression import Scope, call_name, column_name, label
-from statinf.formula.frame import Categorical, Column
+from statinf.formula.frame import Categorical, FrameColumn
 
 _BINARY: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -51,7 +51,7 @@ class Values:
         New rows need not hold every level that the formula compares with.
     """
 
-    column: Callable[[str], Column]
+    column: Callable[[str], FrameColumn]
     scope: Scope
     stateful: Callable[[ast.Call, Values], np.ndarray] | None = None
     new: bool = False

@@ -13,7 +13,7 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula.coding import Coding, coding_for, observed_levels, recode
-from statinf.formula.columns import Categorical, Column, Numeric, categories_of
+from statinf.formula.columns import Categorical, FrameColumn, Numeric, categories_of
 from statinf.formula.frame import Frame
 from statinf.formula.transforms import check_options, transform
 
@@ -72,7 +72,7 @@ class Learnt:
         return len(self.names(reduced)) if self.coding is None else self.coding.columns(reduced)
 
 
-def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], intercept: bool) -> Factor:
+def make_factor(text: str, scope: ex.Scope, column: Callable[[str], FrameColumn], intercept: bool) -> Factor:
     """Read and classify one factor."""
     node = ex.read(text, scope)
     columns = ex.columns_of(node, scope)
@@ -97,7 +97,7 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], Column], int
     return Factor(name, node, "numeric", columns, _is_logical(node, scope, column))
 
 
-def _is_logical(node: ast.expr, scope: ex.Scope, column: Callable[[str], Column]) -> bool:
+def _is_logical(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameColumn]) -> bool:
     """Whether an expression is a comparison, or truth values combined or wrapped in `I()`."""
     if ex.call_name(node) == "I" and isinstance(node, ast.Call) and "I" not in scope.context:
         inner = node.args[0]

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from statinf.errors import DataError
-from statinf.formula.columns import Categorical, Column, Numeric, checksum, plain_column, to_categories, to_column
+from statinf.formula.columns import Categorical, FrameColumn, Numeric, checksum, plain_column, to_categories, to_column
 from statinf.optional import MissingPackageError, need
 
-__all__ = ["Categorical", "Column", "Frame", "Numeric", "as_frame"]
+__all__ = ["Categorical", "Frame", "FrameColumn", "Numeric", "as_frame"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Frame:
         """Labels of the rows: the index of a pandas frame, None for other kinds."""
         return self.native.index if self.kind == "pandas" else None
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> FrameColumn:
         """The column in normal form; a `DataError` where it is missing, cannot be used or has changed since it was read."""
         plain = plain_column(self._native(name)) if self.kind == "pandas" else None
         return self._as_before(name, to_column(self.raw(name), name) if plain is None else plain)

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import DataError
-from statinf.formula.columns import Categorical, Column
+from statinf.formula.columns import Categorical, FrameColumn
 from statinf.formula.frame import Frame
 
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9))
@@ -20,7 +20,7 @@ _NAN = np.float64(np.nan).view(np.uint64)
 
 
 @dataclass(frozen=True)
-class Found:
+class RowMatch:
     """Where the rows of one frame stand in another.
 
     Attributes
@@ -66,7 +66,7 @@ class RowIdentity(Brief):
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.lean().__dict__)
 
-    def locate(self, frame: Frame, what: str = "the weights") -> Found | None:
+    def locate(self, frame: Frame, what: str = "the weights") -> RowMatch | None:
         """Where the rows of `frame` stand among these; None where both frames have the same rows in the same order.
 
         Rows are matched by their labels where both frames have an index and the columns read agree, and otherwise by
@@ -86,7 +86,7 @@ class RowIdentity(Brief):
         if mine is not None and mine.is_unique and theirs.is_unique:
             position = mine.get_indexer(theirs)
             if (position >= 0).all() and self._agree(frame, shared, position):
-                return Found(position)
+                return RowMatch(position)
         found = self._by_contents(frame, shared, mine, theirs) if shared else None
         if found is None:
             raise DataError(f"{what} belong to other rows: {self._why(frame, shared, mine, theirs)}.")
@@ -134,7 +134,7 @@ class RowIdentity(Brief):
                 return name
         return None
 
-    def _by_contents(self, frame: Frame, shared: Sequence[str], mine: Any, theirs: Any) -> Found | None:
+    def _by_contents(self, frame: Frame, shared: Sequence[str], mine: Any, theirs: Any) -> RowMatch | None:
         a, b = self._keys(shared), row_keys(frame, shared)
         if mine is not None and frame.n == self.n:
             # Labels that occur more than once still tell rows of equal contents apart.
@@ -147,7 +147,7 @@ class RowIdentity(Brief):
         place = np.minimum(np.searchsorted(a[order], b), self.n - 1)
         position = order[place]
         known = frame.n > 0 and self.n > 0 and np.array_equal(a[position], b)
-        return Found(position) if known and len(np.unique(b)) == frame.n and len(np.unique(a)) == self.n else None
+        return RowMatch(position) if known and len(np.unique(b)) == frame.n and len(np.unique(a)) == self.n else None
 
     def _why(self, frame: Frame, shared: Sequence[str], mine: Any, theirs: Any) -> str:
         if frame.n > self.n:
@@ -167,7 +167,7 @@ class RowIdentity(Brief):
         return f"the columns that they were made from ({', '.join(shared[:5])}) hold other values; {advice}"
 
 
-def _paired(a: np.ndarray, b: np.ndarray) -> Found | None:
+def _paired(a: np.ndarray, b: np.ndarray) -> RowMatch | None:
     """Rows of equal keys in both, one to one; None where the keys differ."""
     order_a, order_b = np.argsort(a, kind="stable"), np.argsort(b, kind="stable")
     keys = a[order_a]
@@ -177,13 +177,13 @@ def _paired(a: np.ndarray, b: np.ndarray) -> Found | None:
     position[order_b] = order_a
     fresh = np.append(True, keys[1:] != keys[:-1]) if len(keys) else np.ones(0, dtype=bool)
     if fresh.all():
-        return Found(position)
+        return RowMatch(position)
     same = np.empty(len(a), dtype=np.intp)
     same[order_b] = np.cumsum(fresh) - 1
-    return Found(position, same)
+    return RowMatch(position, same)
 
 
-def identity_column(frame: Frame, name: str) -> Column:
+def identity_column(frame: Frame, name: str) -> FrameColumn:
     """The column in normal form; dates and other values that a formula cannot use are taken as categories."""
     try:
         return frame.column(name)
@@ -203,7 +203,7 @@ def same_memory(a: Frame, b: Frame, name: str) -> bool:
     return place == (second.__array_interface__["data"][0], second.strides, second.shape)
 
 
-def column_keys(column: Column) -> np.ndarray:
+def column_keys(column: FrameColumn) -> np.ndarray:
     """One number per row that is the same for the same value in every kind of frame, shape (n,) uint64."""
     if isinstance(column, Categorical):
         level = [

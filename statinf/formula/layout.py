@@ -22,7 +22,7 @@ MAX_CATEGORICAL = 12
 
 
 @dataclass(frozen=True)
-class Block:
+class TermBlock:
     """Columns of one term under one choice of coding for each of its categorical factors."""
 
     term: str
@@ -36,7 +36,7 @@ class Layout:
     """The columns of a part: what `fill` needs beside the factors' values."""
 
     intercept: bool
-    blocks: tuple[Block, ...]
+    blocks: tuple[TermBlock, ...]
     names: tuple[str, ...]
     terms: Mapping[str, slice]
 
@@ -72,7 +72,7 @@ def lay_out(
     spanned: dict[frozenset[str], set[frozenset[str]]] = {}
     if intercept:
         spanned[frozenset()] = {frozenset()}
-    blocks: list[Block] = []
+    blocks: list[TermBlock] = []
     for text, labels, scale in terms:
         numeric = frozenset(f for f in labels if not factors[f].groups)
         grouped = [f for f in labels if factors[f].groups]
@@ -92,7 +92,7 @@ def lay_out(
             known.update(subsets)
         for piece in pieces:
             kept = tuple(f for f in labels if f in numeric or f in piece)
-            blocks.append(Block(text, kept, tuple(piece.get(f, False) for f in kept), scale))
+            blocks.append(TermBlock(text, kept, tuple(piece.get(f, False) for f in kept), scale))
     _check_width(blocks, learnt, n)
     names: list[str] = ["Intercept"] if intercept else []
     slices: dict[str, slice] = {"Intercept": slice(0, 1)} if intercept else {}
@@ -137,7 +137,7 @@ def _check_names(names: Sequence[str]) -> None:
     raise FormulaError(f"two columns of the model would be named '{twice[:80]}'; rename a column of the data.")
 
 
-def _check_width(blocks: Sequence[Block], learnt: Mapping[str, Learnt], n: int) -> None:
+def _check_width(blocks: Sequence[TermBlock], learnt: Mapping[str, Learnt], n: int) -> None:
     """Refuse a matrix that is too large, before anything of its size is made."""
     widths = [prod(learnt[f].columns(r) for f, r in zip(b.factors, b.reduced, strict=True)) for b in blocks]
     total = 1 + sum(widths)
@@ -176,7 +176,7 @@ def memory_limit() -> float:
     return 0.9 * min(found)
 
 
-def _names(block: Block, learnt: Mapping[str, Learnt]) -> list[str]:
+def _names(block: TermBlock, learnt: Mapping[str, Learnt]) -> list[str]:
     names = [""]
     for factor, reduced in zip(block.factors, block.reduced, strict=True):
         suffixes = learnt[factor].names(reduced)

@@ -14,7 +14,7 @@ from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.coding import recode
-from statinf.formula.columns import Categorical, Column, Numeric
+from statinf.formula.columns import Categorical, FrameColumn, Numeric
 from statinf.formula.frame import Frame
 
 
@@ -28,7 +28,7 @@ class Store:
     frame: Frame
     scope: ex.Scope
     new: bool
-    columns: dict[str, Column]
+    columns: dict[str, FrameColumn]
     grouped: dict[str, Categorical]
     computed: dict[str, np.ndarray]
     notes: list[str]
@@ -37,7 +37,7 @@ class Store:
     def of(cls, frame: Frame, scope: ex.Scope, new: bool = False) -> Store:
         return cls(frame, scope, new, {}, {}, {}, [])
 
-    def column(self, name: str) -> Column:
+    def column(self, name: str) -> FrameColumn:
         if name not in self.columns:
             self.columns[name] = self.frame.column(name)
         return self.columns[name]
@@ -52,9 +52,9 @@ class Store:
         """How an expression finds its columns: all rows, or those of an index."""
         if rows is None:
             return ev.Values(self.column, self.scope, new=self.new)
-        taken: dict[str, Column] = {}
+        taken: dict[str, FrameColumn] = {}
 
-        def column(name: str) -> Column:
+        def column(name: str) -> FrameColumn:
             if name not in taken:
                 taken[name] = take(self.column(name), rows)
             return taken[name]

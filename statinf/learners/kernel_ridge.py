@@ -25,7 +25,7 @@ _PARALLEL_FROM = 1 << 20
 
 
 @dataclass(frozen=True)
-class _Kernel:
+class _ScaledKernel:
     """A kernel on standardised columns."""
 
     kind: str
@@ -61,7 +61,7 @@ class FittedKernelRidge:
     intercept: float
     dual: np.ndarray
     rows: np.ndarray = field(repr=False)
-    kernel: _Kernel = field(repr=False)
+    kernel: _ScaledKernel = field(repr=False)
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Predictions (m,)."""
@@ -98,15 +98,15 @@ class KernelRidge:
         if self.bandwidth is not None and not self.bandwidth > 0:
             raise OptionError(f"bandwidth={self.bandwidth!r} must be a positive number.")
 
-    def _kernel(self, X: np.ndarray, w: np.ndarray) -> _Kernel:
+    def _kernel(self, X: np.ndarray, w: np.ndarray) -> _ScaledKernel:
         if len(X) > _LARGEST:
             raise DataError(f"kernel_ridge keeps an n by n matrix; n={len(X)} is above {_LARGEST}. Use fewer rows.")
         centre = np.average(X, axis=0, weights=w)
         spread = np.sqrt(np.average(np.square(X - centre), axis=0, weights=w))
         width = self.bandwidth or float(np.sqrt(max(X.shape[1], 1)))
         if not self.standardize:
-            return _Kernel(self.kernel, width, np.zeros(X.shape[1]), np.ones(X.shape[1]))
-        return _Kernel(self.kernel, width, centre, np.where(spread > 0, spread, 1.0))
+            return _ScaledKernel(self.kernel, width, np.zeros(X.shape[1]), np.ones(X.shape[1]))
+        return _ScaledKernel(self.kernel, width, centre, np.where(spread > 0, spread, 1.0))
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedKernelRidge:
         """Fit to X (n, p), y (n,), weights (n,); rows of weight zero are left out. `seed` is not used."""
@@ -162,7 +162,7 @@ class KernelRidge:
         total = float(ones.sum())
         free = 1.0 / total if self.intercept else 0.0
         noise = self.penalty / w
-        hat = _Hat(kernel, X, factor, ones, noise, free, self.penalty)
+        hat = _KernelHat(kernel, X, factor, ones, noise, free, self.penalty)
         inverse = linalg.cho_solve(factor, np.eye(len(y))) - free * np.outer(ones, ones)
         return LinearSmoother(
             fitted=fitted,
@@ -175,10 +175,10 @@ class KernelRidge:
 
 
 @dataclass(frozen=True)
-class _Hat:
+class _KernelHat:
     """Hat values of new rows, from the factor of S = K + penalty / w on the training rows X and S^-1 1."""
 
-    kernel: _Kernel
+    kernel: _ScaledKernel
     X: np.ndarray
     factor: tuple[np.ndarray, bool]
     ones: np.ndarray
@@ -199,7 +199,7 @@ class _Hat:
         return (prior - explained + self.free * np.square(1.0 - k @ self.ones)) / self.penalty
 
 
-def _solve(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float, kernel: _Kernel, intercept: bool = True):
+def _solve(X: np.ndarray, y: np.ndarray, w: np.ndarray, penalty: float, kernel: _ScaledKernel, intercept: bool = True):
     """The fit, the Cholesky factor of S = K + penalty/w, and S^-1 1."""
     S = kernel(X, X)
     S[np.diag_indices(len(y))] += penalty / w

@@ -74,7 +74,7 @@ class Ridge:
         centre = np.average(X, axis=0, weights=w)
         constant = 1.0 / np.sqrt(w.sum())
         rows = _features(X, centre, root, constant)
-        hat = _Hat(centre, root, constant, rows)
+        hat = _RidgeHat(centre, root, constant, rows)
         return LinearSmoother(
             fitted=fitted,
             residuals=y - fitted.predict(X),
@@ -91,7 +91,7 @@ def _features(Z: np.ndarray, centre: np.ndarray, root: np.ndarray, constant: flo
 
 
 @dataclass(frozen=True)
-class _Hat:
+class _RidgeHat:
     """Hat values of new rows; `rows` are the features of the training rows."""
 
     centre: np.ndarray

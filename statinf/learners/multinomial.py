@@ -69,7 +69,7 @@ class Multinomial:
         X, y, w = check_rows(X, y, w)
         classes, codes = np.unique(y, return_inverse=True)
         design = standardise(X, w)
-        problem = _Problem(design.z, codes, w, _contrasts(len(classes)))
+        problem = _Likelihood(design.z, codes, w, _contrasts(len(classes)))
         if len(classes) == 1:
             return FittedMultinomial(classes, np.zeros((1, design.z.shape[1])), design.centre, design.scale)
         theta = problem.solve(self._ridge(design, len(classes)))
@@ -92,7 +92,7 @@ class Multinomial:
 
 
 @dataclass(frozen=True)
-class _Problem:
+class _Likelihood:
     """Rows z (n, p), class codes and weights (n,), and orthonormal contrasts (classes, classes - 1)."""
 
     z: np.ndarray

@@ -22,7 +22,7 @@ from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
 from statinf.models.lone import warn_alone
 from statinf.models.table import LM
-from statinf.numerics.linear.least_squares import TOLERANCE, LeastSquares, inverse_gram, solve
+from statinf.numerics.linear.least_squares import TOLERANCE, LeastSquaresSolution, inverse_gram, solve
 from statinf.results import Estimate, Method, Options, number, stack_scores
 from statinf.results.predicting import predictor
 
@@ -72,7 +72,7 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
     )
 
 
-def moments(made: Design, solution: LeastSquares) -> Moments:
+def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
     """Scores and bread of the normal equations."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula.design import Design
-from statinf.formula.identity import Found, column_keys, identity_column
+from statinf.formula.identity import RowMatch, column_keys, identity_column
 
 
 def common_rows(designs: Sequence[Design]) -> tuple[int, list[np.ndarray]]:
@@ -56,7 +56,7 @@ def _witnesses(first: Design, design: Design) -> tuple[str, ...]:
     return same or here
 
 
-def _check_twins(design: Design, first: Design, found: Found | None) -> None:
+def _check_twins(design: Design, first: Design, found: RowMatch | None) -> None:
     """Rows told apart by nothing but their order must weigh the same in both fits."""
     if found is None or found.same is None:
         return

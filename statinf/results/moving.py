@@ -11,11 +11,11 @@ from statinf.errors import DataError
 
 if TYPE_CHECKING:
     from statinf.formula.frame import Frame
-    from statinf.formula.identity import Found
+    from statinf.formula.identity import RowMatch
     from statinf.results.weights import Weights
 
 
-def moved(weights: Weights, found: Found, frame: Frame) -> dict[str, Any]:
+def moved(weights: Weights, found: RowMatch, frame: Frame) -> dict[str, Any]:
     """The fields of `MovedWeights` for the rows of `frame`, which stand at `found.position` among those of the weights."""
     back = np.full(weights.n_total, -1)
     back[found.position] = np.arange(frame.n)
@@ -54,7 +54,7 @@ def moved(weights: Weights, found: Found, frame: Frame) -> dict[str, Any]:
     }
 
 
-def _check_alike(weights: Weights, found: Found) -> None:
+def _check_alike(weights: Weights, found: RowMatch) -> None:
     """Rows that nothing tells apart must have the same weight."""
     full = weights.full()[found.position]
     same = np.asarray(found.same)

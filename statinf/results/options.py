@@ -22,7 +22,7 @@ _KEY = "option"
 
 
 @dataclass(frozen=True)
-class Rule:
+class OptionRule:
     """What one option accepts.
 
     Attributes
@@ -41,7 +41,7 @@ class Rule:
 
 
 def _field(default: Any, meaning: str, accepts: str, check: Callable[[str, Any], Any]) -> Any:
-    rule = Rule(meaning, accepts, check)
+    rule = OptionRule(meaning, accepts, check)
     if isinstance(default, dict | list):
         return field(default_factory=lambda: default.copy(), metadata={_KEY: rule})
     return field(default=default, metadata={_KEY: rule})
@@ -157,8 +157,8 @@ class Options:
         return tuple(f.name for f in fields(cls))
 
     @classmethod
-    def rules(cls) -> dict[str, tuple[Rule, Any]]:
-        """Rule and default of every option by name."""
+    def rules(cls) -> dict[str, tuple[OptionRule, Any]]:
+        """The rule and the default of every option by name."""
         out = {}
         for one in fields(cls):
             rule = rule_of(one)
@@ -168,7 +168,7 @@ class Options:
         return out
 
 
-def rule_of(one: Field[Any]) -> Rule | None:
+def rule_of(one: Field[Any]) -> OptionRule | None:
     """The rule of a field; None for a field that is no option."""
     return one.metadata.get(_KEY)
 

@@ -25,7 +25,7 @@ from statinf.errors import DataError, OptionError
 from statinf.results.encoding import Decoder, encode
 from statinf.results.files import checked_path, replacing
 
-FORMAT = 3
+FORMAT = 4
 _TREE = "result.json"
 _HEX = 64
 _COMMENT = re.compile(rb"statinf (\d{1,6}) sha256 ([0-9a-f]{64})")

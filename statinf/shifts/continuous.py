@@ -1,4 +1,4 @@
-"""What the target-shift methods share: their solution, bandwidths, product kernels, checks of the samples."""
+"""What the target-shift methods share: their result, bandwidths, product kernels, checks of the samples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OUTSIDE_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Solution:
+class OutcomeRatio:
     """An estimated ratio of outcome densities.
 
     Attributes

@@ -60,7 +60,7 @@ BANDWIDTH = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelOptions(Options):
+class GaussianKernelOptions(Options):
     """Options of every method with a Gaussian kernel whose bandwidth is given or the median distance."""
 
     bandwidth: Any = value(
@@ -70,7 +70,7 @@ class KernelOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BumpOptions(KernelOptions):
+class BumpOptions(GaussianKernelOptions):
     """Options of the methods that sum Gaussian bumps and choose their bandwidth."""
 
     bandwidth: Any = value(

@@ -23,7 +23,7 @@ from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.numerics.programs.band_qp import BandSolution, solve_band_qp
 from statinf.results.methods import Method
 from statinf.results.options import number
-from statinf.shifts.kernels import KernelOptions, bandwidths, in_units, kernel_sums, rbf
+from statinf.shifts.kernels import GaussianKernelOptions, bandwidths, in_units, kernel_sums, rbf
 from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import Scaling
@@ -32,7 +32,7 @@ FACTOR_TOLERANCE = 1e-11
 
 
 @dataclass(frozen=True, kw_only=True)
-class KmmOptions(KernelOptions):
+class KmmOptions(GaussianKernelOptions):
     """Options of kernel mean matching."""
 
     ridge: float = number(1.0, "penalty on the squared weights; 0 leaves the weights of new rows undefined", low=0)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 
-class Rule(Protocol):
+class RatioRule(Protocol):
     """An estimated density ratio as a function."""
 
     def at(self, x: np.ndarray) -> np.ndarray:
@@ -23,7 +23,7 @@ class RatioEstimate:
 
     Attributes
     ----------
-    rule : Rule
+    rule : RatioRule
         Of columns as they stand in the samples.
     ratio : ndarray, shape (n,)
         At the source rows, in the order of the samples.

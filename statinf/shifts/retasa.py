@@ -19,7 +19,7 @@ from scipy.linalg import lu_factor, lu_solve
 from statinf.backend import chunks, generator, rows_per_chunk
 from statinf.results.methods import Method
 from statinf.results.options import Options, count, number
-from statinf.shifts.continuous import Solution, column_bandwidths, product_kernel
+from statinf.shifts.continuous import OutcomeRatio, column_bandwidths, product_kernel
 from statinf.shifts.samples import Samples
 
 ALPHAS = (3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
@@ -72,7 +72,7 @@ class TikhonovRatio:
         return np.maximum(out, 0.0)
 
 
-def estimate(samples: Samples, options: RetasaOptions) -> Solution:
+def estimate(samples: Samples, options: RetasaOptions) -> OutcomeRatio:
     """Solve the regularised equation."""
     assert samples.y is not None
     y, ws, wt = samples.y, samples.ws, samples.wt
@@ -98,7 +98,7 @@ def estimate(samples: Samples, options: RetasaOptions) -> Solution:
     facts["relative residual"] = float(np.linalg.norm(gap) / max(np.linalg.norm(eta), np.finfo(float).tiny))
     rule = TikhonovRatio(y, ws, hy, chosen, gap)
     settings = {"alpha": chosen, "bandwidth y": hy, "bandwidth x": float(hx[0]), "bandwidth target x": float(ht[0])}
-    return Solution(rule, 1.0 + rho, settings, facts)
+    return OutcomeRatio(rule, 1.0 + rho, settings, facts)
 
 
 def solve(squared: np.ndarray, right: np.ndarray, alpha: float) -> np.ndarray:

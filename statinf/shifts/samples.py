@@ -15,7 +15,7 @@ from statinf.formula.recipe import Recipe
 from statinf.results import Weights
 from statinf.shifts.order import content_order
 from statinf.shifts.scaling import Scaling, pooled_scaling
-from statinf.shifts.target import Target, target_rows
+from statinf.shifts.target import TargetRows, target_rows
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Samples:
     ----------
     design : Design
         The formula on the source rows: outcome where it has one, and covariates.
-    target : Target
+    target : TargetRows
     source : Design
         The covariates of the density ratio, on the same source rows.
     names : tuple of str, length p
@@ -46,7 +46,7 @@ class Samples:
     """
 
     design: Design
-    target: Target
+    target: TargetRows
     source: Design
     names: tuple[str, ...]
     xs: np.ndarray
@@ -160,7 +160,7 @@ def _part(made: Design, number: int, formula: str) -> Design:
     return found if number == 0 else replace(found, response=None, response_names=(), offset=None)
 
 
-def _arrays(made: Design, columns: Design, target: Target, role: str, seed: int) -> Samples:
+def _arrays(made: Design, columns: Design, target: TargetRows, role: str, seed: int) -> Samples:
     matrix = columns.parts[0]
     xs = matrix.without_intercept()
     xt = target.parts[role][:, int(matrix.intercept) :]

@@ -17,7 +17,7 @@ from statinf.formula.recipe import NewRows, Recipe, warn_rows
 
 
 @dataclass(frozen=True)
-class Target:
+class TargetRows:
     """The target's columns, made by the recipe of the source.
 
     Attributes
@@ -58,7 +58,7 @@ class Target:
         return int(np.count_nonzero(self.weights))
 
 
-def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str = "drop") -> Target:
+def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str = "drop") -> TargetRows:
     """The usable rows of the target frame.
 
     Raises
@@ -86,7 +86,7 @@ def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str
     parts = {role: matrix.values[kept] for role, matrix in rows.parts.items()}
     offset = None if rows.offset is None else rows.offset[kept]
     identity = RowIdentity(rows.n, recipe.columns, rows.frame)
-    return Target(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)
+    return TargetRows(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)
 
 
 def _refuse_rows(rows: NewRows, na_action: str) -> None:

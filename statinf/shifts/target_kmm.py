@@ -15,7 +15,7 @@ import numpy as np
 from statinf.errors import ConvergenceError, OptionError
 from statinf.results.methods import Method
 from statinf.results.options import Options, number
-from statinf.shifts.continuous import Solution, column_bandwidths, product_kernel
+from statinf.shifts.continuous import OutcomeRatio, column_bandwidths, product_kernel
 from statinf.shifts.samples import Samples
 
 LABEL_RIDGE = 0.1
@@ -52,7 +52,7 @@ class SmoothRatio:
         return np.maximum(kernel @ self.coef, 0.0)
 
 
-def estimate(samples: Samples, options: TargetKmmOptions) -> Solution:
+def estimate(samples: Samples, options: TargetKmmOptions) -> OutcomeRatio:
     """Solve the quadratic programme."""
     assert samples.y is not None
     y, n = samples.y, len(samples.y)
@@ -73,7 +73,7 @@ def estimate(samples: Samples, options: TargetKmmOptions) -> Solution:
     weights = (basis * gain) @ gamma
     coef = basis @ (gamma / (np.maximum(values[kept], 0.0) + LABEL_RIDGE))
     settings = {"bound": bound, "eps": slack, "ridge": ridge, "bandwidth x": float(hx[0]), "bandwidth y": float(hy[0])}
-    return Solution(SmoothRatio(y, coef, float(hy[0])), weights, settings, {"objective": objective})
+    return OutcomeRatio(SmoothRatio(y, coef, float(hy[0])), weights, settings, {"objective": objective})
 
 
 def _solve(

@@ -13,7 +13,7 @@ from statinf.errors import DataError
 from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number
-from statinf.shifts.continuous import Solution, check_outcome
+from statinf.shifts.continuous import OutcomeRatio, check_outcome
 from statinf.shifts.samples import left_out, read_samples
 from statinf.shifts.table import TARGET_SHIFT
 
@@ -163,7 +163,7 @@ def target_shift(
         na_action=na_action, context=context, seed=seed,
     )  # fmt: skip
     check_outcome(samples)
-    found: Solution = chosen.estimate(samples, settings)
+    found: OutcomeRatio = chosen.estimate(samples, settings)
     omega = np.maximum(found.raw, 0.0)
     if not (omega > 0).any() or not np.isfinite(omega).all():
         raise DataError(

@@ -20,7 +20,7 @@ from statinf.results.methods import Method
 from statinf.results.options import count, flag, value
 from statinf.shifts import classifier, permutation
 from statinf.shifts.columns import ColumnTests, column_tests
-from statinf.shifts.kernels import KernelOptions, bandwidths, kernel_sums, warn_scales
+from statinf.shifts.kernels import GaussianKernelOptions, bandwidths, kernel_sums, warn_scales
 from statinf.shifts.order import content_order
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import weighted_scaling
@@ -41,7 +41,7 @@ def check_tests(name: str, given: Any) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TwoSampleOptions(KernelOptions):
+class TwoSampleOptions(GaussianKernelOptions):
     """Options of the tests of two samples."""
 
     tests: Any = value(

@@ -18,7 +18,7 @@ import numpy as np
 
 from statinf.stochastic.rows import CHUNK, StreamRows, by_chunks
 from statinf.stochastic.settings import Settings
-from statinf.stochastic.state import State, Sums
+from statinf.stochastic.state import CovarianceSums, State
 
 _FIRST = 4  # chunks before the preconditioner is first made anew
 _FLOOR = 1e-6  # of the largest eigenvalue, on the correlation scale
@@ -125,5 +125,5 @@ def _restarted(settings: Settings, state: State, fresh: np.ndarray) -> State:
     sums = state.sums
     if together:
         early = sums.early + np.column_stack([sums.jacobian, sums.target])
-        sums = replace(Sums.zero(settings), early=early, gram=sums.gram)
+        sums = replace(CovarianceSums.zero(settings), early=early, gram=sums.gram)
     return replace(state, origin=origin, sums=sums, mean=np.where(again, state.theta, state.mean))

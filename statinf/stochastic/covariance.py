@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.stochastic.state import Sums
+from statinf.stochastic.state import CovarianceSums
 
 INFERENCE = ("multiplier", "plugin", "hac", "batch-means", "random-scaling")
 """Kinds of covariance of an averaged run."""
 
 
-def _sandwich(sums: Sums, meat: np.ndarray) -> np.ndarray:
+def _sandwich(sums: CovarianceSums, meat: np.ndarray) -> np.ndarray:
     bread = np.linalg.inv(sums.jacobian)
     return bread @ meat @ bread.T
 
 
-def plugin(sums: Sums) -> np.ndarray:
+def plugin(sums: CovarianceSums) -> np.ndarray:
     """A^{-1} S A^{-T} / n with A the mean Jacobian and S the second moment of the noise, shape (d, d)."""
     return _sandwich(sums, sums.noise)
 
@@ -34,12 +34,12 @@ def bartlett(lagged: np.ndarray) -> np.ndarray:
     return total
 
 
-def hac(sums: Sums) -> np.ndarray:
+def hac(sums: CovarianceSums) -> np.ndarray:
     """The plug-in with Bartlett-weighted autocovariances of the noise, shape (d, d)."""
     return _sandwich(sums, bartlett(sums.lagged))
 
 
-def batch_means(sums: Sums, mean: np.ndarray) -> np.ndarray:
+def batch_means(sums: CovarianceSums, mean: np.ndarray) -> np.ndarray:
     """Long-run variance of one iterate from overlapping batches of growing length, shape (d, d).
 
     Divide by the number of iterates for the variance of the mean.
@@ -50,7 +50,7 @@ def batch_means(sums: Sums, mean: np.ndarray) -> np.ndarray:
     return (sums.batch - cross - cross.T + q * np.outer(m, m)) / v
 
 
-def random_scaling(sums: Sums, mean: np.ndarray, n: int) -> np.ndarray:
+def random_scaling(sums: CovarianceSums, mean: np.ndarray, n: int) -> np.ndarray:
     """The random-scaling matrix of n averaged iterates, shape (d, d); not a consistent variance.
 
     (mean_j - theta_j) / sqrt(V_jj / n) has the law of `scaling_tail`, not a normal one.

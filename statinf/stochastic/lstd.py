@@ -23,7 +23,7 @@ from statinf.results.methods import Method
 from statinf.stochastic.covariance import bartlett, default_lags
 from statinf.stochastic.lstd_fit import LstdFit, batch_covariance, labelled
 from statinf.stochastic.options import StreamOptions
-from statinf.stochastic.reading import Block
+from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import add_counts, warn_dropped
 from statinf.stochastic.transition_reader import TransitionReader
@@ -126,7 +126,7 @@ def _collect(
     reader: TransitionReader, frames: Iterator[Any], strict: bool, d: int
 ) -> tuple[StreamRows, dict[str, int]]:
     rows, dropped = StreamRows.none(d), {}
-    parts: list[Block] = []
+    parts: list[StreamBlock] = []
     for table in frames:
         block, reader = reader.read(table, strict=strict)
         parts.append(block)

@@ -13,7 +13,7 @@ from statinf.stochastic.rows import StreamRows
 
 
 @dataclass(frozen=True)
-class Block:
+class StreamBlock:
     """Rows before preconditioning, and the rows lost, by cause."""
 
     rows: StreamRows

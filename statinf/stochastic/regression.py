@@ -20,7 +20,7 @@ from statinf.stochastic.fit import StochasticFit, fit_of
 from statinf.stochastic.opening import Opening, begin
 from statinf.stochastic.options import RunOptions
 from statinf.stochastic.pilot import adapt
-from statinf.stochastic.reading import Block
+from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.regression_reader import RegressionReader, check_instruments
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import Meter, Run
@@ -100,7 +100,7 @@ def estimate(stream: RegressionStream, options: LsaOptions) -> StochasticFit:
     return fit_of(run, terms, method, options.kinds, options.ci, kind)
 
 
-def _first_block(reader: RegressionReader, opening: Opening, shuffle: bool, seed: int) -> Block:
+def _first_block(reader: RegressionReader, opening: Opening, shuffle: bool, seed: int) -> StreamBlock:
     if not opening.whole:
         return reader.read(opening.first)[0]
     block = reader.from_design(opening.design)
@@ -124,9 +124,9 @@ def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
         raise OptionError("weights of a stream are given as a column name.")
 
 
-def _shuffled(block: Block, order: np.ndarray) -> Block:
+def _shuffled(block: StreamBlock, order: np.ndarray) -> StreamBlock:
     r = block.rows
-    return Block(StreamRows(r.F[order], r.G[order], r.c[order], r.episode[order]), block.dropped)
+    return StreamBlock(StreamRows(r.F[order], r.G[order], r.c[order], r.episode[order]), block.dropped)
 
 
 METHOD = Method(

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, NewRows, Recipe
-from statinf.stochastic.reading import Block, check_levels, counted, number_column, refuse_infinite
+from statinf.stochastic.reading import StreamBlock, check_levels, counted, number_column, refuse_infinite
 from statinf.stochastic.rows import StreamRows
 
 
@@ -38,18 +38,18 @@ class RegressionReader:
     def instruments(self) -> bool:
         return any(p.role == "instruments" for p in self.recipe.parts)
 
-    def from_design(self, design: Design) -> Block:
+    def from_design(self, design: Design) -> StreamBlock:
         """Rows of the table of the fit, all of it in memory."""
         x, z = design.part("covariates"), design.part("instruments")
         assert x is not None
         target = design.y if design.offset is None else design.y - design.offset
         rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
         present = design.weights != 0.0
-        return Block(rows if present.all() else rows.some(present), dict(design.dropped))
+        return StreamBlock(rows if present.all() else rows.some(present), dict(design.dropped))
 
     def read(
         self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
-    ) -> tuple[Block, RegressionReader]:
+    ) -> tuple[StreamBlock, RegressionReader]:
         """Rows of a block, and the reader of the next block."""
         new = self.recipe.new_rows(table, response=True, warn=False)
         check_levels(self.recipe, new)
@@ -71,7 +71,7 @@ class RegressionReader:
             raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
         if not ok.all():
             x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
-        return Block(self._rows(x, z, y, w), dropped), self
+        return StreamBlock(self._rows(x, z, y, w), dropped), self
 
     def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
         if self.weights is None and weights is None:

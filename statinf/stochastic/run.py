@@ -15,7 +15,7 @@ from statinf.errors import DroppedRowsWarning
 from statinf.formula import as_frame
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
-from statinf.stochastic.reading import Block
+from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.regression_reader import RegressionReader
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.sources import BLOCK_ROWS
@@ -41,7 +41,7 @@ class Run:
     reader: RegressionReader | TransitionReader
     dropped: Mapping[str, int] = field(default_factory=dict)
 
-    def add(self, block: Block, meter: Meter | None = None) -> Run:
+    def add(self, block: StreamBlock, meter: Meter | None = None) -> Run:
         """The run after a block of rows."""
         state = self.state
         for start in range(0, len(block.rows), BLOCK_ROWS):

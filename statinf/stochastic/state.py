@@ -15,7 +15,7 @@ KEPT = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sums:
+class CovarianceSums:
     """Sums over the averaged rows behind the one-pass covariance estimates; empty arrays where not asked for.
 
     `jacobian` (d, d) sum of psi' f g', `target` (d,) sum of f (psi' g'm - psi) and `noise` sum of e e' with e = f psi at
@@ -46,7 +46,7 @@ class Sums:
     batch_partial: np.ndarray
 
     @classmethod
-    def zero(cls, settings: Settings) -> Sums:
+    def zero(cls, settings: Settings) -> CovarianceSums:
         def size(name: str) -> int:
             return settings.d if name in settings.keep else 0
 
@@ -109,7 +109,7 @@ class State:
     mean: np.ndarray
     replicas: np.ndarray
     replica_sums: np.ndarray
-    sums: Sums
+    sums: CovarianceSums
     pending: StreamRows
     origin: np.ndarray
     seen: np.ndarray
@@ -127,7 +127,7 @@ class State:
         matrix = np.eye(settings.d) if settings.matrix is None else settings.matrix
         return cls(
             done=0, theta=theta, mean=theta, replicas=np.repeat(theta[:, None], settings.padded, axis=1),
-            replica_sums=np.zeros((settings.d, settings.padded)), sums=Sums.zero(settings),
+            replica_sums=np.zeros((settings.d, settings.padded)), sums=CovarianceSums.zero(settings),
             pending=StreamRows.none(settings.d), trace_mean=empty, trace_se=empty,
             origin=np.full(settings.d, settings.burn_in, np.int64), seen=_seen(matrix), matrix=matrix,
             extremes=Extremes.none(settings.d),
@@ -148,7 +148,7 @@ class State:
         out: dict[str, Any] = {}
         for f in fields(self):
             value = getattr(self, f.name)
-            if isinstance(value, StreamRows | Sums | Extremes):
+            if isinstance(value, StreamRows | CovarianceSums | Extremes):
                 out |= {f"{f.name}.{g.name}": getattr(value, g.name) for g in fields(value)}
             else:
                 out[f.name] = np.asarray(value)
@@ -158,7 +158,7 @@ class State:
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> State:
         """The inverse of `arrays`."""
         parts = {name: np.asarray(value) for name, value in arrays.items()}
-        sums = Sums(**{f.name: parts.pop(f"sums.{f.name}") for f in fields(Sums)})
+        sums = CovarianceSums(**{f.name: parts.pop(f"sums.{f.name}") for f in fields(CovarianceSums)})
         pending = StreamRows(**{f.name: parts.pop(f"pending.{f.name}") for f in fields(StreamRows)})
         done = int(parts.pop("done"))
         extremes = Extremes(**{f.name: parts.pop(f"extremes.{f.name}") for f in fields(Extremes)})

@@ -10,7 +10,7 @@ from statinf.backend import pad_axis
 from statinf.numerics.recursions.averaging import running_batches
 from statinf.stochastic.rows import CHUNK, StreamRows, slab_size
 from statinf.stochastic.settings import Settings
-from statinf.stochastic.state import Sums
+from statinf.stochastic.state import CovarianceSums
 
 
 def psi(u: np.ndarray, c: np.ndarray, settings: Settings) -> np.ndarray:
@@ -47,15 +47,15 @@ def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 
 def add_rows(
-    sums: Sums, settings: Settings, first: int, rows: StreamRows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
+    sums: CovarianceSums, settings: Settings, first: int, rows: StreamRows, path: np.ndarray, means: np.ndarray, before: np.ndarray,
     real: int, origin: int | None = None,
     apart: np.ndarray | None = None,
-) -> Sums:  # fmt: skip
+) -> CovarianceSums:  # fmt: skip
     """Add a whole number of chunks to the sums.
 
     Parameters
     ----------
-    sums : Sums
+    sums : CovarianceSums
     settings : Settings
     first : int
         Number of the first row, counted from 1.
@@ -73,7 +73,7 @@ def add_rows(
 
     Returns
     -------
-    Sums
+    CovarianceSums
     """
     n = len(rows)
     number = np.arange(first, first + n)
@@ -121,7 +121,7 @@ def add_rows(
     return sums
 
 
-def _lags(sums: Sums, settings: Settings, scores: np.ndarray, episode: np.ndarray) -> Sums:
+def _lags(sums: CovarianceSums, settings: Settings, scores: np.ndarray, episode: np.ndarray) -> CovarianceSums:
     lags = settings.lags
     both = np.concatenate([sums.last, scores])
     label = np.concatenate([sums.last_episode, episode])
@@ -134,7 +134,7 @@ def _lags(sums: Sums, settings: Settings, scores: np.ndarray, episode: np.ndarra
     return replace(sums, lagged=lagged, last=both[keep:].copy(), last_episode=label[keep:].copy())
 
 
-def _scaling(sums: Sums, index: np.ndarray, kept: np.ndarray, means: np.ndarray) -> Sums:
+def _scaling(sums: CovarianceSums, index: np.ndarray, kept: np.ndarray, means: np.ndarray) -> CovarianceSums:
     s = np.where(kept, index, 0).astype(np.float64)[:, None]
     scaled = s * (means - sums.reference)
     return replace(
@@ -153,7 +153,9 @@ def batch_starts(upto: int, power: float) -> np.ndarray:
     return starts[starts <= upto].astype(np.int64)
 
 
-def _batches(sums: Sums, settings: Settings, index: np.ndarray, kept: np.ndarray, path: np.ndarray) -> Sums:
+def _batches(
+    sums: CovarianceSums, settings: Settings, index: np.ndarray, kept: np.ndarray, path: np.ndarray
+) -> CovarianceSums:
     starts = batch_starts(int(index.max()), settings.power)
     fresh = np.isin(index, starts)
     begin = starts[np.maximum(np.searchsorted(starts, index, side="right") - 1, 0)]

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import NewRows, Recipe, as_frame
-from statinf.stochastic.reading import Block, check_levels, counted, number_column, refuse_infinite, rows_of
+from statinf.stochastic.reading import StreamBlock, check_levels, counted, number_column, refuse_infinite, rows_of
 from statinf.stochastic.rows import StreamRows
 
 
@@ -50,7 +50,7 @@ class TransitionReader:
 
     def read(
         self, table: Any, weights: np.ndarray | None = None, *, strict: bool = False
-    ) -> tuple[Block, TransitionReader]:
+    ) -> tuple[StreamBlock, TransitionReader]:
         """Rows of a block, and the reader of the next block."""
         from statinf.numerics.recursions.traces import eligibility
 
@@ -63,7 +63,7 @@ class TransitionReader:
         n = len(raw["reward"])
         if not n:
             empty = StreamRows.none(raw["phi"].shape[1])
-            return Block(empty, dropped), replace(self, held=held)
+            return StreamBlock(empty, dropped), replace(self, held=held)
         fresh = raw["fresh"].astype(bool)
         fresh[0] |= self.last_ended
         F = eligibility(raw["phi"], fresh, self.discount * self.trace, raw["ratio"], self.last_trace)
@@ -73,7 +73,7 @@ class TransitionReader:
             self, last_trace=F[-1].copy(), last_ended=bool(raw["ended"][-1]), episodes=int(number[-1]),
             last_episode=raw["last_episode"], held=held,
         )  # fmt: skip
-        return Block(StreamRows.of(F, G, raw["reward"], number.astype(np.int64)), dropped), reader
+        return StreamBlock(StreamRows.of(F, G, raw["reward"], number.astype(np.int64)), dropped), reader
 
     def _raw(self, table: Any) -> tuple[dict[str, Any], dict[str, int]]:
         """Features, next features, rewards, ratios and where episodes begin and end, rows with gaps left out."""

@@ -22,7 +22,7 @@ _CODE = re.compile(r"(`+)[^`].*?\1", re.DOTALL)
 
 
 @dataclass(frozen=True)
-class Target:
+class LabelTarget:
     """What a label refers to: its kind, its number and, for an unnumbered section, its title."""
 
     kind: str
@@ -30,7 +30,7 @@ class Target:
     title: str = ""
 
 
-def number(document: Document) -> dict[str, Target]:
+def number(document: Document) -> dict[str, LabelTarget]:
     """Count the labels of a document in order of appearance.
 
     Parameters
@@ -41,14 +41,14 @@ def number(document: Document) -> dict[str, Target]:
     Returns
     -------
     dict
-        Label to `Target`.
+        Label to `LabelTarget`.
 
     Raises
     ------
     VignetteError
         If a label is used twice.
     """
-    targets: dict[str, Target] = {}
+    targets: dict[str, LabelTarget] = {}
     counts = dict.fromkeys(NAMES, 0)
     levels = [0] * 6
     numbered = bool(document.setting("number-sections", False))
@@ -65,10 +65,10 @@ def number(document: Document) -> dict[str, Target]:
         if kind == "sec":
             title = re.sub(r"\s*\{[^}]*\}\s*$", "", heading[2]) if heading else label
             section = ".".join(map(str, levels[: len(heading[1]) - base + 1])) if heading and numbered else ""
-            targets[label] = Target(kind, section, title)
+            targets[label] = LabelTarget(kind, section, title)
             continue
         counts[kind] += 1
-        targets[label] = Target(kind, str(counts[kind]))
+        targets[label] = LabelTarget(kind, str(counts[kind]))
     return targets
 
 
@@ -112,7 +112,7 @@ def _line(text: str, match: re.Match[str], line: int) -> int:
     return line + text.count("\n", 0, match.start())
 
 
-def resolve(prose: Prose, targets: Mapping[str, Target], to: str, path: object) -> str:
+def resolve(prose: Prose, targets: Mapping[str, LabelTarget], to: str, path: object) -> str:
     """Replace references and number equations, figures and tables that are written in the prose itself."""
     pieces = []
     for code, text, line in prose.chunks():
@@ -120,14 +120,14 @@ def resolve(prose: Prose, targets: Mapping[str, Target], to: str, path: object) 
     return "".join(pieces)
 
 
-def _resolve_text(text: str, targets: Mapping[str, Target], to: str, where: str) -> str:
+def _resolve_text(text: str, targets: Mapping[str, LabelTarget], to: str, where: str) -> str:
     text = _EQUATION.sub(lambda m: equation(m[1], m[2], targets, to), text)
     text = _IMAGE.sub(lambda m: f"![{caption(m['caption'], m['id'], targets, to)}]{m['link']}", text)
     text = _TABLE.sub(lambda m: _table(m, targets, to), text)
     return outside_code(text, lambda part: references(part, targets, to, where))
 
 
-def _table(found: re.Match[str], targets: Mapping[str, Target], to: str) -> str:
+def _table(found: re.Match[str], targets: Mapping[str, LabelTarget], to: str) -> str:
     text = caption(found["caption"], found["id"], targets, to)
     if to == "gfm":  # which has no captions
         return f"[**{text}**]{{#{found['id']}}}"
@@ -143,7 +143,7 @@ def outside_code(text: str, change: Callable[[str], str]) -> str:
     return "".join([*pieces, change(text[end:])])
 
 
-def references(text: str, targets: Mapping[str, Target], to: str, where: str) -> str:
+def references(text: str, targets: Mapping[str, LabelTarget], to: str, where: str) -> str:
     """Replace ``@fig-x``, ``-@fig-x`` and ``[Fig. @fig-x; @fig-y]`` by links with numbers."""
 
     def one(label: str, bare: bool) -> str:
@@ -160,7 +160,7 @@ def references(text: str, targets: Mapping[str, Target], to: str, where: str) ->
     return _BARE.sub(lambda m: one(m["id"], bool(m["minus"])), _GROUP.sub(group, text))
 
 
-def link(label: str, target: Target, to: str, bare: bool = False) -> str:
+def link(label: str, target: LabelTarget, to: str, bare: bool = False) -> str:
     """Markdown of one reference; LaTeX counts by itself, so there it is its own command."""
     if to == "latex" and target.kind != "sec":
         raw = f"`\\ref{{{label}}}`{{=latex}}"
@@ -169,7 +169,7 @@ def link(label: str, target: Target, to: str, bare: bool = False) -> str:
     return f"[{name + target.number if target.number else target.title}](#{label})"
 
 
-def caption(text: str, label: str, targets: Mapping[str, Target], to: str) -> str:
+def caption(text: str, label: str, targets: Mapping[str, LabelTarget], to: str) -> str:
     """Caption with its number in front, where the format does not count by itself."""
     if label not in targets or to == "latex":
         return text
@@ -177,7 +177,7 @@ def caption(text: str, label: str, targets: Mapping[str, Target], to: str) -> st
     return f"{NAMES[target.kind]}\u00a0{target.number}: {text}".rstrip(": ")
 
 
-def equation(tex: str, label: str, targets: Mapping[str, Target], to: str) -> str:
+def equation(tex: str, label: str, targets: Mapping[str, LabelTarget], to: str) -> str:
     """Display equation with its number and an anchor."""
     tex, mark = tex.strip(), f"({targets[label].number})"
     if to == "latex":

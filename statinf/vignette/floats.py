@@ -9,7 +9,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from statinf.vignette import crossref
-from statinf.vignette.crossref import Target
+from statinf.vignette.crossref import LabelTarget
 from statinf.vignette.outputs import Image
 from statinf.vignette.parse import Cell
 from statinf.vignette.run import Executed
@@ -22,7 +22,7 @@ class Writer:
     """What every part of a page is written with: the run, the numbers, the format and how it takes HTML tables."""
 
     executed: Executed
-    targets: Mapping[str, Target]
+    targets: Mapping[str, LabelTarget]
     to: str
     table: Callable[[str], str]
 

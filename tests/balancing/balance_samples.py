@@ -11,28 +11,30 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from statinf.balancing.problem import Problem
-from statinf.balancing.solution import Solution
+from statinf.balancing.problem import BalanceProblem
+from statinf.balancing.solution import BalanceSolution
 from statinf.datasets import load
 
 REFERENCE = Path(__file__).parent.parent / "reference" / "balance"
 
 
-def solve(module: ModuleType, sample: Problem, estimand: str = "ATE", *, seed: int = 0, **options: Any) -> Solution:
+def solve(
+    module: ModuleType, sample: BalanceProblem, estimand: str = "ATE", *, seed: int = 0, **options: Any
+) -> BalanceSolution:
     """The solution of a method's module with options as a caller writes them."""
     settings = module.METHOD.options(**options)
     module.METHOD.check_estimand(estimand, settings)
     return module.METHOD.estimate(replace(sample, estimand=estimand, seed=seed), settings)
 
 
-def from_frame(x: pd.DataFrame, treated, y, s=None) -> tuple[Problem, np.ndarray]:
+def from_frame(x: pd.DataFrame, treated, y, s=None) -> tuple[BalanceProblem, np.ndarray]:
     t = np.asarray(treated) == 1
     s = np.ones(len(t)) if s is None else np.asarray(s, float)
-    return Problem(x.to_numpy(float), t, s, tuple(x.columns)), np.asarray(y, float)
+    return BalanceProblem(x.to_numpy(float), t, s, tuple(x.columns)), np.asarray(y, float)
 
 
 @cache
-def data(name: str) -> tuple[Problem, np.ndarray]:
+def data(name: str) -> tuple[BalanceProblem, np.ndarray]:
     """The samples of the reference numbers: "lalonde", "lalonde_levels" (every level of race), "nsw_psid", "kang_schafer_X"
     and "kang_schafer_Z"."""
     if name.startswith("lalonde"):
@@ -51,7 +53,7 @@ def data(name: str) -> tuple[Problem, np.ndarray]:
     return from_frame(d[[f"{letter}{k}" for k in range(1, 5)]], d["treat"], d["y"])
 
 
-def hajek(sample: Problem, y: np.ndarray, solution: Solution) -> tuple[float, np.ndarray, np.ndarray]:
+def hajek(sample: BalanceProblem, y: np.ndarray, solution: BalanceSolution) -> tuple[float, np.ndarray, np.ndarray]:
     """Difference in weighted means, its influence values with estimated weights, and with the weights as known."""
     t, w = sample.treated, solution.values
     mean1, mean0 = np.average(y[t], weights=w[t]), np.average(y[~t], weights=w[~t])
@@ -63,14 +65,14 @@ def hajek(sample: Problem, y: np.ndarray, solution: Solution) -> tuple[float, np
     return mean1 - mean0, fixed + expansion.influence @ (expansion.derivative.T @ unit), fixed
 
 
-def sizes(sample: Problem, solution: Solution) -> tuple[float, float]:
+def sizes(sample: BalanceProblem, solution: BalanceSolution) -> tuple[float, float]:
     t, w = sample.treated, solution.values
     return w[t].sum() ** 2 / (w[t] @ w[t]), w[~t].sum() ** 2 / (w[~t] @ w[~t])
 
 
-def simulated(n: int, p: int, seed: int, strength: float = 0.3) -> tuple[Problem, np.ndarray]:
+def simulated(n: int, p: int, seed: int, strength: float = 0.3) -> tuple[BalanceProblem, np.ndarray]:
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, p))
     t = rng.random(n) < 1 / (1 + np.exp(-strength * x.sum(axis=1) / np.sqrt(p)))
     y = x.sum(axis=1) + t + rng.normal(size=n)
-    return Problem(x, t, np.ones(n), tuple(f"x{j}" for j in range(p))), y
+    return BalanceProblem(x, t, np.ones(n), tuple(f"x{j}" for j in range(p))), y

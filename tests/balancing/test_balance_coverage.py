@@ -7,8 +7,8 @@ import pytest
 
 from balancing.balance_samples import solve
 from statinf.balancing import cbps, energy, entropy, ipm, ipw, kernel, sbw
-from statinf.balancing.problem import Problem
-from statinf.balancing.solution import Solution
+from statinf.balancing.problem import BalanceProblem
+from statinf.balancing.solution import BalanceSolution
 
 REPLICATIONS = 250
 METHODS = {
@@ -22,16 +22,16 @@ METHODS = {
 }
 
 
-def draw(n: int, seed: int) -> tuple[Problem, np.ndarray]:
+def draw(n: int, seed: int) -> tuple[BalanceProblem, np.ndarray]:
     """Logit linear in the columns, outcome linear: every method's assumptions hold; the effect is 1 for everybody."""
     rng = np.random.default_rng([n, seed])
     x = rng.normal(size=(n, 3))
     t = rng.random(n) < 1 / (1 + np.exp(-0.4 * x[:, 0] + 0.4 * x[:, 1]))
     y = x[:, 0] + x[:, 1] + 0.5 * x[:, 2] + t + rng.normal(size=n) * (1 + 0.5 * t)
-    return Problem(x, t, np.ones(n), ("a", "b", "c")), y
+    return BalanceProblem(x, t, np.ones(n), ("a", "b", "c")), y
 
 
-def interval_errors(sample: Problem, y: np.ndarray, solution: Solution) -> tuple[float, np.ndarray]:
+def interval_errors(sample: BalanceProblem, y: np.ndarray, solution: BalanceSolution) -> tuple[float, np.ndarray]:
     """Error of the estimate and standard errors: weights as known, stacked, and stacked with HC2 and HC3 corrections."""
     t, w = sample.treated, solution.values
     mean1, mean0 = np.average(y[t], weights=w[t]), np.average(y[~t], weights=w[~t])

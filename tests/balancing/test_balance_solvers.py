@@ -12,7 +12,7 @@ from scipy.optimize import minimize
 from balancing.balance_samples import data, hajek, simulated, solve
 from statinf.balancing import cbps, energy, entropy, ipm, ipm_mmd, ipw, kernel, sbw
 from statinf.balancing.ipm_mmd import solve_mmd
-from statinf.balancing.problem import Problem, tasks
+from statinf.balancing.problem import BalanceProblem, tasks
 from statinf.errors import InfeasibleError, NotIdentifiedError, OptionError
 from statinf.numerics.kernels.distances import distances, gaussian
 
@@ -67,7 +67,7 @@ def test_a_row_of_weight_two_is_two_rows(method):
     made = SMOOTH | {"mmd-parametric": lambda s, e: solve(ipm, s, e, form="parametric")}
     sample, y = simulated(120, 2, 2)
     twice = np.r_[np.arange(120), np.arange(20)]
-    doubled = Problem(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
+    doubled = BalanceProblem(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
     weighted = replace(sample, s=1.0 + (np.arange(120) < 20))
     a = hajek(doubled, y[twice], made[method](doubled, "ATT"))[0]
     b = hajek(weighted, y, made[method](weighted, "ATT"))[0]
@@ -107,7 +107,7 @@ def test_exact_sbw_with_negative_weights_is_regression_imputation():
 
 def test_identical_groups_get_unit_weights():
     x = np.random.default_rng(0).normal(size=(40, 2))
-    sample = Problem(np.vstack([x, x]), np.arange(80) < 40, np.ones(80), ("a", "b"))
+    sample = BalanceProblem(np.vstack([x, x]), np.arange(80) < 40, np.ones(80), ("a", "b"))
     for solution in (
         solve(entropy, sample),
         solve(sbw, sample),
@@ -124,7 +124,7 @@ def test_order_and_scale_of_columns_do_not_matter(method):
         method
     ]
     sample, _ = data("kang_schafer_X")
-    moved = Problem(
+    moved = BalanceProblem(
         sample.x[:, ::-1] * np.array([1e6, 1.0, 1e-4, 1.0]) + 5.0, sample.treated, sample.s, sample.names[::-1]
     )
     np.testing.assert_allclose(solve(module, moved, "ATT").values, solve(module, sample, "ATT").values, atol=2e-6)
@@ -232,7 +232,7 @@ def test_one_binary_column_is_poststratification():
     rng = np.random.default_rng(6)
     t = np.arange(200) < 80
     x = (rng.random(200) < np.where(t, 0.7, 0.3)).astype(float)
-    sample = Problem(x[:, None], t, np.ones(200), ("x",))
+    sample = BalanceProblem(x[:, None], t, np.ones(200), ("x",))
     share1, share0 = x[t].mean(), x[~t].mean()
     expected = np.where(x[~t] == 1, share1 / share0, (1 - share1) / (1 - share0))
     for solution in (solve(entropy, sample, "ATT"), solve(sbw, sample, "ATT"), solve(ipm, sample, "ATT", ridge=1e-7)):
@@ -267,7 +267,7 @@ def test_weights_with_zero_sampling_weight_are_zero_and_ignored():
     sample, _ = simulated(150, 2, 9)
     s = np.where(np.arange(150) % 5 == 0, 0.0, 1.0)
     keep = s > 0
-    small = Problem(sample.x[keep], sample.treated[keep], s[keep], sample.names)
+    small = BalanceProblem(sample.x[keep], sample.treated[keep], s[keep], sample.names)
     for module in (entropy, sbw, cbps, ipw, energy, ipm):
         full = solve(module, replace(sample, s=s), "ATE")
         assert np.all(full.values[~keep] == 0)
@@ -304,7 +304,7 @@ def test_infeasible_target_is_named_with_its_gap():
 
 def test_smallest_feasible_tolerance_is_feasible():
     x = np.r_[np.random.default_rng(0).uniform(0, 1, 50), np.random.default_rng(1).uniform(2, 3, 50)]
-    sample = Problem(x[:, None], np.arange(100) < 50, np.ones(100), ("dose",))
+    sample = BalanceProblem(x[:, None], np.arange(100) < 50, np.ones(100), ("dose",))
     with pytest.raises(InfeasibleError, match=r"'dose'.*at least ([\d.]+)") as caught:
         solve(sbw, sample, "ATT", tols=0.1)
     smallest = float(str(caught.value).split("at least ")[1].split()[0].rstrip("."))
@@ -315,7 +315,7 @@ def test_smallest_feasible_tolerance_is_feasible():
 
 def test_separation_is_named():
     x = np.r_[np.linspace(-2, -1, 30), np.linspace(1, 2, 30)]
-    sample = Problem(np.column_stack([x, np.tile([0.0, 1.0], 30)]), x > 0, np.ones(60), ("dose", "noise"))
+    sample = BalanceProblem(np.column_stack([x, np.tile([0.0, 1.0], 30)]), x > 0, np.ones(60), ("dose", "noise"))
     with pytest.raises(NotIdentifiedError, match="no overlap: 'dose'"):
         solve(ipw, sample, "ATO")
 

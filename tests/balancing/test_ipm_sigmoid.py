@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from balancing.balance_samples import simulated, solve
 from statinf.balancing import entropy, ipm
-from statinf.balancing.problem import Problem
+from statinf.balancing.problem import BalanceProblem
 from statinf.errors import ConvergenceError, OptionError
 from statinf.numerics.discrepancy.minimax import smallest_largest_gap
 from statinf.numerics.discrepancy.sigmoids import Landscape
@@ -19,7 +19,7 @@ from statinf.numerics.discrepancy.sigmoids import Landscape
 TIGHT = {"tol_gap_abs": 1e-13, "tol_gap_rel": 1e-13, "tol_feas": 1e-13}
 
 
-def signed_weights(sample: Problem, solution) -> np.ndarray:
+def signed_weights(sample: BalanceProblem, solution) -> np.ndarray:
     t, w = sample.treated, solution.values
     return np.where(t, w / w[t].sum(), -w / w[~t].sum())
 
@@ -86,7 +86,7 @@ def test_program_over_given_gaps_against_cvxpy(near):
     assert found.lower == pytest.approx(problem.value, rel=1e-9)
 
 
-def one_column(n: int = 80) -> tuple[Problem, np.ndarray, np.ndarray]:
+def one_column(n: int = 80) -> tuple[BalanceProblem, np.ndarray, np.ndarray]:
     """A sample with one column and the values (thresholds, rows) of a fine grid of its sigmoids of slope 2."""
     sample, _ = simulated(n, 1, 5, strength=1.0)
     x = ipm.standardised(sample).x[:, 0]
@@ -154,7 +154,7 @@ def test_details_name_the_worst_sigmoid():
 def test_row_weights_stand_for_rows(form):
     sample, _ = simulated(120, 2, 2)
     twice = np.r_[np.arange(120), np.arange(20)]
-    doubled = Problem(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
+    doubled = BalanceProblem(sample.x[twice], sample.treated[twice], np.ones(140), sample.names)
     weighted = replace(sample, s=1.0 + (np.arange(120) < 20))
     options = {"ipm": "sipm", "form": form, "tol": 1e-6}
     # sampling weights have no scale, so the ridge counts the arm's rows and not the sum of their weights
@@ -167,7 +167,7 @@ def test_row_weights_stand_for_rows(form):
     np.testing.assert_allclose(merged, b, atol=0.01)
     left_out = replace(sample, s=np.where(np.arange(120) % 6 == 0, 0.0, 1.0))
     keep = left_out.s > 0
-    small = Problem(sample.x[keep], sample.treated[keep], np.ones(keep.sum()), sample.names)
+    small = BalanceProblem(sample.x[keep], sample.treated[keep], np.ones(keep.sum()), sample.names)
     full = solve(ipm, left_out, "ATT", **options).values
     assert np.all(full[~keep] == 0)
     np.testing.assert_allclose(full[keep], solve(ipm, small, "ATT", **options).values, atol=0.01)
@@ -182,7 +182,7 @@ def test_same_seed_same_weights_and_another_the_same_optimum():
 
 def test_equal_samples_keep_equal_weights():
     sample, _ = simulated(60, 2, 3)
-    twins = Problem(np.vstack([sample.x, sample.x]), np.arange(120) < 60, np.ones(120), sample.names)
+    twins = BalanceProblem(np.vstack([sample.x, sample.x]), np.arange(120) < 60, np.ones(120), sample.names)
     for form in ("nonparametric", "parametric"):
         np.testing.assert_allclose(solve(ipm, twins, "ATT", ipm="sipm", form=form).values, 1.0, atol=1e-9)
 
@@ -217,7 +217,7 @@ def test_parametric_weights_for_everybody_invert_a_propensity_of_linear_logit(me
     counts = {(-1.0, 1): 20, (0.0, 1): 40, (1.0, 1): 80, (-1.0, 0): 40, (0.0, 0): 40, (1.0, 0): 40}
     x = np.concatenate([np.full(m, at) for (at, _), m in counts.items()])
     t = np.concatenate([np.full(m, arm == 1) for (_, arm), m in counts.items()])
-    sample = Problem(x[:, None], t, np.full(len(x), sampling), ("x",))
+    sample = BalanceProblem(x[:, None], t, np.full(len(x), sampling), ("x",))
     solution = solve(ipm, sample, "ATE", ipm=metric, form="parametric")
     chance = 1.0 / (1.0 + 2.0**-x)
     truth = np.where(t, 1.0 / chance, 1.0 / (1.0 - chance))

@@ -9,14 +9,14 @@ import pytest
 
 from balancing.balance_samples import solve
 from statinf.balancing import entropy
-from statinf.balancing.problem import Problem
-from statinf.numerics.rowwise.sums import Rows
+from statinf.balancing.problem import BalanceProblem
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import exponential_tilt
 from statinf.numerics.tilting.calibration_batch import Tilts
 
 
 def _single(z, base, target):
-    return exponential_tilt(Rows(z, target, np.ones(z.shape[1])), base, tol=1e-13)
+    return exponential_tilt(ScaledRows(z, target, np.ones(z.shape[1])), base, tol=1e-13)
 
 
 @pytest.mark.parametrize("shape", [(300, 4), (60, 1), (150, 12)])
@@ -80,13 +80,13 @@ def test_problems_without_a_solution_do_not_disturb_the_others():
 def test_resolved_weights_are_those_of_the_reweighted_sample(estimand):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(400, 3))
-    sample = Problem(
+    sample = BalanceProblem(
         x, rng.random(400) < 1 / (1 + np.exp(-x @ [0.5, -0.4, 0.2])), rng.exponential(size=400), ("a", "b", "c")
     )
     draws = sample.s * rng.multinomial(400, np.full(400, 1 / 400), size=40)
     found = entropy.solve_many(replace(sample, estimand=estimand), draws, solve(entropy, sample, estimand))
     for b in range(40):
         keep = draws[b] > 0
-        small = Problem(x[keep], sample.treated[keep], draws[b][keep], sample.names)
+        small = BalanceProblem(x[keep], sample.treated[keep], draws[b][keep], sample.names)
         np.testing.assert_allclose(found[b, keep], solve(entropy, small, estimand, tol=1e-13).values, rtol=1e-7)
         assert np.all(found[b, ~keep] == 0.0)

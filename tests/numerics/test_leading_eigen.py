@@ -7,7 +7,7 @@ import pytest
 
 from statinf.numerics.kernels.distances import gaussian
 from statinf.numerics.linear.leading_eigen import leading_eigenpairs
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import exponential_tilt
 from statinf.numerics.tilting.calibration_path import tilt_path
 
@@ -39,7 +39,7 @@ def test_every_tilt_of_a_path_is_that_of_its_columns():
     tilts = list(tilt_path(z, base, counts, tol=1e-11))
     assert len(tilts) == 5
     for q, tilt in zip(counts, tilts, strict=True):
-        alone = exponential_tilt(Rows(z[:, :q], np.zeros(q), np.ones(q)), base, tol=1e-12)
+        alone = exponential_tilt(ScaledRows(z[:, :q], np.zeros(q), np.ones(q)), base, tol=1e-12)
         assert tilt.residual <= 1e-11 and len(tilt.slope) == q
         np.testing.assert_allclose(tilt.p, alone.p, rtol=1e-8)
 

@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from statinf.numerics.rowwise.fit import minimise_rows
 from statinf.numerics.rowwise.newton import damped_newton
-from statinf.numerics.rowwise.sums import Rows, some_rows
+from statinf.numerics.rowwise.sums import ScaledRows, some_rows
 from statinf.numerics.tilting.calibration import exponential_tilt
 
 
@@ -33,7 +33,7 @@ def test_sums_in_blocks_are_those_of_the_standardised_rows(order, intercept, far
     rng = np.random.default_rng(1)
     dense = np.flatnonzero(rng.random(9000) < 0.5)
     index = {"all": None, "dense": dense, "sparse": dense[::40], "unsorted": rng.permutation(dense)}[which]
-    rows = Rows(x, x.mean(axis=0), x.std(axis=0), index, intercept)
+    rows = ScaledRows(x, x.mean(axis=0), x.std(axis=0), index, intercept)
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     z = z if index is None else z[index]
     z = np.column_stack([np.ones(len(z)), z]) if intercept else z
@@ -57,7 +57,7 @@ def test_one_pass_takes_sums_with_an_offset_and_a_mean_of_all_rows(order, far, w
     index = {"all": None, "sorted": arm, "unsorted": rng.permutation(arm)}[which]
     w = rng.exponential(size=len(x))
     w /= w.sum()
-    rows = Rows(x, x.mean(axis=0), x.std(axis=0), index)
+    rows = ScaledRows(x, x.mean(axis=0), x.std(axis=0), index)
     z = (x - rows.centre) / rows.scale
     z = z if index is None else z[index]
     beta = rng.normal(size=4) * 0.3
@@ -79,11 +79,11 @@ def test_a_target_mean_taken_on_the_first_pass_is_the_exact_one(weighted):
     s = rng.exponential(size=len(x)) if weighted else np.ones(len(x))
     w = s * treated / (s * treated).sum()
     index = np.flatnonzero(~treated)
-    rows = Rows.about_mean(x, index, w, x.std(axis=0))
+    rows = ScaledRows.about_mean(x, index, w, x.std(axis=0))
     assert rows.target is not None and np.max(np.abs(rows.centre - w @ x)) > 1e-6
     base = s[index] if weighted else np.broadcast_to(1.0, len(index))
     tilt = exponential_tilt(rows, base)
-    exact = exponential_tilt(Rows(x, w @ x, x.std(axis=0), index), s[index])
+    exact = exponential_tilt(ScaledRows(x, w @ x, x.std(axis=0), index), s[index])
     assert tilt.converged and tilt.residual <= 1e-10
     np.testing.assert_allclose(tilt.p @ x[index], w @ x, rtol=1e-9)
     np.testing.assert_allclose(tilt.p, exact.p, rtol=1e-7)
@@ -93,7 +93,7 @@ def test_a_target_of_few_rows_is_not_guessed():
     x = _skewed(60_000, 11)
     w = np.zeros(len(x))
     w[[5, 70, 41_000]] = 1.0 / 3.0
-    rows = Rows.about_mean(x, np.arange(100, 60_000), w, x.std(axis=0))
+    rows = ScaledRows.about_mean(x, np.arange(100, 60_000), w, x.std(axis=0))
     np.testing.assert_allclose(rows.centre, w @ x, rtol=1e-12)
 
 
@@ -108,7 +108,7 @@ def test_some_rows_are_runs_from_everywhere():
 def test_a_start_from_some_rows_changes_the_path_and_not_the_solution():
     x = _skewed(70_000, 2)
     y = np.random.default_rng(3).random(len(x)) < expit(x @ np.array([0.4, -0.3, 0.5, 0.2]))
-    rows = Rows(x, x.mean(axis=0), x.std(axis=0), intercept=True)
+    rows = ScaledRows(x, x.mean(axis=0), x.std(axis=0), intercept=True)
 
     def loss(eta, at):
         e = expit(eta)
@@ -127,7 +127,7 @@ def test_a_large_tilt_is_log_linear_and_balances():
     target = x.mean(axis=0) + 0.2 * x.std(axis=0)
     base = rng.exponential(size=80_000)
     index = np.sort(rng.permutation(150_000)[:80_000])
-    tilt = exponential_tilt(Rows(x, target, x.std(axis=0), index), base)
+    tilt = exponential_tilt(ScaledRows(x, target, x.std(axis=0), index), base)
     assert tilt.converged and tilt.residual <= 1e-10
     np.testing.assert_allclose(tilt.p @ x[index], target, rtol=1e-9)
     z = np.column_stack([np.ones(len(index)), x[index]])

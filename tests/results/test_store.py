@@ -216,8 +216,8 @@ def test_members_without_use_compressed_or_doubled_are_refused(saved):
 
 def test_another_format_is_named(saved):
     whole = saved.read_bytes()
-    saved.write_bytes(whole.replace(b"statinf 3 sha256", b"statinf 7 sha256"))
-    with pytest.raises(si.DataError, match="saved in format 7; this version reads format 3"):
+    saved.write_bytes(whole.replace(f"statinf {store.FORMAT} sha256".encode(), b"statinf 7 sha256"))
+    with pytest.raises(si.DataError, match=f"saved in format 7; this version reads format {store.FORMAT}"):
         si.load(saved)
 
 

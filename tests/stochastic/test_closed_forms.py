@@ -14,7 +14,7 @@ from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance, settle
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.settings import Settings
-from statinf.stochastic.state import State, Sums
+from statinf.stochastic.state import CovarianceSums, State
 from statinf.stochastic.sums import add_rows
 
 
@@ -127,7 +127,7 @@ def test_plugin_at_the_root_is_the_sandwich_of_ols_and_iv(instruments):
     root = np.linalg.solve(z.T @ x, z.T @ y)
     s = Settings(d=3, c0=1.0)
     fixed = np.tile(root, (n, 1))
-    sums = add_rows(Sums.zero(s), s, 1, StreamRows.of(z, x, y), fixed, fixed, root, n)
+    sums = add_rows(CovarianceSums.zero(s), s, 1, StreamRows.of(z, x, y), fixed, fixed, root, n)
     if instruments:
         from statsmodels.sandbox.regression.gmm import IV2SLS
 

@@ -38,7 +38,7 @@ class LargestGap:
 
 
 @dataclass
-class _Point:
+class _Iterate:
     w: np.ndarray
     t: float
     slack: np.ndarray
@@ -94,7 +94,7 @@ def smallest_largest_gap(
     return LargestGap(w, at.multipliers, at.t, value, _lower(phi, target, price, at), iterations)
 
 
-def _start(phi: np.ndarray, target: np.ndarray, quadratic: np.ndarray, near: tuple | None) -> _Point:
+def _start(phi: np.ndarray, target: np.ndarray, quadratic: np.ndarray, near: tuple | None) -> _Iterate:
     n, k = phi.shape
     even = np.full(n, 1.0 / n)
     w = even if near is None else 0.9 * near[0] + 0.1 * even
@@ -102,14 +102,14 @@ def _start(phi: np.ndarray, target: np.ndarray, quadratic: np.ndarray, near: tup
     t = max(1.1 * float(gap.max()), 1e-8)
     slack = np.maximum(t - gap, 0.05 * t)
     if near is None:
-        return _Point(w, t, slack, np.full(k, 2.0 * t / k), quadratic / n, 0.0)
+        return _Iterate(w, t, slack, np.full(k, 2.0 * t / k), quadratic / n, 0.0)
     centre = 0.1 * (t**2 + 0.5 * float(quadratic @ w**2)) / (n + k)
     multipliers = np.maximum(near[1], centre / slack)
     level = float(np.median(quadratic * w - phi @ multipliers))
-    return _Point(w, t, slack, multipliers, centre / w, level)
+    return _Iterate(w, t, slack, multipliers, centre / w, level)
 
 
-def _feasible(residuals: tuple, at: _Point, tol: float) -> bool:
+def _feasible(residuals: tuple, at: _Iterate, tol: float) -> bool:
     dual, top, primal, total = residuals
     scale = 2.0 * at.t
     return (
@@ -120,13 +120,13 @@ def _feasible(residuals: tuple, at: _Point, tol: float) -> bool:
     )
 
 
-def _lower(phi: np.ndarray, target: np.ndarray, price: np.ndarray, at: _Point) -> float:
+def _lower(phi: np.ndarray, target: np.ndarray, price: np.ndarray, at: _Iterate) -> float:
     """The dual function at the multipliers, a lower bound whatever they are."""
     eta = np.maximum(at.level + phi @ at.multipliers, 0.0)
     return float(at.level + target @ at.multipliers - 0.25 * at.multipliers.sum() ** 2 - np.sum(eta**2 / (4.0 * price)))
 
 
-def _advance(phi: np.ndarray, quadratic: np.ndarray, at: _Point, residuals: tuple, centre: float) -> _Point:
+def _advance(phi: np.ndarray, quadratic: np.ndarray, at: _Iterate, residuals: tuple, centre: float) -> _Iterate:
     dual, top, primal, total = residuals
     inverse = 1.0 / (quadratic + at.bound / at.w)
     root = phi * np.sqrt(inverse)[:, None]
@@ -165,7 +165,7 @@ def _advance(phi: np.ndarray, quadratic: np.ndarray, at: _Point, residuals: tupl
         share * centre - at.bound * at.w - d[4] * d[0], share * centre - at.slack * at.multipliers - d[3] * d[2]
     )
     length = _BACK * _length(at, d)
-    return _Point(
+    return _Iterate(
         at.w + length * d[0],
         at.t + length * d[1],
         at.slack + length * d[2],
@@ -175,7 +175,7 @@ def _advance(phi: np.ndarray, quadratic: np.ndarray, at: _Point, residuals: tupl
     )
 
 
-def _length(at: _Point, d: tuple) -> float:
+def _length(at: _Iterate, d: tuple) -> float:
     """Longest step, at most one, that leaves everything nonnegative."""
     pairs = ((at.w, d[0]), (at.slack, d[2]), (at.multipliers, d[3]), (at.bound, d[4]))
     return 1.0 / max(1.0, *(float(np.max(-step / value)) for value, step in pairs))

@@ -26,7 +26,7 @@ _REFINE_STEPS = 3
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquaresSolution:
     """A weighted least-squares solution.
 
     Attributes
@@ -253,7 +253,7 @@ def scaled_condition(factor: np.ndarray) -> float:
 
 def solve(
     columns: np.ndarray, response: np.ndarray, weights: np.ndarray | None = None, *, tolerance: float = TOLERANCE
-) -> LeastSquares:
+) -> LeastSquaresSolution:
     """Minimise sum of w (y - X b)^2.
 
     Parameters
@@ -267,7 +267,7 @@ def solve(
 
     Returns
     -------
-    LeastSquares
+    LeastSquaresSolution
     """
     p = columns.shape[1]
     targets = response.reshape(len(response), -1)
@@ -287,8 +287,8 @@ def solve(
     coef[kept] = solution
     factor, aliases = reduced.factor, reduced.aliases
     if response.ndim == 1:
-        return LeastSquares(coef[:, 0], kept, factor, float(rss[0]), condition, aliases)
-    return LeastSquares(coef, kept, factor, rss, condition, aliases)
+        return LeastSquaresSolution(coef[:, 0], kept, factor, float(rss[0]), condition, aliases)
+    return LeastSquaresSolution(coef, kept, factor, rss, condition, aliases)
 
 
 def _refined(

@@ -10,7 +10,7 @@ from statinf.errors import OptionError
 
 
 @dataclass(frozen=True)
-class RidgePath:
+class RidgeSolutions:
     """Solutions of min sum w (y - a - x'b)^2 + penalty |b|^2 over a grid of penalties.
 
     Attributes
@@ -38,7 +38,7 @@ class RidgePath:
 
 def ridge_path(
     columns: np.ndarray, response: np.ndarray, penalties: np.ndarray, weights: np.ndarray | None = None
-) -> RidgePath:
+) -> RidgeSolutions:
     """Fit ridge for every penalty by one singular value decomposition.
 
     Parameters
@@ -66,6 +66,6 @@ def ridge_path(
     leverage = (shrink @ (left**2).T) + w / total
     fitted = (shrink * projected) @ left.T
     residual = (target - fitted) / np.maximum(1.0 - leverage, 1e-12)
-    return RidgePath(
+    return RidgeSolutions(
         penalties, level - coef @ centre, coef, 1.0 + shrink.sum(axis=1), (residual**2).sum(axis=1) / total
     )

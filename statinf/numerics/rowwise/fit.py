@@ -8,7 +8,7 @@ import numpy as np
 
 from statinf.backend import generator, one_blas_thread
 from statinf.numerics.rowwise.newton import NewtonResult, damped_newton, newton_step
-from statinf.numerics.rowwise.sums import RUN, Rows
+from statinf.numerics.rowwise.sums import RUN, ScaledRows
 
 _WARM_FROM = 60_000
 _WARM_SHARE = 24
@@ -16,10 +16,10 @@ _NEAR = 0.15
 """Mean score from which one step more on some of the rows leaves a fraction of their sampling error."""
 
 PositionFunction = Callable[[np.ndarray, "slice | np.ndarray"], tuple[np.ndarray, np.ndarray, np.ndarray]]
-Search = Callable[[Rows, "np.ndarray | None", np.ndarray, float], NewtonResult]
+Search = Callable[[ScaledRows, "np.ndarray | None", np.ndarray, float], NewtonResult]
 
 
-def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
+def from_some_rows(rows: ScaledRows, search: Search) -> np.ndarray:
     """A start for all rows: the solution on ever more of them. Zero where the rows are few.
 
     It leaves two steps on all rows, and changes the path, not the solution. The last step on some of the rows is taken
@@ -27,7 +27,7 @@ def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
 
     Parameters
     ----------
-    rows : Rows
+    rows : ScaledRows
     search : callable
         ``search(some, positions, start, tol)`` solves the problem on some of the rows.
 
@@ -50,7 +50,7 @@ def from_some_rows(rows: Rows, search: Search) -> np.ndarray:
 
 
 def minimise_rows(
-    rows: Rows,
+    rows: ScaledRows,
     function: PositionFunction,
     *,
     mass: float,
@@ -63,7 +63,7 @@ def minimise_rows(
 
     Parameters
     ----------
-    rows : Rows
+    rows : ScaledRows
     function : callable
         Maps the predictor of some rows, which it may overwrite, and their positions (a slice or an array) to values,
         first and second derivatives.
@@ -74,7 +74,7 @@ def minimise_rows(
         As in `damped_newton`.
     """
 
-    def search(some: Rows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
+    def search(some: ScaledRows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
         share = mass if positions is None else mass * len(positions) / rows.n
         local = function if positions is None else lambda eta, at: function(eta, positions[at])
         return _newton(some, local, share, start, tol, max_iter, limit)
@@ -84,7 +84,13 @@ def minimise_rows(
 
 
 def _newton(
-    rows: Rows, function: PositionFunction, mass: float, start: np.ndarray, tol: float, max_iter: int, limit: float
+    rows: ScaledRows,
+    function: PositionFunction,
+    mass: float,
+    start: np.ndarray,
+    tol: float,
+    max_iter: int,
+    limit: float,
 ) -> NewtonResult:
     def evaluate(beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-Evaluation = tuple[float, np.ndarray, np.ndarray]
+ValueAndDerivatives = tuple[float, np.ndarray, np.ndarray]
 
 _WITHIN_REACH = 1e4
 """Multiple of the tolerance that one more step with the Hessian at hand takes off at little cost."""
@@ -40,7 +40,7 @@ class NewtonResult:
 
 
 def damped_newton(
-    evaluate: Callable[[np.ndarray], Evaluation],
+    evaluate: Callable[[np.ndarray], ValueAndDerivatives],
     start: np.ndarray,
     *,
     tol: float = 1e-10,

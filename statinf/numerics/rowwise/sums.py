@@ -40,7 +40,7 @@ def some_rows(values: np.ndarray, count: int) -> np.ndarray:
     return runs.reshape(-1, *values.shape[1:])
 
 
-class Sums(NamedTuple):
+class NewtonSums(NamedTuple):
     """Sums of a row function, gradient (q,) and Hessian (q, q), and how far a mean (p,) lies from the centre."""
 
     value: float
@@ -50,7 +50,7 @@ class Sums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rows:
+class ScaledRows:
     """Rows ``z_i = ((x_i - centre) / scale)``, with a leading one if `intercept`.
 
     Parameters
@@ -72,7 +72,7 @@ class Rows:
     target: np.ndarray | None = None
 
     @staticmethod
-    def about_mean(x: np.ndarray, index: np.ndarray, w: np.ndarray, scale: np.ndarray) -> Rows:
+    def about_mean(x: np.ndarray, index: np.ndarray, w: np.ndarray, scale: np.ndarray) -> ScaledRows:
         """Some rows, `index` (n,), centred about the mean of all under weights w of sum one, (N,).
 
         The first pass over the rows takes the mean itself; where there are many the centre is the mean of a few.
@@ -82,8 +82,8 @@ class Rows:
                 some = some_rows(w, _GUESS_ROWS)
                 mass = float(some.sum())
                 if mass > 0.0 and mass**2 > _GUESS_ROWS / 10 * float(np.dot(some, some)):
-                    return Rows(x, np.dot(some, some_rows(x, _GUESS_ROWS)) / mass, scale, index, target=w)
-            return Rows(x, np.dot(w, x), scale, index, target=w)
+                    return ScaledRows(x, np.dot(some, some_rows(x, _GUESS_ROWS)) / mass, scale, index, target=w)
+            return ScaledRows(x, np.dot(w, x), scale, index, target=w)
 
     @property
     def n(self) -> int:
@@ -109,10 +109,10 @@ class Rows:
         """All rows at once, shape (n, q)."""
         return self.block(slice(0, self.n))
 
-    def take(self, rows: np.ndarray) -> Rows:
+    def take(self, rows: np.ndarray) -> ScaledRows:
         """A copy of some of the rows, by position among those that take part."""
         chosen = rows if self.index is None else self.index[rows]
-        return Rows(_gather(self.x, chosen, None), self.centre, self.scale, None, self.intercept)
+        return ScaledRows(_gather(self.x, chosen, None), self.centre, self.scale, None, self.intercept)
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
         """``z_i' beta`` for every row, shape (n,)."""
@@ -150,7 +150,7 @@ class Rows:
         curved: bool = True,
         offset: float = 0.0,
         mean_of: np.ndarray | None = None,
-    ) -> Sums:
+    ) -> NewtonSums:
         """`sums` with more choices.
 
         Parameters
@@ -204,7 +204,7 @@ class Rows:
         if self.intercept:
             gradient = np.r_[mass1, gradient]
         hessian = self._centred_square(mass2, second, square) if curved else None
-        return Sums(float(value), gradient, hessian, None if mean_of is None else mean - self._left)
+        return NewtonSums(float(value), gradient, hessian, None if mean_of is None else mean - self._left)
 
     def _share(self, rows: slice) -> slice:
         """A block's share of the rows of `x`: those about its own rows, if the index is spread evenly."""

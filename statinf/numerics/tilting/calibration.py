@@ -9,7 +9,7 @@ import numpy as np
 from statinf.backend import one_blas_thread
 from statinf.numerics.rowwise.fit import from_some_rows
 from statinf.numerics.rowwise.newton import NewtonResult, damped_newton
-from statinf.numerics.rowwise.sums import Rows, Sums
+from statinf.numerics.rowwise.sums import NewtonSums, ScaledRows
 
 DIVERGED = 500.0
 """A predictor of this size means that the minimum lies at infinity: no solution."""
@@ -39,7 +39,7 @@ class Tilt:
 
 
 def exponential_tilt(
-    rows: Rows, base: np.ndarray, *, start: np.ndarray | None = None, tol: float = 1e-10, max_iter: int = 100
+    rows: ScaledRows, base: np.ndarray, *, start: np.ndarray | None = None, tol: float = 1e-10, max_iter: int = 100
 ) -> Tilt:
     """Minimise ``sum p log(p / base)`` subject to ``sum p = 1`` and ``sum p z = 0``.
 
@@ -47,7 +47,7 @@ def exponential_tilt(
 
     Parameters
     ----------
-    rows : Rows
+    rows : ScaledRows
         Centred at the target mean, or with the weights of that mean; without intercept.
     base : ndarray, shape (n,)
         Nonnegative base weights.
@@ -57,7 +57,7 @@ def exponential_tilt(
     max_iter : int
     """
 
-    def search(some: Rows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
+    def search(some: ScaledRows, positions: np.ndarray | None, start: np.ndarray, tol: float) -> NewtonResult:
         return _Dual(some, base if positions is None else base[positions]).minimise(start, tol, max_iter)
 
     dual = _Dual(rows, base)
@@ -70,7 +70,7 @@ def exponential_tilt(
 class _Dual:
     """``log sum base_i exp(z_i' l)`` with its derivatives, and the weights at the point it was last evaluated."""
 
-    def __init__(self, rows: Rows, base: np.ndarray) -> None:
+    def __init__(self, rows: ScaledRows, base: np.ndarray) -> None:
         self.rows, self.total = rows, float(base.sum())
         # One number in all places is a constant of the predictor.
         even = base.strides == (0,) and self.total > 0.0
@@ -127,7 +127,7 @@ class _Dual:
         value = self.shift - float(np.log(self.total)) - float(self.gap @ slope)
         return value, mean - self.gap, mean, None if second is None else second / mass
 
-    def _sums(self, slope: np.ndarray, curved: bool) -> Sums:
+    def _sums(self, slope: np.ndarray, curved: bool) -> NewtonSums:
         wanted = self.rows.target if self.gap is None else None
         found = self.rows.all_sums(
             slope, self.function, curved=curved, offset=self.log_base - self.shift, mean_of=wanted

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg.blas import dsyr
 from scipy.linalg.lapack import dpotrf, dpotrs
 
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.calibration import Tilt, exponential_tilt
 
 _HALVINGS = 6
@@ -39,7 +39,7 @@ def tilt_path(
         Steps allowed for one problem.
     """
     z = np.asfortranarray(z)
-    point = _Point(z, base, np.zeros(z.shape[1]))
+    point = _DualPoint(z, base, np.zeros(z.shape[1]))
     # Of its two triangles only the lower is kept up.
     covariance, known = np.zeros((z.shape[1], z.shape[1]), order="F"), 0
     for q in counts:
@@ -66,18 +66,18 @@ def tilt_path(
             size = float(np.max(np.abs(mean), initial=0.0))
         if size > tol:
             tilt = exponential_tilt(
-                Rows(z[:, :q], np.zeros(q), np.ones(q)), base, start=point.slope[:q], tol=tol, max_iter=max_iter
+                ScaledRows(z[:, :q], np.zeros(q), np.ones(q)), base, start=point.slope[:q], tol=tol, max_iter=max_iter
             )
             if not tilt.converged:
                 return
-            point = _Point(z, base, np.r_[tilt.slope, np.zeros(z.shape[1] - q)])
+            point = _DualPoint(z, base, np.r_[tilt.slope, np.zeros(z.shape[1] - q)])
             mean = z[:, :q].T @ point.p
             covariance[:q, :q] = _products(z[:, :q], z[:, :q], point.p) - np.outer(mean, mean)
             size, steps = tilt.residual, steps + tilt.iterations
         yield Tilt(point.p, point.slope[:q].copy(), size, steps, True)
 
 
-class _Point:
+class _DualPoint:
     """Weights and value of the dual at a slope whose last entries are zero."""
 
     def __init__(self, z: np.ndarray, base: np.ndarray, slope: np.ndarray, eta: np.ndarray | None = None) -> None:
@@ -90,7 +90,7 @@ class _Point:
         self.p = terms / mass
 
 
-def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Point | None, float, int]:
+def _step(point: _DualPoint, covariance: np.ndarray, mean: np.ndarray) -> tuple[_DualPoint | None, float, int]:
     """A Newton step, shortened until it goes down, its length and the points tried; None where there is none."""
     q = len(mean)
     factor, failed = dpotrf(covariance[:q, :q], lower=1)
@@ -103,7 +103,7 @@ def _step(point: _Point, covariance: np.ndarray, mean: np.ndarray) -> tuple[_Poi
         length = 0.5**halvings
         slope[:q] = point.slope[:q] + length * step
         with np.errstate(over="ignore", invalid="ignore"):
-            trial = _Point(point.z, point.base, slope, point.eta + length * along)
+            trial = _DualPoint(point.z, point.base, slope, point.eta + length * along)
         # Near the minimum the decrease drowns in rounding.
         if trial.value <= point.value + 1e-4 * length * fall + 1e-13 * max(1.0, abs(point.value)):
             return trial, length, halvings + 1

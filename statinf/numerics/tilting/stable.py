@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.numerics.rowwise.sums import Rows
+from statinf.numerics.rowwise.sums import ScaledRows
 
 _ACCEPTED = 1e-8
 """Residual that counts as solved where rounding stops the steps: multipliers are huge close to infeasibility."""
@@ -39,7 +39,7 @@ class StableWeights:
 
 
 def stable_weights(
-    rows: Rows,
+    rows: ScaledRows,
     base: np.ndarray,
     tolerance: np.ndarray,
     *,
@@ -55,7 +55,7 @@ def stable_weights(
 
     Parameters
     ----------
-    rows : Rows
+    rows : ScaledRows
         Centred at the target mean, with intercept.
     base : ndarray, shape (n,)
     tolerance : ndarray, shape (k,)
