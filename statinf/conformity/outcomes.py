@@ -11,35 +11,36 @@ import numpy as np
 from statinf.conformity.problem import ConformalMethod
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import OptionError, StatinfWarning
-from statinf.formula.design import kind_of_outcome
+from statinf.formula.design import kind_of_outcome, read_frame
+from statinf.formula.frame import Frame, as_frame
 
 DEFAULTS = {"numbers": "split", "logical": "lac", "categories": "lac"}
 """The method of an outcome where the caller names none."""
 
 
 def read_method(
-    method: str | None, options: Mapping[str, Any], formula: str, data: Any, context: Any
-) -> tuple[ConformalMethod, Any, bool]:
-    """The method, its options, and whether the outcome is read as categories.
+    method: str | None, options: Mapping[str, Any], formula: str, data: Any, weights: Any, context: Any
+) -> tuple[ConformalMethod, Any, bool, Frame]:
+    """The method, its options, whether the outcome is read as categories, and the data, which are read here and once.
 
     Raises
     ------
     OptionError
         For an unknown method or option, and for an outcome of categories under a method for numbers.
     """
-    if method is None:
-        kind = kind_of_outcome(formula, data, context=context)
-        chosen, settings = CONFORMAL.read(DEFAULTS[kind], options)
-    else:
-        chosen, settings = CONFORMAL.read(method, options)
-        kind = kind_of_outcome(formula, data, context=context)
+    named = None if method is None else CONFORMAL.read(method, options)
+    # A function of a data frame may use any column.
+    every = callable(weights) and not hasattr(weights, "score")
+    frame = as_frame(data) if every else read_frame(formula, data, weights, options.get("by"), options.get("split"))
+    kind = kind_of_outcome(formula, frame, context=context)
+    chosen, settings = named or CONFORMAL.read(DEFAULTS[kind], options)
     assert isinstance(chosen, ConformalMethod)
     if chosen.outcome == "numbers" and kind == "categories":
         raise OptionError(
             f"method={chosen.name!r} makes intervals of numbers, and the outcome '{_outcome(formula)}' holds categories; "
             f"methods that make sets of classes are {_names('classes', 'both')}."
         )
-    return chosen, settings, chosen.outcome == "classes" or (chosen.outcome == "both" and kind != "numbers")
+    return chosen, settings, chosen.outcome == "classes" or (chosen.outcome == "both" and kind != "numbers"), frame
 
 
 def warn_two_values(chosen: ConformalMethod, y: np.ndarray, formula: str) -> None:

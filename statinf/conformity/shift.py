@@ -39,7 +39,9 @@ class Ratio:
         """
         if self.source is None:
             raise DataError("The density ratio was not saved with the fit; fit again to predict.")
-        frame = as_frame(data, [self.source] if isinstance(self.source, str) else [])
+        # A `Weights` reads the rows itself; a function of a data frame may use any column.
+        needed = [self.source] if isinstance(self.source, str) else [] if hasattr(self.source, "score") else None
+        frame = as_frame(data, needed)
         if isinstance(self.source, str):
             frame.require(self.source)
             values, what = frame.column(self.source).values, f"weights column '{self.source}'"  # type: ignore[union-attr]

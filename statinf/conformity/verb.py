@@ -10,12 +10,13 @@ from statinf.conformity import mondrian
 from statinf.conformity.class_result import ClassSets
 from statinf.conformity.few_rows import warn_infinite
 from statinf.conformity.outcomes import read_method, warn_two_values
-from statinf.conformity.problem import ConformalProblem
+from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.result import Conformal
 from statinf.conformity.shift import read_ratio
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import OptionError, check_level
-from statinf.formula import design
+from statinf.formula import Design, design
+from statinf.formula.frame import Frame
 from statinf.formula.scale import check_sizes
 
 
@@ -103,32 +104,18 @@ def conformal(
     0      21.8   16.0   27.2
     1      21.0   15.3   26.5
     """
-    chosen, settings, classes = read_method(method, options, formula, data, context)
     level = check_level(level)
     check_seed(seed)
     ratio = read_ratio(weights)
+    chosen, settings, classes, frame = read_method(method, options, formula, data, weights, context)
     if ratio is not None and not chosen.held_out:
         held_out = "'lac' or 'aps'" if classes else "'split' or 'cqr'"
         raise OptionError(
             f"weights= needs calibration rows that the model has not seen; use method={held_out}, not {chosen.name!r}."
         )
-    by = settings.by if chosen.held_out else None
-    if chosen.grouped and by is None and "|" not in formula:
-        raise OptionError(
-            f"method={chosen.name!r} needs groups: by='column', or a second part 'outcome ~ covariates | column'."
-        )
-    d = design(
-        mondrian.with_groups(formula, by),
-        data,
-        roles=("covariates", mondrian.ROLE) if chosen.held_out else ("covariates",),
-        na_action=na_action,
-        context=context,
-        response="categories" if classes else "numeric",
-    )
-    if d.offset is not None:
-        raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
-    check_sizes(d)
-    problem = ConformalProblem(d, data, model, level, ratio, seed, progress)
+    d = _design(chosen, settings, formula, frame, classes, na_action=na_action, context=context)
+    # A `Weights` scores the caller's own data, of which a file or a lazy table holds columns that were not read.
+    problem = ConformalProblem(d, data if hasattr(weights, "score") else frame, model, level, ratio, seed, progress)
     if not classes:
         warn_two_values(chosen, d.y, formula)
     procedure = chosen.estimate(problem, settings)
@@ -147,8 +134,36 @@ def conformal(
         "ratio": ratio,
         "seed": seed,
         # As it is now; of a file and a lazy table only the formula's columns were read.
-        "data": data if d.frame.unread else d.frame,
+        "data": data if frame.unread else frame,
     }
     if classes:
         return ClassSets(recipe=d.recipe.with_levels(procedure.levels), **shared)
     return (chosen.result or Conformal)(recipe=d.recipe, unions=chosen.unions, **shared)
+
+
+def _design(
+    chosen: ConformalMethod, settings: Any, formula: str, frame: Frame, classes: bool, **options: Any
+) -> Design:
+    """The rows as the method takes them, its groups among the parts of the formula.
+
+    Raises
+    ------
+    OptionError
+        If groups are missing, or there is an offset.
+    """
+    by = settings.by if chosen.held_out else None
+    if chosen.grouped and by is None and "|" not in formula:
+        raise OptionError(
+            f"method={chosen.name!r} needs groups: by='column', or a second part 'outcome ~ covariates | column'."
+        )
+    d = design(
+        mondrian.with_groups(formula, by),
+        frame,
+        roles=("covariates", mondrian.ROLE) if chosen.held_out else ("covariates",),
+        response="categories" if classes else "numeric",
+        **options,
+    )
+    if d.offset is not None:
+        raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
+    check_sizes(d)
+    return d

@@ -180,7 +180,7 @@ def design(
     """
     one_of("na_action", na_action, ("drop", "raise"))
     one_of("response", response, ("numeric", "matrix", "none", "any", "categories"))
-    frame = as_frame(data, Mentioned(check_text(formula), weights, cluster))
+    frame = read_frame(formula, data, weights, cluster)
     text = parse(formula, _available(frame, formula))
     check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
@@ -245,6 +245,19 @@ def design(
     )
 
 
+def read_frame(formula: str, data: Any, *named: Any) -> Frame:
+    """The caller's table; of a file or a lazy table, the columns that the formula or `named`, names or lists of them, mention.
+
+    A table that was read so can be given to `design` and `kind_of_outcome`, which read nothing again.
+
+    Raises
+    ------
+    FormulaError, DataError
+        If the formula has characters that none has, or the data are no table.
+    """
+    return as_frame(data, Mentioned(check_text(formula), *named))
+
+
 def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | None = None) -> str:
     """Whether a formula's outcome is "numbers", "logical" or "categories" in these data, from its type alone.
 
@@ -253,7 +266,7 @@ def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | Non
     FormulaError, DataError
         As `design` does, for a formula that cannot be read and a column that is not there.
     """
-    frame = as_frame(data, Mentioned(check_text(formula), None, None))
+    frame = read_frame(formula, data)
     return outcome_kind(parse(formula, _available(frame, formula)), frame, context)
 
 
@@ -271,12 +284,11 @@ def _available(frame: Frame, formula: str) -> list[str]:
 
 
 class Mentioned:
-    """The columns that a formula's text may mention: a superset, known before the text is parsed."""
+    """The columns that a formula's text may mention, a superset known before it is parsed, and those named beside it."""
 
-    def __init__(self, text: str, weights: Any, cluster: Any) -> None:
-        clusters = [cluster] if isinstance(cluster, str) else cluster
-        names = [weights, *(clusters if isinstance(clusters, list | tuple) else [])]
-        self._names = {n for n in names if isinstance(n, str)}
+    def __init__(self, text: str, *named: Any) -> None:
+        listed = [names if isinstance(names, list | tuple) else [names] for names in named]
+        self._names = {name for names in listed for name in names if isinstance(name, str)}
         self._text = text
         # A dot of its own stands for every column; an escaped quote hides a name.
         self._all = "\\" in text or _DOT.search(text) is not None
