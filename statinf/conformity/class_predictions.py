@@ -10,7 +10,7 @@ import numpy as np
 from statinf.backend import generator
 from statinf.conformity.class_procedure import CALIBRATION_DRAWS, NEW_DRAWS, cells_of, class_thresholds, filled
 from statinf.conformity.class_score import ClassScore, Cumulated, OneMinus, inside
-from statinf.conformity.groups_given import group_codes
+from statinf.conformity.given import check_pairs, density_ratios, group_codes
 from statinf.errors import DataError, OptionError, one_of
 from statinf.inference.conformal import Calibration
 from statinf.learners.classes import checked_probabilities
@@ -89,21 +89,14 @@ def sets_from_probabilities(
     array([[ True,  True, False]])
     """
     one_of("method", method, METHODS)
-    for name, (one, two) in {"weights": (weights, new_weights), "groups": (groups, new_groups)}.items():
-        if (one is None) != (two is None):
-            raise OptionError(f"{name}= and new_{name}= are needed together.")
+    check_pairs(weights=(weights, new_weights), groups=(groups, new_groups))
     P, new = _distribution("probabilities", probabilities), _distribution("new_probabilities", new_probabilities)
     if P.shape[1] != new.shape[1]:
         raise DataError(f"probabilities have {P.shape[1]} columns and new_probabilities {new.shape[1]}; give the same.")
     (n, K), m = P.shape, len(new)
     codes = _class_codes(labels, classes, n, K)
-    ratio, new_ratio = _ratios("weights", weights, n), _ratios("new_weights", new_weights, m)
-    if ratio is not None and not (ratio > 0).any():
-        raise DataError("weights are zero in every calibration row.")
-    parts, new_parts = group_codes(groups, new_groups)
-    for name, given, size in (("groups", parts, n), ("new_groups", new_parts, m)):
-        if given is not None and given.shape != (size,):
-            raise DataError(f"{name} has shape {given.shape}; ({size},) is needed.")
+    ratio, new_ratio = density_ratios(weights, new_weights, n, m)
+    parts, new_parts = group_codes(groups, new_groups, n, m)
     score = _score(method, randomized, penalty, kreg)
     own = _draws("draws", draws, n, seed, CALIBRATION_DRAWS, score.randomized)
     theirs = _draws("new_draws", new_draws, m, seed, NEW_DRAWS, score.randomized)
@@ -163,13 +156,4 @@ def _draws(name: str, given: Any, n: int, seed: int, stream: int, needed: bool) 
     values = np.asarray(given, np.float64)
     if values.shape != (n,) or not ((values >= 0.0) & (values <= 1.0)).all():
         raise DataError(f"{name} must be {n} numbers in [0, 1].")
-    return values
-
-
-def _ratios(name: str, given: Any, n: int) -> np.ndarray | None:
-    if given is None:
-        return None
-    values = np.asarray(given, np.float64)
-    if values.shape != (n,) or not np.isfinite(values).all() or (values < 0).any():
-        raise DataError(f"{name} must be {n} finite numbers of at least zero.")
     return values

@@ -12,7 +12,7 @@ from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
 from statinf.conformity.class_procedure import NEW_DRAWS, ClassCross, ClassSplit
 from statinf.conformity.class_tables import class_coverage, class_summary
-from statinf.conformity.new_rows import Ready, covariates, group_labels, ready_rows
+from statinf.conformity.new_rows import Ready, coverage_parts, ready_rows
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.shift import Ratio
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level, one_of
@@ -274,18 +274,9 @@ class ClassSets(Predictive):
         use = ~np.isnan(size) & (codes != -1)
         if not use.any():
             raise DataError("No row has both a set and a recorded class.")
-        labels = group_labels(self, newdata, ready.new, by)
-        frame = class_coverage(
-            covered[use],
-            size[use].astype(np.intp),
-            codes[use],
-            self._names(),
-            None if labels is None else labels[use],
-            covariates(ready.new)[use] if slab is not None else None,
-            confidence=confidence,
-            share=slab or 0.1,
-            seed=self.seed,
-        )
+        parts = coverage_parts(self, newdata, ready.new, use, by, slab)
+        sizes = size[use].astype(np.intp)
+        frame = class_coverage(covered[use], sizes, codes[use], self._names(), confidence=confidence, **parts)
         return to_caller(frame, ready.new.kind)
 
     # --- showing ------------------------------------------------------------------------------------------

@@ -8,11 +8,9 @@ import numpy as np
 
 from statinf.conformity.class_procedure import ClassSplit
 from statinf.conformity.class_score import Cumulated
-from statinf.conformity.coverage import worst_slab
 from statinf.conformity.few_rows import cell_names
-from statinf.conformity.shift import effective_size
-from statinf.conformity.tables import SLAB_ROWS, rank_words
-from statinf.inference.conformal import binomial_interval, coverage_band
+from statinf.conformity.tables import expectation, first_facts, last_notes, rank_words, slab_of
+from statinf.inference.conformal import binomial_interval
 from statinf.results import Table
 
 
@@ -57,11 +55,10 @@ def class_coverage(
     rows = []
     for part, label, rows_of in parts:
         rows.append((part, label, int(rows_of.sum()), int(covered[rows_of].sum()), size[rows_of]))
-    if X is not None and X.shape[1] and len(X) >= SLAB_ROWS and (X.std(axis=0) > 0).any():
-        slab = worst_slab(covered, X, share=share, seed=seed)
-        if slab.n:
-            inside = (slab.low <= X @ slab.direction) & (X @ slab.direction <= slab.high)
-            rows.append(("worst slab", "", slab.n, slab.covered, size[inside]))
+    found = slab_of(covered, X, share, seed)
+    if found is not None:
+        slab, inside = found
+        rows.append(("worst slab", "", slab.n, slab.covered, size[inside]))
     n, hits = np.array([r[2] for r in rows]), np.array([r[3] for r in rows])
     low, high = binomial_interval(hits, n, confidence)
     return pd.DataFrame(
@@ -82,7 +79,7 @@ def class_coverage(
 def class_summary(fit: Any) -> Table:
     """Thresholds, what they guarantee, and how large the sets of the calibration rows are."""
     procedure, level = fit.procedure, fit.level
-    facts = [("Formula", fit.formula), ("Rows", str(fit.nobs)), ("Level", f"{level:g}"), ("Method", fit.method)]
+    facts = first_facts(fit)
     facts += [("Classes", _shortened(fit.levels)), ("Model", procedure.fitted.name), ("Score", _score(procedure.score))]
     notes = [f"Coverage: {procedure.guarantee(level, fit.groups is not None)}."]
     if isinstance(procedure, ClassSplit):
@@ -90,7 +87,7 @@ def class_summary(fit: Any) -> Table:
         if procedure.tuned:
             facts.append(("Chosen on", str(procedure.tuned)))
         columns, rows = _thresholds(procedure, level, fit.groups)
-        notes += _expectation(procedure, level)
+        notes += expectation(procedure, level, exact=procedure.allow_empty)
         total = procedure.sizes.sum()
         mean = procedure.sizes @ np.arange(len(procedure.sizes)) / total
         notes.append(
@@ -102,10 +99,7 @@ def class_summary(fit: Any) -> Table:
     absent = procedure.fitted.absent(fit.levels)
     if absent:
         notes.append(f"Not seen by the model, probability zero: {_shortened(absent)}.")
-    if fit.dropped:
-        notes.append(fit.dropped_note())
-    if fit.citation:
-        notes.append(f"Method: {fit.citation}.")
+    notes += last_notes(fit)
     return Table(columns, tuple(rows), title="Conformal prediction of classes", facts=tuple(facts), notes=tuple(notes))
 
 
@@ -119,17 +113,6 @@ def _score(score: Any) -> str:
         return "1 - probability"
     said = "cumulated probability" + (", randomised" if score.randomized else "")
     return said + (f", penalty {score.penalty:g} beyond rank {score.kreg}" if score.penalty else "")
-
-
-def _expectation(procedure: ClassSplit, level: float) -> list[str]:
-    calibration = procedure.calibration
-    if calibration.weights is not None:
-        size = effective_size(calibration.weights)
-        return [f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows."]
-    if calibration.groups is not None or not procedure.allow_empty:
-        return []
-    low, high = coverage_band(procedure.n, level, 1000)
-    return [f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."]
 
 
 def _thresholds(procedure: ClassSplit, level: float, groups: Any) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -86,6 +86,19 @@ def group_labels(fit: Conformal | ClassSets, newdata: Any, new: NewRows, by: str
     return np.array([*fit.groups.labels, "unseen"], dtype=object)[group_codes(fit, newdata, new.n)]
 
 
+def coverage_parts(
+    fit: Conformal | ClassSets, newdata: Any, new: NewRows, use: np.ndarray, by: str | None, slab: float | None
+) -> dict[str, Any]:
+    """What a table of coverage tells apart among the rows `use` (n,) bool: groups, and slabs of at least a share `slab`."""
+    labels = group_labels(fit, newdata, new, by)
+    return {
+        "labels": None if labels is None else labels[use],
+        "X": None if slab is None else covariates(new)[use],
+        "share": slab or 0.1,
+        "seed": fit.seed,
+    }
+
+
 def covariates(new: NewRows) -> np.ndarray:
     """The covariates of new rows (n, p), without the constant; NaN where they cannot be made."""
     part = new.part("covariates")

@@ -11,8 +11,9 @@ import numpy as np
 from statinf.conformity.problem import ConformalMethod
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import OptionError, StatinfWarning
-from statinf.formula.design import kind_of_outcome, read_frame
+from statinf.formula.design import kind_of_outcome
 from statinf.formula.frame import Frame, as_frame
+from statinf.formula.mentioned import read_frame
 
 DEFAULTS = {"numbers": "split", "logical": "lac", "categories": "lac"}
 """The method of an outcome where the caller names none."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.conformity.class_predictions import sets_from_probabilities
 from statinf.conformity.cqr import CQR
-from statinf.conformity.groups_given import group_codes
+from statinf.conformity.given import check_pairs, density_ratios, group_codes
 from statinf.conformity.score import Ends
 from statinf.conformity.split import Absolute, Normalised, Signed
 from statinf.errors import DataError, OptionError
@@ -75,10 +75,7 @@ def intervals_from_predictions(
     >>> intervals_from_predictions(y, predicted, np.array([3.0, 10.0]), level=0.9)
     (array([2., 9.]), array([ 4., 11.]))
     """
-    pairs = {"scale": (scale, new_scale), "weights": (weights, new_weights), "groups": (groups, new_groups)}
-    for name, (one, two) in pairs.items():
-        if (one is None) != (two is None):
-            raise OptionError(f"{name}= and new_{name}= are needed together.")
+    check_pairs(scale=(scale, new_scale), weights=(weights, new_weights), groups=(groups, new_groups))
     y, predicted, new = (
         np.asarray(y, np.float64),
         np.asarray(predicted, np.float64),
@@ -103,11 +100,8 @@ def intervals_from_predictions(
         at = new, np.asarray(new_scale, np.float64)
     else:
         rule, local, at = (Signed() if asymmetric else Absolute()), (predicted,), (new,)
-    codes, new_codes = group_codes(groups, new_groups)
-    ratio = None if weights is None else _check("weights", np.asarray(weights, np.float64), len(y))
-    if ratio is not None and ((ratio < 0).any() or not (ratio > 0).any()):
-        raise DataError("weights must be at least zero, and positive for some row.")
-    new_ratio = None if new_weights is None else np.asarray(new_weights, np.float64)
+    codes, new_codes = group_codes(groups, new_groups, len(y), len(new))
+    ratio, new_ratio = density_ratios(weights, new_weights, len(y), len(new))
     q = Calibration(rule.score(local, y), ratio, codes).thresholds(level, len(new), new_ratio, new_codes)
     return rule.band(at, q)
 

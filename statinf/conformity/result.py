@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.conformity import mondrian
-from statinf.conformity.new_rows import covariates, group_labels, ready_rows, recorded_p_values
+from statinf.conformity.new_rows import covariates, coverage_parts, ready_rows, recorded_p_values
 from statinf.conformity.procedure import Full, LeaveOut, Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
@@ -235,16 +235,8 @@ class Conformal(Predictive):
         if not use.any():
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
-        labels = group_labels(self, newdata, new, by)
-        frame = coverage_table(
-            covered,
-            length,
-            None if labels is None else labels[use],
-            covariates(new)[use] if slab is not None else None,
-            confidence=confidence,
-            share=slab or 0.1,
-            seed=self.seed,
-        )
+        parts = coverage_parts(self, newdata, new, use, by, slab)
+        frame = coverage_table(covered, length, confidence=confidence, **parts)
         return to_caller(frame, new.kind)
 
     # --- showing ------------------------------------------------------------------------------------------

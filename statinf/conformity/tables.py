@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.conformity.coverage import by_group, worst_slab
+from statinf.conformity.coverage import Slab, by_group, worst_slab
 from statinf.conformity.procedure import Split
 from statinf.conformity.shift import effective_size
 from statinf.inference.conformal import binomial_interval, coverage_band, quantile_rank
@@ -47,13 +47,22 @@ def coverage_table(
         parts.append(
             _rows("group", by_group(covered, labels, confidence), [length[labels == g] for g in np.unique(labels)])
         )
-    if X is not None and X.shape[1] and len(X) >= SLAB_ROWS and (X.std(axis=0) > 0).any():
-        worst = worst_slab(covered, X, share=share, seed=seed)
-        inside = (worst.low <= X @ worst.direction) & (X @ worst.direction <= worst.high)
+    found = slab_of(covered, X, share, seed)
+    if found is not None:
+        worst, inside = found
         low, high = binomial_interval(np.array([worst.covered]), np.array([worst.n]), confidence)
         row = {"group": [""], "n": [worst.n], "covered": [worst.covered], "coverage": [worst.coverage]}
         parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[inside]]))
     return pd.concat(parts, ignore_index=True)
+
+
+def slab_of(covered: np.ndarray, X: np.ndarray | None, share: float, seed: int) -> tuple[Slab, np.ndarray] | None:
+    """The worst slab and the rows in it (n,) bool; None where it is not wanted, or rows or covariates do not give one."""
+    if X is None or not X.shape[1] or len(X) < SLAB_ROWS or not (X.std(axis=0) > 0).any():
+        return None
+    slab = worst_slab(covered, X, share=share, seed=seed)
+    position = X @ slab.direction
+    return (slab, (slab.low <= position) & (position <= slab.high)) if slab.n else None
 
 
 def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> Any:
@@ -69,27 +78,36 @@ def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> A
 def summary_table(fit: Any) -> Table:
     """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
     procedure, level = fit.procedure, fit.level
-    facts = [("Formula", fit.formula), ("Rows", str(fit.nobs)), ("Level", f"{level:g}"), ("Method", fit.method)]
+    facts = first_facts(fit)
     notes = [f"Coverage: {procedure.guarantee(level)}."]
     if isinstance(procedure, Split):
         facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
         columns, rows = _thresholds(procedure, level, fit.groups)
-        notes += _expectation(procedure, level)
+        notes += expectation(procedure, level, exact=procedure.calibration.scores.shape[1] == 1)
     else:
         columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), rank_words(procedure.n, level))]
-    if fit.dropped:
-        notes.append(fit.dropped_note())
-    if fit.citation:
-        notes.append(f"Method: {fit.citation}.")
+    notes += last_notes(fit)
     return Table(columns, tuple(rows), title="Conformal prediction", facts=tuple(facts), notes=tuple(notes))
 
 
-def _expectation(procedure: Split, level: float) -> list[str]:
+def first_facts(fit: Any) -> list[tuple[str, str]]:
+    """What every summary of a conformal fit begins with."""
+    return [("Formula", fit.formula), ("Rows", str(fit.nobs)), ("Level", f"{fit.level:g}"), ("Method", fit.method)]
+
+
+def last_notes(fit: Any) -> list[str]:
+    """What every summary ends with: the rows left out, and the paper."""
+    dropped = [fit.dropped_note()] if fit.dropped else []
+    return [*dropped, f"Method: {fit.citation}."] if fit.citation else dropped
+
+
+def expectation(procedure: Any, level: float, *, exact: bool) -> list[str]:
+    """What coverage to expect after this calibration: a beta-binomial law where `exact` and one threshold serves all rows."""
     calibration = procedure.calibration
     if calibration.weights is not None:
         size = effective_size(calibration.weights)
         return [f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows."]
-    if calibration.groups is not None or calibration.scores.shape[1] > 1:
+    if calibration.groups is not None or not exact:
         return []
     low, high = coverage_band(procedure.n, level, 1000)
     return [f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."]

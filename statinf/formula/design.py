@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,17 +14,18 @@ from statinf.formula import expression as ex
 from statinf.formula.assemble import outcome_factor, read_parts
 from statinf.formula.classes import class_factor, class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
-from statinf.formula.frame import Frame, as_frame
-from statinf.formula.given import clusters_of, on_frame, positive, weights_of, without_gaps
+from statinf.formula.frame import Frame
+from statinf.formula.given import on_frame, positive, without_gaps
 from statinf.formula.identity import RowIdentity
-from statinf.formula.layout import lay_out
-from statinf.formula.learning import learn_all, learn_without, outcomes, single
+from statinf.formula.layout import Layout, lay_out
+from statinf.formula.learning import learn_all, outcomes, single
 from statinf.formula.matrix import Matrix, fill
+from statinf.formula.mentioned import available_names, read_frame
 from statinf.formula.parse import parse
-from statinf.formula.recipe import PartRecipe, Recipe, check_no_rows, sum_offsets, warn_rows
-from statinf.formula.rows import Store, take, usable_rows
-from statinf.formula.scan import check_text
-from statinf.formula.sides import check_apart, check_sides
+from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
+from statinf.formula.rows import Store, take
+from statinf.formula.sides import Terms, check_apart, check_sides
+from statinf.formula.used_rows import rows_used
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,7 +181,7 @@ def design(
     one_of("na_action", na_action, ("drop", "raise"))
     one_of("response", response, ("numeric", "matrix", "none", "any", "categories"))
     frame = read_frame(formula, data, weights, cluster)
-    text = parse(formula, _available(frame, formula))
+    text = parse(formula, available_names(frame, formula))
     check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
     store = Store.of(frame, scope)
@@ -191,21 +191,8 @@ def design(
     check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
     every = [*outcome, *factors.values(), *offsets]
     weights = on_frame(weights, frame)
-    given, strikes = weights_of(weights, frame)
-    groups = clusters_of(cluster, frame)
-    strikes |= {f"cluster {name} is missing": codes < 0 for name, codes in groups.items()}
-    absent = None if given is None or hasattr(weights, "used") else given == 0.0
-    if absent is not None and not absent.any():
-        absent = None
-    used = usable_rows(store, every, None, strikes, absent)
-    index = _after_na_action(used, na_action, frame.n)
-    n = frame.n if index is None else len(index)
-    check_no_rows(n, frame.n, used.causes)
-    known = None
-    if absent is not None and given is not None:
-        positive(given[used.ok])
-        ok, known = learn_without(every, store, used.ok, absent)
-        index, n = np.flatnonzero(ok), int(np.count_nonzero(ok))
+    rows = rows_used(store, every, weights, cluster, na_action)
+    index, n, known = rows.index, rows.n, rows.known
     learnt, values = learn_all([*factors.values(), *offsets], store, index, n, known)
     layouts = [
         lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
@@ -216,10 +203,7 @@ def design(
     )
     recipe = Recipe(
         formula=text.text,
-        parts=tuple(
-            PartRecipe(role, layout, tuple(dict.fromkeys(f for _, fs, _ in terms for f in fs)))
-            for role, layout, terms in zip(roles, layouts, parts, strict=False)
-        ),
+        parts=_part_recipes(roles, layouts, parts),
         response=tuple(f.label for f in outcome),
         offset=tuple(f.label for f in offsets),
         factors=factors | {f.label: f for f in (*outcome, *offsets)},
@@ -232,30 +216,25 @@ def design(
         response_names=tuple(f.label for f in outcome),
         parts=matrices,
         roles=tuple(roles)[: len(matrices)],
-        weights=np.ones(n) if given is None else positive(np.array(take(given, index))),
+        weights=np.ones(n) if rows.given is None else positive(np.array(take(rows.given, index))),
         weights_object=weights if hasattr(weights, "used") else None,
         offset=sum_offsets([single(f, values[f.label]) for f in offsets]),
-        clusters={k: without_gaps(take(v, index)) for k, v in groups.items()},
+        clusters={k: without_gaps(take(v, index)) for k, v in rows.clusters.items()},
         rows=np.arange(n) if index is None else index,
         n_total=frame.n,
-        dropped=used.causes,
+        dropped=rows.causes,
         recipe=recipe,
         frame=frame,
         levels=levels,
     )
 
 
-def read_frame(formula: str, data: Any, *named: Any) -> Frame:
-    """The caller's table; of a file or a lazy table, the columns that the formula or `named`, names or lists of them, mention.
-
-    A table that was read so can be given to `design` and `kind_of_outcome`, which read nothing again.
-
-    Raises
-    ------
-    FormulaError, DataError
-        If the formula has characters that none has, or the data are no table.
-    """
-    return as_frame(data, Mentioned(check_text(formula), *named))
+def _part_recipes(roles: Sequence[str], layouts: Sequence[Layout], parts: Sequence[Terms]) -> tuple[PartRecipe, ...]:
+    """What each part needs for new rows: its layout, and its factors once each."""
+    return tuple(
+        PartRecipe(role, layout, tuple(dict.fromkeys(f for _, factors, _ in terms for f in factors)))
+        for role, layout, terms in zip(roles, layouts, parts, strict=False)
+    )
 
 
 def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | None = None) -> str:
@@ -267,40 +246,4 @@ def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | Non
         As `design` does, for a formula that cannot be read and a column that is not there.
     """
     frame = read_frame(formula, data)
-    return outcome_kind(parse(formula, _available(frame, formula)), frame, context)
-
-
-_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
-
-
-def _available(frame: Frame, formula: str) -> list[str]:
-    unnamed = [c for c in frame.names if not isinstance(c, str)]
-    if unnamed and _DOT.search(formula):
-        raise DataError(
-            f"'.' stands for every column, and the column named {unnamed[0]} is not a string: "
-            "rename it, for example with data.columns.astype(str)."
-        )
-    return [c for c in frame.names if isinstance(c, str)]
-
-
-class Mentioned:
-    """The columns that a formula's text may mention, a superset known before it is parsed, and those named beside it."""
-
-    def __init__(self, text: str, *named: Any) -> None:
-        listed = [names if isinstance(names, list | tuple) else [names] for names in named]
-        self._names = {name for names in listed for name in names if isinstance(name, str)}
-        self._text = text
-        # A dot of its own stands for every column; an escaped quote hides a name.
-        self._all = "\\" in text or _DOT.search(text) is not None
-
-    def __contains__(self, name: object) -> bool:
-        return self._all or name in self._names or str(name) in self._text
-
-
-def _after_na_action(used: Any, na_action: str, n: int) -> np.ndarray | None:
-    if used.causes and na_action == "raise":
-        listed = "; ".join(f"{count} rows: {cause}" for cause, count in used.causes.items())
-        first = int(np.argmin(used.ok))
-        raise DataError(f"na_action='raise' and rows cannot be used (first: {first}): {listed}.")
-    warn_rows({c: k for c, k in used.causes.items() if c.endswith("is not finite")}, n, "are dropped")
-    return used.index
+    return outcome_kind(parse(formula, available_names(frame, formula)), frame, context)

@@ -41,6 +41,12 @@ def require(fitted: Any, method: str, why: str) -> Any:
     return found
 
 
+def check_penalty(penalty: float) -> None:
+    """Refuse a ridge penalty that is negative, infinite or not a number."""
+    if not np.isfinite(penalty) or penalty < 0:
+        raise OptionError(f"penalty={penalty!r} must be a finite number of at least 0.")
+
+
 def check_rows(X: Any, y: Any, w: Any = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cast X (n, p), y (n,) and weights (ones if None) to float64 and check their shapes and values.
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from statinf.errors import OptionError
-from statinf.learners.base import check_rows
+from statinf.learners.base import check_penalty, check_rows
 from statinf.learners.smoother import LinearSmoother
 from statinf.numerics.linear.gram import fold_grams
 
@@ -46,8 +45,7 @@ class Ridge:
     penalty: float = 1.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.penalty) or self.penalty < 0:
-            raise OptionError(f"penalty={self.penalty!r} must be a finite number of at least 0.")
+        check_penalty(self.penalty)
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedLinear:
         """Fit to X (n, p), y (n,), weights (n,); `seed` is not used."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from statinf.backend import map_threads, row_blocks
-from statinf.errors import ConvergenceError, OptionError
-from statinf.learners.base import check_rows
+from statinf.errors import ConvergenceError
+from statinf.learners.base import check_penalty, check_rows
 from statinf.learners.cells import PARALLEL_FROM, Standard, solve_gram, standardise
 from statinf.numerics.glm.families import sigmoid
 
@@ -49,8 +49,7 @@ class Logit:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.penalty) or self.penalty < 0:
-            raise OptionError(f"penalty={self.penalty!r} must be a finite number of at least 0.")
+        check_penalty(self.penalty)
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedLogit:
         """Fit to X (n, p), y (n,) in [0, 1], weights (n,); `seed` is not used.

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.errors import ConvergenceError, OptionError, SeparationWarning
-from statinf.learners.base import check_rows
+from statinf.errors import ConvergenceError, SeparationWarning
+from statinf.learners.base import check_penalty, check_rows
 from statinf.learners.cells import Standard, solve_gram, standardise
 
 _TOLERANCE = 1e-11
@@ -55,8 +55,7 @@ class Multinomial:
     penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not np.isfinite(self.penalty) or self.penalty < 0:
-            raise OptionError(f"penalty={self.penalty!r} must be a finite number of at least 0.")
+        check_penalty(self.penalty)
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> FittedMultinomial:
         """Fit to X (n, p), y (n,) whose distinct values are the classes, weights (n,); `seed` is not used.

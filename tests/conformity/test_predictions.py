@@ -67,5 +67,10 @@ def test_bad_input():
         intervals(y, y[1:], y)
     with pytest.raises(si.DataError, match=r"shape \(n,\) or \(n, 2\)"):
         intervals(y, np.ones((20, 3)), np.ones((5, 3)))
+    for wrong in ([1.0], [1.0, -1.0], [1.0, np.nan]):
+        with pytest.raises(si.DataError, match="new_weights must be 2 finite numbers"):
+            intervals(y, y, y[:2], weights=np.ones(20), new_weights=wrong)
+    with pytest.raises(si.DataError, match=r"new_groups has shape \(1,\)"):
+        intervals(y, y, y[:2], groups=np.repeat(["a", "b"], 10), new_groups=["a"])
     low, high = intervals(y, y + 1, y[:2], groups=np.repeat(["a", "b"], 10), new_groups=np.array(["a", "c"]))
     assert np.isfinite(low[0]) and np.isinf([low[1], high[1]]).all()
