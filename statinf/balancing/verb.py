@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -24,7 +25,7 @@ from statinf.balancing.problem import ESTIMANDS, BalanceProblem
 from statinf.balancing.solution import BalanceSolution
 from statinf.balancing.solving import Balancing
 from statinf.balancing.table import BALANCE
-from statinf.balancing.treatment import read_design
+from statinf.balancing.treatment import TwoArms, read_design
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import Design, as_frame
@@ -134,25 +135,39 @@ def balance(
         cluster=by or None,
     )
     used = design.weights > 0
-    plain, shown, columns = _columns(chosen.all_levels(settings), design, used, moments, interactions)
+    columns = _columns(chosen.all_levels(settings), design, used, moments, interactions)
     codes, groups = _groups(design, used, by)
+    balanced = columns.balanced
     problem = BalanceProblem(
-        columns.values, arms.codes[used], design.weights[used], columns.names, estimand, int(seed), columns.terms
+        balanced.values, arms.codes[used], design.weights[used], balanced.names, estimand, int(seed), balanced.terms
     )
-    task = Balancing(chosen, settings, problem, used, codes, groups)
-    solution = task.solve()
-    coef = _formula_coefficients(solution, plain, columns, codes)
+    return _weights(Balancing(chosen, settings, problem, used, codes, groups), design, arms, columns, formula.strip())
+
+
+@dataclass(frozen=True)
+class _ColumnSets:
+    """The formula's columns, those with every level of a factor, and the ones that the method balances."""
+
+    plain: BalanceColumns
+    shown: BalanceColumns
+    balanced: BalanceColumns
+
+
+def _weights(task: Balancing, design: Design, arms: TwoArms, columns: _ColumnSets, formula: str) -> BalanceWeights:
+    """Solve the task, and carry what was found back to the columns as the caller gave them."""
+    solution, chosen = task.solve(), task.method
+    coef = _formula_coefficients(solution, columns, task.codes)
     linear = cache(solution.linear) if solution.linear is not None else None
     return BalanceWeights(
         method=chosen.name,
-        formula=formula.strip(),
+        formula=formula,
         citation=chosen.reference,
-        nobs=int(used.sum()),
+        nobs=int(task.used.sum()),
         values=solution.values,
         used=design.rows,
         n_total=design.n_total,
         identity=arms.identity(design),
-        estimand=estimand,
+        estimand=task.problem.estimand,
         derivative=None if linear is None else lambda: linear().derivative,
         influence=None if linear is None else lambda: linear().influence,
         leverage=None if linear is None else lambda: linear().leverage,
@@ -160,8 +175,8 @@ def balance(
         dropped=design.dropped,
         treated=arms.codes == 1,
         sampling=design.weights,
-        columns=shown,
-        names=shown.names,
+        columns=columns.shown,
+        names=columns.shown.names,
         treatment=arms.name,
         treatment_level=arms.levels[1],
         control_level=arms.levels[0],
@@ -170,11 +185,11 @@ def balance(
         coef=coef,
         aliases=_aliases(design, coef),
         recipe=design.recipe,
-        details=_carried_back(solution.details, columns),
+        details=_carried_back(solution.details, columns.balanced),
         iterations=solution.iterations,
         residual=solution.residual,
-        groups=codes,
-        group_names=groups,
+        groups=task.codes,
+        group_names=task.groups,
         treated_as_fixed=chosen.fixed if linear is None else "",
         solver=lambda multipliers: task.solve_many(multipliers, solution),
     )
@@ -196,15 +211,12 @@ def _names(by: str | Sequence[str] | None) -> list[str]:
     return list(names)
 
 
-def _columns(
-    every_level: bool, design: Design, used: np.ndarray, moments: int, interactions: bool
-) -> tuple[BalanceColumns, BalanceColumns, BalanceColumns]:
-    """The formula's columns, those with every level of a factor, and the ones that the method balances."""
+def _columns(every_level: bool, design: Design, used: np.ndarray, moments: int, interactions: bool) -> _ColumnSets:
     plain = formula_columns(design.parts[0], used)
     shown = with_all_levels(plain, design.recipe)
     s = design.weights[used]
     columns = expanded(shown if every_level else present_levels(plain, design.recipe), s, moments, interactions)
-    return plain, shown, without_constants(columns) if every_level else independent(columns, s)
+    return _ColumnSets(plain, shown, without_constants(columns) if every_level else independent(columns, s))
 
 
 def _groups(design: Design, used: np.ndarray, by: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
@@ -235,15 +247,16 @@ def _carried_back(details: Mapping[str, Any], columns: BalanceColumns) -> dict[s
 
 
 def _formula_coefficients(
-    solution: BalanceSolution, plain: BalanceColumns, columns: BalanceColumns, codes: np.ndarray | None
+    solution: BalanceSolution, columns: _ColumnSets, codes: np.ndarray | None
 ) -> np.ndarray | None:
     """Propensity coefficients in the order of the formula's columns, NaN where a column was dropped."""
+    plain, balanced = columns.plain.names, columns.balanced
     found = solution.details.get("coefficients") if codes is None else None
-    if found is None or "coefficients_control" in solution.details or not set(columns.names) <= set(plain.names):
+    if found is None or "coefficients_control" in solution.details or not set(balanced.names) <= set(plain):
         return None
-    out = np.full(len(plain.names) + 1, np.nan)
-    found = columns.raw_coefficients(found)
+    out = np.full(len(plain) + 1, np.nan)
+    found = balanced.raw_coefficients(found)
     out[0] = found[0]
-    for name, value in zip(columns.names, found[1:], strict=True):
-        out[1 + plain.names.index(name)] = value
+    for name, value in zip(balanced.names, found[1:], strict=True):
+        out[1 + plain.index(name)] = value
     return out
