@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from statinf.backend import one_blas_thread
-from statinf.errors import AliasedWarning, DataError, OptionError
+from statinf.errors import AliasedWarning, DataError, OptionError, issue_warning
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import is_binary
@@ -245,7 +244,7 @@ def _dropped(columns: Columns, drop: np.ndarray, why: str) -> Columns:
     if drop.all():
         raise DataError(f"no column is left to balance: {', '.join(columns.names)} are {why}.")
     names = ", ".join(repr(columns.names[j]) for j in np.flatnonzero(drop))
-    warnings.warn(f"not balanced, because {why}: {names}.", AliasedWarning, stacklevel=4)
+    issue_warning(f"not balanced, because {why}: {names}.", AliasedWarning)
     return columns.keep(~drop)
 
 

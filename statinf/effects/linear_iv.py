@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import Rows, Units, columns_of, rows_of
-from statinf.errors import AliasedWarning, DataError
+from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
 from statinf.inference.sandwich import Covariance, Moments, covariance
@@ -114,7 +113,6 @@ class LinearIV:
             names,
             numbers=made.rows,
             codes=made.cluster_codes,
-            stacklevel=5,
         )
 
     def covariance(self, made: Design, kind: Any, rows: Rows | None = None) -> Covariance:
@@ -153,9 +151,7 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
     if not kept.all():
         every = (*covariates.names, *instruments.names)
         gone = ", ".join(f"'{n}'" for n, k in zip(every, kept, strict=True) if not k)
-        warnings.warn(
-            f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning, stacklevel=5
-        )
+        issue_warning(f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning)
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
         raise DataError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks, generator, rows_per_chunk
-from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.results.options import Options, count, flag, value
 from statinf.shifts.samples import Samples
@@ -171,9 +170,8 @@ def warn_scales(spread: np.ndarray, names: Sequence[str]) -> None:
     """Warn where one bandwidth has to serve columns of very different spread."""
     small, large = int(np.argmin(spread)), int(np.argmax(spread))
     if spread[large] > SCALES_APART * spread[small]:
-        warnings.warn(
+        issue_warning(
             f"one bandwidth serves columns of very different spread: '{names[large]}' has {spread[large] / spread[small]:.0f} "
             f"times that of '{names[small]}', which hardly counts. Leave scale=False out, or write scale() in the formula.",
             NumericalWarning,
-            stacklevel=4,
         )
