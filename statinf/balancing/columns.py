@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from statinf.backend import one_blas_thread
+from statinf.brief import Brief
 from statinf.errors import AliasedWarning, DataError, OptionError, issue_warning
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
@@ -25,8 +26,8 @@ _WIDE = 200
 """Binary exponent of the largest value from which sums of powers might leave the range of numbers."""
 
 
-@dataclass(frozen=True)
-class Columns:
+@dataclass(frozen=True, repr=False)
+class Columns(Brief):
     """Columns without a constant.
 
     Attributes

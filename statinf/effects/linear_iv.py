@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
 from statinf.effects.iv_problem import IVProblem
@@ -22,8 +23,8 @@ from statinf.numerics.linear.least_squares import triangular_factor
 from statinf.results import Estimate, stack_scores
 
 
-@dataclass(frozen=True)
-class LinearIV:
+@dataclass(frozen=True, repr=False)
+class LinearIV(Brief):
     """A solved linear model, in centred and scaled columns.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.arms import Arms, arms_of, not_two, plain_name
 from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design, design
@@ -19,8 +20,8 @@ from statinf.inference.vcov import VcovSpec
 ROLES = ("treatment", "covariates")
 
 
-@dataclass(frozen=True)
-class EffectRows:
+@dataclass(frozen=True, repr=False)
+class EffectRows(Brief):
     """Arrays behind an effect; rows of weight zero are left out.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks, generator, rows_per_chunk
+from statinf.brief import Brief
 from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.results.options import Options, count, flag, value
@@ -81,8 +82,8 @@ class BumpOptions(KernelOptions):
     n_centers: int = count(100, "bumps, at random target rows")
 
 
-@dataclass(frozen=True)
-class KernelRatio:
+@dataclass(frozen=True, repr=False)
+class KernelRatio(Brief):
     """The ratio sum_l theta_l exp(-|x - c_l|^2 / (2 bandwidth^2)) of scaled columns.
 
     Attributes
