@@ -42,7 +42,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     opening, reader, terms = stream.begin(options)
     pilot, frames = _pilot(reader, opening.frames, len(terms))
     tuned = _tuned(pilot, opening.length, options, markov)
-    settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True)
+    settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True, along=markov)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, stream.progress) as meter:
         run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)

@@ -15,7 +15,7 @@ from statinf.stochastic.settings import Settings
 def warn_reach(inference: str, settings: Settings, diagnosed: Mapping[str, float]) -> None:
     """Warn where an inference was found to cover less than it says, by the table in `reach.py`."""
     if settings.temporal:
-        said = reach.too_short(inference, diagnosed["averaged"], diagnosed["relaxations"])
+        said = reach.too_short(inference, diagnosed["averaged"], diagnosed["relaxations"], settings.along)
     else:
         said = reach.too_few(inference, settings.loss, settings.tau, int(diagnosed["averaged"]))
     if said:

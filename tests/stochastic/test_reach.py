@@ -48,6 +48,10 @@ def test_intervals_of_values_cover_from_the_rows_that_are_named():
     values = ("td, independent", "td, trajectory")
     for kind in ("multiplier", "plugin", "hac"):
         assert all(share >= ENOUGH for _, _, share in shares(kind, values))
-    scaling = list(shares("random-scaling", values))
+    scaling = list(shares("random-scaling", ("td, independent",)))
     assert {rows for rows, _, _ in scaling} >= {1_000, 10_000, 30_000}
     assert all((share >= ENOUGH) == (averaged >= reach.LONG) for _, averaged, share in scaling)
+    assert all(share < ENOUGH for _, _, share in shares("random-scaling", ("td, trajectory",)))
+    assert all(share < ENOUGH for _, _, share in shares("batch-means", values))
+    assert "along a trajectory" in reach.too_short("random-scaling", 1e5, 20.0, along=True)
+    assert not reach.too_short("random-scaling", 1e5, 20.0)
