@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
 from types import FrameType
+
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 class StatinfError(Exception):
@@ -72,7 +76,18 @@ def issue_warning(message: str | Warning, category: type[Warning]) -> None:
     >>> str(caught[0].message)
     'few rows.'
     """
-    warnings.warn(message, category, stacklevel=_outside())
+    if not _SILENT.get():
+        warnings.warn(message, category, stacklevel=_outside())
+
+
+@contextmanager
+def silent_warnings() -> Iterator[None]:
+    """A block in which `issue_warning` says nothing, in this thread; the caller's filters are left alone."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
 
 
 def _outside() -> int:
