@@ -11,11 +11,13 @@ from statinf.errors import StatinfError, silent_warnings
 if TYPE_CHECKING:
     from statinf.formula.recipe import Recipe
 
+_MOST = 100
+"""Levels of a column that are asked for."""
 _QUESTIONS = ("summary", "glance", "tidy", "conf_int")
 
 
 def check_sound(result: Any) -> None:
-    """Let whatever a summary, the tables and predictions for a made-up row stumble over come out.
+    """Let whatever a summary, the tables and predictions for made-up rows stumble over come out.
 
     A refusal by the package is an answer. Formulas with functions of the caller's are not evaluated.
     """
@@ -31,15 +33,16 @@ def check_sound(result: Any) -> None:
 
 
 def made_up_rows(recipe: Recipe) -> dict[str, list[Any]]:
-    """Two equal rows with the first level of each column of categories and one elsewhere."""
-    values: dict[str, Any] = {}
+    """Rows in which each column of categories goes through its levels, and every other column is one."""
+    levels: dict[str, list[Any]] = {}
     for label, factor in recipe.factors.items():
         coding = getattr(recipe.learnt[label], "coding", None)
         for column in factor.columns:
             if coding is not None and len(factor.columns) == 1:
-                values[column] = coding.levels[0]
-            values.setdefault(column, 1.0)
-    return {column: [value, value] for column, value in values.items()}
+                levels[column] = list(coding.levels[:_MOST])
+            levels.setdefault(column, [1.0])
+    count = max(2, *map(len, levels.values())) if levels else 0
+    return {column: [found[i % len(found)] for i in range(count)] for column, found in levels.items()}
 
 
 def _ask(result: Any, name: str, *args: Any, **options: Any) -> None:
