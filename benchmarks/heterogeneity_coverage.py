@@ -23,7 +23,7 @@ from statinf.effects.projection import project_blocks
 from statinf.effects.rate import rate_by_blocks
 
 INTERVALS = ("gates", "calibration: average", "calibration: heterogeneity", "autoc", "blp")
-PLAN = ((1000, "t", 400), (1000, "dr", 400), (200, "dr", 400))
+PLAN = ((1000, "t", 400),)
 HERE = Path(__file__).resolve().parent
 INTRODUCTION = (
     "# Coverage of evaluations where effects vary",
