@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 _LONGEST = 60
@@ -27,6 +28,14 @@ class Brief:
         assert is_dataclass(self)
         shown = ", ".join(f"{f.name}={_brief(getattr(self, f.name))}" for f in fields(self))
         return f"{type(self).__name__}({shown})"
+
+
+class Later(partial):
+    """A call to be made when it is needed, which prints what it holds as `Brief` does."""
+
+    def __repr__(self) -> str:
+        given = [*map(_brief, self.args), *(f"{name}={_brief(value)}" for name, value in self.keywords.items())]
+        return f"{type(self).__name__}({', '.join([getattr(self.func, '__name__', repr(self.func)), *given])})"
 
 
 def _brief(value: Any) -> str:

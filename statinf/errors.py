@@ -5,9 +5,15 @@ Every message names the column, the rows or the option at fault and says what to
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from difflib import get_close_matches
+from types import FrameType
+
+_SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 
 
 class StatinfError(Exception):
@@ -58,6 +64,53 @@ class NumericalWarning(StatinfWarning):
     """A result whose digits are in doubt: an ill-conditioned design, a solver near its limits."""
 
 
+def issue_warning(message: str | Warning, category: type[Warning]) -> None:
+    """Issue a warning at the line of the caller's code, however deep in the package it is found out.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always")
+    ...     issue_warning("few rows.", NumericalWarning)
+    >>> str(caught[0].message)
+    'few rows.'
+    """
+    if not _SILENT.get():
+        warnings.warn(message, category, stacklevel=_outside())
+
+
+@contextmanager
+def silent_warnings() -> Iterator[None]:
+    """A block in which `issue_warning` says nothing, in this thread; the caller's filters are left alone."""
+    token = _SILENT.set(True)
+    try:
+        yield
+    finally:
+        _SILENT.reset(token)
+
+
+def _outside() -> int:
+    """The `stacklevel` of `issue_warning` that is the first line outside of the package.
+
+    Frames of the standard library, and installed packages that the package calls and that call it back, are passed over;
+    a function that the caller handed over is the caller's code.
+    """
+    level, found = 1, 0
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        top = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        library = top in sys.stdlib_module_names and top != "__main__"
+        if top == "statinf":
+            found = 0
+        elif not library:
+            found = found or level
+            if not {"site-packages", "dist-packages"} & set(frame.f_code.co_filename.replace("\\", "/").split("/")):
+                break
+        frame, level = frame.f_back, level + 1
+    return found or level - 1
+
+
 def nearest(name: str, known: Sequence[str]) -> str:
     """' Did you mean 'x'?' for the closest spelling, or nothing."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
@@ -84,10 +137,9 @@ def check_level(level: float) -> float:
         hint = f" Did you mean level={value / 100:g}?" if 1.0 < value < 100.0 else ""
         raise OptionError(f"level={level!r} is outside (0, 1).{hint}")
     if value < 0.5:
-        warnings.warn(
+        issue_warning(
             f"level={level!r} asks for an interval that covers {100 * value:g} percent: level is the confidence, not the "
             f"share of error. For {100 * (1 - value):g} percent write level={1 - value:g}.",
             StatinfWarning,
-            stacklevel=3,
         )
     return value

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from statinf.backend import one_blas_thread
-from statinf.errors import AliasedWarning, DataError, OptionError
+from statinf.brief import Brief
+from statinf.errors import AliasedWarning, DataError, OptionError, issue_warning
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.discrepancy.imbalance import is_binary
@@ -26,8 +26,8 @@ _WIDE = 200
 """Binary exponent of the largest value from which sums of powers might leave the range of numbers."""
 
 
-@dataclass(frozen=True)
-class BalanceColumns:
+@dataclass(frozen=True, repr=False)
+class BalanceColumns(Brief):
     """Columns without a constant.
 
     Attributes
@@ -245,7 +245,7 @@ def _dropped(columns: BalanceColumns, drop: np.ndarray, why: str) -> BalanceColu
     if drop.all():
         raise DataError(f"no column is left to balance: {', '.join(columns.names)} are {why}.")
     names = ", ".join(repr(columns.names[j]) for j in np.flatnonzero(drop))
-    warnings.warn(f"not balanced, because {why}: {names}.", AliasedWarning, stacklevel=4)
+    issue_warning(f"not balanced, because {why}: {names}.", AliasedWarning)
     return columns.keep(~drop)
 
 

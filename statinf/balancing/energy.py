@@ -13,7 +13,6 @@ the standard errors treat the weights as fixed, and the label says so.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from statinf.balancing.feasibility import stopped
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import BalanceProblem, Task, tasks
 from statinf.balancing.solution import BalanceSolution, merge
-from statinf.errors import ConvergenceError, NumericalWarning, OptionError
+from statinf.errors import ConvergenceError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.kernels.distances import distances
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.numerics.programs.simplex_pivoting import Dense, SimplexSolution, simplex_qp
@@ -72,11 +71,10 @@ def estimate(problem: BalanceProblem, options: EnergyOptions) -> BalanceSolution
     z = problem.x / distance_scale(problem)
     reweighted = sum(len(task.index) for task in todo)
     if rank is None and reweighted > MAX_DENSE:
-        warnings.warn(
+        issue_warning(
             f"method='energy': {reweighted} reweighted rows need a matrix of distances too large to hold; "
             "the 1000 leading directions of the distance are balanced, one arm at a time. Give rank= to choose.",
             NumericalWarning,
-            stacklevel=4,
         )
         rank = 1000
     if rank is not None:

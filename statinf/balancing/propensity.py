@@ -7,7 +7,6 @@ Annals of Statistics 47(2), arXiv 1601.05890: their scores are the balance condi
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ from scipy.special import log_ndtr
 
 from statinf.balancing.feasibility import stopped
 from statinf.balancing.problem import BalanceProblem
-from statinf.errors import NotIdentifiedError, SeparationWarning
+from statinf.errors import NotIdentifiedError, SeparationWarning, issue_warning
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.rowwise.fit import minimise_rows
@@ -142,12 +141,11 @@ def likelihood_fit(
             raise stopped(method, left, fit.iterations, max_iter, "drop columns")
         return fit
     worst = problem.names[int(np.argmax(np.abs(fit.beta[1:])))]
-    warnings.warn(
+    issue_warning(
         f"The propensity model all but separates the arms (largest linear predictor {largest:.3g}); {worst!r} has the largest "
         "standardised coefficient. Some rows have no counterpart in the other arm: restrict the sample with trim=, leave the "
         "column out, or use estimand='ATO'.",
         SeparationWarning,
-        stacklevel=4,
     )
     return fit
 

@@ -18,7 +18,7 @@ from statinf.conformity.class_held_out import fit_classes, warn_absent
 from statinf.conformity.class_procedure import CALIBRATION_DRAWS, ClassCross
 from statinf.conformity.class_score import Cumulated, OneMinus
 from statinf.conformity.problem import ConformalProblem
-from statinf.errors import OptionError, SeparationWarning
+from statinf.errors import OptionError, SeparationWarning, issue_warning
 from statinf.results import Options, choice, flag
 
 
@@ -67,7 +67,7 @@ def class_cross(problem: ConformalProblem, options: ClassCrossOptions, folds: np
             scores[out] = score.of(fitted.probabilities(X[out], problem.design.rows[out]), codes[out], draws[out])
     for one in {str(w.message): w for w in caught}.values():
         # Once, not once per fold.
-        warnings.warn(one.message, one.category, stacklevel=5)
+        issue_warning(one.message, one.category)
     for missing, fitted in absent.items():
         if missing:
             warn_absent(fitted, levels, "the training rows of some folds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from statinf.conformity.class_score import ClassScore, inside
 from statinf.conformity.held_out import HeldOutOptions, training_rows
 from statinf.conformity.problem import ConformalProblem
 from statinf.conformity.shift import calibration_ratio
-from statinf.errors import DataError, OptionError, StatinfWarning
+from statinf.errors import DataError, OptionError, StatinfWarning, issue_warning
 from statinf.inference.conformal import Calibration
 from statinf.learners import resolve
 from statinf.learners.classes import ClassProbabilities, class_numbers
@@ -118,10 +117,9 @@ def as_fitted(model: Any, levels: tuple[Any, ...]) -> tuple[ClassProbabilities, 
     columns = class_numbers(named, levels, name)
     beyond = tuple(one for one, k in zip(np.asarray(named).tolist(), columns, strict=True) if k < 0)
     if beyond:
-        warnings.warn(
+        issue_warning(
             f"no row has the classes {', '.join(map(repr, beyond[:6]))}, which the fitted {name} knows; sets may hold them.",
             StatinfWarning,
-            stacklevel=6,
         )
         columns[columns < 0] = np.arange(len(levels), len(levels) + len(beyond))
         levels = levels + beyond
@@ -133,11 +131,10 @@ def warn_absent(fitted: ClassProbabilities, levels: tuple[Any, ...], where: str)
     absent = fitted.absent(levels)
     if absent:
         shown = ", ".join(map(repr, absent[:6])) + (f" and {len(absent) - 6} more" if len(absent) > 6 else "")
-        warnings.warn(
+        issue_warning(
             f"{'class' if len(absent) == 1 else 'classes'} {shown} {'is' if len(absent) == 1 else 'are'} absent from {where}: "
             "the model gives probability zero there.",
             StatinfWarning,
-            stacklevel=6,
         )
 
 

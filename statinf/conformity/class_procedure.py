@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.class_score import inside
 from statinf.conformity.leave_out import guaranteed_level
 from statinf.inference.conformal import Calibration, quantile_rank, smallest_n
@@ -16,8 +17,8 @@ CALIBRATION_DRAWS, NEW_DRAWS = 53, 59
 """Streams of random numbers of the scores of rows that calibrate, and of new rows."""
 
 
-@dataclass(frozen=True)
-class ClassSplit:
+@dataclass(frozen=True, repr=False)
+class ClassSplit(Brief):
     """A fitted classifier, a score and the scores of calibration rows.
 
     Attributes
@@ -100,8 +101,8 @@ class ClassSplit:
         return f"at least {level:g}{per}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
 
 
-@dataclass(frozen=True)
-class ClassCross:
+@dataclass(frozen=True, repr=False)
+class ClassCross(Brief):
     """Scores of rows from fits that left them out, by one or by folds.
 
     Attributes

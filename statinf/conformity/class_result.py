@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ from statinf.conformity.class_tables import class_coverage, class_summary
 from statinf.conformity.new_rows import Ready, coverage_parts, ready_rows
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.shift import Ratio
-from statinf.errors import DataError, OptionError, StatinfWarning, check_level, one_of
+from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning, one_of
 from statinf.results import Predictive, Table, prediction_frame, to_caller
 
 
@@ -215,10 +214,9 @@ class ClassSets(Predictive):
         assert codes is not None
         unseen = int((codes == -2).sum())
         if unseen:
-            warnings.warn(
+            issue_warning(
                 f"{unseen} of {len(codes)} rows have a class that the fit has not seen, which no set holds.",
                 StatinfWarning,
-                stacklevel=4,
             )
         return codes
 

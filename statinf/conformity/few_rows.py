@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
 from statinf.conformity.class_procedure import ClassCross, ClassSplit
 from statinf.conformity.procedure import Full, LeaveOut, Split
-from statinf.errors import StatinfWarning
+from statinf.errors import StatinfWarning, issue_warning
 
 
 def warn_infinite(procedure: Split | LeaveOut | Full | ClassSplit | ClassCross, level: float, groups: Any) -> None:
@@ -52,4 +51,4 @@ def cell_names(procedure: Any, groups: Any) -> tuple[str, ...]:
 
 
 def _warn(message: str) -> None:
-    warnings.warn(message, StatinfWarning, stacklevel=4)
+    issue_warning(message, StatinfWarning)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
 from statinf.conformity.procedure import Split
-from statinf.errors import StatinfWarning
+from statinf.errors import StatinfWarning, issue_warning
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 
@@ -50,17 +49,16 @@ def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = Fal
     ratio = None if fit.ratio is None else fit.ratio.at(newdata, ok)
     if ratio is not None and np.isnan(ratio).any():
         known = ~np.isnan(ratio)
-        warnings.warn(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning, stacklevel=4)
+        issue_warning(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning)
         ok, ratio = ok[known], ratio[known]
     codes = None
     if fit.groups is not None:
         codes = group_codes(fit, newdata, new.n)[ok]
         unseen = int((codes < 0).sum())
         if unseen:
-            warnings.warn(
+            issue_warning(
                 f"{unseen} rows are of a group without calibration rows; their sets are {fit.endless}.",
                 StatinfWarning,
-                stacklevel=4,
             )
     return Ready(new, ok, np.ascontiguousarray(covariates(new)[ok]), ratio, codes)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from statinf.conformity.problem import ConformalMethod
 from statinf.conformity.table import CONFORMAL
-from statinf.errors import OptionError, StatinfWarning
+from statinf.errors import OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import kind_of_outcome
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.mentioned import read_frame
@@ -47,11 +46,10 @@ def read_method(
 def warn_two_values(chosen: ConformalMethod, y: np.ndarray, formula: str) -> None:
     """Say that an interval for a 0/1 number is rarely what is wanted."""
     if y.ndim == 1 and np.isin(y[:100], (0.0, 1.0)).all() and np.isin(y, (0.0, 1.0)).all():
-        warnings.warn(
+        issue_warning(
             f"the outcome '{_outcome(formula)}' is 0 or 1, and method={chosen.name!r} makes intervals of numbers around its "
             f"mean, which is rarely wanted; sets of classes come from method={_names('classes')}.",
             StatinfWarning,
-            stacklevel=3,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks
+from statinf.brief import Brief
 from statinf.conformity.leave_out import Folds, guaranteed_level, intervals
 from statinf.conformity.ranked_sets import full_sets
 from statinf.errors import DataError
@@ -20,8 +21,8 @@ from statinf.numerics.order.intervals import IntervalSets
 _ROWS_AT_ONCE = 1 << 16
 
 
-@dataclass(frozen=True)
-class Split:
+@dataclass(frozen=True, repr=False)
+class Split(Brief):
     """A fitted model, a score and the scores of calibration rows.
 
     Attributes
@@ -81,8 +82,8 @@ class Split:
         return f"at least {level:g}{per}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
 
 
-@dataclass(frozen=True)
-class Leverages:
+@dataclass(frozen=True, repr=False)
+class Leverages(Brief):
     """Leave-one-out fits in closed form, made from the rows when they are first needed."""
 
     learner: Any
@@ -103,8 +104,8 @@ class Leverages:
         return self.smoother.predict_without(X, which)
 
 
-@dataclass(frozen=True)
-class LeaveOut:
+@dataclass(frozen=True, repr=False)
+class LeaveOut(Brief):
     """Residuals of rows from fits that left them out, by one or by folds.
 
     Attributes
@@ -157,8 +158,8 @@ class LeaveOut:
         return f"at least {floor:.4g} for exchangeable rows; about the level in practice"
 
 
-@dataclass(frozen=True)
-class Full:
+@dataclass(frozen=True, repr=False)
+class Full(Brief):
     """All rows, and a learner whose fit is linear in the outcomes."""
 
     learner: Any

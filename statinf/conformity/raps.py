@@ -12,7 +12,6 @@ another number beyond rank `kreg` + 1 and differ there.
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +21,7 @@ from statinf.conformity.class_held_out import class_held_out
 from statinf.conformity.class_procedure import ClassSplit
 from statinf.conformity.class_score import Cumulated
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
-from statinf.errors import StatinfWarning
+from statinf.errors import StatinfWarning, issue_warning
 from statinf.inference.conformal import quantile_rank, threshold
 from statinf.numerics.order.class_ranks import likelier_than
 from statinf.results import count, number
@@ -46,11 +45,10 @@ def estimate(problem: ConformalProblem, options: RAPSOptions) -> ClassSplit:
     """Fit class probabilities to the training rows, choose what is "auto", and calibrate on the others."""
     classes = len(problem.levels)
     if isinstance(options.kreg, int) and options.kreg >= classes:
-        warnings.warn(
+        issue_warning(
             f"kreg={options.kreg} with {classes} classes: no class has a rank beyond it, so that the sets are those of 'aps'; "
             "give a smaller kreg, or kreg='auto'.",
             StatinfWarning,
-            stacklevel=4,
         )
     penalty, kreg = options.penalty, options.kreg
     if not isinstance(penalty, str) and not isinstance(kreg, str):

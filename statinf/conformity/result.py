@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -13,7 +12,7 @@ from statinf.conformity.new_rows import covariates, coverage_parts, ready_rows, 
 from statinf.conformity.procedure import Full, LeaveOut, Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
-from statinf.errors import DataError, OptionError, StatinfWarning, check_level
+from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning
 from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -66,10 +65,10 @@ class Conformal(Predictive):
         if ratio is not None and warn:
             endless = int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum())
             if endless:
-                warnings.warn(
+                issue_warning(
                     f"{endless} of {len(ok)} sets are infinite: such a row holds more than {1.0 - level:.3g} of the "
                     "weight of the calibration rows and itself. Calibrate on more rows, or use a lower level.",
-                    StatinfWarning, stacklevel=3,
+                    StatinfWarning,
                 )  # fmt: skip
         if len(ok) == new.n:
             return new, made, np.ones(new.n, bool)

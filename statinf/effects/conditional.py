@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.cate_options import CateOptions
 from statinf.effects.cate_problem import CateProblem, Sample
 from statinf.effects.irm import scores
@@ -23,8 +24,8 @@ from statinf.learners.registry import resolve
 from statinf.numerics.linear.least_squares import solve
 
 
-@dataclass(frozen=True, eq=False)
-class ConditionalEffect:
+@dataclass(frozen=True, eq=False, repr=False)
+class ConditionalEffect(Brief):
     """What a method of `cate` learns.
 
     Attributes

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.formula.design import Design
@@ -18,8 +19,8 @@ from statinf.results import Estimate, stack_scores
 Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class LinearScore:
+@dataclass(frozen=True, repr=False)
+class LinearScore(Brief):
     """A score psi = b - theta a of each row, row weights left out.
 
     Attributes
@@ -31,8 +32,8 @@ class LinearScore:
     b: np.ndarray
 
 
-@dataclass(frozen=True)
-class Splits:
+@dataclass(frozen=True, repr=False)
+class Splits(Brief):
     """Effects of every random split, whose median is the estimate.
 
     Attributes

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.backend import generator
+from statinf.brief import Brief
 from statinf.effects.conditional import ConditionalEffect
 from statinf.errors import NotIdentifiedError, OptionError, one_of
 
@@ -24,8 +25,8 @@ _ROUNDING = 1e-10
 """Differences of predicted effects below this share of their size, or of the outcome's spread, are no heterogeneity."""
 
 
-@dataclass(frozen=True, eq=False)
-class EvaluationBlock:
+@dataclass(frozen=True, eq=False, repr=False)
+class EvaluationBlock(Brief):
     """Rows that are evaluated together.
 
     Attributes
@@ -73,8 +74,8 @@ class EvaluationBlock:
         return out
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Brief):
     """How predicted effects are evaluated.
 
     Attributes

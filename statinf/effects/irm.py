@@ -15,6 +15,7 @@ from functools import partial
 
 import numpy as np
 
+from statinf.brief import Later
 from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import ClipOptions, Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
@@ -118,7 +119,7 @@ def doubly_robust(problem: EffectProblem, options: DoublyRobustOptions, *, whole
     )
     sensitivity = None
     if len(rows.groups) == 1 and estimand == "ATE":
-        sensitivity = partial(_sensitivity, rows, tuple(made))
+        sensitivity = Later(_sensitivity, rows, tuple(made))
     e = made[0]["propensity"][rows.w > 0]
     moved = max(int(p["clipped"]) for p in made)
     return effect_estimate(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -11,11 +10,12 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
+from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
-from statinf.errors import AliasedWarning, DataError
+from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
 from statinf.inference.sandwich import Covariance, Moments, covariance
@@ -23,8 +23,8 @@ from statinf.numerics.linear.least_squares import triangular_factor
 from statinf.results import Estimate, stack_scores
 
 
-@dataclass(frozen=True)
-class LinearIV:
+@dataclass(frozen=True, repr=False)
+class LinearIV(Brief):
     """A solved linear model, in centred and scaled columns.
 
     Attributes
@@ -114,7 +114,6 @@ class LinearIV:
             names,
             numbers=made.rows,
             codes=made.cluster_codes,
-            stacklevel=5,
         )
 
     def covariance(self, made: Design, kind: Any, rows: IVRows | None = None) -> Covariance:
@@ -153,9 +152,7 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
     if not kept.all():
         every = (*covariates.names, *instruments.names)
         gone = ", ".join(f"'{n}'" for n, k in zip(every, kept, strict=True) if not k)
-        warnings.warn(
-            f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning, stacklevel=5
-        )
+        issue_warning(f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning)
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
         raise DataError(

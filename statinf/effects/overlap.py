@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Real
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning
+from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning, issue_warning
 
 
 class OverlapWarning(StatinfWarning):
@@ -49,5 +48,5 @@ def clipped(
             "treatment, or lower clip."
         )
     if count > 0.05 * used:
-        warnings.warn(f"weak overlap: {text} and were moved to its ends.", OverlapWarning, stacklevel=2)
+        issue_warning(f"weak overlap: {text} and were moved to its ends.", OverlapWarning)
     return np.clip(values, low, high) if count else values, count

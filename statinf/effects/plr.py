@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from statinf.brief import Later
 from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import (
@@ -77,7 +77,7 @@ def estimate(problem: EffectProblem, options: PlrOptions) -> Estimate:
         nuisance=made[0],
         facts={"Residual treatment variance": float(np.average(left**2, weights=rows.w))},
         estimand="variance-weighted",
-        sensitivity=partial(_sensitivity, rows, tuple(made), splits.thetas[:, 0]) if known else None,
+        sensitivity=Later(_sensitivity, rows, tuple(made), splits.thetas[:, 0]) if known else None,
     )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.arms import Arms, arms_of, not_two, plain_name
-from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design, design
 from statinf.formula.given import without_gaps
 from statinf.formula.matrix import Matrix
@@ -20,8 +20,8 @@ from statinf.inference.vcov import VcovSpec
 ROLES = ("treatment", "covariates")
 
 
-@dataclass(frozen=True)
-class EffectRows:
+@dataclass(frozen=True, repr=False)
+class EffectRows(Brief):
     """Arrays behind an effect; rows of weight zero are left out.
 
     Attributes
@@ -143,10 +143,9 @@ def warn_thin_arms(rows: EffectRows) -> None:
             alone = [c for c, codes in rows.clusters.items() if len(np.unique(codes[inside])) == 1]
             found += [f"one cluster of '{c}' holds all rows of the arm {name}{where}" for c in alone]
     if found:
-        warnings.warn(
+        issue_warning(
             f"{'; '.join(found[:3])}: how that arm varies cannot be seen, so that the interval is far too short.",
             NumericalWarning,
-            stacklevel=3,
         )
 
 

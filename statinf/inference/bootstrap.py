@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from statinf.backend import cores, map_threads, progress_bar, rows_per_chunk
-from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning, check_level, one_of
+from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning, check_level, issue_warning, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.sandwich import cluster_sums
 from statinf.inference.weights import BLOCK, LAWS, draw
@@ -101,11 +100,10 @@ class Bootstrap:
         tail = (1.0 - check_level(level)) / 2.0
         needed = FEWEST if kind == "normal" else replicas_for(level)
         if self.replicas < needed:
-            warnings.warn(
+            issue_warning(
                 f"{self.replicas} replicas have no {100 * level:g}% {kind} interval: it needs at least {needed}, and is "
                 f"steady from about {10 * (needed + 1) - 1}; call bootstrap(replicas=...). The limits are left empty.",
                 StatinfWarning,
-                stacklevel=3,
             )
             return np.full(len(theta), np.nan), np.full(len(theta), np.nan)
         if kind == "normal":
@@ -158,11 +156,10 @@ def check_replicas(replicas: int) -> int:
     if isinstance(replicas, bool) or not isinstance(replicas, int | np.integer) or replicas < 2:
         raise OptionError(f"replicas={replicas!r}: give a whole number of at least 2, such as 999.")
     if replicas < FEWEST:
-        warnings.warn(
+        issue_warning(
             f"standard errors from {replicas} replicas are off by about {100 / np.sqrt(2 * replicas - 2):.0f} percent; "
             f"use at least {FEWEST}, and {replicas_for(0.95)} or more for a 95% interval, such as 999.",
             StatinfWarning,
-            stacklevel=3,
         )
     return int(replicas)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import NumericalWarning, OptionError
+from statinf.errors import NumericalWarning, OptionError, issue_warning
 
 
 def levels_of(tau: Any) -> np.ndarray:
@@ -15,7 +14,7 @@ def levels_of(tau: Any) -> np.ndarray:
     levels = given_levels(tau)
     ordered = np.unique(levels)
     if len(ordered) != len(levels) or (ordered != levels).any():
-        warnings.warn("the levels tau were sorted and repeated ones dropped.", NumericalWarning, stacklevel=3)
+        issue_warning("the levels tau were sorted and repeated ones dropped.", NumericalWarning)
     return ordered
 
 

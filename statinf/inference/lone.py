@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import NumericalWarning
+from statinf.errors import NumericalWarning, issue_warning
 from statinf.inference.sandwich import cluster_sums
 
 _FITTED = 1e-7
@@ -28,7 +27,6 @@ def warn_lone(
     *,
     numbers: np.ndarray,
     codes: Callable[[str], np.ndarray],
-    stacklevel: int = 4,
 ) -> None:
     """Warn, naming row or cluster and column, where a covariance of type HC0 or HC1 takes an error for zero.
 
@@ -50,9 +48,9 @@ def warn_lone(
     clustered = isinstance(kind, dict)
     clusters = kind["cluster"] if clustered and kind.get("type", "HC1") in ("HC0", "HC1") else None
     if isinstance(clusters, str):
-        _clusters(codes(clusters), clusters, names, columns, working, inverse(), stacklevel + 1)
+        _clusters(codes(clusters), clusters, names, columns, working, inverse())
     elif not clustered and kind in ("HC0", "HC1"):
-        _rows(numbers, names, columns, working, residual, inverse, str(kind), stacklevel + 1)
+        _rows(numbers, names, columns, working, residual, inverse, str(kind))
 
 
 def _rows(
@@ -63,7 +61,6 @@ def _rows(
     residual: np.ndarray,
     inverse: Callable[[], np.ndarray],
     kind: str,
-    level: int,
 ) -> None:
     size = np.abs(residual)
     candidates = np.flatnonzero((size <= _FITTED * size.max()) & (working > 0))
@@ -78,12 +75,11 @@ def _rows(
         f"row {numbers[candidates[i]]} alone determines '{names[_determined(half[i], root)]}'" for i in lone[:_NAMED]
     ]
     more = f", and {len(lone) - _NAMED} more" if len(lone) > _NAMED else ""
-    warnings.warn(
+    issue_warning(
         f"{'; '.join(found)}{more} (leverage 1): it is fitted exactly and {kind} takes its error for zero, so that the "
         "interval is far too short. Leave the row out or merge its level with another; vcov='iid' judges it by the "
         "other rows, if all have one variance.",
         NumericalWarning,
-        stacklevel=level,
     )
 
 
@@ -94,7 +90,6 @@ def _clusters(
     columns: np.ndarray,
     working: np.ndarray,
     inverse: np.ndarray,
-    level: int,
 ) -> None:
     half = (columns @ inverse) * np.sqrt(working)[:, None]
     total = cluster_sums(np.einsum("ij,ij->i", half, half)[:, None], codes)[:, 0]
@@ -109,11 +104,10 @@ def _clusters(
     if not found or 2 * len(found) >= groups:
         return
     listed = ", ".join(f"'{f}'" for f in dict.fromkeys(found[:_NAMED]))
-    warnings.warn(
+    issue_warning(
         f"one cluster of '{name}' alone determines {listed}: its sum of scores is zero by construction, so that the "
         "interval is far too short. Compare several clusters on either side, or cluster by something finer.",
         NumericalWarning,
-        stacklevel=level,
     )
 
 

@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.learners.base import check_rows
 from statinf.optional import need
 
 _PAIRS = 4_000_000
 
 
-@dataclass(frozen=True)
-class Trees:
+@dataclass(frozen=True, repr=False)
+class Trees(Brief):
     """Nodes of all trees, one after the other.
 
     feature, threshold, left, right : (nodes,)
@@ -47,8 +48,8 @@ class Trees:
         return node
 
 
-@dataclass(frozen=True)
-class FittedForest:
+@dataclass(frozen=True, repr=False)
+class FittedForest(Brief):
     """Trees, the leaf and leaf share of every training row in each, and training outcomes in increasing order.
 
     leaves : (n, trees); share : (n, trees) row weight over that of its leaf; outcome : (n,)

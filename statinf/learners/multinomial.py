@@ -6,12 +6,11 @@ with free intercepts. With two classes the penalty is on the coefficients of the
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.errors import ConvergenceError, SeparationWarning
+from statinf.errors import ConvergenceError, SeparationWarning, issue_warning
 from statinf.learners.base import check_penalty, check_rows
 from statinf.learners.cells import Standard, solve_gram, standardise
 
@@ -73,11 +72,10 @@ class Multinomial:
             return FittedMultinomial(classes, np.zeros((1, design.z.shape[1])), design.centre, design.scale)
         theta = problem.solve(self._ridge(design, len(classes)))
         if theta is None and self.penalty == 0.0:
-            warnings.warn(
+            issue_warning(
                 "the multinomial logit has no maximum: covariates separate classes; a small ridge penalty is used. Give "
                 "model=Multinomial(penalty=1.0) from statinf.learners.multinomial to choose it.",
                 SeparationWarning,
-                stacklevel=2,
             )
             theta = problem.solve(np.append(0.0, np.full(X.shape[1], _FALLBACK)))
         if theta is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, StatinfWarning
+from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
@@ -49,11 +47,10 @@ def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Fam
     else:
         return
     if broken.any():
-        warnings.warn(
+        issue_warning(
             f"the outcome '{name}' of a {family.name} model holds {int(broken.sum())} {what} that are not whole, such as "
             f"{y[np.argmax(broken)]:g}: {advice}, or take a robust vcov, which does not need the likelihood.",
             StatinfWarning,
-            stacklevel=3,
         )
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import AliasedWarning, DataError, NumericalWarning
+from statinf.errors import AliasedWarning, DataError, NumericalWarning, issue_warning
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_scale
@@ -52,17 +51,15 @@ def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
     """One warning that names the aliased columns, or says that some are nearly so."""
     if not kept.all():
         names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
-        warnings.warn(
+        issue_warning(
             f"dropped because other columns determine them: {names}. Their coefficients have no estimate.",
             AliasedWarning,
-            stacklevel=4,
         )
     if condition > NEARLY_ALIASED:
-        warnings.warn(
+        issue_warning(
             f"the columns are nearly aliased (condition number {condition:.1e} after scaling): about "
             f"{max(0, 16 - int(np.log10(condition)))} digits of the coefficients can be trusted.",
             NumericalWarning,
-            stacklevel=4,
         )
 
 

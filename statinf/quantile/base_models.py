@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.inference.levels import positions
 from statinf.learners import resolve
@@ -23,8 +24,8 @@ from statinf.numerics.order.quantiles import weighted_quantile
 Predictor = Callable[[np.ndarray], np.ndarray]
 
 
-@dataclass(frozen=True)
-class LearntQuantiles:
+@dataclass(frozen=True, repr=False)
+class LearntQuantiles(Brief):
     """A fitted learner of quantiles at the levels of the ensemble."""
 
     fitted: Any

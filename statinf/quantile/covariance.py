@@ -10,12 +10,10 @@ clusters, a uniform kernel in the residuals (Parente and Santos Silva 2016). Con
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.stats import norm
 
-from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, one_of
+from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
 
@@ -152,11 +150,10 @@ def difference_densities(
     crossed = (distance <= 0).sum(axis=1)
     if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))
-        warnings.warn(
+        issue_warning(
             f"{crossed[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "
             "in the nid standard errors.",
             NumericalWarning,
-            stacklevel=3,
         )
     # The constant that R takes off every distance must not matter for outcomes of small numbers.
     typical = np.median(np.abs(distance), axis=1, keepdims=True)

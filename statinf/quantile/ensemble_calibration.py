@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import OptionError
 from statinf.inference.conformal import threshold
 from statinf.numerics.order.monotone import monotone
@@ -39,8 +40,8 @@ def nested(q: np.ndarray) -> np.ndarray:
     return monotone(q, "sweep")
 
 
-@dataclass(frozen=True)
-class SplitCalibration:
+@dataclass(frozen=True, repr=False)
+class SplitCalibration(Brief):
     """One shift a pair of levels, from rows that the ensemble has not seen."""
 
     shifts: np.ndarray
@@ -60,8 +61,8 @@ def calibrate_split(core: EnsembleCore, X: np.ndarray, y: np.ndarray, Z: np.ndar
     return SplitCalibration(np.array(shifts), len(y))
 
 
-@dataclass(frozen=True)
-class CrossCalibration:
+@dataclass(frozen=True, repr=False)
+class CrossCalibration(Brief):
     """CV+: the ensemble refitted without each fold, base models and weights, and every row's score."""
 
     cores: tuple[EnsembleCore, ...]

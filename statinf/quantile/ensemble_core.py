@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import generator, progress_bar
+from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.given import aligned
@@ -32,8 +33,8 @@ class EnsembleTask:
     seed: int
 
 
-@dataclass(frozen=True)
-class EnsembleCore:
+@dataclass(frozen=True, repr=False)
+class EnsembleCore(Brief):
     """A fitted ensemble.
 
     Attributes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.linalg import block_diag
 
-from statinf.errors import NotIdentifiedError, NumericalWarning
+from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
 from statinf.inference.distributions import t_quantile
 from statinf.inference.roots import matrix_root
 from statinf.inference.sandwich import Covariance, Moments, covariance
@@ -80,9 +79,7 @@ def covariance_of(solved: SolvedQuantiles, kind: Any) -> Covariance:
     ):
         nothing = np.full((rows.coef.size, rows.coef.size), np.nan)
         if kind != "none":
-            warnings.warn(
-                "the rows are fitted exactly: the coefficients have no standard errors.", NumericalWarning, stacklevel=4
-            )
+            issue_warning("the rows are fitted exactly: the coefficients have no standard errors.", NumericalWarning)
         return Covariance(nothing, kind, "none: exact fit", solved.df_resid)
     if isinstance(kind, dict):
         return _clustered(solved, kind)
@@ -169,11 +166,10 @@ def rank_limits(fit: QuantileFit, level: float) -> tuple[np.ndarray, np.ndarray]
     """Limits of all coefficients by inversion of rank tests, with Student's t as the reference."""
     rows = fit.solved("rank intervals").rows
     if len(rows.y) > _MANY_RANK_ROWS:
-        warnings.warn(
+        issue_warning(
             f"rank inversion walks through of the order of the square root of n = {len(rows.y)} vertices a coefficient; "
             "vcov='nid' is close to it in large samples and immediate.",
             NumericalWarning,
-            stacklevel=4,
         )
     critical = float(t_quantile(0.5 + level / 2, fit.df_resid))
     low, high = np.full(len(fit.theta), np.nan), np.full(len(fit.theta), np.nan)

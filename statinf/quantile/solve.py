@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design
 from statinf.formula.scale import check_scale
 from statinf.models import regression as common
@@ -85,11 +83,10 @@ def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndar
 def _warn_extreme(levels: np.ndarray, n: int) -> None:
     extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
     if len(extreme):
-        warnings.warn(
+        issue_warning(
             f"tau={extreme[0]:g} is beyond the reach of {n} rows: the fit passes through extreme rows and its "
             "standard errors mean nothing.",
             NumericalWarning,
-            stacklevel=5,
         )
 
 
@@ -99,8 +96,7 @@ def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
     flat = tau[distance < 1e-8]
     if len(flat):
         shown = ", ".join(f"{t:g}" for t in flat[:5]) + (", ..." if len(flat) > 5 else "")
-        warnings.warn(
+        issue_warning(
             f"the check loss has several minimisers at tau = {shown}; the fit is one of them, at a vertex.",
             NumericalWarning,
-            stacklevel=5,
         )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, StatinfWarning
+from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
@@ -97,10 +96,9 @@ class Fit(Estimated):
         except NotIdentifiedError as error:
             names = [kind for kind in self.vcov_kinds.names if self._exists(kind)]
             there = ", ".join(map(repr, (*names, *self.vcov_kinds.shorthand))) or "none"
-            warnings.warn(
+            issue_warning(
                 f"standard errors are left out: {str(error).rstrip('.')}. Covariances that exist here: {there}.",
                 StatinfWarning,
-                stacklevel=4,
             )
             return _without(self.theta, f"left out, as {spec.kind} does not exist here; there are {there}")
 

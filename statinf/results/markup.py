@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
@@ -129,10 +130,19 @@ _LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textle
 _LATEX |= {"|": r"\textbar{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}"}
 
 
+_NOTE = 80
+"""Characters in a line of a note, where the table is not wider."""
+
+
 def latex_text(text: str) -> str:
     """Text that LaTeX sets as it is."""
     plain = "".join(_LATEX.get(c, c) for c in one_line(text))
     return re.sub(r"-(?=-)", "-{}", plain)  # no dashes of two or three hyphens
+
+
+def wrapped(text: str, longest: int) -> list[str]:
+    """Lines of a text, of at most so many characters where words allow; one empty line for no text."""
+    return textwrap.wrap(one_line(text), longest, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def latex_table(table: Table) -> str:
@@ -144,18 +154,24 @@ def latex_table(table: Table) -> str:
         start = "{}" if cells[0].lstrip().startswith(("[", "*")) else ""
         return start + " & ".join(latex_text(c) for c in cells) + r" \\"
 
-    def wide(text: str) -> str:
-        return rf"\multicolumn{{{span}}}{{l}}{{{text}}} \\"
+    def wide(text: str, size: str) -> list[str]:
+        """A text over all columns, broken into lines: `l` does not break, and `p` is as wide as the page."""
+        return [
+            rf"\multicolumn{{{span}}}{{l}}{{{size.format(latex_text(part))}}} \\" for part in wrapped(text, longest)
+        ]
 
+    cells = zip(*(map(one_line, line) for line in (table.columns, *table.rows)), strict=True)
+    longest = max(_NOTE, sum(max(map(width, column)) + 2 for column in cells))
+    small = r"\footnotesize{{}} {}"
     lines = [rf"\begin{{tabular}}{{l{'r' * (span - 1)}}}"]
-    lines += [wide(rf"\textbf{{{latex_text(table.title)}}}")] if table.title else []
-    lines += [wide(rf"\footnotesize{{}} {latex_text(k)}: {latex_text(v)}") for k, v in table.facts]
+    lines += wide(table.title, r"\textbf{{{}}}") if table.title else []
+    lines += [line for k, v in table.facts for line in wide(f"{k}: {v}", small)]
     lines += [r"\toprule", row(table.columns), r"\midrule"]
     for i, cells in enumerate(table.rows):
         lines += [r"\midrule"] if i in table.rules else []
         lines.append(row(cells))
     lines.append(r"\bottomrule")
-    lines += [wide(rf"\footnotesize{{}} {latex_text(n)}") for n in table.notes]
+    lines += [line for note in table.notes for line in wide(note, small)]
     return "\n".join([*lines, r"\end{tabular}"])
 
 

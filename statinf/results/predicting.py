@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statinf.errors import DroppedRowsWarning
+from statinf.errors import DroppedRowsWarning, issue_warning
 from statinf.inference.roots import matrix_root
 from statinf.numerics.linear.aliases import breaks_alias
 from statinf.results.frames import to_caller
@@ -36,16 +35,15 @@ def predictor_se(matrix: Matrix, theta: np.ndarray, covariance: Covariance | np.
     return np.sqrt(np.einsum("ij,ij->i", half, half))
 
 
-def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray, *, stacklevel: int = 4) -> np.ndarray:
+def unsupported(matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:
     """Rows that cannot be predicted because they break an alias of the fit, shape (n,), with one warning."""
     broken = breaks_alias(matrix.values, kept, aliases)
     if broken.any():
         names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
-        warnings.warn(
+        issue_warning(
             f"rows of {len(broken)} that cannot be predicted and are NaN: {int(broken.sum())}: they depend on "
             f"coefficients that have no estimate ({names}), because the data of the fit had no such row.",
             DroppedRowsWarning,
-            stacklevel=stacklevel,
         )
     return broken
 

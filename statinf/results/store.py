@@ -24,6 +24,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError
 from statinf.results.encoding import Decoder, encode
 from statinf.results.files import checked_path, replacing
+from statinf.results.soundness import check_sound
 
 FORMAT = 4
 _TREE = "result.json"
@@ -70,7 +71,7 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
     Raises
     ------
     DataError
-        If the file is missing, damaged, not one of ours, or of another format.
+        If the file is missing, damaged, not one of ours, of another format, or if its contents do not fit together.
 
     Examples
     --------
@@ -91,7 +92,9 @@ def load(path: str | os.PathLike[str], *, context: Mapping[str, Any] | None = No
             raise DataError(f"{target} is no file; give the path of a saved result.")
         with open(target, "rb") as file:
             size = _check_digest(file, target)
-            return _read(file, size, dict(context or {}))
+            result = _read(file, size, dict(context or {}))
+        check_sound(result)
+        return result
     except FileNotFoundError:
         raise DataError(f"there is no file {target}.") from None
     except OSError as error:

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.formula.frame import Categorical, as_frame
 from statinf.shifts.samples import Samples
 
 
-@dataclass(frozen=True)
-class ColumnTests:
+@dataclass(frozen=True, repr=False)
+class ColumnTests(Brief):
     """One row per variable.
 
     Attributes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning
+from statinf.errors import DataError, NumericalWarning, issue_warning
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import weighted_scaling
 
@@ -83,9 +82,8 @@ def check_outcome(samples: Samples) -> None:
             f"{', '.join(map(repr, samples.names))}; a shift of '{outcome}' alone cannot have made them."
         )
     if outside.mean() > OUTSIDE_SHARE:
-        warnings.warn(
+        issue_warning(
             f"{int(outside.sum())} of {len(outside)} target rows lie more than three bandwidths outside the source's range of "
             f"{', '.join(map(repr, samples.names))}: a shift of '{outcome}' alone cannot have made them.",
             NumericalWarning,
-            stacklevel=4,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import chunks, generator, rows_per_chunk
-from statinf.errors import DataError, NumericalWarning, OptionError
+from statinf.brief import Brief
+from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.results.options import Options, count, flag, value
 from statinf.shifts.samples import Samples
@@ -82,8 +82,8 @@ class BumpOptions(GaussianKernelOptions):
     n_centers: int = count(100, "bumps, at random target rows")
 
 
-@dataclass(frozen=True)
-class KernelRatio:
+@dataclass(frozen=True, repr=False)
+class KernelRatio(Brief):
     """The ratio sum_l theta_l exp(-|x - c_l|^2 / (2 bandwidth^2)) of scaled columns.
 
     Attributes
@@ -171,9 +171,8 @@ def warn_scales(spread: np.ndarray, names: Sequence[str]) -> None:
     """Warn where one bandwidth has to serve columns of very different spread."""
     small, large = int(np.argmin(spread)), int(np.argmax(spread))
     if spread[large] > SCALES_APART * spread[small]:
-        warnings.warn(
+        issue_warning(
             f"one bandwidth serves columns of very different spread: '{names[large]}' has {spread[large] / spread[small]:.0f} "
             f"times that of '{names[small]}', which hardly counts. Leave scale=False out, or write scale() in the formula.",
             NumericalWarning,
-            stacklevel=4,
         )

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.numerics.programs.band_qp import BandSolution, solve_band_qp
@@ -45,8 +46,8 @@ class KmmOptions(GaussianKernelOptions):
     )
 
 
-@dataclass(frozen=True)
-class MatchedRatio:
+@dataclass(frozen=True, repr=False)
+class MatchedRatio(Brief):
     """The ratio that the optimality conditions define off the source rows.
 
     Attributes

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
@@ -24,8 +25,8 @@ from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples
 
 
-@dataclass(frozen=True)
-class LogLinear:
+@dataclass(frozen=True, repr=False)
+class LogLinear(Brief):
     """The ratio exp(constant + (x - centre)'slope).
 
     Attributes

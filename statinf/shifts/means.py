@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.inference.sandwich import Covariance, Moments, covariance
@@ -31,8 +32,8 @@ class WeightedMeanOptions(Options):
     )
 
 
-@dataclass(frozen=True)
-class Mean:
+@dataclass(frozen=True, repr=False)
+class Mean(Brief):
     """A mean with the influence of every row of both samples, through the estimated models where they matter.
 
     Attributes
@@ -65,8 +66,8 @@ def _sum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-@dataclass(frozen=True)
-class OutcomeModel:
+@dataclass(frozen=True, repr=False)
+class OutcomeModel(Brief):
     """The regression on the source, with its means and their slopes in the coefficients on both samples.
 
     Attributes

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, NumericalWarning
+from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
 
 UNCOVERED_SHARE = 0.2
 """Share of target rows outside the source's range in one column from which a warning is due."""
@@ -54,10 +53,9 @@ def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> Non
             "the column out, or restrict the target to the source's range."
         )
     if total > UNCOVERED_SHARE * len(xt):
-        warnings.warn(
+        issue_warning(
             f"weak overlap: {describe_uncovered(xs, xt, names)}. Weighted estimates extrapolate to these rows.",
             NumericalWarning,
-            stacklevel=4,
         )
 
 
@@ -88,10 +86,9 @@ def warn_concentrated(
         said += f": that does not exceed the {coefficients} coefficients, the source hardly covers the target"
     else:
         said += f": standard errors are too small there. In simulations 95% intervals covered {covered}"
-    warnings.warn(
+    issue_warning(
         f"{said}. See overlap() of the density ratio; {advice}.",
         NumericalWarning,
-        stacklevel=3,
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from statinf.backend import chunks, generator, rows_per_chunk
+from statinf.brief import Brief
 from statinf.results.methods import Method
 from statinf.results.options import Options, count, number
 from statinf.shifts.continuous import OutcomeRatio, column_bandwidths, product_kernel
@@ -41,8 +42,8 @@ class RetasaOptions(Options):
     draws: int = count(50, "resamples behind the noise level", low=2)
 
 
-@dataclass(frozen=True)
-class TikhonovRatio:
+@dataclass(frozen=True, repr=False)
+class TikhonovRatio(Brief):
     """omega(y) from the equation that rho solves, at any y.
 
     Attributes

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import OptionError, one_of
 from statinf.results import Result, Table, format_number, format_p, to_caller
 from statinf.shifts.columns import ColumnTests
@@ -16,8 +17,8 @@ from statinf.shifts.samples import left_out
 LABELS = {"mmd": "maximum mean discrepancy", "energy": "energy distance", "classifier": "classifier, held-out AUC"}
 
 
-@dataclass(frozen=True)
-class Global:
+@dataclass(frozen=True, repr=False)
+class Global(Brief):
     """A test of equal laws.
 
     Attributes

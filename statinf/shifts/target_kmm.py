@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import ConvergenceError, OptionError
 from statinf.results.methods import Method
 from statinf.results.options import Options, number
@@ -33,8 +34,8 @@ class TargetKmmOptions(Options):
     ridge: float = number(1e-6, "penalty on the coefficients of the weights", low=0, open_low=True)
 
 
-@dataclass(frozen=True)
-class SmoothRatio:
+@dataclass(frozen=True, repr=False)
+class SmoothRatio(Brief):
     """omega(y) = sum_j coef_j k(y, y_j).
 
     Attributes

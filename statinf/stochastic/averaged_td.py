@@ -6,7 +6,6 @@ Moulines & Naumov (2025), arXiv 2505.19102 (one trajectory).
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning
+from statinf.errors import DataError, NumericalWarning, issue_warning
 from statinf.formula import as_frame
 from statinf.numerics.laws.multipliers import LARGEST
 from statinf.results.methods import Method
@@ -43,7 +42,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     opening, reader, terms = stream.begin(options)
     pilot, frames = _pilot(reader, opening.frames, len(terms))
     tuned = _tuned(pilot, opening.length, options, markov)
-    settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True)
+    settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True, along=markov)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, stream.progress) as meter:
         run = run.consume(frames, strict=stream.na_action == "raise", meter=meter)
@@ -88,10 +87,10 @@ def _long_steps(pilot: StreamRows, length: int | None, options: TdOptions, along
 
 def _warn_dependence(inference: str) -> None:
     if inference in ("multiplier", "plugin"):
-        warnings.warn(
+        issue_warning(
             f"inference={inference!r} takes the errors of successive rows as uncorrelated, which along a trajectory holds only "
             "if the features span the value function; use inference='hac', or block_len= for the replicas.",
-            NumericalWarning, stacklevel=4,
+            NumericalWarning,
         )  # fmt: skip
 
 

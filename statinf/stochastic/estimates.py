@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.inference.roots import matrix_root
 from statinf.stochastic import covariance as cv
@@ -21,8 +22,8 @@ _SMALL = 1e-10
 _ALONE = 0.1  # share of the largest coordinate of a null direction that makes another one count
 
 
-@dataclass(frozen=True, kw_only=True)
-class Estimates:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Estimates(Brief):
     """What can be read off a run.
 
     Attributes

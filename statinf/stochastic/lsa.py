@@ -86,8 +86,8 @@ def lsa(
 
     Nominal 95 % intervals were found to cover from these numbers of rows (`benchmarks/results/stream_stability.md`):
     "multiplier", "plugin" and "hac" from 1,000 for squared and logistic loss and quantile levels from .1 to .9; "random-scaling"
-    from 10,000; "batch-means" at none up to 20,000; in the tails of a quantile loss (.01, .99) only "multiplier", which is
-    conservative there. Below, the fit warns.
+    from 10,000, but not at .9 up to 20,000; "batch-means" at none up to 20,000 (logistic loss: 200,000); in the tails of a
+    quantile loss (.01, .99) only "multiplier", which is conservative there. Below, the fit warns.
 
     In a stream the categories and transformations of the formula (`scale`, `poly`, splines) are learnt on its first
     rows. Results do not depend on the blocks in which rows arrive, to the last bit, and `update` goes on where the stream

@@ -59,7 +59,7 @@ def labelled(
 
 def label(inference: str, settings: Settings) -> str:
     """How tables name an inference, and from which n it covers."""
-    return f"{_named(inference, settings)}; {note(inference, settings.temporal)}"
+    return f"{_named(inference, settings)}; {note(inference, settings.temporal, settings.along)}"
 
 
 def _named(inference: str, s: Settings) -> str:

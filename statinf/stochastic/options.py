@@ -94,7 +94,7 @@ class RunOptions(StreamOptions):
 
     def settings(
         self, d: int, tuned: Tuning, length: int | None, seed: int, *, loss: str = "squared", tau: float = 0.5,
-        temporal: bool = False,
+        temporal: bool = False, along: bool = False,
     ) -> Settings:  # fmt: skip
         """Settings of a run of d coefficients over `length` rows, None where that is not known."""
         wide = default_lags(UNKNOWN_LENGTH if length is None else length)
@@ -104,5 +104,5 @@ class RunOptions(StreamOptions):
             keep=tuple(n for n in self.kinds if n in ("hac", "batch-means", "random-scaling")),
             lags=(wide if self.lags is None else self.lags) if "hac" in self.kinds else 0, start=tuned.start,
             left=tuned.left, right=tuned.right, tolerance=tuned.tolerance, matrix=tuned.matrix, bound=tuned.bound,
-            curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal,
+            curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal, along=along,
         )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -11,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DroppedRowsWarning
+from statinf.brief import Brief
+from statinf.errors import DroppedRowsWarning, issue_warning
 from statinf.formula import as_frame
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
@@ -23,8 +23,8 @@ from statinf.stochastic.state import State
 from statinf.stochastic.transition_reader import TransitionReader
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Run(Brief):
     """Where a stream stands, and how to go on.
 
     Parameters
@@ -73,7 +73,7 @@ def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
     """One warning for a stream whose rows were partly unusable."""
     if dropped:
         listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        warnings.warn(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning, stacklevel=5)
+        issue_warning(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning)
 
 
 class Meter:

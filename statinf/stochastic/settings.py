@@ -59,6 +59,8 @@ class Settings:
         Whether f are not g times weights.
     temporal : bool
         Whether rows are transitions.
+    along : bool
+        Whether they follow one another.
     """
 
     d: int
@@ -85,6 +87,7 @@ class Settings:
     curvature: float = 1.0
     instruments: bool = False
     temporal: bool = False
+    along: bool = False
 
     @property
     def adaptive(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.settings import Settings
 
@@ -14,8 +15,8 @@ KEPT = 256
 """Rows of the most leverage that are kept."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class CovarianceSums:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class CovarianceSums(Brief):
     """Sums over the averaged rows behind the one-pass covariance estimates; empty arrays where not asked for.
 
     `jacobian` (d, d) sum of psi' f g', `target` (d,) sum of f (psi' g'm - psi) and `noise` sum of e e' with e = f psi at
@@ -63,8 +64,8 @@ class CovarianceSums:
         )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Extremes:
+@dataclass(frozen=True, repr=False)
+class Extremes(Brief):
     """Rows in the coordinates of the recursion, as they were met.
 
     F, G have shape (k, d); the rest (k,): psi in `slope`, its derivative in `curve`, and `target` such that
@@ -93,8 +94,8 @@ class Extremes:
         return Extremes(**{name: value[order] for name, value in both.items()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class State:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class State(Brief):
     """Where a run stands: enough to go on, bit for bit.
 
     `done` rows are worked in; `pending` are the rows after them, fewer than a chunk. `replicas` and

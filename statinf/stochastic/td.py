@@ -95,9 +95,11 @@ def td(
     Default steps are c0 / (k0 + k)^(2/3), with the largest stable c0 and such a k0 that the average spans 15 relaxation times of
     the slowest direction (5 along a trajectory, where large steps leave a bias), as far as the rows allow. Nominal 95 % intervals
     were found to cover with them (`benchmarks/results/stream_stability.md`): "multiplier" (conservative), "plugin" and "hac" from
-    1,000 rows, "random-scaling" from 30,000, "batch-means" at no length that was tried. Below, the fit warns. Along long
-    trajectories a bias of up to half a standard error may be left, which `method="lstd"` does not have; its covariances are "HC0"
-    for independent transitions, and "hac" or "episode" along trajectories.
+    1,000 rows, "random-scaling" from 30,000 independent transitions and along a trajectory at no length up to that, "batch-means"
+    at none at all. Below, the fit warns. Along trajectories a bias is left that goes down slowly: on average
+    -.7 standard errors at n = 3,000 and -.4 at n = 10,000 for ten states, against `method="lstd"` on the same rows, so that
+    plugin and hac intervals hold the truth in 93 % of samples at n = 10,000 and 30,000. Covariances of "lstd" are "HC0" for
+    independent transitions, and "hac" or "episode" along trajectories.
 
     Examples
     --------

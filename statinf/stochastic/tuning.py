@@ -7,14 +7,13 @@ curvature of the loss and W_max the largest multiplier.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError
+from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.laws.multipliers import LARGEST
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.settings import Settings
@@ -121,10 +120,9 @@ def step_rule(
     check_step(given)
     power = float(given.get("power", power))
     if power == 1.0:
-        warnings.warn(
+        issue_warning(
             "step power=1 needs c0 > 1 / (2 lambda_min) of the mean matrix, which is unknown; a power below 1 does not.",
             NumericalWarning,
-            stacklevel=4,
         )
     bound = max(LARGEST[law] * r2, np.finfo(float).tiny)
     if "c0" in given:

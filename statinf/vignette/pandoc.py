@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from statinf.errors import StatinfError, StatinfWarning
+from statinf.errors import StatinfError, StatinfWarning, issue_warning
 from statinf.vignette.errors import VignetteError, need
 
 _FATAL = re.compile(r"Could not fetch resource|citation .* not found|Citeproc: citation", re.IGNORECASE)
@@ -65,7 +64,7 @@ def pandoc(text: str, arguments: Sequence[str], *, source: Path | None = None, f
     for message in filter(None, re.split(r"^\[WARNING\] ", said, flags=re.MULTILINE)):
         if _FATAL.search(message):
             raise VignetteError(f"{where}{message.strip()}")
-        warnings.warn(f"{where}Pandoc: {message.strip()}", StatinfWarning, stacklevel=3)
+        issue_warning(f"{where}Pandoc: {message.strip()}", StatinfWarning)
     return done.stdout
 
 

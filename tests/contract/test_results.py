@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import re
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ pytestmark = [
 ]
 TIDY = ["term", "estimate", "std_error", "statistic", "p_value", "conf_low", "conf_high"]
 PREDICTED = {"estimate", "std_error", "conf_low", "conf_high", "lower", "upper", "pieces", "length", "set", "set_size"}
+LONGEST_REPR = 4_000
 FORMATS = ("to_text", "to_html", "to_markdown", "to_latex", "to_typst")
 
 
@@ -143,3 +146,14 @@ def test_what_weights_offer(method):
         assert np.isfinite(fit.std_errors).all()
         for call in (result.diagnostics, lambda: result.score(DATA), result.plot):
             answers_or_refuses(call)
+
+
+def test_no_attribute_prints_its_arrays(method):
+    result = fitted(method)
+    assert len(repr(result)) < LONGEST_REPR
+    for name in {*dir(type(result)), *vars(result)} - {"samples"}:
+        value = None if name.startswith("_") else answers_or_refuses(lambda name=name: getattr(result, name))
+        parts = value.values() if isinstance(value, Mapping) else [value]
+        for part in parts:
+            if not isinstance(part, np.ndarray | pd.DataFrame | pd.Series | Fit) and not inspect.ismethod(part):
+                assert len(repr(part)) < LONGEST_REPR, name

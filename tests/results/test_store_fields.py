@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib
 import io
@@ -114,3 +115,58 @@ def test_shapes_that_do_not_fit_are_refused(saved):
         np.save(buffer := io.BytesIO(), array)
         with pytest.raises(si.DataError, match=r"fit.si.*the estimates are .* of shape .*, for \d terms"):
             si.load(signed(members | {name: buffer.getvalue()}, saved))
+
+
+EDITS = (
+    lambda x: x[:-1] if x.ndim else x + 1,
+    lambda x: x[..., None],
+    lambda x: np.concatenate([x, x]) if x.ndim else np.array([x, x]),
+)
+
+
+@pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
+@pytest.mark.parametrize("make", [
+    lambda d: si.lm("mpg ~ wt + C(cyl)", d).bootstrap(30), lambda d: si.rq("mpg ~ wt", d.head(31), tau=[0.25, 0.5]),
+    lambda d: si.balance("am ~ wt", d), lambda d: si.conformal("mpg ~ wt", d),
+], ids=["lm", "rq", "balance", "conformal"])  # fmt: skip
+def test_wrong_contents_with_a_right_digest_end_at_loading(make, tmp_path):
+    """Arrays of another shape, lists without their last item and other names, one at a time."""
+    data, path = si.datasets.load("mtcars"), tmp_path / "fit.si"
+    members, refused = members_of(make(data).save(path)), 0
+    tree = json.loads(members["result.json"])
+    arrays = sorted(name for name in members if name.endswith(".npy"))
+    for number, name in enumerate(arrays):
+        array = np.load(io.BytesIO(members[name]), allow_pickle=False)
+        np.save(buffer := io.BytesIO(), EDITS[number % len(EDITS)](array))
+        refused += is_refused(signed(members | {name: buffer.getvalue()}, path), data)
+    for number, (holder, key) in enumerate(texts_and_lists(tree["result"])):
+        if number % 4 == 0:
+            kept = holder[key]
+            holder[key] = kept + "z" if isinstance(kept, str) else kept[:-1]
+            text = json.dumps(tree)
+            used = {k: v for k, v in members.items() if f'"{k.removesuffix(".npy")}"' in text}
+            refused += is_refused(signed(used | {"result.json": text.encode()}, path), data)
+            holder[key] = kept
+    assert refused >= 5
+
+
+def is_refused(path, data):
+    """Whether a file is refused by name; one that is not must answer without an error of Python's."""
+    try:
+        back = si.load(path)
+    except si.DataError as error:
+        assert "fit.si" in str(error)
+        return True
+    for ask in (back.summary, back.glance, back.tidy, lambda: back.predict(data)):
+        with contextlib.suppress(si.StatinfError):
+            ask()
+    return False
+
+
+def texts_and_lists(node):
+    """Places of texts and lists in a tree, as what holds them and under which key."""
+    for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        if key not in ("!", "class") and isinstance(value, str | list) and value:
+            yield node, key
+        if isinstance(value, dict | list):
+            yield from texts_and_lists(value)

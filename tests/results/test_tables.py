@@ -190,3 +190,15 @@ def test_rows_of_a_table_have_as_many_cells_as_it_has_columns():
         Table(("a", "b"), (("1", "2"), ("3",)))
     with pytest.raises(si.OptionError, match="no columns"):
         Table((), ())
+
+
+def test_long_notes_break_into_lines_in_latex():
+    long = "Standard errors of type HC1 with a note that goes on, " * 6
+    latex = Table(("term", "estimate"), (("wt", "1"),), facts=(("Covariance", long),), notes=(long, "short")).to_latex()
+    lines = [line for line in latex.splitlines() if "footnotesize" in line]
+    assert all(line.startswith(r"\multicolumn{2}{l}{\footnotesize{} ") and line.endswith(r"} \\") for line in lines)
+    texts = [line.removeprefix(r"\multicolumn{2}{l}{\footnotesize{} ").removesuffix(r"} \\") for line in lines]
+    assert len(texts) > 6 and max(map(len, texts)) <= 80
+    assert " ".join(texts) == f"Covariance: {long.strip()} {long.strip()} short"
+    broad = Table(("term", "x" * 100), (("wt", "1"),), notes=(long,)).to_latex()
+    assert max(len(line) for line in broad.splitlines() if "footnotesize" in line) > 100
