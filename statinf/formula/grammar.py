@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, reduce
@@ -11,7 +10,7 @@ from itertools import combinations_with_replacement
 from math import comb
 from typing import Any
 
-from statinf.errors import FormulaError, StatinfWarning
+from statinf.errors import FormulaError, StatinfWarning, issue_warning
 from statinf.formula.quiet import quiet
 from statinf.formula.scan import short
 
@@ -169,4 +168,4 @@ def _picks(terms: int, power: int) -> int:
 
 def _warn_power(base: str, symbol: str, power: str) -> None:
     message = f"'{base}{symbol}{power}' means '{base}' in a formula (a power of terms); write I({base}**{power}) for the power."
-    warnings.warn(message, StatinfWarning, stacklevel=2)
+    issue_warning(message, StatinfWarning)

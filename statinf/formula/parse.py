@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from statinf.errors import FormulaError, StatinfWarning
+from statinf.errors import FormulaError, StatinfWarning, issue_warning
 from statinf.formula.grammar import TermText, by_grammar, product_of
 from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, short, split
 from statinf.formula.spelling import advise, in_python
@@ -257,4 +256,4 @@ def _warn_repeated(addends: list[tuple[int, str]]) -> None:
     twice = list(dict.fromkeys(a for a in written if a in seen or seen.add(a)))
     if twice:
         listed = ", ".join(f"'{a[:60]}'" for a in twice[:5]) + (", ..." if len(twice) > 5 else "")
-        warnings.warn(f"written more than once, counted once: {listed}.", StatinfWarning, stacklevel=2)
+        issue_warning(f"written more than once, counted once: {listed}.", StatinfWarning)

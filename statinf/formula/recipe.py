@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning
+from statinf.errors import DataError, DroppedRowsWarning, NumericalWarning, issue_warning
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.classes import class_coding, new_codes
@@ -149,7 +148,7 @@ class Recipe:
         if warn:
             warn_rows(used.causes, frame.n, "cannot be predicted and are NaN")
             for note in store.notes:
-                warnings.warn(f"of {frame.n} rows, {note}.", NumericalWarning, stacklevel=2)
+                issue_warning(f"of {frame.n} rows, {note}.", NumericalWarning)
         index = used.index
         kept = frame.n if index is None else len(index)
         values = values_of(chosen, self.learnt, store, index, kept)
@@ -174,7 +173,7 @@ def warn_rows(causes: Mapping[str, int], n: int, what: str) -> None:
     if not causes:
         return
     listed = "; ".join(f"{count} {'row' if count == 1 else 'rows'}: {cause}" for cause, count in causes.items())
-    warnings.warn(f"rows of {n} that {what}: {listed}.", DroppedRowsWarning, stacklevel=3)
+    issue_warning(f"rows of {n} that {what}: {listed}.", DroppedRowsWarning)
 
 
 def _check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
-from statinf.errors import FormulaError, StatinfWarning
+from statinf.errors import FormulaError, StatinfWarning, issue_warning
 from statinf.formula import expression as ex
 from statinf.formula.factors import Factor
 from statinf.formula.parse import FormulaText
@@ -110,7 +109,7 @@ def _refuse_or_warn(
     if factor.logical and ex.column_name(factor.node, scope) is None:
         # An outcome cut at a threshold is explained by its own column on purpose.
         return
-    warnings.warn(f"{what}, in the term '{':'.join(labels)}'.", StatinfWarning, stacklevel=4)
+    issue_warning(f"{what}, in the term '{':'.join(labels)}'.", StatinfWarning)
 
 
 def core(factor: Factor, scope: ex.Scope) -> str:

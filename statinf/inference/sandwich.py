@@ -15,7 +15,6 @@ products of raw scores would lose twice the digits that the columns' place has c
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,7 +26,7 @@ from scipy.linalg import solve_triangular
 
 from statinf.backend import row_blocks
 from statinf.brief import Brief
-from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning
+from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning, issue_warning
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.numerics.linear.least_squares import leverages, triangular_factor
 
@@ -340,21 +339,19 @@ def _without_gaps(codes: np.ndarray) -> np.ndarray:
 
 def _warn_few(count: int, moments: Moments, name: str, variant: str) -> None:
     if count < moments.q:
-        warnings.warn(
+        issue_warning(
             f"{count} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
             "errors are too small; test few coefficients at a time, or cluster by something finer.",
             StatinfWarning,
-            stacklevel=2,
         )
     elif count < FEW_CLUSTERS and variant in ("HC0", "HC1"):
         advice = f"use vcov={{'cluster': {name!r}, 'type': 'HC3'}}, which leaves each cluster out in turn."
         if not moments.correctable:
             advice = "this estimator has no correction for it: read its intervals as too short, or cluster by something finer."
-        warnings.warn(
+        issue_warning(
             f"the cluster column '{name}' has {count} values: with fewer than {FEW_CLUSTERS} clusters standard errors of "
             f"type {variant} are too small; {advice}",
             StatinfWarning,
-            stacklevel=2,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
 from statinf.formula.recipe import Recipe
@@ -18,8 +19,8 @@ from statinf.shifts.scaling import Scaling, pooled_scaling
 from statinf.shifts.target import TargetRows, target_rows
 
 
-@dataclass(frozen=True)
-class Samples:
+@dataclass(frozen=True, repr=False)
+class Samples(Brief):
     """Both samples as arrays.
 
     The arrays that a density ratio is made of hold the rows of positive weight in an order of their own, by content, so
