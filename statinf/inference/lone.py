@@ -18,6 +18,11 @@ _WHOLE = 1e-8
 _NAMED = 3
 
 
+def judges_by_residuals(kind: Any) -> bool:
+    """Whether a covariance, named or given as a mapping, takes the error of a row or cluster for its own residual."""
+    return (kind.get("type", "HC1") if isinstance(kind, dict) else kind) in ("HC0", "HC1")
+
+
 def warn_lone(
     kind: Any,
     columns: np.ndarray,
@@ -47,12 +52,12 @@ def warn_lone(
     codes : callable
         From a clustering column to its codes, shape (n,).
     """
-    clustered = isinstance(kind, dict)
-    clusters = kind["cluster"] if clustered and kind.get("type", "HC1") in ("HC0", "HC1") else None
-    if isinstance(clusters, str):
-        _clusters(codes(clusters), clusters, names, columns, working, inverse(), stacklevel + 1)
-    elif not clustered and kind in ("HC0", "HC1"):
+    if not judges_by_residuals(kind):
+        return
+    if not isinstance(kind, dict):
         _rows(numbers, names, columns, working, residual, inverse, str(kind), stacklevel + 1)
+    elif isinstance(kind["cluster"], str):
+        _clusters(codes(kind["cluster"]), kind["cluster"], names, columns, working, inverse(), stacklevel + 1)
 
 
 def _rows(
@@ -96,12 +101,13 @@ def _clusters(
     inverse: np.ndarray,
     level: int,
 ) -> None:
-    half = (columns @ inverse) * np.sqrt(working)[:, None]
-    total = cluster_sums(np.einsum("ij,ij->i", half, half)[:, None], codes)[:, 0]
+    half = np.dot(inverse.T, columns.T)
+    total = np.bincount(codes, weights=working * np.einsum("ij,ij->j", half, half))
     groups = np.count_nonzero(total)
     found = []
     for g in np.flatnonzero(total > 1.0 - _WHOLE):
-        member = half[codes == g]
+        mine = codes == g
+        member = (half[:, mine] * np.sqrt(working[mine])).T
         share, directions = np.linalg.eigh(member.T @ member)
         if share[-1] > 1.0 - _WHOLE:
             found.append(names[_determined(directions[:, -1], inverse)])
