@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NumericalWarning
-from statinf.inference.sandwich import cluster_sums
 
 _FITTED = 1e-7
 """Share of the largest residual below which a row may be one that is fitted exactly."""
