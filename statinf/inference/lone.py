@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NumericalWarning, issue_warning
-from statinf.inference.sandwich import cluster_sums
 
 _FITTED = 1e-7
 """Share of the largest residual below which a row may be one that is fitted exactly."""
 _WHOLE = 1e-8
 """What a leverage of one may lack."""
 _NAMED = 3
+
+
+def judges_by_residuals(kind: Any) -> bool:
+    """Whether a covariance, named or given as a mapping, takes the error of a row or cluster for its own residual."""
+    return (kind.get("type", "HC1") if isinstance(kind, dict) else kind) in ("HC0", "HC1")
 
 
 def warn_lone(
@@ -45,12 +49,12 @@ def warn_lone(
     codes : callable
         From a clustering column to its codes, shape (n,).
     """
-    clustered = isinstance(kind, dict)
-    clusters = kind["cluster"] if clustered and kind.get("type", "HC1") in ("HC0", "HC1") else None
-    if isinstance(clusters, str):
-        _clusters(codes(clusters), clusters, names, columns, working, inverse())
-    elif not clustered and kind in ("HC0", "HC1"):
+    if not judges_by_residuals(kind):
+        return
+    if not isinstance(kind, dict):
         _rows(numbers, names, columns, working, residual, inverse, str(kind))
+    elif isinstance(kind["cluster"], str):
+        _clusters(codes(kind["cluster"]), kind["cluster"], names, columns, working, inverse())
 
 
 def _rows(
@@ -91,12 +95,13 @@ def _clusters(
     working: np.ndarray,
     inverse: np.ndarray,
 ) -> None:
-    half = (columns @ inverse) * np.sqrt(working)[:, None]
-    total = cluster_sums(np.einsum("ij,ij->i", half, half)[:, None], codes)[:, 0]
+    half = np.dot(inverse.T, columns.T)
+    total = np.bincount(codes, weights=working * np.einsum("ij,ij->j", half, half))
     groups = np.count_nonzero(total)
     found = []
     for g in np.flatnonzero(total > 1.0 - _WHOLE):
-        member = half[codes == g]
+        mine = codes == g
+        member = (half[:, mine] * np.sqrt(working[mine])).T
         share, directions = np.linalg.eigh(member.T @ member)
         if share[-1] > 1.0 - _WHOLE:
             found.append(names[_determined(directions[:, -1], inverse)])

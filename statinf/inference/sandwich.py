@@ -56,6 +56,8 @@ class Moments(Brief):
     columns, working : ndarray, shape (n, q) and (n,), optional
         Regressors and (working) weights where scores are `columns * working * residual`; needed for
         the small-sample corrections HC2 and HC3.
+    residual : ndarray, shape (n,), optional
+        Score of each row in its linear predictor, before the row's weight.
     factor : ndarray, shape (q, q), optional
         Upper triangular, with inverse(factor' factor) = bread; keeps covariances and leverages accurate.
     adjustment : ndarray, shape (n, q), optional
@@ -79,6 +81,7 @@ class Moments(Brief):
     model: np.ndarray | None = None
     columns: np.ndarray | None = None
     working: np.ndarray | None = None
+    residual: np.ndarray | None = None
     factor: np.ndarray | None = None
     adjustment: np.ndarray | None = None
     outside: np.ndarray | None = None
@@ -280,8 +283,9 @@ def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Sum of products of the rows of scores @ inside, over blocks that stay in cache."""
     total = np.zeros((inside.shape[1], inside.shape[1]))
     for rows in row_blocks(*scores.shape):
-        block = np.dot(scores[rows], inside)
-        total += np.dot(block.T, block)
+        # Transposed, so that the small factor is on the left: columns are contiguous there and here.
+        block = np.dot(inside.T, scores[rows].T)
+        total += np.dot(block, block.T)
     return total
 
 
@@ -366,9 +370,7 @@ def intersect(codes: Sequence[np.ndarray]) -> np.ndarray:
 def cluster_sums(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Sums of rows by group, shape (groups, q)."""
     groups = int(codes.max()) + 1
-    return np.stack(
-        [np.bincount(codes, weights=scores[:, j], minlength=groups) for j in range(scores.shape[1])], axis=1
-    )
+    return np.stack([np.bincount(codes, weights=column, minlength=groups) for column in scores.T], axis=1)
 
 
 def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
@@ -377,7 +379,7 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     if variant in ("HC2", "HC3"):
         return _corrected_sums(moments, codes, variant) @ inside
     total = moments.total if seen is None else moments.total[seen]
-    sums = cluster_sums(total @ inside, codes)
+    sums = cluster_sums(np.dot(inside.T, total.T).T, codes)
     groups = len(sums)
     if moments.outside is not None:
         sums = np.concatenate([sums, moments.outside @ inside])

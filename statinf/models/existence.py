@@ -6,7 +6,7 @@ import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
-from statinf.numerics.glm.families import Family
+from statinf.numerics.glm.families import Family, is_binary
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_columns
 from statinf.numerics.linear.least_squares import reduce_columns
@@ -97,8 +97,13 @@ def null_deviance(made: Design, family: Family, intercept: bool) -> float:
         with np.errstate(all="ignore"):
             return float(made.weights @ family.unit_deviance(made.y, family.link.inverse(eta)))
     if made.offset is None:
-        mean = np.full(made.n, np.average(made.y, weights=made.weights))
-        return float(made.weights @ family.unit_deviance(made.y, mean))
+        y, weights = made.y, made.weights
+        mean = np.average(y, weights=weights)
+        if is_binary(y):
+            # One mean for all rows: two outcomes have two deviances.
+            ones = float(weights @ y)
+            y, weights = np.array([0.0, 1.0]), np.array([weights.sum() - ones, ones])
+        return float(weights @ family.unit_deviance(y, np.full(len(y), mean)))
     ones = np.ones((made.n, 1))
     try:
         return fit_glm(ones, made.y, family, weights=made.weights, offset=made.offset).deviance

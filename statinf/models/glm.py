@@ -18,7 +18,6 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance
 from statinf.models.generalized_fit import GeneralizedFit
-from statinf.models.lone import warn_alone
 from statinf.models.table import GLM
 from statinf.numerics.glm.families import FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
@@ -106,13 +105,14 @@ def moments(made: Design, family: Family, solution: GlmSolution, dispersion: flo
     bread = inverse_gram(solution.factor)
     nobs = int(np.count_nonzero(made.weights))
     return Moments(
-        unit * made.weights[:, None],
+        unit if (made.weights == 1.0).all() else unit * made.weights[:, None],
         bread,
         nobs,
         float(nobs - len(bread)),
         bread * dispersion,
         columns=x,
         working=made.weights * information,
+        residual=slope,
         factor=solution.factor,
         present=made.weights > 0,
         **stacked,
@@ -236,6 +236,4 @@ def glm(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
-    fit = GeneralizedFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
-    warn_alone(fit)
-    return fit
+    return GeneralizedFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)

@@ -20,7 +20,6 @@ from statinf.inference.sandwich import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
-from statinf.models.lone import warn_alone
 from statinf.models.table import LM
 from statinf.numerics.linear.least_squares import TOLERANCE, LeastSquaresSolution, inverse_gram, solve
 from statinf.results import Estimate, Method, Options, number, stack_scores
@@ -76,7 +75,8 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
     """Scores and bread of the normal equations."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
-    unit = x * (made.y - predictor(matrix, solution.coef, made.offset))[:, None]
+    residual = made.y - predictor(matrix, solution.coef, made.offset)
+    unit = x * residual[:, None]
     stacked = {}
     if made.weights_object is not None:
         stacked = stack_scores(made.weights_object, made.rows, unit)
@@ -84,13 +84,14 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
     nobs = int(np.count_nonzero(made.weights))
     df = float(nobs - solution.rank)
     return Moments(
-        unit * made.weights[:, None],
+        unit if (made.weights == 1.0).all() else unit * made.weights[:, None],
         bread,
         nobs,
         df,
         bread * (float(solution.rss) / df) if df > 0 else None,
         columns=x,
         working=made.weights,
+        residual=residual,
         factor=solution.factor,
         present=made.weights > 0,
         **stacked,
@@ -172,6 +173,4 @@ def lm(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
-    fit = LinearFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
-    warn_alone(fit)
-    return fit
+    return LinearFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from statinf.inference.lone import warn_lone
+from statinf.inference.lone import judges_by_residuals, warn_lone
 from statinf.models.regression import kept_columns
 
 if TYPE_CHECKING:
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 
 def warn_alone(fit: RegressionFit) -> None:
     """Warn where the fit's covariance takes the error of a coefficient for zero."""
+    if not judges_by_residuals(fit.cov.kind):
+        return
     made = fit._need_rows("leverages")
     names, columns = kept_columns(made.parts[0], fit.estimable)
+    moments = fit.moments()
     warn_lone(
         fit.cov.kind,
         columns,
-        fit._working(),
-        fit.residuals,
+        fit._working() if moments.working is None else moments.working,
+        fit.residuals if moments.residual is None else moments.residual,
         lambda: solve_triangular(fit.factor, np.eye(fit.rank)),
         names,
         numbers=made.rows,

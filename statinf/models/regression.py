@@ -65,12 +65,14 @@ def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
 
 def check_outcome(y: np.ndarray, weights: np.ndarray, name: str) -> None:
     """Refuse an outcome that does not vary, or whose squares are no numbers."""
-    used = y[weights > 0]
-    if len(used) > 1 and np.all(used == used[0]):
+    positive = weights > 0
+    used = y if positive.all() else y[positive]
+    lowest, highest = used.min(), used.max()
+    if len(used) > 1 and lowest == highest:
         raise DataError(
             f"the outcome '{name}' is constant ({used[0]:g}) on the rows used; there is nothing to explain."
         )
-    check_scale(float(np.abs(used).max()), f"the outcome '{name}'")
+    check_scale(float(max(highest, -lowest)), f"the outcome '{name}'")
 
 
 def check_size(nobs: int, rank: int, names: Sequence[str]) -> None:

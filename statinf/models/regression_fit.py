@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.formula.design import Design
+from statinf.models.lone import warn_alone
 from statinf.models.regression import kept_columns
 from statinf.numerics.linear.least_squares import leverages
 from statinf.results import Fit
@@ -39,6 +40,9 @@ class RegressionFit(Fit):
 
     factor: np.ndarray
     aliases: np.ndarray
+
+    def _examine(self) -> None:
+        warn_alone(self)
 
     @property
     def rank(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -81,11 +82,14 @@ class Fit(Estimated):
             dropped=design.dropped,
             design=rows,
             facts=estimate.facts,
-            source=estimate.source,
+            # Made once for the covariance and for what is looked at beside it; not kept with the fit.
+            source=None if estimate.source is None else cache(estimate.source),
             covary=estimate.covary,
             **estimate.extra,
         )
-        return replace(draft, cov=draft._first_covariance(spec))
+        born = replace(draft, cov=draft._first_covariance(spec))
+        born._examine()
+        return replace(born, source=estimate.source)
 
     def _first_covariance(self, spec: VcovSpec) -> Covariance:
         """The covariance that the fit is born with; a default gives way where it does not exist."""
@@ -120,6 +124,9 @@ class Fit(Estimated):
             self._need_rows("scores")
             self.refuse("influence")
         return self.source()
+
+    def _examine(self) -> None:
+        """Warn of what the covariance that the fit is born with cannot judge."""
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         """Coefficients from replica weights; for methods that can be refitted in batches."""

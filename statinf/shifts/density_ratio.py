@@ -10,7 +10,7 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
-from statinf.shifts.overlap import check_support, uncovered
+from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
 from statinf.shifts.ratio_estimate import RatioEstimate
 from statinf.shifts.samples import Samples, check_columns, read_samples
@@ -137,7 +137,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     power, trim : float
     """
     check_columns(samples)
-    check_support(samples.xs, samples.xt, samples.names)
+    outside = check_support(samples.xs, samples.xt, samples.names)
     made: RatioEstimate = method.estimate(samples, options)
     if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
@@ -172,7 +172,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         settings=made.settings,
         facts=made.facts,
         n_target=len(samples.xt),
-        uncovered_rows=uncovered(samples.xs, samples.xt)[1],
+        uncovered_rows=outside,
         dropped=source.dropped,
         dropped_target=samples.target.dropped,
         target=samples.target.identity,

@@ -38,8 +38,13 @@ def describe_uncovered(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -
     return f"{total} of {len(xt)} target rows lie outside the source's range, in {', '.join(worst)}"
 
 
-def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> None:
+def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> int:
     """Refuse samples without common support in a column; warn where a large share of the target is not covered.
+
+    Returns
+    -------
+    int
+        Target rows outside the source's range.
 
     Raises
     ------
@@ -57,6 +62,7 @@ def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> Non
             f"weak overlap: {describe_uncovered(xs, xt, names)}. Weighted estimates extrapolate to these rows.",
             NumericalWarning,
         )
+    return total
 
 
 def warn_concentrated(

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
+from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.results import Weights
 from statinf.shifts.order import content_order
@@ -24,7 +25,8 @@ class Samples(Brief):
     """Both samples as arrays.
 
     The arrays that a density ratio is made of hold the rows of positive weight in an order of their own, by content, so
-    that nothing that is drawn by a row's place depends on the order of the caller's rows.
+    that nothing that is drawn by a row's place depends on the order of the caller's rows. They are made when a method
+    asks for them.
 
     Attributes
     ----------
@@ -33,15 +35,8 @@ class Samples(Brief):
     target : TargetRows
     source : Design
         The covariates of the density ratio, on the same source rows.
-    names : tuple of str, length p
-        Of the covariates of the ratio, without the constant.
-    xs, xt : ndarray, shape (n, p) and (m, p)
-    ws, wt : ndarray, shape (n,) and (m,)
-        Row weights; positive.
-    at_source, at_target : ndarray of int, shape (n,) and (m,)
-        Where these rows stand among the rows of `source` and of `target`.
-    y : ndarray, shape (n,), or None
-        The outcome on the rows of `xs`.
+    role : str
+        Of these covariates among the parts of the target.
     seed : int
         Of everything that is drawn.
     """
@@ -49,20 +44,62 @@ class Samples(Brief):
     design: Design
     target: TargetRows
     source: Design
-    names: tuple[str, ...]
-    xs: np.ndarray
-    xt: np.ndarray
-    ws: np.ndarray
-    wt: np.ndarray
-    at_source: np.ndarray
-    at_target: np.ndarray
-    y: np.ndarray | None = None
+    role: str = "covariates"
     seed: int = 0
 
     @property
     def recipe(self) -> Recipe:
         """Of the covariates of the ratio."""
         return self.source.recipe
+
+    @cached_property
+    def _columns(self) -> Matrix:
+        return self.source.parts[0].without_intercept()
+
+    @cached_property
+    def _target_columns(self) -> np.ndarray:
+        return self.target.parts[self.role][:, int(self.source.parts[0].intercept) :]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the covariates of the ratio, without the constant, length p."""
+        return self._columns.names
+
+    @cached_property
+    def at_source(self) -> np.ndarray:
+        """Where the rows of `xs` stand among the rows of `source`, shape (n,)."""
+        outcome = () if self.design.response is None else (self.design.y,)
+        return _order(self._columns.values, self.design.weights, *outcome)
+
+    @cached_property
+    def at_target(self) -> np.ndarray:
+        """Where the rows of `xt` stand among the rows of `target`, shape (m,)."""
+        return _order(self._target_columns, self.target.weights)
+
+    @cached_property
+    def xs(self) -> np.ndarray:
+        """Covariates of the source rows of positive weight, shape (n, p)."""
+        return _taken(self._columns.values, self.at_source)
+
+    @cached_property
+    def xt(self) -> np.ndarray:
+        """Covariates of the target rows of positive weight, shape (m, p)."""
+        return _taken(self._target_columns, self.at_target)
+
+    @cached_property
+    def ws(self) -> np.ndarray:
+        """Weights of the rows of `xs`, shape (n,)."""
+        return self.design.weights[self.at_source]
+
+    @cached_property
+    def wt(self) -> np.ndarray:
+        """Weights of the rows of `xt`, shape (m,)."""
+        return self.target.weights[self.at_target]
+
+    @cached_property
+    def y(self) -> np.ndarray | None:
+        """The outcome on the rows of `xs`, shape (n,), where the formula has one."""
+        return None if self.design.response is None else self.design.y[self.at_source]
 
     @cached_property
     def scaling(self) -> Scaling:
@@ -76,6 +113,11 @@ class Samples(Brief):
     def on_target(self, values: np.ndarray) -> np.ndarray:
         """Values of the rows of `xt`, shape (m, ...), on all rows of `target`; zero on rows of weight zero."""
         return _spread(values, self.at_target, len(self.target.rows))
+
+
+def _taken(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Rows of columns, shape (len(rows), p), each column contiguous."""
+    return columns.T[:, rows].T
 
 
 def _spread(values: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
@@ -138,7 +180,7 @@ def read_samples(
         made = replace(made, weights=np.ones(made.n), weights_object=None)
     other = target_rows(made.recipe, target, target_weights, na_action)
     whole, columns = (made, made) if ratio_formula is None else (_part(made, 0, formula), _part(made, 1, ratio_formula))
-    return _arrays(whole, columns, other, "covariates" if ratio_formula is None else "ratio", seed)
+    return Samples(whole, other, columns, "covariates" if ratio_formula is None else "ratio", seed)
 
 
 def _terms(formula: str) -> str:
@@ -159,30 +201,6 @@ def _part(made: Design, number: int, formula: str) -> Design:
     alone = replace(recipe, formula=text, parts=(part,), response=response, offset=offset, factors=factors)
     found = replace(made, parts=(made.parts[number],), roles=("covariates",), recipe=alone)
     return found if number == 0 else replace(found, response=None, response_names=(), offset=None)
-
-
-def _arrays(made: Design, columns: Design, target: TargetRows, role: str, seed: int) -> Samples:
-    matrix = columns.parts[0]
-    xs = matrix.without_intercept()
-    xt = target.parts[role][:, int(matrix.intercept) :]
-    y = made.response
-    outcome = () if y is None else (y,)
-    at_source = _order(xs.values, made.weights, *outcome)
-    at_target = _order(xt, target.weights)
-    return Samples(
-        design=made,
-        target=target,
-        source=columns,
-        names=xs.names,
-        xs=xs.values[at_source],
-        xt=xt[at_target],
-        ws=made.weights[at_source],
-        wt=target.weights[at_target],
-        at_source=at_source,
-        at_target=at_target,
-        y=None if y is None else y[at_source],
-        seed=seed,
-    )
 
 
 def _order(x: np.ndarray, w: np.ndarray, *beside: np.ndarray) -> np.ndarray:

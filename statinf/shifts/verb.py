@@ -11,7 +11,6 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
 from statinf.inference.vcov import VcovSpec, cluster_columns
-from statinf.models.lone import warn_alone
 from statinf.numerics.glm.families import family_of
 from statinf.results import Estimate, Weights
 from statinf.shifts.information import information_factor, relative_trace
@@ -122,9 +121,7 @@ def shift(
     if weighting is not None:
         warn_concentrated(problem.design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
     design = problem.design
-    fit = ShiftFit.of(design, _on_target(estimate, problem, design, ratio), spec, method=chosen)
-    warn_alone(fit)
-    return fit
+    return ShiftFit.of(design, _on_target(estimate, problem, design, ratio), spec, method=chosen)
 
 
 def _on_target(estimate: Estimate, problem: ShiftProblem, design: Design, ratio: Any) -> Estimate:

@@ -66,9 +66,10 @@ def test_influence_is_the_derivative_by_row_weights(module):
     for row, other in ((4, False), (250, False), (11, True)):
         moved = []
         for sign in (1, -1):
-            ws, wt = base.ws.copy(), base.wt.copy()
-            (wt if other else ws)[row] += sign * step
-            again = module.estimate(replace(base, ws=ws, wt=wt), Options())
+            ws, wt = base.design.weights.copy(), base.target.weights.copy()
+            (wt if other else ws)[(base.at_target if other else base.at_source)[row]] += sign * step
+            design, rows = replace(base.design, weights=ws), replace(base.target, weights=wt)
+            again = module.estimate(replace(base, design=design, target=rows), Options())
             log = np.log(again.ratio)
             # The sizes n and m are constants of the estimator, not estimates.
             log -= np.log(ws.sum() / wt.sum()) if module is logistic else 0.0

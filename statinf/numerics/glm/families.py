@@ -152,7 +152,7 @@ class Family:
 
     def saturated(self, y: Any) -> Any:
         """The part of the unit deviance that `terms` leaves out because it does not depend on the fit."""
-        if self.name == "binomial" and self.canonical:
+        if self.name == "binomial" and self.canonical and not is_binary(y):
             special = namespace(y)[1]
             return 2.0 * (special.xlogy(y, y) + special.xlogy(1 - y, 1 - y))
         return 0.0 * y
@@ -209,6 +209,11 @@ def family_of(name: str, link: str | None = None) -> Family:
     return Family(key, LINKS[chosen])
 
 
+def is_binary(y: Any) -> bool:
+    """Whether outcomes are zeros and ones, of which a saturated model is certain; a traced array is not looked at."""
+    return isinstance(y, np.ndarray) and bool(((y == 0.0) | (y == 1.0)).all())
+
+
 def log_likelihood(family: Family, y: np.ndarray, mean: np.ndarray, weights: np.ndarray, dispersion: float) -> float:
     """Log-likelihood as R's `logLik` counts it: gaussian and gamma at the estimated dispersion.
 
@@ -236,6 +241,9 @@ def log_likelihood(family: Family, y: np.ndarray, mean: np.ndarray, weights: np.
             return np.inf
         return 0.5 * float(np.sum(np.log(weights))) - 0.5 * n * (np.log(2 * np.pi * deviance / n) + 1.0)
     if family.name == "binomial":
+        if is_binary(y):
+            with np.errstate(divide="ignore"):
+                return float(weights @ np.log(np.where(y == 1.0, mean, 1.0 - mean)))
         successes = weights * y
         choose = gammaln(weights + 1) - gammaln(successes + 1) - gammaln(weights - successes + 1)
         return float(np.sum(choose + xlogy(successes, mean) + xlogy(weights - successes, 1 - mean)))
