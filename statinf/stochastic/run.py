@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -11,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DroppedRowsWarning
 from statinf.formula import as_frame
+from statinf.formula.blocks import add_counts
+from statinf.formula.sources import BLOCK_ROWS
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
 from statinf.stochastic.reading import Block
 from statinf.stochastic.regression_reader import RegressionReader
 from statinf.stochastic.settings import Settings
-from statinf.stochastic.sources import BLOCK_ROWS
 from statinf.stochastic.state import State
 from statinf.stochastic.transition_reader import TransitionReader
 
@@ -60,20 +59,6 @@ class Run:
             block, reader = run.reader.read(frame, weights, strict=strict)
             run = replace(run, reader=reader).add(block, meter)
         return run
-
-
-def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Sums of two sets of counts."""
-    return {
-        cause: counts.get(cause, 0) + more.get(cause, 0) for cause in (*counts, *(c for c in more if c not in counts))
-    }
-
-
-def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
-    """One warning for a stream whose rows were partly unusable."""
-    if dropped:
-        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        warnings.warn(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning, stacklevel=5)
 
 
 class Meter:
