@@ -57,7 +57,7 @@ def plot_coverage(
     window = min(_whole("window", window), max(len(covered) // 2, 1))
     at = _thin(len(covered))
     ax.axhline(level, color=ACCENT, linestyle="--", linewidth=1.0)
-    if np.isfinite(bounds).any():
+    if (bounds < max(level, 1.0 - level)).any():
         low, high = np.maximum(level - bounds, 0.0), np.minimum(level + bounds, 1.0)
         ax.fill_between(time[at], low[at], high[at], color=SOFT, alpha=0.2, linewidth=0, label="bound on all rows")
     ax.plot(

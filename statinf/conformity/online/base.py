@@ -96,7 +96,8 @@ class Learned:
             both = np.sort(by_chunks(lambda c: self.fitted.predict_quantiles(c, taus), X, first), axis=1)
             ends = both[:, 0], both[:, 1]
         else:
-            ends = (by_chunks(self.fitted.predict, X, first),) * 2
+            made = by_chunks(self.fitted.predict, X, first)
+            ends = made, made
         if not all(np.isfinite(e).all() for e in ends):
             raise DataError("the model's predictions are not finite for all rows; use another model.")
         return ends

@@ -152,6 +152,7 @@ def begin_run(reader: OnlineReader, frames: Iterable[Frame], start: Start, burn_
     if rows is None or len(rows) < burn_in:
         raise DataError(f"the data have {0 if rows is None else len(rows)} usable rows, and burn_in={burn_in}.")
     base, tracker = start(rows[:burn_in])
-    empty = Path(rows.time[:0], *(rows.y[:0] for _ in range(5)), np.zeros(0, bool), rows.y[:0])
+    none = rows.y[:0]
+    empty = Path(rows.time[:0], none, none, none, none, none, np.zeros(0, bool), none)
     run = OnlineRun(reader=reader, base=base, tracker=tracker, path=empty, burn_in=burn_in, dropped=dropped)
     return run.add(rows[burn_in:])

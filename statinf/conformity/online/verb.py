@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from statinf.backend.seeds import check_seed
 from statinf.conformity.online.reader import begin, in_time
 from statinf.conformity.online.result import OnlineIntervals
 from statinf.conformity.online.run import Start, begin_run
+from statinf.conformity.online.tracker import OnlineMethod
 from statinf.conformity.table import CONFORMAL_ONLINE
 from statinf.errors import OptionError, check_level, one_of
 from statinf.formula.blocks import warn_dropped
@@ -85,13 +86,15 @@ def conformal_online(
     >>> import statinf as si
     >>> hours = si.datasets.load("bikeshare").reset_index(names="hour")
     >>> fit = si.conformal_online("bikers ~ temp + hum + bs(hr, df=6)", hours.head(3000), time="hour", gamma=0.02, burn_in=500)
-    >>> abs(fit.path["covered"].mean() - 0.9) <= fit.bound
+    >>> bool(abs(fit.path["covered"].mean() - 0.9) <= fit.bound)
     True
-    >>> fit = fit.update(hours.iloc[3000:3500])
-    >>> len(fit.path)
-    3000
+    >>> fit.update(hours.iloc[3000:3500]).path[["hour", "lower", "upper", "covered", "level_used"]].tail(2).round(2)
+          hour   lower   upper  covered  level_used
+    2998  3498 -206.82  407.54     True        0.96
+    2999  3499 -200.36  404.43     True        0.96
     """
-    chosen, settings = CONFORMAL_ONLINE.read(method, options)
+    found, settings = CONFORMAL_ONLINE.read(method, options)
+    chosen = cast(OnlineMethod, found)
     level = check_level(level)
     check_seed(seed)
     one_of("na_action", na_action, ("drop", "raise"))

@@ -32,11 +32,15 @@ class RunningOrder:
     def of(cls, series: np.ndarray) -> RunningOrder:
         """Build it in n log(n) steps; `series` has shape (n,) and no NaN."""
         distinct, rank = np.unique(series, return_inverse=True)
-        level = rank.reshape(-1).astype(np.int64)
+        # Half the memory, and with it half the time, for any series that fits into it.
+        kind = np.int32 if len(rank) < np.iinfo(np.int32).max else np.int64
+        level = rank.reshape(-1).astype(kind)
         zeros = []
         for bit in range(max(len(distinct) - 1, 1).bit_length() - 1, -1, -1):
             clear = (level >> bit) & 1 == 0
-            zeros.append(np.concatenate([[0], np.cumsum(clear)]))
+            counts = np.zeros(len(level) + 1, kind)
+            np.cumsum(clear, out=counts[1:])
+            zeros.append(counts)
             level = np.concatenate([level[clear], level[~clear]])
         return cls(distinct, tuple(zeros))
 
@@ -54,18 +58,19 @@ class RunningOrder:
         -------
         ndarray of int, shape (m,)
         """
-        rank = np.searchsorted(self.sorted, values, side="right" if ties else "left")
-        start, stop = start.astype(np.int64), stop.astype(np.int64)
+        kind = self.zeros[0].dtype
+        rank = np.asarray(np.searchsorted(self.sorted, values, side="right" if ties else "left"), kind)
         every = rank >= len(self.sorted)
-        rank = np.where(every, 0, rank)
-        count = np.where(every, stop - start, 0)
+        whole = stop - start
+        start, stop = np.asarray(start, kind), np.asarray(stop, kind)
+        count = np.zeros(len(rank), kind)
         for depth, zeros in enumerate(self.zeros):
             left, right = zeros[start], zeros[stop]
             ones = (rank >> (len(self.zeros) - 1 - depth)) & 1 == 1
-            count += np.where(ones & ~every, right - left, 0)
+            count += np.where(ones, right - left, 0)
             start = np.where(ones, zeros[-1] + start - left, left)
             stop = np.where(ones, zeros[-1] + stop - right, right)
-        return count
+        return np.where(every, whole, count)
 
     def smallest(self, k: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
         """The k-th smallest member of each stretch, counted from 1; -inf for k < 1, inf for k above its length.
@@ -78,10 +83,11 @@ class RunningOrder:
         -------
         ndarray, shape (m,)
         """
-        start, stop = start.astype(np.int64), stop.astype(np.int64)
         low, high = k < 1, k > stop - start
-        left_over = np.where(low | high, 1, k) - 1
-        rank = np.zeros(len(k), np.int64)
+        kind = self.zeros[0].dtype
+        start, stop = np.asarray(start, kind), np.asarray(stop, kind)
+        left_over = np.asarray(np.where(low | high, 1, k) - 1, kind)
+        rank = np.zeros(len(k), kind)
         for depth, zeros in enumerate(self.zeros):
             left, right = zeros[start], zeros[stop]
             ones = left_over >= right - left
