@@ -41,4 +41,14 @@ CONFORMAL_ONLINE = MethodTable(
     shared=("time", "method", "model", "level", "seed", "na_action", "context"),
     aliases={"sfogd": "sf-ogd", "sf_ogd": "sf-ogd", "faci": "dtaci"},
 )
-TABLES = (CONFORMAL, CONFORMAL_ONLINE)
+CALIBRATE_ONLINE = MethodTable(
+    "calibrate_online",
+    {
+        "ops": "statinf.conformity.forecasts.ops",
+        "obs": "statinf.conformity.forecasts.obs",
+        "platt": "statinf.conformity.forecasts.platt",
+    },
+    shared=("time", "method", "calibeat", "seed", "na_action", "context"),
+    aliases={"beta": "obs", "windowed": "platt"},
+)
+TABLES = (CONFORMAL, CONFORMAL_ONLINE, CALIBRATE_ONLINE)

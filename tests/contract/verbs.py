@@ -105,6 +105,9 @@ def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
 
 EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "calibrate_online": Example(
+        _named(partial(si.calibrate_online, time="v"), "t ~ I(1 / (1 + exp(-x)))"), ("t", "x"), row_weights=False
+    ),
     "cate": Example(_named(si.cate, "y ~ t | x + z")),
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
