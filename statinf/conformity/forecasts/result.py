@@ -14,6 +14,7 @@ from statinf.conformity.online.run import gathered
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula import Frame
 from statinf.formula.blocks import add_counts, warn_dropped
+from statinf.formula.recipe import warn_rows
 from statinf.formula.sources import mentioned, open_source
 from statinf.results import Predictive, Table, format_number, prediction_frame, to_caller
 
@@ -178,8 +179,10 @@ class OnlineForecasts(Predictive):
             self.refuse("predictions without newdata", "it keeps no rows; see fit.path")
         new = self.new_rows(newdata)
         p = np.asarray(new.part("covariates").without_intercept().values)[:, 0]
-        # Not a row to warn of: what is no probability has no calibrated one.
-        ok = np.flatnonzero(new.ok & (p >= 0.0) & (p <= 1.0))
+        outside = new.ok & ((p < 0.0) | (p > 1.0))
+        if outside.any():
+            warn_rows({"a forecast outside [0, 1]": int(outside.sum())}, new.n, "cannot be predicted and are NaN")
+        ok = np.flatnonzero(new.ok & ~outside)
         out = np.full(new.n, np.nan)
         if len(ok):
             out[ok] = self.run.beat.ahead(self.run.scaler.ahead(p[ok]))
