@@ -1,4 +1,4 @@
-"""Adaptive conformal inference beside loops over rows, in Python and in R.
+"""Adaptive conformal inference and online Platt scaling beside loops over rows, in Python and in R.
 
 R's AdaptiveConformal is not on CRAN; its recursion (a type-1 quantile of all past scores in every row, then the step of the
 level) is written out here in base R, and in Python as a loop over rows. A second loop keeps past scores sorted, which R's
@@ -12,11 +12,14 @@ import subprocess
 import tempfile
 from bisect import bisect_left, insort
 from functools import partial
+from math import exp
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.harness import compare
+from statinf.conformity.forecasts import ops
+from statinf.conformity.forecasts.scaler import NewtonOptions
 from statinf.conformity.online import aci, dtaci
 from statinf.conformity.online.options import GAMMAS
 from statinf.conformity.online.tracker import OnlineProblem
@@ -103,6 +106,31 @@ def r_seconds(score):
     return [float(v) for v in done.stdout.split()]
 
 
+def forecasts(n):
+    random = np.random.default_rng(1)
+    p = random.uniform(0.01, 0.99, n)
+    return p, (random.uniform(size=n) < p**1.5).astype(float)
+
+
+def our_platt(p, y):
+    return ops.estimate(NewtonOptions()).advance(p, y)[1]
+
+
+def loop_platt(p, y):
+    """Online Platt scaling row by row, on numbers rather than arrays of two."""
+    a, b, u, v, w, out = 1.0, 0.0, 0.01, 0.0, 0.01, []
+    for x, o in zip((np.log(p) - np.log1p(-p)).tolist(), y.tolist(), strict=True):
+        said = 1.0 / (1.0 + exp(-(a * x + b)))
+        out.append(said)
+        h = said - o
+        g = h * x
+        m, k = u * g + v * h, v * g + w * h
+        d = 1.0 + g * m + h * k
+        u, v, w = u - m * m / d, v - m * k / d, w - k * k / d
+        a, b = a - 10.0 * m / d, b - 10.0 * k / d
+    return np.array(out)
+
+
 def far(ours, peer):
     # Ranks at whole numbers up to rounding: R takes the next one there, so that single rows may differ by one rank.
     return float(np.mean(~np.isclose(ours[1:], peer[1:], rtol=1e-12)))
@@ -125,6 +153,11 @@ def main():
     compare(
         f"DtACI, {n:,} rows", partial(our_dtaci, score), partial(loop_dtaci, score), repeat=3, check=far,
         peer_name="sorted loop over rows",
+    )  # fmt: skip
+    rows = forecasts(10 * n)
+    compare(
+        f"online Platt scaling, {10 * n:,} rows", partial(our_platt, *rows), partial(loop_platt, *rows), repeat=3,
+        check=lambda ours, peer: float(np.abs(ours - peer).max()), peer_name="loop over rows",
     )  # fmt: skip
     few = scores(20_000)
     seconds, last = r_seconds(few)

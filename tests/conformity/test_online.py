@@ -248,7 +248,6 @@ def test_every_kind_of_stream_gives_the_same_path(tmp_path):
         if name == "batches":
             fit = fit.update(DATA[60:])
         path = fit.path
-        path = path if isinstance(path, pd.DataFrame) else path.to_pandas()
         np.testing.assert_array_equal(path.to_numpy(float), whole.to_numpy(float), err_msg=name)
 
 

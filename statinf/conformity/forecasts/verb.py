@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.conformity.forecasts.calibeating import KINDS, calibeater
-from statinf.conformity.forecasts.result import ForecastRun, OnlineForecasts
+from statinf.conformity.forecasts.result import OnlineForecasts
+from statinf.conformity.forecasts.run import ForecastRun
 from statinf.conformity.online.reader import begin, in_time
 from statinf.conformity.table import CALIBRATE_ONLINE
 from statinf.errors import FormulaError, OptionError, one_of
@@ -105,7 +106,7 @@ def calibrate_online(
     if time is not None and not isinstance(time, str):
         raise OptionError(f"time={time!r} must be the name of a column.")
     source = open_source(data, mentioned(formula, [time] if time else []))
-    reader, frames, kind = begin(formula, in_time(source.frames, time), time, 1, context=context)
+    reader, frames = begin(formula, in_time(source.frames, time), time, 1, context=context)
     columns = [n for part in reader.recipe.parts for n in part.layout.names if n != "Intercept"]
     if len(columns) != 1:
         raise FormulaError(
@@ -124,7 +125,7 @@ def calibrate_online(
         formula=formula,
         citation=chosen.reference,
         nobs=run.seen,
-        kind=kind,
+        kind=source.kind,
         dropped=dict(run.dropped),
         recipe=run.reader.recipe,
         calibeat=calibeat,

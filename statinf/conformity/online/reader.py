@@ -133,7 +133,7 @@ def in_time(tables: Iterator[Any], time: str | None) -> Iterator[Frame]:
 
 def begin(
     formula: str, frames: Iterator[Frame], time: str | None, rows: int, *, context: Mapping[str, Any] | None
-) -> tuple[OnlineReader, Iterator[Frame], str]:
+) -> tuple[OnlineReader, Iterator[Frame]]:
     """Learn the formula on the first usable rows.
 
     Parameters
@@ -151,8 +151,6 @@ def begin(
     reader : OnlineReader
     frames : iterator of Frame
         All of them, from the first row on.
-    kind : str
-        The first frame's kind.
     """
     read: list[Frame] = []
     made = _first_design(formula, frames, read, rows, context)
@@ -160,7 +158,7 @@ def begin(
         raise OptionError("intervals along a stream take no offset(); subtract it from the outcome.")
     check_sizes(made)
     kept = np.empty(0) if time is None else times_of(read[0], time, 0)[:0]
-    return OnlineReader(recipe=made.recipe, time=time, last=kept), chain(read, frames), read[0].kind
+    return OnlineReader(recipe=made.recipe, time=time, last=kept), chain(read, frames)
 
 
 def _first_design(

@@ -221,6 +221,7 @@ class OnlineIntervals(Predictive):
             )
         if kind == "level":
             return online.plot_level(path.time, path.level, level=self.level, xlabel=label, **options)
-        bounds = np.array([self.run.tracker.bound(t) or np.nan for t in range(1, len(path) + 1)], np.float64)
-        bounds = bounds if self.side == "both" else np.full(len(path), np.nan)
+        bounds = np.full(len(path), np.nan)
+        if self.side == "both" and self.bound is not None:
+            bounds = np.array([self.run.tracker.bound(t) for t in range(1, len(path) + 1)], np.float64)
         return online.plot_coverage(path.time, path.covered, bounds, level=self.level, xlabel=label, **options)

@@ -104,7 +104,7 @@ def conformal_online(
     _check_model(start)
     burn_in = settings.first_rows(start.given)
     source = open_source(data, mentioned(formula, [time] if time else []))
-    reader, frames, kind = begin(formula, in_time(source.frames, time), time, max(burn_in, 1), context=context)
+    reader, frames = begin(formula, in_time(source.frames, time), time, max(burn_in, 1), context=context)
     run = begin_run(reader, frames, start, burn_in, strict=na_action == "raise")
     warn_dropped(run.dropped, run.reader.seen)
     return OnlineIntervals(
@@ -112,7 +112,7 @@ def conformal_online(
         formula=formula,
         citation=chosen.reference,
         nobs=run.nobs,
-        kind=kind,
+        kind=source.kind,
         dropped=dict(run.dropped),
         recipe=run.reader.recipe,
         level=level,
