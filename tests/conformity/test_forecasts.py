@@ -162,7 +162,7 @@ def test_hedging_is_calibrated_against_an_adversary():
     state, random, bins = hedge_start(10), np.random.default_rng(0), 10
     said, outcomes = [], []
     own = np.array([4])
-    for _ in range(500):
+    for _ in range(300):
         mean = np.mean([hedge_ahead(*state, own, np.float64(u))[0] + 0.5 for u in (0.25, 0.75)]) / bins
         y = float(mean < 0.5)
         state, (played,) = through(hedge, state, [own, random.random(1), np.array([y])])
@@ -241,19 +241,19 @@ def test_platt_scaling_is_fitted_when_it_says():
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("calibeat", [None, "tracking", "hedging"])
 def test_pieces_and_files_go_on_to_the_last_bit(method, calibeat, tmp_path):
-    data = DATA[:700]
+    data = DATA[:500]
     options = {"burn_in": 40, "calibeat": calibeat, "time": "t"} | (
         {"every": 60, "window": 150} if method == "platt" else {}
     )
     whole = si.calibrate_online("y ~ p", data, method=method, **options)
-    for cuts in ([350], [1, 2, 39, 41, 300], list(range(20, 700, 90))):
+    for cuts in ([1, 39, 41, 300], [130, 421]):
         parts = np.split(np.arange(len(data)), cuts)
         fit = si.calibrate_online("y ~ p", data.iloc[parts[0]], method=method, **options)
         for part in parts[1:]:
             fit = si.load(fit.save(tmp_path / "fit.si")).update(data.iloc[part])
         pd.testing.assert_frame_equal(fit.path, whole.path, check_exact=True)
         pd.testing.assert_frame_equal(fit.predict(data[:50]), whole.predict(data[:50]), check_exact=True)
-        assert str(fit) == str(whole) and len(fit.path) == 660
+        assert str(fit) == str(whole) and len(fit.path) == 460
 
 
 def test_probabilities_to_come_are_those_that_the_path_will_have():

@@ -209,7 +209,7 @@ OPTIONS = [
 def test_pieces_and_files_go_on_to_the_last_bit(method, options, tmp_path):
     formula = "y ~ p" if options.get("model") == "given" else "y ~ scale(x) + I(x ** 2)"
     whole = si.conformal_online(formula, DATA, time="t", method=method, **options)
-    for cuts in ([100], [61, 62, 63, 200, 399], list(range(110, 400, 40))):
+    for cuts in ([61, 62, 200, 399], [110, 207]):
         parts = np.split(np.arange(len(DATA)), cuts)
         fit = si.conformal_online(formula, DATA.iloc[parts[0]], time="t", method=method, **options)
         for part in parts[1:]:
@@ -325,7 +325,7 @@ def test_running_coverage():
     assert endless.coverage()["infinite"].iloc[-1] == endless.glance()["infinite"][0] > 0
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["aci", "sf-ogd"])
 @pytest.mark.parametrize("kind", ["coverage", "band", "level"])
 def test_figures(method, kind):
     import matplotlib.pyplot as plt

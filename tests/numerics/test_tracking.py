@@ -12,7 +12,7 @@ from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import aggregate, follow_levels, follow_radius, share_weights
 
 RANDOM = np.random.default_rng(3)
-N, LEVEL = 300, 0.9
+N, LEVEL = 600, 0.9
 GAMMA = np.array([0.002, 0.05, 0.4])
 SCORES = np.abs(RANDOM.standard_t(3, N))
 CUT = RANDOM.uniform(size=N)
@@ -111,10 +111,10 @@ def strongly_adaptive(scores, scale, level, lifetime):
     return np.array(out)
 
 
-@pytest.mark.parametrize("lifetime", [1, 3, 8])
+@pytest.mark.parametrize("lifetime", [3, 8])
 def test_experts_of_geometric_lifetimes(lifetime):
-    _, (radius,) = through(adapt_radius, no_experts(lifetime), [SCORES], 4.0, LEVEL, lifetime)
-    np.testing.assert_allclose(radius, strongly_adaptive(SCORES, 4.0, LEVEL, lifetime), rtol=1e-9, atol=1e-12)
+    _, (radius,) = through(adapt_radius, no_experts(lifetime), [SCORES[:300]], 4.0, LEVEL, lifetime)
+    np.testing.assert_allclose(radius, strongly_adaptive(SCORES[:300], 4.0, LEVEL, lifetime), rtol=1e-9, atol=1e-12)
 
 
 def test_pieces_of_any_length_give_the_same_bits():

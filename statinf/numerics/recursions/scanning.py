@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.backend import Kernel, pad_axis
 
-SLABS = (256, 2048, 16_384)
+SLABS = (512, 4096, 16_384)
 """Lengths that rows are padded to on their way into a compiled recursion."""
 
 
