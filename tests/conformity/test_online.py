@@ -133,7 +133,7 @@ def test_losses_of_dtaci_are_near_every_candidate_over_every_stretch():
 
 
 def test_losses_of_saocp_are_near_the_best_radius_over_every_stretch():
-    """The rate of the paper, sqrt(length (log T + 1)) D, with the constant 15 of its theorem."""
+    """The rate of the paper, sqrt(length (log T + 1)) times the largest score, with a constant of 15."""
     fit = si.conformal_online("y ~ p", DATA, model="given", method="saocp", burn_in=50)
     path = fit.path
     score = np.abs(path["outcome"] - path["estimate"]).to_numpy()

@@ -1,7 +1,7 @@
 """Strongly adaptive online conformal prediction: a radius mixed from experts that are born at every step.
 
 Bhatnagar, Wang, Xiong and Bai (2023), Improved Online Conformal Prediction via Strongly Adaptive Online Learning, arXiv
-2302.07869, algorithm 1. Every row starts an expert that runs scale-free gradient descent (`sf_ogd`) for a lifetime; wealth
+2302.07869. Every row starts an expert that runs scale-free gradient descent (`sf_ogd`) for a lifetime; wealth
 from coin betting (Jun, Orabona, Wright and Willett, 2017) weighs those that are alive. Estimand: a radius whose
 pinball loss is near that of the best fixed radius over every stretch of rows, up to a multiple of D sqrt(length log T) for
 scores below D; long-run coverage follows at a slower rate than for `sf-ogd`.

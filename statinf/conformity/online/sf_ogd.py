@@ -1,7 +1,7 @@
 """Scale-free online gradient descent on the radius of the intervals.
 
 Bhatnagar, Wang, Xiong and Bai (2023), Improved Online Conformal Prediction via Strongly Adaptive Online Learning, arXiv
-2302.07869, section 4. The radius r_t takes a step of gamma / sqrt(sum of squared gradients so far) along the gradient of
+2302.07869. The radius r_t takes a step of gamma / sqrt(sum of squared gradients so far) along the gradient of
 the pinball loss, g_t = 1{covered} - level. Estimand: intervals whose share of misses tends to the aim along every
 sequence of bounded scores. Because steps shrink, sum g_t is at least -r_{T+1} sqrt(sum g_t^2) / gamma: the coverage of T
 rows falls short of the level by at most (D + gamma) sqrt(sum g_t^2) / (gamma T), of order 1 / sqrt(T), where D is the largest
