@@ -12,6 +12,8 @@ from typing import Any
 _PUBLIC = {
     "balance": "statinf.balancing.verb",
     "conformal": "statinf.conformity.verb",
+    "calibrate_online": "statinf.conformity.forecasts.verb",
+    "conformal_online": "statinf.conformity.online.verb",
     "cate": "statinf.effects.cate",
     "datasets": "",
     "density_ratio": "statinf.shifts.density_ratio",

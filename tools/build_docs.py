@@ -38,6 +38,8 @@ RESULTS = (
     "statinf.effects.iv_fit",
     "statinf.stochastic.fit",
     "statinf.stochastic.lstd_fit",
+    "statinf.conformity.online.result",
+    "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",
     "statinf.shifts.shift_fit",
     "statinf.shifts.target_mean",

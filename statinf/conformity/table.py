@@ -28,4 +28,27 @@ CONFORMAL = MethodTable(
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
     aliases={"jackknife_plus": "jackknife+", "cv_plus": "cv+", "plus": "jackknife+"},
 )
-TABLES = (CONFORMAL,)
+CONFORMAL_ONLINE = MethodTable(
+    "conformal_online",
+    {
+        "aci": "statinf.conformity.online.aci",
+        "dtaci": "statinf.conformity.online.dtaci",
+        "agaci": "statinf.conformity.online.agaci",
+        "sf-ogd": "statinf.conformity.online.sf_ogd",
+        "saocp": "statinf.conformity.online.saocp",
+        "enbpi": "statinf.conformity.online.enbpi",
+    },
+    shared=("time", "method", "model", "level", "seed", "na_action", "context"),
+    aliases={"sfogd": "sf-ogd", "sf_ogd": "sf-ogd", "faci": "dtaci"},
+)
+CALIBRATE_ONLINE = MethodTable(
+    "calibrate_online",
+    {
+        "ops": "statinf.conformity.forecasts.ops",
+        "obs": "statinf.conformity.forecasts.obs",
+        "platt": "statinf.conformity.forecasts.platt",
+    },
+    shared=("time", "method", "calibeat", "seed", "na_action", "context"),
+    aliases={"beta": "obs", "windowed": "platt"},
+)
+TABLES = (CONFORMAL, CONFORMAL_ONLINE, CALIBRATE_ONLINE)

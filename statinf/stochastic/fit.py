@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, one_of
+from statinf.formula.sources import mentioned, open_source
 from statinf.inference import Covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, to_caller
@@ -21,7 +22,6 @@ from statinf.stochastic.named_covariance import named_covariance
 from statinf.stochastic.regions import Region
 from statinf.stochastic.run import Meter, Run
 from statinf.stochastic.run_estimate import estimate_of
-from statinf.stochastic.sources import mentioned, open_source
 
 if TYPE_CHECKING:
     import pandas as pd

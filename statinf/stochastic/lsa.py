@@ -16,9 +16,9 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
+from statinf.formula.sources import mentioned, open_source
 from statinf.stochastic.fit import StochasticFit
 from statinf.stochastic.regression import RegressionStream
-from statinf.stochastic.sources import mentioned, open_source
 from statinf.stochastic.table import LSA
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NotIdentifiedError
+from statinf.formula.blocks import add_counts, warn_dropped
 from statinf.inference import Moments
 from statinf.inference.roots import matrix_root
 from statinf.results.estimate import Estimate, Passage
@@ -25,7 +26,6 @@ from statinf.stochastic.lstd_fit import LstdFit, batch_covariance, labelled
 from statinf.stochastic.options import StreamOptions
 from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
-from statinf.stochastic.run import add_counts, warn_dropped
 from statinf.stochastic.transition_reader import TransitionReader
 from statinf.stochastic.transitions import TransitionStream
 

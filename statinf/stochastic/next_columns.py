@@ -7,7 +7,7 @@ from typing import Any
 
 from statinf.errors import OptionError
 from statinf.formula import Design
-from statinf.stochastic.sources import mentioned
+from statinf.formula.sources import mentioned
 
 
 def wanted_columns(formula: str, named: list[str], following: Any) -> Any:

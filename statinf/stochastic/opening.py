@@ -13,7 +13,7 @@ from statinf.errors import DataError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
 from statinf.formula.columns import as_pandas
 from statinf.formula.scale import check_sizes
-from statinf.stochastic.sources import Source
+from statinf.formula.sources import Source
 
 FIRST_ROWS = 1_000
 """Rows of a stream on which categories and transformations are learnt."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
+from statinf.formula.sources import Source
 from statinf.numerics.recursions.averaging import LOSSES
 from statinf.results.methods import Method
 from statinf.results.options import choice, flag, number
@@ -24,7 +25,6 @@ from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.regression_reader import RegressionReader, check_instruments
 from statinf.stochastic.rows import StreamRows
 from statinf.stochastic.run import Meter, Run
-from statinf.stochastic.sources import Source
 from statinf.stochastic.state import State
 from statinf.stochastic.tuning import Tuning, pilot_size, tune
 

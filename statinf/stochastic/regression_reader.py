@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, NewRows, Recipe
-from statinf.stochastic.reading import StreamBlock, check_levels, counted, number_column, refuse_infinite
+from statinf.formula.blocks import check_levels, counted, number_column, refuse_infinite
+from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 
 

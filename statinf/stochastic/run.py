@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DroppedRowsWarning, issue_warning
 from statinf.formula import as_frame
+from statinf.formula.blocks import add_counts
+from statinf.formula.sources import BLOCK_ROWS
 from statinf.stochastic.covariance import plugin
 from statinf.stochastic.engine import advance
 from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.regression_reader import RegressionReader
 from statinf.stochastic.settings import Settings
-from statinf.stochastic.sources import BLOCK_ROWS
 from statinf.stochastic.state import State
 from statinf.stochastic.transition_reader import TransitionReader
 
@@ -60,20 +60,6 @@ class Run(Brief):
             block, reader = run.reader.read(frame, weights, strict=strict)
             run = replace(run, reader=reader).add(block, meter)
         return run
-
-
-def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    """Sums of two sets of counts."""
-    return {
-        cause: counts.get(cause, 0) + more.get(cause, 0) for cause in (*counts, *(c for c in more if c not in counts))
-    }
-
-
-def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
-    """One warning for a stream whose rows were partly unusable."""
-    if dropped:
-        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        issue_warning(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning)
 
 
 class Meter:

@@ -6,12 +6,13 @@ from functools import partial
 
 import numpy as np
 
+from statinf.formula.blocks import warn_dropped
 from statinf.inference import Bootstrap
 from statinf.results.estimate import Estimate
 from statinf.stochastic.cautions import warn_about
 from statinf.stochastic.estimates import read_run
 from statinf.stochastic.named_covariance import labelled, named_covariance
-from statinf.stochastic.run import Run, warn_dropped
+from statinf.stochastic.run import Run
 
 
 def estimate_of(run: Run, terms: tuple[str, ...]) -> Estimate:

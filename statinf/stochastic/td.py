@@ -17,8 +17,8 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
+from statinf.formula.sources import open_source
 from statinf.stochastic.next_columns import wanted_columns
-from statinf.stochastic.sources import open_source
 from statinf.stochastic.table import TD
 from statinf.stochastic.transitions import TransitionStream
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import NewRows, Recipe, as_frame
-from statinf.stochastic.reading import StreamBlock, check_levels, counted, number_column, refuse_infinite, rows_of
+from statinf.formula.blocks import check_levels, counted, number_column, refuse_infinite, rows_of
+from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 
 

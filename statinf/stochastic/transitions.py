@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from statinf.errors import FormulaError, OptionError
+from statinf.formula.sources import Source
 from statinf.stochastic.next_columns import next_columns
 from statinf.stochastic.opening import Opening, begin
 from statinf.stochastic.options import StreamOptions
-from statinf.stochastic.sources import Source
 from statinf.stochastic.transition_reader import TransitionReader
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -105,8 +105,12 @@ def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
 
 EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "calibrate_online": Example(
+        _named(partial(si.calibrate_online, time="v"), "t ~ I(1 / (1 + exp(-x)))"), ("t", "x"), row_weights=False
+    ),
     "cate": Example(_named(si.cate, "y ~ t | x + z")),
     "conformal": Example(_conformal, row_weights=False),
+    "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),

@@ -46,6 +46,11 @@ class Source:
     whole: Frame | None = None
     close: Callable[[], None] = field(default=lambda: None)
 
+    @property
+    def kind(self) -> str:
+        """The kind of data frame that results come back in: that of a table in memory, pandas for streams."""
+        return "pandas" if self.whole is None else self.whole.kind
+
 
 def open_source(data: Any, wanted: Wanted) -> Source:
     """Find out what kind of stream or table data are.

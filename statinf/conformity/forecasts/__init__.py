@@ -1,0 +1,1 @@
+"""Probabilities that are calibrated along a stream: `si.calibrate_online`."""

@@ -1,0 +1,1 @@
+"""Prediction intervals and calibrated forecasts along a stream: `si.conformal_online` and `si.calibrate_online`."""

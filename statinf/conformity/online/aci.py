@@ -1,0 +1,83 @@
+"""Adaptive conformal inference: the level moves up after a miss and down after a hit.
+
+Gibbs and Candes (2021), Adaptive Conformal Inference Under Distribution Shift, arXiv 2106.00170. With alpha_t the miss
+rate that is used, alpha_{t+1} = alpha_t + gamma (alpha - err_t). Estimand: intervals whose share of misses tends to alpha
+along every sequence of outcomes, whatever the model; no assumption. After T rows that share is within (max(alpha_1, 1 -
+alpha_1) + gamma) / (gamma T) of alpha, because alpha_t stays in [-gamma, 1 + gamma]: at alpha_t <= 0 the interval is the whole
+line, at alpha_t >= 1 it is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from statinf.conformity.online.history import History, Rule
+from statinf.conformity.online.options import LevelOptions
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.numerics.recursions.scanning import through
+from statinf.numerics.recursions.tracking import follow_levels
+from statinf.results import number
+
+
+@dataclass(frozen=True, kw_only=True)
+class ACIOptions(LevelOptions):
+    """Options of ACI."""
+
+    gamma: float = number(
+        0.005, "step of the level after a row; large ones adapt fast and vary much", low=0, high=1, open_low=True
+    )
+
+
+@dataclass(frozen=True)
+class ACI:
+    """The level that is used next, and the scores so far."""
+
+    history: History
+    rule: Rule
+    theta: np.ndarray
+    gamma: float
+    level: float
+
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[ACI, Steps]:
+        """See `Tracker.advance`."""
+        scores = np.maximum(below, above)
+        ahead = self.history.ahead(scores)
+        cut = self.rule.cut(ahead)
+        theta, (levels,) = through(follow_levels, self.theta, [cut], np.array([self.gamma]), self.level)
+        levels = levels[:, 0]
+        radius = self.rule.radius(levels, ahead)
+        return replace(self, history=self.history.after(scores), theta=theta), Steps(
+            radius, radius, levels, levels > cut
+        )
+
+    def bound(self, rows: int) -> float | None:
+        """Proposition 4.1 of the paper; it needs infinite and empty sets, which the plain quantile has not."""
+        if not self.rule.finite_sample or not rows:
+            return None
+        return (max(self.level, 1.0 - self.level) + self.gamma) / (self.gamma * rows)
+
+
+def estimate(problem: OnlineProblem, options: ACIOptions) -> ACI:
+    """The state before the first interval, at the level asked for."""
+    return ACI(
+        History(problem.scores[-options.window :] if options.window else problem.scores, options.window),
+        Rule(options.quantile == "finite-sample"),
+        np.array([problem.level]),
+        options.gamma,
+        problem.level,
+    )
+
+
+METHOD = OnlineMethod(
+    verb="conformal_online",
+    name="aci",
+    estimate=estimate,
+    options=ACIOptions,
+    summary="the level of the next interval moves by gamma after each hit or miss",
+    citation="Gibbs and Candes (2021)",
+    arxiv="2106.00170",
+    guarantee="|share of misses - (1 - level)| <= (max(level, 1 - level) + gamma) / (gamma T) on every path",
+    vignette="conformal-online",
+)
