@@ -12,6 +12,7 @@ from typing import Any
 _PUBLIC = {
     "balance": "statinf.balancing.verb",
     "conformal": "statinf.conformity.verb",
+    "conformal_select": "statinf.conformity.selection.verb",
     "cate": "statinf.effects.cate",
     "datasets": "",
     "density_ratio": "statinf.shifts.density_ratio",

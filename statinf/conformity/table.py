@@ -1,4 +1,4 @@
-"""The methods of `si.conformal`."""
+"""The methods of `si.conformal` and `si.conformal_select`."""
 
 from __future__ import annotations
 
@@ -28,4 +28,15 @@ CONFORMAL = MethodTable(
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
     aliases={"jackknife_plus": "jackknife+", "cv_plus": "cv+", "plus": "jackknife+"},
 )
-TABLES = (CONFORMAL,)
+CONFORMAL_SELECT = MethodTable(
+    "conformal_select",
+    {
+        "cs": "statinf.conformity.selection.cs",
+        "optcs-msel": "statinf.conformity.selection.optcs_msel",
+        "optcs-full": "statinf.conformity.selection.optcs_full",
+        "optcs-full-msel": "statinf.conformity.selection.optcs_full_msel",
+    },
+    shared=("threshold", "fdr", "models", "direction", "weights", "seed", "na_action", "context", "progress"),
+    aliases={"wcs": "cs", "conformal-selection": "cs"},
+)
+TABLES = (CONFORMAL, CONFORMAL_SELECT)

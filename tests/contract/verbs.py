@@ -107,6 +107,7 @@ EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
     "cate": Example(_named(si.cate, "y ~ t | x + z")),
     "conformal": Example(_conformal, row_weights=False),
+    "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
