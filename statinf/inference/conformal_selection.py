@@ -82,15 +82,18 @@ def select(calibration: np.ndarray, test: np.ndarray, fdr: float) -> np.ndarray:
     sorted.
     """
     n, m = len(calibration), len(test)
-    most = int(fdr * (1.0 + SLACK) * (n + 1)) - 1
+    most = min(int(fdr * (1.0 + SLACK) * (n + 1)) - 1, n)
     if most < 0 or m == 0:
         return np.zeros(m, bool)
+    low, near = calibration, test
     if most < n:
         parted = np.partition(calibration, most)
-        low, near = np.sort(parted[:most]), np.sort(test[test < parted[most]])
-    else:
-        low, near = np.sort(calibration), np.sort(test)
-    k = step_up(counts_up_to(low, near), n, m, fdr)
+        low, near = parted[:most], np.compress(test < parted[most], test)
+    low, near = np.sort(low), np.sort(near)
+    # How many test scores have at most c calibration scores up to them, for c = 0, 1, ..., most.
+    reached = np.append(np.searchsorted(near, low, side="left"), len(near))
+    passed = np.flatnonzero(np.arange(1.0, most + 2.0) * m <= fdr * (1.0 + SLACK) * (n + 1) * reached)
+    k = int(reached[passed[-1]]) if len(passed) else 0
     return test <= near[k - 1] if k else np.zeros(m, bool)
 
 

@@ -4,7 +4,7 @@ Bai and Jin (2024, arXiv 2411.17983). Labelled and new rows are one pool, in whi
 outcome passes its threshold and every new row has label 0, which is the label it has if its null hypothesis holds.
 Leave-one-out predictions of a fit that does not depend on the order of rows keep that row exchangeable with the labelled
 ones, so the step-up procedure on its p-values holds the false discovery rate. Least squares, ridge and kernel ridge
-regressions have these predictions in closed form; others are fitted once per row of the pool.
+regressions have these predictions in closed form, the last with the bandwidth of the pool; others are fitted once per row.
 """
 
 from __future__ import annotations

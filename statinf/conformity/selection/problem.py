@@ -159,7 +159,9 @@ def read_problem(
             lost["its density ratio is missing"] = len(found) - len(own)
             usable[np.flatnonzero(usable)[np.isnan(found)]] = False
     warn_rows(lost, new.n, "cannot be selected")
-    return SelectProblem(d, data, new, np.flatnonzero(usable), thresholds, ratios, own, models, sign, seed, progress, lost)
+    return SelectProblem(
+        d, data, new, np.flatnonzero(usable), thresholds, ratios, own, models, sign, seed, progress, lost
+    )
 
 
 def _refuse(new: NewRows, na_action: str) -> None:

@@ -95,12 +95,15 @@ def p_values_from_scores(
     return core.p_values(old, new, *(ratios or ()), ties=core.tie_draws(new, ties, check_seed(seed)))
 
 
-def _rule(dimension: int, ratios: Any, pruning: str, ties: str, seed: int) -> Any:
+Rule = core.Stepped | core.Shifted | core.BestScore
+
+
+def _rule(dimension: int, ratios: Any, pruning: str, ties: str, seed: int) -> Rule:
     if dimension == 2:
         if ratios is not None or ties == "random":
             raise OptionError("weights= and ties='random' go with one score, not with a choice among several.")
         return core.BestScore(pruning, seed)
-    return core.Stepped(ties, seed) if ratios is None else core.Shifted(*ratios, pruning, ties, seed)
+    return core.Stepped(ties, seed) if ratios is None else core.Shifted(ratios[0], ratios[1], pruning, ties, seed)
 
 
 def _check_fdr(fdr: Any) -> float:
@@ -122,7 +125,7 @@ def _read(old: Any, new: Any, weights: Any, own: Any) -> tuple[np.ndarray, np.nd
     if (weights is None) != (own is None):
         raise OptionError("weights= and test_weights= are needed together.")
     if weights is None:
-        return *found, None
+        return found[0], found[1], None
     ratios = _numbers("weights", weights), _numbers("test_weights", own)
     for name, ratio, scores in zip(("weights", "test_weights"), ratios, found, strict=True):
         if ratio.shape != scores.shape[-1:]:
@@ -130,7 +133,7 @@ def _read(old: Any, new: Any, weights: Any, own: Any) -> tuple[np.ndarray, np.nd
         bad = ~((ratio > 0) & np.isfinite(ratio))
         if bad.any():
             raise DataError(f"{name} must be positive and finite; entry {int(np.argmax(bad))} is {ratio[bad][0]:g}.")
-    return *found, ratios
+    return found[0], found[1], ratios
 
 
 def _numbers(name: str, values: Any) -> np.ndarray:

@@ -42,7 +42,7 @@ def check_threshold(given: Any) -> Any:
     number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
     if number and not np.isfinite(float(given)):
         raise OptionError(f"threshold={given!r} must be finite.")
-    if not (number or isinstance(given, str) or (np.ndim(given) == 1 and len(given)) or _is_pair(given)):
+    if not (number or isinstance(given, str) or _is_pair(given) or _is_vector(given)):
         raise OptionError(
             f"threshold={given!r} must be a number, a column of both samples, one number per new row, or a pair (those of "
             "data, those of newdata)."
@@ -52,6 +52,13 @@ def check_threshold(given: Any) -> Any:
 
 def _is_pair(given: Any) -> bool:
     return isinstance(given, tuple) and len(given) == 2
+
+
+def _is_vector(given: Any) -> bool:
+    try:
+        return np.ndim(given) == 1 and np.size(given) > 0
+    except ValueError:
+        return False
 
 
 def read_thresholds(given: Any, d: Design, new: NewRows, newdata: Any) -> Thresholds:

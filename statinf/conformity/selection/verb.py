@@ -99,11 +99,11 @@ def conformal_select(
     Examples
     --------
     >>> import statinf as si
-    >>> homes = si.datasets.load("boston").sample(frac=1, random_state=0)
-    >>> labelled, new = homes.iloc[:300], homes.iloc[300:]
-    >>> found = si.conformal_select("medv ~ lstat + rm", labelled, new, threshold=25, fdr=0.2)
-    >>> int(found.selected.sum()), float((new["medv"][found.selected] <= 25).mean().round(2))
-    (53, 0.17)
+    >>> patients = si.datasets.load("diabetes").sample(frac=1, random_state=0)
+    >>> labelled, new = patients.iloc[:300], patients.iloc[300:]
+    >>> found = si.conformal_select("progression ~ bmi + bp + s5", labelled, new, threshold=150, fdr=0.2)
+    >>> found.selected.sum(), (new["progression"][found.selected] <= 150).sum()
+    (np.int64(35), np.int64(3))
     """
     chosen, settings = CONFORMAL_SELECT.read(method, options)
     assert isinstance(chosen, SelectMethod)
@@ -113,7 +113,8 @@ def conformal_select(
     check_threshold(threshold)
     ratios = read_ratios(weights)
     if ratios is not None and not chosen.weighted:
-        raise OptionError(f"weights= goes with method='cs'; method={chosen.name!r} assumes exchangeable rows.")
+        takes = ", ".join(repr(m.name) for m in CONFORMAL_SELECT.values() if getattr(m, "weighted", False))
+        raise OptionError(f"weights= goes with method={takes}; method={chosen.name!r} assumes exchangeable rows.")
     problem = read_problem(
         formula,
         data,
