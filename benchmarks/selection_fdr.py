@@ -77,10 +77,10 @@ def plain(setting: int, seed: int, levels: tuple[float, ...]) -> dict[tuple[str,
 
 
 def shifted(seed: int, levels: tuple[float, ...]) -> dict[tuple[str, float], tuple[float, float]]:
-    """New rows drawn with density ratio exp(-2 x4) of setting 2, with and without the weights."""
+    """New rows drawn with density ratio exp(-2 x1 x2) of setting 2, with and without the weights."""
     rng = np.random.default_rng([99, seed])
     data, pool = draw(2, 1000, rng), draw(2, 4000, rng)
-    ratio = lambda frame: np.exp(-2.0 * frame["x4"]).to_numpy()  # noqa: E731
+    ratio = lambda frame: np.exp(-2.0 * frame["x1"] * frame["x2"]).to_numpy()  # noqa: E731
     new = pool[rng.random(len(pool)) < ratio(pool) / np.exp(2.0)].head(300)
     passes = (new["y"] > 0.0).to_numpy()
     out = {}
@@ -198,7 +198,7 @@ def main(replications: int = 200) -> None:
         runs = [plain(setting, seed, (0.1, 0.2)) for seed in range(few)]
         lines += table(f"Setting {setting}: 1000 training, 1000 calibration and 500 new rows, one forest", runs)
     runs = [shifted(seed, (0.1, 0.2)) for seed in range(replications)]
-    lines += table("Covariate shift exp(-2 x4) of setting 2, ridge regression, known ratio", runs)
+    lines += table("Covariate shift exp(-2 x1 x2) of setting 2, ridge regression, known ratio", runs)
     for setting in (1, 2, 4):
         runs = [best_of(setting, seed, (0.2, 0.3, 0.5)) for seed in range(replications)]
         lines += table(f"Choice among eight models, setting {setting} of that paper", runs)

@@ -31,6 +31,7 @@ RESULTS = (
     "statinf.conformity.result",
     "statinf.conformity.predictive_system",
     "statinf.conformity.class_result",
+    "statinf.conformity.selection.result",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.cate_fit",
