@@ -35,6 +35,7 @@ _PUBLIC = {
     "target_mean": "statinf.shifts.target_mean",
     "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
+    "veracity": "statinf.conformity.veracity.verb",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",
     "FormulaError": "statinf.errors",

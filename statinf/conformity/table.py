@@ -1,4 +1,4 @@
-"""The methods of `si.conformal` and `si.conformal_select`."""
+"""The methods of `si.conformal`, `si.conformal_select` and `si.veracity`."""
 
 from __future__ import annotations
 
@@ -39,4 +39,9 @@ CONFORMAL_SELECT = MethodTable(
     shared=("threshold", "fdr", "models", "direction", "weights", "seed", "na_action", "context", "progress"),
     aliases={"wcs": "cs", "conformal-selection": "cs"},
 )
-TABLES = (CONFORMAL, CONFORMAL_SELECT)
+VERACITY = MethodTable(
+    "veracity",
+    {"": "statinf.conformity.veracity.method"},
+    shared=("model", "seed", "na_action", "context", "progress"),
+)
+TABLES = (CONFORMAL, CONFORMAL_SELECT, VERACITY)

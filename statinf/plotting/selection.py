@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import figure
+from statinf.plotting.style import figure, plain
 
 _BLUE, _GREY, _RED = "#3b6fb6", "#9a9a9a", "#b03a2e"
 
@@ -41,4 +41,31 @@ def plot_curve(levels: np.ndarray, counts: np.ndarray, fdr: float, *, ax: Any = 
     ax.step(levels, counts, where="post", color=_BLUE)
     ax.axvline(fdr, color=_RED, linewidth=1.0, linestyle="--")
     ax.set(xlabel="false discovery rate", ylabel="rows selected", xlim=(0, float(levels[-1])), ylim=(0, None))
+    return ax
+
+
+@figure
+def plot_recorded(
+    predicted: np.ndarray, given: np.ndarray, flagged: np.ndarray, *, ylabel: str = "", ax: Any = None
+) -> Any:
+    """Recorded outcomes (n,) over predicted ones (n,), those flagged in red."""
+    ax = _axes(ax)
+    size = float(np.clip(4000.0 / max(len(given), 1), 3.0, 16.0))
+    for mask, colour, label in ((~flagged, _BLUE, "fits"), (flagged, _RED, "flagged")):
+        if mask.any():
+            ax.scatter(predicted[mask], given[mask], s=size, color=colour, linewidth=0, alpha=0.7, label=label)
+    ends = [float(predicted.min()), float(predicted.max())]
+    ax.plot(ends, ends, color=_GREY, linewidth=1.0)
+    ax.set(xlabel="predicted without the row", ylabel=plain(ylabel))
+    ax.legend(frameon=False)
+    return ax
+
+
+@figure
+def plot_path(removed: np.ndarray, r_squared: np.ndarray, share: float, *, ax: Any = None) -> Any:
+    """R squared (k,) over the share of rows left out (k,); the share chosen is marked."""
+    ax = _axes(ax)
+    ax.plot(removed, r_squared, color=_BLUE, marker="o", markersize=4)
+    ax.axvline(share, color=_RED, linewidth=1.0, linestyle="--")
+    ax.set(xlabel="share of rows left out of the fit", ylabel="R squared over all rows")
     return ax

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.conformity.labelled import labels_of
 from statinf.conformity.selection.scoring import Scored
 from statinf.conformity.shift import effective_size
 from statinf.errors import OptionError
@@ -17,13 +18,6 @@ from statinf.plotting import selection as figures
 from statinf.results import Predictive, Table, to_caller
 
 LEVELS = tuple(round(0.05 * k, 2) for k in range(1, 11))
-
-
-def row_labels(index: Any) -> np.ndarray | None:
-    """Labels of rows (n,) as files hold them; None where rows are counted from zero."""
-    if index is None or (index.dtype.kind in "iu" and np.array_equal(index, np.arange(len(index)))):
-        return None
-    return np.asarray(index, dtype=object)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -99,7 +93,7 @@ class Selection(Predictive):
             "selected": self._spread(found.selected, False),
             "model": self._spread(names[found.chosen], None),
         }
-        return to_caller(pd.DataFrame(columns), self.kind, self._index())
+        return to_caller(pd.DataFrame(columns), self.kind, labels_of(self.index, self.labels))
 
     def fdp_curve(self, levels: Sequence[float] | None = None, *, newdata: Any = None) -> Any:
         """How many rows other levels would select; a level that is chosen after a look at this has no guarantee.
@@ -151,17 +145,12 @@ class Selection(Predictive):
         out[self.usable] = values
         return out
 
-    def _index(self) -> Any:
-        import pandas as pd
-
-        if self.index is not None or self.labels is None:
-            return self.index
-        return pd.Index(list(self.labels))
-
     def _column(self, name: str, values: np.ndarray, missing: Any) -> Any:
         import pandas as pd
 
-        return to_caller(pd.DataFrame({name: self._spread(values, missing)}), self.kind, self._index())[name]
+        return to_caller(
+            pd.DataFrame({name: self._spread(values, missing)}), self.kind, labels_of(self.index, self.labels)
+        )[name]
 
     # --- showing ------------------------------------------------------------------------------------------
 

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
+from statinf.conformity.labelled import row_labels
 from statinf.conformity.selection.problem import SelectMethod, SelectProblem, named_models, read_problem
 from statinf.conformity.selection.ratios import read_ratios
-from statinf.conformity.selection.result import Selection, row_labels
+from statinf.conformity.selection.result import Selection
 from statinf.conformity.selection.scoring import Scored
 from statinf.conformity.selection.thresholds import check_threshold
 from statinf.conformity.table import CONFORMAL_SELECT
