@@ -117,6 +117,8 @@ class Scored:
     detector : Detector
     floor : float
     kind : str
+    flag_fdr : float
+        Share of right rows that is expected among those flagged.
     """
 
     parts: Parts
@@ -128,6 +130,7 @@ class Scored:
     detector: Detector
     floor: float
     kind: str
+    flag_fdr: float
 
 
 def recipe_of(problem: VeracityProblem, options: VeracityOptions) -> Recipe:
@@ -175,7 +178,7 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> Scored:
     share = share if by_r2 else float(flagged.mean())
     shares, found = np.array(list(path)), np.array(list(path.values()))
     detector = fit_detector(X[kept], y[kept], recipe)
-    return Scored(parts, score, flagged, float(share), shares, found, detector, floor, options.score)
+    return Scored(parts, score, flagged, float(share), shares, found, detector, floor, options.score, options.fdr)
 
 
 def _largest(score: np.ndarray, share: float) -> np.ndarray:

@@ -186,7 +186,8 @@ class Veracity(Predictive):
         calibration : data frame, optional
             Rows with right outcomes that the fit has not seen, exchangeable with the right ones among the new rows: then
             the rate holds in finite samples; with some wrong ones among them p-values are too large. Without it the
-            out-of-fold scores of the data calibrate, wrong rows included, and the rate is approximate.
+            out-of-fold scores of the data calibrate, without the rows that are flagged, of which as many stay as are
+            expected to be right; then the rate is approximate.
 
         Returns
         -------
@@ -202,7 +203,7 @@ class Veracity(Predictive):
         if isinstance(fdr, bool) or not isinstance(fdr, int | float | np.number) or not 0.0 < float(fdr) < 1.0:
             raise OptionError(f"fdr={fdr!r} is the false discovery rate; it must be in (0, 1).")
         if calibration is None:
-            known = self.scored.score
+            known = self._own_scores()
             warnings.warn(
                 "Without calibration= the rows of the fit calibrate: the false discovery rate is approximate. Give rows with "
                 "right outcomes that the fit has not seen.",
@@ -222,6 +223,12 @@ class Veracity(Predictive):
         return prediction_frame(
             new, {"predicted": predicted, "score": self._score(score), "p_value": p, "flagged": flagged}
         )
+
+    def _own_scores(self) -> np.ndarray:
+        """Scores of the rows of the fit that are taken for right, and of the share of those flagged that looks it most."""
+        score, flagged = self.scored.score, self.scored.flagged
+        suspicious = np.sort(score[flagged])
+        return np.append(score[~flagged], suspicious[: int(np.ceil(self.scored.flag_fdr * len(suspicious)))])
 
     def _new_scores(self, newdata: Any) -> tuple[NewRows, np.ndarray, np.ndarray]:
         """New rows, predictions (m,) and scores (m,) of their outcomes; NaN where there are none."""

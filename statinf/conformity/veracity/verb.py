@@ -92,12 +92,14 @@ def veracity(
     if part is None:
         raise DataError("the formula has no right-hand side.")
     X = np.ascontiguousarray(part.without_intercept().values)
-    spread = float(np.std(d.y))
+    order = np.lexsort((d.y, *X.T[::-1]))
+    ordered = d.y[order]
+    spread = float(np.std(ordered))
     # In units of the outcome's own spread, which no square overflows and no penalty depends on.
-    centre, unit = float(d.y.mean()), spread if spread > 0.0 else 1.0
-    y = (d.y - centre) / unit
-    order = np.lexsort((y, *X.T[::-1]))
-    found: Scored = method.estimate(VeracityProblem(X[order], y[order], model, seed, progress), settings)
+    centre, unit = float(ordered.mean()), spread if spread > 0.0 else 1.0
+    found: Scored = method.estimate(
+        VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress), settings
+    )
     back = np.argsort(order)
     parts = found.parts
     scored = replace(
