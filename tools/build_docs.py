@@ -32,6 +32,8 @@ RESULTS = (
     "statinf.conformity.predictive_system",
     "statinf.conformity.class_result",
     "statinf.conformity.selection.result",
+    "statinf.conformity.veracity.result",
+    "statinf.conformity.veracity.clean_fit",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.cate_fit",

@@ -80,7 +80,7 @@ def veracity(
     >>> found = si.veracity("mpg ~ wt + hp", cars)
     >>> found.tidy().loc[found.flagged, ["given", "predicted", "score"]].round(1)
        given  predicted  score
-    5   81.0       20.2   21.9
+    5   81.0       20.6   20.1
     """
     method, settings = VERACITY.read("", options)
     check_seed(seed)
