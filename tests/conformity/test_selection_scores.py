@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -179,3 +182,18 @@ def test_nothing_to_select_from():
     assert select_from_scores([1.0, 2.0], [], [1.0, 1.0], []).shape == (0,)
     assert select_from_scores(np.ones((2, 5)), np.ones((2, 0))).shape == (0,)
     assert not select_from_scores([1.0, 2.0], [0.0, 0.5], fdr=0.3).any()  # the smallest p-value is 1/3
+
+
+REFERENCE = json.loads((Path(__file__).resolve().parents[1] / "reference" / "selection.json").read_text())
+
+
+@pytest.mark.parametrize("case", REFERENCE, ids=lambda c: f"{c['seed']}-{c['q']}-{c['rand']}")
+def test_weighted_selection_of_the_authors_r_code(case):
+    seed, i, j = case["seed"], np.arange(1, 61), np.arange(1, 41)
+    old = np.sin((1.3 + seed / 7) * i) + 1000.0 * (i % 3 == 0)
+    new = np.sin((2.1 + seed / 5) * j) - 0.2 - 0.1 * seed
+    w, own = np.exp(0.5 * np.sin(i * seed)), np.exp(0.5 * np.cos(j * seed))
+    sizes = shifted_sizes(old, new, w, own, case["q"])
+    passed = p_values(old, new, w, own) <= case["q"] * sizes / 40
+    found = prune(passed, sizes, np.array(case["xi"]) if len(case["xi"]) > 1 else case["xi"][0])
+    assert numbers(found) == case["selected"]

@@ -4,8 +4,9 @@ Jin and Candes (2023, JMLR 24, arXiv 2210.01408). With labelled and new rows exc
 the outcome, the false discovery rate is at most the level in finite samples. With density ratios: Jin and Candes (2025,
 Biometrika, arXiv 2307.09291), each new row with a bound of its own, pruned.
 
-The p-values are those of the authors' code (package ConfSelect) with ties in full. Its `weighted_CS` with rand = "dtm"
-selects nothing, because its pruning asks for strictly less than k; here, as in the paper, for at most k.
+Given scores, weights and random numbers, selections are those of the authors' R code (package ConfSelect, `weighted_CS`), with
+ties in full. With rand = "dtm" that code selects nothing, because its pruning asks for strictly less than k; here, as in the
+paper, for at most k.
 """
 
 from __future__ import annotations
