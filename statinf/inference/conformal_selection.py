@@ -23,6 +23,9 @@ from statinf.inference.discoveries import (
     step_up,
 )
 
+_PASSES = 8
+"""Passes over the test scores before they are sorted."""
+
 
 def counts_up_to(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     """How many of the sorted `old` (n,) are at most each of the sorted `new` (m,), by one merge."""
@@ -78,23 +81,27 @@ def tie_draws(test: np.ndarray, ties: str, seed: int) -> np.ndarray | float:
 def select(calibration: np.ndarray, test: np.ndarray, fdr: float) -> np.ndarray:
     """The rows (m,) bool that the step-up procedure selects by conservative conformal p-values.
 
-    A p-value above `fdr` is never selected, so only the smallest calibration scores and the test scores below them are
-    sorted.
+    With k test scores below the calibration score of rank c, those are selected if ``(c + 1) m <= fdr (n + 1) k``, and c is
+    the largest such rank. A rank above ``fdr (n + 1) k / m`` cannot be, so from the top each count of k lowers c, to the
+    answer if it is soon there: only the smallest calibration scores are sorted.
     """
     n, m = len(calibration), len(test)
-    most = min(int(fdr * (1.0 + SLACK) * (n + 1)) - 1, n)
-    if most < 0 or m == 0:
+    per_row = fdr * (1.0 + SLACK) * (n + 1) / max(m, 1)
+    c = min(int(per_row * m) - 1, n)
+    if c < 0 or m == 0:
         return np.zeros(m, bool)
-    low, near = calibration, test
-    if most < n:
-        parted = np.partition(calibration, most)
-        low, near = parted[:most], np.compress(test < parted[most], test)
-    low, near = np.sort(low), np.sort(near)
-    # How many test scores have at most c calibration scores up to them, for c = 0, 1, ..., most.
-    reached = np.append(np.searchsorted(near, low, side="left"), len(near))
-    passed = np.flatnonzero(np.arange(1.0, most + 2.0) * m <= fdr * (1.0 + SLACK) * (n + 1) * reached)
-    k = int(reached[passed[-1]]) if len(passed) else 0
-    return test <= near[k - 1] if k else np.zeros(m, bool)
+    edges = np.sort(np.partition(calibration, c)[: c + 1]) if c < n else np.append(np.sort(calibration), np.inf)
+    for _ in range(_PASSES):
+        below = test < edges[c] if c < n else np.ones(m, bool)
+        lower = int(per_row * np.count_nonzero(below)) - 1
+        if lower >= c:
+            return below
+        if lower < 0:
+            return np.zeros(m, bool)
+        c = lower
+    reached = np.searchsorted(np.sort(np.compress(below, test)), edges[: c + 1], side="left")
+    passed = np.flatnonzero(np.arange(1.0, c + 2.0) <= per_row * reached)
+    return test < edges[passed[-1]] if len(passed) else np.zeros(m, bool)
 
 
 @dataclass(frozen=True)

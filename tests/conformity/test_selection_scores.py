@@ -10,6 +10,7 @@ import pytest
 
 import statinf as si
 from statinf.conformity.predictions import p_values_from_scores, select_from_scores
+from statinf.inference import conformal_selection
 from statinf.inference.conformal_selection import BestScore, Shifted, enlarged_sizes, p_values, shifted_sizes
 from statinf.inference.discoveries import PRUNINGS, benjamini_hochberg, prune
 
@@ -76,6 +77,20 @@ def test_one_table_gives_what_m_procedures_give(ties):
         np.testing.assert_array_equal(
             select_from_scores(old, new, fdr=fdr), benjamini_hochberg(p_values(old, new), fdr)
         )
+
+
+@pytest.mark.parametrize("passes", [1, 2, 8])
+def test_counting_from_the_top_is_the_step_up_procedure(passes, monkeypatch):
+    monkeypatch.setattr(conformal_selection, "_PASSES", passes)
+    rng = np.random.default_rng(passes)
+    for trial in range(400):
+        n, m, fdr = rng.integers(1, 80), rng.integers(1, 80), rng.choice([0.05, 0.1, 0.3, 0.9, 1.0])
+        old, new = rng.normal(size=n), rng.normal(size=m) - 2.0 * rng.random()
+        if trial % 2:
+            old, new = rng.integers(0, 12, n) * 1.0, rng.integers(0, 12, m) - 2.0
+        old[rng.random(n) < 0.4], new[rng.random(m) < 0.05] = np.inf, np.inf
+        expected = benjamini_hochberg(p_values(old, new), fdr)
+        np.testing.assert_array_equal(conformal_selection.select(old, new, fdr), expected)
 
 
 def test_exact_cases():
