@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from difflib import get_close_matches
+from numbers import Real
 from types import FrameType
 
 _SILENT: ContextVar[bool] = ContextVar("silent", default=False)
@@ -123,6 +124,14 @@ def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
         choices = ", ".join(repr(a) for a in allowed)
         raise OptionError(f"{option}={value!r} is not known; choose one of {choices}.{nearest(str(value), allowed)}")
     return value
+
+
+def check_fdr(fdr: object) -> float:
+    """Return a false discovery rate in (0, 1), else raise an `OptionError`."""
+    number = isinstance(fdr, Real) and not isinstance(fdr, bool)
+    if not number or not 0.0 < float(fdr) < 1.0:
+        raise OptionError(f"fdr={fdr!r} is the false discovery rate; it must be in (0, 1).")
+    return float(fdr)
 
 
 def check_level(level: float) -> float:

@@ -18,7 +18,7 @@ from statinf.inference.conformal import Calibration
 from statinf.results import Options, value
 
 
-def _check_split(name: str, given: Any) -> Any:
+def check_split(name: str, given: Any) -> Any:
     """A share in [0, 1), a column, or one value per row."""
     if isinstance(given, bool | np.bool_):
         raise OptionError(f"{name}={given!r} must be a share of rows, a column, or an array with one value per row.")
@@ -44,7 +44,7 @@ class HeldOutOptions(Options):
         0.5,
         "rows that the model is fitted to; 0 means that `model` is fitted already, to other rows, and every row calibrates",
         "a share in [0, 1), a column, or an array of one value per row that is false for them and true for calibration",
-        _check_split,
+        check_split,
     )
     by: Any = value(None, "columns whose combinations are groups with thresholds of their own", "names", _check_by)
 
@@ -114,8 +114,8 @@ def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:
     return ~calibrate
 
 
-def model_as_fitted(rule: Any, model: Any, level: float) -> Any:
-    """A model that the caller fitted, for `split=0`.
+def model_as_fitted(rule: Any, model: Any, level: float, option: str = "model") -> Any:
+    """A model that the caller fitted, for `split=0`; `option` is what the caller's option is called.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def model_as_fitted(rule: Any, model: Any, level: float) -> Any:
 
     if model is None or isinstance(model, str) or (hasattr(model, "fit") and not hasattr(model, "predict")):
         raise OptionError(
-            "split=0 calibrates on every row: give model= an object that is fitted already and has predict."
+            f"split=0 calibrates on every row: give {option}= an object that is fitted already and has predict."
         )
     fitted = FittedSklearn(model) if hasattr(model, "get_params") else model
     return rule.from_fitted(fitted, level) if hasattr(rule, "from_fitted") else fitted

@@ -1,6 +1,6 @@
 """Conformal intervals from predictions alone, for models that live elsewhere: arrays in, arrays out.
 
-Sets of classes from probabilities are `sets_from_probabilities`.
+Sets of classes from probabilities are `sets_from_probabilities`; rows selected by scores `select_from_scores`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from statinf.conformity.class_predictions import sets_from_probabilities
 from statinf.conformity.cqr import CQR
 from statinf.conformity.given import check_pairs, density_ratios, group_codes
 from statinf.conformity.score import Ends
+from statinf.conformity.selection.scores import p_values_from_scores, select_from_scores
 from statinf.conformity.split import Absolute, Normalised, Signed
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import Calibration
 
-__all__ = ["intervals_from_predictions", "sets_from_probabilities"]
+__all__ = [
+    "intervals_from_predictions",
+    "p_values_from_scores",
+    "select_from_scores",
+    "sets_from_probabilities",
+]
 
 
 def intervals_from_predictions(

@@ -1,4 +1,4 @@
-"""The methods of `si.conformal`."""
+"""The methods of `si.conformal`, `si.conformal_select` and `si.veracity`."""
 
 from __future__ import annotations
 
@@ -51,4 +51,20 @@ CALIBRATE_ONLINE = MethodTable(
     shared=("time", "method", "calibeat", "seed", "na_action", "context"),
     aliases={"beta": "obs", "windowed": "platt"},
 )
-TABLES = (CONFORMAL, CONFORMAL_ONLINE, CALIBRATE_ONLINE)
+CONFORMAL_SELECT = MethodTable(
+    "conformal_select",
+    {
+        "cs": "statinf.conformity.selection.cs",
+        "optcs-msel": "statinf.conformity.selection.optcs_msel",
+        "optcs-full": "statinf.conformity.selection.optcs_full",
+        "optcs-full-msel": "statinf.conformity.selection.optcs_full_msel",
+    },
+    shared=("threshold", "fdr", "models", "direction", "weights", "seed", "na_action", "context", "progress"),
+    aliases={"wcs": "cs", "conformal-selection": "cs"},
+)
+VERACITY = MethodTable(
+    "veracity",
+    {"": "statinf.conformity.veracity.method"},
+    shared=("model", "seed", "na_action", "context", "progress"),
+)
+TABLES = (CONFORMAL, CONFORMAL_SELECT, VERACITY, CONFORMAL_ONLINE, CALIBRATE_ONLINE)

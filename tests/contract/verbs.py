@@ -111,6 +111,7 @@ EXAMPLES: Mapping[str, Example] = {
     "cate": Example(_named(si.cate, "y ~ t | x + z")),
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
+    "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
@@ -125,6 +126,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
+    "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""
 

@@ -1,0 +1,1 @@
+"""Which recorded numbers are likely wrong. The verb is `statinf.veracity` (`si.veracity`)."""
