@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from difflib import get_close_matches
 from numbers import Real
 from types import FrameType
+from typing import Any
 
 _SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 
@@ -126,7 +127,7 @@ def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def check_fdr(fdr: object) -> float:
+def check_fdr(fdr: Any) -> float:
     """Return a false discovery rate in (0, 1), else raise an `OptionError`."""
     number = isinstance(fdr, Real) and not isinstance(fdr, bool)
     if not number or not 0.0 < float(fdr) < 1.0:
