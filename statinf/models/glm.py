@@ -13,7 +13,7 @@ from statinf.errors import ConvergenceError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance

@@ -16,7 +16,7 @@ import numpy as np
 
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
