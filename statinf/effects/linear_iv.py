@@ -20,7 +20,7 @@ from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
-from statinf.numerics.linear.least_squares import triangular_factor
+from statinf.numerics.linear.factors import triangular_factor
 from statinf.results import Estimate, stack_scores
 
 

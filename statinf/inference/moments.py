@@ -12,7 +12,7 @@ from scipy.linalg import solve_triangular
 from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError
 from statinf.inference.roots import matrix_root
-from statinf.numerics.linear.least_squares import leverages, triangular_factor
+from statinf.numerics.linear.factors import leverages, triangular_factor
 
 
 @dataclass(frozen=True, repr=False)

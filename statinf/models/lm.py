@@ -21,7 +21,9 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
 from statinf.models.table import LM
-from statinf.numerics.linear.least_squares import TOLERANCE, LeastSquaresSolution, inverse_gram, solve
+from statinf.numerics.linear.factors import inverse_gram
+from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
+from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, Options, number, stack_scores
 from statinf.results.predicting import predictor
 

@@ -11,6 +11,7 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.glm import irls
 from statinf.numerics.glm.families import LINKS, family_of
 from statinf.numerics.glm.irls_batch import _kernel, refit_glm
+from statinf.numerics.glm.likelihood import LikelihoodSums
 from statinf.numerics.glm.separation import separating_direction
 
 
@@ -79,7 +80,7 @@ def test_blocks_and_threads_do_not_change_the_estimate(monkeypatch):
 def test_score_and_information_are_derivatives_of_the_deviance():
     """-deviance / 2 has gradient x's and, for canonical links, Hessian x'Wx."""
     x, y, w = simulate("binomial", "logit", n=50)
-    problem = irls._Problem(x, y, w, None, family_of("binomial"))
+    problem = LikelihoodSums(x, y, w, None, family_of("binomial"))
     beta, step = np.array([0.1, 0.2, -0.3]), 1e-5
     gram, score, _ = problem.evaluate(beta)
     for j in range(3):
