@@ -53,6 +53,7 @@ class ClassSplit(Brief):
     allow_empty: bool = True
 
     takes_groups = True
+    takes_columns = False
 
     @property
     def n(self) -> int:
@@ -128,6 +129,7 @@ class ClassCross(Brief):
     allow_empty: bool = True
 
     takes_groups = False
+    takes_columns = False
     reference = "Romano, Sesia, Candes (2020), arXiv 2006.02544"
 
     @property

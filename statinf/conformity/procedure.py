@@ -43,6 +43,7 @@ class Split(Brief):
     trained: int
 
     takes_groups = True
+    takes_columns = False
 
     @property
     def n(self) -> int:
@@ -122,6 +123,7 @@ class LeaveOut(Brief):
     variant: str
 
     takes_groups = False
+    takes_columns = False
 
     @property
     def n(self) -> int:
@@ -168,6 +170,7 @@ class Full(Brief):
     score: str
 
     takes_groups = False
+    takes_columns = False
 
     @cached_property
     def smoother(self) -> Any:

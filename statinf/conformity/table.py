@@ -16,6 +16,7 @@ CONFORMAL = MethodTable(
         "cv-minmax": "statinf.conformity.cv_plus",
         "full": "statinf.conformity.full",
         "mondrian": "statinf.conformity.grouped",
+        "conditional": "statinf.conformity.conditional",
         "pcp": "statinf.conformity.pcp",
         "cp2-pcp": "statinf.conformity.cp2_pcp",
         "cp2-hpd": "statinf.conformity.cp2_hpd",
