@@ -16,12 +16,15 @@ import pandas as pd
 import statinf as si
 
 LEVEL = 0.9
+NEAR = " | x + a + b"
 METHODS = {
     "split": ("", {"method": "split"}),
     "mondrian, by a": (" | C(a) - 1", {"method": "mondrian"}),
     "conditional, a + b": (" | a + b", {"method": "conditional"}),
     "conditional, a + b + bs(x)": (" | a + b + bs(x, df=5, lower_bound=-2, upper_bound=2)", {"method": "conditional"}),
     "conditional, a + b, randomised": (" | a + b", {"method": "conditional", "randomize": True}),
+    "localized, x + a + b": (NEAR, {"method": "localized"}),
+    "localized, x + a + b, not randomised": (NEAR, {"method": "localized", "randomize": False}),
 }
 
 

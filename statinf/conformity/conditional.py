@@ -48,8 +48,8 @@ class Conditional(Brief):
     basis: np.ndarray
     randomize: bool
 
-    takes_groups = False
     takes_columns = True
+    per_row = True
 
     @property
     def n(self) -> int:
@@ -57,9 +57,9 @@ class Conditional(Brief):
         return self.split.n
 
     @property
-    def size(self) -> int:
-        """Independent functions in the class."""
-        return self.functions.dimension
+    def depends_on(self) -> str:
+        """What the thresholds depend on, in words."""
+        return f"{self.functions.dimension} functions"
 
     def predict(self, X: np.ndarray) -> np.ndarray | None:
         """The model's mean at rows X, where it has one."""

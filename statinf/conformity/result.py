@@ -63,7 +63,7 @@ class Conformal(Predictive):
         ready = ready_rows(self, newdata, response=response, warn=warn)
         new, ok, ratio = ready.new, ready.ok, ready.ratio
         made = self.procedure.sets(ready.X, level, ratio, ready.groups)
-        if warn and (ratio is not None or self.procedure.takes_columns):
+        if warn and (ratio is not None or self.procedure.per_row):
             warn_endless(int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum()), len(ok), level)
         if len(ok) == new.n:
             return new, made, np.ones(new.n, bool)

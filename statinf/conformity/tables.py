@@ -91,11 +91,9 @@ def summary_table(fit: Any) -> Table:
         facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
         columns, rows = _thresholds(procedure, level, fit.groups)
         notes += expectation(procedure, level, exact=procedure.calibration.scores.shape[1] == 1)
-    elif procedure.takes_columns:
-        columns, rows = (
-            ("threshold", "n", "functions"),
-            [("varies with the row", str(procedure.n), str(procedure.size))],
-        )
+    elif procedure.per_row:
+        columns = ("threshold", "n", "depends on")
+        rows = [("varies with the row", str(procedure.n), procedure.depends_on)]
     else:
         columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), rank_words(procedure.n, level))]
     notes += last_notes(fit)
