@@ -52,7 +52,8 @@ class ClassSplit(Brief):
     sizes: np.ndarray
     allow_empty: bool = True
 
-    takes_groups = True
+    takes_columns = False
+    per_row = False
 
     @property
     def n(self) -> int:
@@ -127,7 +128,8 @@ class ClassCross(Brief):
     seed: int
     allow_empty: bool = True
 
-    takes_groups = False
+    takes_columns = False
+    per_row = False
     reference = "Romano, Sesia, Candes (2020), arXiv 2006.02544"
 
     @property

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from statinf.conformity.class_procedure import ClassCross, ClassSplit
-from statinf.conformity.procedure import Full, LeaveOut, Split
+from statinf.conformity.procedure import Split
 from statinf.errors import StatinfWarning, issue_warning
 
 
-def warn_infinite(procedure: Split | LeaveOut | Full | ClassSplit | ClassCross, level: float, groups: Any) -> None:
+def warn_infinite(procedure: Any, level: float, groups: Any) -> None:
     """Say that all sets, or those of some groups or classes, hold everything."""
     needed = procedure.smallest(level)
     held_out = isinstance(procedure, Split | ClassSplit)
@@ -39,6 +39,15 @@ def warn_infinite(procedure: Split | LeaveOut | Full | ClassSplit | ClassCross, 
         _warn(f"Sets hold every class in {len(small)} groups with {said}")
     else:
         _warn(f"Sets are infinite in {len(small)} groups with {said}")
+
+
+def warn_endless(endless: int, m: int, level: float) -> None:
+    """Say that some sets of new rows hold everything because those rows outweigh the calibration rows like them."""
+    if endless:
+        _warn(
+            f"{endless} of {m} sets are infinite: such a row holds more than {1.0 - level:.3g} of the weight of the "
+            "calibration rows and itself. Calibrate on more rows, or use a lower level."
+        )
 
 
 def cell_names(procedure: Any, groups: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,15 @@ class HeldOutOptions(Options):
 
 
 def held_out(problem: ConformalProblem, options: HeldOutOptions, rule: Any) -> Split:
-    """Fit the rule's model to the training rows and score the others.
+    """Fit the rule's model to the training rows and score the others, with thresholds of their own for groups."""
+    split, rest = scored(problem, options, rule)
+    if problem.groups is None:
+        return split
+    return replace(split, calibration=replace(split.calibration, groups=problem.groups[1][rest]))
+
+
+def scored(problem: ConformalProblem, options: HeldOutOptions, rule: Any) -> tuple[Split, np.ndarray]:
+    """Fit the rule's model to the training rows and score the others, whose numbers (n,) are returned too.
 
     Raises
     ------
@@ -73,8 +81,7 @@ def held_out(problem: ConformalProblem, options: HeldOutOptions, rule: Any) -> S
             "use another model."
         )
     ratio = None if problem.ratio is None else calibration_ratio(problem.ratio, d, problem.data, rest)
-    codes = None if problem.groups is None else problem.groups[1][rest]
-    return Split(rule, fitted, Calibration(scores, ratio, codes), seed, int(train.sum()))
+    return Split(rule, fitted, Calibration(scores, ratio), seed, int(train.sum())), rest
 
 
 def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:

@@ -51,10 +51,10 @@ def find_groups(part: Matrix) -> tuple[Groups, np.ndarray]:
         )
     # Dummies of later levels make larger rows: from the last to the first puts levels in their order.
     distinct, codes = distinct[::-1], len(distinct) - 1 - codes.reshape(-1)
-    return Groups(distinct, tuple(_label(part.names, row) for row in distinct)), codes
+    return Groups(distinct, tuple(label_of(part.names, row) for row in distinct)), codes
 
 
-def _label(names: tuple[str, ...], row: np.ndarray) -> str:
+def label_of(names: tuple[str, ...], row: np.ndarray) -> str:
     """What a reader calls a group: "C(sex)[male]" equal to one is "sex = male"."""
     said = []
     for name, value in zip(names, row, strict=True):

@@ -32,7 +32,8 @@ class Ready:
         Numbers of those that can be predicted.
     X : ndarray, shape (m, p)
     ratio, groups : ndarray, shape (m,), or None
-        Density ratios, and group numbers with -1 where a group was not seen.
+        Density ratios, and group numbers with -1 where a group was not seen; for methods that take columns those of the
+        formula's second part, shape (m, k).
     """
 
     new: NewRows
@@ -44,14 +45,16 @@ class Ready:
 
 def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
     """Read new rows, with a warning for those of unknown ratio or group."""
-    new = fit.new_rows(newdata, ("covariates",), response=response, warn=warn)
+    columns = fit.procedure.takes_columns
+    roles = ("covariates", mondrian.ROLE) if columns else ("covariates",)
+    new = fit.new_rows(newdata, roles, response=response, warn=warn)
     ok = np.flatnonzero(new.ok)
     ratio = None if fit.ratio is None else fit.ratio.at(newdata, ok)
     if ratio is not None and np.isnan(ratio).any():
         known = ~np.isnan(ratio)
         issue_warning(f"{int((~known).sum())} rows have no density ratio and no set.", StatinfWarning)
         ok, ratio = ok[known], ratio[known]
-    codes = None
+    codes = mondrian.as_groups(new)[ok] if columns else None
     if fit.groups is not None:
         codes = group_codes(fit, newdata, new.n)[ok]
         unseen = int((codes < 0).sum())
@@ -95,6 +98,38 @@ def coverage_parts(
         "share": slab or 0.1,
         "seed": fit.seed,
     }
+
+
+def members(fit: Conformal, new: NewRows) -> dict[str, np.ndarray]:
+    """The groups that the 0/1 columns of the formula's second part make, for methods that take its columns.
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n,)
+        One per column, and one of the rows that are in none of a term's columns, such as those of a reference level.
+    """
+    if not fit.procedure.takes_columns:
+        return {}
+    part = new.part(mondrian.ROLE)
+    assert part is not None
+    values, found = part.without_intercept().values[new.ok], {}
+    for term, at in part.without_intercept().terms.items():
+        inside = values[:, at] == 1.0
+        if not (inside | (values[:, at] == 0.0)).all():
+            continue
+        names = [mondrian.label_of((name,), np.ones(1)) for name in part.without_intercept().names[at]]
+        found |= dict(zip(names, inside.T, strict=True))
+        rest = ~inside.any(axis=1)
+        if rest.any():
+            found[f"{term} = 0" if len(names) == 1 and names[0] == f"{term} = 1" else f"{term}: others"] = rest
+    return {name: _spread(held, new) for name, held in found.items()}
+
+
+def _spread(held: np.ndarray, new: NewRows) -> np.ndarray:
+    """Truth values of the rows that can be predicted, as one per new row."""
+    out = np.zeros(new.n, bool)
+    out[new.ok] = held
+    return out
 
 
 def covariates(new: NewRows) -> np.ndarray:

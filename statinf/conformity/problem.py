@@ -24,6 +24,8 @@ class ConformalMethod(Method):
         Whether it calibrates on rows that the model has not seen, so that it takes density ratios and groups.
     grouped : bool
         Whether it needs groups.
+    second : {"groups", "columns"}
+        What the formula's second part is: groups with thresholds of their own, or columns as they are.
     unions : bool
         Whether its sets can be unions of intervals.
     outcome : {"numbers", "classes", "both"}
@@ -34,6 +36,7 @@ class ConformalMethod(Method):
 
     held_out: bool = True
     grouped: bool = False
+    second: str = "groups"
     unions: bool = False
     outcome: str = "numbers"
     result: Any = None

@@ -42,7 +42,8 @@ class Split(Brief):
     seed: int
     trained: int
 
-    takes_groups = True
+    takes_columns = False
+    per_row = False
 
     @property
     def n(self) -> int:
@@ -121,7 +122,8 @@ class LeaveOut(Brief):
     residuals: np.ndarray
     variant: str
 
-    takes_groups = False
+    takes_columns = False
+    per_row = False
 
     @property
     def n(self) -> int:
@@ -167,7 +169,8 @@ class Full(Brief):
     y: np.ndarray
     score: str
 
-    takes_groups = False
+    takes_columns = False
+    per_row = False
 
     @cached_property
     def smoother(self) -> Any:

@@ -8,11 +8,12 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.conformity import mondrian
-from statinf.conformity.new_rows import covariates, coverage_parts, ready_rows, recorded_p_values
-from statinf.conformity.procedure import Full, LeaveOut, Split
+from statinf.conformity.few_rows import warn_endless
+from statinf.conformity.new_rows import covariates, coverage_parts, members, ready_rows, recorded_p_values
+from statinf.conformity.procedure import Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
-from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning
+from statinf.errors import DataError, OptionError, check_level
 from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -26,7 +27,7 @@ class Conformal(Predictive):
     ----------
     level : float
         Coverage asked for.
-    procedure : Split, LeaveOut or Full
+    procedure : Split, LeaveOut, Full or Conditional
         Scores, residuals or rows that sets are made from.
     groups : Groups or None
     ratio : Ratio or None
@@ -39,7 +40,7 @@ class Conformal(Predictive):
     """
 
     level: float
-    procedure: Split | LeaveOut | Full
+    procedure: Any
     groups: mondrian.Groups | None
     ratio: Ratio | None
     seed: int
@@ -62,14 +63,8 @@ class Conformal(Predictive):
         ready = ready_rows(self, newdata, response=response, warn=warn)
         new, ok, ratio = ready.new, ready.ok, ready.ratio
         made = self.procedure.sets(ready.X, level, ratio, ready.groups)
-        if ratio is not None and warn:
-            endless = int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum())
-            if endless:
-                issue_warning(
-                    f"{endless} of {len(ok)} sets are infinite: such a row holds more than {1.0 - level:.3g} of the "
-                    "weight of the calibration rows and itself. Calibrate on more rows, or use a lower level.",
-                    StatinfWarning,
-                )  # fmt: skip
+        if warn and (ratio is not None or self.procedure.per_row):
+            warn_endless(int((np.isneginf(made.lower) & np.isposinf(made.upper)).sum()), len(ok), level)
         if len(ok) == new.n:
             return new, made, np.ones(new.n, bool)
         able = np.zeros(new.n, bool)
@@ -226,7 +221,8 @@ class Conformal(Predictive):
         -------
         data frame
             `part` ("all", "group" or "worst slab"), `label`, `n`, `covered`, `coverage`, `conf_low`, `conf_high`, and
-            `length`, the mean length of the sets.
+            `length`, the mean length of the sets. Where the formula's second part spans a class of functions its 0/1
+            columns are the groups, which may overlap.
         """
         new, sets, able = self._sets(newdata, level, response=True)
         assert new.response is not None
@@ -235,7 +231,8 @@ class Conformal(Predictive):
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
         parts = coverage_parts(self, newdata, new, use, by, slab)
-        frame = coverage_table(covered, length, confidence=confidence, **parts)
+        held = {} if by is not None else {name: inside[use] for name, inside in members(self, new).items()}
+        frame = coverage_table(covered, length, confidence=confidence, members=held, **parts)
         return to_caller(frame, new.kind)
 
     # --- showing ------------------------------------------------------------------------------------------

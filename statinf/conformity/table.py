@@ -16,6 +16,8 @@ CONFORMAL = MethodTable(
         "cv-minmax": "statinf.conformity.cv_plus",
         "full": "statinf.conformity.full",
         "mondrian": "statinf.conformity.grouped",
+        "localized": "statinf.conformity.localized",
+        "conditional": "statinf.conformity.conditional",
         "pcp": "statinf.conformity.pcp",
         "cp2-pcp": "statinf.conformity.cp2_pcp",
         "cp2-hpd": "statinf.conformity.cp2_hpd",
@@ -26,7 +28,13 @@ CONFORMAL = MethodTable(
         "class-conditional": "statinf.conformity.class_conditional",
     },
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
-    aliases={"jackknife_plus": "jackknife+", "cv_plus": "cv+", "plus": "jackknife+"},
+    aliases={
+        "jackknife_plus": "jackknife+",
+        "cv_plus": "cv+",
+        "plus": "jackknife+",
+        "localised": "localized",
+        "rlcp": "localized",
+    },
 )
 CONFORMAL_ONLINE = MethodTable(
     "conformal_online",

@@ -26,6 +26,7 @@ def coverage_table(
     confidence: float,
     share: float,
     seed: int,
+    members: Mapping[str, np.ndarray] | None = None,
 ) -> Any:
     """Coverage of all rows, of groups and of the worst slab, as a pandas frame.
 
@@ -38,6 +39,8 @@ def coverage_table(
         Groups.
     X : ndarray, shape (n, p), optional
         Covariates, if the worst slab is wanted.
+    members : mapping of str to ndarray of bool, shape (n,), optional
+        Groups that may overlap.
     """
     import pandas as pd
 
@@ -47,6 +50,10 @@ def coverage_table(
         parts.append(
             _rows("group", by_group(covered, labels, confidence), [length[labels == g] for g in np.unique(labels)])
         )
+    for name, held in (members or {}).items():
+        if held.any():
+            one = by_group(covered[held], np.zeros(int(held.sum())), confidence) | {"group": [name]}
+            parts.append(_rows("group", one, [length[held]]))
     found = slab_of(covered, X, share, seed)
     if found is not None:
         worst, inside = found
@@ -84,6 +91,9 @@ def summary_table(fit: Any) -> Table:
         facts += [("Trained on", str(procedure.trained)), ("Calibrated on", str(procedure.n))]
         columns, rows = _thresholds(procedure, level, fit.groups)
         notes += expectation(procedure, level, exact=procedure.calibration.scores.shape[1] == 1)
+    elif procedure.per_row:
+        columns = ("threshold", "n", "depends on")
+        rows = [("varies with the row", str(procedure.n), procedure.depends_on)]
     else:
         columns, rows = ("threshold", "n", "rank"), [("all rows", str(procedure.n), rank_words(procedure.n, level))]
     notes += last_notes(fit)

@@ -45,7 +45,8 @@ def conformal(
     Parameters
     ----------
     formula : str
-        `outcome ~ covariates`, or `outcome ~ covariates | groups` for methods that calibrate on held-out rows.
+        `outcome ~ covariates`, or `outcome ~ covariates | groups` for methods that calibrate on held-out rows. The second
+        part of `"conditional"` may hold any terms, such as `g1 + bs(x)`.
     data : data frame
         pandas, polars, pyarrow, duckdb, or a dict of columns.
     model : str or object, optional
@@ -119,7 +120,7 @@ def conformal(
     if not classes:
         warn_two_values(chosen, d.y, formula)
     procedure = chosen.estimate(problem, settings)
-    groups = None if problem.groups is None else problem.groups[0]
+    groups = None if chosen.second != "groups" or problem.groups is None else problem.groups[0]
     warn_infinite(procedure, level, groups)
     shared: dict[str, Any] = {
         "method": chosen.name,

@@ -42,7 +42,7 @@ def model_of(method):
 
 
 def fit_method(method, data, **options):
-    if method == "mondrian":
+    if CONFORMAL[method].grouped:
         options.setdefault("by", "g")
     return si.conformal(FORMULA, data, method=method, model=options.pop("model", model_of(method)), **options)
 

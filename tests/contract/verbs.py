@@ -65,8 +65,12 @@ def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     groups = {"by": "t"} if method.grouped else {}
     # Sets of several pieces on held-out rows come from a conditional density, whose default is a network.
     model = {"model": "gaussian"} if method.unions and method.held_out else {}
+    # Finite sets of few rows: the battery compares numbers.
+    wide = {"bandwidth": 3.0} if "bandwidth" in method.options.names() else {}
     outcome = "t" if method.outcome == "classes" else "y"
-    return si.conformal(f"{outcome} ~ x + z", data, method=method.name, level=0.8, **groups, **model, **options)
+    return si.conformal(
+        f"{outcome} ~ x + z", data, method=method.name, level=0.8, **groups, **model, **(wide | options)
+    )
 
 
 def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
