@@ -9,8 +9,9 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
-from statinf.conformity.class_procedure import NEW_DRAWS, ClassCross, ClassSplit
+from statinf.conformity.class_procedure import NEW_DRAWS, ClassCross, ClassSplit, cells_of
 from statinf.conformity.class_tables import class_coverage, class_summary
+from statinf.conformity.exchangeability import Exchangeability, martingale_of, required, warn_if_broken
 from statinf.conformity.new_rows import Ready, coverage_parts, ready_rows
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.shift import Ratio
@@ -44,7 +45,7 @@ class ClassSets(Predictive):
     seed: int
     data: Any = field(default=None, metadata={"saved": False})
 
-    beside = ("predict_set", "contains", "p_values", "coverage", "levels")
+    beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability", "levels")
     endless = "all classes"
 
     @property
@@ -272,10 +273,55 @@ class ClassSets(Predictive):
         use = ~np.isnan(size) & (codes != -1)
         if not use.any():
             raise DataError("No row has both a set and a recorded class.")
+        if isinstance(self.procedure, ClassSplit) and self.ratio is None:
+            warn_if_broken(self._martingale(self.procedure, ready, codes, self.seed))
         parts = coverage_parts(self, newdata, ready.new, use, by, slab)
         sizes = size[use].astype(np.intp)
         frame = class_coverage(covered[use], sizes, codes[use], self._names(), confidence=confidence, **parts)
         return to_caller(frame, ready.new.kind)
+
+    def exchangeability(self, newdata: Any, *, seed: int = 0) -> Exchangeability:
+        """Test whether new rows are exchangeable with the calibration rows, one after the other in their order.
+
+        A martingale bets against conformal p-values of the rows being uniform; each p-value compares a row with the
+        calibration rows and the new rows before it (of its group or class, where
+        these have thresholds of their own). The order of the
+        rows is part of the test: rows sorted by the outcome or a covariate are not exchangeable. `coverage` warns where
+        the martingale passes 100.
+
+        Parameters
+        ----------
+        newdata : data frame
+            Holds the outcome, in the order in which rows came; rows where it is missing are left out.
+        seed : int
+            Of the draws that break ties.
+
+        Returns
+        -------
+        Exchangeability
+            `path`, `largest`, `p_value`, `summary()` and `plot()`.
+
+        Raises
+        ------
+        OptionError
+            If the method does not calibrate on held-out rows, or the fit has weights.
+        """
+        if not isinstance(self.procedure, ClassSplit):
+            raise OptionError(
+                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
+                "as 'lac' or 'aps'."
+            )
+        ready = ready_rows(self, newdata, response=True)
+        return required(self._martingale(self.procedure, ready, self._codes(ready), seed))
+
+    def _martingale(self, procedure: ClassSplit, ready: Ready, codes: np.ndarray, seed: int) -> Exchangeability | None:
+        known = np.flatnonzero(codes[ready.ok] >= 0)
+        rows, classes = ready.ok[known], codes[ready.ok[known]]
+        P = procedure.fitted.probabilities(ready.X[known], rows)
+        groups = None if ready.groups is None else ready.groups[known]
+        cells = cells_of(groups, classes, P.shape[1]) if procedure.by_class else groups
+        scores = procedure.score.of(P, classes, self._draws(P))
+        return martingale_of(self, procedure.calibration, rows, scores, cells, ready.new.n, seed)
 
     # --- showing ------------------------------------------------------------------------------------------
 

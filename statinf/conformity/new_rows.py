@@ -58,7 +58,7 @@ def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = Fal
     if fit.groups is not None:
         codes = group_codes(fit, newdata, new.n)[ok]
         unseen = int((codes < 0).sum())
-        if unseen:
+        if unseen and warn:
             issue_warning(
                 f"{unseen} rows are of a group without calibration rows; their sets are {fit.endless}.",
                 StatinfWarning,
@@ -139,15 +139,21 @@ def covariates(new: NewRows) -> np.ndarray:
     return part.without_intercept().values
 
 
-def recorded_p_values(fit: Conformal, procedure: Split, newdata: Any, seed: int | None) -> np.ndarray:
-    """Conformal p-values of recorded outcomes, shape (rows,)."""
-    ready = ready_rows(fit, newdata, response=True)
+def recorded_scores(
+    fit: Conformal, procedure: Split, newdata: Any, *, warn: bool = True
+) -> tuple[Ready, np.ndarray, np.ndarray]:
+    """New rows, which of those that can be predicted have an outcome (k,), and the scores of these (k, tails)."""
+    ready = ready_rows(fit, newdata, response=True, warn=warn)
     assert ready.new.response is not None
     recorded = np.asarray(ready.new.response, np.float64)[ready.ok]
     known = np.flatnonzero(np.isfinite(recorded))
-    scores = procedure.score.score(
-        procedure.score.local(procedure.fitted, ready.X[known], procedure.seed), recorded[known]
-    )
+    local = procedure.score.local(procedure.fitted, ready.X[known], procedure.seed)
+    return ready, known, procedure.score.score(local, recorded[known])
+
+
+def recorded_p_values(fit: Conformal, procedure: Split, newdata: Any, seed: int | None) -> np.ndarray:
+    """Conformal p-values of recorded outcomes, shape (rows,)."""
+    ready, known, scores = recorded_scores(fit, procedure, newdata)
     out = np.full(ready.new.n, np.nan)
     ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))[known]
     out[ready.ok[known]] = procedure.calibration.p_values(

@@ -8,8 +8,16 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.conformity import mondrian
+from statinf.conformity.exchangeability import Exchangeability, martingale_of, required, warn_if_broken
 from statinf.conformity.few_rows import warn_endless
-from statinf.conformity.new_rows import covariates, coverage_parts, members, ready_rows, recorded_p_values
+from statinf.conformity.new_rows import (
+    covariates,
+    coverage_parts,
+    members,
+    ready_rows,
+    recorded_p_values,
+    recorded_scores,
+)
 from statinf.conformity.procedure import Split
 from statinf.conformity.shift import Ratio
 from statinf.conformity.tables import coverage_table, summary_table
@@ -47,7 +55,7 @@ class Conformal(Predictive):
     unions: bool = False
     data: Any = field(default=None, metadata={"saved": False})
 
-    beside = ("predict_set", "contains", "p_values", "coverage")
+    beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability")
     endless = "infinite"
 
     # --- sets ---------------------------------------------------------------------------------------------
@@ -231,9 +239,48 @@ class Conformal(Predictive):
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
         parts = coverage_parts(self, newdata, new, use, by, slab)
+        if isinstance(self.procedure, Split) and self.ratio is None:
+            warn_if_broken(self._martingale(self.procedure, newdata, self.seed, warn=False))
         held = {} if by is not None else {name: inside[use] for name, inside in members(self, new).items()}
         frame = coverage_table(covered, length, confidence=confidence, members=held, **parts)
         return to_caller(frame, new.kind)
+
+    def exchangeability(self, newdata: Any, *, seed: int = 0) -> Exchangeability:
+        """Test whether new rows are exchangeable with the calibration rows, one after the other in their order.
+
+        A martingale bets against conformal p-values of the rows being uniform; each p-value compares a row with the
+        calibration rows and the new rows before it (of its group, where there are groups). The order of the
+        rows is part of the test: rows sorted by the outcome or a covariate are not exchangeable. `coverage` warns where
+        the martingale passes 100.
+
+        Parameters
+        ----------
+        newdata : data frame
+            Holds the outcome, in the order in which rows came; rows where it is missing are left out.
+        seed : int
+            Of the draws that break ties.
+
+        Returns
+        -------
+        Exchangeability
+            `path`, `largest`, `p_value`, `summary()` and `plot()`.
+
+        Raises
+        ------
+        OptionError
+            If the method does not calibrate on held-out rows, or the fit has weights.
+        """
+        if not isinstance(self.procedure, Split):
+            raise OptionError(
+                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
+                "as 'split' or 'cps'."
+            )
+        return required(self._martingale(self.procedure, newdata, seed))
+
+    def _martingale(self, procedure: Split, newdata: Any, seed: int, warn: bool = True) -> Exchangeability | None:
+        ready, known, scores = recorded_scores(self, procedure, newdata, warn=warn)
+        groups = None if ready.groups is None else ready.groups[known]
+        return martingale_of(self, procedure.calibration, ready.ok[known], scores[:, -1], groups, ready.new.n, seed)
 
     # --- showing ------------------------------------------------------------------------------------------
 

@@ -146,3 +146,15 @@ def plot_shares(
     ax.set_xticks(at, labels, rotation=0 if sum(map(len, labels)) < 60 else 45)
     ax.set(xlabel=xlabel, ylabel="Coverage", ylim=(min(0.5, float(np.min(low, initial=1.0)) - 0.02), 1.01))
     return ax
+
+
+@figure
+def plot_martingale(rows: np.ndarray, log10: np.ndarray, alarm: float, *, ax: Any = None) -> Any:
+    """The logarithm (m,) of a martingale over rows (m,), with the value at which it gives alarm."""
+    ax = _axes(ax)
+    ax.plot(rows, log10, color=_BLUE, lw=1.4)
+    ax.axhline(0.0, color=_DARK, lw=0.8)
+    ax.axhline(alarm, color=_RED, lw=0.9, ls="--", label=f"{10.0**alarm:g}")
+    ax.set(xlabel="new row", ylabel="log10 of the martingale")
+    ax.legend(frameon=False)
+    return ax
