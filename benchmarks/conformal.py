@@ -9,7 +9,7 @@ import os
 from functools import lru_cache, partial
 
 import numpy as np
-from crepes import ConformalRegressor
+from crepes import ConformalPredictiveSystem, ConformalRegressor
 from mapie.classification import SplitConformalClassifier
 from mapie.regression import ConformalizedQuantileRegressor, CrossConformalRegressor, SplitConformalRegressor
 from sklearn.linear_model import LinearRegression
@@ -22,6 +22,7 @@ from statinf.conformity.cqr import CQR, QuantilePair
 from statinf.conformity.leave_out import cv_intervals, intervals
 from statinf.conformity.split import Absolute
 from statinf.inference.conformal import Calibration
+from statinf.inference.predictive import ErrorLaw
 from statinf.learners import LeastSquares, crossfit, fold_ids, leave_one_out
 from statinf.numerics.laws.normal_mixture import NormalMixture
 
@@ -181,6 +182,41 @@ def compare_classes():
         )  # fmt: skip
 
 
+def our_system(X, y, new):
+    law = ErrorLaw.of(y - X[:, 0])
+    return new[:, 0] + law.lower_quantile(0.05), new[:, 0] + law.upper_quantile(0.95)
+
+
+def crepes_system(X, y, new):
+    return ConformalPredictiveSystem().fit(y - X[:, 0]).predict_int(new[:, 0], confidence=LEVEL)
+
+
+def our_crps(X, y, new, outcome):
+    return float(ErrorLaw.of(y - X[:, 0]).crps(outcome - new[:, 0]).mean())
+
+
+def crepes_crps(X, y, new, outcome):
+    peer = ConformalPredictiveSystem().fit(y - X[:, 0])
+    return peer.evaluate(new[:, 0], outcome, metrics=["CRPS"])["CRPS"]
+
+
+def compare_systems():
+    size = 20_000 if QUICK else 100_000
+    compare(
+        f"cps, central intervals, models given, {size:,} calibration and {size:,} new rows", partial(on, our_system, size),
+        partial(on, crepes_system, size), peer_name="crepes", check=distance, memory=True,
+        note="error: largest difference of an interval's end",
+    )  # fmt: skip
+    size = 500 if QUICK else 2000
+    X, y, new = split_data(size)
+    outcome = new[:, 0] + np.random.default_rng(4).standard_t(3, size)
+    compare(
+        f"cps, mean CRPS, models given, {size:,} calibration and {size:,} new rows", partial(our_crps, X, y, new, outcome),
+        partial(crepes_crps, X, y, new, outcome), peer_name="crepes", repeat=3, check=distance,
+        note="error: difference of the means",
+    )  # fmt: skip
+
+
 class Law:
     """Draws made beforehand, so that both sides spend their time on sets."""
 
@@ -249,6 +285,7 @@ def main():
             partial(on, peer, size), peer_name=who, check=distance, memory=True,
             note=f"memory holds the data, {5 * 8 * size / 1e6:.0f} MB; error: largest difference of an interval's end",
         )  # fmt: skip
+    compare_systems()
     compare_classes()
     rows = 10_000 if QUICK else 100_000
     random = np.random.default_rng(2)

@@ -140,8 +140,8 @@ def main() -> None:
         "## Sets of classes",
         "",
         "Multinomial logit, three classes, the third rare, half of the rows calibrate (jackknife+ and cv+ use all of them). "
-        "Guaranteed: at least the level over all rows, for jackknife+ and cv+ at least 0.8; by class for class-conditional "
-        "only; by size of the set for none.",
+        "Guaranteed: at least the level over all rows, for jackknife+ at least 0.8 and for cv+ a little less; by class for "
+        "class-conditional only; by size of the set for none.",
         "",
         "| method | rows | replications | coverage | class a | class b | class c | size 1 | size 2 | size 3 | mean size |",
         "|:---|---:|---:|" + "---:|" * 8,
