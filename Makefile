@@ -67,13 +67,14 @@ $(BIN)/python:
 	$$python -m venv $(VENV) || { rm -rf $(VENV); $$python -m virtualenv $(VENV) 2>/dev/null; } || \
 	{ echo "$$python cannot make an environment: install its venv module (python3-venv on Debian)" >&2; exit 1; }
 
-# Old environments are brought up to date in place; pip leaves what already fits.
+# Old environments are brought up to date in place; pip leaves what already fits. Where its cache cannot be written, pip
+# cannot keep the wheels that it builds and stops: once more without a cache.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing statinf and what it needs into $(VENV) (the first time takes a few minutes)"
-	@$(INSTALL) --editable .
+	@$(INSTALL) --editable . || $(INSTALL) --no-cache-dir --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing statinf, its tests' and its tools' packages into $(VENV) (the first time takes a few minutes)"
-	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) --editable '.[dev]' || $(INSTALL) --no-cache-dir --editable '.[dev]'
 	@touch $@ $(VENV)/.installed
