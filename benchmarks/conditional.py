@@ -27,18 +27,24 @@ def rows(n: int, m: int, d: int):
 
 
 def by_cvxpy(basis: np.ndarray, scores: np.ndarray, new: np.ndarray) -> np.ndarray:
-    """One programme per new row, in the dual variables of the calibration rows."""
+    """One programme per new row, in coefficients and residuals of either sign."""
     import cvxpy as cp
 
-    dual, moved = cp.Variable(len(scores)), cp.Parameter(basis.shape[1])
-    balance = basis.T @ dual == -moved
-    problem = cp.Problem(cp.Maximize(scores @ dual), [balance, dual >= LEVEL - 1.0, dual <= LEVEL])
-    out = np.empty(len(new))
+    n, d = basis.shape
+    coef, above, below, moved = (
+        cp.Variable(d),
+        cp.Variable(n, nonneg=True),
+        cp.Variable(n, nonneg=True),
+        cp.Parameter(d),
+    )
+    loss = LEVEL * cp.sum(above) + (1.0 - LEVEL) * cp.sum(below) - moved @ coef
+    problem = cp.Problem(cp.Minimize(loss), [basis @ coef + above - below == scores])
+    out = np.full(len(new), np.inf)
     for i, x in enumerate(new):
         moved.value = (LEVEL - 2e-8) * x
         problem.solve(solver=cp.HIGHS)
-        # The multipliers of the balance are the coefficients, up to the sign that cvxpy gives a maximum.
-        out[i] = np.inf if balance.dual_value is None else abs(x @ balance.dual_value)
+        if problem.status == cp.OPTIMAL:
+            out[i] = x @ coef.value
     return out
 
 
