@@ -29,7 +29,7 @@ from statinf.balancing.treatment import TwoArms, read_design
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import Design, as_frame
-from statinf.inference.sandwich import intersect
+from statinf.inference.clusters import intersect
 from statinf.numerics.linear.aliases import alias_map
 
 

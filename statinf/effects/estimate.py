@@ -13,7 +13,8 @@ from statinf.brief import Brief
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, stack_scores
 
 Pieces = tuple[float, float, np.ndarray, np.ndarray]

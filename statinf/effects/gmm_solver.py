@@ -13,7 +13,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from statinf.errors import ConvergenceError, NotIdentifiedError
-from statinf.inference.sandwich import cluster_sums
+from statinf.inference.clusters import cluster_sums
 
 STEPS = ("two-step", "iterated", "cue")
 

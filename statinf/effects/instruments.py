@@ -13,7 +13,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
 
 from statinf.errors import NotIdentifiedError
-from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
+from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.reduction import independent_columns
 
 _IRRELEVANT = 1e-9
 """First stages with less than this share of the treatment's variation left do not identify it."""

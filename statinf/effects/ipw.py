@@ -18,7 +18,7 @@ from statinf.effects.options import ClipOptions, PropensityOptions, nuisances_of
 from statinf.effects.overlap import clipped
 from statinf.effects.problem import EffectProblem
 from statinf.errors import OptionError
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 from statinf.learners.cells import standardise
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Nuisance, cross_predict

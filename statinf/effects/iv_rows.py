@@ -13,7 +13,8 @@ from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, projections
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 
 ROLES = ("treatment", "covariates", "instruments")
 

@@ -18,8 +18,9 @@ from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
 from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
-from statinf.inference.sandwich import Covariance, Moments, covariance
-from statinf.numerics.linear.least_squares import triangular_factor
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
+from statinf.numerics.linear.factors import triangular_factor
 from statinf.results import Estimate, stack_scores
 
 

@@ -14,7 +14,8 @@ from statinf.effects.instruments import System, k_class, structural_rss
 from statinf.effects.iv_rows import IVRows
 from statinf.inference.distributions import chi2_sf, f_sf
 from statinf.inference.hypotheses import WaldTest, wald
-from statinf.inference.sandwich import Moments, covariance
+from statinf.inference.moments import Moments
+from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.least_squares import solve
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, Fit, Method, stack_scores

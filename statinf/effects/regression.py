@@ -22,7 +22,8 @@ from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.least_squares import solve
 from statinf.results import Estimate, stack_scores
 from statinf.results.options import Options, choice, flag

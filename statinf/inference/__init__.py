@@ -5,8 +5,9 @@ from statinf.inference.bootstrap import Bootstrap, map_replicas, one_step
 from statinf.inference.estimating import EstimatingFunction
 from statinf.inference.functions import delta_jacobian
 from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.moments import Covariance, Moments
 from statinf.inference.restrictions import linear_restrictions
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.sandwich import covariance
 
 __all__ = [
     "Bootstrap",

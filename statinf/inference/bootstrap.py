@@ -9,8 +9,8 @@ import numpy as np
 
 from statinf.backend import cores, map_threads, progress_bar, rows_per_chunk
 from statinf.errors import NotIdentifiedError, OptionError, StatinfWarning, check_level, issue_warning, one_of
+from statinf.inference.clusters import cluster_sums
 from statinf.inference.distributions import t_quantile
-from statinf.inference.sandwich import cluster_sums
 from statinf.inference.weights import BLOCK, LAWS, draw
 
 __all__ = [

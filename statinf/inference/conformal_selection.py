@@ -1,6 +1,6 @@
 """Conformal p-values of new rows from scores, and which rows are selected: pure functions on arrays.
 
-Small scores speak for a row. `Stepped` is conformal selection (Jin and Candes, 2023, arXiv 2210.01408), `Shifted` its
+Small scores speak for a row. `Stepped` is conformal selection (Jin and Candes, 2023, arXiv 2210.01408), `Reweighted` its
 version for density ratios (2025, arXiv 2307.09291), `BestScore` the choice among several scores (Bai and Jin, 2024, arXiv
 2411.17983). The papers run one step-up procedure on m p-values per new row; here all m of them are read from one sorted
 table, since moving row j to the calibration rows changes p-values on one side of it only: O((n + m) log(n + m)) per score.
@@ -127,7 +127,7 @@ class Stepped:
 
 
 @dataclass(frozen=True)
-class Shifted:
+class Reweighted:
     """Selection under covariate shift, each row with a bound of its own.
 
     Attributes

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.backend import Kernel, pad_rows
 from statinf.errors import ConvergenceError
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 
 
 @dataclass(frozen=True)

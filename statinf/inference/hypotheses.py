@@ -8,8 +8,8 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError
 from statinf.inference.distributions import chi2_sf, f_sf
+from statinf.inference.moments import Covariance
 from statinf.inference.roots import matrix_root
-from statinf.inference.sandwich import Covariance
 
 
 @dataclass(frozen=True)

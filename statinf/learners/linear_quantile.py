@@ -8,7 +8,8 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.learners.base import check_rows
-from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
+from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.reduction import independent_columns
 from statinf.numerics.quantreg.solver import fit_quantiles
 
 

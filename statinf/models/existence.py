@@ -9,7 +9,7 @@ from statinf.formula.design import Design
 from statinf.numerics.glm.families import Family, is_binary
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_columns
-from statinf.numerics.linear.least_squares import reduce_columns
+from statinf.numerics.linear.reduction import reduce_columns
 
 
 def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:

@@ -13,7 +13,7 @@ from statinf.errors import ConvergenceError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance
@@ -21,7 +21,8 @@ from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.table import GLM
 from statinf.numerics.glm.families import FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
-from statinf.numerics.linear.least_squares import TOLERANCE, inverse_gram
+from statinf.numerics.linear.factors import inverse_gram
+from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, Options, count, number, stack_scores
 from statinf.results.options import value
 from statinf.results.predicting import predictor

@@ -16,12 +16,14 @@ import numpy as np
 
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
-from statinf.inference.sandwich import Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
 from statinf.models.table import LM
-from statinf.numerics.linear.least_squares import TOLERANCE, LeastSquaresSolution, inverse_gram, solve
+from statinf.numerics.linear.factors import inverse_gram
+from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
+from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, Options, number, stack_scores
 from statinf.results.predicting import predictor
 

@@ -11,7 +11,7 @@ from statinf.errors import OptionError, check_level, one_of
 from statinf.formula.design import Design
 from statinf.models.lone import warn_alone
 from statinf.models.regression import kept_columns
-from statinf.numerics.linear.least_squares import leverages
+from statinf.numerics.linear.factors import leverages
 from statinf.results import Fit
 from statinf.results.predicting import (
     augmented,

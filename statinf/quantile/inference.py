@@ -10,8 +10,9 @@ from scipy.linalg import block_diag
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
 from statinf.inference.distributions import t_quantile
+from statinf.inference.moments import Covariance, Moments
 from statinf.inference.roots import matrix_root
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.rank_inversion import rank_intervals

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.formula.recipe import Recipe
-from statinf.inference.sandwich import Covariance, Moments
+from statinf.inference.moments import Covariance, Moments
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

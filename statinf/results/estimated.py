@@ -13,8 +13,8 @@ from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.hypotheses import WaldTest, wald
+from statinf.inference.moments import Covariance
 from statinf.inference.restrictions import restrictions
-from statinf.inference.sandwich import Covariance
 from statinf.results import coefficients
 from statinf.results.frames import to_caller
 from statinf.results.hooks import TableHooks

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, OptionError
-from statinf.inference.sandwich import Covariance, Moments
+from statinf.inference.moments import Covariance, Moments
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
 

@@ -11,7 +11,8 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.inference.functions import coefficient_function, delta_jacobian
-from statinf.inference.sandwich import Covariance, Moments
+from statinf.inference.moments import Covariance, Moments
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit

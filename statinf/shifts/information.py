@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.numerics.glm.families import Family
-from statinf.numerics.linear.least_squares import triangular_factor
+from statinf.numerics.linear.factors import triangular_factor
 
 
 def information_factor(

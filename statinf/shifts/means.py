@@ -16,7 +16,8 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.design import Design
-from statinf.inference.sandwich import Covariance, Moments, covariance
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.shifts.problem import ShiftProblem, likelihood
 from statinf.shifts.ratio_choice import place_in_target

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, InfeasibleError
-from statinf.numerics.linear.least_squares import independent_columns, triangular_factor
+from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.reduction import independent_columns
 from statinf.results.methods import Method
 from statinf.results.options import Options
 from statinf.shifts.logistic import LogLinear

@@ -15,7 +15,8 @@ from scipy.linalg import solve_triangular
 from statinf.errors import DataError
 from statinf.inference.distributions import chi2_sf
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.sandwich import Moments, covariance
+from statinf.inference.moments import Moments
+from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, Weights
 from statinf.shifts.information import information_factor
 from statinf.shifts.problem import ShiftProblem, likelihood, weighted

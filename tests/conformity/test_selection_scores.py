@@ -11,7 +11,7 @@ import pytest
 import statinf as si
 from statinf.conformity.predictions import p_values_from_scores, select_from_scores
 from statinf.inference import conformal_selection
-from statinf.inference.conformal_selection import BestScore, Shifted, enlarged_sizes, p_values, shifted_sizes
+from statinf.inference.conformal_selection import BestScore, Reweighted, enlarged_sizes, p_values, shifted_sizes
 from statinf.inference.discoveries import PRUNINGS, benjamini_hochberg, prune
 
 ROWS, ITEMS = np.arange(1, 31), np.arange(1, 11)
@@ -143,8 +143,8 @@ def test_the_order_of_rows_does_not_matter():
     for pruning in PRUNINGS:
         rule = BestScore(pruning, 3)
         np.testing.assert_array_equal(rule.select(C[:, a], T[:, b], 0.3).selected, rule.select(C, T, 0.3).selected[b])
-        mixed = Shifted(w[a], own[b], pruning, "random", 3).select(C[:1, a], T[:1, b], 0.3)
-        first = Shifted(w, own, pruning, "random", 3).select(C[:1], T[:1], 0.3)
+        mixed = Reweighted(w[a], own[b], pruning, "random", 3).select(C[:1, a], T[:1, b], 0.3)
+        first = Reweighted(w, own, pruning, "random", 3).select(C[:1], T[:1], 0.3)
         np.testing.assert_array_equal(mixed.selected, first.selected[b])
         np.testing.assert_allclose(mixed.p_values, first.p_values[b], rtol=1e-12)
 

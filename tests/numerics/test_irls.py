@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from statinf.errors import ConvergenceError
-from statinf.numerics.glm import irls
+from statinf.numerics.glm import irls, likelihood
 from statinf.numerics.glm.families import LINKS, family_of
 from statinf.numerics.glm.irls_batch import _kernel, refit_glm
 from statinf.numerics.glm.separation import separating_direction
@@ -70,8 +70,8 @@ def test_maximum_likelihood_is_statsmodels(name, link):
 def test_blocks_and_threads_do_not_change_the_estimate(monkeypatch):
     x, y, w = simulate("binomial", "logit", n=3000)
     whole = irls.fit_glm(x, y, family_of("binomial"), weights=w)
-    monkeypatch.setattr(irls, "row_blocks", lambda n, p: [slice(i, min(i + 300, n)) for i in range(0, n, 300)])
-    monkeypatch.setattr(irls, "_PARALLEL_FROM", 0)
+    monkeypatch.setattr(likelihood, "row_blocks", lambda n, p: [slice(i, min(i + 300, n)) for i in range(0, n, 300)])
+    monkeypatch.setattr(likelihood, "PARALLEL_FROM", 0)
     pieces = irls.fit_glm(x, y, family_of("binomial"), weights=w)
     np.testing.assert_allclose(pieces.coef, whole.coef, rtol=1e-12)
 
@@ -79,7 +79,7 @@ def test_blocks_and_threads_do_not_change_the_estimate(monkeypatch):
 def test_score_and_information_are_derivatives_of_the_deviance():
     """-deviance / 2 has gradient x's and, for canonical links, Hessian x'Wx."""
     x, y, w = simulate("binomial", "logit", n=50)
-    problem = irls._Problem(x, y, w, None, family_of("binomial"))
+    problem = likelihood.LikelihoodSums(x, y, w, None, family_of("binomial"))
     beta, step = np.array([0.1, 0.2, -0.3]), 1e-5
     gram, score, _ = problem.evaluate(beta)
     for j in range(3):
@@ -139,7 +139,7 @@ def test_large_fits_go_to_the_accelerator_and_agree(monkeypatch):
     calls = []
     real = irls._on_device
     monkeypatch.setattr(irls, "accelerated", lambda: True)
-    monkeypatch.setattr(irls, "_PARALLEL_FROM", 0)
+    monkeypatch.setattr(irls, "PARALLEL_FROM", 0)
     monkeypatch.setattr(irls, "_on_device", lambda *a: calls.append(1) or real(*a))
     moved = irls.fit_glm(x, y, family_of("poisson"), weights=w, offset=0.1 * x[:, 1])
     assert calls and moved.iterations <= 2

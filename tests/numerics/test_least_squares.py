@@ -7,6 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
+from statinf.numerics.linear import factors
 from statinf.numerics.linear import least_squares as ls
 
 
@@ -29,10 +30,10 @@ def test_weighted_solution_is_lapacks(problem):
 
 def test_blocks_of_rows_do_not_change_the_factor(problem, monkeypatch):
     x, y, w = problem
-    whole = ls.triangular_factor(x, w, y[:, None])
-    monkeypatch.setattr(ls, "_BLOCK_ELEMENTS", 64)
-    monkeypatch.setattr(ls, "_PARALLEL_FROM", 0)
-    pieces = ls.triangular_factor(x, w, y[:, None])
+    whole = factors.triangular_factor(x, w, y[:, None])
+    monkeypatch.setattr(factors, "_BLOCK_ELEMENTS", 64)
+    monkeypatch.setattr(factors, "_PARALLEL_FROM", 0)
+    pieces = factors.triangular_factor(x, w, y[:, None])
     np.testing.assert_allclose(np.abs(pieces), np.abs(whole), rtol=1e-10, atol=1e-12)
 
 
@@ -62,7 +63,7 @@ def test_leverages_are_the_hat_diagonal(problem):
     x, y, w = problem
     root = np.sqrt(w)[:, None] * x
     hat = root @ np.linalg.solve(root.T @ root, root.T)
-    np.testing.assert_allclose(ls.leverages(x, ls.solve(x, y, w).factor, w), np.diag(hat), rtol=1e-10)
+    np.testing.assert_allclose(factors.leverages(x, ls.solve(x, y, w).factor, w), np.diag(hat), rtol=1e-10)
 
 
 def test_refinement_gains_digits_on_a_hard_problem():

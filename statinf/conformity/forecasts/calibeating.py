@@ -13,6 +13,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.recursions.hedging import hedge, hedge_ahead, hedge_start
 from statinf.numerics.recursions.scanning import through
 
@@ -36,11 +37,11 @@ class Calibeater(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Plain:
+@dataclass(frozen=True, repr=False)
+class Uncalibeated(Brief):
     """No calibeating."""
 
-    def advance(self, q: np.ndarray, y: np.ndarray) -> tuple[Plain, np.ndarray]:
+    def advance(self, q: np.ndarray, y: np.ndarray) -> tuple[Uncalibeated, np.ndarray]:
         """See `Calibeater.advance`."""
         return self, q
 
@@ -49,8 +50,8 @@ class Plain:
         return q
 
 
-@dataclass(frozen=True)
-class Tracking:
+@dataclass(frozen=True, repr=False)
+class Tracking(Brief):
     """Rows and ones so far in each bin, shape (bins,) each."""
 
     counts: np.ndarray
@@ -78,8 +79,8 @@ class Tracking:
         return self._mean(own, self.counts[own], self.ones[own])
 
 
-@dataclass(frozen=True)
-class Hedging:
+@dataclass(frozen=True, repr=False)
+class Hedging(Brief):
     """Records of the game in each bin, the seed of its draws and how many were drawn."""
 
     records: Any
@@ -109,7 +110,7 @@ class Hedging:
 def calibeater(kind: str | None, bins: int, seed: int) -> Calibeater:
     """The start of one of `KINDS`, or of none."""
     if kind is None:
-        return Plain()
+        return Uncalibeated()
     if kind == "tracking":
         return Tracking(np.zeros(bins, np.int64), np.zeros(bins))
     return Hedging(hedge_start(bins), seed, 0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.forecasts.ops import METHOD as OPS
 from statinf.conformity.forecasts.scaler import ForecastOptions, logit, sigmoid
 from statinf.errors import ConvergenceError, OptionError
@@ -78,8 +79,8 @@ def fit_platt(x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
     raise ConvergenceError(f"Platt's map did not converge in {_STEPS} steps on {len(y)} rows.")
 
 
-@dataclass(frozen=True)
-class PlattScaler:
+@dataclass(frozen=True, repr=False)
+class PlattScaler(Brief):
     """The map of the last fit, and the rows that the next one takes.
 
     Attributes

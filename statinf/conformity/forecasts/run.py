@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.online.reader import OnlineReader, OnlineRows
 from statinf.conformity.online.run import gathered
 from statinf.errors import DataError
@@ -15,8 +16,8 @@ from statinf.formula import Frame
 from statinf.formula.blocks import add_counts
 
 
-@dataclass(frozen=True, kw_only=True)
-class ForecastRun:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ForecastRun(Brief):
     """Where a stream stands.
 
     Attributes

@@ -7,7 +7,8 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from statinf.numerics.recursions.newton_steps import State, newton_path
+from statinf.brief import Brief
+from statinf.numerics.recursions.newton_steps import NewtonState, newton_path
 from statinf.results import Options, choice, count, number
 
 
@@ -54,8 +55,8 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return np.where(z >= 0, 1.0, small) / (1.0 + small)
 
 
-@dataclass(frozen=True)
-class NewtonScaler:
+@dataclass(frozen=True, repr=False)
+class NewtonScaler(Brief):
     """Parameters of a logistic model of the forecast, moved by online Newton steps.
 
     Attributes
@@ -80,7 +81,7 @@ class NewtonScaler:
 
     def advance(self, p: np.ndarray, y: np.ndarray) -> tuple[NewtonScaler, np.ndarray]:
         """See `Scaler.advance`."""
-        state: State = self.state
+        state: NewtonState = self.state
         state, said = newton_path(state, [*self.features(p), y], self.gamma, self.radius)
         return replace(self, state=state), said
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from statinf.conformity.online.history import History, Rule
+from statinf.brief import Brief
+from statinf.conformity.online.history import History, OrderRule
 from statinf.conformity.online.options import LevelOptions
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import follow_levels
 from statinf.results import number
@@ -30,17 +31,17 @@ class ACIOptions(LevelOptions):
     )
 
 
-@dataclass(frozen=True)
-class ACI:
+@dataclass(frozen=True, repr=False)
+class ACI(Brief):
     """The level that is used next, and the scores so far."""
 
     history: History
-    rule: Rule
+    rule: OrderRule
     theta: np.ndarray
     gamma: float
     level: float
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[ACI, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[ACI, OnlineSteps]:
         """See `Tracker.advance`."""
         scores = np.maximum(below, above)
         ahead = self.history.ahead(scores)
@@ -48,7 +49,7 @@ class ACI:
         theta, (levels,) = through(follow_levels, self.theta, [cut], np.array([self.gamma]), self.level)
         levels = levels[:, 0]
         radius = self.rule.radius(levels, ahead)
-        return replace(self, history=self.history.after(scores), theta=theta), Steps(
+        return replace(self, history=self.history.after(scores), theta=theta), OnlineSteps(
             radius, radius, levels, levels > cut
         )
 
@@ -63,7 +64,7 @@ def estimate(problem: OnlineProblem, options: ACIOptions) -> ACI:
     """The state before the first interval, at the level asked for."""
     return ACI(
         History(problem.scores[-options.window :] if options.window else problem.scores, options.window),
-        Rule(options.quantile == "finite-sample"),
+        OrderRule(options.quantile == "finite-sample"),
         np.array([problem.level]),
         options.gamma,
         problem.level,

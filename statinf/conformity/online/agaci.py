@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.conformity.online.history import History, Rule
+from statinf.brief import Brief
+from statinf.conformity.online.history import History, OrderRule
 from statinf.conformity.online.options import GAMMAS, LevelOptions, check_gammas
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import aggregate, follow_levels
 from statinf.results import value
@@ -32,19 +33,19 @@ class AgACIOptions(LevelOptions):
 Sums = tuple[np.ndarray, np.ndarray]
 
 
-@dataclass(frozen=True)
-class AgACI:
+@dataclass(frozen=True, repr=False)
+class AgACI(Brief):
     """Levels (K,) of the candidates, sums of the two aggregations, and the scores so far."""
 
     history: History
-    rule: Rule
+    rule: OrderRule
     theta: np.ndarray
     low: Sums
     high: Sums
     gamma: tuple[float, ...]
     level: float
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[AgACI, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[AgACI, OnlineSteps]:
         """See `Tracker.advance`."""
         scores = np.maximum(below, above)
         ahead = self.history.ahead(scores)
@@ -57,7 +58,7 @@ class AgACI:
         high, (tops, right) = through(aggregate, self.high, [radius, above], 1.0 - tail)
         used = ((levels * left).sum(axis=1) + (levels * right).sum(axis=1)) / 2.0
         after = replace(self, history=self.history.after(scores), theta=theta, low=low, high=high)
-        return after, Steps(-ends, tops, used, (-ends >= below) & (tops >= above))
+        return after, OnlineSteps(-ends, tops, used, (-ends >= below) & (tops >= above))
 
     def bound(self, rows: int) -> float | None:
         """None is known for the mixture."""
@@ -69,7 +70,7 @@ def estimate(problem: OnlineProblem, options: AgACIOptions) -> AgACI:
     size = len(options.gamma)
     return AgACI(
         History(problem.scores[-options.window :] if options.window else problem.scores, options.window),
-        Rule(options.quantile == "finite-sample"),
+        OrderRule(options.quantile == "finite-sample"),
         np.full(size, problem.level),
         (np.zeros(size), np.zeros(size)),
         (np.zeros(size), np.zeros(size)),

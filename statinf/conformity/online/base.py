@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
+from statinf.conformity.score import Ends
 from statinf.errors import DataError, OptionError
 from statinf.learners import require, resolve
 
 CHUNK = 1024
-
-Ends = tuple[np.ndarray, np.ndarray]
-"""Lower and upper ends (n,) that scores are measured from; a point prediction is both."""
 
 
 def by_chunks(predict: Callable[[np.ndarray], np.ndarray], X: np.ndarray, first: int) -> np.ndarray:
@@ -37,14 +36,14 @@ def by_chunks(predict: Callable[[np.ndarray], np.ndarray], X: np.ndarray, first:
     return np.concatenate(out)
 
 
-@dataclass(frozen=True)
-class Given:
+@dataclass(frozen=True, repr=False)
+class GivenPredictions(Brief):
     """Predictions made elsewhere: the formula's one column, or its two as quantiles."""
 
     def ends(self, X: np.ndarray, first: int = 0) -> Ends:
         return X[:, 0], X[:, -1]
 
-    def advance(self, X: np.ndarray, y: np.ndarray) -> tuple[Given, Ends]:
+    def advance(self, X: np.ndarray, y: np.ndarray) -> tuple[GivenPredictions, Ends]:
         """The base after rows, and what it predicted for each before it knew the outcome."""
         return self, self.ends(X)
 
@@ -54,8 +53,8 @@ class Given:
         return True
 
 
-@dataclass(frozen=True, kw_only=True)
-class Learned:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Learned(Brief):
     """A model fitted to the first rows, and again to all rows so far after every `refit` more.
 
     Attributes
@@ -125,7 +124,7 @@ class Learned:
         return replace(base, X=X, y=y, fitted=self.learner.fit(X, y, seed=self.seed) if again else self.fitted)
 
 
-def start_given(X: np.ndarray) -> Given:
+def start_given(X: np.ndarray) -> GivenPredictions:
     """Predictions that the formula's columns hold.
 
     Raises
@@ -138,7 +137,7 @@ def start_given(X: np.ndarray) -> Given:
             f"model='given' reads predictions from the formula: 'y ~ p', or 'y ~ lower + upper' for quantiles; this one has "
             f"{X.shape[1]} columns."
         )
-    return Given()
+    return GivenPredictions()
 
 
 def start_learned(

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.conformity.online.history import History, Rule
+from statinf.brief import Brief
+from statinf.conformity.online.history import History, OrderRule
 from statinf.conformity.online.options import GAMMAS, LevelOptions, check_gammas
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import follow_levels, share_weights
 from statinf.results import count, value
@@ -34,12 +35,12 @@ class DtACIOptions(LevelOptions):
     )
 
 
-@dataclass(frozen=True)
-class DtACI:
+@dataclass(frozen=True, repr=False)
+class DtACI(Brief):
     """Levels and weights (K,) of the candidates, and the scores so far."""
 
     history: History
-    rule: Rule
+    rule: OrderRule
     theta: np.ndarray
     weights: np.ndarray
     gamma: tuple[float, ...]
@@ -47,7 +48,7 @@ class DtACI:
     eta: float
     sigma: float
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[DtACI, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[DtACI, OnlineSteps]:
         """See `Tracker.advance`."""
         scores = np.maximum(below, above)
         ahead = self.history.ahead(scores)
@@ -59,7 +60,7 @@ class DtACI:
         used = (levels * shares).sum(axis=1)
         radius = self.rule.radius(used, ahead)
         after = replace(self, history=self.history.after(scores), theta=theta, weights=weights)
-        return after, Steps(radius, radius, used, used > cut)
+        return after, OnlineSteps(radius, radius, used, used > cut)
 
     def _least(self, ahead: Any) -> np.ndarray:
         """The least level that would have covered, shape (n,)."""
@@ -85,7 +86,7 @@ def estimate(problem: OnlineProblem, options: DtACIOptions) -> DtACI:
     eta, sigma = rates(problem.level, size, options.interval)
     return DtACI(
         History(problem.scores[-options.window :] if options.window else problem.scores, options.window),
-        Rule(options.quantile == "finite-sample"),
+        OrderRule(options.quantile == "finite-sample"),
         np.full(size, problem.level),
         np.full(size, 1.0 / size),
         options.gamma,

@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import generator
+from statinf.brief import Brief
 from statinf.conformity.online.base import Ends, by_chunks
-from statinf.conformity.online.options import StreamOptions
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.options import BurnInOptions
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.errors import DataError
 from statinf.inference.conformal import quantile_rank
 from statinf.learners import resolve
@@ -29,7 +30,7 @@ _CELLS = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnbPIOptions(StreamOptions):
+class EnbPIOptions(BurnInOptions):
     """Options of EnbPI."""
 
     models: int = count(30, "bootstrap samples of the burn-in, a model each", low=2, high=1000)
@@ -40,8 +41,8 @@ class EnbPIOptions(StreamOptions):
     ends: str = choice("shortest", ("shortest", "equal"), "quantiles of the errors: the closest, or with equal tails")
 
 
-@dataclass(frozen=True)
-class Ensemble:
+@dataclass(frozen=True, repr=False)
+class Ensemble(Brief):
     """Fitted models and their shares (b,) in the prediction.
 
     `seen` counts the rows so far.
@@ -88,8 +89,8 @@ def bagged(model: Any, X: np.ndarray, y: np.ndarray, options: EnbPIOptions, seed
     return Ensemble(fitted, own[counts > 0].mean(axis=0), len(y)), (left_out, left_out)
 
 
-@dataclass(frozen=True)
-class EnbPI:
+@dataclass(frozen=True, repr=False)
+class EnbPI(Brief):
     """The window of errors in the order of time, with those of the unfinished batch at its end."""
 
     errors: np.ndarray = field(repr=False)
@@ -98,14 +99,14 @@ class EnbPI:
     level: float
     equal: bool
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[EnbPI, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[EnbPI, OnlineSteps]:
         """See `Tracker.advance`."""
         series = np.concatenate([self.errors, above])
         place = len(self.errors) - self.size + np.arange(len(above))
         start = place // self.batch * self.batch
         low, high = self._ends(series, start)
         begin = (len(series) - self.size) // self.batch * self.batch
-        steps = Steps(-low, high, np.full(len(above), self.level), (above >= low) & (above <= high))
+        steps = OnlineSteps(-low, high, np.full(len(above), self.level), (above >= low) & (above <= high))
         return replace(self, errors=series[begin:]), steps
 
     def _ends(self, series: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

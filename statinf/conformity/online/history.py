@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.order.running import RunningOrder
 
 FEW = 8
@@ -15,8 +16,8 @@ SLACK = 1e-12
 """Levels this close to a step of the empirical distribution are on it."""
 
 
-@dataclass(frozen=True)
-class History:
+@dataclass(frozen=True, repr=False)
+class History(Brief):
     """Scores in the order of time, all or the last `window`."""
 
     scores: np.ndarray
@@ -32,8 +33,8 @@ class History:
         return History(both if self.window is None else both[-self.window :], self.window)
 
 
-@dataclass(frozen=True)
-class Ahead:
+@dataclass(frozen=True, repr=False)
+class Ahead(Brief):
     """New scores, each with the scores before it: those of the history and of the new ones that come earlier."""
 
     history: History
@@ -95,8 +96,8 @@ def _select(past: np.ndarray, k: int) -> float:
     return float(np.partition(past, k - 1)[k - 1])
 
 
-@dataclass(frozen=True)
-class Rule:
+@dataclass(frozen=True, repr=False)
+class OrderRule(Brief):
     """Which order statistic a level stands for.
 
     Attributes

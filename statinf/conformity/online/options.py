@@ -27,7 +27,7 @@ def check_gammas(name: str, given: Any) -> tuple[float, ...]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamOptions(Options):
+class BurnInOptions(Options):
     """How the stream begins."""
 
     burn_in: int | None = count(
@@ -48,7 +48,7 @@ class StreamOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreOptions(StreamOptions):
+class ScoreOptions(BurnInOptions):
     """Scores, and when the model is fitted again."""
 
     score: str = choice(

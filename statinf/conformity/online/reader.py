@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
 from statinf.formula.blocks import counted, refuse_infinite, rows_of
@@ -16,8 +17,8 @@ from statinf.formula.columns import as_pandas
 from statinf.formula.scale import check_sizes
 
 
-@dataclass(frozen=True)
-class OnlineRows:
+@dataclass(frozen=True, repr=False)
+class OnlineRows(Brief):
     """Rows in the order of time: covariates X (n, p), outcomes y (n,) and times (n,)."""
 
     X: np.ndarray
@@ -36,8 +37,8 @@ class OnlineRows:
         return OnlineRows(*map(np.concatenate, pairs))
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnlineReader:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class OnlineReader(Brief):
     """What the first rows taught of the formula, and where time stands.
 
     Attributes

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.online.base import Ends, start_given, start_learned
 from statinf.conformity.online.reader import OnlineReader, OnlineRows
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.errors import DataError
 from statinf.formula import Frame
 from statinf.formula.blocks import add_counts
 
 
-@dataclass(frozen=True)
-class Path:
+@dataclass(frozen=True, repr=False)
+class Path(Brief):
     """One row per time after the burn-in, all of shape (n,).
 
     Attributes
@@ -41,7 +42,7 @@ class Path:
     level: np.ndarray
 
     @classmethod
-    def of(cls, rows: OnlineRows, ends: Ends, steps: Steps) -> Path:
+    def of(cls, rows: OnlineRows, ends: Ends, steps: OnlineSteps) -> Path:
         """The path of some rows."""
         low, high = ends
         return cls(rows.time, rows.y, low, high, low - steps.lower, high + steps.upper, steps.covered, steps.level)
@@ -54,8 +55,8 @@ class Path:
         return len(self.time)
 
 
-@dataclass(frozen=True)
-class Start:
+@dataclass(frozen=True, repr=False)
+class RunStart(Brief):
     """How a run begins: method, options, model, level and seed."""
 
     method: OnlineMethod
@@ -87,8 +88,8 @@ class Start:
         return base, self.method.estimate(OnlineProblem(self.level, ends[0] - y, y - ends[1]), options)
 
 
-@dataclass(frozen=True, kw_only=True)
-class OnlineRun:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class OnlineRun(Brief):
     """Where a stream stands.
 
     Attributes
@@ -146,7 +147,9 @@ def gathered(
     return OnlineRows(*map(np.concatenate, columns)), reader, dropped
 
 
-def begin_run(reader: OnlineReader, frames: Iterable[Frame], start: Start, burn_in: int, *, strict: bool) -> OnlineRun:
+def begin_run(
+    reader: OnlineReader, frames: Iterable[Frame], start: RunStart, burn_in: int, *, strict: bool
+) -> OnlineRun:
     """Read the first frames: the burn-in, and the intervals of all rows after it."""
     rows, reader, dropped = gathered(reader, frames, strict=strict)
     if rows is None or len(rows) < burn_in:

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.online.history import History
 from statinf.conformity.online.sf_ogd import RadiusOptions
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.adaptive_experts import adapt_radius, no_experts
 from statinf.numerics.recursions.scanning import through
 from statinf.results import count
@@ -29,8 +30,8 @@ class SAOCPOptions(RadiusOptions):
     lifetime: int = count(8, "rows that the shortest-lived experts live for", high=1024)
 
 
-@dataclass(frozen=True)
-class SAOCP:
+@dataclass(frozen=True, repr=False)
+class SAOCP(Brief):
     """The experts, and the scores so far."""
 
     history: History
@@ -39,13 +40,13 @@ class SAOCP:
     level: float
     lifetime: int
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[SAOCP, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[SAOCP, OnlineSteps]:
         """See `Tracker.advance`."""
         scores = np.maximum(below, above)
         ahead = self.history.ahead(scores)
         state, (radius,) = through(adapt_radius, self.state, [scores], self.scale, self.level, self.lifetime)
         used = ahead.count(radius) / np.maximum(ahead.n, 1)
-        return replace(self, history=self.history.after(scores), state=state), Steps(
+        return replace(self, history=self.history.after(scores), state=state), OnlineSteps(
             radius, radius, used, scores <= radius
         )
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.online.history import History
 from statinf.conformity.online.options import ScoreOptions
-from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, Steps
+from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.errors import DataError, OptionError
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import follow_radius
@@ -53,8 +54,8 @@ class RadiusOptions(ScoreOptions):
         return largest / float(np.sqrt(3.0))
 
 
-@dataclass(frozen=True)
-class ScaleFree:
+@dataclass(frozen=True, repr=False)
+class ScaleFree(Brief):
     """The radius that is used next, the sum of squared gradients, and the scores so far."""
 
     history: History
@@ -62,14 +63,14 @@ class ScaleFree:
     gamma: float
     level: float
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[ScaleFree, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[ScaleFree, OnlineSteps]:
         """See `Tracker.advance`."""
         scores = np.maximum(below, above)
         ahead = self.history.ahead(scores)
         state, (radius,) = through(follow_radius, self.state, [scores], self.gamma, self.level)
         used = ahead.count(radius) / np.maximum(ahead.n, 1)
         after = replace(self, history=self.history.after(scores), state=state)
-        return after, Steps(radius, radius, used, scores <= radius)
+        return after, OnlineSteps(radius, radius, used, scores <= radius)
 
     def bound(self, rows: int) -> float | None:
         """How far coverage falls short of the level at most."""

@@ -7,11 +7,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.results import Method
 
 
-@dataclass(frozen=True)
-class Steps:
+@dataclass(frozen=True, repr=False)
+class OnlineSteps(Brief):
     """Intervals of rows, as they stood before the outcomes were known.
 
     Attributes
@@ -33,7 +34,7 @@ class Steps:
 class Tracker(Protocol):
     """A method's state."""
 
-    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[Self, Steps]:
+    def advance(self, below: np.ndarray, above: np.ndarray) -> tuple[Self, OnlineSteps]:
         """The state after rows, and their intervals.
 
         Parameters
@@ -48,13 +49,13 @@ class Tracker(Protocol):
         ...
 
 
-def upcoming(tracker: Tracker) -> Steps:
+def upcoming(tracker: Tracker) -> OnlineSteps:
     """The interval of the next row, whose outcome does not matter for it."""
     return tracker.advance(np.zeros(1), np.zeros(1))[1]
 
 
-@dataclass(frozen=True)
-class OnlineProblem:
+@dataclass(frozen=True, repr=False)
+class OnlineProblem(Brief):
     """What a method starts from.
 
     Attributes

@@ -8,7 +8,7 @@ from typing import Any, cast
 from statinf.backend.seeds import check_seed
 from statinf.conformity.online.reader import begin, in_time
 from statinf.conformity.online.result import OnlineIntervals
-from statinf.conformity.online.run import Start, begin_run
+from statinf.conformity.online.run import RunStart, begin_run
 from statinf.conformity.online.tracker import OnlineMethod
 from statinf.conformity.table import CONFORMAL_ONLINE
 from statinf.errors import OptionError, check_level, one_of
@@ -100,7 +100,7 @@ def conformal_online(
     one_of("na_action", na_action, ("drop", "raise"))
     if time is not None and not isinstance(time, str):
         raise OptionError(f"time={time!r} must be the name of a column.")
-    start = Start(chosen, settings, model, level, seed)
+    start = RunStart(chosen, settings, model, level, seed)
     _check_model(start)
     burn_in = settings.first_rows(start.given)
     source = open_source(data, mentioned(formula, [time] if time else []))
@@ -122,7 +122,7 @@ def conformal_online(
     )
 
 
-def _check_model(start: Start) -> None:
+def _check_model(start: RunStart) -> None:
     """Refuse models and options that do not go together, before any row is read."""
     score = getattr(start.options, "score", "residual")
     if not start.given:

@@ -23,7 +23,7 @@ from statinf.conformity.selection.scoring import (
     refuse_unknown_thresholds,
     scores,
 )
-from statinf.inference.conformal_selection import Shifted, Stepped
+from statinf.inference.conformal_selection import Reweighted, Stepped
 from statinf.inference.discoveries import PRUNINGS
 from statinf.results import choice
 
@@ -56,12 +56,12 @@ def estimate(problem: SelectProblem, options: CSOptions) -> Scored:
             rows, weights = rows[~passed], None if weights is None else weights[~passed]
     old, new, predictions = scores(problem, judges, rows, "residual" if kind == "residual" else "clip")
     guarantee = "for exchangeable rows, in finite samples"
-    rule: Stepped | Shifted = Stepped(options.ties, problem.seed)
+    rule: Stepped | Reweighted = Stepped(options.ties, problem.seed)
     if weights is not None:
         assert problem.own is not None
         # In units of the calibration rows' mean: ratios are known up to a constant.
         unit = float(weights.mean())
-        rule = Shifted(weights / unit, problem.own / unit, options.pruning, options.ties, problem.seed)
+        rule = Reweighted(weights / unit, problem.own / unit, options.pruning, options.ties, problem.seed)
         guarantee += ", if the density ratio is right"
     return Scored(old, new, predictions, tuple(judges), rule, trained, guarantee)
 

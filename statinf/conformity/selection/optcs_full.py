@@ -24,7 +24,7 @@ from statinf.results import Options, choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class FullOptions(Options):
+class OptcsFullOptions(Options):
     """Options of selection without a split."""
 
     ties: str = choice("conservative", TIES, "whether ties and the row's own point count in full or by a random share")
@@ -73,7 +73,7 @@ def pooled(problem: SelectProblem, seed: int) -> Scored:
     return Scored(old, -new, new, tuple(problem.models), Stepped("conservative", seed), len(label) - 1, guarantee)
 
 
-def estimate(problem: SelectProblem, options: FullOptions) -> Scored:
+def estimate(problem: SelectProblem, options: OptcsFullOptions) -> Scored:
     """Score all rows by leave-one-out fits to the pool."""
     return replace(pooled(problem, problem.seed), rule=Stepped(options.ties, problem.seed))
 
@@ -82,7 +82,7 @@ METHOD = SelectMethod(
     verb="conformal_select",
     name="optcs-full",
     estimate=estimate,
-    options=FullOptions,
+    options=OptcsFullOptions,
     summary="one model fitted to all rows, each scored by the fit that leaves it out",
     citation="Bai, Jin (2024)",
     arxiv="2411.17983",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.selection.ratios import Ratios
 from statinf.conformity.selection.thresholds import Thresholds, read_thresholds
 from statinf.errors import DataError, OptionError
@@ -38,8 +39,8 @@ class SelectMethod(Method):
     models: tuple[str, ...] = ("lm",)
 
 
-@dataclass(frozen=True)
-class SelectProblem:
+@dataclass(frozen=True, repr=False)
+class SelectProblem(Brief):
     """Labelled rows, new rows, and what is asked of them.
 
     Attributes

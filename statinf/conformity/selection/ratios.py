@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.shift import Ratio, calibration_ratio, read_ratio
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
@@ -14,8 +15,8 @@ from statinf.formula.frame import Frame
 from statinf.formula.given import aligned
 
 
-@dataclass(frozen=True)
-class Ratios:
+@dataclass(frozen=True, repr=False)
+class Ratios(Brief):
     """A ratio that can be taken at any row, or its values at the rows of both samples.
 
     Attributes

@@ -12,7 +12,7 @@ from statinf.conformity.labelled import labels_of
 from statinf.conformity.selection.scoring import Scored
 from statinf.conformity.shift import effective_size
 from statinf.errors import OptionError
-from statinf.inference.conformal_selection import Shifted, Stepped
+from statinf.inference.conformal_selection import Reweighted, Stepped
 from statinf.inference.discoveries import Discoveries, pruning_draws
 from statinf.plotting import selection as figures
 from statinf.results import Predictive, Table, to_caller
@@ -184,7 +184,7 @@ class Selection(Predictive):
 
     def _notes(self) -> list[str]:
         rule, notes = self.scored.rule, []
-        if isinstance(rule, Shifted):
+        if isinstance(rule, Reweighted):
             size = effective_size(rule.weights)
             notes.append(f"The weights are worth {size:.0f} of {len(rule.weights)} calibration rows.")
         if not isinstance(rule, Stepped):

@@ -95,15 +95,15 @@ def p_values_from_scores(
     return core.p_values(old, new, *(ratios or ()), ties=core.tie_draws(new, ties, check_seed(seed)))
 
 
-Rule = core.Stepped | core.Shifted | core.BestScore
+SelectionRule = core.Stepped | core.Reweighted | core.BestScore
 
 
-def _rule(dimension: int, ratios: Any, pruning: str, ties: str, seed: int) -> Rule:
+def _rule(dimension: int, ratios: Any, pruning: str, ties: str, seed: int) -> SelectionRule:
     if dimension == 2:
         if ratios is not None or ties == "random":
             raise OptionError("weights= and ties='random' go with one score, not with a choice among several.")
         return core.BestScore(pruning, seed)
-    return core.Stepped(ties, seed) if ratios is None else core.Shifted(ratios[0], ratios[1], pruning, ties, seed)
+    return core.Stepped(ties, seed) if ratios is None else core.Reweighted(ratios[0], ratios[1], pruning, ties, seed)
 
 
 def _check_fdr(fdr: Any) -> float:

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.held_out import check_split, model_as_fitted, training_rows
 from statinf.conformity.procedure import check_finite
 from statinf.conformity.selection.problem import SelectProblem
 from statinf.errors import DataError, OptionError
-from statinf.inference.conformal_selection import BestScore, Shifted, Stepped
+from statinf.inference.conformal_selection import BestScore, Reweighted, Stepped
 from statinf.inference.discoveries import Discoveries
 from statinf.learners import resolve
 from statinf.learners.sklearn import FittedSklearn, FittedSklearnClassifier
@@ -41,8 +42,8 @@ class FittedOptions(Options):
     )
 
 
-@dataclass(frozen=True)
-class Scored:
+@dataclass(frozen=True, repr=False)
+class Scored(Brief):
     """Scores of both samples under each of K models, and the rule that selects by them.
 
     Attributes
@@ -51,7 +52,7 @@ class Scored:
     test, predictions : ndarray, shape (K, m)
     names : tuple of str
         Of the models.
-    rule : Stepped, Shifted or BestScore
+    rule : Stepped, Reweighted or BestScore
     trained : int
         Rows the models were fitted to.
     guarantee : str
@@ -62,7 +63,7 @@ class Scored:
     test: np.ndarray
     predictions: np.ndarray
     names: tuple[str, ...]
-    rule: Stepped | Shifted | BestScore
+    rule: Stepped | Reweighted | BestScore
     trained: int
     guarantee: str
 
@@ -73,14 +74,14 @@ class Scored:
     @property
     def smallest(self) -> float:
         """The smallest p-value that a new row can have."""
-        if isinstance(self.rule, Shifted):
+        if isinstance(self.rule, Reweighted):
             own = float(self.rule.own.min(initial=np.inf))
             return own / (own + float(self.rule.weights.sum())) if np.isfinite(own) else 0.0
         return 1.0 / (self.calibration.shape[1] + 1)
 
 
-@dataclass(frozen=True)
-class Judge:
+@dataclass(frozen=True, repr=False)
+class Judge(Brief):
     """A fitted model and what it predicts.
 
     Attributes

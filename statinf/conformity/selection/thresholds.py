@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula.columns import Categorical
 from statinf.formula.design import Design
@@ -15,8 +16,8 @@ from statinf.formula.given import aligned
 from statinf.formula.recipe import NewRows
 
 
-@dataclass(frozen=True)
-class Thresholds:
+@dataclass(frozen=True, repr=False)
+class Thresholds(Brief):
     """Thresholds of both samples.
 
     Attributes

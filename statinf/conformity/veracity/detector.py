@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import generator, progress_bar
+from statinf.brief import Brief
 from statinf.conformity.procedure import check_finite
 from statinf.learners import crossfit, fold_ids
 
@@ -24,8 +25,8 @@ _LEAST_SQUARE = 1e-4
 _MOST_INNER = 10
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, repr=False)
+class DetectorPlan(Brief):
     """How detectors are fitted.
 
     Attributes
@@ -55,8 +56,8 @@ class Recipe:
     progress: bool | None = None
 
 
-@dataclass(frozen=True)
-class Parts:
+@dataclass(frozen=True, repr=False)
+class Parts(Brief):
     """What detectors say of rows: predictions and both uncertainties, shape (n,) each."""
 
     predicted: np.ndarray
@@ -85,8 +86,8 @@ class Parts:
         return residual / over[kind]
 
 
-@dataclass(frozen=True)
-class Detector:
+@dataclass(frozen=True, repr=False)
+class Detector(Brief):
     """Fitted models of the mean, its subsamples and the spread.
 
     Attributes
@@ -122,47 +123,47 @@ class Detector:
         return Parts(predicted, epistemic, np.sqrt(square))
 
 
-def fit_detector(X: np.ndarray, y: np.ndarray, recipe: Recipe) -> Detector:
+def fit_detector(X: np.ndarray, y: np.ndarray, plan: DetectorPlan) -> Detector:
     """Fit all parts to rows X (n, p), y (n,)."""
-    n, seed = len(y), recipe.seed
+    n, seed = len(y), plan.seed
     random = generator(seed, 67)
-    size = max(1, round(recipe.share * n))
+    size = max(1, round(plan.share * n))
     subsampled = []
-    for _ in range(recipe.replicas):
+    for _ in range(plan.replicas):
         rows = np.sort(random.permutation(n)[:size])
-        subsampled.append(recipe.learner.fit(X[rows], y[rows], seed=seed))
-    inner = fold_ids(n, max(2, min(recipe.folds, _MOST_INNER, n // 2)), seed=seed)
-    residual = y - crossfit(recipe.learner, X, y, inner, seed=seed, progress=False).predictions
+        subsampled.append(plan.learner.fit(X[rows], y[rows], seed=seed))
+    inner = fold_ids(n, max(2, min(plan.folds, _MOST_INNER, n // 2)), seed=seed)
+    residual = y - crossfit(plan.learner, X, y, inner, seed=seed, progress=False).predictions
     check_finite(residual, "out-of-fold predictions")
     square = np.square(residual)
     mean_square = float(square.mean())
     scale, factor = None, 1.0
-    if recipe.scale is not None and mean_square > 0.0:
-        if recipe.log:
+    if plan.scale is not None and mean_square > 0.0:
+        if plan.log:
             target = np.log(np.maximum(square, _LEAST_SQUARE * mean_square))
-            scale = recipe.scale.fit(X, target, seed=seed)
+            scale = plan.scale.fit(X, target, seed=seed)
             factor = float(np.mean(square * np.exp(-np.asarray(scale.predict(X)))))
         else:
-            scale = recipe.scale.fit(X, square, seed=seed)
-    mean = recipe.learner.fit(X, y, seed=seed)
-    return Detector(mean, tuple(subsampled), scale, float(np.sqrt(mean_square)), recipe.log, factor)
+            scale = plan.scale.fit(X, square, seed=seed)
+    mean = plan.learner.fit(X, y, seed=seed)
+    return Detector(mean, tuple(subsampled), scale, float(np.sqrt(mean_square)), plan.log, factor)
 
 
-def out_of_fold(X: np.ndarray, y: np.ndarray, recipe: Recipe) -> Parts:
+def out_of_fold(X: np.ndarray, y: np.ndarray, plan: DetectorPlan) -> Parts:
     """What detectors say of rows X (n, p), y (n,) that they were fitted without."""
     n = len(y)
-    folds = fold_ids(n, min(recipe.folds, n), seed=recipe.seed)
+    folds = fold_ids(n, min(plan.folds, n), seed=plan.seed)
     out = np.empty((3, n))
-    for k in progress_bar(range(int(folds.max()) + 1), label="Scoring folds", show=recipe.progress):
+    for k in progress_bar(range(int(folds.max()) + 1), label="Scoring folds", show=plan.progress):
         at = folds == k
-        found = fit_detector(X[~at], y[~at], recipe).parts(X[at])
+        found = fit_detector(X[~at], y[~at], plan).parts(X[at])
         out[:, at] = found.predicted, found.epistemic, found.aleatoric
-    return joined(out, recipe)
+    return joined(out, plan)
 
 
-def joined(columns: np.ndarray, recipe: Recipe) -> Parts:
+def joined(columns: np.ndarray, plan: DetectorPlan) -> Parts:
     """Predictions and uncertainties (3, n) of several detectors; where none models the spread, it is one for all."""
-    if recipe.scale is None:
+    if plan.scale is None:
         columns[2] = np.sqrt(np.mean(np.square(columns[2])))
     return Parts(*columns)
 

@@ -18,11 +18,12 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.conformity.veracity.detector import (
     SCORES,
     Detector,
+    DetectorPlan,
     Parts,
-    Recipe,
     fit_detector,
     joined,
     least_uncertainty,
@@ -90,8 +91,8 @@ class VeracityOptions(Options):
             raise OptionError(f"score={self.score!r} divides by the model's uncertainty and replicas=0 leaves it out.")
 
 
-@dataclass(frozen=True)
-class VeracityProblem:
+@dataclass(frozen=True, repr=False)
+class VeracityProblem(Brief):
     """Rows in an order of their own, by content, and the caller's model."""
 
     X: np.ndarray
@@ -101,8 +102,8 @@ class VeracityProblem:
     progress: bool | None
 
 
-@dataclass(frozen=True)
-class Scored:
+@dataclass(frozen=True, repr=False)
+class VeracityScores(Brief):
     """Scores of all rows (n,), in the problem's order, and what new rows are scored by.
 
     Attributes
@@ -133,7 +134,7 @@ class Scored:
     flag_fdr: float
 
 
-def recipe_of(problem: VeracityProblem, options: VeracityOptions) -> Recipe:
+def plan_of(problem: VeracityProblem, options: VeracityOptions) -> DetectorPlan:
     """How detectors are fitted, from what the caller asked."""
     spec = "lm" if problem.model is None else problem.model
     learner = resolve(spec, "mean", "model")
@@ -144,13 +145,15 @@ def recipe_of(problem: VeracityProblem, options: VeracityOptions) -> Recipe:
         own = "ridge_path" if linear else spec
         scale = resolve(own if options.scale is None else options.scale, "mean", "scale")
     log = (linear and options.scale is None) if options.link is None else options.link == "log"
-    return Recipe(learner, scale, log, options.replicas, options.share, options.folds, problem.seed, problem.progress)
+    return DetectorPlan(
+        learner, scale, log, options.replicas, options.share, options.folds, problem.seed, problem.progress
+    )
 
 
-def estimate(problem: VeracityProblem, options: VeracityOptions) -> Scored:
+def estimate(problem: VeracityProblem, options: VeracityOptions) -> VeracityScores:
     """Score all rows, out of fold, with likely errors kept out of the models."""
     X, y = problem.X, problem.y
-    n, recipe = len(y), recipe_of(problem, options)
+    n, plan = len(y), plan_of(problem, options)
     if n < 2 * options.folds and n != options.folds:
         raise DataError(
             f"folds={options.folds} needs at least {2 * options.folds} rows, and {n} are usable; use fewer folds."
@@ -158,27 +161,29 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> Scored:
     floor = least_uncertainty(y)
     if not floor > 0.0:
         raise DataError("the outcome is constant; nothing in it can be told apart.")
-    parts = out_of_fold(X, y, recipe)
+    parts = out_of_fold(X, y, plan)
     score = parts.score(options.score, y, floor)
     kept, path = np.ones(n, bool), {0.0: np.nan}
     by_r2 = options.rule == "r2"
     if options.filter:
-        path = search(X, y, score, options.grid, recipe, fine=by_r2)
+        path = search(X, y, score, options.grid, plan, fine=by_r2)
     share = max(path, key=lambda p: path[p]) if by_r2 and options.filter else 0.0
     for _ in range(_ROUNDS if options.filter else 0):
         found = kept_rows(score, share) if by_r2 else ~outlying(score, options.fdr)
         if np.array_equal(found, kept) or found.sum() < 2 * min(options.folds, n // 2):
             break
         kept = found
-        parts = _again(X, y, kept, recipe)
+        parts = _again(X, y, kept, plan)
         score = parts.score(options.score, y, floor)
         if by_r2:
             break
     flagged = _largest(score, share) if by_r2 else outlying(score, options.fdr)
     share = share if by_r2 else float(flagged.mean())
     shares, found = np.array(list(path)), np.array(list(path.values()))
-    detector = fit_detector(X[kept], y[kept], recipe)
-    return Scored(parts, score, flagged, float(share), shares, found, detector, floor, options.score, options.fdr)
+    detector = fit_detector(X[kept], y[kept], plan)
+    return VeracityScores(
+        parts, score, flagged, float(share), shares, found, detector, floor, options.score, options.fdr
+    )
 
 
 def _largest(score: np.ndarray, share: float) -> np.ndarray:
@@ -189,15 +194,15 @@ def _largest(score: np.ndarray, share: float) -> np.ndarray:
     return score >= np.sort(score)[n - int(np.ceil(share * n - 1e-9))]
 
 
-def _again(X: np.ndarray, y: np.ndarray, kept: np.ndarray, recipe: Recipe) -> Parts:
+def _again(X: np.ndarray, y: np.ndarray, kept: np.ndarray, plan: DetectorPlan) -> Parts:
     """What detectors fitted to rows kept say of all rows: of those kept out of fold."""
     if kept.all():
-        return out_of_fold(X, y, recipe)
-    inside, outside = out_of_fold(X[kept], y[kept], recipe), fit_detector(X[kept], y[kept], recipe).parts(X[~kept])
+        return out_of_fold(X, y, plan)
+    inside, outside = out_of_fold(X[kept], y[kept], plan), fit_detector(X[kept], y[kept], plan).parts(X[~kept])
     out = np.empty((3, len(y)))
     for where, found in ((kept, inside), (~kept, outside)):
         out[:, where] = found.predicted, found.epistemic, found.aleatoric
-    return joined(out, recipe)
+    return joined(out, plan)
 
 
 METHOD = Method(

@@ -10,7 +10,7 @@ import numpy as np
 from statinf.conformity.labelled import labels_of
 from statinf.conformity.selection.scores import p_values_from_scores
 from statinf.conformity.veracity.clean_fit import CleanFit
-from statinf.conformity.veracity.method import Scored
+from statinf.conformity.veracity.method import VeracityScores
 from statinf.errors import DataError, OptionError, StatinfWarning, check_fdr, issue_warning
 from statinf.formula.recipe import NewRows
 from statinf.inference.discoveries import benjamini_hochberg
@@ -27,7 +27,7 @@ class Veracity(Predictive):
 
     Attributes
     ----------
-    scored : Scored
+    scored : VeracityScores
         Scores of the rows used, in units of the outcome's standard deviation, and the models for new rows.
     given : ndarray, shape (n,)
         Outcomes of the rows used.
@@ -42,7 +42,7 @@ class Veracity(Predictive):
         The caller's frame as it was; not saved.
     """
 
-    scored: Scored
+    scored: VeracityScores
     given: np.ndarray
     centre: float
     unit: float

@@ -12,7 +12,7 @@ from statinf.backend.seeds import check_seed
 from statinf.conformity.labelled import row_labels
 from statinf.conformity.table import VERACITY
 from statinf.conformity.veracity.detector import Parts
-from statinf.conformity.veracity.method import Scored, VeracityProblem
+from statinf.conformity.veracity.method import VeracityProblem, VeracityScores
 from statinf.conformity.veracity.result import Veracity
 from statinf.errors import DataError, OptionError
 from statinf.formula import design
@@ -97,7 +97,7 @@ def veracity(
     spread = float(np.std(ordered))
     # In units of the outcome's own spread, which no square overflows and no penalty depends on.
     centre, unit = float(ordered.mean()), spread if spread > 0.0 else 1.0
-    found: Scored = method.estimate(
+    found: VeracityScores = method.estimate(
         VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress), settings
     )
     back = np.argsort(order)

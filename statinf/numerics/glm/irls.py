@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
+from scipy.linalg import solve_triangular
 
-from statinf.backend import accelerated, map_threads, row_blocks
+from statinf.backend import accelerated
 from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import Family
-from statinf.numerics.linear.least_squares import (
-    TOLERANCE,
-    Reduced,
-    reduce_columns,
-    scaled_condition,
-    triangular_factor,
+from statinf.numerics.glm.likelihood import (
+    PARALLEL_FROM,
+    WELL_CONDITIONED,
+    LikelihoodSums,
+    smallest_eigenvalue,
+    solve_information,
 )
+from statinf.numerics.linear.factors import scaled_condition
+from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
 
-_PARALLEL_FROM = 1 << 21
-_WELL_CONDITIONED = 1e-4
 _MOST_ON_DEVICE = 64
 _MANY_ROWS = 1 << 17
 
@@ -97,17 +95,16 @@ def fit_glm(
         If the steps do not shrink within `max_iterations`, with the last step's length.
     """
     w = np.ones(len(y)) if weights is None else weights
-    p = columns.shape[1]
     reduced: Reduced | None = None
-    problem = _Problem(columns, y, w, offset, family)
+    problem = LikelihoodSums(columns, y, w, offset, family)
     warm = _from_some_rows(problem) if start is None else None
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, spread = problem.first_guess()
-        if spread < _WELL_CONDITIONED:
+        if spread < WELL_CONDITIONED:
             # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
             reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
-            problem = _Problem(_orthonormal(columns, reduced), y, w, offset, family)
+            problem = LikelihoodSums(_orthonormal(columns, reduced), y, w, offset, family)
             guess, _ = problem.first_guess()
         beta, current = _begin(problem, guess, start if start is None or reduced is None else _inside(start, reduced))
     gram, score, deviance = current
@@ -117,7 +114,7 @@ def fit_glm(
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
-        step = _solve_information(gram, score)
+        step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
         done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
         before = beta
@@ -133,13 +130,25 @@ def fit_glm(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
             "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
         )
+    return _solution(problem, reduced, beta, gram, deviance, (iteration, decrement))
+
+
+def _solution(
+    problem: LikelihoodSums,
+    reduced: Reduced | None,
+    beta: np.ndarray,
+    gram: np.ndarray,
+    deviance: float,
+    counts: tuple[int, float],
+) -> GlmSolution:
+    """The solution in the columns as they stand; `reduced` made those of the problem orthonormal."""
     eta = problem.predictor(beta)
-    total = deviance + float(w @ family.saturated(y))
+    total = deviance + float(problem.w @ problem.family.saturated(problem.y))
     factor = problem.factor(gram, eta)
     if reduced is None:
-        kept, aliases = np.ones(p, dtype=bool), np.empty((p, 0))
-        return GlmSolution(beta, kept, factor, total, eta, iteration, decrement, scaled_condition(factor), aliases)
-    coef = np.full(p, np.nan)
+        kept, aliases = np.ones(len(beta), dtype=bool), np.empty((len(beta), 0))
+        return GlmSolution(beta, kept, factor, total, eta, *counts, scaled_condition(factor), aliases)
+    coef = np.full(len(reduced.kept), np.nan)
     centred = solve_triangular(reduced.centred_factor, beta)[:, None]
     coef[reduced.kept] = (
         centred if reduced.centring is None else reduced.centring.raw_coefficients(centred, reduced.kept)
@@ -148,7 +157,7 @@ def fit_glm(
     condition = scaled_condition(inner)
     if reduced.centring is not None:
         inner = reduced.centring.raw_factor(inner, reduced.kept)
-    return GlmSolution(coef, reduced.kept, inner, total, eta, iteration, decrement, condition, reduced.aliases)
+    return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
 
 
 _ON_THE_BORDER = (
@@ -157,7 +166,7 @@ _ON_THE_BORDER = (
 )
 
 
-def _on_the_border(problem: _Problem, beta: np.ndarray) -> bool:
+def _on_the_border(problem: LikelihoodSums, beta: np.ndarray) -> bool:
     """Whether means that must be positive have run to zero, under a link that lets them."""
     if problem.family.name not in ("poisson", "gamma") or problem.family.link.name == "log":
         return False
@@ -183,7 +192,7 @@ def _inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
 
 
 def _begin(
-    problem: _Problem, guess: np.ndarray, start: np.ndarray | None
+    problem: LikelihoodSums, guess: np.ndarray, start: np.ndarray | None
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]]:
     """Coefficients whose means lie in the family's range, with the sums there."""
     if start is not None:
@@ -192,7 +201,7 @@ def _begin(
             raise ConvergenceError("the means at start= lie outside the family's range; give other coefficients.")
         return np.asarray(start, dtype=np.float64), current
     if np.isfinite(guess).all():
-        if problem.x.size > _PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
+        if problem.x.size > PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
             guess = _on_device(problem, guess)
         current = problem.evaluate(guess)
         if _usable(current):
@@ -214,7 +223,7 @@ def _usable(current: tuple[np.ndarray, np.ndarray, float]) -> bool:
     return bool(np.isfinite(current[0]).all() and np.isfinite(current[1]).all() and np.isfinite(current[2]))
 
 
-def _from_some_rows(problem: _Problem) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
+def _from_some_rows(problem: LikelihoodSums) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
     """A start for large fits, from every sixteenth row, and the sums there: it saves two passes over all rows.
 
     None for small fits, for an accelerator, and where those rows or the design are not up to it.
@@ -231,11 +240,11 @@ def _from_some_rows(problem: _Problem) -> tuple[np.ndarray, tuple[np.ndarray, np
     if not np.isfinite(found.coef).all():
         return None
     current = problem.evaluate(found.coef)
-    usable = np.isfinite(current[2]) and _smallest_eigenvalue(current[0]) >= _WELL_CONDITIONED
+    usable = np.isfinite(current[2]) and smallest_eigenvalue(current[0]) >= WELL_CONDITIONED
     return (found.coef, current) if usable else None
 
 
-def _on_device(problem: _Problem, start: np.ndarray) -> np.ndarray:
+def _on_device(problem: LikelihoodSums, start: np.ndarray) -> np.ndarray:
     """Newton steps on the accelerator; the loop on the CPU then only confirms them. The start if they diverge."""
     from statinf.numerics.glm.irls_batch import refit_glm
 
@@ -245,7 +254,7 @@ def _on_device(problem: _Problem, start: np.ndarray) -> np.ndarray:
 
 
 def _advance(
-    problem: _Problem, beta: np.ndarray, step: np.ndarray, deviance: float, current: tuple[np.ndarray, np.ndarray]
+    problem: LikelihoodSums, beta: np.ndarray, step: np.ndarray, deviance: float, current: tuple[np.ndarray, np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
     for _ in range(30):
@@ -255,87 +264,3 @@ def _advance(
             return candidate, gram, score, new
         step = step / 2.0
     return beta, *current, deviance
-
-
-def _solve_information(gram: np.ndarray, score: np.ndarray) -> np.ndarray:
-    # Scaling to unit diagonal makes the factorisation independent of the covariates' units.
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
-    scaled = gram * scale[:, None] * scale
-    try:
-        return scale * cho_solve(cho_factor(scaled), scale * score)
-    except (LinAlgError, ValueError):
-        return scale * np.linalg.lstsq(scaled, scale * score, rcond=1e-13)[0]
-
-
-@dataclass(frozen=True)
-class _Problem:
-    x: np.ndarray
-    y: np.ndarray
-    w: np.ndarray
-    offset: np.ndarray | None
-    family: Family
-
-    def predictor(self, beta: np.ndarray) -> np.ndarray:
-        eta = self.x @ beta
-        return eta if self.offset is None else eta + self.offset
-
-    def first_guess(self) -> tuple[np.ndarray, float]:
-        """One weighted least-squares step from means inside the family's range, and the design's spread.
-
-        The spread is the smallest eigenvalue of the Gram matrix scaled to a unit diagonal.
-        """
-
-        def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
-            y, w = self.y[rows], self.w[rows]
-            mean = self.family.start(y, w)
-            eta = self.family.link.link(mean)
-            slope = self.family.link.slope(eta)
-            information = w * slope**2 / self.family.variance(mean)
-            target = eta + (y - mean) / slope - (0.0 if self.offset is None else self.offset[rows])
-            half = self.x[rows] * np.sqrt(information)[:, None]
-            return np.dot(half.T, half), np.dot(self.x[rows].T, information * target)
-
-        with np.errstate(all="ignore"):
-            sums = self._over_blocks(block)
-        gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
-        return _solve_information(gram, moment), _smallest_eigenvalue(gram)
-
-    def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        """Fisher information, score and deviance, summed over blocks that stay in cache."""
-        k = self.x.shape[1]
-
-        def block(rows: slice) -> tuple[np.ndarray, float]:
-            x, w = self.x[rows], self.w[rows]
-            eta = np.dot(x, beta)
-            if self.offset is not None:
-                eta += self.offset[rows]
-            with np.errstate(all="ignore"):
-                slope, information, unit = self.family.terms(eta, self.y[rows])
-                root = np.sqrt(w * information)
-                # Beside the scaled columns a working residual: their one cross-product holds information and score.
-                half = np.empty((len(x), k + 1), order="F")
-                np.multiply(x, root[:, None], out=half[:, :k])
-                np.divide(w * slope, root, out=half[:, k], where=root > 0)
-                half[root == 0, k] = 0.0
-            return np.dot(half.T, half), float(np.dot(w, unit))
-
-        cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
-        return cross[:k, :k], cross[:k, k], float(deviance)
-
-    def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
-        """Triangular factor of the information: from the sums where they are accurate, else from the rows."""
-        if _smallest_eigenvalue(gram) > _WELL_CONDITIONED:
-            return np.linalg.cholesky(gram).T
-        return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
-
-    def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
-        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > _PARALLEL_FROM)
-
-
-def _smallest_eigenvalue(gram: np.ndarray) -> float:
-    """Of a Gram matrix scaled to a unit diagonal; 0 if it has an empty column or is not finite."""
-    diagonal = np.diag(gram)
-    if len(gram) == 0 or not np.isfinite(gram).all() or (diagonal <= 0).any():
-        return 0.0
-    scale = 1.0 / np.sqrt(diagonal)
-    return float(np.linalg.eigvalsh(gram * scale[:, None] * scale)[0])

@@ -81,10 +81,12 @@ def newton_steps(carry: Any, live: Any, rows: Any, constants: Any) -> Any:
     return lax.scan(step, carry, (live.astype(float), rows))
 
 
-State = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
+NewtonState = tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]
 
 
-def newton_path(state: State, rows: Sequence[np.ndarray], gamma: float, radius: float) -> tuple[State, np.ndarray]:
+def newton_path(
+    state: NewtonState, rows: Sequence[np.ndarray], gamma: float, radius: float
+) -> tuple[NewtonState, np.ndarray]:
     """Probabilities (n,) before each outcome, with parameters brought back where they leave a ball of that radius.
 
     Leaving it is rare: the compiled recursion runs as if there were no ball, and anew from where it was left.

@@ -1,0 +1,166 @@
+"""What inference needs of an estimator, and the covariance that comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from statinf.brief import Brief
+from statinf.errors import NotIdentifiedError
+from statinf.inference.roots import matrix_root
+from statinf.numerics.linear.factors import leverages, triangular_factor
+
+
+@dataclass(frozen=True, repr=False)
+class Moments(Brief):
+    """What inference needs of an estimator.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n, q)
+        Estimating function of each row at the estimate, row weight included; columns sum to zero.
+    bread : ndarray, shape (q, q)
+        Inverse of minus the Jacobian of the summed scores: the estimate's error is about
+        `sum(scores) @ bread.T`.
+    nobs : int
+        Rows of positive weight.
+    df_resid : float
+        Degrees of freedom left; `nobs - q` for regressions.
+    model : ndarray, shape (q, q), optional
+        Covariance under the model's own assumptions ("iid").
+    columns, working : ndarray, shape (n, q) and (n,), optional
+        Regressors and (working) weights where scores are `columns * working * residual`; needed for
+        the small-sample corrections HC2 and HC3.
+    residual : ndarray, shape (n,), optional
+        Score of each row in its linear predictor, before the row's weight.
+    factor : ndarray, shape (q, q), optional
+        Upper triangular, with inverse(factor' factor) = bread; keeps covariances and leverages accurate.
+    adjustment : ndarray, shape (n, q), optional
+        What estimated weights add to each row's score.
+    outside : ndarray, shape (m, q), optional
+        Scores of rows that are not in the fit but helped to estimate its weights.
+    outside_rows : ndarray of int, shape (m,), optional
+        Their row numbers in the same frame; absent for a second, independent sample.
+    weight_leverage : ndarray, shape (n,), optional
+        Share of each row in the equations that set its own estimated weight.
+    weights_fixed : bool
+        Whether weights were estimated but are treated as known, for want of theory; labels say so.
+    present : ndarray of bool, shape (n,), optional
+        Rows of positive weight; by default those with a score, if `nobs` says that some are absent.
+    """
+
+    scores: np.ndarray
+    bread: np.ndarray
+    nobs: int
+    df_resid: float
+    model: np.ndarray | None = None
+    columns: np.ndarray | None = None
+    working: np.ndarray | None = None
+    residual: np.ndarray | None = None
+    factor: np.ndarray | None = None
+    adjustment: np.ndarray | None = None
+    outside: np.ndarray | None = None
+    outside_rows: np.ndarray | None = None
+    weight_leverage: np.ndarray | None = None
+    weights_fixed: bool = False
+    present: np.ndarray | None = None
+
+    @property
+    def q(self) -> int:
+        return self.scores.shape[1]
+
+    @property
+    def total(self) -> np.ndarray:
+        """Scores with the adjustment for estimated weights, shape (n, q)."""
+        return self.scores if self.adjustment is None else self.scores + self.adjustment
+
+    @cached_property
+    def observed(self) -> np.ndarray | None:
+        """Rows of positive weight, shape (n,) bool; None for all of them."""
+        if self.present is not None:
+            return None if self.present.all() else self.present
+        if self.nobs >= len(self.scores):
+            return None
+        return np.asarray(self.total.any(axis=1) if self.working is None else self.working > 0)
+
+    @property
+    def correctable(self) -> bool:
+        """Whether clustered HC2 and HC3 exist: a regression whose weights were not estimated."""
+        return self.columns is not None and self.working is not None and self.adjustment is None
+
+    @cached_property
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """The bread in two factors, (inside, outside) with bread.T = inside @ outside.T: R^-1 twice, or bread.T and 1."""
+        if self.factor is None:
+            return self.bread.T, np.eye(len(self.bread))
+        inverse = solve_triangular(self.factor, np.eye(len(self.factor)))
+        return inverse, inverse
+
+    @cached_property
+    def hat_factor(self) -> np.ndarray:
+        """Triangular factor of the weighted regressors, shape (q, q)."""
+        if self.columns is None or self.working is None:
+            raise NotIdentifiedError("this estimator has no leverages, which HC2 and HC3 need; use HC0 or HC1.")
+        return triangular_factor(self.columns, self.working) if self.factor is None else self.factor
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """Diagonal of the weighted hat matrix, shape (n,)."""
+        factor = self.hat_factor
+        assert self.columns is not None
+        return leverages(self.columns, factor, self.working)
+
+    @property
+    def influence(self) -> np.ndarray:
+        """Influence of each row on the estimate, shape (n, q): the estimate's error is about their sum."""
+        inside, outside = self.split
+        return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
+
+    @property
+    def outside_influence(self) -> np.ndarray | None:
+        """Influence of the rows that only helped to estimate the weights, shape (m, q)."""
+        if self.outside is None:
+            return None
+        inside, outside = self.split
+        return self.outside @ inside @ outside.T
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """A covariance matrix with its name.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (q, q)
+    kind : str or mapping
+        As asked for.
+    label : str
+        As tables print it.
+    df : float
+        Degrees of freedom of the reference t distribution; infinite for the normal.
+    square_root : ndarray, shape (q, r), optional
+        Its product with its own transpose is the matrix, with more digits of small differences than the
+        matrix has.
+    """
+
+    matrix: np.ndarray
+    kind: Any
+    label: str
+    df: float
+    square_root: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> np.ndarray:
+        """L, shape (q, r), with L L' the matrix: x'L is the root of the variance of x'b."""
+        return matrix_root(self.matrix) if self.square_root is None else self.square_root
+
+
+def small_sample(nobs: float, df: float) -> float:
+    """The factor of HC1, n / (n - k)."""
+    if df <= 0:
+        raise NotIdentifiedError("there are no degrees of freedom left for HC1; use fewer coefficients.")
+    return nobs / df

@@ -1,0 +1,103 @@
+"""Sums over rows of a likelihood: Fisher information, score and deviance, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from statinf.backend import map_threads, row_blocks
+from statinf.numerics.glm.families import Family
+from statinf.numerics.linear.factors import triangular_factor
+
+PARALLEL_FROM = 1 << 21
+"""Entries of the columns from which blocks are summed on several threads."""
+WELL_CONDITIONED = 1e-4
+"""Smallest eigenvalue of a scaled Gram matrix above which sums of products keep enough digits."""
+
+
+@dataclass(frozen=True)
+class LikelihoodSums:
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    offset: np.ndarray | None
+    family: Family
+
+    def predictor(self, beta: np.ndarray) -> np.ndarray:
+        eta = self.x @ beta
+        return eta if self.offset is None else eta + self.offset
+
+    def first_guess(self) -> tuple[np.ndarray, float]:
+        """One weighted least-squares step from means inside the family's range, and the design's spread.
+
+        The spread is the smallest eigenvalue of the Gram matrix scaled to a unit diagonal.
+        """
+
+        def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+            y, w = self.y[rows], self.w[rows]
+            mean = self.family.start(y, w)
+            eta = self.family.link.link(mean)
+            slope = self.family.link.slope(eta)
+            information = w * slope**2 / self.family.variance(mean)
+            target = eta + (y - mean) / slope - (0.0 if self.offset is None else self.offset[rows])
+            half = self.x[rows] * np.sqrt(information)[:, None]
+            return np.dot(half.T, half), np.dot(self.x[rows].T, information * target)
+
+        with np.errstate(all="ignore"):
+            sums = self._over_blocks(block)
+        gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
+        return solve_information(gram, moment), smallest_eigenvalue(gram)
+
+    def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+        """Fisher information, score and deviance, summed over blocks that stay in cache."""
+        k = self.x.shape[1]
+
+        def block(rows: slice) -> tuple[np.ndarray, float]:
+            x, w = self.x[rows], self.w[rows]
+            eta = np.dot(x, beta)
+            if self.offset is not None:
+                eta += self.offset[rows]
+            with np.errstate(all="ignore"):
+                slope, information, unit = self.family.terms(eta, self.y[rows])
+                root = np.sqrt(w * information)
+                # Beside the scaled columns a working residual: their one cross-product holds information and score.
+                half = np.empty((len(x), k + 1), order="F")
+                np.multiply(x, root[:, None], out=half[:, :k])
+                np.divide(w * slope, root, out=half[:, k], where=root > 0)
+                half[root == 0, k] = 0.0
+            return np.dot(half.T, half), float(np.dot(w, unit))
+
+        cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
+        return cross[:k, :k], cross[:k, k], float(deviance)
+
+    def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
+        """Triangular factor of the information: from the sums where they are accurate, else from the rows."""
+        if smallest_eigenvalue(gram) > WELL_CONDITIONED:
+            return np.linalg.cholesky(gram).T
+        return triangular_factor(self.x, self.w * self.family.terms(eta, self.y)[1])
+
+    def _over_blocks(self, block: Callable[[slice], Any]) -> list[Any]:
+        return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > PARALLEL_FROM)
+
+
+def solve_information(gram: np.ndarray, score: np.ndarray) -> np.ndarray:
+    # Scaling to unit diagonal makes the factorisation independent of the covariates' units.
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
+    scaled = gram * scale[:, None] * scale
+    try:
+        return scale * cho_solve(cho_factor(scaled), scale * score)
+    except (LinAlgError, ValueError):
+        return scale * np.linalg.lstsq(scaled, scale * score, rcond=1e-13)[0]
+
+
+def smallest_eigenvalue(gram: np.ndarray) -> float:
+    """Of a Gram matrix scaled to a unit diagonal; 0 if it has an empty column or is not finite."""
+    diagonal = np.diag(gram)
+    if len(gram) == 0 or not np.isfinite(gram).all() or (diagonal <= 0).any():
+        return 0.0
+    scale = 1.0 / np.sqrt(diagonal)
+    return float(np.linalg.eigvalsh(gram * scale[:, None] * scale)[0])
