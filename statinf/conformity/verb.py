@@ -39,8 +39,9 @@ def conformal(
 
     An outcome of numbers has intervals or unions of them, one of categories (text, truth values, `C(y)`) sets of classes.
     Coverage holds in finite samples whatever the model, if calibration and new rows are exchangeable. It is marginal:
-    an average over rows. `method="mondrian"` makes it hold in groups, `"cqr"`, `score="normalised"` and the `"cp2"`
-    methods adapt sets to the row, `weights=` moves it to another population.
+    an average over rows. `method="mondrian"` makes it hold in groups, `"conditional"` over the span of the formula's second
+    part; `"localized"`, `"cqr"`, `score="normalised"` and the `"cp2"` methods adapt sets to the row, `weights=` moves
+    it to another population.
 
     Parameters
     ----------

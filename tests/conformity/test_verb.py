@@ -44,6 +44,8 @@ def model_of(method):
 def fit_method(method, data, **options):
     if CONFORMAL[method].grouped:
         options.setdefault("by", "g")
+    if "bandwidth" in CONFORMAL[method].options.names():
+        options.setdefault("bandwidth", 3.0)
     return si.conformal(FORMULA, data, method=method, model=options.pop("model", model_of(method)), **options)
 
 
