@@ -1,7 +1,7 @@
 """Coverage of conformal predictive systems and of sets of classes, with the bands that theory gives.
 
-A replication fits once and counts the covered among new rows; the share of T rows given n calibration rows has variance
-``Var(Beta(k, n + 1 - k)) + E[p (1 - p)] / T`` where scores are distinct, and is taken from the replications elsewhere.
+A replication fits once and counts the covered among new rows; standard errors are those of the replications' shares, and the
+bands lie around what theory guarantees.
 """
 
 from __future__ import annotations
