@@ -127,11 +127,11 @@ def one_of(option: str, value: object, allowed: tuple[str, ...]) -> str:
     return value
 
 
-def check_fdr(fdr: Any) -> float:
-    """Return a false discovery rate in (0, 1), else raise an `OptionError`."""
+def check_fdr(fdr: Any, *, name: str = "fdr", one: bool = False) -> float:
+    """Return a false discovery rate in (0, 1), or one itself where that is allowed, else raise an `OptionError`."""
     number = isinstance(fdr, Real) and not isinstance(fdr, bool)
-    if not number or not 0.0 < float(fdr) < 1.0:
-        raise OptionError(f"fdr={fdr!r} is the false discovery rate; it must be in (0, 1).")
+    if not number or not (0.0 < float(fdr) < 1.0 or (one and float(fdr) == 1.0)):
+        raise OptionError(f"{name}={fdr!r} is a false discovery rate; it must be in (0, 1{']' if one else ')'}.")
     return float(fdr)
 
 

@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.conformity import mondrian
 from statinf.conformity.class_procedure import NEW_DRAWS, ClassCross, ClassSplit, cells_of
 from statinf.conformity.class_tables import class_coverage, class_summary
-from statinf.conformity.exchangeability import Exchangeability, martingale_of, required, warn_if_broken
+from statinf.conformity.exchangeability import Exchangeability, martingale_of, warn_if_broken
 from statinf.conformity.new_rows import Ready, coverage_parts, ready_rows
 from statinf.conformity.row_draws import row_draws
-from statinf.conformity.shift import Ratio
+from statinf.conformity.sets_result import ConformalSets
 from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning, one_of
-from statinf.results import Predictive, Table, prediction_frame, to_caller
+from statinf.results import Table, prediction_frame, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ClassSets(Predictive):
-    """Prediction sets of classes with finite-sample coverage.
+class ClassSets(ConformalSets):
+    """Prediction sets of classes.
 
     Attributes
     ----------
-    level : float
-        Coverage asked for.
+    level, groups, ratio, data
+        As in `ConformalSets`.
     procedure : ClassSplit or ClassCross
         The classifier, and the scores that sets are made from.
-    groups : Groups or None
-    ratio : Ratio or None
-        The density ratio of covariate shift.
     seed : int
         Of the draws of randomised scores, which depend on a row's probabilities and not on the other rows.
-    data : object
-        The caller's frame, by reference; not saved.
     """
 
-    level: float
     procedure: ClassSplit | ClassCross
-    groups: mondrian.Groups | None
-    ratio: Ratio | None
-    seed: int
-    data: Any = field(default=None, metadata={"saved": False})
 
+    calibrated = ClassSplit
+    with_p_values = "'lac' or 'aps'"
     beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability", "levels")
     endless = "all classes"
 
@@ -127,7 +118,8 @@ class ClassSets(Predictive):
 
         False where the class is missing or unknown to the fit, or the row cannot be predicted.
         """
-        return self._recorded(newdata, level)[0]
+        ready, _, inside = self._sets(newdata, level, response=True)
+        return self._recorded(ready, inside)[0]
 
     def p_values(self, newdata: Any, *, of: str = "outcome", seed: int | None = None) -> Any:
         """Conformal p-values: a class is in the set at every level below one minus its own.
@@ -152,12 +144,7 @@ class ClassSets(Predictive):
             If the method does not calibrate on held-out rows, and so has no p-values.
         """
         one_of("of", of, ("outcome", "classes"))
-        procedure = self.procedure
-        if not isinstance(procedure, ClassSplit):
-            raise OptionError(
-                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
-                "as 'lac' or 'aps'."
-            )
+        procedure = self._with_p_values()
         ready = ready_rows(self, newdata, response=of == "outcome")
         P = procedure.fitted.probabilities(ready.X, ready.ok)
         ties = 1.0 if seed is None else row_draws(P, check_seed(seed), 47)
@@ -168,10 +155,6 @@ class ClassSets(Predictive):
             return prediction_frame(ready.new, dict(zip(self._names(), every.T, strict=True)))
         codes = self._codes(ready)
         return np.where(codes >= 0, every[np.arange(len(codes)), np.maximum(codes, 0)], np.nan)
-
-    def lean(self) -> Self:
-        """The same result without the caller's frame."""
-        return replace(self, data=None)
 
     def _stored(self) -> Self:
         foreign = self.procedure.fitted.foreign
@@ -199,15 +182,14 @@ class ClassSets(Predictive):
             return np.zeros(len(P))
         return row_draws(P, self.seed, NEW_DRAWS)
 
-    def _recorded(self, newdata: Any, level: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ready]:
+    def _recorded(self, ready: Ready, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of all rows: whether the recorded class is in the set, set sizes (NaN without a set), and class numbers."""
-        ready, _, inside = self._sets(newdata, level, response=True)
         codes = self._codes(ready)
         covered, size = np.zeros(ready.new.n, bool), np.full(ready.new.n, np.nan)
         known = codes[ready.ok]
         covered[ready.ok] = inside[np.arange(len(known)), np.maximum(known, 0)] & (known >= 0)
         size[ready.ok] = inside.sum(axis=1)
-        return covered, size, codes, ready
+        return covered, size, codes
 
     def _codes(self, ready: Ready) -> np.ndarray:
         """Recorded class numbers (rows,), -1 where missing, -2 where the fit does not know the class; warned."""
@@ -220,11 +202,6 @@ class ClassSets(Predictive):
                 StatinfWarning,
             )
         return codes
-
-    def _data(self, newdata: Any) -> Any:
-        if newdata is None and self.data is None:
-            raise DataError("A saved fit holds no data; give newdata.")
-        return self.data if newdata is None else newdata
 
     def _names(self) -> tuple[str, ...]:
         """Columns of the classes."""
@@ -269,55 +246,26 @@ class ClassSets(Predictive):
             `part` ("all", "class", "group", "size" or "worst slab"), `label`, `n`, `covered`, `coverage`, `conf_low`,
             `conf_high`, `size` (the mean number of classes in a set) and `empty` (how many sets have none).
         """
-        covered, size, codes, ready = self._recorded(newdata, level)
+        ready, P, inside = self._sets(newdata, level, response=True)
+        covered, size, codes = self._recorded(ready, inside)
         use = ~np.isnan(size) & (codes != -1)
         if not use.any():
             raise DataError("No row has both a set and a recorded class.")
         if isinstance(self.procedure, ClassSplit) and self.ratio is None:
-            warn_if_broken(self._martingale(self.procedure, ready, codes, self.seed))
+            warn_if_broken(self._martingale(ready, self.seed, P))
         parts = coverage_parts(self, newdata, ready.new, use, by, slab)
         sizes = size[use].astype(np.intp)
         frame = class_coverage(covered[use], sizes, codes[use], self._names(), confidence=confidence, **parts)
         return to_caller(frame, ready.new.kind)
 
-    def exchangeability(self, newdata: Any, *, seed: int = 0) -> Exchangeability:
-        """Test whether new rows are exchangeable with the calibration rows, one after the other in their order.
-
-        A martingale bets against conformal p-values of the rows being uniform; each p-value compares a row with the
-        calibration rows and the new rows before it (of its group or class, where
-        these have thresholds of their own). The order of the
-        rows is part of the test: rows sorted by the outcome or a covariate are not exchangeable. `coverage` warns where
-        the martingale passes 100.
-
-        Parameters
-        ----------
-        newdata : data frame
-            Holds the outcome, in the order in which rows came; rows where it is missing are left out.
-        seed : int
-            Of the draws that break ties.
-
-        Returns
-        -------
-        Exchangeability
-            `path`, `largest`, `p_value`, `summary()` and `plot()`.
-
-        Raises
-        ------
-        OptionError
-            If the method does not calibrate on held-out rows, or the fit has weights.
-        """
-        if not isinstance(self.procedure, ClassSplit):
-            raise OptionError(
-                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
-                "as 'lac' or 'aps'."
-            )
-        ready = ready_rows(self, newdata, response=True)
-        return required(self._martingale(self.procedure, ready, self._codes(ready), seed))
-
-    def _martingale(self, procedure: ClassSplit, ready: Ready, codes: np.ndarray, seed: int) -> Exchangeability | None:
+    def _martingale(self, ready: Ready, seed: int, P: np.ndarray | None = None) -> Exchangeability | None:
+        """See `ConformalSets`; `P` (m, K) are the probabilities of the rows that can be predicted, where they are known."""
+        procedure, codes = self._with_p_values(), ready.new.response
+        assert codes is not None
         known = np.flatnonzero(codes[ready.ok] >= 0)
         rows, classes = ready.ok[known], codes[ready.ok[known]]
-        P = procedure.fitted.probabilities(ready.X[known], rows)
+        P = procedure.fitted.probabilities(ready.X[known], rows) if P is None else P[known]
+        assert P is not None
         groups = None if ready.groups is None else ready.groups[known]
         cells = cells_of(groups, classes, P.shape[1]) if procedure.by_class else groups
         scores = procedure.score.of(P, classes, self._draws(P))

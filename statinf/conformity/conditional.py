@@ -15,11 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.brief import Brief
 from statinf.conformity.held_out import scored
 from statinf.conformity.mondrian import ROLE
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
-from statinf.conformity.procedure import Split
+from statinf.conformity.procedure import PerRow
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.split import SplitOptions, rule_of
 from statinf.errors import OptionError
@@ -31,39 +30,27 @@ _STREAM = 53
 
 
 @dataclass(frozen=True, repr=False)
-class Conditional(Brief):
+class Conditional(PerRow):
     """Scores of held-out rows and a class of functions at those rows.
 
     Attributes
     ----------
-    split : Split
     functions : FunctionClass
     basis : ndarray, shape (n, d)
         Independent functions at the calibration rows.
     randomize : bool
     """
 
-    split: Split
     functions: FunctionClass
     basis: np.ndarray
     randomize: bool
 
     takes_columns = True
-    per_row = True
-
-    @property
-    def n(self) -> int:
-        """Calibration rows."""
-        return self.split.n
 
     @property
     def depends_on(self) -> str:
         """What the thresholds depend on, in words."""
         return f"{self.functions.dimension} functions"
-
-    def predict(self, X: np.ndarray) -> np.ndarray | None:
-        """The model's mean at rows X, where it has one."""
-        return self.split.predict(X)
 
     def sets(
         self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
@@ -86,10 +73,6 @@ class Conditional(Brief):
         for one, scores in zip(out.T, calibration.scores.T, strict=True):
             one[inside] = conditional_thresholds(self.basis, scores, new[inside], tail, cutoffs)
         return out
-
-    def smallest(self, level: float) -> int:
-        """Fewest calibration rows at which sets can be finite."""
-        return self.split.smallest(level)
 
     def guarantee(self, level: float) -> str:
         """What theory says of coverage."""

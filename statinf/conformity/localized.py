@@ -16,11 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from statinf.brief import Brief
 from statinf.conformity.held_out import scored
 from statinf.conformity.mondrian import ROLE
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
-from statinf.conformity.procedure import Split
+from statinf.conformity.procedure import PerRow
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.split import SplitOptions, rule_of
 from statinf.errors import OptionError
@@ -35,12 +34,11 @@ _CONSTANT = 1e-12
 
 
 @dataclass(frozen=True, repr=False)
-class Localized(Brief):
+class Localized(PerRow):
     """Scores of held-out rows, and where those rows are.
 
     Attributes
     ----------
-    split : Split
     shift, scale : ndarray, shape (d,)
         Of the columns that say where a row is.
     at : ndarray, shape (n, d)
@@ -51,7 +49,6 @@ class Localized(Brief):
         Whether places are columns of the formula's second part; the covariates otherwise.
     """
 
-    split: Split
     shift: np.ndarray
     scale: np.ndarray
     at: np.ndarray
@@ -59,21 +56,10 @@ class Localized(Brief):
     randomize: bool
     takes_columns: bool
 
-    per_row = True
-
-    @property
-    def n(self) -> int:
-        """Calibration rows."""
-        return self.split.n
-
     @property
     def depends_on(self) -> str:
         """What the thresholds depend on, in words."""
         return f"Gaussian kernel, bandwidth {self.bandwidth:.4g}"
-
-    def predict(self, X: np.ndarray) -> np.ndarray | None:
-        """The model's mean at rows X, where it has one."""
-        return self.split.predict(X)
 
     def sets(
         self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
@@ -96,10 +82,6 @@ class Localized(Brief):
         draws = [row_draws(keys, self.split.seed, _STREAM + j) for j in range(new.shape[1])]
         # Half a step of the uniform grid away from zero, where the normal quantile is infinite.
         return new + self.bandwidth * ndtri(np.column_stack(draws) + 2.0**-54)
-
-    def smallest(self, level: float) -> int:
-        """Fewest calibration rows at which sets can be finite."""
-        return self.split.smallest(level)
 
     def guarantee(self, level: float) -> str:
         """What theory says of coverage."""

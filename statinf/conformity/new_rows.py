@@ -16,8 +16,8 @@ from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 
 if TYPE_CHECKING:
-    from statinf.conformity.class_result import ClassSets
     from statinf.conformity.result import Conformal
+    from statinf.conformity.sets_result import ConformalSets
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Ready:
     groups: np.ndarray | None
 
 
-def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
+def ready_rows(fit: ConformalSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
     """Read new rows, with a warning for those of unknown ratio or group."""
     columns = fit.procedure.takes_columns
     roles = ("covariates", mondrian.ROLE) if columns else ("covariates",)
@@ -66,7 +66,7 @@ def ready_rows(fit: Conformal | ClassSets, newdata: Any, *, response: bool = Fal
     return Ready(new, ok, np.ascontiguousarray(covariates(new)[ok]), ratio, codes)
 
 
-def group_codes(fit: Conformal | ClassSets, newdata: Any, n: int) -> np.ndarray:
+def group_codes(fit: ConformalSets, newdata: Any, n: int) -> np.ndarray:
     """Group numbers of new rows (n,), -1 where the group was not seen or cannot be made."""
     assert fit.groups is not None
     part = fit.new_rows(newdata, (mondrian.ROLE,), warn=False)
@@ -75,7 +75,7 @@ def group_codes(fit: Conformal | ClassSets, newdata: Any, n: int) -> np.ndarray:
     return codes
 
 
-def group_labels(fit: Conformal | ClassSets, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
+def group_labels(fit: ConformalSets, newdata: Any, new: NewRows, by: str | None) -> np.ndarray | None:
     """Labels (n,) of the groups of new rows: values of a column, or the groups of the fit if it has any."""
     if by is not None:
         frame = as_frame(newdata, [by])
@@ -88,7 +88,7 @@ def group_labels(fit: Conformal | ClassSets, newdata: Any, new: NewRows, by: str
 
 
 def coverage_parts(
-    fit: Conformal | ClassSets, newdata: Any, new: NewRows, use: np.ndarray, by: str | None, slab: float | None
+    fit: ConformalSets, newdata: Any, new: NewRows, use: np.ndarray, by: str | None, slab: float | None
 ) -> dict[str, Any]:
     """What a table of coverage tells apart among the rows `use` (n,) bool: groups, and slabs of at least a share `slab`."""
     labels = group_labels(fit, newdata, new, by)
@@ -139,21 +139,18 @@ def covariates(new: NewRows) -> np.ndarray:
     return part.without_intercept().values
 
 
-def recorded_scores(
-    fit: Conformal, procedure: Split, newdata: Any, *, warn: bool = True
-) -> tuple[Ready, np.ndarray, np.ndarray]:
-    """New rows, which of those that can be predicted have an outcome (k,), and the scores of these (k, tails)."""
-    ready = ready_rows(fit, newdata, response=True, warn=warn)
+def recorded_scores(procedure: Split, ready: Ready) -> tuple[np.ndarray, np.ndarray]:
+    """Which of the rows that can be predicted have an outcome (k,), and the scores of these (k, tails)."""
     assert ready.new.response is not None
     recorded = np.asarray(ready.new.response, np.float64)[ready.ok]
     known = np.flatnonzero(np.isfinite(recorded))
     local = procedure.score.local(procedure.fitted, ready.X[known], procedure.seed)
-    return ready, known, procedure.score.score(local, recorded[known])
+    return known, procedure.score.score(local, recorded[known])
 
 
-def recorded_p_values(fit: Conformal, procedure: Split, newdata: Any, seed: int | None) -> np.ndarray:
+def recorded_p_values(procedure: Split, ready: Ready, seed: int | None) -> np.ndarray:
     """Conformal p-values of recorded outcomes, shape (rows,)."""
-    ready, known, scores = recorded_scores(fit, procedure, newdata)
+    known, scores = recorded_scores(procedure, ready)
     out = np.full(ready.new.n, np.nan)
     ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))[known]
     out[ready.ok[known]] = procedure.calibration.p_values(

@@ -84,6 +84,33 @@ class Split(Brief):
 
 
 @dataclass(frozen=True, repr=False)
+class PerRow(Brief):
+    """Scores of held-out rows, from which each new row has a threshold of its own.
+
+    Attributes
+    ----------
+    split : Split
+    """
+
+    split: Split
+
+    per_row = True
+
+    @property
+    def n(self) -> int:
+        """Calibration rows."""
+        return self.split.n
+
+    def predict(self, X: np.ndarray) -> np.ndarray | None:
+        """The model's mean at rows X, where it has one."""
+        return self.split.predict(X)
+
+    def smallest(self, level: float) -> int:
+        """Fewest calibration rows at which sets can be finite."""
+        return self.split.smallest(level)
+
+
+@dataclass(frozen=True, repr=False)
 class Leverages(Brief):
     """Leave-one-out fits in closed form, made from the rows when they are first needed."""
 

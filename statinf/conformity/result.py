@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from statinf.conformity import mondrian
-from statinf.conformity.exchangeability import Exchangeability, martingale_of, required, warn_if_broken
+from statinf.conformity.exchangeability import Exchangeability, martingale_of, warn_if_broken
 from statinf.conformity.few_rows import warn_endless
 from statinf.conformity.new_rows import (
+    Ready,
     covariates,
     coverage_parts,
     members,
@@ -19,42 +19,32 @@ from statinf.conformity.new_rows import (
     recorded_scores,
 )
 from statinf.conformity.procedure import Split
-from statinf.conformity.shift import Ratio
+from statinf.conformity.sets_result import ConformalSets
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, check_level
 from statinf.formula.recipe import NewRows
 from statinf.numerics.order.intervals import IntervalSets
-from statinf.results import Predictive, Table, prediction_frame, to_caller
+from statinf.results import Table, prediction_frame, to_caller
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Conformal(Predictive):
-    """Prediction sets with finite-sample coverage.
+class Conformal(ConformalSets):
+    """Prediction sets of numbers: intervals, or unions of them.
 
     Attributes
     ----------
-    level : float
-        Coverage asked for.
-    procedure : Split, LeaveOut, Full or Conditional
+    level, groups, ratio, seed, data
+        As in `ConformalSets`.
+    procedure : Split, LeaveOut, Full, Conditional or Localized
         Scores, residuals or rows that sets are made from.
-    groups : Groups or None
-    ratio : Ratio or None
-        The density ratio of covariate shift.
-    seed : int
     unions : bool
         Whether sets can be unions of intervals.
-    data : object
-        The caller's frame as it was at the fit; not saved.
     """
 
-    level: float
-    procedure: Any
-    groups: mondrian.Groups | None
-    ratio: Ratio | None
-    seed: int
     unions: bool = False
-    data: Any = field(default=None, metadata={"saved": False})
 
+    calibrated = Split
+    with_p_values = "'split' or 'cps'"
     beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability")
     endless = "infinite"
 
@@ -67,8 +57,13 @@ class Conformal(Predictive):
     def _sets(
         self, newdata: Any, level: float | None, response: bool = False, warn: bool = True
     ) -> tuple[NewRows, IntervalSets, np.ndarray]:
+        return self._sets_of(ready_rows(self, newdata, response=response, warn=warn), level, warn)
+
+    def _sets_of(
+        self, ready: Ready, level: float | None, warn: bool = True
+    ) -> tuple[NewRows, IntervalSets, np.ndarray]:
+        """New rows, their sets, and which of them have one (rows,) bool."""
         level = self.level if level is None else check_level(level)
-        ready = ready_rows(self, newdata, response=response, warn=warn)
         new, ok, ratio = ready.new, ready.ok, ready.ratio
         made = self.procedure.sets(ready.X, level, ratio, ready.groups)
         if warn and (ratio is not None or self.procedure.per_row):
@@ -137,11 +132,6 @@ class Conformal(Predictive):
         out[rows] = found
         return out
 
-    def _data(self, newdata: Any) -> Any:
-        if newdata is None and self.data is None:
-            raise DataError("A saved fit holds no data; give newdata.")
-        return self.data if newdata is None else newdata
-
     def predict_set(self, newdata: Any = None, *, level: float | None = None) -> Any:
         """Prediction sets as a long table, one row per piece.
 
@@ -187,16 +177,7 @@ class Conformal(Predictive):
         OptionError
             If the method does not calibrate on held-out rows, and so has no p-values.
         """
-        if not isinstance(self.procedure, Split):
-            raise OptionError(
-                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
-                "as 'split' or 'cps'."
-            )
-        return recorded_p_values(self, self.procedure, newdata, seed)
-
-    def lean(self) -> Self:
-        """The same result without the caller's frame."""
-        return replace(self, data=None)
+        return recorded_p_values(self._with_p_values(), ready_rows(self, newdata, response=True), seed)
 
     # --- how often they cover -----------------------------------------------------------------------------
 
@@ -232,7 +213,8 @@ class Conformal(Predictive):
             `length`, the mean length of the sets. Where the formula's second part spans a class of functions its 0/1
             columns are the groups, which may overlap.
         """
-        new, sets, able = self._sets(newdata, level, response=True)
+        ready = ready_rows(self, newdata, response=True)
+        new, sets, able = self._sets_of(ready, level)
         assert new.response is not None
         use = able & np.isfinite(new.response)
         if not use.any():
@@ -240,45 +222,14 @@ class Conformal(Predictive):
         covered, length = sets.contains(new.response)[use], sets.length()[use]
         parts = coverage_parts(self, newdata, new, use, by, slab)
         if isinstance(self.procedure, Split) and self.ratio is None:
-            warn_if_broken(self._martingale(self.procedure, newdata, self.seed, warn=False))
+            warn_if_broken(self._martingale(ready, self.seed))
         held = {} if by is not None else {name: inside[use] for name, inside in members(self, new).items()}
         frame = coverage_table(covered, length, confidence=confidence, members=held, **parts)
         return to_caller(frame, new.kind)
 
-    def exchangeability(self, newdata: Any, *, seed: int = 0) -> Exchangeability:
-        """Test whether new rows are exchangeable with the calibration rows, one after the other in their order.
-
-        A martingale bets against conformal p-values of the rows being uniform; each p-value compares a row with the
-        calibration rows and the new rows before it (of its group, where there are groups). The order of the
-        rows is part of the test: rows sorted by the outcome or a covariate are not exchangeable. `coverage` warns where
-        the martingale passes 100.
-
-        Parameters
-        ----------
-        newdata : data frame
-            Holds the outcome, in the order in which rows came; rows where it is missing are left out.
-        seed : int
-            Of the draws that break ties.
-
-        Returns
-        -------
-        Exchangeability
-            `path`, `largest`, `p_value`, `summary()` and `plot()`.
-
-        Raises
-        ------
-        OptionError
-            If the method does not calibrate on held-out rows, or the fit has weights.
-        """
-        if not isinstance(self.procedure, Split):
-            raise OptionError(
-                f"method={self.method!r} makes sets without p-values; use a method that calibrates on held-out rows, such "
-                "as 'split' or 'cps'."
-            )
-        return required(self._martingale(self.procedure, newdata, seed))
-
-    def _martingale(self, procedure: Split, newdata: Any, seed: int, warn: bool = True) -> Exchangeability | None:
-        ready, known, scores = recorded_scores(self, procedure, newdata, warn=warn)
+    def _martingale(self, ready: Ready, seed: int) -> Exchangeability | None:
+        procedure = self._with_p_values()
+        known, scores = recorded_scores(procedure, ready)
         groups = None if ready.groups is None else ready.groups[known]
         return martingale_of(self, procedure.calibration, ready.ok[known], scores[:, -1], groups, ready.new.n, seed)
 

@@ -84,8 +84,10 @@ def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, 
     }
 
 
-def warn_dropped(dropped: Mapping[str, int], total: int) -> None:
-    """One warning for a stream whose rows were partly unusable."""
-    if dropped:
-        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
+def warn_dropped(dropped: Mapping[str, int], total: int, before: Mapping[str, int] | None = None) -> None:
+    """One warning for a stream whose rows were partly unusable, less those counted before."""
+    known = before or {}
+    lost = {cause: count - known.get(cause, 0) for cause, count in dropped.items() if count > known.get(cause, 0)}
+    if lost:
+        listed = "; ".join(f"{count}: {cause}" for cause, count in lost.items())
         issue_warning(f"rows of {total} that are left out: {listed}.", DroppedRowsWarning)

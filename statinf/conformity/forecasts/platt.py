@@ -11,14 +11,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from scipy.special import logit
 
 from statinf.brief import Brief
 from statinf.conformity.forecasts.ops import METHOD as OPS
-from statinf.conformity.forecasts.scaler import ForecastOptions, logit, sigmoid
-from statinf.errors import ConvergenceError, OptionError
+from statinf.conformity.forecasts.scaler import ForecastOptions
+from statinf.errors import OptionError
+from statinf.numerics.glm.families import family_of, sigmoid
+from statinf.numerics.glm.irls import fit_glm
 from statinf.results import Method, count
 
-_STEPS = 100
+_LOGISTIC = family_of("binomial")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,40 +46,18 @@ class PlattOptions(ForecastOptions):
 def fit_platt(x: np.ndarray, y: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Slope and intercept (2,) of a logistic model of y (n,) on x (n,) with Platt's targets, by Newton steps from `start`.
 
+    The slope is zero where x does not vary.
+
     Raises
     ------
     ConvergenceError
-        If a hundred steps do not bring the gradient to zero.
+        If the steps do not shrink.
     """
     ones = y.sum()
     target = np.where(y > 0.5, (ones + 1.0) / (ones + 2.0), 1.0 / (len(y) - ones + 2.0))
-    # Centred and scaled, so that steps do not depend on where forecasts lie.
-    centre, spread = x.mean(), x.std()
-    z = (x - centre) / spread if spread > 0.0 else np.zeros(len(x))
-
-    def loss(theta: np.ndarray) -> float:
-        eta = theta[0] * z + theta[1]
-        return float((np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0) - target * eta).sum())
-
-    theta = np.array([start[0] * spread, start[1] + start[0] * centre])
-    best = loss(theta)
-    for _ in range(_STEPS):
-        p = sigmoid(theta[0] * z + theta[1])
-        gradient = np.array([((p - target) * z).sum(), (p - target).sum()])
-        if np.abs(gradient).max() <= 1e-9 * len(y):
-            slope = theta[0] / spread if spread > 0.0 else 0.0
-            return np.array([slope, theta[1] - slope * centre])
-        w = p * (1.0 - p)
-        cross = (w * z).sum()
-        hessian = np.array([[(w * z * z).sum(), cross], [cross, w.sum()]])
-        hessian[0, 0] += hessian[0, 0] == 0.0
-        step = np.linalg.solve(hessian, gradient)
-        size = 1.0
-        while size > 1e-8 and loss(theta - size * step) > best:
-            size /= 2.0
-        theta = theta - size * step
-        best = loss(theta)
-    raise ConvergenceError(f"Platt's map did not converge in {_STEPS} steps on {len(y)} rows.")
+    # The constant comes first, so that an x without spread is the column that is left out.
+    found = fit_glm(np.column_stack([np.ones(len(x)), x]), target, _LOGISTIC, start=start[::-1])
+    return np.nan_to_num(found.coef[::-1])
 
 
 @dataclass(frozen=True, repr=False)

@@ -9,11 +9,10 @@ import numpy as np
 
 from statinf.conformity.forecasts.metrics import METRICS, reliability, score
 from statinf.conformity.forecasts.run import ForecastRun
-from statinf.conformity.online.reader import in_time
+from statinf.conformity.online.reader import further
 from statinf.errors import OptionError, one_of
 from statinf.formula.blocks import warn_dropped
 from statinf.formula.recipe import warn_rows
-from statinf.formula.sources import mentioned, open_source
 from statinf.results import Predictive, Table, format_number, prediction_frame, to_caller
 
 
@@ -79,11 +78,8 @@ class OnlineForecasts(Predictive):
             A new one; this one stays as it is.
         """
         one_of("na_action", na_action, ("drop", "raise"))
-        reader = self.run.reader
-        source = open_source(data, mentioned("", reader.columns))
-        run = self.run.consume(in_time(source.frames, reader.time), self.clip, strict=na_action == "raise")
-        lost = {k: n - self.dropped.get(k, 0) for k, n in run.dropped.items() if n > self.dropped.get(k, 0)}
-        warn_dropped(lost, run.reader.seen)
+        run = self.run.consume(further(self.run.reader, data), self.clip, strict=na_action == "raise")
+        warn_dropped(run.dropped, run.reader.seen, self.dropped)
         return replace(self, run=run, nobs=run.seen, dropped=dict(run.dropped))
 
     def predict(self, newdata: Any = None, *, interval: str | None = None) -> Any:

@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
+from scipy.special import logit
 
 from statinf.brief import Brief
+from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.recursions.newton_steps import NewtonState, newton_path
 from statinf.results import Options, choice, count, number
 
@@ -42,17 +44,6 @@ class NewtonOptions(ForecastOptions):
     gamma: float = number(0.1, "inverse step: large ones move the parameters less", low=0, open_low=True)
     start: str = choice("identity", ("identity", "zero"), "the map before the first row: none, or one half for all")
     radius: float = number(100.0, "the norm of the parameters is kept at most this large", low=2)
-
-
-def logit(p: np.ndarray) -> np.ndarray:
-    """log(p / (1 - p)) of probabilities inside (0, 1)."""
-    return np.log(p) - np.log1p(-p)
-
-
-def sigmoid(z: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-z)) without overflow."""
-    small = np.exp(-np.abs(z))
-    return np.where(z >= 0, 1.0, small) / (1.0 + small)
 
 
 @dataclass(frozen=True, repr=False)

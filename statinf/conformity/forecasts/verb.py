@@ -11,11 +11,10 @@ from statinf.backend.seeds import check_seed
 from statinf.conformity.forecasts.calibeating import KINDS, calibeater
 from statinf.conformity.forecasts.result import OnlineForecasts
 from statinf.conformity.forecasts.run import ForecastRun
-from statinf.conformity.online.reader import begin, in_time
+from statinf.conformity.online.reader import begin, opened
 from statinf.conformity.table import CALIBRATE_ONLINE
-from statinf.errors import FormulaError, OptionError, one_of
+from statinf.errors import FormulaError, one_of
 from statinf.formula.blocks import warn_dropped
-from statinf.formula.sources import mentioned, open_source
 
 BEATING: Mapping[str | None, str] = {
     None: "",
@@ -103,10 +102,8 @@ def calibrate_online(
         one_of("calibeat", calibeat, KINDS)
     check_seed(seed)
     one_of("na_action", na_action, ("drop", "raise"))
-    if time is not None and not isinstance(time, str):
-        raise OptionError(f"time={time!r} must be the name of a column.")
-    source = open_source(data, mentioned(formula, [time] if time else []))
-    reader, frames = begin(formula, in_time(source.frames, time), time, 1, context=context)
+    kind, tables = opened(formula, data, time)
+    reader, frames = begin(formula, tables, time, 1, context=context)
     columns = [n for part in reader.recipe.parts for n in part.layout.names if n != "Intercept"]
     if len(columns) != 1:
         raise FormulaError(
@@ -125,7 +122,7 @@ def calibrate_online(
         formula=formula,
         citation=chosen.reference,
         nobs=run.seen,
-        kind=source.kind,
+        kind=kind,
         dropped=dict(run.dropped),
         recipe=run.reader.recipe,
         calibeat=calibeat,

@@ -15,6 +15,7 @@ from statinf.formula import Design, Frame, Recipe, as_frame, design
 from statinf.formula.blocks import counted, refuse_infinite, rows_of
 from statinf.formula.columns import as_pandas
 from statinf.formula.scale import check_sizes
+from statinf.formula.sources import mentioned, open_source
 
 
 @dataclass(frozen=True, repr=False)
@@ -117,6 +118,25 @@ def times_of(frame: Frame, time: str | None, first: int) -> np.ndarray:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(f"'{time}' is missing or infinite in {int((~np.isfinite(values)).sum())} rows.")
     return values
+
+
+def opened(formula: str, data: Any, time: str | None) -> tuple[str, Iterator[Frame]]:
+    """The kind of table that a stream holds, and its frames in the order of time.
+
+    Raises
+    ------
+    OptionError
+        If `time` is no name.
+    """
+    if time is not None and not isinstance(time, str):
+        raise OptionError(f"time={time!r} must be the name of a column.")
+    source = open_source(data, mentioned(formula, [time] if time else []))
+    return source.kind, in_time(source.frames, time)
+
+
+def further(reader: OnlineReader, data: Any) -> Iterator[Frame]:
+    """Frames that go on with a stream."""
+    return in_time(open_source(data, mentioned("", reader.columns)).frames, reader.time)
 
 
 def in_time(tables: Iterator[Any], time: str | None) -> Iterator[Frame]:

@@ -7,12 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from statinf.conformity.online.reader import in_time
+from statinf.conformity.online.reader import further
 from statinf.conformity.online.run import OnlineRun
 from statinf.conformity.online.tracker import upcoming
 from statinf.errors import OptionError, one_of
 from statinf.formula.blocks import warn_dropped
-from statinf.formula.sources import mentioned, open_source
 from statinf.results import Predictive, Table, format_number, prediction_frame, to_caller
 
 PLOTS = ("coverage", "band", "level")
@@ -75,13 +74,8 @@ class OnlineIntervals(Predictive):
             A new one; this one stays as it is.
         """
         one_of("na_action", na_action, ("drop", "raise"))
-        reader = self.run.reader
-        source = open_source(data, mentioned("", reader.columns))
-        run = self.run.consume(in_time(source.frames, reader.time), strict=na_action == "raise")
-        warn_dropped(
-            {k: n - self.dropped.get(k, 0) for k, n in run.dropped.items() if n > self.dropped.get(k, 0)},
-            run.reader.seen,
-        )
+        run = self.run.consume(further(self.run.reader, data), strict=na_action == "raise")
+        warn_dropped(run.dropped, run.reader.seen, self.dropped)
         return replace(self, run=run, nobs=run.nobs, dropped=dict(run.dropped))
 
     def predict(self, newdata: Any = None, *, interval: str | None = None) -> Any:

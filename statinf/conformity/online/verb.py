@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from statinf.backend.seeds import check_seed
-from statinf.conformity.online.reader import begin, in_time
+from statinf.conformity.online.reader import begin, opened
 from statinf.conformity.online.result import OnlineIntervals
 from statinf.conformity.online.run import RunStart, begin_run
 from statinf.conformity.online.tracker import OnlineMethod
 from statinf.conformity.table import CONFORMAL_ONLINE
 from statinf.errors import OptionError, check_level, one_of
 from statinf.formula.blocks import warn_dropped
-from statinf.formula.sources import mentioned, open_source
 from statinf.learners import resolve
 
 
@@ -98,13 +97,11 @@ def conformal_online(
     level = check_level(level)
     check_seed(seed)
     one_of("na_action", na_action, ("drop", "raise"))
-    if time is not None and not isinstance(time, str):
-        raise OptionError(f"time={time!r} must be the name of a column.")
     start = RunStart(chosen, settings, model, level, seed)
     _check_model(start)
     burn_in = settings.first_rows(start.given)
-    source = open_source(data, mentioned(formula, [time] if time else []))
-    reader, frames = begin(formula, in_time(source.frames, time), time, max(burn_in, 1), context=context)
+    kind, tables = opened(formula, data, time)
+    reader, frames = begin(formula, tables, time, max(burn_in, 1), context=context)
     run = begin_run(reader, frames, start, burn_in, strict=na_action == "raise")
     warn_dropped(run.dropped, run.reader.seen)
     return OnlineIntervals(
@@ -112,7 +109,7 @@ def conformal_online(
         formula=formula,
         citation=chosen.reference,
         nobs=run.nobs,
-        kind=source.kind,
+        kind=kind,
         dropped=dict(run.dropped),
         recipe=run.reader.recipe,
         level=level,

@@ -11,7 +11,7 @@ import numpy as np
 from statinf.conformity.labelled import labels_of
 from statinf.conformity.selection.scoring import Scored
 from statinf.conformity.shift import effective_size
-from statinf.errors import OptionError
+from statinf.errors import OptionError, check_fdr
 from statinf.inference.conformal_selection import Reweighted, Stepped
 from statinf.inference.discoveries import Discoveries, pruning_draws
 from statinf.plotting import selection as figures
@@ -116,8 +116,8 @@ class Selection(Predictive):
 
         truth = None if newdata is None else self._truth(newdata)
         rows = []
-        for level in LEVELS if levels is None else _check_levels(levels):
-            found = self.scored.select(level)
+        for level in LEVELS if levels is None else np.atleast_1d(levels).tolist():
+            found = self.scored.select(check_fdr(level, name="levels"))
             count = int(found.selected.sum())
             largest = float(found.p_values[found.selected].max()) if count else np.nan
             row = {"fdr": level, "selected": count, "p_value": largest}
@@ -215,11 +215,3 @@ class Selection(Predictive):
             counts = np.array([self.scored.select(float(q)).selected.sum() for q in levels])
             return figures.plot_curve(levels, counts, self.fdr, ax=ax)
         raise OptionError(f"plot kind={kind!r} is not known for a selection; choose 'p_values' or 'curve'.")
-
-
-def _check_levels(levels: Any) -> list[float]:
-    found = [levels] if np.ndim(levels) == 0 else list(levels)
-    for level in found:
-        if isinstance(level, bool) or not isinstance(level, int | float | np.number) or not 0.0 < float(level) < 1.0:
-            raise OptionError(f"levels: {level!r} is no false discovery rate in (0, 1).")
-    return [float(level) for level in found]

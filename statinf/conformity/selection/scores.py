@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, OptionError, one_of
+from statinf.errors import DataError, OptionError, check_fdr, one_of
 from statinf.inference import conformal_selection as core
 from statinf.inference.discoveries import PRUNINGS
 
@@ -66,7 +66,7 @@ def select_from_scores(
     one_of("pruning", pruning, PRUNINGS)
     one_of("ties", ties, TIES)
     check_seed(seed)
-    fdr = _check_fdr(fdr)
+    fdr = check_fdr(fdr, one=True)
     if old.ndim == 1 and ratios is None and ties == "conservative":
         return core.select(old, new, fdr)
     return _rule(old.ndim, ratios, pruning, ties, seed).select(np.atleast_2d(old), np.atleast_2d(new), fdr).selected
@@ -104,12 +104,6 @@ def _rule(dimension: int, ratios: Any, pruning: str, ties: str, seed: int) -> Se
             raise OptionError("weights= and ties='random' go with one score, not with a choice among several.")
         return core.BestScore(pruning, seed)
     return core.Stepped(ties, seed) if ratios is None else core.Reweighted(ratios[0], ratios[1], pruning, ties, seed)
-
-
-def _check_fdr(fdr: Any) -> float:
-    if isinstance(fdr, bool) or not isinstance(fdr, int | float | np.number) or not 0.0 < float(fdr) <= 1.0:
-        raise OptionError(f"fdr={fdr!r} is the false discovery rate; it must be in (0, 1].")
-    return float(fdr)
 
 
 def _read(old: Any, new: Any, weights: Any, own: Any) -> tuple[np.ndarray, np.ndarray, Any]:

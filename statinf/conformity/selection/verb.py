@@ -8,7 +8,7 @@ from typing import Any
 from statinf.backend.seeds import check_seed
 from statinf.conformity.labelled import row_labels
 from statinf.conformity.selection.problem import SelectMethod, SelectProblem, named_models, read_problem
-from statinf.conformity.selection.ratios import read_ratios
+from statinf.conformity.selection.ratios import Ratios, read_ratios
 from statinf.conformity.selection.result import Selection
 from statinf.conformity.selection.scoring import Scored
 from statinf.conformity.selection.thresholds import check_threshold
@@ -109,10 +109,7 @@ def conformal_select(
     one_of("direction", direction, DIRECTIONS)
     check_seed(seed)
     check_threshold(threshold)
-    ratios = read_ratios(weights)
-    if ratios is not None and not chosen.weighted:
-        takes = ", ".join(repr(m.name) for m in CONFORMAL_SELECT.values() if getattr(m, "weighted", False))
-        raise OptionError(f"weights= goes with method={takes}; method={chosen.name!r} assumes exchangeable rows.")
+    ratios = _ratios(weights, chosen)
     problem = read_problem(
         formula,
         data,
@@ -147,6 +144,15 @@ def conformal_select(
         recipe=problem.design.recipe,
         seed=seed,
     )
+
+
+def _ratios(weights: Any, chosen: SelectMethod) -> Ratios | None:
+    """Density ratios, for methods that take them."""
+    ratios = read_ratios(weights)
+    if ratios is not None and not chosen.weighted:
+        takes = ", ".join(repr(m.name) for m in CONFORMAL_SELECT.values() if getattr(m, "weighted", False))
+        raise OptionError(f"weights= goes with method={takes}; method={chosen.name!r} assumes exchangeable rows.")
+    return ratios
 
 
 def _warn_few(scored: Scored, problem: SelectProblem, fdr: float) -> None:
