@@ -171,8 +171,11 @@ def structural_rss(made: System, beta: np.ndarray) -> float:
     )
 
 
-def projections(made: System, exogenous: np.ndarray, instruments: np.ndarray) -> np.ndarray:
-    """Orthonormal columns of [exogenous, instruments], shape (n, a + b); kept columns only, weights not applied."""
+def onto(made: System, exogenous: np.ndarray, instruments: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Orthonormal columns of [exogenous, instruments] times `factor` (a + b, m), shape (n, m).
+
+    Kept columns only, weights not applied. The small matrices are multiplied first: the orthonormal columns need not be made.
+    """
     size = made.a + made.b
-    inverse = solve_triangular(made.factor[:size, :size], np.eye(size))
-    return exogenous @ inverse[: made.a] + instruments @ inverse[made.a :]
+    inside = solve_triangular(made.factor[:size, :size], factor)
+    return exogenous @ inside[: made.a] + instruments @ inside[made.a :]

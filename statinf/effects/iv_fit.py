@@ -11,7 +11,7 @@ import numpy as np
 from statinf.effects import overid, weak_iv
 from statinf.effects.instruments import System
 from statinf.effects.iv_diagnostics import diagnostics
-from statinf.effects.iv_rows import IVRows, as_indicator
+from statinf.effects.iv_rows import IVColumns, IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.formula.matrix import Matrix
@@ -46,6 +46,8 @@ class IVFit(Fit):
         How the k covariates that have a coefficient make the others.
     diagnostics : mapping of str to float
         Statistics that the summary prints, with the covariance of the fit.
+    columns : IVColumns or None
+        Centred and scaled columns while the fit is born; None afterwards, when they are made as they are asked for.
     """
 
     heading: str
@@ -55,6 +57,7 @@ class IVFit(Fit):
     j: float = np.nan
     diagnostics: dict[str, float] = field(default_factory=dict)
     aliases: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    columns: IVColumns | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds = VcovKinds()
     beside = ("first_stage", "anderson_rubin", "overid", "wu_hausman")
@@ -62,8 +65,7 @@ class IVFit(Fit):
     @classmethod
     def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
         solution: LinearIV = estimate.extra["solution"]
-        # Scaled columns serve the covariance and the diagnostics, and are made anew when they are asked for again.
-        rows = solution.rows(design)
+        rows = solution.rows(design, estimate.extra["columns"])
         fit = super().of(
             design,
             replace(estimate, covary=partial(solution.covariance, design, rows=rows)),
@@ -76,9 +78,8 @@ class IVFit(Fit):
         covariates = design.part("covariates")
         assert covariates is not None
         aliases = alias_map(covariates.values, fit.estimable[-covariates.p :], design.weights)
-        return replace(
-            fit, aliases=aliases, covary=estimate.covary, diagnostics=diagnostics(solution, rows, fit.cov.kind, fit.j)
-        )
+        told = diagnostics(solution, rows, fit.cov.kind, fit.j)
+        return replace(fit, aliases=aliases, covary=estimate.covary, diagnostics=told, columns=None)
 
     @property
     def title(self) -> str:

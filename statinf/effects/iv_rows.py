@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.estimate import cluster_codes
-from statinf.effects.instruments import System, projections
+from statinf.effects.instruments import System, onto
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
@@ -105,25 +105,33 @@ class IVRows:
     @cached_property
     def basis(self) -> np.ndarray:
         """Orthonormal columns of exogenous columns and instruments under the weights, shape (n, a + b)."""
-        return projections(self.system, self.exogenous, self.instruments)
+        return self._onto(np.eye(self.system.a + self.system.b))
 
-    @property
+    @cached_property
     def excluded(self) -> np.ndarray:
         """Orthonormal instruments with the exogenous columns partialled out, shape (n, b)."""
-        return self.basis[:, self.system.a :]
+        return self._onto(np.eye(self.system.a + self.system.b)[:, self.system.a :])
 
     @cached_property
     def fitted_first(self) -> np.ndarray:
         """Endogenous columns projected on all exogenous ones, shape (n, c)."""
         s = self.system
-        return self.basis @ s.factor[: s.a + s.b, s.a + s.b : -1]
+        return self._onto(s.factor[: s.a + s.b, s.a + s.b : -1])
+
+    @cached_property
+    def second_stage(self) -> np.ndarray:
+        """Projected endogenous columns, then exogenous ones, shape (n, k)."""
+        return side_by_side(self.fitted_first, self.exogenous)
 
     @cached_property
     def unexplained(self) -> np.ndarray:
         """What the first stage and the reduced form leave of [endogenous, outcome], shape (n, c + 1)."""
         s = self.system
-        both = np.column_stack([self.endogenous, self.y])
-        return both - self.basis @ s.factor[: s.a + s.b, s.a + s.b :]
+        both = side_by_side(self.endogenous, self.y[:, None])
+        return both - self._onto(s.factor[: s.a + s.b, s.a + s.b :])
+
+    def _onto(self, factor: np.ndarray) -> np.ndarray:
+        return onto(self.system, self.exogenous, self.instruments, factor)
 
     def clusters(self, kind: Any) -> dict[str, np.ndarray]:
         """Codes of the clusters that a covariance in normal form names."""
@@ -170,7 +178,7 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
     excluded, _, _ = _standard(instruments.rest.values, w, centred)
     outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
     if centred:
-        exogenous = np.column_stack([np.ones(made.n), exogenous])
+        exogenous = side_by_side(np.ones((made.n, 1)), exogenous)
         own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
     units = Units(
         np.append(centre, own_centre),
@@ -185,6 +193,16 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
 def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
     """The treatment's column with 0 at the reference and 1 at the treated level; columns as they are for (0, 1)."""
     return columns if arms == (0.0, 1.0) else (columns - arms[0]) / (arms[1] - arms[0])
+
+
+def side_by_side(*parts: np.ndarray) -> np.ndarray:
+    """Matrices of n rows as one whose columns are contiguous, which is how products read them."""
+    out = np.empty((len(parts[0]), sum(part.shape[1] for part in parts)), order="F")
+    at = 0
+    for part in parts:
+        out[:, at : at + part.shape[1]] = part
+        at += part.shape[1]
+    return out
 
 
 def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
+from statinf.effects.iv_rows import IVColumns, IVRows, Units, columns_of, rows_of
 from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
@@ -66,9 +66,10 @@ class LinearIV(Brief):
         """Residual standard deviation of the scaled outcome, with n - k degrees of freedom."""
         return float(np.sqrt(structural_rss(self.system, self.beta) / self.system.df_resid))
 
-    def rows(self, made: Design) -> IVRows:
-        """The columns behind the solution."""
-        return rows_of(made, columns_of(made, self.indicator), self.system, self.kept)
+    def rows(self, made: Design, columns: IVColumns | None = None) -> IVRows:
+        """The columns behind the solution, which are made where they are not given."""
+        columns = columns_of(made, self.indicator) if columns is None else columns
+        return rows_of(made, columns, self.system, self.kept)
 
     def residual(self, rows: IVRows) -> np.ndarray:
         """Scaled outcome less x'b, with the treatment as recorded, shape (n,)."""
@@ -80,8 +81,9 @@ class LinearIV(Brief):
         rows = self.rows(made) if rows is None else rows
         e = self.residual(rows)
         gmm = bool(self.combine.size)
-        columns = rows.basis @ self.combine if gmm else np.column_stack([rows.fitted_first, rows.exogenous])
-        stacked = stack_scores(made.weights_object, made.rows, columns * e[:, None])
+        columns = rows.basis @ self.combine if gmm else rows.second_stage
+        unweighted = None if made.weights_object is None else columns * e[:, None]
+        stacked = {} if unweighted is None else stack_scores(made.weights_object, made.rows, unweighted)
         model = None if gmm else self.bread * self.sigma**2
         # Hat values exist where the second stage is a least-squares fit.
         shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
@@ -105,7 +107,7 @@ class LinearIV(Brief):
 
     def warn_alone(self, made: Design, rows: IVRows, kind: Any, names: Sequence[str]) -> None:
         """Warn of coefficients, named in order, that one row, or one cluster, determines alone."""
-        columns = np.column_stack([rows.fitted_first, rows.exogenous])
+        columns = rows.second_stage
         warn_lone(
             kind,
             columns,
@@ -221,6 +223,7 @@ def linear_estimate(
         extra={
             "heading": heading,
             "solution": solution,
+            "columns": problem.columns,
             "endogenous": problem.names,
             "instruments": used,
             "j": float(j),
