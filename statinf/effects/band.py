@@ -9,13 +9,14 @@ import numpy as np
 
 from statinf.effects.projection import Projection
 from statinf.errors import check_level
+from statinf.findings import Finding
+from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.distributions import t_quantile
-from statinf.results import to_caller
 
 
-@dataclass(frozen=True)
-class Band:
+@dataclass(frozen=True, repr=False)
+class Band(Finding):
     """An effect along a covariate, with pointwise and uniform limits.
 
     Attributes
@@ -33,7 +34,6 @@ class Band:
     std_error: np.ndarray
     level: float
     critical: float
-    kind: str = "pandas"
 
     def frame(self) -> Any:
         """Columns of the covariate's name, estimate, std_error, conf_low, conf_high, band_low, band_high."""
@@ -44,7 +44,17 @@ class Band:
         columns = {self.column: self.at, "estimate": self.estimate, "std_error": self.std_error}
         columns |= {"conf_low": self.estimate - half, "conf_high": self.estimate + half}
         columns |= {"band_low": self.estimate - wide, "band_high": self.estimate + wide}
-        return to_caller(pd.DataFrame(columns), self.kind)
+        return to_caller(pd.DataFrame(columns), self.frame_kind)
+
+    def tidy(self) -> Any:
+        """The curve, one row per point; see `frame`."""
+        return self.frame()
+
+    def __str__(self) -> str:
+        return (
+            f"effect along {self.column} at {len(self.at)} points from {self.at[0]:.6g} to {self.at[-1]:.6g}; "
+            f"{100 * self.level:g}% uniform band of {self.critical:.4g} standard errors"
+        )
 
     def plot(self, **options: Any) -> Any:
         """The curve with both bands; returns the matplotlib axes."""
@@ -60,4 +70,4 @@ def band_of(fit: Projection, basis: np.ndarray, at: np.ndarray, column: str, lev
     check_level(level)
     cov = basis @ fit.cov.matrix @ basis.T
     critical = sup_t_critical(cov, level, seed=seed)
-    return Band(column, at, basis @ fit.theta, np.sqrt(np.diag(cov)), level, critical, fit.kind)
+    return Band(column, at, basis @ fit.theta, np.sqrt(np.diag(cov)), level, critical).handed(fit.kind)

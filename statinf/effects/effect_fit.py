@@ -119,7 +119,7 @@ class EffectFit(Fit):
                 "or the ATE of 'irm' or 'aipw' without by=."
             )
         w = self._need_rows("sensitivity bounds").weights
-        return bounds.from_splits(self.splits, self.pieces(), w, cf_y, cf_d, rho, null, level)
+        return bounds.from_splits(self.splits, self.pieces(), w, cf_y, cf_d, rho, null, level).handed(self.kind)
 
     def e_value(self, *, sd: float | None = None, level: float = 0.95) -> Any:
         """E-values: how strong confounding would have to be, on the risk-ratio scale, to explain each effect.

@@ -165,7 +165,8 @@ class Heterogeneity(ScoreProjections):
         made = self._learnt()
         codes = made.rows.whole if cluster is None else made.rows.design.cluster_codes(cluster)
         found = self._evaluation(evaluation, priority)
-        return rate_by_blocks(found, made.sample.w, target=target, replicas=replicas, seed=seed, codes=codes)
+        answer = rate_by_blocks(found, made.sample.w, target=target, replicas=replicas, seed=seed, codes=codes)
+        return answer.handed(self.kind)
 
     def plot_gates(self, *, groups: int = 4, level: float = 0.95, **options: Any) -> Any:
         """Average effects with intervals in groups of the predicted effect; returns the matplotlib axes."""

@@ -187,7 +187,8 @@ class IVFit(Fit):
             found_pieces = weak_iv.kept_values(made, rows.at_null(kind), critical, float(self.solution.beta[0]))
             pieces = tuple((float(low * unit[0]), float(high * unit[0])) for low, high in found_pieces)
         p = weak_iv.f_sf(f, made.b, found.df)
-        return weak_iv.AndersonRubin(tuple(given.tolist()), f, p, made.b, found.df, level, pieces, found.label)
+        answer = weak_iv.AndersonRubin(tuple(given.tolist()), f, p, made.b, found.df, level, pieces, found.label)
+        return answer.handed(self.kind)
 
     def overid(self, test: str = "hansen") -> WaldTest:
         """Test of the instruments beyond those needed.
@@ -209,10 +210,11 @@ class IVFit(Fit):
                 "there are exactly as many instruments as endogenous columns: nothing is left to test."
             )
         if test != "hansen":
-            return (overid.sargan if test == "sargan" else overid.basmann)(self.system, self.solution.beta)
+            classical = overid.sargan if test == "sargan" else overid.basmann
+            return classical(self.system, self.solution.beta).handed(self.kind)
         kind = self.cov.kind
         rows = self._rows("Hansen's test")
-        return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None))
+        return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None)).handed(self.kind)
 
     def wu_hausman(self, vcov: Any = "iid") -> WaldTest:
         """Test whether least squares would do: are the endogenous columns exogenous.
@@ -224,8 +226,8 @@ class IVFit(Fit):
         """
         kind = self._kind(vcov)
         if kind == "iid":
-            return overid.wu_hausman(self.system)
-        return overid.robust_hausman(self._rows("a robust Wu-Hausman test"), kind)
+            return overid.wu_hausman(self.system).handed(self.kind)
+        return overid.robust_hausman(self._rows("a robust Wu-Hausman test"), kind).handed(self.kind)
 
     def _kind(self, vcov: Any) -> Any:
         if vcov is not None:

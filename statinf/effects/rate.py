@@ -16,6 +16,7 @@ import numpy as np
 from statinf.backend import generator
 from statinf.effects.evaluation import Evaluation, combine
 from statinf.errors import DataError, OptionError, check_level, one_of
+from statinf.findings import Finding
 from statinf.formula.given import without_gaps
 from statinf.inference.distributions import t_quantile, two_sided_p
 
@@ -24,8 +25,8 @@ GRID = np.linspace(0.05, 1.0, 96)
 """Shares at which the curve is kept."""
 
 
-@dataclass(frozen=True)
-class Rate:
+@dataclass(frozen=True, repr=False)
+class Rate(Finding):
     """A rank-weighted average effect.
 
     Attributes
@@ -60,6 +61,12 @@ class Rate:
         """Normal confidence limits."""
         half = t_quantile(0.5 + check_level(level) / 2.0, np.inf) * self.std_error
         return self.estimate - half, self.estimate + half
+
+    def items(self, level: float = 0.95) -> dict[str, Any]:
+        low, high = self.conf_int(level)
+        row = {"target": self.target, "estimate": self.estimate, "std_error": self.std_error}
+        row |= {"statistic": self.estimate / self.std_error if self.std_error > 0 else float("nan")}
+        return row | {"p_value": self.p_value, "conf_low": low, "conf_high": high}
 
     def __str__(self) -> str:
         low, high = self.conf_int()

@@ -8,18 +8,20 @@ Ding (2017).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
 from statinf.effects.estimate import Pieces, Splits
 from statinf.errors import OptionError, check_level
+from statinf.findings import Finding
 
 
-@dataclass(frozen=True)
-class OmittedVariableBounds:
+@dataclass(frozen=True, repr=False)
+class OmittedVariableBounds(Finding):
     """What an omitted confounder of given strength could do to an effect.
 
     Attributes
@@ -72,6 +74,10 @@ class OmittedVariableBounds:
         size = np.asarray(strength(cf_y, cf_d, self.rho)) * self.scale
         return self.theta - size if self.theta > self.null else self.theta + size
 
+    def items(self) -> dict[str, Any]:
+        limits = {"conf_low": self.conf_low, "conf_high": self.conf_high, "p_value": self.p_value}
+        return {"estimate": self.theta, **{k: v for k, v in super().items().items() if k != "theta"}, **limits}
+
     def __str__(self) -> str:
         return (
             f"bounds [{self.lower:.6g}, {self.upper:.6g}] around {self.theta:.6g}; one-sided {100 * self.level:g}% limits "
@@ -113,12 +119,16 @@ def from_splits(
     ]
     if len(every) == 1:
         return every[0]
-    median = {f: float(np.median([getattr(b, f) for b in every])) for f in ("theta", "lower", "upper", "scale")}
-    for side in ("lower", "upper"):
-        spread = [getattr(b, f"{side}_se") ** 2 + (getattr(b, side) - median[side]) ** 2 for b in every]
-        median[f"{side}_se"] = float(np.sqrt(np.median(spread)))
-    values = {f: float(np.median([getattr(b, f) for b in every])) for f in ("robustness_value", "robustness_value_ci")}
-    return OmittedVariableBounds(level=level, rho=rho, null=null, **median, **values)
+
+    def middle(name: str) -> float:
+        return float(np.median([getattr(b, name) for b in every]))
+
+    def error(side: str) -> float:
+        spread = [getattr(b, f"{side}_se") ** 2 + (getattr(b, side) - middle(side)) ** 2 for b in every]
+        return float(np.sqrt(np.median(spread)))
+
+    names = ("theta", "lower", "upper", "scale", "robustness_value", "robustness_value_ci")
+    return replace(every[0], **{name: middle(name) for name in names}, lower_se=error("lower"), upper_se=error("upper"))
 
 
 def _one(

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.linalg import eig, eigh, solve
 
 from statinf.effects.instruments import System
+from statinf.findings import Finding
+from statinf.frames import to_caller
 from statinf.inference.distributions import f_sf
 
 
@@ -77,8 +80,8 @@ def cragg_donald(made: System) -> float:
     return 1.0 / (largest * made.b) if largest > 0 else np.inf
 
 
-@dataclass(frozen=True)
-class AndersonRubin:
+@dataclass(frozen=True, repr=False)
+class AndersonRubin(Finding):
     """Test of a value of the effect and, with one endogenous column, the set of values that it keeps.
 
     Attributes
@@ -105,6 +108,15 @@ class AndersonRubin:
     level: float
     pieces: tuple[tuple[float, float], ...] | None
     label: str
+
+    def tidy(self) -> Any:
+        """The test, and one row per piece of the confidence set, in the caller's kind of data frame."""
+        import pandas as pd
+
+        pieces = self.pieces or ((np.nan, np.nan),)
+        rows = [{**self.items(), "shape": self.shape, "conf_low": low, "conf_high": high} for low, high in pieces]
+        null = {"null": float(*self.null) if len(self.null) == 1 else ", ".join(f"{v:g}" for v in self.null)}
+        return to_caller(pd.DataFrame([null | row for row in rows]), self.frame_kind)
 
     @property
     def shape(self) -> str:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.errors import NotIdentifiedError
+from statinf.findings import Finding
 from statinf.inference.distributions import chi2_sf, f_sf
 from statinf.inference.moments import Covariance
 from statinf.inference.roots import matrix_root
 
 
-@dataclass(frozen=True)
-class WaldTest:
+@dataclass(frozen=True, repr=False)
+class WaldTest(Finding):
     """A joint test of `restrictions @ theta = values`.
 
     Attributes

@@ -37,7 +37,9 @@ def equal_slopes(fit: QuantileFit, columns: Any) -> WaldTest:
             row[step * p + names.index(name)], row[(step + 1) * p + names.index(name)] = -1.0, 1.0
     text = "equal slopes at tau = " + ", ".join(f"{t:g}" for t in fit.tau)
     m = len(restrictions)
-    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), float(fit.nobs * k - m), text)
+    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), float(fit.nobs * k - m), text).handed(
+        fit.kind
+    )
 
 
 def process(fit: QuantileFit, level: float, uniform: bool, seed: int) -> pd.DataFrame:

@@ -1,9 +1,9 @@
 """Results: one kind of fitted object, weights that know how they were estimated, methods as values, and tables."""
 
+from statinf.frames import to_caller
 from statinf.results.demo import DemoSection
 from statinf.results.estimate import Estimate
 from statinf.results.fit import Fit
-from statinf.results.frames import to_caller
 from statinf.results.joint import Joint, joint
 from statinf.results.methods import Method, MethodTable
 from statinf.results.options import Options, choice, count, flag, number, value

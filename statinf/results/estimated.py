@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
+from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
@@ -16,7 +17,6 @@ from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.moments import Covariance
 from statinf.inference.restrictions import restrictions
 from statinf.results import coefficients
-from statinf.results.frames import to_caller
 from statinf.results.hooks import TableHooks
 from statinf.results.protocol import Predictive
 from statinf.results.table import Table
@@ -191,7 +191,7 @@ class Estimated(TableHooks, Predictive):
         if (matrix[:, ~self.estimable] != 0).any():
             raise NotIdentifiedError(f"'{text}' involves an aliased coefficient, which has no estimate.")
         ok = self.estimable
-        return wald(self.theta[ok], self.cov, matrix[:, ok], right, self.cov.df, text)
+        return wald(self.theta[ok], self.cov, matrix[:, ok], right, self.cov.df, text).handed(self.kind)
 
     # --- tables -------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import DroppedRowsWarning, issue_warning
+from statinf.frames import to_caller
 from statinf.inference.roots import matrix_root
 from statinf.numerics.linear.aliases import breaks_alias
-from statinf.results.frames import to_caller
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design

@@ -188,7 +188,7 @@ class Result:
         """One row of statistics of the whole fit, in the caller's kind of data frame."""
         import pandas as pd
 
-        from statinf.results.frames import to_caller
+        from statinf.frames import to_caller
 
         return to_caller(pd.DataFrame({"nobs": [self.nobs], "method": [self.method]}), self.kind)
 

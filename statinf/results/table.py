@@ -176,7 +176,7 @@ class Table:
         """
         import pandas as pd
 
-        from statinf.results.frames import to_caller
+        from statinf.frames import to_caller
 
         twice = [c for i, c in enumerate(self.columns) if c in self.columns[:i]]
         if twice:

@@ -135,7 +135,7 @@ class ShiftFit(GeneralizedFit):
             Chi-square with as many degrees of freedom as directions in which the two can differ. A small p-value says
             that the model is wrong on the target and that the weighted fit is the one to use.
         """
-        return specification_test(self._problem(), self._chosen(ratio))
+        return specification_test(self._problem(), self._chosen(ratio)).handed(self.kind)
 
     def risk(self, ratio: Any = None) -> Any:
         """Estimated excess risk on the target of likelihood and weighted likelihood, side by side.

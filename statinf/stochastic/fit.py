@@ -126,7 +126,7 @@ class StochasticFit(Fit):
         Region
             With `contains(theta)`, `radius` and `form`.
         """
-        return joint_region(self, kind, level, terms)
+        return joint_region(self, kind, level, terms).handed(self.kind)
 
     def with_vcov(self, vcov: Any) -> Self:
         """The same fit with another of its covariances, by the name `inference=` takes.

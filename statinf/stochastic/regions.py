@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.findings import Finding
 
 INTERVALS = ("symmetric", "basic", "percentile", "normal", "simultaneous")
 REGIONS = ("ball", "ellipsoid")
@@ -98,8 +99,8 @@ def _normal_quantile(level: float) -> float:
     return float(ndtri(0.5 * (1.0 + level)))
 
 
-@dataclass(frozen=True)
-class Region:
+@dataclass(frozen=True, repr=False)
+class Region(Finding):
     """A joint confidence region {theta: (theta - centre)' form (theta - centre) <= bound}.
 
     `form` is (q, q): the identity for a ball, an inverse covariance for an ellipsoid.
@@ -110,6 +111,13 @@ class Region:
     centre: np.ndarray
     form: np.ndarray
     bound: float
+
+    def __str__(self) -> str:
+        size = f"radius {self.radius:.6g}" if self.kind == "ball" else f"bound {self.bound:.6g}"
+        centre = ", ".join(f"{v:.6g}" for v in self.centre)
+        return (
+            f"{100 * self.level:g}% confidence {self.kind} in {len(self.centre)} dimensions around ({centre}), {size}"
+        )
 
     def distance(self, theta: np.ndarray) -> np.ndarray | float:
         """(theta - centre)' form (theta - centre) for points of shape (q,) or (m, q)."""
