@@ -23,16 +23,17 @@ def test_each_package_is_in_its_extra():
         assert any(line.split(">")[0] == package for line in extras[extra]), package
 
 
-def _imports(tree: ast.AST):
+def _imports(block: list[ast.stmt]):
     """Names of modules imported outside of blocks for the type checker."""
-    for node in ast.iter_child_nodes(tree):
+    for node in block:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield node.module
-        yield from _imports(node)
+        for name in ("body", "orelse", "finalbody", "handlers"):
+            yield from _imports(getattr(node, name, []))
 
 
 def test_optional_packages_are_imported_by_need_alone():
@@ -40,7 +41,7 @@ def test_optional_packages_are_imported_by_need_alone():
         str(path.relative_to(ROOT)): name
         for folder in ("statinf", "tools")
         for path in (ROOT / folder).rglob("*.py")
-        for name in _imports(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imports(ast.parse(path.read_text(encoding="utf-8")).body)
         if name.split(".")[0] in EXTRAS
     }
     assert not found

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -45,11 +46,29 @@ def test_every_module_says_what_it_is_for():
     assert not silent, f"these start without a docstring: {silent}"
 
 
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _nodes(path: Path) -> list[ast.AST]:
+    """Classes and imports of a file, those inside of functions too; expressions hold none."""
+    found, left = [], [*_tree(path).body]
+    while left:
+        node = left.pop()
+        if isinstance(node, ast.ClassDef | ast.Import | ast.ImportFrom):
+            found.append(node)
+        for block in ("body", "orelse", "finalbody", "handlers"):
+            inner = getattr(node, block, [])
+            left += inner if isinstance(inner, list) else []
+    return found
+
+
 def _kinds(path: Path) -> set[str]:
     """Names of the classes that a file defines, aliases of types among them; a leading underscore tells none apart."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = [node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
-    targets = [node.targets[0] for node in tree.body if isinstance(node, ast.Assign)]
+    found = [node.name for node in _nodes(path) if isinstance(node, ast.ClassDef)]
+    targets = [node.targets[0] for node in _tree(path).body if isinstance(node, ast.Assign)]
     found += [target.id for target in targets if isinstance(target, ast.Name)]
     # constants are in capitals throughout, variables in small letters
     return {name for name in (name.lstrip("_") for name in found) if name[:1].isupper() and not name.isupper()}
@@ -65,7 +84,7 @@ def test_one_class_name_one_thing():
     renamed = [
         f"{path.relative_to(ROOT)}: {name.name} as {name.asname}"
         for path in sources("statinf")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in _nodes(path)
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("statinf")
         for name in node.names
         if name.name in places and name.asname not in (None, name.name)

@@ -74,14 +74,14 @@ def test_classifier_is_sklearns_discriminant():
 
 
 def test_sizes_and_power():
-    """200 pairs of samples of 60 rows: rejections at 5% at most qbinom(0.9995, 200, 0.05) = 22 under equal laws."""
+    """100 pairs of samples of 40 rows: rejections at 5% at most qbinom(0.9995, 100, 0.05) = 13 under equal laws."""
     rng = np.random.default_rng(0)
     names = ("mmd", "energy", "classifier")
-    for mean, low, high in ((0.0, 0, 22), (0.8, 150, 200)):
+    for mean, low, high in ((0.0, 0, 13), (1.0, 75, 100)):
         rejected = dict.fromkeys(names, 0)
-        for rep in range(200):
-            a = pd.DataFrame(rng.standard_normal((60, 2)), columns=["u", "v"])
-            b = pd.DataFrame(rng.standard_normal((60, 2)) + np.array([mean, 0.0]), columns=["u", "v"])
+        for rep in range(100):
+            a = pd.DataFrame(rng.standard_normal((40, 2)), columns=["u", "v"])
+            b = pd.DataFrame(rng.standard_normal((40, 2)) + np.array([mean, 0.0]), columns=["u", "v"])
             found = si.shift_test("~ u + v", a, b, tests=names, permutations=59, seed=rep)
             for name in names:
                 rejected[name] += found.p_values[name] <= 0.05
