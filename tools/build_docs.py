@@ -34,6 +34,7 @@ RESULTS = (
     "statinf.conformity.selection.result",
     "statinf.conformity.veracity.result",
     "statinf.conformity.veracity.clean_fit",
+    "statinf.conformity.multicalibration.result",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.cate_fit",

@@ -122,6 +122,7 @@ EXAMPLES: Mapping[str, Example] = {
     "iv": Example(_named(si.iv, "y ~ t | x | offered")),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
+    "multicalibrate": Example(_plain(si.multicalibrate, "y ~ x + z", levels=8)),
     "quantile_ensemble": Example(_ensemble),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
