@@ -35,6 +35,7 @@ RESULTS = (
     "statinf.conformity.veracity.result",
     "statinf.conformity.veracity.clean_fit",
     "statinf.conformity.multicalibration.result",
+    "statinf.conformity.multicalibration.fitted",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.cate_fit",

@@ -21,7 +21,10 @@ def plot_groups(
     ax = new_axes(ax, size=(6.4, 1.4 + 0.32 * len(labels)))
     at = np.arange(len(labels), dtype=float)
     ax.axvline(0.0, color=INK, linewidth=0.8)
-    for made, shift, color, marker, name in ((before, -0.13, SOFT, "s", "initial"), (after, 0.13, ACCENT, "o", "fitted")):
+    for made, shift, color, marker, name in (
+        (before, -0.13, SOFT, "s", "initial"),
+        (after, 0.13, ACCENT, "o", "fitted"),
+    ):
         known = dict(zip(made["group"], range(len(made["group"])), strict=True))
         rows = [known[label] for label in after["group"]]
         error, low, high = (np.asarray(made[c], float)[rows] for c in ("error", "conf_low", "conf_high"))
@@ -44,13 +47,7 @@ def plot_groups(
 
 
 @figure
-def plot_calibration(
-    before: Mapping[str, np.ndarray] | None,
-    after: Mapping[str, np.ndarray],
-    *,
-    outcome: str = "",
-    ax: Any = None,
-) -> Any:
+def plot_calibration(after: Mapping[str, np.ndarray], *, outcome: str = "", ax: Any = None) -> Any:
     """Mean outcomes over predictions by group, with intervals, from a table by name of column, all (cells,)."""
     ax = new_axes(ax, size=(5.6, 4.8))
     names = list(dict.fromkeys(after["group"]))

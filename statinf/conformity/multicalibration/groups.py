@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.conformity.mondrian import Groups, label_of
 from statinf.errors import OptionError
+from statinf.formula.factors import Learnt
 from statinf.formula.frame import Frame
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
@@ -17,7 +18,7 @@ from statinf.formula.recipe import Recipe
 ROLE = "groups"
 _MOST = 30
 """Distinct values from which a column of numbers is no group."""
-_MOST_BY = 200
+_MOST_CELLS, _MOST_BY = 10_000, 200
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,61 +50,91 @@ def group_terms(part: Matrix | None, recipe: Recipe) -> tuple[GroupTerm, ...]:
     if part is None:
         return ()
     part = part.without_intercept()
-    layout = next(p.layout for p in recipe.parts if p.role == ROLE)
-    blocks: dict[str, list] = {}
-    for block in layout.blocks:
-        blocks.setdefault(block.term, []).append(block)
-    factors = {t: {f for b in blocks[t] for f in b.factors} for t in part.terms}
+    blocks = _blocks(part, recipe)
+    factors = {term: {f for b in blocks if b.term == term for f in b.factors} for term in part.terms}
     found = []
     for term in part.terms:
-        within = [t for t in part.terms if factors[t] <= factors[term]]
-        columns = [j for t in within for j in range(part.terms[t].start, part.terms[t].stop)]
+        within = [b for b in blocks if set(b.factors) <= factors[term]]
+        columns = [j for b in within for j in b.columns]
         distinct = np.unique(part.values[:, columns], axis=0) if columns else np.empty((0, 0))
-        if not 1 < len(distinct) <= (_MOST if any(recipe.learnt[f].coding is None for f in factors[term]) else 10_000):
+        numbers = any(f.coding is None and not f.logical for f in map(recipe.learnt.__getitem__, factors[term]))
+        if not 1 < len(distinct) <= (_MOST if numbers else _MOST_CELLS):
             continue
-        names = [part.names[j] for j in columns]
-        margins = [_reference(blocks[t][0], recipe) for t in within if len(factors[t]) == 1 and len(blocks[t]) == 1]
-        mains = [_positions(part, t, columns) for t in within if len(factors[t]) == 1]
-        distinct = np.array(sorted(distinct, key=lambda row: _place(row, mains, margins)))
-        labels = tuple(_label(row, names, mains, margins) for row in distinct)
-        found.append(GroupTerm(term, tuple(columns), Groups(distinct, labels)))
+        names, cells = tuple(part.names[j] for j in columns), []
+        for row in distinct:
+            values = dict(zip(columns, row, strict=True))
+            known = [_level(f, within, values, recipe) for f in sorted(factors[term], key=_first(within))]
+            label = ", ".join(text for _, text in known if text) if all(text for _, text in known) else ""
+            cells.append(([place for place, _ in known], label or label_of(names, row), row))
+        cells.sort(key=lambda cell: (cell[0], tuple(-cell[2])))
+        groups = Groups(np.array([row for *_, row in cells]), tuple(label for _, label, _ in cells))
+        found.append(GroupTerm(term, tuple(columns), groups))
     return tuple(found)
 
 
-def _positions(part: Matrix, term: str, columns: Sequence[int]) -> list[int]:
-    where = part.terms[term]
-    return [i for i, j in enumerate(columns) if where.start <= j < where.stop]
+@dataclass(frozen=True)
+class _Block:
+    """Columns of a term under one coding of its factors; `widths` and `reduced` are those of the factors."""
+
+    term: str
+    factors: tuple[str, ...]
+    reduced: tuple[bool, ...]
+    widths: tuple[int, ...]
+    columns: tuple[int, ...]
 
 
-def _place(row: np.ndarray, mains: Sequence[list[int]], margins: Sequence[str]) -> tuple:
-    """Where a group stands: by the levels of its factors, the one without a column first; then by its columns.
-
-    Dummies of later levels make smaller rows when signs are turned; numbers go from small to large.
-    """
-    parts = []
-    for at, reference in zip(mains, margins, strict=True):
-        dummies = len(at) > 1 or reference
-        parts.append((row[at].any(), *(-row[at] if dummies else row[at])))
-    return (*parts, *(-row))
-
-
-def _reference(block, recipe: Recipe) -> str:
-    """What rows are called that are zero in all columns of a factor: its level without a column."""
-    coding = recipe.learnt[block.factors[0]].coding
-    marks = None if coding is None else coding.marked(block.reduced[0])
-    if coding is None or marks is None or not (marks < 0).any():
-        return ""
-    level = coding.levels[int(np.argmax(marks < 0))]
-    return label_of((f"{block.factors[0]}[{level}]",), np.ones(1))
+def _blocks(part: Matrix, recipe: Recipe) -> list[_Block]:
+    layout = next(p.layout for p in recipe.parts if p.role == ROLE)
+    out, at = [], 0
+    for block in layout.blocks:
+        widths = tuple(_width(recipe.learnt[f], r) for f, r in zip(block.factors, block.reduced, strict=True))
+        if 0 in widths:  # a spline or the like has as many columns as the term
+            where = part.terms[block.term]
+            widths = (where.stop - where.start,) if len(block.factors) == 1 else ()
+        size = int(np.prod(widths)) if widths else part.terms[block.term].stop - at
+        out.append(_Block(block.term, block.factors, block.reduced, widths, tuple(range(at, at + size))))
+        at += size
+    return out
 
 
-def _label(row: np.ndarray, names: Sequence[str], mains: Sequence[list[int]], margins: Sequence[str]) -> str:
-    """What a group is called: the levels of its factors where these have terms of their own."""
-    said = []
-    for at, reference in zip(mains, margins, strict=True):
-        zero = not row[at].any()
-        said.append(reference if zero and reference else label_of(tuple(names[i] for i in at), row[at]))
-    return ", ".join(said) or label_of(tuple(names), row)
+def _width(learnt: Learnt, reduced: bool) -> int:
+    """Columns of a factor; 0 where its coding does not tell."""
+    if learnt.coding is not None:
+        return learnt.coding.columns(reduced)
+    return 2 if learnt.logical and not reduced else 1 if learnt.logical else 0
+
+
+def _first(blocks: Sequence[_Block]) -> Callable[[str], int]:
+    """Where a factor is first written."""
+    order = list(dict.fromkeys(f for b in blocks for f in b.factors))
+    return order.index
+
+
+def _level(factor: str, blocks: Sequence[_Block], values: Mapping[int, float], recipe: Recipe) -> tuple[float, str]:
+    """Where the level of a factor stands among its levels, and what it is called; no name where columns do not tell it."""
+    learnt = recipe.learnt[factor]
+    for block in sorted((b for b in blocks if factor in b.factors), key=lambda b: len(b.factors)):
+        i = block.factors.index(factor)
+        others = [r for k, r in enumerate(block.reduced) if k != i]
+        if len(block.widths) != len(block.factors) or any(others):
+            continue
+        row = np.array([values[j] for j in block.columns])
+        if learnt.coding is None and not learnt.logical:
+            return (float(row[0]), label_of((factor,), row)) if len(row) == 1 else (0.0, "")
+        hit = np.flatnonzero(row)
+        if len(hit) > 1 or (len(hit) == 0 and not block.reduced[i]):
+            continue
+        # The first factor of a block runs fastest.
+        column = -1 if not len(hit) else int(hit[0]) // int(np.prod(block.widths[:i])) % block.widths[i]
+        if learnt.coding is None:
+            true = column >= 0 if block.reduced[i] else column == 1
+            return float(true), label_of((f"{factor}[{true}]",), np.ones(1))
+        marks = learnt.coding.marked(block.reduced[i])
+        if marks is None or not (marks == column).any():
+            continue
+        level = int(np.argmax(marks == column))
+        return float(level), label_of((f"{factor}[{learnt.coding.levels[level]}]",), np.ones(1))
+    return 0.0, ""
 
 
 def by_columns(frame: Frame, by: str | Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -34,9 +34,8 @@ class FittedResult:
         """Means (rows of the frame,); NaN where there are none."""
         with silent_warnings():
             table = self.result.predict(frame.native)
-        names = [str(c) for c in getattr(table, "columns", getattr(table, "column_names", ()))]
-        if hasattr(table, "column_names"):
-            names = list(table.column_names)
+        # A pyarrow table's `columns` are its arrays.
+        names = [str(c) for c in getattr(table, "column_names", None) or table.columns]
         if "estimate" not in names:
             raise OptionError(
                 f"init: '{self.result.method}' predicts {', '.join(names) or 'nothing'}; a fit that predicts `estimate`, "
@@ -93,7 +92,7 @@ class FittedForeign:
 
         for name in self.columns:
             frame.require(name)
-        table = pd.DataFrame({name: frame.raw(name).to_pandas().to_numpy() for name in self.columns})
+        table = pd.DataFrame({name: frame.raw(name).to_pandas().reset_index(drop=True) for name in self.columns})
         known = ~table.isna().any(axis=1).to_numpy()
         return table[known], known
 
@@ -115,7 +114,9 @@ class CalledFunction:
         """Its values (rows of the frame,)."""
         found = np.asarray(self.function(frame.native), np.float64)
         if found.shape != (frame.n,):
-            raise DataError(f"init: the function gave shape {found.shape} for {frame.n} rows; one number per row is needed.")
+            raise DataError(
+                f"init: the function gave shape {found.shape} for {frame.n} rows; one number per row is needed."
+            )
         return found
 
 
@@ -164,9 +165,8 @@ def read_initial(init: Any, frame_names: Any, learner: str) -> Initial:
             return Initial(column=init, name=init)
         if canonical(init) in names("mean"):
             return Initial(learner=resolve(init, "mean", "init"), name=canonical(init))
-        raise OptionError(
-            f"init={init!r} is neither a column of the data nor a learner's name.{nearest(init, [*map(str, frame_names), *names('mean')])}"
-        )
+        near = nearest(init, [*map(str, frame_names), *names("mean")])
+        raise OptionError(f"init={init!r} is neither a column of the data nor a learner's name.{near}")
     if isinstance(init, Result):
         return Initial(model=FittedResult(init.lean()), name=init.model_name)
     if isinstance(init, bool) or hasattr(init, "__array__") or isinstance(init, list | tuple):

@@ -86,7 +86,7 @@ class LinearLearner(Brief):
 
 
 def _products(Z: np.ndarray, y: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """w times 1, Z, y, y Z and the products of Z's columns, each pair once: (n, 2 + 2p + p(p + 1)/2)."""
+    """Weights times 1, Z, y, y Z and the products of Z's columns, each pair once: (n, 2 + 2p + p(p + 1)/2)."""
     first, second = np.triu_indices(Z.shape[1])
     columns = np.column_stack([np.ones(len(y)), Z, y, y[:, None] * Z, Z[:, first] * Z[:, second]])
     return columns * w[:, None]

@@ -19,6 +19,7 @@ from statinf.conformity.multicalibration.level_errors import (
 from statinf.conformity.multicalibration.predictor import LevelPredictor
 from statinf.conformity.multicalibration.reading import LevelRows
 from statinf.errors import DataError, OptionError
+from statinf.formula.columns import Categorical
 
 _FEW = 3
 """Distinct values from which a column of numbers is a function of its own beside groups."""
@@ -52,12 +53,11 @@ class Measured:
 
 
 def residuals(predictor: LevelPredictor, rows: LevelRows, two_valued: bool, of: str = "fitted") -> Residuals:
-    """Rows with outcomes and the predictions, fitted or initial."""
+    """Rows with outcomes and the predictions, fitted or initial, in units of the bounds, whose squares are numbers."""
     assert rows.y is not None and rows.w is not None
-    make = predictor.predict if of == "fitted" else predictor.initial
-    f = make(rows.X, rows.initial)
-    known = two_valued and bool(np.isin(rows.y, (0.0, 1.0)).all())
-    return Residuals(rows.y, f, rows.w, predictor.codes(f), predictor.boosted.grid.size, known)
+    f = (predictor.replayed if of == "fitted" else predictor.opened)(rows.X, rows.initial)
+    known, grid = two_valued and bool(np.isin(rows.y, (0.0, 1.0)).all()), predictor.boosted.grid
+    return Residuals((rows.y - predictor.low) / predictor.unit, f, rows.w, grid.codes(f), grid.size, known)
 
 
 def error_rows(
@@ -72,23 +72,30 @@ def error_rows(
     """Squared error, calibration error, and K2 of functions: those of the caller, or groups and columns."""
     before, after = (residuals(predictor, rows, two_valued, of) for of in ("initial", "fitted"))
     (mse, se), (first, _) = mean_square(after), mean_square(before)
-    nan = np.nan
-    out = [Measured("mse", "", first, mse, nan, se, nan, nan, nan), _measured("msce", "1", before, after, None, min_rows)]
+    nan, square = np.nan, predictor.unit**2
+    out = [Measured("mse", "", square * first, square * mse, nan, square * se, nan, nan, nan)]
+    out.append(_measured("msce", "1", before, after, None, min_rows, square))
     every = _functions(predictor, rows, terms, columns) if functions is None else functions
-    return out + [_measured("k2", name, before, after, h, min_rows) for name, h in every.items()]
+    return out + [_measured("k2", name, before, after, h, min_rows, square) for name, h in every.items()]
 
 
 def _measured(
-    measure: str, name: str, before: Residuals, after: Residuals, h: np.ndarray | None, min_rows: int
+    measure: str,
+    name: str,
+    before: Residuals,
+    after: Residuals,
+    h: np.ndarray | None,
+    min_rows: int,
+    square: float,
 ) -> Measured:
     first, found = level_error(before, h, min_rows), level_error(after, h, min_rows)
     return Measured(
         measure,
         name,
-        first.estimate,
-        found.estimate,
-        found.corrected,
-        found.std_error,
+        square * first.estimate,
+        square * found.estimate,
+        square * found.corrected,
+        square * found.std_error,
         found.statistic,
         float(found.df),
         found.p_value,
@@ -123,16 +130,20 @@ def function_values(function: Any, rows: LevelRows) -> tuple[str, np.ndarray]:
     """
     if isinstance(function, str):
         column = rows.frame.column(function)
-        if not hasattr(column, "values"):
-            raise OptionError(f"function={function!r} is a column of categories; table(by={function!r}) tells errors by level.")
-        name, values = function, np.asarray(column.values, np.float64)
+        if isinstance(column, Categorical):
+            raise OptionError(
+                f"function={function!r} is a column of categories; table(by={function!r}) tells errors by level."
+            )
+        name, values = function, column.values
     elif callable(function):
         name = getattr(function, "__name__", "function")
         values = np.asarray(function(rows.frame.native), np.float64)
     else:
         raise OptionError(f"function={function!r}: give the name of a column, or a function of a data frame.")
     if values.shape != (rows.frame.n,):
-        raise DataError(f"the function gave shape {values.shape} for {rows.frame.n} rows; one number per row is needed.")
+        raise DataError(
+            f"the function gave shape {values.shape} for {rows.frame.n} rows; one number per row is needed."
+        )
     values = values[rows.rows]
     if not np.isfinite(values).all():
         raise DataError(f"the function '{name}' is not a finite number in {int((~np.isfinite(values)).sum())} rows.")
@@ -157,9 +168,12 @@ def group_rows(
     else:
         blocks = [(("all rows",), np.zeros(len(found.f), np.intp))]
         blocks += [(term.groups.labels, term.codes(rows.groups)) for term in terms if rows.groups is not None]
-    values = predictor.low + predictor.unit * predictor.boosted.grid.centres
+    values = predictor.boosted.grid.centres
     parts = [_block(found, labels, codes, values if per_level else None, level) for labels, codes in blocks]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    out = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    places, sizes = ("level", "predicted", "outcome"), ("error", "std_error", "conf_low", "conf_high")
+    out |= {name: predictor.low + predictor.unit * out[name] for name in places if name in out}
+    return out | {name: predictor.unit * out[name] for name in sizes}
 
 
 def _block(

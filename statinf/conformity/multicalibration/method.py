@@ -43,11 +43,13 @@ def _check_learner(name: str, given: Any) -> Any:
 
 
 def _check_bounds(name: str, given: Any) -> tuple[float, float]:
-    pair = tuple(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else ()
-    real = len(pair) == 2 and all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in pair)
-    if not real or not -np.inf < float(pair[0]) < float(pair[1]) < np.inf:
+    pair = list(given) if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else []
+    if len(pair) != 2 or not all(isinstance(v, int | float | np.number) and not isinstance(v, bool) for v in pair):
+        raise OptionError(f"{name}={given!r} must be two numbers, the lower first.")
+    low, high = map(float, pair)
+    if not -np.inf < low < high < np.inf:
         raise OptionError(f"{name}={given!r} must be two finite numbers, the lower first.")
-    return float(pair[0]), float(pair[1])
+    return low, high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,7 @@ class MulticalibrationOptions(Options):
     bounds: Any = value(
         None, "range of predictions; by default that of the outcome", "two numbers, the lower first", _check_bounds
     )
-    valid: float = number(
-        0.2, "share of rows held out to say when to stop; 0 for none", low=0, high=1, open_high=True
-    )
+    valid: float = number(0.2, "share of rows held out to say when to stop; 0 for none", low=0, high=1, open_high=True)
     stop: str = choice(
         "round", ("round", "level"), "held-out rows judge whole rounds, or the fit on every level set as well"
     )

@@ -39,23 +39,24 @@ class LevelPredictor(Brief):
         fits = [one.fits for one in (*self.boosted.rounds, self.boosted.last) if one is not None]
         return any(getattr(one, "foreign", None) for one in (self.start, *fits))
 
-    def initial(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-        """Initial predictions (n,) of rows X (n, p), rounded, in the outcome's units."""
-        return self.low + self.unit * self.boosted.opened(self.opening(self._standard(X), given)).values
-
     def predict(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
         """Predictions (n,) of rows X (n, p); `given` (n,) holds initial predictions that come from elsewhere."""
-        Z = self._standard(X)
-        return self.low + self.unit * self.boosted.replay(Z, self.opening(Z, given))
+        return self.low + self.unit * self.replayed(X, given)
 
-    def codes(self, predicted: np.ndarray) -> np.ndarray:
-        """Levels (n,) of predictions (n,)."""
-        return self.boosted.grid.codes((predicted - self.low) / self.unit)
+    def replayed(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        """Predictions (n,) in [0, 1]."""
+        Z = self._standard(X)
+        return self.boosted.replay(Z, self.opening(Z, given))
+
+    def opened(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        """Initial predictions (n,) in [0, 1], rounded."""
+        return self.boosted.opened(self.opening(self._standard(X), given)).values
 
     def _standard(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray((X - self.centre) / self.scale)
 
     def opening(self, Z: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        """Initial predictions (n,) in units of the bounds, from standardised columns (n, p)."""
         if given is not None:
             return (given - self.low) / self.unit
         if hasattr(self.start, "deficient"):

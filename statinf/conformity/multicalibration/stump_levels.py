@@ -71,8 +71,7 @@ class StumpLearner(Brief):
             # A stable sort of two bytes is a radix sort: rows by level, and by value within it.
             by = order[np.argsort(codes[order], kind="stable")]
             level, x = codes[by], self.Z[by, j]
-            found = _best_cuts(level, x, self.w[by], residual[by], total)
-            at, gain, weight, sum_ = found
+            at, gain, weight, sum_ = _best_cuts(level, x, self.w[by], residual[by], total)
             better = gain > best[level[at]] * _BETTER
             at, gain, weight, sum_ = at[better], gain[better], weight[better], sum_[better]
             where = level[at]
@@ -103,13 +102,13 @@ def _best_cuts(
     """
     at = np.flatnonzero((level[1:] == level[:-1]) & (x[1:] > x[:-1]))
     if not len(at):
-        return at, *np.empty((3, 0))
+        return at, np.empty(0), np.empty(0), np.empty(0)
     starts = np.searchsorted(level, np.arange(len(total)))
     weight, sum_ = (np.append(0.0, np.cumsum(v)) for v in (w, r))
     of = level[at]
     below, gained = weight[at + 1] - weight[starts[of]], sum_[at + 1] - sum_[starts[of]]
     above = total[of] - below
-    # Of three levels apart a row of next to no weight could be all that is above.
+    # Rounding apart, a row of next to no weight could be all that is above.
     gain = np.where(above > 1e-12 * total[of], gained**2 * (1.0 / below + 1.0 / np.maximum(above, 1e-300)), 0.0)
     first = np.flatnonzero(np.append(True, of[1:] != of[:-1]))
     largest = np.maximum.reduceat(gain, first)

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.conformity.multicalibration import groups, initial
-from statinf.conformity.multicalibration.initial import CalledFunction, Initial, read_initial
+from statinf.conformity.multicalibration.initial import Initial, read_initial
 from statinf.conformity.multicalibration.measuring import error_rows
 from statinf.conformity.multicalibration.method import Multicalibration, MulticalibrationProblem
 from statinf.conformity.multicalibration.reading import LevelRows, rows_of_design
@@ -123,7 +123,7 @@ def multicalibrate(
         predictor=found.predictor,
         boost_path=found.path,
         initial=Initial(column=start.column, model=start.model, name=start.name),
-        terms=groups.group_terms(parts.get(groups.ROLE), d.recipe),
+        groups=groups.group_terms(parts.get(groups.ROLE), d.recipe),
         columns=tuple(c for role in ("covariates", groups.ROLE) if role in parts for c in parts[role].rest.names),
         learner="ols" if canonical(learner) == "lm" else learner,
         min_rows=found.min_rows,
