@@ -76,6 +76,10 @@ class Boosted(Brief):
         return state.values if self.last is None else updated(state, self.last, Z, self.rate)
 
 
+UNBOOSTED = Boosted(LevelGrid(np.array([0.0, 1.0])), np.array([0.0, 1.0]), (), None, 1.0)
+"""Before there is a grid."""
+
+
 def updated(state: LevelState, one: LevelRound, Z: np.ndarray, rate: float) -> np.ndarray:
     """What a round predicts (n,) before it is rounded, within [0, 1]; levels without a fit keep their value."""
     out = state.values.copy()
@@ -160,6 +164,8 @@ class BoostPath(Brief):
         Level sets that had too few rows.
     deficient : ndarray of int, shape (rounds + 1,)
         Level sets with collinear columns.
+    kept : int
+        Rounds kept.
     """
 
     train: np.ndarray
@@ -167,6 +173,7 @@ class BoostPath(Brief):
     levels: np.ndarray
     small: np.ndarray
     deficient: np.ndarray
+    kept: int
 
 
 def boost(
@@ -198,7 +205,8 @@ def boost(
         s, r = ((state, rows), (other, held))[watched]
         last = one if one.active.any() and r.error(updated(s, one, r.Z, plan.rate)) <= now else None
     made = Boosted(grid, start, tuple(rounds), last, plan.rate)
-    return made, BoostPath(*np.array(errors).T, *np.array(counts).T)
+    (train, held_out), (levels, few, deficient) = np.array(errors).T, np.array(counts).T
+    return made, BoostPath(train, held_out, levels, few, deficient, len(rounds))
 
 
 def _round(

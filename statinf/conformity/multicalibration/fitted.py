@@ -64,7 +64,7 @@ class BoostedFit(Predictive):
     @property
     def rounds(self) -> int:
         """Number of rounds kept."""
-        return len(self._predictor().boosted.rounds)
+        return self.boost_path.kept
 
     @property
     def path(self) -> Any:
@@ -122,10 +122,10 @@ class BoostedFit(Predictive):
         return to_caller(pd.concat(frames, ignore_index=True) if frames else empty, self.kind)
 
     def _predictor(self) -> LevelPredictor:
-        lost = self.initial.name if self.predictor is not None else self.learner
         if self.predictor is None:
             raise DataError(
-                f"this fit was saved without its model '{lost}', which belongs to another library; fit it again."
+                f"this fit was saved without its models, which belong to another library (start {self.initial.name!r}, learner "
+                f"{self.learner!r}); fit it again."
             )
         return self.predictor
 

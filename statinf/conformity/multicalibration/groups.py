@@ -154,7 +154,8 @@ def by_columns(frame: Frame, by: str | Sequence[str]) -> tuple[tuple[str, ...], 
     distinct, where = np.unique(codes[known], axis=0, return_inverse=True)
     if len(distinct) > _MOST_BY:
         raise OptionError(
-            f"by={by!r} makes {len(distinct)} groups; at most {_MOST_BY} can be told apart. Make a column of fewer values."
+            f"by={', '.join(names)} makes {len(distinct)} groups; at most {_MOST_BY} are shown; make a column of "
+            "fewer values."
         )
     labels = tuple(
         ", ".join(f"{name} = {c.levels[v]}" for name, c, v in zip(names, found, row, strict=True)) for row in distinct

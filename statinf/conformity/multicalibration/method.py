@@ -15,7 +15,7 @@ The authors' code keeps the last round, which did not lower the error enough; he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ import numpy as np
 from statinf.backend import generator
 from statinf.brief import Brief
 from statinf.conformity.multicalibration.any_levels import AnyLearner
-from statinf.conformity.multicalibration.boosting import Boosted, BoostPath, BoostPlan, BoostRows, boost
+from statinf.conformity.multicalibration.boosting import UNBOOSTED, BoostPath, BoostPlan, BoostRows, boost
 from statinf.conformity.multicalibration.grid import LevelGrid
 from statinf.conformity.multicalibration.linear_levels import LinearLearner
 from statinf.conformity.multicalibration.predictor import InUnits, LevelPredictor
@@ -36,8 +36,14 @@ Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Columns (n, p), outcomes (n,) and weights (n,)."""
 
 
+_SIZES = (30, 15, 10, 5)
+"""Steps of grids, each of which holds the values of the coarsest."""
+
+
 def _check_learner(name: str, given: Any) -> Any:
-    if given != "stump":
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        raise OptionError(f"{name}={given!r} learns nothing; give 'ols', 'stump', a learner's name or an object.")
+    if not (isinstance(given, str) and given == "stump"):
         resolve(given, "mean", name)
     return given
 
@@ -62,7 +68,11 @@ class MulticalibrationOptions(Options):
         "'ols', 'stump', the name of a learner, or an object with fit and predict",
         _check_learner,
     )
-    levels: int = count(30, "steps of the grid of predictions, which has one value more")
+    levels: int | None = count(
+        None,
+        "steps of the grid of predictions, which has one value more; by default 30, or 15, 10 or 5 where held-out rows say so",
+        also=(None,),
+    )
     spacing: str = choice("even", ("even", "quantile"), "the grid: equal steps, or quantiles of the outcome")
     center: str = choice("grid", ("grid", "mean"), "predicted on a level set: its grid value, or its mean outcome")
     bounds: Any = value(
@@ -149,24 +159,27 @@ def estimate(problem: MulticalibrationProblem, options: MulticalibrationOptions)
     rows = (Z[~held], target[~held], w[~held])
     learner = _learner(options.learner, rows, problem.seed)
     start = None if given is not None else _start(problem, learner, rows, low, unit)
-    even = options.spacing == "even"
-    grid = LevelGrid.even(options.levels) if even else LevelGrid.quantiles(*rows[1:], options.levels)
-    unboosted = LevelPredictor(low, unit, centre, scale, start, Boosted(grid, grid.centres, (), None, 1.0))
-    initial = unboosted.opening(Z, given)
+    initial = LevelPredictor(low, unit, centre, scale, start, UNBOOSTED).opening(Z, given)
     if not np.isfinite(initial).all():
         raise DataError("init: its predictions are not finite numbers on some rows.")
     min_rows = max(5, p + 2) if options.min_rows is None else options.min_rows
-    boosted, path = boost(
-        learner,
-        grid,
-        BoostRows(*rows, initial[~held]),
-        BoostRows(Z[held], target[held], w[held], initial[held]),
-        _plan(options, rows, min_rows, problem.progress),
-    )
-    path = BoostPath(path.train * unit**2, path.held_out * unit**2, path.levels, path.small, path.deficient)
+    plan = _plan(options, rows, min_rows, problem.progress)
+    inside, outside = (BoostRows(Z[r], target[r], w[r], initial[r]) for r in (~held, held))
+    tries = [boost(learner, grid, inside, outside, plan) for grid in _grids(options, rows, bool(held.any()))]
+    errors = [outside.error(made.replay(outside.Z, outside.initial)) for made, _ in tries]
+    boosted, path = tries[int(np.argmin(errors)) if held.any() else 0]
+    path = replace(path, train=path.train * unit**2, held_out=path.held_out * unit**2)
     out = np.empty(n, bool)
     out[order] = held
     return Multicalibration(LevelPredictor(low, unit, centre, scale, start, boosted), out, path, min_rows)
+
+
+def _grids(options: MulticalibrationOptions, rows: Rows, held: bool) -> list[LevelGrid]:
+    """The grid asked for, or those of which held-out rows choose: on the finest one a level set may be too few rows."""
+    sizes = (options.levels,) if options.levels is not None else _SIZES if held else _SIZES[:1]
+    if options.spacing == "even":
+        return [LevelGrid.even(m) for m in sizes]
+    return [LevelGrid.quantiles(*rows[1:], m) for m in sizes]
 
 
 def _start(problem: MulticalibrationProblem, learner: Any, rows: Rows, low: float, unit: float) -> Any:

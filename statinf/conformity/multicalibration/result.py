@@ -76,7 +76,7 @@ class Multicalibrated(BoostedFit):
         ----------
         newdata : data frame, optional
             Rows with outcomes that the fit has not seen; by default the rows that it held out. These chose the number of
-            rounds, which leaves little trace.
+            rounds and of levels, which leaves little trace.
         min_rows : int
             Level sets with fewer rows are left out of the tests.
         weights : str or array, optional
@@ -144,11 +144,10 @@ class Multicalibrated(BoostedFit):
         """Rows, rounds, levels, and errors of the rows held out, or of all without them; one row."""
         import pandas as pd
 
-        predictor = self.predictor
         one = {
             "nobs": self.nobs,
             "method": self.method,
-            "rounds": np.nan if predictor is None else len(predictor.boosted.rounds),
+            "rounds": self.rounds,
             "mse_initial": self.measured["mse"].initial,
             "mse": self.measured["mse"].estimate,
             "msce_initial": self.measured["msce"].initial,
@@ -158,11 +157,11 @@ class Multicalibrated(BoostedFit):
 
     def summary(self) -> Table:
         """How boosting went, and errors before and after it."""
-        kept = 0 if self.predictor is None else len(self.predictor.boosted.rounds)
+        kept = self.rounds
         facts = [("Formula", self.formula), ("Rows", str(self.nobs)), ("Held out", str(self.held_out))]
-        facts += [("Start", self.initial.name), ("Learner", self.learner)]
+        facts += [("Start", self.initial.name), ("Learner", self.learner), ("Rounds", str(kept))]
         if self.predictor is not None:
-            facts += [("Rounds", str(kept)), ("Levels", str(self.predictor.boosted.grid.size))]
+            facts.append(("Levels", str(self.predictor.boosted.grid.size)))
         rows = [
             (name.upper(), m.initial, m.estimate, m.std_error, m.p_value if name == "msce" else None)
             for name, m in self.measured.items()
