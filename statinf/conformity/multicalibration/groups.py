@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -137,7 +138,23 @@ def _level(factor: str, blocks: Sequence[_Block], values: Mapping[int, float], r
     return 0.0, ""
 
 
-def by_columns(frame: Frame, by: str | Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+def read_by(by: Any) -> tuple[str, ...]:
+    """The names of the columns that make groups; none for None.
+
+    Raises
+    ------
+    OptionError
+        If they are no names.
+    """
+    if by is None:
+        return ()
+    names = (by,) if isinstance(by, str) else tuple(by) if isinstance(by, Sequence) else ()
+    if not names or not all(isinstance(name, str) for name in names):
+        raise OptionError(f"by={by!r}: give the name of a column, or a list of names.")
+    return names
+
+
+def by_columns(frame: Frame, names: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """Labels of the groups that columns of a frame make together, and the group number (n,) of each row, -1 if missing.
 
     Raises
@@ -145,9 +162,6 @@ def by_columns(frame: Frame, by: str | Sequence[str]) -> tuple[tuple[str, ...], 
     OptionError
         If they are more than can be shown.
     """
-    names = [by] if isinstance(by, str) else list(by)
-    if not names or not all(isinstance(name, str) for name in names):
-        raise OptionError(f"by={by!r}: give the name of a column, or a list of names.")
     found = [frame.categories(name) for name in names]
     codes = np.column_stack([c.codes for c in found])
     known = (codes >= 0).all(axis=1)

@@ -16,7 +16,7 @@ from statinf.formula.design import Design
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.given import aligned, weights_of
 from statinf.formula.matrix import Matrix
-from statinf.formula.recipe import NewRows, Recipe
+from statinf.formula.recipe import NewRows, Recipe, warn_rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -96,12 +96,19 @@ def rows_of_new(
     outcome = None if new.response is None else np.asarray(new.response, np.float64)
     made = LevelRows(X, by_group, found, outcome, w, np.arange(new.n), new.frame)
     keep = new.ok if found is None else new.ok & np.isfinite(found)
+    if lost := int((new.ok & ~keep).sum()):
+        warn_rows({no_start(start): lost}, new.n, "cannot be predicted and are NaN")
     if response:
         assert outcome is not None and w is not None
         keep = keep & np.isfinite(outcome) & (w > 0.0)
         if not keep.any():
             raise DataError("no row has a prediction and a recorded outcome.")
     return new, made.only(keep)
+
+
+def no_start(start: Initial) -> str:
+    """Why a row without an initial prediction is left out."""
+    return f"init '{start.name}' predicts no number"
 
 
 def start_columns(start: Initial) -> tuple[str, ...]:

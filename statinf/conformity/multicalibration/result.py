@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.conformity.multicalibration.fitted import BoostedFit
+from statinf.conformity.multicalibration.groups import read_by
 from statinf.conformity.multicalibration.measuring import error_rows, function_values, group_rows
 from statinf.conformity.multicalibration.reading import LevelRows
 from statinf.errors import OptionError, StatinfWarning, check_level, issue_warning, one_of
@@ -64,7 +65,7 @@ class Multicalibrated(BoostedFit):
 
         level = check_level(level)
         one_of("of", of, ("fitted", "initial"))
-        names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+        names = read_by(by)
         rows = self._measured_rows(newdata, weights, names)
         columns = group_rows(self._predictor(), rows, self.groups, names, per_level, of, level, self.two_valued)
         return to_caller(pd.DataFrame(columns), self.kind)
@@ -215,7 +216,7 @@ class Multicalibrated(BoostedFit):
             raise OptionError(
                 f"plot kind={kind!r} is not known for multicalibration; choose 'groups', 'calibration' or 'path'."
             )
-        names = () if by is None else (by,) if isinstance(by, str) else tuple(by)
+        names = read_by(by)
         rows, level = self._measured_rows(newdata, None, names), check_level(level)
 
         def made(of: str, per_level: bool) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from statinf.conformity.multicalibration import groups, initial
 from statinf.conformity.multicalibration.initial import Initial, read_initial
 from statinf.conformity.multicalibration.measuring import error_rows
 from statinf.conformity.multicalibration.method import Multicalibration, MulticalibrationProblem
-from statinf.conformity.multicalibration.reading import LevelRows, rows_of_design
+from statinf.conformity.multicalibration.reading import LevelRows, no_start, rows_of_design
 from statinf.conformity.multicalibration.result import Multicalibrated
 from statinf.conformity.table import MULTICALIBRATE
 from statinf.errors import DataError, OptionError
@@ -164,7 +164,7 @@ def _dropped(d: Design, rows: LevelRows, start: Initial, na_action: str) -> dict
     lost = int((d.weights > 0.0).sum()) - len(rows.rows)
     if not lost:
         return dict(d.dropped)
-    cause = f"init '{start.name}' predicts no number"
+    cause = no_start(start)
     if na_action == "raise":
         raise DataError(f"na_action='raise': {lost} rows ({cause}).")
     if not len(rows.rows):
