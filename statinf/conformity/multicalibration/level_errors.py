@@ -142,7 +142,9 @@ def level_error(rows: Residuals, h: np.ndarray | None = None, min_rows: int = 20
     mean, variance = inside * of.error, inside**2 * np.nan_to_num(of.variance)
     square = np.maximum(mean**2 - variance, 0.0)
     k2 = float(p @ mean**2)
-    spread = p**2 @ (4.0 * square * variance + 2.0 * variance**2) + p @ (square - p @ square) ** 2 / max(n, 1)
+    # The variance of a squared mean is 4 mu^2 V + 2 V^2; negative estimates of mu^2 count until all are summed.
+    spread = max(4.0 * p**2 @ ((mean**2 - variance) * variance), 0.0) + 2.0 * p**2 @ variance**2
+    spread += p @ (square - p @ square) ** 2 / max(n, 1)
     z = squared_scores(of, rows.two_valued)[(of.n >= min_rows)]
     z = z[~np.isnan(z)]
     statistic, df = float(z.sum()), len(z)
