@@ -90,7 +90,11 @@ def multicalibrate(
     >>> wage = si.datasets.load("wage")
     >>> start = si.lm("wage ~ age", wage)
     >>> fit = si.multicalibrate("wage ~ age | education", wage, init=start, levels=20)
-    >>> fit.table(wage, per_level=False)[["group", "n", "error"]].head(3).round(1)
+    >>> fit.table(per_level=False)[["group", "n", "error", "std_error"]].head(3).round(1)
+                       group    n  error  std_error
+    0               all rows  600    0.8        1.4
+    1  education = < HS Grad   46   -2.5        3.0
+    2    education = HS Grad  169   -1.8        1.9
     """
     method, settings = MULTICALIBRATE.read("", options)
     check_seed(seed)
