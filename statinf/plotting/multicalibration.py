@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
 
-_MOST_CURVES = 7
+_MOST_CURVES, _FEWEST = 7, 10
 
 
 @figure
@@ -48,21 +48,26 @@ def plot_groups(
 
 @figure
 def plot_calibration(after: Mapping[str, np.ndarray], *, outcome: str = "", ax: Any = None) -> Any:
-    """Mean outcomes over predictions by group, with intervals, from a table by name of column, all (cells,)."""
+    """Mean outcomes over predictions by group, with intervals, from a table by name of column, all (cells,).
+
+    Cells of fewer than ten rows are left out where others have more.
+    """
     ax = new_axes(ax, size=(5.6, 4.8))
-    names = list(dict.fromkeys(after["group"]))
+    enough = np.asarray(after["n"]) >= _FEWEST
+    kept = {c: np.asarray(v)[enough if enough.any() else slice(None)] for c, v in after.items()}
+    names = list(dict.fromkeys(kept["group"]))
     shown = names[:_MOST_CURVES]
-    predicted, mean = np.asarray(after["predicted"], float), np.asarray(after["outcome"], float)
-    ends = [min(predicted.min(), mean.min()), max(predicted.max(), mean.max())]
-    ax.plot(ends, ends, color=INK, linestyle="--", linewidth=0.8)
+    predicted, mean = kept["predicted"].astype(float), kept["outcome"].astype(float)
+    low, high = min(predicted.min(), mean.min()), max(predicted.max(), mean.max())
+    margin = 0.1 * (high - low or 1.0)
+    ax.plot([low, high], [low, high], color=INK, linestyle="--", linewidth=0.8)
     for i, name in enumerate(shown):
-        rows = np.asarray(after["group"]) == name
-        x, y = predicted[rows], mean[rows]
-        half = np.nan_to_num((np.asarray(after["conf_high"], float) - np.asarray(after["conf_low"], float))[rows] / 2)
+        rows = kept["group"] == name
+        half = np.nan_to_num((kept["conf_high"] - kept["conf_low"]).astype(float)[rows] / 2)
         color = PALETTE[i % len(PALETTE)]
         ax.errorbar(
-            x,
-            y,
+            predicted[rows],
+            mean[rows],
             yerr=half,
             color=color,
             marker=MARKERS[i % len(MARKERS)],
@@ -73,7 +78,8 @@ def plot_calibration(after: Mapping[str, np.ndarray], *, outcome: str = "", ax: 
         )
     if len(names) > len(shown):
         ax.set_title(f"{len(shown)} of {len(names)} groups", fontsize="medium")
-    ax.set(xlabel="prediction", ylabel=f"mean of {plain(outcome)}")
+    # Intervals of few rows end at the frame.
+    ax.set(xlabel="prediction", ylabel=f"mean of {plain(outcome)}", ylim=(low - margin, high + margin))
     ax.legend(frameon=False, fontsize="small")
     return ax
 

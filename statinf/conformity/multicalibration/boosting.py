@@ -76,14 +76,16 @@ class Boosted(Brief):
         return state.values if self.last is None else updated(state, self.last, Z, self.rate)
 
 
-UNBOOSTED = Boosted(LevelGrid(np.array([0.0, 1.0])), np.array([0.0, 1.0]), (), None, 1.0)
+UNBOOSTED = Boosted(LevelGrid.even(1), np.array([0.0, 1.0]), (), None, 1.0)
 """Before there is a grid."""
 
 
 def updated(state: LevelState, one: LevelRound, Z: np.ndarray, rate: float) -> np.ndarray:
     """What a round predicts (n,) before it is rounded, within [0, 1]; levels without a fit keep their value."""
-    out = state.values.copy()
     on = one.active[state.codes]
+    if on.all():
+        return np.clip((1.0 - rate) * state.values + rate * one.fits.predict(Z, state.codes), 0.0, 1.0)
+    out = state.values.copy()
     found = one.fits.predict(Z[on], state.codes[on])
     out[on] = np.clip((1.0 - rate) * out[on] + rate * found, 0.0, 1.0)
     return out
@@ -178,8 +180,11 @@ class BoostPath(Brief):
 
 def boost(
     learner: Any, grid: LevelGrid, rows: BoostRows, held: BoostRows, plan: BoostPlan
-) -> tuple[Boosted, BoostPath]:
-    """Boost from initial predictions until the error of the held-out rows, or of all without them, stops falling."""
+) -> tuple[Boosted, BoostPath, tuple[np.ndarray, np.ndarray]]:
+    """Boost from initial predictions until the error of the held-out rows, or of all without them, stops falling.
+
+    Returns the rounds, their errors, and the predictions of the rows boosted on and of those held out.
+    """
     opening = Boosted(grid, grid.centres, (), None, plan.rate)
     state, other = opening.opened(rows.initial), opening.opened(held.initial)
     start = _centres(grid, rows, state.codes, plan.mean)
@@ -198,15 +203,16 @@ def boost(
             break
         rounds.append(one)
         state, other = after
-    last = None
+    values, last = (state.values, other.values), None
     if not plan.round_last:
         one, _ = _round(learner, grid, rows, held, (state, other), plan)
-        now = tuple(r.error(s.values) for s, r in ((state, rows), (other, held)))[watched]
-        s, r = ((state, rows), (other, held))[watched]
-        last = one if one.active.any() and r.error(updated(s, one, r.Z, plan.rate)) <= now else None
+        raw = updated(state, one, rows.Z, plan.rate), updated(other, one, held.Z, plan.rate)
+        judge = (rows, held)[watched]
+        if one.active.any() and judge.error(raw[watched]) <= judge.error(values[watched]):
+            values, last = raw, one
     made = Boosted(grid, start, tuple(rounds), last, plan.rate)
     (train, held_out), (levels, few, deficient) = np.array(errors).T, np.array(counts).T
-    return made, BoostPath(train, held_out, levels, few, deficient, len(rounds))
+    return made, BoostPath(train, held_out, levels, few, deficient, len(rounds)), values
 
 
 def _round(

@@ -154,7 +154,8 @@ class BoostedFit(Predictive):
         if newdata is None:
             rows = self._own()
             out = np.full(rows.frame.n, np.nan)
-            out[rows.rows] = predictor.predict(rows.X, rows.initial)
+            assert rows.fitted is not None
+            out[rows.rows] = predictor.low + predictor.unit * rows.fitted
             return to_caller(pd.DataFrame({"estimate": out}), self.kind, rows.frame.index)
         new, rows = self._new(newdata)
         out = np.full(new.n, np.nan)

@@ -21,14 +21,17 @@ class LevelGrid(Brief):
     ----------
     centres : ndarray, shape (m + 1,)
         Increasing.
+    steps : int
+        The number of equal steps between them; 0 where they are not equal.
     """
 
     centres: np.ndarray
+    steps: int = 0
 
     @classmethod
     def even(cls, m: int) -> LevelGrid:
         """The multiples of 1/m in [0, 1]."""
-        return cls(np.arange(m + 1) / m)
+        return cls(np.arange(m + 1) / m, m)
 
     @classmethod
     def quantiles(cls, y: np.ndarray, w: np.ndarray, m: int) -> LevelGrid:
@@ -56,5 +59,7 @@ class LevelGrid(Brief):
 
     def codes(self, values: np.ndarray) -> np.ndarray:
         """Numbers (n,) of the nearest levels of values (n,), the upper one where both are as near."""
+        if self.steps:
+            return np.clip(np.floor(values * self.steps + (0.5 + _TIE)), 0, self.steps).astype(np.intp)
         middles = (self.centres[1:] + self.centres[:-1]) / 2
         return np.searchsorted(middles, values + _TIE / max(self.size - 1, 1), side="right")

@@ -34,8 +34,12 @@ class LinearLevels(Brief):
 
     def predict(self, Z: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Values (n,) at rows Z (n, p) by the functions of their levels."""
-        own = self.coef[codes]
-        return own[:, 0] + np.einsum("ij,ij->i", Z, own[:, 1:])
+        # Column by column: a row's value does not depend on what stands beside it.
+        intercept, *slopes = np.ascontiguousarray(self.coef.T)
+        out = intercept.take(codes)
+        for slope, column in zip(slopes, Z.T, strict=True):
+            out += slope.take(codes) * column
+        return out
 
 
 @dataclass(frozen=True, repr=False)

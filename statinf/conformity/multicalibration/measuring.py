@@ -55,7 +55,10 @@ class Measured:
 def residuals(predictor: LevelPredictor, rows: LevelRows, two_valued: bool, of: str = "fitted") -> Residuals:
     """Rows with outcomes and the predictions, fitted or initial, in units of the bounds, whose squares are numbers."""
     assert rows.y is not None and rows.w is not None
-    f = (predictor.replayed if of == "fitted" else predictor.opened)(rows.X, rows.initial)
+    if of == "initial":
+        f = predictor.started(rows.X, rows.initial)
+    else:
+        f = predictor.replayed(rows.X, rows.initial) if rows.fitted is None else rows.fitted
     known, grid = two_valued and bool(np.isin(rows.y, (0.0, 1.0)).all()), predictor.boosted.grid
     return Residuals((rows.y - predictor.low) / predictor.unit, f, rows.w, grid.codes(f), grid.size, known)
 

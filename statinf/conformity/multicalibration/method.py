@@ -132,6 +132,8 @@ class Multicalibration(Brief):
     predictor : LevelPredictor
     held_out : ndarray of bool, shape (n,)
         Rows that said when to stop.
+    fitted : ndarray, shape (n,)
+        Predictions of the rows, in [0, 1].
     path : BoostPath
         Errors in the outcome's units.
     min_rows : int
@@ -139,6 +141,7 @@ class Multicalibration(Brief):
 
     predictor: LevelPredictor
     held_out: np.ndarray
+    fitted: np.ndarray
     path: BoostPath
     min_rows: int
 
@@ -166,12 +169,12 @@ def estimate(problem: MulticalibrationProblem, options: MulticalibrationOptions)
     plan = _plan(options, rows, min_rows, problem.progress)
     inside, outside = (BoostRows(Z[r], target[r], w[r], initial[r]) for r in (~held, held))
     tries = [boost(learner, grid, inside, outside, plan) for grid in _grids(options, rows, bool(held.any()))]
-    errors = [outside.error(made.replay(outside.Z, outside.initial)) for made, _ in tries]
-    boosted, path = tries[int(np.argmin(errors)) if held.any() else 0]
+    errors = [outside.error(values[1]) for *_, values in tries] if held.any() else [0.0]
+    boosted, path, values = tries[int(np.argmin(errors))]
     path = replace(path, train=path.train * unit**2, held_out=path.held_out * unit**2)
-    out = np.empty(n, bool)
-    out[order] = held
-    return Multicalibration(LevelPredictor(low, unit, centre, scale, start, boosted), out, path, min_rows)
+    out, fitted = np.empty(n, bool), np.empty(n)
+    out[order], fitted[order[~held]], fitted[order[held]] = held, *values
+    return Multicalibration(LevelPredictor(low, unit, centre, scale, start, boosted), out, fitted, path, min_rows)
 
 
 def _grids(options: MulticalibrationOptions, rows: Rows, held: bool) -> list[LevelGrid]:

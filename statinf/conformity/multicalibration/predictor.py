@@ -48,9 +48,10 @@ class LevelPredictor(Brief):
         Z = self._standard(X)
         return self.boosted.replay(Z, self.opening(Z, given))
 
-    def opened(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
-        """Initial predictions (n,) in [0, 1], rounded."""
-        return self.boosted.opened(self.opening(self._standard(X), given)).values
+    def started(self, X: np.ndarray, given: np.ndarray | None) -> np.ndarray:
+        """Initial predictions (n,) in [0, 1], rounded to the grid."""
+        grid = self.boosted.grid
+        return grid.centres[grid.codes(np.clip(self.opening(self._standard(X), given), 0.0, 1.0))]
 
     def _standard(self, X: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray((X - self.centre) / self.scale)

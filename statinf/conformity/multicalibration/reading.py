@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class LevelRows(Brief):
     frame : Frame
     held_out : ndarray of bool, shape (n,), or None
         Of the rows of the fit.
+    fitted : ndarray, shape (n,), or None
+        Of the rows of the fit: their predictions in [0, 1].
     """
 
     X: np.ndarray
@@ -47,16 +49,14 @@ class LevelRows(Brief):
     rows: np.ndarray
     frame: Frame
     held_out: np.ndarray | None = None
+    fitted: np.ndarray | None = None
 
     def only(self, which: np.ndarray) -> LevelRows:
         """Some of the rows (n,) bool."""
         if which.all():
             return self
-        arrays = (self.X, self.groups, self.initial, self.y, self.w, self.rows)
-        X, g, first, y, w, rows = (None if a is None else a[which] for a in arrays)
-        assert X is not None and rows is not None
-        held = None if self.held_out is None else self.held_out[which]
-        return LevelRows(X, g, first, y, w, rows, self.frame, held)
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "frame"}
+        return replace(self, **{k: v[which] for k, v in kept.items() if v is not None})
 
 
 def rows_of_design(design: Design, start: Initial) -> LevelRows:

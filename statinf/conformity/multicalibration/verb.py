@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def multicalibrate(
         ),
         settings,
     )
-    own = LevelRows(rows.X, rows.groups, rows.initial, rows.y, rows.w, rows.rows, rows.frame, found.held_out)
+    own = replace(rows, held_out=found.held_out, fitted=found.fitted)
     measured = own.only(found.held_out) if found.held_out.any() else own
     parts = dict(zip(d.roles, d.parts, strict=False))
     two_valued = bool(np.isin(rows.y, (0.0, 1.0)).all()) and (found.predictor.low, found.predictor.unit) == (0.0, 1.0)
