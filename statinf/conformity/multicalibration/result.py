@@ -89,7 +89,8 @@ class Multicalibrated(BoostedFit):
             One row for the mean squared error ("mse"), one for the mean squared calibration error ("msce"), and one for K2
             of each `function`: the indicator of a group, a column of numbers in standard units. `initial` and `estimate`
             are plug-in values before and after, `corrected` is the latter less the noise of its means, `std_error` is of
-            both, `statistic`, `df`, `p_value` test that errors are zero on every level set.
+            both, `statistic`, `df`, `p_value` test that errors are zero on every level set; where errors are skewed and level
+            sets small the test rejects too often, which larger `min_rows` mends.
         """
         import pandas as pd
 
