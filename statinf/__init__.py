@@ -27,6 +27,7 @@ _PUBLIC = {
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
+    "multicalibrate": "statinf.conformity.multicalibration.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
     "set_device": "statinf.backend.device",

@@ -34,6 +34,8 @@ RESULTS = (
     "statinf.conformity.selection.result",
     "statinf.conformity.veracity.result",
     "statinf.conformity.veracity.clean_fit",
+    "statinf.conformity.multicalibration.result",
+    "statinf.conformity.multicalibration.fitted",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.cate_fit",

@@ -75,4 +75,9 @@ VERACITY = MethodTable(
     {"": "statinf.conformity.veracity.method"},
     shared=("model", "seed", "na_action", "context", "progress"),
 )
-TABLES = (CONFORMAL, CONFORMAL_SELECT, VERACITY, CONFORMAL_ONLINE, CALIBRATE_ONLINE)
+MULTICALIBRATE = MethodTable(
+    "multicalibrate",
+    {"": "statinf.conformity.multicalibration.method"},
+    shared=("init", "weights", "seed", "na_action", "context", "progress"),
+)
+TABLES = (CONFORMAL, CONFORMAL_SELECT, VERACITY, CONFORMAL_ONLINE, CALIBRATE_ONLINE, MULTICALIBRATE)

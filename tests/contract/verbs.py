@@ -81,6 +81,10 @@ def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
 
 
+def _multicalibrate(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.multicalibrate("y ~ x + z | t", data, **({"levels": 8} | options))
+
+
 def _td(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"replicas": 20} if "replicas" in method.options.names() else {}
     return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method.name, **(few | options))
@@ -122,6 +126,7 @@ EXAMPLES: Mapping[str, Example] = {
     "iv": Example(_named(si.iv, "y ~ t | x | offered")),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
+    "multicalibrate": Example(_multicalibrate),
     "quantile_ensemble": Example(_ensemble),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),

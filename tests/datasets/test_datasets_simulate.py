@@ -207,3 +207,16 @@ def test_shift_ratio_and_best_lines(name: str) -> None:
     gap = (source["ratio"] * source["y"]).to_numpy()
     spread = np.hypot(gap.std() / np.sqrt(len(gap)), target["y"].std() / np.sqrt(len(target)))
     assert abs(gap.mean() - target["y"].mean()) <= SES * spread
+
+
+def test_gated_sine_has_the_stated_mean_and_no_linear_part_where_it_is_symmetric() -> None:
+    frame = datasets.simulate("gated_sine", 20_000, seed=4)
+    x1, x2 = frame["x1"], frame["x2"]
+    np.testing.assert_allclose(frame["mean"], 0.5 + 0.4 * np.sin(2 * x1) * np.where(x2 > 0, 1.0, -0.5), rtol=1e-14)
+    inner = (frame["mean"] > 0.25) & (frame["mean"] < 0.75)
+    assert within(((frame["y"] - frame["mean"])[inner] ** 2).to_numpy(), frame.attrs["truth"]["noise_variance"])
+    even = datasets.simulate("gated_sine", 20_000, seed=4, symmetric=True)
+    beta, se = ols(even["y"].to_numpy(), even["x1"].to_numpy(), even["x2"].to_numpy())
+    assert (np.abs(beta - [0.5, 0.0, 0.0]) <= SES * se).all()
+    with pytest.raises(OptionError, match="symmetric"):
+        datasets.simulate("gated_sine", 10, symmetric="yes")

@@ -1,4 +1,4 @@
-"""Outcomes whose conditional law changes shape with a covariate."""
+"""Outcomes whose conditional law changes shape with a covariate, and a mean that no additive model is near."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.datasets.dgp.registry import Draw, dgp, vector
+from statinf.datasets.dgp.registry import Draw, covariates, dgp, positive, vector
 from statinf.errors import OptionError
 
 
@@ -46,3 +46,32 @@ def four_normals(
     y = values["mean_y"][k] + values["sd_y"][k] * (rho[k] * one + np.sqrt(1.0 - rho[k] ** 2) * two)
     truth = {name: value.tolist() for name, value in values.items()} | {"correlation": rho.tolist()}
     return {"y": y, "x": values["mean_x"][k] + one}, truth
+
+
+@dgp(
+    "gated_sine",
+    reference="Globus-Harris et al. (2023), ICML, arXiv 2301.13767, for the setting; the functions are ours",
+)
+def gated_sine(n: int, rng: np.random.Generator, *, noise_sd: float = 0.05, symmetric: bool = False) -> Draw:
+    """A sine of one covariate whose sign and height depend on another, so that no sum of functions of each is near it.
+
+    x1 and x2 are uniform on (-2, 2), ``mean = 0.5 + 0.4 sin(2 x1) g`` with g = 1 for x2 > 0 and -0.5 otherwise, and
+    ``y = mean + noise_sd e``, cut at 0 and 1. With `symmetric` the sine is of |x1|, and g is 1
+    for |x2| > 1 and -1 otherwise: no linear function of the covariates is correlated with y, though stumps are.
+
+    Parameters
+    ----------
+    n, rng
+        Rows and generator.
+    noise_sd : float
+        Standard deviation of the normal noise.
+    symmetric : bool
+    """
+    if not isinstance(symmetric, bool):
+        raise OptionError(f"symmetric={symmetric!r} must be True or False.")
+    x = rng.uniform(-2.0, 2.0, (n, 2))
+    x1, x2 = (np.abs(x) - (0.0, 1.0)).T if symmetric else x.T
+    mean = 0.5 + 0.4 * np.sin(2.0 * x1) * np.where(x2 > 0.0, 1.0, -1.0 if symmetric else -0.5)
+    y = np.clip(mean + positive("noise_sd", noise_sd, zero=True) * rng.standard_normal(n), 0.0, 1.0)
+    truth = {"noise_variance": noise_sd**2, "row_truths": ["mean"]}
+    return {"y": y, **covariates(x), "mean": mean}, truth
