@@ -157,6 +157,7 @@ METHOD = ConformalMethod(
     citation="Hore, Barber (2025)",
     arxiv="2310.07850",
     guarantee="P(covered) >= level, finite sample; about the level near every row",
+    vignette="conformal-conditional",
     second="columns",
     traits={"row order": "the split draws row numbers"},
 )
