@@ -34,16 +34,8 @@ def earlier_counts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> earlier_counts(np.array([2.0, 1.0, 2.0, 3.0]))
     (array([0, 0, 1, 3]), array([0, 0, 1, 0]))
     """
-    if not len(values):
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    time = np.arange(len(values))
-    below = RunningOrder.of(values).below(values, np.zeros(len(values), np.intp), time)
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
-    equal = np.empty(len(values), np.intp)
-    equal[order] = time - np.repeat(first, np.diff(np.append(first, len(values))))
-    return below.astype(np.intp), equal
+    order = RunningOrder.of(values)
+    return (order.before - order.ties).astype(np.intp), order.ties.astype(np.intp)
 
 
 def growing_p_values(calibration: np.ndarray, scores: np.ndarray, draws: np.ndarray) -> np.ndarray:
