@@ -334,4 +334,4 @@ def test_oversampling_repeats_the_rarer_label_in_every_fit():
     assert abs(found.mean() - 0.5) < 0.15 < 0.25 < 0.5 - plain.mean()
     few, new = DATA[:40], NEW[:12]
     one, two = (si.conformal_select("y ~ x", few, new, method="optcs-full", oversample=o) for o in (False, True))
-    assert (one.tidy()["score"] > two.tidy()["score"]).all()
+    assert (np.abs(one.tidy()["score"] - two.tidy()["score"]) > 1e-3).all()
