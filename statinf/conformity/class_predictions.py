@@ -94,6 +94,8 @@ def sets_from_probabilities(
     if P.shape[1] != new.shape[1]:
         raise DataError(f"probabilities have {P.shape[1]} columns and new_probabilities {new.shape[1]}; give the same.")
     (n, K), m = P.shape, len(new)
+    if not n:
+        raise DataError("No calibration rows: probabilities are empty; give at least one row.")
     codes = _class_codes(labels, classes, n, K)
     ratio, new_ratio = density_ratios(weights, new_weights, n, m)
     parts, new_parts = group_codes(groups, new_groups, n, m)
@@ -134,7 +136,8 @@ def _class_codes(labels: Any, classes: Sequence[Any] | None, n: int, K: int) -> 
     if given.shape != (n,):
         raise DataError(f"labels have shape {given.shape}; one per row of probabilities, ({n},), is needed.")
     if classes is None:
-        if given.dtype.kind not in "iub":
+        whole = given.dtype.kind == "f" and bool((given == np.floor(given)).all())
+        if given.dtype.kind not in "iub" and not whole:
             raise DataError("labels must be numbers of columns, from 0; give classes= for other labels.")
         codes = given.astype(np.intp)
     else:
@@ -144,7 +147,7 @@ def _class_codes(labels: Any, classes: Sequence[Any] | None, n: int, K: int) -> 
         codes = np.array([position.get(label, -1) for label in given.tolist()], np.intp)
     wrong = np.flatnonzero((codes < 0) | (codes >= K))
     if len(wrong):
-        raise DataError(f"the label {given[wrong[0]]!r} in row {wrong[0]} is not a class of the {K} columns.")
+        raise DataError(f"the label {given.tolist()[wrong[0]]!r} in row {wrong[0]} is not a class of the {K} columns.")
     return codes
 
 

@@ -34,7 +34,7 @@ class ClassSets(ConformalSets):
 
     procedure: ClassSplit | ClassCross
 
-    calibrated = ClassSplit
+    calibrated = (ClassSplit,)
     with_p_values = "'lac' or 'aps'"
     beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability", "levels")
     endless = "all classes"
@@ -260,7 +260,7 @@ class ClassSets(ConformalSets):
 
     def _martingale(self, ready: Ready, seed: int, P: np.ndarray | None = None) -> Exchangeability | None:
         """See `ConformalSets`; `P` (m, K) are the probabilities of the rows that can be predicted, where they are known."""
-        procedure, codes = self._with_p_values(), ready.new.response
+        procedure, codes = self._held_out(), ready.new.response
         assert codes is not None
         known = np.flatnonzero(codes[ready.ok] >= 0)
         rows, classes = ready.ok[known], codes[ready.ok[known]]

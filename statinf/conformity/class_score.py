@@ -13,11 +13,12 @@ from typing import Protocol
 import numpy as np
 
 from statinf.backend import row_blocks
-from statinf.numerics.order.class_ranks import likelier, likelier_than
+from statinf.numerics.order.class_ranks import descending, likelier, likelier_than
 
 _WHOLE = 1.0 - 1e-9
 """Cumulated probabilities from here on are one: the order of summation must not tell two classes apart."""
-_ROUNDING = 1e-12
+_ROUNDING = 2e-9
+"""Scores this near to the threshold are summed again as `every` does."""
 _CELLS = 1 << 16
 
 
@@ -97,23 +98,26 @@ class Cumulated:
         Scores grow along the sorted classes, so that a set is what reaches the probability of its last one. Rows in which
         ties or the order of summation could decide are done class by class.
         """
-        limit = np.broadcast_to(q[:, 0], len(P))
-        ordered = np.ascontiguousarray(np.sort(P, axis=1)[:, ::-1].T)
-        total, members = np.zeros(len(P)), np.zeros(len(P), np.intp)
-        last, unsure = np.full(len(P), np.inf), np.zeros(len(P), bool)
+        limit, columns = np.broadcast_to(q[:, 0], len(P)), np.ascontiguousarray(P.T)
+        ordered, total, members = descending(columns), np.zeros(len(P)), np.zeros(len(P), np.intp)
+        nearest, gap = np.full(len(P), np.inf), np.empty(len(P))
         for r, own in enumerate(ordered):
             total += own
-            gap = np.where(total > _WHOLE, 1.0, total)
             if self.randomized:
-                gap -= draws * own
-            gap += self.penalty * max(r + 1 - self.kreg, 0) - limit
-            member = gap <= 0.0
-            members += member
-            np.copyto(last, own, where=member)
-            unsure |= np.abs(gap) < _ROUNDING
+                np.subtract(total, np.multiply(draws, own, out=gap), out=gap)
+                gap -= limit
+            else:
+                np.subtract(total, limit, out=gap)
+            if self.penalty > 0.0:
+                gap += self.penalty * max(r + 1 - self.kreg, 0)
+            members += gap <= 0.0
+            np.minimum(nearest, np.abs(gap, out=gap), out=nearest)
+        last = np.array(ordered)[np.maximum(members - 1, 0), np.arange(len(P))]
+        last[members == 0] = np.inf
         out = last[:, None] <= P
+        unsure = nearest < _ROUNDING
         # A class as likely as the last member may come after it.
-        unsure |= out.sum(axis=1) != members
+        unsure |= (last <= columns).sum(axis=0) != members
         again = np.flatnonzero(unsure)
         if len(again):
             out[again] = self.every(P[again], draws[again]) <= limit[again, None]

@@ -119,6 +119,7 @@ METHOD = ConformalMethod(
     citation="Gibbs, Cherian, Candes (2023)",
     arxiv="2305.12616",
     guarantee="E f(x) (covered - level) >= 0 for every f >= 0 in the class, finite sample",
+    vignette="conformal-conditional",
     grouped=True,
     second="columns",
     traits={"row order": "the split draws row numbers"},

@@ -74,5 +74,6 @@ METHOD = ConformalMethod(
     summary="a predictive distribution for each row: the errors of held-out rows around its prediction",
     citation="Vovk, Petej, Nouretdinov, Manokhin, Gammerman (2020)",
     guarantee="distribution function at the outcome uniform; P(covered) >= level, finite sample",
+    vignette="conformal-predictive-systems",
     traits={"row order": "the split draws row numbers"},
 )

@@ -48,6 +48,7 @@ METHOD = ConformalMethod(
     summary="every outcome that does not stand out among the residuals of the fit that includes it",
     citation="Vovk, Gammerman, Shafer (2005); Nouretdinov, Melluish, Vovk (2001)",
     guarantee="P(covered) >= level, finite sample",
+    vignette="conformal-cp2",
     held_out=False,
     unions=True,
 )

@@ -36,23 +36,30 @@ def group_codes(groups: Any, new_groups: Any, n: int, m: int) -> tuple[np.ndarra
     Raises
     ------
     DataError
-        If there are not as many labels as rows.
+        If there are not as many labels as rows, or one of a calibration row is missing.
     """
     if groups is None:
         return None, None
-    old, new = np.asarray(groups), np.asarray(new_groups)
+    old, new = np.asarray(groups, object), np.asarray(new_groups, object)
     for name, given, size in (("groups", old, n), ("new_groups", new, m)):
         if given.shape != (size,):
             raise DataError(f"{name} has shape {given.shape}; ({size},) is needed.")
-    labels, codes = np.unique(old, return_inverse=True)
-    at = np.clip(np.searchsorted(labels, new), 0, len(labels) - 1)
-    return codes, np.where(labels[at] == new, at, -1)
+    known = old.tolist()
+    missing = [i for i, label in enumerate(known) if label is None or label != label]
+    if missing:
+        raise DataError(f"groups is missing in row {missing[0]}; leave that row out, or give it a label.")
+    number = {label: code for code, label in enumerate(dict.fromkeys(known))}
+    codes, new_codes = (np.array([number.get(label, -1) for label in part], np.intp) for part in (known, new.tolist()))
+    return codes, new_codes
 
 
 def _ratios(name: str, given: Any, n: int) -> np.ndarray | None:
     if given is None:
         return None
-    values = np.asarray(given, np.float64)
+    try:
+        values = np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} cannot be read as numbers.") from None
     if values.shape != (n,) or not np.isfinite(values).all() or (values < 0).any():
         raise DataError(f"{name} must be {n} finite numbers of at least zero.")
     return values

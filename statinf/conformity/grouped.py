@@ -17,6 +17,7 @@ METHOD = ConformalMethod(
     summary="split conformal prediction with one threshold per group",
     citation="Vovk, Lindsay, Nouretdinov, Gammerman (2003)",
     guarantee="P(covered | group) >= level",
+    vignette="conformal-conditional",
     grouped=True,
     traits={"row order": "the split draws row numbers"},
 )

@@ -96,7 +96,8 @@ def training_rows(split: Any, d: Design, seed: int) -> np.ndarray:
         count = round(split * d.n)
         if split > 0.0 and not 1 <= count < d.n:
             raise DataError(
-                f"{d.n} rows cannot be split into training and calibration rows; use method='jackknife+' or 'full'."
+                f"{d.n} rows cannot be split into training and calibration rows; give more, or use a method that does not split "
+                "rows, such as 'full' of si.conformal or 'optcs-full' of si.conformal_select."
             )
         train = np.zeros(d.n, bool)
         train[generator(seed, 17).permutation(d.n)[:count]] = True

@@ -72,6 +72,7 @@ METHODS = {
             partial(estimate, variant="minmax"),
             "the range of leave-one-out predictions, widened",
             "P(covered) >= level, finite sample",
+            vignette="conformal-cp2",
         ),
     )
 }

@@ -12,6 +12,7 @@ deviations among the training rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -23,7 +24,7 @@ from statinf.conformity.procedure import PerRow
 from statinf.conformity.row_draws import row_draws
 from statinf.conformity.split import SplitOptions, rule_of
 from statinf.errors import OptionError
-from statinf.inference.localized import bandwidth_for, localized_thresholds
+from statinf.inference.localized import bandwidth_for, localized_p_values, localized_thresholds
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import flag, number
 
@@ -65,14 +66,34 @@ class Localized(PerRow):
         self, X: np.ndarray, level: float, ratio: np.ndarray | None = None, groups: np.ndarray | None = None
     ) -> IntervalSets:
         """Sets at rows X (m, p); `groups` (m, d) are the columns of the formula's second part, where it has one."""
-        columns = X if groups is None else groups
-        new, split = (columns - self.shift) / self.scale, self.split
+        new, split = self.places(X, groups), self.split
         calibration = split.calibration
         q = localized_thresholds(
             calibration.scores, self.at, self.centres(new), new, self.bandwidth, calibration.tail_level(level),
             calibration.weights, ratio,
         )  # fmt: skip
         return split.score.sets(split.score.local(split.fitted, X, split.seed), q)
+
+    def p_values(
+        self, X: np.ndarray, scores: np.ndarray, ratio: np.ndarray | None, groups: np.ndarray | None, ties: Any
+    ) -> np.ndarray:
+        """Conformal p-values (m,) of scores (m, tails) at rows X (m, p), with the centres that their sets have."""
+        new, calibration = self.places(X, groups), self.split.calibration
+        return localized_p_values(
+            calibration.scores,
+            scores,
+            self.at,
+            self.centres(new),
+            new,
+            self.bandwidth,
+            ties,
+            calibration.weights,
+            ratio,
+        )
+
+    def places(self, X: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+        """Where new rows are (m, d), in the units of the bandwidth."""
+        return ((X if groups is None else groups) - self.shift) / self.scale
 
     def centres(self, new: np.ndarray) -> np.ndarray:
         """Where the kernel of each new row is placed, shape (m, d)."""
@@ -157,6 +178,7 @@ METHOD = ConformalMethod(
     citation="Hore, Barber (2025)",
     arxiv="2310.07850",
     guarantee="P(covered) >= level, finite sample; about the level near every row",
+    vignette="conformal-conditional",
     second="columns",
     traits={"row order": "the split draws row numbers"},
 )

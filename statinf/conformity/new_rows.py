@@ -16,6 +16,7 @@ from statinf.formula.frame import as_frame
 from statinf.formula.recipe import NewRows
 
 if TYPE_CHECKING:
+    from statinf.conformity.localized import Localized
     from statinf.conformity.result import Conformal
     from statinf.conformity.sets_result import ConformalSets
 
@@ -148,15 +149,16 @@ def recorded_scores(procedure: Split, ready: Ready) -> tuple[np.ndarray, np.ndar
     return known, procedure.score.score(local, recorded[known])
 
 
-def recorded_p_values(procedure: Split, ready: Ready, seed: int | None) -> np.ndarray:
-    """Conformal p-values of recorded outcomes, shape (rows,)."""
-    known, scores = recorded_scores(procedure, ready)
+def recorded_p_values(procedure: Split | Localized, ready: Ready, seed: int | None) -> np.ndarray:
+    """Conformal p-values of recorded outcomes, shape (rows,).
+
+    A row's draw and its centre are made among all rows that can be predicted, as its set's are.
+    """
+    known, scores = recorded_scores(procedure.split, ready)
+    ties = np.ones(len(ready.ok)) if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))
+    full = np.full((len(ready.ok), scores.shape[1]), np.inf)
+    full[known] = scores
+    found = procedure.p_values(ready.X, full, ready.ratio, ready.groups, ties)
     out = np.full(ready.new.n, np.nan)
-    ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))[known]
-    out[ready.ok[known]] = procedure.calibration.p_values(
-        scores,
-        None if ready.ratio is None else ready.ratio[known],
-        None if ready.groups is None else ready.groups[known],
-        ties,
-    )
+    out[ready.ok[known]] = found[known]
     return out

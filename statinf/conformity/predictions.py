@@ -82,17 +82,18 @@ def intervals_from_predictions(
     (array([2., 9.]), array([ 4., 11.]))
     """
     check_pairs(scale=(scale, new_scale), weights=(weights, new_weights), groups=(groups, new_groups))
-    y, predicted, new = (
-        np.asarray(y, np.float64),
-        np.asarray(predicted, np.float64),
-        np.asarray(new_predicted, np.float64),
-    )
+    y, predicted = _numbers("y", y), _numbers("predicted", predicted)
+    new = np.atleast_1d(_numbers("new_predicted", new_predicted))
+    if y.ndim != 1:
+        raise DataError(f"y has shape {y.shape}; one outcome per calibration row, (n,), is needed.")
     if predicted.ndim not in (1, 2) or predicted.shape[1:] not in ((), (2,)) or new.shape[1:] != predicted.shape[1:]:
         raise DataError(
             f"Predictions must have shape (n,) or (n, 2), alike for new rows; got {predicted.shape} and {new.shape}."
         )
+    if len(y) != len(predicted):
+        raise DataError(f"y has {len(y)} rows and predicted {len(predicted)}; give one of each per calibration row.")
     _check("predicted", predicted, len(y))
-    _check("y", y, len(predicted))
+    _check("y", y, len(y))
     if predicted.ndim == 2:
         if scale is not None:
             raise OptionError("scale= goes with predicted means; quantiles carry their own spread.")
@@ -102,14 +103,31 @@ def intervals_from_predictions(
         if asymmetric:
             raise OptionError("asymmetric=True and scale= exclude each other.")
         rule = Normalised()
-        local = predicted, _check("scale", np.asarray(scale, np.float64), len(y))
-        at = new, np.asarray(new_scale, np.float64)
+        local = predicted, _check("scale", _numbers("scale", scale), len(y))
+        at = new, _spread(new_scale, len(new))
     else:
         rule, local, at = (Signed() if asymmetric else Absolute()), (predicted,), (new,)
     codes, new_codes = group_codes(groups, new_groups, len(y), len(new))
     ratio, new_ratio = density_ratios(weights, new_weights, len(y), len(new))
     q = Calibration(rule.score(local, y), ratio, codes).thresholds(level, len(new), new_ratio, new_codes)
     return rule.band(at, q)
+
+
+def _numbers(name: str, given: Any) -> np.ndarray:
+    try:
+        return np.asarray(given, np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} cannot be read as numbers.") from None
+
+
+def _spread(given: Any, m: int) -> np.ndarray:
+    """Spreads of new rows, positive or NaN, shape (m,)."""
+    values = _numbers("new_scale", given)
+    if values.shape != (m,):
+        raise DataError(f"new_scale has shape {values.shape}; one per new row, ({m},), is needed.")
+    if (values <= 0.0).any():
+        raise DataError(f"new_scale is not positive in row {int(np.argmax(values <= 0.0))}; a spread is above zero.")
+    return values
 
 
 def _check(name: str, values: np.ndarray, n: int) -> np.ndarray:

@@ -46,6 +46,11 @@ class Split(Brief):
     per_row = False
 
     @property
+    def split(self) -> Split:
+        """The scores of held-out rows, itself: see `PerRow`."""
+        return self
+
+    @property
     def n(self) -> int:
         """Calibration rows."""
         return len(self.calibration.scores)
@@ -70,6 +75,12 @@ class Split(Brief):
             )
             parts.append(self.score.sets(local, q))
         return IntervalSets.concatenate(parts) if parts else _nothing()
+
+    def p_values(
+        self, X: np.ndarray, scores: np.ndarray, ratio: np.ndarray | None, groups: np.ndarray | None, ties: Any
+    ) -> np.ndarray:
+        """Conformal p-values (m,) of scores (m, tails) at rows X (m, p), with `ties` (m,) as in `Calibration.p_values`."""
+        return self.calibration.p_values(scores, ratio, groups, ties)
 
     def smallest(self, level: float) -> int:
         """Fewest calibration rows (of a group) at which sets are finite."""

@@ -18,7 +18,7 @@ from statinf.conformity.new_rows import (
     recorded_p_values,
     recorded_scores,
 )
-from statinf.conformity.procedure import Split
+from statinf.conformity.procedure import PerRow, Split
 from statinf.conformity.sets_result import ConformalSets
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, check_level
@@ -43,8 +43,8 @@ class Conformal(ConformalSets):
 
     unions: bool = False
 
-    calibrated = Split
-    with_p_values = "'split' or 'cps'"
+    calibrated = (Split, PerRow)
+    with_p_values = "'split', 'cps' or 'localized'"
     beside = ("predict_set", "contains", "p_values", "coverage", "exchangeability")
     endless = "infinite"
 
@@ -170,12 +170,13 @@ class Conformal(ConformalSets):
         Returns
         -------
         ndarray, shape (rows,)
-            NaN where a row has no outcome or cannot be predicted; one in groups without calibration rows.
+            NaN where a row has no outcome or cannot be predicted; one in groups without calibration rows. Those of
+            `"localized"` compare a row with the calibration rows near it.
 
         Raises
         ------
         OptionError
-            If the method does not calibrate on held-out rows, and so has no p-values.
+            If the method has no p-values: it compares no scores with those of held-out rows, or finds thresholds otherwise.
         """
         return recorded_p_values(self._with_p_values(), ready_rows(self, newdata, response=True), seed)
 
@@ -221,17 +222,18 @@ class Conformal(ConformalSets):
             raise DataError("No row has both a set and a recorded outcome.")
         covered, length = sets.contains(new.response)[use], sets.length()[use]
         parts = coverage_parts(self, newdata, new, use, by, slab)
-        if isinstance(self.procedure, Split) and self.ratio is None:
+        if isinstance(self.procedure, self.calibrated) and self.ratio is None:
             warn_if_broken(self._martingale(ready, self.seed))
         held = {} if by is not None else {name: inside[use] for name, inside in members(self, new).items()}
         frame = coverage_table(covered, length, confidence=confidence, members=held, **parts)
         return to_caller(frame, new.kind)
 
     def _martingale(self, ready: Ready, seed: int) -> Exchangeability | None:
-        procedure = self._with_p_values()
-        known, scores = recorded_scores(procedure, ready)
-        groups = None if ready.groups is None else ready.groups[known]
-        return martingale_of(self, procedure.calibration, ready.ok[known], scores[:, -1], groups, ready.new.n, seed)
+        split = self._held_out().split
+        known, scores = recorded_scores(split, ready)
+        # Columns of the formula's second part are no groups with bags of their own.
+        groups = None if ready.groups is None or self.procedure.takes_columns else ready.groups[known]
+        return martingale_of(self, split.calibration, ready.ok[known], scores[:, -1], groups, ready.new.n, seed)
 
     # --- showing ------------------------------------------------------------------------------------------
 

@@ -38,8 +38,8 @@ class ConformalSets(Predictive):
     seed: int
     data: Any = field(default=None, metadata={"saved": False})
 
-    calibrated: ClassVar[type]
-    """The kind of procedure that compares a row's score with those of calibration rows, and so has p-values."""
+    calibrated: ClassVar[tuple[type, ...]]
+    """The kinds of procedure that have scores of held-out calibration rows."""
     endless: ClassVar[str]
     """What a set is that holds everything, for messages."""
     with_p_values: ClassVar[str]
@@ -54,9 +54,18 @@ class ConformalSets(Predictive):
             raise DataError("A saved fit holds no data; give newdata.")
         return self.data if newdata is None else newdata
 
+    def _held_out(self) -> Any:
+        """The procedure, if it has scores of held-out rows."""
+        if not isinstance(self.procedure, self.calibrated):
+            raise OptionError(
+                f"method={self.method!r} has no held-out rows to compare new ones with; use a method that calibrates on such "
+                f"rows, as {self.with_p_values} do."
+            )
+        return self.procedure
+
     def _with_p_values(self) -> Any:
         """The procedure, if it has p-values."""
-        if not isinstance(self.procedure, self.calibrated):
+        if not hasattr(self.procedure, "p_values"):
             raise OptionError(
                 f"method={self.method!r} makes sets without p-values; use a method that compares scores with those of held-out "
                 f"rows, such as {self.with_p_values}."
@@ -86,7 +95,7 @@ class ConformalSets(Predictive):
         Raises
         ------
         OptionError
-            If the method has no p-values, or the fit has weights.
+            If the method calibrates on no held-out rows, or the fit has weights.
         DataError
             If no row can be tested.
 
@@ -99,7 +108,7 @@ class ConformalSets(Predictive):
         >>> fit.exchangeability(winter[1000:]).largest < 100, fit.exchangeability(later).largest > 100
         (True, True)
         """
-        self._with_p_values()
+        self._held_out()
         return required(self._martingale(ready_rows(self, newdata, response=True), seed))
 
     def _martingale(self, ready: Ready, seed: int) -> Exchangeability | None:

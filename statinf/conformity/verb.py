@@ -105,6 +105,26 @@ def conformal(
        estimate  lower  upper
     0      21.8   16.0   27.2
     1      21.0   15.3   26.5
+
+    Coverage in overlapping groups, thresholds from rows that are near, and a distribution for each row:
+
+    >>> birds = si.datasets.load("penguins").dropna()
+    >>> old, new = birds[::2], birds[1::2].head(2)
+    >>> in_groups = si.conformal("body_mass_g ~ flipper_length_mm | sex + species", old, method="conditional")
+    >>> in_groups.predict(new).round(0)
+       estimate   lower   upper
+    1    3417.0  2769.0  4065.0
+    4    3759.0  3111.0  4406.0
+    >>> near = si.conformal("body_mass_g ~ flipper_length_mm", old, method="localized")
+    >>> near.predict(new).round(0)
+       estimate   lower   upper
+    1    3417.0  2598.0  4236.0
+    4    3759.0  2940.0  4577.0
+    >>> law = si.conformal("body_mass_g ~ flipper_length_mm", old, method="cps")
+    >>> law.cdf(new, 3500).round(2)
+       estimate  lower  upper
+    1      0.49   0.48   0.50
+    4      0.23   0.21   0.24
     """
     level = check_level(level)
     check_seed(seed)

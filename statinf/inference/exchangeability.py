@@ -12,18 +12,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.numerics.order.running import RunningOrder
+
 BINS = (2, 4, 8, 16)
+"""Numbers of equal bins, each twice the one before it."""
 MEMORIES = (1.0, 0.98)
 """How much of a count is left one row later: histograms of all rows, and of about the last fifty."""
 _PRIOR = 0.5
 _SHARE = 1e-3
 """What every bet gives up at each row, to be spread evenly: a change that comes late still finds money on every bet."""
+_ROWS, _SCALED = 256, 16
+"""Rows per block of the counts, and per rescaling of the shares: neither can then leave the range of floats."""
 
 
 def earlier_counts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """How many earlier values are smaller than each value (n,), and how many are equal to it (n,).
-
-    Blocks of times are halved: in every block the values of the right half count those of the left half.
 
     Examples
     --------
@@ -31,21 +34,8 @@ def earlier_counts(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> earlier_counts(np.array([2.0, 1.0, 2.0, 3.0]))
     (array([0, 0, 1, 3]), array([0, 0, 1, 0]))
     """
-    time = np.arange(len(values))
-    below = _earlier(np.lexsort((-time, values)))
-    return below, _earlier(np.lexsort((time, values))) - below
-
-
-def _earlier(order: np.ndarray) -> np.ndarray:
-    """How many smaller times precede each time in an order (n,)."""
-    out, width = np.zeros(len(order), np.intp), 1
-    while width < len(order):
-        by = order[np.argsort(order // (2 * width), kind="stable")]
-        right = (by // width) % 2 == 1
-        # Blocks before this one are full and hold `width` left times each.
-        out[by[right]] += np.cumsum(~right)[right] - by[right] // (2 * width) * width
-        width *= 2
-    return out
+    order = RunningOrder.of(values)
+    return (order.before - order.ties).astype(np.intp), order.ties.astype(np.intp)
 
 
 def growing_p_values(calibration: np.ndarray, scores: np.ndarray, draws: np.ndarray) -> np.ndarray:
@@ -69,21 +59,39 @@ def growing_p_values(calibration: np.ndarray, scores: np.ndarray, draws: np.ndar
 
 def bets(p_values: np.ndarray) -> np.ndarray:
     """Density (m, bets) at each p-value (m,) of every bet, known before it: first the uniform law, then the histograms."""
-    from scipy.signal import lfilter
+    m, finest = len(p_values), max(BINS)
+    at, rows = np.minimum((p_values * finest).astype(np.intp), finest - 1), np.arange(m)
+    hits = np.zeros((finest, m))
+    hits[at, rows] = 1.0
+    out: dict[tuple[int, float], np.ndarray] = {}
+    for memory in MEMORIES:
+        seen = _remembered(hits, memory)
+        total = seen.sum(axis=0)
+        for count in sorted(BINS, reverse=True):
+            # Two fine bins make a coarse one.
+            while len(seen) > count:
+                seen = seen[::2] + seen[1::2]
+            own = seen[at // (finest // count), rows]
+            out[count, memory] = count * (own + _PRIOR) / (total + count * _PRIOR)
+    return np.column_stack([np.ones(m), *(out[count, memory] for count in BINS for memory in MEMORIES)])
 
-    m = len(p_values)
-    out = [np.ones(m)]
-    for count in BINS:
-        bins = np.minimum((p_values * count).astype(np.intp), count - 1)
-        for memory in MEMORIES:
-            own, total = np.zeros(m), np.zeros(m)
-            for k in range(count):
-                hit = bins == k
-                seen = np.asarray(lfilter([0.0, 1.0], [1.0, -memory], hit.astype(np.float64)))
-                own[hit] = seen[hit]
-                total += seen
-            out.append(count * (own + _PRIOR) / (total + count * _PRIOR))
-    return np.column_stack(out)
+
+def _remembered(hits: np.ndarray, memory: float) -> np.ndarray:
+    """Sums of the earlier columns of an array (k, m), each times `memory` once per column in between."""
+    k, m = hits.shape
+    if memory == 1.0:
+        return np.cumsum(hits, axis=1) - hits
+    blocks = np.zeros((k, -(-m // _ROWS), _ROWS))
+    blocks.reshape(k, -1)[:, :m] = hits
+    # Within a block a sum over growing powers of 1/memory is brought back by a power of memory.
+    power = memory ** np.arange(_ROWS + 1.0)
+    grown = np.cumsum(blocks / power[:-1], axis=2)
+    before = np.zeros((k, blocks.shape[1], 1))
+    for i in range(1, before.shape[1]):
+        before[:, i] = grown[:, i - 1, -1:] * power[-2] + before[:, i - 1] * power[-1]
+    blocks[:, :, 1:] = grown[:, :, :-1] * power[:-2]
+    blocks[:, :, 0] = 0.0
+    return (blocks + before * power[:-1]).reshape(k, -1)[:, :m]
 
 
 def log_martingale(p_values: np.ndarray) -> np.ndarray:
@@ -95,11 +103,36 @@ def log_martingale(p_values: np.ndarray) -> np.ndarray:
     >>> bool(log_martingale(np.full(50, 0.01))[-1] > np.log(100.0))
     True
     """
-    densities = bets(np.asarray(p_values, np.float64))
-    share = np.full(densities.shape[1], 1.0 / densities.shape[1])
-    factors = np.empty(len(densities))
-    for t, density in enumerate(densities):
-        earned = share * density
-        factors[t] = factor = earned.sum()
-        share = (1.0 - _SHARE) * earned / factor + _SHARE / len(share)
-    return np.cumsum(np.log(factors))
+    return np.cumsum(np.log(_factors(bets(np.asarray(p_values, np.float64)))))
+
+
+def _factors(densities: np.ndarray) -> np.ndarray:
+    """What the mixture of bets with densities (m, K) multiplies the martingale by at each row, shape (m,).
+
+    Unnormalised shares are linear in those before. Rows are cut into blocks, through which the images of all K bets go side by
+    side; from them follow the shares at each block's start, and then all blocks are run through at once.
+    """
+    m, K = densities.shape
+    steps = max(1, int(np.ceil(np.sqrt(m))))
+    rows = np.ones((-(-m // steps), steps, K))
+    rows.reshape(-1, K)[:m] = densities
+    image = np.tile(np.eye(K), (len(rows), 1, 1))
+    for j in range(steps):
+        image = _shared(rows[:, j, :, None] * image)
+        if j % _SCALED == 0:
+            image = image / image.max(axis=(1, 2), keepdims=True)
+    share = np.full((len(rows), K), 1.0 / K)
+    for i in range(1, len(rows)):
+        share[i] = image[i - 1] @ share[i - 1]
+        share[i] /= share[i].sum()
+    factors = np.empty(rows.shape[:2])
+    for j in range(steps):
+        earned = share * rows[:, j]
+        factors[:, j] = earned.sum(axis=1)
+        share = _shared(earned / factors[:, j, None])
+    return factors.reshape(-1)[:m]
+
+
+def _shared(earned: np.ndarray) -> np.ndarray:
+    """Earnings (blocks, K, ...) after every bet has given up its part to all."""
+    return (1.0 - _SHARE) * earned + _SHARE / earned.shape[1] * earned.sum(axis=1, keepdims=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,6 +12,8 @@ from scipy import stats
 import statinf as si
 from statinf.inference.conformal import Calibration
 from statinf.inference.predictive import ErrorLaw
+
+RECORDED = Path(__file__).parents[1] / "reference" / "conformal" / "crepes_cps.csv"
 
 
 def rows(n, seed=0):
@@ -55,6 +59,23 @@ def test_percentiles_intervals_and_p_values_of_crepes(data, new, score, by):
     np.testing.assert_allclose(fit.interval(new).to_numpy(), limits, rtol=1e-12)
     uppermost = peer.predict_p(centre, new["y"].to_numpy(), sigmas=sigmas, smoothing=False, **named)
     np.testing.assert_allclose(fit.cdf(new)["upper"], uppermost, rtol=1e-12)
+
+
+@pytest.mark.parametrize("system", ["all rows", "by group"])
+def test_recorded_numbers_of_crepes(system):
+    """crepes_cps.csv holds what crepes 0.9.1 gave for this series; its script says how."""
+    t = np.arange(1, 201)
+    x = np.sin(t / 7)
+    y = x * (1 + t / 100) + ((37 * t % 101) / 50 - 1) * (1 + (t % 3 == 0))
+    series = pd.DataFrame({"x": x, "y": y, "g": np.array(list("abc"))[t % 3], "calibrates": t % 2 == 0})
+    new = {"x": [-1.0, -0.5, 0.0, 0.5, 1.0, 1.0], "y": [-2.0, -1.5, 0.1, 1.2, 0.5, 4.0], "g": list("abcabc")}
+    new, theirs = pd.DataFrame(new), pd.read_csv(RECORDED)
+    theirs = theirs[theirs["system"] == system].drop(columns=["system", "row"])
+    fit = si.conformal("y ~ x", series, method="cps", split="calibrates", by="g" if system == "by group" else None)
+    tables = fit.quantile(new, [0.1, 0.5], bound="lower"), fit.quantile(new, [0.5, 0.9]), fit.interval(new)
+    crps = np.full(6, fit.crps(new).mean())
+    ours = np.column_stack([*tables, fit.cdf(new)["upper"], crps])
+    np.testing.assert_allclose(ours, theirs.to_numpy(), rtol=1e-12)
 
 
 def test_crps_of_crepes(data, new):

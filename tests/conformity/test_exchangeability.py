@@ -51,6 +51,26 @@ def test_every_factor_integrates_to_one_given_the_past():
     assert factors.std() > 0.1
 
 
+@pytest.mark.parametrize("m", [1, 2, 255, 257, 700])
+def test_the_martingale_is_that_of_a_loop_over_rows(m):
+    random = np.random.default_rng(m)
+    p = np.append(random.random(m // 2), random.beta(0.3, 1.0, m - m // 2))
+    histograms = [np.full(k, 0.0) for k in (2, 2, 4, 4, 8, 8, 16, 16)]
+    share, value, expected = np.full(9, 1 / 9), 0.0, []
+    for x in p:
+        density = [1.0]
+        for i, seen in enumerate(histograms):
+            at = min(int(x * len(seen)), len(seen) - 1)
+            density.append(len(seen) * (seen[at] + 0.5) / (seen.sum() + 0.5 * len(seen)))
+            seen *= 0.98 if i % 2 else 1.0
+            seen[at] += 1.0
+        factor = share @ density
+        share = 0.999 * share * density / factor + 0.001 / 9
+        value += np.log(factor)
+        expected.append(value)
+    np.testing.assert_allclose(log_martingale(p), expected, rtol=1e-12, atol=1e-12)
+
+
 def test_villes_bound_holds_with_one_fixed_model_and_few_calibration_rows():
     """At most one percent of exchangeable samples reach 100: the count stays below a binomial quantile at 1e-4."""
     random, trials, reached, small = np.random.default_rng(3), 600, 0, 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import statinf as si
 from statinf.inference.conformal import threshold, weighted_threshold
-from statinf.inference.localized import bandwidth_for, localized_thresholds
+from statinf.inference.localized import bandwidth_for, localized_p_values, localized_thresholds
 
 
 def rows(n, seed=0):
@@ -159,4 +160,54 @@ def test_bad_input(data):
     fit = si.conformal("y ~ x", data, method="localized", split=0, model=fitted, bandwidth=2.0)
     np.testing.assert_array_equal(fit.procedure.at[:, 0], data["x"])
     with pytest.raises(si.OptionError, match="without p-values"):
-        si.conformal("y ~ x", data, method="localized").p_values(data)
+        si.conformal("y ~ x | z", data, method="conditional").p_values(data)
+
+
+def test_p_values_are_the_weighted_shares_written_out():
+    rng = np.random.default_rng(11)
+    scores, values = rng.integers(0, 30, (60, 2)).astype(float), rng.integers(0, 30, (20, 2)).astype(float)
+    at, new = rng.normal(size=(60, 2)), rng.normal(size=(20, 2))
+    centres, u = new + 0.4 * rng.normal(size=(20, 2)), rng.random(20)
+    w, own = rng.random(60) + 0.1, rng.random(20) + 0.1
+    found = localized_p_values(scores, values, at, centres, new, 0.4, u, w, own)
+    for i in range(20):
+        k = np.exp(-0.5 * (((at - centres[i]) / 0.4) ** 2).sum(axis=1)) * w
+        self_weight = own[i] * np.exp(-0.5 * (((new[i] - centres[i]) / 0.4) ** 2).sum())
+        tails = [
+            (k[s > v].sum() + u[i] * (k[s == v].sum() + self_weight)) / (k.sum() + self_weight)
+            for s, v in zip(scores.T, values[i], strict=True)
+        ]
+        assert found[i] == pytest.approx(min(1.0, 2.0 * min(tails)), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:.*sets are infinite")
+@pytest.mark.parametrize("second", ["", " | z"])
+@pytest.mark.parametrize("options", [{}, {"score": "asymmetric"}, {"weights": "w"}, {"randomize": False}])
+def test_outcomes_are_in_sets_below_one_minus_their_p_value(data, second, options):
+    data = data.assign(w=np.exp(0.5 * data["z"]))
+    fit = si.conformal("y ~ x" + second, data, method="localized", **options)
+    new = rows(80, 12).assign(w=1.0)
+    p = fit.p_values(new)
+    for level in (0.5, 0.83, 0.9):
+        np.testing.assert_array_equal(p > 1.0 - level + 1e-12, fit.contains(new, level=level))
+    holes = new.assign(y=np.where(np.arange(80) % 3 == 0, np.nan, new["y"]))
+    np.testing.assert_array_equal(fit.p_values(holes), np.where(np.isnan(holes["y"]), np.nan, p))
+
+
+def test_smoothed_p_values_are_uniform_for_any_bandwidth():
+    rng, found = np.random.default_rng(13), []
+    for _ in range(600):
+        x = rng.normal(size=(31, 1))
+        scores = (rng.exponential(size=31) * (1.0 + 3.0 * (x[:, 0] > 0))).round(1)[:, None]
+        centre, u = x[30:] + 0.5 * rng.normal(size=(1, 1)), rng.random(1)
+        found.append(localized_p_values(scores[:30], scores[30:], x[:30], centre, x[30:], 0.5, u)[0])
+    assert stats.kstest(found, "uniform").pvalue > 1e-3
+
+
+def test_exchangeability_is_tested_on_the_scores_of_held_out_rows(data):
+    for method, second in (("localized", ""), ("localized", " | z"), ("conditional", " | z")):
+        fit = si.conformal("y ~ x" + second, data, method=method)
+        plain = si.conformal("y ~ x", data).exchangeability(rows(60, 14))
+        np.testing.assert_array_equal(fit.exchangeability(rows(60, 14)).p_values, plain.p_values)
+    with pytest.warns(si.StatinfWarning, match="not exchangeable"):
+        fit.coverage(rows(200, 15).assign(y=lambda d: 5.0 * d["y"]), slab=None)

@@ -92,6 +92,23 @@ def test_misses_of_aci_are_within_their_bound_at_every_time(name, gamma, burn_in
     assert (path["lower"] > path["upper"])[path["level_used"] <= 0].all()
 
 
+def test_momentum_averages_all_misses_so_far_with_weights_that_fade():
+    y = np.abs(np.random.default_rng(3).standard_normal(120)) * np.repeat([1.0, 2.0], 60)
+    data = pd.DataFrame({"y": y, "p": 0.0})
+    fit = si.conformal_online("y ~ p", data, model="given", gamma=0.05, momentum=0.95, level=0.8)
+    level, misses, expected = 0.8, [], []
+    for t in range(120):
+        expected.append(level)
+        k = int(np.ceil((t + 1) * level - 1e-9))
+        misses.append(float(k <= t and y[t] > (np.sort(y[:t])[k - 1] if k >= 1 else -np.inf)))
+        weights = 0.95 ** np.arange(t, -1, -1.0)
+        level += 0.05 * (weights @ misses / weights.sum() - 0.2)
+    np.testing.assert_allclose(fit.path["level_used"], expected, rtol=1e-12)
+    assert fit.bound is None
+    with pytest.raises(si.OptionError, match="momentum"):
+        si.conformal_online("y ~ p", data, model="given", momentum=1.0)
+
+
 @pytest.mark.parametrize("name", [name for name, _ in sequences()])
 @pytest.mark.parametrize("gamma", [0.05, 5.0])
 def test_coverage_of_scale_free_descent_falls_short_by_its_bound_at_most(name, gamma):
@@ -197,7 +214,7 @@ OPTIONS = [
     *[(m, {"burn_in": 60}) for m in METHODS],
     ("aci", {"burn_in": 60, "refit": 50, "window": 40}),
     ("dtaci", {"burn_in": 60, "refit": 7, "model": "ridge"}),
-    ("aci", {"burn_in": 60, "score": "cqr"}),
+    ("aci", {"burn_in": 60, "score": "cqr", "momentum": 0.9}),
     ("agaci", {"burn_in": 60, "score": "cqr", "refit": 90, "gamma": [0.01, 0.1]}),
     ("enbpi", {"burn_in": 60, "batch": 7, "window": 30, "models": 4}),
 ]

@@ -9,7 +9,7 @@ import pytest
 
 import statinf as si
 from statinf.conformity.predictions import p_values_from_scores, select_from_scores
-from statinf.conformity.selection.optcs_full import leave_one_out_predictions
+from statinf.conformity.selection.optcs_full import balanced, leave_one_out_predictions
 from statinf.learners import resolve
 
 METHODS = ("cs", "optcs-msel", "optcs-full", "optcs-full-msel")
@@ -294,3 +294,44 @@ def test_thresholds_of_categories_and_columns_that_are_gone():
         si.conformal_select("y ~ x", DATA, NEW.drop(columns="c"), threshold="c")
     with pytest.raises(si.DataError, match="newdata: .*'z'"):
         si.conformal_select("y ~ x + z", DATA, NEW.drop(columns="z"))
+
+
+def test_a_formula_is_the_logistic_density_ratio():
+    new = NEW.assign(g=np.where(NEW["z"] > 0, "a", "b"))
+    data = DATA.assign(g=np.where(DATA["x"] > 0, "a", "b"))
+    ratio = si.density_ratio("~ z + g", data, new, method="logistic")
+    one = si.conformal_select("y ~ x", data, new, fdr=0.2, weights="~ z + g")
+    two = si.conformal_select("y ~ x", data, new, fdr=0.2, weights=ratio)
+    np.testing.assert_allclose(one.p_values, two.p_values, rtol=1e-9)
+    assert "fitted density ratio" in str(one.summary())
+    with pytest.warns(si.StatinfWarning, match="its density ratio is missing"):
+        holes = si.conformal_select("y ~ x", data, new.assign(g=["c", *new["g"][1:]]), weights="~ z + g")
+    assert not holes.selected.iloc[0]
+    for formula, error, match in (
+        ("~ z + nope", si.FormulaError, "'nope'"),
+        ("y ~ z", si.FormulaError, "without an outcome"),
+        ("~ x + offset(z)", si.OptionError, "no offset"),
+    ):
+        with pytest.raises(error, match=match):
+            si.conformal_select("y ~ x", data, new, weights=formula)
+    with pytest.raises(si.ConvergenceError, match="do not overlap"):
+        si.conformal_select("y ~ x", data, new.assign(z=new["z"] + 50), weights="~ z")
+
+
+def test_oversampling_repeats_the_rarer_label_in_every_fit():
+    rng = np.random.default_rng(0)
+    X, label = rng.normal(size=(40, 2)), (np.arange(40) < 8).astype(float)
+    found = leave_one_out_predictions(resolve("lm", "mean"), X, label, 0, None, oversample=True)
+    shuffle = rng.permutation(40)
+    moved = leave_one_out_predictions(resolve("lm", "mean"), X[shuffle], label[shuffle], 0, None, oversample=True)
+    np.testing.assert_allclose(moved, found[shuffle], rtol=1e-9)
+    rows = balanced(np.arange(40), label, 3)
+    assert (label[rows] == 1).sum() == (label[rows] == 0).sum() == 32
+    assert set(rows[40:]) <= set(range(8))
+    np.testing.assert_array_equal(balanced(np.arange(5), np.zeros(5), 3), np.arange(5))
+    # Predictions of balanced labels centre at one half, those of the pool at the share of ones.
+    plain = leave_one_out_predictions(resolve("lm", "mean"), X, label, 0, None)
+    assert abs(found.mean() - 0.5) < 0.15 < 0.25 < 0.5 - plain.mean()
+    few, new = DATA[:40], NEW[:12]
+    one, two = (si.conformal_select("y ~ x", few, new, method="optcs-full", oversample=o) for o in (False, True))
+    assert (np.abs(one.tidy()["score"] - two.tidy()["score"]) > 1e-3).all()

@@ -265,3 +265,23 @@ def test_figures(fit):
         fit.plot("band")
     with pytest.raises(si.OptionError, match="filter=True"):
         si.veracity("y ~ x", DATA, filter=False).plot("path")
+
+
+def test_folds_of_the_caller_follow_the_rows():
+    data, _ = planted(80, 5)
+    labels = np.arange(80) % 4
+    one = si.veracity("y ~ x + z", data, folds=labels)
+    order = np.random.default_rng(1).permutation(80)
+    for folds in (labels[order], pd.Series(labels, data.index)):
+        moved = si.veracity("y ~ x + z", data.iloc[order], folds=folds).tidy()["score"]
+        np.testing.assert_allclose(moved.loc[data.index], one.tidy()["score"], rtol=1e-9)
+    alone = si.veracity("y ~ x + z", data, folds=np.arange(80), **PLAIN).tidy()["score"]
+    np.testing.assert_allclose(alone, si.veracity("y ~ x + z", data, folds=80, **PLAIN).tidy()["score"], rtol=1e-9)
+    for folds, match in (
+        (np.zeros(80), "at least two folds"),
+        (labels[1:], r"shape \(79,\)"),
+        ([np.nan, *labels[1:]], "no label in 1 rows"),
+        ("x", "one label per row"),
+    ):
+        with pytest.raises(si.OptionError, match=match):
+            si.veracity("y ~ x + z", data, folds=folds)

@@ -67,6 +67,10 @@ class Ahead(Brief):
 
     def below(self, *, ties: bool = False) -> np.ndarray:
         """How many scores before each new one are below it, or at most it where `ties`; shape (m,)."""
+        if len(self.new) > FEW and self.history.window is None:
+            order, new = self._order, slice(len(self.history.scores), None)
+            found = order.before[new] if ties else order.before[new] - order.ties[new]
+            return found.astype(np.int64)
         return self.count(self.new, ties=ties)
 
     def count(self, values: np.ndarray, *, ties: bool = True) -> np.ndarray:

@@ -62,7 +62,8 @@ def estimate(problem: SelectProblem, options: CSOptions) -> Scored:
         # In units of the calibration rows' mean: ratios are known up to a constant.
         unit = float(weights.mean())
         rule = Reweighted(weights / unit, problem.own / unit, options.pruning, options.ties, problem.seed)
-        guarantee += ", if the density ratio is right"
+        assert problem.ratios is not None
+        guarantee += f", {problem.ratios.condition}"
     return Scored(old, new, predictions, tuple(judges), rule, trained, guarantee)
 
 

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from statinf.conformity.selection.optcs_full import pooled
+from statinf.conformity.selection.optcs_full import PooledOptions, pooled
 from statinf.conformity.selection.problem import SelectMethod, SelectProblem
 from statinf.conformity.selection.scoring import Scored
 from statinf.inference.conformal_selection import BestScore
 from statinf.inference.discoveries import PRUNINGS
-from statinf.results import Options, choice
+from statinf.results import choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class FullMselOptions(Options):
+class FullMselOptions(PooledOptions):
     """Options of the choice among models without a split."""
 
     pruning: str = choice("homogeneous", PRUNINGS, "one random number for all rows, one for each, or none")
@@ -24,7 +24,7 @@ class FullMselOptions(Options):
 
 def estimate(problem: SelectProblem, options: FullMselOptions) -> Scored:
     """Score all rows by leave-one-out fits of every model to the pool."""
-    return replace(pooled(problem, problem.seed), rule=BestScore(options.pruning, problem.seed))
+    return replace(pooled(problem, problem.seed, options.oversample), rule=BestScore(options.pruning, problem.seed))
 
 
 METHOD = SelectMethod(

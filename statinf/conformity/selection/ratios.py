@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.conformity.selection.ratio_model import fitted_ratios
 from statinf.conformity.shift import Ratio, calibration_ratio, read_ratio
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
@@ -24,10 +26,26 @@ class Ratios(Brief):
     ratio : Ratio or None
     pair : tuple or None
         One value per row of data, and one per row of newdata.
+    formula : str or None
+        Covariates of a logistic regression that the pair is made by: see `settled`.
     """
 
     ratio: Ratio | None = None
     pair: tuple[Any, Any] | None = None
+    formula: str | None = None
+
+    def settled(self, data: Any, newdata: Any, context: Mapping[str, Any] | None, seed: int) -> Ratios:
+        """The same, fitted to both samples where it is a formula."""
+        if self.formula is None:
+            return self
+        return replace(self, pair=fitted_ratios(self.formula, data, newdata, context, seed))
+
+    @property
+    def condition(self) -> str:
+        """What the bound on the false discovery rate needs of the ratio, in words."""
+        return (
+            "if the density ratio is right" if self.formula is None else "as far as the fitted density ratio is right"
+        )
 
     def of_labelled(self, data: Any, d: Design, rows: np.ndarray) -> np.ndarray:
         """Ratios at some of the labelled rows used, shape (k,).
@@ -81,10 +99,14 @@ def read_ratios(weights: Any) -> Ratios | None:
         return None
     if isinstance(weights, tuple) and len(weights) == 2:
         return Ratios(pair=weights)
+    if isinstance(weights, str) and "~" in weights:
+        return Ratios(formula=weights)
     try:
         return Ratios(read_ratio(weights))
     except OptionError as error:
-        raise OptionError(f"{error} Or give a pair of arrays, (those of data, those of newdata).") from None
+        raise OptionError(
+            f"{error} Or give a formula, '~ x1 + x2', or a pair of arrays, (those of data, those of newdata)."
+        ) from None
 
 
 def _given(values: Any, frame: Frame, n: int, which: str) -> np.ndarray:

@@ -60,7 +60,8 @@ def conformal_select(
         Whether outcomes above or below the threshold are looked for.
     weights : Weights, callable, str or pair, optional
         Density ratio of the population of the new rows over that of the labelled ones: a `Weights` that scores rows, a
-        function of a data frame, a column of both samples, or a pair of arrays. For `method="cs"`.
+        function of a data frame, a column of both samples, a pair of arrays, or a formula such as `~ x1 + x2`, whose
+        logistic regression of which sample a row is from gives an approximate ratio. For `method="cs"`.
     seed : int
         Of the split, the models' random numbers and the pruning.
     na_action : {"drop", "raise"}
@@ -115,7 +116,7 @@ def conformal_select(
         data,
         newdata,
         threshold=threshold,
-        ratios=ratios,
+        ratios=None if ratios is None else ratios.settled(data, newdata, context, seed),
         models=named_models(models, chosen.several, chosen.name, chosen.models),
         sign=1.0 if direction == "greater" else -1.0,
         seed=seed,

@@ -7,7 +7,7 @@ included.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,8 @@ class DetectorPlan(Brief):
     folds : int
     seed : int
     progress : bool or None
+    labels : ndarray, shape (n,), optional
+        The caller's own fold of each row.
     """
 
     learner: Any
@@ -54,6 +56,15 @@ class DetectorPlan(Brief):
     folds: int
     seed: int
     progress: bool | None = None
+    labels: np.ndarray | None = None
+
+    def of(self, kept: np.ndarray) -> DetectorPlan:
+        """The plan for some of the rows, (n,) bool."""
+        return self if self.labels is None else replace(self, labels=self.labels[kept])
+
+    def codes(self, n: int) -> np.ndarray:
+        """Fold numbers (n,) of n rows."""
+        return fold_ids(n, min(self.folds, n) if self.labels is None else self.labels, seed=self.seed)
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,7 +163,7 @@ def fit_detector(X: np.ndarray, y: np.ndarray, plan: DetectorPlan) -> Detector:
 def out_of_fold(X: np.ndarray, y: np.ndarray, plan: DetectorPlan) -> Parts:
     """What detectors say of rows X (n, p), y (n,) that they were fitted without."""
     n = len(y)
-    folds = fold_ids(n, min(plan.folds, n), seed=plan.seed)
+    folds = plan.codes(n)
     out = np.empty((3, n))
     for k in progress_bar(range(int(folds.max()) + 1), label="Scoring folds", show=plan.progress):
         at = folds == k

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from statinf.conformity.veracity.detector import DetectorPlan
-from statinf.learners import crossfit, fold_ids
+from statinf.learners import crossfit
 
 _FINE, _MOST = 0.01 * np.arange(-4, 5), 0.5
 
@@ -40,7 +40,7 @@ def search(
 
     Folds are the same for all shares, so that what differs is what was left out.
     """
-    folds = fold_ids(len(y), min(plan.folds, len(y)), seed=plan.seed)
+    folds = plan.codes(len(y))
     path = {p: r_squared(X, y, kept_rows(score, p), folds, plan) for p in (0.0, *grid)}
     best = max(path, key=lambda p: path[p])
     for p in np.round(best + _FINE, 10) if fine else ():

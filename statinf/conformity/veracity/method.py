@@ -12,7 +12,7 @@ it as large as it gets with them. By default rows are removed and flagged whose 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,13 @@ def _check_scale(name: str, given: Any) -> Any:
     return given
 
 
+def _check_folds(name: str, given: Any) -> Any:
+    whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
+    if (whole and given >= 2) or (not isinstance(given, str | bytes | Mapping) and np.ndim(given) == 1):
+        return int(given) if whole else given
+    raise OptionError(f"{name}={given!r} is not a whole number of at least 2, or an array of one label per row.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class VeracityOptions(Options):
     """Options of veracity scores."""
@@ -74,8 +81,11 @@ class VeracityOptions(Options):
     )
     replicas: int = count(20, "fits to subsamples, whose spread is the model's own uncertainty; 0 leaves it out", low=0)
     share: float = number(0.8, "rows in a subsample", low=0, high=1, open_low=True)
-    folds: int = count(
-        5, "folds by which rows are scored by models without them; the number of rows leaves one out", low=2
+    folds: Any = value(
+        5,
+        "by which rows are scored by models without them; the number of rows leaves one out",
+        "a whole number of at least 2, or an array of one label per row",
+        _check_folds,
     )
     filter: bool = flag(True, "remove rows that are likely wrong, and score again")
     rule: str = choice(
@@ -93,13 +103,14 @@ class VeracityOptions(Options):
 
 @dataclass(frozen=True, repr=False)
 class VeracityProblem(Brief):
-    """Rows in an order of their own, by content, and the caller's model."""
+    """Rows in an order of their own, by content, the caller's model, and the folds of the rows where they are given."""
 
     X: np.ndarray
     y: np.ndarray
     model: Any
     seed: int
     progress: bool | None
+    labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -145,8 +156,10 @@ def plan_of(problem: VeracityProblem, options: VeracityOptions) -> DetectorPlan:
         own = "ridge_path" if linear else spec
         scale = resolve(own if options.scale is None else options.scale, "mean", "scale")
     log = (linear and options.scale is None) if options.link is None else options.link == "log"
+    labels = problem.labels
+    folds = options.folds if labels is None else len(np.unique(labels))
     return DetectorPlan(
-        learner, scale, log, options.replicas, options.share, options.folds, problem.seed, problem.progress
+        learner, scale, log, options.replicas, options.share, folds, problem.seed, problem.progress, labels
     )
 
 
@@ -154,10 +167,11 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> VeracityScor
     """Score all rows, out of fold, with likely errors kept out of the models."""
     X, y = problem.X, problem.y
     n, plan = len(y), plan_of(problem, options)
-    if n < 2 * options.folds and n != options.folds:
+    if plan.labels is None and n < 2 * plan.folds and n != plan.folds:
         raise DataError(
-            f"folds={options.folds} needs at least {2 * options.folds} rows, and {n} are usable; use fewer folds."
+            f"folds={plan.folds} needs at least {2 * plan.folds} rows, and {n} are usable; use fewer folds."
         )
+    plan.codes(n)
     floor = least_uncertainty(y)
     if not floor > 0.0:
         raise DataError("the outcome is constant; nothing in it can be told apart.")
@@ -170,7 +184,7 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> VeracityScor
     share = max(path, key=lambda p: path[p]) if by_r2 and options.filter else 0.0
     for _ in range(_ROUNDS if options.filter else 0):
         found = kept_rows(score, share) if by_r2 else ~outlying(score, options.fdr)
-        if np.array_equal(found, kept) or found.sum() < 2 * min(options.folds, n // 2):
+        if np.array_equal(found, kept) or _too_few(found, plan):
             break
         kept = found
         parts = _again(X, y, kept, plan)
@@ -186,6 +200,13 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> VeracityScor
     )
 
 
+def _too_few(kept: np.ndarray, plan: DetectorPlan) -> bool:
+    """Whether rows (n,) bool cannot be scored out of fold any more."""
+    if plan.labels is not None:
+        return len(np.unique(plan.labels[kept])) < 2
+    return int(kept.sum()) < 2 * min(plan.folds, len(kept) // 2)
+
+
 def _largest(score: np.ndarray, share: float) -> np.ndarray:
     """The share of rows with the largest scores, rounded up, (n,) bool."""
     n = len(score)
@@ -198,7 +219,7 @@ def _again(X: np.ndarray, y: np.ndarray, kept: np.ndarray, plan: DetectorPlan) -
     """What detectors fitted to rows kept say of all rows: of those kept out of fold."""
     if kept.all():
         return out_of_fold(X, y, plan)
-    inside, outside = out_of_fold(X[kept], y[kept], plan), fit_detector(X[kept], y[kept], plan).parts(X[~kept])
+    inside, outside = out_of_fold(X[kept], y[kept], plan.of(kept)), fit_detector(X[kept], y[kept], plan).parts(X[~kept])
     out = np.empty((3, len(y)))
     for where, found in ((kept, inside), (~kept, outside)):
         out[:, where] = found.predicted, found.epistemic, found.aleatoric

@@ -15,7 +15,8 @@ from statinf.conformity.veracity.detector import Parts
 from statinf.conformity.veracity.method import VeracityProblem, VeracityScores
 from statinf.conformity.veracity.result import Veracity
 from statinf.errors import DataError, OptionError
-from statinf.formula import design
+from statinf.formula import Design, design
+from statinf.formula.given import aligned
 from statinf.formula.scale import check_sizes
 
 
@@ -97,8 +98,9 @@ def veracity(
     spread = float(np.std(ordered))
     # In units of the outcome's own spread, which no square overflows and no penalty depends on.
     centre, unit = float(ordered.mean()), spread if spread > 0.0 else 1.0
+    labels = None if isinstance(settings.folds, int) else _labels(settings.folds, d)[order]
     found: VeracityScores = method.estimate(
-        VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress), settings
+        VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress, labels), settings
     )
     back = np.argsort(order)
     parts = found.parts
@@ -128,3 +130,17 @@ def veracity(
         data=data if d.frame.unread else d.frame,
         seed=seed,
     )
+
+
+def _labels(folds: Any, d: Design) -> np.ndarray:
+    """The folds (n,) of the rows used, from one label per row of the data.
+
+    Raises
+    ------
+    OptionError
+        If there are not as many as rows.
+    """
+    given = np.asarray(aligned(folds, d.frame, "folds"))
+    if given.shape != (d.n_total,):
+        raise OptionError(f"folds has shape {given.shape}; one label per row of the data, ({d.n_total},), is needed.")
+    return given[d.rows]

@@ -43,6 +43,36 @@ def follow_levels(carry: Any, live: Any, rows: Any, constants: Any) -> Any:
 
 
 @kernel
+def follow_average(carry: Any, live: Any, rows: Any, constants: Any) -> Any:
+    """A level moved by gamma (misses - (1 - level)), misses averaged with weights momentum^age (Gibbs and Candes, 2021).
+
+    Parameters
+    ----------
+    carry : tuple of the level, the weighted misses and the sum of their weights, numbers
+    live : array of bool, shape (n,)
+    rows : tuple of cut, shape (n,)
+    constants : tuple of gamma, the level aimed at, and momentum
+
+    Returns
+    -------
+    carry
+    outputs : tuple of levels, shape (n,)
+    """
+    import jax.numpy as jnp
+    from jax import lax
+
+    gamma, level, momentum = constants
+
+    def update(state: Any, row: Any) -> Any:
+        theta, misses, total = state
+        misses = momentum * misses + jnp.where(theta > row[0], 0.0, 1.0)
+        total = momentum * total + 1.0
+        return (theta + gamma * (misses / total - (1.0 - level)), misses, total), (theta,)
+
+    return lax.scan(step_of(update), carry, (live, rows))
+
+
+@kernel
 def share_weights(carry: Any, live: Any, rows: Any, constants: Any) -> Any:
     """Exponential weights of experts with a share that is spread anew at each step (fixed share).
 
