@@ -17,10 +17,10 @@ from statinf.numerics.tails.losses import Loss
 def smooth_hinge(u: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Value, first and second derivative of the smoothed hinge, each of the shape of `u`."""
     z = u / eps
+    size = np.abs(z)
     root = np.sqrt(z * z + 4.0)
-    # 2 / (2 - z + root), with no difference of near numbers on either side.
-    d = np.where(z > 0, 2.0 / (2.0 + 4.0 / (np.abs(z) + root)), 2.0 / (2.0 - z + root))
-    rest = np.where(z > 0, 2.0 / (2.0 + z + root), 2.0 / (2.0 + 4.0 / (np.abs(z) + root)))
+    low, high = 2.0 / (2.0 + size + root), 2.0 / (2.0 + 4.0 / (size + root))
+    d, rest = np.where(z > 0, high, low), np.where(z > 0, low, high)
     value = eps / rest + eps * (np.log(rest) + np.log(d))
     return value, d, 1.0 / (eps * (1.0 / (rest * rest) + 1.0 / (d * d)))
 

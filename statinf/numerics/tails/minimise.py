@@ -157,7 +157,7 @@ def _pilot(
     part = some if kept is None else _rows(some, np.flatnonzero(kept))
     theta = _solve(part, theta, level, max_iter, warm=kept is not None, last=1e-4)[0].theta
     values = whole.loss.values(whole.eta(theta), whole.y)
-    return theta, values > np.quantile(values, 1.0 - _WIDE * (1.0 - level))
+    return theta, values >= np.quantile(values, 1.0 - _WIDE * (1.0 - level))
 
 
 def _margin(a: float, whole: TailObjective, theta: np.ndarray, level: float) -> float:
@@ -177,7 +177,7 @@ def _solve(
     a = value_at_risk(values, c / c.sum(), inner) if part.threshold else 0.0
     tail = float(part.c @ np.maximum(values - a, 0.0))
     scale = max(abs(a + tail), np.finfo(float).tiny)
-    begin = max(float(np.abs(values - a).mean()), 1e-10 * scale) * (0.01 if warm else 0.3)
+    begin = 0.003 * scale if warm else max(float(np.abs(values - a).mean()), scale) * 0.1
     return follow_path(part, theta, a, eps=begin, scale=scale, last=last, max_iter=max_iter)
 
 

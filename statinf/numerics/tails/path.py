@@ -10,12 +10,13 @@ from statinf.numerics.tails.polish import Vertex, polish
 
 SHRINK = 0.1
 """Factor of the smoothing from one round to the next."""
-POLISH_FROM = 1e-3
+POLISH_FROM = 1e-4
 """Smoothing, relative to the objective, from which the rows at the threshold may be told from the others."""
-LAST = 1e-12
+LAST = 1e-10
 """Smoothing, relative to the objective, of the last round; the gap is this over 1 - level."""
 _ARMIJO = 1e-4
-_CENTRED = 0.1
+_CENTRED, _NEAR = 1e-4, 0.05
+"""Newton decrements, in units of the barrier's weight on one row: a minimum, and where full steps converge."""
 
 
 def follow_path(
@@ -75,28 +76,44 @@ def _vertex(objective: TailObjective, theta: np.ndarray, a: float, eps: float) -
 def _centre(
     objective: TailObjective, theta: np.ndarray, a: float, eps: float, most: int
 ) -> tuple[np.ndarray, float, int]:
-    """Newton's method with backtracking at one smoothing, until the decrement is far below it."""
+    """Newton's method with backtracking at one smoothing, until the decrement is far below the barrier of a row."""
     p = len(theta)
     eta = objective.eta(theta)
-    enough = _CENTRED * eps
+    unit = eps * float(objective.c.mean())
     for k in range(max(most, 1)):
         total, gradient, hessian = objective.step(eta, a, eps)
         scaling = 1.0 / np.sqrt(np.maximum(np.diag(hessian), np.finfo(float).tiny))
         scaled = hessian * scaling * scaling[:, None]
         move = -scaling * _solve(scaled, gradient * scaling)
         decrement = float(-gradient @ move)
-        if not np.isfinite(decrement) or decrement <= max(enough, 4.0 * np.finfo(float).eps * abs(total)):
+        if not np.isfinite(decrement) or decrement <= max(_CENTRED * unit, (np.finfo(float).eps * abs(total)) ** 2):
             return theta, a, k
         along, up = objective.Z @ move[:p], float(move[p]) if objective.threshold else 0.0
         length = 1.0
-        for _ in range(40):
-            if objective.value(eta + length * along, a + length * up, eps) <= total - _ARMIJO * length * decrement:
-                break
-            length *= 0.5
-        else:
-            return theta, a, k
+        if decrement > _NEAR * unit:
+            length = _backtrack(objective, (eta, a), (along, up), eps, total + 4.0 * np.finfo(float).eps * abs(total), decrement)
+            if length == 0.0:
+                return theta, a, k
         theta, a, eta = theta + length * move[:p], a + length * up, eta + length * along
     return theta, a, most
+
+
+def _backtrack(
+    objective: TailObjective,
+    at: tuple[np.ndarray, float],
+    move: tuple[np.ndarray, float],
+    eps: float,
+    total: float,
+    decrement: float,
+) -> float:
+    """Length of a step that lowers the objective enough; zero if rounding hides every fall."""
+    length = 1.0
+    for _ in range(40):
+        value = objective.value(at[0] + length * move[0], at[1] + length * move[1], eps)
+        if value <= total - _ARMIJO * length * decrement:
+            return length
+        length *= 0.5
+    return 0.0
 
 
 def _solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
