@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class Loss:
         return value, slope, curvature
 
 
+@lru_cache(maxsize=64)
 def pinball(tau: float, name: str = "pinball", scale: float = 1.0) -> Loss:
     """The check loss at level tau, times `scale`."""
     up, down = scale * tau, scale * (tau - 1.0)
@@ -65,11 +67,13 @@ def pinball(tau: float, name: str = "pinball", scale: float = 1.0) -> Loss:
     return Loss(name, pieces, traced, degree=1, linear=True)
 
 
+@cache
 def absolute() -> Loss:
     """|y - eta|."""
     return pinball(0.5, "absolute", 2.0)
 
 
+@cache
 def squared() -> Loss:
     """(y - eta)^2 / 2."""
 
@@ -80,6 +84,7 @@ def squared() -> Loss:
     return Loss("squared", pieces, lambda y, eta: 0.5 * (y - eta) ** 2, degree=2)
 
 
+@cache
 def logistic() -> Loss:
     """Minus the log-likelihood of an outcome of 0 or 1 with log odds eta."""
 
@@ -97,6 +102,7 @@ def logistic() -> Loss:
     return Loss("logistic", pieces, traced)
 
 
+@lru_cache(maxsize=16)
 def of_callable(function: Callable[[Any, Any], Any]) -> Loss:
     """A function `loss(y, prediction)` of one row, written with jax.numpy and traced; derivatives by differentiation."""
     from statinf.backend import Kernel, pad_rows
