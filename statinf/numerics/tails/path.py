@@ -91,7 +91,9 @@ def _centre(
         along, up = objective.Z @ move[:p], float(move[p]) if objective.threshold else 0.0
         length = 1.0
         if decrement > _NEAR * unit:
-            length = _backtrack(objective, (eta, a), (along, up), eps, total + 4.0 * np.finfo(float).eps * abs(total), decrement)
+            length = _backtrack(
+                objective, (eta, a), (along, up), eps, total + 4.0 * np.finfo(float).eps * abs(total), decrement
+            )
             if length == 0.0:
                 return theta, a, k
         theta, a, eta = theta + length * move[:p], a + length * up, eta + length * along
@@ -109,7 +111,8 @@ def _backtrack(
     """Length of a step that lowers the objective enough; zero if rounding hides every fall."""
     length = 1.0
     for _ in range(40):
-        value = objective.value(at[0] + length * move[0], at[1] + length * move[1], eps)
+        with np.errstate(all="ignore"):  # steps that are far too long
+            value = objective.value(at[0] + length * move[0], at[1] + length * move[1], eps)
         if value <= total - _ARMIJO * length * decrement:
             return length
         length *= 0.5

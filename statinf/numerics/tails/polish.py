@@ -57,9 +57,7 @@ def polish(objective: TailObjective, at: Vertex) -> Vertex | None:
     return _settle(objective, at, bend, (u > 0) & ~bend, size)
 
 
-def _settle(
-    objective: TailObjective, at: Vertex, bend: np.ndarray, above: np.ndarray, size: float
-) -> Vertex | None:
+def _settle(objective: TailObjective, at: Vertex, bend: np.ndarray, above: np.ndarray, size: float) -> Vertex | None:
     """Move hinges in and out of the bend until the conditions hold; None if they never do."""
     whole = objective.whole
     for _ in range(_SETS):

@@ -6,8 +6,8 @@ Each step sees one row's loss l and gradient v. With eta the multiplier of the h
 
 where the subgradient method takes eta = 1{l >= a} / (1 - level) and prox-linear methods, which keep the hinge and
 linearise only the loss inside it, the maximiser of the dual, (l - a + s_a) / (s_theta |v|^2 + s_a) within
-[0, 1 / (1 - level)]. Steps are s_theta = step / (s sqrt(t + 1)) and s_a = step s / sqrt(t + 1): with s in the unit of the
-loss, a loss in another unit gives the same coefficients. Subgradient and plain prox-linear steps have s = 1.
+[0, 1 / (1 - level)]. Steps fall with the root of their number. SPL+ takes s_theta = step / s and s_a = step s with s in the
+unit of the loss, so that a loss in another unit gives the same coefficients; SPL and subgradients take the same step for both.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ import numpy as np
 from statinf.backend import Kernel, pad_rows
 from statinf.brief import Brief
 from statinf.numerics.tails.losses import Loss
-
-RULES = ("spl+", "spl", "sgm")
 
 
 @dataclass(frozen=True, repr=False)
@@ -59,7 +57,7 @@ def run_stream(
     rule: str,
     *,
     step: float | np.ndarray = 1.0,
-    scale: float = 1.0,
+    units: tuple[float, float] = (1.0, 1.0),
     offset: np.ndarray | None = None,
     start: np.ndarray | None = None,
     threshold: float = 0.0,
@@ -78,8 +76,8 @@ def run_stream(
     rule : {"spl+", "spl", "sgm"}
     step : float or ndarray, shape (k,)
         Several step sizes run side by side.
-    scale : float
-        Unit of the loss; only "spl+" looks at it.
+    units : tuple of float
+        Factors of the two steps; SPL+ has (1 / s, s).
     offset : ndarray, shape (n,), optional
     start : ndarray, shape (p,), optional
         Zeros by default.
@@ -95,29 +93,28 @@ def run_stream(
     """
     epochs = len(index)
     counted = np.arange(epochs) >= int(average_from * epochs)
-    unit = scale if rule == "spl+" else 1.0
     rows = pad_rows(np.ascontiguousarray(Z), y, np.zeros(len(y)) if offset is None else offset)
     first = np.zeros(Z.shape[1]) if start is None else np.asarray(start, np.float64)
-    kernel = _kernel(loss.traced, rule, np.ndim(step) > 0)
-    facts = (np.float64(level), np.float64(unit), first, np.float64(threshold))
+    kernel = _kernel(loss.traced, rule == "sgm", np.ndim(step) > 0)
+    facts = (np.float64(level), np.asarray(units, np.float64), first, np.float64(threshold))
     out = kernel(*rows, index.astype(np.int32), counted, np.asarray(step, np.float64), *facts)
     return StreamRun(*out)
 
 
-def multiplier(gap: Any, squares: Any, s_theta: Any, s_a: Any, level: Any, rule: str) -> Any:
+def multiplier(gap: Any, squares: Any, s_theta: Any, s_a: Any, level: Any, subgradient: bool) -> Any:
     """Eta of one step, from l - a and |v|^2; a JAX function."""
     import jax.numpy as jnp
 
     most = 1.0 / (1.0 - level)
-    if rule == "sgm":
+    if subgradient:
         return jnp.where(gap >= 0, most, 0.0)
     return jnp.clip((gap + s_a) / (s_theta * squares + s_a), 0.0, most)
 
 
 @lru_cache(maxsize=32)
-def _kernel(traced: Callable[[Any, Any], Any], rule: str, several: bool) -> Kernel:
+def _kernel(traced: Callable[[Any, Any], Any], subgradient: bool, several: bool) -> Kernel:
     def run(
-        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, unit: Any, theta: Any, a: Any
+        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, units: Any, theta: Any, a: Any
     ) -> Any:
         import jax
         import jax.numpy as jnp
@@ -130,8 +127,8 @@ def _kernel(traced: Callable[[Any, Any], Any], rule: str, several: bool) -> Kern
             loss, slope = slope_of(y[i], z @ theta + offset[i])
             v = slope * z
             size = step / jnp.sqrt(t + 1.0)
-            s_theta, s_a = size / unit, size * unit
-            eta = multiplier(loss - a, v @ v, s_theta, s_a, level, rule)
+            s_theta, s_a = size * units[0], size * units[1]
+            eta = multiplier(loss - a, v @ v, s_theta, s_a, level, subgradient)
             theta, a = theta - s_theta * eta * v, a - s_a * (1.0 - eta)
             return (theta, a, t + 1.0, total + count * theta, total_a + count * a, moved + (eta > 0), count), None
 
@@ -148,12 +145,12 @@ def _kernel(traced: Callable[[Any, Any], Any], rule: str, several: bool) -> Kern
         return theta, total / n, a, total_a / n, path, moved / t
 
     def several_steps(
-        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, unit: Any, theta: Any, a: Any
+        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, units: Any, theta: Any, a: Any
     ) -> Any:
         import jax
 
         return jax.vmap(run, in_axes=(*[None] * 5, 0, *[None] * 4))(
-            Z, y, offset, index, counted, step, level, unit, theta, a
+            Z, y, offset, index, counted, step, level, units, theta, a
         )
 
     return Kernel(several_steps if several else run)
