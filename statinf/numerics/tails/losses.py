@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-Pieces = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
+LossPieces = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
 """From predictors and outcomes, shape (m,), to values, slopes and curvatures in the predictor, each (k, m)."""
 
 
@@ -21,7 +21,7 @@ class Loss:
     ----------
     name : str
     pieces : callable
-        The loss is their maximum; see `Pieces`.
+        The loss is their maximum; see `LossPieces`.
     traced : callable
         The loss of one row as a JAX function of (y, eta).
     degree : int
@@ -31,7 +31,7 @@ class Loss:
     """
 
     name: str
-    pieces: Pieces
+    pieces: LossPieces
     traced: Callable[[Any, Any], Any]
     degree: int = 0
     linear: bool = False

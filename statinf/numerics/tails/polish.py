@@ -9,7 +9,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.numerics.tails.hinges import TailObjective
 
-_ROUNDS, _SETS = 12, 8
+_ROUNDS, _SETS, _DOUBTS = 12, 8, 3
 _SOLVED = 1e-12
 _FEASIBLE = 1e-9
 
@@ -46,26 +46,30 @@ def polish(objective: TailObjective, at: Vertex) -> Vertex | None:
         return _settle(objective, at, np.zeros(u.shape, bool), np.ones(u.shape, bool), size)
     nearest = np.minimum(at.shares, 1.0 - at.shares)
     bend = np.abs(u) / size < nearest
+    with np.errstate(divide="ignore"):
+        doubt = np.where(bend, np.abs(u) / nearest**2, np.inf)
     most = len(at.theta) + int(objective.threshold)
+    few = bend
     if bend.sum() > most:  # no more hinges than parameters, unless losses are tied
-        with np.errstate(divide="ignore"):
-            ratio = np.where(bend, np.abs(u) / nearest**2, np.inf)
-        few = bend & (ratio <= np.partition(ratio.ravel(), most - 1)[most - 1])
+        few = bend & (doubt <= np.partition(doubt.ravel(), most - 1)[most - 1])
+    for _ in range(_DOUBTS):
         found = _settle(objective, at, few, (u > 0) & ~few, size)
         if found is not None:
             return found
+        if not few.any():
+            break
+        few = few & (doubt < doubt[few].max())
     return _settle(objective, at, bend, (u > 0) & ~bend, size)
 
 
 def _settle(objective: TailObjective, at: Vertex, bend: np.ndarray, above: np.ndarray, size: float) -> Vertex | None:
     """Move hinges in and out of the bend until the conditions hold; None if they never do."""
-    whole = objective.whole
     for _ in range(_SETS):
         found = _solve(objective, at, bend, above, size)
         if found is None:
             return None
         solved, u = found
-        crossed = ~bend & ((u > 0) != above) & (np.abs(u) > _SOLVED * size) & (not whole)
+        crossed = ~bend & ((u > 0) != above) & (np.abs(u) > _SOLVED * size) & (not objective.whole)
         low, high = bend & (solved.shares < -_FEASIBLE), bend & (solved.shares > 1.0 + _FEASIBLE)
         if not (crossed.any() or low.any() or high.any()):
             return replace(solved, shares=np.clip(solved.shares, 0.0, 1.0))

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import Kernel, pad_rows
+from statinf.backend import Kernel, bucket, pad_axis, pad_rows
 from statinf.brief import Brief
 from statinf.numerics.tails.losses import Loss
 
@@ -97,7 +97,9 @@ def run_stream(
     first = np.zeros(Z.shape[1]) if start is None else np.asarray(start, np.float64)
     kernel = _kernel(loss.traced, rule == "sgm", np.ndim(step) > 0)
     facts = (np.float64(level), np.asarray(units, np.float64), first, np.float64(threshold))
-    out = kernel(*rows, index.astype(np.int32), counted, np.asarray(step, np.float64), *facts)
+    # Lengths that change little compile nothing new: the number of steps is an argument, not a shape.
+    visits = pad_axis(index.astype(np.int32), bucket(index.shape[1]), axis=1)
+    out = kernel(*rows, visits, np.int32(index.shape[1]), counted, np.asarray(step, np.float64), *facts)
     return StreamRun(*out)
 
 
@@ -113,44 +115,42 @@ def multiplier(gap: Any, squares: Any, s_theta: Any, s_a: Any, level: Any, subgr
 
 @lru_cache(maxsize=32)
 def _kernel(traced: Callable[[Any, Any], Any], subgradient: bool, several: bool) -> Kernel:
-    def run(
-        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, units: Any, theta: Any, a: Any
-    ) -> Any:
+    def run(Z: Any, y: Any, offset: Any, visits: Any, steps: Any, counted: Any, step: Any, *facts: Any) -> Any:
         import jax
         import jax.numpy as jnp
 
+        level, units, theta, a = facts
         slope_of = jax.value_and_grad(traced, argnums=1)
 
-        def one(state: Any, i: Any) -> Any:
-            theta, a, t, total, total_a, moved, count = state
-            z = Z[i]
+        def one(i: Any, z: Any, state: Any) -> Any:
+            theta, a, t, moved = state
             loss, slope = slope_of(y[i], z @ theta + offset[i])
             v = slope * z
             size = step / jnp.sqrt(t + 1.0)
             s_theta, s_a = size * units[0], size * units[1]
             eta = multiplier(loss - a, v @ v, s_theta, s_a, level, subgradient)
-            theta, a = theta - s_theta * eta * v, a - s_a * (1.0 - eta)
-            return (theta, a, t + 1.0, total + count * theta, total_a + count * a, moved + (eta > 0), count), None
+            return theta - s_theta * eta * v, a - s_a * (1.0 - eta), t + 1.0, moved + (eta > 0)
 
-        def epoch(state: Any, given: Any) -> Any:
+        def epoch(carried: Any, given: Any) -> Any:
             rows, count = given
-            state = (*state[:6], jnp.where(count, 1.0, 0.0))
-            state, _ = jax.lax.scan(one, state, rows)
-            return state, state[0]
+
+            def advance(k: Any, carried: Any) -> Any:
+                state, total, total_a = carried
+                state = one(rows[k], Z[rows[k]], state)
+                return state, total + count * state[0], total_a + count * state[1]
+
+            carried = jax.lax.fori_loop(0, steps, advance, carried)
+            return carried, carried[0][0]
 
         nothing = jnp.zeros_like(a)
-        begin = (theta, a, nothing, jnp.zeros_like(theta), nothing, nothing, nothing)
-        (theta, a, t, total, total_a, moved, _), path = jax.lax.scan(epoch, begin, (index, counted))
-        n = counted.sum() * index.shape[1]
+        begin = ((theta, a, nothing, nothing), jnp.zeros_like(theta), nothing)
+        ((theta, a, t, moved), total, total_a), path = jax.lax.scan(epoch, begin, (visits, counted))
+        n = counted.sum() * steps
         return theta, total / n, a, total_a / n, path, moved / t
 
-    def several_steps(
-        Z: Any, y: Any, offset: Any, index: Any, counted: Any, step: Any, level: Any, units: Any, theta: Any, a: Any
-    ) -> Any:
+    def several_steps(*given: Any) -> Any:
         import jax
 
-        return jax.vmap(run, in_axes=(*[None] * 5, 0, *[None] * 4))(
-            Z, y, offset, index, counted, step, level, units, theta, a
-        )
+        return jax.vmap(run, in_axes=(*[None] * 6, 0, *[None] * 4))(*given)
 
     return Kernel(several_steps if several else run)

@@ -107,10 +107,16 @@ class CvarFit(Fit):
             drawn = w > 0
             if not drawn.any():
                 return np.full(len(solved.theta), np.nan)
-            rows = [part[drawn] for part in (problem.Z, problem.y, w / w.sum(), problem.offset)]
             try:
                 found = minimise_cvar(
-                    *rows[:3], problem.level, problem.loss, offset=rows[3], start=solved.theta, max_iter=400
+                    problem.Z[drawn],
+                    problem.y[drawn],
+                    w[drawn] / w.sum(),
+                    problem.level,
+                    problem.loss,
+                    offset=problem.offset[drawn],
+                    start=solved.theta,
+                    max_iter=400,
                 )
             except ConvergenceError:
                 return np.full(len(solved.theta), np.nan)

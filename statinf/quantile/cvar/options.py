@@ -67,7 +67,7 @@ class ExactOptions(CvarOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StreamOptions(CvarOptions):
+class CvarStreamOptions(CvarOptions):
     """Options of methods that see one row at a time."""
 
     lam: float = number(1.0, "first step size; steps fall with the root of their number", low=0, open_low=True)

@@ -19,7 +19,7 @@ from statinf.numerics.tails.risk import tail_mean
 from statinf.numerics.tails.streams import run_stream
 from statinf.quantile.cvar.estimate import estimate_of
 from statinf.quantile.cvar.exact import warn_concave
-from statinf.quantile.cvar.options import StreamOptions
+from statinf.quantile.cvar.options import CvarStreamOptions
 from statinf.quantile.cvar.problem import CvarProblem
 from statinf.quantile.cvar.solved import SolvedTail, moments_of
 from statinf.results import Estimate, Method
@@ -30,7 +30,7 @@ _OFF = 0.5
 _ORDER = {"row order": "the stream of rows depends on their order"}
 
 
-def estimate(rule: str, problem: CvarProblem, options: StreamOptions, seed: int) -> Estimate:
+def estimate(rule: str, problem: CvarProblem, options: CvarStreamOptions, seed: int) -> Estimate:
     """Run a stream over the rows; divergence is an error."""
     n = len(problem.y)
     draws = generator(seed, 71).random((options.epochs, n))
@@ -107,7 +107,7 @@ def _method(rule: str, summary: str, citation: str, arxiv: str) -> Method:
         verb="cvar",
         name=rule,
         estimate=partial(estimate, rule),
-        options=StreamOptions,
+        options=CvarStreamOptions,
         summary=summary,
         citation=citation,
         arxiv=arxiv,

@@ -12,7 +12,7 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.quantile import bootstraps
 from statinf.quantile.cvar.fit import KINDS, CvarFit
-from statinf.quantile.cvar.options import StreamOptions, check_tail_level
+from statinf.quantile.cvar.options import CvarStreamOptions, check_tail_level
 from statinf.quantile.cvar.problem import cvar_problem
 from statinf.quantile.table import CVAR
 
@@ -86,7 +86,7 @@ def cvar(
     >>> import statinf as si
     >>> fit = si.cvar("foodexp ~ income", si.datasets.load("engel"), level=0.9)
     >>> fit.params.round(4).to_dict()
-    {'Intercept': 183.7533, 'income': 0.4768}
+    {'Intercept': 183.8147, 'income': 0.4768}
     >>> round(fit.cvar, 3)
     252.397
     """
@@ -105,7 +105,7 @@ def cvar(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
     problem = cvar_problem(made, settings.make_loss(), level, allow_small=settings.allow_small)
-    more = (seed,) if isinstance(settings, StreamOptions) else ()
+    more = (seed,) if isinstance(settings, CvarStreamOptions) else ()
     found = chosen.estimate(problem, settings, *more)
     if spec.kind == "boot":
         return CvarFit.of(made, found, method=chosen).with_vcov(spec)
