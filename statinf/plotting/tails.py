@@ -36,7 +36,15 @@ def plot_tail(losses: np.ndarray, weights: np.ndarray, level: float, var: float,
     peak = float(heights.max())
     for value, name, at in ((var, "VaR", 0.96), (cvar, "CVaR", 0.86)):
         ax.axvline(value, color=INK, linewidth=1.2, linestyle="-" if name == "CVaR" else (0, (4, 3)))
-        ax.annotate(f"{name} {value:.4g}", (value, at * peak), xytext=(4, 0), textcoords="offset points", fontsize=9)
+        side = 1 if name == "CVaR" else -1
+        ax.annotate(
+            f"{name} {value:.4g}",
+            (value, at * peak),
+            xytext=(4 * side, 0),
+            textcoords="offset points",
+            ha="left" if side > 0 else "right",
+            fontsize=9,
+        )
     ax.set_xlabel(f"loss; worst {100 * (1 - level):g} percent shaded")
     ax.set_ylabel("density")
     return ax

@@ -199,9 +199,9 @@ def test_streams_come_near_and_say_how_near():
         assert found.cvar == pytest.approx(exact.cvar, rel=0.02) and found.cvar >= exact.cvar
         assert found.path.shape == (50,) and 0 < found.active < 1
     with pytest.raises(si.ConvergenceError, match="ran off.*lower lam"):
-        si.cvar("y ~ x + z", data.assign(y=100 * data["y"]), level=0.8, method="sgm", loss="squared", lam=1e4)
+        si.cvar("y ~ x + z", data, level=0.8, method="sgm", lam=1e4)
     with pytest.warns(NumericalWarning, match="standard errors from the minimum"):
-        si.cvar("y ~ x + z", data, level=0.9, method="spl+", loss="squared", lam=1e-9, epochs=1)
+        si.cvar("y ~ x + z", data, level=0.8, method="spl+", lam=30.0, average=False)
 
 
 # --- errors -------------------------------------------------------------------------------------------------
@@ -209,11 +209,11 @@ def test_streams_come_near_and_say_how_near():
 
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_standard_errors_are_those_of_repeated_samples(loss):
-    runs = [si.cvar("y ~ x + z", sample(400, seed), level=0.8, loss=loss) for seed in range(60)]
+    runs = [si.cvar("y ~ x + z", sample(300, seed), level=0.8, loss=loss) for seed in range(30)]
     spread = np.std([run.params for run in runs], axis=0)
     errors = np.mean([run.std_errors for run in runs], axis=0)
-    # A standard deviation of sixty draws is known to one part in eleven: four of these.
-    assert (np.abs(errors / spread - 1.0) < 4 / np.sqrt(2 * 60)).all()
+    # A standard deviation of thirty draws is known to one part in eight: four of these.
+    assert (np.abs(errors / spread - 1.0) < 4 / np.sqrt(2 * 30)).all()
 
 
 def test_errors_of_the_risks_and_by_other_covariances():
@@ -229,7 +229,7 @@ def test_errors_of_the_risks_and_by_other_covariances():
         {"cluster": "g", "type": "HC0"}
     )
     np.testing.assert_allclose(single.std_errors, fit.std_errors * np.sqrt(200 / 199), rtol=1e-9)
-    drawn = si.cvar("y ~ x + z", data, level=0.8, vcov={"boot": "bayesian", "replicas": 60})
+    drawn = si.cvar("y ~ x + z", data, level=0.8, vcov={"boot": "bayesian", "replicas": 25})
     np.testing.assert_allclose(drawn.std_errors, fit.std_errors, rtol=0.6)
     np.testing.assert_allclose(fit.influence.sum(axis=0), 0.0, atol=1e-8)
 
@@ -254,7 +254,7 @@ def test_predictions_files_and_figures(tmp_path):
     with pytest.raises(si.DataError, match="rows of the fit"):
         again.risk()
     assert "worst 70 percent" in fit.plot().get_xlabel()
-    stream = si.cvar("y ~ x + z", data, level=0.8, method="spl+", epochs=3)
+    stream = si.cvar("y ~ x + z", data, level=0.8, method="spl+")
     assert stream.plot("path").get_ylabel() == "CVaR"
     with pytest.raises(si.OptionError, match="streams"):
         fit.plot("path")
@@ -334,6 +334,6 @@ def test_what_else_is_refused_or_warned_of():
     with pytest.raises(si.NotIdentifiedError, match="all rows"):
         si.cvar("b ~ x", data.assign(b=1.0), level=0.5, loss="logistic")
     with pytest.warns(NumericalWarning, match="not convex"):
-        si.cvar("y ~ x", data, level=0.8, method="spl+", loss=lambda y, p: jnp.log1p((y - p) ** 2))
+        si.cvar("y ~ x", data, level=0.5, loss=lambda y, p: jnp.log1p((y - p) ** 2 / 9.0))
     with pytest.raises(si.NotIdentifiedError, match=r"si\.conformal"):
         si.cvar("y ~ x", data, level=0.8).predict(data, interval="prediction")
