@@ -1,7 +1,7 @@
 """Coverage of intervals of `si.cvar`: coefficients by loss, size and covariance, and the VaR and CVaR of `risk()`.
 
 Errors are symmetric about the line and wider where |x| is, so that the line minimises the CVaR of absolute and squared losses;
-for the logistic loss, and for the risks, the truth is that of a sample of a million rows.
+for the logistic loss, and for the risks, the truth is that of 200,000 rows.
 Run as ``python -m benchmarks.cvar_coverage [REPLICATIONS [BOOTSTRAPPED]]``.
 """
 
@@ -39,7 +39,7 @@ def draw(n: int, seed: int, loss: str, group: int = 1) -> pd.DataFrame:
 
 def truth(loss: str) -> dict[str, float]:
     """Coefficient of x, and both risks."""
-    fit = si.cvar("y ~ x + z", draw(1_000_000, 10**6, loss), level=TAIL, loss=loss, vcov="HC0")
+    fit = si.cvar("y ~ x + z", draw(200_000, 10**6, loss), level=TAIL, loss=loss, vcov="HC0")
     return {"x": float(fit.params["x"]) if loss == "logistic" else 1.0, "VaR": fit.var, "CVaR": fit.cvar}
 
 
