@@ -98,7 +98,8 @@ def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
     lines += [
         "",
         "The VaR and the CVaR are those of the rows of the fit, whose worst losses the fit has made small: their intervals fall "
-        "short in small samples, most where few rows are in the tail. Those of coefficients fall short with 50 rows in the tail and hold with 200. Ignoring the groups is wrong at every n.",
+        "short in small samples, most where few rows are in the tail. Those of coefficients fall short with 50 rows in the tail "
+        "and hold with 200. Ignoring the groups is wrong at every n.",
     ]
     return "\n".join(lines) + "\n"
 
