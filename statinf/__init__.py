@@ -16,6 +16,8 @@ _PUBLIC = {
     "conformal_online": "statinf.conformity.online.verb",
     "conformal_select": "statinf.conformity.selection.verb",
     "cate": "statinf.effects.cate",
+    "cvar": "statinf.quantile.cvar.verb",
+    "cvar_of": "statinf.quantile.cvar.tail_risk",
     "datasets": "",
     "density_ratio": "statinf.shifts.density_ratio",
     "devices": "statinf.backend.device",

@@ -28,6 +28,8 @@ RESULTS = (
     "statinf.quantile.fit",
     "statinf.quantile.ensemble_result",
     "statinf.quantile.stack",
+    "statinf.quantile.cvar.fit",
+    "statinf.quantile.cvar.tail_risk",
     "statinf.conformity.result",
     "statinf.conformity.predictive_system",
     "statinf.conformity.class_result",

@@ -31,7 +31,7 @@ def solve_design(
         How the columns that are not aliased make those that are.
     """
     matrix = made.parts[0]
-    kept, aliases = _kept_columns(made)
+    kept, aliases = kept_columns(made)
     several = noncrossing and len(levels) > 1
     rows = working_rows(made, np.where(kept, 0.0, np.nan)[None], orthogonal=not several)
     n, p = rows.Z.shape
@@ -58,7 +58,7 @@ def solve_design(
     return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
 
 
-def _kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
+def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
     """Columns that are not determined by those before them, shape (p,) bool, and how they make the others."""
     matrix = made.parts[0]
     used = made.weights > 0

@@ -1,4 +1,4 @@
-"""The methods of `si.rq`, `si.quantile_ensemble` and `si.stack`."""
+"""The methods of `si.rq`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
 
 from statinf.results.methods import MethodTable
 
@@ -11,4 +11,11 @@ ENSEMBLE = MethodTable(
     shared=("models", "tau", "folds", "progress", *_ROWS),
 )
 STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
-TABLES = (RQ, ENSEMBLE, STACK)
+_STREAMS = "statinf.quantile.cvar.streams"
+CVAR = MethodTable(
+    "cvar",
+    {"exact": "statinf.quantile.cvar.exact", "spl+": _STREAMS, "spl": _STREAMS, "sgm": _STREAMS},
+    shared=("level", "method", "vcov", "cluster", *_ROWS),
+    aliases={"splplus": "spl+", "subgradient": "sgm"},
+)
+TABLES = (RQ, ENSEMBLE, STACK, CVAR)

@@ -99,6 +99,11 @@ def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.shift_test("~ x + z", data, target, **({"permutations": 99} | options))
 
 
+def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"epochs": 10} if "epochs" in method.options.names() else {}
+    return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -120,6 +125,7 @@ EXAMPLES: Mapping[str, Example] = {
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
+    "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
