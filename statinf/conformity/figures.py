@@ -14,16 +14,16 @@ from statinf.plotting import conformal as figures
 
 def draw(fit: Any, kind: str, data: Any, x: str | None, ax: Any, **options: Any) -> Any:
     """Draw one of a fit's figures; returns the axes."""
-    has_outcome = _has_outcome(fit, data)
-    if kind == "coverage" and not has_outcome:
+    recorded = has_outcome(fit, data)
+    if kind == "coverage" and not recorded:
         raise DataError("A figure of coverage needs the recorded outcome in newdata.")
-    new, sets, able = fit._sets(data, None, response=has_outcome, warn=data is not fit.data)
+    new, sets, able = fit._sets(data, None, response=recorded, warn=data is not fit.data)
     if kind == "size":
         return figures.plot_sizes(sets.length()[able], ax=ax, **options)
     name = x or _first_numeric(fit, data)
     values = _numeric(data, name)
     use = able & np.isfinite(values)
-    y = new.response if has_outcome else None
+    y = new.response if recorded else None
     if kind == "band":
         keep = use[sets.row]
         outcome = None if y is None else (values[use], y[use])
@@ -53,7 +53,8 @@ def draw(fit: Any, kind: str, data: Any, x: str | None, ax: Any, **options: Any)
     )
 
 
-def _has_outcome(fit: Any, data: Any) -> bool:
+def has_outcome(fit: Any, data: Any) -> bool:
+    """Whether data hold the columns of the outcome."""
     names = set(as_frame(data).names)
     return all(c in names for label in fit.recipe.response for c in fit.recipe.factors[label].columns)
 
