@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from statinf.backend import bucket, generator, kernel, pad_axis, progress_bar
 from statinf.errors import ConvergenceError
 from statinf.learners import training
+from statinf.learners.quantile_training import batch_size
 
 _EPOCHS_A_CALL, _STEEPEST = 10, 5.0
 _SLOPE = 0.01
@@ -52,41 +52,39 @@ def _loss(params: Any, X: Any, Y: Any, w: Any, noise: Any, kl: Any) -> Any:
 
 @kernel
 def _memory(params: Any) -> Any:
+    """The optimiser's state at the start; its shape does not depend on the rate."""
     import optax
+    from jax.flatten_util import ravel_pytree
 
-    # Its shape does not depend on the rate.
-    return optax.chain(optax.clip_by_global_norm(_STEEPEST), optax.adam(1.0)).init(params)
+    return optax.chain(optax.clip_by_global_norm(_STEEPEST), optax.adam(1.0)).init(ravel_pytree(params)[0])
 
 
-@partial(kernel, static=("batch",))
-def _epochs(params: Any, memory: Any, X: Any, Y: Any, train: Any, held: Any, still: Any, setting: Any, *, batch: int):
-    """A few epochs; parameters, the optimiser's state and the loss on rows held out, under the same noise each time."""
+@kernel
+def _steps(params: Any, memory: Any, X: Any, Y: Any, held: Any, still: Any, rows: Any, noise: Any, rate: Any, kl: Any):
+    """A step for each batch of rows (steps, batch) with its noise (steps, batch, r).
+
+    Returns parameters, the optimiser's state, and the loss on rows held out under noise that is the same in every call.
+    """
     import jax
     import jax.numpy as jnp
     import optax
+    from jax.flatten_util import ravel_pytree
 
-    seed, number, steps, rate, kl = setting
     optimiser = optax.chain(optax.clip_by_global_norm(_STEEPEST), optax.adam(rate))
-    count = jnp.maximum(train.sum().astype(int), 1)
+    equal = jnp.ones(rows.shape[1])
+    # One vector of all parameters: the optimiser is compiled for one array.
+    start, unravel = ravel_pytree(params)
 
-    def epoch(state: Any, key: Any) -> Any:
-        order, draw = jax.random.split(key)
-        # Training rows come first; batches wrap round them, so that every batch is full.
-        mixed = jnp.argsort(jax.random.uniform(order, (X.shape[0],)) - train)
+    def step(state: Any, batch: Any) -> Any:
+        now, kept = state
+        at, draws = batch
+        slope = jax.grad(lambda flat: _loss(unravel(flat), X[at], Y[at], equal, draws, kl))(now)
+        update, kept = optimiser.update(slope, kept, now)
+        return (optax.apply_updates(now, update), kept), None
 
-        def step(i: Any, state: Any) -> Any:
-            now, kept = state
-            rows = mixed[(i * batch + jnp.arange(batch)) % count]
-            noise = jax.random.normal(jax.random.fold_in(draw, i), (batch, still.shape[1]))
-            slope = jax.grad(_loss)(now, X[rows], Y[rows], train[rows], noise, kl)
-            update, kept = optimiser.update(slope, kept, now)
-            return optax.apply_updates(now, update), kept
-
-        return jax.lax.fori_loop(0, steps, step, state), None
-
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), _EPOCHS_A_CALL)
-    (params, memory), _ = jax.lax.scan(epoch, (params, memory), keys)
-    return params, memory, _loss(params, X, Y, held, still, kl)
+    (flat, memory), _ = jax.lax.scan(step, (start, memory), (rows, noise))
+    found = unravel(flat)
+    return found, memory, _loss(found, X, Y, held, still, kl)
 
 
 @dataclass(frozen=True)
@@ -147,21 +145,21 @@ class Cvae:
         Passes without a gain on rows held out before training stops.
     rate : float
         Adam's step size.
-    batch : int
-        Rows per step.
+    batch : int, optional
+        Rows per step, a power of two of at most 256; by default more for more rows, from 16 to 128.
     """
 
     r: int = 3
     kl: float = 0.01
-    hidden: tuple[int, ...] = (64, 64, 64)
+    hidden: tuple[int, ...] = (64, 64)
     epochs: int = 300
     patience: int = 60
     rate: float = 2e-3
-    batch: int = 256
+    batch: int | None = None
 
     def __post_init__(self) -> None:
         units = {f"hidden[{i}]": h for i, h in enumerate(self.hidden)}
-        training.check_settings({"r": self.r, "epochs": self.epochs, **units}, self.batch, self.rate)
+        training.check_settings({"r": self.r, "epochs": self.epochs, **units}, self.batch or 16, self.rate)
 
     def fit(
         self, X: np.ndarray, Y: np.ndarray, held: np.ndarray, *, seed: int = 0, progress: bool | None = None
@@ -179,17 +177,17 @@ class Cvae:
         n, d = Y.shape
         centre, spread = training.standard_units(X[~held], np.ones(int((~held).sum())))
         params = self._start(X.shape[1], d, generator(seed, 79))
-        size = bucket(n)
-        batch = min(self.batch, size)
-        steps = np.int64(max(1, -(-int((~held).sum()) // batch)))
-        columns = (X - centre) / spread, Y, (~held).astype(float), held.astype(float)
+        size, random = bucket(n), generator(seed, 97)
+        batch = self.batch or batch_size(n)
+        columns = (X - centre) / spread, Y, held.astype(float), random.standard_normal((n, self.r))
         arrays = [pad_axis(column, size) for column in columns]
-        still = pad_axis(generator(seed, 97).standard_normal((n, self.r)), size)
         memory, best, lowest, waited, history = _memory(params), params, np.inf, 0, []
         calls = range(-(-self.epochs // _EPOCHS_A_CALL))
-        for number in progress_bar(calls, label="training the autoencoder", show=progress):
-            setting = (np.uint32(seed % 2**32), np.int64(number), steps, np.float64(self.rate), np.float64(self.kl))
-            params, memory, value = _epochs(params, memory, *arrays, still, setting, batch=batch)
+        for _ in progress_bar(calls, label="training the autoencoder", show=progress):
+            batches = self._batches(np.flatnonzero(~held), batch, random)
+            params, memory, value = _steps(
+                params, memory, *arrays, *batches, np.float64(self.rate), np.float64(self.kl)
+            )
             history.append(float(value))
             better = value < lowest - _LEAST_GAIN * abs(value)
             best, lowest, waited = (params, float(value), 0) if better else (best, lowest, waited + _EPOCHS_A_CALL)
@@ -201,6 +199,13 @@ class Cvae:
             )
         encoder, decoder = (tuple((np.asarray(m), np.asarray(b)) for m, b in layers) for layers in best)
         return FittedCvae(encoder, decoder, centre, spread, np.array(history))
+
+    def _batches(self, rows: np.ndarray, batch: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of the batches of a few epochs, each full: what an epoch lacks it takes from its own beginning; and noise."""
+        steps = -(-len(rows) // batch)
+        order = [np.resize(random.permutation(rows), (steps, batch)) for _ in range(_EPOCHS_A_CALL)]
+        drawn = np.concatenate(order)
+        return drawn, random.standard_normal((*drawn.shape, self.r))
 
     def _start(self, p: int, d: int, random: np.random.Generator) -> tuple[Any, Any]:
         encoder = training.start_layers((d + p, *self.hidden, 2 * self.r), random)

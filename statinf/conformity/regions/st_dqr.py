@@ -55,7 +55,7 @@ class StDqrOptions(RegionOptions):
     r: int = count(3, "dimension of the autoencoder's latent variable")
     n_inside: int = count(2000, "points of a row's region", low=2)
     kl: float = number(0.01, "weight of the divergence from the standard normal law in the autoencoder's loss", low=0)
-    hidden: Any = value((64, 64, 64), "units of the hidden layers of encoder and decoder", "numbers", _check_hidden)
+    hidden: Any = value((64, 64), "units of the hidden layers of encoder and decoder", "numbers", _check_hidden)
     epochs: int = count(300, "most passes of the autoencoder over the training rows")
     rate: float = number(0.002, "Adam's step size", low=0, open_low=True)
 

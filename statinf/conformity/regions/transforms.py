@@ -87,8 +87,10 @@ class GivenTransform:
 
     def decode(self, Z: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Standardised outcomes (G, d) of latent points (G, r) at covariates (p,)."""
-        made = self.inverse(Z, np.broadcast_to(x, (len(Z), len(x))))
-        return self.units.standard(_values(made, "the transform's inverse", len(Z)))
+        made = _values(self.inverse(Z, np.broadcast_to(x, (len(Z), len(x)))), "the transform's inverse", len(Z))
+        if made.shape[1] != len(self.units.scale):
+            raise DataError(f"the transform's inverse makes {made.shape[1]} outcomes of {len(self.units.scale)}.")
+        return self.units.standard(made)
 
     def check(self, X: np.ndarray, Y: np.ndarray) -> None:
         """Go there and back on a few rows of covariates (n, p) and standardised outcomes (n, d).
@@ -101,8 +103,6 @@ class GivenTransform:
         X, Y = X[:_ROWS], Y[:_ROWS]
         Z = self.encode(Y, X, 0)
         back = np.concatenate([self.decode(z[None], x) for z, x in zip(Z, X, strict=True)])
-        if back.shape != Y.shape:
-            raise DataError(f"the transform's inverse makes {back.shape[1]} outcomes of {Y.shape[1]}.")
         error = float(np.abs(back - Y).max())
         if not error <= _CLOSE:
             raise DataError(
