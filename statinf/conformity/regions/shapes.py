@@ -136,10 +136,13 @@ class Cloud:
 
     @cached_property
     def _outside(self) -> Any:
-        """A tree of the points of the grid that lie outside; None if there are none."""
+        """A tree of the points of the grid that lie outside; None if there are none.
+
+        Those are further off than twice the resolution: at once, a twentieth of the grid inside, between points, counts too.
+        """
         from scipy.spatial import cKDTree
 
-        beyond = self.grid[self._nearest(self.grid) > self.resolution]
+        beyond = self.grid[self._nearest(self.grid) > 2.0 * self.resolution]
         return cKDTree(beyond, balanced_tree=False, compact_nodes=False) if len(beyond) else None
 
     def _nearest(self, Y: np.ndarray) -> np.ndarray:
