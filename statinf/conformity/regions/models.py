@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -142,10 +143,15 @@ class DecodedModel:
     def shape(self, x: np.ndarray) -> Cloud:
         kept = self.candidates
         if self.support is not None:
-            offsets = self.support.offsets(x[None])
-            kept = kept[half_space_scores(self.support.directions, offsets.repeat(len(kept), axis=0), kept) <= 0.0]
+            kept = kept[(self._along >= self.support.offsets(x[None]).T).all(axis=0)]
         kept = kept[: self.most]
         return Cloud(self.transform.decode(kept, x) if len(kept) else np.empty((0, self.d)), self.grid)
+
+    @cached_property
+    def _along(self) -> np.ndarray:
+        """Candidates along the directions of the support (K, G)."""
+        assert self.support is not None
+        return self.support.directions @ self.candidates.T
 
     def scores(self, X: np.ndarray, Y: np.ndarray, signed: bool) -> np.ndarray:
         return self._each(X, lambda i: self.shape(X[i]).scores(Y[i : i + 1], signed)[0])
