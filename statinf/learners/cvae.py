@@ -24,7 +24,6 @@ _SLOPE = 0.01
 _LEAST_LOG_VARIANCE = -20.0
 _LEAST_GAIN = 1e-4
 """Share of the loss by which rows held out must gain for an epoch to count as better."""
-Layers = training.Layers
 
 
 def _outputs(params: Any, X: Any) -> Any:
@@ -100,8 +99,8 @@ class FittedCvae:
         Loss on rows held out after every ten epochs.
     """
 
-    encoder: Layers = field(repr=False)
-    decoder: Layers = field(repr=False)
+    encoder: training.Layers = field(repr=False)
+    decoder: training.Layers = field(repr=False)
     centre: np.ndarray = field(repr=False)
     spread: np.ndarray = field(repr=False)
     history: np.ndarray = field(repr=False)

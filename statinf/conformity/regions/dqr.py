@@ -16,13 +16,13 @@ from statinf.conformity.regions.fitting import RegionOptions, directional, regio
 from statinf.conformity.regions.models import DirectionalModel
 from statinf.conformity.regions.procedure import RegionSplit
 from statinf.conformity.regions.result import Regions
-from statinf.conformity.regions.transforms import Units
+from statinf.conformity.regions.transforms import OutcomeUnits
 
 
 def estimate(problem: ConformalProblem, options: RegionOptions) -> RegionSplit:
     """Fit directional quantiles to the training rows and score the others."""
 
-    def make(X: np.ndarray, Y: np.ndarray, held: np.ndarray, units: Units) -> DirectionalModel:
+    def make(X: np.ndarray, Y: np.ndarray, held: np.ndarray, units: OutcomeUnits) -> DirectionalModel:
         return DirectionalModel(directional(X[~held], Y[~held], options, problem))
 
     return region_split(problem, options, make)

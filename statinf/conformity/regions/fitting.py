@@ -13,7 +13,7 @@ from statinf.conformity.held_out import HeldOutOptions, training_rows
 from statinf.conformity.problem import ConformalProblem
 from statinf.conformity.regions.models import RegionModel
 from statinf.conformity.regions.procedure import RegionSplit
-from statinf.conformity.regions.transforms import Units
+from statinf.conformity.regions.transforms import OutcomeUnits
 from statinf.conformity.shift import calibration_ratio
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import Calibration
@@ -76,7 +76,7 @@ class RegionOptions(HeldOutOptions):
             )
 
 
-Maker = Callable[[np.ndarray, np.ndarray, np.ndarray, Units], RegionModel]
+Maker = Callable[[np.ndarray, np.ndarray, np.ndarray, OutcomeUnits], RegionModel]
 """From covariates (n, p), standardised outcomes (n, d), which rows are held apart (n,) and units to a model."""
 
 
@@ -105,7 +105,7 @@ def region_split(problem: ConformalProblem, options: RegionOptions, make: Maker,
         )
     chooses = options.score == "distance" and options.direction == "auto"
     held = held_apart(train, options.validation, problem.seed) if chooses or stops else np.zeros(d.n, bool)
-    units = Units.of(problem.outcomes[train], names)
+    units = OutcomeUnits.of(problem.outcomes[train], names)
     Y = units.standard(problem.outcomes)
     model = make(problem.X[train], Y[train], held[train], units)
     signed = options.score == "signed" or options.direction == "shrink"

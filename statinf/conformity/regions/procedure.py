@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.conformity.regions.models import Measures
-from statinf.conformity.regions.transforms import Units
+from statinf.conformity.regions.transforms import OutcomeUnits
 from statinf.inference.conformal import Calibration, smallest_n
 
 
@@ -20,7 +20,7 @@ class RegionSplit(Brief):
     Attributes
     ----------
     model : RegionModel
-    units : Units
+    units : OutcomeUnits
     calibration : Calibration
     signed : bool
         Whether thresholds below zero shrink regions.
@@ -37,7 +37,7 @@ class RegionSplit(Brief):
     """
 
     model: Any
-    units: Units
+    units: OutcomeUnits
     calibration: Calibration
     signed: bool
     seed: int

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from statinf.conformity.regions.shapes import Shape, volume
-from statinf.conformity.regions.transforms import Units
+from statinf.conformity.regions.transforms import OutcomeUnits
 from statinf.errors import DataError
 
 
 @dataclass(frozen=True)
-class Region:
+class OutcomeRegion:
     """A set of outcomes that holds those of one row at the level asked for.
 
     Attributes
@@ -28,7 +28,7 @@ class Region:
     names: tuple[str, ...]
     radius: float
     shape: Shape = field(repr=False)
-    units: Units = field(repr=False)
+    units: OutcomeUnits = field(repr=False)
     signed: bool = field(repr=False)
     grid: int = field(repr=False)
     seed: int = field(repr=False)

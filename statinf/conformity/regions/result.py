@@ -13,7 +13,7 @@ from statinf.conformity.exchangeability import Exchangeability, martingale_of, w
 from statinf.conformity.few_rows import warn_endless
 from statinf.conformity.new_rows import Ready, coverage_parts, ready_rows
 from statinf.conformity.regions.procedure import RegionSplit
-from statinf.conformity.regions.region import Region
+from statinf.conformity.regions.region import OutcomeRegion
 from statinf.conformity.regions.tables import region_summary
 from statinf.conformity.sets_result import ConformalSets
 from statinf.conformity.tables import coverage_table
@@ -88,7 +88,7 @@ class Regions(ConformalSets):
             columns |= {f"lower_{name}": _spread(ready, lower), f"upper_{name}": _spread(ready, upper)}
         return prediction_frame(ready.new, columns)
 
-    def regions(self, newdata: Any = None, *, level: float | None = None) -> list[Region | None]:
+    def regions(self, newdata: Any = None, *, level: float | None = None) -> list[OutcomeRegion | None]:
         """Each row's region as an object with `contains(y)`, `points`, `box`, `area` and `plot()`.
 
         Returns
@@ -106,7 +106,7 @@ class Regions(ConformalSets):
         (True, False)
         """
         ready, q = self._thresholds(self._data(newdata), level, warn=newdata is not None)
-        out: list[Region | None] = [None] * ready.new.n
+        out: list[OutcomeRegion | None] = [None] * ready.new.n
         for i, region in zip(ready.ok, self._regions(ready, q, np.arange(len(ready.ok))), strict=True):
             out[i] = region
         return out
@@ -229,10 +229,13 @@ class Regions(ConformalSets):
             warn_endless(int(np.isposinf(q).sum()), len(ready.ok), level)
         return ready, q
 
-    def _regions(self, ready: Ready, q: np.ndarray, at: np.ndarray) -> list[Region]:
+    def _regions(self, ready: Ready, q: np.ndarray, at: np.ndarray) -> list[OutcomeRegion]:
         """Regions of some of the rows that can be predicted, with thresholds (m,)."""
         p = self.procedure
-        return [Region(p.names, float(q[i]), p.model.shape(ready.X[i]), p.units, p.signed, p.grid, p.seed) for i in at]
+        return [
+            OutcomeRegion(p.names, float(q[i]), p.model.shape(ready.X[i]), p.units, p.signed, p.grid, p.seed)
+            for i in at
+        ]
 
     def _scores(self, ready: Ready) -> tuple[np.ndarray, np.ndarray]:
         """Which of the rows that can be predicted have all outcomes (k,), and their scores (k,)."""

@@ -19,7 +19,7 @@ from statinf.backend import generator
 from statinf.numerics.geometry.directions import ball_points, box_grid, box_points
 from statinf.numerics.geometry.halfplanes import polygon_areas, vertices
 
-Ends = tuple[np.ndarray, np.ndarray]
+Box = tuple[np.ndarray, np.ndarray]
 _STREAM = 101
 _FILLING = 2048
 """Points that show a region which is no polygon."""
@@ -32,7 +32,7 @@ class Shape(Protocol):
         """Scores (n,) of outcomes (n, d)."""
         ...
 
-    def box(self, q: float, signed: bool) -> Ends:
+    def box(self, q: float, signed: bool) -> Box:
         """Lower and upper ends (d,) of a box that holds the region at threshold q; NaN if it is empty."""
         ...
 
@@ -63,7 +63,7 @@ class HalfSpaces:
         found = half_space_scores(self.directions, np.broadcast_to(self.offsets, (len(Y), len(self.offsets))), Y)
         return found if signed else np.maximum(found, 0.0)
 
-    def box(self, q: float, signed: bool) -> Ends:
+    def box(self, q: float, signed: bool) -> Box:
         lower, upper = (ends[0] for ends in half_space_boxes(self.directions, self.offsets[None] - q))
         return lower, upper
 
@@ -95,7 +95,7 @@ class Ball:
         found = np.linalg.norm(Y, axis=1) - self.radius
         return found if signed else np.maximum(found, 0.0)
 
-    def box(self, q: float, signed: bool) -> Ends:
+    def box(self, q: float, signed: bool) -> Box:
         reach = np.full(self.d, self.radius + q if self.radius + q >= 0 else np.nan)
         return -reach, reach
 
@@ -159,7 +159,7 @@ class Cloud:
             found[within] = -self._outside.query(Y[within])[0] if self._outside is not None else -np.inf
         return found
 
-    def box(self, q: float, signed: bool) -> Ends:
+    def box(self, q: float, signed: bool) -> Box:
         reach = max(q, self.resolution) if signed else q
         if np.isposinf(q):
             return np.full(self.grid.shape[1], -np.inf), np.full(self.grid.shape[1], np.inf)
@@ -182,7 +182,7 @@ def half_space_scores(directions: np.ndarray, offsets: np.ndarray, Y: np.ndarray
     return out
 
 
-def half_space_boxes(directions: np.ndarray, offsets: np.ndarray) -> Ends:
+def half_space_boxes(directions: np.ndarray, offsets: np.ndarray) -> Box:
     """Boxes (m, d) that the half-spaces along the axes leave, with offsets (m, K); NaN where they leave nothing."""
     axes = np.eye(directions.shape[1])
     lower = offsets[:, [int(np.argmax(directions @ e)) for e in axes]]

@@ -20,7 +20,7 @@ from statinf.conformity.regions.fitting import RegionOptions, directional, regio
 from statinf.conformity.regions.models import BallModel, DecodedModel, DirectionalModel, RegionModel
 from statinf.conformity.regions.procedure import RegionSplit
 from statinf.conformity.regions.result import Regions
-from statinf.conformity.regions.transforms import Decoder, GivenTransform, Units, check_transform
+from statinf.conformity.regions.transforms import GivenTransform, LatentDecoder, OutcomeUnits, check_transform
 from statinf.errors import OptionError, StatinfWarning, issue_warning
 from statinf.learners.cvae import Cvae
 from statinf.numerics.geometry.directions import ball_points, box_grid, box_points
@@ -77,7 +77,7 @@ def estimate(problem: ConformalProblem, options: StDqrOptions) -> RegionSplit:
             StatinfWarning,
         )
 
-    def make(X: np.ndarray, Y: np.ndarray, held: np.ndarray, units: Units) -> RegionModel:
+    def make(X: np.ndarray, Y: np.ndarray, held: np.ndarray, units: OutcomeUnits) -> RegionModel:
         if options.transform != "identity":
             return _decoded(X, Y, held, units, options, problem)
         if options.latent == "dqr":
@@ -90,12 +90,17 @@ def estimate(problem: ConformalProblem, options: StDqrOptions) -> RegionSplit:
 
 
 def _decoded(
-    X: np.ndarray, Y: np.ndarray, held: np.ndarray, units: Units, options: StDqrOptions, problem: ConformalProblem
+    X: np.ndarray,
+    Y: np.ndarray,
+    held: np.ndarray,
+    units: OutcomeUnits,
+    options: StDqrOptions,
+    problem: ConformalProblem,
 ) -> DecodedModel:
     """A latent region with the points of it that are decoded, and points of the outcomes' box."""
     if options.transform == "cvae":
         learner = Cvae(options.r, options.kl, options.hidden, options.epochs, rate=options.rate)
-        transform: Any = Decoder(learner.fit(X, Y, held, seed=problem.seed, progress=problem.progress))
+        transform: Any = LatentDecoder(learner.fit(X, Y, held, seed=problem.seed, progress=problem.progress))
     else:
         forward, inverse = options.transform
         transform = GivenTransform(forward, inverse, units)

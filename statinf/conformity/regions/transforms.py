@@ -17,14 +17,14 @@ _CLOSE = 1e-6
 
 
 @dataclass(frozen=True)
-class Units:
+class OutcomeUnits:
     """Mean and standard deviation (d,), (d,) of the training rows' outcomes."""
 
     centre: np.ndarray
     scale: np.ndarray
 
     @classmethod
-    def of(cls, Y: np.ndarray, names: tuple[str, ...]) -> Units:
+    def of(cls, Y: np.ndarray, names: tuple[str, ...]) -> OutcomeUnits:
         """From outcomes (n, d).
 
         Raises
@@ -50,7 +50,7 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Decoder:
+class LatentDecoder:
     """The decoder of a trained autoencoder."""
 
     fitted: FittedCvae
@@ -74,12 +74,12 @@ class GivenTransform:
         From outcomes (n, d) and covariates (n, p) to latent values (n, r), roughly standard normal given the covariates.
     inverse : callable
         Back, from latent values (n, r) and covariates (n, p).
-    units : Units
+    units : OutcomeUnits
     """
 
     forward: Callable[[np.ndarray, np.ndarray], np.ndarray]
     inverse: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    units: Units
+    units: OutcomeUnits
 
     def encode(self, Y: np.ndarray, X: np.ndarray, seed: int) -> np.ndarray:
         """Latent values (n, r) of standardised outcomes (n, d)."""
