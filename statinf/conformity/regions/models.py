@@ -15,6 +15,7 @@ from statinf.conformity.regions.shapes import (
     Cloud,
     HalfSpaces,
     Shape,
+    gathered,
     half_space_boxes,
     half_space_scores,
     volume,
@@ -128,6 +129,8 @@ class DecodedModel:
         Points of a cloud.
     grid : ndarray, shape (g, d)
         Points of the outcomes' space.
+    trim : float or None
+        Points that lie apart are left out, as in `gathered`; None keeps all.
     """
 
     transform: Any
@@ -135,6 +138,7 @@ class DecodedModel:
     support: FittedDirectional | None
     most: int
     grid: np.ndarray = field(repr=False)
+    trim: float | None = None
 
     @property
     def d(self) -> int:
@@ -145,7 +149,8 @@ class DecodedModel:
         if self.support is not None:
             kept = kept[(self._along >= self.support.offsets(x[None]).T).all(axis=0)]
         kept = kept[: self.most]
-        return Cloud(self.transform.decode(kept, x) if len(kept) else np.empty((0, self.d)), self.grid)
+        points = self.transform.decode(kept, x) if len(kept) else np.empty((0, self.d))
+        return Cloud(points if self.trim is None else gathered(points, self.trim), self.grid)
 
     @cached_property
     def _along(self) -> np.ndarray:

@@ -21,6 +21,7 @@ from statinf.numerics.geometry.halfplanes import polygon_areas, vertices
 
 Box = tuple[np.ndarray, np.ndarray]
 _STREAM = 101
+_NEIGHBOUR = 5
 _FILLING = 2048
 """Points that show a region which is no polygon."""
 
@@ -172,6 +173,19 @@ class Cloud:
 
     def points(self, q: float, signed: bool) -> np.ndarray:
         return self.inside[self.scores(self.inside, signed) <= q] if len(self.inside) else self.inside
+
+
+def gathered(points: np.ndarray, trim: float) -> np.ndarray:
+    """Points (n, d) without those whose fifth neighbour is further off than `trim` times the median of such distances.
+
+    A decoder turns quickly between branches of the outcomes' law, and scatters points where there are hardly any outcomes.
+    """
+    from scipy.spatial import cKDTree
+
+    if len(points) <= _NEIGHBOUR:
+        return points
+    distance = cKDTree(points).query(points, k=[_NEIGHBOUR + 1])[0][:, 0]
+    return points[distance <= trim * np.median(distance)]
 
 
 def half_space_scores(directions: np.ndarray, offsets: np.ndarray, Y: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ Feldman, Bates and Romano (2021, JMLR 2023, arXiv 2110.00816). A conditional var
 nearly standard normal given x; its region there is a ball (`latent="sphere"`), or one of directional quantiles (`"dqr"`,
 the paper's), and the decoder carries points of it to the outcomes. Calibration grows or shrinks that cloud of points by
 one distance. The direction is chosen on rows held apart from training, so that coverage is exact in finite samples,
-where the authors choose it on the calibration rows; the threshold is an order statistic of the scores, not interpolated.
+where the authors choose it on the calibration rows; the threshold is an order statistic of the scores, not interpolated;
+decoded points that lie apart from the others are left out (`trim=None` keeps them).
 """
 
 from __future__ import annotations
@@ -54,6 +55,12 @@ class StDqrOptions(RegionOptions):
     latent: str = choice("sphere", ("sphere", "dqr"), "the latent region: a ball, or directional quantiles")
     r: int = count(3, "dimension of the autoencoder's latent variable")
     n_inside: int = count(2000, "points of a row's region", low=2)
+    trim: float | None = number(
+        3.0,
+        "points of a region whose fifth neighbour is further off than so many times the median are left out; None keeps all",
+        low=1,
+        also=(None,),
+    )
     kl: float = number(0.01, "weight of the divergence from the standard normal law in the autoencoder's loss", low=0)
     hidden: Any = value((64, 64), "units of the hidden layers of encoder and decoder", "numbers", _check_hidden)
     epochs: int = count(300, "most passes of the autoencoder over the training rows")
@@ -116,7 +123,7 @@ def _decoded(
     few = Y.shape[1] <= _MOST_OUTCOMES
     low, high = np.quantile(Y, [0.01, 0.99], axis=0)
     grid = box_grid(low - _MARGIN, high + _MARGIN, options.points(Y.shape[1]))[0] if few else np.empty((0, Y.shape[1]))
-    return DecodedModel(transform, candidates, support, count, grid)
+    return DecodedModel(transform, candidates, support, count, grid, options.trim)
 
 
 def _radius(level: float, r: int) -> float:
