@@ -208,6 +208,11 @@ def test_regions_that_bend_are_smaller_where_outcomes_bend():
     )
     convex = si.conformal(formula, data, method="dqr", n_directions=32, split=0.7)
     found = [fit.coverage(new, slab=None).iloc[0] for fit in (bent, convex)]
+    network = {"epochs": 10, "hidden": (16, 16), "n_inside": 20, "split": 0.7, "seed": 3}
+    one, two = (si.conformal(formula, data, method="st-dqr", **network).predict(new.head(3)) for _ in range(2))
+    pd.testing.assert_frame_equal(one, two)
+    with pytest.raises(si.ConvergenceError, match="loss is not finite at rate=1e\\+200"):
+        si.conformal(formula, data, method="st-dqr", rate=1e200, **network)
     low, high = stats.betabinom(100, 163, 18).ppf([0.001, 0.999]) / 100
     assert all(low <= one["coverage"] <= high for one in found)
     assert 1.4 * found[0]["area"] < found[1]["area"]
