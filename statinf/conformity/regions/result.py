@@ -75,7 +75,7 @@ class Regions(ConformalSets):
         >>> fit = si.conformal("cbind(bill_length_mm, bill_depth_mm) ~ body_mass_g + sex", birds, method="dqr")
         >>> fit.predict(birds.head(1))[["lower_bill_depth_mm", "upper_bill_depth_mm"]].round(1)
            lower_bill_depth_mm  upper_bill_depth_mm
-        0                 15.8                 21.9
+        0                 16.1                 22.8
         """
         if interval not in (None, "prediction"):
             raise OptionError(
