@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
+from statinf.learners.base import require
 from statinf.learners.linear_quantile import LinearQuantile
 from statinf.learners.registry import resolve
 from statinf.numerics.linear.factors import triangular_factor
@@ -86,6 +87,7 @@ class DirectionalQuantiles:
             return FittedDirectional(self.directions, self.tau, _linear(X, along, self.tau))
         learner = learner.at_taus((self.tau,)) if hasattr(learner, "at_taus") else learner
         fits = tuple(learner.fit(X, own, seed=seed) for own in along)
+        require(fits[0], "predict_quantiles", "A region of directional quantiles")
         return FittedDirectional(self.directions, self.tau, None, fits)
 
 
