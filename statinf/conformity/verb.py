@@ -54,8 +54,8 @@ def conformal(
         pandas, polars, pyarrow, duckdb, or a dict of columns.
     model : str or object, optional
         A learner's name, a learner from `statinf.learners`, or any scikit-learn estimator. By default least squares;
-        `"rq"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods. Sets of classes take
-        any name of a probability and any object with `predict_proba`; by default multinomial logit.
+        `"rq"` for `"cqr"` and directional quantiles, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
+        Sets of classes take any name of a probability and any object with `predict_proba`; by default multinomial logit.
     method : str, optional
         By default `"split"` for numbers, `"lac"` for categories and `"dqr"` for several outcomes.
 

@@ -267,6 +267,7 @@ def test_figures_are_drawn():
 
     fit = fitted()
     axes = fit.plot(newdata=rows(5, 1), rows=2), fit.plot("area"), fit.regions(rows(1, 1))[0].plot()
+    assert fit.plot("coverage", newdata=rows(80, 1)).get_xlabel() == "x"
     assert axes[0].get_xlabel() == "y1" and len(axes[0].get_legend().get_texts()) == 2
     plt.close("all")
     with pytest.raises(si.DataError, match="regions of 3 outcomes have no figure"):

@@ -6,14 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from statinf.conformity.figures import has_outcome
+from statinf.conformity.figures import draw_coverage, first_numeric, has_outcome, numeric
 from statinf.errors import DataError, OptionError
 from statinf.plotting.conformal import plot_sizes
 from statinf.plotting.regions import plot_regions
 
 
-def draw(fit: Any, kind: str, data: Any, ax: Any, *, rows: int = 4) -> Any:
+def draw(fit: Any, kind: str, data: Any, x: str | None, ax: Any, *, rows: int = 4) -> Any:
     """Draw one of a fit's figures; returns the axes."""
+    if kind == "coverage":
+        if not has_outcome(fit, data):
+            raise DataError("A figure of coverage needs the recorded outcomes in newdata.")
+        name = x or first_numeric(fit, data)
+        p, values = fit.p_values(data), numeric(data, name)
+        use = np.isfinite(p) & np.isfinite(values)
+        return draw_coverage(values[use], fit.contains(data)[use], fit.level, name, ax)
     if kind == "area":
         ready, q = fit._thresholds(data, None, warn=data is not fit.data)
         return plot_sizes(fit.procedure.measures(ready.X, q).area, ax=ax)

@@ -250,25 +250,31 @@ class Regions(ConformalSets):
         """Thresholds, what they guarantee, and what coverage to expect after this calibration."""
         return region_summary(self)
 
-    def plot(self, kind: str = "regions", *, newdata: Any = None, ax: Any = None, **options: Any) -> Any:
+    def plot(
+        self, kind: str = "regions", *, newdata: Any = None, x: str | None = None, ax: Any = None, **options: Any
+    ) -> Any:
         """A figure; returns the matplotlib axes.
 
         Parameters
         ----------
-        kind : {"regions", "area"}
+        kind : {"regions", "area", "coverage"}
             Regions of a few rows in the plane of two outcomes, with their outcomes where they are recorded; a histogram of
-            areas.
+            areas; coverage in bins of a covariate with binomial intervals.
         newdata : data frame, optional
-            The data of the fit by default.
+            The data of the fit by default. For honest coverage give rows that the fit has not seen.
+        x : str, optional
+            A numeric column for coverage; the first of the formula by default.
         ax : matplotlib axes, optional
         **options
             Of regions `rows`, how many are shown (4), taken at even steps.
         """
         from statinf.conformity.regions.figures import draw
 
-        if kind not in ("regions", "area"):
-            raise OptionError(f"plot kind={kind!r} is not known for '{self.method}'; choose 'regions' or 'area'.")
-        return draw(self, kind, self._data(newdata), ax, **options)
+        if kind not in ("regions", "area", "coverage"):
+            raise OptionError(
+                f"plot kind={kind!r} is not known for '{self.method}'; choose 'regions', 'area' or 'coverage'."
+            )
+        return draw(self, kind, self._data(newdata), x, ax, **options)
 
 
 def _spread(ready: Ready, values: np.ndarray) -> np.ndarray:
