@@ -42,7 +42,7 @@ def peer_quantiles(n: int, K: int) -> np.ndarray:
 
 
 def largest_loss(n: int, K: int, coefficients: np.ndarray) -> float:
-    """By how much a direction's mean check loss exceeds the exact minimum, relative to it."""
+    """By how much a direction's mean check loss exceeds that of our coefficients, relative to it; the most over directions."""
     X, Y = rows(n)
     along = sphere_directions(2, K) @ Y.T
 
@@ -104,7 +104,7 @@ def main() -> None:
     compare(
         f"directional quantiles, {n:,} rows, 3 covariates, {K} directions",
         partial(our_quantiles, n, K), partial(peer_quantiles, n, K), peer_name="scikit-learn", repeat=3,
-        error=partial(largest_loss, n, K), note="error: excess of the check loss over the exact minimum, relative",
+        error=partial(largest_loss, n, K), note="error: excess of the check loss over that of statinf, relative",
     )  # fmt: skip
     compare(
         f"scores and areas of {m} decoded regions, {count:,} points each",
