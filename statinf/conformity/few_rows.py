@@ -8,13 +8,14 @@ import numpy as np
 
 from statinf.conformity.class_procedure import ClassCross, ClassSplit
 from statinf.conformity.procedure import Split
+from statinf.conformity.regions.procedure import RegionSplit
 from statinf.errors import StatinfWarning, issue_warning
 
 
 def warn_infinite(procedure: Any, level: float, groups: Any) -> None:
     """Say that all sets, or those of some groups or classes, hold everything."""
     needed = procedure.smallest(level)
-    held_out = isinstance(procedure, Split | ClassSplit)
+    held_out = isinstance(procedure, Split | ClassSplit | RegionSplit)
     codes = procedure.calibration.groups if held_out else None
     of_classes = isinstance(procedure, ClassSplit | ClassCross)
     if codes is None:

@@ -14,7 +14,7 @@ from statinf.formula.design import kind_of_outcome
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.mentioned import read_frame
 
-DEFAULTS = {"numbers": "split", "logical": "lac", "categories": "lac"}
+DEFAULTS = {"numbers": "split", "logical": "lac", "categories": "lac", "several": "dqr"}
 """The method of an outcome where the caller names none."""
 
 

@@ -28,10 +28,10 @@ class ConformalMethod(Method):
         What the formula's second part is: groups with thresholds of their own, or columns as they are.
     unions : bool
         Whether its sets can be unions of intervals.
-    outcome : {"numbers", "classes", "both"}
-        What it makes sets of.
+    outcome : {"numbers", "classes", "both", "several"}
+        What it makes sets of; "several" numbers together, where the formula may have more than one outcome.
     result : type, optional
-        What `si.conformal` returns: a `Conformal` that offers more; `Conformal` itself by default.
+        What `si.conformal` returns for numbers; `Conformal` by default.
     """
 
     held_out: bool = True
@@ -79,6 +79,11 @@ class ConformalProblem:
     def y(self) -> np.ndarray:
         """Outcomes, shape (n,)."""
         return self.design.y
+
+    @property
+    def outcomes(self) -> np.ndarray:
+        """Outcomes of methods that take several, shape (n, d)."""
+        return self.design.y.reshape(self.design.n, -1)
 
     @property
     def codes(self) -> np.ndarray:

@@ -26,6 +26,8 @@ CONFORMAL = MethodTable(
         "aps": "statinf.conformity.aps",
         "raps": "statinf.conformity.raps",
         "class-conditional": "statinf.conformity.class_conditional",
+        "dqr": "statinf.conformity.regions.dqr",
+        "st-dqr": "statinf.conformity.regions.st_dqr",
     },
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
     aliases={
@@ -34,6 +36,8 @@ CONFORMAL = MethodTable(
         "plus": "jackknife+",
         "localised": "localized",
         "rlcp": "localized",
+        "stdqr": "st-dqr",
+        "st_dqr": "st-dqr",
     },
 )
 CONFORMAL_ONLINE = MethodTable(

@@ -11,6 +11,7 @@ from statinf.conformity.class_result import ClassSets
 from statinf.conformity.few_rows import warn_infinite
 from statinf.conformity.outcomes import read_method, warn_two_values
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
+from statinf.conformity.regions.result import Regions
 from statinf.conformity.result import Conformal
 from statinf.conformity.shift import read_ratio
 from statinf.conformity.table import CONFORMAL
@@ -34,10 +35,11 @@ def conformal(
     context: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **options: Any,
-) -> Conformal | ClassSets:
+) -> Conformal | ClassSets | Regions:
     """Prediction sets that hold a new outcome with a probability of at least `level`.
 
-    An outcome of numbers has intervals or unions of them, one of categories (text, truth values, `C(y)`) sets of classes.
+    An outcome of numbers has intervals or unions of them, one of categories (text, truth values, `C(y)`) sets of classes,
+    several numbers together, `cbind(y1, y2) ~ x`, a region.
     Coverage holds in finite samples whatever the model, if calibration and new rows are exchangeable. It is marginal:
     an average over rows. `method="mondrian"` makes it hold in groups, `"conditional"` over the span of the formula's second
     part; `"localized"`, `"cqr"`, `score="normalised"` and the `"cp2"` methods adapt sets to the row, `weights=` moves
@@ -47,15 +49,15 @@ def conformal(
     ----------
     formula : str
         `outcome ~ covariates`, or `outcome ~ covariates | groups` for methods that calibrate on held-out rows. The second
-        part of `"conditional"` may hold any terms, such as `g1 + bs(x)`.
+        part of `"conditional"` may hold any terms, such as `g1 + bs(x)`. Several outcomes are `cbind(y1, y2)` or `y1 + y2`.
     data : data frame
         pandas, polars, pyarrow, duckdb, or a dict of columns.
     model : str or object, optional
         A learner's name, a learner from `statinf.learners`, or any scikit-learn estimator. By default least squares;
-        `"rq"` for `"cqr"`, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods. Sets of classes take
-        any name of a probability and any object with `predict_proba`; by default multinomial logit.
+        `"rq"` for `"cqr"` and directional quantiles, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
+        Sets of classes take any name of a probability and any object with `predict_proba`; by default multinomial logit.
     method : str, optional
-        By default `"split"` for numbers and `"lac"` for categories.
+        By default `"split"` for numbers, `"lac"` for categories and `"dqr"` for several outcomes.
 
         {methods}
     level : float
@@ -75,9 +77,10 @@ def conformal(
 
     Returns
     -------
-    Conformal or ClassSets
+    Conformal, ClassSets or Regions
         `predict`, `predict_set`, `contains`, `p_values`, `coverage`, `plot`, `summary`. For `"cps"` a
-        `PredictiveSystem`, which has `quantile`, `cdf`, `interval`, `sample` and `crps` too. For categories `ClassSets`.
+        `PredictiveSystem`, which has `quantile`, `cdf`, `interval`, `sample` and `crps` too. For categories `ClassSets`, for
+        several outcomes `Regions`.
 
     Raises
     ------
@@ -135,7 +138,8 @@ def conformal(
         raise OptionError(
             f"weights= needs calibration rows that the model has not seen; use method={held_out}, not {chosen.name!r}."
         )
-    d = _design(chosen, settings, formula, frame, classes, na_action=na_action, context=context)
+    response = "categories" if classes else "matrix" if chosen.outcome == "several" else "numeric"
+    d = _design(chosen, settings, formula, frame, response=response, na_action=na_action, context=context)
     # A `Weights` scores the caller's own data, of which a file or a lazy table holds columns that were not read.
     problem = ConformalProblem(d, data if hasattr(weights, "score") else frame, model, level, ratio, seed, progress)
     if not classes:
@@ -160,12 +164,12 @@ def conformal(
     }
     if classes:
         return ClassSets(recipe=d.recipe.with_levels(procedure.levels), **shared)
+    if chosen.outcome == "several":
+        return chosen.result(recipe=d.recipe, **shared)
     return (chosen.result or Conformal)(recipe=d.recipe, unions=chosen.unions, **shared)
 
 
-def _design(
-    chosen: ConformalMethod, settings: Any, formula: str, frame: Frame, classes: bool, **options: Any
-) -> Design:
+def _design(chosen: ConformalMethod, settings: Any, formula: str, frame: Frame, **options: Any) -> Design:
     """The rows as the method takes them, its groups among the parts of the formula.
 
     Raises
@@ -182,7 +186,6 @@ def _design(
         mondrian.with_groups(formula, by),
         frame,
         roles=("covariates", mondrian.ROLE) if chosen.held_out else ("covariates",),
-        response="categories" if classes else "numeric",
         **options,
     )
     if d.offset is not None:

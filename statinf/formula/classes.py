@@ -26,11 +26,12 @@ def outcome_kind(text: FormulaText, frame: Frame, context: Mapping[str, Any] | N
 
     Returns
     -------
-    {"numbers", "logical", "categories"}
-        "logical" for truth values and comparisons; "numbers" as well where there is not one outcome.
+    {"numbers", "logical", "categories", "several"}
+        "logical" for truth values and comparisons; "numbers" as well where there is no outcome, "several" where there are more
+        than one.
     """
     if len(text.response) != 1:
-        return "numbers"
+        return "several" if text.response else "numbers"
     store = Store.of(frame, ex.Scope(frozenset(frame.names), text.quoted, dict(context or {})))
     made = fa.make_factor(text.response[0], store.scope, store.column, intercept=False)
     return "categories" if made.kind == "categorical" else "logical" if made.logical else "numbers"

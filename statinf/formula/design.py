@@ -238,7 +238,7 @@ def _part_recipes(roles: Sequence[str], layouts: Sequence[Layout], parts: Sequen
 
 
 def kind_of_outcome(formula: str, data: Any, *, context: Mapping[str, Any] | None = None) -> str:
-    """Whether a formula's outcome is "numbers", "logical" or "categories" in these data, from its type alone.
+    """Whether a formula's outcome is "numbers", "logical" or "categories" in these data, from its type alone, or "several".
 
     Raises
     ------

@@ -28,7 +28,11 @@ def check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None:
     if response in ("numeric", "matrix", "categories") and not text.response:
         raise FormulaError("the formula has no outcome on the left of '~'; write 'outcome ~ covariates'.")
     if response in ("numeric", "categories") and len(text.response) > 1:
-        raise FormulaError(f"the formula has {len(text.response)} outcomes, this method takes one.")
+        named = ", ".join(text.quoted.get(name, name) for name in text.response)
+        raise FormulaError(
+            f"the formula has {len(text.response)} outcomes, {named}, and this method takes one. Methods that "
+            "take several together are 'dqr' and 'st-dqr' of si.conformal, for regions that hold all of them."
+        )
 
 
 def _too_many(text: FormulaText, roles: Sequence[str]) -> str:
@@ -67,7 +71,13 @@ def check_apart(
         If a term is the outcome or the treatment itself. A term that is computed from it draws a warning.
     """
     everywhere = [(role, t) for role, terms in parts.items() for t in terms]
+    seen: dict[str, Factor] = {}
     for left in outcome:
+        first = seen.setdefault(core(left, scope), left)
+        if first is not left:
+            raise FormulaError(
+                f"'{first.label}' and '{left.label}' are the same outcome; name it once on the left of '~'."
+            )
         if any(core(left, scope) == core(f, scope) for f in offsets):
             raise FormulaError(f"the outcome '{left.label}' stands in an offset as well; remove it there.")
         for _, found in _uses(left, everywhere, factors, scope):

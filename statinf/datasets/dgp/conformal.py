@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.datasets.dgp.registry import Draw, covariates, dgp, positive, vector
+from statinf.datasets.dgp.registry import Draw, count, covariates, dgp, positive, vector
 from statinf.errors import OptionError
 
 
@@ -75,3 +75,36 @@ def gated_sine(n: int, rng: np.random.Generator, *, noise_sd: float = 0.05, symm
     y = np.clip(mean + positive("noise_sd", noise_sd, zero=True) * rng.standard_normal(n), 0.0, 1.0)
     truth = {"noise_variance": noise_sd**2, "row_truths": ["mean"]}
     return {"y": y, **covariates(x), "mean": mean}, truth
+
+
+@dgp("banana", reference="Feldman, Bates and Romano (2021), JMLR 24 (2023), arXiv 2110.00816")
+def banana(n: int, rng: np.random.Generator, *, p: int = 1, d: int = 2, nonlinear: bool = True) -> Draw:
+    """Draw two to four outcomes along a bent curve whose length and place depend on covariates.
+
+    Covariates are uniform on (0.8, 3.2) and enter by a weighted mean b: the curve is (z, (1 - cos(b z)) / 2) for z uniform on
+    (-pi / b, pi / b), and outcomes lie within 0.1 of it.
+
+    Parameters
+    ----------
+    n, rng
+        Rows and generator.
+    p : int
+        Covariates; their weights are drawn once, the same for every seed.
+    d : {2, 3, 4}
+        Outcomes; the third is sin(z), and with four they are cos(sin(z)) + noise and sin(z).
+    nonlinear : bool
+        Whether the sine of the covariates' mean is added to the second outcome.
+    """
+    p = count("p", p)
+    if d not in (2, 3, 4):
+        raise OptionError(f"d={d!r} must be 2, 3 or 4.")
+    share = np.random.default_rng(0).random(p)
+    share /= share.sum()
+    X = rng.uniform(0.8, 3.2, (n, p))
+    b = X @ share
+    z = rng.uniform(-1.0, 1.0, n) * np.pi / b
+    angle, radius = rng.uniform(0.0, 2.0 * np.pi, n), 0.1 * rng.uniform(-1.0, 1.0, n)
+    across, up = radius * np.cos(angle), radius * np.sin(angle)
+    Y = [z + across, 0.5 * (1.0 - np.cos(b * z)) + up + (np.sin(X.mean(axis=1)) if nonlinear else 0.0)]
+    Y += [np.sin(z)] if d == 3 else [np.cos(np.sin(z)) + up * np.cos(angle), np.sin(z)] if d == 4 else []
+    return covariates(np.column_stack(Y), "y") | covariates(X), {"weights": share.tolist()}

@@ -1,0 +1,1 @@
+"""Regions that hold several outcomes at once."""

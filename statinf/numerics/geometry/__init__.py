@@ -1,0 +1,1 @@
+"""Directions, half-planes and clouds of points."""
