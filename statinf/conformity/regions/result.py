@@ -35,7 +35,7 @@ class Regions(ConformalSets):
 
     procedure: RegionSplit
 
-    calibrated = RegionSplit
+    calibrated = (RegionSplit,)
     with_p_values = "'dqr' or 'st-dqr'"
     endless = "the whole space"
     beside = ("regions", "area", "contains", "p_values", "coverage", "exchangeability", "outcomes")
