@@ -103,7 +103,7 @@ def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 
 
 def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
-    few = {"epochs": 10} if "epochs" in method.options.names() else {}
+    few = {"epochs": 3} if "epochs" in method.options.names() else {}
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
 
 

@@ -172,24 +172,6 @@ def test_a_loss_in_another_unit_gives_the_same_path():
     np.testing.assert_allclose(found.a, 1000.0 * first.a, rtol=1e-10)
 
 
-def test_step_sizes_that_come_within_five_percent_are_those_of_the_reference():
-    X, y = experiment("gumbel")
-    index = np.random.default_rng(0).integers(0, 1000, 50_000).reshape(50, 1000)
-    loss, best = losses.squared(), REFERENCE["gumbel", "squared"][0]
-    scale = float(np.sqrt(np.mean(loss.values(0 * y, y) ** 2)))
-    expected = {"sgm": (0, 0.186), "spl": (0, 0.105), "spl+": (4, 0.0028)}
-    for rule, (count, smallest) in expected.items():
-        units = (1.0 / scale, scale) if rule == "spl+" else (1.0, 1.0)
-        steps = 10.0 ** np.arange(-6.0, 3.1, 0.5)
-        run = run_stream(X, y, index, 0.95, loss, rule, step=steps, units=units, average_from=0.0)
-        with np.errstate(all="ignore"):
-            tail = [np.maximum(loss.values(X @ b, y) - a, 0.0) for b, a in zip(run.average, run.average_a, strict=True)]
-            gap = run.average_a + np.mean(tail, axis=1) / 0.05
-        gap = np.nan_to_num(gap / best - 1.0, nan=np.inf)
-        assert (gap < 0.05).sum() == count
-        assert gap.min() == pytest.approx(smallest, rel=0.02)
-
-
 def test_streams_come_near_and_say_how_near():
     data = sample(300)
     exact = si.cvar("y ~ x + z", data, level=0.8)
@@ -209,11 +191,11 @@ def test_streams_come_near_and_say_how_near():
 
 @pytest.mark.parametrize("loss", ["absolute", "squared"])
 def test_standard_errors_are_those_of_repeated_samples(loss):
-    runs = [si.cvar("y ~ x + z", sample(300, seed), level=0.8, loss=loss) for seed in range(30)]
+    runs = [si.cvar("y ~ x + z", sample(200, seed), level=0.8, loss=loss) for seed in range(20)]
     spread = np.std([run.params for run in runs], axis=0)
     errors = np.mean([run.std_errors for run in runs], axis=0)
-    # A standard deviation of thirty draws is known to one part in eight: four of these.
-    assert (np.abs(errors / spread - 1.0) < 4 / np.sqrt(2 * 30)).all()
+    # A standard deviation of twenty draws is known to one part in six: four of these.
+    assert (np.abs(errors / spread - 1.0) < 4 / np.sqrt(2 * 20)).all()
 
 
 def test_errors_of_the_risks_and_by_other_covariances():

@@ -42,6 +42,8 @@ class CvarProblem(Brief):
         Of the outcome.
     kept : ndarray of bool, shape (all columns,)
     aliases : ndarray, shape (p, all columns - p)
+    seed : int
+        Of streams.
     """
 
     design: Design
@@ -58,6 +60,7 @@ class CvarProblem(Brief):
     unit: float
     kept: np.ndarray
     aliases: np.ndarray
+    seed: int = 0
 
     @property
     def back(self) -> np.ndarray:
@@ -80,7 +83,7 @@ class CvarProblem(Brief):
         return out if self.at is None else out + self.centre * self.at.unit
 
 
-def cvar_problem(design: Design, loss: Loss, level: float, *, allow_small: bool = False) -> CvarProblem:
+def cvar_problem(design: Design, loss: Loss, level: float, *, allow_small: bool = False, seed: int = 0) -> CvarProblem:
     """The problem of a design.
 
     Raises
@@ -121,7 +124,7 @@ def cvar_problem(design: Design, loss: Loss, level: float, *, allow_small: bool 
         _check_binary(y, name)
     if not np.isfinite(loss.values(Z @ start + offset, y)).all():
         raise DataError(f"the {loss.name} loss is not finite at the first prediction of every row of '{name}'.")
-    return CvarProblem(design, loss, level, Z, y, offset, w, used, start, at, centre, unit, kept, aliases)
+    return CvarProblem(design, loss, level, Z, y, offset, w, used, start, at, centre, unit, kept, aliases, seed)
 
 
 def _check_binary(y: np.ndarray, name: str) -> None:

@@ -30,10 +30,10 @@ _OFF = 0.5
 _ORDER = {"row order": "the stream of rows depends on their order"}
 
 
-def estimate(rule: str, problem: CvarProblem, options: CvarStreamOptions, seed: int) -> Estimate:
+def estimate(rule: str, problem: CvarProblem, options: CvarStreamOptions) -> Estimate:
     """Run a stream over the rows; divergence is an error."""
     n = len(problem.y)
-    draws = generator(seed, 71).random((options.epochs, n))
+    draws = generator(problem.seed, 71).random((options.epochs, n))
     index = np.searchsorted(np.cumsum(problem.w), draws).clip(0, n - 1)
     first = problem.loss.values(problem.Z @ problem.start + problem.offset, problem.y)
     scale = float(np.sqrt(problem.w @ first**2)) or 1.0

@@ -12,7 +12,7 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.quantile import bootstraps
 from statinf.quantile.cvar.fit import KINDS, CvarFit
-from statinf.quantile.cvar.options import CvarStreamOptions, check_tail_level
+from statinf.quantile.cvar.options import check_tail_level
 from statinf.quantile.cvar.problem import cvar_problem
 from statinf.quantile.table import CVAR
 
@@ -104,9 +104,8 @@ def cvar(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
-    problem = cvar_problem(made, settings.make_loss(), level, allow_small=settings.allow_small)
-    more = (seed,) if isinstance(settings, CvarStreamOptions) else ()
-    found = chosen.estimate(problem, settings, *more)
+    problem = cvar_problem(made, settings.make_loss(), level, allow_small=settings.allow_small, seed=seed)
+    found = chosen.estimate(problem, settings)
     if spec.kind == "boot":
         return CvarFit.of(made, found, method=chosen).with_vcov(spec)
     return CvarFit.of(made, found, spec, method=chosen)
