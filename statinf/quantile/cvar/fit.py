@@ -236,7 +236,7 @@ class CvarFit(Fit):
             if self.path is None:
                 raise OptionError(f"plot kind='path' is for streams; '{self.method}' has none.")
             return tails.plot_path(self.path, self.cvar, **options)
-        solved = self._rows_solved("the tail of the losses")
+        solved = self._rows_solved("figures of the tail")
         w = solved.problem.w
         return tails.plot_tail(
             solved.terms[0] * solved.problem.loss_unit, w, self.level, self.var, self.cvar, **options
