@@ -183,11 +183,11 @@ def _record_class(named: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """Stands where the formula used a function of the caller's that the file does not hold."""
+    """Stands where the fit calls a function of the caller's that the file does not hold."""
 
     name: str
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         raise DataError(
-            f"the formula uses the function '{self.name}'; load with context={{'{self.name}': ...}} to predict."
+            f"the fit calls the function '{self.name}', which no file holds; load with context={{'{self.name}': ...}}."
         )

@@ -350,3 +350,21 @@ def test_one_outcome_and_many_draw_a_hint():
         same = (lambda Y, X: Y, lambda Z, X: Z)
         fit = fitted("cbind(y1, y2, y3, y1 * y2, y1 * y3) ~ x", method="st-dqr", transform=same, n_inside=50, grid=2000)
     assert np.isfinite(fit.area(rows(2, 1))).all().all()
+
+
+def test_a_saved_fit_takes_its_callables_when_it_is_loaded(tmp_path):
+    random = np.random.default_rng(0)
+    data = pd.DataFrame(random.standard_normal((120, 3)), columns=["x", "y1", "y2"])
+
+    def forward(Y, X):
+        return Y - 0.5 * X[:, :1]
+
+    def inverse(Z, X):
+        return Z + 0.5 * X[:, :1]
+
+    fit = si.conformal("cbind(y1, y2) ~ x", data, method="st-dqr", transform=(forward, inverse))
+    path = fit.save(tmp_path / "regions.si")
+    again = si.load(path, context={"forward": forward, "inverse": inverse})
+    pd.testing.assert_frame_equal(again.predict(data), fit.predict(data))
+    with pytest.raises(si.DataError, match=r"function 'inverse'.*context="):
+        si.load(path).predict(data)
