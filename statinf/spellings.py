@@ -75,6 +75,11 @@ _VERBS = {
         "mapie mapieregressor cqr splitconformal splitconformalregressor conformalprediction conformalregressor jackknife "
         "jackknifeplus crossconformalregressor crepes predictioninterval nonconformist puncc"
     ),
+    'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
+    "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
+    'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (
+        "mcboost mcgrad multicalibration recalibrate lsboost levelsetboosting groupcalibration"
+    ),
     'One-pass regression with intervals is si.lsa("y ~ x", data_or_stream, replicas=1000).': (
         "sgd sgdregressor sgdclassifier online onlinelm stream streaming river biglm rls partialfit implicit"
     ),
