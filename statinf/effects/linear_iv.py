@@ -82,8 +82,9 @@ class LinearIV(Brief):
         e = self.residual(rows)
         gmm = bool(self.combine.size)
         columns = rows.basis @ self.combine if gmm else rows.second_stage
-        unweighted = None if made.weights_object is None else columns * e[:, None]
-        stacked = {} if unweighted is None else stack_scores(made.weights_object, made.rows, unweighted)
+        stacked = {}
+        if made.weights_object is not None:
+            stacked = stack_scores(made.weights_object, made.rows, columns * e[:, None])
         model = None if gmm else self.bread * self.sigma**2
         # Hat values exist where the second stage is a least-squares fit.
         shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
