@@ -149,8 +149,7 @@ class ClassSets(ConformalSets):
         P = procedure.fitted.probabilities(ready.X, ready.ok)
         ties = 1.0 if seed is None else row_draws(P, check_seed(seed), 47)
         found = procedure.p_values(P, self._draws(P), ready.ratio, ready.groups, ties)
-        every = np.full((ready.new.n, len(self.levels)), np.nan)
-        every[ready.ok] = found
+        every = ready.spread(found)
         if of == "classes":
             return prediction_frame(ready.new, dict(zip(self._names(), every.T, strict=True)))
         codes = self._codes(ready)
@@ -185,11 +184,9 @@ class ClassSets(ConformalSets):
     def _recorded(self, ready: Ready, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of all rows: whether the recorded class is in the set, set sizes (NaN without a set), and class numbers."""
         codes = self._codes(ready)
-        covered, size = np.zeros(ready.new.n, bool), np.full(ready.new.n, np.nan)
-        known = codes[ready.ok]
+        covered, known = np.zeros(ready.new.n, bool), codes[ready.ok]
         covered[ready.ok] = inside[np.arange(len(known)), np.maximum(known, 0)] & (known >= 0)
-        size[ready.ok] = inside.sum(axis=1)
-        return covered, size, codes
+        return covered, ready.spread(inside.sum(axis=1)), codes
 
     def _codes(self, ready: Ready) -> np.ndarray:
         """Recorded class numbers (rows,), -1 where missing, -2 where the fit does not know the class; warned."""

@@ -43,6 +43,12 @@ class Ready:
     ratio: np.ndarray | None
     groups: np.ndarray | None
 
+    def spread(self, values: np.ndarray, among: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Values (k, ...) of the rows that can be predicted, or of some `among` them, among all rows; NaN elsewhere."""
+        out = np.full((self.new.n, *np.shape(values)[1:]), np.nan)
+        out[self.ok[among]] = values
+        return out
+
 
 def ready_rows(fit: ConformalSets, newdata: Any, *, response: bool = False, warn: bool = True) -> Ready:
     """Read new rows, with a warning for those of unknown ratio or group."""
@@ -159,6 +165,4 @@ def recorded_p_values(procedure: Split | Localized, ready: Ready, seed: int | No
     full = np.full((len(ready.ok), scores.shape[1]), np.inf)
     full[known] = scores
     found = procedure.p_values(ready.X, full, ready.ratio, ready.groups, ties)
-    out = np.full(ready.new.n, np.nan)
-    out[ready.ok[known]] = found[known]
-    return out
+    return ready.spread(found[known], known)

@@ -65,7 +65,7 @@ class PredictiveSystem(Conformal):
             for j, level in enumerate(taus):
                 z = law.upper_quantile(level, own) if bound == "upper" else law.lower_quantile(level, own)
                 values[at, j] = centre[at] + scale[at] * z
-        columns = {f"q{level:g}": self._spread(ready, values[:, j]) for j, level in enumerate(taus)}
+        columns = {f"q{level:g}": ready.spread(values[:, j]) for j, level in enumerate(taus)}
         return prediction_frame(ready.new, columns)
 
     def cdf(self, newdata: Any = None, values: Any = None, *, seed: int | None = None) -> Any:
@@ -96,7 +96,7 @@ class PredictiveSystem(Conformal):
         low[missing] = high[missing] = np.nan
         share = 0.5 if seed is None else generator(check_seed(seed), 41).random(len(ready.ok))
         columns = {"estimate": low + share * (high - low), "lower": low, "upper": high}
-        return prediction_frame(ready.new, {k: self._spread(ready, v) for k, v in columns.items()})
+        return prediction_frame(ready.new, {k: ready.spread(v) for k, v in columns.items()})
 
     def interval(self, newdata: Any = None, *, level: float | None = None) -> Any:
         """Central intervals, with equal miss rates in the tails: `predict` without the centre."""
@@ -145,7 +145,7 @@ class PredictiveSystem(Conformal):
         for at, law, _ in self._laws(ready):
             found[at] = scale[at] * law.crps((outcome[at] - centre[at]) / scale[at])
         found[np.isnan(outcome)] = np.nan
-        return self._spread(ready, found)
+        return ready.spread(found)
 
     # --- arrays -------------------------------------------------------------------------------------------
 
@@ -178,9 +178,3 @@ class PredictiveSystem(Conformal):
         if given.shape not in ((), (ready.new.n,)):
             raise DataError(f"values has shape {given.shape}; give one number, or one per row, ({ready.new.n},).")
         return np.broadcast_to(given, (ready.new.n,))[ready.ok]
-
-    def _spread(self, ready: Ready, values: np.ndarray) -> np.ndarray:
-        """Values of the rows that can be predicted among all rows; NaN elsewhere."""
-        out = np.full(ready.new.n, np.nan)
-        out[ready.ok] = values
-        return out

@@ -83,9 +83,9 @@ class Regions(ConformalSets):
             )
         ready, q = self._thresholds(self._data(newdata), level, warn=newdata is not None)
         found = self.procedure.measures(ready.X, q)
-        columns = {"radius": _spread(ready, q), "area": _spread(ready, found.area)}
+        columns = {"radius": ready.spread(q), "area": ready.spread(found.area)}
         for name, lower, upper in zip(self.outcomes, found.lower.T, found.upper.T, strict=True):
-            columns |= {f"lower_{name}": _spread(ready, lower), f"upper_{name}": _spread(ready, upper)}
+            columns |= {f"lower_{name}": ready.spread(lower), f"upper_{name}": ready.spread(upper)}
         return prediction_frame(ready.new, columns)
 
     def regions(self, newdata: Any = None, *, level: float | None = None) -> list[OutcomeRegion | None]:
@@ -128,7 +128,7 @@ class Regions(ConformalSets):
         ready, q = self._thresholds(self._data(newdata), level, warn=newdata is not None)
         found = self.procedure.measures(ready.X, q)
         return prediction_frame(
-            ready.new, {"area": _spread(ready, found.area), "std_error": _spread(ready, found.std_error)}
+            ready.new, {"area": ready.spread(found.area), "std_error": ready.spread(found.std_error)}
         )
 
     def contains(self, newdata: Any, *, level: float | None = None) -> np.ndarray:
@@ -159,9 +159,7 @@ class Regions(ConformalSets):
         known, scores = self._scores(ready)
         ties = 1.0 if seed is None else generator(check_seed(seed), 47).random(len(ready.ok))[known]
         ratio, groups = (None if given is None else given[known] for given in (ready.ratio, ready.groups))
-        out = np.full(ready.new.n, np.nan)
-        out[ready.ok[known]] = self.procedure.calibration.p_values(scores[:, None], ratio, groups, ties)
-        return out
+        return ready.spread(self.procedure.calibration.p_values(scores[:, None], ratio, groups, ties), known)
 
     # --- how often they cover -----------------------------------------------------------------------------
 
@@ -275,10 +273,3 @@ class Regions(ConformalSets):
                 f"plot kind={kind!r} is not known for '{self.method}'; choose 'regions', 'area' or 'coverage'."
             )
         return draw(self, kind, self._data(newdata), x, ax, **options)
-
-
-def _spread(ready: Ready, values: np.ndarray) -> np.ndarray:
-    """Values of the rows that can be predicted among all rows; NaN elsewhere."""
-    out = np.full(ready.new.n, np.nan)
-    out[ready.ok] = values
-    return out
