@@ -11,26 +11,17 @@ and leaves the rest pending, so any split of a stream into blocks gives the same
 
 from __future__ import annotations
 
-import contextvars
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import accelerated, cores, enforce_device, pad_axis, x64
+from statinf.backend import accelerated, enforce_device, pad_axis
 from statinf.errors import ConvergenceError
-from statinf.numerics.laws.multipliers import GROUP, seed_words
 from statinf.numerics.recursions.averaging import (
-    ACCELERATOR_BLOCK,
-    ACCELERATOR_CHAIN,
-    BLOCK,
-    CHAIN,
     point_path,
-    replica_tile,
 )
 from statinf.stochastic.adapting import first_new, leverage, new_rows, prepared, refreshed, until_refresh
 from statinf.stochastic.extremes import met
@@ -38,8 +29,8 @@ from statinf.stochastic.rows import CHUNK, SLABS, StreamRows, slab_size
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.state import State
 from statinf.stochastic.sums import add_rows
+from statinf.stochastic.tiles import Tiles
 
-_TILE = 512
 _LARGEST = 1e100
 
 
@@ -92,7 +83,7 @@ def _work(
     used: int | None = None,
 ) -> State:
     used = len(rows) if used is None else used
-    tiles = _Tiles(settings, state)
+    tiles = Tiles(settings, state)
     rows = settings.whitened(rows)
     at = 0
     with tiles:
@@ -113,7 +104,7 @@ def _work(
     return replace(state, replicas=replicas, replica_sums=totals)
 
 
-def _slab(settings: Settings, state: State, slab: StreamRows, real: int, tiles: _Tiles) -> State:
+def _slab(settings: Settings, state: State, slab: StreamRows, real: int, tiles: Tiles) -> State:
     """The state after some chunks, `real` of whose rows count."""
     alpha, share = _schedule(settings, state, len(slab), real)
     moved, apart = slab, np.zeros(len(slab), bool)
@@ -186,94 +177,6 @@ def _point(
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
 
 
-class _Tiles:
-    """The replicas of a run on the device, cut into tiles that are advanced side by side."""
-
-    def __init__(self, settings: Settings, state: State) -> None:
-        self.settings = settings
-        width = tile_width(settings.padded)
-        self.cuts = [slice(a, min(a + width, settings.padded)) for a in range(0, settings.padded, width)]
-        self.words = seed_words(settings.seed)
-        self.block, self.chain = (ACCELERATOR_BLOCK, ACCELERATOR_CHAIN) if accelerated() else (BLOCK, CHAIN)
-        with x64():
-            import jax.numpy as jnp
-
-            self.tiles = [(jnp.asarray(state.replicas[:, c]), jnp.asarray(state.replica_sums[:, c])) for c in self.cuts]
-        self.pool = ThreadPoolExecutor(min(len(self.cuts), cores())) if self.cuts and cores() > 1 else None
-
-    def __enter__(self) -> _Tiles:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(cancel_futures=True)
-
-    def begin(
-        self, slab: StreamRows, alpha: np.ndarray, share: np.ndarray, *, first: int, origin: int
-    ) -> list[Callable[[], Any]]:
-        """Send a slab of rows through every tile; `first` is the number of its first row, counted from 1.
-
-        Returns what `finish` waits for: calls that give each tile's new arrays.
-        """
-        settings = self.settings
-        number = np.arange(first, first + len(slab), dtype=np.int64)
-        live = share.reshape(len(slab), -1)[:, 0] > 0.0
-        kept = ((number > origin) & live).astype(np.float64)
-        if settings.replica_start == "burnin":
-            number = np.where(number > settings.burn_in, number, -settings.block_len)
-        number //= settings.block_len
-        blocks = np.int64(-(-len(slab) // self.block))
-        size = slab_size(len(slab))
-        arrays = tuple(pad_axis(a, size) for a in (slab.F, slab.G, slab.c, alpha, kept, number))
-
-        def one(i: int) -> Any:
-            with x64():
-                groups = np.arange(self.cuts[i].start // GROUP, self.cuts[i].stop // GROUP, dtype=np.uint32)
-                Th, S = replica_tile.on_device(
-                    *self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau),
-                    loss=settings.loss, law=settings.law, block=self.block, chain=self.chain,
-                )  # fmt: skip
-                return Th.block_until_ready(), S
-
-        if self.pool is None:
-            return [partial(one, i) for i in range(len(self.cuts))]
-        contexts = [contextvars.copy_context() for _ in self.cuts]
-        return [self.pool.submit(context.run, one, i).result for i, context in enumerate(contexts)]
-
-    def finish(self, begun: list[Callable[[], Any]]) -> None:
-        """Wait for a slab that `begin` sent."""
-        self.tiles = [wait() for wait in begun]
-
-    def restart(self, state: State, shift: np.ndarray) -> None:
-        """Move the coordinates that are new by `shift` (NaN for the others), and begin averages where the state does."""
-        again = state.origin >= state.done
-        if not self.cuts or not (again.any() or np.isfinite(shift).any()):
-            return
-        move = np.nan_to_num(shift)[:, None]
-        with x64():
-            self.tiles = [(Th + move, S * ~again[:, None]) for Th, S in self.tiles]
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Replicas and sums, shape (d, padded) each."""
-        if not self.cuts:
-            empty = np.zeros((self.settings.d, 0))
-            return empty, empty
-        with x64():
-            Th, S = ([np.asarray(part) for part in parts] for parts in zip(*self.tiles, strict=True))
-        return np.concatenate(Th, axis=1), np.concatenate(S, axis=1)
-
-
-def tile_width(padded: int) -> int:
-    """Replicas a tile: what stays in a core's cache, and two tiles at least where there are many.
-
-    A function of the number of replicas only, so that results do not depend on the number of cores; an
-    accelerator takes all replicas at once.
-    """
-    if accelerated():
-        return max(padded, GROUP)
-    return _TILE if padded > _TILE else max(GROUP * -(-padded // (2 * GROUP)), 2 * GROUP)
-
-
 def _until_trace(settings: Settings, done: int) -> int:
     """Rows from here to the next point of the path: about four points a doubling, at ends of chunks."""
     chunk = done // CHUNK
@@ -283,7 +186,7 @@ def _until_trace(settings: Settings, done: int) -> int:
     return round(2.0 ** (exponent / 4.0)) * CHUNK - done
 
 
-def _trace_se(settings: Settings, state: State, tiles: _Tiles) -> np.ndarray:
+def _trace_se(settings: Settings, state: State, tiles: Tiles) -> np.ndarray:
     if settings.replicas > 1:
         _, totals = tiles.arrays()
         totals = totals / np.maximum(state.done - state.origin, 1)[:, None]

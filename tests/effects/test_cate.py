@@ -187,7 +187,7 @@ def test_evaluations_cover():
 
 
 def test_half_samples_cover_the_rank_weighted_effect():
-    draws, hits = 300, 0
+    draws, hits = 150, 0
     for seed in range(draws):
         rng = np.random.default_rng(seed)
         a = rng.standard_normal(500)

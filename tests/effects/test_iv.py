@@ -137,7 +137,7 @@ def test_anderson_rubin_covers_with_weak_instruments_where_the_wald_interval_doe
 
 @pytest.mark.parametrize("method", ["2sls", "liml", "gmm"])
 def test_intervals_cover_with_strong_instruments(method):
-    draws, hits = 400, 0
+    draws, hits = 200, 0
     for seed in range(draws):
         data = si.datasets.simulate("iv", 400, seed, strength=1.0, instruments=2)
         low, high = si.iv("y ~ treat | x1 | z1 + z2", data, method=method).conf_int().loc["treat"]

@@ -15,7 +15,7 @@ import statinf as si
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 TAUS = np.array([0.25, 0.5, 0.75])
 MISS = 1e-3
-REPLICATIONS = 200
+REPLICATIONS = 100
 
 
 def rows_for(count):
@@ -62,21 +62,21 @@ def test_kernel_intervals_cover_at_least():
 
 
 def test_rank_intervals():
-    count = 120
+    count = 80
     assert_compatible(hits(lambda d: si.rq("y ~ x", d, tau=[0.5], vcov="rank"), TAUS[1:2], count), 0.95, count)
 
 
 @pytest.mark.parametrize("kind", ["pairs", "bayesian", "pwy", "wild", "multiplier"])
 def test_bootstrap_intervals(kind):
     """Limits at ranks (B + 1) p of the draws, whose expected coverage does not depend on the number of draws B."""
-    count = 100
+    count = 60
     share = hits(lambda d: si.rq("y ~ x", d, tau=TAUS[1:], vcov={"boot": kind, "replicas": 100}), TAUS[1:], count)
     assert_compatible(share, 0.95, count)
 
 
 def test_cluster_intervals():
     """And those that take rows as independent: their coverage follows from the correlation of signs in a cluster."""
-    out, groups, size, count = [], 200, 6, 150
+    out, groups, size, count = [], 200, 6, 100
     for r in range(count):
         rng = np.random.default_rng(r)
         g = np.repeat(np.arange(groups), size)
@@ -96,7 +96,7 @@ def test_cluster_intervals():
 
 def test_uniform_band_covers_all_levels_at_once():
     """And pointwise limits as often as a Brownian bridge over its standard deviation stays within 1.96."""
-    taus, count, inside = np.arange(2, 19) / 20, 80, []
+    taus, count, inside = np.arange(2, 19) / 20, 50, []
     slopes = 1 + 0.5 * norm.ppf(taus)
     for r in range(count):
         process = si.rq("y ~ x", sample(r, rows_for(count)), tau=taus).process()

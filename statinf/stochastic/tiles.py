@@ -1,0 +1,120 @@
+"""The replicas of a run on the device, cut into tiles that are advanced side by side."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import accelerated, cores, pad_axis, x64
+from statinf.numerics.laws.multipliers import GROUP, seed_words
+from statinf.numerics.recursions.averaging import (
+    ACCELERATOR_BLOCK,
+    ACCELERATOR_CHAIN,
+    BLOCK,
+    CHAIN,
+    replica_tile,
+)
+from statinf.stochastic.rows import StreamRows, slab_size
+from statinf.stochastic.settings import Settings
+from statinf.stochastic.state import State
+
+_TILE = 512
+_COORDINATES = 4
+"""Coordinates are padded with zeros to a multiple of it: models of about one size share what is compiled."""
+
+
+class Tiles:
+    """The replicas of a run on the device, cut into tiles that are advanced side by side."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self.settings = settings
+        self.height = -(-settings.d // _COORDINATES) * _COORDINATES
+        width = tile_width(settings.padded)
+        self.cuts = [slice(a, min(a + width, settings.padded)) for a in range(0, settings.padded, width)]
+        self.words = seed_words(settings.seed)
+        self.block, self.chain = (ACCELERATOR_BLOCK, ACCELERATOR_CHAIN) if accelerated() else (BLOCK, CHAIN)
+        with x64():
+            import jax.numpy as jnp
+
+            Th, S = (pad_axis(a, self.height) for a in (state.replicas, state.replica_sums))
+            self.tiles = [(jnp.asarray(Th[:, c]), jnp.asarray(S[:, c])) for c in self.cuts]
+        self.pool = ThreadPoolExecutor(min(len(self.cuts), cores())) if self.cuts and cores() > 1 else None
+
+    def __enter__(self) -> Tiles:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown(cancel_futures=True)
+
+    def begin(
+        self, slab: StreamRows, alpha: np.ndarray, share: np.ndarray, *, first: int, origin: int
+    ) -> list[Callable[[], Any]]:
+        """Send a slab of rows through every tile; `first` is the number of its first row, counted from 1.
+
+        Returns what `finish` waits for: calls that give each tile's new arrays.
+        """
+        settings = self.settings
+        number = np.arange(first, first + len(slab), dtype=np.int64)
+        live = share.reshape(len(slab), -1)[:, 0] > 0.0
+        kept = ((number > origin) & live).astype(np.float64)
+        if settings.replica_start == "burnin":
+            number = np.where(number > settings.burn_in, number, -settings.block_len)
+        number //= settings.block_len
+        blocks = np.int64(-(-len(slab) // self.block))
+        size = slab_size(len(slab))
+        F, G = (pad_axis(a, self.height, axis=1) for a in (slab.F, slab.G))
+        arrays = tuple(pad_axis(a, size) for a in (F, G, slab.c, alpha, kept, number))
+
+        def one(i: int) -> Any:
+            with x64():
+                groups = np.arange(self.cuts[i].start // GROUP, self.cuts[i].stop // GROUP, dtype=np.uint32)
+                Th, S = replica_tile.on_device(
+                    *self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau),
+                    loss=settings.loss, law=settings.law, block=self.block, chain=self.chain,
+                )  # fmt: skip
+                return Th.block_until_ready(), S
+
+        if self.pool is None:
+            return [partial(one, i) for i in range(len(self.cuts))]
+        contexts = [contextvars.copy_context() for _ in self.cuts]
+        return [self.pool.submit(context.run, one, i).result for i, context in enumerate(contexts)]
+
+    def finish(self, begun: list[Callable[[], Any]]) -> None:
+        """Wait for a slab that `begin` sent."""
+        self.tiles = [wait() for wait in begun]
+
+    def restart(self, state: State, shift: np.ndarray) -> None:
+        """Move the coordinates that are new by `shift` (NaN for the others), and begin averages where the state does."""
+        again = pad_axis(state.origin >= state.done, self.height)
+        if not self.cuts or not (again.any() or np.isfinite(shift).any()):
+            return
+        move = pad_axis(np.nan_to_num(shift), self.height)[:, None]
+        with x64():
+            self.tiles = [(Th + move, S * ~again[:, None]) for Th, S in self.tiles]
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """Replicas and sums, shape (d, padded) each."""
+        if not self.cuts:
+            empty = np.zeros((self.settings.d, 0))
+            return empty, empty
+        with x64():
+            Th, S = ([np.asarray(part) for part in parts] for parts in zip(*self.tiles, strict=True))
+        d = self.settings.d
+        return np.concatenate(Th, axis=1)[:d], np.concatenate(S, axis=1)[:d]
+
+
+def tile_width(padded: int) -> int:
+    """Replicas a tile: what stays in a core's cache, and two tiles at least where there are many.
+
+    A function of the number of replicas only, so that results do not depend on the number of cores; an
+    accelerator takes all replicas at once.
+    """
+    if accelerated():
+        return max(padded, GROUP)
+    return _TILE if padded > _TILE else max(GROUP * -(-padded // (2 * GROUP)), 2 * GROUP)
