@@ -51,7 +51,10 @@ def largest_group_penalty(problems: GroupProblems) -> tuple[np.ndarray, np.ndarr
 
 
 def group_lasso_path(
-    problems: GroupProblems, penalties: np.ndarray, start: np.ndarray, step: Callable[[], None] = lambda: None
+    problems: GroupProblems,
+    penalties: np.ndarray,
+    begin: tuple[np.ndarray, np.ndarray],
+    step: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Minimisers of sum_i w_i rho_tau(y_i - x_i'b) / sum_i w_i + lam sum_g f_g |b_g|, with |.| the Euclidean length.
 
@@ -60,8 +63,8 @@ def group_lasso_path(
     problems : GroupProblems
     penalties : (L,)
         In decreasing order.
-    start : (Q, p)
-        Solutions at a larger penalty, such as those of `largest_group_penalty`.
+    begin : arrays (Q,), (Q, p)
+        What `largest_group_penalty` gives.
     step : callable
         Called after each penalty.
 
@@ -75,10 +78,12 @@ def group_lasso_path(
         If the interior point does not reach its tolerance.
     """
     each = [_Problem(problems, q) for q in range(len(problems.tau))]
-    out = np.empty((len(penalties), *start.shape))
-    coef = start
+    most, null = begin
+    out = np.empty((len(penalties), *null.shape))
+    coef = null.copy()
     for k, penalty in enumerate(penalties):
-        coef = np.stack([one.solve(float(penalty), coef[q]) for q, one in enumerate(each)])
+        for q in np.flatnonzero(penalty < most):  # at the largest penalty itself there are other minimisers too
+            coef[q] = each[q].solve(float(penalty), coef[q])
         out[k] = coef
         step()
     return out

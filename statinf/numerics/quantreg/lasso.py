@@ -58,7 +58,10 @@ def null_gradient(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
 
 
 def lasso_path(
-    problems: LassoProblems, penalties: np.ndarray, start: np.ndarray, step: Callable[[], None] = lambda: None
+    problems: LassoProblems,
+    penalties: np.ndarray,
+    begin: tuple[np.ndarray, np.ndarray],
+    step: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Exact minimisers of sum_i w_i rho_tau(y_i - x_i'b) / sum_i w_i + lam sum_j f_j |b_j|.
 
@@ -67,8 +70,8 @@ def lasso_path(
     problems : LassoProblems
     penalties : (L,)
         In decreasing order.
-    start : (Q, p)
-        Solutions at a larger penalty, such as those of `largest_penalty`.
+    begin : arrays (Q,), (Q, p)
+        What `largest_penalty` gives.
     step : callable
         Called after each penalty.
 
@@ -82,10 +85,12 @@ def lasso_path(
         If the optimality of a vertex could not be certified.
     """
     rows = _Rows(problems)
-    out = np.empty((len(penalties), *start.shape))
-    coef = start
+    most, null = begin
+    out = np.empty((len(penalties), *null.shape))
+    coef = null
     for k, penalty in enumerate(penalties):
-        coef = rows.solve(float(penalty), coef)
+        # at the largest penalty itself there are other minimisers too
+        coef = np.where((penalty >= most)[:, None], null, rows.solve(float(penalty), coef))
         out[k] = coef
         step()
     return out

@@ -19,8 +19,8 @@ from statinf.quantile.validation import Validation
 Largest = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From weights (Q, n) and levels (Q,) to the largest penalties (Q,) and the fits there (Q, p)."""
 
-Solve = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Callable[[], None]], np.ndarray]
-"""From weights, levels, penalties (L,), starts and what is called after each penalty to coefficients (L, Q, p)."""
+Solve = Callable[..., np.ndarray]
+"""From weights, levels, penalties (L,), what `Largest` gave and what is called after each penalty to coefficients (L, Q, p)."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,16 +57,16 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, solve
     masks = [np.ones(len(problem.y), bool), *(fold != one for one in numbers)]
     w = np.repeat(np.stack([problem.w * mask for mask in masks]), k, axis=0)
     tau = np.tile(problem.levels, len(masks))
-    most, start = largest(w, tau)
+    begin = largest(w, tau)
     if given is None:
-        top = float(most[:k].max())
+        top = float(begin[0][:k].max())
         if not top > 0:
-            raise DataError("the outcome is fitted exactly without any penalised column; use si.rq.")
+            raise DataError("no penalised column would enter at any penalty; use si.rq.")
         penalties = top * np.geomspace(1.0, options.lambda_min_ratio, options.nlambda)
     else:
         penalties = np.array(given)
     steps = progress_bar(range(len(penalties)), label="penalties", show=problem.progress)
-    coef = solve(w, tau, penalties, start, lambda: next(steps, None))
+    coef = solve(w, tau, penalties, begin, lambda: next(steps, None))
     next(steps, None)
     fitted = np.einsum("lqp,np->lqn", coef, problem.X)
     loss = _losses(problem, fitted, tau)

@@ -6,7 +6,7 @@ of the group's coefficients, so that a factor or a spline enters or stays out as
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -69,10 +69,8 @@ def estimate(problem: PathProblem, options: GroupOptions) -> Path:
     def rows(w: np.ndarray, tau: np.ndarray) -> GroupProblems:
         return GroupProblems(X, problem.y, w, tau, kept, factors)
 
-    def solve(
-        w: np.ndarray, tau: np.ndarray, penalties: np.ndarray, start: np.ndarray, step: Callable[[], None]
-    ) -> np.ndarray:
-        return group_lasso_path(rows(w, tau), penalties, start, step) @ turn.T
+    def solve(w: np.ndarray, tau: np.ndarray, *path: Any) -> np.ndarray:
+        return group_lasso_path(rows(w, tau), *path) @ turn.T
 
     return fit_path(problem, options, lambda w, tau: largest_group_penalty(rows(w, tau)), solve)
 

@@ -28,7 +28,7 @@ def estimate(problem: PathProblem, options: PathOptions) -> Path:
         problem,
         options,
         lambda w, tau: largest_penalty(rows(w, tau)),
-        lambda w, tau, penalties, start, step: lasso_path(rows(w, tau), penalties, start, step),
+        lambda w, tau, *path: lasso_path(rows(w, tau), *path),
     )
 
 

@@ -68,7 +68,7 @@ def path_problem(
     Raises
     ------
     DataError
-        If no row has a positive weight, or the formula has no column besides the intercept.
+        If no row has a positive weight, the formula has no column besides the intercept, or the outcome is constant.
     """
     matrix = design.parts[0]
     if matrix.p == int(matrix.intercept):
@@ -81,6 +81,10 @@ def path_problem(
     X = np.asarray(matrix.values[used], float)
     y = (design.y if design.offset is None else design.y - design.offset)[used]
     check_scale(float(np.abs(y).max()), f"the outcome '{design.response_names[0]}'")
+    if np.ptp(y) <= 1e-13 * np.abs(y).max():
+        raise DataError(
+            f"the outcome '{design.response_names[0]}' is constant; there is nothing to choose columns for."
+        )
     centre, level = np.zeros(matrix.p), 0.0
     if matrix.intercept:
         centre[1:] = w @ X[:, 1:] / w.sum()
@@ -94,7 +98,7 @@ def path_problem(
     X = X / scale
     if matrix.intercept:
         X[:, 0], scale[0] = 1.0, 1.0
-    unit = float(w @ np.abs(y) / w.sum()) or 1.0
+    unit = float(w @ np.abs(y) / w.sum())
     return PathProblem(
         design, levels, used, np.ascontiguousarray(X), y / unit, w, centre, scale, level, unit, seed, progress
     )
