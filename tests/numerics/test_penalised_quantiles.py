@@ -90,7 +90,7 @@ def test_groups_reach_the_minimum_of_a_cone_programme(n):
         goal.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
         value = check_loss(y - X @ mine, tau, np.ones(n)) + penalty * lengths(mine, group, 3) @ factors
         assert abs(value - goal.value) < 1e-9
-        np.testing.assert_allclose(mine, b.value, atol=1e-5)  # the minimum is flat: its root of 1e-10
+        np.testing.assert_allclose(mine, np.asarray(b.value), atol=1e-5)  # the minimum is flat: its root of 1e-10
 
 
 def test_groups_of_one_column_are_the_lasso():

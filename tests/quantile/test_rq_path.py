@@ -152,3 +152,31 @@ def test_what_cannot_be_fitted_is_said():
         si.rq_path("medv ~ rm", boston(), penalty=0.1).conf_int()
     with pytest.raises(DataError, match="'one' is constant"):
         si.rq_path("one ~ rm", boston().assign(one=1.0))
+
+
+def test_the_pivotal_penalty_is_the_quantile_of_noise_and_does_not_look_at_the_outcome():
+    data = boston()
+    fit = si.rq_path(BOSTON, data, tau=[0.2, 0.5], rule="pivotal", nlambda=4)
+    X = data[["lstat", "rm", "crim", "nox"]]
+    Z = ((X - X.mean()) / X.std(ddof=0)).to_numpy()
+    random, draws = np.random.default_rng(5), 4000
+    for tau, used in fit.penalty.items():
+        noise = np.abs((tau - (random.random((draws, len(Z))) < tau)) @ Z / len(Z)).max(axis=1)
+        # the 99 % band of the two samples' quantiles, by ranks
+        low, high = np.quantile(noise, 0.9 + 2.58 * np.sqrt(0.09 * (1 / draws + 1 / 1000)) * np.array([-1, 1]))
+        assert 1.1 * low < used < 1.1 * high
+    other = si.rq_path(BOSTON, data.assign(medv=data["medv"] ** 2)[::-1], tau=[0.2, 0.5], rule="pivotal", nlambda=4)
+    assert np.isin(fit.penalty, fit.penalties).all()
+    assert other.penalty.max() < 1.2 * fit.penalty.max()
+    with pytest.raises(OptionError, match="leave penalty= out"):
+        si.rq_path(BOSTON, data, rule="pivotal", penalty=1.0)
+
+
+def test_more_columns_than_rows():
+    random = np.random.default_rng(3)
+    frame = pd.DataFrame(random.normal(size=(60, 90)), columns=[f"x{j}" for j in range(90)])
+    frame["y"] = 3 * frame["x4"] + random.normal(size=60)
+    for method in ("lasso", "group-lasso"):
+        fit = si.rq_path("y ~ .", frame, rule="pivotal", nlambda=4, method=method)
+        assert fit.selected[0] == "x4"
+        assert len(fit.selected) < 10

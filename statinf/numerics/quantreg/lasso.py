@@ -36,7 +36,7 @@ class LassoProblems(NamedTuple):
     factors: np.ndarray
 
 
-def largest_penalty(problems: LassoProblems) -> np.ndarray:
+def largest_penalty(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
     """The smallest penalty at which all penalised coefficients are zero, shape (Q,), and the fits there, shape (Q, p)."""
     gradient, coef = null_gradient(problems)
     free = problems.factors > 0

@@ -19,7 +19,8 @@ from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.numerics.quantreg.approach import approach
 from statinf.numerics.quantreg.band import solve_in_band
 from statinf.numerics.quantreg.coordinates import coordinates
-from statinf.numerics.quantreg.vertex import descend, nearest_basis
+from statinf.numerics.quantreg.starting import nearest_basis
+from statinf.numerics.quantreg.vertex import descend
 
 DIRECT_ROWS = 600
 _EXACT = 1e-14

@@ -13,11 +13,15 @@ from statinf.errors import DataError
 from statinf.learners.crossfit import fold_ids
 from statinf.quantile.ensemble_core import folds_of_rows
 from statinf.quantile.penalised.options import PathOptions
+from statinf.quantile.penalised.pivotal import pivotal_penalties
 from statinf.quantile.penalised.problem import PathProblem
 from statinf.quantile.validation import Validation
 
 Largest = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From weights (Q, n) and levels (Q,) to the largest penalties (Q,) and the fits there (Q, p)."""
+
+Size = Callable[[np.ndarray], np.ndarray]
+"""From row values (R, n) to the penalties (R,) at which their products with the columns leave every column out."""
 
 Solve = Callable[..., np.ndarray]
 """From weights, levels, penalties (L,), what `Largest` gave and what is called after each penalty to coefficients (L, Q, p)."""
@@ -48,10 +52,13 @@ class Path(Brief):
     validation: tuple[Validation, ...] | None
 
 
-def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, solve: Solve) -> Path:
+def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size: Size, solve: Solve) -> Path:
     """The path of all rows, and of the rows outside each fold where the penalty is to be chosen."""
     k, given = len(problem.levels), options.penalty
-    fold = None if given is not None and len(given) == 1 else _folds(problem, options.folds)
+    pivotal = None
+    if given is None and options.rule == "pivotal":
+        pivotal = pivotal_penalties(problem.w, problem.levels, _order(problem), size, problem.seed)
+    fold = None if pivotal is not None or (given and len(given) == 1) else _folds(problem, options.folds)
     numbers = np.arange(0) if fold is None else np.unique(fold)
     # problems in the order: all rows at every level, then each fold's other rows at every level
     masks = [np.ones(len(problem.y), bool), *(fold != one for one in numbers)]
@@ -62,7 +69,10 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, solve
         top = float(begin[0][:k].max())
         if not top > 0:
             raise DataError("no penalised column would enter at any penalty; use si.rq.")
-        penalties = top * np.geomspace(1.0, options.lambda_min_ratio, options.nlambda)
+        low = top * options.lambda_min_ratio if pivotal is None else min(top, float(pivotal.min()))
+        penalties = np.geomspace(top, low, options.nlambda)
+        if pivotal is not None:
+            penalties = np.unique(np.concatenate([penalties, pivotal]))[::-1]
     else:
         penalties = np.array(given)
     steps = progress_bar(range(len(penalties)), label="penalties", show=problem.progress)
@@ -75,7 +85,9 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, solve
     validation = None
     if fold is not None:
         validation = tuple(_validate(problem, fold, numbers, loss[:, k + j :: k]) for j in range(k))
-    chosen = np.array([0] * k if validation is None else [v.pick(options.rule) for v in validation])
+    chosen = np.zeros(k, np.intp) if pivotal is None else np.searchsorted(-penalties, -pivotal)
+    if validation is not None:
+        chosen = np.array([v.pick(options.rule) for v in validation])
     return Path(penalties, problem.carried(coef[:, :k]), inner[:, :k] * problem.unit, chosen, validation)
 
 
@@ -96,7 +108,12 @@ def _folds(problem: PathProblem, folds: object) -> np.ndarray:
     asked = folds_of_rows(folds, problem.design, np.asarray(problem.design.rows)[problem.used])
     if not isinstance(asked, int):
         return fold_ids(len(problem.y), asked)
-    order = np.lexsort((*problem.X.T[::-1], problem.w, problem.y))
+    order = _order(problem)
     out = np.empty(len(order), np.intp)
     out[order] = fold_ids(len(order), asked, seed=problem.seed)
     return out
+
+
+def _order(problem: PathProblem) -> np.ndarray:
+    """Positions that sort rows by their contents."""
+    return np.lexsort((*problem.X.T[::-1], problem.w, problem.y))

@@ -12,7 +12,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.formula.matrix import Matrix
-from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty
+from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty, lengths
 from statinf.quantile.penalised.estimate import Path, fit_path
 from statinf.quantile.penalised.options import GroupOptions
 from statinf.quantile.penalised.problem import PathProblem, columns_of, penalised_columns
@@ -72,7 +72,10 @@ def estimate(problem: PathProblem, options: GroupOptions) -> Path:
     def solve(w: np.ndarray, tau: np.ndarray, *path: Any) -> np.ndarray:
         return group_lasso_path(rows(w, tau), *path) @ turn.T
 
-    return fit_path(problem, options, lambda w, tau: largest_group_penalty(rows(w, tau)), solve)
+    def size(values: np.ndarray) -> np.ndarray:
+        return np.max(lengths(values @ X, kept, len(factors)) / factors, axis=1)
+
+    return fit_path(problem, options, lambda w, tau: largest_group_penalty(rows(w, tau)), size, solve)
 
 
 METHOD = Method(

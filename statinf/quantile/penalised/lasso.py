@@ -24,10 +24,12 @@ def estimate(problem: PathProblem, options: PathOptions) -> Path:
     def rows(w: np.ndarray, tau: np.ndarray) -> LassoProblems:
         return LassoProblems(problem.X, problem.y, w, tau, factors)
 
+    free = factors > 0
     return fit_path(
         problem,
         options,
         lambda w, tau: largest_penalty(rows(w, tau)),
+        lambda values: np.max(np.abs(values @ problem.X[:, free]) / factors[free], axis=1),
         lambda w, tau, *path: lasso_path(rows(w, tau), *path),
     )
 

@@ -64,6 +64,8 @@ def summary_table(fit: QuantilePath) -> Table:
     if fit.found.validation is not None:
         folds = len(fit.found.validation[0].shares)
         notes.append(f"Penalties chosen by the check loss of rows left out, {folds} folds; `path` has all of them.")
+    elif len(fit.found.penalties) > 1:
+        notes.append("The penalty is what noise alone would need in 9 of 10 samples, times 1.1.")
     notes.append("Penalised estimates are biased towards zero and have no standard errors.")
     if fit.dropped:
         notes.append(fit.dropped_note())
