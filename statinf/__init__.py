@@ -32,6 +32,7 @@ _PUBLIC = {
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
+    "rq_path": "statinf.quantile.penalised.verb",
     "set_device": "statinf.backend.device",
     "shift": "statinf.shifts.verb",
     "shift_test": "statinf.shifts.shift_test",

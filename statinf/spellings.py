@@ -75,6 +75,9 @@ _VERBS = {
         "mapie mapieregressor cqr splitconformal splitconformalregressor conformalprediction conformalregressor jackknife "
         "jackknifeplus crossconformalregressor crepes predictioninterval nonconformist puncc"
     ),
+    'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
+        "rqlasso quantilelasso rqpen rqpencv quantileregressor l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
+    ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (

@@ -26,6 +26,7 @@ RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
     "statinf.quantile.fit",
+    "statinf.quantile.penalised.result",
     "statinf.quantile.ensemble_result",
     "statinf.quantile.stack",
     "statinf.quantile.cvar.fit",

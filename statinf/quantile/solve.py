@@ -51,10 +51,7 @@ def solve_design(
         _warn_several_solutions(solution.dual, levels)
     coef[:, kept] = rows.carried(inner)
     objective = _check_loss(rows.y[None] - inner @ rows.Z.T, levels, rows.w)
-    null = objective
-    if matrix.intercept:
-        alone = solve_quantiles(np.ones((n, 1)), rows.y, levels, w).coef
-        null = _check_loss(rows.y[None] - alone, levels, rows.w)
+    null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
     return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
 
 
@@ -74,6 +71,12 @@ def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
     solution = least_squares(X, made.y[used], None)
     common.warn_aliased(matrix, solution.kept, solution.condition)
     return solution.kept, solution.aliases
+
+
+def null_losses(y: np.ndarray, w: np.ndarray, levels: np.ndarray, intercept: bool) -> np.ndarray:
+    """Weighted mean check losses of the outcome about its own quantiles, or about zero, shape (k,)."""
+    alone = solve_quantiles(np.ones((len(y), 1)), y, levels, w).coef if intercept else np.zeros((len(levels), 1))
+    return _check_loss(y[None] - alone, levels, w) / w.sum()
 
 
 def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndarray:

@@ -1,10 +1,16 @@
-"""The methods of `si.rq`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
+"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
 
 from statinf.results.methods import MethodTable
 
 _ROWS = ("weights", "seed", "na_action", "context")
 
 RQ = MethodTable("rq", {"": "statinf.quantile.rq"}, shared=("tau", "vcov", "cluster", *_ROWS))
+RQ_PATH = MethodTable(
+    "rq_path",
+    {"lasso": "statinf.quantile.penalised.lasso", "group-lasso": "statinf.quantile.penalised.group"},
+    shared=("tau", "method", "progress", *_ROWS),
+    aliases={"l1": "lasso", "grouped": "group-lasso", "glasso": "group-lasso"},
+)
 ENSEMBLE = MethodTable(
     "quantile_ensemble",
     {"": "statinf.quantile.ensemble"},
@@ -18,4 +24,4 @@ CVAR = MethodTable(
     shared=("level", "method", "vcov", "cluster", *_ROWS),
     aliases={"splplus": "spl+", "subgradient": "sgm"},
 )
-TABLES = (RQ, ENSEMBLE, STACK, CVAR)
+TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR)

@@ -107,6 +107,10 @@ def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
 
 
+def _rq_path(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.rq_path("y ~ x + z", data, method=method.name, **({"nlambda": 6, "folds": 3} | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -138,6 +142,7 @@ EXAMPLES: Mapping[str, Example] = {
     "multicalibrate": Example(_multicalibrate),
     "quantile_ensemble": Example(_ensemble),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
+    "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
     "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
     "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),

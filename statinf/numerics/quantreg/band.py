@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.errors import DataError
-from statinf.numerics.quantreg.vertex import descend, nearest_basis
+from statinf.numerics.quantreg.starting import nearest_basis
+from statinf.numerics.quantreg.vertex import descend
 
 _ROWS_AT_ONCE = 4096
 _MOST_ROUNDS = 500

@@ -19,9 +19,10 @@ from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.numerics.quantreg.approach import approach
 from statinf.numerics.quantreg.band import solve_in_band
 from statinf.numerics.quantreg.coordinates import coordinates
-from statinf.numerics.quantreg.vertex import descend, nearest_basis
+from statinf.numerics.quantreg.starting import nearest_basis
+from statinf.numerics.quantreg.vertex import descend
 
-_DIRECT_ROWS = 600
+DIRECT_ROWS = 600
 _EXACT = 1e-14
 _DIRECT_BYTES = 128 * 2**20
 _BLAS_COLUMNS = 100
@@ -163,9 +164,9 @@ def _solve_scaled(X, y, tau, w, pull, start) -> QuantileSolution:
         coef, basis, dual = (np.tile(part, (Q, 1)) for part in exact)
         return QuantileSolution(coef, basis, dual, np.ones(Q, bool))
     pull = np.zeros((Q, p)) if pull is None else pull
-    if n <= _DIRECT_ROWS:
+    if n <= DIRECT_ROWS:
         start = np.zeros((Q, p)) if n <= p + 1 else approach(X, y, tau, w, pull).coef if start is None else start
-        out = _solve_directly(X, y, tau, w, pull, start)
+        out = solve_directly(X, y, tau, w, pull, start)
     else:
         out = solve_in_band(X, y, tau, w, pull, approach(X, y, tau, w, pull, start))
     return QuantileSolution(*out)
@@ -187,7 +188,7 @@ def _perfect(X, y, w):
     return coef[None], rows[basis], np.zeros((1, p))
 
 
-def _solve_directly(X, y, tau, w, pull, start):
+def solve_directly(X, y, tau, w, pull, start):
     """Simplex on all rows, in batches of bounded memory."""
     n, p = X.shape
     size = max(1, int(_DIRECT_BYTES // (8 * n * (p + 6))))

@@ -1,0 +1,175 @@
+"""Exact quantile regressions with an absolute penalty, along a path of penalties, several problems in lockstep.
+
+The penalty lam |b_j| is a row of the same kind as the data: response 0, regressor e_j, weight 2 lam, and a linear term that
+makes its check loss even. A penalised problem is therefore a quantile regression with p more rows, whose vertices
+are exact and whose zeros are zeros (Belloni and Chernozhukov 2011, arXiv 0904.2931, for the estimator). Along the path
+the signs of the coefficients are known up to few, so that Newton steps in the active columns come near each solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from statinf.errors import ConvergenceError
+from statinf.numerics.quantreg.approach import Start, jacobian, subgradient
+from statinf.numerics.quantreg.band import solve_in_band
+from statinf.numerics.quantreg.solver import DIRECT_ROWS, solve_directly, solve_quantiles
+
+_JACOBIAN_ROWS = 20_000
+_NEWTON_STEPS = 4
+
+
+class LassoProblems(NamedTuple):
+    """Q problems that share their rows.
+
+    X : (n, p) columns of one size; y : (n,); w : (Q, n) weights of at least 0; tau : (Q,);
+    factors : (p,) what the penalty is multiplied by for each column, 0 for columns that are not penalised.
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    tau: np.ndarray
+    factors: np.ndarray
+
+
+def largest_penalty(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
+    """The smallest penalty at which all penalised coefficients are zero, shape (Q,), and the fits there, shape (Q, p)."""
+    gradient, coef = null_gradient(problems)
+    free = problems.factors > 0
+    return np.max(np.abs(gradient[:, free]) / problems.factors[free], axis=1), coef
+
+
+def null_gradient(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
+    """Mean subgradients (Q, p) at the fits without penalised columns, and these fits (Q, p)."""
+    X, y, w, tau, factors = problems
+    alone = factors == 0
+    coef = np.zeros((len(tau), X.shape[1]))
+    psi = tau[:, None] - np.broadcast_to(y < 0, w.shape)
+    if alone.any():
+        found = solve_quantiles(X[:, alone], y, tau, w)
+        coef[:, alone] = found.coef
+        psi = tau[:, None] - (y - found.coef @ X[:, alone].T < 0)
+        np.put_along_axis(psi, found.basis, found.dual / np.maximum(np.take_along_axis(w, found.basis, 1), 1e-300), 1)
+    return (psi * w) @ X / w.sum(axis=1)[:, None], coef
+
+
+def lasso_path(
+    problems: LassoProblems,
+    penalties: np.ndarray,
+    begin: tuple[np.ndarray, np.ndarray],
+    step: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Exact minimisers of sum_i w_i rho_tau(y_i - x_i'b) / sum_i w_i + lam sum_j f_j |b_j|.
+
+    Parameters
+    ----------
+    problems : LassoProblems
+    penalties : (L,)
+        In decreasing order.
+    begin : arrays (Q,), (Q, p)
+        What `largest_penalty` gives.
+    step : callable
+        Called after each penalty.
+
+    Returns
+    -------
+    ndarray, shape (L, Q, p)
+
+    Raises
+    ------
+    ConvergenceError
+        If the optimality of a vertex could not be certified.
+    """
+    rows = _Rows(problems)
+    most, null = begin
+    out = np.empty((len(penalties), *null.shape))
+    coef = null
+    for k, penalty in enumerate(penalties):
+        # at the largest penalty itself there are other minimisers too
+        coef = np.where((penalty >= most)[:, None], null, rows.solve(float(penalty), coef))
+        out[k] = coef
+        step()
+    return out
+
+
+class _Rows:
+    """The rows of the data and of the penalty."""
+
+    def __init__(self, problems: LassoProblems) -> None:
+        self.problems = problems
+        X, y, w, self.tau, factors = problems
+        self.n, self.p = X.shape
+        self.total = w.sum(axis=1)
+        penalised = np.flatnonzero(factors)
+        self.X = np.vstack([X, np.eye(self.p)[penalised]])
+        self.y = np.concatenate([y, np.zeros(len(penalised))])
+        self.penalised, self.factors = penalised, factors
+        n = self.n
+        self.some = (
+            np.arange(n) if n <= _JACOBIAN_ROWS else np.random.default_rng(0).choice(n, _JACOBIAN_ROWS, replace=False)
+        )
+
+    def solve(self, penalty: float, start: np.ndarray) -> np.ndarray:
+        tau, charge = self.tau, 2.0 * penalty * self.total[:, None] * self.factors[self.penalised]
+        if penalty > 0:
+            w = np.concatenate([self.problems.w, charge], axis=1)
+        else:
+            w = np.concatenate([self.problems.w, np.zeros_like(charge)], axis=1)
+        pull = np.zeros((len(tau), self.p))
+        pull[:, self.penalised] = (0.5 - tau)[:, None] * charge
+        if len(self.X) <= DIRECT_ROWS:
+            found = solve_directly(self.X, self.y, tau, w, pull, start)
+        else:
+            near = [self._near(q, penalty, start[q]) for q in range(len(tau))]
+            begun = Start(np.stack([b for b, _ in near]), np.array([u for _, u in near]))
+            found = solve_in_band(self.X, self.y, tau, w, pull, begun)
+        if not found[3].all():
+            raise ConvergenceError(
+                f"the penalised quantile regression at penalty {penalty:.4g} has no certified solution: "
+                "columns are nearly collinear, or the level is too extreme; use larger penalties."
+            )
+        coef = found[0].copy()
+        # A coefficient whose penalty row is in the basis is zero up to rounding.
+        for q, basis in enumerate(found[1]):
+            mine = basis[basis >= self.n] - self.n
+            if penalty > 0:
+                coef[q, self.penalised[mine]] = 0.0
+        return coef
+
+    def _near(self, q: int, penalty: float, start: np.ndarray) -> tuple[np.ndarray, float]:
+        """Coefficients near the solution of one problem, and about how many rows are undecided there."""
+        X, y, w, _, factors = self.problems
+        wq, tau, total = w[q], self.tau[q : q + 1], self.total[q]
+        coef = start.copy()
+        gradient = subgradient(X, y, wq, tau, coef[None])[0] / total
+        entering = (coef == 0) & (np.abs(gradient) > penalty * factors)
+        active = (coef != 0) | (factors == 0) | entering
+        sign = np.where(coef != 0, np.sign(coef), np.sign(gradient))
+        size = np.inf
+        for _ in range(_NEWTON_STEPS):
+            at = np.flatnonzero(active)
+            Xa = X[np.ix_(self.some, at)]
+            J = jacobian(Xa, y[self.some], wq[self.some], tau, coef[None, at])[0] * len(self.some) / wq[self.some].sum()
+            mean = gradient[at] - penalty * (factors * sign)[at]
+            values, vectors = np.linalg.eigh(J)
+            if values[0] <= 1e-10 * values[-1]:
+                break
+            trial = coef.copy()
+            trial[at] += vectors @ ((vectors.T @ mean) / values)
+            turned = active & (factors > 0) & (trial * sign < 0)
+            trial[turned] = 0.0
+            new = subgradient(X, y, wq, tau, trial[None])[0] / total
+            left = np.where(active & ~turned, np.abs(new - penalty * factors * sign), np.abs(new) - penalty * factors)
+            new_size = float(np.sqrt((np.maximum(left, 0.0) ** 2).sum()))
+            if new_size >= 0.9 * size:
+                break
+            coef, gradient, size = trial, new, new_size
+            active &= ~turned
+            entering = ~active & (np.abs(gradient) > penalty * factors)
+            sign[entering] = np.sign(gradient[entering])
+            active |= entering
+        return coef, self.n * min(size, 1.0)

@@ -1,0 +1,1 @@
+"""Quantile regressions with penalised coefficients."""

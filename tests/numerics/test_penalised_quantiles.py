@@ -1,0 +1,106 @@
+"""Penalised quantile regressions against linear and cone programs of other solvers."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty, lengths
+from statinf.numerics.quantreg.lasso import LassoProblems, largest_penalty, lasso_path
+
+
+def rows(n, p, seed=0):
+    random = np.random.default_rng(seed)
+    X = random.normal(size=(n, p))
+    y = X[:, :3] @ [2.0, -1.0, 0.4] + random.standard_t(3, size=n) * (1 + 0.3 * np.abs(X[:, 0])) + 1
+    return np.column_stack([np.ones(n), X]), y
+
+
+def check_loss(r, tau, w):
+    return np.where(r < 0, (tau - 1) * r, tau * r) @ w / w.sum()
+
+
+def programme(X, y, w, tau, penalty, factors):
+    """The same minimum as a linear programme in b+, b-, r+, r-."""
+    n, p = X.shape
+    cost = np.concatenate([penalty * factors, penalty * factors, tau * w / w.sum(), (1 - tau) * w / w.sum()])
+    A = np.hstack([X, -X, np.eye(n), -np.eye(n)])
+    found = linprog(cost, A_eq=A, b_eq=y, method="highs", options={"dual_feasibility_tolerance": 1e-10})
+    return found.x[:p] - found.x[p : 2 * p], found.fun
+
+
+# 500 rows go to the simplex at once, 1,500 by Newton steps and a band of rows
+@pytest.mark.parametrize("n", [200, 900])
+def test_every_penalty_of_the_path_solves_the_linear_programme(n):
+    X, y = rows(n, 6)
+    w = np.random.default_rng(1).uniform(0.0, 2.0, size=(2, n)).round(1)
+    tau, factors = np.array([0.3, 0.9]), np.array([0.0, 1, 1, 1, 1, 0.5, 0])
+    problems = LassoProblems(X, y, w, tau, factors)
+    begin = largest_penalty(problems)
+    penalties = begin[0].max() * np.array([1.0, 0.3, 0.05, 0.0])
+    path = lasso_path(problems, penalties, begin)
+    for k in (1, 2, 3) if n < 600 else (2,):
+        for q in range(2):
+            b, best = programme(X, y, w[q], tau[q], penalties[k], factors)
+            mine = check_loss(y - X @ path[k, q], tau[q], w[q]) + penalties[k] * factors @ np.abs(path[k, q])
+            assert mine - best <= 1e-12
+            np.testing.assert_allclose(path[k, q], b, atol=1e-8)
+    assert (path[1, 0] == 0).any()
+
+
+def test_the_largest_penalty_is_where_the_first_column_enters():
+    X, y = rows(300, 5)
+    problems = LassoProblems(X, y, np.ones((1, 300)), np.array([0.4]), np.array([0.0, 1, 1, 1, 1, 1]))
+    begin = largest_penalty(problems)
+    above, below = lasso_path(problems, begin[0] * np.array([1.0001, 0.999]), begin)
+    assert (above[0, 1:] == 0).all()
+    assert (below[0, 1:] != 0).any()
+
+
+def test_a_path_in_a_batch_is_each_problem_alone():
+    X, y = rows(900, 4)
+    w = np.random.default_rng(2).integers(0, 3, size=(3, 900)).astype(float)
+    tau = np.array([0.2, 0.5, 0.5])
+    problems = LassoProblems(X, y, w, tau, np.array([0.0, 1, 1, 1, 1]))
+    penalties = np.array([0.1, 0.02])
+    most, null = largest_penalty(problems)
+    together = lasso_path(problems, penalties, (most, null))
+    for q in range(3):
+        one = LassoProblems(X, y, w[[q]], tau[[q]], problems.factors)
+        np.testing.assert_allclose(lasso_path(one, penalties, (most[[q]], null[[q]]))[:, 0], together[:, q], atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [200, 1500])
+def test_groups_reach_the_minimum_of_a_cone_programme(n):
+    import cvxpy as cp
+
+    X, y = rows(n, 6)
+    group, factors, tau = np.array([-1, 0, 0, 1, 1, 2, 2]), np.array([1.4, 1.0, 1.4]), 0.7
+    problems = GroupProblems(X, y, np.ones((1, n)), np.array([tau]), group, factors)
+    begin = largest_group_penalty(problems)
+    penalties = begin[0] * np.array([1.0001, 0.5, 0.05])
+    path = group_lasso_path(problems, penalties, begin)[:, 0]
+    assert (path[0, 1:] == 0).all()
+    assert (path[1, group == 2] == 0).all()
+    assert (path[1, group == 0] != 0).all()
+    for penalty, mine in zip(penalties[1:], path[1:], strict=True):
+        b = cp.Variable(7)
+        r = y - X @ b
+        size = cp.sum([f * cp.norm(b[np.flatnonzero(group == g)]) for g, f in enumerate(factors)])
+        goal = cp.Problem(cp.Minimize(cp.sum(cp.maximum(tau * r, (tau - 1) * r)) / n + penalty * size))
+        goal.solve(solver=cp.CLARABEL, tol_gap_abs=1e-11, tol_gap_rel=1e-11, tol_feas=1e-11)
+        value = check_loss(y - X @ mine, tau, np.ones(n)) + penalty * lengths(mine, group, 3) @ factors
+        assert abs(value - goal.value) < 1e-9
+        np.testing.assert_allclose(mine, np.asarray(b.value), atol=1e-5)  # the minimum is flat: its root of 1e-10
+
+
+def test_groups_of_one_column_are_the_lasso():
+    X, y = rows(700, 4)
+    tau, w = np.array([0.25]), np.ones((1, 700))
+    groups = GroupProblems(X, y, w, tau, np.arange(-1, 4), np.ones(4))
+    lasso = LassoProblems(X, y, w, tau, np.array([0.0, 1, 1, 1, 1]))
+    begin = largest_penalty(lasso)
+    assert largest_group_penalty(groups)[0] == pytest.approx(begin[0], rel=1e-14)
+    penalties = begin[0] * np.array([0.5, 0.1])
+    one, other = group_lasso_path(groups, penalties, begin), lasso_path(lasso, penalties, begin)
+    np.testing.assert_allclose(one, other, atol=1e-7)
+    assert ((one == 0) == (other == 0)).all()
