@@ -76,7 +76,7 @@ _VERBS = {
         "jackknifeplus crossconformalregressor crepes predictioninterval nonconformist puncc"
     ),
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
-        "rqlasso quantilelasso rqpen rqpencv quantileregressor l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
+        "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
     ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",

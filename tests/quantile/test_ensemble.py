@@ -300,9 +300,7 @@ def test_a_saved_ensemble_predicts_as_before(tmp_path, calibrate):
 
 def test_saved_and_pickled_networks_predict_as_before(tmp_path):
     data = frame(60)
-    fit = si.quantile_ensemble(
-        "y ~ a + b", data, models=["rq", "mqn"], tau=TAU, resolution="medium", folds=2
-    )
+    fit = si.quantile_ensemble("y ~ a + b", data, models=["rq", "mqn"], tau=TAU, resolution="medium", folds=2)
     for again in (si.load(fit.save(tmp_path / "ensemble.si")), pickle.loads(pickle.dumps(fit))):
         pd.testing.assert_frame_equal(again.predict(data), fit.predict(data))
 

@@ -84,7 +84,7 @@ def lasso_path(
     ConvergenceError
         If the optimality of a vertex could not be certified.
     """
-    rows = _Rows(problems)
+    rows = _PathRows(problems)
     most, null = begin
     out = np.empty((len(penalties), *null.shape))
     coef = null
@@ -96,7 +96,7 @@ def lasso_path(
     return out
 
 
-class _Rows:
+class _PathRows:
     """The rows of the data and of the penalty."""
 
     def __init__(self, problems: LassoProblems) -> None:

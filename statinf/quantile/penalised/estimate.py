@@ -28,7 +28,7 @@ Solve = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True, repr=False)
-class Path(Brief):
+class PenaltyPath(Brief):
     """Coefficients along the penalties.
 
     Attributes
@@ -52,7 +52,7 @@ class Path(Brief):
     validation: tuple[Validation, ...] | None
 
 
-def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size: Size, solve: Solve) -> Path:
+def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size: Size, solve: Solve) -> PenaltyPath:
     """The path of all rows, and of the rows outside each fold where the penalty is to be chosen."""
     k, given = len(problem.levels), options.penalty
     pivotal = None
@@ -88,7 +88,7 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size:
     chosen = np.zeros(k, np.intp) if pivotal is None else np.searchsorted(-penalties, -pivotal)
     if validation is not None:
         chosen = np.array([v.pick(options.rule) for v in validation])
-    return Path(penalties, problem.carried(coef[:, :k]), inner[:, :k] * problem.unit, chosen, validation)
+    return PenaltyPath(penalties, problem.carried(coef[:, :k]), inner[:, :k] * problem.unit, chosen, validation)
 
 
 def _losses(problem: PathProblem, fitted: np.ndarray, tau: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from statinf.errors import OptionError
 from statinf.formula.matrix import Matrix
 from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty, lengths
-from statinf.quantile.penalised.estimate import Path, fit_path
+from statinf.quantile.penalised.estimate import PenaltyPath, fit_path
 from statinf.quantile.penalised.options import GroupOptions
 from statinf.quantile.penalised.problem import PathProblem, columns_of, penalised_columns
 from statinf.results import Method
@@ -50,7 +50,7 @@ def orthonormal(problem: PathProblem, group: np.ndarray) -> tuple[np.ndarray, np
     return turn, there
 
 
-def estimate(problem: PathProblem, options: GroupOptions) -> Path:
+def estimate(problem: PathProblem, options: GroupOptions) -> PenaltyPath:
     """The path of the group lasso."""
     group = group_numbers(problem.matrix, options)
     if options.standardize:

@@ -11,7 +11,7 @@ from statinf.errors import DataError, NotIdentifiedError, OptionError, one_of
 from statinf.frames import to_caller
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
-from statinf.quantile.penalised.estimate import Path
+from statinf.quantile.penalised.estimate import PenaltyPath
 from statinf.quantile.penalised.tables import path_frame, summary_table, tidy_frame
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, augmented, prediction_frame
@@ -32,7 +32,7 @@ class QuantilePath(Predictive):
     tau : ndarray, shape (k,)
     columns : tuple of str
         All columns of the formula, the intercept included.
-    found : Path
+    found : PenaltyPath
         Penalties, coefficients and scores.
     null_loss : ndarray, shape (k,)
         Weighted mean check loss of the intercept alone, or of a prediction of zero where there is none.
@@ -40,7 +40,7 @@ class QuantilePath(Predictive):
 
     tau: np.ndarray
     columns: tuple[str, ...]
-    found: Path
+    found: PenaltyPath
     null_loss: np.ndarray
     design: Design | None = field(default=None, metadata={"saved": False})
 
