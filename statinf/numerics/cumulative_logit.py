@@ -62,9 +62,14 @@ class CumulativeLogit:
         return theta
 
     def loss(self, theta: np.ndarray) -> float:
-        """Mean negative log-likelihood; infinite where a predictor does not increase over the boundaries."""
+        """Mean negative log-likelihood; infinite where a row's own category has no positive probability.
+
+        Predictors of boundaries that do not touch a row's category may cross there: asking for order at every row
+        would put the minimum on an edge, where no stationarity condition certifies it.
+        """
         eta = self.eta(theta)
-        if not np.all(np.isfinite(eta)) or np.any(np.diff(eta, axis=1) <= 0):
+        above, below = edges(eta, self.codes)
+        if not np.all(np.isfinite(eta)) or np.any(above <= below):
             return np.inf
         return float(-self.weights @ log_probability(eta, self.codes) / self.weights.sum())
 
@@ -105,7 +110,7 @@ class CumulativeLogit:
 
 
 def log_logistic(eta: np.ndarray) -> np.ndarray:
-    """log of the logistic function."""
+    """Logarithm of the logistic function."""
     return -np.logaddexp(0.0, -eta)
 
 
@@ -117,7 +122,7 @@ def edges(eta: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def log_probability(eta: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """log P(Y = own category), (n,)."""
+    """Logarithm of P(Y = own category), (n,)."""
     above, below = edges(eta, codes)
     return log_logistic(above) + log_logistic(-below) + np.log(-np.expm1(below - above))
 

@@ -46,8 +46,10 @@ def test_derivatives(reference):
         (
             0.005,
             (-0.02502156, 1.40464924, 2.71953724),
-            (0.56648020, -0.42920226, 0.42780534, -0.10014227, 0.21255677, 0.47688530, -0.14804636, 0)
-            + (-0.19314378, 0.05761084, -0.52442817, 0),
+            (
+                *(0.56648020, -0.42920226, 0.42780534, -0.10014227, 0.21255677, 0.47688530, -0.14804636, 0),
+                *(-0.19314378, 0.05761084, -0.52442817, 0),
+            ),
             -669.62303,
         ),
     ],
@@ -83,7 +85,7 @@ def test_differences_alone_tend_to_proportional_odds(reference):
     factor = np.r_[np.zeros(7), np.ones(8)]
     (found,) = path(model, np.array([10.0]), factor, 1.0, ALL)
     direct = solve(model, model.start(), 0 * FACTOR, 0 * FACTOR, ALL[:7], tol=1e-11)
-    peer = ordered.OrderedModel(model.codes, model.columns, distr="logit").fit(method="newton", disp=0, gtol=1e-10)
+    peer = ordered.OrderedModel(model.codes, model.columns, distr="logit").fit(method="newton", disp=0, tol=1e-10)
     cuts = peer.model.transform_threshold_params(peer.params)[1:-1]
     for theta in (found.theta, direct.theta):
         np.testing.assert_allclose(theta[:7], np.r_[cuts, -peer.params[:4]], atol=1e-6)
@@ -118,7 +120,7 @@ def test_constant_column_ridge_and_probabilities(reference):
     for alpha in (1.0, 0.5, 0.0):
         (found,) = path(wide, np.array([0.05]), factor, alpha, np.arange(18))
         assert found.converged
-        a, psi = wide.split(found.theta)
+        _, psi = wide.split(found.theta)
         assert not psi[:, 4].any()
         shares = probabilities(wide.eta(found.theta))
         np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-14)

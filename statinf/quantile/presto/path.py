@@ -1,0 +1,215 @@
+"""PRESTO (Faletto and Bien, 2023, arXiv 2305.18700): the penalised path, its cross-validation, and the raw scale.
+
+Estimand: P(Y = k | x) of ordered categories, above all of the last and rarest. Assumes
+P(Y <= k | x) = logistic(a_k + x'b_k), increasing in k where x has support, with sparse differences b_k - b_{k-1}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.errors import ConvergenceError, DataError, NumericalWarning, issue_warning
+from statinf.numerics.cumulative_logit import CumulativeLogit, probabilities
+from statinf.numerics.cumulative_path import largest_penalty, path, solve
+
+CRITERIA = ("brier", "loglik")
+
+
+@dataclass(frozen=True)
+class PrestoPath:
+    """Solutions along the penalties, on the caller's scale.
+
+    Attributes
+    ----------
+    penalties : ndarray, shape (L,)
+        From large to small.
+    intercepts : ndarray, shape (L, K-1)
+    differences : ndarray, shape (L, K-1, p)
+        b_1, b_2 - b_1, ..., b_{K-1} - b_{K-2}.
+    loglik : ndarray, shape (L,)
+        With the weights as they were given.
+    residuals : ndarray, shape (L,)
+        Of the KKT conditions, on standardised columns.
+    """
+
+    penalties: np.ndarray
+    intercepts: np.ndarray
+    differences: np.ndarray
+    loglik: np.ndarray
+    residuals: np.ndarray
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """Slopes of each boundary, b_k, shape (L, K-1, p)."""
+        return np.cumsum(self.differences, axis=1)
+
+    @property
+    def n_nonproportional(self) -> np.ndarray:
+        """Columns whose slope differs between boundaries, shape (L,)."""
+        return np.any(self.differences[:, 1:] != 0, axis=1).sum(axis=1)
+
+    def eta(self, which: int, columns: np.ndarray) -> np.ndarray:
+        """Predictors of the boundaries, shape (rows, K-1)."""
+        return self.intercepts[which] + columns @ self.slopes[which].T
+
+
+@dataclass(frozen=True)
+class PrestoRows:
+    """Rows of a PRESTO fit.
+
+    Attributes
+    ----------
+    X : ndarray, shape (n, p)
+    codes : ndarray of int, shape (n,)
+        Categories 0..K-1, the rare one last.
+    n_categories : int
+    weights : ndarray, shape (n,)
+        Not negative.
+    """
+
+    X: np.ndarray
+    codes: np.ndarray
+    n_categories: int
+    weights: np.ndarray
+
+    def take(self, rows: np.ndarray) -> PrestoRows:
+        """Some of the rows."""
+        return PrestoRows(self.X[rows], self.codes[rows], self.n_categories, self.weights[rows])
+
+    def standardised(self) -> tuple[CumulativeLogit, np.ndarray, np.ndarray]:
+        """The model on columns of weighted mean 0 and standard deviation 1, with means and standard deviations."""
+        w = self.weights / self.weights.sum()
+        mean = w @ self.X
+        centred = self.X - mean
+        mean = mean + (shift := w @ centred)  # a second pass: columns far from zero keep their digits
+        centred = centred - shift
+        size = np.abs(self.X).max(axis=0, initial=0.0)
+        sd = np.sqrt(w @ centred**2)
+        constant = sd <= 1e-13 * size
+        centred[:, constant] = 0.0
+        sd = np.where(constant, 1.0, sd)
+        return CumulativeLogit(centred / sd, self.codes, self.n_categories, self.weights), mean, sd
+
+
+def penalty_factor(n_categories: int, p: int, penalize_first: bool) -> np.ndarray:
+    """What multiplies the penalty of each coordinate: nothing for intercepts, and for b_1 if it is not penalised."""
+    factor = np.ones((n_categories - 1, p))
+    factor[0] = float(penalize_first)
+    return np.concatenate([np.zeros(n_categories - 1), factor.ravel()])
+
+
+def penalties_of(
+    rows: PrestoRows, *, alpha: float = 1.0, count: int = 20, ratio: float = 0.01, penalize_first: bool = True
+) -> np.ndarray:
+    """Penalties spaced evenly in their logarithm, from the one at which all that is penalised is zero."""
+    model, _, _ = rows.standardised()
+    factor = penalty_factor(rows.n_categories, rows.X.shape[1], penalize_first)
+    start = model.start()
+    nothing = np.zeros(model.size)
+    if not penalize_first:
+        start = solve(model, start, nothing, nothing, np.flatnonzero(factor == 0)).theta
+    top = largest_penalty(model.gradient(start), factor > 0, alpha)
+    if top == 0.0:
+        raise DataError("no column of the formula varies; there is nothing to penalise.")
+    return top * np.geomspace(1.0, ratio, count)
+
+
+def presto_path(
+    rows: PrestoRows,
+    penalties: Sequence[float] | np.ndarray,
+    *,
+    alpha: float = 1.0,
+    penalize_first: bool = True,
+    parallel: bool = False,
+    tol: float = 1e-9,
+    max_iter: int = 100,
+) -> PrestoPath:
+    """Solutions at `penalties`, sorted from large to small.
+
+    Raises
+    ------
+    ConvergenceError
+        If the KKT residual of a solution is above `tol`.
+    """
+    model, mean, sd = rows.standardised()
+    factor = penalty_factor(rows.n_categories, rows.X.shape[1], penalize_first)
+    m, p = model.boundaries, rows.X.shape[1]
+    free = np.arange(m + p if parallel else model.size)
+    given = np.sort(np.asarray(penalties, float))[::-1]
+    found = path(model, given, factor, alpha, free, tol=tol, max_iter=max_iter)
+    for penalty, one in zip(given, found, strict=True):
+        if not one.converged:
+            raise ConvergenceError(
+                f"penalty={penalty:.4g}: the residual of the optimality conditions is {one.residual:.1e} after "
+                f"{one.steps} steps, above tol={tol:g}; classes that the columns separate need a larger penalty."
+            )
+    theta = np.stack([one.theta for one in found])
+    differences = theta[:, m:].reshape(-1, m, p) / sd
+    # the centring of boundary k is that of its own slopes, the sum of the differences up to k
+    intercepts = theta[:, :m] - np.cumsum(differences, axis=1) @ mean
+    total = rows.weights.sum()
+    loglik = np.array([-total * model.loss(one.theta) for one in found])
+    return PrestoPath(given, intercepts, differences, loglik, np.array([one.residual for one in found]))
+
+
+def class_probabilities(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of the categories, shape (rows, K), and whether the row's cumulative probabilities crossed.
+
+    Predictors that cross are sorted.
+    """
+    crossed = np.any(np.diff(eta, axis=1) < 0, axis=1)
+    return probabilities(np.sort(eta, axis=1)), crossed
+
+
+def warn_crossed(crossed: np.ndarray) -> None:
+    """One warning with the share of rows whose cumulative probabilities were sorted."""
+    if crossed.any():
+        issue_warning(
+            f"cumulative probabilities cross on {100 * crossed.mean():.3g} percent of the rows ({int(crossed.sum())}); "
+            "they were sorted. A larger penalty crosses less.",
+            NumericalWarning,
+        )
+
+
+def fold_scores(path_found: PrestoPath, rows: PrestoRows, criterion: str) -> np.ndarray:
+    """Weighted sum of the score over rows at each penalty, shape (L,); smaller is better."""
+    out = np.empty(len(path_found.penalties))
+    own = np.arange(len(rows.codes)), rows.codes
+    for which in range(len(out)):
+        shares, _ = class_probabilities(path_found.eta(which, rows.X))
+        if criterion == "brier":
+            shares[own] -= 1.0
+            out[which] = rows.weights @ (shares**2).sum(axis=1)
+        else:
+            # sorted predictors may meet, which leaves a category without probability
+            out[which] = -rows.weights @ np.log(np.maximum(shares[own], 1e-300))
+    return out
+
+
+def cross_validate(
+    rows: PrestoRows, penalties: np.ndarray, fold: np.ndarray, *, criterion: str = "brier", **options: float | bool
+) -> np.ndarray:
+    """Mean score of the rows left out, shape (folds, L).
+
+    Parameters
+    ----------
+    fold : ndarray of int, shape (n,)
+    criterion : {"brier", "loglik"}
+        Multiclass Brier score sum_k (1{y=k} - p_k)^2, or the negative log-likelihood.
+    """
+    out = []
+    for one in np.unique(fold):
+        inside, outside = rows.take(fold != one), rows.take(fold == one)
+        if np.any(np.bincount(inside.codes, weights=inside.weights, minlength=rows.n_categories) == 0):
+            raise DataError(f"fold {one} leaves a category without a row to fit; use fewer folds.")
+        found = presto_path(inside, penalties, **options)  # type: ignore[arg-type]
+        out.append(fold_scores(found, outside, criterion) / outside.weights.sum())
+    return np.array(out)
+
+
+def best_penalty(scores: np.ndarray, sizes: np.ndarray) -> int:
+    """Position of the largest penalty with the smallest mean score over all rows."""
+    return int(np.argmin(sizes @ scores / sizes.sum()))
