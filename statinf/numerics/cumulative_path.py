@@ -81,7 +81,7 @@ def minimise_quadratic(
     t = start.copy()
     curve = np.diag(hessian) + l2
     ridge = hessian + np.diag(l2)
-    moving = np.flatnonzero(curve > 0)  # a constant column has no curvature and stays where it is
+    moving = np.flatnonzero(np.diag(hessian) > 0)  # a constant column has no curvature and stays where it is
     for _ in range(500):
         rest = slope + hessian @ (t - start)
         for j in moving:

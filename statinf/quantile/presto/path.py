@@ -114,7 +114,8 @@ def penalties_of(
     top = largest_penalty(model.gradient(start), factor > 0, alpha)
     if top == 0.0:
         raise DataError("no column of the formula varies; there is nothing to penalise.")
-    return top * np.geomspace(1.0, ratio, count)
+    # a hair above, so that rounding of the gradient leaves nothing in at the first penalty
+    return top * (1.0 + 1e-9) * np.geomspace(1.0, ratio, count)
 
 
 def presto_path(
