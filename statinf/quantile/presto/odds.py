@@ -13,6 +13,8 @@ from statinf.inference.moments import Moments
 from statinf.numerics.cumulative_path import solve
 from statinf.quantile.presto.path import PrestoRows
 
+_SINGULAR = 1e-9
+
 
 def proportional_odds(
     rows: PrestoRows, *, tol: float = 1e-10, max_iter: int = 100
@@ -33,10 +35,12 @@ def proportional_odds(
     found = solve(model, model.start(), nothing, nothing, free, tol=tol, max_iter=max_iter)
     total = rows.weights.sum()
     information = total * model.hessian(found.theta)[np.ix_(free, free)]
-    unit = np.sqrt(np.diag(information))
-    # columns are standardised: the scaled information is near one unless a column is constant or aliased
-    if np.any(unit == 0) or np.linalg.cond(information / np.outer(unit, unit)) > 1e13:
-        raise NotIdentifiedError("a column is constant or determined by the others, or columns separate categories.")
+    # columns are standardised, so the mean information vanishes along aliased columns and where a separation runs off
+    if np.linalg.eigvalsh(information / total)[0] < _SINGULAR:
+        raise NotIdentifiedError(
+            "a column is constant or determined by the others, or columns separate categories; drop the column, or give "
+            "penalty= a positive number."
+        )
     if not found.converged:
         raise ConvergenceError(
             f"the gradient is {found.residual:.1e} after {found.steps} steps, above tol={tol:g}; if the columns separate "
