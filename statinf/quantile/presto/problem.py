@@ -8,14 +8,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula.design import Design
-from statinf.formula.matrix import Matrix
 from statinf.quantile.presto.path import PrestoRows
-
-
-def slope_columns(matrix: Matrix) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names and values of the columns without the intercept, which the boundaries have already."""
-    kept = [i for i, name in enumerate(matrix.names) if not (matrix.has_intercept and name == "Intercept")]
-    return tuple(matrix.names[i] for i in kept), np.ascontiguousarray(matrix.values[:, kept])
 
 
 def presto_rows(design: Design, *, reverse: bool = False, fewest: int = 1) -> tuple[PrestoRows, tuple[Any, ...]]:
@@ -46,8 +39,10 @@ def presto_rows(design: Design, *, reverse: bool = False, fewest: int = 1) -> tu
         raise DataError(
             f"the outcome '{name}' has two categories; use logistic regression: family='binomial' of si.glm."
         )
-    names, X = slope_columns(design.parts[0])
-    if not names:
+    # the boundaries have intercepts of their own
+    matrix = design.parts[0].without_intercept()
+    X = np.ascontiguousarray(matrix.values)
+    if not matrix.names:
         raise DataError("the formula has no column besides the intercept; add a term.")
     used = design.weights > 0
     counts = np.bincount(codes[used], minlength=len(levels))
