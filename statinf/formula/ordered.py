@@ -55,9 +55,10 @@ def ordered_outcome(
     if not (listed or found.ordered):
         seen = np.bincount(found.codes[present & (found.codes >= 0)], minlength=len(levels)) > 0
         levels = tuple(level for level, there in zip(levels, seen, strict=True) if there)
-        if len(levels) > 2 and _has_names(factor, store):
+        named = _has_names(factor, store)
+        if named and len(levels) > 2:  # two have but one order
             raise _unordered(factor, store, levels)
-        if call is None and not factor.logical:
+        if call is None and not (named or factor.logical):
             _check_numbers(factor.label, levels)
         if factor.logical:
             levels = tuple(bool(v) for v in levels)
@@ -82,9 +83,7 @@ def _unordered(factor: fa.Factor, store: Store, levels: tuple[Any, ...]) -> Data
 
 
 def _check_numbers(label: str, levels: tuple[Any, ...]) -> None:
-    advice = (
-        f"cut it into a few ordered classes first (pandas.cut), or write C({label}) if every value is a class of its own"
-    )
+    advice = f"cut it into a few ordered classes first (pandas.cut), or write C({label}) if every value is a class of its own"
     broken = [v for v in levels if v != round(v)]
     if broken:
         raise DataError(

@@ -1,4 +1,4 @@
-"""PRESTO (Faletto and Bien, 2023, arXiv 2305.18700): the penalised path, its cross-validation, and the raw scale.
+"""The penalised path of PRESTO (Faletto and Bien 2023, arXiv 2305.18700) on the caller's scale.
 
 Estimand: P(Y = k | x) of ordered categories, above all of the last and rarest. Assumes
 P(Y <= k | x) = logistic(a_k + x'b_k), increasing in k where x has support, with sparse differences b_k - b_{k-1}.
@@ -6,16 +6,14 @@ P(Y <= k | x) = logistic(a_k + x'b_k), increasing in k where x has support, with
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NumericalWarning, issue_warning
 from statinf.numerics.cumulative_logit import CumulativeLogit, probabilities
 from statinf.numerics.cumulative_path import largest_penalty, path, solve
-
-CRITERIA = ("brier", "loglik")
+from statinf.quantile.presto.options import PrestoOptions
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,15 @@ class PrestoRows:
         """Some of the rows."""
         return PrestoRows(self.X[rows], self.codes[rows], self.n_categories, self.weights[rows])
 
+    def columns(self, kept: np.ndarray) -> PrestoRows:
+        """The same rows with some of the columns."""
+        return self if kept.all() else replace(self, X=self.X[:, kept])
+
+    def reweighted(self, weights: np.ndarray) -> PrestoRows:
+        """The rows of positive weight, with other weights."""
+        drawn = weights > 0
+        return PrestoRows(self.X[drawn], self.codes[drawn], self.n_categories, weights[drawn])
+
     def standardised(self) -> tuple[CumulativeLogit, np.ndarray, np.ndarray]:
         """The model on columns of weighted mean 0 and standard deviation 1, with means and standard deviations."""
         w = self.weights / self.weights.sum()
@@ -94,41 +101,38 @@ class PrestoRows:
         return CumulativeLogit(centred / sd, self.codes, self.n_categories, self.weights), mean, sd
 
 
-def penalty_factor(n_categories: int, p: int, penalize_first: bool) -> np.ndarray:
-    """What multiplies the penalty of each coordinate: nothing for intercepts, and for b_1 if it is not penalised."""
-    factor = np.ones((n_categories - 1, p))
-    factor[0] = float(penalize_first)
-    return np.concatenate([np.zeros(n_categories - 1), factor.ravel()])
+def penalty_factor(rows: PrestoRows, options: PrestoOptions) -> tuple[np.ndarray, np.ndarray]:
+    """What multiplies the penalty of each coordinate, and the coordinates that may move.
+
+    Nothing multiplies that of intercepts, and of b_1 if it is not penalised; parallel slopes are those of b_1 alone.
+    """
+    m, p = rows.n_categories - 1, rows.X.shape[1]
+    factor = np.ones((m, p))
+    factor[0] = float(options.penalize_first)
+    return np.concatenate([np.zeros(m), factor.ravel()]), np.arange(m + p if options.parallel else m * (1 + p))
 
 
-def penalties_of(
-    rows: PrestoRows, *, alpha: float = 1.0, count: int = 20, ratio: float = 0.01, penalize_first: bool = True
-) -> np.ndarray:
+def penalties_of(rows: PrestoRows, options: PrestoOptions) -> np.ndarray:
     """Penalties spaced evenly in their logarithm, from the one at which all that is penalised is zero."""
     model, _, _ = rows.standardised()
-    factor = penalty_factor(rows.n_categories, rows.X.shape[1], penalize_first)
+    factor, free = penalty_factor(rows, options)
     start = model.start()
     nothing = np.zeros(model.size)
-    if not penalize_first:
+    if not options.penalize_first:
         start = solve(model, start, nothing, nothing, np.flatnonzero(factor == 0)).theta
-    top = largest_penalty(model.gradient(start), factor > 0, alpha)
+    penalised = np.zeros(model.size, bool)
+    penalised[free] = factor[free] > 0
+    top = largest_penalty(model.gradient(start), penalised, options.alpha)
     if top == 0.0:
         raise DataError("no column of the formula varies; there is nothing to penalise.")
     # a hair above, so that rounding of the gradient leaves nothing in at the first penalty
-    return top * (1.0 + 1e-9) * np.geomspace(1.0, ratio, count)
+    return top * (1.0 + 1e-9) * np.geomspace(1.0, options.lambda_min_ratio, options.nlambda)
 
 
 def presto_path(
-    rows: PrestoRows,
-    penalties: Sequence[float] | np.ndarray,
-    *,
-    alpha: float = 1.0,
-    penalize_first: bool = True,
-    parallel: bool = False,
-    tol: float = 1e-9,
-    max_iter: int = 100,
+    rows: PrestoRows, penalties: np.ndarray, options: PrestoOptions, start: np.ndarray | None = None
 ) -> PrestoPath:
-    """Solutions at `penalties`, sorted from large to small.
+    """Solutions at `penalties`, which fall.
 
     Raises
     ------
@@ -136,24 +140,22 @@ def presto_path(
         If the KKT residual of a solution is above `tol`.
     """
     model, mean, sd = rows.standardised()
-    factor = penalty_factor(rows.n_categories, rows.X.shape[1], penalize_first)
+    factor, free = penalty_factor(rows, options)
     m, p = model.boundaries, rows.X.shape[1]
-    free = np.arange(m + p if parallel else model.size)
-    given = np.sort(np.asarray(penalties, float))[::-1]
-    found = path(model, given, factor, alpha, free, tol=tol, max_iter=max_iter)
-    for penalty, one in zip(given, found, strict=True):
+    found = path(model, penalties, factor, options.alpha, free, start=start, tol=options.tol, max_iter=options.max_iter)
+    for penalty, one in zip(penalties, found, strict=True):
         if not one.converged:
             raise ConvergenceError(
                 f"penalty={penalty:.4g}: the residual of the optimality conditions is {one.residual:.1e} after "
-                f"{one.steps} steps, above tol={tol:g}; classes that the columns separate need a larger penalty."
+                f"{one.steps} steps, above tol={options.tol:g}; categories that the columns separate need a larger penalty."
             )
     theta = np.stack([one.theta for one in found])
-    differences = theta[:, m:].reshape(-1, m, p) / sd
+    differences = theta[:, m:].reshape(-1, m, p) / sd + 0.0  # no negative zeros
     # the centring of boundary k is that of its own slopes, the sum of the differences up to k
     intercepts = theta[:, :m] - np.cumsum(differences, axis=1) @ mean
     total = rows.weights.sum()
     loglik = np.array([-total * model.loss(one.theta) for one in found])
-    return PrestoPath(given, intercepts, differences, loglik, np.array([one.residual for one in found]))
+    return PrestoPath(penalties, intercepts, differences, loglik, np.array([one.residual for one in found]))
 
 
 def class_probabilities(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -173,44 +175,3 @@ def warn_crossed(crossed: np.ndarray) -> None:
             "they were sorted. A larger penalty crosses less.",
             NumericalWarning,
         )
-
-
-def fold_scores(path_found: PrestoPath, rows: PrestoRows, criterion: str) -> np.ndarray:
-    """Weighted sum of the score over rows at each penalty, shape (L,); smaller is better."""
-    out = np.empty(len(path_found.penalties))
-    own = np.arange(len(rows.codes)), rows.codes
-    for which in range(len(out)):
-        shares, _ = class_probabilities(path_found.eta(which, rows.X))
-        if criterion == "brier":
-            shares[own] -= 1.0
-            out[which] = rows.weights @ (shares**2).sum(axis=1)
-        else:
-            # sorted predictors may meet, which leaves a category without probability
-            out[which] = -rows.weights @ np.log(np.maximum(shares[own], 1e-300))
-    return out
-
-
-def cross_validate(
-    rows: PrestoRows, penalties: np.ndarray, fold: np.ndarray, *, criterion: str = "brier", **options: float | bool
-) -> np.ndarray:
-    """Mean score of the rows left out, shape (folds, L).
-
-    Parameters
-    ----------
-    fold : ndarray of int, shape (n,)
-    criterion : {"brier", "loglik"}
-        Multiclass Brier score sum_k (1{y=k} - p_k)^2, or the negative log-likelihood.
-    """
-    out = []
-    for one in np.unique(fold):
-        inside, outside = rows.take(fold != one), rows.take(fold == one)
-        if np.any(np.bincount(inside.codes, weights=inside.weights, minlength=rows.n_categories) == 0):
-            raise DataError(f"fold {one} leaves a category without a row to fit; use fewer folds.")
-        found = presto_path(inside, penalties, **options)  # type: ignore[arg-type]
-        out.append(fold_scores(found, outside, criterion) / outside.weights.sum())
-    return np.array(out)
-
-
-def best_penalty(scores: np.ndarray, sizes: np.ndarray) -> int:
-    """Position of the largest penalty with the smallest mean score over all rows."""
-    return int(np.argmin(sizes @ scores / sizes.sum()))
