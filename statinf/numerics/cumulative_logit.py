@@ -128,11 +128,11 @@ def log_probability(eta: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def probabilities(eta: np.ndarray) -> np.ndarray:
-    """Probabilities of the categories, (n, K), of increasing predictors (n, K-1)."""
-    n, m = eta.shape
-    codes = [np.full(n, k) for k in range(m + 1)]
-    with np.errstate(divide="ignore"):  # equal predictors: a category of probability 0
-        return np.stack([np.exp(log_probability(eta, code)) for code in codes], axis=1)
+    """Probabilities of the categories, (..., K), of increasing predictors (..., K-1)."""
+    with np.errstate(over="ignore"):  # exp of a large predictor: a probability of zero
+        below, above = 1.0 / (1.0 + np.exp(-eta)), 1.0 / (1.0 + np.exp(eta))
+    middle = below[..., 1:] * above[..., :-1] * -np.expm1(-np.diff(eta, axis=-1))
+    return np.concatenate([below[..., :1], middle, above[..., -1:]], axis=-1)
 
 
 def _logistic(eta: np.ndarray) -> np.ndarray:

@@ -5,11 +5,18 @@ import pytest
 
 from statinf.errors import ConvergenceError, DataError, NumericalWarning, StatinfWarning
 from statinf.quantile.presto.options import PrestoOptions
-from statinf.quantile.presto.path import PrestoRows, class_probabilities, penalties_of, presto_path, warn_crossed
-from statinf.quantile.presto.validation import Validation, cross_validate
+from statinf.quantile.presto.path import class_probabilities, penalties_of, presto_path, presto_paths, warn_crossed
+from statinf.quantile.presto.rows import PrestoRows
+from statinf.quantile.presto.validation import Validation, usable_folds, validate, weights_without
 
 OPTIONS = PrestoOptions()
 NAMES = ("a", "b", "c", "d")
+
+
+def cross_validate(rows, penalties, fold, options, levels):
+    usable = usable_folds(rows, fold)
+    paths = presto_paths(rows, weights_without(rows, fold, usable), penalties, options)
+    return validate(paths, rows, fold, usable, options.criterion, levels)
 
 
 def solutions(rows, penalties, **options):
@@ -110,7 +117,7 @@ def test_rows_that_cannot_be_used(rows):
     with pytest.raises(DataError, match="no column"):
         penalties_of(PrestoRows(np.ones((600, 1)), rows.codes, 4, rows.weights), OPTIONS)
     apart = PrestoRows(np.arange(30.0)[:, None], np.repeat([0, 1, 2], 10), 3, np.ones(30))
-    with pytest.raises(ConvergenceError, match="larger penalty"):
+    with pytest.raises(ConvergenceError, match="separate categories"):
         solutions(apart, [0.0], max_iter=8)
     assert solutions(apart, [0.1]).residuals.max() <= 1e-10
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Self
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,14 +13,16 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds
 from statinf.models.regression_fit import check_interval
-from statinf.quantile.presto.odds import SolvedOdds, maximise
+from statinf.quantile.presto.odds import refits
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import class_probabilities, warn_crossed
-from statinf.quantile.presto.problem import boundary_names
+from statinf.quantile.presto.problem import boundary_names, presto_problem
 from statinf.results import Fit, augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
 
 KINDS = VcovKinds(default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"))
+_TOGETHER = 32
+"""Replicas that are solved together."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -49,14 +51,10 @@ class CumulativeFit(Fit):
     null_loglik: float
     aliases: np.ndarray
     reverse: bool = False
-    solved: SolvedOdds | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds: ClassVar[VcovKinds] = KINDS
     normal_reference: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("test_parallel", "levels")
-
-    def lean(self) -> Self:
-        return replace(super().lean(), solved=None)
 
     @property
     def title(self) -> str:
@@ -112,25 +110,14 @@ class CumulativeFit(Fit):
         if studentize:
             raise OptionError("studentize=True is for linear regressions; use percentile or basic intervals.")
         made = self._need_rows("bootstrap draws")
-        solved = self.solved
-        assert solved is not None
-        from statinf.quantile.presto.problem import presto_problem
-
-        rows = presto_problem(made, reverse=self.reverse).rows
-        kept = self._kept_columns()
-        rows, used = rows.columns(kept), made.weights > 0
-        options = PrestoOptions(penalty=0.0, parallel=self.parallel)
-
-        def one(weights: np.ndarray) -> np.ndarray:
-            drawn = rows.reweighted(weights[used] * rows.weights)
-            if len(np.unique(drawn.codes)) < rows.n_categories:
-                return np.full(len(solved.coef), np.nan)
-            try:
-                return maximise(drawn, options).coef
-            except (ArithmeticError, NotIdentifiedError):
-                return np.full(len(solved.coef), np.nan)
-
-        return lambda weights: np.stack([one(row) for row in weights])
+        rows = presto_problem(made, reverse=self.reverse).rows.columns(self._kept_columns())
+        options, used = PrestoOptions(penalty=0.0, parallel=self.parallel), made.weights > 0
+        return lambda weights: np.concatenate(
+            [
+                refits(rows, options, weights[at : at + _TOGETHER, used] * rows.weights)
+                for at in range(0, len(weights), _TOGETHER)
+            ]
+        )
 
     def _kept_columns(self) -> np.ndarray:
         m = len(self.levels) - 1

@@ -17,12 +17,12 @@ from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.inference.moments import Moments
 from statinf.models import regression as common
 from statinf.numerics.cumulative_logit import CumulativeLogit
-from statinf.numerics.cumulative_path import solve
+from statinf.numerics.cumulative_path import Solutions, begin, solve
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import reduce_columns
 from statinf.quantile.presto.options import PrestoOptions
-from statinf.quantile.presto.path import PrestoRows
 from statinf.quantile.presto.problem import PrestoProblem, boundary_names
+from statinf.quantile.presto.rows import PrestoRows, Standardised
 from statinf.results import Estimate, stack_scores
 
 _RUN_OFF = 1e-7
@@ -62,7 +62,7 @@ class SolvedOdds(Brief):
     loglik: float
 
 
-def maximise(rows: PrestoRows, options: PrestoOptions, start: np.ndarray | None = None) -> SolvedOdds:
+def maximise(rows: PrestoRows, options: PrestoOptions) -> SolvedOdds:
     """The maximum of the likelihood, for columns that are not aliased.
 
     Raises
@@ -72,36 +72,56 @@ def maximise(rows: PrestoRows, options: PrestoOptions, start: np.ndarray | None 
     ConvergenceError
         If the gradient does not vanish.
     """
-    model, mean, sd = rows.standardised()
-    m, p = model.boundaries, rows.X.shape[1]
-    free = np.arange(m + p if options.parallel else model.size)
-    nothing = np.zeros(model.size)
-    begin = model.start()
-    found = solve(
-        model, begin if start is None else start, nothing, nothing, free, tol=options.tol, max_iter=options.max_iter
-    )
-    information = model.hessian(found.theta)[np.ix_(free, free)]
-    if _runs_off(information, model.hessian(begin)[np.ix_(free, free)]):
+    standard = rows.standardised()
+    begun, found = _newton(standard, rows.weights[None], options)
+    m, p = rows.n_categories - 1, rows.X.shape[1]
+    free = np.arange(m + p if options.parallel else m * (1 + p))
+    information = found.hessian[0][np.ix_(free, free)]
+    if _runs_off(information, begun.hessian[0][np.ix_(free, free)]):
         raise NotIdentifiedError(
             f"columns separate categories, so that the likelihood has no finite maximum; {_REMEDY}."
         )
-    if not found.converged:
+    if found.residual[0] > options.tol:
         raise ConvergenceError(
-            f"the gradient is {found.residual:.1e} after {found.steps} steps, above tol={options.tol:g}; raise max_iter=, or if "
-            f"the columns separate categories, {_REMEDY}."
+            f"the gradient is {found.residual[0]:.1e} after {found.steps[0]} steps, above tol={options.tol:g}; raise max_iter=, "
+            f"or if the columns separate categories, {_REMEDY}."
         )
     total = rows.weights.sum()
-    to_standard, to_raw = _maps(m, mean, sd, options.parallel)
+    to_standard, to_raw = _maps(m, standard.mean, standard.sd, options.parallel)
     half = np.linalg.cholesky(information).T * np.sqrt(total)
     return SolvedOdds(
-        model,
-        found.theta,
+        standard.model(),
+        found.theta[0],
         free,
         to_standard,
-        to_raw @ found.theta[free],
+        to_raw @ found.theta[0][free],
         np.asarray(np.linalg.qr(half @ to_standard, mode="r")),
-        float(-total * model.loss(found.theta)),
+        float(-total * found.loss[0]),
     )
+
+
+def _newton(standard: Standardised, weights: np.ndarray, options: PrestoOptions) -> tuple[Solutions, Solutions]:
+    """The models without slopes, and the maxima, under sets of weights (R, n)."""
+    fits = standard.fits(weights)
+    begun = begin(fits, fits.start())
+    free = np.zeros(begun.theta.shape, bool)
+    m, p = fits.boundaries, standard.columns.shape[1]
+    free[:, : m + p if options.parallel else None] = True
+    nothing = np.zeros(begun.theta.shape)
+    return begun, solve(fits, begun, nothing, nothing, free, tol=options.tol, max_iter=options.max_iter)
+
+
+def refits(rows: PrestoRows, options: PrestoOptions, weights: np.ndarray) -> np.ndarray:
+    """Coefficients on the caller's scale under sets of weights (R, n); NaN where there is no maximum."""
+    standard, m, p = rows.standardised(), rows.n_categories - 1, rows.X.shape[1]
+    good = np.flatnonzero((rows.totals(weights) > 0).all(axis=1))
+    _, to_raw = _maps(m, standard.mean, standard.sd, options.parallel)
+    out = np.full((len(weights), len(to_raw)), np.nan)
+    if len(good):
+        _, found = _newton(standard, weights[good], options)
+        fine = found.residual <= options.tol
+        out[good[fine]] = found.theta[fine, : m + p if options.parallel else None] @ to_raw.T
+    return out
 
 
 def _runs_off(information: np.ndarray, before: np.ndarray) -> bool:
@@ -183,6 +203,5 @@ def estimate(problem: PrestoProblem, options: PrestoOptions) -> Estimate:
             "null_loglik": float(shares @ np.log(shares / shares.sum())),
             "aliases": reduced.aliases,
             "reverse": options.reverse,
-            "solved": solved,
         },
     )

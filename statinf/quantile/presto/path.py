@@ -6,14 +6,15 @@ P(Y <= k | x) = logistic(a_k + x'b_k), increasing in k where x has support, with
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NumericalWarning, issue_warning
-from statinf.numerics.cumulative_logit import CumulativeLogit, probabilities
-from statinf.numerics.cumulative_path import largest_penalty, path, solve
+from statinf.numerics.cumulative_logit import probabilities
+from statinf.numerics.cumulative_path import begin, largest_penalty, path, solve
 from statinf.quantile.presto.options import PrestoOptions
+from statinf.quantile.presto.rows import PrestoRows, Standardised
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class PrestoPath:
         With the weights as they were given.
     residuals : ndarray, shape (L,)
         Of the KKT conditions, on standardised columns.
+    tol : float
     """
 
     penalties: np.ndarray
@@ -38,6 +40,7 @@ class PrestoPath:
     differences: np.ndarray
     loglik: np.ndarray
     residuals: np.ndarray
+    tol: float
 
     @property
     def slopes(self) -> np.ndarray:
@@ -53,118 +56,109 @@ class PrestoPath:
         """Predictors of the boundaries, shape (rows, K-1)."""
         return self.intercepts[which] + columns @ self.slopes[which].T
 
+    def every_eta(self, columns: np.ndarray) -> np.ndarray:
+        """Predictors of the boundaries at each penalty, shape (L, rows, K-1)."""
+        return self.intercepts[:, None] + np.einsum("ij,lkj->lik", columns, self.slopes)
 
-@dataclass(frozen=True)
-class PrestoRows:
-    """Rows of a PRESTO fit.
+    @property
+    def converged(self) -> np.ndarray:
+        """Whether the conditions hold to the tolerance asked for, shape (L,) bool."""
+        return self.residuals <= self.tol
 
-    Attributes
-    ----------
-    X : ndarray, shape (n, p)
-    codes : ndarray of int, shape (n,)
-        Categories 0..K-1, the rare one last.
-    n_categories : int
-    weights : ndarray, shape (n,)
-        Not negative.
+
+def penalty_factor(
+    standard: Standardised, weights: np.ndarray, options: PrestoOptions
+) -> tuple[np.ndarray, np.ndarray]:
+    """What multiplies each coordinate in the penalty, and which coordinates may move, each (R, d) for weights (R, n).
+
+    Nothing multiplies intercepts, and b_1 if it is not penalised; slopes are measured in each fit's own standard
+    deviations. Parallel slopes are those of b_1 alone.
     """
-
-    X: np.ndarray
-    codes: np.ndarray
-    n_categories: int
-    weights: np.ndarray
-
-    def take(self, rows: np.ndarray) -> PrestoRows:
-        """Some of the rows."""
-        return PrestoRows(self.X[rows], self.codes[rows], self.n_categories, self.weights[rows])
-
-    def columns(self, kept: np.ndarray) -> PrestoRows:
-        """The same rows with some of the columns."""
-        return self if kept.all() else replace(self, X=self.X[:, kept])
-
-    def reweighted(self, weights: np.ndarray) -> PrestoRows:
-        """The rows of positive weight, with other weights."""
-        drawn = weights > 0
-        return PrestoRows(self.X[drawn], self.codes[drawn], self.n_categories, weights[drawn])
-
-    def standardised(self) -> tuple[CumulativeLogit, np.ndarray, np.ndarray]:
-        """The model on columns of weighted mean 0 and standard deviation 1, with means and standard deviations."""
-        w = self.weights / self.weights.sum()
-        mean = w @ self.X
-        centred = self.X - mean
-        mean = mean + (shift := w @ centred)  # a second pass: columns far from zero keep their digits
-        centred = centred - shift
-        size = np.abs(self.X).max(axis=0, initial=0.0)
-        sd = np.sqrt(w @ centred**2)
-        constant = sd <= 1e-13 * size
-        centred[:, constant] = 0.0
-        sd = np.where(constant, 1.0, sd)
-        return CumulativeLogit(centred / sd, self.codes, self.n_categories, self.weights), mean, sd
-
-
-def penalty_factor(rows: PrestoRows, options: PrestoOptions) -> tuple[np.ndarray, np.ndarray]:
-    """What multiplies the penalty of each coordinate, and the coordinates that may move.
-
-    Nothing multiplies that of intercepts, and of b_1 if it is not penalised; parallel slopes are those of b_1 alone.
-    """
-    m, p = rows.n_categories - 1, rows.X.shape[1]
-    factor = np.ones((m, p))
-    factor[0] = float(options.penalize_first)
-    return np.concatenate([np.zeros(m), factor.ravel()]), np.arange(m + p if options.parallel else m * (1 + p))
+    spread, m = standard.spread(weights), standard.rows.n_categories - 1
+    factor = np.repeat(spread[:, None], m, axis=1)
+    factor[:, 0] *= float(options.penalize_first)
+    free = np.repeat(spread[:, None] > 0, m, axis=1)
+    free[:, 1:] &= not options.parallel
+    first = np.zeros((len(weights), m))
+    flat = (len(weights), -1)
+    return np.hstack([first, factor.reshape(flat)]), np.hstack([first == 0, free.reshape(flat)])
 
 
 def penalties_of(rows: PrestoRows, options: PrestoOptions) -> np.ndarray:
     """Penalties spaced evenly in their logarithm, from the one at which all that is penalised is zero."""
-    model, _, _ = rows.standardised()
-    factor, free = penalty_factor(rows, options)
-    start = model.start()
-    nothing = np.zeros(model.size)
+    standard, weights = rows.standardised(), rows.weights[None]
+    factor, free = penalty_factor(standard, weights, options)
+    fits = standard.fits(weights)
+    gradient = fits.curves(fits.start(), np.arange(1)).gradient()
     if not options.penalize_first:
-        start = solve(model, start, nothing, nothing, np.flatnonzero(factor == 0)).theta
-    penalised = np.zeros(model.size, bool)
-    penalised[free] = factor[free] > 0
-    top = largest_penalty(model.gradient(start), penalised, options.alpha)
+        at, nothing = begin(fits, fits.start()), np.zeros_like(factor)
+        at = solve(fits, at, nothing, nothing, free & (factor == 0), tol=options.tol, max_iter=options.max_iter)
+        gradient = at.gradient
+    top = largest_penalty(gradient[0], (free & (factor > 0))[0], options.alpha)
     if top == 0.0:
         raise DataError("no column of the formula varies; there is nothing to penalise.")
     # a hair above, so that rounding of the gradient leaves nothing in at the first penalty
     return top * (1.0 + 1e-9) * np.geomspace(1.0, options.lambda_min_ratio, options.nlambda)
 
 
-def presto_path(
-    rows: PrestoRows, penalties: np.ndarray, options: PrestoOptions, start: np.ndarray | None = None
-) -> PrestoPath:
-    """Solutions at `penalties`, which fall.
+def presto_paths(
+    rows: PrestoRows,
+    weights: np.ndarray,
+    penalties: np.ndarray,
+    options: PrestoOptions,
+    tol: np.ndarray | None = None,
+) -> list[PrestoPath]:
+    """Solutions at `penalties`, which fall, under each set of weights (R, n); each category has some weight in all of them.
+
+    Whether the conditions hold is left to the caller: `converged`. `tol` (R,) is the options' own by default.
+    """
+    limits = np.full(len(weights), options.tol) if tol is None else tol
+    standard = rows.standardised()
+    factor, free = penalty_factor(standard, weights, options)
+    m, p, mean, sd = rows.n_categories - 1, rows.X.shape[1], standard.mean, standard.sd
+    fits = standard.fits(weights)
+    found = path(fits, penalties, factor, options.alpha, free, tol=limits, max_iter=options.max_iter)
+    out = []
+    for r, total in enumerate(weights.sum(axis=1)):
+        theta = np.stack([one.theta[r] for one in found])
+        differences = theta[:, m:].reshape(-1, m, p) / sd + 0.0  # no negative zeros
+        # the centring of boundary k is that of its own slopes, the sum of the differences up to k
+        intercepts = theta[:, :m] - np.cumsum(differences, axis=1) @ mean
+        loglik = -total * np.array([one.loss[r] for one in found])
+        residuals = np.array([one.residual[r] for one in found])
+        out.append(PrestoPath(penalties, intercepts, differences, loglik, residuals, float(limits[r])))
+    return out
+
+
+def check_converged(found: PrestoPath) -> PrestoPath:
+    """The path, unless its conditions do not hold.
 
     Raises
     ------
     ConvergenceError
         If the KKT residual of a solution is above `tol`.
     """
-    model, mean, sd = rows.standardised()
-    factor, free = penalty_factor(rows, options)
-    m, p = model.boundaries, rows.X.shape[1]
-    found = path(model, penalties, factor, options.alpha, free, start=start, tol=options.tol, max_iter=options.max_iter)
-    for penalty, one in zip(penalties, found, strict=True):
-        if not one.converged:
-            raise ConvergenceError(
-                f"penalty={penalty:.4g}: the residual of the optimality conditions is {one.residual:.1e} after "
-                f"{one.steps} steps, above tol={options.tol:g}; categories that the columns separate need a larger penalty."
-            )
-    theta = np.stack([one.theta for one in found])
-    differences = theta[:, m:].reshape(-1, m, p) / sd + 0.0  # no negative zeros
-    # the centring of boundary k is that of its own slopes, the sum of the differences up to k
-    intercepts = theta[:, :m] - np.cumsum(differences, axis=1) @ mean
-    total = rows.weights.sum()
-    loglik = np.array([-total * model.loss(one.theta) for one in found])
-    return PrestoPath(penalties, intercepts, differences, loglik, np.array([one.residual for one in found]))
+    if found.converged.all():
+        return found
+    at = int(np.argmin(found.converged))
+    raise ConvergenceError(
+        f"penalty={found.penalties[at]:.4g}: the residual of the optimality conditions is {found.residuals[at]:.1e}, above "
+        f"tol={found.tol:g}; raise max_iter=, or if the columns separate categories, the penalty."
+    )
+
+
+def presto_path(rows: PrestoRows, penalties: np.ndarray, options: PrestoOptions) -> PrestoPath:
+    """Solutions at `penalties`, which fall, under the rows' own weights; a `ConvergenceError` if there are none."""
+    return check_converged(presto_paths(rows, rows.weights[None], penalties, options)[0])
 
 
 def class_probabilities(eta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of the categories, shape (rows, K), and whether the row's cumulative probabilities crossed.
+    """Probabilities of the categories, shape (..., K), and whether the row's cumulative probabilities crossed.
 
     Predictors that cross are sorted.
     """
-    crossed = np.any(np.diff(eta, axis=1) < 0, axis=1)
-    return probabilities(np.sort(eta, axis=1)), crossed
+    crossed = np.any(np.diff(eta, axis=-1) < 0, axis=-1)
+    return probabilities(np.sort(eta, axis=-1) if crossed.any() else eta), crossed
 
 
 def warn_crossed(crossed: np.ndarray) -> None:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError
 from statinf.quantile.presto.options import PrestoOptions
-from statinf.quantile.presto.path import PrestoPath, class_probabilities, penalties_of, presto_path
+from statinf.quantile.presto.path import (
+    PrestoPath,
+    check_converged,
+    class_probabilities,
+    penalties_of,
+    presto_path,
+    presto_paths,
+)
 from statinf.quantile.presto.problem import PrestoProblem
-from statinf.quantile.presto.validation import Validation, cross_validate, folds_of
+from statinf.quantile.presto.rows import PrestoRows
+from statinf.quantile.presto.validation import Validation, folds_of, usable_folds, validate, weights_without
+
+_TOGETHER = 32
+"""Replicas that are solved together."""
+_ENOUGH = 1e-6
+"""KKT residual of paths that are only scored: their scores are as exact."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,16 +61,29 @@ def fit_path(problem: PrestoProblem, options: PrestoOptions) -> PenalisedFit:
     """The path, its penalty chosen by cross-validation unless one was given."""
     rows, given = problem.rows, options.penalty
     alone = isinstance(given, float) or (given is not None and len(given) == 1)
-    fold = None if alone else folds_of(problem, options.folds)
-    if given is None:
-        penalties = penalties_of(rows, options)
+    penalties = penalties_of(rows, options) if given is None else np.atleast_1d(np.asarray(given, float))
+    fold, validation = None, None
+    if alone:
+        found = presto_path(rows, penalties, options)
     else:
-        penalties = np.atleast_1d(np.asarray(given, float))
-    found = presto_path(rows, penalties, options)
-    validation = None if fold is None else cross_validate(rows, penalties, fold, options, problem.levels)
+        fold = folds_of(problem, options.folds)
+        found, validation = _validated(rows, penalties, fold, options, problem.levels)
     chosen = 0 if validation is None else validation.best
     _, crossed = class_probabilities(found.eta(chosen, rows.X))
     return PenalisedFit(found, chosen, validation, float(crossed.mean()), problem, options, fold)
+
+
+def _validated(
+    rows: PrestoRows, penalties: np.ndarray, fold: np.ndarray, options: PrestoOptions, levels: tuple[Any, ...]
+) -> tuple[PrestoPath, Validation]:
+    """The path of all rows and the scores of those left out, solved together: a fold is a set of weights."""
+    usable = usable_folds(rows, fold)
+    weights = np.vstack([rows.weights, weights_without(rows, fold, usable)])
+    limits = np.full(len(weights), max(options.tol, _ENOUGH))
+    limits[0] = options.tol
+    whole, *parts = presto_paths(rows, weights, penalties, options, limits)
+    check_converged(whole)
+    return whole, validate(parts, rows, fold, usable, options.criterion, levels)
 
 
 def coefficients(path: PrestoPath, which: int, parallel: bool) -> np.ndarray:
@@ -73,21 +101,30 @@ def refit(fitted: PenalisedFit, choose: bool) -> Callable[[np.ndarray], np.ndarr
     choose : bool
         Choose the penalty again in each replica, a row's copies in one fold.
     """
-    rows, options = fitted.problem.rows, fitted.options
-    penalties = fitted.path.penalties if choose else fitted.path.penalties[[fitted.chosen]]
+    rows, options, levels = fitted.problem.rows, fitted.options, fitted.problem.levels
+    q = coefficients(fitted.path, fitted.chosen, options.parallel).size
+    alone = fitted.path.penalties[[fitted.chosen]]
 
-    def one(weights: np.ndarray) -> np.ndarray:
-        drawn = rows.reweighted(weights * rows.weights)
-        q = coefficients(fitted.path, fitted.chosen, options.parallel).size
-        if len(np.unique(drawn.codes)) < rows.n_categories:
-            return np.full(q, np.nan)
-        try:
-            which = 0
-            if choose and fitted.fold is not None:
-                fold = fitted.fold[weights * rows.weights > 0]
-                which = cross_validate(drawn, penalties, fold, options, fitted.problem.levels).best
-            return coefficients(presto_path(drawn, penalties[: which + 1], options), which, options.parallel)
-        except (ConvergenceError, DataError):
-            return np.full(q, np.nan)
+    def chosen_again(weights: np.ndarray) -> np.ndarray:
+        drawn = rows.take(weights > 0)
+        drawn = replace(drawn, weights=weights[weights > 0])
+        assert fitted.fold is not None
+        found, scores = _validated(drawn, fitted.path.penalties, fitted.fold[weights > 0], options, levels)
+        return coefficients(found, scores.best, options.parallel)
 
-    return lambda weights: np.stack([one(row) for row in weights])
+    def solve(weights: np.ndarray) -> np.ndarray:
+        drawn = weights * rows.weights
+        good = np.flatnonzero((rows.totals(drawn) > 0).all(axis=1))
+        out = np.full((len(weights), q), np.nan)
+        if choose and fitted.fold is not None:
+            for r in good:
+                with contextlib.suppress(ConvergenceError, DataError):
+                    out[r] = chosen_again(drawn[r])
+            return out
+        for part in np.array_split(good, max(1, -(-len(good) // _TOGETHER))):
+            for r, found in zip(part, presto_paths(rows, drawn[part], alone, options), strict=True):
+                if found.converged.all():
+                    out[r] = coefficients(found, 0, options.parallel)
+        return out
+
+    return solve

@@ -12,7 +12,7 @@ from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns
-from statinf.quantile.presto.path import PrestoRows
+from statinf.quantile.presto.rows import PrestoRows
 
 
 @dataclass(frozen=True, repr=False)

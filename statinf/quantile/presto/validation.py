@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +12,9 @@ from statinf.brief import Brief
 from statinf.errors import DataError, StatinfWarning, issue_warning
 from statinf.learners.crossfit import fold_ids
 from statinf.quantile.ensemble_core import folds_of_rows, is_number
-from statinf.quantile.presto.options import PrestoOptions
-from statinf.quantile.presto.path import PrestoPath, PrestoRows, class_probabilities, presto_path
+from statinf.quantile.presto.path import PrestoPath, check_converged, class_probabilities
 from statinf.quantile.presto.problem import PrestoProblem
+from statinf.quantile.presto.rows import PrestoRows
 
 
 @dataclass(frozen=True, repr=False)
@@ -73,59 +74,70 @@ def folds_of(problem: PrestoProblem, folds: Any) -> np.ndarray:
     return out
 
 
-def cross_validate(
-    rows: PrestoRows, penalties: np.ndarray, fold: np.ndarray, options: PrestoOptions, levels: tuple[Any, ...]
-) -> Validation:
-    """Scores of each fold's rows by the path of the others.
-
-    A fold whose other rows lack a category is skipped; of a category that the fold's own rows lack, the Brier score leaves
-    its term out. Both are warned of.
+def usable_folds(rows: PrestoRows, fold: np.ndarray) -> np.ndarray:
+    """Folds whose other rows have every category; a warning counts those that are skipped.
 
     Parameters
     ----------
     fold : ndarray of int, shape (n,)
     """
-    scores, weights, skipped, partly = [], [], 0, set()
-    for one in np.unique(fold):
-        inside, outside = rows.take(fold != one), rows.take(fold == one)
-        if not _present(inside).all():
-            skipped += 1
-            continue
-        there = _present(outside)
-        partly |= set(np.flatnonzero(~there).tolist())
-        found = presto_path(inside, penalties, options)
-        scores.append(fold_scores(found, outside, options.criterion, there))
-        weights.append(outside.weights.sum())
-    if not scores:
+    numbers = np.unique(fold)
+    usable = np.array([one for one in numbers if _present(rows.take(fold != one)).all()], np.intp)
+    if not len(usable):
         raise DataError("each fold holds all rows of some category; use fewer folds, or give penalty= a number.")
-    if skipped:
+    if len(usable) < len(numbers):
         issue_warning(
-            f"{skipped} of {skipped + len(scores)} folds were skipped: without their rows a category has no row to fit.",
+            f"{len(numbers) - len(usable)} of {len(numbers)} folds were skipped: without their rows a category has no row to "
+            "fit.",
             StatinfWarning,
         )
-    if partly and options.criterion == "brier":
+    return usable
+
+
+def weights_without(rows: PrestoRows, fold: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Weights of all rows but those of each fold, shape (folds, n)."""
+    return rows.weights * (fold != usable[:, None])
+
+
+def validate(
+    paths: Sequence[PrestoPath],
+    rows: PrestoRows,
+    fold: np.ndarray,
+    usable: np.ndarray,
+    criterion: str,
+    levels: tuple[Any, ...],
+) -> Validation:
+    """Scores of each fold's rows by the path of the others.
+
+    Of a category that the fold's own rows lack, the Brier score leaves its term out, with a warning.
+    """
+    scores, weights, partly = [], [], set()
+    for one, found in zip(usable, paths, strict=True):
+        outside = rows.take(fold == one)
+        there = _present(outside)
+        partly |= set(np.flatnonzero(~there).tolist())
+        scores.append(fold_scores(check_converged(found), outside, criterion, there))
+        weights.append(outside.weights.sum())
+    if partly and criterion == "brier":
         named = ", ".join(repr(levels[k]) for k in sorted(partly))
         issue_warning(
             f"some folds have no row of {named}: there its part of the Brier score is left out.", StatinfWarning
         )
-    shares = np.array(weights) / np.sum(weights)
-    return Validation(np.array(scores), shares)
+    return Validation(np.array(scores), np.array(weights) / np.sum(weights))
 
 
 def _present(rows: PrestoRows) -> np.ndarray:
-    return np.bincount(rows.codes, weights=rows.weights, minlength=rows.n_categories) > 0
+    return rows.totals(rows.weights[None])[0] > 0
 
 
 def fold_scores(found: PrestoPath, rows: PrestoRows, criterion: str, there: np.ndarray) -> np.ndarray:
     """Weighted mean score of rows at each penalty, shape (L,)."""
-    out = np.empty(len(found.penalties))
-    own = np.arange(len(rows.codes)), rows.codes
-    for which in range(len(out)):
-        shares, _ = class_probabilities(found.eta(which, rows.X))
-        if criterion == "brier":
-            shares[own] -= 1.0
-            out[which] = rows.weights @ (shares[:, there] ** 2).sum(axis=1)
-        else:
-            # sorted predictors may meet, which leaves a category without probability
-            out[which] = -rows.weights @ np.log(np.maximum(shares[own], 1e-300))
-    return out / rows.weights.sum()
+    shares, _ = class_probabilities(found.every_eta(rows.X))
+    own = shares[:, np.arange(len(rows.codes)), rows.codes]
+    if criterion == "loglik":
+        # sorted predictors may meet, which leaves a category without probability
+        each = -np.log(np.maximum(own, 1e-300))
+    else:
+        # sum_k (1{y=k} - p_k)^2; the row's own category is there
+        each = (shares[..., there] ** 2).sum(axis=-1) - 2.0 * own + 1.0
+    return each @ rows.weights / rows.weights.sum()
