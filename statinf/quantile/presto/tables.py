@@ -38,13 +38,12 @@ def tidy_frame(fit: Presto, level: float) -> pd.DataFrame:
     import pandas as pd
 
     m, blocks = len(fit.boundaries), 1 if fit.parallel else len(fit.boundaries)
+    slopes = [""] * len(fit.columns) if fit.parallel else np.repeat(fit.boundaries, len(fit.columns))
     differences = fit.solutions.differences[fit.chosen][:blocks].ravel()
     frame = pd.DataFrame(
         {
             "term": fit.terms,
-            "boundary": [*(() if fit.parallel else np.repeat(fit.boundaries, len(fit.columns))), *fit.boundaries]
-            if not fit.parallel
-            else [*[""] * len(fit.columns), *fit.boundaries],
+            "boundary": [*slopes, *fit.boundaries],
             "estimate": fit.theta,
             "difference": np.concatenate([differences, np.full(m, np.nan)]),
         }
@@ -78,6 +77,8 @@ def summary_table(fit: Presto) -> Table:
         notes.append(
             f"Cumulative probabilities cross on {100 * fit.crossed:.3g} percent of the rows; predictions sort them."
         )
+    if fit.validation is not None and fit.chosen == len(fit.solutions.penalties) - 1:
+        notes.append("The smallest penalty scored best: a lower lambda_min_ratio= looks further.")
     if fit.draws is None:
         notes.append("Penalised estimates have no standard errors; bootstrap() draws them for orientation.")
     else:
