@@ -6,10 +6,12 @@ Hessians of all fits by one product with the products of columns, which are the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+
+from statinf.brief import Brief
 
 _LEAST = 1e-300
 _KEPT = 1 << 23
@@ -17,8 +19,8 @@ _KEPT = 1 << 23
 _CHUNK = 1 << 19
 
 
-@dataclass(frozen=True)
-class CumulativeRows:
+@dataclass(frozen=True, repr=False)
+class CumulativeRows(Brief):
     """Rows sorted by category, with the weights of R fits.
 
     Parameters
@@ -61,6 +63,12 @@ class CumulativeRows:
         theta = np.zeros((self.weights.shape[1], self.size))
         theta[:, : self.boundaries] = np.log(below) - np.log1p(-below)
         return theta
+
+    def copies(self, fit: int, count: int) -> CumulativeRows:
+        """The same rows for several fits with the weights of one."""
+        made = replace(self, weights=np.repeat(self.weights[:, [fit]], count, axis=1))
+        made.__dict__["products"] = self.products
+        return made
 
     @cached_property
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
@@ -124,8 +132,8 @@ class CumulativeRows:
         return total
 
 
-@dataclass(frozen=True)
-class Curves:
+@dataclass(frozen=True, repr=False)
+class Curves(Brief):
     """Losses (r,) of fits at a parameter, and by category the weighted slopes and curvatures of the log-likelihood.
 
     Each block holds slopes in the boundary above and below, curvatures of both and between both; None at the ends.

@@ -10,20 +10,25 @@ minima on edges, where no stationarity condition certifies them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from statinf.backend.threads import one_blas_thread
+from statinf.brief import Brief
 from statinf.numerics.cumulative_batch import CumulativeRows
 
 _SMALL = 1 << 18
 """Weights up to which products of a step are too small for several threads."""
+_ROUGH = 1e-6
 
 
-@dataclass(frozen=True)
-class Solutions:
-    """Solutions of R fits: parameters (R, d), losses, KKT residuals and steps (R,), with the derivatives there."""
+@dataclass(frozen=True, repr=False)
+class Solutions(Brief):
+    """Solutions of R fits: parameters and gradients (R, d), losses, KKT residuals and steps (R,).
+
+    The Hessians (R, d, d) are those of the points that the last steps were made from.
+    """
 
     theta: np.ndarray
     loss: np.ndarray
@@ -31,6 +36,15 @@ class Solutions:
     steps: np.ndarray
     gradient: np.ndarray
     hessian: np.ndarray
+
+
+@dataclass(frozen=True, repr=False)
+class Path(Brief):
+    """Solutions of R fits at L penalties: parameters (L, R, d), losses and KKT residuals (L, R)."""
+
+    theta: np.ndarray
+    loss: np.ndarray
+    residual: np.ndarray
 
 
 def kkt_residual(theta: np.ndarray, slope: np.ndarray, l1: np.ndarray, l2: np.ndarray) -> np.ndarray:
@@ -97,11 +111,15 @@ def solve(
             if good.any():
                 done, taken = fits[good], curves.take(good)
                 theta[done], loss[done] = trial[good], taken.loss
-                gradient[done], hessian[done] = taken.gradient(), taken.hessian()
+                gradient[done] = taken.gradient()
                 moved[trying[good]] = True
+                slopes = np.where(free[done], gradient[done], 0.0)
+                residual[done] = kkt_residual(theta[done], slopes, l1[done], l2[done])
+                more = residual[done] > limit[done]
+                if more.any():
+                    hessian[done[more]] = taken.take(more).hessian()
             trying, size = trying[~good], 0.5 * size
         steps[going] += 1
-        residual[going] = kkt_residual(theta[going], np.where(free, gradient, 0.0)[going], l1[going], l2[going])
         going = going[moved & (residual[going] > limit[going])]
     return Solutions(theta, loss, residual, steps, gradient, hessian)
 
@@ -192,11 +210,12 @@ def path(
     alpha: float,
     free: np.ndarray,
     *,
-    start: np.ndarray | None = None,
-    tol: float | np.ndarray = 1e-10,
+    tol: np.ndarray,
     max_iter: int = 100,
-) -> list[Solutions]:
+) -> Path:
     """Solutions along `penalties` (from large to small), each started from the one before.
+
+    A path is followed to a residual of 1e-6; where `tol` asks for less, its solutions are then finished all at once.
 
     Parameters
     ----------
@@ -205,12 +224,26 @@ def path(
     alpha : float
         Share of L1 against squared L2.
     free : (R, d) bool array
+    tol : (R,) array
+        Largest KKT residual.
     """
+    several = len(penalties) > 1
+    rough = np.maximum(tol, _ROUGH) if several else tol
     found = []
     with one_blas_thread(rows.weights.size < _SMALL):
-        at = begin(rows, rows.start() if start is None else start)
+        at = begin(rows, rows.start())
         for penalty in penalties:
-            l1, l2 = penalty * alpha * factor, penalty * (1 - alpha) * factor**2
-            at = solve(rows, at, l1, l2, free, tol=tol, max_iter=max_iter)
+            at = solve(rows, at, *_penalty(penalty, alpha, factor), free, tol=rough, max_iter=max_iter)
             found.append(at)
-    return found
+        whole = Path(*(np.stack([getattr(one, name) for one in found]) for name in ("theta", "loss", "residual")))
+        for r in np.flatnonzero(tol < rough):
+            at = Solutions(*(np.stack([getattr(one, f.name)[r] for one in found]) for f in fields(Solutions)))
+            l1, l2 = _penalty(penalties[:, None], alpha, factor[r])
+            each = np.broadcast_to(free[r], at.theta.shape)
+            done = solve(rows.copies(r, len(penalties)), at, l1, l2, each, tol=float(tol[r]), max_iter=max_iter)
+            whole.theta[:, r], whole.loss[:, r], whole.residual[:, r] = done.theta, done.loss, done.residual
+    return whole
+
+
+def _penalty(penalty: float | np.ndarray, alpha: float, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return penalty * alpha * factor, penalty * (1 - alpha) * factor**2

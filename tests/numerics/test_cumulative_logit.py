@@ -21,8 +21,8 @@ def rows_of(model, weights=None):
 def along(model, penalties, factor, alpha=1.0, free=None):
     """Parameters (L, d) and residuals (L,) of one set of weights."""
     free = np.ones((1, model.size), bool) if free is None else free
-    found = path(rows_of(model), np.asarray(penalties), factor[None], alpha, free)
-    return np.array([one.theta[0] for one in found]), np.array([one.residual[0] for one in found])
+    found = path(rows_of(model), np.asarray(penalties), factor[None], alpha, free, tol=np.array([1e-10]))
+    return found.theta[:, 0], found.residual[:, 0]
 
 
 def unpenalised(model, free):

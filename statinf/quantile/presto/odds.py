@@ -76,7 +76,8 @@ def maximise(rows: PrestoRows, options: PrestoOptions) -> SolvedOdds:
     begun, found = _newton(standard, rows.weights[None], options)
     m, p = rows.n_categories - 1, rows.X.shape[1]
     free = np.arange(m + p if options.parallel else m * (1 + p))
-    information = found.hessian[0][np.ix_(free, free)]
+    model = standard.model()
+    information = model.hessian(found.theta[0])[np.ix_(free, free)]
     if _runs_off(information, begun.hessian[0][np.ix_(free, free)]):
         raise NotIdentifiedError(
             f"columns separate categories, so that the likelihood has no finite maximum; {_REMEDY}."
@@ -90,7 +91,7 @@ def maximise(rows: PrestoRows, options: PrestoOptions) -> SolvedOdds:
     to_standard, to_raw = _maps(m, standard.mean, standard.sd, options.parallel)
     half = np.linalg.cholesky(information).T * np.sqrt(total)
     return SolvedOdds(
-        standard.model(),
+        model,
         found.theta[0],
         free,
         to_standard,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, NumericalWarning, issue_warning
 from statinf.numerics.cumulative_logit import probabilities
 from statinf.numerics.cumulative_path import begin, largest_penalty, path, solve
@@ -17,8 +18,8 @@ from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.rows import PrestoRows, Standardised
 
 
-@dataclass(frozen=True)
-class PrestoPath:
+@dataclass(frozen=True, repr=False)
+class PrestoPath(Brief):
     """Solutions along the penalties, on the caller's scale.
 
     Attributes
@@ -120,12 +121,11 @@ def presto_paths(
     found = path(fits, penalties, factor, options.alpha, free, tol=limits, max_iter=options.max_iter)
     out = []
     for r, total in enumerate(weights.sum(axis=1)):
-        theta = np.stack([one.theta[r] for one in found])
+        theta = found.theta[:, r]
         differences = theta[:, m:].reshape(-1, m, p) / sd + 0.0  # no negative zeros
         # the centring of boundary k is that of its own slopes, the sum of the differences up to k
         intercepts = theta[:, :m] - np.cumsum(differences, axis=1) @ mean
-        loglik = -total * np.array([one.loss[r] for one in found])
-        residuals = np.array([one.residual[r] for one in found])
+        loglik, residuals = -total * found.loss[:, r], found.residual[:, r]
         out.append(PrestoPath(penalties, intercepts, differences, loglik, residuals, float(limits[r])))
     return out
 

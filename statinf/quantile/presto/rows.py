@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.cumulative_batch import CumulativeRows
 from statinf.numerics.cumulative_logit import CumulativeLogit
 
@@ -13,8 +14,8 @@ _CONSTANT = 1e-12
 """Standard deviation, on columns where that of all rows is one, below which a column does not vary."""
 
 
-@dataclass(frozen=True)
-class PrestoRows:
+@dataclass(frozen=True, repr=False)
+class PrestoRows(Brief):
     """Rows of a PRESTO fit.
 
     Attributes
@@ -59,8 +60,8 @@ class PrestoRows:
         return Standardised(centred / sd, mean, sd, self)
 
 
-@dataclass(frozen=True)
-class Standardised:
+@dataclass(frozen=True, repr=False)
+class Standardised(Brief):
     """Columns of weighted mean 0 and standard deviation 1.
 
     Attributes

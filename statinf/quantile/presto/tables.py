@@ -59,14 +59,11 @@ def tidy_frame(fit: Presto, level: float) -> pd.DataFrame:
 
 
 def summary_table(fit: Presto) -> Table:
-    """Slopes by boundary, one row per column of the formula, below them the intercepts."""
-    slopes = fit.slopes
+    """Slopes and intercepts by boundary, as rows or as columns, whichever is narrower."""
     differs = set(fit.nonproportional)
-    rows = [
-        (name, *(format_number(v) for v in values), "yes" if name in differs else "")
-        for name, values in zip(fit.columns, slopes.to_numpy(), strict=True)
-    ]
-    rows.append(("intercept", *(format_number(v) for v in fit.intercepts), ""))
+    columns, rows = (
+        _by_column(fit) if len("".join(fit.boundaries)) < len("".join(fit.columns)) + 9 else _by_boundary(fit)
+    )
     named = ", ".join(map(str, fit.levels[:8])) + (", ..." if len(fit.levels) > 8 else "")
     facts = [("Formula", fit.formula), ("Observations", str(fit.nobs)), ("Categories", named)]
     facts += [("Penalty", format_number(fit.penalty)), ("Columns that differ", f"{len(differs)} of {len(fit.columns)}")]
@@ -86,13 +83,28 @@ def summary_table(fit: Presto) -> Table:
     if fit.dropped:
         notes.append(fit.dropped_note())
     notes.append(f"Method: {fit.citation}.")
-    columns = ("column", *fit.boundaries, "differs")
     return Table(
         columns,
-        tuple(rows),
+        rows,
         title="PRESTO: cumulative logit shrunk towards proportional odds",
         facts=tuple(facts),
         notes=tuple(notes),
-        rules=(len(rows) - 1,),
+        rules=(len(rows) - 1,) if columns[0] == "column" else (),
         kind=fit.kind,
     )
+
+
+def _by_column(fit: Presto) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    differs = set(fit.nonproportional)
+    rows = [
+        (name, *(format_number(v) for v in values), "yes" if name in differs else "")
+        for name, values in zip(fit.columns, fit.slopes.to_numpy(), strict=True)
+    ]
+    last = ("intercept", *(format_number(v) for v in fit.intercepts), "")
+    return ("column", *fit.boundaries, "differs"), (*rows, last)
+
+
+def _by_boundary(fit: Presto) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    values = np.column_stack([fit.slopes.to_numpy().T, fit.intercepts])
+    rows = [(name, *(format_number(v) for v in row)) for name, row in zip(fit.boundaries, values, strict=True)]
+    return ("boundary", *fit.columns, "intercept"), tuple(rows)
