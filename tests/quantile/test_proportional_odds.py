@@ -142,3 +142,14 @@ def test_aliased_and_separated_columns():
     # nearly aliased columns are no separation
     near = DATA.assign(again=DATA["x"] + 1e-5 * np.random.default_rng(1).normal(size=300))
     assert np.isfinite(si.presto("y ~ x + again", near, penalty=0, parallel=True).params).all()
+
+
+def test_intervals_hold_the_slope_as_often_as_they_say():
+    held = 0
+    for seed in range(100):
+        found = si.presto("y ~ x + g", sample(120, 1000 + seed), penalty=0, parallel=True, vcov="HC0")
+        low, high = found.conf_int(0.9).loc["x"]
+        # the latent variable rises with x where cumulative probabilities fall
+        held += low <= -0.7 <= high
+    # three binomial standard errors around 0.9
+    assert abs(held / 100 - 0.9) < 3 * np.sqrt(0.09 / 100)
