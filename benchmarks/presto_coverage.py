@@ -104,8 +104,8 @@ def markdown(shares: pd.DataFrame, failed: dict[str, int], replications: int, bo
         lines.append(f"| {name} | " + " | ".join("" if np.isnan(v) else f"{v:.3f}" for v in row) + " |")
     lines += [
         "",
-        "Limits of probabilities are made on the logit scale. Ignoring the groups is wrong at every n; clustered errors need "
-        "some fifty groups.",
+        "Limits of probabilities are made on the logit scale. Ignoring the groups is wrong at every n; clustered errors fall "
+        "short with twenty groups, little with eighty.",
     ]
     return "\n".join(lines) + "\n"
 
