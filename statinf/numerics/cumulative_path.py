@@ -39,7 +39,7 @@ class Solutions(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Path(Brief):
+class SolvedPath(Brief):
     """Solutions of R fits at L penalties: parameters (L, R, d), losses and KKT residuals (L, R)."""
 
     theta: np.ndarray
@@ -212,7 +212,7 @@ def path(
     *,
     tol: np.ndarray,
     max_iter: int = 100,
-) -> Path:
+) -> SolvedPath:
     """Solutions along `penalties` (from large to small), each started from the one before.
 
     A path is followed to a residual of 1e-6; where `tol` asks for less, its solutions are then finished all at once.
@@ -235,8 +235,8 @@ def path(
         for penalty in penalties:
             at = solve(rows, at, *_penalty(penalty, alpha, factor), free, tol=rough, max_iter=max_iter)
             found.append(at)
-        whole = Path(*(np.stack([getattr(one, name) for one in found]) for name in ("theta", "loss", "residual")))
-        for r in np.flatnonzero(tol < rough):
+        whole = SolvedPath(*(np.stack([getattr(one, name) for one in found]) for name in ("theta", "loss", "residual")))
+        for r in map(int, np.flatnonzero(tol < rough)):
             at = Solutions(*(np.stack([getattr(one, f.name)[r] for one in found]) for f in fields(Solutions)))
             l1, l2 = _penalty(penalties[:, None], alpha, factor[r])
             each = np.broadcast_to(free[r], at.theta.shape)

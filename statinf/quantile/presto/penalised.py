@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError
+from statinf.inference import bootstrap as engine
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import (
     PrestoPath,
@@ -128,3 +129,29 @@ def refit(fitted: PenalisedFit, choose: bool) -> Callable[[np.ndarray], np.ndarr
         return out
 
     return solve
+
+
+def draw(
+    fitted: PenalisedFit, replicas: int, kind: str, *, choose: bool, seed: int, progress: bool | None
+) -> engine.Bootstrap:
+    """Bootstrap draws of the coefficients; clusters are drawn where the problem has them.
+
+    Raises
+    ------
+    ConvergenceError
+        If more than a tenth of the refits have no solution.
+    """
+    groups = fitted.problem.groups
+    codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = len(fitted.problem.rows.codes) if codes is None else int(codes.max()) + 1
+    solve = refit(fitted, choose)
+    out = engine.map_replicas(solve, units, replicas, kind=kind, seed=seed, clusters=codes, show=progress)
+    good = np.isfinite(out).all(axis=1)
+    failed = int((~good).sum())
+    if failed > replicas / 10:
+        raise ConvergenceError(
+            f"{failed} of {replicas} bootstrap refits have no solution (a category is not drawn); use kind='bayesian', "
+            "which keeps every row, or a larger penalty."
+        )
+    clusters = 0 if codes is None else units
+    return engine.Bootstrap(out[good], kind, "", seed, np.zeros(out.shape[1]), clusters=clusters, failed=failed)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import ConvergenceError, DataError, OptionError, check_level, one_of
+from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference import bootstrap as engine
 from statinf.inference.bootstrap import Bootstrap
 from statinf.quantile.presto.path import PrestoPath, class_probabilities, warn_crossed
-from statinf.quantile.presto.penalised import PenalisedFit, coefficients, refit
+from statinf.quantile.presto.penalised import PenalisedFit, coefficients, draw
 from statinf.quantile.presto.problem import boundary_names
 from statinf.quantile.presto.tables import path_frame, summary_table, tidy_frame
 from statinf.quantile.presto.validation import Validation
@@ -237,22 +237,7 @@ class Presto(Predictive):
                 "bootstrap draws need the rows of the fit, which a saved or lean fit leaves out; fit again."
             )
         fitted = replace(self.fitted, chosen=self.chosen)
-        groups = fitted.problem.groups
-        codes = None if groups is None else np.unique(groups, return_inverse=True)[1]
-        units = len(fitted.problem.rows.codes) if codes is None else int(codes.max()) + 1
-        solve = refit(fitted, choose)
-        out = engine.map_replicas(solve, units, replicas, kind=kind, seed=seed, clusters=codes, show=progress)
-        good = np.isfinite(out).all(axis=1)
-        failed = int((~good).sum())
-        if failed > replicas / 10:
-            raise ConvergenceError(
-                f"{failed} of {replicas} bootstrap refits have no solution (a category is not drawn); use kind='bayesian', "
-                "which keeps every row, or a larger penalty."
-            )
-        clusters = 0 if codes is None else units
-        none = np.zeros(out.shape[1])
-        made = Bootstrap(out[good], kind, "", seed, none, clusters=clusters, failed=failed)
-        return replace(self, draws=made)
+        return replace(self, draws=draw(fitted, replicas, kind, choose=choose, seed=seed, progress=progress))
 
     def to_arviz(self) -> Any:
         """Bootstrap draws as arviz's own container."""
