@@ -7,7 +7,7 @@ from statinf.errors import ConvergenceError, DataError, NumericalWarning, Statin
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import class_probabilities, penalties_of, presto_path, presto_paths, warn_crossed
 from statinf.quantile.presto.rows import PrestoRows
-from statinf.quantile.presto.validation import Validation, usable_folds, validate, weights_without
+from statinf.quantile.presto.validation import PenaltyScores, usable_folds, validate, weights_without
 
 OPTIONS = PrestoOptions()
 NAMES = ("a", "b", "c", "d")
@@ -81,7 +81,7 @@ def test_cross_validation_scores_rows_left_out(rows):
     shares, _ = class_probabilities(refit.eta(2, left.X))
     direct = ((shares - np.eye(4)[left.codes]) ** 2).sum(axis=1).mean()
     assert found.scores[1, 2] == pytest.approx(direct, rel=1e-12)
-    assert Validation(np.array([[2.0, 1.0, 1.0]]), np.array([1.0])).best == 1
+    assert PenaltyScores(np.array([[2.0, 1.0, 1.0]]), np.array([1.0])).best == 1
     likelihood = cross_validate(rows, given, fold, PrestoOptions(criterion="loglik"), NAMES)
     assert likelihood.mean[-1] < likelihood.mean[0]
     # with folds of one size the error is that of a mean of three

@@ -23,7 +23,7 @@ from statinf.quantile.presto.path import (
 )
 from statinf.quantile.presto.problem import PrestoProblem
 from statinf.quantile.presto.rows import PrestoRows
-from statinf.quantile.presto.validation import Validation, folds_of, usable_folds, validate, weights_without
+from statinf.quantile.presto.validation import PenaltyScores, folds_of, usable_folds, validate, weights_without
 
 _TOGETHER = 32
 """Replicas that are solved together."""
@@ -40,7 +40,7 @@ class PenalisedFit(Brief):
     path : PrestoPath
     chosen : int
         Position of the penalty.
-    validation : Validation or None
+    validation : PenaltyScores or None
         None where one penalty was given.
     crossed : float
         Share of rows whose cumulative probabilities cross at the chosen penalty.
@@ -51,7 +51,7 @@ class PenalisedFit(Brief):
 
     path: PrestoPath
     chosen: int
-    validation: Validation | None
+    validation: PenaltyScores | None
     crossed: float
     problem: PrestoProblem
     options: PrestoOptions
@@ -76,7 +76,7 @@ def fit_path(problem: PrestoProblem, options: PrestoOptions) -> PenalisedFit:
 
 def _validated(
     rows: PrestoRows, penalties: np.ndarray, fold: np.ndarray, options: PrestoOptions, levels: tuple[Any, ...]
-) -> tuple[PrestoPath, Validation]:
+) -> tuple[PrestoPath, PenaltyScores]:
     """The path of all rows and the scores of those left out, solved together: a fold is a set of weights."""
     usable = usable_folds(rows, fold)
     weights = np.vstack([rows.weights, weights_without(rows, fold, usable)])

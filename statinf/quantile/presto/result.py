@@ -16,7 +16,7 @@ from statinf.quantile.presto.path import PrestoPath, class_probabilities, warn_c
 from statinf.quantile.presto.penalised import PenalisedFit, coefficients, draw
 from statinf.quantile.presto.problem import boundary_names
 from statinf.quantile.presto.tables import path_frame, summary_table, tidy_frame
-from statinf.quantile.presto.validation import Validation
+from statinf.quantile.presto.validation import PenaltyScores
 from statinf.results import Predictive, Table, augmented, prediction_frame
 from statinf.results.predicting import prediction_rows
 from statinf.results.to_arviz import to_arviz
@@ -43,7 +43,7 @@ class Presto(Predictive):
         Intercepts and differences along the penalties.
     chosen : int
         Position of the penalty in use.
-    validation : Validation or None
+    validation : PenaltyScores or None
         Cross-validated scores; None where one penalty was given.
     criterion : str
         The score: "brier" or "loglik".
@@ -60,7 +60,7 @@ class Presto(Predictive):
     columns: tuple[str, ...]
     solutions: PrestoPath
     chosen: int
-    validation: Validation | None
+    validation: PenaltyScores | None
     criterion: str
     alpha: float
     penalize_first: bool

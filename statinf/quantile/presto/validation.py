@@ -18,7 +18,7 @@ from statinf.quantile.presto.rows import PrestoRows
 
 
 @dataclass(frozen=True, repr=False)
-class Validation(Brief):
+class PenaltyScores(Brief):
     """Scores of rows left out; smaller is better.
 
     Attributes
@@ -106,7 +106,7 @@ def validate(
     usable: np.ndarray,
     criterion: str,
     levels: tuple[Any, ...],
-) -> Validation:
+) -> PenaltyScores:
     """Scores of each fold's rows by the path of the others.
 
     Of a category that the fold's own rows lack, the Brier score leaves its term out, with a warning.
@@ -123,7 +123,7 @@ def validate(
         issue_warning(
             f"some folds have no row of {named}: there its part of the Brier score is left out.", StatinfWarning
         )
-    return Validation(np.array(scores), np.array(weights) / np.sum(weights))
+    return PenaltyScores(np.array(scores), np.array(weights) / np.sum(weights))
 
 
 def _present(rows: PrestoRows) -> np.ndarray:
