@@ -80,6 +80,10 @@ _VERBS = {
     ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
+    'Ordered outcomes: si.presto("y ~ x", data), for rare last categories; penalty=0, parallel=True is proportional odds.': (
+        "polr clm clmm orderedmodel orderedlogit ologit ordinal ordinalnet ordinalregression ordinallogit ordinallogistic "
+        "proportionalodds cumulativelogit vglm mord logisticat logisticit gologit relogit rareevents"
+    ),
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (
         "mcboost mcgrad multicalibration recalibrate lsboost levelsetboosting groupcalibration"
     ),
@@ -199,6 +203,8 @@ _OPTIONS = {
     "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",
     "The bar of progress is progress=True or False.": "verbose disp trace quiet silent printlevel showprogress",
     "The width of a kernel is bandwidth=.": "bw h kernelwidth lengthscale sigma",
+    "The number of penalties of a path is nlambda=.": "nlam numlambda npenalties nalphas numpenalties lambdas",
+    "The smallest penalty of a path over the largest is lambda_min_ratio=.": "lambdaminratio minratio lambdamin",
     "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",
     "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
     "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",

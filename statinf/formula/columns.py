@@ -25,10 +25,11 @@ class Numeric:
 
 @dataclass(frozen=True)
 class Categorical:
-    """A column of categories: signed `codes` index `levels`, -1 where missing."""
+    """A column of categories: signed `codes` index `levels`, -1 where missing; `ordered` says that their order was declared."""
 
     codes: np.ndarray
     levels: tuple[Any, ...]
+    ordered: bool = False
 
 
 FrameColumn = Numeric | Categorical
@@ -144,7 +145,8 @@ def _encode(series: Any) -> Categorical:
         return _encode_arrow(native)
     pandas_series = as_pandas(series)
     if isinstance(pandas_series.dtype, pd.CategoricalDtype):
-        return Categorical(np.asarray(pandas_series.cat.codes), tuple(pandas_series.cat.categories.tolist()))
+        kind = pandas_series.cat
+        return Categorical(np.asarray(kind.codes), tuple(kind.categories.tolist()), bool(kind.ordered))
     codes, levels = pd.factorize(pandas_series, sort=True)
     return Categorical(np.asarray(codes), tuple(levels.tolist()))
 
@@ -179,7 +181,7 @@ def _encode_polars(series: Any) -> Categorical:
     pl: Any = need("polars", "a polars column")
     if isinstance(series.dtype, pl.Enum):
         codes, levels = series.to_physical(), series.dtype.categories.to_list()
-        return Categorical(codes.cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels))
+        return Categorical(codes.cast(pl.Int32).fill_null(-1).to_numpy(), tuple(levels), ordered=True)
     found = series.drop_nulls().unique()
     text = found.cast(pl.String)
     if series.dtype != pl.String and len(found):
@@ -216,7 +218,7 @@ def _encode_arrow(array: Any) -> Categorical:
     if order != levels:
         position = {v: i for i, v in enumerate(order)}
         codes = np.array([*(position.get(v, -1) for v in levels), -1], np.int32)[codes]
-    return Categorical(codes, tuple(order))
+    return Categorical(codes, tuple(order), bool(declared and array.type.ordered))
 
 
 _DATES = ("datetime", "datetime64", "date", "timedelta", "timedelta64", "time", "period")

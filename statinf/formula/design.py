@@ -21,6 +21,7 @@ from statinf.formula.layout import Layout, lay_out
 from statinf.formula.learning import learn_all, outcomes, single
 from statinf.formula.matrix import Matrix, fill
 from statinf.formula.mentioned import available_names, read_frame
+from statinf.formula.ordered import ordered_outcome
 from statinf.formula.parse import parse
 from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
 from statinf.formula.rows import Store, take
@@ -156,8 +157,8 @@ def design(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions and numbers that the formula may use by name.
-    response : {"numeric", "matrix", "none", "any", "categories"}
-        One outcome of numbers, several, none, either, or one of categories.
+    response : {"numeric", "matrix", "none", "any", "categories", "ordered"}
+        One outcome of numbers, several, none, either, one of categories, or one of categories in an order.
 
     Returns
     -------
@@ -179,13 +180,13 @@ def design(
     ('Intercept', 'wt', 'C(cyl)[T.6]', 'C(cyl)[T.8]')
     """
     one_of("na_action", na_action, ("drop", "raise"))
-    one_of("response", response, ("numeric", "matrix", "none", "any", "categories"))
+    one_of("response", response, ("numeric", "matrix", "none", "any", "categories", "ordered"))
     frame = read_frame(formula, data, weights, cluster)
     text = parse(formula, available_names(frame, formula))
     check_sides(text, roles, response)
     scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
     store = Store.of(frame, scope)
-    classes = response == "categories"
+    classes = response in ("categories", "ordered")
     outcome = [(class_factor if classes else outcome_factor)(t, store) for t in text.response]
     parts, factors, offsets = read_parts(text.parts, store)
     check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
@@ -198,9 +199,13 @@ def design(
         lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
     ]
     matrices = tuple(fill(layout, values, learnt, n) for layout in layouts)
-    made_outcome, outcome_learnt, levels = (
-        class_outcome(outcome[0], store, index) if classes else (*outcomes(outcome, store, index, n, known), None)
-    )
+    given = np.ones(n) if rows.given is None else positive(np.array(take(rows.given, index)))
+    if response == "ordered":
+        made_outcome, outcome_learnt, levels = ordered_outcome(outcome[0], store, index, given > 0)
+    elif classes:
+        made_outcome, outcome_learnt, levels = class_outcome(outcome[0], store, index)
+    else:
+        made_outcome, outcome_learnt, levels = *outcomes(outcome, store, index, n, known), None
     recipe = Recipe(
         formula=text.text,
         parts=_part_recipes(roles, layouts, parts),
@@ -216,7 +221,7 @@ def design(
         response_names=tuple(f.label for f in outcome),
         parts=matrices,
         roles=tuple(roles)[: len(matrices)],
-        weights=np.ones(n) if rows.given is None else positive(np.array(take(rows.given, index))),
+        weights=given,
         weights_object=weights if hasattr(weights, "used") else None,
         offset=sum_offsets([single(f, values[f.label]) for f in offsets]),
         clusters={k: without_gaps(take(v, index)) for k, v in rows.clusters.items()},

@@ -67,7 +67,7 @@ def take(column: Any, rows: np.ndarray | None) -> Any:
     if rows is None:
         return column
     if isinstance(column, Categorical):
-        return Categorical(column.codes[rows], column.levels)
+        return Categorical(column.codes[rows], column.levels, column.ordered)
     if isinstance(column, Numeric):
         return Numeric(column.values[rows])
     return column[rows]

@@ -25,9 +25,9 @@ def check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None:
         raise FormulaError(_too_many(text, roles))
     if response == "none" and text.response:
         raise FormulaError(f"this method takes a formula without an outcome: '~ {text.text.split('~', 1)[1].strip()}'.")
-    if response in ("numeric", "matrix", "categories") and not text.response:
+    if response in ("numeric", "matrix", "categories", "ordered") and not text.response:
         raise FormulaError("the formula has no outcome on the left of '~'; write 'outcome ~ covariates'.")
-    if response in ("numeric", "categories") and len(text.response) > 1:
+    if response in ("numeric", "categories", "ordered") and len(text.response) > 1:
         named = ", ".join(text.quoted.get(name, name) for name in text.response)
         raise FormulaError(
             f"the formula has {len(text.response)} outcomes, {named}, and this method takes one. Methods that "

@@ -28,7 +28,11 @@ def sample(n: int = N) -> pd.DataFrame:
     y = 1.0 + t + x - 0.5 * z + random.standard_normal(n)
     after = {f"{name}_next": np.round((0.5 * c + random.standard_normal(n)) / GRID) * GRID for name, c in
              (("x", x), ("z", z))}  # fmt: skip
-    return pd.DataFrame({"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), **after})
+    # An ordered outcome of three categories.
+    grade = (y + random.logistic(size=n) > 0).astype(float) + (y > 2.0)
+    return pd.DataFrame(
+        {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after}
+    )
 
 
 def _other_sample() -> pd.DataFrame:
@@ -111,6 +115,10 @@ def _rq_path(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rq_path("y ~ x + z", data, method=method.name, **({"nlambda": 6, "folds": 3} | options))
 
 
+def _presto(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.presto("grade ~ x + z", data, **({"nlambda": 4, "folds": 3} | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -140,6 +148,7 @@ EXAMPLES: Mapping[str, Example] = {
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "multicalibrate": Example(_multicalibrate),
+    "presto": Example(_presto, ("grade", "x")),
     "quantile_ensemble": Example(_ensemble),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),

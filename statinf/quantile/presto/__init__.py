@@ -1,0 +1,1 @@
+"""Cumulative logit models shrunk towards proportional odds."""

@@ -1,0 +1,85 @@
+"""Options of `si.presto`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import OptionError
+from statinf.results import Options, choice, count, flag, number, value
+
+CRITERIA = ("brier", "loglik")
+_PENALTY = "a number of at least 0, several of them, or None"
+
+
+def check_penalty(name: str, given: Any) -> float | tuple[float, ...]:
+    """One penalty as a number; several as a tuple from large to small."""
+    if _is_penalty(given):
+        return float(given)
+    listed = given.tolist() if isinstance(given, np.ndarray) else given
+    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(_is_penalty, listed)):
+        return tuple(sorted({float(v) for v in listed}, reverse=True))
+    raise OptionError(f"{name}={given!r} is not {_PENALTY}.")
+
+
+def _is_penalty(given: Any) -> bool:
+    return isinstance(given, Real) and not isinstance(given, bool | np.bool_) and 0.0 <= float(given) < np.inf
+
+
+def check_folds(name: str, given: Any) -> Any:
+    """A number of folds of at least 2, or labels of rows; whether these fit the rows is seen when the rows are there."""
+    if isinstance(given, Integral) and not isinstance(given, bool | np.bool_):
+        if int(given) >= 2:
+            return int(given)
+    elif not isinstance(given, str) and np.ndim(given) == 1:
+        return given
+    raise OptionError(f"{name}={given!r} is not a whole number of at least 2 or one label per row.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrestoOptions(Options):
+    """Options of `si.presto`."""
+
+    penalty: Any = value(
+        None,
+        "multiplies the penalty, against the mean log-likelihood and on columns of standard deviation one; several are "
+        "chosen among, None makes a path of them; 0 is maximum likelihood, with standard errors",
+        _PENALTY,
+        check_penalty,
+    )
+    parallel: bool = flag(False, "one slope per column for all boundaries (proportional odds)")
+    alpha: float = number(1.0, "share of the absolute penalty; the rest is squared", low=0, high=1)
+    nlambda: int = count(20, "penalties of the path", low=2)
+    lambda_min_ratio: float = number(
+        0.01, "smallest penalty of the path over the largest", low=0, high=1, open_low=True, open_high=True
+    )
+    folds: Any = value(
+        5,
+        "folds that choose the penalty, alike in the categories; with cluster= whole clusters share a fold",
+        "a whole number of at least 2, or one label per row",
+        check_folds,
+    )
+    criterion: str = choice(
+        "brier", CRITERIA, "score of the rows left out: multiclass Brier score, or negative log-likelihood"
+    )
+    penalize_first: bool = flag(
+        True, "penalise the slopes of the first boundary too; False penalises differences between boundaries alone"
+    )
+    reverse: bool = flag(False, "turn the order of the categories round, so that the first is the rare one")
+    tol: float = number(1e-10, "largest violation of the optimality conditions", low=0, open_low=True)
+    max_iter: int = count(100, "most Newton steps for a penalty")
+
+    def check(self) -> None:
+        if self.parallel and not self.penalize_first and self.penalty != 0:
+            raise OptionError(
+                "penalize_first=False leaves nothing to penalise with parallel=True; use penalty=0 for proportional odds."
+            )
+
+    @property
+    def likelihood(self) -> bool:
+        """Whether the fit is maximum likelihood."""
+        return isinstance(self.penalty, float) and self.penalty == 0.0
