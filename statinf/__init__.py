@@ -31,6 +31,7 @@ _PUBLIC = {
     "lsa": "statinf.stochastic.lsa",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
+    "quantile_process": "statinf.quantile.noncrossing.verb",
     "rq": "statinf.quantile.rq",
     "rq_path": "statinf.quantile.penalised.verb",
     "set_device": "statinf.backend.device",

@@ -80,6 +80,10 @@ _VERBS = {
     ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
+    'All quantiles at once by a network are si.quantile_process("y ~ x", data); network="requ" or "gaps".': (
+        "dqrp nqnet qrnn mcqrnn quantilenetwork quantileprocess quantileneuralnetwork noncrossingquantile deepquantile "
+        "monotonequantile quantregnn simultaneousquantile"
+    ),
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (
         "mcboost mcgrad multicalibration recalibrate lsboost levelsetboosting groupcalibration"
     ),

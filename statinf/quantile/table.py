@@ -1,4 +1,4 @@
-"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
+"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.quantile_process`, `si.stack` and `si.cvar`."""
 
 from statinf.results.methods import MethodTable
 
@@ -17,6 +17,9 @@ ENSEMBLE = MethodTable(
     shared=("models", "tau", "folds", "progress", *_ROWS),
 )
 STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
+PROCESS = MethodTable(
+    "quantile_process", {"": "statinf.quantile.noncrossing.verb"}, shared=("tau", "progress", *_ROWS)
+)
 _STREAMS = "statinf.quantile.cvar.streams"
 CVAR = MethodTable(
     "cvar",
@@ -24,4 +27,4 @@ CVAR = MethodTable(
     shared=("level", "method", "vcov", "cluster", *_ROWS),
     aliases={"splplus": "spl+", "subgradient": "sgm"},
 )
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR)
+TABLES = (RQ, RQ_PATH, ENSEMBLE, PROCESS, STACK, CVAR)
