@@ -56,25 +56,27 @@ def fan_rows(fit: QuantileProcess, newdata: Any, column: str | None) -> Fan:
     if chosen not in numeric:
         raise OptionError(f"column={column!r} is not a numerical covariate; choose one of {', '.join(numeric)}."
                           f"{nearest(str(column), numeric)}")  # fmt: skip
-    known = _known(found[chosen])
+    along = found[chosen]
+    assert isinstance(along, Numeric)
+    known = _known(along)
     x = np.linspace(known.min(), known.max(), _POINTS)
     rows = {name: x if name == chosen else [_typical(values)] * _POINTS for name, values in found.items()}
     points = None
     if names == [chosen] and not recipe.offset and all(c in as_frame(newdata).names for c in fit.response_columns):
         outcome = fit.new_rows(newdata, response=True, warn=False).response
         if outcome is not None:
-            points = (frame.column(chosen).values, outcome)
+            points = (along.values, outcome)
     return Fan(pd.DataFrame(rows), chosen, x, points)
 
 
-def _known(values: Any) -> np.ndarray:
+def _known(values: Numeric) -> np.ndarray:
     known = values.values[np.isfinite(values.values)]
     if not len(known):
         raise DataError("the covariate of the figure is missing in every row.")
     return known
 
 
-def _typical(values: Any) -> Any:
+def _typical(values: Numeric | Categorical) -> Any:
     if isinstance(values, Categorical):
         codes = values.codes[values.codes >= 0]
         return values.levels[int(np.bincount(codes).argmax())]
