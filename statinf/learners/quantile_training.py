@@ -56,8 +56,9 @@ def _optimiser(rate: Any, guard: bool) -> Any:
 def _memory(params, *, guard):
     """The optimiser's state at the start; its shape does not depend on the rate."""
     import jax
+    from jax.flatten_util import ravel_pytree
 
-    return jax.vmap(_optimiser(1.0, guard).init)(params)
+    return jax.vmap(lambda own: _optimiser(1.0, guard).init(ravel_pytree(own)[0]))(params)
 
 
 @partial(kernel, static=("objective", "batch", "epochs", "guard"))
@@ -69,11 +70,14 @@ def _epochs(
     import jax
     import jax.numpy as jnp
     import optax
+    from jax.flatten_util import ravel_pytree
 
     keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), number), epochs)
 
     def one(params, memory, y, train, watched, held, penalty, rate):
         optimiser = _optimiser(rate, guard)
+        # One vector of all parameters: the optimiser is compiled for one array.
+        flat, unravel = ravel_pytree(params)
         count = jnp.maximum((train > 0).sum(), 1)
 
         def epoch(state, key):
@@ -85,13 +89,15 @@ def _epochs(
                 now, kept = state
                 rows = mixed[(number * batch + jnp.arange(batch)) % count]
                 part = (X[rows], Z[rows], y[rows], train[rows])
-                slope = jax.grad(objective.loss)(now, part, tau, margin, penalty, jax.random.fold_in(drop, number))
+                one_key = jax.random.fold_in(drop, number)
+                slope = jax.grad(lambda v: objective.loss(unravel(v), part, tau, margin, penalty, one_key))(now)
                 update, kept = optimiser.update(slope, kept, now)
                 return optax.apply_updates(now, update), kept
 
             return jax.lax.fori_loop(0, steps, step, state), None
 
-        (params, memory), _ = jax.lax.scan(epoch, (params, memory), keys)
+        (flat, memory), _ = jax.lax.scan(epoch, (flat, memory), keys)
+        params = unravel(flat)
         aside = (X[watched], Z[watched], y[watched], held)
         return params, memory, objective.held_out(params, aside, tau, margin, penalty)
 
