@@ -23,6 +23,8 @@ from statinf.numerics.order.quantiles import weighted_quantile
 
 PENALTIES = ("auto", "log_n")
 _LEAST_GAIN = 1e-4
+_FAR = 10.0
+"""Times the loss of the median at all levels; a network above it runs off."""
 _CELLS = 128
 _GRID = np.linspace(0.0, 1.0, _CELLS + 1)
 _HALVINGS = 40
@@ -44,7 +46,7 @@ class FittedProcess(Brief):
     history : ndarray, shape (epochs,)
         Held-out loss by epoch.
     skipped : int
-        Steps left out because their gradient was not finite.
+        Steps left out because their loss or gradient was not finite.
     """
 
     objective: ProcessObjective
@@ -144,7 +146,7 @@ class ProcessNetwork:
     >>> from statinf.learners import ProcessNetwork
     >>> x = np.linspace(-1, 1, 200)[:, None]
     >>> y = x[:, 0] + np.tile([-1.0, -0.5, 0.0, 0.5, 1.0], 40)
-    >>> fitted = ProcessNetwork("gaps", hidden=(8,), epochs=5).fit(x, y)
+    >>> fitted = ProcessNetwork(hidden=(16, 16), epochs=40).fit(x, y)
     >>> bool((np.diff(fitted.predict_quantiles(x, np.array([0.1, 0.5, 0.9]))) > 0).all())
     True
     """
@@ -196,7 +198,7 @@ class ProcessNetwork:
         DataError
             If the outcome does not vary, or there are too few rows.
         ConvergenceError
-            If no loss was finite: a smaller `rate` helps.
+            If nothing was learnt: a smaller `rate` helps.
         """
         if (W > 0).sum(axis=1).min() < 4:
             raise DataError(f"{len(y)} rows are too few for a quantile process; use a simpler model.")
@@ -207,6 +209,7 @@ class ProcessNetwork:
         scaled, outcomes = (X - middle) / spread, (y - centre[:, None]) / scale[:, None]
         tries = np.array([self.penalties(int((w > 0).sum())) for w in W])
         P = tries.shape[1]
+        plain = 0.5 * np.average(np.abs(outcomes), axis=1, weights=W)
         fixed = generator(seed, 53).random((len(y), 1, 1)) if self.tau_sampling == "fixed" else None
         unit = W / W.mean(axis=1, keepdims=True)
         found = train_networks(
@@ -230,7 +233,9 @@ class ProcessNetwork:
             progress=self.progress,
         )
         return [
-            self._chosen(objective, found, slice(k * P, (k + 1) * P), tries[k], scaled, units[k], (middle, spread))
+            self._chosen(
+                objective, found, slice(k * P, (k + 1) * P), tries[k], scaled, units[k], plain[k], (middle, spread)
+            )
             for k in range(len(W))
         ]
 
@@ -242,14 +247,15 @@ class ProcessNetwork:
         penalties: np.ndarray,
         scaled: np.ndarray,
         units: tuple[float, float],
+        plain: float,
         features: tuple[np.ndarray, np.ndarray],
     ) -> FittedProcess:
         """The process under the penalty with the smallest sum of held-out loss and share of crossing rows."""
         loss, params = found.loss[own], found.params[own]
-        if not np.isfinite(loss).any():
+        if not np.nanmin(loss) < _FAR * plain:
             raise ConvergenceError(
-                f"The network's loss is not finite at rate={self.rate:g} and nothing was learnt; try {self.rate / 10:g}, or "
-                "fewer hidden layers."
+                f"The network learnt nothing at rate={self.rate:g}: its held-out loss is {np.nanmin(loss):.3g} in units of the "
+                f"outcome's spread, that of the median {plain:.3g}. Try rate={self.rate / 10:g}, or fewer hidden layers."
             )
         crossing = np.zeros(len(loss))
         if objective.kind == "requ":

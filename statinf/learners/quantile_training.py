@@ -36,7 +36,7 @@ class Trained:
     history : ndarray, shape (calls, K)
         Held-out loss after each call.
     skipped : ndarray, shape (K,)
-        Steps left out because their gradient was not finite, where that is guarded against.
+        Steps left out because their loss or gradient was not finite, where that is guarded against.
     """
 
     params: list[Any]
@@ -90,7 +90,11 @@ def _epochs(
                 rows = mixed[(number * batch + jnp.arange(batch)) % count]
                 part = (X[rows], Z[rows], y[rows], train[rows])
                 one_key = jax.random.fold_in(drop, number)
-                slope = jax.grad(lambda v: objective.loss(unravel(v), part, tau, margin, penalty, one_key))(now)
+                of = lambda v: objective.loss(unravel(v), part, tau, margin, penalty, one_key)  # noqa: E731
+                value, slope = jax.value_and_grad(of)(now)
+                if guard:
+                    # A loss that is no number may have a finite slope.
+                    slope = jnp.where(jnp.isfinite(value), slope, jnp.nan)
                 update, kept = optimiser.update(slope, kept, now)
                 return optax.apply_updates(now, update), kept
 
@@ -158,7 +162,7 @@ def train_networks(
     batch : int, optional
         Rows per step; by default more for more rows, from 16 to 128.
     guard : bool
-        Leave out steps whose gradient is not finite, and count them.
+        Leave out steps whose loss or gradient is not finite, and count them.
     progress : callable, optional
         Goes through the numbers of calls, as `backend.progress_bar` does.
 

@@ -115,8 +115,9 @@ def plot_fan(
     if points is not None:
         ax.plot(*points, "o", color=SOFT, markersize=2.5, alpha=0.5, markeredgewidth=0)
         # Outcomes far out would leave no room for the quantiles.
-        middle, half = lines.mean(), 1.6 * np.abs(lines - lines.mean()).max()
-        if np.isfinite(half) and half > 0:
+        drawn = lines[np.isfinite(lines)]
+        if drawn.size and np.ptp(drawn) > 0:
+            middle, half = drawn.mean(), 1.6 * np.abs(drawn - drawn.mean()).max()
             ax.set_ylim(
                 max(middle - half, np.nanmin(points[1]) - 0.1 * half),
                 min(middle + half, np.nanmax(points[1]) + 0.1 * half),

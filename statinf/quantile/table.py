@@ -17,9 +17,7 @@ ENSEMBLE = MethodTable(
     shared=("models", "tau", "folds", "progress", *_ROWS),
 )
 STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
-PROCESS = MethodTable(
-    "quantile_process", {"": "statinf.quantile.noncrossing.verb"}, shared=("tau", "progress", *_ROWS)
-)
+PROCESS = MethodTable("quantile_process", {"": "statinf.quantile.noncrossing.verb"}, shared=("tau", "progress", *_ROWS))
 _STREAMS = "statinf.quantile.cvar.streams"
 CVAR = MethodTable(
     "cvar",

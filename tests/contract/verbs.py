@@ -99,7 +99,7 @@ def _ensemble(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 
 
 def _process(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
-    few = {"hidden": (4,), "epochs": 2, "penalty": 1.0, "tau": [0.2, 0.5, 0.8]} | options
+    few = {"hidden": (16, 16), "epochs": 2, "penalty": 1.0, "tau": [0.2, 0.5, 0.8]} | options
     return si.quantile_process("y ~ x + z", data, **few)
 
 

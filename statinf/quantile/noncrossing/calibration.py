@@ -18,6 +18,9 @@ from statinf.inference.conformal import quantile_rank
 from statinf.learners.process_network import FittedProcess
 from statinf.quantile.ensemble_calibration import SplitCalibration, calibrate_split, pairs
 
+_NARROW = 1e-3
+"""Least interquartile range, as a share of the outcome's."""
+
 
 @dataclass(frozen=True)
 class FixedLevels:
@@ -59,30 +62,49 @@ class PairShifts(Brief):
 class LevelMap(Brief):
     """Levels that are read in place of those asked for.
 
-    scores : (n,) increasing values of the distribution function at the outcomes set aside.
+    scores : (n,) increasing values of the distribution function at the outcomes set aside, as `score` gives them.
     """
 
     scores: np.ndarray
 
     def levels(self, taus: np.ndarray) -> np.ndarray:
-        """Order statistics of the scores: outward from the median, so that intervals hold their level; 0 or 1 beyond them."""
-        padded = np.concatenate([[0.0], self.scores, [1.0]])
+        """Order statistics of the scores (t,): outward from the median, so that intervals hold their level; infinite beyond."""
+        padded = np.concatenate([[-np.inf], self.scores, [np.inf]])
         n = len(self.scores)
         upper = [quantile_rank(n, max(t, 1 - t)) for t in taus]
         ranks = np.array([r if t > 0.5 else n + 1 - r for t, r in zip(taus, upper, strict=True)])
-        middle = np.median(self.scores)
-        return np.where(np.abs(taus - 0.5) < 1e-9, middle, padded[ranks])
+        return np.where(np.abs(taus - 0.5) < 1e-9, np.median(self.scores), padded[ranks])
 
     def shares(self, values: np.ndarray) -> np.ndarray:
-        """Calibrated values of the distribution function in place of the network's, each (n,)."""
+        """Calibrated values of the distribution function (n,) for scores (n,)."""
         return np.searchsorted(self.scores, values, side="right") / (len(self.scores) + 1.0)
 
     def quantiles(self, fitted: FittedProcess, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
         """Calibrated quantiles (n, t) at any levels; infinite where rows set aside are too few."""
         levels = self.levels(taus)
-        q = fitted.rearranged(X, levels)
-        q[:, levels <= 0.0], q[:, levels >= 1.0] = -np.inf, np.inf
-        return q
+        ends, unit = _ends(fitted, X)
+        q = fitted.rearranged(X, np.clip(levels, 0.0, 1.0))
+        with np.errstate(invalid="ignore"):
+            q = np.where(levels < 0.0, ends[:, :1] + levels * unit, q)
+            return np.where(levels > 1.0, ends[:, 1:] + (levels - 1.0) * unit, q)
+
+
+def score(fitted: FittedProcess, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Value of the distribution function at y (n,), shape (n,).
+
+    Beyond the quantiles at 0 and 1 it goes on below 0 and above 1, by the distance in units of the interquartile range: a
+    network that is too narrow still calibrates to finite quantiles.
+    """
+    ends, unit = _ends(fitted, X)
+    below, above = ((y[:, None] - ends) / unit).T
+    inside = np.clip(fitted.cdf(X, y), 0.0, 1.0)
+    return np.where(below <= 0.0, below, np.where(above >= 0.0, 1.0 + above, inside))
+
+
+def _ends(fitted: FittedProcess, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles at levels 0 and 1 (n, 2), and the interquartile range (n, 1), positive."""
+    q = fitted.rearranged(X, np.array([0.0, 0.25, 0.75, 1.0]))
+    return q[:, [0, 3]], np.maximum(q[:, [2]] - q[:, [1]], _NARROW * fitted.scale)
 
 
 def calibrated(
@@ -91,4 +113,4 @@ def calibrated(
     """The calibration of a kind from rows X (n, p), y (n,) set aside."""
     if kind == "cqr":
         return PairShifts(tau, calibrate_split(FixedLevels(fitted, tau), X, y, None))
-    return LevelMap(np.sort(fitted.cdf(X, y)))
+    return LevelMap(np.sort(score(fitted, X, y)))

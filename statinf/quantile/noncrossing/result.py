@@ -14,7 +14,7 @@ from statinf.formula.given import aligned
 from statinf.formula.recipe import NewRows
 from statinf.inference.levels import given_levels, levels_of
 from statinf.learners.process_network import FittedProcess, crossing_share
-from statinf.quantile.noncrossing.calibration import LevelMap, PairShifts
+from statinf.quantile.noncrossing.calibration import LevelMap, PairShifts, score
 from statinf.quantile.noncrossing.fan import fan_rows
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, prediction_frame, to_caller
@@ -158,9 +158,11 @@ class QuantileProcess(Predictive):
         at = _values(rows, y)[rows.ok]
         known = ~np.isnan(at)
         found = np.full(len(X), np.nan)
-        found[known] = self.process.cdf(X[known], at[known] - offset[known, 0])
+        value = at[known] - offset[known, 0]
         if isinstance(self.calibration, LevelMap):
-            found[known] = self.calibration.shares(found[known])
+            found[known] = self.calibration.shares(score(self.process, X[known], value))
+        else:
+            found[known] = self.process.cdf(X[known], value)
         return prediction_frame(rows, {"estimate": _spread(rows, found)})
 
     def sample(self, newdata: Any, size: int = 100, *, seed: int = 0) -> np.ndarray:

@@ -151,7 +151,7 @@ def quantile_process(
     --------
     >>> import statinf as si
     >>> data = si.datasets.load("engel")
-    >>> fit = si.quantile_process("foodexp ~ income", data, network="gaps", hidden=(8,), epochs=20)
+    >>> fit = si.quantile_process("foodexp ~ income", data, hidden=(16, 16), penalty=1, epochs=40)
     >>> new = data.head(2)
     >>> list(fit.predict(new, tau=[0.1, 0.9]).columns)
     ['q0.1', 'q0.9']
