@@ -17,7 +17,7 @@ from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, OptionError, one_of
 from statinf.learners import training
 from statinf.learners.base import check_rows
-from statinf.learners.process_objective import GRID, KNOTS, ProcessObjective, curves
+from statinf.learners.process_objective import GRID, KNOTS, ProcessObjective, curves, quantiles
 from statinf.learners.quantile_training import Trained, train_networks
 from statinf.numerics.order.quantiles import weighted_quantile
 
@@ -25,7 +25,7 @@ PENALTIES = ("auto", "log_n")
 _LEAST_GAIN = 1e-4
 _FAR = 10.0
 """Times the loss of the median at all levels; a network above it runs off."""
-_CELLS = 128
+_CELLS = 64
 _GRID = np.linspace(0.0, 1.0, _CELLS + 1)
 _HALVINGS = 40
 _IQR = 1.3489795003921634
@@ -66,7 +66,8 @@ class FittedProcess(Brief):
 
     def predict_quantiles(self, X: np.ndarray, taus: np.ndarray) -> np.ndarray:
         """Conditional quantiles (n, t) at any levels (t,) or (n, t), as the network has them: they may cross."""
-        return self.curves(X, taus)[0]
+        scaled = (np.asarray(X, np.float64) - self.middle) / self.spread
+        return self.centre + self.scale * quantiles(self.objective, self.params, scaled, np.asarray(taus, np.float64))
 
     def curves(self, X: np.ndarray, taus: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Quantiles (n, t) at levels (t,) or (n, t), and their derivatives in the level."""
@@ -85,16 +86,14 @@ class FittedProcess(Brief):
     def cdf(self, X: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Share of levels whose quantile is at most y (n,), shape (n,): the distribution function, crossing or not."""
         q = self.predict_quantiles(X, _GRID)
-        rising = (np.diff(q, axis=1) >= 0).all(axis=1)
-        q = np.sort(q, axis=1)
-        cell = np.clip((q <= y[:, None]).sum(axis=1) - 1, 0, _CELLS - 1)
-        rows = np.arange(len(y))
-        low, high = q[rows, cell], q[rows, cell + 1]
-        share = np.clip((y - low) / np.where(high > low, high - low, 1.0), 0.0, 1.0)
-        share = np.where(high > low, share, y >= high)
-        out = (cell + share) / _CELLS
-        inside = rising & (y > q[:, 0]) & (y < q[:, -1])
-        out[inside] = self._bisected(np.asarray(X)[inside], y[inside], _GRID[cell[inside]])
+        # Within a cell of levels quantiles are linear: the share of the cell at which they are at most y.
+        low, high = np.minimum(q[:, 1:], q[:, :-1]), np.maximum(q[:, 1:], q[:, :-1])
+        wide = high > low
+        share = np.where(wide, (y[:, None] - low) / np.where(wide, high - low, 1.0), y[:, None] >= high)
+        out = np.clip(share, 0.0, 1.0).mean(axis=1)
+        inside = (np.diff(q, axis=1) >= 0).all(axis=1) & (y > q[:, 0]) & (y < q[:, -1])
+        cell = np.minimum((out[inside] * _CELLS).astype(int), _CELLS - 1)
+        out[inside] = self._bisected(np.asarray(X)[inside], y[inside], _GRID[cell])
         return out
 
     def _bisected(self, X: np.ndarray, y: np.ndarray, low: np.ndarray) -> np.ndarray:
@@ -259,7 +258,7 @@ class ProcessNetwork:
             )
         crossing = np.zeros(len(loss))
         if objective.kind == "requ":
-            crossing = np.array([crossing_share(curves(objective, one, scaled, GRID)[0]) for one in params])
+            crossing = np.array([crossing_share(quantiles(objective, one, scaled, GRID)) for one in params])
         best = int(np.argmin(np.where(np.isfinite(loss), loss + crossing, np.inf)))
         tried = np.column_stack([penalties, loss, crossing])
         history, skipped = found.history[:, own][:, best], int(found.skipped[own][best])

@@ -41,12 +41,12 @@ class ProcessObjective:
     gap: str = "softplus"
     knots: tuple[float, ...] = KNOTS
 
-    def curve(self, params: Any, X: Any, levels: Any, xp: Any) -> tuple[Any, Any]:
+    def curve(self, params: Any, X: Any, levels: Any, xp: Any, *, tangent: bool = True) -> tuple[Any, Any]:
         """Quantiles of rows X (n, d) at levels (n, m), and their derivatives in the level, (n, m) each.
 
-        Arrays are those of the module `xp`, numpy or jax.numpy.
+        Arrays are those of the module `xp`, numpy or jax.numpy. Without `tangent` the derivatives are left out: None.
         """
-        return (_requ if self.kind == "requ" else self._gaps)(params, X, levels, xp)
+        return (_requ if self.kind == "requ" else self._gaps)(params, X, levels, xp, tangent)
 
     def loss(self, params: Any, data: Any, tau: Any, margin: Any, penalty: Any, key: Any = None) -> Any:
         """Weighted mean of the pinball loss at one level per row, and of the penalty on a falling quantile.
@@ -79,7 +79,8 @@ class ProcessObjective:
         each = min(m, max(1, _LOOKS // n))
         turns = jnp.arange(n)[:, None] + (jnp.arange(each) * m) // each
         levels = tau[turns % m]
-        each = _pinball(y[:, None] - self.curve(params, X, levels, jnp)[0], levels, jnp).mean(axis=1)
+        q = self.curve(params, X, levels, jnp, tangent=False)[0]
+        each = _pinball(y[:, None] - q, levels, jnp).mean(axis=1)
         return (w * each).sum() / jnp.maximum(w.sum(), 1e-300)
 
     def start(self, features: int, hidden: tuple[int, ...], seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -102,7 +103,7 @@ class ProcessObjective:
             layers[-1] = (0.1 * layers[-1][0], np.append(0.0, inverse))
         return layers
 
-    def _gaps(self, params: Any, X: Any, levels: Any, xp: Any) -> tuple[Any, Any]:
+    def _gaps(self, params: Any, X: Any, levels: Any, xp: Any, tangent: bool) -> tuple[Any, Any]:
         hidden = X
         for matrix, bias in params[:-1]:
             hidden = _elu(hidden @ matrix + bias, xp)
@@ -113,10 +114,10 @@ class ProcessObjective:
         steps, slopes = _ramps(levels, knots, xp)
         middle = _ramps(np.array([[0.5]]), knots, np)[0]
         value = out[:, :1] + xp.einsum("ng,nmg->nm", gaps, steps - middle)
-        return value, xp.einsum("ng,nmg->nm", gaps, slopes)
+        return value, xp.einsum("ng,nmg->nm", gaps, slopes) if tangent else None
 
 
-def _requ(params: Any, X: Any, levels: Any, xp: Any) -> tuple[Any, Any]:
+def _requ(params: Any, X: Any, levels: Any, xp: Any, tangent: bool) -> tuple[Any, Any]:
     """Value and derivative go forward together: the tangent of a unit max(z, 0)^2 is 2 max(z, 0) z'."""
     (matrix, bias), *rest = params
     n, m = levels.shape
@@ -125,8 +126,9 @@ def _requ(params: Any, X: Any, levels: Any, xp: Any) -> tuple[Any, Any]:
     slopes = xp.broadcast_to(2.0 * bias[1], units.shape)
     for matrix, bias in rest:
         kept = xp.maximum(units, 0.0)
-        units, slopes = (kept * kept) @ matrix + bias, (2.0 * kept * slopes) @ matrix
-    return units.reshape(n, m), slopes.reshape(n, m)
+        units = (kept * kept) @ matrix + bias
+        slopes = (2.0 * kept * slopes) @ matrix if tangent else slopes
+    return units.reshape(n, m), slopes.reshape(n, m) if tangent else None
 
 
 def _elu(z: Any, xp: Any) -> Any:
@@ -154,9 +156,24 @@ def curves(
     objective: ProcessObjective, params: Any, X: np.ndarray, levels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Quantiles and derivatives (n, m) at levels (m,) or (n, m), in blocks of bounded memory, in NumPy."""
+    q, slope = _blocks(objective, params, X, levels, True)
+    assert slope is not None
+    return q, slope
+
+
+def quantiles(objective: ProcessObjective, params: Any, X: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Quantiles alone; see `curves`."""
+    return _blocks(objective, params, X, levels, False)[0]
+
+
+def _blocks(
+    objective: ProcessObjective, params: Any, X: np.ndarray, levels: np.ndarray, tangent: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
     levels = np.broadcast_to(levels, (len(X), np.shape(levels)[-1]))
-    out = np.empty(levels.shape), np.empty(levels.shape)
+    q, slope = np.empty(levels.shape), np.empty(levels.shape) if tangent else None
     units = max(*(matrix.shape[1] for matrix, _ in params), len(objective.knots))
     for part in chunks(len(X), rows_per_chunk(40.0 * units * levels.shape[1], _BYTES)):
-        out[0][part], out[1][part] = objective.curve(params, X[part], levels[part], np)
-    return out
+        q[part], found = objective.curve(params, X[part], levels[part], np, tangent=tangent)
+        if slope is not None:
+            slope[part] = found
+    return q, slope

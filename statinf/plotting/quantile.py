@@ -129,7 +129,13 @@ def plot_fan(
     for t, line in zip(tau, lines.T, strict=True):
         middle = abs(t - 0.5) < 1e-9
         ax.plot(x, line, color=ACCENT if middle else PALETTE[0], linewidth=1.8 if middle else 1.0)
-        ax.annotate(f"{t:g}", (x[-1], line[-1]), xytext=(4, 0), textcoords="offset points", va="center", fontsize=8)
+    room, named = 0.04 * np.ptp(ax.get_ylim()), []
+    for k in np.argsort(np.abs(tau - 0.5), kind="stable"):
+        # A level whose name would lie over another's goes without.
+        if np.isfinite(at := lines[-1, k]) and all(abs(at - other) > room for other in named):
+            named.append(at)
+            where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+            ax.annotate(f"{tau[k]:g}", (x[-1], at), fontsize=8, **where)
     ax.set_xlabel(plain(xlabel))
     ax.set_ylabel(plain(ylabel))
     return ax
