@@ -23,6 +23,8 @@ from statinf.numerics.order.quantiles import weighted_quantile
 
 PENALTIES = ("auto", "log_n")
 _LEAST_GAIN = 1e-4
+_WATCHED = 1000
+"""Rows, about, among which crossing ones are counted."""
 _FAR = 10.0
 """Times the loss of the median at all levels; a network above it runs off."""
 _CELLS = 64
@@ -41,8 +43,8 @@ class FittedProcess(Brief):
     penalty : float
         That of the network, chosen or given.
     tried : ndarray, shape (penalties, 3)
-        Penalties, their held-out pinball loss in units of the standardised outcome, and the share of held-out rows with
-        quantiles that cross.
+        Penalties, their held-out pinball loss in units of the standardised outcome, and the share of rows, of a thousand or
+        so, with quantiles that cross.
     history : ndarray, shape (epochs,)
         Held-out loss by epoch.
     skipped : int
@@ -122,7 +124,7 @@ class ProcessNetwork:
         Units of the hidden layers.
     penalty : float or {"log_n", "auto"}
         Of "requ": a number, the logarithm of the number of rows, or the best of 0, 1, log n and sqrt n by the pinball loss
-        on held-out rows and the share of them with quantiles that cross.
+        on held-out rows and the share of rows with quantiles that cross.
     gap : {"softplus", "elu"}
         Of "gaps": what makes increments positive.
     knots : tuple of float
@@ -258,7 +260,8 @@ class ProcessNetwork:
             )
         crossing = np.zeros(len(loss))
         if objective.kind == "requ":
-            crossing = np.array([crossing_share(quantiles(objective, one, scaled, GRID)) for one in params])
+            some = scaled[:: max(1, len(scaled) // _WATCHED)]
+            crossing = np.array([crossing_share(quantiles(objective, one, some, GRID)) for one in params])
         best = int(np.argmin(np.where(np.isfinite(loss), loss + crossing, np.inf)))
         tried = np.column_stack([penalties, loss, crossing])
         history, skipped = found.history[:, own][:, best], int(found.skipped[own][best])

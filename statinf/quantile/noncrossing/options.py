@@ -50,7 +50,7 @@ class ProcessOptions(Options):
     penalty: Any = value(
         "auto",
         "weight of the penalty of 'requ'; 'auto' trains with 0, 1, log n and sqrt n at once and keeps the best by the pinball "
-        "loss of held-out rows and the share of them whose quantiles cross",
+        "loss of held-out rows and the share of rows whose quantiles cross",
         f"{', '.join(map(repr, PENALTIES))}, or a number of at least 0",
         _penalty,
     )

@@ -115,7 +115,9 @@ class QuantileProcess(Predictive):
             taus = np.array([0.5, low, 1.0 - low])
         rows, X, offset = self._rows(newdata)
         if interval is not None and self.calibrate == "cqr":
-            q = np.column_stack([self.process.predict(X), self._quantiles(X, taus[1:], monotone)])
+            ends = self._quantiles(X, taus[1:], monotone)
+            # The median is not calibrated; an interval made shorter must still hold it.
+            q = np.column_stack([np.clip(self.process.predict(X), ends[:, 0], ends[:, 1]), ends])
         else:
             q = self._quantiles(X, taus, monotone)
         names = ["estimate", "lower", "upper"] if interval is not None else [f"q{t:g}" for t in taus]
@@ -246,7 +248,7 @@ class QuantileProcess(Predictive):
             ("Calibration", self.calibrate or "none"),
         )
         notes = (
-            "Pinball loss on the rows held out in training, over levels 0.05 to 0.95, and share of rows with quantiles that cross.",
+            "Pinball loss on the rows held out in training, over levels 0.05 to 0.95; share of rows with quantiles that cross.",
             f"Method: {self.citation}.",
         ) + ((self.dropped_note(),) if self.dropped else ())
         columns = ("penalty", "pinball loss", "rows crossing")

@@ -127,7 +127,7 @@ def quantile_process(
     tau : float or sequence of float
         Levels that are predicted by default, and those that `calibrate="cqr"` calibrates; the network itself knows all levels.
     weights : array, str or Weights, optional
-        Row weights; taken as fixed.
+        Row weights of the loss; taken as fixed. Calibration counts the rows set aside equally.
     seed : int
         Draws the network's start, the rows held out and set aside, the minibatches and their levels.
     na_action : {"drop", "raise"}
