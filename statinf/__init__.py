@@ -32,6 +32,7 @@ _PUBLIC = {
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "presto": "statinf.quantile.presto.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
+    "quantile_process": "statinf.quantile.noncrossing.verb",
     "rq": "statinf.quantile.rq",
     "rq_path": "statinf.quantile.penalised.verb",
     "set_device": "statinf.backend.device",

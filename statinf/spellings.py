@@ -84,6 +84,10 @@ _VERBS = {
         "polr clm clmm orderedmodel orderedlogit ologit ordinal ordinalnet ordinalregression ordinallogit ordinallogistic "
         "proportionalodds cumulativelogit vglm mord logisticat logisticit gologit relogit rareevents"
     ),
+    'All quantiles at once by a network are si.quantile_process("y ~ x", data); network="requ" or "gaps".': (
+        "dqrp nqnet qrnn mcqrnn quantilenetwork quantileprocess quantileneuralnetwork noncrossingquantile deepquantile "
+        "monotonequantile quantregnn simultaneousquantile"
+    ),
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (
         "mcboost mcgrad multicalibration recalibrate lsboost levelsetboosting groupcalibration"
     ),
@@ -212,6 +216,12 @@ _OPTIONS = {
     'Fixed effects are written as categories in the formula: "y ~ x + C(firm)".': "fe fixedeffects absorb effects entity",
     "Work is spread over the cores without asking; leave it out.": "njobs ncores cores nthreads parallel workers",
     "An intercept is there unless the formula says '- 1'.": "fitintercept addconstant constant intercept const",
+    "The step size of a network is rate=.": "lr learningrate stepsize learnrate",
+    "Units of hidden layers are hidden=, such as hidden=(64, 64).": (
+        "width widths hiddenlayersizes hiddenlayers hiddensizes layers units neurons hiddenunits"
+    ),
+    "The most passes over the rows is epochs=.": "nepochs numepochs maxepochs nepoch epoch",
+    "Rows per step are batch=.": "batchsize minibatch minibatchsize",
     "How a coefficient table looks is said to its table: si.table(fit, digits=3).": "digits stars",
 }
 

@@ -28,6 +28,7 @@ RESULTS = (
     "statinf.quantile.fit",
     "statinf.quantile.penalised.result",
     "statinf.quantile.ensemble_result",
+    "statinf.quantile.noncrossing.result",
     "statinf.quantile.stack",
     "statinf.quantile.cvar.fit",
     "statinf.quantile.cvar.tail_risk",

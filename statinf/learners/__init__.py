@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from statinf.learners.location_scale import LocationScale
     from statinf.learners.mdn import MixtureDensityNetwork
     from statinf.learners.network import Network
+    from statinf.learners.process_network import ProcessNetwork
 
 __all__ = [
     "CrossFit",
@@ -30,6 +31,7 @@ __all__ = [
     "LocationScale",
     "MixtureDensityNetwork",
     "Network",
+    "ProcessNetwork",
     "Ridge",
     "canonical",
     "crossfit",
@@ -49,6 +51,7 @@ _WHERE = {
     "LocationScale": "location_scale",
     "MixtureDensityNetwork": "mdn",
     "Network": "network",
+    "ProcessNetwork": "process_network",
     "Ridge": "linear",
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,23 @@ from statinf.backend import generator, kernel, pad_axis
 RESOLUTIONS = ("coarse", "medium", "fine")
 _LEAST_WIDTH = 16
 _SMALLEST_SD = 1e-3
+
+
+class Objective(Protocol):
+    """What `quantile_training` asks of a network; hashable, as it is part of what is compiled."""
+
+    @property
+    def kind(self) -> str:
+        """Of network."""
+        ...
+
+    def loss(self, params: Any, data: Any, tau: Any, margin: Any, penalty: Any, key: Any = None) -> Any:
+        """Weighted mean loss of rows `data`: features, further arrays, outcomes and weights; `key` draws what is random."""
+        ...
+
+    def held_out(self, params: Any, data: Any, tau: Any, margin: Any, penalty: Any) -> Any:
+        """The loss by which the best epoch is chosen."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -91,6 +108,10 @@ class QuantileObjective:
         overlap = jnp.maximum(0.0, q[:, upper[0]] - q[:, upper[1]] + margin[upper]).mean(axis=1)
         return pinball + penalty * (w * overlap).sum() / total
 
+    def held_out(self, params: Any, data: Any, tau: Any, margin: Any, penalty: Any) -> Any:
+        """The loss itself, with nothing dropped."""
+        return self.loss(params, data, tau, margin, penalty)
+
 
 def layers(sizes: tuple[int, ...], seed: int, *, last_zero: bool = False) -> list[tuple[np.ndarray, np.ndarray]]:
     """Glorot starts; a last layer of zeros starts aggregation at the plain average."""
@@ -113,7 +134,7 @@ def width(features: int) -> int:
     return max(_LEAST_WIDTH, 1 << max(features - 1, 0).bit_length())
 
 
-def widen(objective: QuantileObjective, params: Any, features: int) -> Any:
+def widen(objective: Objective, params: Any, features: int) -> Any:
     """Parameters for features padded with zeros; the added weights are zero and have no gradient."""
     if objective.kind == "global":
         return params

@@ -70,6 +70,16 @@ LEARNERS: Mapping[str, Entry] = {
         "quantile_network", "GaussianNetwork", ("quantile",), "network, mean and spread of a normal law"
     ),
     "mqn": Entry("quantile_network", "QuantileNetwork", ("quantile",), "network, one output per level"),
+    "requ": Entry(
+        "process_network", "ProcessNetwork", ("quantile",), "network over features and level, all levels at once"
+    ),
+    "gaps": Entry(
+        "process_network",
+        "ProcessNetwork",
+        ("quantile",),
+        "network with positive increments between levels",
+        {"quantile": {"network": "gaps"}},
+    ),
     "mdn": Entry("mdn", "MixtureDensityNetwork", _DENSITIES, "mixture density network"),
 }
 

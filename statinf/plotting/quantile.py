@@ -95,3 +95,60 @@ def plot_calibration(tau: np.ndarray, coverage: np.ndarray, n: int, *, ax: Any =
     ax.set_xlabel("level")
     ax.set_ylabel("coverage less level")
     return ax
+
+
+@figure
+def plot_fan(
+    x: np.ndarray, lines: np.ndarray, tau: np.ndarray, points: Any, xlabel: str, ylabel: str, *, ax: Any = None
+) -> Any:
+    """Quantiles over a covariate: bands between levels t and 1 - t, a line per level.
+
+    Parameters
+    ----------
+    lines : ndarray, shape (k, m)
+    tau : ndarray, shape (m,)
+        Increasing.
+    points : tuple of two ndarrays, or None
+        Covariate and outcome of rows.
+    """
+    ax = new_axes(ax, size=(6.4, 4.4))
+    if points is not None:
+        ax.plot(*points, "o", color=SOFT, markersize=2.5, alpha=0.5, markeredgewidth=0)
+        # Outcomes far out would leave no room for the quantiles.
+        drawn = lines[np.isfinite(lines)]
+        if drawn.size and np.ptp(drawn) > 0:
+            middle, half = drawn.mean(), 1.6 * np.abs(drawn - drawn.mean()).max()
+            ax.set_ylim(
+                max(middle - half, np.nanmin(points[1]) - 0.1 * half),
+                min(middle + half, np.nanmax(points[1]) + 0.1 * half),
+            )
+    for low in np.flatnonzero(tau < 0.5 - 1e-9):
+        high = np.flatnonzero(np.abs(tau - (1 - tau[low])) < 1e-9)
+        if len(high):
+            ax.fill_between(x, lines[:, low], lines[:, high[0]], color=PALETTE[0], alpha=0.15, linewidth=0)
+    for t, line in zip(tau, lines.T, strict=True):
+        middle = abs(t - 0.5) < 1e-9
+        ax.plot(x, line, color=ACCENT if middle else PALETTE[0], linewidth=1.8 if middle else 1.0)
+    room, named = 0.04 * np.ptp(ax.get_ylim()), []
+    for k in np.argsort(np.abs(tau - 0.5), kind="stable"):
+        # A level whose name would lie over another's goes without.
+        if np.isfinite(at := lines[-1, k]) and all(abs(at - other) > room for other in named):
+            named.append(at)
+            where = {"xytext": (4, 0), "textcoords": "offset points", "va": "center"}
+            ax.annotate(f"{tau[k]:g}", (x[-1], at), fontsize=8, **where)
+    ax.set_xlabel(plain(xlabel))
+    ax.set_ylabel(plain(ylabel))
+    return ax
+
+
+@figure
+def plot_training(history: np.ndarray, *, ax: Any = None) -> Any:
+    """Held-out loss by epoch, with the epoch whose network was kept."""
+    ax = new_axes(ax)
+    epochs = np.arange(1, len(history) + 1)
+    ax.plot(epochs, history, color=INK, linewidth=1.3)
+    best = int(np.nanargmin(history))
+    ax.plot(epochs[best], history[best], "o", color=ACCENT, markersize=5)
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("held-out pinball loss")
+    return ax

@@ -139,7 +139,7 @@ def quantile_ensemble(
     data : data frame
     models : sequence or mapping of names to models
         Names of learners of quantiles, such as "rq", "forest", "gbm" (both need scikit-learn), "gaussian_network",
-        "mqn", "gaussian", "mdn"; objects with fit and predict, whose columns are the levels as given here; or
+        "mqn", "requ", "gaps", "gaussian", "mdn"; objects with fit and predict, whose columns are the levels as given here; or
         arrays of out-of-sample predictions, one row per row of the data and one column per level, in the order of
         `tau` as it is given here.
     tau : sequence of float

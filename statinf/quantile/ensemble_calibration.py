@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -21,6 +22,19 @@ from statinf.quantile.ensemble_core import EnsembleCore, EnsembleTask, fit_core
 
 _CELLS = 4_000_000
 SHARE = 0.25
+
+
+class Levels(Protocol):
+    """A fitted model of quantiles at some levels."""
+
+    @property
+    def tau(self) -> np.ndarray:
+        """Levels (m,), increasing."""
+        ...
+
+    def predict(self, X: np.ndarray, Z: np.ndarray | None = None) -> np.ndarray:
+        """Quantiles (n, m) of rows X (n, d), from base predictions Z where there are any."""
+        ...
 
 
 def pairs(tau: np.ndarray) -> list[tuple[int, int, float]]:
@@ -42,19 +56,19 @@ def nested(q: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, repr=False)
 class SplitCalibration(Brief):
-    """One shift a pair of levels, from rows that the ensemble has not seen."""
+    """One shift a pair of levels, from rows that the model has not seen."""
 
     shifts: np.ndarray
     rows: int
 
-    def __call__(self, core: EnsembleCore, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
+    def __call__(self, core: Levels, X: np.ndarray, Z: np.ndarray | None) -> np.ndarray:
         q = core.predict(X, Z)
         for (low, high, _), shift in zip(pairs(core.tau), self.shifts, strict=True):
             q[:, low], q[:, high] = q[:, low] - shift, q[:, high] + shift
         return nested(q)
 
 
-def calibrate_split(core: EnsembleCore, X: np.ndarray, y: np.ndarray, Z: np.ndarray | None) -> SplitCalibration:
+def calibrate_split(core: Levels, X: np.ndarray, y: np.ndarray, Z: np.ndarray | None) -> SplitCalibration:
     """Conformalised quantile regression on held-out rows."""
     q = core.predict(X, Z)
     shifts = [threshold(np.maximum(q[:, low] - y, y - q[:, high]), 1 - miss) for low, high, miss in pairs(core.tau)]

@@ -1,4 +1,4 @@
-"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack`, `si.cvar` and `si.presto`."""
+"""The methods of the verbs of quantiles, tails and ordered outcomes."""
 
 from statinf.results.methods import MethodTable
 
@@ -17,6 +17,7 @@ ENSEMBLE = MethodTable(
     shared=("models", "tau", "folds", "progress", *_ROWS),
 )
 STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
+PROCESS = MethodTable("quantile_process", {"": "statinf.quantile.noncrossing.verb"}, shared=("tau", "progress", *_ROWS))
 _STREAMS = "statinf.quantile.cvar.streams"
 CVAR = MethodTable(
     "cvar",
@@ -27,4 +28,4 @@ CVAR = MethodTable(
 PRESTO = MethodTable(
     "presto", {"": "statinf.quantile.presto.method"}, shared=("penalty", "parallel", "vcov", "cluster", *_ROWS)
 )
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, PRESTO)
+TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, PRESTO, PROCESS)

@@ -102,6 +102,11 @@ def _ensemble(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.quantile_ensemble("y ~ x + z", data, models=["rq", "gaussian"], tau=[0.2, 0.5, 0.8], **few)
 
 
+def _process(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"hidden": (16, 16), "epochs": 2, "penalty": 1.0, "tau": [0.2, 0.5, 0.8]} | options
+    return si.quantile_process("y ~ x + z", data, **few)
+
+
 def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.shift_test("~ x + z", data, target, **({"permutations": 99} | options))
 
@@ -150,6 +155,7 @@ EXAMPLES: Mapping[str, Example] = {
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "quantile_ensemble": Example(_ensemble),
+    "quantile_process": Example(_process),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),

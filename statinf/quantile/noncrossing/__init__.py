@@ -1,0 +1,1 @@
+"""Non-crossing quantile processes by neural networks: `si.quantile_process`."""
