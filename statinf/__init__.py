@@ -30,6 +30,7 @@ _PUBLIC = {
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
+    "ngboost": "statinf.quantile.ngboost.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "rq": "statinf.quantile.rq",
     "rq_path": "statinf.quantile.penalised.verb",

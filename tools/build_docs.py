@@ -31,6 +31,8 @@ RESULTS = (
     "statinf.quantile.stack",
     "statinf.quantile.cvar.fit",
     "statinf.quantile.cvar.tail_risk",
+    "statinf.quantile.ngboost.fit",
+    "statinf.quantile.ngboost.scoring",
     "statinf.conformity.result",
     "statinf.conformity.predictive_system",
     "statinf.conformity.class_result",

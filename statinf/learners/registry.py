@@ -71,6 +71,7 @@ LEARNERS: Mapping[str, Entry] = {
     ),
     "mqn": Entry("quantile_network", "QuantileNetwork", ("quantile",), "network, one output per level"),
     "mdn": Entry("mdn", "MixtureDensityNetwork", _DENSITIES, "mixture density network"),
+    "ngboost": Entry("natural_boosting", "NaturalBoosting", _DENSITIES, "boosting of a normal law, natural gradients"),
 }
 
 ALIASES: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
+"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack`, `si.cvar` and `si.ngboost`."""
 
 from statinf.results.methods import MethodTable
 
@@ -24,4 +24,5 @@ CVAR = MethodTable(
     shared=("level", "method", "vcov", "cluster", *_ROWS),
     aliases={"splplus": "spl+", "subgradient": "sgm"},
 )
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR)
+NGBOOST = MethodTable("ngboost", {"": "statinf.quantile.ngboost.verb"}, shared=("dist", "score", "progress", *_ROWS))
+TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, NGBOOST)

@@ -111,6 +111,10 @@ def _rq_path(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rq_path("y ~ x + z", data, method=method.name, **({"nlambda": 6, "folds": 3} | options))
 
 
+def _ngboost(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.ngboost("y ~ x + z", data, **({"n_estimators": 5, "depth": 2} | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -140,6 +144,7 @@ EXAMPLES: Mapping[str, Example] = {
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "multicalibrate": Example(_multicalibrate),
+    "ngboost": Example(_ngboost),
     "quantile_ensemble": Example(_ensemble),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
