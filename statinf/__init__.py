@@ -31,6 +31,7 @@ _PUBLIC = {
     "lsa": "statinf.stochastic.lsa",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "presto": "statinf.quantile.presto.verb",
+    "ngboost": "statinf.quantile.ngboost.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "quantile_process": "statinf.quantile.noncrossing.verb",
     "rq": "statinf.quantile.rq",

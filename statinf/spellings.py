@@ -88,6 +88,10 @@ _VERBS = {
         "dqrp nqnet qrnn mcqrnn quantilenetwork quantileprocess quantileneuralnetwork noncrossingquantile deepquantile "
         "monotonequantile quantregnn simultaneousquantile"
     ),
+    'A boosted law is si.ngboost("y ~ x", data, dist="normal"); laws: normal, lognormal, student, laplace, poisson, gamma, '
+    "exponential, weibull, categorical.": (
+        "ngbregressor ngbclassifier ngbsurvival naturalgradientboosting xgboostlss lightgbmlss gamboostlss gamlss bamlss"
+    ),
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (
         "mcboost mcgrad multicalibration recalibrate lsboost levelsetboosting groupcalibration"
     ),
@@ -203,6 +207,9 @@ _OPTIONS = {
         "estimator basemodel baselearner baseestimator regressor classifier sllibrary"
     ),
     'The distribution is family=, such as family="poisson".': "distribution dist",
+    "The number of boosting iterations is n_estimators=.": "ntrees numtrees nrounds ntree numboostround",
+    "The share of each boosting step is learning_rate=.": "shrinkage lr",
+    "The depth of trees is depth=.": "maxdepth",
     "The limit on iterations is max_iter=.": "maxiter maxiterations niter maxit iterations numiter iter maxiters",
     "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",
     "The bar of progress is progress=True or False.": "verbose disp trace quiet silent printlevel showprogress",

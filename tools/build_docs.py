@@ -34,6 +34,8 @@ RESULTS = (
     "statinf.quantile.cvar.tail_risk",
     "statinf.quantile.presto.result",
     "statinf.quantile.presto.fit",
+    "statinf.quantile.ngboost.fit",
+    "statinf.quantile.ngboost.scoring",
     "statinf.conformity.result",
     "statinf.conformity.predictive_system",
     "statinf.conformity.class_result",

@@ -81,6 +81,7 @@ LEARNERS: Mapping[str, Entry] = {
         {"quantile": {"network": "gaps"}},
     ),
     "mdn": Entry("mdn", "MixtureDensityNetwork", _DENSITIES, "mixture density network"),
+    "ngboost": Entry("natural_boosting", "NaturalBoosting", _DENSITIES, "boosting of a normal law, natural gradients"),
 }
 
 ALIASES: Mapping[str, str] = {

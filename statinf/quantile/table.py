@@ -28,4 +28,5 @@ CVAR = MethodTable(
 PRESTO = MethodTable(
     "presto", {"": "statinf.quantile.presto.method"}, shared=("penalty", "parallel", "vcov", "cluster", *_ROWS)
 )
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, PRESTO, PROCESS)
+NGBOOST = MethodTable("ngboost", {"": "statinf.quantile.ngboost.verb"}, shared=("dist", "score", "progress", *_ROWS))
+TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, PRESTO, PROCESS, NGBOOST)

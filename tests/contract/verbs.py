@@ -124,6 +124,10 @@ def _presto(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.presto("grade ~ x + z", data, **({"nlambda": 4, "folds": 3} | options))
 
 
+def _ngboost(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.ngboost("y ~ x + z", data, **({"n_estimators": 5, "depth": 2} | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -154,6 +158,7 @@ EXAMPLES: Mapping[str, Example] = {
     "lsa": Example(_lsa),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
+    "ngboost": Example(_ngboost),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
     "rq": Example(_plain(si.rq, "y ~ x + z")),

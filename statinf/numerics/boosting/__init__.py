@@ -1,0 +1,1 @@
+"""Boosting of all parameters of a law at once."""

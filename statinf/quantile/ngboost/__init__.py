@@ -1,0 +1,1 @@
+"""Natural gradient boosting of conditional laws."""
