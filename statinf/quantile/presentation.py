@@ -1,4 +1,4 @@
-"""Tables and predictions of a `QuantileFit`."""
+"""Tables and predictions of fits at many levels."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ if TYPE_CHECKING:
 
     from statinf.formula.matrix import Matrix
     from statinf.quantile.fit import QuantileFit
+    from statinf.quantile.levels_fit import LevelsFit
 
 
 def coefficient_frame(
-    fit: QuantileFit, level: float, style: str, interval: str | None, exponentiate: bool
+    fit: LevelsFit, level: float, style: str, interval: str | None, exponentiate: bool
 ) -> pd.DataFrame:
-    """One row per level and coefficient; see `QuantileFit.tidy`."""
+    """One row per level and coefficient; see `LevelsFit.tidy`."""
     frame = coefficients.tidy(fit, level, style, interval, exponentiate)
     frame["term"] = list(fit.columns) * len(fit.tau)
     frame.insert(0, "tau", np.repeat(fit.tau, len(fit.columns)))
     return frame
 
 
-def summary_table(fit: QuantileFit, level: float) -> Table:
-    """See `QuantileFit.summary`."""
+def summary_table(fit: LevelsFit, level: float) -> Table:
+    """See `LevelsFit.summary`."""
     letter = "z" if np.isinf(fit.cov.df) else "t"
     many = len(fit.tau) > 1
     lead = ("tau",) if many else ()
     columns = (*lead, "term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
     facts = {"Observations": fit.nobs, "Residual df": int(fit.df_resid)}
     if not many:
-        facts |= {"Check loss": float(fit.objective[0]), "Pseudo R1": float(fit.pseudo_r_squared[0])}
+        facts |= {fit.loss_name: float(fit.objective[0]), "Pseudo R1": float(fit.pseudo_r_squared[0])}
     listed = (("Formula", fit.formula), *((k, format_number(v)) for k, v in facts.items()))
     rows = _summary_rows(fit, level)
     rules = tuple(range(len(fit.columns), len(rows), len(fit.columns))) if many else ()
@@ -49,7 +50,7 @@ def summary_table(fit: QuantileFit, level: float) -> Table:
     return Table(columns, rows, title=fit.title, facts=listed, notes=notes, rules=rules, kind=fit.kind)
 
 
-def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]:
+def _summary_rows(fit: LevelsFit, level: float) -> tuple[tuple[str, ...], ...]:
     numbers, p = coefficients.tidy(fit, level, "statinf", None, False), len(fit.columns)
     rows = []
     for i, name in enumerate(fit.columns * len(fit.tau)):
@@ -63,8 +64,8 @@ def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]
     return tuple(rows)
 
 
-def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
-    """Predicted quantiles (n, k); NaN for rows that depend on aliased coefficients."""
+def _fitted(fit: LevelsFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
+    """Predictions (n, k); NaN for rows that depend on aliased coefficients."""
     kept = fit.estimable[: len(fit.columns)]
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
     broken = unsupported(matrix, kept, fit.aliases)
@@ -72,16 +73,16 @@ def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None
     return values if noncrossing is None else monotone(values, noncrossing)
 
 
-def _errors(fit: QuantileFit, matrix: Matrix) -> np.ndarray:
-    """Standard errors of the predicted quantiles (n, k)."""
+def _errors(fit: LevelsFit, matrix: Matrix) -> np.ndarray:
+    """Standard errors of the predictions (n, k)."""
     root = fit.cov.root
     p = len(root) // len(fit.tau)
     blocks = [replace(fit.cov, square_root=root[k * p : (k + 1) * p]) for k in range(len(fit.tau))]
     return np.column_stack([predictor_se(matrix, b, block) for b, block in zip(fit.coef, blocks, strict=True)])
 
 
-def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
-    """See `QuantileFit.predict`."""
+def predictions(fit: LevelsFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
+    """See `LevelsFit.predict`."""
     if interval is not None:
         one_of("interval", interval, ("confidence",))
     if noncrossing is not None:
@@ -89,7 +90,7 @@ def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: flo
     check_level(level)
     rows = fit.new_rows(fit._need_rows("predictions without newdata").frame if newdata is None else newdata)
     matrix = rows.parts["covariates"]
-    names = [f"q{t:g}" for t in fit.tau]
+    names = [f"{fit.letter}{t:g}" for t in fit.tau]
     values = _fitted(fit, rows, matrix, noncrossing)
     out = dict(zip(names, values.T, strict=True))
     if interval is not None:
@@ -103,12 +104,12 @@ def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: flo
     return prediction_frame(rows, out)
 
 
-def augmented_frame(fit: QuantileFit) -> Any:
-    """See `QuantileFit.augment`."""
+def augmented_frame(fit: LevelsFit) -> Any:
+    """See `LevelsFit.augment`."""
     made = fit._need_rows("fitted values")
     columns = {}
     for t, b in zip(fit.tau, fit.coef, strict=True):
-        ending = f"_q{t:g}" if len(fit.tau) > 1 else ""
+        ending = f"_{fit.letter}{t:g}" if len(fit.tau) > 1 else ""
         fitted = predictor(made.parts[0], b, made.offset)
         columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
     return augmented(made, columns)
