@@ -78,6 +78,9 @@ _VERBS = {
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv quantileregressor l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
     ),
+    'Expectile regression is si.expectile("y ~ x", data, tau=[0.1, 0.5, 0.9]).': (
+        "expectreg expectregls expectilegam asymmetricleastsquares asymmetricls als laws amlnormal expectiles"
+    ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
     'Predictions that are calibrated in groups are si.multicalibrate("y ~ x | group", data, init="p").': (

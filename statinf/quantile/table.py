@@ -1,4 +1,4 @@
-"""The methods of `si.rq`, `si.rq_path`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
+"""The methods of `si.rq`, `si.rq_path`, `si.expectile`, `si.quantile_ensemble`, `si.stack` and `si.cvar`."""
 
 from statinf.results.methods import MethodTable
 
@@ -10,6 +10,11 @@ RQ_PATH = MethodTable(
     {"lasso": "statinf.quantile.penalised.lasso", "group-lasso": "statinf.quantile.penalised.group"},
     shared=("tau", "method", "progress", *_ROWS),
     aliases={"l1": "lasso", "grouped": "group-lasso", "glasso": "group-lasso"},
+)
+EXPECTILE = MethodTable(
+    "expectile",
+    {"": "statinf.quantile.expectile.expectile"},
+    shared=("tau", "vcov", "weights", "cluster", "na_action", "context"),
 )
 ENSEMBLE = MethodTable(
     "quantile_ensemble",
@@ -24,4 +29,4 @@ CVAR = MethodTable(
     shared=("level", "method", "vcov", "cluster", *_ROWS),
     aliases={"splplus": "spl+", "subgradient": "sgm"},
 )
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR)
+TABLES = (RQ, RQ_PATH, EXPECTILE, ENSEMBLE, STACK, CVAR)
