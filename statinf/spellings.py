@@ -52,6 +52,9 @@ _VERBS = {
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
         "dowhy aipw gcomputation standardization tmle"
     ),
+    'Quantile treatment effects are si.effect("y ~ treat | x", data, method="qte", tau=[0.25, 0.5, 0.75]).': (
+        "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile"
+    ),
     'Double machine learning is si.effect("y ~ treat | x", data, method="irm"), or method="plr" for any treatment.': (
         "dml doubleml doublemlplr doublemlirm lineardml irm plr ddml doublemachinelearning"
     ),

@@ -42,6 +42,7 @@ RESULTS = (
     "statinf.conformity.multicalibration.fitted",
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
+    "statinf.effects.qte_fit",
     "statinf.effects.cate_fit",
     "statinf.effects.cate_curve",
     "statinf.effects.iv_fit",

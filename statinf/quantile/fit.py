@@ -11,16 +11,17 @@ import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
-from statinf.quantile import presentation as shown
-from statinf.quantile.levels_fit import LevelsFit
-from statinf.quantile.scores import QuantileScores
+from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.quantile.working import SolvedQuantiles
+from statinf.results.levels_fit import LinearLevelsFit
+from statinf.results.levels_tables import fitted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class QuantileFit(LevelsFit):
+class QuantileFit(LinearLevelsFit):
     """Linear quantile regressions at k levels.
 
     Objectives are weighted check losses.
@@ -119,4 +120,10 @@ class QuantileFit(LevelsFit):
             Rows with the outcome recorded; the data of the fit by default.
         noncrossing : {None, "sort", "isotonic", "sweep"}
         """
-        return shown.scores(self, newdata, noncrossing)
+        if noncrossing is not None:
+            one_of("noncrossing", noncrossing, MONOTONE)
+        newdata = self._need_rows("scores without newdata").frame if newdata is None else newdata
+        rows = self.new_rows(newdata, response=True)
+        assert rows.response is not None
+        values = fitted(self, rows, rows.parts["covariates"], noncrossing)
+        return score_quantiles(rows.response, values, self.tau, kind=rows.kind)

@@ -15,13 +15,13 @@ from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.numerics.linear.asymmetric import asymmetric_replicas, asymmetry
 from statinf.quantile.expectile.solved import SolvedExpectiles
-from statinf.quantile.levels_fit import LevelsFit
+from statinf.results.levels_fit import LinearLevelsFit
 
 KINDS = VcovKinds(default="HC1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ExpectileFit(LevelsFit):
+class ExpectileFit(LinearLevelsFit):
     """Linear expectile regressions at k levels.
 
     Objectives are weighted sums of |tau - 1{r < 0}| r^2; at tau = 1/2 the fit is least squares and `pseudo_r_squared` is R2.

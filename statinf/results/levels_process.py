@@ -13,7 +13,7 @@ from statinf.inference.hypotheses import WaldTest, wald
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.quantile.levels_fit import LevelsFit
+    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
 
 
 def equal_slopes(fit: LevelsFit, columns: Any) -> WaldTest:
@@ -37,9 +37,8 @@ def equal_slopes(fit: LevelsFit, columns: Any) -> WaldTest:
             row[step * p + names.index(name)], row[(step + 1) * p + names.index(name)] = -1.0, 1.0
     text = "equal slopes at tau = " + ", ".join(f"{t:g}" for t in fit.tau)
     m = len(restrictions)
-    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), float(fit.nobs * k - m), text).handed(
-        fit.kind
-    )
+    df = np.inf if np.isinf(fit.cov.df) else float(fit.nobs * k - m)
+    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), df, text).handed(fit.kind)
 
 
 def process(fit: LevelsFit, level: float, uniform: bool, seed: int) -> pd.DataFrame:
@@ -67,7 +66,7 @@ def process(fit: LevelsFit, level: float, uniform: bool, seed: int) -> pd.DataFr
     return pd.DataFrame(columns)
 
 
-def line_data(fit: LevelsFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
+def line_data(fit: LinearLevelsFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
     """Regressor, outcome and fitted lines on a grid, for fits with one numerical regressor."""
     made = fit._need_rows("the plot of lines")
     slopes = [c for c in fit.columns if c != "Intercept"]

@@ -1,4 +1,4 @@
-"""`LevelsFit`: coefficients of one linear predictor at one or many levels, jointly."""
+"""`LevelsFit`: estimates at one or many levels of a distribution, jointly."""
 
 from __future__ import annotations
 
@@ -8,53 +8,41 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statinf.errors import one_of
+from statinf.frames import to_caller
 from statinf.inference.hypotheses import WaldTest
-from statinf.quantile import presentation as shown
-from statinf.quantile import process
-from statinf.results import Fit, Table, to_caller
+from statinf.results import levels_process as process
+from statinf.results import levels_tables as shown
+from statinf.results.fit import Fit
+from statinf.results.table import Table
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LevelsFit(Fit):
-    """Linear regressions at k levels, such as quantile and expectile regressions.
+    """The same coefficients at k levels, stacked level by level.
 
-    Coefficients are stacked level by level. With one level, terms are the column names; with several they
-    are written "q0.25: income".
+    With one level, terms are the columns' names; with several they are written "q0.25: income".
 
     Attributes
     ----------
     tau : ndarray, shape (k,)
         Levels, increasing.
     columns : tuple of str
-        The regressors' names, aliased ones included.
-    objective, null_objective : ndarray, shape (k,)
-        Weighted loss of the fit, and of the intercept alone.
-    aliases : ndarray, shape (p kept, p aliased)
-        How the columns that are not aliased make those that are.
+        Names of the coefficients of a level, aliased ones included.
     """
 
     tau: np.ndarray
     columns: tuple[str, ...]
-    objective: np.ndarray
-    null_objective: np.ndarray
-    aliases: np.ndarray
 
     letter: ClassVar[str] = "q"
     """What names of predictions and terms begin with."""
     heading: ClassVar[str] = ""
     """Title of the summary, before the levels."""
-    loss_name: ClassVar[str] = "Loss"
+    figures: ClassVar[tuple[str, ...]] = ("process", "coefficients")
 
     @property
     def coef(self) -> np.ndarray:
         """Coefficients, shape (k, p); NaN for aliased columns."""
         return self.theta.reshape(len(self.tau), len(self.columns))
-
-    @property
-    def pseudo_r_squared(self) -> np.ndarray:
-        """One less the ratio of losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN if 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
 
     # --- tests --------------------------------------------------------------------------------------------
 
@@ -92,20 +80,12 @@ class LevelsFit(Fit):
         """One row per level, in the caller's kind of data frame."""
         import pandas as pd
 
-        items = {
-            "tau": self.tau,
-            "nobs": self.nobs,
-            "df_resid": self.df_resid,
-            "objective": self.objective,
-            "pseudo_r_squared": self.pseudo_r_squared,
-            "vcov": self.cov.label,
-            "method": self.method,
-        }
-        return to_caller(pd.DataFrame(items), self.kind)
+        items = {"tau": self.tau, "nobs": self.nobs, "df_resid": self.df_resid} | self.level_items()
+        return to_caller(pd.DataFrame(items | {"vcov": self.cov.label, "method": self.method}), self.kind)
 
-    def glance_items(self) -> dict[str, Any]:
-        middle = int(np.argmin(np.abs(self.tau - 0.5)))
-        return {"nobs": self.nobs, "df_resid": self.df_resid, "pseudo_r_squared": self.pseudo_r_squared[middle]}
+    def level_items(self) -> dict[str, Any]:
+        """What `glance` says of each level beside counts and names."""
+        return {}
 
     @property
     def title(self) -> str:
@@ -132,6 +112,62 @@ class LevelsFit(Fit):
             Columns tau, term, estimate, conf_low, conf_high and, if `uniform`, band_low, band_high.
         """
         return to_caller(process.process(self, level, uniform, seed), self.kind)
+
+    def plot(self, kind: str | None = None, **options: Any) -> Any:
+        """A figure.
+
+        Parameters
+        ----------
+        kind : {"process", "coefficients"}, optional
+            Coefficients against the level with pointwise limits and uniform bands (the default with
+            several levels); or intervals of the coefficients.
+        """
+        from statinf.plotting import quantile as drawn
+
+        kind = kind or ("process" if len(self.tau) > 1 else "coefficients")
+        one_of("kind", kind, self.figures)
+        if kind == "process":
+            return drawn.plot_process(process.process(self, options.pop("level", 0.95), True, 0), **options)
+        return super().plot(kind, **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LinearLevelsFit(LevelsFit):
+    """Linear regressions at k levels, such as quantile and expectile regressions.
+
+    Attributes
+    ----------
+    objective, null_objective : ndarray, shape (k,)
+        Weighted loss of the fit, and of the intercept alone.
+    aliases : ndarray, shape (p kept, p aliased)
+        How the columns that are not aliased make those that are.
+    """
+
+    objective: np.ndarray
+    null_objective: np.ndarray
+    aliases: np.ndarray
+
+    loss_name: ClassVar[str] = "Loss"
+    figures = ("process", "coefficients", "lines")
+
+    @property
+    def pseudo_r_squared(self) -> np.ndarray:
+        """One less the ratio of losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN if 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
+
+    def level_items(self) -> dict[str, Any]:
+        return {"objective": self.objective, "pseudo_r_squared": self.pseudo_r_squared}
+
+    def glance_items(self) -> dict[str, Any]:
+        middle = int(np.argmin(np.abs(self.tau - 0.5)))
+        return {"nobs": self.nobs, "df_resid": self.df_resid, "pseudo_r_squared": self.pseudo_r_squared[middle]}
+
+    def summary_facts(self) -> dict[str, Any]:
+        found = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
+        if len(self.tau) == 1:
+            found |= {self.loss_name: float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
+        return found | dict(self.facts)
 
     # --- predictions --------------------------------------------------------------------------------------
 
@@ -172,12 +208,8 @@ class LevelsFit(Fit):
             several levels); intervals of the coefficients; or the fitted lines over the data, with one
             numerical regressor.
         """
-        from statinf.plotting import quantile as figures
+        from statinf.plotting import quantile as drawn
 
-        kind = kind or ("process" if len(self.tau) > 1 else "coefficients")
-        one_of("kind", kind, ("process", "coefficients", "lines"))
-        if kind == "process":
-            return figures.plot_process(process.process(self, options.pop("level", 0.95), True, 0), **options)
         if kind == "lines":
-            return figures.plot_lines(*process.line_data(self), self.tau, **options)
-        return Fit.plot(self, kind, **options)
+            return drawn.plot_lines(*process.line_data(self), self.tau, **options)
+        return super().plot(kind, **options)

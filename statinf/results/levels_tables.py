@@ -11,17 +11,15 @@ from statinf.errors import check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
-from statinf.quantile.scores import QuantileScores, score_quantiles
-from statinf.results import Table, augmented, coefficients, prediction_frame, predictor, predictor_se
-from statinf.results.predicting import unsupported
-from statinf.results.table import format_interval, format_number, format_p
+from statinf.results import coefficients
+from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se, unsupported
+from statinf.results.table import Table, format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from statinf.formula.matrix import Matrix
-    from statinf.quantile.fit import QuantileFit
-    from statinf.quantile.levels_fit import LevelsFit
+    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
 
 
 def coefficient_frame(
@@ -40,9 +38,7 @@ def summary_table(fit: LevelsFit, level: float) -> Table:
     many = len(fit.tau) > 1
     lead = ("tau",) if many else ()
     columns = (*lead, "term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
-    facts = {"Observations": fit.nobs, "Residual df": int(fit.df_resid)}
-    if not many:
-        facts |= {fit.loss_name: float(fit.objective[0]), "Pseudo R1": float(fit.pseudo_r_squared[0])}
+    facts = fit.summary_facts()
     listed = (("Formula", fit.formula), *((k, format_number(v)) for k, v in facts.items()))
     rows = _summary_rows(fit, level)
     rules = tuple(range(len(fit.columns), len(rows), len(fit.columns))) if many else ()
@@ -64,7 +60,7 @@ def _summary_rows(fit: LevelsFit, level: float) -> tuple[tuple[str, ...], ...]:
     return tuple(rows)
 
 
-def _fitted(fit: LevelsFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
+def fitted(fit: LinearLevelsFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
     """Predictions (n, k); NaN for rows that depend on aliased coefficients."""
     kept = fit.estimable[: len(fit.columns)]
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
@@ -73,7 +69,7 @@ def _fitted(fit: LevelsFit, rows: Any, matrix: Matrix, noncrossing: str | None) 
     return values if noncrossing is None else monotone(values, noncrossing)
 
 
-def _errors(fit: LevelsFit, matrix: Matrix) -> np.ndarray:
+def _errors(fit: LinearLevelsFit, matrix: Matrix) -> np.ndarray:
     """Standard errors of the predictions (n, k)."""
     root = fit.cov.root
     p = len(root) // len(fit.tau)
@@ -81,8 +77,8 @@ def _errors(fit: LevelsFit, matrix: Matrix) -> np.ndarray:
     return np.column_stack([predictor_se(matrix, b, block) for b, block in zip(fit.coef, blocks, strict=True)])
 
 
-def predictions(fit: LevelsFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
-    """See `LevelsFit.predict`."""
+def predictions(fit: LinearLevelsFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
+    """See `LinearLevelsFit.predict`."""
     if interval is not None:
         one_of("interval", interval, ("confidence",))
     if noncrossing is not None:
@@ -91,7 +87,7 @@ def predictions(fit: LevelsFit, newdata: Any, interval: str | None, level: float
     rows = fit.new_rows(fit._need_rows("predictions without newdata").frame if newdata is None else newdata)
     matrix = rows.parts["covariates"]
     names = [f"{fit.letter}{t:g}" for t in fit.tau]
-    values = _fitted(fit, rows, matrix, noncrossing)
+    values = fitted(fit, rows, matrix, noncrossing)
     out = dict(zip(names, values.T, strict=True))
     if interval is not None:
         half = t_quantile(0.5 + level / 2, fit.cov.df) * (errors := _errors(fit, matrix))
@@ -104,8 +100,8 @@ def predictions(fit: LevelsFit, newdata: Any, interval: str | None, level: float
     return prediction_frame(rows, out)
 
 
-def augmented_frame(fit: LevelsFit) -> Any:
-    """See `LevelsFit.augment`."""
+def augmented_frame(fit: LinearLevelsFit) -> Any:
+    """See `LinearLevelsFit.augment`."""
     made = fit._need_rows("fitted values")
     columns = {}
     for t, b in zip(fit.tau, fit.coef, strict=True):
@@ -113,14 +109,3 @@ def augmented_frame(fit: LevelsFit) -> Any:
         fitted = predictor(made.parts[0], b, made.offset)
         columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
     return augmented(made, columns)
-
-
-def scores(fit: QuantileFit, newdata: Any, noncrossing: str | None) -> QuantileScores:
-    """See `QuantileFit.score`."""
-    if noncrossing is not None:
-        one_of("noncrossing", noncrossing, MONOTONE)
-    newdata = fit._need_rows("scores without newdata").frame if newdata is None else newdata
-    rows = fit.new_rows(newdata, response=True)
-    assert rows.response is not None
-    fitted = _fitted(fit, rows, rows.parts["covariates"], noncrossing)
-    return score_quantiles(rows.response, fitted, fit.tau, kind=rows.kind)
