@@ -64,7 +64,10 @@ _VERBS = {
     'Conditional effects are si.cate("y ~ treat | x", data, method="ivw"); methods: s, t, x, dr, r, u, ivw.': (
         "causalforest grf metalearner slearner tlearner xlearner rlearner drlearner econml causalml uplift hte ite cates"
     ),
-    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late.': (
+    'Quantile regression with instruments is si.iv("y ~ treat | x | z", data, method="ivqr", tau=[0.25, 0.5, 0.75]).': (
+        "ivqr ivqreg ivqreg2 ivqte ivqregress cqiv iqr inversequantileregression quantileiv chernozhukovhansen"
+    ),
+    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr.': (
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"
     ),

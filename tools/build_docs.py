@@ -43,6 +43,7 @@ RESULTS = (
     "statinf.balancing.weights",
     "statinf.effects.effect_fit",
     "statinf.effects.qte_fit",
+    "statinf.effects.ivqr_fit",
     "statinf.effects.cate_fit",
     "statinf.effects.cate_curve",
     "statinf.effects.iv_fit",

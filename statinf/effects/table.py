@@ -26,9 +26,10 @@ IV = MethodTable(
         "liml": "statinf.effects.liml",
         "gmm": "statinf.effects.gmm",
         "late": "statinf.effects.late",
+        "ivqr": "statinf.effects.ivqr",
     },
     shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"tsls": "2sls", "iivm": "late"},
+    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr"},
 )
 
 CATE = MethodTable(

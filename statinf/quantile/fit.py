@@ -11,7 +11,6 @@ import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
 from statinf.quantile.scores import QuantileScores, score_quantiles
@@ -120,10 +119,8 @@ class QuantileFit(LinearLevelsFit):
             Rows with the outcome recorded; the data of the fit by default.
         noncrossing : {None, "sort", "isotonic", "sweep"}
         """
-        if noncrossing is not None:
-            one_of("noncrossing", noncrossing, MONOTONE)
         newdata = self._need_rows("scores without newdata").frame if newdata is None else newdata
         rows = self.new_rows(newdata, response=True)
         assert rows.response is not None
-        values = fitted(self, rows, rows.parts["covariates"], noncrossing)
+        values = fitted(self, rows, rows.parts["covariates"], self.aliases, noncrossing)
         return score_quantiles(rows.response, values, self.tau, kind=rows.kind)

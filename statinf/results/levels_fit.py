@@ -192,7 +192,9 @@ class LinearLevelsFit(LevelsFit):
             One column per level, named "q0.1" for quantiles and "e0.1" for expectiles; with an interval also
             "q0.1_std_error", "q0.1_conf_low" and "q0.1_conf_high".
         """
-        return shown.predictions(self, newdata, interval, level, noncrossing)
+        rows = self.new_rows(self._need_rows("predictions without newdata").frame if newdata is None else newdata)
+        matrix = rows.parts["covariates"]
+        return shown.prediction_table(self, rows, matrix, self.aliases, interval, level, noncrossing)
 
     def augment(self) -> Any:
         """The data of the fit with columns fitted and residual, by level where there are several."""

@@ -60,16 +60,26 @@ def _summary_rows(fit: LevelsFit, level: float) -> tuple[tuple[str, ...], ...]:
     return tuple(rows)
 
 
-def fitted(fit: LinearLevelsFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
-    """Predictions (n, k); NaN for rows that depend on aliased coefficients."""
-    kept = fit.estimable[: len(fit.columns)]
+def fitted(fit: LevelsFit, rows: Any, matrix: Matrix, aliases: np.ndarray, noncrossing: str | None) -> np.ndarray:
+    """Predictions (n, k); NaN for rows that depend on aliased coefficients.
+
+    Parameters
+    ----------
+    fit : LevelsFit
+    rows : new rows, with their offset
+    matrix : Matrix
+        Columns of the coefficients of one level.
+    aliases : ndarray, shape (p kept, p aliased)
+    noncrossing : {None, "sort", "isotonic", "sweep"}
+    """
+    if noncrossing is not None:
+        one_of("noncrossing", noncrossing, MONOTONE)
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
-    broken = unsupported(matrix, kept, fit.aliases)
-    values[broken] = np.nan
+    values[unsupported(matrix, fit.estimable[: len(fit.columns)], aliases)] = np.nan
     return values if noncrossing is None else monotone(values, noncrossing)
 
 
-def _errors(fit: LinearLevelsFit, matrix: Matrix) -> np.ndarray:
+def _errors(fit: LevelsFit, matrix: Matrix) -> np.ndarray:
     """Standard errors of the predictions (n, k)."""
     root = fit.cov.root
     p = len(root) // len(fit.tau)
@@ -77,17 +87,21 @@ def _errors(fit: LinearLevelsFit, matrix: Matrix) -> np.ndarray:
     return np.column_stack([predictor_se(matrix, b, block) for b, block in zip(fit.coef, blocks, strict=True)])
 
 
-def predictions(fit: LinearLevelsFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
-    """See `LinearLevelsFit.predict`."""
+def prediction_table(
+    fit: LevelsFit,
+    rows: Any,
+    matrix: Matrix,
+    aliases: np.ndarray,
+    interval: str | None,
+    level: float,
+    noncrossing: str | None,
+) -> Any:
+    """One column per level, with limits if asked for; see `fitted` for the arguments."""
     if interval is not None:
         one_of("interval", interval, ("confidence",))
-    if noncrossing is not None:
-        one_of("noncrossing", noncrossing, MONOTONE)
     check_level(level)
-    rows = fit.new_rows(fit._need_rows("predictions without newdata").frame if newdata is None else newdata)
-    matrix = rows.parts["covariates"]
     names = [f"{fit.letter}{t:g}" for t in fit.tau]
-    values = fitted(fit, rows, matrix, noncrossing)
+    values = fitted(fit, rows, matrix, aliases, noncrossing)
     out = dict(zip(names, values.T, strict=True))
     if interval is not None:
         half = t_quantile(0.5 + level / 2, fit.cov.df) * (errors := _errors(fit, matrix))

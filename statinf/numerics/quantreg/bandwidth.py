@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 from scipy.stats import norm
 
-from statinf.errors import one_of
+from statinf.errors import NotIdentifiedError, one_of
 
 BANDWIDTHS = ("hall-sheather", "bofinger")
 
@@ -31,3 +32,35 @@ def inside(tau: float, h: float) -> float:
     while tau - h < 0 or tau + h > 1:
         h /= 2
     return h
+
+
+def kernel_densities(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
+    """Kernel weights of residuals (n,) at zero, whose weighted mean estimates their density there (Powell 1991).
+
+    Parameters
+    ----------
+    residual : ndarray, shape (n,)
+    tau : float
+    rule : {"hall-sheather", "bofinger"}
+    kind : {"ker", "uniform"}
+        A Gaussian or a uniform kernel.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If half of the residuals are equal.
+    """
+    h = inside(tau, bandwidth(len(residual), tau, rule))
+    levels = norm.ppf(tau + h) - norm.ppf(tau - h)
+    if kind == "ker":
+        reach = levels * min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
+    else:
+        reach = levels * np.median(np.abs(residual - np.median(residual)))
+    if not reach > 0:
+        raise NotIdentifiedError(
+            f"half of the residuals at tau={tau:g} are equal, so that their density has no kernel estimate; use "
+            "vcov='boot'."
+        )
+    if kind == "ker":
+        return norm.pdf(residual / reach) / reach
+    return (np.abs(residual) <= reach) / (2 * reach)
