@@ -142,5 +142,5 @@ METHOD = EffectMethod(
     summary="quantile regression with instruments: exact inverse quantile regression, robust sets by inversion",
     citation="Chernozhukov and Hansen (2006), Instrumental quantile regression inference",
     guarantee="root-n with strong instruments; sets by inversion whatever their strength",
-    vignette="effects",
+    vignette="quantile-effects",
 )

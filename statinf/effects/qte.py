@@ -112,5 +112,5 @@ METHOD = EffectMethod(
     summary="quantile treatment effects: differences of quantiles weighted by inverse propensities",
     citation="Firpo (2007), Efficient semiparametric estimation of quantile treatment effects",
     guarantee="consistent if the propensity is right; stacked errors joint over levels, uniform bands",
-    vignette="effects",
+    vignette="quantile-effects",
 )

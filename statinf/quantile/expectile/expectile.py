@@ -91,7 +91,7 @@ METHOD = Method(
     summary="exact linear expectile regression at any number of levels",
     citation="Newey and Powell (1987), Asymmetric least squares estimation and testing",
     guarantee="exact minimisers; robust, clustered and stacked errors, bands over levels",
-    vignette="quantile-regression",
+    vignette="quantile-effects",
 )
 
 
