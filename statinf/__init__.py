@@ -17,6 +17,7 @@ _PUBLIC = {
     "conformal_select": "statinf.conformity.selection.verb",
     "cate": "statinf.effects.cate",
     "cvar": "statinf.quantile.cvar.verb",
+    "expectile": "statinf.quantile.expectile.expectile",
     "cvar_of": "statinf.quantile.cvar.tail_risk",
     "datasets": "",
     "density_ratio": "statinf.shifts.density_ratio",

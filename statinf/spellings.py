@@ -52,6 +52,9 @@ _VERBS = {
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
         "dowhy aipw gcomputation standardization tmle"
     ),
+    'Quantile treatment effects are si.effect("y ~ treat | x", data, method="qte", tau=[0.25, 0.5, 0.75]).': (
+        "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile"
+    ),
     'Double machine learning is si.effect("y ~ treat | x", data, method="irm"), or method="plr" for any treatment.': (
         "dml doubleml doublemlplr doublemlirm lineardml irm plr ddml doublemachinelearning"
     ),
@@ -61,7 +64,10 @@ _VERBS = {
     'Conditional effects are si.cate("y ~ treat | x", data, method="ivw"); methods: s, t, x, dr, r, u, ivw.': (
         "causalforest grf metalearner slearner tlearner xlearner rlearner drlearner econml causalml uplift hte ite cates"
     ),
-    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late.': (
+    'Quantile regression with instruments is si.iv("y ~ treat | x | z", data, method="ivqr", tau=[0.25, 0.5, 0.75]).': (
+        "ivqr ivqreg ivqreg2 ivqte ivqregress cqiv iqr inversequantileregression quantileiv chernozhukovhansen"
+    ),
+    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr.': (
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"
     ),
@@ -77,6 +83,9 @@ _VERBS = {
     ),
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
+    ),
+    'Expectile regression is si.expectile("y ~ x", data, tau=[0.1, 0.5, 0.9]).': (
+        "expectreg expectregls expectilegam asymmetricleastsquares asymmetricls als laws amlnormal expectiles"
     ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",

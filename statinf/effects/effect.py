@@ -71,7 +71,8 @@ def effect(
     Returns
     -------
     EffectFit
-        Its effect is named after the treatment column; `influence`, `sensitivity()`, `e_value()`.
+        Its effect is named after the treatment column; `influence`, `sensitivity()`, `e_value()`. Of "qte": one effect per
+        level, with a column `tau`, `process()` (uniform bands) and `quantiles()` of the arms.
 
     Raises
     ------
@@ -84,8 +85,8 @@ def effect(
 
     References
     ----------
-    Neyman (1923); Robins, Rotnitzky and Zhao (1994); Hirano, Imbens and Ridder (2003); Lin (2013), arXiv
-    1208.2301; Chernozhukov et al. (2018), arXiv 1608.00060.
+    Neyman (1923); Robins, Rotnitzky and Zhao (1994); Hirano, Imbens and Ridder (2003); Firpo (2007); Lin (2013),
+    arXiv 1208.2301; Chernozhukov et al. (2018), arXiv 1608.00060.
 
     Examples
     --------
@@ -94,6 +95,15 @@ def effect(
     >>> fit = si.effect("re78 ~ treat | age + educ + black + hispan + married + nodegree + re74 + re75", data)
     >>> round(float(fit.params["treat"]), 2), round(float(fit.std_errors["treat"]), 2)
     (1619.05, 670.81)
+
+    Effects on quantiles of earnings:
+
+    >>> covariates = "age + educ + black + hispan + married + nodegree + re74 + re75"
+    >>> levels = si.effect(f"re78 ~ treat | {covariates}", data, method="qte", tau=[0.5, 0.75])
+    >>> levels.tidy()[["tau", "term", "estimate", "std_error"]].round({"estimate": 1, "std_error": 1})
+        tau   term  estimate  std_error
+    0  0.50  treat     952.6      871.8
+    1  0.75  treat    2086.6     1074.5
     """
     chosen, settings = EFFECT.read(method, options)
     assert isinstance(chosen, EffectMethod)

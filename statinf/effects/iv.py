@@ -49,7 +49,7 @@ def iv(
         Which level of a treatment with two counts as treated. By default labels such as "control", "placebo",
         "untreated" or "no" are the reference, and else the first level; the summary names both.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1" (default; "HC0" for "late"), "HC2", "HC3" (the last two for 2SLS) or
+        "iid", "HC0", "HC1" (default; "HC0" for "late" and "ivqr"), "HC2", "HC3" (the last two for 2SLS) or
         `{"cluster": "column"}`. GMM weights its moments by the covariance that this implies.
     weights : array of shape (rows,), str or Weights, optional
     cluster : str, sequence of str, or array of shape (rows,), optional
@@ -63,9 +63,9 @@ def iv(
 
     Returns
     -------
-    IVFit, or EffectFit for "late"
-        An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`. Endogenous columns come
-        first among its terms.
+    IVFit, EffectFit for "late", or QuantileIVFit for "ivqr"
+        An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`; a `QuantileIVFit` has `region()`,
+        a robust confidence set, and `process()` over levels. Endogenous columns come first among the terms.
 
     Raises
     ------
@@ -76,7 +76,8 @@ def iv(
 
     References
     ----------
-    Theil (1953); Anderson and Rubin (1949); Hansen (1982); Montiel Olea and Pflueger (2013).
+    Theil (1953); Anderson and Rubin (1949); Hansen (1982); Montiel Olea and Pflueger (2013); Chernozhukov and Hansen (2006,
+    2008).
 
     Examples
     --------

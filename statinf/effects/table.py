@@ -11,11 +11,12 @@ EFFECT = MethodTable(
         "aipw": "statinf.effects.aipw",
         "plr": "statinf.effects.plr",
         "irm": "statinf.effects.irm",
+        "qte": "statinf.effects.qte",
     },
     shared=(
         "estimand", "treated", "reference", "by", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress",
     ),
-    aliases={"diff-in-means": "dim", "lin": "regression", "iptw": "ipw", "dr": "aipw"},
+    aliases={"diff-in-means": "dim", "lin": "regression", "iptw": "ipw", "dr": "aipw", "qtt": "qte", "firpo": "qte"},
 )  # fmt: skip
 
 IV = MethodTable(
@@ -25,9 +26,10 @@ IV = MethodTable(
         "liml": "statinf.effects.liml",
         "gmm": "statinf.effects.gmm",
         "late": "statinf.effects.late",
+        "ivqr": "statinf.effects.ivqr",
     },
     shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"tsls": "2sls", "iivm": "late"},
+    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr"},
 )
 
 CATE = MethodTable(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -51,6 +52,9 @@ class Moments(Brief):
         Whether weights were estimated but are treated as known, for want of theory; labels say so.
     present : ndarray of bool, shape (n,), optional
         Rows of positive weight; by default those with a score, if `nobs` says that some are absent.
+    hats : callable, optional
+        Makes the leverages of each row in each coefficient's equation, shape (n, q), where scores are those of several
+        regressions.
     """
 
     scores: np.ndarray
@@ -68,6 +72,7 @@ class Moments(Brief):
     weight_leverage: np.ndarray | None = None
     weights_fixed: bool = False
     present: np.ndarray | None = None
+    hats: Callable[[], np.ndarray] | None = None
 
     @property
     def q(self) -> int:
@@ -109,7 +114,9 @@ class Moments(Brief):
 
     @cached_property
     def leverage(self) -> np.ndarray:
-        """Diagonal of the weighted hat matrix, shape (n,)."""
+        """Diagonal of the weighted hat matrix, shape (n,); one column per coefficient of several regressions, (n, q)."""
+        if self.hats is not None:
+            return self.hats()
         factor = self.hat_factor
         assert self.columns is not None
         return leverages(self.columns, factor, self.working)

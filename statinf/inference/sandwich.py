@@ -113,11 +113,12 @@ def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarr
     scores = moments.total
     if kind in ("HC2", "HC3"):
         factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
+        factor = factor if factor.ndim == 2 else factor[:, None]
         if moments.weight_leverage is not None:
             # The weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
-            scores = scores * factor[:, None]
+            scores = scores * factor
         else:
-            scores = moments.scores * factor[:, None]
+            scores = moments.scores * factor
             if moments.adjustment is not None:
                 scores = scores + moments.adjustment
     inside, outside = moments.split
@@ -142,9 +143,11 @@ def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
 def _leverage(moments: Moments, kind: str) -> np.ndarray:
     leverage = moments.leverage
     if moments.weight_leverage is not None:
-        leverage = np.maximum(leverage, moments.weight_leverage)
-    worst = int(np.argmax(leverage))
-    if leverage[worst] > 1.0 - 1e-10:
+        own = moments.weight_leverage
+        leverage = np.maximum(leverage, own if leverage.ndim == 1 else own[:, None])
+    by_row = leverage if leverage.ndim == 1 else leverage.max(axis=1)
+    worst = int(np.argmax(by_row))
+    if by_row[worst] > 1.0 - 1e-10:
         raise NotIdentifiedError(
             f"row {worst} of the rows used has leverage 1: it alone determines a coefficient, and {kind} does not exist. "
             "Leave that row out or merge its level with another; HC0 and HC1 exist, but take its error for zero."

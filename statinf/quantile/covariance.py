@@ -11,41 +11,16 @@ clusters, a uniform kernel in the residuals (Parente and Santos Silva 2016). Con
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
 
 from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
+from statinf.numerics.quantreg.bandwidth import bandwidth, inside, kernel_densities
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
 
 KINDS = ("iid", "nid", "ker", "uniform")
-BANDWIDTHS = ("hall-sheather", "bofinger")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
 _SMALL_SHARE = 1e-5
 _ZERO = 1e-12
-
-
-def bandwidth(n: int, tau: float, rule: str = "hall-sheather") -> float:
-    """Half-width, on the scale of levels, of the window in which a density at level `tau` is estimated.
-
-    Parameters
-    ----------
-    n : int
-    tau : float
-    rule : {"hall-sheather", "bofinger"}
-        Hall and Sheather (1988) at 95 %, which suits intervals; Bofinger (1975), which suits the density itself.
-    """
-    one_of("bandwidth", rule, BANDWIDTHS)
-    x, f = norm.ppf(tau), norm.pdf(norm.ppf(tau))
-    if rule == "bofinger":
-        return float(n**-0.2 * (4.5 * f**4 / (2 * x**2 + 1) ** 2) ** 0.2)
-    return float(n ** (-1 / 3) * norm.ppf(0.975) ** (2 / 3) * (1.5 * f**2 / (2 * x**2 + 1)) ** (1 / 3))
-
-
-def inside(tau: float, h: float) -> float:
-    """The window halved until both ends are levels."""
-    while tau - h < 0 or tau + h > 1:
-        h /= 2
-    return h
 
 
 def inverse_hessians(
@@ -94,7 +69,7 @@ def inverse_hessians(
     if kind == "nid":
         densities = difference_densities(X, y, tau, rule, quiet=quiet)
     else:
-        densities = np.stack([_kernel_density(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
+        densities = np.stack([kernel_densities(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
     for k, f in enumerate(densities):
         H = (X * f[:, None]).T @ X
@@ -159,23 +134,6 @@ def difference_densities(
     typical = np.median(np.abs(distance), axis=1, keepdims=True)
     gap = distance - np.minimum(floor, _SMALL_SHARE * typical)
     return np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
-
-
-def _kernel_density(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
-    h = inside(tau, bandwidth(len(residual), tau, rule))
-    levels = norm.ppf(tau + h) - norm.ppf(tau - h)
-    if kind == "ker":
-        reach = levels * min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
-    else:
-        reach = levels * np.median(np.abs(residual - np.median(residual)))
-    if not reach > 0:
-        raise NotIdentifiedError(
-            f"half of the residuals at tau={tau:g} are equal, so that their density has no kernel estimate; use "
-            "vcov='boot'."
-        )
-    if kind == "ker":
-        return norm.pdf(residual / reach) / reach
-    return (np.abs(residual) <= reach) / (2 * reach)
 
 
 def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:

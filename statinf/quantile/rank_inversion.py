@@ -16,8 +16,9 @@ from typing import NamedTuple
 import numpy as np
 
 from statinf.errors import ConvergenceError
+from statinf.numerics.quantreg.bandwidth import bandwidth
 from statinf.numerics.quantreg.solver import solve_quantiles
-from statinf.quantile.covariance import bandwidth, difference_densities
+from statinf.quantile.covariance import difference_densities
 
 _TIE_BREAK = 1e-11
 _SAME = 1e-8

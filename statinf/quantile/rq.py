@@ -19,9 +19,9 @@ from statinf.formula.design import Design
 from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
+from statinf.numerics.quantreg.bandwidth import BANDWIDTHS
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
-from statinf.quantile.covariance import BANDWIDTHS
 from statinf.quantile.fit import QuantileFit
 from statinf.quantile.solve import solve_design
 from statinf.quantile.table import RQ

@@ -11,6 +11,11 @@ RQ_PATH = MethodTable(
     shared=("tau", "method", "progress", *_ROWS),
     aliases={"l1": "lasso", "grouped": "group-lasso", "glasso": "group-lasso"},
 )
+EXPECTILE = MethodTable(
+    "expectile",
+    {"": "statinf.quantile.expectile.expectile"},
+    shared=("tau", "vcov", "weights", "cluster", "na_action", "context"),
+)
 ENSEMBLE = MethodTable(
     "quantile_ensemble",
     {"": "statinf.quantile.ensemble"},
@@ -29,4 +34,4 @@ PRESTO = MethodTable(
     "presto", {"": "statinf.quantile.presto.method"}, shared=("penalty", "parallel", "vcov", "cluster", *_ROWS)
 )
 NGBOOST = MethodTable("ngboost", {"": "statinf.quantile.ngboost.verb"}, shared=("dist", "score", "progress", *_ROWS))
-TABLES = (RQ, RQ_PATH, ENSEMBLE, STACK, CVAR, PRESTO, PROCESS, NGBOOST)
+TABLES = (RQ, RQ_PATH, EXPECTILE, ENSEMBLE, PROCESS, NGBOOST, STACK, CVAR, PRESTO)

@@ -72,7 +72,7 @@ def test_tables_have_the_columns_of_the_contract(method):
     if predicted is not None:
         names = set(pandas(predicted).columns) - set(map(str, getattr(result, "levels", ())))
         names -= {f"{end}_{name}" for name in getattr(result, "outcomes", ()) for end in ("lower", "upper")}
-        assert names <= PREDICTED or all(n.startswith("q0.") for n in names)
+        assert names <= PREDICTED or all(n.startswith(("q0.", "e0.")) for n in names)
         assert len(predicted) == len(DATA)
     assert pandas(result.glance()).shape[0] == 1
 

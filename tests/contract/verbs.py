@@ -152,6 +152,7 @@ EXAMPLES: Mapping[str, Example] = {
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
+    "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
     "iv": Example(_named(si.iv, "y ~ t | x | offered")),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),

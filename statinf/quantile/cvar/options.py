@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError, one_of
+from statinf.numerics.quantreg.bandwidth import BANDWIDTHS
 from statinf.numerics.tails import losses
 from statinf.numerics.tails.losses import Loss
-from statinf.quantile.covariance import BANDWIDTHS
 from statinf.results import Options, choice, count, flag, number, value
 
 LOSSES = ("absolute", "squared", "pinball", "logistic")

@@ -17,10 +17,10 @@ from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile
 from statinf.numerics.tails.minimise import TailSolution
 from statinf.numerics.tails.risk import cvar_influence, tail_mean, tail_shares
-from statinf.quantile.covariance import bandwidth, inside
 from statinf.quantile.cvar.problem import CvarProblem
 from statinf.results import stack_scores
 

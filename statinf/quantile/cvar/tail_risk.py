@@ -9,9 +9,9 @@ import numpy as np
 
 from statinf.errors import DataError, check_level
 from statinf.inference.distributions import t_quantile
+from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile
 from statinf.numerics.tails.risk import cvar_influence, tail_mean, var_influence
-from statinf.quantile.covariance import bandwidth, inside
 from statinf.quantile.cvar.options import check_tail_level
 from statinf.results import Result, Table, format_number
 

@@ -1,4 +1,4 @@
-"""Coefficients of a `QuantileFit` across levels: equal slopes, the process with its bands, fitted lines."""
+"""Coefficients of a `LevelsFit` across levels: equal slopes, the process with its bands, fitted lines."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from statinf.inference.hypotheses import WaldTest, wald
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.quantile.fit import QuantileFit
+    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
 
 
-def equal_slopes(fit: QuantileFit, columns: Any) -> WaldTest:
-    """See `QuantileFit.equal_slopes`."""
+def equal_slopes(fit: LevelsFit, columns: Any) -> WaldTest:
+    """See `LevelsFit.equal_slopes`."""
     names = [c for c, ok in zip(fit.columns, fit.estimable, strict=False) if ok]
     wanted = (
         [c for c in names if c != "Intercept"]
@@ -37,13 +37,12 @@ def equal_slopes(fit: QuantileFit, columns: Any) -> WaldTest:
             row[step * p + names.index(name)], row[(step + 1) * p + names.index(name)] = -1.0, 1.0
     text = "equal slopes at tau = " + ", ".join(f"{t:g}" for t in fit.tau)
     m = len(restrictions)
-    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), float(fit.nobs * k - m), text).handed(
-        fit.kind
-    )
+    df = np.inf if np.isinf(fit.cov.df) else float(fit.nobs * k - m)
+    return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), df, text).handed(fit.kind)
 
 
-def process(fit: QuantileFit, level: float, uniform: bool, seed: int) -> pd.DataFrame:
-    """Coefficients by level with limits, in pandas; see `QuantileFit.process`."""
+def process(fit: LevelsFit, level: float, uniform: bool, seed: int) -> pd.DataFrame:
+    """Coefficients by level with limits, in pandas; see `LevelsFit.process`."""
     import pandas as pd
 
     low, high = fit._limits(level, None)
@@ -67,8 +66,8 @@ def process(fit: QuantileFit, level: float, uniform: bool, seed: int) -> pd.Data
     return pd.DataFrame(columns)
 
 
-def line_data(fit: QuantileFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
-    """Regressor, outcome and fitted quantiles on a grid, for fits with one numerical regressor."""
+def line_data(fit: LinearLevelsFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
+    """Regressor, outcome and fitted lines on a grid, for fits with one numerical regressor."""
     made = fit._need_rows("the plot of lines")
     slopes = [c for c in fit.columns if c != "Intercept"]
     if len(slopes) != 1 or slopes[0] not in made.recipe.columns:

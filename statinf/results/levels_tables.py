@@ -1,4 +1,4 @@
-"""Tables and predictions of a `QuantileFit`."""
+"""Tables and predictions of fits at many levels."""
 
 from __future__ import annotations
 
@@ -11,37 +11,34 @@ from statinf.errors import check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
-from statinf.quantile.scores import QuantileScores, score_quantiles
-from statinf.results import Table, augmented, coefficients, prediction_frame, predictor, predictor_se
-from statinf.results.predicting import unsupported
-from statinf.results.table import format_interval, format_number, format_p
+from statinf.results import coefficients
+from statinf.results.predicting import augmented, prediction_frame, predictor, predictor_se, unsupported
+from statinf.results.table import Table, format_interval, format_number, format_p
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from statinf.formula.matrix import Matrix
-    from statinf.quantile.fit import QuantileFit
+    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
 
 
 def coefficient_frame(
-    fit: QuantileFit, level: float, style: str, interval: str | None, exponentiate: bool
+    fit: LevelsFit, level: float, style: str, interval: str | None, exponentiate: bool
 ) -> pd.DataFrame:
-    """One row per level and coefficient; see `QuantileFit.tidy`."""
+    """One row per level and coefficient; see `LevelsFit.tidy`."""
     frame = coefficients.tidy(fit, level, style, interval, exponentiate)
     frame["term"] = list(fit.columns) * len(fit.tau)
     frame.insert(0, "tau", np.repeat(fit.tau, len(fit.columns)))
     return frame
 
 
-def summary_table(fit: QuantileFit, level: float) -> Table:
-    """See `QuantileFit.summary`."""
+def summary_table(fit: LevelsFit, level: float) -> Table:
+    """See `LevelsFit.summary`."""
     letter = "z" if np.isinf(fit.cov.df) else "t"
     many = len(fit.tau) > 1
     lead = ("tau",) if many else ()
     columns = (*lead, "term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
-    facts = {"Observations": fit.nobs, "Residual df": int(fit.df_resid)}
-    if not many:
-        facts |= {"Check loss": float(fit.objective[0]), "Pseudo R1": float(fit.pseudo_r_squared[0])}
+    facts = fit.summary_facts()
     listed = (("Formula", fit.formula), *((k, format_number(v)) for k, v in facts.items()))
     rows = _summary_rows(fit, level)
     rules = tuple(range(len(fit.columns), len(rows), len(fit.columns))) if many else ()
@@ -49,7 +46,7 @@ def summary_table(fit: QuantileFit, level: float) -> Table:
     return Table(columns, rows, title=fit.title, facts=listed, notes=notes, rules=rules, kind=fit.kind)
 
 
-def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]:
+def _summary_rows(fit: LevelsFit, level: float) -> tuple[tuple[str, ...], ...]:
     numbers, p = coefficients.tidy(fit, level, "statinf", None, False), len(fit.columns)
     rows = []
     for i, name in enumerate(fit.columns * len(fit.tau)):
@@ -63,34 +60,48 @@ def _summary_rows(fit: QuantileFit, level: float) -> tuple[tuple[str, ...], ...]
     return tuple(rows)
 
 
-def _fitted(fit: QuantileFit, rows: Any, matrix: Matrix, noncrossing: str | None) -> np.ndarray:
-    """Predicted quantiles (n, k); NaN for rows that depend on aliased coefficients."""
-    kept = fit.estimable[: len(fit.columns)]
+def fitted(fit: LevelsFit, rows: Any, matrix: Matrix, aliases: np.ndarray, noncrossing: str | None) -> np.ndarray:
+    """Predictions (n, k); NaN for rows that depend on aliased coefficients.
+
+    Parameters
+    ----------
+    fit : LevelsFit
+    rows : new rows, with their offset
+    matrix : Matrix
+        Columns of the coefficients of one level.
+    aliases : ndarray, shape (p kept, p aliased)
+    noncrossing : {None, "sort", "isotonic", "sweep"}
+    """
+    if noncrossing is not None:
+        one_of("noncrossing", noncrossing, MONOTONE)
     values = np.column_stack([predictor(matrix, b, rows.offset) for b in fit.coef])
-    broken = unsupported(matrix, kept, fit.aliases)
-    values[broken] = np.nan
+    values[unsupported(matrix, fit.estimable[: len(fit.columns)], aliases)] = np.nan
     return values if noncrossing is None else monotone(values, noncrossing)
 
 
-def _errors(fit: QuantileFit, matrix: Matrix) -> np.ndarray:
-    """Standard errors of the predicted quantiles (n, k)."""
+def _errors(fit: LevelsFit, matrix: Matrix) -> np.ndarray:
+    """Standard errors of the predictions (n, k)."""
     root = fit.cov.root
     p = len(root) // len(fit.tau)
     blocks = [replace(fit.cov, square_root=root[k * p : (k + 1) * p]) for k in range(len(fit.tau))]
     return np.column_stack([predictor_se(matrix, b, block) for b, block in zip(fit.coef, blocks, strict=True)])
 
 
-def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: float, noncrossing: str | None) -> Any:
-    """See `QuantileFit.predict`."""
+def prediction_table(
+    fit: LevelsFit,
+    rows: Any,
+    matrix: Matrix,
+    aliases: np.ndarray,
+    interval: str | None,
+    level: float,
+    noncrossing: str | None,
+) -> Any:
+    """One column per level, with limits if asked for; see `fitted` for the arguments."""
     if interval is not None:
         one_of("interval", interval, ("confidence",))
-    if noncrossing is not None:
-        one_of("noncrossing", noncrossing, MONOTONE)
     check_level(level)
-    rows = fit.new_rows(fit._need_rows("predictions without newdata").frame if newdata is None else newdata)
-    matrix = rows.parts["covariates"]
-    names = [f"q{t:g}" for t in fit.tau]
-    values = _fitted(fit, rows, matrix, noncrossing)
+    names = [f"{fit.letter}{t:g}" for t in fit.tau]
+    values = fitted(fit, rows, matrix, aliases, noncrossing)
     out = dict(zip(names, values.T, strict=True))
     if interval is not None:
         half = t_quantile(0.5 + level / 2, fit.cov.df) * (errors := _errors(fit, matrix))
@@ -103,23 +114,12 @@ def predictions(fit: QuantileFit, newdata: Any, interval: str | None, level: flo
     return prediction_frame(rows, out)
 
 
-def augmented_frame(fit: QuantileFit) -> Any:
-    """See `QuantileFit.augment`."""
+def augmented_frame(fit: LinearLevelsFit) -> Any:
+    """See `LinearLevelsFit.augment`."""
     made = fit._need_rows("fitted values")
     columns = {}
     for t, b in zip(fit.tau, fit.coef, strict=True):
-        ending = f"_q{t:g}" if len(fit.tau) > 1 else ""
+        ending = f"_{fit.letter}{t:g}" if len(fit.tau) > 1 else ""
         fitted = predictor(made.parts[0], b, made.offset)
         columns |= {f"fitted{ending}": fitted, f"residual{ending}": made.y - fitted}
     return augmented(made, columns)
-
-
-def scores(fit: QuantileFit, newdata: Any, noncrossing: str | None) -> QuantileScores:
-    """See `QuantileFit.score`."""
-    if noncrossing is not None:
-        one_of("noncrossing", noncrossing, MONOTONE)
-    newdata = fit._need_rows("scores without newdata").frame if newdata is None else newdata
-    rows = fit.new_rows(newdata, response=True)
-    assert rows.response is not None
-    fitted = _fitted(fit, rows, rows.parts["covariates"], noncrossing)
-    return score_quantiles(rows.response, fitted, fit.tau, kind=rows.kind)

@@ -1,0 +1,69 @@
+"""Robust tests and confidence sets of a quantile regression with instruments, by inversion (Chernozhukov and Hansen 2008)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from statinf.effects.weak_iv import AndersonRubin
+
+_OUTWARD = np.concatenate([np.linspace(0.5, 4.0, 8), 4.0 * 2.0 ** np.arange(1, 13)])
+"""Distances from the estimate, in standard errors, at which the set is looked at: up to 16,384."""
+_ROUNDS = 7
+_PARTS = np.arange(1, 8) / 8.0
+"""Each round leaves an eighth of every bracket."""
+
+
+@dataclass(frozen=True, repr=False)
+class QuantileSet(AndersonRubin):
+    """Test of a value of the effect on a quantile, and the set of values that it keeps.
+
+    The statistic is a chi-square with `df` degrees of freedom at `null`; the rest is as in `AndersonRubin`.
+
+    Attributes
+    ----------
+    tau : float
+    """
+
+    tau: float
+
+    def __str__(self) -> str:
+        head = f"Robust test of {self.null[0]:g} at tau = {self.tau:g} ({self.label})"
+        test = f"{head}: chi2({self.df}) = {self.statistic:.6g}, p = {self.p_value:.4g}"
+        united = " and ".join(f"[{low:.6g}, {high:.6g}]" for low, high in self.pieces or ()) or "empty"
+        return f"{test}\n{100 * self.level:g}% confidence set: {united}"
+
+
+def kept_values(
+    statistics: Callable[[np.ndarray], np.ndarray], critical: float, centre: float, unit: float
+) -> tuple[tuple[float, float], ...]:
+    """Intervals of the values whose statistic is at most `critical`.
+
+    Values are tried on a grid about `centre`, dense within four of `unit` and wider outside; limits between two values of
+    which one is kept are found by cutting their distance into eighths. An end of the grid that is kept counts as infinite.
+
+    Parameters
+    ----------
+    statistics : callable
+        From values (m,) to statistics (m,).
+    critical, centre, unit : float
+    """
+    grid = centre + unit * np.concatenate([-_OUTWARD[::-1], [0.0], _OUTWARD])
+    inside = statistics(grid) <= critical
+    turns = np.flatnonzero(inside[:-1] != inside[1:])
+    kept, left = grid[turns], grid[turns + 1]
+    enters = inside[turns + 1]
+    for _ in range(_ROUNDS if len(turns) else 0):
+        inner = kept[:, None] + (left - kept)[:, None] * _PARTS
+        same = (statistics(inner.ravel()) <= critical).reshape(inner.shape) == ~enters[:, None]
+        # How far the state of the lower end goes on without a break.
+        run = np.argmin(np.column_stack([same, np.zeros(len(turns), bool)]), axis=1)
+        ends = np.column_stack([kept, inner, left])
+        place = np.arange(len(turns))
+        kept, left = ends[place, run], ends[place, run + 1]
+    # Of the two ends of each last bracket the limit is the one that is kept.
+    limits = np.where(enters, left, kept)
+    edges = np.concatenate([[-np.inf] if inside[0] else [], limits, [np.inf] if inside[-1] else []])
+    return tuple((float(low), float(high)) for low, high in edges.reshape(-1, 2))

@@ -1,0 +1,66 @@
+"""Windows of levels in which densities of quantiles are estimated."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import norm
+
+from statinf.errors import NotIdentifiedError, one_of
+
+BANDWIDTHS = ("hall-sheather", "bofinger")
+
+
+def bandwidth(n: int, tau: float, rule: str = "hall-sheather") -> float:
+    """Half-width, on the scale of levels, of the window in which a density at level `tau` is estimated.
+
+    Parameters
+    ----------
+    n : int
+    tau : float
+    rule : {"hall-sheather", "bofinger"}
+        Hall and Sheather (1988) at 95 %, which suits intervals; Bofinger (1975), which suits the density itself.
+    """
+    one_of("bandwidth", rule, BANDWIDTHS)
+    x, f = norm.ppf(tau), norm.pdf(norm.ppf(tau))
+    if rule == "bofinger":
+        return float(n**-0.2 * (4.5 * f**4 / (2 * x**2 + 1) ** 2) ** 0.2)
+    return float(n ** (-1 / 3) * norm.ppf(0.975) ** (2 / 3) * (1.5 * f**2 / (2 * x**2 + 1)) ** (1 / 3))
+
+
+def inside(tau: float, h: float) -> float:
+    """The window halved until both ends are levels."""
+    while tau - h < 0 or tau + h > 1:
+        h /= 2
+    return h
+
+
+def kernel_densities(residual: np.ndarray, tau: float, rule: str, kind: str) -> np.ndarray:
+    """Kernel weights of residuals (n,) at zero, whose weighted mean estimates their density there (Powell 1991).
+
+    Parameters
+    ----------
+    residual : ndarray, shape (n,)
+    tau : float
+    rule : {"hall-sheather", "bofinger"}
+    kind : {"ker", "uniform"}
+        A Gaussian or a uniform kernel.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If half of the residuals are equal.
+    """
+    h = inside(tau, bandwidth(len(residual), tau, rule))
+    levels = norm.ppf(tau + h) - norm.ppf(tau - h)
+    if kind == "ker":
+        reach = levels * min(residual.std(ddof=1), np.subtract(*np.quantile(residual, [0.75, 0.25])) / 1.34)
+    else:
+        reach = levels * np.median(np.abs(residual - np.median(residual)))
+    if not reach > 0:
+        raise NotIdentifiedError(
+            f"half of the residuals at tau={tau:g} are equal, so that their density has no kernel estimate; use "
+            "vcov='boot'."
+        )
+    if kind == "ker":
+        return norm.pdf(residual / reach) / reach
+    return (np.abs(residual) <= reach) / (2 * reach)
