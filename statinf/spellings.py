@@ -217,7 +217,7 @@ _OPTIONS = {
     ),
     'The distribution is family=, such as family="poisson".': "distribution dist",
     "The number of boosting iterations is n_estimators=.": "ntrees numtrees nrounds ntree numboostround",
-    "The share of each boosting step is learning_rate=.": "shrinkage lr",
+    "The share of each boosting step is learning_rate=.": "shrinkage",
     "The depth of trees is depth=.": "maxdepth",
     "The limit on iterations is max_iter=.": "maxiter maxiterations niter maxit iterations numiter iter maxiters",
     "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",

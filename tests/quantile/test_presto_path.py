@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from statinf.errors import ConvergenceError, DataError, NumericalWarning, StatinfWarning
+from statinf.quantile.penalties import PenaltyScores
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import class_probabilities, penalties_of, presto_path, presto_paths, warn_crossed
 from statinf.quantile.presto.rows import PrestoRows
-from statinf.quantile.presto.validation import PenaltyScores, usable_folds, validate, weights_without
+from statinf.quantile.presto.validation import usable_folds, validate, weights_without
 
 OPTIONS = PrestoOptions()
 NAMES = ("a", "b", "c", "d")

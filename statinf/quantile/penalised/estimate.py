@@ -15,7 +15,7 @@ from statinf.quantile.ensemble_core import folds_of_rows
 from statinf.quantile.penalised.options import PathOptions
 from statinf.quantile.penalised.pivotal import pivotal_penalties
 from statinf.quantile.penalised.problem import PathProblem
-from statinf.quantile.validation import Validation
+from statinf.quantile.penalties import PenaltyScores
 
 Largest = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """From weights (Q, n) and levels (Q,) to the largest penalties (Q,) and the fits there (Q, p)."""
@@ -41,7 +41,7 @@ class PenaltyPath(Brief):
         Weighted mean check loss of the rows of the fit.
     chosen : ndarray of int, shape (k,)
         Position of each level's penalty.
-    validation : tuple of Validation, or None
+    validation : tuple of PenaltyScores, or None
         One for each level; None where one penalty was given.
     """
 
@@ -49,7 +49,7 @@ class PenaltyPath(Brief):
     coef: np.ndarray
     loss: np.ndarray
     chosen: np.ndarray
-    validation: tuple[Validation, ...] | None
+    validation: tuple[PenaltyScores, ...] | None
 
 
 def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size: Size, solve: Solve) -> PenaltyPath:
@@ -100,7 +100,7 @@ def _validate(problem: PathProblem, fold: np.ndarray, numbers: np.ndarray, loss:
     """Mean check loss of each fold's rows by the path of the others; loss (L, folds, n)."""
     scores = [loss[:, f][:, fold == one] @ (v := problem.w[fold == one]) / v.sum() for f, one in enumerate(numbers)]
     shares = np.array([problem.w[fold == one].sum() for one in numbers])
-    return Validation(np.array(scores) * problem.unit, shares / shares.sum())
+    return PenaltyScores(np.array(scores) * problem.unit, shares / shares.sum())
 
 
 def _folds(problem: PathProblem, folds: object) -> np.ndarray:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import OptionError
+from statinf.quantile.penalties import check_folds, is_penalty
 from statinf.results import Options, choice, count, flag, number, value
 
 _PENALTY = "a number of at least 0, several of them, or None"
@@ -21,23 +22,9 @@ def check_penalty(name: str, given: Any) -> tuple[float, ...] | None:
         return None
     listed = given.tolist() if isinstance(given, np.ndarray) else given
     listed = [listed] if isinstance(listed, Real) else listed
-    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(_is_penalty, listed)):
+    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(is_penalty, listed)):
         return tuple(sorted({float(v) for v in listed}, reverse=True))
     raise OptionError(f"{name}={given!r} is not {_PENALTY}.")
-
-
-def _is_penalty(given: Any) -> bool:
-    return isinstance(given, Real) and not isinstance(given, bool | np.bool_) and 0.0 <= float(given) < np.inf
-
-
-def check_folds(name: str, given: Any) -> Any:
-    """A number of folds of at least 2, or one label per row."""
-    if isinstance(given, Integral) and not isinstance(given, bool | np.bool_):
-        if int(given) >= 2:
-            return int(given)
-    elif not isinstance(given, str) and np.ndim(given) == 1:
-        return given
-    raise OptionError(f"{name}={given!r} is not a whole number of at least 2 or one label per row.")
 
 
 def check_names(name: str, given: Any) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError
 from statinf.inference import bootstrap as engine
+from statinf.quantile.penalties import PenaltyScores
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import (
     PrestoPath,
@@ -23,7 +24,7 @@ from statinf.quantile.presto.path import (
 )
 from statinf.quantile.presto.problem import PrestoProblem
 from statinf.quantile.presto.rows import PrestoRows
-from statinf.quantile.presto.validation import PenaltyScores, folds_of, usable_folds, validate, weights_without
+from statinf.quantile.presto.validation import folds_of, usable_folds, validate, weights_without
 
 _TOGETHER = 32
 """Replicas that are solved together."""

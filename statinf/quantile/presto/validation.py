@@ -3,52 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.brief import Brief
 from statinf.errors import DataError, StatinfWarning, issue_warning
 from statinf.learners.crossfit import fold_ids
 from statinf.quantile.ensemble_core import folds_of_rows, is_number
+from statinf.quantile.penalties import PenaltyScores
 from statinf.quantile.presto.path import PrestoPath, check_converged, class_probabilities
 from statinf.quantile.presto.problem import PrestoProblem
 from statinf.quantile.presto.rows import PrestoRows
-
-
-@dataclass(frozen=True, repr=False)
-class PenaltyScores(Brief):
-    """Scores of rows left out; smaller is better.
-
-    Attributes
-    ----------
-    scores : ndarray, shape (folds, L)
-        Mean score in each fold at each penalty.
-    shares : ndarray, shape (folds,)
-        Weight of each fold; they sum to one.
-    """
-
-    scores: np.ndarray
-    shares: np.ndarray
-
-    @property
-    def mean(self) -> np.ndarray:
-        """Mean score over all rows, shape (L,)."""
-        return self.shares @ self.scores
-
-    @property
-    def error(self) -> np.ndarray:
-        """Standard error of the mean from its spread over folds, shape (L,)."""
-        count = len(self.shares)
-        if count < 2:
-            return np.full(self.scores.shape[1], np.nan)
-        return np.sqrt((self.shares**2 @ (self.scores - self.mean) ** 2) * count / (count - 1))
-
-    @property
-    def best(self) -> int:
-        """Position of the largest penalty with the smallest mean score."""
-        return int(np.argmin(self.mean))
 
 
 def folds_of(problem: PrestoProblem, folds: Any) -> np.ndarray:

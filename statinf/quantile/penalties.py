@@ -1,16 +1,34 @@
-"""Scores of rows left out along a path of penalties."""
+"""What fits along a path of penalties share: reading the options, and scores of the rows left out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.errors import OptionError
+
+
+def is_penalty(given: Any) -> bool:
+    """Whether this is a finite number of at least 0."""
+    return isinstance(given, Real) and not isinstance(given, bool | np.bool_) and 0.0 <= float(given) < np.inf
+
+
+def check_folds(name: str, given: Any) -> Any:
+    """A number of folds of at least 2, or labels of rows; whether these fit the rows is seen when the rows are there."""
+    if isinstance(given, Integral) and not isinstance(given, bool | np.bool_):
+        if int(given) >= 2:
+            return int(given)
+    elif not isinstance(given, str) and np.ndim(given) == 1:
+        return given
+    raise OptionError(f"{name}={given!r} is not a whole number of at least 2 or one label per row.")
 
 
 @dataclass(frozen=True, repr=False)
-class Validation(Brief):
+class PenaltyScores(Brief):
     """Scores of rows left out; smaller is better.
 
     Attributes
