@@ -96,7 +96,7 @@ def _losses(problem: PathProblem, fitted: np.ndarray, tau: np.ndarray) -> np.nda
     return np.where(r < 0, (tau[:, None] - 1.0) * r, tau[:, None] * r)
 
 
-def _validate(problem: PathProblem, fold: np.ndarray, numbers: np.ndarray, loss: np.ndarray) -> Validation:
+def _validate(problem: PathProblem, fold: np.ndarray, numbers: np.ndarray, loss: np.ndarray) -> PenaltyScores:
     """Mean check loss of each fold's rows by the path of the others; loss (L, folds, n)."""
     scores = [loss[:, f][:, fold == one] @ (v := problem.w[fold == one]) / v.sum() for f, one in enumerate(numbers)]
     shares = np.array([problem.w[fold == one].sum() for one in numbers])
