@@ -85,7 +85,7 @@ def instruments(n: int, seed: int, kind: str) -> dict[str, np.ndarray]:
     kept = []
     for k, value in enumerate(truth):
         test, unit = fit._test(k, None)
-        kept.append(test.statistics(np.array([value / unit]))[0] <= chi2.ppf(0.95, Z.shape[1]))
+        kept.append(test.statistics(np.array([value / unit]))[0][0] <= chi2.ppf(0.95, Z.shape[1]))
     out = {f"iv, {kind}, {v}": _held(fit.with_vcov(v), slice(0, None, 3), truth) for v in ("HC0", "iid")}
     return out | {f"iv, {kind}: robust set": np.array(kept, float)}
 

@@ -93,7 +93,7 @@ class QuantileIVFit(LevelsFit):
         check_level(level)
         k = self._place(tau)
         test, unit = self._test(k, vcov)
-        at = float(test.statistics(np.array([float(null) / unit]))[0])
+        at = float(test.statistics(np.array([float(null) / unit]))[0][0])
         b = test.rows.system.b
         pieces = tuple((low * unit, high * unit) for low, high in self._inverted(test, k, level))
         label = test.kind if isinstance(test.kind, str) else f"clustered by {_listed(test.kind['cluster'])}"

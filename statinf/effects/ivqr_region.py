@@ -36,9 +36,11 @@ class QuantileSet(AndersonRubin):
         return f"{test}\n{100 * self.level:g}% confidence set: {united}"
 
 
-def kept_values(
-    statistics: Callable[[np.ndarray], np.ndarray], critical: float, centre: float, unit: float
-) -> tuple[tuple[float, float], ...]:
+Statistics = Callable[[np.ndarray, np.ndarray | None], tuple[np.ndarray, np.ndarray]]
+"""From values (m,) and coefficients that may be near to statistics (m,) and coefficients (m, p)."""
+
+
+def kept_values(statistics: Statistics, critical: float, centre: float, unit: float) -> tuple[tuple[float, float], ...]:
     """Intervals of the values whose statistic is at most `critical`.
 
     Values are tried on a grid about `centre`, dense within four of `unit` and wider outside; limits between two values of
@@ -47,23 +49,38 @@ def kept_values(
     Parameters
     ----------
     statistics : callable
-        From values (m,) to statistics (m,).
     critical, centre, unit : float
     """
-    grid = centre + unit * np.concatenate([-_OUTWARD[::-1], [0.0], _OUTWARD])
-    inside = statistics(grid) <= critical
+    grid, found, coef = _outward(statistics, centre, unit)
+    inside = found <= critical
     turns = np.flatnonzero(inside[:-1] != inside[1:])
-    kept, left = grid[turns], grid[turns + 1]
-    enters = inside[turns + 1]
+    ends, near = np.stack([grid[turns], grid[turns + 1]], axis=1), np.stack([coef[turns], coef[turns + 1]], axis=1)
+    enters, place = inside[turns + 1], np.arange(len(turns))
     for _ in range(_ROUNDS if len(turns) else 0):
-        inner = kept[:, None] + (left - kept)[:, None] * _PARTS
-        same = (statistics(inner.ravel()) <= critical).reshape(inner.shape) == ~enters[:, None]
+        inner = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * _PARTS
+        start = near[:, :1] + (near[:, 1:] - near[:, :1]) * _PARTS[:, None]
+        found, coef = statistics(inner.ravel(), start.reshape(inner.size, -1))
+        same = (found <= critical).reshape(inner.shape) == ~enters[:, None]
         # How far the state of the lower end goes on without a break.
         run = np.argmin(np.column_stack([same, np.zeros(len(turns), bool)]), axis=1)
-        ends = np.column_stack([kept, inner, left])
-        place = np.arange(len(turns))
-        kept, left = ends[place, run], ends[place, run + 1]
+        every = np.column_stack([ends[:, 0], inner, ends[:, 1]])
+        beside = np.concatenate([near[:, :1], coef.reshape(*inner.shape, -1), near[:, 1:]], axis=1)
+        ends = np.stack([every[place, run], every[place, run + 1]], axis=1)
+        near = np.stack([beside[place, run], beside[place, run + 1]], axis=1)
     # Of the two ends of each last bracket the limit is the one that is kept.
-    limits = np.where(enters, left, kept)
+    limits = np.where(enters, ends[:, 1], ends[:, 0])
     edges = np.concatenate([[-np.inf] if inside[0] else [], limits, [np.inf] if inside[-1] else []])
     return tuple((float(low), float(high)) for low, high in edges.reshape(-1, 2))
+
+
+def _outward(statistics: Statistics, centre: float, unit: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The grid with its statistics and coefficients, which go on outwards in proportion to the distance from the centre."""
+    found, middle = statistics(np.array([centre]), None)
+    values, coefs, start = [found], [middle], None
+    for k, distance in enumerate(_OUTWARD):
+        two, coef = statistics(centre + unit * np.array([-distance, distance]), start)
+        if k + 1 < len(_OUTWARD):
+            start = middle + (coef - middle) * (_OUTWARD[k + 1] / distance)
+        values, coefs = [two[:1], *values, two[1:]], [coef[:1], *coefs, coef[1:]]
+    grid = centre + unit * np.concatenate([-_OUTWARD[::-1], [0.0], _OUTWARD])
+    return grid, np.concatenate(values), np.concatenate(coefs)

@@ -164,13 +164,25 @@ class RobustTest(Brief):
     kind: Any
     rule: str
 
-    def statistics(self, values: np.ndarray) -> np.ndarray:
-        """Chi-square statistics of values (m,) of the coefficient of scaled columns, shape (m,)."""
+    def statistics(self, values: np.ndarray, start: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Chi-square statistics of values (m,) of the coefficient of scaled columns, and coefficients of the covariates.
+
+        Parameters
+        ----------
+        values : ndarray, shape (m,)
+        start : ndarray, shape (m, p), optional
+            Coefficients that may be near, for speed.
+
+        Returns
+        -------
+        statistics : ndarray, shape (m,)
+        coef : ndarray, shape (m, p)
+        """
         rows, used = self.rows, np.flatnonzero(self.rows.weights > 0)
         y = rows.y[used] - np.asarray(values)[:, None] * rows.endogenous[used, 0]
         X, w = np.ascontiguousarray(rows.exogenous[used]), rows.weights[used]
         plain = bool((w == 1.0).all())
-        found = solve_quantiles(X, y, np.full(len(y), self.tau), None if plain else w)
+        found = solve_quantiles(X, y, np.full(len(y), self.tau), None if plain else w, start=start)
         out = np.empty(len(y))
         for i, (response, coef, basis, dual) in enumerate(zip(y, found.coef, found.basis, found.dual, strict=True)):
             residual = response - X @ coef
@@ -178,7 +190,7 @@ class RobustTest(Brief):
             psi = self.tau - (residual < 0)
             psi[basis] = dual
             out[i] = self._one(used, X, w, psi, residual)
-        return out
+        return out, found.coef
 
     def _one(self, used: np.ndarray, X: np.ndarray, w: np.ndarray, psi: np.ndarray, residual: np.ndarray) -> float:
         rows = self.rows

@@ -76,7 +76,7 @@ def test_intervals_and_sets_cover_the_effect():
             warnings.simplefilter("ignore")
             feeble = si.iv("y ~ d | x | z", weak, method="ivqr", tau=tau, grid=11)
         tests = [fit._test(0, None) for fit in (made, feeble)]
-        kept = [test.statistics(np.array([(1 + tau) / unit]))[0] < chi2.ppf(0.95, 1) for test, unit in tests]
+        kept = [test.statistics(np.array([(1 + tau) / unit]))[0][0] < chi2.ppf(0.95, 1) for test, unit in tests]
         hits += [low <= 1 + tau <= high, *kept]
     assert hits.min() >= binom.ppf(3e-4, runs, 0.95)
 
@@ -100,9 +100,9 @@ def test_sets_are_inverted_tests():
 
 
 def test_sets_may_be_a_line_a_complement_or_empty():
-    assert kept_values(lambda v: 0.0 * v, 1.0, 0.0, 1.0) == ((-np.inf, np.inf),)
-    assert kept_values(lambda v: 2.0 + 0.0 * v, 1.0, 0.0, 1.0) == ()
-    (first, second) = kept_values(lambda v: 2.0 - np.abs(v), 1.0, 0.3, 1.0)
+    assert kept_values(lambda v, _: (0.0 * v, v[:, None]), 1.0, 0.0, 1.0) == ((-np.inf, np.inf),)
+    assert kept_values(lambda v, _: (2.0 + 0.0 * v, v[:, None]), 1.0, 0.0, 1.0) == ()
+    (first, second) = kept_values(lambda v, _: (2.0 - np.abs(v), v[:, None]), 1.0, 0.3, 1.0)
     np.testing.assert_allclose([first[1], second[0]], [-1.0, 1.0], atol=1e-6)
     assert first[0] == -np.inf and second[1] == np.inf
     idle = sample(120).assign(v=np.random.default_rng(27).normal(size=120))

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from statinf.errors import ConvergenceError, DataError
 from statinf.numerics.quantreg.solver import QuantileSolution, solve_quantiles
 
 _REACH = 3
 _FINE = 1e-13
 _STEPS = 200
 _ZERO = 1e-11
+_MANY = 2000
+"""From so many rows about so many are looked at first."""
 
 
 class InverseSolution(NamedTuple):
@@ -54,15 +57,16 @@ def inverse_quantile(
     w : ndarray, shape (n,), optional
     grid : ndarray, shape (m,)
         Increasing values of the coefficient of d, among which changes of sign are looked for; widened fourfold, a few times,
-        where there are none.
+        where there are none. Of many rows a part is looked at first, and all of them where that shows no root, or several.
     """
     curve = _Curve(np.column_stack([instrument, X]), d, y, tau, w)
     middle = 0.5 * (grid[0] + grid[-1])
+    if len(y) > _MANY and (narrow := _bracket(curve, grid)) is not None:
+        return curve.solution(curve.root(*narrow), None, grid)
+    cells, g = np.empty(0, np.intp), np.empty(0)
     for _ in range(_REACH):
-        found = curve.at(grid)
-        g = found.coef[:, 0]
-        # A root on the grid itself counts once, as the left end of its interval.
-        cells = np.flatnonzero((np.sign(g[:-1]) != np.sign(g[1:])) & (g[:-1] != 0.0) | (g[:-1] == 0.0))
+        g = curve.at(grid).coef[:, 0]
+        cells = _turns(g)
         if len(cells):
             break
         grid = middle + 4.0 * (grid - middle)
@@ -73,21 +77,47 @@ def inverse_quantile(
     return curve.solution(alpha, np.array(roots), grid)
 
 
+def _turns(g: np.ndarray) -> np.ndarray:
+    """Intervals of a grid in which the coefficient vanishes; a root on the grid is that of the interval it begins."""
+    return np.flatnonzero((np.sign(g[:-1]) != np.sign(g[1:])) & (g[:-1] != 0.0) | (g[:-1] == 0.0))
+
+
+def _bracket(curve: _Curve, grid: np.ndarray) -> tuple[float, float, float, float] | None:
+    """Two values about the one root and the coefficient at either, where every so many rows have one root on the grid.
+
+    None where these have none or several, or where the coefficient of all rows does not change its sign nearby.
+    """
+    try:
+        found = curve.every(len(curve.y) // _MANY + 1).at(grid)
+    except (DataError, ConvergenceError):  # rare cells are not among these rows
+        return None
+    cells = _turns(found.coef[:, 0])
+    if len(cells) != 1:
+        return None
+    ends = np.array([max(cells[0] - 1, 0), min(cells[0] + 2, len(grid) - 1)])
+    low, high = curve.at(grid[ends], found.coef[ends]).coef[:, 0]
+    return (float(grid[ends[0]]), float(grid[ends[1]]), float(low), float(high)) if low * high < 0 else None
+
+
 class _Curve:
     """The instrument's coefficient as a function of the value a."""
 
     def __init__(self, Z: np.ndarray, d: np.ndarray, y: np.ndarray, tau: float, w: np.ndarray | None) -> None:
         self.Z, self.d, self.y, self.tau, self.w = Z, d, y, tau, w
 
-    def at(self, values: np.ndarray) -> QuantileSolution:
+    def every(self, step: int) -> _Curve:
+        """The curve of every so many rows."""
+        w = None if self.w is None else self.w[::step]
+        return _Curve(np.ascontiguousarray(self.Z[::step]), self.d[::step], self.y[::step], self.tau, w)
+
+    def at(self, values: np.ndarray, start: np.ndarray | None = None) -> QuantileSolution:
         """Regressions of y - a d for each value, in one batch."""
         responses = self.y - np.asarray(values)[:, None] * self.d
-        return solve_quantiles(self.Z, responses, np.full(len(responses), self.tau), self.w)
+        return solve_quantiles(self.Z, responses, np.full(len(responses), self.tau), self.w, start=start)
 
-    def _piece(self, basis: np.ndarray) -> tuple[float, float]:
-        """Intercept and slope of the linear piece of a basis."""
-        both = np.linalg.solve(self.Z[basis], np.column_stack([self.y[basis], self.d[basis]]))
-        return float(both[0, 0]), -float(both[0, 1])
+    def _piece(self, basis: np.ndarray) -> np.ndarray:
+        """Coefficients of y and of d on a basis, shape (p + 1, 2): those at a are the first less a times the second."""
+        return np.linalg.solve(self.Z[basis], np.column_stack([self.y[basis], self.d[basis]]))
 
     def root(self, low: float, high: float, at_low: float, at_high: float) -> float:
         """A root between two values at which the coefficient has different signs."""
@@ -97,10 +127,12 @@ class _Curve:
             return high
         # Regula falsi starts, linear pieces go on, bisection guards.
         value = low - at_low * (high - low) / (at_high - at_low)
+        start = None
         for _ in range(_STEPS):
-            found = self.at(np.array([value]))
+            found = self.at(np.array([value]), start)
             g = float(found.coef[0, 0])
-            constant, slope = self._piece(found.basis[0])
+            piece = self._piece(found.basis[0])
+            constant, slope = float(piece[0, 0]), -float(piece[0, 1])
             size = abs(constant) + abs(slope * value)
             if abs(g) <= _ZERO * size:
                 return value
@@ -113,6 +145,7 @@ class _Curve:
             value = -constant / slope if slope != 0.0 else np.nan
             if not low < value < high:
                 value = 0.5 * (low + high)
+            start = (piece[:, 0] - value * piece[:, 1])[None]
         return 0.5 * (low + high)
 
     def smallest(self, grid: np.ndarray, size: np.ndarray) -> InverseSolution:
@@ -126,8 +159,10 @@ class _Curve:
             low, high = (low, float(inner[1])) if one <= two else (float(inner[0]), high)
         return self.solution(0.5 * (low + high), np.empty(0), grid)
 
-    def solution(self, alpha: float, roots: np.ndarray, grid: np.ndarray) -> InverseSolution:
+    def solution(self, alpha: float, roots: np.ndarray | None, grid: np.ndarray) -> InverseSolution:
+        """The solution at a value, which is the one root where no roots are given."""
         found = self.at(np.array([alpha]))
+        roots = np.array([alpha]) if roots is None else roots
         return InverseSolution(
             alpha, found.coef[0, 1:], found.basis[0], found.dual[0], roots, float(grid[0]), float(grid[-1])
         )
