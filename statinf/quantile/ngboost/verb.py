@@ -91,6 +91,9 @@ def ngboost(
     >>> cars = si.datasets.load("mtcars")
     >>> fit = si.ngboost("mpg ~ wt + hp", cars, n_estimators=100, learning_rate=0.05, min_leaf=10)
     >>> fit.predict(cars.head(2), interval="prediction", level=0.8).round(1)
+       estimate  lower  upper
+    0      25.5   20.8   30.2
+    1      21.4   20.2   22.7
     """
     method, settings = NGBOOST.read("", {"dist": dist, "score": score, **options})
     check_seed(seed)
