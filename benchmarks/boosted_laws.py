@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 
-RESULTS = Path(__file__).resolve().parent / "results"
 QUICK = bool(os.environ.get("STATINF_BENCH_QUICK"))
 
 
@@ -57,20 +56,39 @@ def ours(X: np.ndarray, y: np.ndarray, new: np.ndarray, truth: np.ndarray, trees
     return {"cpu": cpu, "wall": wall, "nll": float(-np.mean(fit.logpdf(after)))}
 
 
+def table(found: list[dict[str, float]]) -> str:
+    """Works as rows of a table; a peer that was not run leaves its cells empty."""
+    lines = [
+        "| rows | trees | statinf, CPU s | ngboost, CPU s | ngboost / statinf | statinf, NLL | ngboost, NLL |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for one in found:
+        cells = [f"{one['n']:,}", f"{one['trees']}", f"{one['cpu']:.1f}"]
+        if "peer_cpu" in one:
+            cells += [f"{one['peer_cpu']:.0f}", f"{one['peer_cpu'] / one['cpu']:.0f}", f"{one['nll']:.4f}"]
+            cells += [f"{one['peer_nll']:.4f}"]
+        else:
+            cells += ["", "", f"{one['nll']:.4f}", ""]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
-    n, trees = (2_000, 20) if QUICK else (100_000, 500)
-    made = (*rows(n, 20), *rows(n // 5, 20, 1))
-    found = {"statinf": ours(*made, trees)}
-    python = os.environ.get("NGBOOST_PYTHON")
-    if python:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, array in zip(("X", "y", "new", "truth"), made, strict=True):
-                np.save(Path(folder) / f"{name}.npy", array)
-            told = subprocess.run(
-                [python, __file__, folder, str(trees)], capture_output=True, text=True, check=True
-            ).stdout
-        found["ngboost"] = json.loads(told)
-    print(json.dumps({"n": n, "columns": 20, "trees": trees, **found}, indent=1))
+    works = [(2_000, 20)] if QUICK else [(5_000, 500), (100_000, 40), (100_000, 500)]
+    python, found = os.environ.get("NGBOOST_PYTHON"), []
+    for n, trees in works:
+        made = (*rows(n, 20), *rows(20_000, 20, 1))
+        one = {"n": n, "trees": trees, **ours(*made, trees)}
+        if python:
+            with tempfile.TemporaryDirectory() as folder:
+                for name, array in zip(("X", "y", "new", "truth"), made, strict=True):
+                    np.save(Path(folder) / f"{name}.npy", array)
+                call = [python, __file__, folder, str(trees)]
+                told = subprocess.run(call, capture_output=True, text=True, check=True).stdout
+            one |= {f"peer_{name}": value for name, value in json.loads(told).items()}
+        found.append(one)
+        print(json.dumps(one), flush=True)
+    print(table(found))
 
 
 if __name__ == "__main__":
