@@ -148,8 +148,8 @@ def main() -> None:
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     lines += [
         "",
-        "The covariance 'iid' of instruments takes one density for all rows and falls short where the treatment changes it; HC0 does "
-        "not. HC0 and HC1 of extreme expectiles are a little short in small samples, HC3 less so.",
+        "The covariance 'iid' of instruments takes one density for all rows and falls short where the treatment changes it; HC0 "
+        "does not. HC0 and HC1 of extreme expectiles are a little short in small samples, HC3 less so.",
     ]
     text = "\n".join(lines) + "\n"
     print(text)
