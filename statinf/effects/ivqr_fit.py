@@ -88,7 +88,7 @@ class QuantileIVFit(LevelsFit):
         >>> fit = si.iv("lwage ~ educ | exper + black + smsa | nearc4", si.datasets.load("card"), method="ivqr")
         >>> print(fit.region())
         Robust test of 0 at tau = 0.5 (HC0, scores): chi2(1) = 9.84103, p = 0.001707
-        95% confidence set: [0.10727, 0.301433]
+        95% confidence set: [0.107198, 0.301553]
         """
         check_level(level)
         k = self._place(tau)

@@ -44,7 +44,8 @@ def kept_values(statistics: Statistics, critical: float, centre: float, unit: fl
     """Intervals of the values whose statistic is at most `critical`.
 
     Values are tried on a grid about `centre`, dense within four of `unit` and wider outside; limits between two values of
-    which one is kept are found by cutting their distance into eighths. An end of the grid that is kept counts as infinite.
+    which one is kept are found by cutting their distance into eighths, the outermost
+    where there are several. An end of the grid that is kept counts as infinite.
 
     Parameters
     ----------
@@ -60,9 +61,9 @@ def kept_values(statistics: Statistics, critical: float, centre: float, unit: fl
         inner = ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * _PARTS
         start = near[:, :1] + (near[:, 1:] - near[:, :1]) * _PARTS[:, None]
         found, coef = statistics(inner.ravel(), start.reshape(inner.size, -1))
-        same = (found <= critical).reshape(inner.shape) == ~enters[:, None]
-        # How far the state of the lower end goes on without a break.
-        run = np.argmin(np.column_stack([same, np.zeros(len(turns), bool)]), axis=1)
+        kept = np.column_stack([~enters, (found <= critical).reshape(inner.shape), enters])
+        # The statistic jumps from basis to basis: of several limits in a bracket the outermost counts.
+        run = np.where(enters, np.argmax(kept, axis=1) - 1, kept.shape[1] - 1 - np.argmax(kept[:, ::-1], axis=1))
         every = np.column_stack([ends[:, 0], inner, ends[:, 1]])
         beside = np.concatenate([near[:, :1], coef.reshape(*inner.shape, -1), near[:, 1:]], axis=1)
         ends = np.stack([every[place, run], every[place, run + 1]], axis=1)

