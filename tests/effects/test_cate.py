@@ -160,6 +160,7 @@ def test_inverse_variance_weights_cover_their_target_when_the_effect_is_not_line
     assert abs(hits / draws - 0.95) < 3.0 * np.sqrt(0.95 * 0.05 / draws)
 
 
+@pytest.mark.slow  # benchmarks/heterogeneity_coverage.py has the table
 def test_evaluations_cover():
     draws, gate, auto, band, size = 120, 0, 0, 0, 0
     for seed in range(draws):

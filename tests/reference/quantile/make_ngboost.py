@@ -13,9 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from ngboost import NGBRegressor
-from ngboost.distns import Normal
-from ngboost.scores import CRPScore, LogScore
 from scipy.stats import norm
 
 SPLITS = 3
@@ -34,6 +31,10 @@ def scores(y: np.ndarray, loc: np.ndarray, scale: np.ndarray) -> dict[str, float
 
 
 def main() -> None:
+    from ngboost import NGBRegressor
+    from ngboost.distns import Normal
+    from ngboost.scores import CRPScore, LogScore
+
     data = pd.read_csv(sys.argv[1])
     y, X = data.pop("medv").to_numpy(), data.to_numpy(float)
     n = len(y)
