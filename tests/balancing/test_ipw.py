@@ -111,6 +111,7 @@ def test_bad_input(data):
         si.lm("re78 ~ treat", data.assign(age=data["age"] + 1).tail(500), weights=w)
 
 
+@pytest.mark.slow
 def test_coverage_of_the_weighted_contrast():
     """Nominal 95% at n = 400 with a correct propensity; the band is four binomial standard errors."""
     replications, hits = 300, 0

@@ -135,7 +135,7 @@ def test_conditional_bias_is_a_product_of_errors():
             np.testing.assert_allclose(product, weight * plain)
 
 
-@pytest.mark.parametrize("method", ["dr", "ivw", "r"])
+@pytest.mark.parametrize("method", ["dr", *(pytest.param(m, marks=pytest.mark.slow) for m in ("ivw", "r"))])
 def test_intervals_of_linear_effects_cover(method):
     draws, hits = 200, np.zeros(2)
     for seed in range(draws):
@@ -144,6 +144,7 @@ def test_intervals_of_linear_effects_cover(method):
     assert (np.abs(hits / draws - 0.95) < 3.0 * np.sqrt(0.95 * 0.05 / draws)).all()
 
 
+@pytest.mark.slow
 def test_inverse_variance_weights_cover_their_target_when_the_effect_is_not_linear():
     # The score of estimated weights matters here: the target is the overlap-weighted mean of the effect.
     x = np.random.default_rng(9).standard_normal(1_000_000)
