@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -11,10 +12,21 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import OptionError
 
+PENALTY = "a number of at least 0, several of them, or None"
+
 
 def is_penalty(given: Any) -> bool:
     """Whether this is a finite number of at least 0."""
     return isinstance(given, Real) and not isinstance(given, bool | np.bool_) and 0.0 <= float(given) < np.inf
+
+
+def check_penalty(name: str, given: Any) -> tuple[float, ...]:
+    """Penalties from large to small, of one number or several."""
+    listed = given.tolist() if isinstance(given, np.ndarray) else given
+    listed = [listed] if isinstance(listed, Real) else listed
+    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(is_penalty, listed)):
+        return tuple(sorted({float(v) for v in listed}, reverse=True))
+    raise OptionError(f"{name}={given!r} is not {PENALTY}.")
 
 
 def check_folds(name: str, given: Any) -> Any:

@@ -108,6 +108,7 @@ class _PathRows:
         self.X = np.vstack([X, np.eye(self.p)[penalised]])
         self.y = np.concatenate([y, np.zeros(len(penalised))])
         self.penalised, self.factors = penalised, factors
+        self.w = np.concatenate([w, np.zeros((len(w), len(penalised)))], axis=1)
         n = self.n
         self.some = (
             np.arange(n) if n <= _JACOBIAN_ROWS else np.random.default_rng(0).choice(n, _JACOBIAN_ROWS, replace=False)
@@ -115,18 +116,15 @@ class _PathRows:
 
     def solve(self, penalty: float, start: np.ndarray) -> np.ndarray:
         tau, charge = self.tau, 2.0 * penalty * self.total[:, None] * self.factors[self.penalised]
-        if penalty > 0:
-            w = np.concatenate([self.problems.w, charge], axis=1)
-        else:
-            w = np.concatenate([self.problems.w, np.zeros_like(charge)], axis=1)
+        self.w[:, self.n :] = charge
         pull = np.zeros((len(tau), self.p))
         pull[:, self.penalised] = (0.5 - tau)[:, None] * charge
         if len(self.X) <= DIRECT_ROWS:
-            found = solve_directly(self.X, self.y, tau, w, pull, start)
+            found = solve_directly(self.X, self.y, tau, self.w, pull, start)
         else:
             near = [self._near(q, penalty, start[q]) for q in range(len(tau))]
             begun = Start(np.stack([b for b, _ in near]), np.array([u for _, u in near]))
-            found = solve_in_band(self.X, self.y, tau, w, pull, begun)
+            found = solve_in_band(self.X, self.y, tau, self.w, pull, begun)
         if not found[3].all():
             raise ConvergenceError(
                 f"the penalised quantile regression at penalty {penalty:.4g} has no certified solution: "

@@ -78,29 +78,33 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size:
     steps = progress_bar(range(len(penalties)), label="penalties", show=problem.progress)
     coef = solve(w, tau, penalties, begin, lambda: next(steps, None))
     next(steps, None)
-    fitted = np.einsum("lqp,np->lqn", coef, problem.X)
-    loss = _losses(problem, fitted, tau)
-    total = w.sum(axis=1)
-    inner = np.einsum("lqn,qn->lq", loss, w) / total
+    X, y, levels = problem.X, problem.y, problem.levels
+    inner = np.column_stack([_mean_losses(X, y, problem.w, t, coef[:, j]) for j, t in enumerate(levels)])
     validation = None
     if fold is not None:
-        validation = tuple(_validate(problem, fold, numbers, loss[:, k + j :: k]) for j in range(k))
+        validation = tuple(_validate(problem, fold, numbers, t, coef[:, k + j :: k]) for j, t in enumerate(levels))
     chosen = np.zeros(k, np.intp) if pivotal is None else np.searchsorted(-penalties, -pivotal)
     if validation is not None:
         chosen = np.array([v.pick(options.rule) for v in validation])
-    return PenaltyPath(penalties, problem.carried(coef[:, :k]), inner[:, :k] * problem.unit, chosen, validation)
+    return PenaltyPath(penalties, problem.carried(coef[:, :k]), inner * problem.unit, chosen, validation)
 
 
-def _losses(problem: PathProblem, fitted: np.ndarray, tau: np.ndarray) -> np.ndarray:
-    r = problem.y - fitted
-    return np.where(r < 0, (tau[:, None] - 1.0) * r, tau[:, None] * r)
+def _mean_losses(X: np.ndarray, y: np.ndarray, w: np.ndarray, tau: float, coef: np.ndarray) -> np.ndarray:
+    """Weighted mean check loss at each penalty, shape (L,), one penalty at a time: rows may be many."""
+    residuals = (y - X @ b for b in coef)
+    return np.array([np.where(r < 0, (tau - 1.0) * r, tau * r) @ w for r in residuals]) / w.sum()
 
 
-def _validate(problem: PathProblem, fold: np.ndarray, numbers: np.ndarray, loss: np.ndarray) -> PenaltyScores:
-    """Mean check loss of each fold's rows by the path of the others; loss (L, folds, n)."""
-    scores = [loss[:, f][:, fold == one] @ (v := problem.w[fold == one]) / v.sum() for f, one in enumerate(numbers)]
-    shares = np.array([problem.w[fold == one].sum() for one in numbers])
-    return PenaltyScores(np.array(scores) * problem.unit, shares / shares.sum())
+def _validate(
+    problem: PathProblem, fold: np.ndarray, numbers: np.ndarray, tau: float, coef: np.ndarray
+) -> PenaltyScores:
+    """Mean check loss of each fold's rows by the path of the others; coef (L, folds, p)."""
+    scores, shares = [], []
+    for f, one in enumerate(numbers):
+        out = fold == one
+        scores.append(_mean_losses(problem.X[out], problem.y[out], problem.w[out], tau, coef[:, f]))
+        shares.append(problem.w[out].sum())
+    return PenaltyScores(np.array(scores) * problem.unit, np.array(shares) / np.sum(shares))
 
 
 def _folds(problem: PathProblem, folds: object) -> np.ndarray:

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any
 
-import numpy as np
-
 from statinf.errors import OptionError
-from statinf.quantile.penalties import check_folds, is_penalty
+from statinf.quantile.penalties import PENALTY, check_folds, check_penalty
 from statinf.results import Options, choice, count, flag, number, value
-
-_PENALTY = "a number of at least 0, several of them, or None"
-
-
-def check_penalty(name: str, given: Any) -> tuple[float, ...] | None:
-    """Penalties from large to small, or None."""
-    if given is None:
-        return None
-    listed = given.tolist() if isinstance(given, np.ndarray) else given
-    listed = [listed] if isinstance(listed, Real) else listed
-    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(is_penalty, listed)):
-        return tuple(sorted({float(v) for v in listed}, reverse=True))
-    raise OptionError(f"{name}={given!r} is not {_PENALTY}.")
 
 
 def check_names(name: str, given: Any) -> tuple[str, ...]:
@@ -52,7 +36,7 @@ class PathOptions(Options):
         None,
         "multiplies the penalty, against the weighted mean of the check losses; several are chosen among, None makes a path "
         "of them from the smallest that leaves no column",
-        _PENALTY,
+        PENALTY,
         check_penalty,
     )
     nlambda: int = count(50, "penalties of the path", low=2)

@@ -49,7 +49,7 @@ def rq_path(
     penalty : None, float or sequence of float
         None makes a path and chooses by cross-validation; so do several numbers; one is used as it is.
     weights : array of shape (rows,), str or Weights, optional
-        Multiply each row's loss.
+        Multiply each row's loss; taken as fixed.
     seed : int
         Of the folds.
     na_action : {"drop", "raise"}

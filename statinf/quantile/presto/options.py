@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from statinf.errors import OptionError
-from statinf.quantile.penalties import check_folds, is_penalty
+from statinf.quantile.penalties import PENALTY, check_folds, check_penalty, is_penalty
 from statinf.results import Options, choice, count, flag, number, value
 
 CRITERIA = ("brier", "loglik")
-_PENALTY = "a number of at least 0, several of them, or None"
 
 
-def check_penalty(name: str, given: Any) -> float | tuple[float, ...]:
+def read_penalty(name: str, given: Any) -> float | tuple[float, ...]:
     """One penalty as a number; several as a tuple from large to small."""
-    if is_penalty(given):
-        return float(given)
-    listed = given.tolist() if isinstance(given, np.ndarray) else given
-    if isinstance(listed, Sequence) and not isinstance(listed, str) and len(listed) and all(map(is_penalty, listed)):
-        return tuple(sorted({float(v) for v in listed}, reverse=True))
-    raise OptionError(f"{name}={given!r} is not {_PENALTY}.")
+    return float(given) if is_penalty(given) else check_penalty(name, given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +25,8 @@ class PrestoOptions(Options):
         None,
         "multiplies the penalty, against the mean log-likelihood and on columns of standard deviation one; several are "
         "chosen among, None makes a path of them; 0 is maximum likelihood, with standard errors",
-        _PENALTY,
-        check_penalty,
+        PENALTY,
+        read_penalty,
     )
     parallel: bool = flag(False, "one slope per column for all boundaries (proportional odds)")
     alpha: float = number(1.0, "share of the absolute penalty; the rest is squared", low=0, high=1)

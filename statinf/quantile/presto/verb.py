@@ -54,7 +54,7 @@ def presto(
         With `penalty=0`: "iid" (default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich (HC0) is the default
         with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
-        Weights of the rows in the likelihood and in the score.
+        Weights of the rows in the likelihood and in the score; with a penalty taken as fixed.
     cluster : str or array, optional
         With `penalty=0` the column to cluster standard errors by; otherwise clusters that share a fold and are drawn whole.
     seed : int
