@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
+from statinf.plotting.penalties import penalty_axis
+from statinf.plotting.style import INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,23 +45,10 @@ def plot_path(
         for k in range(1, len(boundaries)):
             label = plain(name) if j in named and k == 1 else None
             ax.plot(penalties, differences[:, k, j], linewidth=1.4, label=label, **style)
-    _log_penalty(ax, penalties, chosen)
+    penalty_axis(ax, penalties, chosen)
     ax.axhline(0.0, color=INK, linewidth=0.6)
     ax.set_ylabel("difference to the boundary before\n(dashed: slope of the first)")
     ax.legend(frameon=False, fontsize=9)
-    return ax
-
-
-@figure
-def plot_scores(
-    penalties: np.ndarray, mean: np.ndarray, error: np.ndarray, chosen: float, criterion: str, *, ax: Any = None
-) -> Any:
-    """Cross-validated score along the penalties, plus and minus a standard error."""
-    ax = new_axes(ax)
-    ax.errorbar(penalties, mean, yerr=np.nan_to_num(error), color=PALETTE[0], ecolor=SOFT, marker="o", markersize=3.5,
-                linewidth=1.2, elinewidth=0.8)  # fmt: skip
-    _log_penalty(ax, penalties, chosen)
-    ax.set_ylabel({"brier": "Brier score", "loglik": "negative log-likelihood"}[criterion] + " of rows left out")
     return ax
 
 
@@ -78,11 +66,3 @@ def plot_slopes(slopes: pd.DataFrame, *, ax: Any = None) -> Any:
     ax.set_ylabel("slope")
     ax.legend(frameon=False, fontsize=9)
     return ax
-
-
-def _log_penalty(ax: Any, penalties: np.ndarray, chosen: float) -> None:
-    if (penalties > 0).all() and len(penalties) > 1:
-        ax.set_xscale("log")
-        ax.invert_xaxis()
-    ax.axvline(chosen, color=ACCENT, linewidth=1.0, linestyle=(0, (1, 2)))
-    ax.set_xlabel("penalty; dotted: in use")

@@ -36,23 +36,32 @@ def plot_path(penalties: np.ndarray, coef: np.ndarray, names: Sequence[str], use
         ax.plot(penalties, coef[:, j] / sizes[j], label=plain(name) if named else None, **style)
     ax.axhline(0.0, color=INK, linewidth=0.6)
     ax.set_ylabel("coefficient over its largest size")
-    _penalty_axis(ax, penalties, used)
+    penalty_axis(ax, penalties, used)
     ax.legend(frameon=False, fontsize=9)
     return ax
 
 
 @figure
-def plot_scores(penalties: np.ndarray, mean: np.ndarray, error: np.ndarray, used: float, *, ax: Any = None) -> Any:
-    """Held-out check loss along the penalties, plus and minus a standard error."""
+def plot_scores(
+    penalties: np.ndarray,
+    mean: np.ndarray,
+    error: np.ndarray,
+    used: float,
+    *,
+    score: str = "check loss",
+    ax: Any = None,
+) -> Any:
+    """Held-out scores along the penalties, plus and minus a standard error."""
     ax = new_axes(ax)
     ax.errorbar(penalties, mean, yerr=np.nan_to_num(error), color=PALETTE[0], ecolor=SOFT, marker="o", markersize=3.5,
                 linewidth=1.2, elinewidth=0.8)  # fmt: skip
-    _penalty_axis(ax, penalties, used)
-    ax.set_ylabel("check loss of rows left out")
+    penalty_axis(ax, penalties, used)
+    ax.set_ylabel(f"{score} of rows left out")
     return ax
 
 
-def _penalty_axis(ax: Any, penalties: np.ndarray, used: float) -> None:
+def penalty_axis(ax: Any, penalties: np.ndarray, used: float) -> None:
+    """The axis of penalties, from the largest on the left, with a line at the one in use."""
     if (penalties > 0).all() and len(penalties) > 1:
         ax.set_xscale("log")
         ax.invert_xaxis()

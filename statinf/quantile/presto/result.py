@@ -16,7 +16,7 @@ from statinf.quantile.penalties import PenaltyScores
 from statinf.quantile.presto.path import PrestoPath, class_probabilities, warn_crossed
 from statinf.quantile.presto.penalised import PenalisedFit, coefficients, draw
 from statinf.quantile.presto.problem import boundary_names
-from statinf.quantile.presto.tables import path_frame, summary_table, tidy_frame
+from statinf.quantile.presto.tables import SCORES, path_frame, summary_table, tidy_frame
 from statinf.results import Predictive, Table, augmented, prediction_frame
 from statinf.results.predicting import prediction_rows
 from statinf.results.to_arviz import to_arviz
@@ -287,7 +287,7 @@ class Presto(Predictive):
         kind : {"path", "cv", "slopes"}
             Differences along the penalties; cross-validated scores; or slopes by boundary.
         """
-        from statinf.plotting import ordered
+        from statinf.plotting import ordered, penalties
 
         one_of("kind", kind, ("path", "cv", "slopes"))
         if kind == "slopes":
@@ -296,8 +296,8 @@ class Presto(Predictive):
             if self.validation is None:
                 raise OptionError("plot kind='cv' is for penalties chosen by cross-validation; one was given here.")
             found = self.validation
-            return ordered.plot_scores(
-                self.solutions.penalties, found.mean, found.error, self.penalty, self.criterion, **options
+            return penalties.plot_scores(
+                self.solutions.penalties, found.mean, found.error, self.penalty, score=SCORES[self.criterion], **options
             )
         return ordered.plot_path(
             self.solutions.penalties, self.solutions.differences, self.columns, self.boundaries, self.penalty, **options

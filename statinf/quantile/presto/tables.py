@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from statinf.quantile.presto.result import Presto
 
-_SCORES = {"brier": "Brier score", "loglik": "negative log-likelihood"}
+SCORES = {"brier": "Brier score", "loglik": "negative log-likelihood"}
 
 
 def path_frame(fit: Presto) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def summary_table(fit: Presto) -> Table:
     facts = [("Formula", fit.formula), ("Observations", str(fit.nobs)), ("Categories", named)]
     facts += [("Penalty", format_number(fit.penalty)), ("Columns that differ", f"{len(differs)} of {len(fit.columns)}")]
     if fit.validation is not None:
-        facts.append((f"CV {_SCORES[fit.criterion]}", format_number(fit.validation.mean[fit.chosen])))
+        facts.append((f"CV {SCORES[fit.criterion]}", format_number(fit.validation.mean[fit.chosen])))
     notes = ["P(Y <= k) = logistic(intercept of the boundary + x'b_k): positive slopes make lower categories likelier."]
     if fit.crossed > 0:
         notes.append(
