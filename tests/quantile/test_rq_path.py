@@ -144,6 +144,12 @@ def test_what_cannot_be_fitted_is_said():
         si.rq_path(BOSTON, boston(), method="group-lasso", groups={"zn": "a"})
     with pytest.raises(OptionError, match="names every column"):
         si.rq_path("medv ~ rm", boston(), unpenalized=["rm"])
+    more = boston().assign(one=1.0, twice=2 * boston()["rm"])
+    for method in ("lasso", "group-lasso"):
+        with pytest.raises(DataError, match="'one': no penalty is on"):
+            si.rq_path("medv ~ rm + one", more, unpenalized="one", method=method)
+        with pytest.raises(DataError, match="'twice': no penalty is on"):
+            si.rq_path("medv ~ rm + twice", more, penalty=0, method=method)
     with pytest.raises(DataError, match="no column to penalise"):
         si.rq_path("medv ~ 1", boston())
     with pytest.raises(FormulaError, match="rooms"):

@@ -15,7 +15,7 @@ from statinf.formula.matrix import Matrix
 from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty, lengths
 from statinf.quantile.penalised.estimate import PenaltyPath, fit_path
 from statinf.quantile.penalised.options import GroupOptions
-from statinf.quantile.penalised.problem import PathProblem, columns_of, penalised_columns
+from statinf.quantile.penalised.problem import PathProblem, check_rank, columns_of, penalised_columns
 from statinf.results import Method
 
 _DEPENDENT = 1e-9
@@ -53,6 +53,7 @@ def orthonormal(problem: PathProblem, group: np.ndarray) -> tuple[np.ndarray, np
 def estimate(problem: PathProblem, options: GroupOptions) -> PenaltyPath:
     """The path of the group lasso."""
     group = group_numbers(problem.matrix, options)
+    check_rank(problem, group >= 0, options.penalty)
     if options.standardize:
         turn, there = orthonormal(problem, group)
     else:

@@ -12,13 +12,14 @@ import numpy as np
 from statinf.numerics.quantreg.lasso import LassoProblems, largest_penalty, lasso_path
 from statinf.quantile.penalised.estimate import PenaltyPath, fit_path
 from statinf.quantile.penalised.options import PathOptions
-from statinf.quantile.penalised.problem import PathProblem, penalised_columns
+from statinf.quantile.penalised.problem import PathProblem, check_rank, penalised_columns
 from statinf.results import Method
 
 
 def estimate(problem: PathProblem, options: PathOptions) -> PenaltyPath:
     """The path of the lasso."""
     penalised = penalised_columns(problem.matrix, options.unpenalized)
+    check_rank(problem, penalised, options.penalty)
     factors = np.where(penalised, 1.0 if options.standardize else 1.0 / problem.scale, 0.0)
 
     def rows(w: np.ndarray, tau: np.ndarray) -> LassoProblems:

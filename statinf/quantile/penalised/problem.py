@@ -11,6 +11,7 @@ from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns, check_scale
+from statinf.numerics.linear.least_squares import solve as least_squares
 from statinf.quantile.penalised.options import PathOptions
 
 
@@ -114,6 +115,17 @@ def penalised_columns(matrix: Matrix, unpenalized: tuple[str, ...]) -> np.ndarra
     if not out.any():
         raise OptionError("unpenalized= names every column; use si.rq for a fit without a penalty.")
     return out
+
+
+def check_rank(problem: PathProblem, penalised: np.ndarray, penalties: tuple[float, ...] | None) -> None:
+    """Refuse columns without a penalty that the others determine, by name; a penalty of zero leaves all without."""
+    without = np.flatnonzero(~penalised | (penalties is not None and 0.0 in penalties))
+    kept = least_squares(problem.X[:, without], problem.y, problem.w).kept if len(without) else np.ones(0, bool)
+    if not kept.all():
+        names = ", ".join(f"'{problem.matrix.names[j]}'" for j in without[~kept])
+        raise DataError(
+            f"{names}: no penalty is on these columns, and others determine them; leave them out or penalise them."
+        )
 
 
 def columns_of(matrix: Matrix, name: str, option: str) -> slice | int:
