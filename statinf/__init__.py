@@ -16,6 +16,7 @@ _PUBLIC = {
     "conformal_online": "statinf.conformity.online.verb",
     "conformal_select": "statinf.conformity.selection.verb",
     "cate": "statinf.effects.cate",
+    "crq": "statinf.quantile.censored.verb",
     "cvar": "statinf.quantile.cvar.verb",
     "expectile": "statinf.quantile.expectile.expectile",
     "cvar_of": "statinf.quantile.cvar.tail_risk",
