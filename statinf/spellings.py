@@ -84,6 +84,11 @@ _VERBS = {
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
     ),
+    'Quantile regression of censored outcomes is si.crq("cbind(time, event) ~ x", data, tau=0.5); methods: portnoy, peng-huang, '
+    "powell.": (
+        "rqcensored censoredquantile censoredrq censoredquantileregression clad curv cequre crqfit tobitquantile survivalquantile "
+        "powell portnoy penghuang"
+    ),
     'Expectile regression is si.expectile("y ~ x", data, tau=[0.1, 0.5, 0.9]).': (
         "expectreg expectregls expectilegam asymmetricleastsquares asymmetricls als laws amlnormal expectiles"
     ),

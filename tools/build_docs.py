@@ -30,6 +30,7 @@ RESULTS = (
     "statinf.quantile.ensemble_result",
     "statinf.quantile.noncrossing.result",
     "statinf.quantile.stack",
+    "statinf.quantile.censored.fit",
     "statinf.quantile.cvar.fit",
     "statinf.quantile.expectile.fit",
     "statinf.quantile.cvar.tail_risk",

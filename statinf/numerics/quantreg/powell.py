@@ -29,9 +29,7 @@ class Descent(NamedTuple):
     loss: float
 
 
-def powell_loss(
-    X: np.ndarray, y: np.ndarray, limit: np.ndarray, tau: float, w: np.ndarray, coef: np.ndarray
-) -> float:
+def powell_loss(X: np.ndarray, y: np.ndarray, limit: np.ndarray, tau: float, w: np.ndarray, coef: np.ndarray) -> float:
     """Weighted check loss about the fit, no higher than the limit."""
     residual = y - np.minimum(limit, X @ coef)
     return float(w @ np.maximum(tau * residual, (tau - 1.0) * residual))

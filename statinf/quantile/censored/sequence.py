@@ -14,12 +14,12 @@ from statinf.quantile.censored.problem import CensoredProblem
 from statinf.quantile.censored.solved import SolvedCensored
 from statinf.results import Estimate
 
-Path = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+LevelSolver = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 _COARSEST, _FINEST = 0.01, 0.001
 _SAME = 1e-9
 
 
-def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: Path, name: str) -> Estimate:
+def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: LevelSolver, name: str) -> Estimate:
     """Coefficients at the problem's levels, by `path`.
 
     Raises
@@ -78,4 +78,3 @@ def _refuse(problem: CensoredProblem, reach: float, name: str) -> None:
         f"tau={float(hidden[-1 if problem.side == 'right' else 0]):g} is hidden by the censored rows: method={name!r} reaches "
         f"levels {way} {end:.3g} of {problem.unit}; {other} tau=."
     )
-

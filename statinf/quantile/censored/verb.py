@@ -85,6 +85,13 @@ def crq(
     >>> import statinf as si
     >>> fit = si.crq("cbind(time, status) ~ age + sex", si.datasets.load("lung"), tau=[0.25, 0.5])
     >>> fit.tidy()[["tau", "term", "estimate", "std_error"]].round(2)
+        tau           term  estimate  std_error
+    0  0.25      Intercept    287.55     110.16
+    1  0.25            age     -2.31       1.79
+    2  0.25  sex[T.female]     82.10      39.27
+    3  0.50      Intercept    336.06     186.93
+    4  0.50            age     -0.94       2.81
+    5  0.50  sex[T.female]    152.67      58.47
     """
     chosen, settings = CRQ.read(method, options)
     one_of("side", side, ("right", "left"))
