@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.balancing.cbps_arms import estimate_arms
 from statinf.balancing.cbps_gmm import estimate_over
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.method import BalanceMethod
@@ -183,6 +184,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="cbps",
     estimate=estimate,
+    several=estimate_arms,
     options=CovariateOptions,
     summary="weights by a logit propensity that balances the columns' means",
     citation="Imai and Ratkovic (2014)",

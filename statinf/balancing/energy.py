@@ -6,7 +6,7 @@ Huling, J. D. and Mak, S. (2024), "Energy balancing of covariate distributions",
 Estimand: ATE, ATT or ATC. Assumptions: no unmeasured confounding given the columns and overlap; nothing about the form
 of propensity or outcome.
 
-The weights minimise the energy distance between each reweighted arm and the target (for the ATE also between the arms,
+The weights minimise the energy distance between each reweighted arm and the target (for the ATE also between every two arms,
 ``improved``) plus ``ridge / 2`` times the sum of squared weights. There is no root-n theory in general; by default
 the standard errors treat the weights as fixed, and the label says so.
 """
@@ -37,7 +37,7 @@ class EnergyOptions(Options):
     """Options of energy balancing."""
 
     improved: bool | None = flag(
-        None, "ATE: add the energy distance between the two weighted arms, as is done unless rank is given"
+        None, "ATE: add the energy distances between the weighted arms, as is done unless rank is given"
     )
     ridge: float = number(1e-4, "price of half the sum of squared weights, these normalised", low=0.0)
     min_w: float | None = number(
@@ -87,14 +87,21 @@ def estimate(problem: BalanceProblem, options: EnergyOptions) -> BalanceSolution
     own = distances(z[index], z[index])
     linear = 2.0 * _target_distance(z, index, todo[0].target)
     same = np.equal.outer(groups, groups)
-    matrix = (
-        own * np.where(same, -4.0, 2.0) if options.improved is not False and len(todo) == 2 else own * (-2.0 * same)
-    )
+    between = options.improved is not False and problem.estimand == "ATE"
+    # Each arm's distance to the target, and those between all pairs of arms.
+    matrix = own * (np.where(same, -2.0 * len(todo), 2.0) if between else -2.0 * same)
     matrix[np.diag_indices_from(matrix)] += options.ridge
     least = 1e-8 if options.min_w is None else options.min_w
     # Constant on the feasible set, this makes the conditionally definite matrix positive definite.
     lift = same * (40.0 * float(own.mean()))
-    found = simplex_qp(Dense(matrix + lift), linear, groups, least * share, tol=options.tol, max_iter=options.max_iter)
+    try:
+        found = simplex_qp(
+            Dense(matrix + lift), linear, groups, least * share, tol=options.tol, max_iter=options.max_iter
+        )
+    except np.linalg.LinAlgError:
+        raise ConvergenceError(
+            f"method='energy': rows of equal columns leave their weights undetermined with ridge={options.ridge:g}; raise ridge=."
+        ) from None
     if not found.converged:
         raise _stopped(found, options)
     pieces, rows = {}, {}
@@ -161,6 +168,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="energy",
     estimate=estimate,
+    several=estimate,
     options=EnergyOptions,
     summary="weights of the smallest energy distance between whole distributions",
     citation="Huling and Mak (2024)",

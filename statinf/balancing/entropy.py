@@ -105,8 +105,8 @@ def solve_many(
     todo = tasks(problem)
     order = np.concatenate([task.index for task in todo])
     sums = np.column_stack([np.ones(problem.n), z])
-    if len(todo) == 1:
-        sums[order] = 0.0  # the target is the other arm
+    if problem.estimand != "ATE":
+        sums[order] = 0.0  # the target is one of the arms
     tilts: list[Tilts] = []
 
     def run(part: slice) -> None:
@@ -135,6 +135,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="entropy",
     estimate=estimate,
+    several=estimate,
     options=EntropyOptions,
     summary="weights closest to uniform in entropy that reproduce the target's means exactly",
     citation="Hainmueller (2012)",

@@ -13,7 +13,19 @@ BALANCE = MethodTable(
         "kernel": "statinf.balancing.kernel",
         "ipm": "statinf.balancing.ipm",
     },
-    shared=("estimand", "treated", "weights", "by", "moments", "interactions", "seed", "na_action", "context"),
+    shared=(
+        "estimand",
+        "treated",
+        "reference",
+        "dose",
+        "weights",
+        "by",
+        "moments",
+        "interactions",
+        "seed",
+        "na_action",
+        "context",
+    ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"},
 )
 TABLES = (BALANCE,)
