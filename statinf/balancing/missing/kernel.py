@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import one_blas_thread
 from statinf.balancing.feasibility import reach
 from statinf.balancing.missing.aipw import imputed_by
 from statinf.balancing.missing.anchors import ANCHORS, choose_anchors, distinct_rows
@@ -78,7 +79,8 @@ def estimate(problem: MissingProblem, options: KernelMissingOptions) -> MeanSolu
     """The mean under balancing weights, augmented where asked for."""
     base = _base(problem, options)
     error = _error(problem, options)
-    weights = balanced(problem, options, base, error)
+    with one_blas_thread():  # narrow products, whose threads would cost more than they save
+        weights = balanced(problem, options, base, error)
     if not options.augmented:
         return solve_mean(problem, weights)
     model = "lm" if options.outcome_model is None else options.outcome_model
