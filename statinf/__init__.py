@@ -31,6 +31,7 @@ _PUBLIC = {
     "lm": "statinf.models.lm",
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
+    "missing_mean": "statinf.balancing.missing.verb",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "presto": "statinf.quantile.presto.verb",
     "ngboost": "statinf.quantile.ngboost.verb",

@@ -41,6 +41,11 @@ _VERBS = {
         "ebal ebalance entropy entropybalance entropybalancing"
     ),
     'Covariate balancing propensity scores are si.balance("treat ~ x", data, method="cbps").': "cbps",
+    'The mean of an outcome that is missing at random is si.missing_mean("y ~ x", data, method="kernel"); methods: kernel, '
+    "ipw, aipw.": (
+        "missingmean missing nonresponse attrition missingatrandom mar ipcw responsepropensity nonresponseweights "
+        "survivingmean kbips kbdr"
+    ),
     'Stable balancing weights are si.balance("treat ~ x", data, method="sbw", tols=0.05).': "sbw",
     'Kernel balancing is si.balance("treat ~ x", data, method="kernel").': "kbal kernelbalance",
     'There is no matching here; weights do its work: si.balance("treat ~ x", data, method="energy", estimand="ATT").': (

@@ -1,4 +1,4 @@
-"""The methods of `si.balance`."""
+"""The methods of `si.balance` and `si.missing_mean`."""
 
 from statinf.results.methods import MethodTable
 
@@ -28,4 +28,14 @@ BALANCE = MethodTable(
     ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"},
 )
-TABLES = (BALANCE,)
+MISSING_MEAN = MethodTable(
+    "missing_mean",
+    {
+        "kernel": "statinf.balancing.missing.kernel",
+        "ipw": "statinf.balancing.missing.ipw",
+        "aipw": "statinf.balancing.missing.aipw",
+    },
+    shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
+    aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
+)
+TABLES = (BALANCE, MISSING_MEAN)

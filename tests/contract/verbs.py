@@ -165,6 +165,7 @@ EXAMPLES: Mapping[str, Example] = {
     "iv": Example(_named(si.iv, "y ~ t | x | offered")),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
+    "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
