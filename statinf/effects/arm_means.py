@@ -75,7 +75,7 @@ def means_estimate(
     problem: EffectProblem, splits: Splits, *, nuisance: Mapping[str, np.ndarray], facts: Mapping[str, Any]
 ) -> Estimate:
     """The means of all arms as a method with scores hands them over."""
-    first = splits.moments[0]
+    first = next(iter(splits.moments))
     rows = problem.rows
     return Estimate(
         terms=mean_terms(rows),
@@ -118,7 +118,7 @@ def contrasted(problem: EffectProblem, means: Estimate) -> Estimate:
         means,
         terms=rows.terms,
         theta=made.theta,
-        moments=made.together if len(made.moments) > 1 else made.moments[0],
+        moments=made.together if len(made.moments) > 1 else next(iter(made.moments)),
         extra={**means.extra, "thetas": made.thetas, "splits": made},
         covary=partial(made.covariance, rows.design),
     )
