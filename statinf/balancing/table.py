@@ -1,4 +1,4 @@
-"""The methods of `si.balance`."""
+"""The methods of `si.balance`, and `si.balance_table`."""
 
 from statinf.results.methods import MethodTable
 
@@ -28,4 +28,12 @@ BALANCE = MethodTable(
     ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"},
 )
-TABLES = (BALANCE,)
+BALANCE_TABLE = MethodTable(
+    "balance_table",
+    {"": "statinf.balancing.assess"},
+    shared=(
+        "weights", "estimand", "treated", "reference", "dose", "sampling", "covariates", "moments", "interactions", "na_action",
+        "context",
+    ),
+)  # fmt: skip
+TABLES = (BALANCE, BALANCE_TABLE)
