@@ -11,6 +11,7 @@ from typing import Any
 
 _PUBLIC = {
     "balance": "statinf.balancing.verb",
+    "balance_table": "statinf.balancing.balance_table",
     "conformal": "statinf.conformity.verb",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "conformal_online": "statinf.conformity.online.verb",

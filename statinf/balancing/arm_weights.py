@@ -174,7 +174,7 @@ class MultiArmWeights(Balanced):
         picked = {k: options.pop(k) for k in ("denominator", "binary") if k in options}
         frame = self.balance_frame(**picked)
         panels = {
-            f"{arm} against {reference}": (block["smd_before"].to_numpy(), block["smd_after"].to_numpy())
+            f"{arm} against {reference}": (block["smd_before"].to_numpy(), {self.method: block["smd_after"].to_numpy()})
             for (arm, reference), block in frame.groupby(["arm", "reference"], sort=False)
         }
-        return love_panels(list(dict.fromkeys(frame["term"])), panels, name=self.method, **options)
+        return love_panels(list(dict.fromkeys(frame["term"])), panels, **options)

@@ -1,4 +1,4 @@
-"""The methods of `si.balance` and `si.missing_mean`."""
+"""The methods of the verbs that make weights, and of the table that judges them."""
 
 from statinf.results.methods import MethodTable
 
@@ -38,4 +38,12 @@ MISSING_MEAN = MethodTable(
     shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
     aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
 )
-TABLES = (BALANCE, MISSING_MEAN)
+BALANCE_TABLE = MethodTable(
+    "balance_table",
+    {"": "statinf.balancing.assess"},
+    shared=(
+        "weights", "estimand", "treated", "reference", "dose", "sampling", "covariates", "moments", "interactions", "na_action",
+        "context",
+    ),
+)  # fmt: skip
+TABLES = (BALANCE, BALANCE_TABLE, MISSING_MEAN)

@@ -50,7 +50,7 @@ def love_plot(
     """
     show = np.abs if absolute else np.asarray
     shown = called(terms, names)
-    at = line_order(order, shown, before, next(iter(after.values())))
+    at = line_order(order, shown, before, next(iter(after.values()), before))
     ax = new_axes(ax, size=(6.4, max(2.0, 0.3 * len(terms) + 1.3)))
     y = np.arange(len(terms))
     ax.axvline(0.0, color=INK, linewidth=0.8)
@@ -99,13 +99,13 @@ def line_order(order: str, names: Sequence[str], before: np.ndarray, after: np.n
 @figure
 def love_panels(
     terms: Sequence[str],
-    panels: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]],
     *,
-    name: str,
     pairs: str = "all",
     threshold: float | None = 0.1,
     absolute: bool = True,
     order: str = "before",
+    measure: str = "standardised mean difference",
     names: Mapping[str, str] | None = None,
     ax: Any = None,
 ) -> Any:
@@ -114,13 +114,11 @@ def love_panels(
     Parameters
     ----------
     terms : sequence of str
-    panels : mapping of str to pair of ndarray, shape (p,)
-        Differences before and after weighting of each pair.
-    name : str
-        Of the weighting.
+    panels : mapping of str to pair of ndarray and mapping of str to ndarray, shape (p,)
+        Differences of each pair before weighting and after each.
     pairs : {"all", "largest"}
         One panel a pair in the same order of lines, or the largest absolute difference of any pair.
-    threshold, absolute, order, names
+    threshold, absolute, order, measure, names
         As `love_plot` takes them.
     ax : matplotlib axes, optional
         For "largest".
@@ -131,13 +129,15 @@ def love_panels(
     """
     one_of("pairs", pairs, ("all", "largest"))
     shown = called(terms, names)
-    most = [np.max([np.abs(values[k]) for values in panels.values()], axis=0) for k in (0, 1)]
+    most = np.max([np.abs(before) for before, _ in panels.values()], axis=0)
+    weightings = list(dict.fromkeys(name for _, after in panels.values() for name in after))
+    least = {name: np.max([np.abs(after[name]) for _, after in panels.values()], axis=0) for name in weightings}
     how: dict[str, Any] = {"threshold": threshold, "absolute": absolute, "order": "given"}
-    at = line_order(order, shown, *most)[::-1]
+    at = line_order(order, shown, most, next(iter(least.values()), most))[::-1]
     lines = [shown[i] for i in at]
     if pairs == "largest" or ax is not None:
-        how["measure"] = "standardised mean difference, largest of all pairs of arms"
-        return love_plot(lines, most[0][at], {name: most[1][at]}, **how, ax=ax)
+        how["measure"] = f"{measure}, largest of all pairs of arms"
+        return love_plot(lines, most[at], {name: values[at] for name, values in least.items()}, **how, ax=ax)
     import matplotlib.pyplot as plt
 
     wide = min(3, len(panels))
@@ -146,7 +146,7 @@ def love_panels(
     _, grid = plt.subplots(deep, wide, figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False)
     axes = grid.ravel()
     for place, (title, (before, after)) in zip(axes, panels.items(), strict=False):
-        love_plot(lines, before[at], {name: after[at]}, **how, ax=place)
+        love_plot(lines, before[at], {name: values[at] for name, values in after.items()}, **how, ax=place)
         place.set_title(plain(title), fontsize=10)
         place.set_xlabel("")
         place.get_legend().remove()

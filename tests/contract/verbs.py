@@ -149,6 +149,7 @@ def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
 
 EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "balance_table": Example(_plain(si.balance_table, "t ~ x + z"), ("t", "x"), row_weights=False),
     "calibrate_online": Example(
         _named(partial(si.calibrate_online, time="v"), "t ~ I(1 / (1 + exp(-x)))"), ("t", "x"), row_weights=False
     ),
