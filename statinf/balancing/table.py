@@ -1,4 +1,4 @@
-"""The methods of `si.balance` and `si.missing_mean`."""
+"""The methods of the verbs that make weights."""
 
 from statinf.results.methods import MethodTable
 
@@ -38,4 +38,9 @@ MISSING_MEAN = MethodTable(
     shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
     aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
 )
-TABLES = (BALANCE, MISSING_MEAN)
+TRAINING_WEIGHTS = MethodTable(
+    "training_weights",
+    {"": "statinf.balancing.training.shared"},
+    shared=("treated", "reference", "weights", "cluster", "seed", "na_action", "context"),
+)
+TABLES = (BALANCE, MISSING_MEAN, TRAINING_WEIGHTS)
