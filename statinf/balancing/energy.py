@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.balancing.energy_dose import estimate_dose
 from statinf.balancing.feasibility import stopped
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import BalanceProblem, Task, tasks
@@ -103,7 +104,7 @@ def estimate(problem: BalanceProblem, options: EnergyOptions) -> BalanceSolution
             f"method='energy': rows of equal columns leave their weights undetermined with ridge={options.ridge:g}; raise ridge=."
         ) from None
     if not found.converged:
-        raise _stopped(found, options)
+        raise stopped_short(found, options)
     pieces, rows = {}, {}
     for g, task in enumerate(todo):
         rows[task.arm] = index[groups == g]
@@ -132,7 +133,7 @@ def _leading_directions(
         target, tol = task.target @ factor, max(options.tol, 1e-9)
         found = match_features(factor[index], target, price, 1.0, tol=tol, max_iter=options.max_iter)
         if not found.converged:
-            raise _stopped(found, options)
+            raise stopped_short(found, options)
         pieces[task.arm], rows[task.arm] = found.v, index
         residual, iterations = max(residual, found.residual), iterations + found.iterations
     left = 1.0 - float(np.sum(factor**2) / np.sum(2.0 * norms))
@@ -140,7 +141,8 @@ def _leading_directions(
     return BalanceSolution(merge(problem, pieces, rows), None, iterations, residual, details=details)
 
 
-def _stopped(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> ConvergenceError:
+def stopped_short(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> ConvergenceError:
+    """The error of a program that ended before its optimum."""
     left, advice = f"a residual of {found.residual:.2g}", f"raise ridge= (now {options.ridge:g})"
     return stopped("energy", left, found.iterations, options.max_iter, advice)
 
@@ -169,6 +171,8 @@ METHOD = BalanceMethod(
     name="energy",
     estimate=estimate,
     several=estimate,
+    doses=estimate_dose,
+    cited={"dose": "Huling, Greifer and Chen (2024), arXiv 2107.07086"},
     options=EnergyOptions,
     summary="weights of the smallest energy distance between whole distributions",
     citation="Huling and Mak (2024)",

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.balancing.ipw_arms import estimate_arms
+from statinf.balancing.ipw_dose import estimate_dose
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import ESTIMANDS, BalanceProblem
 from statinf.balancing.propensity import likelihood_fit
@@ -32,6 +33,9 @@ class InverseProbabilityOptions(Options):
     """Options of inverse probability weights."""
 
     link: str = choice("logit", ("logit", "probit"), "link of the propensity model")
+    density: str = choice(
+        "normal", ("normal", "kernel", "poisson"), "law of a dose given the columns; the last for counts"
+    )
     stabilize: bool = flag(
         False, "multiply each arm by its share, which changes nothing in contrasts of weighted means"
     )
@@ -115,6 +119,12 @@ METHOD = BalanceMethod(
     name="ipw",
     estimate=estimate,
     several=estimate_arms,
+    doses=estimate_dose,
+    cited={
+        "several": "Imbens (2000); Li and Li (2019), arXiv 1808.05339",
+        "dose": "Robins, Hernan and Brumback (2000)",
+    },
+    wants_dose=lambda options: options.density != "normal",
     options=InverseProbabilityOptions,
     summary="weights by a modelled propensity",
     citation="Hirano, Imbens and Ridder (2003); Li, Morgan and Zaslavsky (2018)",

@@ -48,7 +48,7 @@ def make_weights(
     common: dict[str, Any] = {
         "method": chosen.name,
         "formula": formula,
-        "citation": chosen.reference,
+        "citation": chosen.cited.get(treatment.kind, chosen.reference),
         "nobs": int(task.used.sum()),
         "values": solution.values,
         "used": design.rows,

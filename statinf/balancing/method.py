@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class BalanceMethod(Method):
         The same for a treatment that is a number.
     several_estimands : callable, optional
         Like `estimands`, with several arms.
+    cited : mapping of str to str
+        Papers of the versions for "several" arms and for a "dose", where they are others.
     wants_dose : callable
         From the options to whether they make sense for a dose only.
     estimands : callable
@@ -48,6 +50,7 @@ class BalanceMethod(Method):
     several: Solver | None = None
     doses: Solver | None = None
     several_estimands: Callable[[Any], tuple[str, ...]] | None = None
+    cited: Mapping[str, str] = field(default_factory=dict)
     wants_dose: Callable[[Any], bool] = lambda options: False
     estimands: Callable[[Any], tuple[str, ...]] = lambda options: MEANS
     all_levels: Callable[[Any], bool] = lambda options: False

@@ -108,11 +108,14 @@ def balance(
     >>> bool(w.diagnostics()["smd_after"].abs().max() < 1e-8)
     True
 
-    Three arms, each brought to the whole sample:
+    Three arms, each brought to the whole sample, and a dose that no longer depends on the covariates:
 
     >>> arms = si.balance("race ~ age + educ + married + re74", data, method="entropy", reference="white")
     >>> list(arms.sizes()["ess_after"].round(1))
     [264.3, 184.1, 52.9]
+    >>> dose = si.balance("re75 ~ age + educ + C(race) + re74", data, method="entropy")
+    >>> bool(dose.diagnostics()["correlation_after"].abs().max() < 1e-8)
+    True
     """
     chosen, settings = BALANCE.read(method, options)
     assert isinstance(chosen, BalanceMethod)

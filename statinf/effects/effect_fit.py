@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from statinf.effects import sensitivity as bounds
+from statinf.effects.arm_means_fit import ArmMeans, RegressionMeans
 from statinf.errors import NotIdentifiedError
+from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results import Estimate, Fit, augmented
 
@@ -44,6 +47,10 @@ class EffectFit(Fit):
         Scores of every split; not saved.
     pieces : callable or None
         What bounds on omitted variables are made of, for methods that have them; not saved.
+    levels : tuple of str
+        The arms, the reference first; empty for doses and for methods without means of arms.
+    outcomes : callable or None
+        Makes the estimate of the arms' means; not saved.
     """
 
     estimand: str
@@ -53,10 +60,13 @@ class EffectFit(Fit):
     treated: np.ndarray | None = field(default=None, metadata={"saved": False})
     splits: Splits | None = field(default=None, metadata={"saved": False})
     pieces: Callable[[], list[Pieces]] | None = field(default=None, metadata={"saved": False})
+    levels: tuple[str, ...] = ()
+    outcomes: Callable[[], Estimate] | None = field(default=None, metadata={"saved": False})
 
     normal_reference = True
     vcov_kinds = VcovKinds(default="HC0", robust="HC0")
-    beside = ("sensitivity", "e_value")
+    beside = ("sensitivity", "e_value", "means", "pairs")
+    means_kind: ClassVar[type[Fit]] = ArmMeans
 
     @property
     def title(self) -> str:
@@ -68,13 +78,76 @@ class EffectFit(Fit):
         return len(self.thetas)
 
     def lean(self) -> Self:
-        return replace(super().lean(), nuisance={}, treated=None, splits=None, pieces=None)
+        return replace(super().lean(), nuisance={}, treated=None, splits=None, pieces=None, outcomes=None)
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "estimand": self.estimand, "repeats": self.repeats}
 
     def summary_facts(self) -> dict[str, Any]:
-        return super().summary_facts() | ({"Repeated splits": self.repeats} if self.repeats > 1 else {})
+        more: dict[str, Any] = {"Repeated splits": self.repeats} if self.repeats > 1 else {}
+        if len(self.levels) > 2 and np.isfinite(self.cov.matrix).all():
+            more["All arms alike"] = str(self.arms_test()).split(": ", 1)[1]
+        return super().summary_facts() | more
+
+    def means(self, *, vcov: Any = None) -> Fit:
+        """Means of the outcome if all rows of the estimand's population were in one arm, for every arm.
+
+        Parameters
+        ----------
+        vcov : str or mapping, optional
+            That of the effects by default.
+
+        Returns
+        -------
+        ArmMeans
+            One coefficient per arm, the reference first, with their joint covariance: functions of them, such as ratios,
+            come from `transform`.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.effect("re78 ~ treat | age + educ", si.datasets.load("nsw"))
+        >>> means = fit.means()
+        >>> means.terms
+        ('treat[0]', 'treat[1]')
+        >>> ratio = means.transform(lambda m: {"ratio": m["treat[1]"] / m["treat[0]"]})
+        >>> round(float(ratio.theta[0]), 2)
+        1.36
+        """
+        design = self._need_rows("means of the arms")
+        if self.outcomes is None:
+            raise NotIdentifiedError(f"'{self.method}' estimates no means of the outcome by arm.")
+        from statinf.effects.table import EFFECT
+
+        made = self.outcomes()
+        kept = {k: made.extra[k] for k in ("estimand", "treatment")}
+        kind = self.cov.kind if vcov is None and self.cov.kind != "none" else vcov
+        return self.means_kind.of(design, replace(made, extra=kept), kind, method=EFFECT[self.method])
+
+    def arms_test(self) -> WaldTest:
+        """Wald test that the outcome's mean is the same in all arms, in all groups of `by`."""
+        return wald(
+            self.theta,
+            self.cov,
+            np.eye(len(self.theta)),
+            np.zeros(len(self.theta)),
+            self.cov.df,
+            f"all effects of {self.treatment} = 0",
+        ).handed(self.kind)
+
+    def pairs(self) -> Fit:
+        """Differences between all pairs of arms, with their joint covariance.
+
+        Returns
+        -------
+        Fit
+            Terms such as `c - b`; `conf_int(simultaneous=True)` for all pairs at once.
+        """
+        if len(self.levels) < 2 or len(self.theta) != len(self.levels) - 1:
+            raise NotIdentifiedError(
+                "pairs of arms are compared for arms, without by=; use transform for other contrasts."
+            )
+        return self.transform(partial(_all_pairs, self.terms, self.levels))
 
     def augment(self) -> Any:
         """The caller's data with the nuisance predictions and each row's influence on the (first) effect."""
@@ -182,6 +255,16 @@ class EffectFit(Fit):
         return super().plot(kind, **options)
 
 
+def _all_pairs(terms: tuple[str, ...], levels: tuple[str, ...], effects: Mapping[str, Any]) -> dict[str, Any]:
+    """Differences of later and earlier arms, of which the first has the effect zero."""
+    values = [0.0, *(effects[term] for term in terms)]
+    return {
+        f"{levels[j]} - {levels[i]}": values[j] - values[i]
+        for i in range(len(levels))
+        for j in range(i + 1, len(levels))
+    }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RegressionEffect(EffectFit):
     """Effects that are coefficients of a regression; tables use Student's t.
@@ -196,6 +279,7 @@ class RegressionEffect(EffectFit):
 
     normal_reference = False
     vcov_kinds = VcovKinds(default="HC2", robust="HC2")
+    means_kind: ClassVar[type[Fit]] = RegressionMeans
 
     @classmethod
     def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:

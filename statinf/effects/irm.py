@@ -10,31 +10,23 @@ less than n^(-1/2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from statinf.brief import Later
+from statinf.effects.arm_scores import DoublyRobustOptions, doubly_robust_means
 from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
-from statinf.effects.options import ClipOptions, Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
+from statinf.effects.options import Nuisances, nuisances_of
 from statinf.effects.overlap import clipped
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.results import Estimate
-from statinf.results.options import flag
 
 ARMS = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}
 """Arms whose outcome models an estimand needs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoublyRobustOptions(ClipOptions, OutcomeModelOptions, PropensityOptions):
-    """Options of doubly robust scores."""
-
-    normalize: bool = flag(False, "divide inverse propensities by their mean in each arm")
 
 
 def nuisances(
@@ -147,6 +139,7 @@ METHOD = EffectMethod(
     verb="effect",
     name="irm",
     estimate=partial(doubly_robust, whole=False),
+    means=partial(doubly_robust_means, whole=False),
     options=DoublyRobustOptions,
     summary="cross-fitted doubly robust scores: double machine learning of the interactive model",
     citation="Chernozhukov et al. (2018)",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
+from statinf.brief import Later
+from statinf.effects.arm_means import contrasted
+from statinf.effects.arms import shown_level
 from statinf.effects.effect_fit import EffectFit
+from statinf.effects.problem import EffectProblem
 from statinf.errors import DataError, OptionError
-from statinf.results import Fit
+from statinf.results import Estimate, Fit
 from statinf.results.methods import Method
 
 
@@ -22,12 +28,30 @@ class EffectMethod(Method):
     two_arms : bool
         Whether the treatment must have two values.
     covariates : {"needed", "optional", "none"}
+    means : callable or None
+        From the problem and this method's options to the means of the outcome in all arms, jointly; a method that has it
+        takes any number of arms.
     """
 
     fit: type[Fit] = EffectFit
     estimands: tuple[str, ...] = ("ATE", "ATT", "ATC")
     two_arms: bool = True
     covariates: str = "needed"
+    means: Callable[..., Estimate] | None = None
+
+    def solve(self, problem: EffectProblem, settings: Any) -> Estimate:
+        """The effects: of two arms by the method itself, of several as contrasts of their means.
+
+        The fit is handed a function that makes the means when they are asked for.
+        """
+        rows = problem.rows
+        means = None if self.means is None else Later(self.means, problem, settings)
+        if rows.several and means is not None:
+            made = contrasted(problem, means())
+        else:
+            made = self.estimate(problem, settings)
+        levels = () if rows.arms is None or means is None else tuple(map(shown_level, rows.arms.ordered))
+        return replace(made, extra={**made.extra, "outcomes": means, "levels": levels})
 
     def check_estimand(self, estimand: object) -> str:
         """The estimand in capitals, or an `OptionError` that names those of this method."""
