@@ -47,6 +47,7 @@ RESULTS = (
     "statinf.conformity.multicalibration.result",
     "statinf.conformity.multicalibration.fitted",
     "statinf.balancing.weights",
+    "statinf.balancing.training.result",
     "statinf.balancing.missing.fit",
     "statinf.effects.effect_fit",
     "statinf.effects.qte_fit",

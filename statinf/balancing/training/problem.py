@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,8 +52,8 @@ class TrainingSolution(Brief):
     share : float
     weights : pair of ndarray, shape (n,)
         Of the treated arm's model and of the control arm's.
-    expansions : pair of Linear or None
-        How they depend on what was estimated.
+    expand : callable or None
+        From 0 (treated) or 1 to how these weights depend on what was estimated; None where there is no theory.
     clipped : int
     folds : int
     """
@@ -60,6 +61,6 @@ class TrainingSolution(Brief):
     chance: np.ndarray
     share: float
     weights: tuple[np.ndarray, np.ndarray]
-    expansions: tuple[Linear | None, Linear | None]
+    expand: Callable[[int], Linear] | None
     clipped: int
     folds: int

@@ -74,7 +74,9 @@ class TrainingWeights(Result):
         import pandas as pd
 
         if self.columns is None:
-            raise NotIdentifiedError("a saved or lean result leaves the rows out; make the weights again for their balance.")
+            raise NotIdentifiedError(
+                "a saved or lean result leaves the rows out; make the weights again for their balance."
+            )
         x, s = self.columns.values, self.sampling
         mean = np.average(x, axis=0, weights=s)
         sd = np.sqrt(np.average((x - mean) ** 2, axis=0, weights=s))
@@ -97,13 +99,11 @@ class TrainingWeights(Result):
         ]
 
     def tidy(self) -> Any:
-        """One row per arm: arm, rows, ess, mean_weight, largest_weight."""
+        """One row per arm: arm, rows, ess and largest_weight, over the mean weight."""
         import pandas as pd
 
-        rows = [
-            (label, int(arm.sum()), effective_size(w), float(w.mean()), float(w.max())) for label, arm, w in self._each()
-        ]
-        return to_caller(pd.DataFrame(rows, columns=["arm", "rows", "ess", "mean_weight", "largest_weight"]), self.kind)
+        rows = [(label, int(arm.sum()), effective_size(w), float(w.max() / w.mean())) for label, arm, w in self._each()]
+        return to_caller(pd.DataFrame(rows, columns=["arm", "rows", "ess", "largest_weight"]), self.kind)
 
     def glance(self) -> Any:
         """One row: nobs, share, learner, folds, clipped."""
@@ -116,7 +116,7 @@ class TrainingWeights(Result):
         """Rows of each arm, and how many rows its training weights are worth."""
         rows = tuple(
             (label, str(int(arm.sum())), format_number(effective_size(self.sampling[arm])), format_number(effective_size(w)),
-             format_number(float(w.max())))
+             format_number(float(w.max() / w.mean())))
             for label, arm, w in self._each()
         )  # fmt: skip
         facts = (
@@ -146,7 +146,9 @@ class TrainingWeights(Result):
             return drawn.chance_histogram(groups, **options)
         import pandas as pd
 
-        frame = pd.DataFrame(self.diagnostics() if self.kind == "pandas" else replace(self, kind="pandas").diagnostics())
+        frame = pd.DataFrame(
+            self.diagnostics() if self.kind == "pandas" else replace(self, kind="pandas").diagnostics()
+        )
         terms = (frame["term"] + ": " + frame["arm"]).tolist()
         after = {"weighted": frame["smd_after"].to_numpy()}
         return drawn.love_plot(terms, frame["smd_before"].to_numpy(), after, **options)

@@ -9,7 +9,9 @@ they are the data-splitting weights Z / p averaged over what x does not tell.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -39,7 +41,9 @@ def estimate(problem: TrainingProblem, options: TrainingOptions) -> TrainingSolu
         If the observed share of the treated arm contradicts `share`.
     """
     learner = resolve(options.learner, "probability", "learner")
-    chances = _by_logit(problem, learner, options) if isinstance(learner, Logit) else _by_learner(problem, learner, options)
+    chances = (
+        _by_logit(problem, learner, options) if isinstance(learner, Logit) else _by_learner(problem, learner, options)
+    )
     t, s = problem.treated.astype(np.float64), problem.s
     observed = float(s @ t / s.sum())
     if options.share is not None:
@@ -49,42 +53,45 @@ def estimate(problem: TrainingProblem, options: TrainingOptions) -> TrainingSolu
     e = np.clip(chances.e, low, high)
     moved = e != chances.e
     weights = (s * e / p, s * (1.0 - e) / (1.0 - p))
-    expansions = (None, None)
-    if chances.influence is not None:
+    expand = None
+    if chances.expand is not None:
+        expand = partial(_expansion, problem, chances.expand, np.where(moved, 0.0, s * e * (1.0 - e)), weights, p)
         # The share is one more parameter where it is estimated.
-        known = options.share is not None
-        drift = None if known else s * (t - p) / s.sum()
-        slope = np.where(moved, 0.0, s * e * (1.0 - e))[:, None] * chances.gradient
-        expansions = (
-            _expansion(slope / p, -weights[0] / p, chances, drift),
-            _expansion(-slope / (1.0 - p), weights[1] / (1.0 - p), chances, drift),
-        )
+        expand = partial(expand, None if options.share is not None else s * (t - p) / s.sum())
     _warn_few(problem, weights)
-    return TrainingSolution(e, p, weights, expansions, int(moved.sum()), chances.folds)
+    return TrainingSolution(e, p, weights, expand, int(moved.sum()), chances.folds)
 
 
 @dataclass(frozen=True)
 class _Chances:
     """Chances of the treated arm, shape (n,).
 
-    gradient : (n, q), derivative of each row's log odds in the parameters; influence : (n, q), of each row on these parameters,
-    or None where there is no theory; folds : 1 where all rows are used for all.
+    expand : makes the derivative of each row's log odds in the parameters (n, q), the influence of each row on these (n, q), and
+    its leverage (n,) or None; None where there is no theory. folds : 1 where all rows are used for all.
     """
 
     e: np.ndarray
-    gradient: np.ndarray
-    influence: np.ndarray | None
-    leverage: np.ndarray | None
+    expand: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray | None]] | None
     folds: int
 
 
-def _expansion(derivative: np.ndarray, by_share: np.ndarray, chances: _Chances, drift: np.ndarray | None) -> Linear:
-    assert chances.influence is not None
+def _expansion(
+    problem: TrainingProblem,
+    chances: Callable[[], tuple[np.ndarray, np.ndarray, np.ndarray | None]],
+    slope: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray],
+    share: float,
+    drift: np.ndarray | None,
+    k: int,
+) -> Linear:
+    """How the weights of the treated (0) or the control arm's model (1) depend on what was estimated."""
+    gradient, influence, leverage = chances()
+    derivative = (slope / (share if k == 0 else share - 1.0))[:, None] * gradient
+    leverage = np.zeros(problem.n) if leverage is None else leverage
     if drift is None:
-        return Linear(derivative, chances.influence, chances.leverage)
-    return Linear(
-        np.column_stack([derivative, by_share]), np.column_stack([chances.influence, drift]), chances.leverage
-    )
+        return Linear(derivative, influence, leverage)
+    by_share = -weights[0] / share if k == 0 else weights[1] / (1.0 - share)
+    return Linear(np.column_stack([derivative, by_share]), np.column_stack([influence, drift]), leverage)
 
 
 def _by_logit(problem: TrainingProblem, learner: Logit, options: TrainingOptions) -> _Chances:
@@ -92,27 +99,29 @@ def _by_logit(problem: TrainingProblem, learner: Logit, options: TrainingOptions
     z, t, s, n = problem.z, problem.treated.astype(np.float64), problem.s, problem.n
     folds = _folds(problem, 1 if options.folds is None else options.folds)
     parts = [np.ones(n, bool)] if folds is None else [folds != f for f in range(int(folds.max()) + 1)]
-    q = z.shape[1] + 1
-    e, gradient, influence = np.empty(n), np.zeros((n, q * len(parts))), np.zeros((n, q * len(parts)))
-    leverage = np.zeros(n) if folds is None else None
-    with_one = np.column_stack([np.ones(n), z])
-    for f, inside in enumerate(parts):
-        own = np.ones(n, bool) if folds is None else ~inside
+    chances, e = [], np.empty(n)
+    for inside in parts:
         try:
             found = learner.fit(z[inside], t[inside], s[inside])
         except ConvergenceError:
             return _apart(problem)
-        chance = sigmoid(z @ found.coefficients + found.intercept)
-        e[own] = chance[own]
-        place = slice(f * q, (f + 1) * q)
-        gradient[own, place] = with_one[own]
-        curve = np.where(inside, s * chance * (1.0 - chance), 0.0)
-        penalty = np.diag(np.r_[0.0, np.full(q - 1, learner.penalty)])
-        inverse = symmetric_inverse((with_one * curve[:, None]).T @ with_one + penalty)
-        influence[:, place] = (with_one * np.where(inside, s * (t - chance), 0.0)[:, None]) @ inverse
-        if leverage is not None:
-            leverage = curve * quadratic_forms(with_one, inverse)
-    return _Chances(e, gradient, influence, leverage, len(parts))
+        chances.append(sigmoid(z @ found.coefficients + found.intercept))
+        own = slice(None) if folds is None else ~inside
+        e[own] = chances[-1][own]
+
+    def expand() -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        x = np.column_stack([np.ones(n), z])
+        penalty = np.diag(np.r_[0.0, np.full(z.shape[1], learner.penalty)])
+        gradients, influences, leverage = [], [], None
+        for inside, chance in zip(parts, chances, strict=True):
+            curve = np.where(inside, s * chance * (1.0 - chance), 0.0)
+            inverse = symmetric_inverse((x * curve[:, None]).T @ x + penalty)
+            gradients.append(x if folds is None else np.where(inside[:, None], 0.0, x))
+            influences.append((x * np.where(inside, s * (t - chance), 0.0)[:, None]) @ inverse)
+            leverage = curve * quadratic_forms(x, inverse) if folds is None else None
+        return np.column_stack(gradients), np.column_stack(influences), leverage
+
+    return _Chances(e, expand, len(parts))
 
 
 def _apart(problem: TrainingProblem) -> _Chances:
@@ -121,7 +130,7 @@ def _apart(problem: TrainingProblem) -> _Chances:
         "a learner with a penalty.",
         SeparationWarning,
     )
-    return _Chances(problem.treated.astype(np.float64), np.empty((problem.n, 0)), None, None, 1)
+    return _Chances(problem.treated.astype(np.float64), None, 1)
 
 
 def _by_learner(problem: TrainingProblem, learner: object, options: TrainingOptions) -> _Chances:
@@ -130,7 +139,7 @@ def _by_learner(problem: TrainingProblem, learner: object, options: TrainingOpti
     given = None if folds is None else folds[None]
     made = cross_predict(problem.z, [wanted], given, problem.s, seed=problem.seed, progress=options.progress)
     count = 1 if folds is None else int(folds.max()) + 1
-    return _Chances(made[0]["treated"], np.empty((problem.n, 0)), None, None, count)
+    return _Chances(made[0]["treated"], None, count)
 
 
 def _folds(problem: TrainingProblem, folds: int) -> np.ndarray | None:
@@ -144,8 +153,8 @@ def _check_share(problem: TrainingProblem, share: float, observed: float) -> Non
     off = abs(observed - share) / np.sqrt(share * (1.0 - share) / size)
     if off > _MISMATCH:
         raise DataError(
-            f"share={share:g} of the rows should be treated and {observed:.4g} are, {off:.1f} standard errors off: rows were lost or "
-            "assigned in another way (a sample ratio mismatch). Find out why, or leave share= out to take what was observed."
+            f"share={share:g} of the rows should be treated and {observed:.4g} are, {off:.1f} standard errors off: rows were lost "
+            "or assigned in another way (a sample ratio mismatch). Find out why, or leave share= out to take what was observed."
         )
 
 

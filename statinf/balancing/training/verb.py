@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -86,8 +87,8 @@ def training_weights(
     >>> made = si.training_weights("treat ~ age + educ + black + married", data)
     >>> made.tidy()[["arm", "rows", "ess"]].round(1)
       arm  rows    ess
-    0   1   297  718.1
-    1   0   425  720.0
+    0   1   185  439.6
+    1   0   260  442.2
     >>> trained = si.lm("re78 ~ age + educ", data, weights=made.w_treat)
     >>> trained.cov.label
     'HC0, weights estimated'
@@ -169,7 +170,8 @@ def _weights(
         out[present] = values
         return out
 
-    linear: Linear | None = found.expansions[k]
+    expand = found.expand
+    linear: Callable[[], Linear] | None = None if expand is None else cache(lambda: expand(k))
     return Weights(
         method="training_weights",
         formula=formula.strip(),
@@ -180,9 +182,9 @@ def _weights(
         n_total=design.n_total,
         identity=treatment.identity(design),
         estimand=f"{treatment.name} = {treatment.labels[1 - k]} everywhere",
-        derivative=None if linear is None else spread(linear.derivative),
-        influence=None if linear is None else spread(linear.influence),
-        leverage=None if linear is None or linear.leverage is None else spread(linear.leverage),
+        derivative=None if linear is None else lambda: spread(linear().derivative),
+        influence=None if linear is None else lambda: spread(linear().influence),
+        leverage=None if linear is None else lambda: spread(linear().leverage),
         kind=design.kind,
         dropped=design.dropped,
     )
