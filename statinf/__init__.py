@@ -48,6 +48,7 @@ _PUBLIC = {
     "target_mean": "statinf.shifts.target_mean",
     "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
+    "training_weights": "statinf.balancing.training.verb",
     "veracity": "statinf.conformity.veracity.verb",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",

@@ -47,6 +47,7 @@ RESULTS = (
     "statinf.conformity.multicalibration.result",
     "statinf.conformity.multicalibration.fitted",
     "statinf.balancing.weights",
+    "statinf.balancing.training.result",
     "statinf.balancing.missing.fit",
     "statinf.balancing.arm_weights",
     "statinf.balancing.dose_weights",

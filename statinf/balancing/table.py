@@ -46,4 +46,9 @@ BALANCE_TABLE = MethodTable(
         "context",
     ),
 )  # fmt: skip
-TABLES = (BALANCE, BALANCE_TABLE, MISSING_MEAN)
+TRAINING_WEIGHTS = MethodTable(
+    "training_weights",
+    {"": "statinf.balancing.training.shared"},
+    shared=("treated", "reference", "weights", "cluster", "seed", "na_action", "context"),
+)
+TABLES = (BALANCE, BALANCE_TABLE, MISSING_MEAN, TRAINING_WEIGHTS)

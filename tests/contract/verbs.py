@@ -180,6 +180,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
+    "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""
