@@ -17,8 +17,8 @@ class TrainingProblem(Brief):
 
     Attributes
     ----------
-    z : ndarray, shape (n, p)
-        Features, standardised, none determined by others.
+    x : ndarray, shape (n, p)
+        Features, none determined by others.
     treated : ndarray of bool, shape (n,)
     s : ndarray, shape (n,)
         Sampling weights.
@@ -29,7 +29,7 @@ class TrainingProblem(Brief):
     seed : int
     """
 
-    z: np.ndarray
+    x: np.ndarray
     treated: np.ndarray
     s: np.ndarray
     arms: tuple[str, str]

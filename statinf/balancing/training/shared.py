@@ -96,29 +96,29 @@ def _expansion(
 
 def _by_logit(problem: TrainingProblem, learner: Logit, options: TrainingOptions) -> _Chances:
     """A logit for each fold on the rows outside it, or one on all rows."""
-    z, t, s, n = problem.z, problem.treated.astype(np.float64), problem.s, problem.n
+    x, t, s, n = problem.x, problem.treated.astype(np.float64), problem.s, problem.n
     folds = _folds(problem, 1 if options.folds is None else options.folds)
     parts = [np.ones(n, bool)] if folds is None else [folds != f for f in range(int(folds.max()) + 1)]
     chances, e = [], np.empty(n)
     for inside in parts:
         try:
-            found = learner.fit(z[inside], t[inside], s[inside])
+            found = learner.fit(x, t, s) if folds is None else learner.fit(x[inside], t[inside], s[inside])
         except ConvergenceError:
             return _apart(problem)
-        chances.append(sigmoid(z @ found.coefficients + found.intercept))
+        chances.append(sigmoid(x @ found.coefficients + found.intercept))
         own = slice(None) if folds is None else ~inside
         e[own] = chances[-1][own]
 
     def expand() -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        x = np.column_stack([np.ones(n), z])
-        penalty = np.diag(np.r_[0.0, np.full(z.shape[1], learner.penalty)])
+        z = np.column_stack([np.ones(n), x])
+        penalty = np.diag(np.r_[0.0, np.full(x.shape[1], learner.penalty)])
         gradients, influences, leverage = [], [], None
         for inside, chance in zip(parts, chances, strict=True):
             curve = np.where(inside, s * chance * (1.0 - chance), 0.0)
-            inverse = symmetric_inverse((x * curve[:, None]).T @ x + penalty)
-            gradients.append(x if folds is None else np.where(inside[:, None], 0.0, x))
-            influences.append((x * np.where(inside, s * (t - chance), 0.0)[:, None]) @ inverse)
-            leverage = curve * quadratic_forms(x, inverse) if folds is None else None
+            inverse = symmetric_inverse((z * curve[:, None]).T @ z + penalty)
+            gradients.append(z if folds is None else np.where(inside[:, None], 0.0, z))
+            influences.append((z * np.where(inside, s * (t - chance), 0.0)[:, None]) @ inverse)
+            leverage = curve * quadratic_forms(z, inverse) if folds is None else None
         return np.column_stack(gradients), np.column_stack(influences), leverage
 
     return _Chances(e, expand, len(parts))
@@ -137,7 +137,7 @@ def _by_learner(problem: TrainingProblem, learner: object, options: TrainingOpti
     folds = _folds(problem, 2 if options.folds is None else options.folds)
     wanted = Nuisance("treated", problem.treated.astype(np.float64), learner, probability=True)
     given = None if folds is None else folds[None]
-    made = cross_predict(problem.z, [wanted], given, problem.s, seed=problem.seed, progress=options.progress)
+    made = cross_predict(problem.x, [wanted], given, problem.s, seed=problem.seed, progress=options.progress)
     count = 1 if folds is None else int(folds.max()) + 1
     return _Chances(made[0]["treated"], None, count)
 

@@ -113,12 +113,10 @@ def training_weights(
         )
     present = design.weights > 0
     columns = column_sets(False, design, present, 1, False)
-    x, s = columns.balanced.values, design.weights[present]
-    mean = np.average(x, axis=0, weights=s)
-    z = (x - mean) / np.sqrt(np.average((x - mean) ** 2, axis=0, weights=s))
+    s = design.weights[present]
     labels = treatment.labels
     codes = intersect([design.cluster_codes(name)[present] for name in _names(cluster) or []]) if cluster else None
-    problem = TrainingProblem(z, treatment.codes[present] == 1, s, (labels[0], labels[1]), codes, int(seed))
+    problem = TrainingProblem(columns.balanced.values, treatment.codes[present] == 1, s, (labels[0], labels[1]), codes, int(seed))
     found = method.estimate(problem, settings)
     made = [_weights(k, found, design, treatment, present, formula, method) for k in (0, 1)]
     return TrainingWeights(
