@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from statinf.brief import Later
 from statinf.effects.arm_means import contrasted
 from statinf.effects.arms import shown_level
@@ -50,8 +52,11 @@ class EffectMethod(Method):
             made = contrasted(problem, means())
         else:
             made = self.estimate(problem, settings)
+        without = None
+        if made.extra.get("pieces") is not None:
+            without = Later(_without, self.estimate, problem, settings)
         levels = () if rows.arms is None or means is None else tuple(map(shown_level, rows.arms.ordered))
-        return replace(made, extra={**made.extra, "outcomes": means, "levels": levels})
+        return replace(made, extra={**made.extra, "outcomes": means, "levels": levels, "without": without})
 
     def check_estimand(self, estimand: object) -> str:
         """The estimand in capitals, or an `OptionError` that names those of this method."""
@@ -77,6 +82,11 @@ class EffectMethod(Method):
             raise OptionError(
                 f"method={self.name!r} adjusts for covariates: write 'outcome ~ treatment | x1 + x2', or use method='dim'."
             )
+
+
+def _without(estimate: Callable[..., Estimate], problem: EffectProblem, settings: Any, keep: np.ndarray) -> Estimate:
+    """The same estimate, on the same folds, with some covariates (p,) of booleans only."""
+    return estimate(replace(problem, rows=replace(problem.rows, x=problem.rows.x[:, keep])), settings)
 
 
 def check_outcome(finite: bool) -> None:
