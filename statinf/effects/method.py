@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Later
-from statinf.effects.arm_means import contrasted
+from statinf.effects.arm_means import differences
 from statinf.effects.arms import shown_level
 from statinf.effects.effect_fit import EffectFit
 from statinf.effects.problem import EffectProblem
@@ -33,6 +33,8 @@ class EffectMethod(Method):
     means : callable or None
         From the problem and this method's options to the means of the outcome in all arms, jointly; a method that has it
         takes any number of arms.
+    contrast : callable
+        From the problem, the options and the means to the effects, of several arms.
     """
 
     fit: type[Fit] = EffectFit
@@ -40,6 +42,7 @@ class EffectMethod(Method):
     two_arms: bool = True
     covariates: str = "needed"
     means: Callable[..., Estimate] | None = None
+    contrast: Callable[..., Estimate] = differences
 
     def solve(self, problem: EffectProblem, settings: Any) -> Estimate:
         """The effects: of two arms by the method itself, of several as contrasts of their means.
@@ -49,7 +52,7 @@ class EffectMethod(Method):
         rows = problem.rows
         means = None if self.means is None else Later(self.means, problem, settings)
         if rows.several and means is not None:
-            made = contrasted(problem, means())
+            made = self.contrast(problem, settings, means())
         else:
             made = self.estimate(problem, settings)
         without = None

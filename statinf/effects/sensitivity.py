@@ -191,11 +191,16 @@ def e_values(terms: Sequence[str], theta: np.ndarray, low: np.ndarray, high: np.
 
     VanderWeele and Ding (2017): a difference of d standard deviations is about the risk ratio exp(0.91 d).
     """
+    return ratio_e_values(terms, *(np.exp(0.91 * v / sd) for v in (theta, low, high)))
+
+
+def ratio_e_values(terms: Sequence[str], ratios: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+    """E-values of risk ratios (q,) and of their limits nearer to no effect."""
     import pandas as pd
 
     rows = []
-    for i, term in enumerate(terms):
-        ratio, lower, upper = (float(np.exp(0.91 * v / sd)) for v in (theta[i], low[i], high[i]))
+    for term, *values in zip(terms, ratios, low, high, strict=True):
+        ratio, lower, upper = map(float, values)
         near = 1.0 if lower <= 1.0 <= upper else lower if lower > 1.0 else upper
         rows.append({"term": term, "risk_ratio": ratio, "e_value": e_value(ratio), "e_value_limit": e_value(near)})
     return pd.DataFrame(rows)
