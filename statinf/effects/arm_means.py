@@ -96,29 +96,52 @@ def means_estimate(
     )
 
 
-def contrasted(problem: EffectProblem, means: Estimate) -> Estimate:
-    """Effects against the reference, with the means' joint covariance carried over.
+def differences(problem: EffectProblem, settings: Any, means: Estimate) -> Estimate:
+    """Differences from the reference, with the means' joint covariance carried over; no option changes them.
 
     Of several random splits the effects are medians of the splits' differences.
     """
     rows = problem.rows
-    matrix, splits = contrast_matrix(rows), means.extra.get("splits")
-    if splits is None:
-        assert means.covary is not None
-        return replace(
-            means,
-            terms=rows.terms,
-            theta=matrix @ means.theta,
-            moments=partial(_later, means.source, matrix),
-            extra={**means.extra, "thetas": means.theta[None] @ matrix.T},
-            covary=partial(_carried, means.covary, matrix),
-        )
-    made = Splits(splits.thetas @ matrix.T, tuple(combined(m, matrix) for m in splits.moments), splits.label)
+    matrix = contrast_matrix(rows)
+    if "splits" in means.extra:
+        return contrasted(problem, means, lambda theta: (theta, np.ones_like(theta)))
+    assert means.covary is not None
+    return replace(
+        means,
+        terms=rows.terms,
+        theta=matrix @ means.theta,
+        moments=partial(_later, means.source, matrix),
+        extra={**means.extra, "thetas": means.theta[None] @ matrix.T},
+        covary=partial(_carried, means.covary, matrix),
+    )
+
+
+def contrasted(
+    problem: EffectProblem, means: Estimate, scale: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+) -> Estimate:
+    """Differences from the reference on a scale, split by split.
+
+    Parameters
+    ----------
+    problem : EffectProblem
+    means : Estimate
+        Of a method with scores.
+    scale : callable
+        From means (m,) to their values on the scale, and its derivative there.
+    """
+    rows = problem.rows
+    matrix, splits = contrast_matrix(rows), means.extra["splits"]
+    thetas, moments = [], []
+    for theta, moment in zip(splits.thetas, splits.moments, strict=True):
+        value, slope = scale(theta)
+        thetas.append(matrix @ value)
+        moments.append(combined(moment, matrix * slope))
+    made = Splits(np.stack(thetas), tuple(moments), splits.label)
     return replace(
         means,
         terms=rows.terms,
         theta=made.theta,
-        moments=made.together if len(made.moments) > 1 else next(iter(made.moments)),
+        moments=made.together if len(moments) > 1 else moments[0],
         extra={**means.extra, "thetas": made.thetas, "splits": made},
         covary=partial(made.covariance, rows.design),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -51,6 +51,8 @@ class EffectFit(Fit):
         The arms, the reference first; empty for doses and for methods without means of arms.
     outcomes : callable or None
         Makes the estimate of the arms' means; not saved.
+    without : callable or None
+        Makes the estimate with some covariates only, for methods that have bounds on omitted variables; not saved.
     """
 
     estimand: str
@@ -62,10 +64,11 @@ class EffectFit(Fit):
     pieces: Callable[[], list[Pieces]] | None = field(default=None, metadata={"saved": False})
     levels: tuple[str, ...] = ()
     outcomes: Callable[[], Estimate] | None = field(default=None, metadata={"saved": False})
+    without: Callable[[np.ndarray], Estimate] | None = field(default=None, metadata={"saved": False})
 
     normal_reference = True
     vcov_kinds = VcovKinds(default="HC0", robust="HC0")
-    beside = ("sensitivity", "e_value", "means", "pairs")
+    beside = ("sensitivity", "benchmark", "e_value", "means", "pairs")
     means_kind: ClassVar[type[Fit]] = ArmMeans
 
     @property
@@ -78,7 +81,7 @@ class EffectFit(Fit):
         return len(self.thetas)
 
     def lean(self) -> Self:
-        return replace(super().lean(), nuisance={}, treated=None, splits=None, pieces=None, outcomes=None)
+        return replace(super().lean(), nuisance={}, treated=None, splits=None, pieces=None, outcomes=None, without=None)
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "estimand": self.estimand, "repeats": self.repeats}
@@ -175,7 +178,7 @@ class EffectFit(Fit):
         Raises
         ------
         NotIdentifiedError
-            For methods without this theory; `plr` and the ATE of `aipw` and `irm` have it.
+            For methods without this theory; `plr`, and `aipw` and `irm` of two arms without groups, have it.
 
         Examples
         --------
@@ -185,14 +188,49 @@ class EffectFit(Fit):
         >>> bool(found.lower < fit.theta[0] < found.upper)
         True
         """
-        self._need_rows("sensitivity bounds")
+        w = self._need_rows("sensitivity bounds").weights
+        splits, pieces = self._bounded()
+        return bounds.from_splits(splits, pieces(), w, cf_y, cf_d, rho, null, level).handed(self.kind)
+
+    def benchmark(self, *covariates: str | Sequence[str]) -> Any:
+        """How strong an omitted confounder would be that is as strong as observed covariates (arXiv 2112.13398).
+
+        The effect is estimated again, on the same folds, without them.
+
+        Parameters
+        ----------
+        *covariates : str or sequence of str
+            Covariates as the formula names them; a sequence is left out together. Each of all covariates by default.
+
+        Returns
+        -------
+        data frame
+            One row per covariate or set: `cf_y`, `cf_d` and `rho` as `sensitivity` takes them, `estimate` without it,
+            `change` by leaving it out, and the bounds `lower`, `upper` under a confounder of that strength.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.effect("nettfa ~ e401k | inc + age + fsize + marr", si.datasets.load("k401ksubs"), method="plr")
+        >>> fit.benchmark("inc", ["fsize", "marr"])[["covariates", "cf_y", "cf_d"]].round(3)
+             covariates   cf_y  cf_d
+        0           inc  0.129  0.07
+        1  fsize + marr  0.006  0.00
+        """
+        from statinf.effects.benchmarking import benchmarks
+
+        design = self._need_rows("benchmarks of the bounds")
+        splits, pieces = self._bounded()
+        assert self.without is not None
+        return benchmarks(design, splits, pieces(), self.without, covariates)
+
+    def _bounded(self) -> tuple[Splits, Callable[[], list[Pieces]]]:
         if self.pieces is None or self.splits is None:
             raise NotIdentifiedError(
-                f"'{self.method}' ({self.estimand}, {len(self.theta)} effects) has no omitted-variable bounds; use method='plr', "
-                "or the ATE of 'irm' or 'aipw' without by=."
+                f"'{self.method}' ({self.estimand}, {len(self.theta)} effects) has no omitted-variable bounds; use "
+                "method='plr', or 'irm' or 'aipw' of two arms without by=."
             )
-        w = self._need_rows("sensitivity bounds").weights
-        return bounds.from_splits(self.splits, self.pieces(), w, cf_y, cf_d, rho, null, level).handed(self.kind)
+        return self.splits, self.pieces
 
     def e_value(self, *, sd: float | None = None, level: float = 0.95) -> Any:
         """E-values: how strong confounding would have to be, on the risk-ratio scale, to explain each effect.
@@ -208,28 +246,13 @@ class EffectFit(Fit):
         data frame
             Columns term, risk_ratio, e_value, e_value_limit (of the interval's limit nearer to no effect).
         """
-        import pandas as pd
-
         from statinf.results import to_caller
 
         if sd is None:
             design = self._need_rows("E-values without sd")
             mean = np.average(design.y, weights=design.weights)
             sd = float(np.sqrt(np.average((design.y - mean) ** 2, weights=design.weights)))
-        low, high = self._limits(level, None)
-        rows = []
-        for i, term in enumerate(self.terms):
-            ratio, lower, upper = (float(np.exp(0.91 * v / sd)) for v in (self.theta[i], low[i], high[i]))
-            near = 1.0 if lower <= 1.0 <= upper else lower if lower > 1.0 else upper
-            rows.append(
-                {
-                    "term": term,
-                    "risk_ratio": ratio,
-                    "e_value": bounds.e_value(ratio),
-                    "e_value_limit": bounds.e_value(near),
-                }
-            )
-        return to_caller(pd.DataFrame(rows), self.kind)
+        return to_caller(bounds.e_values(self.terms, self.theta, *self._limits(level, None), sd), self.kind)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
         """A figure.
