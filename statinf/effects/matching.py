@@ -17,7 +17,7 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.matched_sets import Space, matched, matched_once
-from statinf.effects.matching_estimate import Matched, Compared, estimate_matched
+from statinf.effects.matching_estimate import Compared, Matched, estimate_matched
 from statinf.effects.matching_fit import MatchedEffect, MatchedGroup
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import LEARNER, learner_for

@@ -96,14 +96,16 @@ def estimate_matched(
     theta = float(mass @ np.where(has, each, 0.0) / total)
     own = np.zeros(n)
     own[rows] = mass
+    left = (own + used) ** 2 - own**2 - squares
     if neighbours:
-        sigma = _variances(sample, space, neighbours)
+        # Rows that count with their own difference alone need none.
+        sigma = _variances(sample, space, neighbours, np.abs(left) > 1e-12 * left.max(initial=0.0))
     else:
         # One variance: half of what the differences of single pairs vary by.
         single = sign[who] * (y[rows][who] - y[whom] - between) - theta
         sigma = np.full(n, 0.5 * float((mass[who] * share) @ single**2) / total)
     spread = float((mass**2) @ np.where(has, each - theta, 0.0) ** 2)
-    variance = (spread + float(sigma @ ((own + used) ** 2 - own**2 - squares))) / total**2
+    variance = (spread + float(sigma @ left)) / total**2
     return Matched(theta, variance, _influence(sample, own, used, total), rows, sets, used)
 
 
@@ -127,19 +129,22 @@ def _fitted(sample: Compared, here: np.ndarray, w: np.ndarray) -> np.ndarray:
     return z @ np.where(solution.kept, solution.coef, 0.0)
 
 
-def _variances(sample: Compared, space: Space, neighbours: int) -> np.ndarray:
-    """Variance of the outcome at each row, that of its own and of the nearest rows of the same arm, shape (n,)."""
+def _variances(sample: Compared, space: Space, neighbours: int, wanted: np.ndarray) -> np.ndarray:
+    """Variance of the outcome at each row, that of its own and of the nearest rows of the same arm, shape (n,).
+
+    Zero for rows that are not `wanted`, (n,) of booleans.
+    """
     out = np.zeros(len(sample.y))
     # A caliper is for matches; here the nearest are wanted, and outside its cell those of a row that is alone there.
     anywhere = replace(space, caliper=np.inf)
     for arm in (sample.treated, ~sample.treated):
-        rows = np.flatnonzero(arm)
-        near = matched(anywhere, rows, rows, neighbours, itself=True)
+        pool, rows = np.flatnonzero(arm), np.flatnonzero(arm & wanted)
+        near = matched(anywhere, rows, pool, neighbours, itself=True)
         out[rows] = _spread(sample.y, rows, near)
         alone = rows[near.counts == 0]
         if len(alone):
             far = replace(anywhere, cells=np.zeros_like(space.cells))
-            out[alone] = _spread(sample.y, alone, matched(far, alone, rows, neighbours, itself=True))
+            out[alone] = _spread(sample.y, alone, matched(far, alone, pool, neighbours, itself=True))
     return out
 
 
@@ -158,6 +163,6 @@ def _influence(sample: Compared, own: np.ndarray, used: np.ndarray, total: float
     effect = mu[1] - mu[0]
     mean = float(own @ effect) / total
     sign = np.where(sample.treated, 1.0, -1.0)
-    left = sample.y - np.where(sample.treated, mu[1], mu[0])
-    found = (own * (effect - mean) + sign * (own + used) * left) / total
+    residual = sample.y - np.where(sample.treated, mu[1], mu[0])
+    found = (own * (effect - mean) + sign * (own + used) * residual) / total
     return found - own * found.sum() / total
