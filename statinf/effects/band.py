@@ -26,6 +26,8 @@ class Band(Finding):
     level : float
     critical : float
         Of the uniform band, in standard errors.
+    what : str
+        What the curve is of.
     """
 
     column: str
@@ -34,6 +36,7 @@ class Band(Finding):
     std_error: np.ndarray
     level: float
     critical: float
+    what: str = "effect"
 
     def frame(self) -> Any:
         """Columns of the covariate's name, estimate, std_error, conf_low, conf_high, band_low, band_high."""
@@ -52,7 +55,7 @@ class Band(Finding):
 
     def __str__(self) -> str:
         return (
-            f"effect along {self.column} at {len(self.at)} points from {self.at[0]:.6g} to {self.at[-1]:.6g}; "
+            f"{self.what} along {self.column} at {len(self.at)} points from {self.at[0]:.6g} to {self.at[-1]:.6g}; "
             f"{100 * self.level:g}% uniform band of {self.critical:.4g} standard errors"
         )
 
@@ -62,7 +65,9 @@ class Band(Finding):
 
         half, wide = t_quantile(0.5 + self.level / 2.0, np.inf) * self.std_error, self.critical * self.std_error
         e = self.estimate
-        return plot_band(self.at, e, e - half, e + half, e - wide, e + wide, label=self.column, **options)
+        return plot_band(
+            self.at, e, e - half, e + half, e - wide, e + wide, label=self.column, what=self.what, **options
+        )
 
 
 def band_of(fit: Projection, basis: np.ndarray, at: np.ndarray, column: str, level: float, seed: int) -> Band:

@@ -33,6 +33,8 @@ class EffectMethod(Method):
     means : callable or None
         From the problem and this method's options to the means of the outcome in all arms, jointly; a method that has it
         takes any number of arms.
+    doses : bool
+        Whether it is for a numeric treatment of many values.
     contrast : callable
         From the problem, the options and the means to the effects, of several arms.
     """
@@ -42,6 +44,7 @@ class EffectMethod(Method):
     two_arms: bool = True
     covariates: str = "needed"
     means: Callable[..., Estimate] | None = None
+    doses: bool = False
     contrast: Callable[..., Estimate] = differences
 
     def solve(self, problem: EffectProblem, settings: Any) -> Estimate:

@@ -14,6 +14,7 @@ EFFECT = MethodTable(
         "plr": "statinf.effects.plr",
         "irm": "statinf.effects.irm",
         "qte": "statinf.effects.qte",
+        "dose": "statinf.effects.dose",
     },
     shared=(
         "estimand", "treated", "reference", "by", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress",

@@ -65,6 +65,7 @@ def plot_band(
     band_high: np.ndarray,
     *,
     label: str = "",
+    what: str = "effect",
     ax: Any = None,
 ) -> Any:
     """A curve with pointwise and uniform bands at sorted x (m,)."""
@@ -72,9 +73,10 @@ def plot_band(
     ax.fill_between(x, band_low, band_high, color=SOFT, alpha=0.25, linewidth=0, label="uniform band")
     ax.fill_between(x, low, high, color=PALETTE[0], alpha=0.3, linewidth=0, label="pointwise")
     ax.plot(x, estimate, color=INK)
-    ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+    if what == "effect":
+        ax.axhline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_xlabel(plain(label))
-    ax.set_ylabel("effect")
+    ax.set_ylabel(what)
     ax.legend(frameon=False)
     return ax
 

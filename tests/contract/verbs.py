@@ -81,7 +81,10 @@ def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 
 
 def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
-    return si.effect(f"y ~ t{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options)
+    treatment = "v" if method.doses else "t"
+    return si.effect(
+        f"y ~ {treatment}{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options
+    )
 
 
 def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:

@@ -1,0 +1,75 @@
+"""Local linear regression on one column, at a few points or along a grid, with its bandwidth by leave-one-out error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LocalLinear:
+    """Local lines at points (m,).
+
+    Attributes
+    ----------
+    level, slope : ndarray, shape (m,)
+        The line at each point, its slope per bandwidth.
+    s0, s1, s2 : ndarray, shape (m,)
+        Weighted moments of the distance in bandwidths; `s0 s2 - s1^2` is positive where the line is determined.
+    """
+
+    level: np.ndarray
+    slope: np.ndarray
+    s0: np.ndarray
+    s1: np.ndarray
+    s2: np.ndarray
+
+    @property
+    def determinant(self) -> np.ndarray:
+        """Of the normal equations at each point, shape (m,)."""
+        return self.s0 * self.s2 - self.s1**2
+
+    def first_row(self, steps: np.ndarray) -> np.ndarray:
+        """What a unit of the kernel's weight at distances (n, m), in bandwidths, adds to the level."""
+        return (self.s2 - self.s1 * steps) / self.determinant
+
+
+def kernel(x: np.ndarray, at: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Distances in bandwidths and normal weights, shape (n, m)."""
+    steps = (x[:, None] - at) / bandwidth
+    return steps, np.exp(-0.5 * steps**2) / (bandwidth * np.sqrt(2.0 * np.pi))
+
+
+def local_linear(x: np.ndarray, y: np.ndarray, w: np.ndarray, at: np.ndarray, bandwidth: float) -> LocalLinear:
+    """Local lines of y (n,) on x (n,) with weights w (n,) at points (m,)."""
+    sums = np.zeros((5, len(at)))
+    for start in range(0, len(x), 20_000):
+        rows = slice(start, start + 20_000)
+        steps, k = kernel(x[rows], at, bandwidth)
+        k *= w[rows, None]
+        moved = k * steps
+        sums += np.stack([k.sum(0), moved.sum(0), (moved * steps).sum(0), y[rows] @ k, y[rows] @ moved])
+    s0, s1, s2, t0, t1 = sums
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = s0 * s2 - s1**2
+        return LocalLinear((s2 * t0 - s1 * t1) / below, (s0 * t1 - s1 * t0) / below, s0, s1, s2)
+
+
+def chosen_bandwidth(x: np.ndarray, y: np.ndarray, w: np.ndarray, candidates: np.ndarray, points: int = 100) -> float:
+    """The bandwidth of smallest weighted leave-one-out squared error; fits are interpolated between points."""
+    at = np.linspace(x.min(), x.max(), points)
+    best, least = float(candidates[-1]), np.inf
+    for bandwidth in candidates:
+        made = local_linear(x, y, w, at, bandwidth)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            own = made.s2 / made.determinant / (bandwidth * np.sqrt(2.0 * np.pi))
+        if not np.isfinite(own).all() or not np.isfinite(made.level).all():
+            continue
+        left = 1.0 - w * np.interp(x, at, own)
+        if (left <= 0.0).any():
+            continue
+        error = float(w @ ((y - np.interp(x, at, made.level)) / left) ** 2)
+        if error < least:
+            best, least = float(bandwidth), error
+    return best
