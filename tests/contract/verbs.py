@@ -82,8 +82,12 @@ def _conformal(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 
 def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     treatment = "v" if method.doses else "t"
+    few = {"doses": 4} if method.doses else {}
     return si.effect(
-        f"y ~ {treatment}{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options
+        f"y ~ {treatment}{'' if method.covariates == 'none' else ' | x + z'}",
+        data,
+        method=method.name,
+        **(few | options),
     )
 
 
