@@ -76,6 +76,11 @@ _VERBS = {
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"
     ),
+    'Effects with proxies of a confounder are si.proximal("y ~ treat | x | z | w", data, method="p2sls"); methods: p2sls, '
+    "p-learner; z are treatment proxies, w outcome proxies.": (
+        "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
+        "doublenegativecontrol proxies"
+    ),
     'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
     "is the local linear estimate.": "rd rdd rdrobust rddensity rdplot regressiondiscontinuity",
     "Staggered difference-in-differences is not in this version; two groups and two periods are "

@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate` and `iv`."""
+"""The methods of `effect`, `cate`, `iv` and `proximal`."""
 
 from statinf.results.methods import MethodTable
 
@@ -49,4 +49,14 @@ CATE = MethodTable(
     aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u")},
 )  # fmt: skip
 
-TABLES = (EFFECT, CATE, IV)
+PROXIMAL = MethodTable(
+    "proximal",
+    {
+        "p2sls": "statinf.effects.proximal.p2sls",
+        "p-learner": "statinf.effects.proximal.p_learner",
+    },
+    shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context"),
+    aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
+)
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL)

@@ -161,6 +161,7 @@ EXAMPLES: Mapping[str, Example] = {
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
+    "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
