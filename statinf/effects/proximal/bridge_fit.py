@@ -67,7 +67,13 @@ class ProximalFit(IVFit):
         value = float(c @ self.theta[self.estimable])
         se = float(np.linalg.norm(c @ self.cov.root))
         half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
-        row = {"term": self.exposure, "estimate": value, "std_error": se, "conf_low": value - half, "conf_high": value + half}
+        row = {
+            "term": self.exposure,
+            "estimate": value,
+            "std_error": se,
+            "conf_low": value - half,
+            "conf_high": value + half,
+        }
         return to_caller(pd.DataFrame([row]), self.kind)
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:

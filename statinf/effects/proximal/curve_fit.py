@@ -128,7 +128,9 @@ class PLearnerFit(Fit):
         phi, _, rows = columns_for(self, frame, covariates=False)
         if self.learner != "lm":
             if self.learnt is None:
-                raise DataError(f"effects by {self.learner!r} need the rows of the fit, which a saved or lean fit leaves out.")
+                raise DataError(
+                    f"effects by {self.learner!r} need the rows of the fit, which a saved or lean fit leaves out."
+                )
             estimate = np.full(len(phi.values), np.nan)
             whole = np.isfinite(phi.values).all(axis=1)
             estimate[whole] = self.learnt.predict(phi.rest.values[whole])

@@ -75,15 +75,20 @@ def inverse_bridge(
         odds = np.exp(np.clip(-s * (b @ g), -_CLIP, _CLIP))
         return (share * s * (1.0 + odds)) @ test - target, -(test * (share * odds)[:, None]).T @ b
 
+    def curvature(g: np.ndarray, value: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+        """Second derivatives of half the sum of squared moments."""
+        odds = np.exp(np.clip(-s * (b @ g), -_CLIP, _CLIP))
+        return jacobian.T @ jacobian + (b * (share * s * odds * (test @ value))[:, None]).T @ b
+
     g, count = _newton(moments, _start(a, z, x, v))
     value, jacobian = moments(g)
     if np.abs(value).max() > _FOUND:
-        g, count = _least_squares(moments, g)
+        g, count = _least_squares(moments, curvature, g)
         value, jacobian = moments(g)
     odds = np.exp(np.clip(-s * (b @ g), -_CLIP, _CLIP))
     own = (s * (1.0 + odds))[:, None] * test - target - value
-    inside = symmetric_inverse(jacobian.T @ jacobian) @ jacobian.T
-    influence = -(own @ inside.T) / v.sum()
+    scores = own @ jacobian - b * (odds * (test @ value))[:, None] - jacobian.T @ value
+    influence = -scores @ symmetric_inverse(curvature(g, value, jacobian)) / v.sum()
     return InverseBridge(1.0 + odds, -b * (s * odds)[:, None], influence, float(np.abs(value).max()), count)
 
 
@@ -121,8 +126,19 @@ def _newton(moments: Moments, g: np.ndarray) -> tuple[np.ndarray, int]:
     return g, _STEPS
 
 
-def _least_squares(moments: Moments, g: np.ndarray) -> tuple[np.ndarray, int]:
+def _least_squares(moments: Moments, curvature: Callable[..., np.ndarray], g: np.ndarray) -> tuple[np.ndarray, int]:
+    """The least sum of squared moments, by trust regions and then Newton steps as far as rounding lets them."""
     from scipy.optimize import least_squares
 
     found = least_squares(lambda t: moments(t)[0], g, jac=lambda t: moments(t)[1], method="trf", xtol=1e-12, ftol=1e-12)
-    return np.asarray(found.x), int(found.nfev)
+    g, count = np.asarray(found.x), int(found.nfev)
+    value, jacobian = moments(g)
+    slope = float(np.abs(jacobian.T @ value).max())
+    for _ in range(20):
+        trial = g - np.linalg.lstsq(curvature(g, value, jacobian), jacobian.T @ value, rcond=1e-14)[0]
+        new, slopes = moments(trial)
+        left = float(np.abs(slopes.T @ new).max())
+        if left >= slope or new @ new > (value @ value) * (1.0 + 1e-9):
+            break
+        g, value, jacobian, slope, count = trial, new, slopes, left, count + 1
+    return g, count

@@ -37,7 +37,7 @@ def as_instruments(problem: ProximalProblem) -> Design:
     parts = (
         _plain(problem.w.values, problem.w.names),
         _plain(values, ("Intercept", *names, *rest.names), intercept=True),
-        _plain(problem.z.values, problem.z.names),
+        _plain(problem.z.values, tuple(f"{n} (proxy)" if n in problem.w.names else n for n in problem.z.names)),
     )
     return replace(problem.design, parts=parts, roles=("treatment", "covariates", "instruments"))
 

@@ -28,7 +28,6 @@ from statinf.effects.proximal.strength import proxy_strength, warn_weak
 from statinf.errors import NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design
 from statinf.formula.given import aligned
-from statinf.formula.matrix import Matrix
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.linear import LeastSquares
 from statinf.learners.registry import resolve
@@ -101,7 +100,13 @@ def estimate(problem: ProximalProblem, options: PLearnerOptions) -> tuple[Design
         "learner": "lm" if learnt is None else str(options.final) if isinstance(options.final, str) else "own",
     }
     return design, Estimate(
-        terms=terms, theta=made.theta, moments=made.moments, nobs=made.nobs, df_resid=made.df_resid, facts=facts, extra=extra
+        terms=terms,
+        theta=made.theta,
+        moments=made.moments,
+        nobs=made.nobs,
+        df_resid=made.df_resid,
+        facts=facts,
+        extra=extra,
     )
 
 

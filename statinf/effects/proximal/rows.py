@@ -168,7 +168,9 @@ def _check_parts(design: Design) -> None:
         for j in range(i):
             both = sorted(own[i] & own[j])
             if both and (j, i) != (2, 3):
-                raise FormulaError(f"'{both[0]}' stands among {_WHAT[j]} and {_WHAT[i]}; take it out of one of the two.")
+                raise FormulaError(
+                    f"'{both[0]}' stands among {_WHAT[j]} and {_WHAT[i]}; take it out of one of the two."
+                )
 
 
 def _check_varies(part: Matrix, design: Design, what: str) -> None:
@@ -177,4 +179,6 @@ def _check_varies(part: Matrix, design: Design, what: str) -> None:
     used = part.values[design.weights > 0]
     still = [name for name, wide in zip(part.names, np.ptp(used, axis=0), strict=True) if wide == 0.0]
     if still:
-        raise DataError(f"the {what} proxy '{still[0]}' does not vary on the rows used; it tells nothing of a confounder.")
+        raise DataError(
+            f"the {what} proxy '{still[0]}' does not vary on the rows used; it tells nothing of a confounder."
+        )

@@ -53,7 +53,9 @@ def proxy_strength(
     length = np.sqrt((made.factor[:, made.a + made.b : -1] ** 2).sum(axis=0))
     for j, name in enumerate(names):
         if total[j] <= _NOTHING * length[j]:
-            raise NotIdentifiedError(f"the outcome proxy '{name}' is determined by treatment and covariates; leave it out.")
+            raise NotIdentifiedError(
+                f"the outcome proxy '{name}' is determined by treatment and covariates; leave it out."
+            )
     if np.linalg.svd(made.first / total, compute_uv=False)[-1] <= _NOTHING:
         raise NotIdentifiedError(
             f"the treatment proxies do not move {', '.join(map(repr, names))} given treatment and covariates: they tell nothing "

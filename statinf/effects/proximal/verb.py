@@ -87,7 +87,7 @@ def proximal(
     >>> data = si.datasets.load("card")
     >>> fit = si.proximal("lwage ~ educ | exper + expersq + black + south + smsa | kww | iq", data)
     >>> round(float(fit.params["educ"]), 4), round(float(fit.std_errors["educ"]), 4)
-    (0, 0)
+    (0.0425, 0.0088)
     """
     chosen, settings = PROXIMAL.read(method, options)
     assert isinstance(chosen, ProximalMethod)
