@@ -1,4 +1,4 @@
-"""Proxies of a confounder: two-stage least squares by formula, the P-learner's influence by brute force, kernels by the closed form."""
+"""Proxies of a confounder: least squares by its formula, influence values by brute force, kernels by the closed form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 import statinf as si
 from statinf.effects.proximal.bridges import Bridges
 from statinf.effects.proximal.inverse_bridge import inverse_bridge
-from statinf.effects.proximal.kernel_bridge import _Sums, features, kernel_bridge
+from statinf.effects.proximal.kernel_bridge import _MinimaxSums, features, kernel_bridge
 
 FORMULA = "y ~ a | x1 + x2 | z | w"
 
@@ -175,7 +175,7 @@ def test_low_rank_features_solve_the_closed_form():
 def test_linear_features_without_penalty_are_two_stage_least_squares():
     d = sample(300, 2)
     h, f = columns_of(d, "x1", "x2", "w"), columns_of(d, "x1", "x2", "z")
-    beta = _Sums.of(f, h, d["y"].to_numpy(), np.ones(300)).solve(np.array([1e-16]))[:, 0]
+    beta = _MinimaxSums.of(f, h, d["y"].to_numpy(), np.ones(300)).solve(np.array([1e-16]))[:, 0]
     np.testing.assert_allclose(beta, two_stage(d, f, h, d["y"].to_numpy())[0], rtol=1e-6)
 
 

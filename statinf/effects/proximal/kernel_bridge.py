@@ -38,7 +38,7 @@ def features(*blocks: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Sums:
+class _MinimaxSums:
     """Sums over some rows: critics' Gram matrix, critics by bridge, critics by target, and the mass."""
 
     gram: np.ndarray
@@ -47,12 +47,12 @@ class _Sums:
     mass: float
 
     @staticmethod
-    def of(f: np.ndarray, h: np.ndarray, r: np.ndarray, v: np.ndarray) -> _Sums:
+    def of(f: np.ndarray, h: np.ndarray, r: np.ndarray, v: np.ndarray) -> _MinimaxSums:
         fv = f * v[:, None]
-        return _Sums(fv.T @ f, fv.T @ h, fv.T @ r, float(v.sum()))
+        return _MinimaxSums(fv.T @ f, fv.T @ h, fv.T @ r, float(v.sum()))
 
-    def __add__(self, other: _Sums) -> _Sums:
-        return _Sums(
+    def __add__(self, other: _MinimaxSums) -> _MinimaxSums:
+        return _MinimaxSums(
             self.gram + other.gram, self.cross + other.cross, self.target + other.target, self.mass + other.mass
         )
 
@@ -104,9 +104,9 @@ def kernel_bridge(
     """
     at = np.flatnonzero(train & (v > 0))
     if ridge is not None:
-        return _Sums.of(f[at], h[at], target[at], v[at]).solve(np.array([ridge]))[:, 0], ridge
+        return _MinimaxSums.of(f[at], h[at], target[at], v[at]).solve(np.array([ridge]))[:, 0], ridge
     part = generator(seed, 5).permutation(len(at)) % _INNER
-    sums = [_Sums.of(*(m[at[part == k]] for m in (f, h, target, v))) for k in range(_INNER)]
+    sums = [_MinimaxSums.of(*(m[at[part == k]] for m in (f, h, target, v))) for k in range(_INNER)]
     total = np.zeros(len(RIDGES))
     for k in range(_INNER):
         total += sums[k].criterion(_added([sums[j] for j in range(_INNER) if j != k]).solve(RIDGES))
@@ -114,7 +114,7 @@ def kernel_bridge(
     return _added(sums).solve(np.array([best]))[:, 0], best
 
 
-def _added(sums: Sequence[_Sums]) -> _Sums:
+def _added(sums: Sequence[_MinimaxSums]) -> _MinimaxSums:
     out = sums[0]
     for one in sums[1:]:
         out = out + one

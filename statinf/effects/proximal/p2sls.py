@@ -67,7 +67,7 @@ def estimate(problem: ProximalProblem, options: Options) -> tuple[Design, Estima
         "Proxy strength (Cragg-Donald F)": found.cragg_donald,
         "Partial F": ", ".join(f"{n} {f:.4g}" for n, f in zip(problem.w.names, found.partial_f, strict=True)),
     }
-    extra = estimated.extra | {
+    extra = dict(estimated.extra) | {
         "exposure": problem.name,
         "modifiers": () if problem.modifiers is None else problem.modifiers.names,
         "modifier_means": np.empty(0)

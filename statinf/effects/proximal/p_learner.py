@@ -138,8 +138,8 @@ def _warn(problem: ProximalProblem, found: Bridges, options: PLearnerOptions) ->
         )
     if found.capped > 0.01:
         issue_warning(
-            f"{100 * found.capped:.1f}% of the treatment bridge's values exceed cap={options.cap:g} and were moved to it: some rows "
-            "have hardly a counterpart in the other arm.",
+            f"{100 * found.capped:.1f}% of the treatment bridge's values exceed cap={options.cap:g} and were moved to it: some "
+            "rows have hardly a counterpart in the other arm.",
             NumericalWarning,
         )
     for arm in (0, 1):
