@@ -27,9 +27,10 @@ IV = MethodTable(
         "gmm": "statinf.effects.gmm",
         "late": "statinf.effects.late",
         "ivqr": "statinf.effects.ivqr",
+        "invalid": "statinf.effects.invalid.method",
     },
     shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr"},
+    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr", "genius": "invalid", "lewbel": "invalid"},
 )
 
 CATE = MethodTable(
