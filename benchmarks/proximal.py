@@ -12,7 +12,7 @@ import statinf as si
 from benchmarks.harness import compare
 
 QUICK = bool(os.environ.get("STATINF_BENCH_QUICK"))
-RIDGE, FOLDS = 10**-2.4, 5
+RIDGE, FOLDS = 10**-2.4, 2
 FORMULA = "y ~ a | x1 + x2 | z | w"
 
 

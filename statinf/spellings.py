@@ -72,6 +72,11 @@ _VERBS = {
     'Quantile regression with instruments is si.iv("y ~ treat | x | z", data, method="ivqr", tau=[0.25, 0.5, 0.75]).': (
         "ivqr ivqreg ivqreg2 ivqte ivqregress cqiv iqr inversequantileregression quantileiv chernozhukovhansen"
     ),
+    'Instruments that may affect the outcome directly are for si.iv("y ~ treat | x | z", data, method="invalid"), whose '
+    "plausible(bound) is the sensitivity set of Conley, Hansen and Rossi.": (
+        "genius mrgenius geniusmawii lewbel ivreg2h hetinst invalidiv invalidinstrument heterrorsiv plausexog "
+        "plausiblyexogenous plausible uci ltz conleyhansenrossi sisvive mregger"
+    ),
     'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr.': (
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"

@@ -53,6 +53,7 @@ RESULTS = (
     "statinf.effects.cate_fit",
     "statinf.effects.cate_curve",
     "statinf.effects.iv_fit",
+    "statinf.effects.invalid.fit",
     "statinf.effects.proximal.bridge_fit",
     "statinf.effects.proximal.curve_fit",
     "statinf.stochastic.fit",

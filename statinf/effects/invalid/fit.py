@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.invalid.genius import Genius, kept_effects, statistic
-from statinf.effects.invalid.learned import BLOCKS, Learned
+from statinf.effects.invalid.learned import BLOCKS, LearnedEffect
 from statinf.effects.invalid.plausible import PlausibleSet, TwoStage, plausible_set, read_bounds
 from statinf.effects.weak_iv import AndersonRubin
 from statinf.errors import NotIdentifiedError, check_level
@@ -55,7 +55,7 @@ class InvalidIVFit(Fit):
         The estimator of a constant effect; not saved.
     two_stage : TwoStage or None
         Two-stage least squares; not saved.
-    learned : Learned or None
+    learned : LearnedEffect or None
         Estimates by every combination of candidates; not saved.
     phi : ndarray, shape (n,), or None
         Score of each row, whose mean is the average effect; not saved.
@@ -71,7 +71,7 @@ class InvalidIVFit(Fit):
     scale: float = 1.0
     constant: Genius | None = field(default=None, metadata={"saved": False})
     two_stage: TwoStage | None = field(default=None, metadata={"saved": False})
-    learned: Learned | None = field(default=None, metadata={"saved": False})
+    learned: LearnedEffect | None = field(default=None, metadata={"saved": False})
     phi: np.ndarray | None = field(default=None, metadata={"saved": False})
 
     normal_reference = True
@@ -126,9 +126,9 @@ class InvalidIVFit(Fit):
         critical = t_quantile(0.5 + level / 2.0, np.inf) ** 2
         pieces = tuple((lo * self.scale, hi * self.scale) for lo, hi in kept_effects(self.constant, codes, critical))
         value = statistic(self.constant, codes, null / self.scale)
-        return HeteroscedasticSet(
-            (float(null),), value, chi2_sf(value, 1), 1, np.inf, level, pieces, label
-        ).handed(self.kind)
+        return HeteroscedasticSet((float(null),), value, chi2_sf(value, 1), 1, np.inf, level, pieces, label).handed(
+            self.kind
+        )
 
     def plausible(self, bound: Any, *, null: float = 0.0, level: float = 0.95, vcov: Any = None) -> PlausibleSet:
         """Effects by two-stage least squares that direct effects of the instruments within bounds allow.
@@ -203,7 +203,7 @@ class InvalidIVFit(Fit):
         row = {"term": self.treatment, "combinations": int(kept.sum()), "conf_low": low, "conf_high": high}
         return to_caller(pd.DataFrame([row]), self.kind)
 
-    def _candidates(self) -> Learned:
+    def _candidates(self) -> LearnedEffect:
         if self.estimator != "learned":
             raise NotIdentifiedError("nothing is selected by this estimator; use estimator='learned' with candidates=.")
         self._need_rows("the choice among candidates")
@@ -220,7 +220,9 @@ class InvalidIVFit(Fit):
         """
         if not self.j_df:
             raise NotIdentifiedError("there is one instrument: nothing is left to test.")
-        return WaldTest(self.j, self.j_df, np.inf, chi2_sf(self.j, self.j_df), "instruments agree").handed(self.kind)
+        return WaldTest("the instruments agree", self.j, self.j_df, np.inf, chi2_sf(self.j, self.j_df)).handed(
+            self.kind
+        )
 
     def augment(self) -> Any:
         """The caller's data with each row's influence, and its score phi where the estimator has one."""

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.effects.invalid.nuisances import Residuals
+from statinf.brief import Brief
+from statinf.effects.invalid.nuisances import NuisanceResiduals
+from statinf.errors import NotIdentifiedError
 
 
-@dataclass(frozen=True)
-class Genius:
+@dataclass(frozen=True, repr=False)
+class Genius(Brief):
     """The estimate in standard units.
 
     Attributes
@@ -43,7 +45,7 @@ class Genius:
     d: np.ndarray
 
 
-def genius(found: Residuals, w: np.ndarray) -> Genius:
+def genius(found: NuisanceResiduals, w: np.ndarray) -> Genius:
     """Closed form of one instrument, two-step GMM of several."""
     mass = w.sum()
     product, square = found.r * found.u, found.r**2
@@ -53,6 +55,10 @@ def genius(found: Residuals, w: np.ndarray) -> Genius:
     d = z * (square - w @ square / mass)[:, None]
     sums_a, sums_d = a.sum(axis=0), d.sum(axis=0)
     spread = d.T @ d
+    if np.abs(sums_d).max() <= 1e-10 * float(np.abs(z).T.max() * (w @ square)):
+        raise NotIdentifiedError(
+            "the treatment varies as much at all values of the instruments: nothing tells its effect from their direct effects."
+        )
     f_het = float(sums_d @ np.linalg.pinv(spread, hermitian=True) @ sums_d) / len(sums_d)
     middle = np.linalg.pinv(spread, hermitian=True)
     beta = float(sums_d @ middle @ sums_a / (sums_d @ middle @ sums_d))

@@ -1,8 +1,8 @@
 """The average effect by cross-fitted learners of all nuisances, chosen among candidates for each.
 
 Nuisances are the instrument's probability f, the treatment's pi_z, the outcome's mean mu_z, and the mean rho_z of products of
-their residuals, from which ``beta = (rho_1 - rho_0) / D`` and kappa follow. Residuals that rho is learnt from are out of fold within
-the rows it is learnt on.
+their residuals, from which ``beta = (rho_1 - rho_0) / D`` and kappa follow. NuisanceResiduals that rho is learnt from are out of fold
+within the rows it is learnt on.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.invalid.multiply_robust import Average
 from statinf.effects.invalid.rows import InvalidRows
-from statinf.effects.invalid.selection import RULES, Selection
+from statinf.effects.invalid.selection import RULES, LearnerChoice
 from statinf.errors import OptionError
 from statinf.learners.constant import Constant
 from statinf.learners.crossfit import fold_ids
@@ -30,8 +31,8 @@ LEAST = 0.02
 _INNER = 3
 
 
-@dataclass(frozen=True)
-class Learned:
+@dataclass(frozen=True, repr=False)
+class LearnedEffect(Brief):
     """Estimates by every combination of candidates.
 
     Attributes
@@ -39,7 +40,7 @@ class Learned:
     averages : ndarray of object, shape (K1, K2, K3, K4)
         `Average` of each combination.
     estimates, errors : ndarray, shape (K1, K2, K3, K4)
-    selection : Selection
+    selection : LearnerChoice
     names : tuple of tuple of str
         Candidates of each block.
     moved : float
@@ -49,7 +50,7 @@ class Learned:
     averages: np.ndarray
     estimates: np.ndarray
     errors: np.ndarray
-    selection: Selection
+    selection: LearnerChoice
     names: tuple[tuple[str, ...], ...]
     moved: float
 
@@ -94,7 +95,7 @@ def _learner(given: Any, block: str, option: str) -> Any:
     return resolve(given, "probability" if chance else "mean", option)
 
 
-class _Mean:
+class _MeanOnly:
     """The mean of what is learnt: a candidate that knows no covariates."""
 
     def fit(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Constant:
@@ -103,7 +104,7 @@ class _Mean:
 
 def learned(
     rows: InvalidRows, candidates: Mapping[str, tuple[Any, ...]], folds: int, rule: str, margin: float | None
-) -> Learned:
+) -> LearnedEffect:
     """All combinations, and the one that the rule chooses.
 
     Parameters
@@ -112,7 +113,7 @@ def learned(
         Of near-minimisers, in standard errors of the chosen estimate.
     """
     split = fold_ids(len(rows.a), folds, seed=rows.seed, strata=rows.on.astype(np.intp) * 2 + (rows.a > 0.5))
-    learners = {b: [_learner(c, b, "candidates") or _Mean() for c in candidates[b]] for b in BLOCKS}
+    learners = {b: [_learner(c, b, "candidates") or _MeanOnly() for c in candidates[b]] for b in BLOCKS}
     outer = _predicted(rows, learners, rows.w, split, rows.seed)
     rho = _products(rows, learners, split)
     shape = tuple(len(candidates[b]) for b in BLOCKS)
@@ -126,10 +127,12 @@ def learned(
     width = 0.0 if margin is None else margin * float(errors[chosen.chosen])
     selection = RULES[rule](estimates, width)
     names = tuple(tuple(c if isinstance(c, str) else type(c).__name__ for c in candidates[b]) for b in BLOCKS)
-    return Learned(averages, estimates, errors, selection, names, float(moved[selection.chosen]))
+    return LearnedEffect(averages, estimates, errors, selection, names, float(moved[selection.chosen]))
 
 
-def _wanted(rows: InvalidRows, learners: Mapping[str, list[Any]], only: slice | np.ndarray, w: np.ndarray) -> list[Nuisance]:
+def _wanted(
+    rows: InvalidRows, learners: Mapping[str, list[Any]], only: slice | np.ndarray, w: np.ndarray
+) -> list[Nuisance]:
     on, a, y = rows.on[only], rows.a[only], rows.y[only]
     out = []
     for arm in (0, 1):
@@ -159,7 +162,9 @@ def _predicted(
     return made
 
 
-def _products(rows: InvalidRows, learners: Mapping[str, list[Any]], split: np.ndarray) -> dict[tuple[int, ...], np.ndarray]:
+def _products(
+    rows: InvalidRows, learners: Mapping[str, list[Any]], split: np.ndarray
+) -> dict[tuple[int, ...], np.ndarray]:
     """Mean product of residuals for every row by (arm, treatment, outcome, covariance), learnt on the other folds."""
     x = np.ascontiguousarray(rows.x[:, 1:])
     keys = list(product((0, 1), *(range(len(learners[b])) for b in ("treatment", "outcome", "covariance"))))
@@ -168,7 +173,9 @@ def _products(rows: InvalidRows, learners: Mapping[str, list[Any]], split: np.nd
         train, here = np.flatnonzero(split != k), split == k
         on, w = rows.on[train], rows.w[train]
         inner = fold_ids(len(train), _INNER, seed=rows.seed + 1, strata=on.astype(np.intp) * 2 + (rows.a[train] > 0.5))
-        made = cross_predict(x[train], _wanted(rows, learners, train, w), inner[None], w, seed=rows.seed, progress=False)[0]
+        made = cross_predict(
+            x[train], _wanted(rows, learners, train, w), inner[None], w, seed=rows.seed, progress=False
+        )[0]
         for key in keys:
             arm, i, j, m = key
             mask = on == bool(arm)

@@ -18,7 +18,7 @@ import numpy as np
 
 from statinf.effects.invalid.fit import WEAK, InvalidIVFit
 from statinf.effects.invalid.genius import Genius, genius
-from statinf.effects.invalid.learned import Learned, learned, read_candidates
+from statinf.effects.invalid.learned import LearnedEffect, learned, read_candidates
 from statinf.effects.invalid.multiply_robust import Average, multiply_robust
 from statinf.effects.invalid.nuisances import linear_fit, residuals
 from statinf.effects.invalid.plausible import TwoStage, two_stage
@@ -41,11 +41,13 @@ class InvalidOptions(Options):
         "a constant effect in closed form, for any treatment and several instruments; or the average by cross-fitted learners",
     )  # fmt: skip
     candidates: Any = value(
-        ("lm", "spline"), "of estimator='learned': learners to choose among, for all nuisances or by \"instrument\", \"treatment\", "
-        "\"outcome\" and \"covariance\"", "names or objects with fit and predict, \"constant\" among them, or a mapping to such",
-        read_candidates,
+        ("lm", "spline"), "learners that estimator='learned' chooses among, for all nuisances or by nuisance: \"instrument\", "
+        "\"treatment\", \"outcome\", \"covariance\"",
+        "names (\"constant\" among them) or objects with fit and predict, or a mapping to such", read_candidates,
     )  # fmt: skip
-    select: str = choice("mixed-minimax", tuple(RULES), "rule of the choice: least change of the estimate as others change")
+    select: str = choice(
+        "mixed-minimax", tuple(RULES), "rule of the choice: least change of the estimate as others change"
+    )
     margin: float = number(
         1.0, "pseudo-risks this many standard errors above the least count as near, for selected_set()", low=0.0
     )
@@ -64,7 +66,7 @@ def estimate(problem: IVProblem, options: InvalidOptions) -> Estimate:
             raise OptionError("estimators other than 'genius' need one instrument with two values.")
     constant = genius(residuals(rows), rows.w)
     found: Average | Genius = constant
-    made: Learned | None = None
+    made: LearnedEffect | None = None
     if options.estimator == "mr":
         found = multiply_robust(rows)
     elif options.estimator == "learned":
@@ -75,7 +77,7 @@ def estimate(problem: IVProblem, options: InvalidOptions) -> Estimate:
     return _estimate(rows, problem, constant, found, made, options)
 
 
-def _warn(rows: InvalidRows, constant: Genius, found: Average | Genius, made: Learned | None) -> None:
+def _warn(rows: InvalidRows, constant: Genius, found: Average | Genius, made: LearnedEffect | None) -> None:
     if constant.f_het < WEAK:
         issue_warning(
             f"the treatment's variance hardly differs with the instrument (heteroscedasticity F {constant.f_het:.3g}, below "
@@ -105,11 +107,18 @@ def _warn(rows: InvalidRows, constant: Genius, found: Average | Genius, made: Le
 def _one_sided(rows: InvalidRows) -> str:
     if not (rows.two_valued and rows.binary):
         return ""
-    return next((w for w, arm in (("low", False), ("high", True)) if np.ptp(rows.a[(rows.w > 0) & (rows.on == arm)]) == 0), "")
+    return next(
+        (w for w, arm in (("low", False), ("high", True)) if np.ptp(rows.a[(rows.w > 0) & (rows.on == arm)]) == 0), ""
+    )
 
 
 def _estimate(
-    rows: InvalidRows, problem: IVProblem, constant: Genius, found: Average | Genius, made: Learned | None, options: InvalidOptions
+    rows: InvalidRows,
+    problem: IVProblem,
+    constant: Genius,
+    found: Average | Genius,
+    made: LearnedEffect | None,
+    options: InvalidOptions,
 ) -> Estimate:
     value = found.delta if isinstance(found, Average) else found.beta
     nobs = int(np.count_nonzero(rows.w))

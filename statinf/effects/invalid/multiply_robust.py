@@ -3,8 +3,8 @@
 Sun, Cui and Tchetgen Tchetgen (2022), "Selective machine learning of the average treatment effect with an invalid instrumental
 variable", JMLR 23, arXiv 1907.11882. With f the instrument's probability, pi the treatment's, beta(X) the effect, theta the mean
 of Y - beta A, kappa the covariance of confounding and D = pi_1 (1 - pi_1) - pi_0 (1 - pi_0), the average of
-``beta + (2Z - 1) / (f D) [(A - pi) (Y - beta A - theta) - kappa]`` is right if f and pi are, or beta, kappa and pi, or beta, kappa and
-theta, or f, beta and theta. Given f and pi, the equations of linear beta and theta and constant kappa are one linear system.
+``beta + (2Z - 1) / (f D) [(A - pi) (Y - beta A - theta) - kappa]`` is right if f and pi are, or beta, kappa and pi, or beta, kappa
+and theta, or f, beta and theta. Given f and pi, the equations of linear beta and theta and constant kappa are one linear system.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.invalid.nuisances import logit_coefficients, probability, treatment_by_arm
 from statinf.effects.invalid.rows import InvalidRows
 from statinf.errors import NotIdentifiedError
 
 
-@dataclass(frozen=True)
-class Average:
+@dataclass(frozen=True, repr=False)
+class Average(Brief):
     """An average effect in standard units.
 
     Attributes
@@ -41,7 +42,7 @@ class Average:
 
 
 @dataclass(frozen=True)
-class _Equations:
+class _RobustEquations:
     """Stacked equations of all nuisances and the average; parameters may be complex, for exact derivatives."""
 
     rows: InvalidRows
@@ -62,24 +63,26 @@ class _Equations:
         ]
         return f, pi[0], pi[1]
 
-    def scores(self, eta: np.ndarray) -> np.ndarray:
-        """Estimating functions of each row, weights left out, shape (n, q)."""
-        rows, x, a = self.rows, self.rows.x, self.rows.a
+    def factors(self, eta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Estimating functions as columns (n, k) times a residual (n,) each, weights left out."""
+        rows, x, a, ones = self.rows, self.rows.x, self.rows.a, np.ones((len(self.rows.a), 1))
         c, t, k, delta = self.parts(eta)[3:]
         z = rows.z[:, 0]
         f, pi0, pi1 = self.probabilities(eta)
-        pi = np.where(z == 1.0, pi1, pi0)
         beta = self.b @ c
         left = rows.y - a * beta - self.t @ t
-        inner = (a - pi) * left - k[0]
+        inner = (a - np.where(z == 1.0, pi1, pi0)) * left - k[0]
         ratio = (2.0 * z - 1.0) / np.where(z == 1.0, f, 1.0 - f)
         phi = beta + ratio / (pi1 * (1.0 - pi1) - pi0 * (1.0 - pi0)) * inner
-        found = [x * (z - f)[:, None]]
+        found = [(x, z - f)]
         for value, arm, chance in ((self.still[0], z == 0.0, pi0), (self.still[1], z == 1.0, pi1)):
             if value is None:
-                found.append(x * (arm * (a - chance))[:, None])
-        found += [self.b * (ratio * inner)[:, None], self.t * left[:, None], inner[:, None], (phi - delta[0])[:, None]]
-        return np.concatenate(found, axis=1)
+                found.append((x, arm * (a - chance)))
+        return [*found, (self.b, ratio * inner), (self.t, left), (ones, inner), (ones, phi - delta[0])]
+
+    def scores(self, eta: np.ndarray) -> np.ndarray:
+        """Estimating functions of each row, shape (n, q)."""
+        return np.concatenate([columns * residual[:, None] for columns, residual in self.factors(eta)], axis=1)
 
     def jacobian(self, eta: np.ndarray) -> np.ndarray:
         """Derivatives of the weighted sums, by a step along the imaginary axis, which rounds nothing away."""
@@ -87,7 +90,8 @@ class _Equations:
         for j in range(len(eta)):
             moved = eta.astype(np.complex128)
             moved[j] += 1e-30j
-            out[:, j] = (self.rows.w @ self.scores(moved)).imag / 1e-30
+            slopes = [columns.T @ (self.rows.w * np.imag(residual)) for columns, residual in self.factors(moved)]
+            out[:, j] = np.concatenate(slopes) / 1e-30
         return out
 
 
@@ -106,7 +110,7 @@ def multiply_robust(rows: InvalidRows) -> Average:
     gf = logit_coefficients(x, z, w, f"the instrument '{rows.names[0]}'")
     b, t = x, np.column_stack([x, x * z[:, None]])
     sizes = (len(gf), *(0 if c is None else len(c) for c in coefs), b.shape[1], t.shape[1], 1, 1)
-    made = _Equations(rows, b, t, (still[0], still[1]), sizes)
+    made = _RobustEquations(rows, b, t, (still[0], still[1]), sizes)
     start = np.concatenate([gf, *(c for c in coefs if c is not None), np.zeros(b.shape[1] + t.shape[1] + 2)])
     f, pi0, pi1 = made.probabilities(start)
     d = pi1 * (1.0 - pi1) - pi0 * (1.0 - pi0)
@@ -129,7 +133,7 @@ def multiply_robust(rows: InvalidRows) -> Average:
     return Average(delta, (scores * w[:, None]) @ row, phi, b @ c, d, f, float(k[0]))
 
 
-def _solved(made: _Equations, start: np.ndarray, f: np.ndarray, pi: np.ndarray) -> np.ndarray:
+def _solved(made: _RobustEquations, start: np.ndarray, f: np.ndarray, pi: np.ndarray) -> np.ndarray:
     """The linear system of effect, mean and covariance given the probabilities, shape (q,); the average is left at zero."""
     rows, b, t = made.rows, made.b, made.t
     z, r, n = rows.z[:, 0], rows.a - pi, len(rows.a)

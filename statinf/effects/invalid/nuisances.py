@@ -14,7 +14,7 @@ from statinf.numerics.linear.symmetric import symmetric_inverse
 
 
 @dataclass(frozen=True)
-class Residuals:
+class NuisanceResiduals:
     """What nuisances leave.
 
     Attributes
@@ -73,8 +73,8 @@ def probability(rows: InvalidRows, coef: np.ndarray | None, arm: bool) -> np.nda
     return sigmoid(rows.x @ coef)
 
 
-def residuals(rows: InvalidRows) -> Residuals:
-    """Logits of what has two values, least squares of the rest; by value of an instrument that has two."""
+def residuals(rows: InvalidRows) -> NuisanceResiduals:
+    """A logit of an instrument with two values, least squares of the rest; treatment and outcome by value of such an instrument."""
     x, w = rows.x, rows.w
     z = np.empty_like(rows.z)
     for j, name in enumerate(rows.names):
@@ -83,16 +83,9 @@ def residuals(rows: InvalidRows) -> Residuals:
             z[:, j] = column - sigmoid(x @ logit_coefficients(x, column, w, f"the instrument '{name}'"))
         else:
             z[:, j] = column - linear_fit(x, column, w)
-    if rows.two_valued:
-        by_arm = [linear_fit(x, rows.y, w * (rows.on == arm)) for arm in (False, True)]
-        u = rows.y - np.where(rows.on, by_arm[1], by_arm[0])
-        if rows.binary:
-            made = [probability(rows, c, bool(arm)) for arm, c in enumerate(treatment_by_arm(rows))]
-        else:
-            made = [linear_fit(x, rows.a, w * (rows.on == arm)) for arm in (False, True)]
-        return Residuals(z, rows.a - np.where(rows.on, made[1], made[0]), u)
-    both = np.column_stack([x, rows.z])
-    u = rows.y - linear_fit(both, rows.y, w)
-    if rows.binary:
-        return Residuals(z, rows.a - sigmoid(both @ logit_coefficients(both, rows.a, w, f"'{rows.treatment}'")), u)
-    return Residuals(z, rows.a - linear_fit(both, rows.a, w), u)
+    if not rows.two_valued:
+        both = np.column_stack([x, rows.z])
+        return NuisanceResiduals(z, rows.a - linear_fit(both, rows.a, w), rows.y - linear_fit(both, rows.y, w))
+    low, high = w * ~rows.on, w * rows.on
+    r, u = (v - np.where(rows.on, linear_fit(x, v, high), linear_fit(x, v, low)) for v in (rows.a, rows.y))
+    return NuisanceResiduals(z, r, u)

@@ -1,8 +1,8 @@
 """Sensitivity of a two-stage least squares effect to direct effects of the instruments.
 
-Conley, Hansen and Rossi (2012), "Plausibly exogenous", Review of Economics and Statistics 94. In y = a beta + z gamma + x delta + e the effect at a
-given gamma is two-stage least squares of y - z gamma; the set over all gamma within bounds is the union of its intervals.
-Their limits are convex in gamma, so that the vertices of the bounds decide.
+Conley, Hansen and Rossi (2012), "Plausibly exogenous", Review of Economics and Statistics 94. In y = a beta + z gamma + x delta + e
+the effect at a given gamma is two-stage least squares of y - z gamma; the set over all gamma within bounds is the union of its
+intervals. Their limits are convex in gamma, so that the vertices of the bounds decide.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
+from statinf.brief import Brief
 from statinf.effects.invalid.rows import InvalidRows
 from statinf.errors import DataError, OptionError
 from statinf.findings import Finding
@@ -55,13 +56,14 @@ class PlausibleSet(Finding):
     def __str__(self) -> str:
         return (
             f"Effects with direct effects of the instruments within {self.bounds} (two-stage least squares, {self.label})\n"
-            f"estimates {self.lower:.6g} to {self.upper:.6g}; {100 * self.level:g}% set [{self.conf_low:.6g}, {self.conf_high:.6g}]; "
+            f"estimates {self.lower:.6g} to {self.upper:.6g}; "
+            f"{100 * self.level:g}% set [{self.conf_low:.6g}, {self.conf_high:.6g}]; "
             f"holds {self.null:g} from bounds {self.breakdown:.4g} times as wide"
         )
 
 
-@dataclass(frozen=True)
-class TwoStage:
+@dataclass(frozen=True, repr=False)
+class TwoStage(Brief):
     """Two-stage least squares of the outcome and of each instrument on the treatment, in units of the columns.
 
     Attributes
@@ -102,7 +104,9 @@ def two_stage(rows: InvalidRows) -> TwoStage:
     influence = (fitted @ inverse[:, 0])[:, None] * left
     # From standard units: y over its scale, z over theirs, a such that rows.scale carries an effect.
     unit = np.append(rows.scale, rows.scale * rows.z_scale / rows.y_scale)
-    return TwoStage(float(coef[0, 0] * unit[0]), coef[0, 1:] * unit[1:], influence[:, 0] * unit[0], influence[:, 1:] * unit[1:])
+    return TwoStage(
+        float(coef[0, 0] * unit[0]), coef[0, 1:] * unit[1:], influence[:, 0] * unit[0], influence[:, 1:] * unit[1:]
+    )
 
 
 def read_bounds(given: Any, names: tuple[str, ...]) -> np.ndarray:
@@ -110,7 +114,9 @@ def read_bounds(given: Any, names: tuple[str, ...]) -> np.ndarray:
     if isinstance(given, Mapping):
         unknown = [n for n in given if n not in names]
         if unknown:
-            raise OptionError(f"bound={given!r}: {unknown[0]!r} is no instrument of the fit; it has {', '.join(names)}.")
+            raise OptionError(
+                f"bound={given!r}: {unknown[0]!r} is no instrument of the fit; it has {', '.join(names)}."
+            )
         return np.array([_pair(given.get(n, 0.0)) for n in names])
     return np.array([_pair(given)] * len(names))
 

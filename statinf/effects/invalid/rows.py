@@ -79,12 +79,16 @@ def rows_of(problem: IVProblem) -> InvalidRows:
     made = problem.design
     treatment, instruments, covariates = (problem.part(r) for r in ("treatment", "instruments", "covariates"))
     if treatment.p != 1:
-        raise DataError(f"method='invalid' is for one treatment; the formula has {treatment.p}: {', '.join(treatment.names)}.")
+        raise DataError(
+            f"method='invalid' is for one treatment; the formula has {treatment.p}: {', '.join(treatment.names)}."
+        )
     if instruments.p == 0:
         raise DataError("the formula names no instrument behind the second '|'.")
     both = sorted(set(instruments.names) & set(covariates.names))
     if both:
-        raise DataError(f"the instrument {both[0]!r} stands among the covariates as well; take it out of one of the two.")
+        raise DataError(
+            f"the instrument {both[0]!r} stands among the covariates as well; take it out of one of the two."
+        )
     if treatment.names[0] in instruments.names:
         raise DataError(f"'{treatment.names[0]}' is both the treatment and an instrument.")
     w, y = made.weights, made.y if made.offset is None else made.y - made.offset
@@ -97,7 +101,9 @@ def rows_of(problem: IVProblem) -> InvalidRows:
         scales.append(scale)
     found = standardise(y[:, None], w)
     if np.ptp(y[w > 0]) == 0.0:
-        raise DataError(f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain.")
+        raise DataError(
+            f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain."
+        )
     y_scale = float(found.scale[0])
     x = standardise(np.ascontiguousarray(covariates.rest.values), w).z
     rows = InvalidRows(

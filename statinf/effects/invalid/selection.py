@@ -1,7 +1,7 @@
 """Choice among candidate learners by how little the estimate moves when the others change.
 
-Cui and Tchetgen Tchetgen (2024), "Selective machine learning of doubly robust functionals", Biometrika 111, arXiv 1911.02029. If one
-learner is right, a doubly robust estimate does not depend on which learner stands for the other nuisance: the pseudo-risk
+Cui and Tchetgen Tchetgen (2024), "Selective machine learning of doubly robust functionals", Biometrika 111, arXiv 1911.02029. If
+one learner is right, a doubly robust estimate does not depend on which learner stands for the other nuisance: the pseudo-risk
 of a candidate is the largest change over all choices of the others. How well candidates predict has no say.
 """
 
@@ -13,7 +13,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Selection:
+class LearnerChoice:
     """What was chosen among estimates by candidates.
 
     Attributes
@@ -38,7 +38,7 @@ class Selection:
         return out
 
 
-def mixed_minimax(estimates: np.ndarray, margin: float = 0.0) -> Selection:
+def mixed_minimax(estimates: np.ndarray, margin: float = 0.0) -> LearnerChoice:
     """For each block the candidate with the least largest change over all choices of the other blocks.
 
     Parameters
@@ -53,10 +53,10 @@ def mixed_minimax(estimates: np.ndarray, margin: float = 0.0) -> Selection:
         by_candidate = np.moveaxis(estimates, axis, 0).reshape(estimates.shape[axis], -1)
         risks.append(np.ptp(by_candidate, axis=1))
     chosen = tuple(int(np.argmin(r)) for r in risks)
-    return Selection(chosen, tuple(risks), tuple(r <= r.min() + margin for r in risks))
+    return LearnerChoice(chosen, tuple(risks), tuple(r <= r.min() + margin for r in risks))
 
 
-def minimax(estimates: np.ndarray, margin: float = 0.0) -> Selection:
+def minimax(estimates: np.ndarray, margin: float = 0.0) -> LearnerChoice:
     """The combination with the least largest change when one block's candidate is replaced.
 
     Parameters
@@ -73,7 +73,7 @@ def minimax(estimates: np.ndarray, margin: float = 0.0) -> Selection:
     for axis in range(estimates.ndim):
         others = tuple(k for k in range(estimates.ndim) if k != axis)
         risks.append(worst.min(axis=others))
-    return Selection(chosen, tuple(risks), tuple(r <= r.min() + margin for r in risks))
+    return LearnerChoice(chosen, tuple(risks), tuple(r <= r.min() + margin for r in risks))
 
 
 RULES = {"mixed-minimax": mixed_minimax, "minimax": minimax}

@@ -103,10 +103,10 @@ def _start(a: np.ndarray, z: np.ndarray, x: np.ndarray, v: np.ndarray) -> np.nda
     return np.concatenate([[found.intercept, 0.0], found.coefficients])
 
 
-Equations = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+MomentMap = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def _newton(moments: Equations, g: np.ndarray) -> tuple[np.ndarray, int]:
+def _newton(moments: MomentMap, g: np.ndarray) -> tuple[np.ndarray, int]:
     value, jacobian = moments(g)
     for count in range(1, _STEPS + 1):
         size = float(np.abs(value).max())
@@ -126,7 +126,7 @@ def _newton(moments: Equations, g: np.ndarray) -> tuple[np.ndarray, int]:
     return g, _STEPS
 
 
-def _least_squares(moments: Equations, curvature: Callable[..., np.ndarray], g: np.ndarray) -> tuple[np.ndarray, int]:
+def _least_squares(moments: MomentMap, curvature: Callable[..., np.ndarray], g: np.ndarray) -> tuple[np.ndarray, int]:
     """The least sum of squared moments, by trust regions and then Newton steps as far as rounding lets them."""
     from scipy.optimize import least_squares
 
