@@ -1,7 +1,7 @@
 """The average effect by cross-fitted learners of all nuisances, chosen among candidates for each.
 
 Nuisances are the instrument's probability f, the treatment's pi_z, the outcome's mean mu_z, and the mean rho_z of products of
-their residuals, from which ``beta = (rho_1 - rho_0) / D`` and kappa follow. NuisanceResiduals that rho is learnt from are out of fold
+their residuals, from which ``beta = (rho_1 - rho_0) / D`` and kappa follow. Residuals that rho is learnt from are out of fold
 within the rows it is learnt on.
 """
 

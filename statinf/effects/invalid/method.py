@@ -49,7 +49,7 @@ class InvalidOptions(Options):
         "mixed-minimax", tuple(RULES), "rule of the choice: least change of the estimate as others change"
     )
     margin: float = number(
-        1.0, "pseudo-risks this many standard errors above the least count as near, for selected_set()", low=0.0
+        0.25, "pseudo-risks this many standard errors above the least count as near, for selected_set()", low=0.0
     )
     folds: int = count(5, "folds of cross-fitting", low=2)
 
