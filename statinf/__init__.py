@@ -11,11 +11,13 @@ from typing import Any
 
 _PUBLIC = {
     "balance": "statinf.balancing.verb",
+    "balance_table": "statinf.balancing.balance_table",
     "conformal": "statinf.conformity.verb",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "conformal_online": "statinf.conformity.online.verb",
     "conformal_select": "statinf.conformity.selection.verb",
     "cate": "statinf.effects.cate",
+    "crq": "statinf.quantile.censored.verb",
     "cvar": "statinf.quantile.cvar.verb",
     "expectile": "statinf.quantile.expectile.expectile",
     "cvar_of": "statinf.quantile.cvar.tail_risk",
@@ -47,6 +49,7 @@ _PUBLIC = {
     "target_mean": "statinf.shifts.target_mean",
     "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
+    "training_weights": "statinf.balancing.training.verb",
     "veracity": "statinf.conformity.veracity.verb",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",

@@ -51,8 +51,8 @@ _VERBS = {
     'There is no matching here; weights do its work: si.balance("treat ~ x", data, method="energy", estimand="ATT").': (
         "matchit match matching psm psmatch2 nearestneighbor genmatch cem"
     ),
-    'The balance of weights is shown by si.balance("treat ~ x", data).summary(), their love plot by plot(); several side '
-    "by side by si.table(w1, w2).": "baltab balancetable loveplot smd cobalt tableone",
+    'Balance of weights from anywhere is si.balance_table("treat ~ x", data, weights=w), its love plot .plot(); several side '
+    'by side by weights={"a": w1, "b": w2}.': "baltab balancetable loveplot smd cobalt tableone",
     'An average effect is si.effect("y ~ treat | x", data, estimand="ATT"), whose estimand is ATE, ATT, ATC or ATO.': (
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
         "dowhy aipw gcomputation standardization tmle"
@@ -98,6 +98,14 @@ _VERBS = {
     ),
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
+    ),
+    'Training weights of A/B tests whose arms share data are si.training_weights("arm ~ features", data).': (
+        "weightedtraining trainingweights dataloop feedbackloop abweights interference"
+    ),
+    'Quantile regression of censored outcomes is si.crq("cbind(time, event) ~ x", data, tau=0.5); methods: portnoy, peng-huang, '
+    "powell.": (
+        "rqcensored censoredquantile censoredrq censoredquantileregression clad curv cequre crqfit tobitquantile survivalquantile "
+        "powell portnoy penghuang"
     ),
     'Expectile regression is si.expectile("y ~ x", data, tau=[0.1, 0.5, 0.9]).': (
         "expectreg expectregls expectilegam asymmetricleastsquares asymmetricls als laws amlnormal expectiles"

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.balancing.cbps_arms import estimate_arms
+from statinf.balancing.cbps_dose import estimate_dose
 from statinf.balancing.cbps_gmm import estimate_over
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.method import BalanceMethod
@@ -53,6 +55,7 @@ class CovariateOptions(Options):
         False, "one propensity per arm, each balancing its arm with everybody (inverse probability tilting); the ATT and the "
         "ATC reweight one arm anyway",
     )  # fmt: skip
+    nonparametric: bool = flag(False, "of a dose: weights of largest empirical likelihood, with no law of the dose")
     tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, open_low=True)
     max_iter: int = count(100, "most evaluations of a criterion")
 
@@ -60,6 +63,8 @@ class CovariateOptions(Options):
         """Refuse options that exclude each other."""
         if self.twostep and not self.over:
             raise OptionError("twostep=True fixes the weighting matrix of over=True; give both, or neither.")
+        if self.nonparametric and (self.over or self.separate):
+            raise OptionError("nonparametric=True has no propensity; over= and separate= do not go with it.")
         if self.separate and self.over:
             raise OptionError("separate=True and over=True exclude each other; choose one.")
 
@@ -183,6 +188,10 @@ METHOD = BalanceMethod(
     verb="balance",
     name="cbps",
     estimate=estimate,
+    several=estimate_arms,
+    doses=estimate_dose,
+    cited={"dose": "Fong, Hazlett and Imai (2018)"},
+    wants_dose=lambda options: options.nonparametric,
     options=CovariateOptions,
     summary="weights by a logit propensity that balances the columns' means",
     citation="Imai and Ratkovic (2014)",

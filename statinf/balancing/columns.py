@@ -80,9 +80,9 @@ class BalanceColumns(Brief):
         return slopes / self.unit
 
     def raw_coefficients(self, coefficients: np.ndarray) -> np.ndarray:
-        """The same with an intercept in front, shape (p + 1,)."""
-        slopes = self.raw_slopes(coefficients[1:])
-        return np.r_[coefficients[0] - self.shift @ slopes, slopes]
+        """The same with an intercept in front, shape (p + 1,), or a row of them for each equation."""
+        slopes = self.raw_slopes(coefficients[..., 1:])
+        return np.concatenate([coefficients[..., :1] - (slopes @ self.shift)[..., None], slopes], axis=-1)
 
 
 def formula_columns(matrix: Matrix, used: np.ndarray) -> BalanceColumns:

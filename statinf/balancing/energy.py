@@ -6,7 +6,7 @@ Huling, J. D. and Mak, S. (2024), "Energy balancing of covariate distributions",
 Estimand: ATE, ATT or ATC. Assumptions: no unmeasured confounding given the columns and overlap; nothing about the form
 of propensity or outcome.
 
-The weights minimise the energy distance between each reweighted arm and the target (for the ATE also between the arms,
+The weights minimise the energy distance between each reweighted arm and the target (for the ATE also between every two arms,
 ``improved``) plus ``ridge / 2`` times the sum of squared weights. There is no root-n theory in general; by default
 the standard errors treat the weights as fixed, and the label says so.
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.balancing.energy_dose import estimate_dose
 from statinf.balancing.feasibility import stopped
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import BalanceProblem, Task, tasks
@@ -37,7 +38,7 @@ class EnergyOptions(Options):
     """Options of energy balancing."""
 
     improved: bool | None = flag(
-        None, "ATE: add the energy distance between the two weighted arms, as is done unless rank is given"
+        None, "ATE: add the energy distances between the weighted arms, as is done unless rank is given"
     )
     ridge: float = number(1e-4, "price of half the sum of squared weights, these normalised", low=0.0)
     min_w: float | None = number(
@@ -87,16 +88,23 @@ def estimate(problem: BalanceProblem, options: EnergyOptions) -> BalanceSolution
     own = distances(z[index], z[index])
     linear = 2.0 * _target_distance(z, index, todo[0].target)
     same = np.equal.outer(groups, groups)
-    matrix = (
-        own * np.where(same, -4.0, 2.0) if options.improved is not False and len(todo) == 2 else own * (-2.0 * same)
-    )
+    between = options.improved is not False and problem.estimand == "ATE"
+    # Each arm's distance to the target, and those between all pairs of arms.
+    matrix = own * (np.where(same, -2.0 * len(todo), 2.0) if between else -2.0 * same)
     matrix[np.diag_indices_from(matrix)] += options.ridge
     least = 1e-8 if options.min_w is None else options.min_w
     # Constant on the feasible set, this makes the conditionally definite matrix positive definite.
     lift = same * (40.0 * float(own.mean()))
-    found = simplex_qp(Dense(matrix + lift), linear, groups, least * share, tol=options.tol, max_iter=options.max_iter)
+    try:
+        found = simplex_qp(
+            Dense(matrix + lift), linear, groups, least * share, tol=options.tol, max_iter=options.max_iter
+        )
+    except np.linalg.LinAlgError:
+        raise ConvergenceError(
+            f"method='energy': rows of equal columns leave their weights undetermined with ridge={options.ridge:g}; raise ridge=."
+        ) from None
     if not found.converged:
-        raise _stopped(found, options)
+        raise stopped_short(found, options)
     pieces, rows = {}, {}
     for g, task in enumerate(todo):
         rows[task.arm] = index[groups == g]
@@ -125,7 +133,7 @@ def _leading_directions(
         target, tol = task.target @ factor, max(options.tol, 1e-9)
         found = match_features(factor[index], target, price, 1.0, tol=tol, max_iter=options.max_iter)
         if not found.converged:
-            raise _stopped(found, options)
+            raise stopped_short(found, options)
         pieces[task.arm], rows[task.arm] = found.v, index
         residual, iterations = max(residual, found.residual), iterations + found.iterations
     left = 1.0 - float(np.sum(factor**2) / np.sum(2.0 * norms))
@@ -133,7 +141,8 @@ def _leading_directions(
     return BalanceSolution(merge(problem, pieces, rows), None, iterations, residual, details=details)
 
 
-def _stopped(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> ConvergenceError:
+def stopped_short(found: SimplexSolution | FeatureMatch, options: EnergyOptions) -> ConvergenceError:
+    """The error of a program that ended before its optimum."""
     left, advice = f"a residual of {found.residual:.2g}", f"raise ridge= (now {options.ridge:g})"
     return stopped("energy", left, found.iterations, options.max_iter, advice)
 
@@ -161,6 +170,9 @@ METHOD = BalanceMethod(
     verb="balance",
     name="energy",
     estimate=estimate,
+    several=estimate,
+    doses=estimate_dose,
+    cited={"dose": "Huling, Greifer and Chen (2024), arXiv 2107.07086"},
     options=EnergyOptions,
     summary="weights of the smallest energy distance between whole distributions",
     citation="Huling and Mak (2024)",

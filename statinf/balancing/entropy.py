@@ -24,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.backend import chunks, map_threads, one_blas_thread, rows_per_chunk
+from statinf.balancing.entropy_dose import estimate_dose
 from statinf.balancing.feasibility import require_hull
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import BalanceProblem, tasks
@@ -39,6 +40,7 @@ from statinf.results.options import Options, count, number
 class EntropyOptions(Options):
     """Options of entropy balancing."""
 
+    d_moments: int = count(1, "of a dose: powers of it and of the columns whose means stay those of the sample")
     tol: float = number(1e-10, "largest imbalance left, in standard deviations", low=0.0, open_low=True)
     max_iter: int = count(100, "most evaluations of the dual")
 
@@ -105,8 +107,8 @@ def solve_many(
     todo = tasks(problem)
     order = np.concatenate([task.index for task in todo])
     sums = np.column_stack([np.ones(problem.n), z])
-    if len(todo) == 1:
-        sums[order] = 0.0  # the target is the other arm
+    if problem.estimand != "ATE":
+        sums[order] = 0.0  # the target is one of the arms
     tilts: list[Tilts] = []
 
     def run(part: slice) -> None:
@@ -135,6 +137,10 @@ METHOD = BalanceMethod(
     verb="balance",
     name="entropy",
     estimate=estimate,
+    several=estimate,
+    doses=estimate_dose,
+    cited={"dose": "Tuebbicke (2022), arXiv 2001.06281"},
+    wants_dose=lambda options: options.d_moments > 1,
     options=EntropyOptions,
     summary="weights closest to uniform in entropy that reproduce the target's means exactly",
     citation="Hainmueller (2012)",

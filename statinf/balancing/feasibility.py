@@ -97,7 +97,7 @@ def require_hull(
             f"{' beyond tols' if np.any(tolerance > 0) else ''}. Leave that column out, restrict the sample "
             f"to where the arms overlap, or {advice}"
         )
-    if exact and _on_border(z):
+    if exact and on_border(z):
         worst = int(np.argmin(np.ptp(z, axis=0)))
         raise InfeasibleError(
             f"method={method!r}: the target lies on the border of the convex hull of the {arm} rows, so weights would have to "
@@ -115,7 +115,7 @@ def stopped(method: str, left: str, iterations: int, max_iter: int, advice: str)
     return ConvergenceError(f"method={method!r} stopped with {left} left; {advice}.")
 
 
-def _on_border(z: np.ndarray) -> bool:
+def on_border(z: np.ndarray) -> bool:
     """Whether weights of mean zero must vanish on some rows: the largest least weight is zero."""
     from scipy.optimize import linprog
 

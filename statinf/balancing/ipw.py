@@ -13,16 +13,17 @@ WeightIt and PSweight (the latter only after standardising columns: it takes a g
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.balancing.ipw_arms import estimate_arms
+from statinf.balancing.ipw_dose import estimate_dose
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import ESTIMANDS, BalanceProblem
-from statinf.balancing.propensity import PropensityFit, likelihood_fit
+from statinf.balancing.propensity import likelihood_fit
 from statinf.balancing.propensity_weights import expand_propensity, probability, tilt
-from statinf.balancing.solution import BalanceSolution, Linear
+from statinf.balancing.solution import BalanceSolution, Linear, spread
 from statinf.errors import DataError
 from statinf.results.options import Options, choice, count, flag, number
 
@@ -32,6 +33,9 @@ class InverseProbabilityOptions(Options):
     """Options of inverse probability weights."""
 
     link: str = choice("logit", ("logit", "probit"), "link of the propensity model")
+    density: str = choice(
+        "normal", ("normal", "kernel", "poisson"), "law of a dose given the columns; the last for counts"
+    )
     stabilize: bool = flag(
         False, "multiply each arm by its share, which changes nothing in contrasts of weighted means"
     )
@@ -74,9 +78,8 @@ def estimate(problem: BalanceProblem, options: InverseProbabilityOptions) -> Bal
         out = expand_propensity(problem, fit, link, slope * arm)
         return _with_share(out, problem, weight, share) if options.stabilize else out
 
-    if kept is None:
-        return BalanceSolution(values, linear, fit.iterations, fit.residual, propensity=e, details=details)
-    return _spread(whole.n, kept, values, linear, fit, e, details)
+    found = BalanceSolution(values, linear, fit.iterations, fit.residual, propensity=e, details=details)
+    return found if kept is None else spread(found, whole.n, kept)
 
 
 def _with_share(out: Linear, problem: BalanceProblem, weight: np.ndarray, share: float) -> Linear:
@@ -111,36 +114,17 @@ def _kept(problem: BalanceProblem, options: InverseProbabilityOptions, trim: flo
     return kept
 
 
-def _spread(
-    n: int,
-    kept: np.ndarray,
-    values: np.ndarray,
-    linear: Callable[[], Linear],
-    fit: PropensityFit,
-    e: np.ndarray,
-    details: dict,
-) -> BalanceSolution:
-    """Back to all rows: dropped rows have weight zero and no propensity."""
-
-    def widen(a: np.ndarray, fill: float) -> np.ndarray:
-        out = np.full((n, *a.shape[1:]), fill)
-        out[kept] = a
-        return out
-
-    def wide() -> Linear:
-        small = linear()
-        return Linear(*(widen(a, 0.0) for a in (small.derivative, small.influence, small.leverage)))
-
-    details = {**details, "dropped": n - len(kept)}
-    return BalanceSolution(
-        widen(values, 0.0), wide, fit.iterations, fit.residual, propensity=widen(e, np.nan), details=details
-    )
-
-
 METHOD = BalanceMethod(
     verb="balance",
     name="ipw",
     estimate=estimate,
+    several=estimate_arms,
+    doses=estimate_dose,
+    cited={
+        "several": "Imbens (2000); Li and Li (2019), arXiv 1808.05339",
+        "dose": "Robins, Hernan and Brumback (2000)",
+    },
+    wants_dose=lambda options: options.density != "normal",
     options=InverseProbabilityOptions,
     summary="weights by a modelled propensity",
     citation="Hirano, Imbens and Ridder (2003); Li, Morgan and Zaslavsky (2018)",

@@ -181,6 +181,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="kernel",
     estimate=estimate,
+    several=estimate,
     options=KernelBalanceOptions,
     summary="entropy balancing on the leading components of a kernel",
     citation="Hazlett (2020)",

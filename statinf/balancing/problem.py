@@ -23,7 +23,7 @@ class BalanceProblem:
     x : ndarray, shape (n, p)
         Columns to balance, without a constant.
     treatment : ndarray, shape (n,)
-        Arm of each row: 1 is the treated one, 0 the reference.
+        Arm of each row: 0 is the reference, of two arms 1 the treated one. Zero for a dose.
     s : ndarray, shape (n,)
         Sampling weights, positive.
     names : tuple of str
@@ -35,6 +35,10 @@ class BalanceProblem:
         The term of the formula that each column belongs to.
     arms : tuple of str
         What messages call each arm.
+    focal : int
+        The arm that counts as treated.
+    dose : ndarray, shape (n,), optional
+        The treatment where it is a number.
     """
 
     x: np.ndarray
@@ -45,6 +49,8 @@ class BalanceProblem:
     seed: int = 0
     terms: tuple[str, ...] = ()
     arms: tuple[str, ...] = ("control", "treated")
+    focal: int = 1
+    dose: np.ndarray | None = None
 
     @property
     def n(self) -> int:
@@ -53,11 +59,17 @@ class BalanceProblem:
     @cached_property
     def treated(self) -> np.ndarray:
         """Rows of the treated arm, booleans of shape (n,)."""
-        return self.treatment == 1
+        return self.treatment == self.focal
+
+    @cached_property
+    def indicators(self) -> np.ndarray:
+        """One column of zeros and ones per arm, shape (n, arms)."""
+        return (self.treatment[:, None] == np.arange(len(self.arms))).astype(np.float64)
 
     def take(self, rows: np.ndarray) -> BalanceProblem:
         """The problem of some rows, by position or mask."""
-        return replace(self, x=self.x[rows], treatment=self.treatment[rows], s=self.s[rows])
+        dose = None if self.dose is None else self.dose[rows]
+        return replace(self, x=self.x[rows], treatment=self.treatment[rows], s=self.s[rows], dose=dose)
 
     def aimed_at(self, estimand: str) -> BalanceProblem:
         """The same rows for another estimand."""
@@ -81,7 +93,7 @@ class Task:
     Attributes
     ----------
     arm : int
-        1 treated, 0 controls.
+        Its code.
     index : ndarray of int, shape (m,)
         Rows of the arm.
     target : ndarray, shape (n,)
@@ -94,13 +106,15 @@ class Task:
 
 
 def tasks(problem: BalanceProblem) -> tuple[Task, ...]:
-    """The arms to reweight for ATE (both, to everybody), ATT (controls) and ATC (treated)."""
-    t, s = problem.treated, problem.s
+    """The arms to reweight: all to everybody (ATE), all others to the treated arm (ATT) or to the reference (ATC)."""
+    s, arms = problem.s, range(len(problem.arms))
     if problem.estimand == "ATE":
         everyone = s / s.sum()
-        return Task(1, np.flatnonzero(t), everyone), Task(0, np.flatnonzero(~t), everyone)
-    arm, target = {"ATT": (0, t), "ATC": (1, ~t)}[problem.estimand]
-    return (Task(arm, np.flatnonzero(~target), _shares(s * target)),)
+        return tuple(Task(arm, np.flatnonzero(problem.treatment == arm), everyone) for arm in reversed(arms))
+    target = {"ATT": problem.focal, "ATC": 0}[problem.estimand]
+    shares = _shares(s * (problem.treatment == target))
+    others = (arm for arm in reversed(arms) if arm != target)
+    return tuple(Task(arm, np.flatnonzero(problem.treatment == arm), shares) for arm in others)
 
 
 def other_part(task: Task) -> tuple[Task, np.ndarray]:

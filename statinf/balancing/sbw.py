@@ -8,8 +8,9 @@ within the tolerances of the target means; an outcome that is linear in the colu
 
 Among all nonnegative weights whose means come within ``tols`` standard deviations of the target's, those of least
 variance. The standard deviation is the treated's for the ATT, the controls' for the ATC and ``sqrt((s1^2 + s0^2)/2)``
-for the ATE, as R sbw. (R optweight's ATE ``tols`` is the difference allowed between arms: twice this one, and it does
-not standardise binary columns.) Standard errors are those of calibration on the constraints that bind.
+for the ATE, as R sbw; of several arms the mean of all their variances. (R optweight's ATE ``tols`` is the difference
+allowed between arms: twice this one, and it does not standardise binary columns.) Standard errors are those of calibration
+on the constraints that bind.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ def _refuse_span(problem: BalanceProblem, task: Task, rows: ScaledRows, toleranc
     if np.max(np.abs(left)) > 1e-6:
         worst = np.flatnonzero(exact[1:])[int(np.argmax(np.abs(left[1:])))]
         raise InfeasibleError(
-            f"method='sbw': the {len(z)} {('control', 'treated')[task.arm]} rows do not span the target, so that no weights, not "
+            f"method='sbw': the {len(z)} {problem.arms[task.arm]} rows do not span the target, so that no weights, not "
             f"even negative ones, bring the mean of {problem.names[worst]!r} to it; leave columns out or raise tols."
         )
 
@@ -155,12 +156,11 @@ def standardiser(problem: BalanceProblem) -> np.ndarray:
         correction = s.sum() / max(s.sum() - (s @ s) / s.sum(), 1e-300) if several else 1.0
         return correction * (s @ (x - mean) ** 2) / s.sum()
 
-    t = problem.treated
-    square = {
-        "ATT": lambda: variance(t),
-        "ATC": lambda: variance(~t),
-        "ATE": lambda: (variance(t) + variance(~t)) / 2,
-    }[problem.estimand]()
+    if problem.estimand == "ATE":
+        arms = range(len(problem.arms))
+        square = sum(variance(problem.treatment == arm) for arm in reversed(arms)) / len(arms)
+    else:
+        square = variance(problem.treatment == (problem.focal if problem.estimand == "ATT" else 0))
     overall = problem.s @ (problem.x - problem.s @ problem.x / problem.s.sum()) ** 2 / problem.s.sum()
     # A column that is constant in the target arm still has to be balanced: fall back on the whole sample's spread.
     square = np.where(square > 1e-20 * np.maximum(overall, 1e-300), square, overall)
@@ -228,6 +228,7 @@ METHOD = BalanceMethod(
     verb="balance",
     name="sbw",
     estimate=estimate,
+    several=estimate,
     options=StableOptions,
     summary="weights of least variance among those whose means come within tols of the target's",
     citation="Zubizarreta (2015); Wang and Zubizarreta (2020)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -45,9 +45,11 @@ class BalanceSolution:
     iterations : int
     residual : float
         What the solver left: largest imbalance in standard deviations, or KKT residual.
-    propensity : ndarray, shape (n,), optional
+    propensity : ndarray, shape (n,) or (n, arms), optional
     details : dict
         Numbers of the method: multipliers, objective, bandwidth.
+    fixed : str
+        Why there is no expansion, where the method has one otherwise.
     """
 
     values: np.ndarray
@@ -56,6 +58,7 @@ class BalanceSolution:
     residual: float
     propensity: np.ndarray | None = None
     details: dict = field(default_factory=dict)
+    fixed: str = ""
 
 
 def merge(problem: BalanceProblem, pieces: dict[int, np.ndarray], index: dict[int, np.ndarray]) -> np.ndarray:
@@ -122,6 +125,55 @@ def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope
     inverse = symmetric_inverse((z * curvature[:, None]).T @ z)
     leverage = quadratic_forms(z, inverse) * curvature
     return Linear(z * slope[:, None], (z * score[:, None]) @ inverse, leverage)
+
+
+def expand_equations(z: np.ndarray, scores: np.ndarray, jacobian: np.ndarray, slopes: np.ndarray) -> Linear:
+    """Expansion for a root of ``sum_i scores_ik z_i = 0``, k = 1..m, in m coefficient vectors.
+
+    Parameters
+    ----------
+    z : ndarray, shape (n, q)
+    scores : ndarray, shape (n, m)
+    jacobian : ndarray, shape (n, m, m)
+        Derivatives of the scores, in rows, by the predictors, in columns.
+    slopes : ndarray, shape (n, m)
+        Derivatives of the weights by the predictors.
+    """
+    (n, q), m = z.shape, scores.shape[1]
+    blocks = [[(z * jacobian[:, a, b, None]).T @ z for b in range(m)] for a in range(m)]
+    inverse = np.linalg.pinv(np.block(blocks), rcond=1e-13)
+    psi = (scores[:, :, None] * z[:, None, :]).reshape(n, m * q)
+    derivative = (slopes[:, :, None] * z[:, None, :]).reshape(n, m * q)
+    parts = inverse.reshape(m, q, m, q)
+    own = np.empty((n, m, m))
+    for a in range(m):
+        for b in range(m):
+            own[:, a, b] = np.einsum("ij,ij->i", z @ parts[a, :, b], z)
+    # The share that a row has in the equations along the direction where it has most.
+    share = np.linalg.eigvals(own @ jacobian).real.max(axis=1)
+    return Linear(derivative, -psi @ inverse.T, np.clip(share, 0.0, 1.0))
+
+
+def spread(solution: BalanceSolution, n: int, kept: np.ndarray) -> BalanceSolution:
+    """A solution of some rows, `kept`, as one of all n: the others have weight zero and no propensity."""
+
+    def widen(a: np.ndarray, fill: float) -> np.ndarray:
+        out = np.full((n, *a.shape[1:]), fill)
+        out[kept] = a
+        return out
+
+    def wide() -> Linear:
+        assert solution.linear is not None
+        small = solution.linear()
+        return Linear(*(widen(a, 0.0) for a in (small.derivative, small.influence, small.leverage)))
+
+    return replace(
+        solution,
+        values=widen(solution.values, 0.0),
+        linear=None if solution.linear is None else wide,
+        propensity=None if solution.propensity is None else widen(solution.propensity, np.nan),
+        details={**solution.details, "dropped": n - len(kept)},
+    )
 
 
 def side_by_side(parts: list[Linear]) -> Linear:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.balancing.method import BalanceMethod
+from statinf.balancing.method import BalanceMethod, Solver
 from statinf.balancing.order import in_content_order
 from statinf.balancing.problem import BalanceProblem
 from statinf.balancing.solution import BalanceSolution, Linear
@@ -21,6 +21,8 @@ class Balancing:
     Attributes
     ----------
     method : BalanceMethod
+    estimate : callable
+        What solves problems of this kind of treatment.
     options : Options
         Those of the method.
     problem : BalanceProblem
@@ -34,6 +36,7 @@ class Balancing:
     """
 
     method: BalanceMethod
+    estimate: Solver
     options: Any
     problem: BalanceProblem
     used: np.ndarray
@@ -66,9 +69,9 @@ class Balancing:
 
     def _solve_one(self, problem: BalanceProblem) -> BalanceSolution:
         if not self.method.by_place:
-            return self.method.estimate(problem, self.options)
+            return self.estimate(problem, self.options)
         # What is drawn by a row's place is drawn by its contents instead.
-        return in_content_order(problem, lambda rows: self.method.estimate(rows, self.options))
+        return in_content_order(problem, lambda rows: self.estimate(rows, self.options))
 
     def solve_many(self, multipliers: np.ndarray, first: BalanceSolution) -> np.ndarray:
         """Weights for every row of multipliers (B, n): in one batch where the method has one, else one after the other.
@@ -83,7 +86,8 @@ class Balancing:
         own = multipliers if self.used.all() else multipliers[:, self.used]
         sampling = own * self.problem.s
         batch = self.method.solve_many
-        if batch is not None and self.codes is None and self.options == self.method.options():
+        plain = self.codes is None and self.problem.dose is None
+        if batch is not None and plain and self.options == self.method.options():
             found = batch(self.problem, sampling, first)
             if self.used.all():
                 return found
@@ -101,7 +105,8 @@ class Balancing:
 
 def _combine(n: int, parts: list[tuple[np.ndarray, BalanceSolution]], names: tuple[str, ...]) -> BalanceSolution:
     values = np.zeros(n)
-    propensity = np.full(n, np.nan) if all(s.propensity is not None for _, s in parts) else None
+    shapes = [s.propensity.shape[1:] for _, s in parts if s.propensity is not None]
+    propensity = np.full((n, *shapes[0]), np.nan) if len(shapes) == len(parts) else None
     for rows, solution in parts:
         values[rows] = solution.values
         if propensity is not None:
@@ -125,6 +130,13 @@ def _combine(n: int, parts: list[tuple[np.ndarray, BalanceSolution]], names: tup
     known = all(s.linear is not None for _, s in parts)
     details = parts[0][1].details if not names else {name: s.details for name, (_, s) in zip(names, parts, strict=True)}
     residuals = [s.residual for _, s in parts]
+    fixed = next((s.fixed for _, s in parts if s.fixed), "")
     return BalanceSolution(
-        values, linear if known else None, sum(s.iterations for _, s in parts), max(residuals), propensity, details
+        values,
+        linear if known else None,
+        sum(s.iterations for _, s in parts),
+        max(residuals),
+        propensity,
+        details,
+        fixed,
     )

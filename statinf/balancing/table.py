@@ -1,4 +1,4 @@
-"""The methods of `si.balance` and `si.missing_mean`."""
+"""The methods of the verbs that make weights, and of the table that judges them."""
 
 from statinf.results.methods import MethodTable
 
@@ -13,7 +13,19 @@ BALANCE = MethodTable(
         "kernel": "statinf.balancing.kernel",
         "ipm": "statinf.balancing.ipm",
     },
-    shared=("estimand", "treated", "weights", "by", "moments", "interactions", "seed", "na_action", "context"),
+    shared=(
+        "estimand",
+        "treated",
+        "reference",
+        "dose",
+        "weights",
+        "by",
+        "moments",
+        "interactions",
+        "seed",
+        "na_action",
+        "context",
+    ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"},
 )
 MISSING_MEAN = MethodTable(
@@ -26,4 +38,17 @@ MISSING_MEAN = MethodTable(
     shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
     aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
 )
-TABLES = (BALANCE, MISSING_MEAN)
+BALANCE_TABLE = MethodTable(
+    "balance_table",
+    {"": "statinf.balancing.assess"},
+    shared=(
+        "weights", "estimand", "treated", "reference", "dose", "sampling", "covariates", "moments", "interactions", "na_action",
+        "context",
+    ),
+)  # fmt: skip
+TRAINING_WEIGHTS = MethodTable(
+    "training_weights",
+    {"": "statinf.balancing.training.shared"},
+    shared=("treated", "reference", "weights", "cluster", "seed", "na_action", "context"),
+)
+TABLES = (BALANCE, BALANCE_TABLE, MISSING_MEAN, TRAINING_WEIGHTS)

@@ -1,41 +1,62 @@
-"""The treatment column as two arms."""
+"""The treatment column: two arms, several, or a dose."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, FormulaError
+from statinf.errors import DataError, FormulaError, OptionError
 from statinf.formula.arms import order_note, treatment_levels
 from statinf.formula.design import Design, design
 from statinf.formula.frame import Categorical, Frame
 from statinf.formula.identity import RowIdentity
 
+MOST_ARMS = 10
+"""Numbers of at most this many different values are arms unless `dose=` says otherwise."""
+_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
+_FACTOR = re.compile(r"C\(\s*`?([^`()]+?)`?\s*\)")
+
 
 @dataclass(frozen=True)
-class TwoArms:
-    """A treatment of two arms.
+class Treatment:
+    """A treatment as arms or as a dose.
 
     Attributes
     ----------
-    codes : ndarray of int, shape (n,)
-        Position of each row's level: 1 is the treated one, -1 none (on rows of weight zero).
-    levels : tuple
-        Reference and treated level.
     name : str
-        Treatment column.
+        Its column.
+    codes : ndarray of int, shape (n,)
+        Position of each row's level, -1 for none (on rows of weight zero); of two arms 1 is the treated one. Zero for a
+        dose.
+    levels : tuple
+        The reference first; empty for a dose.
+    focal : int or None
+        Position of the level that counts as treated; of several, None where the caller named none.
     note : str
-        What the summary says where the order of the two values alone decided; empty elsewhere.
+        What the summary says where the order of the values alone decided; empty elsewhere.
+    dose : ndarray, shape (n,), optional
     """
 
-    codes: np.ndarray
-    levels: tuple[Any, ...]
     name: str
-    note: str
+    codes: np.ndarray
+    levels: tuple[Any, ...] = ()
+    focal: int | None = None
+    note: str = ""
+    dose: np.ndarray | None = None
+
+    @property
+    def kind(self) -> str:
+        """What it is: "two" or "several" arms, or a "dose"."""
+        return "dose" if self.dose is not None else "two" if len(self.levels) == 2 else "several"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The levels as text."""
+        return tuple(plain_level(level) for level in self.levels)
 
     def identity(self, design: Design) -> RowIdentity:
         """The rows of the design's frame by the columns that were read, the treatment among them."""
@@ -44,38 +65,64 @@ class TwoArms:
         return replace(found, names=(*found.names, self.name)) if own else found
 
 
-def read_design(formula: str, frame: Frame, *, treated: Any = None, **options: Any) -> tuple[Design, TwoArms]:
-    """Read `treatment ~ covariates`; the treatment is numeric with two values, or a category with two levels.
+def plain_level(level: Any) -> str:
+    """A level as tables print it."""
+    return f"{level:g}" if isinstance(level, float) else str(level)
 
-    Rows of weight zero have no say in which values there are.
+
+def read_design(
+    formula: str, frame: Frame, *, treated: Any = None, reference: Any = None, dose: bool | None = None, **options: Any
+) -> tuple[Design, Treatment]:
+    """Read `treatment ~ covariates`; labels are arms, `C(treatment)` makes arms of numbers.
+
+    Numbers of two values are two arms; those of up to ten are arms and others a dose, unless `dose` says which. Rows of
+    weight zero have no say in which values there are.
 
     Raises
     ------
     DataError
-        If there are not exactly two values.
+        If the treatment does not vary.
     OptionError
-        If `treated` is none of them.
+        If `treated` or `reference` is none of its values, or a dose has either.
     """
     left, _, right = formula.partition("~")
-    name = left.strip().strip("`")
-    if name in frame.names and isinstance(frame.column(name), Categorical):
-        extra = options.pop("cluster", None)
-        # A dot stands for all columns but the one on the left.
-        rest = f"{right} - `{name}`" if _DOT.search(right) else right
-        made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
-        if name in made.recipe.columns:
-            raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
-        found = made.frame.categories(name)
-        codes = found.codes[made.rows]
-        levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
-        return made, _arms(levels, lambda level: codes == found.levels.index(level), name, treated)
-    made = design(formula, frame, **options)
-    values = made.y
-    levels = _with_weight(values, made.weights)
-    return made, _arms(levels, lambda level: values == level, made.response_names[0], treated)
+    called = _FACTOR.fullmatch(left.strip())
+    name = (called.group(1) if called else left).strip().strip("`")
+    labelled = name in frame.names and (called is not None or isinstance(frame.column(name), Categorical))
+    if not labelled:
+        made = design(formula, frame, **options)
+        values, name = made.y, made.response_names[0]
+        levels = _with_weight(values, made.weights)
+        if len(levels) > 1 and _is_dose(levels, dose):
+            _refuse_levels(name, treated, reference)
+            return made, Treatment(name, np.zeros(made.n, dtype=np.int8), dose=values)
+        return made, _arms(levels, lambda level: values == level, name, treated, reference)
+    if dose:
+        raise OptionError(f"dose=True needs a treatment of numbers; '{name}' has labels.")
+    extra = options.pop("cluster", None)
+    # A dot stands for all columns but the one on the left.
+    rest = f"{right} - `{name}`" if _DOT.search(right) else right
+    made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
+    if name in made.recipe.columns:
+        raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
+    found = made.frame.categories(name)
+    codes = found.codes[made.rows]
+    levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
+    return made, _arms(levels, lambda level: codes == found.levels.index(level), name, treated, reference)
 
 
-_DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
+def _is_dose(levels: Sequence[Any], dose: bool | None) -> bool:
+    if dose is None:
+        return len(levels) > MOST_ARMS
+    return dose
+
+
+def _refuse_levels(name: str, treated: Any, reference: Any) -> None:
+    for option, given in (("treated", treated), ("reference", reference)):
+        if given is not None:
+            raise OptionError(
+                f"{option}={given!r} names a level, but '{name}' is a dose; write C({name}) on the left for arms, or dose=False."
+            )
 
 
 def _with_weight(values: np.ndarray, weights: np.ndarray) -> list[Any]:
@@ -86,14 +133,34 @@ def _with_weight(values: np.ndarray, weights: np.ndarray) -> list[Any]:
     return np.unique(values[weights > 0]).tolist()
 
 
-def _arms(levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, treated: Any) -> TwoArms:
-    if len(levels) != 2:
-        shown = ", ".join(f"{v:g}" if isinstance(v, float) else repr(v) for v in levels[:6])
+def _arms(
+    levels: list[Any], rows_of: Callable[[Any], np.ndarray], name: str, treated: Any, reference: Any
+) -> Treatment:
+    if len(levels) < 2:
+        shown = ", ".join(plain_level(v) if isinstance(v, float) else repr(v) for v in levels)
         raise DataError(
-            f"the treatment '{name}' has {len(levels)} {'value' if len(levels) == 1 else 'values'} ({shown}) on the rows used; "
-            "this method needs two arms."
+            f"the treatment '{name}' has {len(levels)} value ({shown}) on the rows used; arms to compare take two or more."
         )
-    level, other, known = treatment_levels(levels, treated, name=name)
-    codes = np.full(len(rows_of(level)), -1, dtype=np.int8)
-    codes[rows_of(other)], codes[rows_of(level)] = 0, 1
-    return TwoArms(codes, (other, level), name, "" if known else order_note(name, level, other))
+    if len(levels) > 100:
+        raise DataError(
+            f"the treatment '{name}' has {len(levels)} levels on the rows used, too many for arms; a number is balanced as a dose "
+            "with dose=True."
+        )
+    several = len(levels) > 2
+    both = several and treated is not None and reference is not None
+    # Of several arms the one whose effect is averaged may be the one that others are compared with.
+    focal, other, known = treatment_levels(levels, None if both else treated, reference, name=name)
+    if both:
+        focal = treatment_levels(levels, treated, name=name)[0]
+    order = [other, *(level for level in levels if level != other)]
+    codes = np.full(len(rows_of(other)), -1, dtype=np.int8)
+    for k, level in enumerate(order):
+        codes[rows_of(level)] = k
+    if not several:
+        return Treatment(name, codes, (other, focal), 1, "" if known else order_note(name, focal, other))
+    note = (
+        ""
+        if known
+        else f"The reference is {name} = {plain_level(other)}, the first of its levels in order; reference= chooses."
+    )
+    return Treatment(name, codes, tuple(order), None if focal is None else order.index(focal), note)

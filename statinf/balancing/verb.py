@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import numpy as np
-
 from statinf.backend.seeds import check_seed
-from statinf.balancing.columns import (
-    BalanceColumns,
-    check_moments,
-    expanded,
-    formula_columns,
-    independent,
-    present_levels,
-    with_all_levels,
-    without_constants,
-)
+from statinf.balancing.arm_weights import MultiArmWeights
+from statinf.balancing.columns import check_moments
+from statinf.balancing.dose_weights import DoseWeights
+from statinf.balancing.making import column_sets, group_codes, make_weights
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import ESTIMANDS, BalanceProblem
-from statinf.balancing.solution import BalanceSolution
 from statinf.balancing.solving import Balancing
 from statinf.balancing.table import BALANCE
-from statinf.balancing.treatment import TwoArms, read_design
+from statinf.balancing.treatment import Treatment, read_design
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
-from statinf.formula import Design, as_frame
-from statinf.inference.clusters import intersect
-from statinf.numerics.linear.aliases import alias_map
+from statinf.formula import as_frame
 
 
 @BALANCE.document
@@ -41,6 +28,8 @@ def balance(
     method: str = "ipw",
     estimand: str = "ATE",
     treated: Any = None,
+    reference: Any = None,
+    dose: bool | None = None,
     weights: Any = None,
     by: str | Sequence[str] | None = None,
     moments: int = 1,
@@ -49,24 +38,30 @@ def balance(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
-) -> BalanceWeights:
-    """Estimate weights that balance covariates between two treatment arms.
+) -> BalanceWeights | MultiArmWeights | DoseWeights:
+    """Estimate weights that balance covariates between treatment arms, or free a dose of its dependence on them.
 
     Parameters
     ----------
     formula : str
-        `treatment ~ covariates`. The treatment has two values, numbers or labels. Splines, transforms and interactions
-        are written in the formula.
+        `treatment ~ covariates`. Two values, or labels, make arms; so do up to ten different numbers, and `C(treatment)`. Other
+        numbers are a dose. Splines, transforms and interactions are written in the formula.
     data : data frame
         As `statinf.lm` takes it.
     method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm"}
         "ipw" and "cbps" model a propensity, "entropy" and "sbw" balance columns by weights close to uniform, the others
         balance whole distributions.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
-        Whose average effect the weights are for; the overlap (ATO), matching (ATM) and entropy (ATEN) tilts need a propensity.
+        Whose average effect the weights are for: everybody's, that of the treated arm (ATT) or of the reference (ATC); the
+        overlap (ATO), matching (ATM) and entropy (ATEN) tilts need a propensity. For a dose the target is the sample.
     treated : object, optional
         The value that counts as treated. By default the one that is not the reference by its name (0, "control", "placebo",
-        "untreated", "no", "FALSE", "none", "" in any spelling); of other pairs the later one, and the summary says so.
+        "untreated", "no", "FALSE", "none", "" in any spelling); of other pairs the later one, and the summary says so. Of
+        several arms, whose average effect the ATT is.
+    reference : object, optional
+        The value that others are compared with; of several arms by default the one with such a name, or the first.
+    dose : bool, optional
+        True takes a numeric treatment as a dose however few values it has, False as arms however many.
     weights : array of shape (rows,) or str, optional
         Sampling weights. They are multiplied into the weights returned.
     by : str or sequence of str, optional
@@ -86,14 +81,14 @@ def balance(
 
     Returns
     -------
-    BalanceWeights
+    BalanceWeights, or MultiArmWeights for several arms, or DoseWeights
         Goes into any verb as `weights=`, whose standard errors then account for its estimation; energy and the adversarial
         metrics have no theory for that, and the label of the standard errors says that weights are taken as known.
 
     Raises
     ------
     DataError
-        If the treatment does not have two values, an arm is empty, or no column is left.
+        If the treatment does not vary or has more arms than the method takes, an arm is empty, or no column is left.
     InfeasibleError
         If no weights balance the columns; the message names the column, the gap and the smallest feasible tolerance.
     NotIdentifiedError
@@ -112,6 +107,15 @@ def balance(
     (1273.26, 789.74, 'HC0, weights estimated')
     >>> bool(w.diagnostics()["smd_after"].abs().max() < 1e-8)
     True
+
+    Three arms, each brought to the whole sample, and a dose that no longer depends on the covariates:
+
+    >>> arms = si.balance("race ~ age + educ + married + re74", data, method="entropy", reference="white")
+    >>> list(arms.sizes()["ess_after"].round(1))
+    [264.3, 184.1, 52.9]
+    >>> dose = si.balance("re75 ~ age + educ + C(race) + re74", data, method="entropy")
+    >>> bool(dose.diagnostics()["correlation_after"].abs().max() < 1e-8)
+    True
     """
     chosen, settings = BALANCE.read(method, options)
     assert isinstance(chosen, BalanceMethod)
@@ -125,81 +129,55 @@ def balance(
             "take estimated ones as known give weights=w.full()."
         )
     by = _names(by)
-    design, arms = read_design(
+    design, treatment = read_design(
         formula,
         as_frame(data),
         treated=treated,
+        reference=reference,
+        dose=True if dose is None and chosen.wants_dose(settings) else dose,
         weights=weights,
         na_action=na_action,
         context=context,
         cluster=by or None,
     )
+    estimate = chosen.solver(treatment)
+    focal = _focal(chosen, settings, treatment, estimand)
     used = design.weights > 0
-    columns = _columns(chosen.all_levels(settings), design, used, moments, interactions)
-    codes, groups = _groups(design, used, by)
+    columns = column_sets(chosen.all_levels(settings), design, used, moments, interactions)
+    codes, groups = group_codes(design, used, by)
     balanced = columns.balanced
     problem = BalanceProblem(
-        balanced.values, arms.codes[used], design.weights[used], balanced.names, estimand, int(seed), balanced.terms
+        balanced.values,
+        treatment.codes[used],
+        design.weights[used],
+        balanced.names,
+        estimand,
+        int(seed),
+        balanced.terms,
+        {"two": ("control", "treated"), "several": treatment.labels, "dose": ("sample",)}[treatment.kind],
+        focal,
+        None if treatment.dose is None else treatment.dose[used],
     )
-    return _weights(Balancing(chosen, settings, problem, used, codes, groups), design, arms, columns, formula.strip())
+    task = Balancing(chosen, estimate, settings, problem, used, codes, groups)
+    return make_weights(task, design, treatment, columns, formula.strip())
 
 
-@dataclass(frozen=True)
-class _ColumnSets:
-    """The formula's columns, those with every level of a factor, and the ones that the method balances."""
-
-    plain: BalanceColumns
-    shown: BalanceColumns
-    balanced: BalanceColumns
-
-
-def _weights(task: Balancing, design: Design, arms: TwoArms, columns: _ColumnSets, formula: str) -> BalanceWeights:
-    """Solve the task, and carry what was found back to the columns as the caller gave them."""
-    solution, chosen = task.solve(), task.method
-    coef = _formula_coefficients(solution, columns, task.codes)
-    linear = cache(solution.linear) if solution.linear is not None else None
-    return BalanceWeights(
-        method=chosen.name,
-        formula=formula,
-        citation=chosen.reference,
-        nobs=int(task.used.sum()),
-        values=solution.values,
-        used=design.rows,
-        n_total=design.n_total,
-        identity=arms.identity(design),
-        estimand=task.problem.estimand,
-        derivative=None if linear is None else lambda: linear().derivative,
-        influence=None if linear is None else lambda: linear().influence,
-        leverage=None if linear is None else lambda: linear().leverage,
-        kind=design.kind,
-        dropped=design.dropped,
-        treated=arms.codes == 1,
-        sampling=design.weights,
-        columns=columns.shown,
-        names=columns.shown.names,
-        treatment=arms.name,
-        treatment_level=arms.levels[1],
-        control_level=arms.levels[0],
-        level_note=arms.note,
-        propensity=solution.propensity,
-        coef=coef,
-        aliases=_aliases(design, coef),
-        recipe=design.recipe,
-        details=_carried_back(solution.details, columns.balanced),
-        iterations=solution.iterations,
-        residual=solution.residual,
-        groups=task.codes,
-        group_names=task.groups,
-        treated_as_fixed=chosen.fixed if linear is None else "",
-        solver=lambda multipliers: task.solve_many(multipliers, solution),
-    )
-
-
-def _aliases(design: Design, coef: np.ndarray | None) -> np.ndarray | None:
-    """How the columns that have a coefficient make the others; None without coefficients."""
-    if coef is None:
-        return None
-    return alias_map(design.parts[0].with_intercept().values, ~np.isnan(coef), design.weights)
+def _focal(chosen: BalanceMethod, settings: Any, treatment: Treatment, estimand: str) -> int:
+    """The arm that counts as treated, once the estimand is known to make sense for this treatment."""
+    if treatment.dose is not None:
+        if estimand != "ATE":
+            raise OptionError(
+                f"estimand={estimand!r} needs arms; a dose has the sample as its target: leave estimand= out, or make arms of "
+                f"it by C({treatment.name}) on the left."
+            )
+        return 1
+    chosen.check_estimand(estimand, settings, treatment.kind)
+    if treatment.focal is None and estimand == "ATT":
+        raise OptionError(
+            f"estimand='ATT' with several arms needs treated=, the arm whose average effect it is: one of "
+            f"{', '.join(treatment.labels)}."
+        )
+    return 1 if treatment.focal is None else treatment.focal
 
 
 def _names(by: str | Sequence[str] | None) -> list[str]:
@@ -209,54 +187,3 @@ def _names(by: str | Sequence[str] | None) -> list[str]:
             f"by= is the name of a column or a list of names, not a {type(by).__name__} of something else."
         )
     return list(names)
-
-
-def _columns(every_level: bool, design: Design, used: np.ndarray, moments: int, interactions: bool) -> _ColumnSets:
-    plain = formula_columns(design.parts[0], used)
-    shown = with_all_levels(plain, design.recipe)
-    s = design.weights[used]
-    columns = expanded(shown if every_level else present_levels(plain, design.recipe), s, moments, interactions)
-    return _ColumnSets(plain, shown, without_constants(columns) if every_level else independent(columns, s))
-
-
-def _groups(design: Design, used: np.ndarray, by: list[str]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Codes of the groups, -1 for those without a row of positive weight, and their names."""
-    if not by:
-        return None, ()
-    codes = np.full(design.n, -1)
-    codes[used] = intersect([design.cluster_codes(name)[used] for name in by])
-    labels = [
-        np.asarray(design.frame.categories(name).levels, dtype=object)[design.frame.categories(name).codes[design.rows]]
-        for name in by
-    ]
-    first = [int(np.argmax(codes == g)) for g in range(int(codes.max()) + 1)]
-    return codes, tuple(", ".join(f"{name}={label[i]}" for name, label in zip(by, labels, strict=True)) for i in first)
-
-
-def _carried_back(details: Mapping[str, Any], columns: BalanceColumns) -> dict[str, Any]:
-    """Coefficients and multipliers in units of the columns as the caller gave them."""
-    out: dict[str, Any] = {}
-    for key, value in details.items():
-        if key in ("coefficients", "coefficients_control"):
-            out[key] = columns.raw_coefficients(value)
-        elif key == "multipliers":
-            out[key] = {arm: columns.raw_slopes(slope) for arm, slope in value.items()}
-        else:
-            out[key] = _carried_back(value, columns) if isinstance(value, Mapping) else value
-    return out
-
-
-def _formula_coefficients(
-    solution: BalanceSolution, columns: _ColumnSets, codes: np.ndarray | None
-) -> np.ndarray | None:
-    """Propensity coefficients in the order of the formula's columns, NaN where a column was dropped."""
-    plain, balanced = columns.plain.names, columns.balanced
-    found = solution.details.get("coefficients") if codes is None else None
-    if found is None or "coefficients_control" in solution.details or not set(balanced.names) <= set(plain):
-        return None
-    out = np.full(len(plain) + 1, np.nan)
-    found = balanced.raw_coefficients(found)
-    out[0] = found[0]
-    for name, value in zip(balanced.names, found[1:], strict=True):
-        out[1 + plain.index(name)] = value
-    return out

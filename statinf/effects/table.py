@@ -9,6 +9,7 @@ EFFECT = MethodTable(
         "regression": "statinf.effects.regression",
         "ipw": "statinf.effects.ipw",
         "aipw": "statinf.effects.aipw",
+        "tmle": "statinf.effects.tmle",
         "plr": "statinf.effects.plr",
         "irm": "statinf.effects.irm",
         "qte": "statinf.effects.qte",

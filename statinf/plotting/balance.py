@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.errors import OptionError, one_of
 from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
 
 
@@ -19,9 +20,11 @@ def love_plot(
     threshold: float | None = 0.1,
     absolute: bool = True,
     order: str = "before",
+    measure: str = "standardised mean difference",
+    names: Mapping[str, str] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Standardised mean differences before and after weighting, one line per column.
+    """Standardised mean differences, or correlations with a dose, before and after weighting, one line per column.
 
     Parameters
     ----------
@@ -33,8 +36,12 @@ def love_plot(
         Where to draw the line of good balance; None draws none.
     absolute : bool
         Show absolute values.
-    order : {"before", "given"}
-        Largest difference before weighting on top, or the order given.
+    order : {"before", "after", "given", "name"}
+        Largest difference before weighting, or after the first one, on top; the order given; or that of the names.
+    measure : str
+        What is compared.
+    names : mapping of str to str, optional
+        What to call columns in the figure.
     ax : matplotlib axes, optional
 
     Returns
@@ -42,7 +49,8 @@ def love_plot(
     matplotlib axes
     """
     show = np.abs if absolute else np.asarray
-    at = np.argsort(np.abs(before)) if order == "before" else np.arange(len(terms))[::-1]
+    shown = called(terms, names)
+    at = line_order(order, shown, before, next(iter(after.values()), before))
     ax = new_axes(ax, size=(6.4, max(2.0, 0.3 * len(terms) + 1.3)))
     y = np.arange(len(terms))
     ax.axvline(0.0, color=INK, linewidth=0.8)
@@ -60,20 +68,103 @@ def love_plot(
             markersize=5,
             label=plain(name),
         )
-    ax.set_yticks(y, [plain(terms[i]) for i in at])
+    ax.set_yticks(y, [plain(shown[i]) for i in at])
     ax.set_ylim(-0.7, len(terms) - 0.3)
-    ax.set_xlabel("absolute standardised mean difference" if absolute else "standardised mean difference")
+    ax.set_xlabel(f"absolute {measure}" if absolute else measure)
     ax.grid(axis="y", visible=True, alpha=0.25)
     ax.legend(frameon=False, loc="lower right")
     return ax
 
 
+def called(terms: Sequence[str], names: Mapping[str, str] | None) -> list[str]:
+    """Terms as the figure calls them; a name for a term that does not occur is refused."""
+    unknown = [name for name in names or {} if name not in terms]
+    if unknown:
+        raise OptionError(
+            f"names= has {unknown[0]!r}, which is no line of the figure; they are {', '.join(terms[:12])}."
+        )
+    return [(names or {}).get(term, term) for term in terms]
+
+
+def line_order(order: str, names: Sequence[str], before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Positions from the lowest line to the highest."""
+    one_of("order", order, ("before", "after", "given", "name"))
+    if order in ("before", "after"):
+        return np.argsort(np.abs(before if order == "before" else after), kind="stable")
+    return (
+        np.arange(len(names))[::-1] if order == "given" else np.argsort(np.array(names, dtype=str), kind="stable")[::-1]
+    )
+
+
+@figure
+def love_panels(
+    terms: Sequence[str],
+    panels: Mapping[str, tuple[np.ndarray, Mapping[str, np.ndarray]]],
+    *,
+    pairs: str = "all",
+    threshold: float | None = 0.1,
+    absolute: bool = True,
+    order: str = "before",
+    measure: str = "standardised mean difference",
+    names: Mapping[str, str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Love plots of several pairs of arms, or of the largest difference of any pair.
+
+    Parameters
+    ----------
+    terms : sequence of str
+    panels : mapping of str to pair of ndarray and mapping of str to ndarray, shape (p,)
+        Differences of each pair before weighting and after each.
+    pairs : {"all", "largest"}
+        One panel a pair in the same order of lines, or the largest absolute difference of any pair.
+    threshold, absolute, order, measure, names
+        As `love_plot` takes them.
+    ax : matplotlib axes, optional
+        For "largest".
+
+    Returns
+    -------
+    matplotlib axes, or an array of them, one a pair
+    """
+    one_of("pairs", pairs, ("all", "largest"))
+    shown = called(terms, names)
+    most = np.max([np.abs(before) for before, _ in panels.values()], axis=0)
+    weightings = list(dict.fromkeys(name for _, after in panels.values() for name in after))
+    least = {name: np.max([np.abs(after[name]) for _, after in panels.values()], axis=0) for name in weightings}
+    how: dict[str, Any] = {"threshold": threshold, "absolute": absolute, "order": "given"}
+    at = line_order(order, shown, most, next(iter(least.values()), most))[::-1]
+    lines = [shown[i] for i in at]
+    if pairs == "largest" or ax is not None:
+        how["measure"] = f"{measure}, largest of all pairs of arms"
+        return love_plot(lines, most[at], {name: values[at] for name, values in least.items()}, **how, ax=ax)
+    import matplotlib.pyplot as plt
+
+    wide = min(3, len(panels))
+    deep = -(-len(panels) // wide)
+    size = (3.2 * wide + 1.6, deep * max(2.0, 0.3 * len(terms) + 1.5))
+    _, grid = plt.subplots(deep, wide, figsize=size, layout="constrained", sharex=True, sharey=True, squeeze=False)
+    axes = grid.ravel()
+    for place, (title, (before, after)) in zip(axes, panels.items(), strict=False):
+        love_plot(lines, before[at], {name: values[at] for name, values in after.items()}, **how, ax=place)
+        place.set_title(plain(title), fontsize=10)
+        place.set_xlabel("")
+        place.get_legend().remove()
+    for place in axes[len(panels) :]:
+        place.set_visible(False)
+    last = axes[len(panels) - 1]
+    last.legend(frameon=False, loc="lower right")
+    axes[0].figure.supxlabel(
+        "absolute standardised mean difference" if absolute else "standardised mean difference", fontsize=10
+    )
+    return axes[: len(panels)]
+
+
 @figure
 def weight_histogram(
     weights: np.ndarray,
-    treated: np.ndarray,
+    arms: Mapping[str, np.ndarray],
     *,
-    names: tuple[str, str] = ("treated", "control"),
     bins: int = 40,
     ax: Any = None,
 ) -> Any:
@@ -82,9 +173,8 @@ def weight_histogram(
     Parameters
     ----------
     weights : ndarray, shape (n,)
-    treated : ndarray of bool, shape (n,)
-    names : pair of str
-        Of the treated and the control arm.
+    arms : mapping of str to ndarray of bool, shape (n,)
+        The rows of each.
     bins : int
     ax : matplotlib axes, optional
 
@@ -93,20 +183,47 @@ def weight_histogram(
     matplotlib axes
     """
     ax = new_axes(ax)
-    relative = [weights[arm] / weights[arm].mean() for arm in (treated, ~treated)]
+    relative = [weights[arm] / weights[arm].mean() for arm in arms.values()]
+    colours = [ACCENT, *(c for c in PALETTE if c != ACCENT)]
     edges = np.linspace(0.0, max(float(r.max()) for r in relative) * 1.0001, bins + 1)
-    for values, name, colour in zip(relative, names, (ACCENT, PALETTE[0]), strict=True):
+    for k, (name, values) in enumerate(zip(arms, relative, strict=True)):
         size = values.sum() ** 2 / (values @ values)
         ax.hist(
             values,
             bins=edges,
             histtype="stepfilled",
             alpha=0.45,
-            color=colour,
+            color=colours[k % len(colours)],
             label=f"{plain(name)} (ESS {size:.0f} of {len(values)})",
         )
     ax.set_yscale("symlog", linthresh=1.0)
     ax.set_xlabel("weight relative to the arm's mean")
+    ax.set_ylabel("rows")
+    ax.legend(frameon=False)
+    return ax
+
+
+@figure
+def chance_histogram(groups: Mapping[str, np.ndarray], *, bins: int = 40, ax: Any = None) -> Any:
+    """Histograms of the chance of the treated arm, one per arm.
+
+    Parameters
+    ----------
+    groups : mapping of str to ndarray
+        Chances of the rows of each arm.
+    bins : int
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax)
+    colours = [ACCENT, *(c for c in PALETTE if c != ACCENT)]
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    for colour, (name, values) in zip(colours, groups.items(), strict=False):
+        ax.hist(values, bins=edges, histtype="stepfilled", alpha=0.45, color=colour, label=plain(name))
+    ax.set_xlabel("chance to come from the treated arm, given the features")
     ax.set_ylabel("rows")
     ax.legend(frameon=False)
     return ax

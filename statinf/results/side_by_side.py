@@ -161,23 +161,27 @@ def weightings(weights: Sequence[Any], names: Sequence[str] | None, digits: int)
     missing = [w.method for w in weights if not hasattr(w, "balance_frame")]
     if missing:
         raise OptionError(f"weights of {', '.join(map(repr, missing))} have no balance table to put side by side.")
-    frames = [w.balance_frame().set_index("term") for w in weights]
+    if len({w.measure for w in weights}) > 1:
+        raise OptionError("weights of a dose and of arms have different balance tables; put them in two tables.")
+    measure = weights[0].measure
+    frames = [w.compared().set_index("term") for w in weights]
     terms = list(dict.fromkeys(t for f in frames for t in f.index))
     rows = []
     for term in terms:
-        before = next(f.loc[term, "smd_before"] for f in frames if term in f.index)
-        after = [_fixed(f.loc[term, "smd_after"], digits) if term in f.index else "" for f in frames]
+        before = next(f.loc[term, "before"] for f in frames if term in f.index)
+        after = [_fixed(f.loc[term, "after"], digits) if term in f.index else "" for f in frames]
         rows.append((term, _fixed(before, digits), *after))
     cut = len(rows)
-    most = [_fixed(f["smd_after"].abs().max(), digits) for f in frames]
-    rows.append(("Largest |SMD|", _fixed(frames[0]["smd_before"].abs().max(), digits), *most))
-    for label, arm in (("ESS treated", True), ("ESS control", False)):
-        pairs = [(w.sampling[w.treated == arm], w.values[w.treated == arm]) for w in weights]
-        sizes = [float(v.sum() ** 2 / (v @ v)) for pair in pairs for v in pair]
-        rows.append((label, format_number(sizes[0], digits), *(format_number(v, digits) for v in sizes[1::2])))
+    most = [_fixed(f["after"].abs().max(), digits) for f in frames]
+    rows.append((f"Largest |{measure}|", _fixed(frames[0]["before"].abs().max(), digits), *most))
+    sizes = [w.sizes_frame() for w in weights]
+    for k, label in enumerate(weights[0].size_labels()):
+        after = [format_number(f["ess_after"].iloc[k], digits) if k < len(f) else "" for f in sizes]
+        rows.append((label, format_number(sizes[0]["ess_before"].iloc[k], digits), *after))
     rows.append(("Estimand", "", *(w.estimand for w in weights)))
     kinds = list(dict.fromkeys(str(k) for f in frames for k in f["denominator"]))
-    note = f"Standardised mean differences; denominator: {', '.join(kinds)}."
+    what = "Standardised mean differences" if measure == "SMD" else "Correlations with the dose"
+    note = f"{what}; denominator: {', '.join(kinds)}."
     return Table(("term", "unweighted", *heads), tuple(rows), notes=(note,), rules=(cut,), kind=weights[0].kind)
 
 

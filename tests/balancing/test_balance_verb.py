@@ -337,7 +337,7 @@ def _frame(n=60, seed=0):
     ("change", "call", "error", "message"),
     [
         (lambda d: d.assign(t=1), {}, DataError, r"'t' has 1 value \(1\)"),
-        (lambda d: d.assign(t=np.arange(60) % 3), {}, DataError, "needs two arms"),
+        (lambda d: d.assign(t=np.arange(60) % 3), {"method": "ipm"}, DataError, "needs two arms"),
         (lambda d: d.assign(t=["a"] * 60), {}, DataError, "'t' has 1 value"),
         (lambda d: d, {"weights": "t"}, DataError, "control arm is empty"),
         (lambda d: d, {"weights": -np.ones(60)}, DataError, "negative"),

@@ -99,7 +99,9 @@ def test_sampling_weights_equal_repeated_rows(data):
 
 def test_bad_input(data):
     with pytest.raises(si.DataError, match="two arms"):
-        si.balance("educ ~ age", data)
+        si.balance("race ~ age", data, method="ipm")
+    with pytest.raises(si.DataError, match="does not vary|has 1 value"):
+        si.balance("treat ~ age", data[data["treat"] == 1])
     with pytest.raises(si.NotIdentifiedError, match=r"no overlap.*'age'"):
         si.balance("treat ~ age", data.assign(age=data["treat"] * 10.0 + np.arange(len(data)) / 1000))
     with pytest.raises(si.OptionError, match="estimand"):

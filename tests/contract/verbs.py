@@ -122,6 +122,13 @@ def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
 
 
+def _crq(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = "limit" in method.options.names()
+    outcome = "np.minimum(y, 2.5)" if known else "cbind(y, offered)"
+    limit = {"limit": 2.5} if known else {}
+    return si.crq(f"{outcome} ~ x + z", data, method=method.name, **({"tau": 0.2} | limit | options))
+
+
 def _rq_path(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rq_path("y ~ x + z", data, method=method.name, **({"nlambda": 6, "folds": 3} | options))
 
@@ -148,6 +155,7 @@ def _two(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
 
 EXAMPLES: Mapping[str, Example] = {
     "balance": Example(_named(si.balance, "t ~ x + z"), ("t", "x")),
+    "balance_table": Example(_plain(si.balance_table, "t ~ x + z"), ("t", "x"), row_weights=False),
     "calibrate_online": Example(
         _named(partial(si.calibrate_online, time="v"), "t ~ I(1 / (1 + exp(-x)))"), ("t", "x"), row_weights=False
     ),
@@ -155,6 +163,7 @@ EXAMPLES: Mapping[str, Example] = {
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
+    "crq": Example(_crq),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
@@ -178,6 +187,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
+    "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""

@@ -128,4 +128,4 @@ class MeanSolution:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-Solver = Callable[[MissingProblem, Any], MeanSolution]
+MeanSolver = Callable[[MissingProblem, Any], MeanSolution]

@@ -95,6 +95,35 @@ def denominators(
     return sd, kinds
 
 
+def arm_denominators(
+    x: np.ndarray, codes: np.ndarray, s: np.ndarray, w: np.ndarray, kind: str, treated: int, arms: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """`denominators` with any number of arms, coded from 0, the reference: "pooled" is the mean of all arms' variances.
+
+    Parameters
+    ----------
+    treated : int
+        The arm behind "treated"; 0 is the one behind "control".
+    """
+    masks = [codes == k for k in range(arms)]
+    groups = {"treated": [masks[treated]], "control": [masks[0]], "pooled": masks}
+    binary = is_binary(x)
+    sd, kinds = np.zeros(x.shape[1]), np.full(x.shape[1], kind, dtype=object)
+    left = np.arange(x.shape[1])
+    for now in dict.fromkeys((kind, "pooled", "all")):
+        weights = w if now == "weighted" else s
+        used = weights > 0
+        rows = [used & mask for mask in groups.get(now, [np.ones(len(x), dtype=bool)])]
+        some, flags = x[:, left], binary[left]
+        variances = [weighted_variance(some[r], weights[r], flags) for r in rows]
+        sd[left], kinds[left] = np.sqrt(np.mean(variances, axis=0)), now
+        flat = np.all([np.ptp(some[r], axis=0) == 0.0 for r in rows], axis=0) | ~(sd[left] > 0.0)
+        left = left[flat]
+        if len(left) == 0:
+            break
+    return sd, kinds
+
+
 def _constant(x: np.ndarray, treated: np.ndarray, weights: np.ndarray, kind: str) -> np.ndarray:
     """Which columns have one value in each group whose variance `kind` takes, shape (p,)."""
     used = weights > 0
