@@ -10,6 +10,7 @@ and theta, or f, beta and theta. Given f and pi, the equations of linear beta an
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -43,56 +44,63 @@ class Average(Brief):
 
 @dataclass(frozen=True)
 class _RobustEquations:
-    """Stacked equations of all nuisances and the average; parameters may be complex, for exact derivatives."""
+    """Stacked equations of all nuisances and the average: blocks of columns, each times a residual of linear predictors."""
 
     rows: InvalidRows
     b: np.ndarray
     t: np.ndarray
     still: tuple[float | None, float | None]
-    sizes: tuple[int, ...]
 
-    def parts(self, eta: np.ndarray) -> list[np.ndarray]:
-        return np.split(eta, np.cumsum(self.sizes)[:-1])
+    @cached_property
+    def columns(self) -> list[np.ndarray]:
+        """Columns of each predictor, and of the equation that belongs to it: f, pi_0, pi_1, beta, theta, kappa, the average.
 
-    def probabilities(self, eta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        gf, g0, g1 = self.parts(eta)[:3]
-        f = 1.0 / (1.0 + np.exp(-self.rows.x @ gf))
-        pi = [
-            1.0 / (1.0 + np.exp(-self.rows.x @ g)) if v is None else np.full(len(f), v) + 0.0 * f
-            for g, v in zip((g0, g1), self.still, strict=True)
-        ]
+        A probability that is known has no columns.
+        """
+        x, none, ones = self.rows.x, self.rows.x[:, :0], np.ones((len(self.rows.a), 1))
+        by_arm = [x if value is None else none for value in self.still]
+        return [x, *by_arm, self.b, self.t, ones, ones]
+
+    def predictors(self, eta: np.ndarray) -> list[np.ndarray]:
+        """The seven linear predictors, shape (n,) each."""
+        parts = np.split(eta, np.cumsum([c.shape[1] for c in self.columns])[:-1])
+        return [columns @ part for columns, part in zip(self.columns, parts, strict=True)]
+
+    def probabilities(self, predictors: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """f, pi_0 and pi_1."""
+        f, *pi = (1.0 / (1.0 + np.exp(-p)) for p in predictors[:3])
+        pi = [p if v is None else np.full(len(f), v) for p, v in zip(pi, self.still, strict=True)]
         return f, pi[0], pi[1]
 
-    def factors(self, eta: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Estimating functions as columns (n, k) times a residual (n,) each, weights left out."""
-        rows, x, a, ones = self.rows, self.rows.x, self.rows.a, np.ones((len(self.rows.a), 1))
-        c, t, k, delta = self.parts(eta)[3:]
-        z = rows.z[:, 0]
-        f, pi0, pi1 = self.probabilities(eta)
-        beta = self.b @ c
-        left = rows.y - a * beta - self.t @ t
-        inner = (a - np.where(z == 1.0, pi1, pi0)) * left - k[0]
+    def residuals(self, predictors: list[np.ndarray]) -> list[np.ndarray]:
+        """The residual of each equation, row by row; predictors may be complex, for derivatives without rounding."""
+        y, a, z = self.rows.y, self.rows.a, self.rows.z[:, 0]
+        f, pi0, pi1 = self.probabilities(predictors)
+        beta, theta, kappa, delta = predictors[3:]
+        left = y - a * beta - theta
+        inner = (a - np.where(z == 1.0, pi1, pi0)) * left - kappa
         ratio = (2.0 * z - 1.0) / np.where(z == 1.0, f, 1.0 - f)
         phi = beta + ratio / (pi1 * (1.0 - pi1) - pi0 * (1.0 - pi0)) * inner
-        found = [(x, z - f)]
-        for value, arm, chance in ((self.still[0], z == 0.0, pi0), (self.still[1], z == 1.0, pi1)):
-            if value is None:
-                found.append((x, arm * (a - chance)))
-        return [*found, (self.b, ratio * inner), (self.t, left), (ones, inner), (ones, phi - delta[0])]
+        by_arm = [(z == 0.0) * (a - pi0), (z == 1.0) * (a - pi1)]
+        return [z - f, *by_arm, ratio * inner, left, inner, phi - delta]
 
-    def scores(self, eta: np.ndarray) -> np.ndarray:
-        """Estimating functions of each row, shape (n, q)."""
-        return np.concatenate([columns * residual[:, None] for columns, residual in self.factors(eta)], axis=1)
+    def jacobian(self, predictors: list[np.ndarray]) -> np.ndarray:
+        """Derivatives of the weighted sums of the estimating functions by the parameters."""
+        across = []
+        for k, columns in enumerate(self.columns):
+            if not columns.shape[1]:
+                continue
+            moved = [p + 1e-30j if j == k else p for j, p in enumerate(predictors)]
+            slopes = [self.rows.w * np.imag(r) / 1e-30 for r in self.residuals(moved)]
+            blocks = [own.T @ (columns * slope[:, None]) for own, slope in zip(self.columns, slopes, strict=True)]
+            across.append(np.vstack(blocks))
+        return np.hstack(across)
 
-    def jacobian(self, eta: np.ndarray) -> np.ndarray:
-        """Derivatives of the weighted sums, by a step along the imaginary axis, which rounds nothing away."""
-        out = np.empty((len(eta), len(eta)))
-        for j in range(len(eta)):
-            moved = eta.astype(np.complex128)
-            moved[j] += 1e-30j
-            slopes = [columns.T @ (self.rows.w * np.imag(residual)) for columns, residual in self.factors(moved)]
-            out[:, j] = np.concatenate(slopes) / 1e-30
-        return out
+    def combined(self, predictors: list[np.ndarray], row: np.ndarray) -> np.ndarray:
+        """A combination (q,) of each row's estimating functions, weights included, shape (n,)."""
+        parts = np.split(row, np.cumsum([c.shape[1] for c in self.columns])[:-1])
+        found = zip(self.columns, self.residuals(predictors), parts, strict=True)
+        return self.rows.w * sum((columns @ part) * residual for columns, residual, part in found)
 
 
 def multiply_robust(rows: InvalidRows) -> Average:
@@ -109,20 +117,17 @@ def multiply_robust(rows: InvalidRows) -> Average:
     still = tuple(None if c is not None else float(p[0]) for c, p in zip(coefs, pi, strict=True))
     gf = logit_coefficients(x, z, w, f"the instrument '{rows.names[0]}'")
     b, t = x, np.column_stack([x, x * z[:, None]])
-    sizes = (len(gf), *(0 if c is None else len(c) for c in coefs), b.shape[1], t.shape[1], 1, 1)
-    made = _RobustEquations(rows, b, t, (still[0], still[1]), sizes)
-    start = np.concatenate([gf, *(c for c in coefs if c is not None), np.zeros(b.shape[1] + t.shape[1] + 2)])
-    f, pi0, pi1 = made.probabilities(start)
-    d = pi1 * (1.0 - pi1) - pi0 * (1.0 - pi0)
+    made = _RobustEquations(rows, b, t, (still[0], still[1]))
+    d = pi[1] * (1.0 - pi[1]) - pi[0] * (1.0 - pi[0])
     check_difference(d[w > 0])
-    eta = _solved(made, start, f, np.where(z == 1.0, pi1, pi0))
-    c, _, k, _ = made.parts(eta)[3:]
-    scores = made.scores(eta)
-    phi = scores[:, -1]
+    eta = np.concatenate(
+        [gf, *(c for c in coefs if c is not None), _solved(made, gf, np.where(z == 1.0, pi[1], pi[0])), [0.0]]
+    )
+    predictors = made.predictors(eta)
+    phi = made.residuals(predictors)[-1]
     delta = float(w @ phi / w.sum())
-    eta[-1] = delta
-    scores[:, -1] -= delta
-    jacobian = made.jacobian(eta)
+    predictors[-1] = np.full(len(z), delta)
+    jacobian = made.jacobian(predictors)
     try:
         row = -np.linalg.solve(jacobian.T, np.eye(len(eta))[-1])
     except np.linalg.LinAlgError:
@@ -130,21 +135,21 @@ def multiply_robust(rows: InvalidRows) -> Average:
             "the equations of the effect are singular: covariates determine each other, or leave nothing within a value of the "
             "instrument; use fewer."
         ) from None
-    return Average(delta, (scores * w[:, None]) @ row, phi, b @ c, d, f, float(k[0]))
+    f = made.probabilities(predictors)[0]
+    return Average(delta, made.combined(predictors, row), phi, predictors[3], d, f, float(predictors[5][0]))
 
 
-def _solved(made: _RobustEquations, start: np.ndarray, f: np.ndarray, pi: np.ndarray) -> np.ndarray:
-    """The linear system of effect, mean and covariance given the probabilities, shape (q,); the average is left at zero."""
+def _solved(made: _RobustEquations, gf: np.ndarray, pi: np.ndarray) -> np.ndarray:
+    """Effect, mean and covariance from their linear system, given coefficients of f and the probability of treatment."""
     rows, b, t = made.rows, made.b, made.t
-    z, r, n = rows.z[:, 0], rows.a - pi, len(rows.a)
+    z, r, v = rows.z[:, 0], rows.a - pi, rows.w
+    f = 1.0 / (1.0 + np.exp(-rows.x @ gf))
     ratio = (2.0 * z - 1.0) / np.where(z == 1.0, f, 1.0 - f)
-    unknown = np.column_stack([b * rows.a[:, None], t, np.zeros(n)])
-    inner = np.column_stack([b * (r * rows.a)[:, None], t * r[:, None], np.ones(n)])
-    v = rows.w
+    unknown = np.column_stack([b * rows.a[:, None], t, np.zeros(len(z))])
+    inner = np.column_stack([b * (r * rows.a)[:, None], t * r[:, None], np.ones(len(z))])
     left = np.vstack([(b * (v * ratio)[:, None]).T @ inner, (t * v[:, None]).T @ unknown, (v @ inner)[None]])
     right = np.concatenate([b.T @ (v * ratio * r * rows.y), t.T @ (v * rows.y), [v @ (r * rows.y)]])
-    found = np.linalg.lstsq(left, right, rcond=1e-13)[0]
-    return np.concatenate([start[: len(start) - len(found) - 1], found, [0.0]])
+    return np.linalg.lstsq(left, right, rcond=1e-13)[0]
 
 
 def check_difference(d: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.arms import Arms, arms_of, not_two, plain_name
+from statinf.effects.arms import Arms, arms_of, not_arms, plain_name
 from statinf.effects.cate_columns import effect_columns
 from statinf.effects.rows import clustered_design
 from statinf.errors import DataError, FormulaError
@@ -131,7 +131,7 @@ def read_problem(
     elif treatment.rest.p == 1 and treated is None and treatment.rest.names[0] in design.recipe.columns:
         values = treatment.rest.values[:, 0]
     else:
-        raise not_two(arms, treatment.rest.values[:, 0], plain_name(treatment.rest))
+        raise not_arms(arms, treatment.rest.values[:, 0], plain_name(treatment.rest), several=False)
     name = plain_name(treatment.rest)
     modifiers, recipe = None, None
     if effect is not None:
