@@ -199,6 +199,7 @@ REFUSED = {
     "log of a negative": ({"formula": "log(y) ~ a"}, si.DataError, "not finite"),
     "indicator": ({"formula": "y ~ a | b"}, si.DataError, "0 and 1"),
     "indicator of nothing": ({"formula": "y ~ a | I(1 - o)"}, si.DataError, "observed where it is missing"),
+    "offset": ({"formula": "y ~ a + offset(b)"}, si.FormulaError, "offset"),
     "no left side": ({"formula": "~ a"}, si.FormulaError, "outcome ~ covariates"),
     "estimated weights": ({"weights": si.balance("o ~ a", DATA)}, si.OptionError, "sampling weights"),
     "separated": ({"data": DATA.assign(a=np.where(DATA["o"] == 1, 1.0, -1.0) + 0.1 * DATA["a"])}, si.NotIdentifiedError,
