@@ -89,8 +89,11 @@ _VERBS = {
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
     ),
+    "A whole analysis is bootstrapped by si.bootstrap(lambda rows: ..., data, replicas=999, cluster=None).": (
+        "bootstrapse pipelinebootstrap bootci"
+    ),
     'Training weights of A/B tests whose arms share data are si.training_weights("arm ~ features", data).': (
-        "weightedtraining trainingweights dataloop feedbackloop abweights interference"
+        "weightedtraining dataloop feedbackloop abweights interference"
     ),
     'Quantile regression of censored outcomes is si.crq("cbind(time, event) ~ x", data, tau=0.5); methods: portnoy, peng-huang, '
     "powell.": (
