@@ -48,14 +48,17 @@ _VERBS = {
     ),
     'Stable balancing weights are si.balance("treat ~ x", data, method="sbw", tols=0.05).': "sbw",
     'Kernel balancing is si.balance("treat ~ x", data, method="kernel").': "kbal kernelbalance",
-    'There is no matching here; weights do its work: si.balance("treat ~ x", data, method="energy", estimand="ATT").': (
+    'Targeted maximum likelihood is si.effect("y ~ treat | x", data, method="tmle", measure="ratio").': (
+        "tmle ltmle targeted targetedlearning riskratio riskdifference"
+    ),
+    'Matching is si.effect("y ~ treat | x", data, method="matching"); weights do its work too: si.balance(method="energy").': (
         "matchit match matching psm psmatch2 nearestneighbor genmatch cem"
     ),
     'Balance of weights from anywhere is si.balance_table("treat ~ x", data, weights=w), its love plot .plot(); several side '
     'by side by weights={"a": w1, "b": w2}.': "baltab balancetable loveplot smd cobalt tableone",
     'An average effect is si.effect("y ~ treat | x", data, estimand="ATT"), whose estimand is ATE, ATT, ATC or ATO.': (
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
-        "dowhy aipw gcomputation standardization tmle"
+        "dowhy aipw gcomputation standardization"
     ),
     'Quantile treatment effects are si.effect("y ~ treat | x", data, method="qte", tau=[0.25, 0.5, 0.75]).': (
         "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile"
