@@ -13,6 +13,7 @@ _PUBLIC = {
     "balance": "statinf.balancing.verb",
     "balance_table": "statinf.balancing.balance_table",
     "conformal": "statinf.conformity.verb",
+    "bootstrap": "statinf.results.pipeline",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "conformal_online": "statinf.conformity.online.verb",
     "conformal_select": "statinf.conformity.selection.verb",

@@ -10,6 +10,7 @@ EFFECT = MethodTable(
         "ipw": "statinf.effects.ipw",
         "aipw": "statinf.effects.aipw",
         "tmle": "statinf.effects.tmle",
+        "matching": "statinf.effects.matching",
         "plr": "statinf.effects.plr",
         "irm": "statinf.effects.irm",
         "qte": "statinf.effects.qte",
