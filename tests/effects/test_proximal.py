@@ -286,3 +286,34 @@ def test_what_is_in_doubt_is_told():
         warnings.simplefilter("always")
         si.proximal(FORMULA, DATA, method="p-learner", cap=2.0)
     assert any("exceed cap=2" in str(w.message) for w in caught)
+
+
+@pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
+def test_the_robust_set_is_a_union_over_the_outcome_proxys_coefficient():
+    fit = si.proximal(FORMULA, DATA, effect="~ x1", vcov="HC0")
+    kept = fit.anderson_rubin(level=0.975)
+    (low, high), means = kept.pieces[0], DATA["x1"].mean()
+    limits = []
+    for g in np.linspace(low, high, 9):
+        one = si.lm("y ~ a + I(a * x1) + x1 + x2", DATA.assign(y=DATA["y"] - g * DATA["w"]), vcov="HC0")
+        c = np.array([0.0, 1.0, means, 0.0, 0.0])
+        half = 2.2414027276049473 * np.sqrt(c @ one.vcov.to_numpy() @ c)
+        limits.append((c @ one.theta - half, c @ one.theta + half))
+    grid = np.array(limits)
+    made = fit.robust_set()
+    assert (made.conf_low, made.conf_high) == pytest.approx((grid[:, 0].min(), grid[:, 1].max()), rel=1e-6)
+    assert float(fit.ate()["estimate"][0]) in made and len(made.tidy()) == len(made.pieces)
+    noise = si.proximal(FORMULA, DATA.assign(z=np.random.default_rng(1).normal(size=len(DATA))))
+    assert np.isinf(noise.robust_set().conf_high) and "robust_set" in " ".join(noise.summary().notes)
+    with pytest.raises(si.NotIdentifiedError, match="one outcome proxy"):
+        si.proximal("y ~ a | x1 | z + z2 | w + x2", DATA).robust_set()
+
+
+@pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
+def test_the_robust_set_covers_with_weak_proxies():
+    inside = []
+    for r in range(60):
+        d = sample(300, r)
+        weak = d.assign(z=0.1 * d["z"] + np.random.default_rng([5, r]).normal(size=300))
+        inside.append(1.5 in si.proximal(FORMULA, weak).robust_set())
+    assert np.mean(inside) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 60)

@@ -10,7 +10,8 @@ import numpy as np
 from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_rows import as_indicator
 from statinf.effects.proximal.strength import WEAK
-from statinf.errors import check_level, one_of
+from statinf.effects.proximal.weak_proxies import GivenProxy, WeakProxySet, united
+from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.inference.distributions import t_quantile
@@ -42,13 +43,20 @@ class ProximalFit(IVFit):
     proxy_strength: float = np.nan
     coded: tuple[float, float] = (0.0, 1.0)
 
-    beside = ("ate", "first_stage", "anderson_rubin", "overid", "wu_hausman")
+    beside = ("ate", "robust_set", "first_stage", "anderson_rubin", "overid", "wu_hausman")
 
     def _notes(self) -> tuple[str, ...]:
         notes = tuple(n for n in super()._notes() if not n.startswith("Effective F"))
         if self.proxy_strength < WEAK:
-            notes = (*notes, f"Weak proxies (Cragg-Donald F below {WEAK:g}): the intervals above may be far off.")
+            told = "; robust_set() is valid." if len(self.endogenous) == 1 else "."
+            notes = (*notes, f"Weak proxies (Cragg-Donald F below {WEAK:g}): the intervals above may be far off{told}")
         return notes
+
+    def _contrast(self) -> np.ndarray:
+        """What the average effect is of the coefficients that have an estimate: the treatment's, at the modifiers' means."""
+        kept = [t for t, k in zip(self.terms, self.estimable, strict=True) if k]
+        at = dict(zip([f"{self.exposure}:{m}" for m in self.modifiers], self.modifier_means, strict=True))
+        return np.array([1.0 if t == self.exposure else at.get(t, 0.0) for t in kept])
 
     def ate(self, level: float = 0.95) -> Any:
         """The average effect over the rows of the fit, at the modifiers' means, in the caller's kind of data frame.
@@ -61,9 +69,7 @@ class ProximalFit(IVFit):
         import pandas as pd
 
         check_level(level)
-        kept = [t for t, k in zip(self.terms, self.estimable, strict=True) if k]
-        at = dict(zip([f"{self.exposure}:{m}" for m in self.modifiers], self.modifier_means, strict=True))
-        c = np.array([1.0 if t == self.exposure else at.get(t, 0.0) for t in kept])
+        c = self._contrast()
         value = float(c @ self.theta[self.estimable])
         se = float(np.linalg.norm(c @ self.cov.root))
         half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
@@ -75,6 +81,33 @@ class ProximalFit(IVFit):
             "conf_high": value + half,
         }
         return to_caller(pd.DataFrame([row]), self.kind)
+
+    def robust_set(self, *, level: float = 0.95, vcov: Any = None) -> WeakProxySet:
+        """A confidence set of the average effect that holds however weak the proxies are, for one outcome proxy.
+
+        Parameters
+        ----------
+        level : float
+        vcov : str or mapping, optional
+            As in `anderson_rubin`; the fit's own by default.
+        """
+        check_level(level)
+        if len(self.endogenous) > 1:
+            raise NotIdentifiedError("the set that is robust to weak proxies is for one outcome proxy; name one.")
+        half_error = 0.5 * (1.0 - level)
+        kept = self.anderson_rubin(level=1.0 - half_error, vcov=vcov)
+        rows, units = self._rows("robust sets"), self.solution.units
+        codes = next(iter(rows.clusters(self._kind(vcov)).values()), None)
+        contrast = self._contrast()[1:] * units.outcome_scale / units.scale[1:]
+        made = GivenProxy.of(rows.exogenous, rows.y, rows.endogenous[:, 0], rows.weights, contrast, codes)
+        unit = units.outcome_scale / units.scale[0]
+        pieces = united(
+            made,
+            tuple((lo / unit, hi / unit) for lo, hi in kept.pieces or ()),
+            t_quantile(1.0 - half_error / 2.0, np.inf),
+        )
+        low, high = (pieces[0][0], pieces[-1][1]) if pieces else (np.nan, np.nan)
+        return WeakProxySet(low, high, level, pieces, kept.label).handed(self.kind)
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """The outcome bridge h(w, a, x) of rows, with treatment and outcome proxies as they record them.
