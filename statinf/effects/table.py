@@ -51,4 +51,9 @@ CATE = MethodTable(
     aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u")},
 )  # fmt: skip
 
-TABLES = (EFFECT, CATE, IV)
+VISITS = MethodTable(
+    "visits",
+    {"": "statinf.effects.visits.method"},
+    shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
+)
+TABLES = (EFFECT, CATE, IV, VISITS)
