@@ -1,4 +1,4 @@
-"""Inverse intensity weighting of outcomes seen at informative visits (Lin, Scharfstein and Rosenheck 2004; Buzkova and Lumley 2007).
+"""Inverse intensity weighting of outcomes at informative visits (Lin, Scharfstein, Rosenheck 2004; Buzkova, Lumley 2007).
 
 Estimand: the coefficients of g(E[Y(t) | x(t)]) = x(t)'b if every unit were seen all the time. Visits come with the intensity
 l0(t) exp(z(t)'c) given the past z(t), and each outcome counts by the inverse of its visit's. Assumes that visits depend on the

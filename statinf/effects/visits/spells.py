@@ -107,7 +107,8 @@ def make_spells(
     same = np.flatnonzero(~new & (np.diff(when, prepend=np.nan) == 0))
     if len(same):
         raise DataError(
-            f"rows {int(number[same[0] - 1])} and {int(number[same[0]])} are of one '{unit}' at one '{time}': a unit has one row per visit."
+            f"rows {int(number[same[0] - 1])} and {int(number[same[0]])} are of one '{unit}' at one '{time}': a unit has one "
+            "row per visit."
         )
     last = np.flatnonzero(np.append(new[1:], True))
     until = _ends(frame, end, number, when, last, time)
@@ -129,8 +130,8 @@ def make_spells(
     start = np.where(new, 0.0, np.concatenate([[0.0], stop[:-1]]))
     if not first and (early := new & (stop <= 0)).any():
         raise DataError(
-            f"row {int(order[np.argmax(early)])} is a visit at '{time}' = {stop[np.argmax(early)]:g}; with first=False units are at risk "
-            "from time 0, so that visits come later."
+            f"row {int(order[np.argmax(early)])} is a visit at '{time}' = {stop[np.argmax(early)]:g}; with first=False units are at "
+            "risk from time 0, so that visits come later."
         )
     return Spells(spells, start, stop, event, order, ~new if first else np.ones(len(stop), bool))
 
@@ -141,8 +142,8 @@ def warn_varying(spells: Spells, names: tuple[str, ...], unit: str, time: str) -
     for name in names:
         if name != time and not name.startswith("lag(") and name in spells.frame and (groups[name].nunique() > 1).any():
             issue_warning(
-                f"the visits depend on '{name}' as it is at the visit itself, and it varies within '{unit}': if it is not known before "
-                f"the visit, write lag({name}).",
+                f"the visits depend on '{name}' as it is at the visit itself, and it varies within '{unit}': if it is not known "
+                f"before the visit, write lag({name}).",
                 StatinfWarning,
             )
 
