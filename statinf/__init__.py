@@ -37,6 +37,7 @@ _PUBLIC = {
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "presto": "statinf.quantile.presto.verb",
     "ngboost": "statinf.quantile.ngboost.verb",
+    "proximal": "statinf.effects.proximal.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "quantile_process": "statinf.quantile.noncrossing.verb",
     "rq": "statinf.quantile.rq",

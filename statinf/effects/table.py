@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate` and `iv`."""
+"""The methods of `effect`, `cate`, `iv` and `proximal`."""
 
 from statinf.results.methods import MethodTable
 
@@ -29,9 +29,10 @@ IV = MethodTable(
         "gmm": "statinf.effects.gmm",
         "late": "statinf.effects.late",
         "ivqr": "statinf.effects.ivqr",
+        "invalid": "statinf.effects.invalid.method",
     },
     shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr"},
+    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr", "genius": "invalid", "lewbel": "invalid"},
 )
 
 CATE = MethodTable(
@@ -56,4 +57,14 @@ VISITS = MethodTable(
     {"": "statinf.effects.visits.method"},
     shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
 )
-TABLES = (EFFECT, CATE, IV, VISITS)
+PROXIMAL = MethodTable(
+    "proximal",
+    {
+        "p2sls": "statinf.effects.proximal.p2sls",
+        "p-learner": "statinf.effects.proximal.p_learner",
+    },
+    shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context"),
+    aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
+)
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS)

@@ -87,6 +87,12 @@ def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.effect(f"y ~ t{'' if method.covariates == 'none' else ' | x + z'}", data, method=method.name, **options)
 
 
+def _iv(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    # Variances of the treatment that differ with the instrument.
+    instrument = "I(v > 0.9)" if method.name == "invalid" else "offered"
+    return si.iv(f"y ~ t | x | {instrument}", data, method=method.name, **options)
+
+
 def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
 
@@ -173,13 +179,14 @@ EXAMPLES: Mapping[str, Example] = {
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
-    "iv": Example(_named(si.iv, "y ~ t | x | offered")),
+    "iv": Example(_iv),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
+    "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
     "rq": Example(_plain(si.rq, "y ~ x + z")),

@@ -130,8 +130,8 @@ def make_spells(
     start = np.where(new, 0.0, np.concatenate([[0.0], stop[:-1]]))
     if not first and (early := new & (stop <= 0)).any():
         raise DataError(
-            f"row {int(order[np.argmax(early)])} is a visit at '{time}' = {stop[np.argmax(early)]:g}; with first=False units are at "
-            "risk from time 0, so that visits come later."
+            f"row {int(order[np.argmax(early)])} is a visit at '{time}' = {stop[np.argmax(early)]:g}; with first=False units are "
+            "at risk from time 0, so that visits come later."
         )
     return Spells(spells, start, stop, event, order, ~new if first else np.ones(len(stop), bool))
 
