@@ -176,7 +176,7 @@ def test_the_choice_is_the_least_largest_change():
 def test_selection_among_models_of_a_missing_confounder():
     """Constant, linear and quadratic models of both nuisances; the reference of 200 samples is 1.0143 (sd .082)."""
     found, outcome = [], []
-    for r in range(40):
+    for r in range(12):
         rng = np.random.default_rng([61, r])
         x = rng.normal(size=(1000, 2))
         a = (rng.random(1000) < 1 / (1 + np.exp(-x[:, 0] - 0.5 * x[:, 1] ** 2 + 0.5))) * 1.0
@@ -204,8 +204,8 @@ def test_selection_among_models_of_a_missing_confounder():
         chosen = mixed_minimax(psi).chosen
         found.append(psi[chosen])
         outcome.append(chosen[1])
-    assert abs(np.mean(found) - 1.0143) < 4 * 0.082 / np.sqrt(40)
-    assert np.mean(np.array(outcome) == 2) > 0.9
+    assert abs(np.mean(found) - 1.0143) < 4 * 0.082 / np.sqrt(12)
+    assert outcome.count(2) >= 11
 
 
 def test_learners_are_chosen_and_the_union_of_near_ones_is_told():
@@ -223,11 +223,11 @@ def test_learners_are_chosen_and_the_union_of_near_ones_is_told():
 
 @pytest.mark.parametrize("estimator", ["mr", "genius"])
 def test_intervals_and_sets_cover(estimator):
-    made = [fit(sample(2000, r), estimator=estimator) for r in range(40)]
+    made = [fit(sample(2000, r), estimator=estimator) for r in range(25)]
     inside = np.mean([lo <= 1 <= hi for lo, hi in (f.conf_int().iloc[0] for f in made)])
     kept = np.mean([1.0 in f.robust_set() for f in made])
-    # Four standard errors of a share of .95 among 40.
-    assert min(inside, kept) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40)
+    # Four standard errors of a share of .95 among 25.
+    assert min(inside, kept) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 25)
 
 
 def test_files_and_refusals(tmp_path):

@@ -244,9 +244,9 @@ def cover(n: int, replications: int, change=lambda d: d, formula: str = FORMULA)
 
 
 def test_intervals_cover():
-    share, mean, ratio = cover(600, 60)
-    # Four standard errors of a share among 60, and of the mean.
-    assert share > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 60) and abs(mean - 1.5) < 4 * 0.2 / np.sqrt(60)
+    share, mean, ratio = cover(600, 40)
+    # Four standard errors of a share among 40, and of the mean.
+    assert share > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 40) and abs(mean - 1.5) < 4 * 0.2 / np.sqrt(40)
     assert 0.7 < ratio < 1.4
 
 

@@ -98,6 +98,8 @@ def read_rows(
         f"~ {right}", frame, roles=("covariates", "observed"), response="none", weights=weights, cluster=groups,
         na_action=na_action, context=context,
     )  # fmt: skip
+    if made.offset is not None or outcome.offset is not None:
+        raise FormulaError("missing_mean takes no offset; subtract it from the outcome: I(y - z) ~ x.")
     both = sorted(set(outcome.recipe.columns) & set(made.recipe.columns))
     if both:
         raise FormulaError(f"the outcome '{both[0]}' is among the covariates too; take it out of the right side.")

@@ -63,7 +63,7 @@ def proximal(
     Returns
     -------
     ProximalFit or PLearnerFit
-        Both have `ate()`. The first, of "p2sls", has `first_stage()`, `overid()` and, with one outcome proxy,
+        Both have `ate()`. The first, of "p2sls", has `first_stage()`, `overid()` and, for the coefficient of one outcome proxy,
         `anderson_rubin()`, and predicts the outcome bridge; the second predicts the effect of each row, and its summary gives
         the average effect by either bridge and by both.
 
