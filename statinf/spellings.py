@@ -105,6 +105,9 @@ _VERBS = {
     "A whole analysis is bootstrapped by si.bootstrap(lambda rows: ..., data, replicas=999, cluster=None).": (
         "bootstrapse pipelinebootstrap bootci"
     ),
+    'Outcomes seen at informative visits: si.visits("y ~ group + time", data, visits="~ lag(y)", id="id", time="day").': (
+        "iiw iiwgee irreglong inverseintensity informativesampling informativeobservation andersengill"
+    ),
     'Training weights of A/B tests whose arms share data are si.training_weights("arm ~ features", data).': (
         "weightedtraining dataloop feedbackloop abweights interference"
     ),

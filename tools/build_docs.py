@@ -53,6 +53,8 @@ RESULTS = (
     "statinf.balancing.dose_weights",
     "statinf.balancing.balance_table_result",
     "statinf.effects.effect_fit",
+    "statinf.effects.visits.fit",
+    "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",
     "statinf.effects.ivqr_fit",
     "statinf.effects.cate_fit",

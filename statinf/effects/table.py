@@ -52,6 +52,11 @@ CATE = MethodTable(
     aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u")},
 )  # fmt: skip
 
+VISITS = MethodTable(
+    "visits",
+    {"": "statinf.effects.visits.method"},
+    shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
+)
 PROXIMAL = MethodTable(
     "proximal",
     {
@@ -62,4 +67,4 @@ PROXIMAL = MethodTable(
     aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL)
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS)

@@ -30,8 +30,11 @@ def sample(n: int = N) -> pd.DataFrame:
              (("x", x), ("z", z))}  # fmt: skip
     # An ordered outcome of three categories.
     grade = (y + random.logistic(size=n) > 0).astype(float) + (y > 2.0)
+    # Thirty units of four visits each.
+    unit, visit = np.divmod(np.arange(n), 4)
+    times = {"unit": unit.astype(float), "day": visit + 0.25 * (unit % 3)}
     return pd.DataFrame(
-        {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after}
+        {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after, **times}
     )
 
 
@@ -141,6 +144,13 @@ def _ngboost(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.ngboost("y ~ x + z", data, **({"n_estimators": 5, "depth": 2} | options))
 
 
+def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = {"visits": "~ lag(v) + offered", "id": "unit", "time": "day"}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the visits depend on 'offered'")
+        return si.visits("y ~ x + z", data, **(known | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -188,6 +198,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
+    "visits": Example(_visits),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""
