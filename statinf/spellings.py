@@ -80,7 +80,8 @@ _VERBS = {
         "genius mrgenius geniusmawii lewbel ivreg2h hetinst invalidiv invalidinstrument heterrorsiv plausexog "
         "plausiblyexogenous plausible uci ltz conleyhansenrossi sisvive mregger"
     ),
-    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr.': (
+    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr, '
+    "invalid.": (
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"
     ),

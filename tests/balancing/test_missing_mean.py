@@ -243,3 +243,15 @@ def test_augmented_rows_and_files(tmp_path):
     assert back.imbalance().equals(fit.imbalance()) and back.weights is None
     with pytest.raises(si.NotIdentifiedError, match="kernel"):
         si.missing_mean("y ~ a", DATA, method="ipw").imbalance()
+
+
+def test_clusters_stay_whole_in_folds(monkeypatch):
+    from statinf.balancing.missing import ipw
+
+    seen = []
+    first = ipw.fold_ids
+    monkeypatch.setattr(ipw, "fold_ids", lambda *a, **k: seen.append((first(*a, **k), k["groups"])) or seen[-1][0])
+    si.missing_mean("y ~ a + b", DATA, method="aipw", outcome_model="ridge", vcov={"cluster": "g"})
+    for folds, groups in seen:
+        assert all(len(np.unique(folds[groups == g])) == 1 for g in np.unique(groups))
+    assert len(seen) == 1

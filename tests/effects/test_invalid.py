@@ -290,3 +290,15 @@ def test_a_change_of_sign_is_told():
             assert "varies as much" in str(error)
         else:
             assert any("changes its sign" in str(w.message) for w in caught)
+
+
+def test_clusters_stay_whole_in_folds(monkeypatch):
+    from statinf.effects.invalid import learned
+
+    seen = []
+    first = learned.fold_ids
+    monkeypatch.setattr(learned, "fold_ids", lambda *a, **k: seen.append((first(*a, **k), k["groups"])) or seen[-1][0])
+    fit(sample(800, 4), estimator="learned", candidates=("lm",), folds=2, cluster="g")
+    assert len(seen) == 3
+    for folds, groups in seen:
+        assert all(len(np.unique(folds[groups == g])) == 1 for g in np.unique(groups))

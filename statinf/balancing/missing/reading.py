@@ -55,7 +55,17 @@ class MissingRows:
             x, names = columns.values, columns.names
         y = np.where(self.observed, self.y, 0.0)[used]
         check_scale(float(np.abs(y).max(initial=0.0)), f"the outcome '{self.outcome}'", *SQUARES)
-        return MissingProblem(x, y, self.observed[used], made.weights[used], made.rows[used], names, seed)
+        codes = min(made.clusters.values(), key=lambda found: int(found.max()), default=None)
+        return MissingProblem(
+            x,
+            y,
+            self.observed[used],
+            made.weights[used],
+            made.rows[used],
+            names,
+            seed,
+            None if codes is None else codes[used],
+        )
 
 
 def read_rows(

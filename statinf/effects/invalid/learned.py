@@ -112,10 +112,11 @@ def learned(
     margin : float or None
         Of near-minimisers, in standard errors of the chosen estimate.
     """
-    split = fold_ids(len(rows.a), folds, seed=rows.seed, strata=rows.on.astype(np.intp) * 2 + (rows.a > 0.5))
+    strata = rows.on.astype(np.intp) * 2 + (rows.a > 0.5)
+    split = fold_ids(len(rows.a), folds, seed=rows.seed, strata=strata, groups=rows.groups)
     learners = {b: [_learner(c, b, "candidates") or _MeanOnly() for c in candidates[b]] for b in BLOCKS}
     outer = _predicted(rows, learners, rows.w, split, rows.seed)
-    rho = _products(rows, learners, split)
+    rho = _products(rows, learners, split, strata)
     shape = tuple(len(candidates[b]) for b in BLOCKS)
     averages = np.empty(shape, dtype=object)
     estimates, errors, moved = np.empty(shape), np.empty(shape), np.empty(shape)
@@ -163,7 +164,7 @@ def _predicted(
 
 
 def _products(
-    rows: InvalidRows, learners: Mapping[str, list[Any]], split: np.ndarray
+    rows: InvalidRows, learners: Mapping[str, list[Any]], split: np.ndarray, strata: np.ndarray
 ) -> dict[tuple[int, ...], np.ndarray]:
     """Mean product of residuals for every row by (arm, treatment, outcome, covariance), learnt on the other folds."""
     x = np.ascontiguousarray(rows.x[:, 1:])
@@ -172,7 +173,8 @@ def _products(
     for k in range(int(split.max()) + 1):
         train, here = np.flatnonzero(split != k), split == k
         on, w = rows.on[train], rows.w[train]
-        inner = fold_ids(len(train), _INNER, seed=rows.seed + 1, strata=on.astype(np.intp) * 2 + (rows.a[train] > 0.5))
+        whole = None if rows.groups is None else rows.groups[train]
+        inner = fold_ids(len(train), _INNER, seed=rows.seed + 1, strata=strata[train], groups=whole)
         made = cross_predict(
             x[train], _wanted(rows, learners, train, w), inner[None], w, seed=rows.seed, progress=False
         )[0]

@@ -51,7 +51,7 @@ class InvalidOptions(Options):
     margin: float = number(
         0.25, "pseudo-risks this many standard errors above the least count as near, for selected_set()", low=0.0
     )
-    folds: int = count(5, "folds of cross-fitting", low=2)
+    folds: int = count(5, "folds of cross-fitting; with cluster= whole clusters share a fold", low=2)
 
 
 def estimate(problem: IVProblem, options: InvalidOptions) -> Estimate:

@@ -39,6 +39,8 @@ class InvalidRows:
     treatment : str
     design : Design
     seed : int
+    groups : ndarray of int, shape (n,), or None
+        Codes of the clusters that must not be split between folds: those of the coarsest column.
     """
 
     y: np.ndarray
@@ -54,6 +56,7 @@ class InvalidRows:
     treatment: str
     design: Design
     seed: int = 0
+    groups: np.ndarray | None = None
 
     @cached_property
     def two_valued(self) -> bool:
@@ -109,6 +112,7 @@ def rows_of(problem: IVProblem) -> InvalidRows:
     rows = InvalidRows(
         found.z[:, 1], a, np.column_stack(columns), x, w, y_scale / a_scale, y_scale, np.array(scales), binary,
         instruments.names, problem.names[0], made, problem.seed,
+        min(problem.clusters.values(), key=lambda codes: int(codes.max()), default=None),
     )  # fmt: skip
     if rows.two_valued and all(np.ptp(a[(w > 0) & (rows.on == v)]) == 0.0 for v in (True, False)):
         raise NotIdentifiedError(
