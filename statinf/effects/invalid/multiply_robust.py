@@ -92,7 +92,11 @@ class _RobustEquations:
                 continue
             moved = [p + 1e-30j if j == k else p for j, p in enumerate(predictors)]
             slopes = [self.rows.w * np.imag(r) / 1e-30 for r in self.residuals(moved)]
-            blocks = [own.T @ (columns * slope[:, None]) for own, slope in zip(self.columns, slopes, strict=True)]
+            # Most equations do not know most predictors.
+            blocks = [
+                own.T @ (columns * slope[:, None]) if slope.any() else np.zeros((own.shape[1], columns.shape[1]))
+                for own, slope in zip(self.columns, slopes, strict=True)
+            ]
             across.append(np.vstack(blocks))
         return np.hstack(across)
 
