@@ -53,6 +53,7 @@ RESULTS = (
     "statinf.balancing.dose_weights",
     "statinf.balancing.balance_table_result",
     "statinf.effects.effect_fit",
+    "statinf.effects.policy",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",
