@@ -105,7 +105,8 @@ def read_design(
     made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
     if name in made.recipe.columns:
         raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
-    found = made.frame.categories(name)
+    lost = {cause.removeprefix("cluster ") if name in cause else cause: n for cause, n in made.dropped.items()}
+    made, found = replace(made, dropped=lost), made.frame.categories(name)
     codes = found.codes[made.rows]
     levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
     return made, _arms(levels, lambda level: codes == found.levels.index(level), name, treated, reference)

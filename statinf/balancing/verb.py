@@ -48,7 +48,7 @@ def balance(
         numbers are a dose. Splines, transforms and interactions are written in the formula.
     data : data frame
         As `statinf.lm` takes it.
-    method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm"}
+    method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm", "uniform"}
         "ipw" and "cbps" model a propensity, "entropy" and "sbw" balance columns by weights close to uniform, the others
         balance whole distributions.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
