@@ -134,13 +134,14 @@ def balance(
         as_frame(data),
         treated=treated,
         reference=reference,
-        dose=True if dose is None and chosen.wants_dose(settings) else dose,
+        dose=dose,
+        expected=chosen.wants_dose(settings),
         weights=weights,
         na_action=na_action,
         context=context,
         cluster=by or None,
     )
-    estimate = chosen.solver(treatment)
+    estimate = chosen.solver(treatment, settings)
     focal = _focal(chosen, settings, treatment, estimand)
     used = design.weights > 0
     columns = column_sets(chosen.all_levels(settings), design, used, moments, interactions)
