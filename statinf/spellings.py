@@ -41,16 +41,24 @@ _VERBS = {
         "ebal ebalance entropy entropybalance entropybalancing"
     ),
     'Covariate balancing propensity scores are si.balance("treat ~ x", data, method="cbps").': "cbps",
+    'The mean of an outcome that is missing at random is si.missing_mean("y ~ x", data, method="kernel"); methods: kernel, '
+    "ipw, aipw.": (
+        "missingmean missing nonresponse attrition missingatrandom mar ipcw responsepropensity nonresponseweights "
+        "survivingmean kbips kbdr"
+    ),
     'Stable balancing weights are si.balance("treat ~ x", data, method="sbw", tols=0.05).': "sbw",
     'Kernel balancing is si.balance("treat ~ x", data, method="kernel").': "kbal kernelbalance",
-    'There is no matching here; weights do its work: si.balance("treat ~ x", data, method="energy", estimand="ATT").': (
+    'Targeted maximum likelihood is si.effect("y ~ treat | x", data, method="tmle", measure="ratio").': (
+        "tmle ltmle targeted targetedlearning riskratio riskdifference"
+    ),
+    'Matching is si.effect("y ~ treat | x", data, method="matching"); weights do its work too: si.balance(method="energy").': (
         "matchit match matching psm psmatch2 nearestneighbor genmatch cem"
     ),
     'Balance of weights from anywhere is si.balance_table("treat ~ x", data, weights=w), its love plot .plot(); several side '
     'by side by weights={"a": w1, "b": w2}.': "baltab balancetable loveplot smd cobalt tableone",
     'An average effect is si.effect("y ~ treat | x", data, estimand="ATT"), whose estimand is ATE, ATT, ATC or ATO.': (
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
-        "dowhy aipw gcomputation standardization tmle"
+        "dowhy aipw gcomputation standardization"
     ),
     'Quantile treatment effects are si.effect("y ~ treat | x", data, method="qte", tau=[0.25, 0.5, 0.75]).': (
         "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile"
@@ -83,6 +91,17 @@ _VERBS = {
     ),
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
+    ),
+    "A whole analysis is bootstrapped by si.bootstrap(lambda rows: ..., data, replicas=999, cluster=None).": (
+        "bootstrapse pipelinebootstrap bootci"
+    ),
+    'Training weights of A/B tests whose arms share data are si.training_weights("arm ~ features", data).': (
+        "weightedtraining dataloop feedbackloop abweights interference"
+    ),
+    'Quantile regression of censored outcomes is si.crq("cbind(time, event) ~ x", data, tau=0.5); methods: portnoy, peng-huang, '
+    "powell.": (
+        "rqcensored censoredquantile censoredrq censoredquantileregression clad curv cequre crqfit tobitquantile survivalquantile "
+        "powell portnoy penghuang"
     ),
     'Expectile regression is si.expectile("y ~ x", data, tau=[0.1, 0.5, 0.9]).': (
         "expectreg expectregls expectilegam asymmetricleastsquares asymmetricls als laws amlnormal expectiles"

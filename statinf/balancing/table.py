@@ -1,4 +1,4 @@
-"""The methods of `si.balance`, and `si.balance_table`."""
+"""The methods of the verbs that make weights, and of the table that judges them."""
 
 from statinf.results.methods import MethodTable
 
@@ -29,6 +29,16 @@ BALANCE = MethodTable(
     ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw", "wunt": "uniform"},
 )
+MISSING_MEAN = MethodTable(
+    "missing_mean",
+    {
+        "kernel": "statinf.balancing.missing.kernel",
+        "ipw": "statinf.balancing.missing.ipw",
+        "aipw": "statinf.balancing.missing.aipw",
+    },
+    shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
+    aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
+)
 BALANCE_TABLE = MethodTable(
     "balance_table",
     {"": "statinf.balancing.assess"},
@@ -37,4 +47,9 @@ BALANCE_TABLE = MethodTable(
         "context",
     ),
 )  # fmt: skip
-TABLES = (BALANCE, BALANCE_TABLE)
+TRAINING_WEIGHTS = MethodTable(
+    "training_weights",
+    {"": "statinf.balancing.training.shared"},
+    shared=("treated", "reference", "weights", "cluster", "seed", "na_action", "context"),
+)
+TABLES = (BALANCE, BALANCE_TABLE, MISSING_MEAN, TRAINING_WEIGHTS)

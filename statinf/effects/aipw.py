@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from functools import partial
 
-from statinf.effects.irm import DoublyRobustOptions, doubly_robust
+from statinf.effects.arm_scores import DoublyRobustOptions, doubly_robust_means
+from statinf.effects.irm import doubly_robust
 from statinf.effects.method import EffectMethod
 
 METHOD = EffectMethod(
     verb="effect",
     name="aipw",
     estimate=partial(doubly_robust, whole=True),
+    means=partial(doubly_robust_means, whole=True),
     options=DoublyRobustOptions,
     summary="augmented inverse probability weighting: doubly robust scores, by default with parametric models on all rows",
     citation="Robins, Rotnitzky and Zhao (1994)",

@@ -16,6 +16,8 @@ from statinf.formula.matrix import Matrix
 
 _MOST = 50
 """Numbers of more different values than this are doses, not arms."""
+MOST_NUMBERS = 10
+"""Numbers of more values than this are arms for methods of several arms only if written as `C(x)`."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,20 @@ class Arms:
         return self.codes == self.levels.index(level)
 
     @property
+    def ordered(self) -> tuple[Any, ...]:
+        """The levels, the reference first."""
+        return (self.reference, *(level for level in self.levels if level != self.reference))
+
+    @property
     def facts(self) -> dict[str, str]:
         """What a summary says of the arms."""
+        if len(self.levels) > 2:
+            told = "" if self.recognised else " (by their order; reference= chooses)"
+            whose = {} if self.treated is None else {"Treated": shown_level(self.treated)}
+            return {"Reference": f"{shown_level(self.reference)}{told}"} | whose
         if not self.shown or self.treated is None:
             return {}
-        treated, reference = (f"{v:g}" if isinstance(v, float) else str(v) for v in (self.treated, self.reference))
+        treated, reference = shown_level(self.treated), shown_level(self.reference)
         told = "" if self.recognised else " (by their order; treated= chooses)"
         return {"Treated": f"{treated}; reference: {reference}{told}"}
 
@@ -124,13 +135,19 @@ def _numbers(values: np.ndarray, used: np.ndarray) -> tuple[tuple[float, ...] | 
     return tuple(found.tolist()), np.minimum(np.searchsorted(found, values), len(found) - 1)
 
 
-def not_two(arms: Arms | None, values: np.ndarray, name: str) -> DataError:
-    """The error of a treatment that a method of two arms cannot take."""
+def shown_level(value: Any) -> str:
+    """A level as terms and tables print it."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def not_arms(arms: Arms | None, values: np.ndarray, name: str, *, several: bool) -> DataError:
+    """The error of a treatment that a method of two arms, or of `several`, cannot take."""
     levels = np.unique(values).tolist() if arms is None else list(arms.levels)
-    shown = ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in levels[:6])
+    shown = ", ".join(shown_level(v) for v in levels[:6])
     more = ", ..." if len(levels) > 6 else ""
+    needs = f"arms: labels, at most {MOST_NUMBERS} numbers, or C({name})" if several else "two arms"
     return DataError(
-        f"the treatment '{name}' has {len(levels)} values ({shown}{more}); this method needs two arms. Use "
+        f"the treatment '{name}' has {len(levels)} values ({shown}{more}); this method needs {needs}. Use "
         "si.effect(method='plr') for a numeric treatment with many values, or compare two of them."
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
+from statinf.effects.arm_checks import warn_thin_arms
 from statinf.effects.cate_columns import effect_columns
 from statinf.effects.cate_curve import SPREAD, CATECurve
 from statinf.effects.cate_fit import CATEFit
@@ -15,7 +16,7 @@ from statinf.effects.cate_linear import has_standard_errors, linear_estimate
 from statinf.effects.cate_problem import CateProblem
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.method import check_outcome
-from statinf.effects.rows import EffectRows, effect_rows, warn_thin_arms
+from statinf.effects.rows import EffectRows, effect_rows
 from statinf.effects.table import CATE
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.recipe import Recipe

@@ -24,6 +24,11 @@ def estimate(problem: EffectProblem, options: Options) -> Estimate:
     return fit_blocks(problem, np.empty((len(rows.y), 0)), hc2_df=welch)
 
 
+def means(problem: EffectProblem, options: Options) -> Estimate:
+    """Weighted means of all arms, by group."""
+    return fit_blocks(problem, np.empty((len(problem.rows.y), 0)), means=True)
+
+
 def welch_df(y: np.ndarray, treated: np.ndarray) -> float:
     """Welch's degrees of freedom of a difference in means; NaN where an arm has one row or nothing varies."""
     y = (y - y.mean()) / (np.abs(y - y.mean()).max() or 1.0)
@@ -38,6 +43,7 @@ METHOD = EffectMethod(
     verb="effect",
     name="dim",
     estimate=estimate,
+    means=means,
     fit=RegressionEffect,
     covariates="none",
     summary="difference in means with Neyman's standard error",

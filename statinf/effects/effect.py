@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
+from statinf.effects.arm_checks import check_whose, warn_thin_arms
 from statinf.effects.effect_fit import EffectFit
 from statinf.effects.method import EffectMethod, check_outcome
 from statinf.effects.problem import EffectProblem
-from statinf.effects.rows import effect_rows, warn_thin_arms
+from statinf.effects.rows import effect_rows
 from statinf.effects.table import EFFECT
 from statinf.inference.vcov import VcovSpec
 
@@ -52,7 +53,8 @@ def effect(
     treated, reference : optional
         The level of the treatment that counts as treated, and the one it is compared with. By default labels such as
         "control", "placebo", "untreated" or "no" are the reference, and else the smaller value or the first level; the
-        summary names both.
+        summary names both. With several arms every other arm is compared with `reference`, and `treated` says whose
+        average effect the ATT is; the ATC is that of the reference's rows.
     by : str, optional
         A column whose groups each get an effect.
     vcov : str or mapping, optional
@@ -71,8 +73,9 @@ def effect(
     Returns
     -------
     EffectFit
-        Its effect is named after the treatment column; `influence`, `sensitivity()`, `e_value()`. Of "qte": one effect per
-        level, with a column `tau`, `process()` (uniform bands) and `quantiles()` of the arms.
+        Its effect is named after the treatment column, of several arms one per arm, such as `arm[b]`, with their joint
+        covariance; `means()` of all arms, `arms_test()`, `pairs()`; `influence`, `sensitivity()`, `e_value()`. Of "qte":
+        one effect per level, with a column `tau`, `process()` (uniform bands) and `quantiles()` of the arms.
 
     Raises
     ------
@@ -120,13 +123,15 @@ def effect(
         na_action=na_action,
         context=context,
         binary=chosen.two_arms,
+        several=chosen.means is not None,
         treated=treated,
         reference=reference,
     )
     check_outcome(bool(np.isfinite(rows.y[rows.w > 0]).all()))
     chosen.check_covariates(None if rows.design.part("covariates") is None else rows.x.shape[1])
     problem = EffectProblem(rows, estimand, seed, progress)
-    fit = chosen.fit.of(rows.design, chosen.estimate(problem, settings), vcov, method=chosen, cluster=cluster)
+    check_whose(rows, estimand)
+    fit = chosen.fit.of(rows.design, chosen.solve(problem, settings), vcov, method=chosen, cluster=cluster)
     assert isinstance(fit, EffectFit)
     if np.isfinite(fit._se()).any():
         warn_thin_arms(rows)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.effects.arm_weighting import weighted_means
 from statinf.effects.estimate import Splits, effect_estimate
 from statinf.effects.method import EffectMethod
 from statinf.effects.options import ClipOptions, PropensityOptions, nuisances_of
@@ -78,6 +79,11 @@ def estimate(problem: EffectProblem, options: IpwOptions) -> Estimate:
     return effect_estimate(problem, splits, nuisance={"propensity": e}, facts=facts)
 
 
+def means(problem: EffectProblem, options: IpwOptions) -> Estimate:
+    """Weighted means of all arms."""
+    return weighted_means(problem, options, normalize=options.normalize)
+
+
 def _one(
     problem: EffectProblem, e: np.ndarray, *, normalize: bool, free: np.ndarray | None, penalty: float
 ) -> tuple[np.ndarray, Moments]:
@@ -117,6 +123,7 @@ METHOD = EffectMethod(
     verb="effect",
     name="ipw",
     estimate=estimate,
+    means=means,
     options=IpwOptions,
     estimands=("ATE", "ATT", "ATC", "ATO"),
     summary="difference of means weighted by inverse propensities",

@@ -10,31 +10,23 @@ less than n^(-1/2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from statinf.brief import Later
+from statinf.effects.arm_scores import DoublyRobustOptions, doubly_robust_means
 from statinf.effects.estimate import LinearScore, Pieces, effect_estimate, solve_scores
 from statinf.effects.method import EffectMethod
-from statinf.effects.options import ClipOptions, Nuisances, OutcomeModelOptions, PropensityOptions, nuisances_of
+from statinf.effects.options import Nuisances, nuisances_of
 from statinf.effects.overlap import clipped
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.results import Estimate
-from statinf.results.options import flag
 
 ARMS = {"ATE": (0, 1), "ATT": (0,), "ATC": (1,)}
 """Arms whose outcome models an estimand needs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DoublyRobustOptions(ClipOptions, OutcomeModelOptions, PropensityOptions):
-    """Options of doubly robust scores."""
-
-    normalize: bool = flag(False, "divide inverse propensities by their mean in each arm")
 
 
 def nuisances(
@@ -118,8 +110,8 @@ def doubly_robust(problem: EffectProblem, options: DoublyRobustOptions, *, whole
         for p in made
     )
     sensitivity = None
-    if len(rows.groups) == 1 and estimand == "ATE":
-        sensitivity = Later(_sensitivity, rows, tuple(made))
+    if len(rows.groups) == 1:
+        sensitivity = Later(_sensitivity, rows, how, estimand, tuple(made))
     e = made[0]["propensity"][rows.w > 0]
     moved = max(int(p["clipped"]) for p in made)
     return effect_estimate(
@@ -131,15 +123,26 @@ def doubly_robust(problem: EffectProblem, options: DoublyRobustOptions, *, whole
     )
 
 
-def _sensitivity(rows: EffectRows, made: Sequence[Mapping[str, np.ndarray]]) -> list[Pieces]:
-    out = []
+def _sensitivity(
+    rows: EffectRows, how: Nuisances, estimand: str, made: Sequence[Mapping[str, np.ndarray]]
+) -> list[Pieces]:
+    """Residual variance and size of the representer of every split, with their scores.
+
+    Over the rows of one arm, whose share is estimated, the representer is that of all rows times the arm's probability
+    over its share; the outcome model of the arm itself is learnt here, as the effect does not need it.
+    """
+    if estimand != "ATE":
+        made = nuisances(rows, how, estimand)
+    d, out = rows.d, []
     for p in made:
-        e, d = p["propensity"], rows.d
+        e = p["propensity"]
         residual = (rows.y - np.where(rows.treated, p["outcome1"], p["outcome0"])) ** 2
-        representer = d / e - (1.0 - d) / (1.0 - e)
-        second = 2.0 * (1.0 / e + 1.0 / (1.0 - e)) - representer**2
+        own, chance = {"ATE": (1.0, 1.0), "ATT": (d, e), "ATC": (1.0 - d, 1.0 - e)}[estimand]
+        share = float(np.average(own * np.ones(len(d)), weights=rows.w))
+        representer = chance / share * (d / e - (1.0 - d) / (1.0 - e))
+        second = 2.0 * own * chance / share**2 * (1.0 / e + 1.0 / (1.0 - e)) - representer**2
         sigma2, nu2 = float(np.average(residual, weights=rows.w)), float(np.average(second, weights=rows.w))
-        out.append((sigma2, nu2, residual - sigma2, second - nu2))
+        out.append((sigma2, nu2, residual - sigma2, second - nu2 - 2.0 * nu2 * (own / share - 1.0)))
     return out
 
 
@@ -147,6 +150,7 @@ METHOD = EffectMethod(
     verb="effect",
     name="irm",
     estimate=partial(doubly_robust, whole=False),
+    means=partial(doubly_robust_means, whole=False),
     options=DoublyRobustOptions,
     summary="cross-fitted doubly robust scores: double machine learning of the interactive model",
     citation="Chernozhukov et al. (2018)",

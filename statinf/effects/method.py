@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
+
+from statinf.brief import Later
+from statinf.effects.arm_means import differences
+from statinf.effects.arms import shown_level
 from statinf.effects.effect_fit import EffectFit
+from statinf.effects.problem import EffectProblem
 from statinf.errors import DataError, OptionError
-from statinf.results import Fit
+from statinf.results import Estimate, Fit
 from statinf.results.methods import Method
 
 
@@ -22,12 +30,36 @@ class EffectMethod(Method):
     two_arms : bool
         Whether the treatment must have two values.
     covariates : {"needed", "optional", "none"}
+    means : callable or None
+        From the problem and this method's options to the means of the outcome in all arms, jointly; a method that has it
+        takes any number of arms.
+    contrast : callable
+        From the problem, the options and the means to the effects, of several arms.
     """
 
     fit: type[Fit] = EffectFit
     estimands: tuple[str, ...] = ("ATE", "ATT", "ATC")
     two_arms: bool = True
     covariates: str = "needed"
+    means: Callable[..., Estimate] | None = None
+    contrast: Callable[..., Estimate] = differences
+
+    def solve(self, problem: EffectProblem, settings: Any) -> Estimate:
+        """The effects: of two arms by the method itself, of several as contrasts of their means.
+
+        The fit is handed a function that makes the means when they are asked for.
+        """
+        rows = problem.rows
+        means = None if self.means is None else Later(self.means, problem, settings)
+        if rows.several and means is not None:
+            made = self.contrast(problem, settings, means())
+        else:
+            made = self.estimate(problem, settings)
+        without = None
+        if made.extra.get("pieces") is not None:
+            without = Later(_without, self.estimate, problem, settings)
+        levels = () if rows.arms is None or means is None else tuple(map(shown_level, rows.arms.ordered))
+        return replace(made, extra={**made.extra, "outcomes": means, "levels": levels, "without": without})
 
     def check_estimand(self, estimand: object) -> str:
         """The estimand in capitals, or an `OptionError` that names those of this method."""
@@ -53,6 +85,11 @@ class EffectMethod(Method):
             raise OptionError(
                 f"method={self.name!r} adjusts for covariates: write 'outcome ~ treatment | x1 + x2', or use method='dim'."
             )
+
+
+def _without(estimate: Callable[..., Estimate], problem: EffectProblem, settings: Any, keep: np.ndarray) -> Estimate:
+    """The same estimate, on the same folds, with some covariates (p,) of booleans only."""
+    return estimate(replace(problem, rows=replace(problem.rows, x=problem.rows.x[:, keep])), settings)
 
 
 def check_outcome(finite: bool) -> None:

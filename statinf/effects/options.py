@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -98,7 +98,11 @@ class ClipOptions(Options):
 class PropensityOptions(CrossFitOptions):
     """Options of methods for which propensities may be known."""
 
-    propensity: Any = value(None, "known propensities", "a number, a column, or one per row")
+    propensity: Any = value(
+        None,
+        "known propensities",
+        "a number, a column, or one per row; of several arms a mapping of levels to these",
+    )
 
     def check(self) -> None:
         if self.propensity is not None and self.treatment_model is not None:
@@ -181,7 +185,7 @@ def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole
                 + (f", or one per row used ({n})." if n != rows.design.n_total else ".")
             )
         folds = folds[used]
-    strata = rows.d[used] if rows.binary else None
+    strata = rows.d[used] if rows.binary or rows.several else None
     made = splits(int(used.sum()), folds, repeats, seed, strata, None if groups is None else groups[used])
     if used.all():
         return made
@@ -192,8 +196,13 @@ def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole
 
 def known_propensity(rows: EffectRows, given: Any) -> np.ndarray | None:
     """Known propensities as an array on the rows used, from a number, a column or an array."""
-    if given is None:
-        return None
+    if isinstance(given, Mapping):
+        raise OptionError("propensity= as a mapping of levels is for several arms; of two, give that of the treated.")
+    return None if given is None else known_values(rows, given)
+
+
+def known_values(rows: EffectRows, given: Any) -> np.ndarray:
+    """Probabilities (n,) from a number, the name of a column, or one value per row."""
     n = len(rows.y)
     given = aligned(given, rows.design.frame, "propensity", rows.design.rows)
     column = rows.design.column(given) if isinstance(given, str) else None

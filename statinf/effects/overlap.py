@@ -38,10 +38,21 @@ def clipped(
     low = clip if estimand in ("ATE", "ATC") else 0.0
     high = 1.0 - clip if estimand in ("ATE", "ATT") else 1.0
     outside = ((values < low) | (values > high)) & (w > 0)
+    count = count_clipped(outside, rows, w, f"a propensity outside [{low:g}, {high:g}]")
+    return np.clip(values, low, high) if count else values, count
+
+
+def count_clipped(outside: np.ndarray, rows: np.ndarray, w: np.ndarray, what: str) -> int:
+    """The number of rows (n,) whose propensities are to be moved, with a warning if they are many.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If they are more than half of those used.
+    """
     count, used = int(outside.sum()), int((w > 0).sum())
     shown = ", ".join(map(str, rows[outside][:5].tolist()))
-    share = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown})"
-    text = f"{share} have a propensity outside [{low:g}, {high:g}]"
+    text = f"{count} of {used} rows ({100 * count / used:.1f}%; first: {shown}) have {what}"
     if count > 0.5 * used:
         raise NotIdentifiedError(
             f"no overlap: {text}. Restrict the sample to where both arms occur, drop the covariates that decide the "
@@ -49,4 +60,4 @@ def clipped(
         )
     if count > 0.05 * used:
         issue_warning(f"weak overlap: {text} and were moved to its ends.", OverlapWarning)
-    return np.clip(values, low, high) if count else values, count
+    return count

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.effects.arm_means import combined, mean_terms
+from statinf.effects.arm_nuisances import whose
 from statinf.effects.effect_fit import RegressionEffect
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.method import EffectMethod
@@ -55,6 +57,19 @@ def estimate(problem: EffectProblem, options: RegressionOptions) -> Estimate:
     )
 
 
+def means(problem: EffectProblem, options: RegressionOptions) -> Estimate:
+    """Adjusted means of all arms from the same least-squares fit."""
+    if not options.interactions and problem.estimand != "ATE":
+        raise OptionError("without interactions the regression has one effect for all; leave estimand out.")
+    return fit_blocks(
+        problem,
+        problem.rows.x,
+        interactions=options.interactions,
+        population=options.target == "population",
+        means=True,
+    )
+
+
 def fit_blocks(
     problem: EffectProblem,
     x: np.ndarray,
@@ -62,8 +77,9 @@ def fit_blocks(
     interactions: bool = True,
     population: bool = False,
     hc2_df: float = np.nan,
+    means: bool = False,
 ) -> Estimate:
-    """Least squares of outcome on treatment, covariates and their products, block by group.
+    """Least squares of outcome on arms, covariates and their products, block by group.
 
     Parameters
     ----------
@@ -75,18 +91,15 @@ def fit_blocks(
         Whether scores count the estimation of the covariates' mean.
     hc2_df : float
         Degrees of freedom beside HC2; NaN for those of the regression.
+    means : bool
+        Estimate the means of all arms instead of the effects.
     """
     rows = problem.rows
-    blocks, at, centres = [], [], []
-    for _, group in rows.groups:
-        whose = {"ATE": group, "ATT": group & rows.treated, "ATC": group & ~rows.treated}[problem.estimand]
-        centre = np.average(x[whose], axis=0, weights=rows.w[whose]) if x.shape[1] else np.empty(0)
-        around = (x - centre) * group[:, None]
-        products = around * rows.d[:, None] if interactions else np.empty((len(x), 0))
-        at.append(1 + sum(b.shape[1] for b in blocks))
-        blocks.append(np.column_stack([group, rows.d * group, around, products]))
-        centres.append((whose, around))
-    columns = np.column_stack(blocks)
+    blocks = _blocks(problem, x, interactions)
+    columns = np.column_stack([b.columns for b in blocks])
+    starts = np.cumsum([0, *(b.columns.shape[1] for b in blocks[:-1])])
+    arms = blocks[0].arms
+    at = np.concatenate([np.arange(start + 1, start + 1 + arms) for start in starts])
     solution = solve(columns, rows.y, rows.w)
     if not solution.kept[at].all():
         raise NotIdentifiedError("the covariates determine the treatment; its effect has no estimate.")
@@ -101,20 +114,24 @@ def fit_blocks(
     unit = z * e[:, None]
     stacked = stack_scores(rows.design.weights_object, rows.design.rows, unit)
     if population and interactions and x.shape[1]:
-        extra = _mean_scores(rows, x, solution.coef, at, centres, kept, bread)
+        moved = _moved(rows, blocks, solution.coef, starts, kept, levels=means)
+        extra = moved @ np.linalg.inv(bread)
         stacked["adjustment"] = extra + (0.0 if stacked.get("adjustment") is None else stacked["adjustment"])
     scores = unit * rows.w[:, None]
     model = bread * (solution.rss / df)
     moments = Moments(scores, bread, nobs, df, model, columns=z, working=rows.w, factor=solution.factor, **stacked)  # type: ignore[arg-type]
-    pick = np.zeros((len(at), len(kept)))
-    pick[np.arange(len(at)), np.searchsorted(kept, at)] = 1.0
-    theta = solution.coef[at]
+    pick = np.zeros((len(at), columns.shape[1]))
+    pick[np.arange(len(at)), at] = 1.0
+    if means:
+        pick = _levels(starts, arms, columns.shape[1])
+    theta = pick @ np.where(solution.kept, solution.coef, 0.0)
+    pick = pick[:, kept]
     told = {} if rows.arms is None else rows.arms.facts
     estimated = "weights" if rows.design.weights_object is not None else "covariates' mean"
     return Estimate(
-        terms=rows.terms,
+        terms=mean_terms(rows) if means else rows.terms,
         theta=theta,
-        moments=partial(_picked_moments, moments, pick),
+        moments=partial(combined, moments, pick),
         nobs=nobs,
         df_resid=df,
         facts={**told, "Residual df": int(df)},
@@ -129,18 +146,46 @@ def fit_blocks(
     )
 
 
-def _picked_moments(full: Moments, pick: np.ndarray) -> Moments:
-    """Influence values of the effects, which are some of the coefficients."""
-    outside = None if full.outside is None else full.outside @ (pick @ full.bread).T
-    return Moments(
-        full.influence @ pick.T,
-        np.eye(len(pick)),
-        full.nobs,
-        full.df_resid,
-        outside=outside,
-        outside_rows=full.outside_rows,
-        weights_fixed=full.weights_fixed,
-    )
+@dataclass(frozen=True)
+class _Regressors:
+    """Regressors of one group: its constant, its arms, covariates around their mean, and their products by arm.
+
+    `whose` marks the rows (n,) whose mean of the covariates is taken out, `around` what is left of these (n, p).
+    """
+
+    columns: np.ndarray
+    whose: np.ndarray
+    around: np.ndarray
+    arms: int
+
+
+def _blocks(problem: EffectProblem, x: np.ndarray, interactions: bool) -> list[_Regressors]:
+    rows, out = problem.rows, []
+    arms = rows.d[:, None]
+    treated, reference = rows.treated, ~rows.treated
+    if rows.several:
+        assert rows.arms is not None
+        codes, own = rows.arm_codes(), whose(rows, "ATT")
+        arms = (codes[:, None] == np.arange(1, len(rows.arms.levels))).astype(np.float64)
+        treated, reference = codes == own, codes == 0
+    for _, group in rows.groups:
+        chosen = {"ATE": group, "ATT": group & treated, "ATC": group & reference}[problem.estimand]
+        centre = np.average(x[chosen], axis=0, weights=rows.w[chosen]) if x.shape[1] else np.empty(0)
+        around = (x - centre) * group[:, None]
+        products = [around * arm[:, None] for arm in arms.T] if interactions else []
+        columns = np.column_stack([group, arms * group[:, None], around, *products])
+        out.append(_Regressors(columns, chosen, around, arms.shape[1]))
+    return out
+
+
+def _levels(starts: np.ndarray, arms: int, width: int) -> np.ndarray:
+    """From coefficients to the means of all arms, group by group: the constant, and each arm's difference beside it."""
+    out = np.zeros((len(starts) * (arms + 1), width))
+    for g, start in enumerate(starts):
+        first = g * (arms + 1)
+        out[first : first + arms + 1, start] = 1.0
+        out[np.arange(first + 1, first + arms + 1), np.arange(start + 1, start + 1 + arms)] = 1.0
+    return out
 
 
 def _covariance(
@@ -157,23 +202,28 @@ def _covariance(
     )
 
 
-def _mean_scores(
-    rows: EffectRows, x: np.ndarray, coef: np.ndarray, at: list[int], centres: list, kept: np.ndarray, bread: np.ndarray
+def _moved(
+    rows: EffectRows, blocks: list[_Regressors], coef: np.ndarray, starts: np.ndarray, kept: np.ndarray, *, levels: bool
 ) -> np.ndarray:
-    """Scores whose image under the bread is each effect's movement with the covariates' estimated mean."""
-    wanted = np.zeros((len(x), len(kept)))
-    p = x.shape[1]
-    for place, (whose, around) in zip(at, centres, strict=True):
-        slopes = np.nan_to_num(coef[place + 1 + p : place + 1 + 2 * p])
-        share = rows.w * whose / (rows.w @ whose)
-        wanted[:, int(np.searchsorted(kept, place))] = share * (around @ slopes)
-    return wanted @ np.linalg.inv(bread)
+    """How each coefficient moves with the covariates' estimated mean, shape (n, coefficients).
+
+    Effects move with the products' slopes; the constant, where `levels` are wanted, with the reference's slopes.
+    """
+    out = np.zeros((len(rows.y), len(kept)))
+    for start, block in zip(starts, blocks, strict=True):
+        p, share = block.around.shape[1], rows.w * block.whose / (rows.w @ block.whose)
+        first = start + 1 + block.arms
+        for arm in range(0 if levels else 1, block.arms + 1):
+            slopes = np.nan_to_num(coef[first + arm * p : first + (arm + 1) * p])
+            out[:, int(np.searchsorted(kept, start + arm))] = share * (block.around @ slopes)
+    return out
 
 
 METHOD = EffectMethod(
     verb="effect",
     name="regression",
     estimate=estimate,
+    means=means,
     options=RegressionOptions,
     fit=RegressionEffect,
     covariates="optional",

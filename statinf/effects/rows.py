@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.effects.arms import Arms, arms_of, not_two, plain_name
-from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
+from statinf.effects.arm_checks import check_groups
+from statinf.effects.arms import MOST_NUMBERS, Arms, arms_of, not_arms, plain_name, shown_level
+from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design, design
 from statinf.formula.given import without_gaps
 from statinf.formula.matrix import Matrix
@@ -41,6 +42,8 @@ class EffectRows(Brief):
         Levels of a treatment of two arms or more; None for a dose of many values.
     clusters : mapping of str to ndarray of int, shape (n,)
         Codes of the clusters that rows come in.
+    several : bool
+        Whether the treatment is read as three arms or more.
     """
 
     y: np.ndarray
@@ -53,16 +56,28 @@ class EffectRows(Brief):
     design: Design
     arms: Arms | None = None
     clusters: Mapping[str, np.ndarray] = field(default_factory=dict)
+    several: bool = False
 
     @property
     def treated(self) -> np.ndarray:
-        """Treated rows, shape (n,) bool."""
+        """Treated rows, shape (n,) bool; of several arms, those outside the reference."""
+        if self.several and self.arms is not None:
+            return ~self.arms.rows(self.arms.reference)
         return self.d > 0.5
 
     @property
     def terms(self) -> tuple[str, ...]:
-        """Name of each group's effect."""
-        return tuple(f"{self.treatment}[{label}]" if label else self.treatment for label, _ in self.groups)
+        """Name of each group's effect; of several arms, group by group the arms beside the reference."""
+        names = [self.treatment]
+        if self.several and self.arms is not None:
+            names = [f"{self.treatment}[{shown_level(v)}]" for v in self.arms.ordered[1:]]
+        return tuple(f"{name}[{label}]" if label else name for label, _ in self.groups for name in names)
+
+    def arm_codes(self) -> np.ndarray:
+        """Arm of each row, shape (n,): 0 is the reference."""
+        assert self.arms is not None
+        place = np.array([self.arms.ordered.index(level) for level in self.arms.levels], np.intp)
+        return place[self.arms.codes]
 
     @property
     def whole(self) -> np.ndarray | None:
@@ -81,10 +96,13 @@ def effect_rows(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     binary: bool = True,
+    several: bool = False,
     treated: Any = None,
     reference: Any = None,
 ) -> EffectRows:
     """Read `outcome ~ treatment | covariates` into arrays.
+
+    `binary` wants a treatment of two arms, `several` one of two or more; with neither, numbers are doses.
 
     Raises
     ------
@@ -110,47 +128,23 @@ def effect_rows(
     check_sizes(made)
     arms = arms_of(made, treatment.rest, treated=treated, reference=reference)
     two = arms is not None and len(arms.levels) == 2
+    # Numbers of many values are doses, unless C() says that they are arms.
+    coded = treatment.rest.p > 1 or arms is None or len(arms.levels) <= MOST_NUMBERS
+    many = several and arms is not None and not two and coded
     name = plain_name(treatment.rest)
-    if not two and (binary or treatment.rest.p > 1 or treated is not None or reference is not None):
+    if not (two or many) and (binary or treatment.rest.p > 1 or treated is not None or reference is not None):
         if arms is None and not binary:
             raise OptionError(f"treated= and reference= choose between levels; '{name}' has many values.")
-        raise not_two(arms, treatment.rest.values[:, 0], name)
-    d = arms.rows(arms.treated).astype(np.float64) if arms is not None and two else treatment.rest.values[:, 0]
+        raise not_arms(arms, treatment.rest.values[:, 0], name, several=several)
+    d = treatment.rest.values[:, 0]
+    if arms is not None and (two or many):
+        d = (arms.rows(arms.treated) if two else arms.codes).astype(np.float64)
     covariates = made.part("covariates")
     x = np.empty((made.n, 0)) if covariates is None else covariates.rest.values
     y = made.y if made.offset is None else made.y - made.offset
     groups = _groups(made, by)
-    _check_groups(groups, by, d, made.weights, arms if two else None)
-    return EffectRows(y, d, x, made.weights, name, two, groups, made, arms, clusters)
-
-
-def warn_thin_arms(rows: EffectRows) -> None:
-    """Warn, naming row or cluster and arm, where one row or one cluster is all that an arm of two has."""
-    if not rows.binary:
-        return
-    found = []
-    for label, group in rows.groups:
-        for arm, inside in ((1, group & rows.treated), (0, group & ~rows.treated)):
-            name = (
-                ("control", "treated")[arm]
-                if rows.arms is None
-                else _level((rows.arms.reference, rows.arms.treated)[arm])
-            )
-            where = f" of {label}" if label else ""
-            if np.count_nonzero(inside) == 1:
-                found.append(f"row {int(rows.design.rows[inside][0])} is the only one of the arm {name}{where}")
-                continue
-            alone = [c for c, codes in rows.clusters.items() if len(np.unique(codes[inside])) == 1]
-            found += [f"one cluster of '{c}' holds all rows of the arm {name}{where}" for c in alone]
-    if found:
-        issue_warning(
-            f"{'; '.join(found[:3])}: how that arm varies cannot be seen, so that the interval is far too short.",
-            NumericalWarning,
-        )
-
-
-def _level(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else repr(value)
+    check_groups(groups, by, d, made.weights, arms if two or many else None)
+    return EffectRows(y, d, x, made.weights, name, two, groups, made, arms, clusters, many)
 
 
 def clustered_design(
@@ -218,24 +212,3 @@ def _groups(made: Design, by: str | None) -> tuple[tuple[str, np.ndarray], ...]:
     if len(present) > 50:
         raise DataError(f"by='{by}' has {len(present)} groups; group effects need a column of at most 50 values.")
     return tuple((str(column.levels[i]), codes == i) for i in present)
-
-
-def _check_groups(
-    groups: tuple[tuple[str, np.ndarray], ...], by: str | None, d: np.ndarray, w: np.ndarray, arms: Arms | None
-) -> None:
-    """Refuse groups in which nothing can be compared, all of them by name."""
-    if by is None:
-        return
-    lacking = []
-    for label, rows in groups:
-        inside = d[rows & (w > 0)]
-        if np.all(inside == inside[0]):
-            what = "one value of the treatment only"
-            if arms is not None:
-                what = "no controls" if inside[0] else "no treated rows"
-            lacking.append(f"'{label}' has {what} ({len(inside)} {'row' if len(inside) == 1 else 'rows'})")
-    if lacking:
-        raise DataError(
-            f"by='{by}': {'; '.join(lacking[:5])}{'; ...' if len(lacking) > 5 else ''}: nothing can be compared there. "
-            "Leave such groups out, or join them with others."
-        )

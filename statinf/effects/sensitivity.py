@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -18,6 +18,9 @@ from scipy.special import ndtr, ndtri
 from statinf.effects.estimate import Pieces, Splits
 from statinf.errors import OptionError, check_level
 from statinf.findings import Finding
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, repr=False)
@@ -181,3 +184,23 @@ def e_value(ratio: float) -> float:
     """E-value of a risk ratio; 1 for no effect."""
     r = max(ratio, 1.0 / ratio)
     return float(r + np.sqrt(r * (r - 1.0)))
+
+
+def e_values(terms: Sequence[str], theta: np.ndarray, low: np.ndarray, high: np.ndarray, sd: float) -> pd.DataFrame:
+    """E-values of differences in means (q,) and of the limits nearer to no effect, by way of approximate risk ratios.
+
+    VanderWeele and Ding (2017): a difference of d standard deviations is about the risk ratio exp(0.91 d).
+    """
+    return ratio_e_values(terms, *(np.exp(0.91 * v / sd) for v in (theta, low, high)))
+
+
+def ratio_e_values(terms: Sequence[str], ratios: np.ndarray, low: np.ndarray, high: np.ndarray) -> pd.DataFrame:
+    """E-values of risk ratios (q,) and of their limits nearer to no effect."""
+    import pandas as pd
+
+    rows = []
+    for term, *values in zip(terms, ratios, low, high, strict=True):
+        ratio, lower, upper = map(float, values)
+        near = 1.0 if lower <= 1.0 <= upper else lower if lower > 1.0 else upper
+        rows.append({"term": term, "risk_ratio": ratio, "e_value": e_value(ratio), "e_value_limit": e_value(near)})
+    return pd.DataFrame(rows)

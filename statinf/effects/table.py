@@ -9,6 +9,8 @@ EFFECT = MethodTable(
         "regression": "statinf.effects.regression",
         "ipw": "statinf.effects.ipw",
         "aipw": "statinf.effects.aipw",
+        "tmle": "statinf.effects.tmle",
+        "matching": "statinf.effects.matching",
         "plr": "statinf.effects.plr",
         "irm": "statinf.effects.irm",
         "qte": "statinf.effects.qte",

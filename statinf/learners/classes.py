@@ -164,8 +164,16 @@ class ClassLearner:
     learner: Any
     native: bool
 
-    def fit(self, X: np.ndarray, codes: np.ndarray, levels: Sequence[Any], *, seed: int = 0) -> ClassProbabilities:
-        """Fit to X (n, p) and class numbers (n,) of the levels.
+    def fit(
+        self,
+        X: np.ndarray,
+        codes: np.ndarray,
+        levels: Sequence[Any],
+        *,
+        w: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> ClassProbabilities:
+        """Fit to X (n, p), class numbers (n,) of the levels, and weights (n,).
 
         Raises
         ------
@@ -175,11 +183,11 @@ class ClassLearner:
             If it gives no probabilities.
         """
         if self.native:
-            fitted = self.learner.fit(X, codes.astype(np.float64), seed=seed)
+            fitted = self.learner.fit(X, codes.astype(np.float64), w, seed=seed)
             return ClassProbabilities(fitted, fitted.classes_.astype(np.intp), len(levels), type(self.learner).__name__)
         name = type(self.learner).__name__
         seen, compact = np.unique(codes, return_inverse=True)
-        fitted, numbered = self._fit_foreign(X, np.asarray(list(levels))[codes], compact, seed)
+        fitted, numbered = self._fit_foreign(X, np.asarray(list(levels))[codes], compact, w, seed)
         if not hasattr(fitted, "predict_proba"):
             raise OptionError(f"model={name}: the fitted {type(fitted).__name__} has no predict_proba.")
         named = getattr(fitted, "classes_", None)
@@ -188,14 +196,16 @@ class ClassLearner:
         columns = seen[class_numbers(named, range(len(seen)), name)] if numbered else class_numbers(named, levels, name)
         return ClassProbabilities(fitted, columns, len(levels), name)
 
-    def _fit_foreign(self, X: np.ndarray, labels: np.ndarray, numbers: np.ndarray, seed: int) -> tuple[Any, bool]:
+    def _fit_foreign(
+        self, X: np.ndarray, labels: np.ndarray, numbers: np.ndarray, w: np.ndarray | None, seed: int
+    ) -> tuple[Any, bool]:
         """The fitted estimator, and whether it was fitted to numbers from 0 in place of the labels."""
         source = SklearnLearner(self.learner, "probability")
         try:
-            return source.fit_as_given(X, labels, seed=seed), False
+            return source.fit_as_given(X, labels, w, seed=seed), False
         except (ValueError, TypeError) as first:
             try:
-                return source.fit_as_given(X, numbers, seed=seed), True
+                return source.fit_as_given(X, numbers, w, seed=seed), True
             except (ValueError, TypeError):
                 raise self._cannot(first) from None
 

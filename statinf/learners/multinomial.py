@@ -36,7 +36,7 @@ class FittedMultinomial:
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Probabilities (n, classes)."""
         z = (np.asarray(X, np.float64) - self.centre) / self.scale
-        return _softmax(z @ self.coefficients[:, 1:].T + self.coefficients[:, 0])
+        return softmax(z @ self.coefficients[:, 1:].T + self.coefficients[:, 0])
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class Multinomial:
         X, y, w = check_rows(X, y, w)
         classes, codes = np.unique(y, return_inverse=True)
         design = standardise(X, w)
-        problem = _Likelihood(design.z, codes, w, _contrasts(len(classes)))
+        problem = _Likelihood(design.z, codes, w, contrasts(len(classes)))
         if len(classes) == 1:
             return FittedMultinomial(classes, np.zeros((1, design.z.shape[1])), design.centre, design.scale)
-        theta = problem.solve(self._ridge(design, len(classes)))
+        theta = problem.solve(self.ridge(design, len(classes)))
         if theta is None and self.penalty == 0.0:
             issue_warning(
                 "the multinomial logit has no maximum: covariates separate classes; a small ridge penalty is used. Give "
@@ -84,7 +84,8 @@ class Multinomial:
             )
         return FittedMultinomial(classes, problem.basis @ theta, design.centre, design.scale)
 
-    def _ridge(self, design: Standard, classes: int) -> np.ndarray:
+    def ridge(self, design: Standard, classes: int) -> np.ndarray:
+        """Penalty (p + 1,) on coefficients of standardised columns, none on the constant."""
         return design.penalty(self.penalty * (2.0 if classes == 2 else 1.0))
 
 
@@ -180,13 +181,14 @@ class _Likelihood:
         return theta
 
 
-def _softmax(eta: np.ndarray) -> np.ndarray:
+def softmax(eta: np.ndarray) -> np.ndarray:
+    """Probabilities (n, classes) from scores."""
     eta = np.exp(eta - eta.max(axis=1, keepdims=True))
     eta /= eta.sum(axis=1, keepdims=True)
     return eta
 
 
-def _contrasts(classes: int) -> np.ndarray:
+def contrasts(classes: int) -> np.ndarray:
     """Orthonormal columns that sum to zero (classes, classes - 1)."""
     out = np.zeros((classes, classes - 1))
     for k in range(classes - 1):

@@ -170,9 +170,9 @@ class SklearnLearner:
             )
         return FittedSklearn(self._fitted(self._clone(seed, {}), X, y, options))
 
-    def fit_as_given(self, X: np.ndarray, y: np.ndarray, *, seed: int = 0) -> Any:
-        """A clone fitted to outcomes (n,) of any type, as they are."""
-        return self._fitted(self._clone(seed, {}), X, y, {})
+    def fit_as_given(self, X: np.ndarray, y: np.ndarray, w: np.ndarray | None = None, *, seed: int = 0) -> Any:
+        """A clone fitted to outcomes (n,) of any type, as they are, with weights (n,)."""
+        return self._fitted(self._clone(seed, {}), X, y, {} if w is None else self._weights(w))
 
     @staticmethod
     def _fitted(copy: Any, X: np.ndarray, y: np.ndarray, options: dict[str, np.ndarray]) -> Any:

@@ -201,3 +201,29 @@ def weight_histogram(
     ax.set_ylabel("rows")
     ax.legend(frameon=False)
     return ax
+
+
+@figure
+def chance_histogram(groups: Mapping[str, np.ndarray], *, bins: int = 40, ax: Any = None) -> Any:
+    """Histograms of the chance of the treated arm, one per arm.
+
+    Parameters
+    ----------
+    groups : mapping of str to ndarray
+        Chances of the rows of each arm.
+    bins : int
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax)
+    colours = [ACCENT, *(c for c in PALETTE if c != ACCENT)]
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    for colour, (name, values) in zip(colours, groups.items(), strict=False):
+        ax.hist(values, bins=edges, histtype="stepfilled", alpha=0.45, color=colour, label=plain(name))
+    ax.set_xlabel("chance to come from the treated arm, given the features")
+    ax.set_ylabel("rows")
+    ax.legend(frameon=False)
+    return ax

@@ -11,6 +11,17 @@ RQ_PATH = MethodTable(
     shared=("tau", "method", "progress", *_ROWS),
     aliases={"l1": "lasso", "grouped": "group-lasso", "glasso": "group-lasso"},
 )
+_CENSORED = "statinf.quantile.censored"
+CRQ = MethodTable(
+    "crq",
+    {
+        "portnoy": f"{_CENSORED}.portnoy",
+        "peng-huang": f"{_CENSORED}.peng_huang",
+        "powell": f"{_CENSORED}.powell",
+    },
+    shared=("tau", "method", "side", "vcov", "cluster", *_ROWS),
+    aliases={"penghuang": "peng-huang", "por": "portnoy", "pow": "powell"},
+)
 EXPECTILE = MethodTable(
     "expectile",
     {"": "statinf.quantile.expectile.expectile"},
@@ -34,4 +45,4 @@ PRESTO = MethodTable(
     "presto", {"": "statinf.quantile.presto.method"}, shared=("penalty", "parallel", "vcov", "cluster", *_ROWS)
 )
 NGBOOST = MethodTable("ngboost", {"": "statinf.quantile.ngboost.verb"}, shared=("dist", "score", "progress", *_ROWS))
-TABLES = (RQ, RQ_PATH, EXPECTILE, ENSEMBLE, PROCESS, NGBOOST, STACK, CVAR, PRESTO)
+TABLES = (RQ, RQ_PATH, CRQ, EXPECTILE, ENSEMBLE, PROCESS, NGBOOST, STACK, CVAR, PRESTO)

@@ -116,6 +116,13 @@ def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
 
 
+def _crq(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = "limit" in method.options.names()
+    outcome = "np.minimum(y, 2.5)" if known else "cbind(y, offered)"
+    limit = {"limit": 2.5} if known else {}
+    return si.crq(f"{outcome} ~ x + z", data, method=method.name, **({"tau": 0.2} | limit | options))
+
+
 def _rq_path(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rq_path("y ~ x + z", data, method=method.name, **({"nlambda": 6, "folds": 3} | options))
 
@@ -150,6 +157,7 @@ EXAMPLES: Mapping[str, Example] = {
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
+    "crq": Example(_crq),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "effect": Example(_effect),
@@ -158,6 +166,7 @@ EXAMPLES: Mapping[str, Example] = {
     "iv": Example(_named(si.iv, "y ~ t | x | offered")),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
+    "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
@@ -171,6 +180,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
+    "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""

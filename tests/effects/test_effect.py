@@ -130,6 +130,45 @@ def test_sensitivity_bounds(k401):
     assert plr.sensitivity(*[at.robustness_value] * 2).lower == pytest.approx(0.0, abs=1e-9)
 
 
+DOUBLEML = {
+    "plr": ("ATE", 5.522199773835, 13.031425376097, (0.164758, 0.080215, 0.589899, 8.042744),
+            (0.035115, 0.004594, -0.290962, -0.454483)),
+    "irm": ("ATE", 4.717398967323, 12.394530996358, (0.159956, 0.119448, 0.511302, 8.417825),
+            (0.036473, 0.010551, -0.218167, -0.536518)),
+    "irm, ATT": ("ATT", 6.865267822546, 14.540179917079, (0.159956, 0.113859, 0.441377, 7.110298),
+                 (0.036473, 0.005709, -0.204819, -0.3713)),
+}  # fmt: skip
+"""DoubleML 0.11.4: bounds at cf = .03, and `sensitivity_benchmark` of income and of age, each with its square."""
+
+
+@pytest.mark.parametrize("name", list(DOUBLEML))
+def test_benchmarks_of_the_bounds_meet_doubleml(k401, name):
+    estimand, low, high, income, age = DOUBLEML[name]
+    options = {"treatment_model": "lm"} if name == "plr" else {}
+    fit = si.effect(
+        f"nettfa ~ e401k | {K401}", k401, method=name[:3], estimand=estimand, folds=folds(len(k401)), **options
+    )
+    found = fit.sensitivity(0.03, 0.03)
+    assert (found.lower, found.upper) == pytest.approx((low, high), rel=1e-7)
+    table = fit.benchmark(["inc", "incsq"], ["age", "agesq"], "fsize")
+    assert list(table["covariates"]) == ["inc + incsq", "age + agesq", "fsize"]
+    np.testing.assert_allclose(table[["cf_y", "cf_d", "rho", "change"]].iloc[:2], [income, age], atol=1e-6)
+    at = fit.sensitivity(*table[["cf_y", "cf_d"]].iloc[0], rho=table["rho"].iloc[0])
+    assert (at.lower, at.upper) == pytest.approx(tuple(table[["lower", "upper"]].iloc[0]))
+    with pytest.raises(si.OptionError, match="'incc' is not a covariate.*'inc'"):
+        fit.benchmark("incc")
+
+
+def test_bounds_of_other_estimands_are_those_of_arms_renamed(data):
+    swapped = data.assign(treat=1 - data["treat"], re78=-data["re78"])
+    first = si.effect(ADJUSTED, data, estimand="ATT").sensitivity(0.05, 0.02)
+    other = si.effect(ADJUSTED, swapped, estimand="ATC").sensitivity(0.05, 0.02)
+    for name in ("theta", "lower", "upper", "lower_se", "upper_se", "robustness_value_ci"):
+        assert getattr(other, name) == pytest.approx(getattr(first, name), rel=1e-9), name
+    every = si.effect(ADJUSTED, data, method="aipw").benchmark()
+    assert len(every) == 8 and (every[["cf_y", "cf_d"]] >= 0).all(axis=None)
+
+
 def test_standard_errors_of_the_bounds_by_simulation():
     # Which bound has the larger error: the draws' own spread decides between us and DoubleML.
     lows, highs, errors = [], [], []

@@ -131,7 +131,7 @@ def test_several_arms_are_in_the_problem_and_refused_by_methods_of_two(data):
     doses = effect_rows("y ~ g | x", data, binary=False)
     assert len(doses.arms.levels) == 20 and doses.arms.reference == 0.0 and not doses.binary
     np.testing.assert_array_equal(doses.arms.codes, data["g"])
-    for method in ("aipw", "plr"):
+    for method in ("qte", "plr"):
         with pytest.raises(si.DataError, match=r"'three' has 3 values \(a, b, c\)"):
             si.effect("y ~ three | x", data, method=method)
 

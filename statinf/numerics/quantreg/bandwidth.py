@@ -20,11 +20,17 @@ def bandwidth(n: int, tau: float, rule: str = "hall-sheather") -> float:
     rule : {"hall-sheather", "bofinger"}
         Hall and Sheather (1988) at 95 %, which suits intervals; Bofinger (1975), which suits the density itself.
     """
+    return float(bandwidths(n, np.array([tau]), rule)[0])
+
+
+def bandwidths(n: int, taus: np.ndarray, rule: str = "hall-sheather") -> np.ndarray:
+    """`bandwidth` at several levels (k,)."""
     one_of("bandwidth", rule, BANDWIDTHS)
-    x, f = norm.ppf(tau), norm.pdf(norm.ppf(tau))
+    x = norm.ppf(taus)
+    f = norm.pdf(x)
     if rule == "bofinger":
-        return float(n**-0.2 * (4.5 * f**4 / (2 * x**2 + 1) ** 2) ** 0.2)
-    return float(n ** (-1 / 3) * norm.ppf(0.975) ** (2 / 3) * (1.5 * f**2 / (2 * x**2 + 1)) ** (1 / 3))
+        return n**-0.2 * (4.5 * f**4 / (2 * x**2 + 1) ** 2) ** 0.2
+    return n ** (-1 / 3) * norm.ppf(0.975) ** (2 / 3) * (1.5 * f**2 / (2 * x**2 + 1)) ** (1 / 3)
 
 
 def inside(tau: float, h: float) -> float:

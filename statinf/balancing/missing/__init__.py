@@ -1,0 +1,1 @@
+"""Means of outcomes that are missing at random."""

@@ -1,0 +1,1 @@
+"""Training weights for experiments whose arms share data."""
