@@ -76,6 +76,30 @@ def entropy_million() -> None:
         )
 
 
+def entropy_arms() -> None:
+    """Three arms, each brought to the whole sample, beside a loop over them."""
+    import empirical_calibration as ec
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1_000_000, 20))
+    slopes = rng.normal(size=(20, 3)) * 0.2
+    arm = (x @ slopes + rng.gumbel(size=(len(x), 3))).argmax(axis=1).astype(np.int8)
+    problem = BalanceProblem(x, arm, np.ones(len(x)), tuple(f"x{j}" for j in range(20)), arms=("a", "b", "c"))
+
+    def peer() -> np.ndarray:
+        mean = x.mean(axis=0, keepdims=True)
+        parts = [ec.calibrate(x[arm == k], mean, objective=ec.Objective.ENTROPY)[0] for k in range(3)]
+        return np.concatenate([p / p.sum() for p in parts])
+
+    def check(ours, theirs: np.ndarray) -> float:
+        parts = [ours.values[arm == k] for k in range(3)]
+        shares = np.concatenate([p / p.sum() for p in parts])
+        return float(np.max(np.abs(shares / theirs - 1.0)))
+
+    compare("entropy balancing, ATE, 3 arms, n = 1e6, p = 20", lambda: solve(entropy, problem, "ATE"), peer,
+            peer_name="empirical_calibration", check=check, repeat=3, note="peer: a loop over the arms")  # fmt: skip
+
+
 def cbps_million() -> None:
     import empirical_calibration as ec
     from cbps import CBPS
@@ -386,6 +410,7 @@ def main() -> None:
         energy_dense,
         kernel_loop,
         entropy_million,
+        entropy_arms,
         cbps_million,
         verb_million,
         large,

@@ -43,7 +43,8 @@ def by_cvxpy(data: pd.DataFrame, anchors: np.ndarray, bandwidth: float) -> tuple
     z, k = x[seen], (k - k.mean(axis=0))[seen]
     p = cp.Variable(len(z))
     over = cp.sum(cp.pos(cp.abs(p @ k) - BOUND))
-    cp.Problem(cp.Minimize(-cp.sum(cp.entr(p)) + PRICE * over), [cp.sum(p) == 1, p @ z == 0]).solve(solver=cp.CLARABEL)
+    rules: list = [cp.sum(p) == 1, p @ z == 0]
+    cp.Problem(cp.Minimize(-cp.sum(cp.entr(p)) + PRICE * over), rules).solve(solver=cp.CLARABEL)
     weights = np.zeros(len(data))
     weights[seen] = p.value
     return float(weights[seen] @ data["y"][seen]), weights

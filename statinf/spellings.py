@@ -75,9 +75,20 @@ _VERBS = {
     'Quantile regression with instruments is si.iv("y ~ treat | x | z", data, method="ivqr", tau=[0.25, 0.5, 0.75]).': (
         "ivqr ivqreg ivqreg2 ivqte ivqregress cqiv iqr inversequantileregression quantileiv chernozhukovhansen"
     ),
-    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr.': (
+    'Instruments that may affect the outcome directly are for si.iv("y ~ treat | x | z", data, method="invalid"), whose '
+    "plausible(bound) is the sensitivity set of Conley, Hansen and Rossi.": (
+        "genius mrgenius geniusmawii lewbel ivreg2h hetinst invalidiv invalidinstrument heterrorsiv plausexog "
+        "plausiblyexogenous plausible uci ltz conleyhansenrossi sisvive mregger"
+    ),
+    'Instrumental variables are si.iv("y ~ treat | x | z", data, method="2sls"); methods: 2sls, liml, gmm, late, ivqr, '
+    "invalid.": (
         "ivreg iv2sls ivregress tsls twosls twostageleastsquares ivliml liml ivgmm gmm ivgmmcue late ivrobust ivmodel "
         "instrumental"
+    ),
+    'Effects with proxies of a confounder are si.proximal("y ~ treat | x | z | w", data, method="p2sls"); methods: p2sls, '
+    "p-learner; z are treatment proxies, w outcome proxies.": (
+        "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
+        "doublenegativecontrol proxies"
     ),
     'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
     "is the local linear estimate.": "rd rdd rdrobust rddensity rdplot regressiondiscontinuity",
@@ -92,8 +103,14 @@ _VERBS = {
     'Penalised quantile regression is si.rq_path("y ~ .", data, tau=0.5, method="lasso"); methods: lasso, group-lasso.': (
         "rqlasso quantilelasso rqpen rqpencv l1qr penalizedrq penalisedrq rqfitlasso grouplasso lassoqr"
     ),
+    "A whole analysis is bootstrapped by si.bootstrap(lambda rows: ..., data, replicas=999, cluster=None).": (
+        "bootstrapse pipelinebootstrap bootci"
+    ),
+    'Outcomes seen at informative visits: si.visits("y ~ group + time", data, visits="~ lag(y)", id="id", time="day").': (
+        "iiw iiwgee irreglong inverseintensity informativesampling informativeobservation andersengill"
+    ),
     'Training weights of A/B tests whose arms share data are si.training_weights("arm ~ features", data).': (
-        "weightedtraining trainingweights dataloop feedbackloop abweights interference"
+        "weightedtraining dataloop feedbackloop abweights interference"
     ),
     'Quantile regression of censored outcomes is si.crq("cbind(time, event) ~ x", data, tau=0.5); methods: portnoy, peng-huang, '
     "powell.": (

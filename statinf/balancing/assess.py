@@ -177,7 +177,7 @@ METHOD = Method(
     citation="Stuart (2010); statistics as in R cobalt, Greifer (2025)",
     arxiv="1010.5586",
     guarantee="the statistics of R cobalt",
-    vignette="balance-ipm",
+    vignette="balance-arms",
     traits={
         "column shift": "the table shows means, in each column's own unit",
         "column scale": "the table shows means, in each column's own unit",

@@ -64,7 +64,7 @@ class DoseFeatures:
             raise InfeasibleError(
                 f"method={method!r}: no positive weights on the {len(z)} rows free the dose of the columns; "
                 f"{self.names[found.column]!r} stands in the way (a gap of {found.gap:.3g} standard deviations stays). Leave that "
-                "column out, restrict the doses, or use method='energy', which has no such conditions."
+                "column out, restrict the doses, or use method='energy' without such conditions."
             )
         raise stopped(
             method, f"an imbalance of {residual:.2g} standard deviations", iterations, max_iter, "drop columns"

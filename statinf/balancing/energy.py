@@ -49,6 +49,7 @@ class EnergyOptions(Options):
         open_high=True,
         also=(None,),
     )
+    exact: bool = flag(False, "of a dose: set correlations to zero and keep means, besides")
     rank: int | None = count(
         None, "balance the energy distance within this many leading directions of its kernel, one arm at a time, in memory "
         "proportional to rows times rank; 1000, with a warning, above 10,000 reweighted rows", also=(None,),
@@ -172,6 +173,7 @@ METHOD = BalanceMethod(
     estimate=estimate,
     several=estimate,
     doses=estimate_dose,
+    wants_dose=lambda options: options.exact,
     cited={"dose": "Huling, Greifer and Chen (2024), arXiv 2107.07086"},
     options=EnergyOptions,
     summary="weights of the smallest energy distance between whole distributions",

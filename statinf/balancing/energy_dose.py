@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from statinf.balancing.dose_moments import DoseFeatures
+from statinf.balancing.feasibility import stopped
 from statinf.balancing.problem import BalanceProblem
 from statinf.balancing.solution import BalanceSolution
 from statinf.errors import ConvergenceError, DataError, OptionError
@@ -49,23 +51,55 @@ def estimate_dose(problem: BalanceProblem, options: EnergyOptions) -> BalanceSol
     matrix *= 2.0
     matrix[np.diag_indices_from(matrix)] += options.ridge
     linear = 2.0 * both @ p
-    least = 1e-8 if options.min_w is None else options.min_w
-    groups = np.zeros(problem.n, dtype=int)
+    least = (1e-8 if options.min_w is None else options.min_w) * p
     # Constant on the feasible set, this makes the conditionally definite matrix positive definite.
     matrix += 40.0 * float(both.mean())
-    try:
-        found = simplex_qp(Dense(matrix), linear, groups, least * p, tol=options.tol, max_iter=options.max_iter)
-    except np.linalg.LinAlgError:
-        raise ConvergenceError(
-            f"method='energy': rows of equal columns leave their weights undetermined with ridge={options.ridge:g}; raise ridge=."
-        ) from None
-    if not found.converged:
-        from statinf.balancing.energy import stopped_short
+    conditions = DoseFeatures.of(problem) if options.exact else None
+    v, iterations, residual = _solve(matrix, linear, least, conditions, problem, options)
+    covariance = float(v @ (_centred(of_x, p) * _centred(of_dose, p)) @ v)
+    details = {"ridge": options.ridge, "distance_covariance": covariance}
+    return BalanceSolution(v * problem.s.sum(), None, iterations, residual, details=details)
 
-        raise stopped_short(found, options)
-    v = found.v / found.v.sum()
-    details = {"ridge": options.ridge, "distance_covariance": float(v @ (_centred(of_x, p) * _centred(of_dose, p)) @ v)}
-    return BalanceSolution(v * problem.s.sum(), None, found.iterations, found.residual, details=details)
+
+def _solve(
+    matrix: np.ndarray,
+    linear: np.ndarray,
+    least: np.ndarray,
+    conditions: DoseFeatures | None,
+    problem: BalanceProblem,
+    options: EnergyOptions,
+) -> tuple[np.ndarray, int, float]:
+    """Weights of sum one, steps, and what is left: the program, with its conditions by the method of multipliers."""
+    groups, rounds = np.zeros(len(linear), dtype=int), 1 if conditions is None else 30
+    f = np.zeros((len(linear), 0)) if conditions is None else conditions.values
+    price = 1e3 * float(np.mean(np.abs(matrix)))
+    whole, multipliers, iterations = matrix + price * (f @ f.T), np.zeros(f.shape[1]), 0
+    for _ in range(rounds):
+        try:
+            found = simplex_qp(
+                Dense(whole), linear + f @ multipliers, groups, least, tol=options.tol, max_iter=options.max_iter
+            )
+        except np.linalg.LinAlgError:
+            raise ConvergenceError(
+                f"method='energy': rows of equal columns leave their weights undetermined with ridge={options.ridge:g}; raise "
+                "ridge=."
+            ) from None
+        iterations += found.iterations
+        if not found.converged and conditions is not None:
+            conditions.explain(
+                "energy", problem.s, residual=found.residual, iterations=iterations, max_iter=options.max_iter
+            )
+        if not found.converged:
+            raise stopped("energy", f"a residual of {found.residual:.2g}", iterations, options.max_iter, "raise ridge=")
+        v = found.v / found.v.sum()
+        gaps = v @ f
+        left = float(np.max(np.abs(gaps), initial=0.0))
+        if left <= 1e-8:
+            return v, iterations, max(found.residual, left)
+        multipliers += price * gaps
+    assert conditions is not None
+    conditions.explain("energy", problem.s, residual=left, iterations=iterations, max_iter=iterations)
+    raise AssertionError
 
 
 def _scaled(x: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -58,14 +58,22 @@ class BalanceMethod(Method):
     by_place: bool = False
     solve_many: BatchSolver | None = None
 
-    def solver(self, treatment: Treatment) -> Solver:
+    def solver(self, treatment: Treatment, options: Any) -> Solver:
         """What solves problems of this kind of treatment.
 
         Raises
         ------
         DataError
             If the method has nothing for it.
+        OptionError
+            If options are for a dose and the treatment has arms.
         """
+        if treatment.dose is None and self.wants_dose(options):
+            given = [f"{k}={v!r}" for k, v in vars(options).items() if v != getattr(self.options(), k)]
+            raise OptionError(
+                f"{', '.join(given)}: for a dose, a number of many values, but '{treatment.name}' has "
+                f"{len(treatment.levels)} arms; leave it out, or give dose=True."
+            )
         found = {"two": self.estimate, "several": self.several, "dose": self.doses}[treatment.kind]
         if found is not None:
             return found

@@ -12,6 +12,7 @@ BALANCE = MethodTable(
         "energy": "statinf.balancing.energy",
         "kernel": "statinf.balancing.kernel",
         "ipm": "statinf.balancing.ipm",
+        "uniform": "statinf.balancing.uniform",
     },
     shared=(
         "estimand",
@@ -26,7 +27,7 @@ BALANCE = MethodTable(
         "na_action",
         "context",
     ),
-    aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw"},
+    aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw", "wunt": "uniform"},
 )
 MISSING_MEAN = MethodTable(
     "missing_mean",

@@ -71,12 +71,19 @@ def plain_level(level: Any) -> str:
 
 
 def read_design(
-    formula: str, frame: Frame, *, treated: Any = None, reference: Any = None, dose: bool | None = None, **options: Any
+    formula: str,
+    frame: Frame,
+    *,
+    treated: Any = None,
+    reference: Any = None,
+    dose: bool | None = None,
+    expected: bool = False,
+    **options: Any,
 ) -> tuple[Design, Treatment]:
     """Read `treatment ~ covariates`; labels are arms, `C(treatment)` makes arms of numbers.
 
-    Numbers of two values are two arms; those of up to ten are arms and others a dose, unless `dose` says which. Rows of
-    weight zero have no say in which values there are.
+    Numbers of two values are two arms; those of up to ten are arms and others a dose, unless `dose` says which, or a dose is
+    `expected`. Rows of weight zero have no say in which values there are.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def read_design(
         made = design(formula, frame, **options)
         values, name = made.y, made.response_names[0]
         levels = _with_weight(values, made.weights)
-        if len(levels) > 1 and _is_dose(levels, dose):
+        if len(levels) > 1 and _is_dose(levels, dose, expected):
             _refuse_levels(name, treated, reference)
             return made, Treatment(name, np.zeros(made.n, dtype=np.int8), dose=values)
         return made, _arms(levels, lambda level: values == level, name, treated, reference)
@@ -105,15 +112,16 @@ def read_design(
     made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
     if name in made.recipe.columns:
         raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
-    found = made.frame.categories(name)
+    lost = {cause.removeprefix("cluster ") if name in cause else cause: n for cause, n in made.dropped.items()}
+    made, found = replace(made, dropped=lost), made.frame.categories(name)
     codes = found.codes[made.rows]
     levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
     return made, _arms(levels, lambda level: codes == found.levels.index(level), name, treated, reference)
 
 
-def _is_dose(levels: Sequence[Any], dose: bool | None) -> bool:
+def _is_dose(levels: Sequence[Any], dose: bool | None, expected: bool) -> bool:
     if dose is None:
-        return len(levels) > MOST_ARMS
+        return len(levels) > (2 if expected else MOST_ARMS)
     return dose
 
 

@@ -48,7 +48,7 @@ def balance(
         numbers are a dose. Splines, transforms and interactions are written in the formula.
     data : data frame
         As `statinf.lm` takes it.
-    method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm"}
+    method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm", "uniform"}
         "ipw" and "cbps" model a propensity, "entropy" and "sbw" balance columns by weights close to uniform, the others
         balance whole distributions.
     estimand : {"ATE", "ATT", "ATC", "ATO", "ATM", "ATEN"}
@@ -134,13 +134,14 @@ def balance(
         as_frame(data),
         treated=treated,
         reference=reference,
-        dose=True if dose is None and chosen.wants_dose(settings) else dose,
+        dose=dose,
+        expected=chosen.wants_dose(settings),
         weights=weights,
         na_action=na_action,
         context=context,
         cluster=by or None,
     )
-    estimate = chosen.solver(treatment)
+    estimate = chosen.solver(treatment, settings)
     focal = _focal(chosen, settings, treatment, estimand)
     used = design.weights > 0
     columns = column_sets(chosen.all_levels(settings), design, used, moments, interactions)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.evaluation import Evaluation, check_groups, evaluation_of
+from statinf.effects.policy import RULES, Policy, check_rule, learn_policy
 from statinf.effects.projection import Projection, project_blocks
 from statinf.effects.rate import Rate, rate_by_blocks
 from statinf.effects.score_projections import ScoreProjections
-from statinf.errors import DataError
+from statinf.errors import DataError, one_of
 from statinf.formula.given import aligned
 from statinf.results import to_caller
 
@@ -167,6 +168,52 @@ class Heterogeneity(ScoreProjections):
         found = self._evaluation(evaluation, priority)
         answer = rate_by_blocks(found, made.sample.w, target=target, replicas=replicas, seed=seed, codes=codes)
         return answer.handed(self.kind)
+
+    def policy(
+        self,
+        rule: str = "threshold",
+        *,
+        cost: float = 0.0,
+        depth: int = 2,
+        min_rows: int = 20,
+        vcov: Any = None,
+        evaluation: str = "sequential",
+    ) -> Policy:
+        """Whom to treat, and what that gains on rows that did not choose the rule.
+
+        Parameters
+        ----------
+        rule : {"threshold", "tree"}
+            Treat where the predicted effect is above the cost; or by the tree of covariates whose doubly robust scores gain
+            most, searched exactly over up to 32 cut points of each.
+        cost : float
+            Of treating one row, in units of the outcome.
+        depth : {1, 2}
+            Of the tree.
+        min_rows : int
+            Fewest rows of a leaf.
+        vcov : str or mapping, optional
+            "HC2" by default.
+        evaluation : {"sequential", "cross-fold"}
+            Which folds chose the rule that a row is treated by: those before its own, or all others.
+
+        Returns
+        -------
+        Policy
+            `tidy()`: gain per row over treating nobody and over treating everybody; `predict(newdata)`: whom to treat; `text`: the
+            rule in words.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.cate("re78 ~ treat | age + educ + re74", si.datasets.load("nsw"), method="dr", learner="lm")
+        >>> print(fit.policy("tree", depth=1, cost=500).text)
+        treat where re74 <= 0
+        do not treat where re74 > 0
+        """
+        one_of("rule", rule, RULES)
+        cost, depth, min_rows = check_rule(cost, depth, min_rows)
+        return learn_policy(self, self._evaluation(evaluation, None), rule, cost, depth, min_rows, vcov)
 
     def plot_gates(self, *, groups: int = 4, level: float = 0.95, **options: Any) -> Any:
         """Average effects with intervals in groups of the predicted effect; returns the matplotlib axes."""

@@ -49,7 +49,7 @@ def iv(
         Which level of a treatment with two counts as treated. By default labels such as "control", "placebo",
         "untreated" or "no" are the reference, and else the first level; the summary names both.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1" (default; "HC0" for "late" and "ivqr"), "HC2", "HC3" (the last two for 2SLS) or
+        "iid", "HC0", "HC1" (default; "HC0" for "late", "ivqr" and "invalid"), "HC2", "HC3" (the last two for 2SLS) or
         `{"cluster": "column"}`. GMM weights its moments by the covariance that this implies.
     weights : array of shape (rows,), str or Weights, optional
     cluster : str, sequence of str, or array of shape (rows,), optional
@@ -63,9 +63,11 @@ def iv(
 
     Returns
     -------
-    IVFit, EffectFit for "late", or QuantileIVFit for "ivqr"
+    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", or InvalidIVFit for "invalid"
         An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`; a `QuantileIVFit` has `region()`,
-        a robust confidence set, and `process()` over levels. Endogenous columns come first among the terms.
+        a robust confidence set, and `process()` over levels. An `InvalidIVFit` has `robust_set()`, `plausible(bound)` (what
+        direct effects of the instruments could do to two-stage least squares), and after `estimator="learned"` `selection()`,
+        `estimates()` and `selected_set()`. Endogenous columns come first among the terms.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def iv(
     References
     ----------
     Theil (1953); Anderson and Rubin (1949); Hansen (1982); Montiel Olea and Pflueger (2013); Chernozhukov and Hansen (2006,
-    2008).
+    2008); Conley, Hansen and Rossi (2012); Sun, Cui and Tchetgen Tchetgen (2022), arXiv 1907.11882.
 
     Examples
     --------
@@ -87,6 +89,20 @@ def iv(
     (0.1323, 0.0486)
     >>> fit.first_stage()[["term", "effective_f"]].round(2).to_dict("list")
     {'term': ['educ'], 'effective_f': [17.51]}
+
+    Eligibility for a savings plan may matter for wealth directly. An effect that such a direct effect does not disturb, and
+    what one of up to 2,000 dollars could do to two-stage least squares:
+
+    >>> import warnings
+    >>> formula = "nettfa ~ p401k | inc + age + fsize + marr + male + incsq + agesq | e401k"
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")  # nobody joins who is not eligible, of which it warns
+    ...     fit = si.iv(formula, si.datasets.load("k401ksubs"), method="invalid", estimator="genius")
+    >>> round(float(fit.params["p401k"]), 2), round(float(fit.std_errors["p401k"]), 2)
+    (14.88, 2.45)
+    >>> found = fit.plausible(2.0)
+    >>> round(float(found.conf_low), 2), round(float(found.conf_high), 2)
+    (6.87, 20.45)
     """
     chosen, settings = IV.read(method, options)
     assert isinstance(chosen, EffectMethod)

@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate` and `iv`."""
+"""The methods of `effect`, `cate`, `iv` and `proximal`."""
 
 from statinf.results.methods import MethodTable
 
@@ -30,9 +30,10 @@ IV = MethodTable(
         "gmm": "statinf.effects.gmm",
         "late": "statinf.effects.late",
         "ivqr": "statinf.effects.ivqr",
+        "invalid": "statinf.effects.invalid.method",
     },
     shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr"},
+    aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr", "genius": "invalid", "lewbel": "invalid"},
 )
 
 CATE = MethodTable(
@@ -52,4 +53,19 @@ CATE = MethodTable(
     aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u")},
 )  # fmt: skip
 
-TABLES = (EFFECT, CATE, IV)
+VISITS = MethodTable(
+    "visits",
+    {"": "statinf.effects.visits.method"},
+    shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
+)
+PROXIMAL = MethodTable(
+    "proximal",
+    {
+        "p2sls": "statinf.effects.proximal.p2sls",
+        "p-learner": "statinf.effects.proximal.p_learner",
+    },
+    shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context"),
+    aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
+)
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS)

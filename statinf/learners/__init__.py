@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from statinf.learners.linear import LeastSquares, Ridge
     from statinf.learners.linear_quantile import LinearQuantile
     from statinf.learners.location_scale import LocationScale
+    from statinf.learners.logit import Logit
     from statinf.learners.mdn import MixtureDensityNetwork
     from statinf.learners.network import Network
     from statinf.learners.process_network import ProcessNetwork

@@ -30,6 +30,11 @@ FORMULA = "treat ~ age + educ + C(race) + married + nodegree + re74 + re75"
 NAMES = tuple(BALANCE)
 
 
+def options_of(method):
+    """What a method needs for covariates of two values."""
+    return {"map": "marginal"} if method == "uniform" else {}
+
+
 @pytest.fixture(scope="module")
 def lalonde():
     return si.datasets.load("lalonde")
@@ -37,15 +42,15 @@ def lalonde():
 
 @pytest.mark.parametrize("method", NAMES)
 def test_every_method_works_on_every_kind_of_frame(lalonde, method):
-    first = si.balance(FORMULA, lalonde, method=method, estimand="ATT")
+    first = si.balance(FORMULA, lalonde, method=method, estimand="ATT", **options_of(method))
     for frame in (pl.from_pandas(lalonde), pa.Table.from_pandas(lalonde)):
-        other = si.balance(FORMULA, frame, method=method, estimand="ATT")
+        other = si.balance(FORMULA, frame, method=method, estimand="ATT", **options_of(method))
         np.testing.assert_allclose(other.values, first.values, rtol=1e-9, atol=1e-12)
         assert type(other.diagnostics()) is type(frame)
         assert type(other.sizes()) is type(frame)
     fit = si.lm("re78 ~ treat", lalonde, weights=first)
     assert np.isfinite(fit.std_errors["treat"])
-    assert ("weights taken as fixed" in fit.cov.label) == (method == "energy")
+    assert ("weights taken as fixed" in fit.cov.label) == (method in ("energy", "uniform"))
 
 
 @pytest.mark.parametrize("vcov", ["HC0", "HC2", "HC3", "fixed"])
@@ -110,8 +115,10 @@ def test_missing_rows_are_dropped_and_weights_find_their_rows(lalonde):
 @pytest.mark.parametrize("method", NAMES)
 def test_sampling_weights_of_zero_leave_rows_out(lalonde, method):
     s = np.where(np.arange(614) % 7 == 0, 0.0, 1.0)
-    w = si.balance(FORMULA, lalonde, method=method, estimand="ATT", weights=s)
-    small = si.balance(FORMULA, lalonde[s > 0].reset_index(drop=True), method=method, estimand="ATT")
+    w = si.balance(FORMULA, lalonde, method=method, estimand="ATT", weights=s, **options_of(method))
+    small = si.balance(
+        FORMULA, lalonde[s > 0].reset_index(drop=True), method=method, estimand="ATT", **options_of(method)
+    )
     np.testing.assert_allclose(w.values[s > 0], small.values, rtol=1e-6, atol=1e-9)
     assert np.all(w.values[s == 0] == 0)
 

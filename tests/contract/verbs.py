@@ -30,8 +30,11 @@ def sample(n: int = N) -> pd.DataFrame:
              (("x", x), ("z", z))}  # fmt: skip
     # An ordered outcome of three categories.
     grade = (y + random.logistic(size=n) > 0).astype(float) + (y > 2.0)
+    # Thirty units of four visits each.
+    unit, visit = np.divmod(np.arange(n), 4)
+    times = {"unit": unit.astype(float), "day": visit + 0.25 * (unit % 3)}
     return pd.DataFrame(
-        {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after}
+        {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after, **times}
     )
 
 
@@ -91,6 +94,12 @@ def _effect(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     )
 
 
+def _iv(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    # Variances of the treatment that differ with the instrument.
+    instrument = "I(v > 0.9)" if method.name == "invalid" else "offered"
+    return si.iv(f"y ~ t | x | {instrument}", data, method=method.name, **options)
+
+
 def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
 
@@ -142,6 +151,13 @@ def _ngboost(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.ngboost("y ~ x + z", data, **({"n_estimators": 5, "depth": 2} | options))
 
 
+def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = {"visits": "~ lag(v) + offered", "id": "unit", "time": "day"}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the visits depend on 'offered'")
+        return si.visits("y ~ x + z", data, **(known | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -170,13 +186,14 @@ EXAMPLES: Mapping[str, Example] = {
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
-    "iv": Example(_named(si.iv, "y ~ t | x | offered")),
+    "iv": Example(_iv),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
+    "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
@@ -188,6 +205,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
     "td": Example(_td, row_weights=False),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
+    "visits": Example(_visits),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }
 """Verbs in the battery."""

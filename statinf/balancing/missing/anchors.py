@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.backend import generator
+from statinf.backend import generator, row_blocks
 from statinf.balancing.missing.kernels import RowKernel
 from statinf.balancing.order import content_order
 from statinf.errors import DataError, OptionError
@@ -87,9 +87,13 @@ def _projected(
     z: np.ndarray, kernel: RowKernel, observed: np.ndarray, base: np.ndarray, error: np.ndarray, at: np.ndarray
 ) -> np.ndarray:
     """Ridge coefficients of the error on kernel functions at candidates, under the weights, shape (len(at),)."""
-    v = base[observed] * (len(base) / base.sum())
-    e = error[observed] - float(v @ error[observed] / v.sum())
-    columns = kernel.columns(z[observed], z[at])
-    gram = (columns * v[:, None]).T @ columns
-    gram[np.diag_indices(len(gram))] += _RIDGE
-    return np.linalg.solve(gram, columns.T @ (v * e))
+    rows = np.flatnonzero(observed)
+    v = base[rows] * (len(base) / base.sum())
+    e = error[rows] - float(v @ error[rows] / v.sum())
+    gram, right = _RIDGE * np.eye(len(at)), np.zeros(len(at))
+    for part in row_blocks(len(rows), len(at)):
+        columns = kernel.columns(z[rows[part]], z[at])
+        weighted = columns * v[part][:, None]
+        gram += weighted.T @ columns
+        right += weighted.T @ e[part]
+    return np.linalg.solve(gram, right)

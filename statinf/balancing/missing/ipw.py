@@ -45,7 +45,7 @@ class ObservingOptions(Options):
         "cross-fitted, and their probabilities taken as known", f"{_LEARNER}, or a known probability", learns("probability"),
     )  # fmt: skip
     clip: float = number(0.01, "least probability that is divided by", low=0.0, high=1.0, open_high=True)
-    folds: int = count(5, "folds of cross-fitted learners", low=2)
+    folds: int = count(5, "folds of cross-fitted learners; with cluster= whole clusters share a fold", low=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,13 @@ def observing_weights(problem: MissingProblem, options: ObservingOptions) -> Row
 
 def cross_fitted(problem: MissingProblem, wanted: Nuisance, folds: int) -> np.ndarray:
     """Predictions of every row by fits on other folds, shape (n,); folds keep the share of observed rows."""
-    split = fold_ids(problem.n, min(folds, problem.n), seed=problem.seed, strata=problem.observed.astype(np.intp))
+    split = fold_ids(
+        problem.n,
+        min(folds, problem.n),
+        seed=problem.seed,
+        strata=problem.observed.astype(np.intp),
+        groups=problem.groups,
+    )
     made = cross_predict(problem.x, [wanted], split[None, :], problem.s, seed=problem.seed, progress=False)
     return made[0][wanted.name]
 

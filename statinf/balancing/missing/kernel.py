@@ -67,7 +67,7 @@ class KernelMissingOptions(Options):
         None, "learner behind them: least squares under the weights by default; others are cross-fitted, and need "
         "augmented=True", "a learner's name, or an object with fit and predict", learns("mean"),
     )  # fmt: skip
-    folds: int = count(5, "folds of cross-fitted learners", low=2)
+    folds: int = count(5, "folds of cross-fitted learners; with cluster= whole clusters share a fold", low=2)
     max_iter: int = count(200, "most evaluations of the dual")
 
     def check(self) -> None:

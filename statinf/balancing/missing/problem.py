@@ -31,6 +31,8 @@ class MissingProblem:
     names : tuple of str
         Names of the columns of `x`.
     seed : int
+    groups : ndarray of int, shape (n,), or None
+        Codes of the clusters that must not be split between folds: those of the coarsest column.
     """
 
     x: np.ndarray
@@ -40,6 +42,7 @@ class MissingProblem:
     rows: np.ndarray
     names: tuple[str, ...]
     seed: int = 0
+    groups: np.ndarray | None = None
 
     @property
     def n(self) -> int:

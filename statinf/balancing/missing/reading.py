@@ -55,7 +55,17 @@ class MissingRows:
             x, names = columns.values, columns.names
         y = np.where(self.observed, self.y, 0.0)[used]
         check_scale(float(np.abs(y).max(initial=0.0)), f"the outcome '{self.outcome}'", *SQUARES)
-        return MissingProblem(x, y, self.observed[used], made.weights[used], made.rows[used], names, seed)
+        codes = min(made.clusters.values(), key=lambda found: int(found.max()), default=None)
+        return MissingProblem(
+            x,
+            y,
+            self.observed[used],
+            made.weights[used],
+            made.rows[used],
+            names,
+            seed,
+            None if codes is None else codes[used],
+        )
 
 
 def read_rows(
@@ -98,6 +108,8 @@ def read_rows(
         f"~ {right}", frame, roles=("covariates", "observed"), response="none", weights=weights, cluster=groups,
         na_action=na_action, context=context,
     )  # fmt: skip
+    if made.offset is not None or outcome.offset is not None:
+        raise FormulaError("missing_mean takes no offset; subtract it from the outcome: I(y - z) ~ x.")
     both = sorted(set(outcome.recipe.columns) & set(made.recipe.columns))
     if both:
         raise FormulaError(f"the outcome '{both[0]}' is among the covariates too; take it out of the right side.")

@@ -116,7 +116,9 @@ def training_weights(
     s = design.weights[present]
     labels = treatment.labels
     codes = intersect([design.cluster_codes(name)[present] for name in _names(cluster) or []]) if cluster else None
-    problem = TrainingProblem(columns.balanced.values, treatment.codes[present] == 1, s, (labels[0], labels[1]), codes, int(seed))
+    problem = TrainingProblem(
+        columns.balanced.values, treatment.codes[present] == 1, s, (labels[0], labels[1]), codes, int(seed)
+    )
     found = method.estimate(problem, settings)
     made = [_weights(k, found, design, treatment, present, formula, method) for k in (0, 1)]
     return TrainingWeights(

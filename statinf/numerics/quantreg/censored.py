@@ -17,6 +17,8 @@ from statinf.numerics.quantreg.vertex import descend
 _ON = 1e-9
 """Distance to the fit, of the outcome's range, within which a row counts as interpolated."""
 _BYTES = 128 * 2**20
+_PIVOTED_ROWS = 8000
+"""Beyond these rows too many cross the fit between two levels to follow them by pivots."""
 
 
 class _Level(NamedTuple):
@@ -107,8 +109,9 @@ def _share(t: float, passed: np.ndarray, censored: np.ndarray) -> np.ndarray:
 def _solve(X: np.ndarray, y: np.ndarray, tau: float, w: np.ndarray, pull: np.ndarray, last: _Level | None) -> _Level:
     """Quantile regressions with linear terms; from one level to the next a few pivots lead from the last vertex."""
     levels = np.full(len(w), tau)
-    if last is None:
-        first = solve_quantiles(X, y, levels, w, pull=pull, certified=False)
+    if last is None or len(y) > _PIVOTED_ROWS:
+        start = None if last is None else last.coef
+        first = solve_quantiles(X, y, levels, w, pull=pull, start=start, certified=False)
         return _Level(first.coef, first.basis)
     size = max(1, int(_BYTES // (8 * X.shape[0] * (X.shape[1] + 6))))
     coef, basis = np.empty_like(last.coef), np.empty_like(last.basis)

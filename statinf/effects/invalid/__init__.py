@@ -1,0 +1,1 @@
+"""Effects with instruments that may affect the outcome directly."""

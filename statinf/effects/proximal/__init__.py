@@ -1,0 +1,1 @@
+"""Effects with proxies of an unmeasured confounder."""

@@ -1,0 +1,1 @@
+"""Regression of outcomes that are seen at visits whose times depend on the past."""

@@ -1,0 +1,140 @@
+"""Inverse intensity weighting of outcomes at informative visits (Lin, Scharfstein, Rosenheck 2004; Buzkova, Lumley 2007).
+
+Estimand: the coefficients of g(E[Y(t) | x(t)]) = x(t)'b if every unit were seen all the time. Visits come with the intensity
+l0(t) exp(z(t)'c) given the past z(t), and each outcome counts by the inverse of its visit's. Assumes that visits depend on the
+outcome through the recorded past alone, a positive intensity of that form, and censoring that does not depend on outcomes. The
+same weights make forecasts that learn from visited rows unbiased (Vanderschueren et al. 2023, arXiv 2306.04255).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from statinf.brief import Brief
+from statinf.effects.visits.intensity import Intensity, IntensityFit, fit_intensity
+from statinf.effects.visits.options import VisitOptions
+from statinf.effects.visits.spells import Spells
+from statinf.errors import DataError, StatinfWarning, issue_warning
+from statinf.formula.design import Design
+from statinf.formula.frame import Frame
+from statinf.formula.identity import RowIdentity
+from statinf.models import glm
+from statinf.results import Estimate, Method, Weights
+
+_LARGE, _FEW = 20.0, 5.0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class VisitProblem(Brief):
+    """What the weights are made of.
+
+    Attributes
+    ----------
+    frame : Frame
+    spells : Spells
+    sampling : ndarray, shape (n,)
+        Weight of each row of the frame; zero for rows left out.
+    formula, stabilize : str or None
+        Of the visits, with lags as columns.
+    unit : str
+    context : mapping, optional
+    identity : RowIdentity
+        The rows of the frame.
+    """
+
+    frame: Frame
+    spells: Spells
+    sampling: np.ndarray
+    formula: str
+    stabilize: str | None
+    unit: str
+    context: Any
+    identity: RowIdentity
+
+
+def visit_weights(problem: VisitProblem, options: VisitOptions) -> tuple[Weights, IntensityFit]:
+    """Inverse intensities of the visits, of mean one, and the intensity."""
+    spells = problem.spells
+    each = problem.sampling[spells.row]
+    fitted = fit_intensity(problem.formula, spells, each, problem.unit, options.ties, METHOD, problem.context)
+    parts = [(fitted, -1.0)]
+    if problem.stabilize is not None:
+        plain = fit_intensity(problem.stabilize, spells, each, problem.unit, options.ties, METHOD, problem.context)
+        parts.append((plain, 1.0))
+    return _weights(problem, parts), fitted.fit
+
+
+def _weights(problem: VisitProblem, parts: list[tuple[Intensity, float]]) -> Weights:
+    spells, n = problem.spells, problem.frame.n
+    visit = spells.event == 1
+    # First visits by design have no intensity.
+    moving = visit & spells.at_risk
+    known = visit & (~spells.at_risk | np.all([np.isfinite(one.log_ratio) for one, _ in parts], axis=0))
+    log_weight = np.where(moving, sum(sign * one.log_ratio for one, sign in parts), 0.0)[known]
+    derivative = np.concatenate(
+        [np.where(moving[:, None], sign * one.columns, 0.0)[known] for one, sign in parts], axis=1
+    )
+    used = spells.row[known]
+    s = problem.sampling[used]
+    relative = np.exp(log_weight - log_weight.max())
+    relative /= np.average(relative, weights=s)
+    _warn_uneven(relative, s, used)
+    influence = np.zeros((n, derivative.shape[1]))
+    np.add.at(influence, spells.row, np.concatenate([one.influence for one, _ in parts], axis=1))
+    order = np.argsort(used)
+    used, values = used[order], (s * relative)[order]
+    return Weights(
+        method="visits",
+        formula=problem.formula,
+        citation=METHOD.reference,
+        nobs=int((values > 0).sum()),
+        values=values,
+        used=used,
+        n_total=n,
+        estimand="outcomes seen all the time",
+        derivative=values[:, None] * derivative[order],
+        influence=influence[used],
+        identity=problem.identity,
+        kind=problem.frame.kind,
+    )
+
+
+def _warn_uneven(relative: np.ndarray, s: np.ndarray, rows: np.ndarray) -> None:
+    if relative.max() > _LARGE:
+        issue_warning(
+            f"row {int(rows[np.argmax(relative)])} counts as {relative.max():.0f} visits: visits of its past were very unlikely. "
+            "stabilize= takes the part of the weights out that the outcome's formula explains.",
+            StatinfWarning,
+        )
+    w = s * relative
+    size = w.sum() ** 2 / (w @ w)
+    if size < len(w) / _FEW:
+        issue_warning(f"the weighted visits are worth {size:.0f} of {len(w)}.", StatinfWarning)
+
+
+def estimate(problem: Design, options: VisitOptions) -> Estimate:
+    """The outcome's regression on its visits, weighted; a generalised linear model with independent errors to work with."""
+    settings = {name: getattr(options, name) for name in glm.GlmOptions.names()}
+    found = glm.estimate(problem, glm.GlmOptions(**settings))
+    if not len(problem.rows):
+        raise DataError("no visit has an outcome and a known past.")
+    return replace(found, facts={"Effective visits": _size(problem.weights)})
+
+
+def _size(w: np.ndarray) -> float:
+    return float(w.sum() ** 2 / (w @ w))
+
+
+METHOD = Method(
+    verb="visits",
+    name="",
+    estimate=estimate,
+    options=VisitOptions,
+    summary="regression of outcomes seen at informative visits, by inverse intensity weights",
+    citation="Lin, Scharfstein and Rosenheck (2004), Analysis of longitudinal data with irregular, outcome-dependent follow-up",
+    guarantee="consistent if the intensity is right; errors of units count that it is estimated",
+    vignette="informative-visits",
+)

@@ -1,0 +1,306 @@
+"""`si.bootstrap`: a whole analysis run again and again, on redrawn or reweighted rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from statinf.backend import progress_bar
+from statinf.backend.seeds import check_seed
+from statinf.errors import (
+    ConvergenceError,
+    DataError,
+    NotIdentifiedError,
+    OptionError,
+    StatinfError,
+    one_of,
+    silent_warnings,
+)
+from statinf.formula.frame import Frame, as_frame
+from statinf.inference import bootstrap as engine
+from statinf.inference.moments import Covariance
+from statinf.inference.weights import BLOCK, draw
+from statinf.results.fit import Fit
+
+KINDS = ("pairs", "bayesian")
+_LOST = 0.1
+"""Share of replicas without a result from which there is none."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class PipelineFit(Fit):
+    """What a pipeline returned on the data, with draws of it.
+
+    Its covariance is that of the draws, its limits are their percentiles, and tests refer to the normal distribution.
+    """
+
+    normal_reference = True
+
+    @property
+    def title(self) -> str:
+        return "Bootstrap of a pipeline"
+
+    def with_vcov(self, vcov: Any) -> PipelineFit:
+        raise NotIdentifiedError(
+            "a pipeline has the covariance of its draws alone; call si.bootstrap again for others."
+        )
+
+    def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
+        if interval in ("bca", "studentized"):
+            raise NotIdentifiedError(
+                f"interval={interval!r} needs influence values or standard errors of each draw, which a pipeline does not give; "
+                "use 'percentile', 'basic' or 'normal'."
+            )
+        return super()._limits(level, interval)
+
+
+def bootstrap(
+    function: Callable[..., Any],
+    data: Any,
+    *,
+    replicas: int = 999,
+    kind: str = "pairs",
+    weighted: bool = False,
+    cluster: str | None = None,
+    strata: str | None = None,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> PipelineFit:
+    """Bootstrap everything that a function does with the data: balancing, tuning, models, contrasts.
+
+    Parameters
+    ----------
+    function : callable
+        From a data frame of the caller's kind to what is estimated: a result with `params`, a number, a sequence of numbers, a
+        Series, or a mapping of names to numbers. With `weighted=True` it takes the data and weights (n,) of mean one, and has
+        to give them to every step; then nothing is copied.
+    data : data frame
+        pandas, polars, pyarrow, or a dict of arrays.
+    replicas : int
+    kind : {"pairs", "bayesian"}
+        Rows redrawn with replacement; or exponential weights (Rubin 1981), which leave no level of a factor out and need
+        `weighted=True`.
+    weighted : bool
+        Call `function(data, weights)` in place of `function(redrawn data)`.
+    cluster : str, optional
+        Column whose groups of rows are drawn as wholes. In redrawn data a group that is drawn twice is two groups: its copies have
+        values of their own in this column.
+    strata : str, optional
+        Column within whose values rows or clusters are drawn, so that each keeps its size.
+    seed : int
+    progress : bool, optional
+        None shows a bar in a terminal on work over two seconds.
+
+    Returns
+    -------
+    PipelineFit
+        A `Fit`: `tidy`, `conf_int(interval="percentile"|"basic"|"normal")`, `test`, `transform`; `draws` holds the draws.
+
+    Raises
+    ------
+    ConvergenceError
+        If more than a tenth of the replicas end in an error or without a number; the message has the first error.
+    DataError, OptionError
+        If the data, an option or what the function returns cannot be used.
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> data = si.datasets.load("lalonde")
+    >>> def effect(rows, w):
+    ...     balanced = si.balance("treat ~ age + educ + re74", rows, method="entropy", estimand="ATT", weights=w)
+    ...     return si.lm("re78 ~ treat", rows, weights=balanced).params[["treat"]]
+    >>> fit = si.bootstrap(effect, data, replicas=99, kind="bayesian", weighted=True, seed=1)
+    >>> fit.terms, fit.nobs
+    (('treat',), 614)
+    """
+    if not callable(function):
+        raise OptionError(f"the first argument is a function of a data frame, not a {type(function).__name__}.")
+    one_of("kind", kind, KINDS)
+    engine.check_replicas(replicas)
+    check_seed(seed)
+    if kind == "bayesian" and not weighted:
+        raise OptionError(
+            "kind='bayesian' gives rows weights; write function(data, weights) and set weighted=True, or use kind='pairs'."
+        )
+    frame = _whole(data)
+    units = _DrawnUnits.of(frame, cluster, strata)
+    names, theta = _read(function(frame.native, np.ones(frame.n)) if weighted else function(frame.native), None)
+    if not np.isfinite(theta).all():
+        raise DataError(
+            f"the function gives {names[int(np.argmin(np.isfinite(theta)))]!r} no finite value on the data."
+        )
+
+    def one(weights: np.ndarray) -> np.ndarray:
+        rows = weights[units.codes]
+        made = function(frame.native, rows) if weighted else function(_redrawn(frame, units, weights, cluster))
+        return _read(made, names)[1]
+
+    draws, failed = _draws(one, units, replicas, kind, seed, progress)
+    made = engine.Bootstrap(
+        draws, kind, "", seed, np.zeros(len(theta)), clusters=0 if cluster is None else units.count, failed=failed
+    )
+    return PipelineFit(
+        method="bootstrap",
+        formula=getattr(function, "__name__", "pipeline").replace("<lambda>", "pipeline"),
+        citation="Efron (1979), Bootstrap methods" if kind == "pairs" else "Rubin (1981), The Bayesian bootstrap",
+        nobs=frame.n,
+        terms=names,
+        theta=theta,
+        cov=Covariance(made.covariance, "bootstrap", made.label, np.inf, made.root),
+        df_resid=np.inf,
+        kind=frame.kind,
+        draws=made,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _DrawnUnits:
+    """What is drawn: codes (n,) of each row's unit, the number of units, and the stratum (count,) of each, or None."""
+
+    codes: np.ndarray
+    count: int
+    stratum: np.ndarray | None
+
+    @classmethod
+    def of(cls, frame: Frame, cluster: str | None, strata: str | None) -> _DrawnUnits:
+        codes = np.arange(frame.n) if cluster is None else _complete(frame, cluster, "cluster")
+        count = int(codes.max()) + 1
+        if count < 2:
+            raise DataError(f"cluster='{cluster}' makes one group of all rows; there is nothing to redraw.")
+        if strata is None:
+            return cls(codes, count, None)
+        values = _complete(frame, strata, "strata")
+        stratum = np.zeros(count, np.intp)
+        stratum[codes] = values
+        if (stratum[codes] != values).any():
+            raise DataError(
+                f"strata='{strata}' varies within groups of cluster='{cluster}'; strata are of whole groups."
+            )
+        return cls(codes, count, stratum)
+
+    def weights(self, kind: str, start: int, stop: int, seed: int) -> np.ndarray:
+        """Weights of the units in some replicas, shape (stop - start, count)."""
+        if self.stratum is None:
+            return draw(kind, self.count, start, stop, seed)
+        out = np.empty((stop - start, self.count))
+        for h in range(int(self.stratum.max()) + 1):
+            inside = np.flatnonzero(self.stratum == h)
+            # A stream of its own for each stratum.
+            out[:, inside] = draw(kind, len(inside), start, stop, seed + 7919 * (h + 1))
+        return out
+
+
+def _whole(data: Any) -> Frame:
+    frame = as_frame(data)
+    if frame.unread or not frame.names:
+        raise DataError("a function needs all columns: read the file or the lazy table into a data frame first.")
+    if frame.n < 2:
+        raise DataError(f"there {'is one row' if frame.n else 'are no rows'} to redraw.")
+    return frame
+
+
+def _complete(frame: Frame, name: str, option: str) -> np.ndarray:
+    """Codes from 0 of a column's values, shape (n,)."""
+    if not isinstance(name, str):
+        raise OptionError(f"{option}={name!r} is the name of a column.")
+    frame.require(name)
+    found = frame.categories(name).codes
+    if (found < 0).any():
+        raise DataError(
+            f"column '{name}' is missing in {int((found < 0).sum())} rows (first: {int(np.argmax(found < 0))})."
+        )
+    return np.unique(found, return_inverse=True)[1]
+
+
+def _draws(
+    one: Callable[[np.ndarray], np.ndarray], units: _DrawnUnits, replicas: int, kind: str, seed: int, show: bool | None
+) -> tuple[np.ndarray, int]:
+    """Draws (replicas - failed, q) and how many failed."""
+    made, error = [], ""
+    with silent_warnings():
+        for r in progress_bar(range(replicas), label="bootstrap", show=show):
+            if r % BLOCK == 0:
+                block = units.weights(kind, r, min(r + BLOCK, replicas), seed)
+            try:
+                found = one(block[r % BLOCK])
+            except (StatinfError, np.linalg.LinAlgError, ArithmeticError) as raised:
+                error = error or f"{type(raised).__name__}: {raised}"
+                continue
+            if np.isfinite(found).all():
+                made.append(found)
+            else:
+                error = error or "a value that is not finite"
+            # Hopeless work is not carried to its end.
+            if r + 1 - len(made) > _LOST * replicas:
+                break
+    failed = replicas - len(made) if len(made) >= (1 - _LOST) * replicas else r + 1 - len(made)
+    if failed > _LOST * replicas:
+        raise ConvergenceError(
+            f"{failed} of {r + 1} replicas have no result, the first for: {error} Use kind='bayesian' with weighted=True or "
+            "strata= where redrawn rows lack an arm or a level."
+        )
+    return np.stack(made), failed
+
+
+def _redrawn(frame: Frame, units: _DrawnUnits, counts: np.ndarray, cluster: str | None) -> Any:
+    """A data frame of the caller's kind with each unit as often as it was drawn."""
+    import narwhals as nw
+
+    times = counts.astype(np.intp)
+    order = np.argsort(units.codes, kind="stable")
+    starts = np.concatenate([[0], np.cumsum(np.bincount(units.codes, minlength=units.count))])
+    drawn = np.repeat(np.arange(units.count), times)
+    rows = (
+        order[drawn]
+        if units.count == frame.n
+        else np.concatenate([order[starts[u] : starts[u + 1]] for u in drawn.tolist()])
+    )
+    table = nw.from_native(frame.native, eager_only=True)[rows.tolist()]
+    if cluster is not None:
+        sizes = np.diff(starts)[drawn]
+        copy = np.repeat(np.arange(len(drawn)) - np.searchsorted(drawn, drawn), sizes)
+        table = table.with_columns(_apart(table[cluster], copy, nw))
+    out = table.to_native()
+    return out.reset_index(drop=True) if frame.kind == "pandas" else out
+
+
+def _apart(column: Any, copy: np.ndarray, nw: Any) -> Any:
+    """A cluster column whose copies are told apart."""
+    if not copy.any():
+        return column
+    if column.dtype.is_numeric():
+        values = np.asarray(column.to_numpy(), np.float64)
+        width = np.floor(np.nanmax(values)) - np.floor(np.nanmin(values)) + 1.0
+        made = values + copy * width
+        made = made.astype(np.int64) if column.dtype.is_integer() else made
+        return nw.new_series(column.name, made, backend=column.implementation)
+    values = [f"{v} ({k + 1})" if k else str(v) for v, k in zip(column.to_list(), copy.tolist(), strict=True)]
+    return nw.new_series(column.name, values, nw.String, backend=column.implementation)
+
+
+def _read(made: Any, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names and values of what a function returned, in the order of `names` where these are known."""
+    made = getattr(made, "params", made)
+    if hasattr(made, "index") and hasattr(made, "to_numpy"):
+        made = dict(zip(map(str, made.index), np.asarray(made.to_numpy(), np.float64), strict=True))
+    if isinstance(made, Mapping):
+        found = {str(k): float(v) for k, v in made.items()}
+        order = tuple(found) if names is None else names
+        return order, np.array([found.get(name, np.nan) for name in order])
+    try:
+        values = np.atleast_1d(np.asarray(made, np.float64))
+    except (TypeError, ValueError):
+        raise OptionError(
+            f"the function returned a {type(made).__name__}; return a fit, a number, a sequence or a mapping of numbers."
+        ) from None
+    if values.ndim != 1 or not len(values):
+        raise OptionError(
+            f"the function returned numbers of shape {values.shape}; return one number or a sequence of them."
+        )
+    if names is not None and len(names) != len(values):
+        return names, np.full(len(names), np.nan)
+    return names or (("estimate",) if len(values) == 1 else tuple(f"value{j + 1}" for j in range(len(values)))), values
