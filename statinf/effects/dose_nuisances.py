@@ -81,7 +81,7 @@ def dose_nuisances(
     for f in range(1 if folds is None else int(folds.max()) + 1):
         here = np.flatnonzero(np.ones(n, bool) if folds is None else folds == f)
         train = used if folds is None else used & (folds != f)
-        law = _Residuals.fit(treatment, rows.x[train], d[train], rows.w[train], seed)
+        law = _DoseErrors.fit(treatment, rows.x[train], d[train], rows.w[train], seed)
         mu = outcome.fit(np.column_stack([d[train], rows.x[train]]), rows.y[train], rows.w[train], seed=seed)
         x = rows.x[here]
         own[here] = mu.predict(np.column_stack([d[here], x]))
@@ -103,7 +103,7 @@ def dose_nuisances(
 
 
 @dataclass(frozen=True)
-class _Residuals:
+class _DoseErrors:
     """Mean and variance of a dose given covariates, and the law of its standardised residuals on a grid."""
 
     mean: Any
@@ -113,7 +113,7 @@ class _Residuals:
     height: np.ndarray
 
     @classmethod
-    def fit(cls, learner: Any, x: np.ndarray, d: np.ndarray, w: np.ndarray, seed: int) -> _Residuals:
+    def fit(cls, learner: Any, x: np.ndarray, d: np.ndarray, w: np.ndarray, seed: int) -> _DoseErrors:
         mean = learner.fit(x, d, w, seed=seed)
         square = (d - mean.predict(x)) ** 2
         total = float(np.average(square, weights=w))
