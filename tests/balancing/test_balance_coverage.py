@@ -47,7 +47,9 @@ def interval_errors(sample: BalanceProblem, y: np.ndarray, solution: BalanceSolu
 
 
 @pytest.mark.parametrize("estimand", ["ATT", "ATE"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", [pytest.param(m, marks=pytest.mark.slow) if m in ("kernel", "ipm") else m for m in METHODS]
+)
 def test_coverage(method, estimand):
     # Kernel balancing searches over dimensions, a tenth of a second each.
     replications = 30 if method == "kernel" else REPLICATIONS

@@ -66,10 +66,10 @@ def test_rank_intervals():
     assert_compatible(hits(lambda d: si.rq("y ~ x", d, tau=[0.5], vcov="rank"), TAUS[1:2], count), 0.95, count)
 
 
-SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("bayesian", "pwy", "multiplier")]
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("bayesian", "pwy", "multiplier", "wild")]
 
 
-@pytest.mark.parametrize("kind", ["pairs", "wild", *SLOW])
+@pytest.mark.parametrize("kind", ["pairs", *SLOW])
 def test_bootstrap_intervals(kind):
     """Limits at ranks (B + 1) p of the draws, whose expected coverage does not depend on the number of draws B."""
     count = 60

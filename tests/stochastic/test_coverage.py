@@ -33,7 +33,7 @@ def test_regression_intervals_cover():
     assert abs(joint / runs - 0.95) < band(0.95, runs)
 
 
-@pytest.mark.parametrize("loss", ["logistic", "quantile"])
+@pytest.mark.parametrize("loss", ["logistic", pytest.param("quantile", marks=pytest.mark.slow)])
 def test_other_losses_cover(loss):
     runs, hits = 50, 0
     for seed in range(runs):
@@ -47,6 +47,7 @@ def test_other_losses_cover(loss):
     assert abs(hits / (3 * runs) - 0.95) < band(0.95, 3 * runs)
 
 
+@pytest.mark.slow
 def test_td_intervals_and_regions_cover():
     """The published Garnet problem at n = 6,400 averaged rows, steps 4 / (110 + k)^(1/2)."""
     runs, simultaneous, ball, marginal = 60, 0, 0, 0
