@@ -9,14 +9,7 @@ import numpy as np
 
 from statinf.balancing.problem import BalanceProblem
 from statinf.balancing.solution import BalanceSolution, Linear
-
-
-def content_order(*columns: np.ndarray) -> np.ndarray:
-    """Positions that sort rows by their contents, the first column (n,) first, shape (n,).
-
-    Rows that agree in all columns are interchangeable and keep their order.
-    """
-    return np.lexsort(columns[::-1])
+from statinf.numerics.order.content import content_order
 
 
 def in_content_order(problem: BalanceProblem, solve: Callable[[BalanceProblem], BalanceSolution]) -> BalanceSolution:

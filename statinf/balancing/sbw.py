@@ -23,10 +23,10 @@ import numpy as np
 
 from statinf.balancing.feasibility import require_hull, stopped
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.order import content_order
 from statinf.balancing.problem import BalanceProblem, Task, tasks
 from statinf.balancing.solution import BalanceSolution, Linear, expand_calibration, merge, side_by_side
 from statinf.errors import ConvergenceError, InfeasibleError, OptionError
+from statinf.numerics.order.content import content_order
 from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.stable import StableWeights, stable_weights
 from statinf.results.options import Options, count, flag, number, value

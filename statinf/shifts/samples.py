@@ -14,8 +14,8 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
+from statinf.numerics.order.content import content_order
 from statinf.results import Weights
-from statinf.shifts.order import content_order
 from statinf.shifts.scaling import Scaling, pooled_scaling
 from statinf.shifts.target import TargetRows, target_rows
 

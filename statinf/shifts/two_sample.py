@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, OptionError, one_of
+from statinf.numerics.order.content import content_order
 from statinf.results.methods import Method
 from statinf.results.options import count, flag, value
 from statinf.shifts import classifier, permutation
 from statinf.shifts.columns import ColumnTests, column_tests
 from statinf.shifts.kernels import GaussianKernelOptions, bandwidths, kernel_sums, warn_scales
-from statinf.shifts.order import content_order
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import weighted_scaling
 from statinf.shifts.shift_test_result import Global

@@ -118,8 +118,9 @@ def test_units_stay_in_one_fold_and_other_learners_are_cross_fitted() -> None:
         ({"learner": "rq"}, si.OptionError, "learner"),
         ({"clip": 0.6}, si.OptionError, "clip"),
         ({"folds": 1000}, si.OptionError, "folds"),
+        ({"cluster": np.arange(400) // 4}, si.OptionError, "cluster= is the name"),
     ],
-    ids=["share", "share range", "arm among features", "arms", "learner", "clip", "folds"],
+    ids=["share", "share range", "arm among features", "arms", "learner", "clip", "folds", "cluster"],
 )
 def test_what_cannot_be_done_is_said(call: dict, error: type, words: str) -> None:
     with pytest.raises(error, match=words):

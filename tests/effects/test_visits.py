@@ -124,10 +124,21 @@ def test_weights_are_inverse_intensities_of_the_past() -> None:
     before = ordered.groupby("id")["y"].shift(1)
     gamma = fit.intensity.params
     log = -(gamma["lag(y)"] * before + gamma["g"] * ordered["g"])
-    wanted = np.exp(log.where(before.notna(), 0.0)).reindex(DATA.index).to_numpy()
-    np.testing.assert_allclose(fit.weights.full(), wanted / wanted.mean(), rtol=1e-9)
+    happened = before.notna()
+    # First rows, which are by design, have the mean weight of the visits.
+    wanted = (np.exp(log) / np.exp(log[happened]).mean()).where(happened, 1.0).reindex(DATA.index).to_numpy()
+    np.testing.assert_allclose(fit.weights.full(), wanted, rtol=1e-9)
     again = si.glm("y ~ g + day", DATA, weights=fit.weights, vcov={"cluster": "id"})
     np.testing.assert_allclose(again.std_errors, fit.std_errors, rtol=1e-9)
+
+
+def test_where_a_past_column_stands_does_not_matter() -> None:
+    fit = si.visits("y ~ g + day", DATA, **CALL)
+    for place in (10.0, 1e7):
+        call = CALL | {"visits": "~ lag(z) + g"}
+        moved = si.visits("y ~ g + day", DATA.assign(z=DATA["y"] + place), **call)
+        np.testing.assert_allclose(moved.theta, fit.theta, rtol=1e-6)
+        np.testing.assert_allclose(moved.std_errors, fit.std_errors, rtol=1e-6)
 
 
 def test_the_bias_of_informative_visits_goes_away() -> None:

@@ -157,6 +157,21 @@ def test_powell_reads_the_limit_from_a_column_an_array_or_the_censored_rows() ->
         assert again.params.equals(one.params)
 
 
+def test_limits_in_a_series_go_by_its_index() -> None:
+    limit = pd.Series(np.where(np.arange(len(DATA)) % 2, 3.0, 2.5))
+    data = DATA.assign(y=np.minimum(DATA.yc, limit))
+    call = {"tau": 0.467, "method": "powell", "limit": limit}  # a level with one solution
+    one = si.crq("y ~ x1 + x2", data, **call)
+    again = si.crq("y ~ x1 + x2", data.sample(frac=1.0, random_state=0), **call)
+    np.testing.assert_allclose(again.params, one.params, rtol=1e-9)
+
+
+def test_a_level_beside_a_point_of_the_grid_costs_no_more() -> None:
+    near = si.crq(FORMULA, DATA, tau=[0.0100001, 0.2])
+    assert near.facts["Levels looked at"] < 30
+    np.testing.assert_allclose(near.coef[1], si.crq(FORMULA, DATA, tau=0.2).coef[0], atol=0.05)
+
+
 @pytest.mark.parametrize("method", ["portnoy", "peng-huang", "powell"])
 def test_left_censoring_is_the_mirror_image(method: str) -> None:
     more = {"limit": 3.0} if method == "powell" else {}

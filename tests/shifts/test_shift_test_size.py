@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy.stats import rankdata
 
+from statinf.numerics.order.content import content_order
 from statinf.shifts import classifier, permutation
 from statinf.shifts.kernels import median_distance
-from statinf.shifts.order import content_order
 
 
 def rejections(draw, samples=200, permutations=19):

@@ -11,8 +11,8 @@ import numpy as np
 
 from statinf.backend import generator, row_blocks
 from statinf.balancing.missing.kernels import RowKernel
-from statinf.balancing.order import content_order
 from statinf.errors import DataError, OptionError
+from statinf.numerics.order.content import content_order
 
 ANCHORS = ("random", "worst", "adaptive", "all")
 MOST = 2000

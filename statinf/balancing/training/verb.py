@@ -16,7 +16,7 @@ from statinf.balancing.training.options import TrainingOptions
 from statinf.balancing.training.problem import TrainingProblem, TrainingSolution
 from statinf.balancing.training.result import TrainingWeights
 from statinf.balancing.treatment import Treatment, read_design
-from statinf.errors import DataError
+from statinf.errors import DataError, OptionError
 from statinf.formula import Design, as_frame
 from statinf.inference.clusters import intersect
 from statinf.results import Method, Weights
@@ -53,7 +53,7 @@ def training_weights(
         The arm that counts as treated, and the other; as in `statinf.balance`.
     weights : array of shape (rows,) or str, optional
         Sampling weights. They are multiplied into the weights returned.
-    cluster : str, sequence of str or array, optional
+    cluster : str or sequence of str, optional
         Units, such as users, whose rows stay in one fold.
     seed : int
         Of the folds.
@@ -95,6 +95,7 @@ def training_weights(
     """
     method, settings = TRAINING_WEIGHTS.read("", options)
     check_seed(seed)
+    units = _names(cluster)
     design, treatment = read_design(
         formula,
         as_frame(data),
@@ -102,7 +103,7 @@ def training_weights(
         reference=reference,
         dose=False,
         weights=weights,
-        cluster=_names(cluster),
+        cluster=units,
         na_action=na_action,
         context=context,
     )
@@ -115,7 +116,7 @@ def training_weights(
     columns = column_sets(False, design, present, 1, False)
     s = design.weights[present]
     labels = treatment.labels
-    codes = intersect([design.cluster_codes(name)[present] for name in _names(cluster) or []]) if cluster else None
+    codes = intersect([design.cluster_codes(name)[present] for name in units]) if units else None
     problem = TrainingProblem(
         columns.balanced.values, treatment.codes[present] == 1, s, (labels[0], labels[1]), codes, int(seed)
     )
@@ -146,7 +147,10 @@ def training_weights(
 def _names(cluster: Any) -> list[str] | None:
     if cluster is None:
         return None
-    return [cluster] if isinstance(cluster, str) else list(cluster)
+    names = [cluster] if isinstance(cluster, str) else cluster
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise OptionError("cluster= is the name of a column or a list of names; put other codes into the data first.")
+    return list(names)
 
 
 def _learner_name(settings: TrainingOptions) -> str:

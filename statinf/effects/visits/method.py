@@ -56,7 +56,7 @@ class VisitProblem(Brief):
 
 
 def visit_weights(problem: VisitProblem, options: VisitOptions) -> tuple[Weights, IntensityFit]:
-    """Inverse intensities of the visits, of mean one, and the intensity."""
+    """Inverse intensities of the visits, of mean one over those that happened, and the intensity."""
     spells = problem.spells
     each = problem.sampling[spells.row]
     fitted = fit_intensity(problem.formula, spells, each, problem.unit, options.ties, METHOD, problem.context)
@@ -74,16 +74,22 @@ def _weights(problem: VisitProblem, parts: list[tuple[Intensity, float]]) -> Wei
     moving = visit & spells.at_risk
     known = visit & (~spells.at_risk | np.all([np.isfinite(one.log_ratio) for one, _ in parts], axis=0))
     log_weight = np.where(moving, sum(sign * one.log_ratio for one, sign in parts), 0.0)[known]
-    derivative = np.concatenate(
-        [np.where(moving[:, None], sign * one.columns, 0.0)[known] for one, sign in parts], axis=1
-    )
-    used = spells.row[known]
+    columns = np.concatenate([sign * one.columns for one, sign in parts], axis=1)[known]
+    used, came = spells.row[known], moving[known]
     s = problem.sampling[used]
-    relative = np.exp(log_weight - log_weight.max())
-    relative /= np.average(relative, weights=s)
+    # Visits that happened have mean one, as first rows have, wherever the columns of the past stand. The mean is one more
+    # parameter.
+    relative = np.ones(len(used))
+    if came.any():
+        plain = np.exp(log_weight[came] - log_weight[came].max())
+        relative[came] = plain / np.average(plain, weights=s[came])
+    share = np.where(came, s * relative, 0.0) / max(s[came].sum(), np.finfo(float).tiny)
+    centred = np.where(came[:, None], columns - share[came] @ columns[came], 0.0)
+    derivative = np.column_stack([centred, np.where(came, -1.0, 0.0)])
     _warn_uneven(relative, s, used)
     influence = np.zeros((n, derivative.shape[1]))
-    np.add.at(influence, spells.row, np.concatenate([one.influence for one, _ in parts], axis=1))
+    np.add.at(influence[:, :-1], spells.row, np.concatenate([one.influence for one, _ in parts], axis=1))
+    influence[used, -1] = share - np.where(came, s, 0.0) / max(s[came].sum(), np.finfo(float).tiny)
     order = np.argsort(used)
     used, values = used[order], (s * relative)[order]
     return Weights(

@@ -29,6 +29,7 @@ class VisitOptions(GlmOptions):
     )
     first: bool = flag(
         True,
-        "each unit's first row is by design: no visit that happened, and of weight one; False has units at risk from time 0",
+        "each unit's first row is by design: no visit that happened, with the mean weight of visits; False has units at "
+        "risk from time 0",
     )
     ties: str = choice("efron", ("efron", "breslow"), "visits of one time in the partial likelihood")

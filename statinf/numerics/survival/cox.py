@@ -102,7 +102,7 @@ def fit_cox(
     w: np.ndarray,
     *,
     ties: str = "efron",
-    tol: float = 1e-10,
+    tol: float = 1e-16,
     max_iter: int = 50,
 ) -> CoxSolution:
     """Maximise the partial likelihood.

@@ -24,7 +24,7 @@ def check_limit(name: str, given: Any) -> Any:
         made = np.empty((0, 0))
     if isinstance(given, bool) or made.ndim > 1 or not made.size or np.isnan(made).any():
         raise OptionError(f"{name}={given!r} is not {LIMIT}.")
-    return made
+    return given if made.ndim else float(made)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,8 @@ import numpy as np
 
 from statinf.backend import generator
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, OptionError
+from statinf.formula.given import aligned
+from statinf.numerics.order.content import content_order
 from statinf.numerics.quantreg.powell import Descent, minimise_powell
 from statinf.quantile.censored.options import PowellOptions
 from statinf.quantile.censored.problem import CensoredProblem
@@ -29,7 +31,9 @@ def estimate(problem: CensoredProblem, options: PowellOptions) -> Estimate:
     rows, y = problem.rows, problem.y
     limit = _limits(problem, options.limit)
     random = generator(problem.seed, 0)
-    perturbed = random.exponential(size=(options.starts, len(y)))
+    # By what rows hold, so that their order in the data does not matter.
+    perturbed = np.empty((options.starts, len(y)))
+    perturbed[:, content_order(y, limit, *rows.Z.T)] = random.exponential(size=perturbed.shape)
     found = [minimise_powell(rows.Z, y, limit, float(t), rows.w, perturbed=perturbed) for t in problem.taus]
     inner = np.stack([one.coef for one in found])
     _check_inside(problem, limit, inner)
@@ -97,8 +101,10 @@ def _limits(problem: CensoredProblem, given: Any) -> np.ndarray:
         limit = _shared(problem)
     elif isinstance(given, str):
         limit = np.asarray(made.column(given), np.float64)
+    elif isinstance(given, float):
+        limit = np.full(made.n, given)
     else:
-        limit = np.broadcast_to(given, made.n) if given.ndim == 0 else _of_rows(problem, given)
+        limit = _of_rows(problem, given)
     limit = limit[rows.used]
     if np.isnan(limit).any():
         first = int(made.rows[rows.used[np.argmax(np.isnan(limit))]])
@@ -139,11 +145,15 @@ def _shared(problem: CensoredProblem) -> np.ndarray:
     )
 
 
-def _of_rows(problem: CensoredProblem, given: np.ndarray) -> np.ndarray:
+def _of_rows(problem: CensoredProblem, given: Any) -> np.ndarray:
+    """One number per row used; a Series goes by its index."""
     made = problem.design
-    if len(given) != made.n_total:
-        raise DataError(f"limit= has {len(given)} numbers for {made.n_total} rows.")
-    return given[made.rows]
+    values = np.asarray(aligned(given, made.frame, "limit", made.rows), np.float64)
+    if len(values) == made.n_total:
+        return values[made.rows]
+    if len(values) != made.n:
+        raise DataError(f"limit= has {len(values)} numbers for {made.n_total} rows.")
+    return values
 
 
 METHOD = Method(

@@ -37,9 +37,10 @@ def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: LevelS
         )
     rows, y, taus = problem.rows, problem.y, problem.taus
     n = len(y)
-    grid = levels_between(n, taus, options.step)
+    width = max(min(_COARSEST, 0.5 * n**-0.7), _FINEST) if options.step is None else options.step
+    grid = levels_between(taus, width)
     # Densities at the highest level look at levels above it, where there are any.
-    beyond = np.arange(grid[-1], 1.0, grid[1] - grid[0] if len(grid) > 1 else _COARSEST)[1:]
+    beyond = np.arange(grid[-1], 1.0, width)[1:]
     beyond = beyond[beyond <= grid[-1] + bandwidth(n, float(taus[-1]), options.bandwidth)]
     full = np.concatenate([grid, beyond])
     found = path(rows.Z, y, event, full, rows.w[None])[0]
@@ -59,9 +60,8 @@ def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: LevelS
     return solved.estimate({"Censored": n - int(event.sum()), "Levels looked at": len(grid)})
 
 
-def levels_between(n: int, taus: np.ndarray, step: float | None) -> np.ndarray:
-    """Levels from the first step to the highest of `taus`, all of which are among them."""
-    width = max(min(_COARSEST, 0.5 * n**-0.7), _FINEST) if step is None else step
+def levels_between(taus: np.ndarray, width: float) -> np.ndarray:
+    """Levels `width` apart up to the highest of `taus`, all of which are among them."""
     plain = width * np.arange(1, int(np.ceil(taus[-1] / width)) + 1)
     # A level of `taus` takes the place of the point of the grid that it would be all but equal to.
     apart = np.abs(plain[:, None] - taus).min(axis=1) > _SAME
