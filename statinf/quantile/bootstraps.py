@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from statinf.quantile.inference import density, moments_of
 
 if TYPE_CHECKING:
     from statinf.quantile.fit import QuantileFit
+    from statinf.results import Fit
 
+F = TypeVar("F", bound="Fit")
 KINDS = ("pairs", "bayesian", "multiplier", "wild", "pwy")
 _REPLICAS = 500
 
@@ -30,7 +32,7 @@ def check_settings(settings: Mapping[str, Any]) -> None:
     check_seed(settings.get("seed", 0))
 
 
-def as_asked(fit: QuantileFit, settings: Mapping[str, Any]) -> QuantileFit:
+def as_asked(fit: F, settings: Mapping[str, Any]) -> F:
     """The bootstrap that a covariance's spelling asks for."""
     check_settings(settings)
     options = {key: settings[key] for key in ("seed", "cluster") if key in settings}

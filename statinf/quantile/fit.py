@@ -63,7 +63,7 @@ class QuantileFit(LinearLevelsFit):
         """
         spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
         if spec.kind == "boot" and self.design is not None:
-            return bootstraps.as_asked(self, spec.settings)  # type: ignore[return-value]
+            return bootstraps.as_asked(self, spec.settings)
         return super().with_vcov(spec)
 
     def _exists(self, kind: str) -> bool:

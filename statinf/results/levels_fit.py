@@ -132,42 +132,18 @@ class LevelsFit(Fit):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LinearLevelsFit(LevelsFit):
-    """Linear regressions at k levels, such as quantile and expectile regressions.
+class LevelLinesFit(LevelsFit):
+    """A linear predictor at each of k levels.
 
     Attributes
     ----------
-    objective, null_objective : ndarray, shape (k,)
-        Weighted loss of the fit, and of the intercept alone.
     aliases : ndarray, shape (p kept, p aliased)
         How the columns that are not aliased make those that are.
     """
 
-    objective: np.ndarray
-    null_objective: np.ndarray
     aliases: np.ndarray
 
-    loss_name: ClassVar[str] = "Loss"
     figures = ("process", "coefficients", "lines")
-
-    @property
-    def pseudo_r_squared(self) -> np.ndarray:
-        """One less the ratio of losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN if 0."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
-
-    def level_items(self) -> dict[str, Any]:
-        return {"objective": self.objective, "pseudo_r_squared": self.pseudo_r_squared}
-
-    def glance_items(self) -> dict[str, Any]:
-        middle = int(np.argmin(np.abs(self.tau - 0.5)))
-        return {"nobs": self.nobs, "df_resid": self.df_resid, "pseudo_r_squared": self.pseudo_r_squared[middle]}
-
-    def summary_facts(self) -> dict[str, Any]:
-        found = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
-        if len(self.tau) == 1:
-            found |= {self.loss_name: float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
-        return found | dict(self.facts)
 
     # --- predictions --------------------------------------------------------------------------------------
 
@@ -215,3 +191,38 @@ class LinearLevelsFit(LevelsFit):
         if kind == "lines":
             return drawn.plot_lines(*process.line_data(self), self.tau, **options)
         return super().plot(kind, **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class LinearLevelsFit(LevelLinesFit):
+    """Linear regressions at k levels, such as quantile and expectile regressions.
+
+    Attributes
+    ----------
+    objective, null_objective : ndarray, shape (k,)
+        Weighted loss of the fit, and of the intercept alone.
+    """
+
+    objective: np.ndarray
+    null_objective: np.ndarray
+
+    loss_name: ClassVar[str] = "Loss"
+
+    @property
+    def pseudo_r_squared(self) -> np.ndarray:
+        """One less the ratio of losses with and without regressors (Koenker and Machado 1999), shape (k,); NaN if 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.null_objective > 0, 1.0 - self.objective / self.null_objective, np.nan)
+
+    def level_items(self) -> dict[str, Any]:
+        return {"objective": self.objective, "pseudo_r_squared": self.pseudo_r_squared}
+
+    def glance_items(self) -> dict[str, Any]:
+        middle = int(np.argmin(np.abs(self.tau - 0.5)))
+        return {"nobs": self.nobs, "df_resid": self.df_resid, "pseudo_r_squared": self.pseudo_r_squared[middle]}
+
+    def summary_facts(self) -> dict[str, Any]:
+        found = {"Observations": self.nobs, "Residual df": int(self.df_resid)}
+        if len(self.tau) == 1:
+            found |= {self.loss_name: float(self.objective[0]), "Pseudo R1": float(self.pseudo_r_squared[0])}
+        return found | dict(self.facts)

@@ -13,7 +13,7 @@ from statinf.inference.hypotheses import WaldTest, wald
 if TYPE_CHECKING:
     import pandas as pd
 
-    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
+    from statinf.results.levels_fit import LevelLinesFit, LevelsFit
 
 
 def equal_slopes(fit: LevelsFit, columns: Any) -> WaldTest:
@@ -66,7 +66,7 @@ def process(fit: LevelsFit, level: float, uniform: bool, seed: int) -> pd.DataFr
     return pd.DataFrame(columns)
 
 
-def line_data(fit: LinearLevelsFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
+def line_data(fit: LevelLinesFit) -> tuple[np.ndarray, np.ndarray, np.ndarray, str, str]:
     """Regressor, outcome and fitted lines on a grid, for fits with one numerical regressor."""
     made = fit._need_rows("the plot of lines")
     slopes = [c for c in fit.columns if c != "Intercept"]

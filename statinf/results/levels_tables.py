@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from statinf.formula.matrix import Matrix
-    from statinf.results.levels_fit import LevelsFit, LinearLevelsFit
+    from statinf.results.levels_fit import LevelLinesFit, LevelsFit
 
 
 def coefficient_frame(
@@ -114,8 +114,8 @@ def prediction_table(
     return prediction_frame(rows, out)
 
 
-def augmented_frame(fit: LinearLevelsFit) -> Any:
-    """See `LinearLevelsFit.augment`."""
+def augmented_frame(fit: LevelLinesFit) -> Any:
+    """See `LevelLinesFit.augment`."""
     made = fit._need_rows("fitted values")
     columns = {}
     for t, b in zip(fit.tau, fit.coef, strict=True):

@@ -94,9 +94,7 @@ class CvarFit(Fit):
         """
         spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
         if spec.kind == "boot" and self.design is not None:
-            bootstraps.check_settings(spec.settings)
-            options = {key: spec.settings[key] for key in ("seed", "cluster") if key in spec.settings}
-            return self.bootstrap(spec.settings.get("replicas", 500), spec.settings["boot"], **options)
+            return bootstraps.as_asked(self, spec.settings)
         return super().with_vcov(spec)
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
