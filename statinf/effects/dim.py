@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.effects.effect_fit import RegressionEffect
 from statinf.effects.method import EffectMethod
 from statinf.effects.problem import EffectProblem
 from statinf.effects.regression import fit_blocks
+from statinf.effects.regression_effect import RegressionEffect
 from statinf.results import Estimate
 from statinf.results.options import Options
 

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from statinf.effects import sensitivity as bounds
-from statinf.effects.arm_means_fit import ArmMeans, RegressionMeans
+from statinf.effects.arm_means_fit import ArmMeans
 from statinf.errors import NotIdentifiedError
 from statinf.inference.hypotheses import WaldTest, wald
-from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.inference.vcov import VcovKinds
 from statinf.results import Estimate, Fit, augmented
 
 if TYPE_CHECKING:
     from statinf.effects.estimate import Pieces, Splits
-    from statinf.formula.design import Design
 
 _WHAT = {
     "ATE": "Average treatment effect",
@@ -286,27 +285,3 @@ def _all_pairs(terms: tuple[str, ...], levels: tuple[str, ...], effects: Mapping
         for i in range(len(levels))
         for j in range(i + 1, len(levels))
     }
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RegressionEffect(EffectFit):
-    """Effects that are coefficients of a regression; tables use Student's t.
-
-    Attributes
-    ----------
-    stacked : bool
-        Whether scores count the estimation of weights or of the covariates' mean.
-    """
-
-    stacked: bool = False
-
-    normal_reference = False
-    vcov_kinds = VcovKinds(default="HC2", robust="HC2")
-    means_kind: ClassVar[type[Fit]] = RegressionMeans
-
-    @classmethod
-    def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
-        spec = VcovSpec.read(vcov, cluster, cls.vcov_kinds)
-        if not spec.explicit and estimate.extra["stacked"]:
-            spec = replace(spec, kind=cls.vcov_kinds.stacked)
-        return super().of(design, estimate, spec, method=method)

@@ -176,35 +176,7 @@ def learn_policy(
     x, names = covariates.rest.values, covariates.rest.names
     if rule == "tree" and not x.shape[1]:
         raise DataError("a tree needs covariates; the formula has none.")
-    splits: dict[str, list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]] = {NOBODY: [], EVERYBODY: []}
-    folds = learnt.how.folds
-    assert folds is not None
-    for number, (gamma, blocks) in enumerate(zip(found.scores, found.splits, strict=True)):
-        actions = [
-            block.effect > cost
-            if rule == "threshold"
-            else _tree_actions(x, w * (gamma - cost), folds[number], block.rows, found.kind, w > 0, depth, min_rows)
-            for block in blocks
-        ]
-        for name, against in ((NOBODY, 0.0), (EVERYBODY, 1.0)):
-            splits[name].append(
-                [
-                    (b.rows, np.ones((len(b.rows), 1)), (treat - against) * (gamma[b.rows] - cost))
-                    for b, treat in zip(blocks, actions, strict=True)
-                ]
-            )
-    values = {
-        name: project_blocks(
-            design,
-            made,
-            ("value",),
-            vcov=fit._spec(vcov, "HC2"),
-            heading=f"Value {name}",
-            evaluation=found.kind,
-            facts=found.facts,
-        )
-        for name, made in splits.items()
-    }
+    values = _values(fit, found, x, rule, cost, depth, min_rows, vcov)
     tree = None
     if rule == "tree":
         used = w > 0
@@ -229,6 +201,42 @@ def learn_policy(
         recipe=design.recipe,
         fit=fit,
     )
+
+
+def _values(
+    fit: Heterogeneity, found: Evaluation, x: np.ndarray, rule: str, cost: float, depth: int, min_rows: int, vcov: Any
+) -> dict[str, Projection]:
+    """Gains of rules that other folds chose, over treating nobody and everybody."""
+    learnt = fit._learnt()
+    design, w, folds = learnt.rows.design, learnt.sample.w, learnt.how.folds
+    assert folds is not None
+    splits: dict[str, list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]]] = {NOBODY: [], EVERYBODY: []}
+    for number, (gamma, blocks) in enumerate(zip(found.scores, found.splits, strict=True)):
+        actions = [
+            block.effect > cost
+            if rule == "threshold"
+            else _tree_actions(x, w * (gamma - cost), folds[number], block.rows, found.kind, w > 0, depth, min_rows)
+            for block in blocks
+        ]
+        for name, against in ((NOBODY, 0.0), (EVERYBODY, 1.0)):
+            splits[name].append(
+                [
+                    (b.rows, np.ones((len(b.rows), 1)), (treat - against) * (gamma[b.rows] - cost))
+                    for b, treat in zip(blocks, actions, strict=True)
+                ]
+            )
+    return {
+        name: project_blocks(
+            design,
+            made,
+            ("value",),
+            vcov=fit._spec(vcov, "HC2"),
+            heading=f"Value {name}",
+            evaluation=found.kind,
+            facts=found.facts,
+        )
+        for name, made in splits.items()
+    }
 
 
 def _tree_actions(

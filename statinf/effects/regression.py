@@ -17,10 +17,10 @@ import numpy as np
 
 from statinf.effects.arm_means import combined, mean_terms
 from statinf.effects.arm_nuisances import whose
-from statinf.effects.effect_fit import RegressionEffect
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.method import EffectMethod
 from statinf.effects.problem import EffectProblem
+from statinf.effects.regression_effect import RegressionEffect
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design

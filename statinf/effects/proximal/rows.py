@@ -122,16 +122,7 @@ def read_problem(
     assert treatment is not None and covariates is not None and z is not None and w is not None
     for part, what in ((z, "treatment"), (w, "outcome")):
         _check_varies(part.rest, design, what)
-    arms = arms_of(design, treatment.rest, treated=treated)
-    coded = (0.0, 1.0)
-    if arms is not None and len(arms.levels) == 2:
-        values = arms.rows(arms.treated).astype(np.float64)
-        column = treatment.rest.values[:, 0]
-        coded = float(column[arms.rows(arms.reference)][0]), float(column[arms.rows(arms.treated)][0])
-    elif treatment.rest.p == 1 and treated is None and treatment.rest.names[0] in design.recipe.columns:
-        values = treatment.rest.values[:, 0]
-    else:
-        raise not_arms(arms, treatment.rest.values[:, 0], plain_name(treatment.rest), several=False)
+    values, arms, coded = _coded(design, treatment, treated)
     name = plain_name(treatment.rest)
     modifiers, recipe = None, None
     if effect is not None:
@@ -158,6 +149,21 @@ def read_problem(
         clusters,
         seed,
     )
+
+
+def _coded(design: Design, treatment: Matrix, treated: Any) -> tuple[np.ndarray, Any, tuple[float, float]]:
+    """The treatment (n,), its arms where it has any, and the values of the two arms."""
+    arms = arms_of(design, treatment.rest, treated=treated)
+    coded = (0.0, 1.0)
+    if arms is not None and len(arms.levels) == 2:
+        values = arms.rows(arms.treated).astype(np.float64)
+        column = treatment.rest.values[:, 0]
+        coded = float(column[arms.rows(arms.reference)][0]), float(column[arms.rows(arms.treated)][0])
+    elif treatment.rest.p == 1 and treated is None and treatment.rest.names[0] in design.recipe.columns:
+        values = treatment.rest.values[:, 0]
+    else:
+        raise not_arms(arms, treatment.rest.values[:, 0], plain_name(treatment.rest), several=False)
+    return values, arms, coded
 
 
 def _check_parts(design: Design) -> None:
