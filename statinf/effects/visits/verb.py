@@ -96,9 +96,9 @@ def visits(
     {'lag(lwage)': 0.552, 'educ': 0.012}
     >>> fit.tidy()[["term", "estimate", "std_error"]].round(4)
             term  estimate  std_error
-    0  Intercept -114.6234     7.9396
-    1       educ    0.0685     0.0089
-    2       year    0.0582     0.0040
+    0  Intercept -111.0854     7.2918
+    1       educ    0.0711     0.0089
+    2       year    0.0564     0.0037
     """
     method, settings = VISITS.read("", options)
     visits = check_formula("visits", visits)
