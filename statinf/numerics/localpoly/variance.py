@@ -1,0 +1,103 @@
+"""Residuals and sandwich middles of local polynomials."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.numerics.localpoly.neighbours import neighbour_residuals
+from statinf.numerics.localpoly.side import LocalFit
+
+
+def residuals(fit: LocalFit, kind: str, neighbours: int = 3) -> np.ndarray:
+    """Residuals of the rows of a fit, shape (n, m).
+
+    Parameters
+    ----------
+    fit : LocalFit
+    kind : {"nn", "hc0", "hc1", "hc2", "hc3"}
+    neighbours : int
+        Of "nn"; looked for among the rows of the fit.
+    """
+    if kind == "nn":
+        return neighbour_residuals(fit.side, neighbours)
+    left = fit.side.y - fit.fitted()
+    n, k = fit.basis.shape
+    if kind == "hc1":
+        return left * np.sqrt(n / (n - k)) if n > k else np.full_like(left, np.nan)
+    if kind in ("hc2", "hc3"):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            free = 1.0 - fit.leverage[:, None]
+            return left / (np.sqrt(free) if kind == "hc2" else free)
+    return left
+
+
+def corrected_weights(small: LocalFit, large: LocalFit) -> np.ndarray:
+    """Weights Q (n, order + 1) of the bias-corrected fit: its coefficients are `small.inverse @ Q.T @ y`.
+
+    The fit `small` loses its leading bias, whose derivative `large` estimates; both hold the same rows.
+    """
+    top = small.order + 1
+    pilot = large.weighted @ large.inverse[top]
+    share = (small.bandwidth / large.bandwidth) ** top
+    return small.weighted - share * pilot[:, None] * small.moment(top)
+
+
+def meat(weights: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """Sum over rows of e^2 q q' for each outcome: weights (n, k), residuals (n, m); shape (m, k, k)."""
+    k = weights.shape[1]
+    outer = np.einsum("ij,ik->ijk", weights, weights).reshape(len(weights), k * k)
+    return ((left**2).T @ outer).reshape(-1, k, k)
+
+
+def clustered_meat(
+    weights: np.ndarray, left: np.ndarray, clusters: np.ndarray, fit: LocalFit, kind: str = "CR1"
+) -> np.ndarray:
+    """The middle of a clustered sandwich for each outcome, shape (m, k, k).
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n, k)
+        W basis, or the weights Q of a bias-corrected fit.
+    left : ndarray, shape (n, m)
+        Plain residuals of `fit`.
+    clusters : ndarray of int, shape (n,)
+    fit : LocalFit
+        Whose residuals they are: its degrees of freedom and leverages count.
+    kind : {"CR0", "CR1", "CR2", "CR3"}
+    """
+    g, code = np.unique(clusters, return_inverse=True)
+    n, k = fit.basis.shape
+    if len(g) < 2:
+        return np.full((left.shape[1], weights.shape[1], weights.shape[1]), np.nan)
+    order = np.argsort(code, kind="stable")
+    starts = np.searchsorted(code[order], np.arange(len(g)))
+
+    def by_cluster(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(np.einsum("ij,ik->ijk", one, other)[order], starts, axis=0)
+
+    scores = by_cluster(left, weights)
+    if kind in ("CR2", "CR3"):
+        own = by_cluster(left, fit.weighted)
+        held = by_cluster(fit.weighted, fit.basis)
+        spread = _spreads(held, fit.inverse, kind)
+        scores = scores + np.einsum("gak,gab,gmb->gmk", by_cluster(fit.basis, weights), spread, own)
+    factor = (n - 1) / (n - k) * len(g) / (len(g) - 1) if kind == "CR1" else 1.0
+    return factor * np.einsum("gmk,gml->mkl", scores, scores)
+
+
+def _spreads(held: np.ndarray, inverse: np.ndarray, kind: str) -> np.ndarray:
+    """What a cluster's score adds to the coefficients of its residuals, (g, k, k).
+
+    With H the cluster's block of the hat matrix, (I - H)^-1 for CR3 or its square root for CR2 is the identity plus
+    basis times this times basis' W.
+    """
+    if kind == "CR3":
+        return np.linalg.inv(np.linalg.inv(inverse) - held)
+    value, vector = np.linalg.eigh(inverse)
+    half = (vector * np.sqrt(value)) @ vector.T
+    share, turn = np.linalg.eigh(half @ held @ half)
+    share = np.clip(share, 0.0, None)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gain = np.where(share > 1e-10, (1.0 / np.sqrt(1.0 - share) - 1.0) / share, 0.5 + 0.375 * share)
+    turned = half @ turn
+    return np.einsum("gab,gb,gcb->gac", turned, gain, turned)
