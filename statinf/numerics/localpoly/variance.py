@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from statinf.numerics.localpoly.neighbours import neighbour_residuals
@@ -49,6 +51,32 @@ def meat(weights: np.ndarray, left: np.ndarray) -> np.ndarray:
     return ((left**2).T @ outer).reshape(-1, k, k)
 
 
+def clustered_residuals(fit: LocalFit, left: np.ndarray, clusters: np.ndarray, kind: str) -> np.ndarray:
+    """Residuals whose clusters' sums make a clustered sandwich, shape (n, m).
+
+    Parameters
+    ----------
+    fit : LocalFit
+    left : ndarray, shape (n, m)
+        Plain residuals of the fit.
+    clusters : ndarray of int, shape (n,)
+    kind : {"CR0", "CR1", "CR2", "CR3"}
+        CR1 scales by sqrt((n - 1) / (n - k) g / (g - 1)); CR2 and CR3 mend by the leverages of whole clusters.
+    """
+    groups = Clusters.of(clusters)
+    n, k = fit.basis.shape
+    if groups.count < 2:
+        return np.full_like(left, np.nan)
+    if kind in ("CR2", "CR3"):
+        spread = _spreads(groups.sums(fit.weighted[:, :, None] * fit.basis[:, None, :]), fit.inverse, kind)
+        own = groups.sums(fit.weighted[:, :, None] * left[:, None, :])
+        return left + np.einsum("nk,nkm->nm", fit.basis, (spread @ own)[groups.code])
+    if kind == "CR1":
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return left * np.sqrt((n - 1) / (n - k) * groups.count / (groups.count - 1)) if n > k else left * np.nan
+    return left
+
+
 def clustered_meat(
     weights: np.ndarray, left: np.ndarray, clusters: np.ndarray, fit: LocalFit, kind: str = "CR1"
 ) -> np.ndarray:
@@ -65,24 +93,33 @@ def clustered_meat(
         Whose residuals they are: its degrees of freedom and leverages count.
     kind : {"CR0", "CR1", "CR2", "CR3"}
     """
-    g, code = np.unique(clusters, return_inverse=True)
-    n, k = fit.basis.shape
-    if len(g) < 2:
-        return np.full((left.shape[1], weights.shape[1], weights.shape[1]), np.nan)
-    order = np.argsort(code, kind="stable")
-    starts = np.searchsorted(code[order], np.arange(len(g)))
+    mended = clustered_residuals(fit, left, clusters, kind)
+    scores = Clusters.of(clusters).sums(mended[:, :, None] * weights[:, None, :])
+    return np.einsum("gmk,gml->mkl", scores, scores)
 
-    def by_cluster(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(np.einsum("ij,ik->ijk", one, other)[order], starts, axis=0)
 
-    scores = by_cluster(left, weights)
-    if kind in ("CR2", "CR3"):
-        own = by_cluster(left, fit.weighted)
-        held = by_cluster(fit.weighted, fit.basis)
-        spread = _spreads(held, fit.inverse, kind)
-        scores = scores + np.einsum("gak,gab,gmb->gmk", by_cluster(fit.basis, weights), spread, own)
-    factor = (n - 1) / (n - k) * len(g) / (len(g) - 1) if kind == "CR1" else 1.0
-    return factor * np.einsum("gmk,gml->mkl", scores, scores)
+@dataclass(frozen=True)
+class Clusters:
+    """Rows by cluster: codes (n,) from 0, rows in their order (n,), and where each cluster begins among them."""
+
+    code: np.ndarray
+    order: np.ndarray
+    starts: np.ndarray
+
+    @classmethod
+    def of(cls, clusters: np.ndarray) -> Clusters:
+        """From any labels of clusters (n,)."""
+        found, code = np.unique(clusters, return_inverse=True)
+        order = np.argsort(code, kind="stable")
+        return cls(code, order, np.searchsorted(code[order], np.arange(len(found))))
+
+    @property
+    def count(self) -> int:
+        return len(self.starts)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """Sums of values (n, ...) over each cluster, shape (clusters, ...)."""
+        return np.add.reduceat(values[self.order], self.starts, axis=0)
 
 
 def _spreads(held: np.ndarray, inverse: np.ndarray, kind: str) -> np.ndarray:
