@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from scipy import integrate, stats
 
 import statinf as si
 from statinf.numerics.laws.edge_bars import Bars, bar_bandwidth, edge_levels
-from statinf.numerics.laws.edge_density import KERNELS, Ranked, edge_constants, edge_density
+from statinf.numerics.laws.edge_density import Ranked, edge_constants, edge_density
+from statinf.numerics.localpoly.kernels import kernel_values
 
 REFERENCE = pd.read_csv(Path(__file__).parent.parent / "reference" / "effects" / "rd_density.csv")
 SENATE = si.datasets.load("senate")
@@ -59,7 +61,7 @@ def test_influence_is_the_derivative_in_the_rows():
         moved = share + step * ((np.arange(200) > j) - 0.0) / 199
         for side, h in enumerate((1.0, 1.2)):
             u = x / h
-            k = KERNELS["triangular"](u) * ((x >= 0) if side else (x < 0))
+            k = kernel_values("triangular", u) * ((x >= 0) if side else (x < 0))
             basis = u[:, None] ** np.arange(4)
             slope = [np.linalg.lstsq(basis * np.sqrt(k)[:, None], f * np.sqrt(k))[0][1] / h for f in (share, moved)]
             assert (slope[1] - slope[0]) / step == pytest.approx(made.unit[j, side], abs=1e-6)
@@ -67,7 +69,7 @@ def test_influence_is_the_derivative_in_the_rows():
 
 def test_constants_by_quadrature():
     """Variance and bias constants of a quadratic by double and single integrals."""
-    kernel, order = KERNELS["epanechnikov"], 2
+    kernel, order = partial(kernel_values, "epanechnikov"), 2
     gram = [[integrate.quad(lambda u, i=i, j=j: kernel(u) * u ** (i + j), 0, 1)[0] for j in range(3)] for i in range(3)]
 
     def below(i: int, j: int) -> float:

@@ -22,7 +22,8 @@ from statinf.errors import DataError, OptionError
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.laws.edge_bandwidth import edge_bandwidths
-from statinf.numerics.laws.edge_density import KERNELS, EdgeDensity, Ranked, edge_constants, edge_density
+from statinf.numerics.laws.edge_density import EdgeDensity, Ranked, edge_constants, edge_density
+from statinf.numerics.localpoly.kernels import KERNELS
 from statinf.results import Estimate, stack_scores
 from statinf.results.methods import Method
 from statinf.results.options import Options, choice, count, flag, value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.numerics.laws.edge_density import KERNELS, Ranked, later_sums
+from statinf.numerics.laws.edge_density import Ranked, later_sums
+from statinf.numerics.localpoly.kernels import kernel_values
 
 
 def side_curve(
@@ -37,7 +38,7 @@ def side_curve(
         window = slice(low, high)
         u = (ranked.x[window] - point) / width
         basis = u[:, None] ** np.arange(order + 1)
-        weighted = basis * (KERNELS[kernel](u) / width * ranked.w[window])[:, None]
+        weighted = basis * (kernel_values(kernel, u) / width * ranked.w[window])[:, None]
         row = np.linalg.inv(weighted.T @ basis)[1] / width
         share = ranked.share[window]
         level[i] = row @ (weighted.T @ (share - share.mean()))

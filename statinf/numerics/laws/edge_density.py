@@ -6,17 +6,12 @@ function estimates the density up to the edge, without bins and without a bias t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 
-KERNELS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
-    "triangular": lambda u: np.maximum(1.0 - np.abs(u), 0.0),
-    "epanechnikov": lambda u: 0.75 * np.maximum(1.0 - u * u, 0.0),
-    "uniform": lambda u: 0.5 * (np.abs(u) <= 1.0),
-}
+from statinf.numerics.localpoly.kernels import kernel_values
 
 
 @dataclass(frozen=True)
@@ -96,7 +91,7 @@ def edge_density(
     h : (float, float)
         Bandwidths, left and right.
     kernel : str
-        One of `KERNELS`.
+        "triangular", "epanechnikov" or "uniform".
     restricted : bool
         One polynomial whose slope alone may jump at zero; both bandwidths are the same then.
 
@@ -111,7 +106,7 @@ def edge_density(
     x, left = ranked.x[window], ranked.x[window] < 0.0
     width = np.where(left, h[0], h[1])
     u = x / width
-    k = KERNELS[kernel](u) / width * ranked.w[window]
+    k = kernel_values(kernel, u) / width * ranked.w[window]
     powers = u[:, None] ** np.arange(order + 1)
     if restricted:
         bases = np.column_stack([powers[:, 0], u * left, u * ~left, powers[:, 2:]])
@@ -159,7 +154,7 @@ def edge_constants(order: int, at: int, kernel: str, restricted: bool = False) -
     """
     points, masses = np.polynomial.legendre.leggauss(order + 8)
     u, mass = (points + 1.0) / 2.0, masses / 2.0
-    half, weight = KERNELS[kernel](u), np.arange(order + 1)
+    half, weight = kernel_values(kernel, u), np.arange(order + 1)
     powers = u[:, None] ** weight
     tails = np.stack([_tail(s, u, mass, kernel, order) for s in u])
     if not restricted:
@@ -178,4 +173,4 @@ def edge_constants(order: int, at: int, kernel: str, restricted: bool = False) -
 def _tail(start: float, u: np.ndarray, mass: np.ndarray, kernel: str, order: int) -> np.ndarray:
     """Integral of kernel times powers from `start` to one, shape (order + 1,)."""
     at = start + (1.0 - start) * u
-    return (KERNELS[kernel](at) * (1.0 - start) * mass) @ at[:, None] ** np.arange(order + 1)
+    return (kernel_values(kernel, at) * (1.0 - start) * mass) @ at[:, None] ** np.arange(order + 1)
