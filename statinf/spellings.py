@@ -91,7 +91,10 @@ _VERBS = {
         "doublenegativecontrol proxies"
     ),
     'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
-    "is the local linear estimate.": "rd rdd rdrobust rddensity rdplot regressiondiscontinuity",
+    "is the local linear estimate.": "rd rdd rdrobust rdplot regressiondiscontinuity",
+    'Tests of manipulation at a cutoff are si.rd_density("~ running", data, cutoff=0); methods: polynomial, mccrary.': (
+        "rddensity dcdensity mccrary mccrarytest cjm manipulation manipulationtest lpdensity rdbwdensity rdplotdensity"
+    ),
     "Staggered difference-in-differences is not in this version; two groups and two periods are "
     "si.lm(\"y ~ treated * after\", data, vcov={'cluster': 'id'}).": (
         "did diffindiff attgt csdid sunab callawaysantanna eventstudy twfe feevent did2s"

@@ -59,6 +59,8 @@ RESULTS = (
     "statinf.effects.dose_fit",
     "statinf.results.pipeline",
     "statinf.effects.policy",
+    "statinf.effects.manipulation.findings",
+    "statinf.effects.manipulation.fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

@@ -1,0 +1,1 @@
+"""One-sided kernel-weighted local polynomials: at one cutoff for many outcomes, or along many cutoffs."""

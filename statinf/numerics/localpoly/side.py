@@ -1,0 +1,201 @@
+"""Local polynomials of many outcomes on one side of zero."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import factorial
+
+import numpy as np
+
+from statinf.numerics.localpoly.kernels import kernel_values
+
+
+@dataclass(frozen=True)
+class Side:
+    """Rows on one side of zero, in ascending order of x.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,)
+        Distances from the cutoff; zero belongs to the right side.
+    y : ndarray, shape (n, m)
+        Outcomes.
+    w : ndarray, shape (n,)
+        Row weights, positive.
+    index : ndarray of int, shape (n,)
+        Place of each row in the arrays that the side was made of.
+    right : bool
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    w: np.ndarray
+    index: np.ndarray
+    right: bool
+
+    def window(self, bandwidth: float, closed: bool = False) -> slice:
+        """Rows with |x| below the bandwidth; with `closed` those at it too."""
+        if self.right:
+            return slice(0, int(np.searchsorted(self.x, bandwidth, "right" if closed else "left")))
+        return slice(int(np.searchsorted(self.x, -bandwidth, "left" if closed else "right")), len(self.x))
+
+    def kernel_window(self, bandwidth: float, kernel: str) -> slice:
+        """Rows of positive kernel weight."""
+        return self.window(bandwidth, closed=kernel == "uniform")
+
+    def take(self, window: slice) -> Side:
+        """The rows of a window."""
+        return Side(self.x[window], self.y[window], self.w[window], self.index[window], self.right)
+
+    @cached_property
+    def groups(self) -> np.ndarray:
+        """Where each run of tied x begins, and n at the end, shape (distinct + 1,)."""
+        new = np.flatnonzero(np.diff(self.x) > 0) + 1
+        return np.concatenate([[0], new, [len(self.x)]]) if len(self.x) else np.zeros(1, int)
+
+    @property
+    def distinct(self) -> int:
+        """Number of distinct x."""
+        return len(self.groups) - 1
+
+    @property
+    def reach(self) -> float:
+        """Largest distance."""
+        return float(np.abs(self.x).max(initial=0.0))
+
+
+def sides(x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> tuple[Side, Side]:
+    """Left and right side of zero.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+        Distances from the cutoff.
+    y : ndarray, shape (n,) or (n, m)
+    w : ndarray, shape (n,), optional
+        Rows of weight zero are left out.
+    """
+    y = y[:, None] if y.ndim == 1 else y
+    w = np.ones(len(x)) if w is None else w
+    index = np.argsort(x, kind="stable")
+    index = index[w[index] > 0]
+    cut = int(np.searchsorted(x[index], 0.0))
+    left, right = index[:cut], index[cut:]
+    return Side(x[left], y[left], w[left], left, False), Side(x[right], y[right], w[right], right, True)
+
+
+@dataclass(frozen=True)
+class LocalFit:
+    """A weighted polynomial in u = x / bandwidth of each outcome.
+
+    Attributes
+    ----------
+    side : Side
+        The rows of the fit; some may have no kernel weight.
+    basis : ndarray, shape (n, order + 1)
+        Powers of u.
+    weight : ndarray, shape (n,)
+        K(u) / bandwidth times the row weight.
+    inverse : ndarray, shape (order + 1, order + 1)
+        Of basis' W basis; NaN where the polynomial is not determined.
+    bandwidth : float
+    """
+
+    side: Side
+    basis: np.ndarray
+    weight: np.ndarray
+    inverse: np.ndarray
+    bandwidth: float
+
+    @property
+    def order(self) -> int:
+        return self.basis.shape[1] - 1
+
+    @property
+    def determined(self) -> bool:
+        return bool(np.isfinite(self.inverse).all())
+
+    @cached_property
+    def weighted(self) -> np.ndarray:
+        """W basis, shape (n, order + 1)."""
+        return self.weight[:, None] * self.basis
+
+    @cached_property
+    def coef(self) -> np.ndarray:
+        """Coefficients of the powers of u, shape (order + 1, m)."""
+        return self.inverse @ (self.weighted.T @ self.side.y)
+
+    def unit(self, deriv: int) -> float:
+        """What turns the coefficient of u^deriv into a derivative at zero."""
+        return factorial(deriv) / self.bandwidth**deriv
+
+    def derivative(self, deriv: int = 0) -> np.ndarray:
+        """Derivative of each outcome's mean at zero, shape (m,)."""
+        return self.unit(deriv) * self.coef[deriv]
+
+    def equivalent(self, deriv: int = 0) -> np.ndarray:
+        """Equivalent kernel: weights of the rows in that derivative, shape (n,)."""
+        return self.unit(deriv) * (self.weighted @ self.inverse[deriv])
+
+    def fitted(self) -> np.ndarray:
+        """Means at the rows, shape (n, m)."""
+        return self.basis @ self.coef
+
+    @cached_property
+    def leverage(self) -> np.ndarray:
+        """Diagonal of the hat matrix, shape (n,)."""
+        return np.einsum("ij,jk,ik->i", self.weighted, self.inverse, self.basis)
+
+    def moment(self, power: int) -> np.ndarray:
+        """Basis' W u^power, shape (order + 1,)."""
+        return self.weighted.T @ (self.side.x / self.bandwidth) ** power
+
+
+def local_fit(side: Side, order: int, bandwidth: float, kernel: str, window: slice | None = None) -> LocalFit:
+    """Fit one side.
+
+    Parameters
+    ----------
+    side : Side
+    order : int
+    bandwidth : float
+        Infinite bandwidths give a global fit for the uniform kernel.
+    kernel : {"triangular", "epanechnikov", "uniform"}
+    window : slice, optional
+        Rows to hold; those of positive kernel weight by default.
+    """
+    rows = side.take(side.kernel_window(bandwidth, kernel) if window is None else window)
+    u = rows.x / bandwidth
+    weight = rows.w * kernel_values(kernel, u) / bandwidth
+    basis = np.vander(u, order + 1, increasing=True)
+    return LocalFit(rows, basis, weight, inverse_of(basis.T @ (weight[:, None] * basis)), bandwidth)
+
+
+def inverse_of(gram: np.ndarray) -> np.ndarray:
+    """Inverses of positive matrices (..., k, k); NaN where one is singular to working precision."""
+    scale = np.sqrt(np.diagonal(gram, axis1=-2, axis2=-1))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        both = scale[..., :, None] * scale[..., None, :]
+        unit = gram / both
+        bad = np.asarray(~np.isfinite(unit).all(axis=(-2, -1)))
+        unit = np.where(bad[..., None, None], np.eye(gram.shape[-1]), unit)
+        lowest = np.linalg.eigvalsh(unit)[..., 0]
+        bad |= lowest < 1e-13
+        unit = np.where(bad[..., None, None], np.eye(gram.shape[-1]), unit)
+        made = np.linalg.inv(unit) / both
+    return np.where(bad[..., None, None], np.nan, made)
+
+
+def local_fits(side: Side, order: int, bandwidths: np.ndarray, kernel: str) -> list[LocalFit]:
+    """A fit of each outcome at its own bandwidth: outcomes (m,) of the side, bandwidths (m,).
+
+    Outcomes of one bandwidth share the kernel's weights; each fit has one outcome.
+    """
+    shared = {h: local_fit(side, order, h, kernel) for h in np.unique(bandwidths)}
+    made = []
+    for j, h in enumerate(bandwidths):
+        fit = shared[h]
+        one = Side(fit.side.x, fit.side.y[:, [j]], fit.side.w, fit.side.index, side.right)
+        made.append(LocalFit(one, fit.basis, fit.weight, fit.inverse, fit.bandwidth))
+    return made
