@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate`, `iv` and `proximal`."""
+"""The methods of the effects family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -58,6 +58,12 @@ VISITS = MethodTable(
     {"": "statinf.effects.visits.method"},
     shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
 )
+RD = MethodTable(
+    "rd",
+    {"robust": "statinf.effects.discontinuity.robust"},
+    shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
+    aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
+)
 PROXIMAL = MethodTable(
     "proximal",
     {
@@ -68,4 +74,4 @@ PROXIMAL = MethodTable(
     aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS)
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD)
