@@ -59,6 +59,7 @@ RESULTS = (
     "statinf.effects.dose_fit",
     "statinf.results.pipeline",
     "statinf.effects.policy",
+    "statinf.effects.discontinuity.fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

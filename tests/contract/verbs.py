@@ -196,6 +196,7 @@ EXAMPLES: Mapping[str, Example] = {
     "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
+    "rd": Example(_named(si.rd, "y ~ v | x + z")),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),

@@ -18,11 +18,11 @@ _PAD = 1.0 + float(np.sqrt(np.finfo(float).eps))
 FEW_DISTINCT = 10
 """Distinct values that pilot bandwidths cover on each side where many rows share theirs."""
 
-Pair = tuple[float, float]
+Widths = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Search:
+class WidthSearch:
     """What bandwidths are chosen for.
 
     Attributes
@@ -87,7 +87,7 @@ def _reach(side: Side, count: int) -> float:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class WidthParts:
     """Variance, bias and regularisation of one side, and the power of the bandwidth."""
 
     variance: float
@@ -95,7 +95,9 @@ class Pieces:
     penalty: float
 
 
-def pieces(search: Search, side: Side, order: int, deriv: int, top: int, h: float, wide: float, scale: float) -> Pieces:
+def width_parts(
+    search: WidthSearch, side: Side, order: int, deriv: int, top: int, h: float, wide: float, scale: float
+) -> WidthParts:
     """What a bandwidth of a fit of that order needs, from fits at h and, for the bias, of order `top` at `wide`."""
     small = local_fit(side, order, h, search.kernel)
     heads = 1 + search.fuzzy
@@ -116,20 +118,20 @@ def pieces(search: Search, side: Side, order: int, deriv: int, top: int, h: floa
         noise = search.rule.variance(large, large.weighted @ large.inverse[-1], s) * unit**2
         penalty = scale * share * 3.0 * constant**2 * noise
     bias = np.sqrt(share) * constant * float(large.coef[-1] @ s) * unit
-    return Pieces((2 * deriv + 1) * h * spread, bias, penalty)
+    return WidthParts((2 * deriv + 1) * h * spread, bias, penalty)
 
 
-def _rd(left: Pieces, right: Pieces, rate: float) -> Pair:
+def _rd(left: WidthParts, right: WidthParts, rate: float) -> Widths:
     below = (right.bias - left.bias) ** 2 + left.penalty + right.penalty
     return _power((left.variance + right.variance), below, rate), 0.0
 
 
-def _sum(left: Pieces, right: Pieces, rate: float) -> Pair:
+def _sum(left: WidthParts, right: WidthParts, rate: float) -> Widths:
     below = (right.bias + left.bias) ** 2 + left.penalty + right.penalty
     return _power((left.variance + right.variance), below, rate), 0.0
 
 
-def _two(left: Pieces, right: Pieces, rate: float) -> Pair:
+def _two(left: WidthParts, right: WidthParts, rate: float) -> Widths:
     made = [_power(one.variance, one.bias**2 + one.penalty, rate) for one in (left, right)]
     return made[0], made[1]
 
@@ -139,16 +141,17 @@ def _power(above: float, below: float, rate: float) -> float:
     return np.inf if below == 0.0 and above >= 0.0 else float((above / below) ** rate)
 
 
-def chain(search: Search, rule: Callable[[Pieces, Pieces, float], Pair]) -> tuple[Pair, Pair]:
+def chain(search: WidthSearch, rule: Callable[[WidthParts, WidthParts, float], Widths]) -> tuple[Widths, Widths]:
     """Bandwidths h and b, of the left and of the right, by three steps."""
     reach = [side.reach for side in search.both]
     caps = reach if rule is _two else [max(reach)] * 2
     p, q, floor = search.order, search.bias_order, search.floor
     start = max(min(search.start, max(reach)), floor)
 
-    def step(order: int, deriv: int, top: int, wide: Pair, scale: float) -> Pair:
+    def step(order: int, deriv: int, top: int, wide: Widths, scale: float) -> Widths:
         found = [
-            pieces(search, side, order, deriv, top, start, w, scale) for side, w in zip(search.both, wide, strict=True)
+            width_parts(search, side, order, deriv, top, start, w, scale)
+            for side, w in zip(search.both, wide, strict=True)
         ]
         made = rule(found[0], found[1], 1.0 / (2 * order + 3))
         made = made if rule is _two else (made[0], made[0])
@@ -159,7 +162,7 @@ def chain(search: Search, rule: Callable[[Pieces, Pieces, float], Pair]) -> tupl
     return step(p, search.deriv, q, b, search.scale), b
 
 
-def choose(search: Search, selector: str) -> tuple[Pair, Pair]:
+def choose(search: WidthSearch, selector: str) -> tuple[Widths, Widths]:
     """Bandwidths h and b by one of `SELECTORS`."""
     kind = selector[3:]
     needed = {"rd": ("rd",), "two": ("two",), "sum": ("sum",), "comb1": ("rd", "sum"), "comb2": ("rd", "sum", "two")}

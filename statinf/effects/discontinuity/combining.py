@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.localpoly.side import LocalFit
 
 
-@dataclass(frozen=True)
-class Combined:
+@dataclass(frozen=True, repr=False)
+class Combined(Brief):
     """An effect as a function of the jumps (m,) of outcome, treatment and covariates.
 
     Attributes

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.localpoly.side import LocalFit
 from statinf.numerics.localpoly.variance import Clusters, clustered_residuals, residuals
 
 
-@dataclass(frozen=True)
-class ErrorRule:
+@dataclass(frozen=True, repr=False)
+class ErrorRule(Brief):
     """A kind of variance.
 
     Attributes

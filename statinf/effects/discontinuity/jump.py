@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.effects.discontinuity.combining import Combined, combine, covariate_products, slopes
 from statinf.effects.discontinuity.errors import ErrorRule, combined
 from statinf.numerics.localpoly.side import LocalFit, Side, local_fit
 from statinf.numerics.localpoly.variance import Clusters, corrected_equivalent
 
 
-@dataclass(frozen=True)
-class Half:
+@dataclass(frozen=True, repr=False)
+class Half(Brief):
     """Two polynomials on one side: that of the estimate and that of its bias, on the same rows."""
 
     small: LocalFit
@@ -24,8 +25,8 @@ class Half:
         return np.column_stack([self.small.equivalent(deriv), corrected_equivalent(self.small, self.large, deriv)])
 
 
-@dataclass(frozen=True)
-class Jump:
+@dataclass(frozen=True, repr=False)
+class Jump(Brief):
     """The effect at the cutoff.
 
     Attributes

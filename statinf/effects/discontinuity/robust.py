@@ -1,8 +1,8 @@
 """Local polynomials with robust bias correction (Calonico, Cattaneo, Titiunik 2014, Econometrica 82).
 
-Estimand: the jump at the cutoff of the mean of y given the running variable (of its derivative for kinks); in fuzzy designs over
-the jump of the treatment. Assumes that means of potential outcomes are continuous there and, for fuzzy designs, that nobody is moved
-against the rule. Covariates adjust as in Calonico, Cattaneo, Farrell and Titiunik (2019).
+Estimand: the jump at the cutoff of the mean of y given the running variable (of its derivative for kinks); in fuzzy
+designs over the jump of the treatment. Assumes that means of potential outcomes are continuous there and, for fuzzy
+designs, that nobody is moved against the rule. Covariates adjust as in Calonico, Cattaneo, Farrell and Titiunik (2019).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Later
-from statinf.effects.discontinuity.bandwidths import Pair, Search, choose
+from statinf.effects.discontinuity.bandwidths import Widths, WidthSearch, choose
 from statinf.effects.discontinuity.errors import ErrorRule, rule_of
 from statinf.effects.discontinuity.fit import TERMS, RdFit
 from statinf.effects.discontinuity.jump import Jump, jump_at
@@ -26,10 +26,8 @@ from statinf.inference.moments import Covariance, Moments
 from statinf.numerics.localpoly.side import Side
 from statinf.results import Estimate
 
-_LABELS = {"nn": "nearest neighbours"}
 
-
-def selected(problem: RdProblem, options: RobustOptions) -> tuple[Pair, Pair]:
+def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths]:
     """Bandwidths of the estimate and of its bias, as given or as chosen."""
     given = options.bandwidth
     if not isinstance(given, str):
@@ -44,7 +42,12 @@ def selected(problem: RdProblem, options: RobustOptions) -> tuple[Pair, Pair]:
         both, fuzzy = (left, right), False
     p, q = options.orders
     rule = rule_of(problem.vcov.asked, options.neighbours, problem.clusters)
-    search = Search(
+    if rule.clusters is not None and min(len(np.unique(rule.clusters[side.index])) for side in both) < 2:
+        raise NotIdentifiedError(
+            f"{problem.vcov.clusters[0]!r} has one cluster on a side of the cutoff, and no variance between clusters; cluster "
+            "by another column, or not at all."
+        )
+    search = WidthSearch(
         both, p, q, options.deriv, problem.kernel, fuzzy, rule, options.scaleregul, options.masspoints, options.bwcheck
     )
     h, b = choose(search, given)
@@ -78,7 +81,7 @@ def estimate(problem: RdProblem, options: RobustOptions) -> Estimate:
     )
 
 
-def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions, h: Pair, b: Pair) -> Jump:
+def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions, h: Widths, b: Widths) -> Jump:
     """The jump with these bandwidths; refuses what the rows do not determine."""
     p, q = options.orders
     jump = jump_at(
@@ -89,7 +92,7 @@ def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions,
     )
     if problem.fuzzy:
         assert jump.combined.first is not None
-        size = np.ptp(problem.outcomes[problem.w > 0, 1])
+        size = float(np.abs(problem.outcomes[problem.w > 0, 1]).max())
         jumps = [half.small.derivative(options.deriv) for half in jump.halves]
         across = abs(float(jump.combined.first @ (jumps[1] - jumps[0])))
         if not np.isfinite(jump.combined.value) or across <= 1e-10 * size / max(h) ** options.deriv:
@@ -99,7 +102,7 @@ def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions,
     return jump
 
 
-def described(problem: RdProblem, both: tuple[Side, Side], jump: Jump, h: Pair, b: Pair) -> dict[str, Any]:
+def described(problem: RdProblem, both: tuple[Side, Side], jump: Jump, h: Widths, b: Widths) -> dict[str, Any]:
     """What a fit tells of its two sides."""
     counts = [
         [len(side.x), side.distinct, *(_within(side, at, problem.kernel) for at in (hs, bs))]
@@ -143,7 +146,11 @@ def _moments(problem: RdProblem, jump: Jump) -> Moments:
 
 
 def _covariance(problem: RdProblem, jump: Jump, neighbours: int, kind: Any) -> Covariance:
-    clusters = {} if isinstance(kind, str) else {kind["cluster"]: problem.design.cluster_codes(kind["cluster"])}
+    clusters = {}
+    if not isinstance(kind, str):
+        if not isinstance(kind["cluster"], str):
+            raise NotIdentifiedError("errors of si.rd cluster by one column")
+        clusters = {kind["cluster"]: problem.design.cluster_codes(kind["cluster"])}
     rule = rule_of(kind, neighbours, clusters)
     two = jump.covariance(rule)
     if not np.isfinite(two).all():
@@ -153,7 +160,7 @@ def _covariance(problem: RdProblem, jump: Jump, neighbours: int, kind: Any) -> C
             else f"vcov={kind!r} has no degrees of freedom left within the bandwidth; use a larger one"
         )
     if clusters:
-        label = f"clustered by {kind['cluster']} ({rule.kind})"
+        label = f"clustered by {next(iter(clusters))} ({rule.kind})"
     else:
         label = f"nearest neighbours ({neighbours})" if rule.kind == "nn" else rule.kind.upper()
     at = np.array([0, 0, 1])
@@ -162,7 +169,7 @@ def _covariance(problem: RdProblem, jump: Jump, neighbours: int, kind: Any) -> C
     )
 
 
-def first_stage(problem: RdProblem, options: RobustOptions, h: Pair, b: Pair) -> RdFit:
+def first_stage(problem: RdProblem, options: RobustOptions, h: Widths, b: Widths) -> RdFit:
     """The jump of the treatment with the bandwidths of the effect."""
     sharp = replace(
         problem,

@@ -7,6 +7,7 @@ from numbers import Real
 from typing import Any
 
 from statinf.effects.discontinuity.fit import CutoffFit
+from statinf.effects.discontinuity.method import RdMethod
 from statinf.effects.discontinuity.options import check_cutoff, check_kernel
 from statinf.effects.discontinuity.problem import read_problem
 from statinf.effects.table import RD
@@ -86,6 +87,7 @@ def rd(
     2          robust     7.507      1.741     4.094     10.919
     """
     chosen, settings = RD.read(method, options)
+    assert isinstance(chosen, RdMethod)
     cutoff, kernel = check_cutoff(cutoff), check_kernel(kernel)
     one_of("na_action", na_action, ("drop", "raise"))
     if fuzzy is not None and not isinstance(fuzzy, str):
