@@ -61,6 +61,7 @@ RESULTS = (
     "statinf.effects.policy",
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
+    "statinf.effects.discontinuity.fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

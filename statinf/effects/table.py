@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate`, `iv` and `proximal`."""
+"""The methods of the effects family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -58,6 +58,12 @@ VISITS = MethodTable(
     {"": "statinf.effects.visits.method"},
     shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
 )
+RD = MethodTable(
+    "rd",
+    {"robust": "statinf.effects.discontinuity.robust"},
+    shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
+    aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
+)
 PROXIMAL = MethodTable(
     "proximal",
     {
@@ -78,4 +84,4 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD_DENSITY)
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY)

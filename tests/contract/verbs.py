@@ -201,6 +201,7 @@ EXAMPLES: Mapping[str, Example] = {
     "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
+    "rd": Example(_named(si.rd, "y ~ v | x + z")),
     "rd_density": Example(_rd_density, ("x", "x")),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),

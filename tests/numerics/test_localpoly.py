@@ -85,7 +85,8 @@ def test_cr3_leaves_clusters_out() -> None:
     cov = fit.inverse @ clustered_meat(fit.weighted, residuals(fit, "hc0"), clusters, fit, "CR3")[0] @ fit.inverse
     spread = np.zeros((2, 2))
     for g in range(7):
-        rest = Side(*(a[clusters != g] for a in (fit.side.x, fit.side.y, fit.side.w, fit.side.index)), True)
+        kept, own = clusters != g, fit.side
+        rest = Side(own.x[kept], own.y[kept], own.w[kept], own.index[kept], True)
         step = (local_fit(rest, 1, 0.8, "triangular").coef - fit.coef)[:, 0]
         spread += np.outer(step, step)
     np.testing.assert_allclose(cov, spread, rtol=1e-9)
