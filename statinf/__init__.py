@@ -41,6 +41,7 @@ _PUBLIC = {
     "quantile_ensemble": "statinf.quantile.ensemble",
     "quantile_process": "statinf.quantile.noncrossing.verb",
     "rd_density": "statinf.effects.manipulation.verb",
+    "rd_distribution": "statinf.effects.distributional.verb",
     "rq": "statinf.quantile.rq",
     "rq_path": "statinf.quantile.penalised.verb",
     "set_device": "statinf.backend.device",

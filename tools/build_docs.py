@@ -59,6 +59,8 @@ RESULTS = (
     "statinf.effects.dose_fit",
     "statinf.results.pipeline",
     "statinf.effects.policy",
+    "statinf.effects.distributional.findings",
+    "statinf.effects.distributional.fit",
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
     "statinf.effects.discontinuity.fit",

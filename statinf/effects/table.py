@@ -84,4 +84,16 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY)
+RD_DISTRIBUTION = MethodTable(
+    "rd_distribution",
+    {
+        "frechet": "statinf.effects.distributional.frechet",
+        "simple": "statinf.effects.distributional.simple",
+    },
+    shared=(
+        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context",
+    ),
+    aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
+)  # fmt: skip
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY, RD_DISTRIBUTION)
