@@ -53,6 +53,7 @@ _PUBLIC = {
     "td": "statinf.stochastic.td",
     "training_weights": "statinf.balancing.training.verb",
     "veracity": "statinf.conformity.veracity.verb",
+    "did": "statinf.effects.did.verb",
     "visits": "statinf.effects.visits.verb",
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",

@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate`, `iv` and `proximal`."""
+"""The methods of `effect`, `cate`, `iv`, `proximal`, `visits` and `did`."""
 
 from statinf.results.methods import MethodTable
 
@@ -78,4 +78,18 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD_DENSITY)
+DID = MethodTable(
+    "did",
+    {
+        "dr": "statinf.effects.did.dr",
+        "ipw": "statinf.effects.did.ipw",
+        "regression": "statinf.effects.did.regression",
+    },
+    shared=(
+        "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
+        "na_action", "context",
+    ),
+    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
+)  # fmt: skip
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD_DENSITY)
