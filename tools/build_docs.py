@@ -61,6 +61,8 @@ RESULTS = (
     "statinf.effects.policy",
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
+    "statinf.effects.did.fit",
+    "statinf.effects.did.path_fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

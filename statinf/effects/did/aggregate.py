@@ -18,7 +18,7 @@ KINDS = ("simple", "dynamic", "group", "calendar")
 
 
 @dataclass(frozen=True, eq=False)
-class Averages:
+class PathAverages:
     """Averages along a path, and over it.
 
     Attributes
@@ -88,7 +88,7 @@ class _Cells:
         return of * self.weight
 
 
-def average(found: GroupTimes, problem: DidProblem, kind: str, window: Window) -> Averages:
+def average(found: GroupTimes, problem: DidProblem, kind: str, window: Window) -> PathAverages:
     """Averages of the cells in a window.
 
     Raises
@@ -104,7 +104,7 @@ def average(found: GroupTimes, problem: DidProblem, kind: str, window: Window) -
         raise DataError("no effect at or after treatment is in that window; widen min_e= and max_e=.")
     if kind == "simple":
         theta, influence = cells.mean(post)
-        return Averages(np.empty(0), np.array([theta]), influence[:, None], np.empty(0))
+        return PathAverages(np.empty(0), np.array([theta]), influence[:, None], np.empty(0))
     along = cells.cohort if kind == "group" else cells.time
     at = np.unique(along[post])
     parts = [cells.mean(post & (along == value), equal=kind == "group") for value in at.tolist()]
@@ -117,7 +117,7 @@ def average(found: GroupTimes, problem: DidProblem, kind: str, window: Window) -
     return _stacked(at, parts, weights, more)
 
 
-def _by_exposure(cells: _Cells, window: Window) -> Averages:
+def _by_exposure(cells: _Cells, window: Window) -> PathAverages:
     last, first = cells.problem.times[-1], cells.problem.times[0]
     inside = (cells.since >= window.low) & (cells.since <= window.high)
     if window.balance is not None:
@@ -133,17 +133,17 @@ def _by_exposure(cells: _Cells, window: Window) -> Averages:
     parts = [cells.mean(inside & (cells.since == e)) for e in path.tolist()]
     weights = np.where(path >= 0, 1.0, 0.0) / np.count_nonzero(path >= 0)
     made = _stacked(path, parts, weights)
-    return Averages(made.at, made.theta, made.influence, at[fixed])
+    return PathAverages(made.at, made.theta, made.influence, at[fixed])
 
 
 def _stacked(
     at: np.ndarray, parts: list[tuple[float, np.ndarray]], weights: np.ndarray, more: np.ndarray | float = 0.0
-) -> Averages:
+) -> PathAverages:
     """The path's averages behind their own average."""
     theta = np.array([one for one, _ in parts])
     influence = np.column_stack([one for _, one in parts])
     overall = influence @ weights + more
-    return Averages(at, np.append(weights @ theta, theta), np.column_stack([overall, influence]), np.empty(0))
+    return PathAverages(at, np.append(weights @ theta, theta), np.column_stack([overall, influence]), np.empty(0))
 
 
 def check_window(min_e: object, max_e: object, balance_e: object, kind: str) -> Window:

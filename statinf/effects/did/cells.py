@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Cell:
+class GroupTimeCell:
     """One cohort at one period.
 
     Attributes
@@ -42,7 +42,7 @@ class Cell:
         return f"ATT({self.cohort:.10g}, {self.time:.10g})"
 
 
-def plan(cohorts: np.ndarray, times: np.ndarray, base_period: str, anticipation: float) -> tuple[Cell, ...]:
+def plan(cohorts: np.ndarray, times: np.ndarray, base_period: str, anticipation: float) -> tuple[GroupTimeCell, ...]:
     """The cells of cohorts (G,) over sorted periods (T,), cohort by cohort.
 
     A period at or after `cohort - anticipation` is compared with the last one before that; an earlier one with the period just
@@ -57,11 +57,11 @@ def plan(cohorts: np.ndarray, times: np.ndarray, base_period: str, anticipation:
                 if place == 0:
                     continue
                 base = float(times[place - 1])
-            made.append(Cell(cohort, time, base, max(time, base) + anticipation))
+            made.append(GroupTimeCell(cohort, time, base, max(time, base) + anticipation))
     return tuple(made)
 
 
-def controls_of(cell: Cell, cohort: np.ndarray, control: str) -> np.ndarray:
+def controls_of(cell: GroupTimeCell, cohort: np.ndarray, control: str) -> np.ndarray:
     """Units (n,) that a cell is compared with, as booleans; `cohort` (n,) is infinite for those never treated."""
     if control == "never":
         return np.isinf(cohort)

@@ -7,22 +7,22 @@ periods before it), and controls alike.
 
 from __future__ import annotations
 
-from statinf.effects.did.method import PropensityOptions, group_time_estimate
+from statinf.effects.did.method import DidPropensityOptions, group_time_estimate
 from statinf.effects.did.problem import DidProblem
-from statinf.effects.did.scores import Nuisances
+from statinf.effects.did.scores import DidNuisances
 from statinf.results import Estimate, Method
 
 
-def estimate(problem: DidProblem, options: PropensityOptions) -> Estimate:
+def estimate(problem: DidProblem, options: DidPropensityOptions) -> Estimate:
     """Group-time effects from regressions among controls and the cohorts' logits."""
-    return group_time_estimate(problem, Nuisances(by_propensity=True, by_regression=True, trim=options.trim))
+    return group_time_estimate(problem, DidNuisances(by_propensity=True, by_regression=True, trim=options.trim))
 
 
 METHOD = Method(
     verb="did",
     name="dr",
     estimate=estimate,
-    options=PropensityOptions,
+    options=DidPropensityOptions,
     summary="regressions among controls and weights by odds of being in the cohort; either may be wrong",
     citation="Callaway and Sant'Anna (2021), Difference-in-differences with multiple time periods",
     arxiv="1803.09015",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.effects.did.cells import Cell, controls_of, plan
+from statinf.effects.did.cells import GroupTimeCell, controls_of, plan
 from statinf.effects.did.problem import DidProblem, Panel
-from statinf.effects.did.scores import Nuisances, cross_section_effects, panel_effects
+from statinf.effects.did.scores import DidNuisances, cross_section_effects, panel_effects
 from statinf.errors import NotIdentifiedError, StatinfWarning, issue_warning
 
 
@@ -20,7 +20,7 @@ class GroupTimes(Brief):
 
     Attributes
     ----------
-    cells : tuple of Cell
+    cells : tuple of GroupTimeCell
         Those with an effect, references (effect zero, no error) among them.
     theta : ndarray, shape (k,)
     influence : ndarray, shape (U, k)
@@ -29,13 +29,13 @@ class GroupTimes(Brief):
         Cells without an effect, with the reason.
     """
 
-    cells: tuple[Cell, ...]
+    cells: tuple[GroupTimeCell, ...]
     theta: np.ndarray
     influence: np.ndarray
     left_out: tuple[str, ...]
 
 
-def group_times(problem: DidProblem, how: Nuisances) -> GroupTimes:
+def group_times(problem: DidProblem, how: DidNuisances) -> GroupTimes:
     """Estimate every cell; those that the data do not identify are named and left out.
 
     Raises
@@ -54,7 +54,7 @@ def group_times(problem: DidProblem, how: Nuisances) -> GroupTimes:
         except NotIdentifiedError as error:
             lost |= dict.fromkeys(places, str(error).rstrip("."))
         else:
-            influence[np.ix_(rows, places)] = values
+            influence[rows[:, None], np.array(places)] = values
     kept = [k for k in range(len(cells)) if k not in lost]
     left_out = tuple(f"{cells[k].label}: {lost[k]}" for k in sorted(lost))
     if all(cells[k].reference for k in kept):
@@ -72,7 +72,7 @@ Job = tuple[list[int], Callable[[], tuple[np.ndarray, np.ndarray | float, np.nda
 """Places of cells, and what gives units (n,), effects (m,) and influence values (n, m)."""
 
 
-def _panel_jobs(problem: DidProblem, cells: tuple[Cell, ...], how: Nuisances) -> list[Job]:
+def _panel_jobs(problem: DidProblem, cells: tuple[GroupTimeCell, ...], how: DidNuisances) -> list[Job]:
     panel = Panel.of(problem)
     at = {time: place for place, time in enumerate(problem.times.tolist())}
     groups: dict[tuple[object, ...], list[int]] = {}
@@ -93,8 +93,8 @@ class _PanelJob(Brief):
     problem: DidProblem
     panel: Panel
     at: dict[float, int]
-    cells: list[Cell]
-    how: Nuisances
+    cells: list[GroupTimeCell]
+    how: DidNuisances
 
     def __call__(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         first, panel, cohort = self.cells[0], self.panel, self.problem.cohort
@@ -112,7 +112,7 @@ class _PanelJob(Brief):
         return rows, *panel_effects(x, d, w, change, self.how)
 
 
-def _cross_section_jobs(problem: DidProblem, cells: tuple[Cell, ...], how: Nuisances) -> list[Job]:
+def _cross_section_jobs(problem: DidProblem, cells: tuple[GroupTimeCell, ...], how: DidNuisances) -> list[Job]:
     return [([k], _CrossSectionJob(problem, cell, how)) for k, cell in enumerate(cells) if not cell.reference]
 
 
@@ -121,8 +121,8 @@ class _CrossSectionJob(Brief):
     """One cell, from rows of either period."""
 
     problem: DidProblem
-    cell: Cell
-    how: Nuisances
+    cell: GroupTimeCell
+    how: DidNuisances
 
     def __call__(self) -> tuple[np.ndarray, float, np.ndarray]:
         problem, cell = self.problem, self.cell

@@ -110,13 +110,13 @@ class DidFit(Fit):
         >>> study.tidy()[["term", "estimate", "std_error"]].round(4)
                 term  estimate  std_error
         0    overall   -0.0804     0.0190
-        1  event[-3]    0.0267     0.0138
+        1  event[-3]    0.0267     0.0141
         2  event[-2]   -0.0036     0.0129
-        3  event[-1]   -0.0244     0.0139
-        4   event[0]   -0.0189     0.0118
-        5   event[1]   -0.0536     0.0163
-        6   event[2]   -0.1363     0.0353
-        7   event[3]   -0.1008     0.0342
+        3  event[-1]   -0.0232     0.0145
+        4   event[0]   -0.0211     0.0115
+        5   event[1]   -0.0530     0.0163
+        6   event[2]   -0.1404     0.0354
+        7   event[3]   -0.1069     0.0329
         """
         one_of("kind", kind, KINDS)
         window = check_window(min_e, max_e, balance_e, kind)
@@ -146,7 +146,7 @@ class DidFit(Fit):
         >>> data = si.datasets.load("mpdta")
         >>> fit = si.did("lemp ~ 1 | lpop", data, id="countyreal", time="year", cohort="first_treat")
         >>> fit.pretrends()
-        effects before treatment = 0: chi2(5) = 6.8418, p = 0.2327
+        effects before treatment = 0: chi2(5) = 6.84182, p = 0.2327
         """
         before = self.time < self.group - self.anticipation
         if not before.any():
@@ -158,9 +158,7 @@ class DidFit(Fit):
             self.theta, self.cov, matrix, np.zeros(len(matrix)), self.cov.df, "effects before treatment = 0"
         ).handed(self.kind)
 
-    def group_time(
-        self, level: float = 0.95, *, replicas: int = 999, law: str = "mammen", seed: int = 0
-    ) -> Any:
+    def group_time(self, level: float = 0.95, *, replicas: int = 999, law: str = "mammen", seed: int = 0) -> Any:
         """The effects with pointwise limits, and bands that hold for all of them at once.
 
         Parameters

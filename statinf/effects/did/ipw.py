@@ -6,22 +6,22 @@ propensity.
 
 from __future__ import annotations
 
-from statinf.effects.did.method import PropensityOptions, group_time_estimate
+from statinf.effects.did.method import DidPropensityOptions, group_time_estimate
 from statinf.effects.did.problem import DidProblem
-from statinf.effects.did.scores import Nuisances
+from statinf.effects.did.scores import DidNuisances
 from statinf.results import Estimate, Method
 
 
-def estimate(problem: DidProblem, options: PropensityOptions) -> Estimate:
+def estimate(problem: DidProblem, options: DidPropensityOptions) -> Estimate:
     """Group-time effects from the cohorts' logits."""
-    return group_time_estimate(problem, Nuisances(by_propensity=True, by_regression=False, trim=options.trim))
+    return group_time_estimate(problem, DidNuisances(by_propensity=True, by_regression=False, trim=options.trim))
 
 
 METHOD = Method(
     verb="did",
     name="ipw",
     estimate=estimate,
-    options=PropensityOptions,
+    options=DidPropensityOptions,
     summary="controls weighted by their odds of being in the cohort",
     citation="Abadie (2005), Semiparametric difference-in-differences estimators",
     guarantee="consistent if the propensity is right; errors of units, uniform bands",

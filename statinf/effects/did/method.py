@@ -10,7 +10,7 @@ from statinf.brief import Later
 from statinf.effects.did.estimation import group_times
 from statinf.effects.did.influence import UnitInfluence
 from statinf.effects.did.problem import DidProblem
-from statinf.effects.did.scores import Nuisances
+from statinf.effects.did.scores import DidNuisances
 from statinf.errors import NumericalWarning, issue_warning
 from statinf.results import Estimate, Options, number
 
@@ -19,7 +19,7 @@ _FEW = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class PropensityOptions(Options):
+class DidPropensityOptions(Options):
     """Options of methods that weight controls by their odds of being in the cohort."""
 
     trim: float = number(
@@ -27,7 +27,7 @@ class PropensityOptions(Options):
     )
 
 
-def group_time_estimate(problem: DidProblem, how: Nuisances) -> Estimate:
+def group_time_estimate(problem: DidProblem, how: DidNuisances) -> Estimate:
     """Group-time effects with influence values of units."""
     found = group_times(problem, how)
     _warn_small(problem)

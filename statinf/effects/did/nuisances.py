@@ -10,6 +10,7 @@ from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.learners.cells import Standard, standardise
 from statinf.learners.logit import full_fit
 from statinf.numerics.glm.families import sigmoid
+from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.reduction import independent_columns
 
 _OVERLAP = 0.999
@@ -39,7 +40,7 @@ def basis(x: np.ndarray, w: np.ndarray) -> Standard:
     made = standardise(x, w)
     kept = np.ones(made.z.shape[1], bool)
     if x.shape[1]:
-        kept = independent_columns(np.linalg.qr(made.z * np.sqrt(w)[:, None], mode="r"), made.z.shape[1])
+        kept = independent_columns(triangular_factor(made.z, w), made.z.shape[1])
     return Standard(made.z[:, kept], made.centre[kept[1:]], made.scale[kept[1:]])
 
 
@@ -67,7 +68,7 @@ def propensity(design: Standard, d: np.ndarray, w: np.ndarray, trim: float) -> P
 
 
 @dataclass(frozen=True)
-class Regression:
+class ChangeRegression:
     """Least squares of outcomes on some units.
 
     Attributes
@@ -91,7 +92,7 @@ class Regression:
         return self.residual * (self.z @ (self.inverse @ gradient))[:, None]
 
 
-def regression(z: np.ndarray, y: np.ndarray, w: np.ndarray, what: str) -> Regression:
+def regression(z: np.ndarray, y: np.ndarray, w: np.ndarray, what: str) -> ChangeRegression:
     """Regress y (n, m) on z (n, k) with weights (n,), which are zero for units left out.
 
     Raises
@@ -104,7 +105,7 @@ def regression(z: np.ndarray, y: np.ndarray, w: np.ndarray, what: str) -> Regres
     # Once more on the residuals: normal equations alone would lose twice the digits that columns nearly share.
     coef = coef + turned @ (z.T @ ((y - z @ coef) * w[:, None]))
     fitted = z @ coef
-    return Regression(fitted, z, (y - fitted) * w[:, None], turned)
+    return ChangeRegression(fitted, z, (y - fitted) * w[:, None], turned)
 
 
 def inverse(gram: np.ndarray, what: str) -> np.ndarray:

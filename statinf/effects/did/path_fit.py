@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from statinf.brief import Later
-from statinf.effects.did.aggregate import Averages
+from statinf.effects.did.aggregate import PathAverages
 from statinf.effects.did.bands import limits, uniform_critical
 from statinf.effects.did.influence import UnitInfluence
 from statinf.effects.did.problem import DidProblem
@@ -60,7 +60,7 @@ class DidPath(Fit):
     lacks = ("predict", "augment")
 
     @classmethod
-    def estimate(cls, made: Averages, problem: DidProblem, kind: str, fit: DidFit) -> Estimate:
+    def estimate(cls, made: PathAverages, problem: DidProblem, kind: str, fit: DidFit) -> Estimate:
         """The averages as an estimate."""
         units = UnitInfluence.of(problem, made.influence)
         return Estimate(
@@ -108,9 +108,9 @@ class DidPath(Fit):
         >>> fit = si.did("lemp ~ 1 | lpop", data, id="countyreal", time="year", cohort="first_treat")
         >>> fit.aggregate("group").path().round(3)[["cohort", "estimate", "band_low", "band_high"]]
            cohort  estimate  band_low  band_high
-        0  2004.0    -0.085    -0.140     -0.030
-        1  2006.0    -0.022    -0.061      0.017
-        2  2007.0    -0.029    -0.067      0.009
+        0  2004.0    -0.085    -0.142     -0.028
+        1  2006.0    -0.020    -0.061      0.020
+        2  2007.0    -0.029    -0.066      0.009
         """
         return to_caller(self._path(level, replicas, law, seed), self.kind)
 

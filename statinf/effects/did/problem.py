@@ -77,7 +77,10 @@ class DidProblem(Brief):
 
     @cached_property
     def unit_weight(self) -> np.ndarray:
-        """Mean weight of each unit's rows, shape (U,)."""
+        """Weight of each unit in shares of cohorts, shape (U,): at the first period, or the mean of its rows if some miss."""
+        if self.id and len(self.y) == self.units * len(self.times):
+            first = self.period == 0
+            return np.bincount(self.unit[first], self.w[first], self.units)
         return np.bincount(self.unit, self.w, self.units) / np.bincount(self.unit, minlength=self.units)
 
 

@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.arms import plain_name
+from statinf.effects.arms import arms_of, plain_name
 from statinf.effects.did import cohorts as started
 from statinf.effects.did.problem import DidProblem
-from statinf.effects.did.sample import Sample, shown
+from statinf.effects.did.sample import CohortRows, shown
 from statinf.effects.method import check_outcome
 from statinf.effects.rows import ROLES, subset
 from statinf.errors import DataError, OptionError
 from statinf.formula.columns import Numeric
 from statinf.formula.design import Design, design
+from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 
@@ -68,7 +69,7 @@ def did_problem(
     if asked.id is not None:
         _check_once(made, unit, time, asked)
     cohort, seen_treated, treatment = _cohorts(made, unit, time, asked)
-    sample = Sample(time, unit, cohort, asked.anticipation).without_early(seen_treated)
+    sample = CohortRows(time, unit, cohort, asked.anticipation).without_early(seen_treated)
     sample = sample.with_comparison().with_later_never()
     if asked.id is not None and asked.unbalanced == "complete":
         sample = sample.complete()
@@ -133,8 +134,8 @@ def _check_once(made: Design, unit: np.ndarray, time: np.ndarray, asked: DidQues
         place = int(np.argmax(same))
         rows = sorted(made.rows[order[place : place + 2]].tolist())
         raise DataError(
-            f"rows {rows[0]} and {rows[1]} are of one '{asked.id}' at {asked.time} = {shown(float(time[order[place]]))}: a unit has one row "
-            "per period. Without id= every row is a unit of its own, as in repeated cross-sections."
+            f"rows {rows[0]} and {rows[1]} are of one '{asked.id}' at {asked.time} = {shown(float(time[order[place]]))}: a unit "
+            "has one row per period. Without id= every row is a unit of its own, as in repeated cross-sections."
         )
 
 
@@ -151,8 +152,9 @@ def _cohorts(
             "'outcome ~ treatment | x1 + x2'."
         )
     name = plain_name(given) if given.p else ""
+    d = _indicator(made, given) if name else np.empty(0)
     if asked.cohort is None:
-        return *_from_treatment(given.values, name, unit, time, asked), name
+        return *_from_treatment(d, name, unit, time, asked), name
     column = _numbers(made, asked.cohort, "cohort", "first treated periods")
     cohort = started.from_column(column, np.unique(time), asked.cohort)
     if asked.id is not None:
@@ -160,12 +162,24 @@ def _cohorts(
         holder[unit] = np.arange(len(unit))
         started.check_constant(cohort, unit, holder, asked.id, f"cohort='{asked.cohort}'")
     if name and name != asked.cohort:
-        started.check_treatment(given.values[:, 0], cohort, time, name, asked.cohort)
+        started.check_treatment(d, cohort, time, name, asked.cohort)
     return cohort, None, name or asked.cohort
 
 
+def _indicator(made: Design, given: Matrix) -> np.ndarray:
+    """The treatment's numbers (n,), of two labels 1 for the one that counts as treated."""
+    values = given.values[:, 0]
+    name = next(iter(given.terms))
+    coding = made.recipe.learnt[name].coding if name in made.recipe.factors else None
+    if coding is None or coding.marks is None:
+        return values
+    arms = arms_of(made, given)
+    assert arms is not None
+    return arms.rows(arms.treated).astype(np.float64)
+
+
 def _from_treatment(
-    values: np.ndarray, name: str, unit: np.ndarray, time: np.ndarray, asked: DidQuestion
+    d: np.ndarray, name: str, unit: np.ndarray, time: np.ndarray, asked: DidQuestion
 ) -> tuple[np.ndarray, np.ndarray]:
     if not name:
         raise OptionError("a formula without a treatment needs cohort=, the column of first treated periods.")
@@ -173,10 +187,16 @@ def _from_treatment(
         raise OptionError(
             f"without id= nobody knows when a row's unit was first treated; give cohort=, not '{name}' alone."
         )
-    start, first = started.from_treatment(values[:, 0], unit, time, int(unit.max()) + 1, name, asked.id)
+    start, first = started.from_treatment(d, unit, time, int(unit.max()) + 1, name, asked.id)
     if not np.isfinite(start).any():
         raise DataError(f"the treatment '{name}' does not vary on the rows used (only 0); there is nothing to compare.")
-    return start[unit], (start <= first)[unit] & np.isfinite(start)[unit]
+    early = np.isfinite(start) & (start <= first)
+    if (early == np.isfinite(start)).all():
+        raise DataError(
+            f"every unit that '{name}' says is treated is so whenever it is seen. If it marks the units that are treated at some "
+            "time, give the column of first treated periods as cohort=, or let it be 0 before treatment."
+        )
+    return start[unit], early[unit]
 
 
 def _notes(problem: DidProblem) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from statinf.effects.did.method import group_time_estimate
 from statinf.effects.did.problem import DidProblem
-from statinf.effects.did.scores import Nuisances
+from statinf.effects.did.scores import DidNuisances
 from statinf.results import Estimate, Method, Options
 
 
 def estimate(problem: DidProblem, options: Options) -> Estimate:
     """Group-time effects from regressions among controls."""
-    return group_time_estimate(problem, Nuisances(by_propensity=False, by_regression=True))
+    return group_time_estimate(problem, DidNuisances(by_propensity=False, by_regression=True))
 
 
 METHOD = Method(

@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.effects.did.cohorts import shown
-from statinf.errors import DataError, DroppedRowsWarning, NotIdentifiedError, StatinfWarning, issue_warning
+from statinf.errors import DataError, DroppedRowsWarning, NotIdentifiedError, issue_warning
 
 _NO_COHORT = (
     "no unit is first treated after the first period and by the last, so that there is no effect to estimate; cohorts are first "
@@ -19,7 +19,7 @@ _NO_COHORT = (
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Sample(Brief):
+class CohortRows(Brief):
     """Rows with their cohorts, as some are left out.
 
     Attributes
@@ -45,12 +45,12 @@ class Sample(Brief):
         if not len(self.keep):
             object.__setattr__(self, "keep", np.ones(len(self.time), bool))
 
-    def _drop(self, gone: np.ndarray, cause: str) -> Self:
+    def _drop(self, gone: np.ndarray, cause: str, message: str = "") -> Self:
         gone = gone & self.keep
         if not gone.any():
             return self
         units, rows = len(np.unique(self.unit[gone])), int(gone.sum())
-        issue_warning(f"{rows} rows of {units} units are left out: {cause}.", DroppedRowsWarning)
+        issue_warning(message or f"{rows} rows of {units} units are left out: {cause}.", DroppedRowsWarning)
         return replace(self, keep=self.keep & ~gone, causes={**self.causes, cause: rows})
 
     @property
@@ -80,14 +80,17 @@ class Sample(Brief):
         if not made.keep.any() or np.isinf(made.cohort[made.keep]).any():
             return made
         last = float(made.cohort[made.keep].max())
+        if (made.cohort[made.keep] == last).all():
+            raise NotIdentifiedError(
+                f"all units are first treated at {shown(last)}, so that there is nobody to compare with."
+            )
         start = last - self.anticipation
-        cause = f"nobody is untreated from {shown(start)} on"
-        issue_warning(
+        made = made._drop(
+            self.time >= start,
+            f"nobody is untreated from {shown(start)} on",
             f"no unit is never treated: the last cohort, {shown(last)}, is what others are compared with, at periods before "
             f"{shown(start)}.",
-            StatinfWarning,
         )
-        made = made._drop(self.time >= start, cause)
         return replace(made, cohort=np.where(made.cohort == last, np.inf, made.cohort))
 
     def complete(self) -> Self:
@@ -98,7 +101,9 @@ class Sample(Brief):
     def check(self) -> None:
         """Refuse what leaves nothing to estimate."""
         if not self.keep.any():
-            raise DataError("no row is left: every unit is treated by the first period, or none is seen at every period.")
+            raise DataError(
+                "no row is left: every unit is treated by the first period, or none is seen at every period."
+            )
         if len(self._times) < 2:
             raise DataError(
                 f"rows of one period are left ({shown(float(self._times[0]))}); a difference needs at least two."

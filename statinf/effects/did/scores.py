@@ -16,7 +16,7 @@ from statinf.learners.cells import Standard
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nuisances:
+class DidNuisances:
     """Which nuisances a method fits, and the propensity at which controls are trimmed."""
 
     by_propensity: bool
@@ -29,7 +29,7 @@ class Nuisances:
 
 
 def panel_effects(
-    x: np.ndarray, d: np.ndarray, w: np.ndarray, change: np.ndarray, how: Nuisances
+    x: np.ndarray, d: np.ndarray, w: np.ndarray, change: np.ndarray, how: DidNuisances
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effects on several changes of the outcome of the same units, whose nuisances are fitted once.
 
@@ -40,7 +40,7 @@ def panel_effects(
         Membership in the cohort, and weights.
     change : ndarray, shape (n, m)
         From each base period to each period.
-    how : Nuisances
+    how : DidNuisances
 
     Returns
     -------
@@ -66,7 +66,7 @@ def panel_effects(
 
 
 def cross_section_effects(
-    x: np.ndarray, d: np.ndarray, after: np.ndarray, w: np.ndarray, y: np.ndarray, how: Nuisances
+    x: np.ndarray, d: np.ndarray, after: np.ndarray, w: np.ndarray, y: np.ndarray, how: DidNuisances
 ) -> tuple[float, np.ndarray]:
     """The effect from other units before and after; the doubly robust score is the locally efficient one.
 
@@ -75,7 +75,7 @@ def cross_section_effects(
     x : ndarray, shape (n, p)
     d, after, w, y : ndarray, shape (n,)
         Membership in the cohort, whether the row is of the later sample, weights and outcomes.
-    how : Nuisances
+    how : DidNuisances
 
     Returns
     -------

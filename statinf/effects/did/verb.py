@@ -105,11 +105,11 @@ def did(
     >>> data = si.datasets.load("mpdta")
     >>> fit = si.did("lemp ~ 1 | lpop", data, id="countyreal", time="year", cohort="first_treat")
     >>> fit.tidy()[["term", "estimate", "std_error"]].round(4).head(4)
-                    term  estimate  std_error
+                  term  estimate  std_error
     0  ATT(2004, 2004)   -0.0145     0.0221
-    1  ATT(2004, 2005)   -0.0764     0.0286
-    2  ATT(2004, 2006)   -0.1404     0.0353
-    3  ATT(2004, 2007)   -0.1069     0.0328
+    1  ATT(2004, 2005)   -0.0764     0.0287
+    2  ATT(2004, 2006)   -0.1404     0.0354
+    3  ATT(2004, 2007)   -0.1069     0.0329
     >>> fit.aggregate("simple").tidy()[["term", "estimate", "std_error"]].round(4)
           term  estimate  std_error
     0  overall   -0.0418     0.0115
