@@ -75,4 +75,4 @@ def _whole(ax: Any, at: np.ndarray) -> None:
     """Ticks at the periods where these are few."""
     values = np.unique(at)
     if len(values) <= 15:
-        ax.set_xticks(values, [f"{v:.10g}" for v in values])
+        ax.set_xticks(values, [f"{v:.10g}".replace("-", "\N{MINUS SIGN}") for v in values])
