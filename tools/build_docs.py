@@ -64,6 +64,8 @@ RESULTS = (
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
     "statinf.effects.discontinuity.fit",
+    "statinf.effects.did.fit",
+    "statinf.effects.did.path_fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

@@ -96,4 +96,18 @@ RD_DISTRIBUTION = MethodTable(
     aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
 )  # fmt: skip
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY, RD_DISTRIBUTION)
+DID = MethodTable(
+    "did",
+    {
+        "dr": "statinf.effects.did.dr",
+        "ipw": "statinf.effects.did.ipw",
+        "regression": "statinf.effects.did.regression",
+    },
+    shared=(
+        "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
+        "na_action", "context",
+    ),
+    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
+)  # fmt: skip
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

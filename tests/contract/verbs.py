@@ -33,6 +33,8 @@ def sample(n: int = N) -> pd.DataFrame:
     # Thirty units of four visits each.
     unit, visit = np.divmod(np.arange(n), 4)
     times = {"unit": unit.astype(float), "day": visit + 0.25 * (unit % 3)}
+    # A third of the units is treated from the third visit on.
+    times |= {"visit": visit.astype(float), "start": np.where(unit % 3 == 0, 2.0, np.inf)}
     return pd.DataFrame(
         {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after, **times}
     )
@@ -170,6 +172,11 @@ def _rd_density(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rd_density("~ x", data, method=method.name, **(wide | options))
 
 
+def _did(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = {"id": "unit", "time": "visit", "cohort": "start"}
+    return si.did("y ~ 1 | x", data, method=method.name, **(known | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -195,6 +202,7 @@ EXAMPLES: Mapping[str, Example] = {
     "crq": Example(_crq),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
+    "did": Example(_did),
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
