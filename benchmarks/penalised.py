@@ -49,7 +49,7 @@ def excess(data: pd.DataFrame, mine: np.ndarray, peers: np.ndarray) -> tuple[flo
 
 
 def main() -> None:
-    for n, p in ((2_000, 10),) if QUICK else ((20_000, 50),):
+    for n, p in ((2_000, 10),) if QUICK else ((100_000, 50),):
         data = rows(n, p)
         compare(
             f"rq_path at one penalty, n = {n:,}, {p} columns",

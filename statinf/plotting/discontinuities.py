@@ -1,0 +1,48 @@
+"""Figures of discontinuities at a cutoff."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
+
+
+@figure
+def plot_densities(x: np.ndarray, w: np.ndarray, curve: Any, *, bins: int = 20, ax: Any = None) -> Any:
+    """A running variable's density on both sides of a cutoff, over a histogram with an edge there.
+
+    Parameters
+    ----------
+    x, w : ndarray, shape (n,)
+        Running variable and weights.
+    curve : SideDensities
+    bins : int
+        Bars per side.
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax)
+    cutoff, colours = curve.cutoff, (PALETTE[0], ACCENT)
+    for above in (False, True):
+        rows = curve.above == above
+        at, level = curve.at[rows], curve.estimate[rows]
+        low, high = (cutoff, at[-1]) if above else (at[0], cutoff)
+        edges = np.linspace(low, high, bins + 1)
+        inside = (x >= low) & (x <= high) if above else (x >= low) & (x < high)
+        heights, _ = np.histogram(x[inside], edges, weights=w[inside])
+        ax.bar(edges[:-1], heights / w.sum() / np.diff(edges), np.diff(edges), align="edge", color=SOFT, alpha=0.35)
+        half = curve.half * curve.std_error[rows]
+        name = "at or above" if above else "below"
+        ax.fill_between(at, level - half, level + half, color=colours[above], alpha=0.2, linewidth=0)
+        ax.plot(at, level, color=colours[above], linewidth=1.6, label=name)
+    ax.axvline(cutoff, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
+    ax.set_ylim(bottom=0.0)
+    ax.set_xlabel(plain(curve.running))
+    ax.set_ylabel("density")
+    ax.legend(frameon=False, fontsize=9)
+    return ax
