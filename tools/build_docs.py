@@ -60,6 +60,7 @@ RESULTS = (
     "statinf.results.pipeline",
     "statinf.effects.policy",
     "statinf.effects.discontinuity.fit",
+    "statinf.effects.discontinuity.honest_fit",
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
     "statinf.effects.visits.fit",

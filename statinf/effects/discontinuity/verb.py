@@ -44,7 +44,7 @@ def rd(
     data : data frame
         As `statinf.lm` takes it.
     cutoff : float
-    method : {"robust"}
+    method : {"robust", "honest"}
     fuzzy : str, optional
         Column of the treatment, if crossing the cutoff does not settle it.
     kernel : {"triangular", "epanechnikov", "uniform"}
@@ -65,7 +65,7 @@ def rd(
 
     Returns
     -------
-    RdFit
+    RdFit or HonestFit
         With `sides()`, and `first_stage` of fuzzy designs.
 
     Raises
