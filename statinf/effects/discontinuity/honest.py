@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief, Later
-from statinf.effects.discontinuity.bounds import bound_by_rule, optimal_bandwidth, pilot_bandwidth
+from statinf.effects.discontinuity.best_bandwidth import optimal_bandwidth
+from statinf.effects.discontinuity.bounds import bound_by_rule, pilot_bandwidth
 from statinf.effects.discontinuity.combining import Combined, combine, covariate_products, slopes
 from statinf.effects.discontinuity.errors import ErrorRule, combined, rule_of
 from statinf.effects.discontinuity.honest_fit import HonestFit
