@@ -90,8 +90,11 @@ _VERBS = {
         "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
         "doublenegativecontrol proxies"
     ),
-    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), with method="honest" for honest intervals.': (
+    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), fuzzy="treatment" for fuzzy designs.': (
         "rdd rdrobust rdplot rdbwselect rdhonest rdlocrand rdmc rdms regressiondiscontinuity discontinuity"
+    ),
+    'Jumps of distributions within units are si.rd_distribution("y ~ running | unit", data, cutoff=0); methods: frechet, simple.': (
+        "r3d r3dbwselect rddqte rdqte quantilerd distributionalrd frechetrd"
     ),
     'Tests of manipulation at a cutoff are si.rd_density("~ running", data, cutoff=0); methods: polynomial, mccrary.': (
         "rddensity dcdensity mccrary mccrarytest cjm manipulation manipulationtest lpdensity rdbwdensity rdplotdensity"

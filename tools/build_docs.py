@@ -64,6 +64,7 @@ RESULTS = (
     "statinf.effects.manipulation.findings",
     "statinf.effects.manipulation.fit",
     "statinf.effects.discontinuity.fit",
+    "statinf.effects.discontinuity.honest_fit",
     "statinf.effects.did.fit",
     "statinf.effects.did.path_fit",
     "statinf.effects.visits.fit",

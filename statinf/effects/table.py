@@ -60,7 +60,7 @@ VISITS = MethodTable(
 )
 RD = MethodTable(
     "rd",
-    {"robust": "statinf.effects.discontinuity.robust"},
+    {"robust": "statinf.effects.discontinuity.robust", "honest": "statinf.effects.discontinuity.honest"},
     shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
     aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
 )

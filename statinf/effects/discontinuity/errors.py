@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.errors import NotIdentifiedError
+from statinf.formula.design import Design
 from statinf.numerics.localpoly.side import LocalFit
 from statinf.numerics.localpoly.variance import Clusters, clustered_residuals, residuals
 
@@ -36,6 +38,14 @@ class ErrorRule(Brief):
             return residuals(fit, self.kind, self.neighbours)
         return clustered_residuals(fit, residuals(fit, "hc0"), self.clusters[fit.side.index], self.kind)
 
+    def named(self, kind: Any, stacked: bool = False) -> str:
+        """As tables print it."""
+        if self.clusters is not None:
+            label = f"clustered by {kind['cluster']} ({self.kind})"
+        else:
+            label = f"nearest neighbours ({self.neighbours})" if self.kind == "nn" else self.kind.upper()
+        return label + (", weights taken as known" if stacked else "")
+
     def variance(self, fit: LocalFit, weights: np.ndarray, combination: np.ndarray) -> float:
         """Variance of the sum of weights (n,) times a combination (m,) of the outcomes."""
         scores = weights * self.residuals(combined(fit, combination))[:, 0]
@@ -51,9 +61,10 @@ def combined(fit: LocalFit, combination: np.ndarray) -> LocalFit:
     return replace(fit, side=replace(fit.side, y=(fit.side.y @ combination)[:, None]))
 
 
-def rule_of(kind: Any, neighbours: int, clusters: Mapping[str, np.ndarray]) -> ErrorRule:
+def rule_of(kind: Any, neighbours: int, design: Design) -> ErrorRule:
     """The rule of a covariance in normal form: a name, or a mapping with `cluster` and `type`."""
     if isinstance(kind, Mapping):
-        (codes,) = clusters.values()
-        return ErrorRule(kind["type"].replace("HC", "CR"), neighbours, codes)
+        if not isinstance(kind["cluster"], str):
+            raise NotIdentifiedError("errors of si.rd cluster by one column")
+        return ErrorRule(kind["type"].replace("HC", "CR"), neighbours, design.cluster_codes(kind["cluster"]))
     return ErrorRule(kind.lower(), neighbours)

@@ -60,14 +60,41 @@ class RdProblem(Brief):
         return sides(self.x, self.outcomes, self.w)
 
     @property
-    def clusters(self) -> Mapping[str, np.ndarray]:
-        """Codes of the clusters that errors are for."""
-        return {name: self.design.cluster_codes(name) for name in self.vcov.clusters}
-
-    @property
     def stacked(self) -> bool:
         """Whether weights were estimated."""
         return self.design.weights_object is not None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What fits tell of the design."""
+        names = ("running", "treatment", "cutoff", "kernel", "covariates")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def centre(self) -> float:
+        """What was taken from the outcome; zero in fuzzy designs, whose bandwidths look at levels."""
+        return 0.0 if self.fuzzy else float(np.average(self.design.y, weights=self.w))
+
+    def within(self, side: Side, at: float) -> int:
+        """Rows of a side with kernel weight."""
+        window = side.kernel_window(at, self.kernel)
+        return window.stop - window.start
+
+    def of_treatment(self) -> RdProblem:
+        """The sharp problem of a fuzzy design's treatment."""
+        recipe = self.design.recipe
+        text = f"{self.treatment} ~ {recipe.formula.partition('~')[2].strip()}"
+        design = replace(self.design, response=self.outcomes[:, 1], recipe=replace(recipe, formula=text))
+        y = self.outcomes[:, 1] - np.average(self.outcomes[:, 1], weights=self.w)
+        outcomes = np.column_stack([y, self.outcomes[:, 2:]])
+        return replace(self, design=design, outcomes=outcomes, fuzzy=False, treatment=None)
+
+    def check_jump(self, across: float, scale: float = 1.0) -> None:
+        """Refuse a fuzzy design whose treatment does not jump."""
+        if not abs(across) > 1e-10 * float(np.abs(self.outcomes[self.w > 0, 1]).max()) * scale:
+            raise NotIdentifiedError(
+                f"'{self.treatment}' does not jump at '{self.running}' = {self.cutoff:g}: there is no effect to see."
+            )
 
 
 def read_problem(

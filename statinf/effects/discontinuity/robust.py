@@ -41,7 +41,7 @@ def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths
         left, right = (replace(side, y=np.delete(side.y, 1, axis=1)) for side in both)
         both, fuzzy = (left, right), False
     p, q = options.orders
-    rule = rule_of(problem.vcov.asked, options.neighbours, problem.clusters)
+    rule = rule_of(problem.vcov.asked, options.neighbours, problem.design)
     if rule.clusters is not None and min(len(np.unique(rule.clusters[side.index])) for side in both) < 2:
         raise NotIdentifiedError(
             f"{problem.vcov.clusters[0]!r} has one cluster on a side of the cutoff, and no variance between clusters; cluster "
@@ -92,41 +92,23 @@ def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions,
     )
     if problem.fuzzy:
         assert jump.combined.first is not None
-        size = float(np.abs(problem.outcomes[problem.w > 0, 1]).max())
         jumps = [half.small.derivative(options.deriv) for half in jump.halves]
-        across = abs(float(jump.combined.first @ (jumps[1] - jumps[0])))
-        if not np.isfinite(jump.combined.value) or across <= 1e-10 * size / max(h) ** options.deriv:
-            raise NotIdentifiedError(
-                f"'{problem.treatment}' does not jump at '{problem.running}' = {problem.cutoff:g}: there is no effect to see."
-            )
+        problem.check_jump(float(jump.combined.first @ (jumps[1] - jumps[0])), 1.0 / max(h) ** options.deriv)
     return jump
 
 
 def described(problem: RdProblem, both: tuple[Side, Side], jump: Jump, h: Widths, b: Widths) -> dict[str, Any]:
     """What a fit tells of its two sides."""
     counts = [
-        [len(side.x), side.distinct, *(_within(side, at, problem.kernel) for at in (hs, bs))]
+        [len(side.x), side.distinct, *(problem.within(side, at) for at in (hs, bs))]
         for side, hs, bs in zip(both, h, b, strict=True)
     ]
     return {
-        "running": problem.running,
-        "treatment": problem.treatment,
-        "cutoff": problem.cutoff,
-        "kernel": problem.kernel,
+        **problem.facts,
         "bandwidths": np.array([h, b]).T,
         "counts": np.array(counts),
-        "levels": jump.sides + (0.0 if problem.fuzzy or jump.deriv else _centre(problem)),
-        "covariates": problem.covariates,
+        "levels": jump.sides + problem.centre * (jump.deriv == 0),
     }
-
-
-def _centre(problem: RdProblem) -> float:
-    return float(np.average(problem.design.y, weights=problem.w))
-
-
-def _within(side: Side, at: float, kernel: str) -> int:
-    window = side.kernel_window(at, kernel)
-    return window.stop - window.start
 
 
 def _scores(problem: RdProblem, jump: Jump, rule: ErrorRule) -> np.ndarray:
@@ -146,42 +128,23 @@ def _moments(problem: RdProblem, jump: Jump) -> Moments:
 
 
 def _covariance(problem: RdProblem, jump: Jump, neighbours: int, kind: Any) -> Covariance:
-    clusters = {}
-    if not isinstance(kind, str):
-        if not isinstance(kind["cluster"], str):
-            raise NotIdentifiedError("errors of si.rd cluster by one column")
-        clusters = {kind["cluster"]: problem.design.cluster_codes(kind["cluster"])}
-    rule = rule_of(kind, neighbours, clusters)
+    rule = rule_of(kind, neighbours, problem.design)
     two = jump.covariance(rule)
     if not np.isfinite(two).all():
         raise NotIdentifiedError(
-            "one cluster on a side of the cutoff has no variance between clusters"
-            if clusters
-            else f"vcov={kind!r} has no degrees of freedom left within the bandwidth; use a larger one"
+            f"{kind['cluster']!r} has one cluster on a side of the cutoff within the bandwidth"
+            if rule.clusters is not None
+            else f"vcov={kind!r} has no degrees of freedom left within the bandwidth"
         )
-    if clusters:
-        label = f"clustered by {next(iter(clusters))} ({rule.kind})"
-    else:
-        label = f"nearest neighbours ({neighbours})" if rule.kind == "nn" else rule.kind.upper()
     at = np.array([0, 0, 1])
-    return Covariance(
-        two[np.ix_(at, at)], kind, label + (", weights taken as known" if problem.stacked else ""), np.inf
-    )
+    return Covariance(two[np.ix_(at, at)], kind, rule.named(kind, problem.stacked), np.inf)
 
 
 def first_stage(problem: RdProblem, options: RobustOptions, h: Widths, b: Widths) -> RdFit:
     """The jump of the treatment with the bandwidths of the effect."""
-    sharp = replace(
-        problem,
-        outcomes=np.delete(problem.outcomes, 0, axis=1),
-        fuzzy=False,
-        treatment=None,
-    )
+    sharp = problem.of_treatment()
     found = estimate(sharp, replace(options, bandwidth=h, bias_bandwidth=b, rho=None, masspoints="off"))
-    text = f"{problem.treatment} ~ {problem.design.recipe.formula.partition('~')[2].strip()}"
-    rows = replace(problem.design, recipe=replace(problem.design.recipe, formula=text))
-    levels = found.extra["levels"] - _centre(problem) * (options.deriv == 0)
-    return RdFit.of(rows, replace(found, extra={**found.extra, "levels": levels}), problem.vcov, method=METHOD)
+    return RdFit.of(sharp.design, found, problem.vcov, method=METHOD)
 
 
 METHOD = RdMethod(
@@ -194,5 +157,4 @@ METHOD = RdMethod(
     "robust, the last for inference",
     citation="Calonico, Cattaneo and Titiunik (2014)",
     guarantee="robust intervals cover at bandwidths of smallest mean squared error",
-    vignette="rd-senate",
 )

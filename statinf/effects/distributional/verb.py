@@ -94,8 +94,11 @@ def rd_distribution(
     >>> fit = si.rd_distribution("y ~ x | unit", data, tau=[0.25, 0.5, 0.75])
     >>> fit.tidy()[["tau", "term", "estimate", "std_error"]].round(3)
         tau  term  estimate  std_error
-    0  0.25  jump     0.000      0.000
+    0  0.25  jump     0.339      0.511
+    1  0.50  jump     0.313      0.415
+    2  0.75  jump     0.247      0.418
     >>> print(fit.nullity_test())
+    no jump at levels 0.25 to 0.75: statistic 0.7558, p = 0.67 (999 replicas)
     """
     chosen, settings = RD_DISTRIBUTION.read(method, options)
     cutoff, kernel, levels = check_cutoff(cutoff), check_kernel(kernel), np.atleast_1d(levels_of(tau))
