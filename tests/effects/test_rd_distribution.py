@@ -197,7 +197,7 @@ def test_increasing_curves():
 
 
 def test_influence_adds_up_to_units_and_errors_to_clusters():
-    data = si.datasets.simulate("unit_distributions", 60, seed=3, members=5)
+    data = si.datasets.simulate("unit_distributions", 300, seed=3, members=5)
     data["pair"] = data["unit"] // 2
     fit = si.rd_distribution("y ~ x | unit", data, tau=[0.3, 0.6], bandwidth=0.9)
     by_unit = pd.DataFrame(fit.influence).groupby(data["unit"].to_numpy()).sum().to_numpy()
@@ -238,7 +238,7 @@ def test_uniform_coverage():
     """60 samples of 200 units: misses of the uniform band within three binomial errors of five percent."""
     missed = 0
     for seed in range(60):
-        data = si.datasets.simulate("unit_distributions", 200, seed=seed, members=20)
+        data = si.datasets.simulate("unit_distributions", 4000, seed=seed, members=20)
         band = si.rd_distribution("y ~ x | unit", data, tau=TAU).band(replicas=399)
         missed += bool(((band.lower > 1.0) | (band.upper < 1.0)).any())
     assert missed <= 60 * 0.05 + 3 * np.sqrt(60 * 0.05 * 0.95)

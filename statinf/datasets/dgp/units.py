@@ -11,7 +11,7 @@ from statinf.datasets.dgp.registry import Draw, count, dgp, real
 def unit_distributions(
     n: int, rng: np.random.Generator, *, members: int = 30, shift: float = 1.0, stretch: float = 0.0
 ) -> Draw:
-    """Draw n units and the outcomes of their members; units with x >= 0 are treated.
+    """Draw members of units; units with x >= 0 are treated.
 
     The running variable x is uniform on (-1, 1). Outcomes of a unit are normal with a mean that is normal around ``5 + 5 x`` and
     a standard deviation ``|1 + x + e|``, e standard normal; treatment adds `shift` to each outcome and `stretch` times
@@ -21,14 +21,16 @@ def unit_distributions(
     Parameters
     ----------
     n, rng
-        Units and generator; there are `n` times `members` rows.
+        Rows and generator.
     members : int
+        Rows of each unit; the last one may have fewer.
     shift, stretch : float
     """
     members, shift, stretch = count("members", members), real("shift", shift), real("stretch", stretch)
-    x = rng.uniform(-1.0, 1.0, n)
-    mean, sd = 5.0 + 5.0 * x + rng.standard_normal(n), np.abs(1.0 + x + rng.standard_normal(n))
-    unit, treated = np.repeat(np.arange(n), members), np.repeat(x >= 0.0, members)
-    score = rng.standard_normal(n * members)
+    unit = np.arange(n) // members
+    units = int(unit[-1]) + 1
+    x = rng.uniform(-1.0, 1.0, units)
+    mean, sd = 5.0 + 5.0 * x + rng.standard_normal(units), np.abs(1.0 + x + rng.standard_normal(units))
+    treated, score = x[unit] >= 0.0, rng.standard_normal(n)
     y = mean[unit] + sd[unit] * score * (1.0 + stretch * treated) + shift * treated
     return {"y": y, "x": x[unit], "unit": unit}, {"shift": shift, "stretch": stretch}

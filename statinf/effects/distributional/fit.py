@@ -125,7 +125,7 @@ class DistributionJump(LevelsFit):
         Examples
         --------
         >>> import statinf as si
-        >>> data = si.datasets.simulate("unit_distributions", 100, seed=1)
+        >>> data = si.datasets.simulate("unit_distributions", 3000, seed=1)
         >>> print(si.rd_distribution("y ~ x | unit", data, tau=[0.25, 0.5, 0.75]).band())
         95% band over 3 levels: the estimate and 2.361 standard errors, from 999 replicas
         """

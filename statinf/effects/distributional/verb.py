@@ -90,7 +90,7 @@ def rd_distribution(
     Examples
     --------
     >>> import statinf as si
-    >>> data = si.datasets.simulate("unit_distributions", 200, seed=1)
+    >>> data = si.datasets.simulate("unit_distributions", 6000, seed=1)
     >>> fit = si.rd_distribution("y ~ x | unit", data, tau=[0.25, 0.5, 0.75])
     >>> fit.tidy()[["tau", "term", "estimate", "std_error"]].round(3)
         tau  term  estimate  std_error
