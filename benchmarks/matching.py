@@ -57,7 +57,7 @@ def by_neighbours(data: pd.DataFrame) -> np.ndarray:
 
 
 def targeted(data: pd.DataFrame) -> np.ndarray:
-    fit = si.effect(formula(data, "b"), data, method="tmle")
+    fit = si.effect(formula(data, "b"), data, method="tmle", clip=0.0)
     return np.array([fit.theta[0], fit.std_errors.iloc[0]])
 
 
