@@ -125,7 +125,9 @@ def doubleml_arms(n, split):
     import doubleml as dml
 
     data = dml.DoubleMLData(three_arms(n), "y", "d", [f"x{i}" for i in range(P)])
-    model = dml.DoubleMLAPOS(data, PEER_OUTCOME, PEER_TREATMENT, treatment_levels=[0, 1, 2], draw_sample_splitting=False)
+    model = dml.DoubleMLAPOS(
+        data, PEER_OUTCOME, PEER_TREATMENT, treatment_levels=[0, 1, 2], draw_sample_splitting=False
+    )
     model.set_sample_splitting([[(np.flatnonzero(split != k), np.flatnonzero(split == k)) for k in range(5)]])
     contrast = model.fit().causal_contrast(reference_levels=0)
     return np.append(contrast.thetas, contrast.ses)
