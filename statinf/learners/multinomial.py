@@ -181,9 +181,7 @@ class _Likelihood:
         return theta
 
 
-def maximum(
-    z: np.ndarray, codes: np.ndarray, w: np.ndarray, basis: np.ndarray, ridge: np.ndarray
-) -> np.ndarray | None:
+def maximum(z: np.ndarray, codes: np.ndarray, w: np.ndarray, basis: np.ndarray, ridge: np.ndarray) -> np.ndarray | None:
     """Coefficients (classes - 1, p) of contrasts `basis` for standardised rows z (n, p); None where there is no maximum."""
     return _Likelihood(z, codes, w, basis).solve(ridge)
 
