@@ -95,8 +95,8 @@ def main() -> None:
             bands.to_markdown(index=False, floatfmt=".3f"),
             "Manipulation tests of a bent density, shares of rejections at five percent.",
             tests.to_markdown(index=False, floatfmt=".3f"),
-            "The conventional test and McCrary's do not know of the bias that their windows leave; a polynomial that is restricted to "
-            "a jump is wrong where the density bends at the cutoff.",
+            "The conventional test and McCrary's do not know of the bias that their windows leave; a polynomial that is restricted "
+            "to a jump is wrong where the density bends at the cutoff.",
         ]
     )
     print(text)
