@@ -54,7 +54,8 @@ def group_times(problem: DidProblem, how: DidNuisances) -> GroupTimes:
         except NotIdentifiedError as error:
             lost |= dict.fromkeys(places, str(error).rstrip("."))
         else:
-            influence[rows[:, None], np.array(places)] = values
+            for place, column in zip(places, values.T, strict=True):
+                influence[rows, place] = column
     kept = [k for k in range(len(cells)) if k not in lost]
     left_out = tuple(f"{cells[k].label}: {lost[k]}" for k in sorted(lost))
     if all(cells[k].reference for k in kept):
