@@ -1,8 +1,8 @@
 """Group-time effects beside a loop over cells in statsmodels: a logit and a weighted regression for each cohort and period.
 
-The loop does what ours does once the panel lies side by side in arrays: for every cell the cohort's logit against units never
-treated, the controls' regression of the change, the doubly robust effect and its influence values, and from these the covariance.
-It is handed the arrays; ours starts at the data frame.
+Both start at the data frame and end with effects and standard errors. The loop lays the panel side by side once and then fits, for
+every cell, the cohort's logit against units never treated and the controls' regression of the change, and makes the doubly robust
+effect and its influence values in NumPy.
 """
 
 from __future__ import annotations
@@ -41,10 +41,12 @@ def ours(data: pd.DataFrame) -> np.ndarray:
     return np.array([fit.theta, fit._se()])
 
 
-def loop(y: np.ndarray, x: np.ndarray, cohort: np.ndarray) -> np.ndarray:
+def loop(data: pd.DataFrame) -> np.ndarray:
     """Effects and standard errors, cell by cell."""
-    n = len(y)
-    effects, errors, influence = [], [], []
+    y = data.pivot(index="unit", columns="t", values="y").to_numpy()
+    first = data.drop_duplicates("unit").set_index("unit").sort_index()
+    x, cohort, n = first[["x", "z"]].to_numpy(), first["cohort"].to_numpy(), len(first)
+    effects, influence = [], []
     for g in range(2, T + 1):
         used = (cohort == g) | (cohort == 0)
         d, columns = (cohort[used] == g) * 1.0, sm.add_constant(x[used])
@@ -68,14 +70,12 @@ def loop(y: np.ndarray, x: np.ndarray, cohort: np.ndarray) -> np.ndarray:
             effects.append(one @ rest - mean)
             influence.append(full)
     covariance = np.array(influence) @ np.array(influence).T
-    errors = np.sqrt(np.diag(covariance))
-    return np.array([effects, errors])
+    return np.array([effects, np.sqrt(np.diag(covariance))])
 
 
 def main() -> None:
     for n in (5_000,) if QUICK else (10_000, 100_000):
         data = rows(n)
-        y, first = data["y"].to_numpy().reshape(n, T), data.iloc[::T]
 
         def gap(mine: np.ndarray, peers: np.ndarray) -> tuple[float, float]:
             return float(np.abs(mine - peers).max()), 0.0
@@ -83,7 +83,7 @@ def main() -> None:
         compare(
             f"{n:,} units, {T} periods, 81 cells, dr",
             partial(ours, data),
-            partial(loop, y, first[["x", "z"]].to_numpy(), first["cohort"].to_numpy()),
+            partial(loop, data),
             repeat=3,
             check=gap,
             peer_name="statsmodels",

@@ -96,8 +96,8 @@ def main() -> None:
             lines.append(f"| {name} | {n} | {cells} |")
     lines += [
         "",
-        "A cohort has a sixth of the units: with 100, influence values of 16 units are too small. Repeated cross-sections have as many rows "
-        "per period as the panel.",
+        "A cohort has a sixth of the units: with 100, influence values of 16 units are a little too small. Repeated "
+        "cross-sections have as many rows per period as the panel.",
     ]
     text = "\n".join(lines) + "\n"
     print(text)

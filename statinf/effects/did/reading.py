@@ -77,17 +77,18 @@ def did_problem(
     sample.check()
     kept = made if sample.keep.all() else subset(made, sample.keep)
     kept = replace(kept, dropped={**made.dropped, **sample.causes})
-    unit = without_gaps(unit[sample.keep])
+    if not sample.keep.all():
+        y, unit, period = y[sample.keep], without_gaps(unit[sample.keep]), without_gaps(period[sample.keep])
     each = np.empty(int(unit.max()) + 1)
     each[unit] = sample.cohort[sample.keep]
     covariates = kept.part("covariates")
     problem = DidProblem(
         design=kept,
-        y=y[sample.keep],
+        y=y,
         x=np.empty((kept.n, 0)) if covariates is None else covariates.rest.values,
         w=kept.weights,
         unit=unit,
-        period=without_gaps(period[sample.keep]),
+        period=period,
         times=sample.periods,
         cohort=each,
         id=asked.id or "",
