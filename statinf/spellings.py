@@ -90,8 +90,12 @@ _VERBS = {
         "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
         "doublenegativecontrol proxies"
     ),
-    'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
-    "is the local linear estimate.": "rd rdd rdrobust rdplot regressiondiscontinuity",
+    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), fuzzy="treatment" for fuzzy designs.': (
+        "rdd rdrobust rdplot rdbwselect rdhonest rdlocrand rdmc rdms regressiondiscontinuity discontinuity"
+    ),
+    'Jumps of distributions within units are si.rd_distribution("y ~ running | unit", data, cutoff=0); methods: frechet, simple.': (
+        "r3d r3dbwselect rddqte rdqte quantilerd distributionalrd frechetrd"
+    ),
     'Tests of manipulation at a cutoff are si.rd_density("~ running", data, cutoff=0); methods: polynomial, mccrary.': (
         "rddensity dcdensity mccrary mccrarytest cjm manipulation manipulationtest lpdensity rdbwdensity rdplotdensity"
     ),
@@ -265,6 +269,12 @@ _OPTIONS = {
     "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",
     "The bar of progress is progress=True or False.": "verbose disp trace quiet silent printlevel showprogress",
     "The width of a kernel is bandwidth=.": "bw h kernelwidth lengthscale sigma",
+    'How bandwidths are chosen is bandwidth=, such as bandwidth="mserd".': "bwselect bwmethod optcriterion",
+    "The bandwidth of a bias is bias_bandwidth=.": "b",
+    "The order of a local polynomial is order=, that of its bias bias_order=.": "p poly polyorder",
+    "The place of a discontinuity is cutoff=.": "c cutpoint",
+    "Neighbours behind vcov='NN' are neighbours=.": "nnmatch",
+    'Covariates stand in the formula, such as "y ~ running | x".': "covs",
     "The number of penalties of a path is nlambda=.": "nlam numlambda npenalties nalphas numpenalties lambdas",
     "The smallest penalty of a path over the largest is lambda_min_ratio=.": "lambdaminratio minratio lambdamin",
     "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",

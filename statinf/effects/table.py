@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate`, `iv`, `proximal`, `visits` and `did`."""
+"""The methods of the effects family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -58,6 +58,12 @@ VISITS = MethodTable(
     {"": "statinf.effects.visits.method"},
     shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
 )
+RD = MethodTable(
+    "rd",
+    {"robust": "statinf.effects.discontinuity.robust", "honest": "statinf.effects.discontinuity.honest"},
+    shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
+    aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
+)
 PROXIMAL = MethodTable(
     "proximal",
     {
@@ -78,6 +84,18 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
+RD_DISTRIBUTION = MethodTable(
+    "rd_distribution",
+    {
+        "frechet": "statinf.effects.distributional.frechet",
+        "simple": "statinf.effects.distributional.simple",
+    },
+    shared=(
+        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context",
+    ),
+    aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
+)  # fmt: skip
+
 DID = MethodTable(
     "did",
     {
@@ -92,4 +110,4 @@ DID = MethodTable(
     aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
 )  # fmt: skip
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD_DENSITY)
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

@@ -160,6 +160,13 @@ def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
         return si.visits("y ~ x + z", data, **(known | options))
 
 
+def _rd_distribution(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"bandwidth": 16.0, "order": 1, "tau": 0.4}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*have fewer than 20 rows")
+        return si.rd_distribution("y ~ I(unit - 14.5) | unit", data, method=method.name, **(few | options))
+
+
 def _rd_density(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     wide = {"bandwidth": 2.0} if method.name == "mccrary" else {}
     return si.rd_density("~ x", data, method=method.name, **(wide | options))
@@ -209,6 +216,8 @@ EXAMPLES: Mapping[str, Example] = {
     "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
+    "rd": Example(_named(si.rd, "y ~ v | x + z")),
+    "rd_distribution": Example(_rd_distribution, ("y", "unit")),
     "rd_density": Example(_rd_density, ("x", "x")),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
