@@ -9,6 +9,7 @@ import pytest
 
 import statinf as si
 from reference.did.make_did import holed, panel
+from statinf.inference.bands import sup_t_critical
 
 quiet = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 MPDTA = {"id": "countyreal", "time": "year", "cohort": "first_treat"}
@@ -159,6 +160,11 @@ def test_clusters_of_units_and_the_bands_that_draw_them(wide: pd.DataFrame) -> N
     assert "clustered by district" in study.cov.label
     # Units of one district share a shock that differences take out, so that only the draws tell the two apart.
     assert (study.path(seed=1)["band_low"] != plain.aggregate("dynamic").path(seed=1)["band_low"]).all()
+    # Clusters of two kinds are not drawn: the band is that of the joint normal distribution.
+    two = si.did("y ~ 1 | x", wide.assign(half=wide["unit"] % 40), **PANEL, cluster=["district", "half"])
+    path, joint = two.aggregate("dynamic").path(), two.aggregate("dynamic")
+    assert joint.cov.kind["cluster"] == ["district", "half"]
+    assert (path["band_high"] > path["conf_high"]).all()
     with pytest.raises(si.DataError, match="differs between the rows of one 'unit'"):
         si.did("y ~ 1 | x", wide, **PANEL, cluster="t")
 
@@ -327,11 +333,18 @@ def test_saved_and_lean_fits_keep_their_numbers(tmp_path, mpdta: pd.DataFrame) -
             one.aggregate("dynamic")
     study = fit.aggregate("dynamic")
     study.save(tmp_path / "study.si")
-    np.testing.assert_array_equal(si.load(tmp_path / "study.si").vcov, study.vcov)
+    saved = si.load(tmp_path / "study.si")
+    np.testing.assert_array_equal(saved.vcov, study.vcov)
+    # Without rows the band comes from the covariance.
+    joint = study.theta[1:] + sup_t_critical(study.cov.matrix[1:, 1:], 0.95) * study.std_errors[1:]
+    np.testing.assert_allclose(saved.path()["band_high"], joint, rtol=1e-12)
     with pytest.raises(si.StatinfError, match="predict"):
         fit.predict(mpdta)
     drawn = study.bootstrap(199)
     np.testing.assert_allclose(drawn.std_errors, study.std_errors, rtol=0.25)  # 199 draws: a twentieth, five times
+    gap = np.abs(drawn.draws.draws[:, 1:] - study.theta[1:]) / drawn.std_errors.to_numpy()[1:]
+    wide = (drawn.path()["band_high"] - study.theta[1:]) / drawn.std_errors.to_numpy()[1:]
+    np.testing.assert_allclose(wide, np.quantile(gap.max(axis=1), 0.95, method="higher"), rtol=1e-12)
 
 
 def test_figures_show_every_effect(mpdta: pd.DataFrame) -> None:

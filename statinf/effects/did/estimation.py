@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.brief import Brief
 from statinf.effects.did.cells import GroupTimeCell, controls_of, plan
 from statinf.effects.did.problem import DidProblem, Panel
 from statinf.effects.did.scores import DidNuisances, cross_section_effects, panel_effects
 from statinf.errors import NotIdentifiedError, StatinfWarning, issue_warning
+
+_THREADS_FROM = 1 << 18
+"""Influence values from which cells are worth more than one thread."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -48,13 +52,20 @@ def group_times(problem: DidProblem, how: DidNuisances) -> GroupTimes:
     # One cell's values lie side by side.
     influence = np.zeros((len(cells), problem.units)).T
     lost: dict[int, str] = {}
-    for places, solve in (_panel_jobs if problem.paired else _cross_section_jobs)(problem, cells, how):
+
+    def run(job: Job) -> None:
+        """Fill in the columns of a job's own cells."""
+        places, solve = job
         try:
             rows, theta[places], values = solve()
         except NotIdentifiedError as error:
-            lost |= dict.fromkeys(places, str(error).rstrip("."))
+            lost.update(dict.fromkeys(places, str(error).rstrip(".")))
         else:
-            influence[rows[:, None], np.array(places)] = values
+            for place, column in zip(places, values.T, strict=True):
+                influence[rows, place] = column
+
+    jobs = (_panel_jobs if problem.paired else _cross_section_jobs)(problem, cells, how)
+    map_threads(run, jobs, parallel=influence.size > _THREADS_FROM)
     kept = [k for k in range(len(cells)) if k not in lost]
     left_out = tuple(f"{cells[k].label}: {lost[k]}" for k in sorted(lost))
     if all(cells[k].reference for k in kept):

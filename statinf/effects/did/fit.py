@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,9 +17,6 @@ from statinf.errors import NotIdentifiedError, one_of
 from statinf.frames import to_caller
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.results import Fit
-
-if TYPE_CHECKING:
-    from statinf.formula.design import Design
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -66,11 +63,6 @@ class DidFit(Fit):
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "cohorts": len(np.unique(self.group)), "effects": len(self.theta)}
-
-    def _solved(self, what: str) -> tuple[Design, GroupTimes, DidProblem, UnitInfluence]:
-        design = self._need_rows(what)
-        assert self.found is not None and self.problem is not None and self.units is not None
-        return design, self.found, self.problem, self.units
 
     def aggregate(
         self,
@@ -120,13 +112,14 @@ class DidFit(Fit):
         """
         one_of("kind", kind, KINDS)
         window = check_window(min_e, max_e, balance_e, kind)
-        design, found, problem, _ = self._solved("averages of effects")
-        made = average(found, problem, kind, window)
+        design = self._need_rows("averages of effects")
+        assert self.found is not None and self.problem is not None
+        made = average(self.found, self.problem, kind, window)
         from statinf.effects.table import DID
 
         return DidPath.of(
             design,
-            DidPath.estimate(made, problem, kind, self),
+            DidPath.estimate(made, self.problem, kind, self),
             self._kind_of(vcov),
             method=DID[self.method],
         )
@@ -135,7 +128,8 @@ class DidFit(Fit):
         """A covariance as asked for, or that of this fit where it can be made anew."""
         if vcov is not None:
             return vcov
-        return self.cov.kind if isinstance(self.cov.kind, dict) else None
+        kind = self.kept_covariances.get("before bootstrap", self.cov).kind
+        return kind if isinstance(kind, dict) else None
 
     def pretrends(self) -> WaldTest:
         """Wald test that all effects before treatment, and before its anticipation, are zero.
@@ -174,11 +168,10 @@ class DidFit(Fit):
         """
         import pandas as pd
 
-        design, _, _, units = self._solved("uniform bands")
-        error = self._se()
-        critical = uniform_critical(units, design, self.cov.kind, error, level, replicas, law, seed)
+        how: dict[str, Any] = {"level": level, "replicas": replicas, "law": law, "seed": seed}
+        critical = uniform_critical(self, self.units, self.design, **how)
         columns = {"group": self.group, "time": self.time, "event": self.time - self.group, "base": self.base}
-        return to_caller(pd.DataFrame(columns | limits(self.theta, error, level, critical)), self.kind)
+        return to_caller(pd.DataFrame(columns | limits(self.theta, self._se(), level, critical)), self.kind)
 
     def plot(self, kind: str | None = None, **options: Any) -> Any:
         """A figure; returns the matplotlib axes.

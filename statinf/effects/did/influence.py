@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,5 @@ class UnitInfluence(Brief):
             if names != [self.id]:
                 codes = {name: self.codes(design, name) for name in names}
                 return covariance(self.moments, kind, codes, normal=True)
-            return replace(covariance(self.moments, "HC0", normal=True), kind=kind, label=f"clustered by {self.id}")
-        found = covariance(self.moments, kind, normal=True)
-        return replace(found, label=f"{found.label}, {unit}")
+            return Covariance(self.values.T @ self.values, kind, f"clustered by {self.id}", np.inf)
+        return Covariance(self.values.T @ self.values, kind, f"{kind}, {unit}", np.inf)

@@ -63,7 +63,7 @@ def propensity(design: Standard, d: np.ndarray, w: np.ndarray, trim: float) -> P
     odds = np.where((d == 0) & (chance < trim), w * chance / (1.0 - chance), 0.0)
     if not odds.any():
         raise NotIdentifiedError(f"all controls have propensities above trim={trim:g}")
-    information = z.T @ (z * (w * chance * (1.0 - chance))[:, None])
+    information = np.dot(z.T, z * (w * chance * (1.0 - chance))[:, None])
     return Propensity((z * (w * (d - chance))[:, None]) @ inverse(information, "the propensity"), odds)
 
 
@@ -100,10 +100,11 @@ def regression(z: np.ndarray, y: np.ndarray, w: np.ndarray, what: str) -> Change
     NotIdentifiedError
         If these units do not determine the coefficients.
     """
-    turned = inverse(z.T @ (z * w[:, None]), f"the outcome's regression among {what}")
-    coef = turned @ (z.T @ (y * w[:, None]))
+    weighted = z * w[:, None]
+    turned = inverse(np.dot(weighted.T, z), f"the outcome's regression among {what}")
+    coef = turned @ np.dot(weighted.T, y)
     # Once more on the residuals: normal equations alone would lose twice the digits that columns nearly share.
-    coef = coef + turned @ (z.T @ ((y - z @ coef) * w[:, None]))
+    coef = coef + turned @ np.dot(weighted.T, y - z @ coef)
     fitted = z @ coef
     return ChangeRegression(fitted, z, (y - fitted) * w[:, None], turned)
 

@@ -119,12 +119,9 @@ class DidPath(Fit):
 
         if not len(self.at):
             raise DataError("the simple average has no path; aggregate('dynamic'), 'group' or 'calendar' have one.")
-        design = self._need_rows("uniform bands")
-        assert self.units is not None
-        error = self._se()[1:]
-        along = replace(self.units, values=self.units.values[:, 1:])
-        critical = uniform_critical(along, design, self.cov.kind, error, level, replicas, law, seed)
-        return pd.DataFrame({_ALONG[self.average]: self.at} | limits(self.theta[1:], error, level, critical))
+        how: dict[str, Any] = {"level": level, "replicas": replicas, "law": law, "seed": seed}
+        critical = uniform_critical(self, self.units, self.design, which=slice(1, None), **how)
+        return pd.DataFrame({_ALONG[self.average]: self.at} | limits(self.theta[1:], self._se()[1:], level, critical))
 
     def plot(self, kind: str | None = None, **options: Any) -> Any:
         """A figure; returns the matplotlib axes.

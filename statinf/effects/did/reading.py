@@ -17,6 +17,7 @@ from statinf.effects.rows import ROLES, subset
 from statinf.errors import DataError, OptionError
 from statinf.formula.columns import Numeric
 from statinf.formula.design import Design, design
+from statinf.formula.given import without_gaps
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
@@ -64,34 +65,34 @@ def did_problem(
     check_sizes(made)
     y = made.y if made.offset is None else made.y - made.offset
     check_outcome(bool(np.isfinite(y).all()))
-    time = _numbers(made, asked.time, "time", "periods")
+    times, period = _periods(made, asked.time)
     unit = np.arange(made.n) if asked.id is None else made.clusters[asked.id]
     if asked.id is not None:
-        _check_once(made, unit, time, asked)
-    cohort, seen_treated, treatment = _cohorts(made, unit, time, asked)
-    sample = CohortRows(time, unit, cohort, asked.anticipation).without_early(seen_treated)
+        _check_once(made, unit, times, period, asked)
+    cohort, seen_treated, treatment = _cohorts(made, unit, times, times[period], asked)
+    sample = CohortRows(times, period, unit, cohort, asked.anticipation).without_early(seen_treated)
     sample = sample.with_comparison().with_later_never()
     if asked.id is not None and asked.unbalanced == "complete":
         sample = sample.complete()
     sample.check()
     kept = made if sample.keep.all() else subset(made, sample.keep)
     kept = replace(kept, dropped={**made.dropped, **sample.causes})
-    times, period = np.unique(time[sample.keep], return_inverse=True)
-    unit_ids, unit = np.unique(unit[sample.keep], return_inverse=True)
-    each = np.empty(len(unit_ids))
+    if not sample.keep.all():
+        y, unit, period = y[sample.keep], without_gaps(unit[sample.keep]), without_gaps(period[sample.keep])
+    each = np.empty(int(unit.max()) + 1)
     each[unit] = sample.cohort[sample.keep]
     covariates = kept.part("covariates")
     problem = DidProblem(
         design=kept,
-        y=y[sample.keep],
+        y=y,
         x=np.empty((kept.n, 0)) if covariates is None else covariates.rest.values,
         w=kept.weights,
         unit=unit,
         period=period,
-        times=times,
+        times=sample.periods,
         cohort=each,
         id=asked.id or "",
-        paired=asked.id is not None and (asked.unbalanced != "rows" or kept.n == len(times) * len(each)),
+        paired=asked.id is not None and (asked.unbalanced != "rows" or kept.n == len(sample.periods) * len(each)),
         treatment=treatment,
         control=asked.control,
         base_period=asked.base_period,
@@ -127,20 +128,30 @@ def _numbers(made: Design, name: str, option: str, what: str) -> np.ndarray:
     return np.asarray(column.values[made.rows], np.float64)
 
 
-def _check_once(made: Design, unit: np.ndarray, time: np.ndarray, asked: DidQuestion) -> None:
-    order = np.lexsort((time, unit))
-    same = (np.diff(unit[order]) == 0) & (np.diff(time[order]) == 0)
-    if same.any():
-        place = int(np.argmax(same))
-        rows = sorted(made.rows[order[place : place + 2]].tolist())
+def _periods(made: Design, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The periods (T,) in order, and the place of each row's among them, shape (n,)."""
+    codes = made.clusters[name]
+    values = np.empty(int(codes.max()) + 1)
+    values[codes] = _numbers(made, name, "time", "periods")
+    times, place = np.unique(values, return_inverse=True)
+    return times, place[codes]
+
+
+def _check_once(made: Design, unit: np.ndarray, times: np.ndarray, period: np.ndarray, asked: DidQuestion) -> None:
+    """Refuse two rows of a unit at one period."""
+    key = unit * len(times) + period
+    often = np.flatnonzero(np.bincount(key) > 1)
+    if len(often):
+        rows = made.rows[np.flatnonzero(key == often[0])[:2]].tolist()
+        at = shown(float(times[often[0] % len(times)]))
         raise DataError(
-            f"rows {rows[0]} and {rows[1]} are of one '{asked.id}' at {asked.time} = {shown(float(time[order[place]]))}: a unit "
-            "has one row per period. Without id= every row is a unit of its own, as in repeated cross-sections."
+            f"rows {rows[0]} and {rows[1]} are of one '{asked.id}' at {asked.time} = {at}: a "
+            "unit has one row per period. Without id= every row is a unit of its own, as in repeated cross-sections."
         )
 
 
 def _cohorts(
-    made: Design, unit: np.ndarray, time: np.ndarray, asked: DidQuestion
+    made: Design, unit: np.ndarray, times: np.ndarray, time: np.ndarray, asked: DidQuestion
 ) -> tuple[np.ndarray, np.ndarray | None, str]:
     """First treated period of each row, which rows are of units treated when first seen, and the treatment's name."""
     treatment = made.part("treatment")
@@ -156,7 +167,7 @@ def _cohorts(
     if asked.cohort is None:
         return *_from_treatment(d, name, unit, time, asked), name
     column = _numbers(made, asked.cohort, "cohort", "first treated periods")
-    cohort = started.from_column(column, np.unique(time), asked.cohort)
+    cohort = started.from_column(column, times, asked.cohort)
     if asked.id is not None:
         holder = np.empty(int(unit.max()) + 1, np.intp)
         holder[unit] = np.arange(len(unit))

@@ -24,7 +24,9 @@ class CohortRows(Brief):
 
     Attributes
     ----------
-    time : ndarray, shape (n,)
+    times : ndarray, shape (T,)
+    period : ndarray of int, shape (n,)
+        Place of each row's period in `times`.
     unit : ndarray of int, shape (n,)
     cohort : ndarray, shape (n,)
         Infinite for units that count as never treated.
@@ -34,7 +36,8 @@ class CohortRows(Brief):
         Rows left out, by cause.
     """
 
-    time: np.ndarray
+    times: np.ndarray
+    period: np.ndarray
     unit: np.ndarray
     cohort: np.ndarray
     anticipation: float
@@ -43,7 +46,7 @@ class CohortRows(Brief):
 
     def __post_init__(self) -> None:
         if not len(self.keep):
-            object.__setattr__(self, "keep", np.ones(len(self.time), bool))
+            object.__setattr__(self, "keep", np.ones(len(self.unit), bool))
 
     def _drop(self, gone: np.ndarray, cause: str, message: str = "") -> Self:
         gone = gone & self.keep
@@ -54,12 +57,13 @@ class CohortRows(Brief):
         return replace(self, keep=self.keep & ~gone, causes={**self.causes, cause: rows})
 
     @property
-    def _times(self) -> np.ndarray:
-        return np.unique(self.time[self.keep])
+    def periods(self) -> np.ndarray:
+        """Periods of the rows kept."""
+        return self.times[np.bincount(self.period, self.keep, len(self.times)) > 0]
 
     def without_early(self, seen_treated: np.ndarray | None) -> Self:
         """Without units treated, or anticipating it, at the first period or, where rows tell, when first seen."""
-        first = self._times[0]
+        first = self.periods[0]
         early = self.cohort <= first + self.anticipation
         told = f"treated by the first period, {shown(first)}" + (
             f", counting anticipation={self.anticipation:g}" if self.anticipation else ""
@@ -71,7 +75,7 @@ class CohortRows(Brief):
         """Units that are first treated after all periods count as never treated."""
         if not self.keep.any():
             return self
-        later = self.cohort > self._times[-1] + self.anticipation
+        later = self.cohort > self.periods[-1] + self.anticipation
         return replace(self, cohort=np.where(later, np.inf, self.cohort))
 
     def with_comparison(self) -> Self:
@@ -86,7 +90,7 @@ class CohortRows(Brief):
             )
         start = last - self.anticipation
         made = made._drop(
-            self.time >= start,
+            self.times[self.period] >= start,
             f"nobody is untreated from {shown(start)} on",
             f"no unit is never treated: the last cohort, {shown(last)}, is what others are compared with, at periods before "
             f"{shown(start)}.",
@@ -96,7 +100,7 @@ class CohortRows(Brief):
     def complete(self) -> Self:
         """Only units that are seen at every period."""
         count = np.bincount(self.unit[self.keep], minlength=int(self.unit.max()) + 1)
-        return self._drop(count[self.unit] < len(self._times), "units not seen at every period").with_comparison()
+        return self._drop(count[self.unit] < len(self.periods), "units not seen at every period").with_comparison()
 
     def check(self) -> None:
         """Refuse what leaves nothing to estimate."""
@@ -104,9 +108,9 @@ class CohortRows(Brief):
             raise DataError(
                 "no row is left: every unit is treated by the first period, or none is seen at every period."
             )
-        if len(self._times) < 2:
+        if len(self.periods) < 2:
             raise DataError(
-                f"rows of one period are left ({shown(float(self._times[0]))}); a difference needs at least two."
+                f"rows of one period are left ({shown(float(self.periods[0]))}); a difference needs at least two."
             )
         if not np.isfinite(self.cohort[self.keep]).any():
             raise NotIdentifiedError(f"{_NO_COHORT}.")

@@ -57,8 +57,7 @@ def panel_effects(
     if logit is not None:
         mean, part = _mean(logit.odds, rest)
         effect, influence = effect - mean, influence - part
-        slope = z.T @ ((rest - mean) * logit.odds[:, None]) / logit.odds.sum()
-        influence -= logit.score @ slope
+        influence -= logit.score @ np.dot(z.T, part)
         target = target - logit.odds @ z / logit.odds.sum()
     if fitted is not None:
         influence -= fitted.influence(target)
@@ -95,9 +94,8 @@ def cross_section_effects(
         total.add(sign, treated * here, rest)
         if logit is not None:
             odds = logit.odds * here
-            mean = total.add(-sign, odds, rest)
-            slope = z.T @ ((rest - mean) * odds[:, None]) / odds.sum()
-            total.influence -= sign * (logit.score @ slope)[:, 0]
+            part = total.add(-sign, odds, rest)
+            total.influence -= sign * (logit.score @ np.dot(z.T, part))[:, 0]
             if controls:
                 total.influence += sign * controls[half].influence(odds @ z / odds.sum() - _centre(treated, z))[:, 0]
         elif controls:
@@ -120,17 +118,17 @@ class _Sum:
         self.effect, self.influence = 0.0, np.zeros(n)
 
     def add(self, sign: float, weight: np.ndarray, value: np.ndarray) -> np.ndarray:
-        """Add a mean of `value` (n, 1); returns the mean."""
+        """Add a mean of `value` (n, 1); returns each row's influence on the mean, shape (n, 1)."""
         mean, part = _mean(weight, value)
         self.effect += sign * float(mean[0])
         self.influence += sign * part[:, 0]
-        return mean
+        return part
 
 
 def _mean(weight: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted means (m,) of values (n, m), and each row's influence (n, m)."""
     share = weight / weight.sum()
-    mean = share @ value
+    mean = np.dot(share, value)
     return mean, (value - mean) * share[:, None]
 
 
