@@ -72,7 +72,7 @@ class CutoffsFit(Fit):
 
 
 @dataclass(frozen=True, repr=False)
-class _Parts(Brief):
+class _SeveralJumps(Brief):
     """Jumps with the shares that average them, and the stretch between cutoffs that each row (n,) lies in."""
 
     problem: RdProblem
@@ -145,7 +145,7 @@ def fit_cutoffs(problem: RdProblem, cutoff: Any, options: RobustOptions, method:
     cutoffs = np.array([fit.cutoff for fit in fits])
     within = np.array([fit.counts[:, 2] for fit in fits])
     shares = within.sum(axis=1) / within.sum()
-    made = _Parts(problem, tuple(jumps), shares, stretch, options.neighbours)
+    made = _SeveralJumps(problem, tuple(jumps), shares, stretch, options.neighbours)
     theta = np.array([found.theta[-1] for found in parts])
     nobs = int(np.count_nonzero(problem.w))
     estimate = Estimate(
@@ -154,7 +154,7 @@ def fit_cutoffs(problem: RdProblem, cutoff: Any, options: RobustOptions, method:
         moments=made.moments,
         nobs=nobs,
         df_resid=float(nobs - len(theta) - 1),
-        covary=partial(_Parts.covariance, made),
+        covary=partial(_SeveralJumps.covariance, made),
         extra={
             "running": problem.running,
             "treatment": problem.treatment,
