@@ -12,7 +12,8 @@ from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.ratio_estimate import RatioEstimate
+from statinf.shifts.margins import read_margins
+from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples, check_columns, read_samples
 from statinf.shifts.table import DENSITY_RATIO
 
@@ -21,9 +22,10 @@ from statinf.shifts.table import DENSITY_RATIO
 def density_ratio(
     formula: str,
     source: Any,
-    target: Any,
+    target: Any = None,
     *,
-    method: str = "logistic",
+    method: str | None = None,
+    totals: Any = None,
     weights: Any = None,
     target_weights: Any = None,
     power: float = 1.0,
@@ -41,13 +43,22 @@ def density_ratio(
     ----------
     formula : str
         `~ covariates`, read against the source; the target gets the same columns.
-    source, target : data frame
-        As `statinf.lm` takes them.
+    source : data frame
+        As `statinf.lm` takes it.
+    target : data frame or mapping
+        Rows of the target, or known means of the formula's terms: `{"age": 39.2, "g": {"a": 0.3, "b": 0.7}}`, numbers for
+        numeric columns, shares by level for categories, and by the levels of both for "a:b", as nested mappings or with
+        keys "a1:b1". A table with columns term, level and mean says the same. Known means are no sample: only the
+        source adds to the standard errors.
     method : {"logistic", "moment", "kmm", "kliep", "ulsif"}
+        By default "logistic", and "moment" where margins are known, which no other method can use.
         "logistic" and "moment" are log-linear in the columns, and standard errors downstream account for them. The
         kernel methods need no shape, and their weights count as fixed downstream. They take distances between columns
         divided by their standard deviations over both samples; `scale=False` takes the columns as they stand, as other
         packages do.
+    totals : mapping, optional
+        Known totals of the target in place of `target`, with the population's size as "Intercept" or through the counts
+        of a variable's levels; the weights then sum to that size.
     weights : array of shape (source rows,) or str, optional
         Sampling weights of the source.
     target_weights : array of shape (target rows,) or str, optional
@@ -55,7 +66,7 @@ def density_ratio(
     power : float
         Ratios are raised to this power between 0 and 1: 1 leaves them, 0 makes them equal (Shimodaira 2000).
     trim : float, optional
-        Largest ratio, applied after `power`.
+        Largest ratio, applied after `power`; means are then met no longer, as they are under `bounds` of "moment".
     seed : int
         Of centres, folds and pairing.
         The order of the rows does not matter: what is drawn goes by their contents.
@@ -78,7 +89,7 @@ def density_ratio(
     NotIdentifiedError
         If there is no common support; the message names the columns and counts the target rows.
     InfeasibleError
-        If no weights match the target's moments ("moment").
+        If no weights match the target's moments ("moment"), or known margins contradict one another.
     OptionError
         If an option is outside its domain or not one of the method's.
 
@@ -100,15 +111,37 @@ def density_ratio(
     0      age       28.030         25.816       25.816
     1     educ       10.235         10.346       10.346
     2  married        0.513          0.189        0.189
+
+    Known margins in place of the trainees' rows, with ratios between a tenth and ten:
+
+    >>> margins = {"age": 25.8, "married": 0.19}
+    >>> w = si.density_ratio("~ age + married", survey, margins, distance="logit", bounds=(0.1, 10))
+    >>> w.diagnostics()["mean_weighted"].round(3).tolist()
+    [25.8, 0.19]
     """
-    chosen, settings = DENSITY_RATIO.read(method, options)
+    margins = read_margins(target, totals, target_weights)
+    chosen, settings = DENSITY_RATIO.read(method or default_ratio(margins), options)
+    check_known(chosen, margins)
     cut = check_shape(power, trim)
     check_seed(seed)
     samples = read_samples(
-        formula, source, target, weights=weights, target_weights=target_weights, na_action=na_action, context=context,
+        formula, source, margins or target, weights=weights, target_weights=target_weights, na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
     return ratio_of(samples, chosen, settings, float(power), cut)
+
+
+def default_ratio(margins: Any) -> str:
+    """The method where none was named: means alone leave one."""
+    return "logistic" if margins is None else "moment"
+
+
+def check_known(method: Method, margins: Any) -> None:
+    """Refuse a method that needs the rows of a target of which only margins are known."""
+    if margins is not None and not (isinstance(method, RatioMethod) and method.known_margins):
+        raise OptionError(
+            f"method={method.name!r} needs rows of the target, and only margins are known; use method='moment'."
+        )
 
 
 def check_shape(power: Any, trim: Any = None) -> float:
@@ -136,13 +169,16 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         Of the method.
     power, trim : float
     """
+    known = samples.target.known
+    check_known(method, known)
     check_columns(samples)
-    outside = check_support(samples.xs, samples.xt, samples.names)
+    outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     made: RatioEstimate = method.estimate(samples, options)
     if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
     ratio = samples.on_source(shaped(made.ratio, power, trim))
     source = samples.source
+    size = 1.0 if known is None or known.size is None else known.size / float((source.weights * ratio).sum())
 
     def back(values: np.ndarray | None, target: bool = False) -> np.ndarray | None:
         if values is None:
@@ -154,12 +190,12 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         formula=samples.recipe.formula,
         citation=method.reference,
         nobs=len(samples.xs),
-        values=source.weights * ratio,
+        values=source.weights * ratio * size,
         used=source.rows,
         n_total=source.n_total,
         identity=source.identity,
         estimand="the target population",
-        derivative=back(_derivative(made, samples.ws, power, trim)),
+        derivative=back(_derivative(made, samples.ws * size, power, trim)),
         influence=back(made.influence),
         other_influence=back(made.other_influence, target=True),
         kind=source.kind,
@@ -171,7 +207,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         trim=trim,
         settings=made.settings,
         facts=made.facts,
-        n_target=len(samples.xt),
+        n_target=samples.target.nobs if known is not None else len(samples.xt),
         uncovered_rows=outside,
         dropped=source.dropped,
         dropped_target=samples.target.dropped,

@@ -50,9 +50,13 @@ class LogLinear(Brief):
         """The rule of a fit to rows x (n, p) that kept some of the columns."""
         return cls(constant, slope, centre, kept, alias_map(with_constant(x), kept))
 
-    def at(self, x: np.ndarray) -> np.ndarray:
+    def curve(self, u: np.ndarray) -> np.ndarray:
+        """The ratio as a function of the predictor."""
         with np.errstate(over="ignore"):
-            ratio = np.exp(self.constant + (x - self.centre) @ self.slope)
+            return np.exp(u)
+
+    def at(self, x: np.ndarray) -> np.ndarray:
+        ratio = self.curve(self.constant + (x - self.centre) @ self.slope)
         if not self.kept.all():
             ratio[breaks_alias(with_constant(x), self.kept, self.aliases)] = np.nan
         return ratio

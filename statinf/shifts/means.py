@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError
+from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
@@ -88,6 +88,11 @@ class OutcomeModel(Brief):
 def outcome_model(problem: ShiftProblem) -> OutcomeModel:
     """Fit it on the source rows, unweighted by the ratio."""
     samples, family = problem.samples, problem.family
+    if samples.target.known is not None and (family.link.name != "identity" or samples.design.offset is not None):
+        raise NotIdentifiedError(
+            "known margins do not determine the mean of a curved outcome model, or of an offset, over the target; use "
+            "method='ipw', or a gaussian family."
+        )
     made = likelihood(samples.design, family)
     ok = ~np.isnan(made.theta)
 

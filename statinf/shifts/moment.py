@@ -1,27 +1,85 @@
-"""Density ratio by exponential tilting: weights that match the target's means exactly.
+"""Density ratio by calibration: weights that match the target's means exactly.
 
-Hainmueller (2012, Political Analysis 20), whose entropy balancing is the tilt of Deville and Saerndal (1992, Journal of
-the American Statistical Association 87): the weights closest to uniform in Kullback-Leibler divergence under which the
-source's means of the formula's columns are the target's. They are exp(a + x'l), the ratio itself where that is
-log-linear. The tilt l and its constant solve moment equations in both samples, whence the influence values.
+Hainmueller (2012, Political Analysis 20), whose entropy balancing is the raking of Deville and Särndal (1992, Journal of
+the American Statistical Association 87): the weights closest to those at the start, by a distance, under which the
+source's means of the formula's columns are the target's. With the raking distance they are exp(a + x'l), the ratio itself
+where that is log-linear. The tilt l and its constant solve moment equations in both samples, whence the influence values;
+means that are known move nothing, and what is left are the residuals of survey calibration.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 
-from statinf.errors import ConvergenceError, DataError, InfeasibleError
+from statinf.errors import ConvergenceError, DataError, InfeasibleError, OptionError
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.reduction import independent_columns
-from statinf.results.methods import Method
-from statinf.results.options import Options
+from statinf.numerics.rowwise.sums import ScaledRows
+from statinf.numerics.tilting.distances import DISTANCES, Calibration, Distance, calibrate
+from statinf.results.options import Options, choice, count, number, value
 from statinf.shifts.logistic import LogLinear
-from statinf.shifts.overlap import describe_uncovered
-from statinf.shifts.ratio_estimate import RatioEstimate
+from statinf.shifts.moment_hull import check_hull, check_ranges
+from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
 
 
-def estimate(samples: Samples, options: Options) -> RatioEstimate:
+def check_bounds(name: str, given: Any) -> tuple[float, float]:
+    """The least and the largest ratio."""
+    try:
+        low, high = ((-np.inf, np.inf)[k] if v is None else float(v) for k, v in enumerate(given))
+    except (TypeError, ValueError):
+        low, high = np.nan, np.nan
+    if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or not 0.0 <= max(low, 0.0) < 1.0 < high:
+        raise OptionError(f"{name}={given!r}: give the least and the largest ratio, (low, high) with 0 <= low < 1 < high.")
+    return max(low, 0.0), high
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentOptions(Options):
+    """Options of calibration."""
+
+    distance: str = choice(
+        "raking", DISTANCES, "from the starting weights: Kullback-Leibler, squared, or a logit between the bounds"
+    )
+    bounds: Any = value(
+        None, "least and largest ratio of the weights to those at the start", "a pair (low, high) around 1", check_bounds
+    )
+    tol: float = number(1e-12, "largest gap of a mean, in standard deviations", low=0, open_low=True)
+    max_iter: int = count(200, "most evaluations of the dual")
+
+    def check(self) -> None:
+        if self.distance == "logit" and (self.bounds is None or self.bounds[1] == np.inf):
+            raise OptionError("distance='logit' needs two finite bounds, such as bounds=(0.3, 3).")
+
+    @property
+    def curve(self) -> Distance:
+        """The distance with its bounds."""
+        return Distance(self.distance, *(self.bounds or (-np.inf, np.inf)))
+
+
+@dataclass(frozen=True, repr=False)
+class CalibratedRatio(LogLinear):
+    """The ratio F(constant + (x - centre)'slope) of a distance.
+
+    Attributes
+    ----------
+    distance : str
+    low, high : float
+    """
+
+    distance: str = "raking"
+    low: float = -np.inf
+    high: float = np.inf
+
+    def curve(self, u: np.ndarray) -> np.ndarray:
+        return Distance(self.distance, self.low, self.high).ratio(u)
+
+
+def estimate(samples: Samples, options: MomentOptions) -> RatioEstimate:
     """Solve for the tilt on centred and scaled columns.
 
     Raises
@@ -47,69 +105,57 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
     centred = (zs - mean)[:, kept]
     scale = np.sqrt(ws @ centred**2 / ws.sum())
     scaled = centred / scale
-    tilt, iterations = _solve(samples, scaled)
-    log_ratio = scaled @ tilt
-    top = log_ratio.max()
-    log_constant = float(np.log(ws.sum()) - np.log(ws @ np.exp(log_ratio - top)) - top)
-    ratio = np.exp(log_constant + log_ratio)
+    distance = options.curve
+    names = [name for name, k in zip(samples.names, kept, strict=True) if k]
+    solved = _solve(samples, scaled, names, distance, options)
+    _, ratio, steep = distance.all(solved.predictor)
+    _check_sign(ratio)
     slope = np.zeros(p)
-    slope[kept] = tilt / scale
+    slope[kept] = solved.slope[1:] / scale
     own = np.append(True, kept)
-    rule = LogLinear.of(samples.xs, log_constant, slope / scaling.spread, scaling.centre + mean * scaling.spread, own)
-    mass = ws * ratio
-    curvature = np.linalg.inv(scaled.T @ (scaled * mass[:, None]))
-    # Parameters: the log of the constant, then the tilt, for columns around a fixed centre where the target's mean is.
-    # That mean is estimated: it moves the tilt, while the constant's equation has no slope in the tilt there.
-    on_tilt = -(scaled * mass[:, None]) @ curvature
-    on_constant = -(mass - ws) / mass.sum()
-    target = ((zt - mean)[:, kept] / scale) * (share * mass.sum())[:, None]
+    centre = scaling.centre + mean * scaling.spread
+    rule = LogLinear.of(samples.xs, float(solved.slope[0]), slope / scaling.spread, centre, own)
+    if distance != Distance("raking"):
+        rule = CalibratedRatio(**vars(rule), distance=distance.name, low=distance.low, high=distance.high)
+    full = np.column_stack([np.ones(n), scaled])
+    # Parameters: the constant and the tilt, for columns around a fixed centre where the target's mean is. Where that mean
+    # is estimated its error moves the tilt.
+    inverse = np.linalg.pinv(full.T @ (full * (ws * steep)[:, None]), hermitian=True)
+    psi = scaled * (ws * ratio)[:, None]
+    target = ((zt - mean)[:, kept] / scale) * (share * float(ws @ ratio))[:, None]
     return RatioEstimate(
         rule,
         ratio,
-        {},
-        derivative=np.column_stack([ratio, scaled * ratio[:, None]]),
-        influence=np.column_stack([on_constant, on_tilt]),
-        other_influence=np.column_stack([np.zeros(len(target)), target @ curvature]),
-        facts={"moments matched": int(kept.sum()), "iterations": iterations},
+        {} if distance == Distance("raking") else {"distance": options.distance, "bounds": options.bounds},
+        derivative=full * steep[:, None],
+        influence=-np.column_stack([ws * (ratio - 1.0), psi]) @ inverse,
+        other_influence=None if samples.target.known is not None else target @ inverse[1:],
+        facts={"moments matched": int(kept.sum()), "iterations": solved.iterations},
     )
 
 
-def _solve(samples: Samples, scaled: np.ndarray) -> tuple[np.ndarray, int]:
-    """Newton steps with halving on the log of the summed tilts."""
-    tilt = np.zeros(scaled.shape[1])
-    value, gradient, hessian = _dual(scaled, samples.ws, tilt)
-    for iteration in range(1, 201):
-        step = np.linalg.lstsq(hessian, -gradient, rcond=1e-14)[0]
-        slope = float(gradient @ step)
-        size = 1.0
-        for _ in range(40):
-            fresh = _dual(scaled, samples.ws, tilt + size * step)
-            if fresh[0] <= value + 1e-4 * size * slope + 1e-15 * abs(value):
-                break
-            size /= 2.0
-        tilt = tilt + size * step
-        value, gradient, hessian = fresh
-        if np.abs(tilt).max() > 1e3:
-            break
-        if np.abs(gradient).max() < 1e-13 or (np.abs(gradient).max() < 1e-10 and -slope < 1e-24):
-            return tilt, iteration
-    _check_hull(samples, scaled)
-    if np.abs(gradient).max() < 1e-9 and np.abs(tilt).max() <= 1e3:
-        return tilt, iteration
+def _solve(
+    samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance, options: MomentOptions
+) -> Calibration:
+    check_ranges(samples, scaled, names, distance)
+    rows = ScaledRows(scaled, np.zeros(scaled.shape[1]), np.ones(scaled.shape[1]), intercept=True)
+    found = calibrate(rows, samples.ws, distance, tol=options.tol, max_iter=options.max_iter)
+    if found.converged:
+        return found
+    check_hull(samples, scaled, names, distance)
     raise ConvergenceError(
-        f"the exponential tilt did not converge (largest moment error {np.abs(gradient).max():.2e} standard deviations); "
-        "the target's means lie close to the edge of what the source can reach. Use fewer columns or method='kmm'."
+        f"the calibration did not converge (largest moment error {found.residual:.2e} standard deviations); the target's "
+        "means lie close to the edge of what the source can reach. Use fewer columns, wider bounds= or method='kmm'."
     )
 
 
-def _dual(scaled: np.ndarray, ws: np.ndarray, tilt: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    score = scaled @ tilt + np.log(ws)
-    top = score.max()
-    share = np.exp(score - top)
-    total = share.sum()
-    share /= total
-    gradient = share @ scaled
-    return float(np.log(total) + top), gradient, scaled.T @ (scaled * share[:, None]) - np.outer(gradient, gradient)
+def _check_sign(ratio: np.ndarray) -> None:
+    negative = int(np.count_nonzero(ratio < 0))
+    if negative:
+        raise InfeasibleError(
+            f"{negative} of {len(ratio)} weights would be negative (least ratio {ratio.min():.4g}) with distance='linear' "
+            "without bounds; give bounds=(0, None), or use distance='raking'."
+        )
 
 
 def _check_aliased(samples: Samples, columns: np.ndarray, kept: np.ndarray, mean: np.ndarray) -> None:
@@ -128,34 +174,13 @@ def _check_aliased(samples: Samples, columns: np.ndarray, kept: np.ndarray, mean
         )
 
 
-def _check_hull(samples: Samples, scaled: np.ndarray) -> None:
-    from scipy.optimize import linprog
-
-    found = linprog(
-        np.zeros(len(scaled)),
-        A_eq=np.vstack([scaled.T, np.ones(len(scaled))]),
-        b_eq=np.append(np.zeros(scaled.shape[1]), 1.0),
-        bounds=(0, None),
-        method="highs",
-    )
-    if found.status != 2:
-        return
-    mean = samples.wt @ samples.xt / samples.wt.sum()
-    low, high = samples.xs.min(axis=0), samples.xs.max(axis=0)
-    beyond = [name for j, name in enumerate(samples.names) if not low[j] <= mean[j] <= high[j]]
-    what = f"of {', '.join(map(repr, beyond))}" if beyond else "(jointly; each lies in its column's range)"
-    where = describe_uncovered(samples.xs, samples.xt, samples.names)
-    raise InfeasibleError(
-        f"target means {what} lie outside the convex hull of the source rows: no weights match them"
-        f"{'; ' + where if where else ''}. Use fewer columns, restrict the target, or use method='kmm'."
-    )
-
-
-METHOD = Method(
+METHOD = RatioMethod(
     verb="density_ratio",
     name="moment",
     estimate=estimate,
-    summary="exponential tilting: the weights closest to equal under which the source has the target's means",
+    options=MomentOptions,
+    known_margins=True,
+    summary="calibration: the weights closest to equal under which the source has the target's means, of a sample or known",
     citation="Deville and Särndal (1992); Hainmueller (2012)",
     guarantee="matches the target's means exactly; stacked standard errors downstream",
     vignette="covariate-shift",

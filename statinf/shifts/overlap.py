@@ -171,6 +171,27 @@ def balance_table(
         )
 
 
+def margin_table(
+    xs: np.ndarray, mean: np.ndarray, ws: np.ndarray, values: np.ndarray, names: tuple[str, ...]
+) -> Any:
+    """The same of known means (p,), in standard deviations of the source: margins tell neither spread nor shape."""
+    import pandas as pd
+
+    before, variance = _moments(xs, ws)
+    after = _moments(xs, values)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return pd.DataFrame(
+            {
+                "column": list(names),
+                "mean_source": before,
+                "mean_weighted": after,
+                "mean_target": mean,
+                "smd_before": (before - mean) / np.sqrt(variance),
+                "smd_after": (after - mean) / np.sqrt(variance),
+            }
+        )
+
+
 def _moments(x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     share = w / w.sum()
     mean = share @ x

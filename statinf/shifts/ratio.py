@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, one_of
+from statinf.errors import DataError, NotIdentifiedError, one_of
 from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import Recipe, warn_rows
 from statinf.results import Table, Weights, format_number, to_caller
-from statinf.shifts.overlap import balance_table, pareto_k, uncovered
+from statinf.shifts.overlap import balance_table, margin_table, pareto_k, uncovered
 from statinf.shifts.samples import Samples, left_out
 
 
@@ -105,6 +105,8 @@ class DensityRatio(Weights):
 
     def _balance(self) -> Any:
         s = self._both()
+        if s.target.known is not None:
+            return margin_table(s.xs, s.xt[0], s.ws, self.values[s.at_source], s.names)
         return balance_table(s.xs, s.xt, s.ws, s.wt, self.values[s.at_source], s.names)
 
     def overlap(self) -> Any:
@@ -112,6 +114,8 @@ class DensityRatio(Weights):
         import pandas as pd
 
         s = self._both()
+        if s.target.known is not None:
+            raise NotIdentifiedError("overlap needs rows of the target, and only margins are known; see diagnostics().")
         counts, _ = uncovered(s.xs, s.xt)
         low, high = s.xs.min(axis=0), s.xs.max(axis=0)
         frame = pd.DataFrame(
@@ -130,7 +134,7 @@ class DensityRatio(Weights):
         v = self.values
         rows = [
             ("source rows", str(self.nobs)),
-            ("target rows", str(self.n_target)),
+            ("target rows", str(self.n_target) if self.n_target else "known margins"),
             ("target rows not covered", str(self.uncovered_rows)),
             ("effective sample size", format_number(self.ess)),
             ("largest weight", format_number(float(v.max()))),

@@ -9,7 +9,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError
 from statinf.formula.given import aligned
 from statinf.results import Weights
-from statinf.shifts.density_ratio import ratio_of
+from statinf.shifts.density_ratio import default_ratio, ratio_of
 from statinf.shifts.samples import Samples
 from statinf.shifts.table import DENSITY_RATIO
 
@@ -62,7 +62,7 @@ def find_ratio(samples: Samples, ratio: Any, power: float = 1.0) -> Weights:
         If a given ratio belongs to other rows, or lacks rows that are used.
     """
     if ratio is None or isinstance(ratio, str):
-        method, options = DENSITY_RATIO.read(DEFAULT if ratio is None else ratio, {})
+        method, options = DENSITY_RATIO.read(ratio or default_ratio(samples.target.known), {})
         return ratio_of(samples, method, options, power)
     design = samples.design
     if not isinstance(ratio, Weights):
@@ -89,6 +89,8 @@ def place_in_target(ratio: Weights, samples: Samples) -> np.ndarray | None:
     identity = getattr(getattr(ratio, "origin", ratio), "target", None)
     if identity is None:
         return None
+    if samples.target.identity is None:
+        raise DataError("the density ratio was made for a target sample, and this target is known margins; make it from them.")
     given = samples.target.identity.frame
     assert given is not None
     if given.n != identity.n:

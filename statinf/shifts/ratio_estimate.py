@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from statinf.results.methods import Method
+
 
 class RatioRule(Protocol):
     """An estimated density ratio as a function."""
@@ -15,6 +17,19 @@ class RatioRule(Protocol):
     def at(self, x: np.ndarray) -> np.ndarray:
         """Ratios target / source at rows x (n, p), shape (n,)."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioMethod(Method):
+    """A method of `density_ratio`.
+
+    Attributes
+    ----------
+    known_margins : bool
+        Whether known means of the target are enough.
+    """
+
+    known_margins: bool = False
 
 
 @dataclass(frozen=True)

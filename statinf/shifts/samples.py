@@ -16,8 +16,9 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.order.content import content_order
 from statinf.results import Weights
-from statinf.shifts.scaling import Scaling, pooled_scaling
-from statinf.shifts.target import TargetRows, target_rows
+from statinf.shifts.margins import Margins
+from statinf.shifts.scaling import Scaling, pooled_scaling, weighted_scaling
+from statinf.shifts.target import TargetRows, known_target, target_rows
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +104,9 @@ class Samples(Brief):
 
     @cached_property
     def scaling(self) -> Scaling:
-        """The columns' centre and spread over both samples."""
+        """The columns' centre and spread over both samples; over the source where the target's means are known."""
+        if self.target.known is not None:
+            return weighted_scaling(self.xs, self.ws / self.ws.sum())
         return pooled_scaling(self.xs, self.xt, self.ws, self.wt)
 
     def on_source(self, values: np.ndarray) -> np.ndarray:
@@ -147,7 +150,8 @@ def read_samples(
     ----------
     formula : str
         `outcome ~ terms`, or `~ terms` with `response="none"`.
-    source, target : data frame
+    source : data frame
+    target : data frame or Margins
     ratio_formula : str, optional
         `~ terms` of the density ratio where they are others; rows that lack a column of either are left out.
     response : {"none", "numeric"}
@@ -178,7 +182,10 @@ def read_samples(
         made = design(text, source, response=response, roles=("covariates", "ratio"), **options)
     if ratio is not None:
         made = replace(made, weights=np.ones(made.n), weights_object=None)
-    other = target_rows(made.recipe, target, target_weights, na_action)
+    if isinstance(target, Margins):
+        other = known_target(made.recipe, target)
+    else:
+        other = target_rows(made.recipe, target, target_weights, na_action)
     whole, columns = (made, made) if ratio_formula is None else (_part(made, 0, formula), _part(made, 1, ratio_formula))
     return Samples(whole, other, columns, "covariates" if ratio_formula is None else "ratio", seed)
 
@@ -221,6 +228,8 @@ def check_columns(samples: Samples) -> None:
     """
     if not samples.names:
         raise FormulaError("the formula has no covariates in which the samples could differ; write '~ x1 + x2'.")
+    if samples.target.known is not None:
+        return
     first = samples.xs[0]
     same = (samples.xs == first).all(axis=0) & (samples.xt == first).all(axis=0)
     flat = [name for name, constant in zip(samples.names, same, strict=True) if constant]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.distributions import prediction_half_width
 from statinf.inference.least_squares import refit_solver
 from statinf.inference.vcov import VcovKinds
@@ -75,12 +75,13 @@ class ShiftFit(GeneralizedFit):
         return items
 
     def summary_facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"Source rows": self.nobs, "Target rows": self.target_rows}
+        facts: dict[str, Any] = {"Source rows": self.nobs, "Target rows": self.target_rows or "known margins"}
         if self.ratio is not None:
             g = self.glance_items()
             facts |= {"Density ratio": self.ratio.method, "Effective sample size": self.ratio.ess}
             facts["Largest weight"] = g["largest_weight"]
-        return facts | {"Dispersion": self.dispersion, "Shift inflation": self.inflation}
+        inflation = {"Shift inflation": self.inflation} if np.isfinite(self.inflation) else {}
+        return facts | {"Dispersion": self.dispersion} | inflation
 
     def _diagnostics(self) -> dict[str, np.ndarray]:
         made = GeneralizedFit._diagnostics(self)
@@ -113,6 +114,8 @@ class ShiftFit(GeneralizedFit):
         """
         if newdata is None and self.samples is None:
             raise DataError("a saved fit leaves the target frame out; give newdata=.")
+        if newdata is None and self.samples is not None and self.samples.target.known is not None:
+            raise DataError("the target is known margins, which have no rows to predict; give newdata=.")
         rows = newdata if newdata is not None or self.samples is None else self.samples.target.frame
         if interval != "prediction" or not self._linear:
             return GeneralizedFit.predict(self, rows, interval=interval, level=level, scale=scale)
@@ -151,6 +154,8 @@ class ShiftFit(GeneralizedFit):
             Rows mle and mwle; columns estimator, variance, squared_bias, excess_risk, in units of the mean negative
             log-likelihood of a target row. The weighted fit counts as unbiased.
         """
+        if self.samples is not None and self.samples.target.known is not None:
+            raise NotIdentifiedError("the risk on the target needs its rows, and only margins are known.")
         return to_caller(risk(self._problem(), self._chosen(ratio)), self.kind)
 
     def cross_validate(

@@ -14,6 +14,7 @@ from statinf.formula.frame import as_frame
 from statinf.formula.given import aligned
 from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import NewRows, Recipe, warn_rows
+from statinf.shifts.margins import KnownMeans, Margins, known_means
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,11 @@ class TargetRows:
     dropped : mapping of str to int
     frame : object
         The caller's frame, by reference.
-    identity : RowIdentity
+    identity : RowIdentity or None
         All rows of that frame, as what was made for them finds them again.
     offset : ndarray, shape (m,), or None
+    known : KnownMeans or None
+        Margins that stand for the rows: one row that holds the means, which no sampling moves.
     """
 
     parts: Mapping[str, np.ndarray]
@@ -44,8 +47,9 @@ class TargetRows:
     n_total: int
     dropped: Mapping[str, int]
     frame: Any
-    identity: RowIdentity
+    identity: RowIdentity | None
     offset: np.ndarray | None = None
+    known: KnownMeans | None = None
 
     @property
     def x(self) -> np.ndarray:
@@ -54,8 +58,20 @@ class TargetRows:
 
     @property
     def nobs(self) -> int:
-        """Rows of positive weight."""
-        return int(np.count_nonzero(self.weights))
+        """Rows of positive weight; none where margins stand for them."""
+        return 0 if self.known is not None else int(np.count_nonzero(self.weights))
+
+
+def known_target(recipe: Recipe, margins: Margins) -> TargetRows:
+    """Known margins as the one row of a target.
+
+    Raises
+    ------
+    DataError, InfeasibleError
+        As `known_means` does.
+    """
+    known = known_means(recipe, margins)
+    return TargetRows(known, np.ones(1), np.zeros(1, dtype=np.intp), 1, {}, None, None, known=known)
 
 
 def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str = "drop") -> TargetRows:

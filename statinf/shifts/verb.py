@@ -14,6 +14,7 @@ from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
 from statinf.results import Estimate, Weights
 from statinf.shifts.information import information_factor, relative_trace
+from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import warn_concentrated
 from statinf.shifts.problem import ShiftMethod, ShiftProblem
 from statinf.shifts.ratio_choice import check_ratio, find_ratio
@@ -26,7 +27,7 @@ from statinf.shifts.table import SHIFT
 def shift(
     formula: str,
     source: Any,
-    target: Any,
+    target: Any = None,
     *,
     method: str = "mle",
     family: str = "gaussian",
@@ -34,6 +35,7 @@ def shift(
     ratio: Any = None,
     ratio_formula: str | None = None,
     vcov: Any = None,
+    totals: Any = None,
     weights: Any = None,
     target_weights: Any = None,
     cluster: Any = None,
@@ -50,14 +52,16 @@ def shift(
     ----------
     formula : str
         `outcome ~ terms`, read against the source.
-    source, target : data frame
-        As `statinf.lm` takes them; the target needs the covariates only.
+    source : data frame
+        As `statinf.lm` takes it.
+    target : data frame or mapping
+        Rows with the covariates, or known means of the terms of `ratio_formula`, as `statinf.density_ratio` takes them.
     method : {"mle", "mwle"}
         Maximum likelihood on the source, or weighted by the density ratio; `specification_test` tells whether it matters.
     family, link
         As in `statinf.glm`.
     ratio : str, Weights or array of shape (source rows,), optional
-        How `statinf.density_ratio` estimates the weights of "mwle" ("logistic" by default), the result of such a call,
+        How `statinf.density_ratio` estimates the weights of "mwle" ("logistic" by default, "moment" with known margins), the result of such a call,
         or the known ratio at the source rows.
     ratio_formula : str, optional
         Columns of the ratio, `~ x1 + x2`; those of the regression by default. Rows that lack a column of either are left
@@ -67,6 +71,8 @@ def shift(
         parameters are estimated; "fixed" takes the weights as known, which is all there is for kernel methods. HC3 is
         wider in small samples. Where a few rows carry most of the weight every sandwich is too small, which a warning
         says (`benchmarks/results/shift_coverage.md`).
+    totals : mapping, optional
+        Known totals in place of `target`, as in `statinf.density_ratio`.
     weights, target_weights : array or str, optional
         Sampling weights of the rows of either sample.
     cluster, na_action, context
@@ -107,11 +113,12 @@ def shift(
     outcome_family = family_of(family, link)
     check_ratio(ratio, 1.0 if power is None else power, weights)
     check_seed(seed)
+    margins = read_margins(target, totals, target_weights)
     spec = VcovSpec.read(vcov, cluster, ShiftFit.vcov_kinds, stacked=power is not None)
     # Rows that a given ratio leaves out are left out of the fit.
     given = ratio if power is not None and isinstance(ratio, Weights) else None
     samples = read_samples(
-        formula, source, target, ratio_formula=ratio_formula, response="numeric", weights=weights, ratio=given,
+        formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights, ratio=given,
         target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
@@ -139,6 +146,8 @@ def _on_target(estimate: Estimate, problem: ShiftProblem, design: Design, ratio:
 
 def _inflation(samples: Samples, theta: np.ndarray, family: Any) -> float:
     made, target = samples.design, samples.target
+    if target.known is not None:  # means do not tell second moments
+        return float("nan")
     on_source = information_factor(made.parts[0].values, theta, made.weights, made.offset, family)
     on_target = information_factor(target.x, theta, target.weights, target.offset, family)
     return relative_trace(on_target, on_source) / len(on_source)

@@ -1,0 +1,81 @@
+"""Why no weights match a target's means: which columns are at fault."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.errors import InfeasibleError
+from statinf.numerics.tilting.distances import Distance
+from statinf.shifts.overlap import describe_uncovered
+from statinf.shifts.samples import Samples
+
+_SLACK = 1e-7
+"""Gap, in standard deviations, below which linear programming counts a mean as met."""
+
+
+def check_ranges(samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance) -> None:
+    """Refuse means that lie beyond the reach of one column alone.
+
+    Parameters
+    ----------
+    samples : Samples
+    scaled : ndarray, shape (n, k)
+        Columns less the target's means.
+    names : list of str
+    distance : Distance
+
+    Raises
+    ------
+    InfeasibleError
+    """
+    low, high = scaled.min(axis=0), scaled.max(axis=0)
+    tilted = distance.name == "raking" and distance.low <= 0  # its weights are positive: the ends are out of reach
+    beyond = (low >= 0) | (high <= 0) if tilted else (low > 0) | (high < 0)
+    beyond &= (low != 0) | (high != 0)
+    if beyond.any() and distance.low >= 0:
+        _refuse(samples, [name for name, out in zip(names, beyond, strict=True) if out], distance)
+
+
+def check_hull(samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance) -> None:
+    """Refuse means that no weights within the bounds match, by the least gaps that weights can leave.
+
+    Raises
+    ------
+    InfeasibleError
+    """
+    from scipy.optimize import linprog
+
+    rows, group = np.unique(scaled, axis=0, return_inverse=True)
+    mass = np.bincount(group.ravel(), weights=samples.ws)
+    mass /= mass.sum()
+    k = scaled.shape[1]
+    low = max(distance.low, 0.0)
+    found = linprog(
+        np.r_[np.zeros(len(rows)), np.ones(2 * k)],
+        A_eq=np.block([[rows.T, np.eye(k), -np.eye(k)], [np.ones((1, len(rows))), np.zeros((1, 2 * k))]]),
+        b_eq=np.append(np.zeros(k), 1.0),
+        bounds=[(low * m, None if distance.high == np.inf else distance.high * m) for m in mass] + [(0, None)] * (2 * k),
+        method="highs",
+    )
+    if found.status != 0:
+        return
+    gap = found.x[len(rows) : len(rows) + k] + found.x[len(rows) + k :]
+    if gap.max(initial=0.0) > _SLACK:
+        _refuse(samples, [name for name, off in zip(names, gap, strict=True) if off > _SLACK], distance)
+
+
+def _refuse(samples: Samples, names: list[str], distance: Distance) -> None:
+    listed = ", ".join(map(repr, names))
+    mean = samples.wt @ samples.xt / samples.wt.sum()
+    low, high = samples.xs.min(axis=0), samples.xs.max(axis=0)
+    inside = all(low[j] < mean[j] < high[j] for j in map(samples.names.index, names))
+    what = f"of {listed}" + (" (jointly; each lies in its column's range)" if inside else "")
+    if samples.target.known is not None:
+        one = samples.names.index(names[0])
+        reach = f"'{names[0]}' runs from {low[one]:.6g} to {high[one]:.6g} in the source, and {mean[one]:.6g} is wanted"
+        advice = f"; {reach}. Widen bounds=, merge levels, or leave rows out that the population does not have."
+    else:
+        where = describe_uncovered(samples.xs, samples.xt, samples.names)
+        advice = f"{'; ' + where if where else ''}. Use fewer columns, restrict the target, or use method='kmm'."
+    hull = "the convex hull of the source rows" if not distance.bounded else "what weights within the bounds reach"
+    raise InfeasibleError(f"target means {what} lie outside {hull}: no weights match them{advice}")
