@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from benchmarks.harness import compare
-from statinf.balancing import cbps, energy, entropy, ipm, kernel, sbw
+from statinf.balancing import cbps, energy, entropy, ipm, kernel, sbw, uniform
 from statinf.balancing.problem import BalanceProblem
 
 FULL = os.environ.get("STATINF_BENCH_FULL") == "1"
@@ -401,8 +401,55 @@ def verb_million() -> None:
                 lambda m=method: si.balance(formula, frame, method=m, estimand="ATT").values, repeat=3)  # fmt: skip
 
 
+def uniform_formulas() -> None:
+    """The joint map and the kernel estimator of Yu and Wang as their formulas read, every pair of rows at once."""
+    for n, d in ((10_000, 2), (10_000, 1)):
+        s = sample(n, d)
+        compare(f"uniform transformer, kernel, ATT, n = {n:,}, p = {d}", lambda s=s: normalised(s, solve(uniform, s, "ATT")),
+                lambda s=s: uniform_plain(s.x, s.treated), check=same, repeat=3, peer_name="NumPy",
+                note="the formulas in NumPy: all pairs of controls and treated, in blocks of 1,000 rows")  # fmt: skip
+
+
+def uniform_plain(x: np.ndarray, t: np.ndarray) -> np.ndarray:
+    n, d = x.shape
+    eps = 0.5 / n
+    x = ((x - x.min(axis=0)) / np.ptp(x, axis=0) + eps) / (1 + 2 * eps)
+    control, aim = x[~t], x[t]
+    sizes, least = [], int(len(control) ** (1 / d) + 1e-9)
+    for j in range(d):
+        sizes.append(least + 1 if np.prod([*sizes, least + 1, *[least] * (d - j - 1)]) < len(control) else least)
+    if d == 1:
+        sizes = [len(control)]
+    phi, target = np.empty_like(control), np.empty_like(aim)
+
+    def split(rows: np.ndarray, points: np.ndarray, j: int) -> None:
+        order = rows[np.argsort(control[rows, j])]
+        ends = np.searchsorted(np.arange(1, len(rows)) / len(rows), np.arange(1, sizes[j]) / sizes[j] - 1e-12) + 1
+        edges = control[order, j]
+        cuts = np.r_[0.0, 0.5 * (edges[ends - 1] + edges[ends]), 1.0]
+        mass = np.r_[0.0, ends / len(rows), 1.0]
+        for values, out, index in ((control, phi, rows), (aim, target, points)):
+            out[index, j] = np.interp(values[index, j], cuts, mass)
+        if j + 1 < d:
+            own = np.searchsorted(cuts[1:-1], control[rows, j], side="left")
+            others = np.searchsorted(cuts[1:-1], aim[points, j], side="left")
+            for k in range(sizes[j]):
+                split(rows[own == k], points[others == k], j + 1)
+
+    split(np.arange(len(control)), np.arange(len(aim)), 0)
+    h, w = n ** (-1 / d), np.empty(len(control))
+    for start in range(0, len(control), 1000):
+        product = 1.0
+        for a, b in zip(phi[start : start + 1000].T, target.T, strict=True):
+            pairs = [a[:, None] - b, a[:, None] + b, 2.0 - a[:, None] - b]
+            product = product * sum(np.exp(-0.5 * (u / h) ** 2) for u in pairs)
+        w[start : start + 1000] = product.sum(axis=1)
+    return w / w.sum()
+
+
 def main() -> None:
     works = [
+        uniform_formulas,
         stable_osqp,
         stable_clarabel,
         bootstrap_batch,

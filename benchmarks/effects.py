@@ -22,6 +22,7 @@ from benchmarks.harness import compare
 from statinf.learners.kernel_ridge import KernelRidge
 from statinf.learners.linear import Ridge
 from statinf.learners.logit import Logit
+from statinf.learners.multinomial import Multinomial
 from statinf.learners.nuisance import splits
 
 QUICK = bool(os.environ.get("STATINF_BENCH_QUICK"))
@@ -100,6 +101,42 @@ class _ByArm(RegressorMixin, BaseEstimator):
 
     def predict(self, X):
         return np.where(X[:, -1] == 1, self.fits_[1].predict(X[:, :-1]), self.fits_[0].predict(X[:, :-1]))
+
+
+@lru_cache(maxsize=1)
+def three_arms(n):
+    """Arms a, b and c with effects of one and two of the latter, assigned by a multinomial logit."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((n, P))
+    score = np.column_stack([np.zeros(n), 0.5 * x[:, 0], 0.4 * x[:, 1] - 0.3]) + rng.gumbel(size=(n, 3))
+    arm = score.argmax(axis=1)
+    y = x @ rng.standard_normal(P) + arm * (1 + 0.2 * x[:, 1]) + rng.standard_normal(n)
+    return pd.DataFrame(x, columns=[f"x{i}" for i in range(P)]).assign(y=y, d=arm)
+
+
+def ours_arms(method, n, folds):
+    options = {"outcome_model": OUTCOME, "treatment_model": Multinomial(PENALTY)}
+    fit = si.effect(FORMULA, three_arms(n), method=method, folds=folds, **options)
+    return np.append(fit.theta, fit.std_errors)
+
+
+def doubleml_arms(n, split):
+    """Average potential outcomes of each arm, with a logit of each arm beside the others, and their contrasts."""
+    import doubleml as dml
+
+    data = dml.DoubleMLData(three_arms(n), "y", "d", [f"x{i}" for i in range(P)])
+    model = dml.DoubleMLAPOS(
+        data, PEER_OUTCOME, PEER_TREATMENT, treatment_levels=[0, 1, 2], draw_sample_splitting=False
+    )
+    model.set_sample_splitting([[(np.flatnonzero(split != k), np.flatnonzero(split == k)) for k in range(5)]])
+    contrast = model.fit().causal_contrast(reference_levels=0)
+    return np.append(contrast.thetas, contrast.ses)
+
+
+def near_in_errors(a, b):
+    """Differences of both from the true effects, in standard errors; they must be near each other in these."""
+    assert np.abs((a - b)[:2] / b[2:]).max() < 0.2 and np.abs(a / b - 1)[2:].max() < 0.02, (a, b)
+    return tuple(float(np.abs((v[:2] - [1.0, 2.0]) / v[2:]).max()) for v in (a, b))
 
 
 def same(tolerance=1e-8, errors=True):
@@ -184,6 +221,14 @@ def main():
         compare(
             f"{name}, econml", lambda m=method: ours(m, big, split), lambda f=peer: f(big, split), peer_name="econml",
             check=same(1e-6, errors=False), note="econml's standard error is HC1 of the final stage", **few,
+        )  # fmt: skip
+    for method, folds in (("irm", split), ("aipw", 1)):
+        compare(
+            f"{method}, three arms, ridge and logit, n = {big}, p = {P}",
+            lambda m=method, f=folds: ours_arms(m, big, f),
+            lambda: doubleml_arms(big, split), peer_name="doubleml", check=near_in_errors,
+            note="doubleml: 5 folds, a logit per arm; ours: one multinomial logit; error: in standard errors, from the truth",
+            **few,
         )  # fmt: skip
     repeats = 100 // SCALE
     strata = confounded(middle)["d"].to_numpy()

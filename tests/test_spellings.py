@@ -26,7 +26,7 @@ from statinf.spellings import _TABLES, _plain, hint
         ("causal_forest", "si.cate"),
         ("ivreg", "si.iv"),
         ("rdrobust", "si.rd"),
-        ("att_gt", "si.lm"),
+        ("att_gt", "si.did"),
         ("mapie", "si.conformal"),
         ("modelsummary", "si.table"),
         ("confint", "fit.conf_int"),

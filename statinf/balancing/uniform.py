@@ -19,13 +19,12 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from statinf.backend import chunks, rows_per_chunk
 from statinf.balancing.method import BalanceMethod
 from statinf.balancing.problem import BalanceProblem, Task, tasks
 from statinf.balancing.solution import BalanceSolution, merge
 from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.discrepancy.imbalance import is_binary
-from statinf.numerics.kernels.windows import WINDOWS
+from statinf.numerics.kernels.windows import WINDOWS, smoothed_mass
 from statinf.numerics.laws.uniform_map import UniformMap, cell_counts, marginal_map, nested_map
 from statinf.results.options import Options, choice, count, flag, number
 
@@ -153,16 +152,7 @@ def _kernel(
 ) -> np.ndarray:
     """Weights of the arm's rows, of sum one: the target's mass near each of them."""
     h = n ** (-1.0 / own.shape[1]) if options.bandwidth is None else options.bandwidth
-    window = WINDOWS[options.kernel]
-    mass = np.empty(len(own))
-    for part in chunks(len(own), rows_per_chunk(8.0 * len(aim) * 3, 2**26)):
-        product = np.ones((part.stop - part.start, len(aim)))
-        for a, b in zip(own[part].T, aim.T, strict=True):
-            factor = window((a[:, None] - b) / h)
-            if options.boundary == "reflect":
-                factor = factor + window((a[:, None] + b) / h) + window((2.0 - a[:, None] - b) / h)
-            product *= factor
-        mass[part] = product @ shares
+    mass = smoothed_mass(own, aim, shares, options.kernel, h, reflect=options.boundary == "reflect")
     p = s * mass
     total = float(p.sum())
     if not total > 0.0:

@@ -11,13 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.brief import Brief
 from statinf.effects.overlap import count_clipped
 from statinf.effects.rows import EffectRows
 from statinf.errors import NotIdentifiedError
+from statinf.learners.base import predict_along
+from statinf.numerics.rowwise.gauss_sums import PAY_FROM, Boxes
 
 _GRID = 60
 _LAW = 400
+_PARALLEL_FROM = 20_000
 _LEAST = 0.05
 """Conditional variances are at least this share of the residual variance."""
 
@@ -78,7 +82,8 @@ def dose_nuisances(
     n = len(d)
     own, density = np.empty(n), np.empty(n)
     by_dose, densities = np.empty((n, _GRID)), np.empty((n, _GRID))
-    for f in range(1 if folds is None else int(folds.max()) + 1):
+
+    def learn(f: int) -> None:
         here = np.flatnonzero(np.ones(n, bool) if folds is None else folds == f)
         train = used if folds is None else used & (folds != f)
         law = _DoseErrors.fit(treatment, rows.x[train], d[train], rows.w[train], seed)
@@ -87,9 +92,10 @@ def dose_nuisances(
         own[here] = mu.predict(np.column_stack([d[here], x]))
         mean, sd = law.moments(x)
         density[here] = law.density((d[here] - mean) / sd) / sd
-        for g, dose in enumerate(grid):
-            by_dose[here, g] = mu.predict(np.column_stack([np.full(len(here), dose), x]))
-            densities[here, g] = law.density((dose - mean) / sd) / sd
+        by_dose[here] = predict_along(mu, np.column_stack([d[here], x]), 0, grid)
+        densities[here] = law.density((grid - mean[:, None]) / sd[:, None]) / sd[:, None]
+
+    map_threads(learn, range(1 if folds is None else int(folds.max()) + 1), parallel=n > _PARALLEL_FROM)
     average, marginal = (np.average(v, axis=0, weights=rows.w) for v in (by_dose, densities))
     top = np.interp(d, grid, marginal)
     low = (density < clip * top) & used
@@ -128,10 +134,10 @@ class _DoseErrors:
         # Silverman's rule for a normal kernel, by the effective number of rows.
         h = 1.06 * deviation * (mass @ mass) ** 0.2
         at = np.linspace(error.min() - 4.0 * h, error.max() + 4.0 * h, _LAW)
-        height = np.zeros(_LAW)
-        for start in range(0, len(error), 10_000):
-            part = slice(start, start + 10_000)
-            height += mass[part] @ np.exp(-0.5 * ((at - error[part, None]) / h) ** 2)
+        if len(error) < PAY_FROM:
+            height = mass @ np.exp(-0.5 * ((at - error[:, None]) / h) ** 2)
+        else:
+            height = np.maximum(Boxes.of(error, mass[:, None], h).sums(at, h)[0, 0], 0.0)
         return cls(mean, variance, least, at, height / (h * np.sqrt(2.0 * np.pi)))
 
     def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -84,4 +84,30 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD, RD_DENSITY)
+RD_DISTRIBUTION = MethodTable(
+    "rd_distribution",
+    {
+        "frechet": "statinf.effects.distributional.frechet",
+        "simple": "statinf.effects.distributional.simple",
+    },
+    shared=(
+        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context",
+    ),
+    aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
+)  # fmt: skip
+
+DID = MethodTable(
+    "did",
+    {
+        "dr": "statinf.effects.did.dr",
+        "ipw": "statinf.effects.did.ipw",
+        "regression": "statinf.effects.did.regression",
+    },
+    shared=(
+        "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
+        "na_action", "context",
+    ),
+    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
+)  # fmt: skip
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend.threads import one_blas_thread
 from statinf.effects.arm_means import contrasted, means_estimate, solve_means
 from statinf.effects.arm_nuisances import ArmPredictions, arm_learners, arm_nuisances, whose
 from statinf.effects.arm_scores import named, overlap_facts
@@ -75,10 +76,11 @@ def means(problem: EffectProblem, options: TmleOptions) -> Estimate:
     how = arm_learners(rows, _with_default(rows, options), problem.seed, problem.progress, whole=True)
     made = arm_nuisances(rows, how, estimand, tuple(k for k in range(count) if k != own))
     unit = (rows.y - low) / (high - low)
-    splits = solve_means(
-        rows,
-        ([_score(rows, codes, unit, p, k, own, (low, high), options.margin) for k in range(count)] for p in made),
-    )
+    with one_blas_thread():
+        splits = solve_means(
+            rows,
+            ([_score(rows, codes, unit, p, k, own, (low, high), options.margin) for k in range(count)] for p in made),
+        )
     facts = {"Outcome bounds": f"{low:g} to {high:g}", **overlap_facts(rows, made)}
     return means_estimate(problem, splits, nuisance=named(rows, made[0]), facts=facts)
 
@@ -168,5 +170,5 @@ METHOD = EffectMethod(
     summary="targeted maximum likelihood: differences, ratios and odds ratios of means that stay in the outcome's range",
     citation="van der Laan and Rubin (2006)",
     guarantee="consistent if the outcome or the treatment model is right; within the outcome's range",
-    vignette="effects",
+    vignette="effects-arms",
 )

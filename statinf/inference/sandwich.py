@@ -22,11 +22,13 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import row_blocks
+from statinf.backend.threads import one_blas_thread
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.clusters import clustered
 from statinf.inference.moments import Covariance, Moments, small_sample
 from statinf.inference.roots import root_of
 
+_FEW = 64
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
 
@@ -133,10 +135,13 @@ def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarr
 def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Sum of products of the rows of scores @ inside, over blocks that stay in cache."""
     total = np.zeros((inside.shape[1], inside.shape[1]))
-    for rows in row_blocks(*scores.shape):
-        # Transposed, so that the small factor is on the left: columns are contiguous there and here.
-        block = np.dot(inside.T, scores[rows].T)
-        total += np.dot(block, block.T)
+    blocks = row_blocks(*scores.shape)
+    # Products of few columns gain less from a second thread than waiting for it costs on a busy machine.
+    with one_blas_thread(len(blocks) > 1 and scores.shape[1] <= _FEW):
+        for rows in blocks:
+            # Transposed, so that the small factor is on the left: columns are contiguous there and here.
+            block = np.dot(inside.T, scores[rows].T)
+            total += np.dot(block, block.T)
     return total
 
 

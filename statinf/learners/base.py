@@ -41,6 +41,17 @@ def require(fitted: Any, method: str, why: str) -> Any:
     return found
 
 
+def predict_along(fitted: Any, X: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:
+    """Predictions (n, m) for rows X (n, p) with one column moved to each value (m,); at once where the learner has a way."""
+    if hasattr(fitted, "predict_along"):
+        return fitted.predict_along(X, column, values)
+    moved, out = X.copy(), np.empty((len(X), len(values)))
+    for k, value in enumerate(values):
+        moved[:, column] = value
+        out[:, k] = fitted.predict(moved)
+    return out
+
+
 def check_penalty(penalty: float) -> None:
     """Refuse a ridge penalty that is negative, infinite or not a number."""
     if not np.isfinite(penalty) or penalty < 0:

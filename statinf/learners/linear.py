@@ -30,6 +30,12 @@ class FittedLinear:
         """Predictions (n,)."""
         return np.asarray(X, np.float64) @ self.coefficients + self.intercept
 
+    def predict_along(self, X: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:
+        """Predictions (n, m) with one column moved to each value (m,)."""
+        rest = self.coefficients.copy()
+        rest[column] = 0.0
+        return (np.asarray(X, np.float64) @ rest + self.intercept)[:, None] + self.coefficients[column] * values
+
 
 @dataclass(frozen=True)
 class Ridge:

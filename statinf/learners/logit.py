@@ -20,6 +20,8 @@ _TOLERANCE = 1e-11
 _MOST = 60
 _SAMPLE_FROM, _EVERY = 200_000, 16
 """From so many rows the first steps use one row in so many."""
+_POLISH_FROM, _FEWEST = 30_000, 50
+"""A fit to the end starts from a share of the rows if there are so many, and the share has so many per coefficient."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,15 @@ class Logit:
         return FittedLogit(*design.raw(full_fit(design, y, w, self.penalty)))
 
 
-def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, near: bool = False) -> np.ndarray:
+def full_fit(
+    design: Standard,
+    y: np.ndarray,
+    w: np.ndarray,
+    penalty: float,
+    *,
+    near: bool = False,
+    parallel: bool | None = None,
+) -> np.ndarray:
     """Coefficients (p + 1,) for standardised columns, by Newton's method.
 
     Parameters
@@ -74,16 +84,31 @@ def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, 
     penalty : float
     near : bool
         Stop where the next step would be small beside a standard error: enough for a start.
+    parallel : bool, optional
+        Whether to use threads; by default where the rows are many.
 
     Raises
     ------
     ConvergenceError
         If the likelihood has no maximum.
     """
+    spread = design.z.size > PARALLEL_FROM if parallel is None else parallel
+    if not near and len(y) >= max(_POLISH_FROM, _FEWEST * _EVERY * design.z.shape[1]):
+        with suppress(ConvergenceError):
+            found = _polished(design, y, w, penalty, spread)
+            if found is not None:
+                return found
+    return _newton(design, y, w, penalty, near=near, parallel=spread)
+
+
+def _newton(
+    design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, near: bool, parallel: bool
+) -> np.ndarray:
+    """Newton's method with steps halved until the loss falls."""
     z, ridge, mass = design.z, design.penalty(penalty), float(w.sum())
     enough = 0.5 * np.sqrt(mass) * len(y) ** -0.25 if near else _TOLERANCE * np.sqrt(mass)
-    beta = _first(design, y, w, penalty)
-    loss, gram, score = _state(z, y, w, beta)
+    beta = _first(design, y, w, penalty, parallel)
+    loss, gram, score = _state(z, y, w, beta, parallel)
     loss += 0.5 * float(ridge @ beta**2)
     for _ in range(_MOST):
         step = solve_gram(gram, score - ridge * beta, ridge)
@@ -92,7 +117,7 @@ def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, 
             return beta + step
         for _ in range(30):
             trial = beta + step
-            new, gram, score = _state(z, y, w, trial)
+            new, gram, score = _state(z, y, w, trial, parallel)
             new += 0.5 * float(ridge @ trial**2)
             if new <= loss + 1e-9 * (abs(loss) + 1.0):
                 break
@@ -107,19 +132,52 @@ def full_fit(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, *, 
     )
 
 
-def _first(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float) -> np.ndarray:
+def _polished(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, parallel: bool) -> np.ndarray | None:
+    """The maximum from that of a share of the rows, with one information matrix of all; None where steps do not contract.
+
+    Errors of the information slow the steps and move nothing, as each pass computes the exact score. Newton's method
+    from the log odds alone needs twice as many passes, each with its own information and loss.
+    """
+    few = replace(design, z=np.ascontiguousarray(design.z[::_EVERY]))
+    some, ridge = w[::_EVERY], design.penalty(penalty)
+    if not some.any():
+        return None
+    beta = _newton(few, y[::_EVERY], some, penalty / _EVERY, near=True, parallel=False)
+    gram, _ = _slopes(few.z, y[::_EVERY], some, beta, curved=True, parallel=False)
+    gram *= float(w.sum() / some.sum())
+    enough, last = 0.01 * _TOLERANCE * np.sqrt(float(w.sum())), np.inf
+    for turn in range(_MOST):
+        fresh, score = _slopes(design.z, y, w, beta, curved=turn == 1, parallel=parallel)
+        gram = fresh if turn == 1 else gram
+        step = solve_gram(gram, score - ridge * beta, ridge)
+        size = float(np.sqrt(max(step @ (gram @ step), 0.0)))
+        rate = 1.0 if turn == 0 else min(size / last, 1.0)
+        if turn > 0 and rate > 0.3 and size > enough:
+            return None
+        beta = beta + step
+        if size * rate <= enough:
+            return beta
+        last = size
+    return None
+
+
+def _first(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, parallel: bool) -> np.ndarray:
     """Start of Newton's method: from a share of the rows where they are many, else the log odds alone."""
     if len(y) >= _SAMPLE_FROM and w[::_EVERY].any():
         few = replace(design, z=np.ascontiguousarray(design.z[::_EVERY]))
         with suppress(ConvergenceError):
-            return full_fit(few, y[::_EVERY], w[::_EVERY], penalty / _EVERY, near=True)
+            return _newton(few, y[::_EVERY], w[::_EVERY], penalty / _EVERY, near=True, parallel=parallel)
     share = float(np.clip(w @ y / w.sum(), 1e-6, 1 - 1e-6))
     beta = np.zeros(design.z.shape[1])
     beta[0] = np.log(share / (1.0 - share))
     return beta
 
 
-def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def _state(
+    z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray, parallel: bool
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Loss, information and score of all rows."""
+
     def block(rows: slice) -> tuple[float, np.ndarray, np.ndarray]:
         part, target, weight = z[rows], y[rows], w[rows]
         eta = part @ beta
@@ -128,5 +186,23 @@ def _state(z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tup
         loss = float(weight @ (np.log1p(np.exp(-np.abs(eta))) + np.maximum(eta, 0.0) - target * eta))
         return loss, np.dot(half.T, half), np.dot(part.T, weight * (target - chance))
 
-    parts = map_threads(block, row_blocks(*z.shape), parallel=z.size > PARALLEL_FROM)
+    parts = map_threads(block, row_blocks(*z.shape), parallel=parallel)
     return tuple(sum(p[i] for p in parts) for i in range(3))  # type: ignore[return-value]
+
+
+def _slopes(
+    z: np.ndarray, y: np.ndarray, w: np.ndarray, beta: np.ndarray, *, curved: bool, parallel: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Information (zeros unless `curved`) and score of all rows, without the loss."""
+
+    def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        part, weight = z[rows], w[rows]
+        chance = sigmoid(np.dot(part, beta))
+        score = np.dot(weight * (y[rows] - chance), part)
+        if not curved:
+            return np.zeros((0, 0)), score
+        half = part * np.sqrt(weight * chance * (1.0 - chance))[:, None]
+        return np.dot(half.T, half), score
+
+    parts = map_threads(block, row_blocks(*z.shape), parallel=parallel)
+    return sum(p[0] for p in parts), sum(p[1] for p in parts)  # type: ignore[return-value]

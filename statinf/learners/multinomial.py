@@ -181,6 +181,11 @@ class _Likelihood:
         return theta
 
 
+def maximum(z: np.ndarray, codes: np.ndarray, w: np.ndarray, basis: np.ndarray, ridge: np.ndarray) -> np.ndarray | None:
+    """Coefficients (classes - 1, p) of contrasts `basis` for standardised rows z (n, p); None where there is no maximum."""
+    return _Likelihood(z, codes, w, basis).solve(ridge)
+
+
 def softmax(eta: np.ndarray) -> np.ndarray:
     """Probabilities (n, classes) from scores."""
     eta = np.exp(eta - eta.max(axis=1, keepdims=True))

@@ -1,8 +1,9 @@
 """Multinomial logits that each leave one fold out, from a fit to all rows and a few passes over them.
 
-Leaving a fold out moves the estimate by O(sqrt(p / n)). Information by fold is summed at the common estimate; each
-training set then takes steps with its own information there, and every pass computes the exact score of all training
-sets at their own coefficients, so that what the steps converge to is the maximum of each likelihood.
+Leaving a fold out moves the estimate by O(sqrt(p / n)). Information and scores by fold are summed at a common estimate;
+each training set then takes steps with its own information there, and every pass computes the exact score of all training
+sets at their own coefficients, so that what the steps converge to is the maximum of each likelihood. Passes work with
+log odds against the first class, one contiguous row for each class and training set.
 """
 
 from __future__ import annotations
@@ -12,14 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.backend import map_threads, row_blocks
+from statinf.backend.threads import one_blas_thread
 from statinf.learners.cells import PARALLEL_FROM, Standard, solve_gram, standardise
-from statinf.learners.multinomial import FittedMultinomial, Multinomial, contrasts, softmax
+from statinf.learners.multinomial import FittedMultinomial, Multinomial, contrasts, maximum, softmax
 
 _TOLERANCE = 1e-9
 """Distance from the maximum in standard errors."""
 _MOST = 30
-_SAMPLE_FROM, _EVERY = 200_000, 16
-"""From so many rows the first steps use one row in so many."""
+_SAMPLE_FROM, _EVERY, _FEWEST = 50_000, 16, 50
+"""From so many rows the first steps use one row in so many, if that leaves so many for each coefficient."""
+_LARGE = 500.0
+"""Log odds up to which exponentials do not overflow."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,15 @@ class RowsOfClasses:
     w: np.ndarray
     basis: np.ndarray
     ridge: np.ndarray
+
+    @property
+    def odds(self) -> np.ndarray:
+        """From contrasts to log odds against the first class, shape (K - 1, K - 1)."""
+        return self.basis[1:] - self.basis[0]
+
+    def indicators(self, rows: slice) -> np.ndarray:
+        """Which rows of a block (m,) are of each class behind the first, shape (K - 1, m)."""
+        return self.codes[rows] == np.arange(1, len(self.basis))[:, None]
 
     def chances(self, theta: np.ndarray, rows: slice) -> np.ndarray:
         """Probabilities (m, K) of a block of rows at coefficients (K - 1, p)."""
@@ -46,29 +59,44 @@ class RowsOfClasses:
 
 def information(rows: RowsOfClasses, theta: np.ndarray, folds: np.ndarray, count: int) -> np.ndarray:
     """Information of every fold's rows at common coefficients, shape (count, (K - 1) p, (K - 1) p)."""
-    k, p = theta.shape
+    return sums_by_fold(rows, theta, folds, count)[0]
 
-    def block(part: slice) -> np.ndarray:
-        out = np.zeros((count, k, p, k, p))
-        chance, z, w, own = rows.chances(theta, part), rows.z[part], rows.w[part], folds[part]
-        mean = chance @ rows.basis
+
+def sums_by_fold(
+    rows: RowsOfClasses, theta: np.ndarray, folds: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Information and score of every fold's rows at common coefficients (K - 1, p), the penalty left out.
+
+    Returns
+    -------
+    gram : ndarray, shape (count, (K - 1) p, (K - 1) p)
+    score : ndarray, shape (count, (K - 1) p)
+    """
+    k, p = theta.shape
+    log_odds = rows.odds @ theta
+
+    def block(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        gram, score = np.zeros((count, k, p, k, p)), np.empty((count, k, p))
+        z, w, own = rows.z[part], rows.w[part], folds[part]
+        chance = _chances(np.dot(log_odds, z.T))[0]
+        left = (rows.indicators(part) - chance) * w
         for f in range(count):
-            here = np.flatnonzero(own == f)
-            if not len(here):
-                continue
-            zf = z[here]
+            here = slice(None) if count == 1 else np.flatnonzero(own == f)
+            zf, cf, wf = z[here], chance[:, here], w[here]
+            score[f] = np.dot(left[:, here], zf)
             for a in range(k):
                 for b in range(a, k):
-                    spread = chance[here] @ (rows.basis[:, a] * rows.basis[:, b]) - mean[here, a] * mean[here, b]
-                    out[f, a, :, b, :] = np.dot(zf.T, zf * (w[here] * spread)[:, None])
-        return out
+                    spread = wf * cf[a] * ((1.0 - cf[a]) if a == b else -cf[b])
+                    gram[f, a, :, b, :] = np.dot(zf.T, zf * spread[:, None])
+        return gram, score
 
-    blocks = row_blocks(len(rows.z), p * (k + 1))
-    found = np.sum(map_threads(block, blocks, parallel=rows.z.size > PARALLEL_FROM), axis=0)
+    made = map_threads(block, row_blocks(len(rows.z), p * (k + 1)), parallel=rows.z.size > PARALLEL_FROM)
+    gram, score = np.sum([m[0] for m in made], axis=0), np.sum([m[1] for m in made], axis=0)
     for a in range(k):
         for b in range(a):
-            found[:, a, :, b, :] = found[:, b, :, a, :].transpose(0, 2, 1)
-    return found.reshape(count, k * p, k * p)
+            gram[:, a, :, b, :] = gram[:, b, :, a, :].transpose(0, 2, 1)
+    gram = np.einsum("ac,fapbq,bd->fcpdq", rows.odds, gram, rows.odds, optimize=True)
+    return gram.reshape(count, k * p, k * p), (rows.odds.T @ score).reshape(count, k * p)
 
 
 def scores(rows: RowsOfClasses, thetas: np.ndarray, folds: np.ndarray | None) -> np.ndarray:
@@ -76,21 +104,40 @@ def scores(rows: RowsOfClasses, thetas: np.ndarray, folds: np.ndarray | None) ->
 
     Training set f leaves the rows of fold f out; with no folds there is one, of all rows.
     """
+    m, k, p = thetas.shape
+    log_odds = (rows.odds @ thetas).reshape(m * k, p)
+    sets = np.arange(m)[:, None]
 
     def block(part: slice) -> np.ndarray:
-        out = np.empty_like(thetas)
-        for f, theta in enumerate(thetas):
-            weight = rows.w[part] if folds is None else np.where(folds[part] == f, 0.0, rows.w[part])
-            left = rows.residual(rows.chances(theta, part), part, weight)
-            out[f] = np.dot(left.T, rows.z[part])
-        return out
+        left = _chances(np.dot(log_odds, rows.z[part].T).reshape(m, k, -1))[0]
+        np.subtract(rows.indicators(part), left, out=left)
+        weight = rows.w[part]
+        if folds is not None:
+            weight = (weight * (folds[part] != sets))[:, None, :]
+        left *= weight
+        return np.dot(left.reshape(m * k, -1), rows.z[part])
 
-    blocks = row_blocks(len(rows.z), rows.z.shape[1] + 4 * len(rows.basis))
+    blocks = row_blocks(len(rows.z), p + 2 * m * k)
     made = map_threads(block, blocks, parallel=rows.z.size > PARALLEL_FROM)
-    return np.sum(made, axis=0) - rows.ridge * thetas
+    return rows.odds.T @ np.sum(made, axis=0).reshape(m, k, p) - rows.ridge * thetas
 
 
-def whole_fit(X: np.ndarray, codes: np.ndarray, w: np.ndarray, learner: Multinomial) -> tuple[Standard, np.ndarray]:
+def _chances(log_odds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities (..., K - 1, n) of the classes behind the first, in place, and of the first, shape (..., 1, n)."""
+    first: np.ndarray | float = 1.0
+    if log_odds.size and log_odds.max() > _LARGE:
+        most = np.maximum(log_odds.max(axis=-2, keepdims=True), 0.0)
+        log_odds -= most
+        first = np.exp(-most)
+    chance = np.exp(log_odds, out=log_odds)
+    total = chance.sum(axis=-2, keepdims=True) + first
+    chance /= total
+    return chance, first / total
+
+
+def whole_fit(
+    X: np.ndarray, codes: np.ndarray, w: np.ndarray, learner: Multinomial, *, near: bool = False
+) -> tuple[Standard, np.ndarray]:
     """Standardised columns and coefficients (K - 1, p) of all rows; many rows start from some of them.
 
     Parameters
@@ -100,33 +147,49 @@ def whole_fit(X: np.ndarray, codes: np.ndarray, w: np.ndarray, learner: Multinom
         Class numbers from 0; every class occurs at positive weight.
     w : ndarray, shape (n,)
     learner : Multinomial
+    near : bool
+        Whether a fraction of a standard error from the maximum is near enough, for a start.
     """
     count = int(codes.max()) + 1
     design = standardise(X, w)
-    basis = contrasts(count)
-    if len(X) >= _SAMPLE_FROM and len(np.unique(codes[::_EVERY][w[::_EVERY] > 0])) == count:
-        first = learner.fit(X[::_EVERY], codes[::_EVERY], w[::_EVERY])
-        slopes = first.coefficients[:, 1:] / first.scale
-        level = first.coefficients[:, 0] + slopes @ (design.centre - first.centre)
-        theta = basis.T @ np.column_stack([level, slopes * design.scale])
-        rows = RowsOfClasses(design.z, codes, w, basis, learner.ridge(design, count))
-        found = _steps(rows, theta[None], None)
+    rows = RowsOfClasses(design.z, codes, w, contrasts(count), learner.ridge(design, count))
+    if len(X) >= max(_SAMPLE_FROM, _FEWEST * _EVERY * count * design.z.shape[1]):
+        found = _from_some(rows, near=near)
         if found is not None:
-            return design, found[0]
+            return design, found
     fitted = learner.fit(X, codes, w)
-    return design, basis.T @ fitted.coefficients
+    return design, rows.basis.T @ fitted.coefficients
 
 
-def _steps(rows: RowsOfClasses, thetas: np.ndarray, folds: np.ndarray | None) -> np.ndarray | None:
-    """Coefficients of every training set from a common start, or None where the steps do not contract."""
-    m, k, p = thetas.shape
-    codes = np.zeros(len(rows.z), np.intp) if folds is None else folds
-    gram = information(rows, thetas[0], codes, m)
-    gram = gram if folds is None else gram.sum(axis=0) - gram
+def _from_some(rows: RowsOfClasses, *, near: bool) -> np.ndarray | None:
+    """Coefficients (K - 1, p) from those of a share of the rows, or None where that is no guide."""
+    z, codes, w = np.ascontiguousarray(rows.z[::_EVERY]), rows.codes[::_EVERY], rows.w[::_EVERY]
+    if (np.bincount(codes[w > 0], minlength=len(rows.basis)) == 0).any():
+        return None
+    few = RowsOfClasses(z, codes, w, rows.basis, rows.ridge / _EVERY)
+    with one_blas_thread():
+        theta = maximum(z, codes, w, rows.basis, few.ridge)
+    if theta is None:
+        return None
+    gram = information(few, theta, np.zeros(len(z), np.intp), 1)[0] * float(rows.w.sum() / w.sum())
+    step = solve_gram(gram, scores(rows, theta[None], None).ravel(), np.tile(rows.ridge, len(theta)))
+    theta = theta + step.reshape(theta.shape)
+    if near:
+        return theta
+    found = _steps(rows, theta, None)
+    return None if found is None else found[0]
+
+
+def _steps(rows: RowsOfClasses, theta: np.ndarray, folds: np.ndarray | None) -> np.ndarray | None:
+    """Coefficients (m, K - 1, p) of every training set from a common start, or None where the steps do not contract."""
+    (k, p), m = theta.shape, 1 if folds is None else int(folds.max()) + 1
+    gram, slope = sums_by_fold(rows, theta, np.zeros(len(rows.z), np.intp) if folds is None else folds, m)
+    if folds is not None:
+        gram, slope = gram.sum(axis=0) - gram, slope.sum(axis=0) - slope
+    slope = slope - (rows.ridge * theta).ravel()
     penalty, enough = np.tile(rows.ridge, k), _TOLERANCE * np.sqrt(max(float(rows.w.mean()), 1e-300))
-    last = np.inf
+    thetas, last = np.repeat(theta[None], m, axis=0), np.inf
     for _ in range(_MOST):
-        slope = scores(rows, thetas, folds).reshape(m, -1)
         step = np.stack([solve_gram(g, s, penalty) for g, s in zip(gram, slope, strict=True)])
         size = float(np.sqrt(np.maximum(np.einsum("fi,fij,fj->f", step, gram, step), 0.0)).max())
         thetas = thetas + step.reshape(m, k, p)
@@ -136,6 +199,7 @@ def _steps(rows: RowsOfClasses, thetas: np.ndarray, folds: np.ndarray | None) ->
         if size > 0.5 * last:
             return None
         last = size
+        slope = scores(rows, thetas, folds).reshape(m, -1)
     return None
 
 
@@ -152,26 +216,24 @@ def class_probabilities(
     learner : Multinomial
     folds : ndarray of int, shape (n,), or None
     """
-    design, theta = whole_fit(X, codes, w, learner)
+    design, theta = whole_fit(X, codes, w, learner, near=folds is not None)
     count = int(codes.max()) + 1
     rows = RowsOfClasses(design.z, codes, w, contrasts(count), learner.ridge(design, count))
     thetas: np.ndarray | None = theta[None]
     if folds is not None:
-        m = int(folds.max()) + 1
-        thetas = _steps(rows, np.repeat(theta[None], m, axis=0), folds)
+        thetas = _steps(rows, theta, folds)
         if thetas is None:
             # Few rows or a strong fold: the common estimate is no guide.
             return _one_by_one(X, codes, w, learner, folds)
     assert thetas is not None
+    log_odds = rows.odds @ thetas
     out = np.empty((len(X), count))
 
     def block(part: slice) -> None:
-        if folds is None:
-            out[part] = rows.chances(thetas[0], part)
-            return
-        for f in range(len(thetas)):
-            here = np.flatnonzero(folds[part] == f)
-            out[part.start + here] = softmax((rows.z[part][here] @ thetas[f].T) @ rows.basis.T)
+        for f, own in enumerate(log_odds):
+            here = np.arange(part.start, part.stop) if folds is None else part.start + np.flatnonzero(folds[part] == f)
+            others, first = _chances(np.dot(own, rows.z[here].T))
+            out[here, 0], out[here, 1:] = first[0], others.T
 
     map_threads(block, row_blocks(*rows.z.shape), parallel=rows.z.size > PARALLEL_FROM)
     return out

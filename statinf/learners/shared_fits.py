@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.learners.cells import (
+    PARALLEL_FROM,
     Standard,
     fold_coefficients,
     predict_own_fold,
@@ -122,9 +124,33 @@ def share(
             tuple(range(strata)) if q.rows is None else tuple(np.flatnonzero(np.bincount(stratum[q.rows])).tolist())
         )
         fits.append((q.name, (place[id(q.target)], chosen, design.penalty(getattr(q.learner, "penalty", 0.0)))))
-    fit = full_fit if whole else centre
-    made = [(q.name, fit(design, q.target, w if q.rows is None else w * q.rows, q.learner.penalty)) for q in logits]
-    return SharedFits(design, stratum, strata, None if plain else w, right, tuple(fits), tuple(made))
+    made = _whole_logits(design, w, logits) if whole else [_centre(design, w, q) for q in logits]
+    names = [q.name for q in logits]
+    return SharedFits(
+        design, stratum, strata, None if plain else w, right, tuple(fits), tuple(zip(names, made, strict=True))
+    )
+
+
+def _centre(design: Standard, w: np.ndarray, q: Any) -> Centre:
+    return centre(design, q.target, w if q.rows is None else w * q.rows, q.learner.penalty)
+
+
+def _whole_logits(design: Standard, w: np.ndarray, logits: Sequence[Any]) -> list[np.ndarray]:
+    """Coefficients (p + 1,) of each logit on its own rows; several at once where that pays."""
+    big = design.z.size > PARALLEL_FROM
+
+    def one(q: Any) -> np.ndarray:
+        inner = big and len(logits) == 1
+        if q.rows is None:
+            return full_fit(design, q.target, w, q.learner.penalty, parallel=inner)
+        own = np.flatnonzero(q.rows)
+        rows = replace(design, z=design.z.take(own, axis=0))
+        return full_fit(rows, q.target[own], w[own], q.learner.penalty, parallel=inner)
+
+    # The longest first: the others fill the other threads.
+    order = sorted(range(len(logits)), key=lambda i: logits[i].rows is not None)
+    made = dict(zip(order, map_threads(one, [logits[i] for i in order], parallel=big), strict=True))
+    return [made[i] for i in range(len(logits))]
 
 
 def _strata(masks: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, int]:

@@ -28,6 +28,15 @@ class FittedSpline:
         """Predictions (n,); linear beyond the outer knots."""
         return self.linear.predict(expand(np.asarray(X, np.float64), self.knots))
 
+    def predict_along(self, X: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:
+        """Predictions (n, m) with one column moved to each value (m,): its part of an additive function alone changes."""
+        few = np.repeat(X[:1], len(values), axis=0)
+        few[:, column] = values
+        first = X.copy()
+        first[:, column] = values[0]
+        moved = self.predict(few)
+        return self.predict(first)[:, None] + (moved - moved[0])
+
 
 @dataclass(frozen=True)
 class SplineRidge:
@@ -69,7 +78,8 @@ def expand(X: np.ndarray, knots: tuple[np.ndarray, ...]) -> np.ndarray:
             continue
         span = at[-1] - at[0]
         x, t = (X[:, j] - at[0]) / span, (at - at[0]) / span
-        cubes = np.maximum(x[:, None] - t, 0.0) ** 3
+        over = np.maximum(x[:, None] - t, 0.0)
+        cubes = over * over * over
         slope = (cubes[:, :-1] - cubes[:, -1:]) / (1.0 - t[:-1])
         parts.append(slope[:, :-1] - slope[:, -1:])
     return np.column_stack(parts)

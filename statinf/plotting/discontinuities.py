@@ -49,6 +49,36 @@ def plot_densities(x: np.ndarray, w: np.ndarray, curve: Any, *, bins: int = 20, 
 
 
 @figure
+def plot_curves(fit: Any, band: Any) -> Any:
+    """Mean quantile functions on both sides of a cutoff, and their difference with a uniform band.
+
+    Parameters
+    ----------
+    fit : DistributionJump
+    band : CurveBand
+
+    Returns
+    -------
+    ndarray of matplotlib axes, shape (2,)
+    """
+    import matplotlib.pyplot as plt
+
+    _, axes = plt.subplots(1, 2, figsize=(9.0, 3.8), layout="constrained")
+    for curve, colour, name in ((fit.below, PALETTE[0], "below"), (fit.above, ACCENT, "at or above")):
+        axes[0].plot(fit.tau, curve, color=colour, linewidth=1.8, label=name)
+    axes[0].set_ylabel(plain(fit.outcome))
+    axes[0].set_title(f"mean quantiles at {plain(fit.running)} = {fit.cutoff:g}", fontsize=10)
+    axes[0].legend(frameon=False, fontsize=9)
+    axes[1].axhline(0.0, color=INK, linewidth=0.8)
+    axes[1].fill_between(band.tau, band.lower, band.upper, color=PALETTE[0], alpha=0.2, linewidth=0)
+    axes[1].plot(band.tau, band.estimate, color=PALETTE[0], linewidth=1.8)
+    axes[1].set_title(f"effect, uniform {100 * band.level:g}% band", fontsize=10)
+    for ax in axes:
+        ax.set_xlabel("level")
+    return axes
+
+
+@figure
 def plot_bins(found: Any, *, intervals: bool = False, ax: Any = None) -> Any:
     """Means of an outcome in bins of a running variable, and a polynomial on each side of the cutoff.
 

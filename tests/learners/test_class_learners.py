@@ -12,6 +12,7 @@ from statinf.learners.classes import ClassLearner, OneVersusRest, checked_probab
 from statinf.learners.linear import Ridge
 from statinf.learners.logit import Logit
 from statinf.learners.multinomial import Multinomial
+from statinf.learners.multinomial_folds import class_probabilities
 
 AWAY = np.array([0.0, 1e7, -1e5])
 
@@ -148,3 +149,24 @@ def test_loose_sums_are_divided_and_others_left_alone():
     np.testing.assert_array_equal(checked_probabilities(exact.copy(), "m"), exact)
     loose = checked_probabilities(np.array([[0.2, 0.8 + 5e-7]]), "m")
     assert loose.sum() == pytest.approx(1.0, abs=1e-15)
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_many_rows_start_from_a_share_of_them(folds):
+    random = np.random.default_rng(3)
+    X = random.standard_normal((50_000, 2)) * [1.0, 40.0] + [0.0, 500.0]
+    codes = (random.gumbel(size=(50_000, 3)) + X[:, :1] * [0.0, 0.7, -0.3]).argmax(axis=1)
+    w = random.exponential(size=50_000)
+    split = None if folds is None else np.arange(50_000) % folds
+    chance = class_probabilities(X, codes, w, Multinomial(), split)
+    np.testing.assert_allclose(chance.sum(axis=1), 1.0, atol=1e-14)
+    if folds is None:
+        # The score at the maximum, in its own standard errors.
+        left = w[:, None] * ((codes[:, None] == np.arange(3)) - chance)
+        for column in (np.ones(50_000), X[:, 0], (X[:, 1] - 500.0) / 40.0):
+            part = column[:, None] * left
+            assert (np.abs(part.sum(axis=0)) < 1e-8 * np.sqrt((part**2).sum(axis=0))).all()
+        return
+    for f in range(folds):
+        alone = Multinomial().fit(X[split != f], codes[split != f], w[split != f])
+        np.testing.assert_allclose(chance[split == f], alone.predict_proba(X[split == f]), atol=1e-10)

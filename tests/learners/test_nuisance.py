@@ -62,8 +62,40 @@ def test_a_strong_fold_falls_back_to_its_own_newton():
         np.testing.assert_allclose(made[split[0] == k], direct, atol=1e-9)
 
 
+@pytest.mark.parametrize(("penalty", "weighted"), [(0.0, False), (30.0, True)])
+def test_many_rows_start_from_a_share_of_them(penalty, weighted):
+    random = np.random.default_rng(0)
+    X = random.standard_normal((40_000, 3)) * [1.0, 50.0, 0.01] + [0.0, 400.0, 0.0]
+    y = (random.random(40_000) < 1 / (1 + np.exp(1 - X[:, 0]))) * 1.0
+    w = random.exponential(size=40_000) if weighted else np.ones(40_000)
+    fitted = Logit(penalty).fit(X, y, w)
+    left = w * (y - fitted.predict(X))
+    z = (X - X.mean(axis=0)) / X.std(axis=0)
+    score = np.append(left.sum(), z.T @ left - penalty * fitted.coefficients / X.std(axis=0))
+    # In standard errors of the score; rounding of the sum over rows alone is some 1e-14 of it.
+    assert np.abs(score).max() < 1e-9 * np.sqrt(w @ left**2)
+
+
+def test_logits_on_some_rows_are_those_of_the_rows_alone():
+    random = np.random.default_rng(1)
+    X = random.standard_normal((40_000, 2))
+    arm = random.random(40_000) < 0.3
+    y = (random.random(40_000) < 1 / (1 + np.exp(-X[:, 0]))) * 1.0
+    wanted = [Nuisance(f"outcome{k}", y, Logit(), rows=arm == k) for k in (0, 1)] + [
+        Nuisance("arm", arm * 1.0, Logit())
+    ]
+    made = cross_predict(X, wanted, None)[0]
+    for k in (0, 1):
+        alone = Logit().fit(X[arm == k], y[arm == k])
+        np.testing.assert_allclose(made[f"outcome{k}"], alone.predict(X), atol=1e-12)
+    np.testing.assert_allclose(made["arm"], Logit().fit(X, arm * 1.0).predict(X), atol=1e-12)
+
+
 def test_separation_is_named(rows):
     X, _, _, _ = rows
+    many = np.random.default_rng(0).standard_normal((40_000, 2))
+    with pytest.raises(si.ConvergenceError, match="separate"):
+        Logit().fit(many, (many[:, 0] > 0).astype(float))
     with pytest.raises(si.ConvergenceError, match="separate"):
         Logit().fit(X, (X[:, 0] > 0).astype(float))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.numerics.rowwise.gauss_sums import PAY_FROM, Boxes
+
 
 @dataclass(frozen=True)
 class LocalLinear:
@@ -50,7 +52,16 @@ def local_linear(x: np.ndarray, y: np.ndarray, w: np.ndarray, at: np.ndarray, ba
         k *= w[rows, None]
         moved = k * steps
         sums += np.stack([k.sum(0), moved.sum(0), (moved * steps).sum(0), y[rows] @ k, y[rows] @ moved])
-    s0, s1, s2, t0, t1 = sums
+    return _lines(*sums)
+
+
+def _boxed_lines(boxes: Boxes, at: np.ndarray, bandwidth: float) -> LocalLinear:
+    """`local_linear` from boxes of rows with the weights w and w y: s g = -g' and s^2 g = g'' + g of the normal weight g."""
+    (s0, t0), (d1, e1), (d2, _) = boxes.sums(at, bandwidth, 3) / (bandwidth * np.sqrt(2.0 * np.pi))
+    return _lines(s0, -d1, d2 + s0, t0, -e1)
+
+
+def _lines(s0: np.ndarray, s1: np.ndarray, s2: np.ndarray, t0: np.ndarray, t1: np.ndarray) -> LocalLinear:
     with np.errstate(divide="ignore", invalid="ignore"):
         below = s0 * s2 - s1**2
         return LocalLinear((s2 * t0 - s1 * t1) / below, (s0 * t1 - s1 * t0) / below, s0, s1, s2)
@@ -60,8 +71,9 @@ def chosen_bandwidth(x: np.ndarray, y: np.ndarray, w: np.ndarray, candidates: np
     """The bandwidth of smallest weighted leave-one-out squared error; fits are interpolated between points."""
     at = np.linspace(x.min(), x.max(), points)
     best, least = float(candidates[-1]), np.inf
+    boxes = Boxes.of(x, np.column_stack([w, w * y]), float(min(candidates))) if len(x) >= PAY_FROM else None
     for bandwidth in candidates:
-        made = local_linear(x, y, w, at, bandwidth)
+        made = local_linear(x, y, w, at, bandwidth) if boxes is None else _boxed_lines(boxes, at, bandwidth)
         with np.errstate(divide="ignore", invalid="ignore"):
             own = made.s2 / made.determinant / (bandwidth * np.sqrt(2.0 * np.pi))
         if not np.isfinite(own).all() or not np.isfinite(made.level).all():
