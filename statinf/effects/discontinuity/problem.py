@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class RdProblem(Brief):
     kernel: str
     vcov: VcovSpec
 
-    @property
+    @cached_property
     def both(self) -> tuple[Side, Side]:
         """Rows on the left and on the right."""
         return sides(self.x, self.outcomes, self.w)
