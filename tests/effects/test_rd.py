@@ -139,6 +139,19 @@ def test_a_jump_between_lines_is_exact(bandwidth: float) -> None:
     np.testing.assert_allclose(fit.params, 3.0, rtol=1e-10)
 
 
+def test_an_outcome_without_noise_is_fitted() -> None:
+    step = _line().assign(y=lambda d: 1.0 * (d["x"] >= 0))
+    np.testing.assert_allclose(si.rd("y ~ x", step).params, 1.0, rtol=1e-10)
+    np.testing.assert_allclose(si.rd("y ~ x", step, method="honest").params, 1.0, rtol=1e-10)
+
+
+def test_labels_of_a_fuzzy_treatment() -> None:
+    data = senate().assign(took=np.where(senate()["t"] == 1, "yes", "no"))
+    np.testing.assert_array_equal(
+        si.rd("vote ~ margin", data, fuzzy="took").theta, si.rd("vote ~ margin | 1", data, fuzzy="t").theta
+    )
+
+
 def test_units_carry_over() -> None:
     base = si.rd("vote ~ margin", senate())
     moved = senate().assign(vote=5 + 1e3 * senate()["vote"], margin=2 + 1e-4 * senate()["margin"])

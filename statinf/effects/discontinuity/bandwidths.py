@@ -143,8 +143,8 @@ def _two(left: WidthParts, right: WidthParts, rate: float) -> Widths:
 
 
 def _power(above: float, below: float, rate: float) -> float:
-    # Without any curvature the largest bandwidth is best: the cap decides.
-    return np.inf if below == 0.0 and above >= 0.0 else float((above / below) ** rate)
+    # Without any curvature, or any noise to weigh it against, the cap decides.
+    return np.inf if below == 0.0 or above == 0.0 else float((above / below) ** rate)
 
 
 def chain(search: WidthSearch, rule: Callable[[WidthParts, WidthParts, float], Widths]) -> tuple[Widths, Widths]:

@@ -165,4 +165,5 @@ METHOD = RdMethod(
     "robust, the last for inference",
     citation="Calonico, Cattaneo and Titiunik (2014)",
     guarantee="robust intervals cover at bandwidths of smallest mean squared error",
+    vignette="rd-senate",
 )
