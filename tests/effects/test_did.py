@@ -14,7 +14,7 @@ from statinf.inference.bands import sup_t_critical
 quiet = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 MPDTA = {"id": "countyreal", "time": "year", "cohort": "first_treat"}
 PANEL = {"id": "unit", "time": "t", "cohort": "cohort"}
-METHODS = ("dr", "ipw", "regression")
+METHODS = ("dr", "dr-improved", "ipw", "regression")
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +112,11 @@ def test_periods_may_be_any_numbers(wide: pd.DataFrame) -> None:
 
 
 @quiet
-@pytest.mark.parametrize("unbalanced", ["pairs", "rows"])
-@pytest.mark.parametrize("method", METHODS)
+# Calibrated nuisances of rows that are not paired leave out terms that vanish in large samples, as the authors' software does.
+@pytest.mark.parametrize(
+    ("method", "unbalanced"),
+    [(m, u) for m in METHODS for u in ("pairs", "rows") if (m, u) != ("dr-improved", "rows")],
+)
 def test_influence_values_are_derivatives_in_the_units_weights(method: str, unbalanced: str) -> None:
     data, step = holed(), 1e-5
     how = {**PANEL, "method": method, "unbalanced": unbalanced, "control": "not-yet"}
@@ -387,7 +390,7 @@ TRUE = {"event[-2]": 0.0, "event[-1]": 0.0, "event[0]": 1.0, "event[1]": 2.0}
 
 
 @pytest.mark.parametrize(
-    ("draws", "n"), [(60, 200), pytest.param(1000, 400, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("draws", "n"), [(40, 200), pytest.param(1000, 400, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_intervals_and_bands_cover(draws: int, n: int) -> None:
     inside = np.zeros((draws, 2))
@@ -399,6 +402,23 @@ def test_intervals_and_bands_cover(draws: int, n: int) -> None:
     # Binomial limits of the band's coverage at five standard deviations, and two points for n = 200.
     slack = 5 * np.sqrt(0.09 / draws) + 0.02
     assert (np.abs(inside.mean(axis=0) - 0.9) < slack).all(), inside.mean(axis=0)
+
+
+def test_calibrated_errors_are_right_where_the_regression_is_wrong() -> None:
+    errors, ratios = [], []
+    for seed in range(80):
+        rng = np.random.default_rng([4, seed])
+        x = rng.standard_normal(300)
+        g = np.where(rng.uniform(size=300) < 1 / (1 + np.exp(-0.6 * x)), 2, 0)
+        change = x + 0.7 * x**2 + (g == 2) + rng.standard_normal(300)
+        data = pd.DataFrame({"i": np.tile(np.arange(300), 2), "t": np.repeat([1, 2], 300), "x": np.tile(x, 2)})
+        data = data.assign(y=np.concatenate([np.zeros(300), change]), g=np.tile(g, 2))
+        fit = si.did("y ~ 1 | x", data, id="i", time="t", cohort="g", method="dr-improved")
+        errors.append(fit.theta[0] - 1.0)
+        ratios.append(errors[-1] / fit.std_errors.iloc[0])
+    # Binomial and normal limits at four standard deviations.
+    assert abs(np.mean(errors)) < 4 * np.std(errors) / np.sqrt(80)
+    assert abs(np.std(ratios) - 1.0) < 4 / np.sqrt(2 * 80)
 
 
 def test_covariates_matter_where_trends_go_with_them() -> None:
