@@ -101,6 +101,9 @@ def test_periods_may_be_any_numbers(wide: pd.DataFrame) -> None:
     fit = si.did("y ~ 1 | x", wide, **PANEL)
     moved = wide.assign(t=wide["t"] - 4.5, cohort=np.where(wide["cohort"] > 0, wide["cohort"] - 4.5, np.inf))
     np.testing.assert_array_equal(si.did("y ~ 1 | x", moved, **PANEL).theta, fit.theta)
+    before = moved.assign(cohort=np.where(moved["unit"] == 1, -9.0, moved["cohort"]))
+    with pytest.warns(si.StatinfWarning, match=r"6 rows of 1 unit are left out: treated by the first period, -3\.5"):
+        si.did("y ~ 1 | x", before, **PANEL)
     # Two years apart, and a cohort that starts between two periods.
     apart = wide.assign(t=2 * wide["t"], cohort=np.where(wide["cohort"] > 0, 2 * wide["cohort"] - 1, 0))
     found = si.did("y ~ 1 | x", apart, **PANEL)
