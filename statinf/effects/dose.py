@@ -185,6 +185,6 @@ METHOD = EffectMethod(
     citation="Kennedy, Ma, McHugh and Small (2017)",
     arxiv="1507.00747",
     guarantee="consistent if the outcome model or the dose's density is right",
-    vignette="effects",
+    vignette="effects-dose-policy",
     traits={"row order": "folds draw row numbers"},
 )

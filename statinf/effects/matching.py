@@ -219,5 +219,5 @@ METHOD = EffectMethod(
     summary="nearest-neighbour matching with ties, calipers, exact groups, bias correction and Abadie-Imbens errors",
     citation="Abadie and Imbens (2006)",
     guarantee="consistent with enough overlap; errors right for a fixed number of matches",
-    vignette="effects",
+    vignette="effects-arms",
 )

@@ -170,5 +170,5 @@ METHOD = EffectMethod(
     summary="targeted maximum likelihood: differences, ratios and odds ratios of means that stay in the outcome's range",
     citation="van der Laan and Rubin (2006)",
     guarantee="consistent if the outcome or the treatment model is right; within the outcome's range",
-    vignette="effects",
+    vignette="effects-arms",
 )

@@ -208,7 +208,8 @@ def test_discrete_running_variable_is_told() -> None:
     ("options", "error", "message"),
     [
         ({"cutoff": 200}, si.DataError, "no row of 'margin' is at or above cutoff=200"),
-        ({"cutoff": "0"}, si.OptionError, "cutoff='0' is not a number"),
+        ({"cutoff": None}, si.OptionError, "cutoff=None is not a number"),
+        ({"cutoff": "0"}, si.DataError, "column '0' is not in the data"),
         ({"order": 1, "bias_order": 1}, si.OptionError, "bias_order=1 must be above order=1"),
         ({"deriv": 2, "order": 1}, si.OptionError, "order=1 has no derivative deriv=2"),
         ({"bandwidth": -1}, si.OptionError, "bandwidth=-1 is not a positive number"),

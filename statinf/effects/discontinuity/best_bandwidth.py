@@ -16,7 +16,7 @@ from statinf.numerics.localpoly.side import Side, local_fit
 
 
 @dataclass(frozen=True)
-class WidthCriterion:
+class WidthLoss:
     """What a bandwidth makes small: a function of the worst bias and the standard error.
 
     Attributes
@@ -89,7 +89,7 @@ class Trade:
         bias = self.bound / 2.0 * bias
         return bias if bias.real >= 0 else -bias, np.sqrt(variance)
 
-    def slope(self, h: float, criterion: WidthCriterion) -> float:
+    def slope(self, h: float, criterion: WidthLoss) -> float:
         """Derivative of the criterion, by a step into the complex plane, which loses no digits."""
         step = 1e-100
         bias, se = self.at(h + step * 1j)
@@ -116,7 +116,7 @@ def optimal_bandwidth(
     fits = [local_fit(side, 1, pilot, "triangular") for side in both]
     left, right = (float((((fit.side.y - fit.fitted()) @ guess) ** 2).mean()) for fit in fits)
     trade = Trade(both, (left, right), bound, kernel, options.smoothness)
-    criterion = WidthCriterion(options.bandwidth, options.level, options.power)
+    criterion = WidthLoss(options.bandwidth, options.level, options.power)
 
     def loss(h: float) -> float:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -68,7 +68,8 @@ def binned(
         Of the global polynomial.
     """
     reach = float(np.abs(x).max()) or 1.0
-    mean = np.polynomial.Polynomial(_fitted(x / reach, y, w, order))
+    scaled = _fitted(x / reach, y, w, order)
+    mean = np.polynomial.Polynomial(scaled)
     imse, mimicking = _counts(x, y, w, mean, reach, total, select, order)
     bins = min(count or (mimicking if "mv" in select else imse), MOST_BINS)
     ends = (min(x[0], 0.0), max(x[-1], 0.0))
@@ -84,7 +85,7 @@ def binned(
         centre_x, centre_y = (np.bincount(at, w * v, bins) / share for v in (x, y))
         spread = np.bincount(at, w * (y - centre_y[at]) ** 2, bins) / share
         error = np.sqrt(np.where(n > 1, spread / (n - 1), 0.0))
-    coef = mean.coef / reach ** np.arange(len(mean.coef))
+    coef = scaled / reach ** np.arange(order + 1)
     return BinnedSide(edges, n, centre_x, centre_y, np.where(n > 0, error, np.nan), coef, imse, mimicking)
 
 

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError
+from statinf.errors import DataError, NotIdentifiedError, check_level, one_of
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, to_caller
+
+if TYPE_CHECKING:
+    from statinf.effects.discontinuity.bins import RdBins
+    from statinf.effects.discontinuity.checks import RdChecks
+    from statinf.effects.discontinuity.covariate_balance import CutoffBalance
+    from statinf.effects.discontinuity.options import RobustOptions
+    from statinf.effects.discontinuity.problem import RdProblem
 
 TERMS = ("conventional", "bias-corrected", "robust")
 
@@ -33,6 +40,8 @@ class CutoffFit(Fit):
     levels : ndarray, shape (2, 2)
         Mean of the outcome (or its derivative) at the cutoff from each side: plain, and corrected for bias.
     covariates : tuple of str
+    problem : RdProblem or None
+        The rows around the cutoff; not saved.
     """
 
     running: str
@@ -43,6 +52,7 @@ class CutoffFit(Fit):
     counts: np.ndarray
     levels: np.ndarray
     covariates: tuple[str, ...] = ()
+    problem: RdProblem | None = field(default=None, metadata={"saved": False})
 
     normal_reference = True
     vcov_kinds = VcovKinds(
@@ -52,6 +62,9 @@ class CutoffFit(Fit):
         stacked="NN",
         clustered=("HC1", "HC2", "HC3"),
     )
+
+    def lean(self) -> Self:
+        return replace(super().lean(), problem=None)
 
     @property
     def bandwidth(self) -> tuple[float, float]:
@@ -98,6 +111,52 @@ class CutoffFit(Fit):
         }
         return to_caller(pd.DataFrame(table), self.kind)
 
+    def bins(self, binselect: str = "esmv", *, nbins: Any = None, order: int = 4, level: float = 0.95) -> RdBins:
+        """Means of the outcome in bins of the running variable, and a global polynomial on each side.
+
+        Parameters
+        ----------
+        binselect : {"esmv", "es", "espr", "esmvpr", "qsmv", "qs", "qspr", "qsmvpr"}
+            Evenly spaced ("es") or at quantiles ("qs"); "mv" for as many as mimic the variability of the rows, otherwise
+            as many as make the integrated squared error smallest; "pr" for variances from polynomials, otherwise from
+            spacings.
+        nbins : int or pair of int, optional
+            In place of the chosen numbers, left and right.
+        order : int
+            Of the polynomials.
+        level : float
+            Of the intervals of the means.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> si.rd("vote ~ margin", si.datasets.load("senate")).bins()
+        15 bins left and 35 right of margin = 0 (esmv)
+        """
+        from statinf.effects.discontinuity.bins import bins_of
+
+        found = bins_of(self._rows("bins"), self.outcome, binselect=binselect, nbins=nbins, order=order, level=level)
+        return found.handed(self.kind)
+
+    def plot(self, kind: str = "bins", **options: Any) -> Any:
+        """A figure.
+
+        Parameters
+        ----------
+        kind : {"bins", "coefficients"}
+            Means in bins with polynomials (`binselect`, `nbins`, `order`, `level`, `ax`), or the rows with their intervals.
+        """
+        one_of("kind", kind, ("bins", "coefficients"))
+        if kind == "coefficients":
+            return super().plot(kind, **options)
+        given = {name: options.pop(name) for name in ("binselect", "nbins", "order", "level") if name in options}
+        return self.bins(**given).plot(**options)
+
+    def _rows(self, what: str) -> RdProblem:
+        if self.problem is None:
+            raise DataError(f"{what} need the rows of the fit, which a saved or lean fit leaves out; fit again.")
+        return self.problem
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RdFit(CutoffFit):
@@ -110,13 +169,16 @@ class RdFit(CutoffFit):
         Of the polynomial, and of that which estimates its bias.
     first : callable or None
         Makes the first stage of a fuzzy design; not saved.
+    settings : RobustOptions or None
+        Not saved.
     """
 
     deriv: int = 0
     orders: tuple[int, int] = (1, 2)
     first: Callable[[], RdFit] | None = field(default=None, metadata={"saved": False})
+    settings: RobustOptions | None = field(default=None, metadata={"saved": False})
 
-    beside = ("sides", "first_stage", "bandwidth")
+    beside = ("sides", "bins", "first_stage", "bandwidth", "placebo", "sensitivity", "checks", "covariate_balance")
 
     @property
     def title(self) -> str:
@@ -125,7 +187,7 @@ class RdFit(CutoffFit):
         return f"{what} of {self.outcome}{ratio} at {self.running} = {self.cutoff:g}"
 
     def lean(self) -> Self:
-        return replace(super().lean(), first=None)
+        return replace(super().lean(), first=None, settings=None)
 
     def summary_facts(self) -> dict[str, Any]:
         b = self.bandwidths[:, 1]
@@ -141,3 +203,75 @@ class RdFit(CutoffFit):
         if self.first is None:
             raise DataError("a saved or lean fit leaves the first stage out; fit again.")
         return self.first()
+
+    def placebo(self, cutoffs: Any = 20, *, level: float = 0.95) -> RdChecks:
+        """Jumps of the outcome at cutoffs where nothing happens, with the bandwidths and errors of this fit.
+
+        Each uses rows of its own side of the real cutoff. A thousand cutoffs cost little more than a few, unless the design
+        has covariates, clusters or errors other than nearest neighbours'.
+
+        Parameters
+        ----------
+        cutoffs : int or sequence of float
+            How many, at quantiles of each side; or where.
+        level : float
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.rd("vote ~ margin", si.datasets.load("senate"))
+        >>> list(fit.placebo([-10, 10]).tidy()["p_value"].round(3))
+        [0.219, 0.83]
+        """
+        from statinf.effects.discontinuity.checks import placebo
+
+        check_level(level)
+        made = placebo(self._rows("checks"), self._options(), self.cov.kind, self.bandwidths, cutoffs, level)
+        return made.handed(self.kind)
+
+    def sensitivity(self, bandwidths: Any = None, *, level: float = 0.95) -> RdChecks:
+        """The robust row with other bandwidths.
+
+        Parameters
+        ----------
+        bandwidths : sequence of float, optional
+            From half to twice that of the fit by default. Where sides differ their mean; the ratio of sides, and of the bias,
+            stays.
+        level : float
+        """
+        from statinf.effects.discontinuity.checks import sensitivity
+
+        check_level(level)
+        made = sensitivity(self._rows("checks"), self._options(), self.cov.kind, self.bandwidths, bandwidths, level)
+        return made.handed(self.kind)
+
+    def checks(self, cutoffs: Any = 20, bandwidths: Any = None, *, level: float = 0.95) -> RdChecks:
+        """Placebo cutoffs and other bandwidths as one table and figure; see `placebo` and `sensitivity`."""
+        from statinf.effects.discontinuity.checks import joined
+
+        return joined(self.placebo(cutoffs, level=level), self.sensitivity(bandwidths, level=level))
+
+    def covariate_balance(self, columns: Any = None, *, level: float = 0.95) -> CutoffBalance:
+        """Jumps of covariates at the cutoff: where none should be.
+
+        Parameters
+        ----------
+        columns : str or sequence of str, optional
+            The formula's covariates by default. Each has its own bandwidth, chosen as that of the fit.
+        level : float
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.rd("vote ~ margin", si.datasets.load("senate"))
+        >>> fit.covariate_balance(["termshouse", "termssenate"])
+        no jump of termshouse, termssenate: chi-square(2) = 0.3486, p = 0.84
+        """
+        from statinf.effects.discontinuity.covariate_balance import covariate_balance
+
+        check_level(level)
+        return covariate_balance(self._rows("checks"), self._options(), self.cov.kind, columns, level).handed(self.kind)
+
+    def _options(self) -> RobustOptions:
+        assert self.settings is not None
+        return self.settings

@@ -149,6 +149,7 @@ def estimate(problem: RdProblem, options: HonestOptions) -> Estimate:
     counts = [[len(s.x), s.distinct, *[problem.within(s, at)] * 2] for s, at in zip(both, h, strict=True)]
     extra = {
         **problem.facts,
+        "problem": problem,
         "bandwidths": np.array([h, h]).T,
         "counts": np.array(counts),
         "levels": np.column_stack([levels, levels]),

@@ -42,7 +42,7 @@ class HonestFit(CutoffFit):
     leverage: float
     first: Callable[[], HonestFit] | None = field(default=None, metadata={"saved": False})
 
-    beside = ("sides", "first_stage", "bandwidth", "one_sided", "critical")
+    beside = ("sides", "bins", "first_stage", "bandwidth", "one_sided", "critical")
 
     @property
     def title(self) -> str:

@@ -89,6 +89,12 @@ class RdProblem(Brief):
         outcomes = np.column_stack([y, self.outcomes[:, 2:]])
         return replace(self, design=design, outcomes=outcomes, fuzzy=False, treatment=None)
 
+    def of_outcome(self) -> RdProblem:
+        """The sharp problem of a fuzzy design's outcome."""
+        mean = np.average(self.outcomes[:, 0], weights=self.w)
+        outcomes = np.column_stack([self.outcomes[:, 0] - mean, self.outcomes[:, 2:]])
+        return replace(self, outcomes=outcomes, fuzzy=False, treatment=None)
+
     def check_jump(self, across: float, scale: float = 1.0) -> None:
         """Refuse a fuzzy design whose treatment does not jump."""
         if not abs(across) > 1e-10 * float(np.abs(self.outcomes[self.w > 0, 1]).max()) * scale:
@@ -105,6 +111,7 @@ def read_problem(
     fuzzy: str | None,
     kernel: str,
     donut: float,
+    several: bool = False,
     vcov: VcovSpec,
     weights: Any,
     cluster: Any,
@@ -127,7 +134,8 @@ def read_problem(
     running, x = one.names[0], one.values[:, 0] - cutoff
     check_outcome(made.y, made.weights, made.response_names[0])
     w = np.where(np.abs(x) < donut, 0.0, made.weights) if donut > 0 else made.weights
-    _check_rows(x, w, running, cutoff, donut)
+    if not several:
+        check_rows(x, w, running, cutoff, donut)
     y = made.y if fuzzy else made.y - np.average(made.y, weights=w)
     columns, names = [y], ()
     if fuzzy:
@@ -185,7 +193,8 @@ def _covariates(made: Design, w: np.ndarray) -> tuple[np.ndarray, tuple[str, ...
     return z[:, kept], tuple(part.names[j] for j in kept)
 
 
-def _check_rows(x: np.ndarray, w: np.ndarray, running: str, cutoff: float, donut: float) -> None:
+def check_rows(x: np.ndarray, w: np.ndarray, running: str, cutoff: float, donut: float) -> None:
+    """Refuse a cutoff without rows on a side, or with too few."""
     used = x[w > 0]
     left, right = int((used < 0).sum()), int((used >= 0).sum())
     if left == 0 or right == 0:

@@ -57,6 +57,11 @@ def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths
 
 def estimate(problem: RdProblem, options: RobustOptions) -> Estimate:
     """The three rows: conventional, bias-corrected, robust."""
+    return estimate_at(problem, options)[0]
+
+
+def estimate_at(problem: RdProblem, options: RobustOptions) -> tuple[Estimate, Jump]:
+    """The three rows, and the jump that they are of."""
     both = problem.both
     if options.masspoints != "off":
         warn_tied(both, problem.running)
@@ -65,7 +70,7 @@ def estimate(problem: RdProblem, options: RobustOptions) -> Estimate:
     estimates = np.array([jump.combined.value, jump.corrected, jump.corrected])
     nobs = sum(len(side.x) for side in both)
     first = Later(first_stage, problem, options, h, b) if problem.fuzzy else None
-    return Estimate(
+    found = Estimate(
         terms=TERMS,
         theta=estimates,
         moments=partial(_moments, problem, jump),
@@ -77,8 +82,10 @@ def estimate(problem: RdProblem, options: RobustOptions) -> Estimate:
             "deriv": options.deriv,
             "orders": options.orders,
             "first": first,
+            "settings": options,
         },
     )
+    return found, jump
 
 
 def jump_of(problem: RdProblem, both: tuple[Side, Side], options: RobustOptions, h: Widths, b: Widths) -> Jump:
@@ -105,6 +112,7 @@ def described(problem: RdProblem, both: tuple[Side, Side], jump: Jump, h: Widths
     ]
     return {
         **problem.facts,
+        "problem": problem,
         "bandwidths": np.array([h, b]).T,
         "counts": np.array(counts),
         "levels": jump.sides + problem.centre * (jump.deriv == 0),

@@ -8,8 +8,9 @@ from typing import Any
 
 from statinf.effects.discontinuity.fit import CutoffFit
 from statinf.effects.discontinuity.method import RdMethod
-from statinf.effects.discontinuity.options import check_cutoff, check_kernel
+from statinf.effects.discontinuity.options import RobustOptions, check_cutoff, check_kernel
 from statinf.effects.discontinuity.problem import read_problem
+from statinf.effects.discontinuity.several import fit_cutoffs, is_several
 from statinf.effects.table import RD
 from statinf.errors import OptionError, one_of
 from statinf.inference.vcov import VcovSpec
@@ -20,7 +21,7 @@ def rd(
     formula: str,
     data: Any,
     *,
-    cutoff: float = 0.0,
+    cutoff: Any = 0.0,
     method: str = "robust",
     fuzzy: str | None = None,
     kernel: str = "triangular",
@@ -43,7 +44,9 @@ def rd(
         `outcome ~ running`, or `outcome ~ running | covariates`. Covariates add precision; they do not identify.
     data : data frame
         As `statinf.lm` takes it.
-    cutoff : float
+    cutoff : float, sequence of float, or str
+        Several cutoffs that every row faces, each of which gets the rows up to its neighbours; or a column with each row's
+        own cutoff. Then there is a robust row for each and one for their average, `pooled`.
     method : {"robust", "honest"}
     fuzzy : str, optional
         Column of the treatment, if crossing the cutoff does not settle it.
@@ -65,7 +68,7 @@ def rd(
 
     Returns
     -------
-    RdFit or HonestFit
+    RdFit, HonestFit or CutoffsFit
         With `sides()`, and `first_stage` of fuzzy designs.
 
     Raises
@@ -88,24 +91,33 @@ def rd(
     """
     chosen, settings = RD.read(method, options)
     assert isinstance(chosen, RdMethod)
-    cutoff, kernel = check_cutoff(cutoff), check_kernel(kernel)
+    kernel = check_kernel(kernel)
+    several = is_several(cutoff)
+    if several and not isinstance(settings, RobustOptions):
+        raise OptionError(f"cutoff={cutoff!r}: several cutoffs are for method='robust'.")
+    place = 0.0 if several else check_cutoff(cutoff)
     one_of("na_action", na_action, ("drop", "raise"))
     if fuzzy is not None and not isinstance(fuzzy, str):
         raise OptionError(f"fuzzy={fuzzy!r} is not the name of a column.")
+    if several and donut:
+        raise OptionError("donut= is for one cutoff.")
     if not isinstance(donut, Real) or isinstance(donut, bool) or not float(donut) >= 0:
         raise OptionError(f"donut={donut!r} is not a number of at least 0.")
     spec = VcovSpec.read(vcov, cluster, CutoffFit.vcov_kinds)
     problem = read_problem(
         formula,
         data,
-        cutoff=cutoff,
+        cutoff=place,
         fuzzy=fuzzy,
         kernel=kernel,
         donut=float(donut),
+        several=several,
         vcov=spec,
         weights=weights,
         cluster=cluster,
         na_action=na_action,
         context=context,
     )
+    if several:
+        return fit_cutoffs(problem, cutoff, settings, chosen)
     return chosen.fit.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)

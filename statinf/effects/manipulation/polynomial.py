@@ -96,9 +96,8 @@ def estimate(problem: RunningRows, options: PolynomialOptions) -> Estimate:
         found = edge_bandwidths(ranked, options.order, options.kernel, restricted=options.restricted, plugin=plugin)
         h = found.chosen(h, restricted=options.restricted)
     made = _fitted(problem, ranked, options.tested, h, options)
-    plain = _fitted(problem, ranked, options.order, h, options)
     contrast = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
-    moments, conventional = (_moments(problem, one.unit @ contrast.T) for one in (made, plain))
+    moments = _moments(problem, made.unit @ contrast.T)
     spread = edge_constants(options.tested, 1, options.kernel)[0]
     asymptotic = contrast @ np.diag(made.density * spread / (len(problem.x) * np.array(h))) @ contrast.T
     return Estimate(
@@ -116,13 +115,23 @@ def estimate(problem: RunningRows, options: PolynomialOptions) -> Estimate:
             "cutoff": problem.cutoff,
             "bandwidth": h,
             "rows_inside": tuple(int(n) for n in made.rows),
-            "conventional": (float(plain.density[1] - plain.density[0]), conventional),
+            "conventional": partial(_conventional, problem, ranked, h, options),
             "ranked": ranked,
             "kernel": options.kernel,
             "order": options.tested,
         },
         covary=partial(_covariance, problem, moments, None if options.restricted else asymptotic),
     )
+
+
+def _conventional(
+    problem: RunningRows, ranked: Ranked, h: tuple[float, float], options: PolynomialOptions
+) -> tuple[float, float]:
+    """The jump by polynomials of the order that the bandwidth is best for, and its standard error."""
+    made = _fitted(problem, ranked, options.order, h, options)
+    moments = _moments(problem, (made.unit[:, 1] - made.unit[:, 0])[:, None])
+    found = covariance(moments, "HC0", normal=True)
+    return float(made.density[1] - made.density[0]), float(np.sqrt(found.matrix[0, 0]))
 
 
 def _fitted(
