@@ -199,6 +199,9 @@ def test_pretrends_are_the_wald_test_of_effects_before_treatment(mpdta: pd.DataF
     # As did's README prints it.
     plain = si.did("lemp ~ 1", mpdta, **MPDTA, method="regression")
     assert plain.pretrends().p_value == pytest.approx(0.16812, abs=5e-6)
+    # Without covariates steps between periods and distances to the base span the same contrasts.
+    far = si.did("lemp ~ 1", mpdta, **MPDTA, method="regression", base_period="universal")
+    assert far.pretrends().statistic == pytest.approx(plain.pretrends().statistic, rel=1e-9)
     with pytest.raises(si.NotIdentifiedError, match="no effects before treatment"):
         si.did("y ~ d", two_by_two(), id="unit", time="t").pretrends()
 
