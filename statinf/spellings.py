@@ -90,14 +90,19 @@ _VERBS = {
         "pcl pclfit proxitr negativecontrol negativecontrols proximalcausal proximal2sls p2sls plearner pmmr bridge "
         "doublenegativecontrol proxies"
     ),
-    'Regression discontinuity is not in this version; within a chosen bandwidth si.lm("y ~ above * running", data) '
-    "is the local linear estimate.": "rd rdd rdrobust rdplot regressiondiscontinuity",
+    'Regression discontinuity is si.rd("y ~ running | x", data, cutoff=0), fuzzy="treatment" for fuzzy designs.': (
+        "rdd rdrobust rdplot rdbwselect rdhonest rdlocrand rdmc rdms regressiondiscontinuity discontinuity"
+    ),
+    'Jumps of distributions within units are si.rd_distribution("y ~ running | unit", data, cutoff=0); methods: frechet, simple.': (
+        "r3d r3dbwselect rddqte rdqte quantilerd distributionalrd frechetrd"
+    ),
     'Tests of manipulation at a cutoff are si.rd_density("~ running", data, cutoff=0); methods: polynomial, mccrary.': (
         "rddensity dcdensity mccrary mccrarytest cjm manipulation manipulationtest lpdensity rdbwdensity rdplotdensity"
     ),
-    "Staggered difference-in-differences is not in this version; two groups and two periods are "
-    "si.lm(\"y ~ treated * after\", data, vcov={'cluster': 'id'}).": (
-        "did diffindiff attgt csdid sunab callawaysantanna eventstudy twfe feevent did2s"
+    'Difference-in-differences, staggered too, is si.did("y ~ treat | x", data, id="unit", time="year"); '
+    'its aggregate("dynamic") is the event study.': (
+        "diffindiff attgt aggte csdid sunab callawaysantanna eventstudy twfe feevent did2s didregress drdid differences "
+        "differenceindifferences ggdid"
     ),
     'Prediction intervals are si.conformal("y ~ x", data, method="split"); methods: split, cqr, jackknife+, cv+ and more.': (
         "mapie mapieregressor cqr splitconformal splitconformalregressor conformalprediction conformalregressor jackknife "
@@ -232,6 +237,11 @@ _OPTIONS = {
     'Clusters are cluster="id", or vcov={"cluster": "id"}.': (
         "clusters clustervar clusterid clustervars cl clusterby clusterentity crv1 idvar"
     ),
+    "Units are id=, periods time= and first treated periods cohort=.": (
+        "idname tname gname unitname timename cohortname firsttreat firsttreatname idcol timecol unitid"
+    ),
+    'The estimator is method=, such as method="dr".': "estmethod estimationmethod",
+    "Rows of units that are missing at some periods: unbalanced=.": "allowunbalancedpanel balancepanel panel",
     "Groups of rows are by=.": "group groupby strata stratum subgroup subset",
     "The level of a quantile is tau=, such as tau=[0.1, 0.5, 0.9].": "quantile quantiles q taus percentile percentiles",
     "Random numbers come from seed=, an integer.": "randomstate randomseed rng rngseed key generator",
@@ -259,6 +269,12 @@ _OPTIONS = {
     "The stopping rule is tol=.": "tolerance eps epsilon ftol gtol xtol rtol atol converge",
     "The bar of progress is progress=True or False.": "verbose disp trace quiet silent printlevel showprogress",
     "The width of a kernel is bandwidth=.": "bw h kernelwidth lengthscale sigma",
+    'How bandwidths are chosen is bandwidth=, such as bandwidth="mserd".': "bwselect bwmethod optcriterion",
+    "The bandwidth of a bias is bias_bandwidth=.": "b",
+    "The order of a local polynomial is order=, that of its bias bias_order=.": "p poly polyorder",
+    "The place of a discontinuity is cutoff=.": "c cutpoint",
+    "Neighbours behind vcov='NN' are neighbours=.": "nnmatch",
+    'Covariates stand in the formula, such as "y ~ running | x".': "covs",
     "The number of penalties of a path is nlambda=.": "nlam numlambda npenalties nalphas numpenalties lambdas",
     "The smallest penalty of a path over the largest is lambda_min_ratio=.": "lambdaminratio minratio lambdamin",
     "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",

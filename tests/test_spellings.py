@@ -25,8 +25,8 @@ from statinf.spellings import _TABLES, _plain, hint
         ("att", 'estimand="ATT"'),
         ("causal_forest", "si.cate"),
         ("ivreg", "si.iv"),
-        ("rdrobust", "si.lm"),
-        ("att_gt", "si.lm"),
+        ("rdrobust", "si.rd"),
+        ("att_gt", "si.did"),
         ("mapie", "si.conformal"),
         ("modelsummary", "si.table"),
         ("confint", "fit.conf_int"),
@@ -60,6 +60,7 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_name():
         ("option", "clusters", "cluster="),
         ("option", "random_state", "seed="),
         ("option", "n.splits", "folds="),
+        ("option", "bwselect", "bandwidth="),
     ],
 )
 def test_a_foreign_attribute_or_option_is_pointed_to_ours(kind, guess, answer):

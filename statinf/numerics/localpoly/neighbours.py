@@ -29,7 +29,7 @@ def runs_of(side: Side) -> Runs:
 
 def gather(
     runs: Runs, which: np.ndarray, first: np.ndarray, last: np.ndarray, wanted: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rows and sums of outcomes of runs with their nearest neighbours.
 
     A run's own rows count but for one. The nearer run joins whole; where both are as near, both do.
@@ -49,6 +49,8 @@ def gather(
     count : ndarray, shape (t,)
         Rows gathered, the own one with them.
     total : ndarray, shape (t, m)
+    low, high : ndarray of int, shape (t,)
+        The runs next to those that were taken.
     """
     count, total = runs.size[which].copy(), runs.total[which].copy()
     low, high = which - 1, which + 1
@@ -68,7 +70,7 @@ def gather(
             total[who] += runs.total[from_run]
             pointer[who] += step
         short = short[(count[short] - 1 < wanted[short]) & (go_l | go_r)]
-    return count, total
+    return count, total, low, high
 
 
 def left_over(y: np.ndarray, count: np.ndarray, total: np.ndarray) -> np.ndarray:
@@ -83,6 +85,6 @@ def neighbour_residuals(side: Side, neighbours: int) -> np.ndarray:
     g, n = side.distinct, len(side.x)
     runs = runs_of(side)
     which = np.arange(g)
-    count, total = gather(runs, which, np.zeros(g, int), np.full(g, g), np.full(g, min(neighbours, n - 1)))
+    count, total, _, _ = gather(runs, which, np.zeros(g, int), np.full(g, g), np.full(g, min(neighbours, n - 1)))
     of = np.repeat(which, runs.size)
     return left_over(side.y, count[of], total[of])

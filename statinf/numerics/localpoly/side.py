@@ -8,11 +8,12 @@ from math import factorial
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.numerics.localpoly.kernels import kernel_values
 
 
-@dataclass(frozen=True)
-class Side:
+@dataclass(frozen=True, repr=False)
+class Side(Brief):
     """Rows on one side of zero, in ascending order of x.
 
     Attributes
@@ -85,8 +86,8 @@ def sides(x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> tuple[Si
     return Side(x[left], y[left], w[left], left, False), Side(x[right], y[right], w[right], right, True)
 
 
-@dataclass(frozen=True)
-class LocalFit:
+@dataclass(frozen=True, repr=False)
+class LocalFit(Brief):
     """A weighted polynomial in u = x / bandwidth of each outcome.
 
     Attributes

@@ -138,3 +138,12 @@ def _spreads(held: np.ndarray, inverse: np.ndarray, kind: str) -> np.ndarray:
         gain = np.where(share > 1e-10, (1.0 / np.sqrt(1.0 - share) - 1.0) / share, 0.5 + 0.375 * share)
     turned = half @ turn
     return np.einsum("gab,gb,gcb->gac", turned, gain, turned)
+
+
+def corrected_equivalent(small: LocalFit, large: LocalFit, deriv: int) -> np.ndarray:
+    """Weights (n,) of the rows in a derivative that is corrected for its leading bias, as `corrected_weights` gives it."""
+    top = small.order + 1
+    along = small.inverse[deriv]
+    bias = (small.bandwidth / large.bandwidth) ** top * (small.moment(top) @ along)
+    pilot = large.weighted @ large.inverse[top]
+    return small.unit(deriv) * (small.weighted @ along - bias * pilot)

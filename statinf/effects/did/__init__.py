@@ -1,0 +1,1 @@
+"""Difference-in-differences: group-time effects of a treatment that starts at different times."""

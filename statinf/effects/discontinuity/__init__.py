@@ -1,0 +1,1 @@
+"""Regression discontinuity: jumps of a mean, or of its derivatives, at a cutoff."""

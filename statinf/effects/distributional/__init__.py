@@ -1,0 +1,1 @@
+"""Discontinuities of outcomes that are distributions."""
