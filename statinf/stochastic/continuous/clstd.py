@@ -18,7 +18,7 @@ from statinf.results.methods import Method
 from statinf.stochastic.continuous.conditions import conditions
 from statinf.stochastic.continuous.equations import Equations
 from statinf.stochastic.continuous.estimating import linear_estimate
-from statinf.stochastic.continuous.features import Scaled
+from statinf.stochastic.continuous.features import FeatureScale
 from statinf.stochastic.continuous.options import ConditionOptions
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
@@ -29,7 +29,7 @@ class ClstdOptions(ConditionOptions):
     """Options of the batch root."""
 
 
-def _build(options: ClstdOptions, names: tuple[str, ...], paths: Paths, scaled: Scaled) -> Equations:
+def _build(options: ClstdOptions, names: tuple[str, ...], paths: Paths, scaled: FeatureScale) -> Equations:
     made = conditions(paths, scaled, options, names)
     if made.Z.shape[1] != len(names):
         raise DataError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.stochastic.continuous.equations import Equations, increments, solve, still, traces
-from statinf.stochastic.continuous.features import Scaled
+from statinf.stochastic.continuous.features import FeatureScale
 from statinf.stochastic.continuous.options import ConditionOptions
 from statinf.stochastic.continuous.paths import Paths
 
@@ -17,7 +17,7 @@ _FLOOR = 0.1
 """Local variances are taken to be at least this share of their mean."""
 
 
-def conditions(paths: Paths, scaled: Scaled, options: ConditionOptions, names: Sequence[str]) -> Equations:
+def conditions(paths: Paths, scaled: FeatureScale, options: ConditionOptions, names: Sequence[str]) -> Equations:
     """The equations of linear values in features that are centred and scaled.
 
     Raises

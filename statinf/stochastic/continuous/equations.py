@@ -72,7 +72,7 @@ def still(paths: Paths, features: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Root(Brief):
+class ConditionRoot(Brief):
     """The root of equations.
 
     Attributes
@@ -86,7 +86,7 @@ class Root(Brief):
     inverse: np.ndarray
 
 
-def solve(equations: Equations, names: Sequence[str]) -> Root:
+def solve(equations: Equations, names: Sequence[str]) -> ConditionRoot:
     """The root of as many equations as coefficients.
 
     Raises
@@ -96,7 +96,7 @@ def solve(equations: Equations, names: Sequence[str]) -> Root:
     """
     matrix, right = equations.Z.T @ equations.G, equations.Z.T @ equations.c
     check_identified(matrix, equations, names)
-    return Root(np.linalg.solve(matrix, right), np.linalg.inv(matrix))
+    return ConditionRoot(np.linalg.solve(matrix, right), np.linalg.inv(matrix))
 
 
 def check_identified(matrix: np.ndarray, equations: Equations, names: Sequence[str]) -> None:

@@ -12,12 +12,12 @@ from statinf.brief import Later
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.estimate import Estimate
 from statinf.stochastic.continuous.covariances import path_covariance
-from statinf.stochastic.continuous.equations import Equations, Root, solve
-from statinf.stochastic.continuous.features import Scaled
+from statinf.stochastic.continuous.equations import ConditionRoot, Equations, solve
+from statinf.stochastic.continuous.features import FeatureScale
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
-Builder = Callable[[Paths, Scaled], Equations]
+Builder = Callable[[Paths, FeatureScale], Equations]
 
 
 def linear_estimate(
@@ -75,12 +75,12 @@ def _covariance(problem: CtdProblem, moments: Callable[[], Moments], overlapping
     return path_covariance(problem, moments(), overlapping, kind)
 
 
-def _moments(problem: CtdProblem, equations: Equations, root: Root) -> Moments:
+def _moments(problem: CtdProblem, equations: Equations, root: ConditionRoot) -> Moments:
     scores = problem.by_row(equations.Z * equations.errors(root.theta)[:, None])
     return Moments(scores, problem.scaled.carry @ root.inverse, len(scores), np.inf)
 
 
 def _again(problem: CtdProblem, build: Builder, paths: Paths) -> np.ndarray:
     """The estimate from other rows of the same paths, shape (q,)."""
-    scaled = Scaled.of(paths.x)
+    scaled = FeatureScale.of(paths.x)
     return scaled.carry @ solve(build(paths, scaled), problem.names).theta

@@ -10,7 +10,7 @@ from statinf.brief import Brief
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scaled(Brief):
+class FeatureScale(Brief):
     """Columns `(x - centre) / scale`.
 
     Attributes
@@ -25,7 +25,7 @@ class Scaled(Brief):
     carry: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray) -> Scaled:
+    def of(cls, x: np.ndarray) -> FeatureScale:
         """Centres and scales of columns (n, p)."""
         p = x.shape[1]
         size = np.sqrt(np.mean(x**2, axis=0))

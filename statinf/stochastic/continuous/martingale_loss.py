@@ -14,12 +14,12 @@ from statinf.results.methods import Method
 from statinf.results.options import Options
 from statinf.stochastic.continuous.equations import Equations
 from statinf.stochastic.continuous.estimating import linear_estimate
-from statinf.stochastic.continuous.features import Scaled
+from statinf.stochastic.continuous.features import FeatureScale
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
 
-def _build(paths: Paths, scaled: Scaled) -> Equations:
+def _build(paths: Paths, scaled: FeatureScale) -> Equations:
     features = scaled.apply(paths.x)
     return Equations(features * paths.dt[:, None], features, paths.returns())
 

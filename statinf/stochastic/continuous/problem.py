@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.formula.design import Design
-from statinf.stochastic.continuous.features import Scaled
+from statinf.stochastic.continuous.features import FeatureScale
 from statinf.stochastic.continuous.paths import Paths
 
 
@@ -42,9 +42,9 @@ class CtdProblem(Brief):
     seed: int
 
     @cached_property
-    def scaled(self) -> Scaled:
+    def scaled(self) -> FeatureScale:
         """How features are centred and scaled."""
-        return Scaled.of(self.paths.x)
+        return FeatureScale.of(self.paths.x)
 
     @cached_property
     def features(self) -> np.ndarray:
