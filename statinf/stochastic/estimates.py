@@ -56,7 +56,12 @@ class Estimates(Brief):
 
 
 def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
-    """Estimates of a run as it stands.
+    """Estimates of a run as it stands; see `read_state`."""
+    return read_state(run.settings, run.state, names)
+
+
+def read_state(settings: Settings, state: State, names: tuple[str, ...]) -> Estimates:
+    """Estimates of a state as it stands.
 
     Raises
     ------
@@ -65,8 +70,7 @@ def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
     NotIdentifiedError
         If the mean matrix is singular, or has an eigenvalue whose real part is negative.
     """
-    settings = run.settings
-    state = settle(settings, run.state)
+    state = settle(settings, state)
     n = state.averaged
     if n < 1:
         raise DataError(
