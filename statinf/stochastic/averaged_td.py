@@ -41,7 +41,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
         options = replace(options, inference=("hac", "plugin") if markov else ("multiplier", "plugin"))
     opening, reader, terms = stream.begin(options)
     pilot, frames = _pilot(reader, opening.frames, len(terms))
-    tuned = tuned_to(pilot, opening.length, options, markov)
+    tuned = _tuned(pilot, opening.length, options, markov)
     settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True, along=markov)
     run = Run(settings=settings, state=State.start(settings), reader=reader)
     with Meter(settings, opening.length, stream.progress) as meter:
@@ -52,7 +52,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     return fit_of(run, terms, method, options.kinds, options.ci, stream.kind(opening))
 
 
-def tuned_to(pilot: StreamRows, length: int | None, options: RunOptions, along: bool) -> Tuning:
+def _tuned(pilot: StreamRows, length: int | None, options: TdOptions, along: bool) -> Tuning:
     """What the pilot decides; unless the caller gave c0, for features that it made orthonormal."""
     start, transform = options.start, None
     if "c0" not in (options.step or {}):
@@ -69,7 +69,7 @@ def tuned_to(pilot: StreamRows, length: int | None, options: RunOptions, along: 
     return replace(tuned, left=transform, right=transform)
 
 
-def _long_steps(pilot: StreamRows, length: int | None, options: RunOptions, along: bool) -> Mapping[str, float]:
+def _long_steps(pilot: StreamRows, length: int | None, options: TdOptions, along: bool) -> Mapping[str, float]:
     """The caller's step constants, with a k0 that follows the slowest direction of the pilot where none was given."""
     given = dict(options.step or {})
     if "c0" in given or "k0" in given:

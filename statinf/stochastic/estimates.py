@@ -56,12 +56,7 @@ class Estimates(Brief):
 
 
 def read_run(run: Run, names: tuple[str, ...]) -> Estimates:
-    """Estimates of a run as it stands; see `read_state`."""
-    return read_state(run.settings, run.state, names)
-
-
-def read_state(settings: Settings, state: State, names: tuple[str, ...]) -> Estimates:
-    """Estimates of a state as it stands.
+    """Estimates of a run as it stands.
 
     Raises
     ------
@@ -70,7 +65,8 @@ def read_state(settings: Settings, state: State, names: tuple[str, ...]) -> Esti
     NotIdentifiedError
         If the mean matrix is singular, or has an eigenvalue whose real part is negative.
     """
-    state = settle(settings, state)
+    settings = run.settings
+    state = settle(settings, run.state)
     n = state.averaged
     if n < 1:
         raise DataError(

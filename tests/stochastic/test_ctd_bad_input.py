@@ -80,7 +80,7 @@ def test_times_that_are_missing_leave_their_rows_out():
         ({"method": "ctd0", "burn_in": 1e9}, "burn_in="),
         ({"method": "ctd0", "burn_in": 1.5}, "burn_in="),
         ({"method": "ctd0", "step": 0.1}, "step="),
-        ({"method": "ctd0", "update": "row", "passes": 2}, "passes="),
+        ({"method": "ctd0", "update": "rows"}, "update="),
         ({"method": "ctd-lambda", "lam": 0}, "lam="),
         ({"method": "cgtd", "weighting": "none"}, "weighting="),
         ({"method": "cgtd", "test_function": "both"}, "lam="),

@@ -21,12 +21,11 @@ from statinf.inference.moments import Moments
 from statinf.results.estimate import Estimate
 from statinf.results.methods import Method
 from statinf.results.options import choice, count, number, value
-from statinf.stochastic.continuous.episode_steps import Averaged, steps_of_episodes
+from statinf.stochastic.continuous.averaging_steps import Averaged, averaged_steps
 from statinf.stochastic.continuous.equations import Equations, increments, still, traces
 from statinf.stochastic.continuous.estimating import estimate_of
 from statinf.stochastic.continuous.options import ORDER, DiscountOptions
 from statinf.stochastic.continuous.problem import CtdProblem
-from statinf.stochastic.continuous.row_steps import steps_of_rows
 from statinf.stochastic.options import check_step_option
 
 
@@ -45,18 +44,13 @@ class CtdStepOptions(DiscountOptions):
         None, ("episode", "row"), "what a step follows; None: an episode, or a row where there is one path"
     )
     passes: int | None = count(
-        None, 'passes over the episodes with update="episode"; None: as many as make 10,000 steps', also=(None,)
+        None, "passes over the episodes or rows; None: as many as the slowest direction needs", also=(None,)
     )
     step: Any = value(
         None, "steps c0 / (k0 + k)^power; what is not given is scaled to the data",
         "a mapping with any of 'c0', 'k0', 'power', or None", check_step_option,
     )  # fmt: skip
     burn_in: Any = value(None, "steps before the average starts", "a count, a share below 1, or None", _check_burn_in)
-
-    def check(self) -> None:
-        """Refuse passes of what is passed once."""
-        if self.update == "row" and self.passes is not None:
-            raise OptionError(f"passes={self.passes} goes with update='episode'; rows are passed once.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +73,10 @@ def estimate_traces(problem: CtdProblem, options: CtdTraceOptions) -> Estimate:
 def _estimate(problem: CtdProblem, tests: np.ndarray, options: CtdStepOptions) -> Estimate:
     paths = problem.paths
     equations = Equations(tests, *increments(paths, problem.features, options.discounting))
-    if (options.update or ("episode" if paths.episodes > 1 else "row")) == "episode":
-        found = steps_of_episodes(
-            paths, equations, problem.names, step=dict(options.step or {}), burn_in=options.burn_in, passes=options.passes,
-            seed=problem.seed,
-        )  # fmt: skip
-    else:
-        found = steps_of_rows(problem, equations, step=options.step, burn_in=options.burn_in)
+    found = averaged_steps(
+        paths, equations, problem.names, update=options.update or ("episode" if paths.episodes > 1 else "row"),
+        step=dict(options.step or {}), burn_in=options.burn_in, passes=options.passes, seed=problem.seed,
+    )  # fmt: skip
     moments = Later(_moments, problem, equations, found)
     theta = problem.scaled.carry @ found.theta
     return estimate_of(problem, theta, moments, discounting=options.discounting, facts=found.facts)
