@@ -54,5 +54,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022)",
     arxiv="2108.06655",
     guarantee="consistent as episodes grow and the time step shrinks; errors clustered by episode",
+    vignette="continuous-td",
     traits=ORDER,
 )

@@ -45,5 +45,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022)",
     arxiv="2108.06655",
     guarantee="best approximation of the values in mean square; errors clustered by episode",
+    vignette="continuous-td",
     traits=ORDER,
 )

@@ -41,5 +41,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022)",
     arxiv="2108.06655",
     guarantee="none for the values: as the time step shrinks it makes them smooth along paths; for comparison",
+    vignette="continuous-td",
     traits=ORDER,
 )

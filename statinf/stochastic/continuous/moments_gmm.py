@@ -135,5 +135,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022); Hansen (1982)",
     arxiv="2108.06655",
     guarantee="efficient among the conditions given; a test of whether they hold together",
+    vignette="continuous-td",
     traits=ORDER,
 )
