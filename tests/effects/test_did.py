@@ -260,8 +260,11 @@ def test_cells_that_cannot_be_compared_are_named_and_left_out(wide: pd.DataFrame
     with pytest.warns(si.StatinfWarning, match=r"ATT\(3, 5\): no controls seen at both periods"):
         si.did("y ~ 1", never_seen, **PANEL)
     few = wide[(wide["cohort"] != 6) | (wide["unit"] <= 20)]
-    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\)"):
+    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\); below 6 units"):
         si.did("y ~ 1 | x", few, **PANEL)
+    # Rows of one period, not of all, are what repeated cross-sections compare.
+    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\); below 5 rows at a period"):
+        si.did("y ~ 1", few, time="t", cohort="cohort")
 
 
 def change(data: pd.DataFrame, **columns) -> pd.DataFrame:
