@@ -164,6 +164,6 @@ METHOD = RdMethod(
     summary="local polynomials with bias correction, and standard errors that count it: rows conventional, bias-corrected and "
     "robust, the last for inference",
     citation="Calonico, Cattaneo and Titiunik (2014)",
-    guarantee="robust intervals cover at bandwidths of smallest mean squared error",
+    guarantee="robust intervals cover in large samples at bandwidths of smallest mean squared error",
     vignette="rd-senate",
 )
