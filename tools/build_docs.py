@@ -84,6 +84,7 @@ RESULTS = (
     "statinf.effects.proximal.curve_fit",
     "statinf.stochastic.fit",
     "statinf.stochastic.lstd_fit",
+    "statinf.stochastic.continuous.fit",
     "statinf.conformity.online.result",
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",

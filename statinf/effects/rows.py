@@ -13,9 +13,8 @@ from statinf.effects.arm_checks import check_groups
 from statinf.effects.arms import MOST_NUMBERS, Arms, arms_of, not_arms, plain_name, shown_level
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design, design
-from statinf.formula.given import without_gaps
-from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_sizes
+from statinf.formula.subset import subset
 from statinf.inference.vcov import VcovSpec
 
 ROLES = ("treatment", "covariates")
@@ -181,23 +180,6 @@ def clustered_design(
     if made.weights_object is None and not made.weights.all():
         made = subset(made, made.weights > 0)
     return made, {name: made.cluster_codes(name) for name in spec.clusters}
-
-
-def subset(made: Design, keep: np.ndarray) -> Design:
-    """The design on some of its rows."""
-
-    def some(values: Any) -> Any:
-        return None if values is None else values[keep]
-
-    return replace(
-        made,
-        response=some(made.response),
-        parts=tuple(Matrix(np.asfortranarray(m.values[keep]), m.names, m.terms, m.intercept) for m in made.parts),
-        weights=made.weights[keep],
-        offset=some(made.offset),
-        clusters={name: without_gaps(codes[keep]) for name, codes in made.clusters.items()},
-        rows=made.rows[keep],
-    )
 
 
 def _groups(made: Design, by: str | None) -> tuple[tuple[str, np.ndarray], ...]:
