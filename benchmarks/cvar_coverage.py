@@ -80,7 +80,8 @@ def study(replications: int, bootstrapped: int) -> pd.DataFrame:
             ]
             columns[f"{loss}, n = {n}"] = pd.DataFrame(runs).mean()
             print(columns[f"{loss}, n = {n}"].round(3), flush=True)
-    return pd.DataFrame(columns)
+    rows = dict.fromkeys(name for column in columns.values() for name in column.index)
+    return pd.DataFrame(columns).reindex(list(rows))
 
 
 def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
@@ -101,7 +102,10 @@ def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
         "",
         "The VaR and the CVaR are those of the rows of the fit, whose worst losses the fit has made small: their intervals fall "
         "short in small samples, most where few rows are in the tail. Those of coefficients fall short with 50 rows in the tail "
-        "and hold with 200. Ignoring the groups is wrong at every n.",
+        "and hold with 200; with the logistic loss they fall short with 250 in the worst half and hold with 1,000, "
+        "and the VaR, about which few losses lie, falls far short. Errors of the "
+        "bootstrap are the larger: its normal intervals hold for absolute and squared losses with 50 rows in the tail, its "
+        "percentile intervals are then somewhat too long. Ignoring the groups is wrong at every n.",
     ]
     return "\n".join(lines) + "\n"
 

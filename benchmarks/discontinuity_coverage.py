@@ -84,8 +84,10 @@ def markdown(shares: pd.DataFrame, lengths: pd.DataFrame, replications: int) -> 
     lines += [
         "",
         "Conventional intervals leave the bias out and miss; the plain error beside a corrected estimate is too small. Robust "
-        "intervals are a little short at n = 500, as in rdrobust (.917 there). Honest intervals hold the level where their bound "
-        "is known, and are longer.",
+        "intervals at the bandwidth of smallest mean squared error fall short of the level here, and no less at n = 5,000: the "
+        "means bend so unlike on both sides that chosen bandwidths hardly shrink (.19 at 500, .17 at 5,000), and half a standard "
+        "error of bias is left. That is the method, not the code: estimates and errors are rdrobust's to eleven digits on the "
+        "same samples. `bandwidth='cerrd'` helps, and honest intervals with a known bound hold the level and are a third longer.",
         "",
     ]
     return "\n".join(lines)

@@ -61,6 +61,7 @@ RESULTS = (
     "statinf.effects.policy",
     "statinf.effects.distributional.findings",
     "statinf.effects.distributional.fit",
+    "statinf.effects.discontinuity.cutoff_fit",
     "statinf.effects.discontinuity.fit",
     "statinf.effects.discontinuity.honest_fit",
     "statinf.effects.discontinuity.several",

@@ -98,6 +98,16 @@ def test_every_row_of_the_reference_is_walked() -> None:
     assert named == set(CALLS)
 
 
+def test_every_selector_in_one_table() -> None:
+    table = si.rd("vote ~ margin", senate()).selectors().set_index("selector")
+    rows = reference()
+    for name in table.index:
+        spec = "default" if name == "mserd" else f"bw_{name}"
+        known = rows[rows["spec"] == spec].set_index("quantity")["value"].astype(float)
+        np.testing.assert_allclose(table.loc[name], known[["h_l", "h_r", "b_l", "b_r"]], rtol=1e-6)
+    assert len(table) == 10
+
+
 def test_a_global_uniform_fit_is_least_squares() -> None:
     data = senate().dropna(subset=["vote"])
     fit = si.rd("vote ~ margin", data, kernel="uniform", bandwidth=101.0, vcov="HC0")
