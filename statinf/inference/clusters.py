@@ -106,7 +106,7 @@ def clustered(
 def _count(moments: Moments, codes: np.ndarray) -> int:
     """Clusters that hold rows of the fit."""
     inside = len(codes) - (0 if moments.outside is None else len(moments.outside))
-    return len(np.unique(codes[:inside]))
+    return int(np.count_nonzero(np.bincount(codes[:inside])))
 
 
 def _without_gaps(codes: np.ndarray) -> np.ndarray:

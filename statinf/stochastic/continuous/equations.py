@@ -54,7 +54,9 @@ def increments(paths: Paths, features: np.ndarray, discounting: str) -> tuple[np
         closing = np.append(ends[1:], False)
         after[closing] = 0.0
         targets = targets + ahead * paths.following(paths.terminal)
-    return here[:, None] * features - ahead[:, None] * after, targets
+    after *= -ahead[:, None]
+    after += here[:, None] * features
+    return after, targets
 
 
 def traces(paths: Paths, features: np.ndarray, lam: float) -> np.ndarray:
