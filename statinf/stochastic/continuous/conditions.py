@@ -32,7 +32,7 @@ def conditions(paths: Paths, scaled: FeatureScale, options: ConditionOptions, na
     if options.test == "lambda":
         assert options.lam is not None
         return Equations(traces(paths, features, options.lam), *made)
-    first = Equations(still(paths, features), *made)
+    first = Equations(features, *made)
     if options.test == "td0":
         return first
     errors = first.errors(solve(first, names).theta)

@@ -14,7 +14,7 @@ from statinf.stochastic.continuous.paths import Paths, forwards
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Equations(Brief):
-    """Rows of the equations Z'(c - G theta) = 0; last rows of episodes are zero in Z.
+    """Rows of the equations Z'(c - G theta) = 0; last rows of episodes are zero in Z, or in both G and c.
 
     Attributes
     ----------
@@ -48,15 +48,17 @@ def increments(paths: Paths, features: np.ndarray, discounting: str) -> tuple[np
     here = 1.0 + paths.discount * dt if discounting == "euler" else np.ones(len(dt))
     here[ends] = 0.0
     targets = paths.reward * dt
-    after = paths.following(features)
     if paths.terminal is not None:
         # The value at the last row is known: it moves to the other side.
-        closing = np.append(ends[1:], False)
-        after[closing] = 0.0
         targets = targets + ahead * paths.following(paths.terminal)
-    after *= -ahead[:, None]
-    after += here[:, None] * features
-    return after, targets
+        ahead = np.where(np.append(ends[1:], False), 0.0, ahead)
+    ahead = np.where(ends, 0.0, ahead)[:-1]
+    # Column by column, and in place: arrays of all rows are too large for the cache.
+    G = np.empty_like(features)
+    for j in range(features.shape[1]):
+        np.multiply(features[:, j], here, out=G[:, j])
+        G[:-1, j] -= ahead * features[1:, j]
+    return G, targets
 
 
 def traces(paths: Paths, features: np.ndarray, lam: float) -> np.ndarray:
@@ -69,7 +71,7 @@ def traces(paths: Paths, features: np.ndarray, lam: float) -> np.ndarray:
 
 
 def still(paths: Paths, features: np.ndarray) -> np.ndarray:
-    """The features as test functions, shape (n, q); zero in last rows."""
+    """Test functions (n, q) that are zero in last rows."""
     return np.where(paths.last[:, None], 0.0, features)
 
 

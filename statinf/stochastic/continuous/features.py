@@ -28,7 +28,7 @@ class FeatureScale(Brief):
     def of(cls, x: np.ndarray) -> FeatureScale:
         """Centres and scales of columns (n, p)."""
         p = x.shape[1]
-        size = np.sqrt(np.mean(x**2, axis=0))
+        size = np.sqrt(np.einsum("ij,ij->j", x, x) / len(x))
         constant = next((j for j in range(p) if size[j] > 0.0 and np.ptp(x[:, j]) == 0.0), None)
         centre, spread = np.zeros(p), size
         if constant is not None:
@@ -44,4 +44,6 @@ class FeatureScale(Brief):
 
     def apply(self, x: np.ndarray) -> np.ndarray:
         """The columns centred and scaled, shape of x."""
-        return (x - self.centre) / self.scale
+        out = x - self.centre
+        out /= self.scale
+        return out
