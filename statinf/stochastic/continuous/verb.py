@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from statinf.backend.seeds import check_seed
+from statinf.backend.threads import one_blas_thread
 from statinf.errors import OptionError, one_of
 from statinf.inference.vcov import VcovSpec
 from statinf.stochastic.continuous.covariances import CTD_KINDS, plain_kind
 from statinf.stochastic.continuous.fit import CtdFit
 from statinf.stochastic.continuous.reading import CtdQuestion, check_discount, check_terminal, ctd_problem
 from statinf.stochastic.table import CTD
+
+_FEW = 64
 
 
 @CTD.document
@@ -119,4 +122,6 @@ def ctd(
     problem = ctd_problem(formula, data, asked, spec=spec, na_action=na_action, context=context)
     if not spec.explicit and problem.paths.episodes == 1:
         spec = VcovSpec("hac", explicit=False)
-    return CtdFit.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)
+    # Products of few columns lose more to waking a second thread than it brings.
+    with one_blas_thread(problem.paths.x.shape[1] <= _FEW):
+        return CtdFit.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)
