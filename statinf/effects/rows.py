@@ -174,12 +174,9 @@ def clustered_design(
         na_action=na_action,
         context=context,
     )
-    if by is not None and by not in spec.clusters:
-        dropped = {f"{by} is missing" if c == f"cluster {by} is missing" else c: k for c, k in made.dropped.items()}
-        made = replace(made, dropped=dropped)
-        if array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
-            dropped[f"{by} is missing"] = int(gaps.sum())
-            made = subset(made, ~gaps)
+    if by is not None and array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
+        made = replace(made, dropped={**made.dropped, f"{by} is missing": int(gaps.sum())})
+        made = subset(made, ~gaps)
     # Estimated weights have scores on rows of weight zero too: these stay, with nothing to say elsewhere.
     if made.weights_object is None and not made.weights.all():
         made = subset(made, made.weights > 0)

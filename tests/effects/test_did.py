@@ -304,6 +304,7 @@ BAD = {
     ),
     "times in words": (lambda d: change(d, t=lambda d: d["t"].astype(str)), {}, si.DataError, "time='t' holds labels"),
     "no such column": (lambda d: d, {"time": "year"}, si.DataError, "column 'year' is not in the data"),
+    "no periods": (lambda d: d, {"time": None}, si.OptionError, "time= is missing"),
     "no name": (lambda d: d, {"id": 3}, si.OptionError, "id=3 is not the name of a column"),
     "sections without cohort": (lambda d: d, {"id": None, "cohort": None}, si.OptionError, "give cohort="),
     "anticipation": (lambda d: d, {"anticipation": -1}, si.OptionError, "anticipation=-1"),
