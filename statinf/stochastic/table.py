@@ -17,8 +17,12 @@ CTD = MethodTable(
     {
         "clstd": "statinf.stochastic.continuous.clstd",
         "ml": "statinf.stochastic.continuous.martingale_loss",
+        "ctd0": "statinf.stochastic.continuous.recursive",
+        "ctd-lambda": "statinf.stochastic.continuous.recursive",
+        "cgtd": "statinf.stochastic.continuous.moments_gmm",
+        "mstde": "statinf.stochastic.continuous.mean_square",
     },
     shared=("time", "discount", "id", "terminal", "method", "vcov", "cluster", "na_action", "context", "seed"),
-    aliases={"lstd": "clstd", "martingale-loss": "ml"},
+    aliases={"lstd": "clstd", "martingale-loss": "ml", "ctdlambda": "ctd-lambda", "ctd(0)": "ctd0"},
 )
 TABLES = (LSA, TD, CTD)

@@ -227,10 +227,10 @@ def test_groups_of_episodes():
 
 @pytest.mark.slow
 def test_intervals_cover():
-    """Small steps, where the bias of the step is small beside the errors; the band is the binomial's 99.9 %."""
+    """The sheet's design at a step of .02, where 200 samples of 100 heavy-tailed episodes covered in .92; 99.9 % band of 200."""
     hits = np.zeros(2)
     for seed in range(200):
-        data = si.datasets.simulate("ornstein_uhlenbeck", 10_100, seed=seed, step=0.01, horizon=1.0)
+        data = si.datasets.simulate("ornstein_uhlenbeck", 50_100, seed=seed, step=0.02)
         limits = si.ctd(FORMULA, data, **OU).conf_int().to_numpy()
         hits += (limits[:, 0] <= [0.392, 0.4]) & (limits[:, 1] >= [0.392, 0.4])
-    assert (hits / 200 >= 0.89).all()
+    assert (hits / 200 >= 0.86).all()

@@ -19,7 +19,7 @@ from statinf.stochastic.continuous.conditions import conditions
 from statinf.stochastic.continuous.equations import Equations
 from statinf.stochastic.continuous.estimating import linear_estimate
 from statinf.stochastic.continuous.features import FeatureScale
-from statinf.stochastic.continuous.options import ConditionOptions
+from statinf.stochastic.continuous.options import ORDER, ConditionOptions
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
@@ -54,5 +54,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022)",
     arxiv="2108.06655",
     guarantee="consistent as episodes grow and the time step shrinks; errors clustered by episode",
-    traits={"row order": "times must ascend within an episode, so that rows out of order are refused"},
+    vignette="continuous-td",
+    traits=ORDER,
 )

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level
 from statinf.inference.distributions import t_quantile
+from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit
 from statinf.results.predicting import augmented, prediction_frame, prediction_rows, predictor, predictor_se
@@ -35,6 +36,8 @@ class CtdFit(Fit):
         The paths; not saved.
     again : callable or None
         The estimate from other rows of the paths; not saved.
+    overidentification : WaldTest or None
+        Whether more conditions than features hold together; not saved.
     """
 
     discount: float
@@ -43,6 +46,8 @@ class CtdFit(Fit):
     time: str
     problem: CtdProblem | None = field(default=None, metadata={"saved": False})
     again: Callable[[Paths], np.ndarray] | None = field(default=None, metadata={"saved": False})
+
+    overidentification: WaldTest | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds: ClassVar[VcovKinds] = CTD_KINDS
     beside: ClassVar[tuple[str, ...]] = ("td_residuals", "martingale_test", "quadratic_variation", "discretisation")

@@ -15,6 +15,7 @@ from statinf.results.options import Options
 from statinf.stochastic.continuous.equations import Equations
 from statinf.stochastic.continuous.estimating import linear_estimate
 from statinf.stochastic.continuous.features import FeatureScale
+from statinf.stochastic.continuous.options import ORDER
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
@@ -44,5 +45,6 @@ METHOD = Method(
     citation="Jia and Zhou (2022)",
     arxiv="2108.06655",
     guarantee="best approximation of the values in mean square; errors clustered by episode",
-    traits={"row order": "times must ascend within an episode, so that rows out of order are refused"},
+    vignette="continuous-td",
+    traits=ORDER,
 )

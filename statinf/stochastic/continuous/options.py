@@ -9,6 +9,7 @@ from statinf.errors import OptionError
 from statinf.results.options import Options, choice, number, value
 
 TESTS = ("td0", "lambda", "relative")
+ORDER = {"row order": "times must ascend within an episode, so that rows out of order are refused"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +23,13 @@ class DiscountOptions(Options):
     )
 
 
-def _check_test(name: str, given: Any) -> Any:
-    if callable(given) or given in TESTS:
+def check_test(name: str, given: Any, also: tuple[str, ...] = ()) -> Any:
+    """A test function by name, or a function."""
+    if callable(given) or (isinstance(given, str) and given in (*TESTS, *also)):
         return given
+    listed = ", ".join(map(repr, (*TESTS, *also)))
     raise OptionError(
-        f"{name}={given!r} is not known; choose one of {', '.join(map(repr, TESTS))}, or give a function of features and time."
+        f"{name}={given!r} is not known; choose one of {listed}, or give a function of features and time."
     )
 
 
@@ -36,7 +39,7 @@ class ConditionOptions(DiscountOptions):
 
     test_function: Any = value(
         "td0", "test functions of the conditions: the features, their traces, or the features over the local variance of the "
-        "martingale", "'td0', 'lambda', 'relative', or a function of features (n, q) and time (n,)", _check_test,
+        "martingale", "'td0', 'lambda', 'relative', or a function of features (n, q) and time (n,)", check_test,
     )  # fmt: skip
     lam: float | None = number(
         None,
@@ -49,13 +52,13 @@ class ConditionOptions(DiscountOptions):
 
     def check(self) -> None:
         """Refuse a decay of what is no trace, and traces without one."""
-        if self.lam is not None and self.test_function not in ("td0", "lambda"):
+        if self.lam is not None and self.test_function not in ("td0", "lambda", "both"):
             raise OptionError(
                 f"lam={self.lam!r} is the decay of traces; it does not go with test_function={self.test_function!r}."
             )
-        if self.lam is None and self.test_function == "lambda":
+        if self.lam is None and self.test_function in ("lambda", "both"):
             raise OptionError(
-                "test_function='lambda' needs lam=, the decay of traces per unit of time, such as lam=0.5."
+                f"test_function={self.test_function!r} needs lam=, the decay of traces per unit of time, such as lam=0.5."
             )
 
     @property
