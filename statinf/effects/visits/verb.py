@@ -82,7 +82,8 @@ def visits(
 
     References
     ----------
-    Prentice and Gloeckler (1978), Biometrics 34; Lin, Scharfstein and Rosenheck (2004), JRSS B 66; Buzkova and Lumley (2007), Canadian Journal of Statistics 35;
+    Prentice and Gloeckler (1978), Biometrics 34; Lin, Scharfstein and Rosenheck (2004), JRSS B 66; Buzkova and Lumley
+    (2007), Canadian Journal of Statistics 35;
     Vanderschueren et al. (2023), arXiv 2306.04255.
 
     Examples
