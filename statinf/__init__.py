@@ -19,6 +19,7 @@ _PUBLIC = {
     "conformal_online": "statinf.conformity.online.verb",
     "conformal_select": "statinf.conformity.selection.verb",
     "crq": "statinf.quantile.censored.verb",
+    "ctd": "statinf.stochastic.continuous.verb",
     "cvar": "statinf.quantile.cvar.verb",
     "cvar_of": "statinf.quantile.cvar.tail_risk",
     "datasets": "",

@@ -151,6 +151,9 @@ _VERBS = {
     'Values of states are si.td("reward ~ features", data, next=["..."], discount=0.9); methods: td, lstd.': (
         "tdlearning lstd tdlambda valuefunction policyevaluation"
     ),
+    'Values in continuous time are si.ctd("reward ~ x", data, id="episode", time="t", discount=0.5).': (
+        "clstd ctdlambda martingaleloss mstde continuoustd continuoustime hjb"
+    ),
     'Stacked regressions are si.stack("y ~ x", data, models=["lm", "forest"]).': (
         "superlearner stacking stackingregressor ensemble modelaveraging"
     ),

@@ -107,7 +107,10 @@ def bootstrap(
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
     before = covariance(fit.moments(), "HC1") if studentize else fit.cov
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
-    cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df, made.root)
+    df = fit.cov.df
+    if np.isnan(df):  # of a fit that had no covariance
+        df = np.inf if fit.normal_reference else fit.df_resid
+    cov = Covariance(made.covariance, "bootstrap", made.label, df, made.root)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)
 
 
@@ -154,6 +157,16 @@ def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np
     return solve
 
 
+def _drawn_rows(fit: Fit, q: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Influence values (n, q), and which rows are drawn (n,), None for all; refits need no influence, which is NaN without."""
+    try:
+        moments = fit.moments()
+        return moments.influence, moments.observed
+    except NotIdentifiedError:
+        seen = fit._need_rows("bootstrap draws").weights > 0
+        return np.full((len(seen), q), np.nan), None if seen.all() else seen
+
+
 def _refits(
     fit: Fit,
     theta: np.ndarray,
@@ -165,8 +178,7 @@ def _refits(
     show: bool | None,
 ) -> engine.Bootstrap:
     refit = _refit_with_weights(fit, studentize)
-    moments = fit.moments()
-    influence, seen = moments.influence, moments.observed
+    influence, seen = _drawn_rows(fit, len(theta))
     if seen is not None:  # rows of weight zero are not drawn
         influence = influence[seen]
         codes = None if codes is None else np.unique(codes[seen], return_inverse=True)[1]

@@ -1,4 +1,4 @@
-"""The methods of `si.lsa` and `si.td`."""
+"""The methods of `si.lsa`, `si.td` and `si.ctd`."""
 
 from statinf.results.methods import MethodTable
 
@@ -12,4 +12,13 @@ TD = MethodTable(
         "next", "discount", "trace", "rho", "id", "terminal", "sampling", "method", "na_action", "context", "seed", "progress",
     ),
 )  # fmt: skip
-TABLES = (LSA, TD)
+CTD = MethodTable(
+    "ctd",
+    {
+        "clstd": "statinf.stochastic.continuous.clstd",
+        "ml": "statinf.stochastic.continuous.martingale_loss",
+    },
+    shared=("time", "discount", "id", "terminal", "method", "vcov", "cluster", "na_action", "context", "seed"),
+    aliases={"lstd": "clstd", "martingale-loss": "ml"},
+)
+TABLES = (LSA, TD, CTD)

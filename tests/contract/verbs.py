@@ -134,6 +134,13 @@ def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
 
 
+def _ctd(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known: dict[str, Any] = {"id": "unit", "time": "day", "discount": 0.5}
+    if method.name == "ml":
+        known["terminal"] = "v"
+    return si.ctd("y ~ x + z", data, method=method.name, **(known | options))
+
+
 def _crq(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     known = "limit" in method.options.names()
     outcome = "np.minimum(y, 2.5)" if known else "cbind(y, offered)"
@@ -200,6 +207,7 @@ EXAMPLES: Mapping[str, Example] = {
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
     "crq": Example(_crq),
+    "ctd": Example(_ctd, row_weights=False),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "did": Example(_did),

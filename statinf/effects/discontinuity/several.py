@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.effects.discontinuity.errors import ErrorRule, rule_of
-from statinf.effects.discontinuity.fit import CutoffFit, RdFit
+from statinf.effects.discontinuity.fit import RdFit
 from statinf.effects.discontinuity.jump import Jump
 from statinf.effects.discontinuity.options import RobustOptions, check_cutoff
 from statinf.effects.discontinuity.problem import RdProblem, check_rows
