@@ -83,12 +83,7 @@ def visits(
     References
     ----------
     Prentice and Gloeckler (1978), Biometrics 34; Lin, Scharfstein and Rosenheck (2004), JRSS B 66; Buzkova and Lumley
-<<<<<<< HEAD
     (2007), Canadian Journal of Statistics 35; Vanderschueren et al. (2023), arXiv 2306.04255.
-=======
-    (2007), Canadian Journal of Statistics 35;
-    Vanderschueren et al. (2023), arXiv 2306.04255.
->>>>>>> ends
 
     Examples
     --------

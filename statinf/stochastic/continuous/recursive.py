@@ -89,7 +89,13 @@ def _moments(problem: CtdProblem, equations: Equations, found: Averaged) -> Mome
     return Moments(scores, problem.scaled.carry @ np.linalg.inv(tests.T @ equations.G), len(scores), np.inf)
 
 
-_ABOUT = {"verb": "ctd", "citation": "Jia and Zhou (2022)", "arxiv": "2108.06655", "vignette": "continuous-td", "traits": ORDER}
+_ABOUT = {
+    "verb": "ctd",
+    "citation": "Jia and Zhou (2022)",
+    "arxiv": "2108.06655",
+    "vignette": "continuous-td",
+    "traits": ORDER,
+}
 METHODS = {
     "ctd0": Method(
         name="ctd0", estimate=estimate_still, options=CtdStepOptions,
