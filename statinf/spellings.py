@@ -167,6 +167,9 @@ _VERBS = {
     ),
     'A shifted outcome is si.target_shift("y ~ x", source, target).': "labelshift bbse mlls priorshift",
     'A mean or effect elsewhere is si.target_mean("y ~ x", source, target).': "transport generalize generalise",
+    'A test of equal conditional laws is si.conditional_shift_test("x1 + x2 ~ y", source, target).': (
+        "cod conditionalshift conceptdrift conceptshift kcit conditionaltwosample conditionalmmd cmmd"
+    ),
     'A test of equal samples is si.shift_test("~ x", source, target).': (
         "drift drifttest datadrift mmd mmdtest kstest c2st twosampletest evidently energytest domainclassifier"
     ),

@@ -124,7 +124,7 @@ class RdFit(CutoffFit):
         from statinf.effects.discontinuity.checks import placebo
 
         check_level(level)
-        made = placebo(self._rows("checks"), self._options(), self.cov.kind, self.bandwidths, cutoffs, level)
+        made = placebo(self._rows("checks"), self._options(), self._errors(), self.bandwidths, cutoffs, level)
         return made.handed(self.kind)
 
     def sensitivity(self, bandwidths: Any = None, *, level: float = 0.95) -> RdChecks:
@@ -140,7 +140,7 @@ class RdFit(CutoffFit):
         from statinf.effects.discontinuity.checks import sensitivity
 
         check_level(level)
-        made = sensitivity(self._rows("checks"), self._options(), self.cov.kind, self.bandwidths, bandwidths, level)
+        made = sensitivity(self._rows("checks"), self._options(), self._errors(), self.bandwidths, bandwidths, level)
         return made.handed(self.kind)
 
     def checks(self, cutoffs: Any = 20, bandwidths: Any = None, *, level: float = 0.95) -> RdChecks:
@@ -168,7 +168,15 @@ class RdFit(CutoffFit):
         from statinf.effects.discontinuity.covariate_balance import covariate_balance
 
         check_level(level)
-        return covariate_balance(self._rows("checks"), self._options(), self.cov.kind, columns, level).handed(self.kind)
+        return covariate_balance(self._rows("checks"), self._options(), self._errors(), columns, level).handed(
+            self.kind
+        )
+
+    def _errors(self) -> Any:
+        """The covariance of this fit in normal form; that asked for at first where it was drawn or left out since."""
+        kind = self.cov.kind
+        known = kind in self.vcov_kinds.names if isinstance(kind, str) else "cluster" in kind
+        return kind if known else self._rows("checks").vcov.asked
 
     def _options(self) -> RobustOptions:
         assert self.settings is not None
