@@ -70,11 +70,12 @@ def estimate(samples: Samples, options: ConditionalTestOptions) -> tuple[Global,
         chosen = float(bandwidths(width, units, samples.seed)[0])
         factors.append(kernel_factor(units, chosen))
         facts[f"bandwidth, {name}"] = chosen
+    features, condition = factors
     groups = strata(y, first, options.bins)
-    observed = conditional_distance(*factors, first, options.ridge)
+    observed = conditional_distance(features, condition, first, options.ridge)
 
     def drawn(step: int) -> ConditionalDistance:
-        return conditional_distance(*factors, relabelled(first, groups, samples.seed, step), options.ridge)
+        return conditional_distance(features, condition, relabelled(first, groups, samples.seed, step), options.ridge)
 
     null: list[ConditionalDistance] = []
     batches = list(chunks(options.permutations, _BATCH))

@@ -58,4 +58,4 @@ def _operators(e: np.ndarray, f: np.ndarray, ridge: float) -> tuple[np.ndarray, 
     left, size, _ = np.linalg.svd(f, full_matrices=False)
     kept = 1.0 - np.sqrt(noise / (noise + size**2))
     rest = e - np.dot(left * kept, np.dot(left.T, e))
-    return operator, np.linalg.qr(rest / np.sqrt(n), mode="r")
+    return operator, np.asarray(np.linalg.qr(rest / np.sqrt(n), mode="r"))
