@@ -16,7 +16,9 @@ import pandas as pd
 
 import statinf as si
 
-LEVEL, TAIL = 0.95, 0.9
+LEVEL = 0.95
+TAIL = {"absolute": 0.9, "squared": 0.9, "logistic": 0.5}
+"""Levels of the CVaR. Where the worst rows cannot be told from the others, the best logit gives every row even odds."""
 SIZES = (500, 2000)
 LOSSES = ("absolute", "squared", "logistic")
 REPLICAS = 199
@@ -32,14 +34,13 @@ def draw(n: int, seed: int, loss: str, group: int = 1) -> pd.DataFrame:
         x, e = shared[0], np.sqrt(0.5) * (e + shared[1])
     y = 1.0 + x - 0.5 * z + np.exp(0.3 * np.abs(x)) * e
     if loss == "logistic":
-        # Most of the worst rows can be told from the others: the optimum is not the flat one.
-        y = (2.5 + 2.0 * x - z + e * 1.8 > 0).astype(float)
+        y = (0.5 + x - 0.5 * z + 0.5 * e > 0).astype(float)
     return pd.DataFrame({"y": y, "x": x, "z": z, "g": np.arange(n) // group})
 
 
 def truth(loss: str) -> dict[str, float]:
     """Coefficient of x, and both risks."""
-    fit = si.cvar("y ~ x + z", draw(200_000, 10**6, loss), level=TAIL, loss=loss, vcov="HC0")
+    fit = si.cvar("y ~ x + z", draw(200_000, 10**6, loss), level=TAIL[loss], loss=loss, vcov="HC0")
     return {"x": float(fit.params["x"]) if loss == "logistic" else 1.0, "VaR": fit.var, "CVaR": fit.cvar}
 
 
@@ -50,7 +51,7 @@ def covered(low: float, high: float, value: float) -> float:
 def replicate(n: int, seed: int, loss: str, true: dict[str, float], boot: bool) -> dict[str, float]:
     """Which intervals hold the truth."""
     data = draw(n, seed, loss)
-    fit = si.cvar("y ~ x + z", data, level=TAIL, loss=loss)
+    fit = si.cvar("y ~ x + z", data, level=TAIL[loss], loss=loss)
     out = {"x, HC0": covered(*fit.conf_int().loc["x"], true["x"])}
     out["x, HC1"] = covered(*fit.with_vcov("HC1").conf_int().loc["x"], true["x"])
     if boot:
@@ -61,7 +62,7 @@ def replicate(n: int, seed: int, loss: str, true: dict[str, float], boot: bool) 
     risk = fit.risk().set_index("term")
     out |= {name: covered(*risk.loc[name, ["conf_low", "conf_high"]], true[name]) for name in ("VaR", "CVaR")}
     if loss != "logistic":
-        grouped = si.cvar("y ~ x + z", draw(n, seed, loss, group=5), level=TAIL, loss=loss)
+        grouped = si.cvar("y ~ x + z", draw(n, seed, loss, group=5), level=TAIL[loss], loss=loss)
         out["x in groups of five, HC0"] = covered(*grouped.conf_int().loc["x"], 1.0)
         clustered = grouped.with_vcov({"cluster": "g"})
         out["x in groups of five, clustered"] = covered(*clustered.conf_int().loc["x"], 1.0)
@@ -79,7 +80,8 @@ def study(replications: int, bootstrapped: int) -> pd.DataFrame:
             ]
             columns[f"{loss}, n = {n}"] = pd.DataFrame(runs).mean()
             print(columns[f"{loss}, n = {n}"].round(3), flush=True)
-    return pd.DataFrame(columns)
+    rows = dict.fromkeys(name for column in columns.values() for name in column.index)
+    return pd.DataFrame(columns).reindex(list(rows))
 
 
 def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
@@ -87,8 +89,9 @@ def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
     lines = [
         "# Coverage of 95% intervals of regressions of least CVaR",
         "",
-        f"Worst {100 * (1 - TAIL):g} percent; {replications} replications, {bootstrapped} of them bootstrapped with {REPLICAS} "
-        f"replicas at n = {SIZES[0]}. Monte Carlo standard error {error:.4f}.",
+        f"Worst 10 percent, and worst half for the logistic loss; {replications} replications, {bootstrapped} of them "
+        f"bootstrapped with {REPLICAS} replicas at n = {SIZES[0]}. Monte Carlo standard error {error:.4f} and, bootstrapped, "
+        f"{np.sqrt(LEVEL * (1 - LEVEL) / max(bootstrapped, 1)):.4f}.",
         "",
         "| interval | " + " | ".join(shares.columns) + " |",
         "|:---|" + "---:|" * shares.shape[1],
@@ -99,7 +102,10 @@ def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
         "",
         "The VaR and the CVaR are those of the rows of the fit, whose worst losses the fit has made small: their intervals fall "
         "short in small samples, most where few rows are in the tail. Those of coefficients fall short with 50 rows in the tail "
-        "and hold with 200. Ignoring the groups is wrong at every n.",
+        "and hold with 200; with the logistic loss they fall short with 250 in the worst half and hold with 1,000, "
+        "and the VaR, about which few losses lie, falls far short. Errors of the "
+        "bootstrap are the larger: its normal intervals hold for absolute and squared losses with 50 rows in the tail, its "
+        "percentile intervals are then somewhat too long. Ignoring the groups is wrong at every n.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -20,6 +20,7 @@ SIZES = (100, 500)
 PERIODS = 5
 WAYS = {
     "dr": {},
+    "dr-improved": {"method": "dr-improved"},
     "ipw": {"method": "ipw"},
     "regression": {"method": "regression"},
     "dr, not yet treated": {"control": "not-yet"},

@@ -82,6 +82,14 @@ def densities(replications: int) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=names)
 
 
+def markdown(found: pd.DataFrame) -> str:
+    lines = ["| " + " | ".join(found.columns) + " |", "|" + "---:|" * found.shape[1]]
+    for row in found.itertuples(index=False):
+        cells = (str(v) if isinstance(v, str | int) else f"{v:.3f}" for v in row)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     warnings.simplefilter("ignore", si.StatinfWarning)
     replications = int(sys.argv[1]) if len(sys.argv) > 1 else 400
@@ -92,9 +100,9 @@ def main() -> None:
             "# Discontinuities of distributions and tests of manipulation",
             f"Bands of 95% over nine levels, {MEMBERS} rows per unit, {REPLICAS} replicas, no effect; tests at five percent. Monte "
             f"Carlo standard error of a share of .05 or .95: {slack:.3f}. The package R3D covers .88 to .92 in these designs.",
-            bands.to_markdown(index=False, floatfmt=".3f"),
+            markdown(bands),
             "Manipulation tests of a bent density, shares of rejections at five percent.",
-            tests.to_markdown(index=False, floatfmt=".3f"),
+            markdown(tests),
             "The conventional test and McCrary's do not know of the bias that their windows leave; a polynomial that is restricted "
             "to a jump is wrong where the density bends at the cutoff.",
         ]

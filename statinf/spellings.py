@@ -151,6 +151,9 @@ _VERBS = {
     'Values of states are si.td("reward ~ features", data, next=["..."], discount=0.9); methods: td, lstd.': (
         "tdlearning lstd tdlambda valuefunction policyevaluation"
     ),
+    'Values in continuous time are si.ctd("reward ~ x", data, id="episode", time="t", discount=0.5).': (
+        "clstd ctdlambda martingaleloss mstde continuoustd continuoustime hjb"
+    ),
     'Stacked regressions are si.stack("y ~ x", data, models=["lm", "forest"]).': (
         "superlearner stacking stackingregressor ensemble modelaveraging"
     ),
@@ -164,6 +167,9 @@ _VERBS = {
     ),
     'A shifted outcome is si.target_shift("y ~ x", source, target).': "labelshift bbse mlls priorshift",
     'A mean or effect elsewhere is si.target_mean("y ~ x", source, target).': "transport generalize generalise",
+    'A test of equal conditional laws is si.conditional_shift_test("x1 + x2 ~ y", source, target).': (
+        "cod conditionalshift conceptdrift conceptshift kcit conditionaltwosample conditionalmmd cmmd"
+    ),
     'A test of equal samples is si.shift_test("~ x", source, target).': (
         "drift drifttest datadrift mmd mmdtest kstest c2st twosampletest evidently energytest domainclassifier"
     ),

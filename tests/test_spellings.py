@@ -27,6 +27,7 @@ from statinf.spellings import _TABLES, _plain, hint
         ("ivreg", "si.iv"),
         ("rdrobust", "si.rd"),
         ("att_gt", "si.did"),
+        ("clstd", "si.ctd"),
         ("mapie", "si.conformal"),
         ("modelsummary", "si.table"),
         ("confint", "fit.conf_int"),

@@ -173,5 +173,4 @@ def _later(source: Callable[[], Moments], matrix: np.ndarray) -> Moments:
 
 
 def _carried(covary: Callable[[Any], Covariance], matrix: np.ndarray, kind: Any) -> Covariance:
-    found = covary(kind)
-    return replace(found, matrix=matrix @ found.matrix @ matrix.T, square_root=matrix @ found.root)
+    return covary(kind).combined(matrix)

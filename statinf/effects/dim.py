@@ -1,7 +1,7 @@
 """Difference in means (Neyman 1923).
 
 The average effect of a randomised treatment; ATE and ATT are the same number. With HC2, the default, the
-standard error is Neyman's and the degrees of freedom are Welch's.
+standard error is Neyman's and the degrees of freedom are Welch's, of each difference its own.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from statinf.results.options import Options
 def estimate(problem: EffectProblem, options: Options) -> Estimate:
     """Difference of the weighted means of the two arms, by group."""
     rows = problem.rows
-    plain = len(rows.groups) == 1 and bool((rows.w == 1.0).all())
-    welch = welch_df(rows.y, rows.treated) if plain else np.nan
-    return fit_blocks(problem, np.empty((len(rows.y), 0)), hc2_df=welch)
+    welch = np.array([welch_df(rows.y[group], rows.treated[group]) for _, group in rows.groups])
+    return fit_blocks(problem, np.empty((len(rows.y), 0)), hc2_df=welch if bool((rows.w == 1.0).all()) else None)
 
 
 def means(problem: EffectProblem, options: Options) -> Estimate:
-    """Weighted means of all arms, by group."""
-    return fit_blocks(problem, np.empty((len(problem.rows.y), 0)), means=True)
+    """Weighted means of all arms, by group; differences between them get Satterthwaite's degrees of freedom."""
+    rows = problem.rows
+    assert rows.arms is not None
+    codes, count = rows.arm_codes(), len(rows.arms.levels)
+    sizes = np.concatenate([np.bincount(codes[group], minlength=count) for _, group in rows.groups])
+    own = sizes - 1.0 if bool((rows.w == 1.0).all()) else None
+    return fit_blocks(problem, np.empty((len(rows.y), 0)), means=True, hc2_df=own)
 
 
 def welch_df(y: np.ndarray, treated: np.ndarray) -> float:

@@ -13,9 +13,11 @@ from statinf.brief import Brief
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.formula.design import Design
+from statinf.inference.clusters import RowClusters
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, stack_scores
+from statinf.results.clusters import fit_clusters
 
 Pieces = tuple[float, float, np.ndarray, np.ndarray]
 
@@ -75,12 +77,9 @@ class Splits(Brief):
         return replace(found[0], matrix=matrix, label=label, square_root=None)
 
 
-def cluster_codes(design: Design, kind: Any) -> dict[str, np.ndarray]:
+def cluster_codes(design: Design, kind: Any) -> RowClusters:
     """Codes of the columns that a covariance in normal form clusters by."""
-    if not isinstance(kind, Mapping):
-        return {}
-    names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-    return {name: design.cluster_codes(name) for name in names}
+    return fit_clusters(design, kind)
 
 
 def combine_splits(matrices: np.ndarray, deviations: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -133,7 +133,7 @@ class IVRows:
     def _onto(self, factor: np.ndarray) -> np.ndarray:
         return onto(self.system, self.exogenous, self.instruments, factor)
 
-    def clusters(self, kind: Any) -> dict[str, np.ndarray]:
+    def clusters(self, kind: Any) -> Mapping[str, np.ndarray]:
         """Codes of the clusters that a covariance in normal form names."""
         return cluster_codes(self.design, kind)
 

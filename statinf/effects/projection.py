@@ -8,7 +8,7 @@ are the projection on indicators. Columns that are made of predicted effects are
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -88,7 +88,7 @@ class _SplitRegressions:
             weights_fixed=m.weights_fixed,
         )
 
-    def covariance(self, kind: Any, clusters: dict[str, np.ndarray]) -> Covariance:
+    def covariance(self, kind: Any, clusters: Mapping[str, np.ndarray]) -> Covariance:
         """Covariance of the averaged coefficients."""
         if self.single:
             return covariance(self.moments, kind, clusters, normal=True)

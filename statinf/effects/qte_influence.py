@@ -82,5 +82,5 @@ def check_density(found: ArmQuantiles, tau: np.ndarray, arm: str) -> None:
         k = none[0]
         raise NotIdentifiedError(
             f"{100 * found.atom[k]:.0f}% of the {arm} have the outcome {found.value[k]:g}, their quantile at tau={tau[k]:g}: "
-            "it has no density there, which standard errors need; leave this level out."
+            "it has no density there, which standard errors need; leave this level out, or use bootstrap(kind='pairs')."
         )

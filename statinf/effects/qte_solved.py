@@ -95,7 +95,8 @@ class SolvedEffects(Brief):
                     where = f" of {label}" if label else ""
                     issue_warning(
                         f"{100 * found.atom[k]:.0f}% of the {arm}{where} have the outcome {found.value[k]:g}, their quantile at "
-                        f"tau={self.tau[k]:g}: standard errors assume that outcomes have a density, and are rough there.",
+                        f"tau={self.tau[k]:g}: standard errors assume that outcomes have a density, and are rough there; "
+                        "bootstrap(kind='pairs') needs none.",
                         NumericalWarning,
                     )
 

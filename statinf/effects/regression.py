@@ -76,7 +76,7 @@ def fit_blocks(
     *,
     interactions: bool = True,
     population: bool = False,
-    hc2_df: float = np.nan,
+    hc2_df: np.ndarray | None = None,
     means: bool = False,
 ) -> Estimate:
     """Least squares of outcome on arms, covariates and their products, block by group.
@@ -89,8 +89,8 @@ def fit_blocks(
     interactions : bool
     population : bool
         Whether scores count the estimation of the covariates' mean.
-    hc2_df : float
-        Degrees of freedom beside HC2; NaN for those of the regression.
+    hc2_df : ndarray, shape (estimates,), optional
+        Degrees of freedom of each estimate beside HC2; those of the regression by default.
     means : bool
         Estimate the means of all arms instead of the effects.
     """
@@ -189,17 +189,15 @@ def _levels(starts: np.ndarray, arms: int, width: int) -> np.ndarray:
 
 
 def _covariance(
-    design: Design, full: Moments, pick: np.ndarray, hc2_df: float, estimated: str, kind: Any
+    design: Design, full: Moments, pick: np.ndarray, hc2_df: np.ndarray | None, estimated: str, kind: Any
 ) -> Covariance:
     """Covariance of the effects, from that of all coefficients."""
-    found = covariance(full, kind, cluster_codes(design, kind))
-    return replace(
-        found,
-        matrix=pick @ found.matrix @ pick.T,
-        square_root=pick @ found.root,
-        df=hc2_df if kind == "HC2" and np.isfinite(hc2_df) else found.df,
-        label=found.label.replace("weights estimated", f"{estimated} estimated"),
-    )
+    found = covariance(full, kind, cluster_codes(design, kind)).combined(pick)
+    found = replace(found, label=found.label.replace("weights estimated", f"{estimated} estimated"))
+    if kind != "HC2" or hc2_df is None:
+        return found
+    own = np.where(np.isfinite(hc2_df), hc2_df, found.df)
+    return replace(found, df=float(own.min()), each=own if len(own) > 1 else None)
 
 
 def _moved(

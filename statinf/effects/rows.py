@@ -13,9 +13,8 @@ from statinf.effects.arm_checks import check_groups
 from statinf.effects.arms import MOST_NUMBERS, Arms, arms_of, not_arms, plain_name, shown_level
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design, design
-from statinf.formula.given import without_gaps
-from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_sizes
+from statinf.formula.subset import subset
 from statinf.inference.vcov import VcovSpec
 
 ROLES = ("treatment", "covariates")
@@ -174,33 +173,13 @@ def clustered_design(
         na_action=na_action,
         context=context,
     )
-    if by is not None and by not in spec.clusters:
-        dropped = {f"{by} is missing" if c == f"cluster {by} is missing" else c: k for c, k in made.dropped.items()}
-        made = replace(made, dropped=dropped)
-        if array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
-            dropped[f"{by} is missing"] = int(gaps.sum())
-            made = subset(made, ~gaps)
+    if by is not None and array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
+        made = replace(made, dropped={**made.dropped, f"{by} is missing": int(gaps.sum())})
+        made = subset(made, ~gaps)
     # Estimated weights have scores on rows of weight zero too: these stay, with nothing to say elsewhere.
     if made.weights_object is None and not made.weights.all():
         made = subset(made, made.weights > 0)
     return made, {name: made.cluster_codes(name) for name in spec.clusters}
-
-
-def subset(made: Design, keep: np.ndarray) -> Design:
-    """The design on some of its rows."""
-
-    def some(values: Any) -> Any:
-        return None if values is None else values[keep]
-
-    return replace(
-        made,
-        response=some(made.response),
-        parts=tuple(Matrix(np.asfortranarray(m.values[keep]), m.names, m.terms, m.intercept) for m in made.parts),
-        weights=made.weights[keep],
-        offset=some(made.offset),
-        clusters={name: without_gaps(codes[keep]) for name, codes in made.clusters.items()},
-        rows=made.rows[keep],
-    )
 
 
 def _groups(made: Design, by: str | None) -> tuple[tuple[str, np.ndarray], ...]:

@@ -100,6 +100,7 @@ DID = MethodTable(
     "did",
     {
         "dr": "statinf.effects.did.dr",
+        "dr-improved": "statinf.effects.did.improved",
         "ipw": "statinf.effects.did.ipw",
         "regression": "statinf.effects.did.regression",
     },
@@ -107,7 +108,7 @@ DID = MethodTable(
         "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
         "na_action", "context",
     ),
-    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw"},
+    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw", "imp": "dr-improved"},
 )  # fmt: skip
 
 TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -60,6 +60,8 @@ class Design(Brief):
         The caller's frame, by reference.
     levels : tuple or None
         The levels of an outcome of categories, in their order.
+    frame_clusters : mapping of str to ndarray of int, shape (n_total,)
+        Codes of the clusters of all rows of the frame, -1 where they are missing; numbered otherwise than `clusters`.
     """
 
     response: np.ndarray | None
@@ -76,6 +78,7 @@ class Design(Brief):
     recipe: Recipe
     frame: Frame
     levels: tuple[Any, ...] | None = None
+    frame_clusters: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -231,6 +234,7 @@ def design(
         recipe=recipe,
         frame=frame,
         levels=levels,
+        frame_clusters=rows.clusters,
     )
 
 

@@ -89,6 +89,13 @@ def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str,
         return None, {}
     if hasattr(weights, "used") and hasattr(weights, "values"):
         full = weights.full()[: frame.n]
+        below = np.flatnonzero(full < 0)
+        if len(below):
+            raise DataError(
+                f"the weights of '{getattr(weights, 'method', 'balance')}' are negative in {len(below)} rows (first: row "
+                f"{int(below[0])}), which a regression cannot take: make them without negative=True or estimator='projection', "
+                "or with a kernel of order two; means under them are numpy.average(y, weights=w.full())."
+            )
         return full, {"no weight for the row": np.isnan(full)}
     values, name = _column_of(weights, frame) if isinstance(weights, str) else _array_of(weights, frame)
     negative = values < 0

@@ -140,7 +140,9 @@ def usable_rows(
         else:
             _strike_column(store, name, strike, absent)
     for cause, rows in (extra or {}).items():
-        strike(rows, cause)
+        # A column that is also a factor of the formula has been counted.
+        if cause not in causes:
+            strike(rows, cause)
     for factor in factors:
         for part in fa.stateless_parts(factor.node, store.scope):
             if ex.column_name(part, store.scope) is None:

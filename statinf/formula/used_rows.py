@@ -53,7 +53,7 @@ def rows_used(store: Store, factors: Sequence[Factor], weights: Any, cluster: An
     frame = store.frame
     given, strikes = weights_of(weights, frame)
     clusters = clusters_of(cluster, frame)
-    strikes |= {f"cluster {name} is missing": codes < 0 for name, codes in clusters.items()}
+    strikes |= {f"{name} is missing": codes < 0 for name, codes in clusters.items()}
     absent = None if given is None or hasattr(weights, "used") else given == 0.0
     if absent is not None and not absent.any():
         absent = None

@@ -43,7 +43,7 @@ class Bootstrap:
     std_errors : ndarray, shape (replicas, q), optional
         Standard error of each draw, where the method makes studentised intervals possible.
     acceleration : ndarray, shape (q,)
-        Of the BCa interval, from influence values (Efron 1987).
+        Of the BCa interval, from influence values (Efron 1987); NaN where there are none.
     clusters : int
         Number of clusters drawn; 0 for rows.
     failed : int
@@ -131,6 +131,11 @@ class Bootstrap:
     def _bca(self, theta: np.ndarray, tail: float) -> tuple[np.ndarray, np.ndarray]:
         from scipy.special import ndtr, ndtri
 
+        if not np.isfinite(self.acceleration).all():
+            raise NotIdentifiedError(
+                "BCa limits need influence values, which do not exist here as standard errors do not; use "
+                "interval='percentile' or 'basic'."
+            )
         share = (
             np.count_nonzero(self.draws < theta, axis=0) + 0.5 * np.count_nonzero(self.draws == theta, axis=0)
         ) / self.replicas

@@ -7,7 +7,8 @@ corrections CR2 and CR3 of Bell and McCaffrey (2002).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +21,47 @@ from statinf.inference.roots import matrix_root, repaired, root_of
 
 FEW_CLUSTERS = 10
 """Below this number clustered standard errors of type HC1 are known to be too small."""
+
+
+@dataclass(frozen=True)
+class RowClusters(Mapping[str, np.ndarray]):
+    """Codes of cluster variables on the rows of a fit, shape (n,) each, and how to find those of other rows.
+
+    Attributes
+    ----------
+    codes : mapping of str to ndarray of int
+    elsewhere : callable
+        From a name and row numbers (m,) to codes (m,) of these rows, -1 where the cluster is not known.
+    """
+
+    codes: Mapping[str, np.ndarray]
+    elsewhere: Callable[[str, np.ndarray], np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.codes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.codes)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def joined_codes(moments: Moments, clusters: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Codes of the rows of a fit, those without a weight left out, and behind them of rows that only made its weights.
+
+    A row whose cluster is not known is one by itself.
+    """
+    inside = clusters[name]
+    if moments.outside is None:
+        return inside if moments.observed is None else _without_gaps(inside[moments.observed])
+    outside = np.full(len(moments.outside), -1)
+    if isinstance(clusters, RowClusters) and moments.outside_rows is not None:
+        outside = clusters.elsewhere(name, moments.outside_rows)
+    alone = outside < 0
+    outside[alone] = max(int(inside.max()), int(outside.max(initial=-1))) + 1 + np.arange(int(alone.sum()))
+    both = np.append(inside if moments.observed is None else inside[moments.observed], outside)
+    return _without_gaps(both)
 
 
 def clustered(
@@ -37,12 +79,11 @@ def clustered(
     """
     names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
     variant = kind.get("type", "HC1")
-    seen = moments.observed
-    codes = [clusters[name] if seen is None else _without_gaps(clusters[name][seen]) for name in names]
-    for name, code in zip(names, codes, strict=True):
-        if int(code.max()) + 1 < 2:
+    codes = [joined_codes(moments, clusters, name) for name in names]
+    counts = [_count(moments, code) for code in codes]
+    for name, count in zip(names, counts, strict=True):
+        if count < 2:
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
-    counts = [int(code.max()) + 1 for code in codes]
     smallest = min(counts)
     _warn_few(smallest, moments, names[counts.index(smallest)], variant)
     meat = np.zeros((moments.split[0].shape[1],) * 2)
@@ -60,6 +101,12 @@ def clustered(
     outside = moments.split[1]
     matrix = outside @ meat @ outside.T
     return 0.5 * (matrix + matrix.T), outside @ root, smallest, mended
+
+
+def _count(moments: Moments, codes: np.ndarray) -> int:
+    """Clusters that hold rows of the fit."""
+    inside = len(codes) - (0 if moments.outside is None else len(moments.outside))
+    return int(np.count_nonzero(np.bincount(codes[:inside])))
 
 
 def _without_gaps(codes: np.ndarray) -> np.ndarray:
@@ -99,15 +146,19 @@ def cluster_sums(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
 
 
 def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
-    """Cluster sums of whitened scores, the small-sample factor included, shape (groups, r)."""
+    """Cluster sums of whitened scores, the small-sample factor included, shape (groups, r).
+
+    Codes are those of the rows of the fit, followed by those of rows outside it.
+    """
     inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
         return _corrected_sums(moments, codes, variant) @ inside
     total = moments.total if seen is None else moments.total[seen]
-    sums = cluster_sums(np.dot(inside.T, total.T).T, codes)
-    groups = len(sums)
+    units = np.dot(inside.T, total.T).T
     if moments.outside is not None:
-        sums = np.concatenate([sums, moments.outside @ inside])
+        units = np.concatenate([units, moments.outside @ inside])
+    sums = cluster_sums(units, codes)
+    groups = _count(moments, codes)
     factor = groups / (groups - 1.0)
     if variant == "HC1":
         factor *= small_sample(moments.nobs - 1.0, moments.df_resid)

@@ -8,8 +8,10 @@ import numpy as np
 from scipy import special
 
 
-def t_quantile(p: float, df: float) -> float:
-    """Quantile of Student's t; of the normal for infinite degrees of freedom."""
+def t_quantile(p: float, df: Any) -> Any:
+    """Quantile of Student's t; of the normal for infinite degrees of freedom. One for each, of an array of these."""
+    if np.ndim(df):
+        return np.where(np.isinf(df), special.ndtri(p), special.stdtrit(df, p))
     return float(special.ndtri(p)) if np.isinf(df) else float(special.stdtrit(df, p))
 
 
@@ -28,9 +30,11 @@ def prediction_half_width(std_error: Any, df: float, sigma: float, df_resid: flo
     return quantile * np.sqrt(mean + residual)
 
 
-def two_sided_p(statistic: Any, df: float) -> Any:
-    """P(|T| > |statistic|) under t with `df` degrees of freedom, or the normal."""
+def two_sided_p(statistic: Any, df: Any) -> Any:
+    """P(|T| > |statistic|) under t with `df` degrees of freedom, one number or an array, or the normal."""
     s = -np.abs(statistic)
+    if np.ndim(df):
+        return 2.0 * np.where(np.isinf(df), special.ndtr(s), special.stdtr(df, s))
     return 2.0 * (special.ndtr(s) if np.isinf(df) else special.stdtr(df, s))
 
 

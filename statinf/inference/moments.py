@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -152,6 +152,8 @@ class Covariance:
     square_root : ndarray, shape (q, r), optional
         Its product with its own transpose is the matrix, with more digits of small differences than the
         matrix has.
+    each : ndarray, shape (q,), optional
+        Degrees of freedom of each estimate, where these differ; `df` is the least of them then.
     """
 
     matrix: np.ndarray
@@ -159,6 +161,31 @@ class Covariance:
     label: str
     df: float
     square_root: np.ndarray | None = field(default=None, repr=False)
+    each: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def df_each(self) -> float | np.ndarray:
+        """Degrees of freedom of each estimate: one number where all have the same."""
+        return self.df if self.each is None else self.each
+
+    def combined(self, matrix: np.ndarray) -> Covariance:
+        """Covariance of linear combinations (m, q).
+
+        Where estimates have degrees of freedom of their own and are uncorrelated, those of a combination are Satterthwaite's;
+        of correlated estimates they are the least of all that enter.
+        """
+        made = replace(self, matrix=matrix @ self.matrix @ matrix.T, square_root=matrix @ self.root)
+        if self.each is None:
+            return made
+        parts = matrix**2 * np.diag(self.matrix)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            each = parts.sum(axis=1) ** 2 / (parts**2 / self.each).sum(axis=1)
+        joined = (matrix != 0.0).astype(np.float64)
+        correlated = np.abs(self.matrix - np.diag(np.diag(self.matrix))) > 1e-12 * np.abs(self.matrix).max(initial=0.0)
+        least = np.where(joined > 0, self.each, np.inf).min(axis=1)
+        usable = np.isfinite(each) & ~(((joined @ correlated) * joined) > 0).any(axis=1)
+        each = np.where(usable, each, least)
+        return replace(made, each=each, df=float(each.min()))
 
     @property
     def root(self) -> np.ndarray:

@@ -18,6 +18,7 @@ from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.rank_inversion import rank_intervals
 from statinf.quantile.working import SolvedQuantiles
 from statinf.results import stack_scores
+from statinf.results.clusters import fit_clusters
 
 if TYPE_CHECKING:
     from statinf.quantile.fit import QuantileFit
@@ -104,9 +105,8 @@ def covariance_of(solved: SolvedQuantiles, kind: Any) -> Covariance:
 
 
 def _clustered(solved: SolvedQuantiles, kind: dict[str, Any]) -> Covariance:
-    names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-    codes = {name: solved.design.cluster_codes(name) for name in names}
-    out = covariance(_moments(solved, _hessians(solved, "uniform")), kind, codes)
+    clusters = fit_clusters(solved.design, kind)
+    out = covariance(_moments(solved, _hessians(solved, "uniform")), kind, clusters)
     return replace(out, label=f"{out.label.replace(' (HC0)', '')}, kernel density")
 
 

@@ -115,7 +115,7 @@ class Estimated(TableHooks, Predictive):
         """Two-sided p-values of zero coefficients."""
         import pandas as pd
 
-        return pd.Series(two_sided_p(self.statistics, self.cov.df), index=list(self.terms), name="p_value")
+        return pd.Series(two_sided_p(self.statistics, self._df()), index=list(self.terms), name="p_value")
 
     def conf_int(
         self, level: float = 0.95, *, interval: str | None = None, simultaneous: bool = False, seed: int = 0
@@ -161,8 +161,16 @@ class Estimated(TableHooks, Predictive):
             return low, high
         if interval is not None:
             raise OptionError(f"interval={interval!r} is a bootstrap interval; call fit.bootstrap() first.")
-        half = t_quantile(0.5 + level / 2.0, self.cov.df) * self._se()
+        half = t_quantile(0.5 + level / 2.0, self._df()) * self._se()
         return self.theta - half, self.theta + half
+
+    def _df(self) -> Any:
+        """Degrees of freedom of the tables: one number, or one per coefficient, shape (q,)."""
+        if self.cov.each is None or len(self.cov.each) == len(self.theta):
+            return self.cov.df_each
+        out = np.full(len(self.theta), np.nan)
+        out[self.estimable] = self.cov.each
+        return out
 
     def test(self, hypothesis: Any, values: Any = None) -> WaldTest:
         """Wald test of linear restrictions.

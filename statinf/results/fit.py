@@ -14,6 +14,7 @@ from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
 
@@ -168,11 +169,7 @@ class Fit(Estimated):
     def _covariance(self, kind: Any) -> Covariance:
         if self.covary is not None:
             return self.covary(kind)
-        clusters: dict[str, np.ndarray] = {}
-        if isinstance(kind, dict):
-            names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-            assert self.design is not None
-            clusters = {name: self.design.cluster_codes(name) for name in names}
+        clusters = fit_clusters(self.design, kind) if self.design is not None else None
         return covariance(self.moments(), kind, clusters, normal=self.normal_reference)
 
     def _kept(self, kind: Any) -> Covariance:

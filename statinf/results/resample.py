@@ -11,8 +11,10 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.clusters import joined_codes
+from statinf.inference.moments import Covariance
 from statinf.inference.sandwich import covariance
+from statinf.results.clusters import clusters_of
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit
@@ -79,7 +81,8 @@ def bootstrap(
     if kind != "multiplier" or fit.source is None:
         fit._need_rows("bootstrap draws")
     design = fit.design
-    codes = _clusters(fit, cluster)
+    name = _cluster(fit, cluster)
+    codes = None if name is None else fit._need_rows("bootstrap draws").cluster_codes(name)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
@@ -89,7 +92,7 @@ def bootstrap(
         raise NotIdentifiedError("studentised intervals take weights as known; use interval='bca' with estimated ones.")
     if kind in ("multiplier", "wild"):
         if kind == "multiplier":
-            influence, codes = _with_outside(fit.moments(), codes)
+            influence, codes = _with_outside(fit, name, codes)
         else:
             influence = fit.wild_influence()
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
@@ -104,30 +107,34 @@ def bootstrap(
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
     before = covariance(fit.moments(), "HC1") if studentize else fit.cov
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
-    cov = Covariance(made.covariance, "bootstrap", made.label, fit.cov.df, made.root)
+    df = fit.cov.df
+    if np.isnan(df):  # of a fit that had no covariance
+        df = np.inf if fit.normal_reference else fit.df_resid
+    cov = Covariance(made.covariance, "bootstrap", made.label, df, made.root)
     return replace(fit, cov=cov, draws=made, kept_covariances=kept)
 
 
-def _with_outside(moments: Moments, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Influence values with those of rows that only helped to estimate the weights: each is a unit of its own."""
+def _with_outside(fit: Fit, name: str | None, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Influence values with those of rows that only helped to estimate the weights, in their own clusters."""
+    moments = fit.moments()
     if moments.outside is None:
         return moments.influence, codes
     outside = moments.outside_influence
     assert outside is not None
-    if codes is not None:
-        codes = np.concatenate([codes, int(codes.max()) + 1 + np.arange(len(outside))])
+    if name is not None:
+        clusters = clusters_of(fit._need_rows("bootstrap draws"), (name,))
+        codes = joined_codes(replace(moments, present=np.ones(len(moments.scores), bool)), clusters, name)
     return np.concatenate([moments.influence, outside]), codes
 
 
-def _clusters(fit: Fit, cluster: Any) -> np.ndarray | None:
+def _cluster(fit: Fit, cluster: Any) -> str | None:
+    """The column whose clusters are drawn."""
     name = cluster
     if name is None and isinstance(fit.cov.kind, dict):
         name = fit.cov.kind["cluster"]
-    if name is None:
-        return None
-    if not isinstance(name, str):
+    if name is not None and not isinstance(name, str):
         raise OptionError("the bootstrap draws one kind of cluster; give cluster='column'.")
-    return fit._need_rows("bootstrap draws").cluster_codes(name)
+    return name
 
 
 def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
@@ -150,6 +157,16 @@ def _refit_with_weights(fit: Fit, studentize: bool) -> Callable[[np.ndarray], np
     return solve
 
 
+def _drawn_rows(fit: Fit, q: int) -> tuple[np.ndarray, np.ndarray | None]:
+    """Influence values (n, q), and which rows are drawn (n,), None for all; refits need no influence, which is NaN without."""
+    try:
+        moments = fit.moments()
+        return moments.influence, moments.observed
+    except NotIdentifiedError:
+        seen = fit._need_rows("bootstrap draws").weights > 0
+        return np.full((len(seen), q), np.nan), None if seen.all() else seen
+
+
 def _refits(
     fit: Fit,
     theta: np.ndarray,
@@ -161,8 +178,7 @@ def _refits(
     show: bool | None,
 ) -> engine.Bootstrap:
     refit = _refit_with_weights(fit, studentize)
-    moments = fit.moments()
-    influence, seen = moments.influence, moments.observed
+    influence, seen = _drawn_rows(fit, len(theta))
     if seen is not None:  # rows of weight zero are not drawn
         influence = influence[seen]
         codes = None if codes is None else np.unique(codes[seen], return_inverse=True)[1]

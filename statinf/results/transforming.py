@@ -86,5 +86,6 @@ def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:
 
 
 def _delta(cov: Covariance, jacobian: np.ndarray) -> Covariance:
-    root = jacobian @ cov.root
-    return replace(cov, matrix=root @ root.T, square_root=root, label=f"{cov.label}, delta method")
+    made = cov.combined(jacobian)
+    root = made.root
+    return replace(made, matrix=root @ root.T, label=f"{cov.label}, delta method")

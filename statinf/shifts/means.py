@@ -19,6 +19,7 @@ from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, Options, Weights, flag
+from statinf.results.clusters import fit_clusters
 from statinf.shifts.problem import ShiftProblem, likelihood
 from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
@@ -200,8 +201,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
 
 def stacked(design: Design, moments: Moments, kind: Any) -> Covariance:
     """The sandwich of both samples under its name."""
-    names = [] if isinstance(kind, str) else np.atleast_1d(kind["cluster"]).tolist()
-    found = covariance(moments, kind, {name: design.cluster_codes(name) for name in names}, normal=True)
+    found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
     return replace(found, label=found.label.replace("weights estimated", "estimated models included"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,14 @@ from statinf.results import Result, Table, format_number, format_p, to_caller
 from statinf.shifts.columns import ColumnTests
 from statinf.shifts.samples import left_out
 
-LABELS = {"mmd": "maximum mean discrepancy", "energy": "energy distance", "classifier": "classifier, held-out AUC"}
+LABELS = {
+    "mmd": "maximum mean discrepancy",
+    "energy": "energy distance",
+    "classifier": "classifier, held-out AUC",
+    "conditional mean": "conditional means",
+    "conditional covariance": "conditional covariances",
+    "conditional total": "both together",
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -58,6 +65,7 @@ class ShiftTest(Result):
     dropped_target: Mapping[str, int] = field(default_factory=dict)
 
     beside = ("p_values",)
+    heading: ClassVar[str] = "Tests of covariate shift"
 
     @property
     def p_values(self) -> dict[str, float]:
@@ -124,7 +132,7 @@ class ShiftTest(Result):
         return Table(
             ("test", "statistic", "p", "adjusted p", "effect"),
             tuple(rows),
-            title="Tests of covariate shift",
+            title=self.heading,
             facts=facts,
             notes=tuple(notes),
             rules=(cut,) if 0 < cut < len(rows) else (),
@@ -156,3 +164,15 @@ class ShiftTest(Result):
             raise OptionError("columns were not tested; ask for tests=(..., 'columns').")
         c = self.columns
         return figures.plot_columns(c.names, c.effect, c.adjusted < level, level=level, **options)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class ConditionalShiftTest(ShiftTest):
+    """Tests of equal conditional laws in source and target; see `ShiftTest`."""
+
+    heading = "Tests of conditional laws"
+
+    def plot(self, kind: str = "null", *, level: float = 0.05, **options: Any) -> Any:
+        """The permutation law of each test with what was observed; returns matplotlib axes."""
+        one_of("kind", kind, ("null",))
+        return super().plot(kind, level=level, **options)

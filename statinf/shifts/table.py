@@ -29,7 +29,12 @@ TARGET_MEAN = MethodTable(
 SHIFT_TEST = MethodTable(
     "shift_test", {"": "statinf.shifts.two_sample"}, shared=("tests", "seed", "na_action", "context")
 )
+CONDITIONAL_SHIFT_TEST = MethodTable(
+    "conditional_shift_test",
+    {"": "statinf.shifts.conditional_discrepancy"},
+    shared=("seed", "na_action", "context"),
+)
 TARGET_SHIFT = MethodTable(
     "target_shift", {"retasa": "statinf.shifts.retasa", "kmm": "statinf.shifts.target_kmm"}, shared=_SHARED
 )
-TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, TARGET_SHIFT)
+TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, CONDITIONAL_SHIFT_TEST, TARGET_SHIFT)

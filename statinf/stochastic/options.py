@@ -25,7 +25,8 @@ def _check_inference(name: str, given: Any) -> tuple[str, ...]:
     return asked
 
 
-def _check_step(name: str, given: Any) -> Any:
+def check_step_option(name: str, given: Any) -> Any:
+    """Constants of the steps, as a mapping."""
     if not isinstance(given, Mapping):
         raise OptionError(f"{name}={given!r} is not a mapping with any of 'c0', 'k0' and 'power'.")
     check_step(given)
@@ -58,7 +59,7 @@ class RunOptions(StreamOptions):
     replicas: int = count(1000, "multiplier replicas; 0 for none", low=0)
     step: Any = value(
         None, "steps c0 / (k0 + k)^power; what is not given is scaled to the first rows",
-        "a mapping with any of 'c0', 'k0', 'power', or None", _check_step,
+        "a mapping with any of 'c0', 'k0', 'power', or None", check_step_option,
     )  # fmt: skip
     burn_in: Any = value(None, "rows before the average starts", "a count, a share below 1, or None")
     law: str = choice("mammen", LAWS, "law of the multipliers")

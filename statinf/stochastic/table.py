@@ -1,4 +1,4 @@
-"""The methods of `si.lsa` and `si.td`."""
+"""The methods of `si.lsa`, `si.td` and `si.ctd`."""
 
 from statinf.results.methods import MethodTable
 
@@ -12,4 +12,17 @@ TD = MethodTable(
         "next", "discount", "trace", "rho", "id", "terminal", "sampling", "method", "na_action", "context", "seed", "progress",
     ),
 )  # fmt: skip
-TABLES = (LSA, TD)
+CTD = MethodTable(
+    "ctd",
+    {
+        "clstd": "statinf.stochastic.continuous.clstd",
+        "ml": "statinf.stochastic.continuous.martingale_loss",
+        "ctd0": "statinf.stochastic.continuous.recursive",
+        "ctd-lambda": "statinf.stochastic.continuous.recursive",
+        "cgtd": "statinf.stochastic.continuous.moments_gmm",
+        "mstde": "statinf.stochastic.continuous.mean_square",
+    },
+    shared=("time", "discount", "id", "terminal", "method", "vcov", "cluster", "na_action", "context", "seed"),
+    aliases={"lstd": "clstd", "martingale-loss": "ml", "ctdlambda": "ctd-lambda", "ctd(0)": "ctd0"},
+)
+TABLES = (LSA, TD, CTD)

@@ -163,3 +163,14 @@ def test_a_target_outside_the_arm_s_range_is_told(frame):
     far = frame.assign(x=frame.x + 2.0 * frame.t)
     with pytest.warns(si.StatinfWarning, match="outside the range"):
         si.balance("t ~ x", far, method="uniform", estimand="ATT")
+
+
+@pytest.mark.parametrize("verb", [si.lm, si.glm, si.rq, lambda *a, **k: si.effect(*a, method="dim", **k)])
+def test_negative_weights_are_refused_by_name(verb):
+    random = np.random.default_rng(0)
+    x = random.standard_normal(60)
+    data = pd.DataFrame({"x": x, "t": (x + random.standard_normal(60) > 0.8) * 1.0, "y": x})
+    weights = si.balance("t ~ x", data, method="sbw", estimand="ATT", negative=True)
+    assert (np.asarray(weights.values) < 0).any()
+    with pytest.raises(si.DataError, match="'sbw' are negative in .* rows"):
+        verb("y ~ t", data, weights=weights)

@@ -129,9 +129,20 @@ def _shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.shift_test("~ x + z", data, target, **({"permutations": 99} | options))
 
 
+def _conditional_shift_test(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.conditional_shift_test("x ~ z", data, target, **({"permutations": 19} | options))
+
+
 def _cvar(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"epochs": 3} if "epochs" in method.options.names() else {}
     return si.cvar("y ~ x + z", data, method=method.name, **({"level": 0.8} | few | options))
+
+
+def _ctd(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    known: dict[str, Any] = {"id": "unit", "time": "day", "discount": 0.5}
+    if method.name == "ml":
+        known["terminal"] = "v"
+    return si.ctd("y ~ x + z", data, method=method.name, **(known | options))
 
 
 def _crq(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
@@ -196,10 +207,12 @@ EXAMPLES: Mapping[str, Example] = {
         _named(partial(si.calibrate_online, time="v"), "t ~ I(1 / (1 + exp(-x)))"), ("t", "x"), row_weights=False
     ),
     "cate": Example(_named(si.cate, "y ~ t | x + z")),
+    "conditional_shift_test": Example(_conditional_shift_test, ("x", "z"), row_weights=False, samples=2),
     "conformal": Example(_conformal, row_weights=False),
     "conformal_online": Example(_named(partial(si.conformal_online, time="v"), "y ~ x + z"), row_weights=False),
     "conformal_select": Example(_two(si.conformal_select, "y ~ x + z"), row_weights=False, samples=2),
     "crq": Example(_crq),
+    "ctd": Example(_ctd, row_weights=False),
     "cvar": Example(_cvar),
     "density_ratio": Example(_two(si.density_ratio, "~ x + z"), ("x", "z"), samples=2),
     "did": Example(_did),

@@ -367,3 +367,31 @@ def test_every_method_with_means_takes_several_arms(data):
     for name, record in EFFECT.items():
         if record.means is not None:
             assert len(effect(data, name).terms) == 2
+
+
+def test_differences_in_means_have_the_degrees_of_freedom_of_welch(data):
+    from scipy import stats
+
+    thin = data.groupby(["arm", "g"]).head(2).drop_duplicates(["arm", "y"]).iloc[:90]
+    thin = thin[(thin["arm"] != "high") | (np.arange(len(thin)) % 4 == 0)].assign(half=lambda d: np.arange(len(d)) % 2)
+    fit = effect(thin, "dim")
+    parts = {level: thin["y"][thin["arm"] == level] for level in fit.levels}
+    base = parts[fit.levels[0]]
+    for term, level in zip(fit.terms, fit.levels[1:], strict=True):
+        welch = stats.ttest_ind(parts[level], base, equal_var=False)
+        assert fit.pvalues[term] == pytest.approx(welch.pvalue, rel=1e-10)
+        limits = welch.confidence_interval()
+        np.testing.assert_allclose(fit.conf_int().loc[term], [limits.low, limits.high], rtol=1e-10)
+    own = fit.means().conf_int()
+    for (term, row), level in zip(own.iterrows(), fit.levels, strict=True):
+        values = parts[level]
+        half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        np.testing.assert_allclose(row, [values.mean() - half, values.mean() + half], rtol=1e-10, err_msg=term)
+    # Two arms, a group at a time; the residuals of a regression have more degrees of freedom with any other covariance.
+    two = thin[thin["arm"] != fit.levels[2]]
+    by = si.effect("y ~ arm", two, method="dim", by="half", reference=fit.levels[0])
+    for p, (_, rows) in zip(by.pvalues, two.groupby("half"), strict=True):
+        one, other = (rows["y"][rows["arm"] == level] for level in fit.levels[1::-1])
+        assert p == pytest.approx(stats.ttest_ind(one, other, equal_var=False).pvalue, rel=1e-10)
+    assert fit.with_vcov("HC1").cov.each is None
+    assert fit.cov.df == pytest.approx(fit.cov.each.min())

@@ -14,7 +14,7 @@ from statinf.inference.bands import sup_t_critical
 quiet = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 MPDTA = {"id": "countyreal", "time": "year", "cohort": "first_treat"}
 PANEL = {"id": "unit", "time": "t", "cohort": "cohort"}
-METHODS = ("dr", "ipw", "regression")
+METHODS = ("dr", "dr-improved", "ipw", "regression")
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +101,9 @@ def test_periods_may_be_any_numbers(wide: pd.DataFrame) -> None:
     fit = si.did("y ~ 1 | x", wide, **PANEL)
     moved = wide.assign(t=wide["t"] - 4.5, cohort=np.where(wide["cohort"] > 0, wide["cohort"] - 4.5, np.inf))
     np.testing.assert_array_equal(si.did("y ~ 1 | x", moved, **PANEL).theta, fit.theta)
+    before = moved.assign(cohort=np.where(moved["unit"] == 1, -9.0, moved["cohort"]))
+    with pytest.warns(si.StatinfWarning, match=r"6 rows of 1 unit are left out: treated by the first period, -3\.5"):
+        si.did("y ~ 1 | x", before, **PANEL)
     # Two years apart, and a cohort that starts between two periods.
     apart = wide.assign(t=2 * wide["t"], cohort=np.where(wide["cohort"] > 0, 2 * wide["cohort"] - 1, 0))
     found = si.did("y ~ 1 | x", apart, **PANEL)
@@ -112,8 +115,11 @@ def test_periods_may_be_any_numbers(wide: pd.DataFrame) -> None:
 
 
 @quiet
-@pytest.mark.parametrize("unbalanced", ["pairs", "rows"])
-@pytest.mark.parametrize("method", METHODS)
+# Calibrated nuisances of rows that are not paired leave out terms that vanish in large samples, as the authors' software does.
+@pytest.mark.parametrize(
+    ("method", "unbalanced"),
+    [(m, u) for m in METHODS for u in ("pairs", "rows") if (m, u) != ("dr-improved", "rows")],
+)
 def test_influence_values_are_derivatives_in_the_units_weights(method: str, unbalanced: str) -> None:
     data, step = holed(), 1e-5
     how = {**PANEL, "method": method, "unbalanced": unbalanced, "control": "not-yet"}
@@ -193,6 +199,9 @@ def test_pretrends_are_the_wald_test_of_effects_before_treatment(mpdta: pd.DataF
     # As did's README prints it.
     plain = si.did("lemp ~ 1", mpdta, **MPDTA, method="regression")
     assert plain.pretrends().p_value == pytest.approx(0.16812, abs=5e-6)
+    # Without covariates steps between periods and distances to the base span the same contrasts.
+    far = si.did("lemp ~ 1", mpdta, **MPDTA, method="regression", base_period="universal")
+    assert far.pretrends().statistic == pytest.approx(plain.pretrends().statistic, rel=1e-9)
     with pytest.raises(si.NotIdentifiedError, match="no effects before treatment"):
         si.did("y ~ d", two_by_two(), id="unit", time="t").pretrends()
 
@@ -260,8 +269,11 @@ def test_cells_that_cannot_be_compared_are_named_and_left_out(wide: pd.DataFrame
     with pytest.warns(si.StatinfWarning, match=r"ATT\(3, 5\): no controls seen at both periods"):
         si.did("y ~ 1", never_seen, **PANEL)
     few = wide[(wide["cohort"] != 6) | (wide["unit"] <= 20)]
-    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\)"):
+    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\); below 6 units"):
         si.did("y ~ 1 | x", few, **PANEL)
+    # Rows of one period, not of all, are what repeated cross-sections compare.
+    with pytest.warns(si.StatinfWarning, match=r"small cohorts: 6 \(\d\); below 5 rows at a period"):
+        si.did("y ~ 1", few, time="t", cohort="cohort")
 
 
 def change(data: pd.DataFrame, **columns) -> pd.DataFrame:
@@ -292,6 +304,7 @@ BAD = {
     ),
     "times in words": (lambda d: change(d, t=lambda d: d["t"].astype(str)), {}, si.DataError, "time='t' holds labels"),
     "no such column": (lambda d: d, {"time": "year"}, si.DataError, "column 'year' is not in the data"),
+    "no periods": (lambda d: d, {"time": None}, si.OptionError, "time= is missing"),
     "no name": (lambda d: d, {"id": 3}, si.OptionError, "id=3 is not the name of a column"),
     "sections without cohort": (lambda d: d, {"id": None, "cohort": None}, si.OptionError, "give cohort="),
     "anticipation": (lambda d: d, {"anticipation": -1}, si.OptionError, "anticipation=-1"),
@@ -384,7 +397,7 @@ TRUE = {"event[-2]": 0.0, "event[-1]": 0.0, "event[0]": 1.0, "event[1]": 2.0}
 
 
 @pytest.mark.parametrize(
-    ("draws", "n"), [(60, 200), pytest.param(1000, 400, marks=pytest.mark.slow)], ids=["few", "many"]
+    ("draws", "n"), [(40, 200), pytest.param(1000, 400, marks=pytest.mark.slow)], ids=["few", "many"]
 )
 def test_intervals_and_bands_cover(draws: int, n: int) -> None:
     inside = np.zeros((draws, 2))
@@ -396,6 +409,23 @@ def test_intervals_and_bands_cover(draws: int, n: int) -> None:
     # Binomial limits of the band's coverage at five standard deviations, and two points for n = 200.
     slack = 5 * np.sqrt(0.09 / draws) + 0.02
     assert (np.abs(inside.mean(axis=0) - 0.9) < slack).all(), inside.mean(axis=0)
+
+
+def test_calibrated_errors_are_right_where_the_regression_is_wrong() -> None:
+    errors, ratios = [], []
+    for seed in range(80):
+        rng = np.random.default_rng([4, seed])
+        x = rng.standard_normal(300)
+        g = np.where(rng.uniform(size=300) < 1 / (1 + np.exp(-0.6 * x)), 2, 0)
+        change = x + 0.7 * x**2 + (g == 2) + rng.standard_normal(300)
+        data = pd.DataFrame({"i": np.tile(np.arange(300), 2), "t": np.repeat([1, 2], 300), "x": np.tile(x, 2)})
+        data = data.assign(y=np.concatenate([np.zeros(300), change]), g=np.tile(g, 2))
+        fit = si.did("y ~ 1 | x", data, id="i", time="t", cohort="g", method="dr-improved")
+        errors.append(fit.theta[0] - 1.0)
+        ratios.append(errors[-1] / fit.std_errors.iloc[0])
+    # Binomial and normal limits at four standard deviations.
+    assert abs(np.mean(errors)) < 4 * np.std(errors) / np.sqrt(80)
+    assert abs(np.std(ratios) - 1.0) < 4 / np.sqrt(2 * 80)
 
 
 def test_covariates_matter_where_trends_go_with_them() -> None:

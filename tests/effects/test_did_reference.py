@@ -1,4 +1,4 @@
-"""Group-time effects and their averages against csdid, a port of R's did."""
+"""Group-time effects and their averages against csdid, a port of R's did, and the improved estimator against moderndid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import statinf as si
-from reference.did.make_did import CASES, DATA, FILE, columns
+from reference.did.make_did import CASES, DATA, FILE, HERE, columns
 
 TABLE = pd.read_csv(FILE)
 METHODS = {"reg": "regression"}
@@ -56,3 +56,25 @@ def test_effects_errors_and_averages_are_those_of_csdid(case: str) -> None:
         np.testing.assert_array_equal(found.at, wanted["at"].dropna())
         close(found.theta, wanted["estimate"], err_msg=kind)
         close(found.std_errors, wanted["std_error"] * factor, err_msg=kind)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_the_improved_estimator_is_that_of_moderndid(weighted: bool, paired: bool) -> None:
+    table = pd.read_csv(HERE / "improved.csv")
+    rows = table[(table["weighted"] == weighted) & (table["paired"] == paired)]
+    how = {"id": "unit"} if paired else {}
+    fit = si.did(
+        "y ~ 1 | now",
+        data("panel"),
+        time="t",
+        cohort="cohort",
+        method="dr-improved",
+        weights="w" if weighted else None,
+        **how,
+    )
+    terms = [f"ATT({g}, {t})" for g, t in zip(rows["group"], rows["time"], strict=True)]
+    assert list(rows["base"]) == [fit.base[fit.terms.index(term)] for term in terms]
+    # Their tilting stops at a gradient of 1e-5 or so.
+    np.testing.assert_allclose(fit.params[terms], rows["estimate"], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(fit.std_errors[terms], rows["std_error"], rtol=1e-6)

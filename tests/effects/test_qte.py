@@ -157,6 +157,20 @@ def test_outcomes_without_a_density_have_no_errors():
         si.effect("y ~ t | x", sample().assign(y=lambda d: np.round(d["y"])), method="qte", tau=0.5)
 
 
+def test_outcomes_without_a_density_are_bootstrapped():
+    data = sample().assign(y=lambda d: np.maximum(d["y"], 0.0))
+    with pytest.warns(si.StatinfWarning, match=r"tau=0.1: it has no density there.*use bootstrap\(kind='pairs'\)"):
+        made = si.effect("y ~ t | x", data, method="qte", tau=[0.1, 0.9])
+    drawn = made.bootstrap(40, "pairs", seed=1, progress=False)
+    again = si.effect("y ~ t | x", data, method="qte", tau=[0.9]).bootstrap(40, "pairs", seed=1, progress=False)
+    assert made.theta[0] == 0.0 and drawn.std_errors.iloc[0] == 0.0
+    assert drawn.std_errors.iloc[1] == pytest.approx(again.std_errors.iloc[0])
+    np.testing.assert_allclose(drawn.conf_int(interval="basic").iloc[0], 0.0)
+    assert 0.0 <= drawn.tidy()["p_value"].iloc[1] <= 1.0
+    with pytest.raises(si.NotIdentifiedError, match="BCa limits need influence values"):
+        drawn.conf_int(interval="bca")
+
+
 def test_a_replica_is_the_fit_with_its_weights():
     data = sample(200)
     made = si.effect("y ~ t | x + z", data, method="qte", tau=TAUS, estimand="ATT")

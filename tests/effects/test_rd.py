@@ -98,6 +98,16 @@ def test_every_row_of_the_reference_is_walked() -> None:
     assert named == set(CALLS)
 
 
+def test_every_selector_in_one_table() -> None:
+    table = si.rd("vote ~ margin", senate()).selectors().set_index("selector")
+    rows = reference()
+    for name in table.index:
+        spec = "default" if name == "mserd" else f"bw_{name}"
+        known = rows[rows["spec"] == spec].set_index("quantity")["value"].astype(float)
+        np.testing.assert_allclose(table.loc[name], known[["h_l", "h_r", "b_l", "b_r"]], rtol=1e-6)
+    assert len(table) == 10
+
+
 def test_a_global_uniform_fit_is_least_squares() -> None:
     data = senate().dropna(subset=["vote"])
     fit = si.rd("vote ~ margin", data, kernel="uniform", bandwidth=101.0, vcov="HC0")
@@ -137,6 +147,19 @@ def _line(n: int = 300) -> pd.DataFrame:
 def test_a_jump_between_lines_is_exact(bandwidth: float) -> None:
     fit = si.rd("y ~ x", _line(), bandwidth=bandwidth)
     np.testing.assert_allclose(fit.params, 3.0, rtol=1e-10)
+
+
+def test_an_outcome_without_noise_is_fitted() -> None:
+    step = _line().assign(y=lambda d: 1.0 * (d["x"] >= 0))
+    np.testing.assert_allclose(si.rd("y ~ x", step).params, 1.0, rtol=1e-10)
+    np.testing.assert_allclose(si.rd("y ~ x", step, method="honest").params, 1.0, rtol=1e-10)
+
+
+def test_labels_of_a_fuzzy_treatment() -> None:
+    data = senate().assign(took=np.where(senate()["t"] == 1, "yes", "no"))
+    np.testing.assert_array_equal(
+        si.rd("vote ~ margin", data, fuzzy="took").theta, si.rd("vote ~ margin | 1", data, fuzzy="t").theta
+    )
 
 
 def test_units_carry_over() -> None:

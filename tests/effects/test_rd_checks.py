@@ -79,6 +79,11 @@ def test_placebo_cutoffs_one_by_one_where_sums_do_not_serve() -> None:
     assert np.isfinite(clustered.std_error).all()
 
 
+def test_checks_after_a_bootstrap_have_the_errors_of_before() -> None:
+    drawn = fitted().bootstrap(replicas=20, seed=1)
+    np.testing.assert_array_equal(drawn.placebo(4).std_error, fitted().placebo(4).std_error)
+
+
 def test_other_bandwidths() -> None:
     fit = fitted()
     found = fit.sensitivity([10.0, fit.bandwidth[0]]).tidy()
@@ -150,6 +155,21 @@ def test_each_row_has_its_own_cutoff() -> None:
     shares = fit.shares
     # Rows of two cutoffs are others: their errors are independent.
     np.testing.assert_allclose(fit._se()[2] ** 2, shares**2 @ fit._se()[:2] ** 2, rtol=1e-10)
+
+
+def test_rows_without_a_cutoff_are_left_out() -> None:
+    data = _many()
+    holes = data.assign(own=data["own"].where(np.arange(len(data)) >= 7))
+    fit = si.rd("z ~ x", holes, cutoff="own")
+    assert fit.nobs == len(data) - 7 and fit.dropped == {"own is missing": 7}
+    np.testing.assert_allclose(fit.theta, si.rd("z ~ x", data.iloc[7:], cutoff="own").theta, rtol=1e-12)
+
+
+def test_cutoffs_that_differ_in_the_last_digits_are_told_apart() -> None:
+    x = np.linspace(0.0, 3e-7, 301) + 1.0
+    data = pd.DataFrame({"x": x, "y": np.random.default_rng(0).normal(size=301)})
+    fit = si.rd("y ~ x", data, cutoff=[1.0 + 1e-7, 1.0 + 2e-7], bandwidth=5e-8)
+    assert len(set(fit.terms)) == 3 and np.isfinite(fit.std_errors).all()
 
 
 def test_rows_between_cutoffs_count_for_both() -> None:

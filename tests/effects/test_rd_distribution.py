@@ -248,6 +248,7 @@ def test_uniform_coverage():
     ("formula", "change", "error", "says"),
     [
         ("y ~ x", {}, si.FormulaError, "names no units"),
+        ("~ x | unit", {}, si.FormulaError, "has no outcome"),
         ("y ~ x + t | unit", {}, si.FormulaError, "2 running columns"),
         ("y ~ x | unit | t", {}, si.FormulaError, "has 3 parts"),
         ("y ~ y_fuzzy | unit", {}, si.DataError, "'y_fuzzy' varies within a unit of 'unit', at row 1"),

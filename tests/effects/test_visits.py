@@ -97,7 +97,9 @@ CALL = {"visits": "~ lag(y) + g", "id": "id", "time": "day", "end": 59}
 
 def test_errors_count_that_the_intensity_is_estimated() -> None:
     """Clustered influence is the derivative of the estimate in a unit's weight."""
-    for more in ({}, {"stabilize": "~ g"}, {"ties": "breslow"}):
+    cases = [{}, {"stabilize": "~ g"}, {"ties": "breslow"}, {"visit_model": "cloglog"}]
+    cases += [{"visit_model": "logit", "stabilize": "~ g"}, {"visit_model": "logit"}]
+    for more in cases:
         fit = si.visits("y ~ g + day", DATA, **CALL, **more)
         codes = DATA["id"].to_numpy()
         sums = np.zeros((60, 3))
@@ -202,3 +204,65 @@ def test_what_cannot_be_done_is_said(call: dict, error: type, words: str) -> Non
 def test_columns_of_the_visit_itself_are_warned_about() -> None:
     with pytest.warns(si.StatinfWarning, match=r"write lag\(x\)"):
         si.visits("y ~ g", DATA.assign(x=np.arange(len(DATA)) % 7), **(CALL | {"visits": "~ lag(y) + x"}))
+
+
+@pytest.mark.parametrize("link", ["cloglog", "logit"])
+def test_days_are_a_binomial_regression(link: str) -> None:
+    """Beside statsmodels, on days written out by a loop."""
+    import statsmodels.api as sm
+
+    from statinf.learners.spline import expand
+
+    rows = []
+    for _, unit in DATA.sort_values("day").groupby("id"):
+        times, outcomes = unit["day"].to_numpy(), unit["y"].to_numpy()
+        for day in range(1, 60):
+            before = times < day
+            rows.append((day, outcomes[before][-1], unit["g"].iloc[0], float(day in times)))
+    day, last, group, seen = np.array(rows).T
+    t = (day - 1) / 58
+    base = expand(t[:, None], (np.quantile(t[seen > 0], np.linspace(0.02, 0.98, 5)),))
+    columns = np.column_stack([np.ones(len(day)), base, last, group])
+    family = sm.families.Binomial(getattr(sm.families.links, {"cloglog": "CLogLog", "logit": "Logit"}[link])())
+    peer = sm.GLM(seen, columns, family=family).fit(tol=1e-13, maxiter=200)
+    fit = si.visits("y ~ g + day", DATA, **CALL, visit_model=link)
+    np.testing.assert_allclose(fit.intensity.params, peer.params[-2:], rtol=1e-6)
+    iid = fit.intensity.with_vcov("iid").std_errors
+    if link == "logit":
+        # statsmodels has the expected information, ours is the observed one: the same for the canonical link.
+        np.testing.assert_allclose(iid, peer.bse[-2:], rtol=1e-5)
+    assert fit.intensity.loglik == pytest.approx(peer.llf, rel=1e-8)
+    log = -np.log(peer.predict(columns)) if link == "logit" else -columns[:, -2:] @ peer.params[-2:]
+    wanted = np.exp(log[seen > 0])
+    order = DATA.reset_index().sort_values(["id", "day"]).query("day > 0")["index"].to_numpy()
+    np.testing.assert_allclose(fit.weights.full()[order], wanted / wanted.mean(), rtol=1e-5)
+
+
+def test_days_mend_what_ties_shrink() -> None:
+    """Many visits share a day: Breslow's slope is too small, that of days is near the truth of 0.6."""
+    found = {"breslow": [], "cloglog": []}
+    for seed in range(8):
+        data = visited(60, seed, 0.6, 60)
+        for name in found:
+            how = {"visit_model": "cloglog"} if name == "cloglog" else {"ties": name}
+            found[name].append(si.visits("y ~ g + day", data, **CALL, **how).intensity.params["lag(y)"])
+    error = np.std(found["cloglog"]) / np.sqrt(8)
+    assert abs(np.mean(found["cloglog"]) - 0.6) < 4 * error
+    assert np.mean(found["breslow"]) < np.mean(found["cloglog"]) - 4 * error
+
+
+def test_clipped_intensities_bound_the_weights() -> None:
+    free, held = (si.visits("y ~ g + day", DATA, **CALL, clip=clip) for clip in (None, 0.5))
+    raw, w = free.weights.full()[DATA["day"] > 0], held.weights.full()[DATA["day"] > 0]
+    capped = np.minimum(raw, 2.0)
+    assert (raw > 2.0).any()
+    np.testing.assert_allclose(w, capped / capped.mean(), rtol=1e-10)
+    with pytest.raises(si.OptionError, match="clip"):
+        si.visits("y ~ g + day", DATA, **CALL, clip=2.0)
+
+
+def test_days_are_whole_and_have_their_own_baseline() -> None:
+    with pytest.raises(si.DataError, match="whole days"):
+        si.visits("y ~ g", DATA.assign(day=DATA["day"] + 0.5), **(CALL | {"end": 60}), visit_model="cloglog")
+    with pytest.raises(si.DataError, match="time alone"):
+        si.visits("y ~ g", DATA, **(CALL | {"visits": "~ lag(y) + day"}), visit_model="logit")

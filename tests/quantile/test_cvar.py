@@ -279,6 +279,15 @@ def test_losses_that_cannot_be_used(losses_, options, message):
         si.cvar_of(losses_, **options)
 
 
+def test_losses_without_a_density_are_bootstrapped():
+    # Where ones and zeros cannot be told apart, the logit of least CVaR gives every row even odds.
+    data = sample().assign(b=lambda d: (d["x"] + 9.0 * np.sin(99.0 * d["z"]) > 0).astype(float))
+    with pytest.warns(si.StatinfWarning, match="no density at their VaR.*use vcov='boot'"):
+        fit = si.cvar("b ~ x", data, level=0.9, loss="logistic")
+    drawn = fit.with_vcov({"boot": "pairs", "replicas": 25})
+    assert np.isfinite(drawn.std_errors).all() and drawn.cov.df == fit.df_resid
+
+
 # --- bad input ----------------------------------------------------------------------------------------------
 
 

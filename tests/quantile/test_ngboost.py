@@ -175,6 +175,25 @@ def test_counts_classes_and_censored_times(data):
     expected = np.where(data["seen"] > 0, law.logpdf(data["time"]), law.logsf(data["time"]))
     assert times.logpdf(data) == pytest.approx(expected)
     assert times.glance()["training"].item() == pytest.approx(-expected.mean())
+    crps = si.ngboost("cbind(time, seen) ~ x", data, dist="lognormal", score="crps", n_estimators=0)
+    found = crps.scores(data)["crps"]
+    half, weight = np.polynomial.legendre.leggauss(200)
+    grid = data["time"].to_numpy()[:, None] * 0.5 * (half + 1.0)
+    upto = 0.5 * data["time"] * (law.cdf(grid) ** 2 @ weight)
+    # A difference of terms of size one.
+    np.testing.assert_allclose(found[data["seen"] == 0], upto[data["seen"] == 0], rtol=1e-8, atol=1e-14)
+    assert crps.glance()["training"].item() == pytest.approx(found.mean())
+
+
+def test_the_crps_of_classes_is_half_the_brier_score_and_falls(data):
+    fit = si.ngboost(
+        "g ~ x + z", data, dist="categorical", score="crps", n_estimators=5, base="linear", learning_rate=0.5
+    )
+    shares = fit.predict(data)
+    errors = shares.to_numpy() - (data["g"].to_numpy()[:, None] == np.array(shares.columns))
+    np.testing.assert_allclose(fit.scores(data)["crps"], 0.5 * (errors**2).sum(axis=1), rtol=1e-10)
+    path = fit.staged()["training"].to_numpy()
+    assert path[-1] == pytest.approx(0.5 * (errors**2).sum(axis=1).mean()) and (np.diff(path) < 0).all()
 
 
 def test_it_stands_in_ensembles_and_in_conformal_sets(data):
@@ -196,11 +215,11 @@ def test_it_stands_in_ensembles_and_in_conformal_sets(data):
     [
         ("y ~ x", {"dist": "poisson"}, si.DataError, "200 of 200 values that are not"),
         ("y ~ x", {"dist": "gamma"}, si.DataError, "is for positive numbers; the outcome 'y'"),
-        ("k ~ x", {"dist": "poisson", "score": "crps"}, si.OptionError, "score='crps' has no closed form"),
+        ("k ~ x", {"dist": "poisson", "score": "rps"}, si.OptionError, "score='rps'"),
         ("y ~ x", {"dist": "norml"}, si.OptionError, "Did you mean 'normal'"),
         ("g ~ x", {}, si.DataError, "use dist='categorical'"),
         ("cbind(time, seen) ~ x", {}, si.OptionError, "takes no censored outcomes"),
-        ("cbind(time, seen) ~ x", {"dist": "lognormal", "score": "crps"}, si.OptionError, "use score='log'"),
+        ("cbind(time, seen) ~ x", {"dist": "gamma", "score": "crps"}, si.OptionError, "use 'lognormal', 'weibull'"),
         ("cbind(time, y) ~ x", {"dist": "weibull"}, si.DataError, "'y' must be 1 where the time was seen"),
         ("y ~ x", {"df": 4.0}, si.OptionError, "df=4 is for dist='student'"),
         ("y ~ x", {"metric": "ngboost"}, si.OptionError, "score='crps' only"),

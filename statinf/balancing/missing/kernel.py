@@ -12,7 +12,9 @@ entropy of w, whose price is `slack` times the number of rows; here prices are p
 Its program sums imbalances before the hinge, so that those of opposite sign cancel; here each function has its own.
 
 Standard errors stack the equations of the base logit, of the active constraints with their estimated targets, and of a least
-squares imputation; which constraints are active, and the anchors, are taken as given.
+squares imputation; which constraints are active, and the anchors, are taken as given. Adaptive anchors are chosen by the very
+outcomes that are averaged: in simulations (benchmarks/results/missing_mean_coverage.md) this leaves no bias that could be seen, and
+costs up to three hundredths of coverage beside random anchors with 200 rows, nothing that could be seen with 800.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def from_column(values: np.ndarray, times: np.ndarray, name: str) -> np.ndarray:
             "stand for never treated. Count periods from 1, or write infinity for units never treated."
         )
     cohort = np.where(zero | np.isnan(values), np.inf, values)
-    if np.isneginf(cohort).any() or ((~np.isinf(cohort)).any() and float(cohort.min()) < min(0.0, times[0])):
+    if np.isneginf(cohort).any() or float(cohort.min()) < 0 <= times[0]:
         raise DataError(
             f"cohort='{name}' holds {shown(float(cohort.min()))}: give the first treated period, and {_NEVER}."
         )

@@ -124,7 +124,12 @@ class _PanelJob(Brief):
 
 
 def _cross_section_jobs(problem: DidProblem, cells: tuple[GroupTimeCell, ...], how: DidNuisances) -> list[Job]:
-    return [([k], _CrossSectionJob(problem, cell, how)) for k, cell in enumerate(cells) if not cell.reference]
+    order = np.argsort(problem.period, kind="stable")
+    ends = np.cumsum(np.bincount(problem.period, minlength=len(problem.times)))
+    by_period = dict(zip(problem.times.tolist(), np.split(order, ends[:-1]), strict=True))
+    return [
+        ([k], _CrossSectionJob(problem, cell, by_period, how)) for k, cell in enumerate(cells) if not cell.reference
+    ]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,20 +138,22 @@ class _CrossSectionJob(Brief):
 
     problem: DidProblem
     cell: GroupTimeCell
+    by_period: dict[float, np.ndarray]
     how: DidNuisances
 
     def __call__(self) -> tuple[np.ndarray, float, np.ndarray]:
         problem, cell = self.problem, self.cell
-        treated = problem.cohort == cell.cohort
-        used = (treated | controls_of(cell, problem.cohort, problem.control))[problem.unit]
-        time = problem.times[problem.period]
-        rows = np.flatnonzero(used & ((time == cell.time) | (time == cell.base)))
-        d, after = treated[problem.unit[rows]], time[rows] == cell.time
-        for half, when in ((after, "period"), (~after, "base period")):
-            _check_both((d & half).any(), (~d & half).any(), f"seen at the {when}")
-        effect, influence = cross_section_effects(
-            problem.x[rows], d.astype(np.float64), after.astype(np.float64), problem.w[rows], problem.y[rows], self.how
-        )
+        halves = [self.by_period[cell.base], self.by_period[cell.time]]
+        rows, after = np.concatenate(halves), np.repeat([0.0, 1.0], [len(half) for half in halves])
+        cohort = problem.cohort[problem.unit[rows]]
+        used = (cohort == cell.cohort) | controls_of(cell, cohort, problem.control)
+        rows, after, d = rows[used], after[used], (cohort[used] == cell.cohort).astype(np.float64)
+        for half, when in ((1.0, "period"), (0.0, "base period")):
+            own = d[after == half]
+            _check_both(own.any(), not own.all(), f"seen at the {when}")
+        effect, influence = cross_section_effects(problem.x[rows], d, after, problem.w[rows], problem.y[rows], self.how)
+        if not problem.id:
+            return rows, effect, influence[:, None]
         units, place = np.unique(problem.unit[rows], return_inverse=True)
         return units, effect, np.bincount(place, influence, len(units))[:, None]
 

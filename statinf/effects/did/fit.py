@@ -62,7 +62,9 @@ class DidFit(Fit):
         return replace(super().lean(), found=None, problem=None, units=None)
 
     def glance_items(self) -> dict[str, Any]:
-        return {"nobs": self.nobs, "cohorts": len(np.unique(self.group)), "effects": len(self.theta)}
+        # Of units, one is the mean's.
+        units = int(self.df_resid) + 1
+        return {"nobs": self.nobs, "units": units, "cohorts": len(np.unique(self.group)), "effects": len(self.theta)}
 
     def aggregate(
         self,
@@ -73,7 +75,7 @@ class DidFit(Fit):
         balance_e: float | None = None,
         vcov: Any = None,
     ) -> DidPath:
-        """Averages of the effects at and after treatment, and along a path.
+        """Averages of the effects at and after treatment, and along a path; cells without an effect (`left_out`) do not count.
 
         Parameters
         ----------

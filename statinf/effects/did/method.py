@@ -58,15 +58,22 @@ def group_time_estimate(problem: DidProblem, how: DidNuisances) -> Estimate:
 
 
 def _warn_small(problem: DidProblem) -> None:
-    finite, counts = np.unique(problem.cohort, return_counts=True)
+    """Name cohorts of few units; where rows are not paired, of few rows at some period."""
+    if problem.paired:
+        cohorts, counts = np.unique(problem.cohort, return_counts=True)
+    else:
+        cohorts, place = np.unique(problem.cohort, return_inverse=True)
+        at = place[problem.unit] * len(problem.times) + problem.period
+        counts = np.bincount(at, minlength=len(cohorts) * len(problem.times)).reshape(len(cohorts), -1).min(axis=1)
     least = _FEW + problem.x.shape[1]
     small = [
         f"{'never' if np.isinf(g) else f'{g:.10g}'} ({count})"
-        for g, count in zip(finite, counts, strict=True)
+        for g, count in zip(cohorts, counts, strict=True)
         if count < least
     ]
     if small:
+        what = "units" if problem.paired else "rows at a period"
         issue_warning(
-            f"small cohorts: {', '.join(small[:5])}; with fewer than {least} units their effects and errors are not to be trusted.",
+            f"small cohorts: {', '.join(small[:5])}; below {least} {what} effects and errors are not to be trusted.",
             NumericalWarning,
         )

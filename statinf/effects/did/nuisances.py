@@ -12,6 +12,8 @@ from statinf.learners.logit import full_fit
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.reduction import independent_columns
+from statinf.numerics.rowwise.sums import ScaledRows
+from statinf.numerics.tilting.calibration import exponential_tilt
 
 _OVERLAP = 0.999
 """A cell whose propensities come nearer to one is left out, as a logit that nearly separates says nothing."""
@@ -58,13 +60,37 @@ def propensity(design: Standard, d: np.ndarray, w: np.ndarray, trim: float) -> P
         raise NotIdentifiedError("covariates tell the cohort from its controls without error") from None
     z = design.z
     chance = sigmoid(z @ coef)
-    if chance.max() >= _OVERLAP:
-        raise NotIdentifiedError(f"propensities come to {chance.max():.4g}, so that there are no controls alike")
-    odds = np.where((d == 0) & (chance < trim), w * chance / (1.0 - chance), 0.0)
-    if not odds.any():
-        raise NotIdentifiedError(f"all controls have propensities above trim={trim:g}")
+    odds = _trimmed(np.where(d == 0, w * chance / (1.0 - chance), 0.0), chance, trim)
     information = np.dot(z.T, z * (w * chance * (1.0 - chance))[:, None])
     return Propensity((z * (w * (d - chance))[:, None]) @ inverse(information, "the propensity"), odds)
+
+
+def tilting(design: Standard, d: np.ndarray, w: np.ndarray, trim: float) -> Propensity:
+    """Odds that give the controls the cohort's means of all columns (Graham, Pinto and Egel 2012); as `propensity`."""
+    z, treated, controls = design.z, w * d, np.flatnonzero(d == 0)
+    share = w[controls] / w[controls].sum()
+    if z.shape[1] > 1:
+        centre = np.dot(treated, z[:, 1:]) / treated.sum()
+        found = exponential_tilt(ScaledRows(z[controls, 1:], centre, np.ones(len(centre))), w[controls])
+        if not found.converged:
+            raise NotIdentifiedError("no weights give the controls the cohort's means of the covariates")
+        share = found.p
+    odds = np.zeros(len(d))
+    odds[controls] = share * treated.sum()
+    chance = np.where(d == 0, odds / (w + odds), 0.0)
+    odds = _trimmed(odds, chance, trim)
+    curvature = np.dot(z.T, z * odds[:, None])
+    return Propensity((z * (treated - odds)[:, None]) @ inverse(curvature, "the propensity"), odds)
+
+
+def _trimmed(odds: np.ndarray, chance: np.ndarray, trim: float) -> np.ndarray:
+    """The controls' weights without those whose propensity is `trim` or more."""
+    if chance.max() >= _OVERLAP:
+        raise NotIdentifiedError(f"propensities come to {chance.max():.4g}, so that there are no controls alike")
+    odds = np.where(chance < trim, odds, 0.0)
+    if not odds.any():
+        raise NotIdentifiedError(f"all controls have propensities above trim={trim:g}")
+    return odds
 
 
 @dataclass(frozen=True)

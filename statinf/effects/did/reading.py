@@ -116,8 +116,6 @@ def _design(
         na_action=na_action,
         context=context,
     )
-    named = {f"cluster {name} is missing": f"{name} is missing" for name in own if name not in spec.clusters}
-    made = replace(made, dropped={named.get(cause, cause): count for cause, count in made.dropped.items()})
     return made if made.weights.all() else subset(made, made.weights > 0)
 
 

@@ -53,7 +53,9 @@ class CohortRows(Brief):
         if not gone.any():
             return self
         units, rows = len(np.unique(self.unit[gone])), int(gone.sum())
-        issue_warning(message or f"{rows} rows of {units} units are left out: {cause}.", DroppedRowsWarning)
+        issue_warning(
+            message or f"{rows} rows of {units} unit{'s' * (units != 1)} are left out: {cause}.", DroppedRowsWarning
+        )
         return replace(self, keep=self.keep & ~gone, causes={**self.causes, cause: rows})
 
     @property

@@ -11,21 +11,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.effects.did.nuisances import Propensity, basis, propensity, regression
+from statinf.effects.did.nuisances import Propensity, basis, propensity, regression, tilting
 from statinf.learners.cells import Standard
 
 
 @dataclass(frozen=True, kw_only=True)
 class DidNuisances:
-    """Which nuisances a method fits, and the propensity at which controls are trimmed."""
+    """Which nuisances a method fits, and how.
+
+    Attributes
+    ----------
+    by_propensity, by_regression : bool
+    trim : float
+        Propensity from which controls do not count.
+    calibrated : bool
+        Whether propensities balance the covariates and weight the controls' regressions; neither's estimation then moves
+        the effect to first order, even where one of the two is wrong.
+    """
 
     by_propensity: bool
     by_regression: bool
     trim: float = 1.0
+    calibrated: bool = False
 
     def propensity(self, design: Standard, d: np.ndarray, w: np.ndarray) -> Propensity | None:
-        """The cohort's logit; None for a method without one."""
-        return propensity(design, d, w, self.trim) if self.by_propensity else None
+        """Propensities of the cohort; None for a method without them."""
+        if not self.by_propensity:
+            return None
+        return (tilting if self.calibrated else propensity)(design, d, w, self.trim)
+
+    def regression_weights(self, d: np.ndarray, w: np.ndarray, logit: Propensity | None) -> np.ndarray:
+        """Weights (n,) of controls in their regressions, zero for the cohort."""
+        return logit.odds if self.calibrated and logit is not None else w * (1.0 - d)
 
 
 def panel_effects(
@@ -48,12 +65,13 @@ def panel_effects(
         Effects and influence values.
     """
     design = basis(x, w)
-    z, treated, controls = design.z, w * d, w * (1.0 - d)
+    z, treated = design.z, w * d
+    logit = how.propensity(design, d, w)
+    controls = how.regression_weights(d, w, logit)
     fitted = regression(z, change, controls, "controls") if how.by_regression else None
     rest = change if fitted is None else change - fitted.fitted
     effect, influence = _mean(treated, rest)
     target = treated @ z / treated.sum()
-    logit = how.propensity(design, d, w)
     if logit is not None:
         mean, part = _mean(logit.odds, rest)
         effect, influence = effect - mean, influence - part
@@ -67,7 +85,10 @@ def panel_effects(
 def cross_section_effects(
     x: np.ndarray, d: np.ndarray, after: np.ndarray, w: np.ndarray, y: np.ndarray, how: DidNuisances
 ) -> tuple[float, np.ndarray]:
-    """The effect from other units before and after; the doubly robust score is the locally efficient one.
+    """The effect from other units before and after; the doubly robust scores are the locally efficient ones.
+
+    Calibrated nuisances add nothing to influence values: to first order neither moves the effect, as covariates are of one
+    distribution in both samples.
 
     Parameters
     ----------
@@ -86,7 +107,8 @@ def cross_section_effects(
     halves = (1.0 - after, after)
     total = _Sum(len(y))
     logit = how.propensity(design, d, w)
-    controls = [regression(z, y, w * (1.0 - d) * s, "controls") for s in halves] if how.by_regression else []
+    weight = how.regression_weights(d, w, logit)
+    controls = [regression(z, y, weight * s, "controls") for s in halves] if how.by_regression else []
     own = [regression(z, y, treated * s, "the cohort") for s in halves] if controls and logit is not None else []
     for half, sign in enumerate((-1.0, 1.0)):
         here = halves[half]
@@ -95,8 +117,9 @@ def cross_section_effects(
         if logit is not None:
             odds = logit.odds * here
             part = total.add(-sign, odds, rest)
-            total.influence -= sign * (logit.score @ np.dot(z.T, part))[:, 0]
-            if controls:
+            if not how.calibrated:
+                total.influence -= sign * (logit.score @ np.dot(z.T, part))[:, 0]
+            if controls and not how.calibrated:
                 total.influence += sign * controls[half].influence(odds @ z / odds.sum() - _centre(treated, z))[:, 0]
         elif controls:
             total.add(-sign, treated, controls[half].fitted)
@@ -106,8 +129,9 @@ def cross_section_effects(
             gap = own[half].fitted - controls[half].fitted
             total.add(sign, treated, gap)
             total.add(-sign, treated * here, gap)
-            moved = _centre(treated, z) - _centre(treated * here, z)
-            total.influence += sign * own[half].influence(moved)[:, 0]
+            if not how.calibrated:
+                moved = _centre(treated, z) - _centre(treated * here, z)
+                total.influence += sign * own[half].influence(moved)[:, 0]
     return total.effect, total.influence
 
 

@@ -19,7 +19,7 @@ def did(
     formula: str,
     data: Any,
     *,
-    time: str,
+    time: str | None = None,
     id: str | None = None,
     cohort: str | None = None,
     method: str = "dr",
@@ -119,9 +119,9 @@ def did(
     one_of("base_period", base_period, ("varying", "universal"))
     one_of("unbalanced", unbalanced, ("pairs", "complete", "rows"))
     asked = DidQuestion(
-        id=_column("id", id, none=True),
-        time=_column("time", time) or "",
-        cohort=_column("cohort", cohort, none=True),
+        id=_optional("id", id),
+        time=_column("time", time),
+        cohort=_optional("cohort", cohort),
         control=control,
         base_period=base_period,
         unbalanced=unbalanced,
@@ -138,10 +138,16 @@ def did(
     return DidFit.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)
 
 
-def _column(option: str, name: Any, *, none: bool = False) -> str | None:
-    if isinstance(name, str) or (none and name is None):
+def _column(option: str, name: Any) -> str:
+    if isinstance(name, str):
         return name
+    if name is None:
+        raise OptionError(f"{option}= is missing: give the name of the column of periods, as in time='year'.")
     raise OptionError(f"{option}={name!r} is not the name of a column.")
+
+
+def _optional(option: str, name: Any) -> str | None:
+    return None if name is None else _column(option, name)
 
 
 def _periods(anticipation: Any) -> float:

@@ -74,10 +74,17 @@ class WidthSearch:
     def start(self) -> float:
         """Pilot by a rule of thumb."""
         x = np.concatenate([side.x for side in self.both])
-        low, high = np.quantile(x, [0.25, 0.75], method="averaged_inverted_cdf")
-        spread = min(self.unit, float(high - low) / 1.349) or self.unit
+        low, high = (_quantile(x, share) for share in (0.25, 0.75))
+        spread = min(self.unit, (high - low) / 1.349) or self.unit
         points = len(x) if self.masspoints == "off" else sum(side.distinct for side in self.both)
         return _PILOT[self.kernel] * spread * points ** (-0.2)
+
+
+def _quantile(x: np.ndarray, share: float) -> float:
+    """Of ascending x, the mean of both values where the distribution function is flat at the share."""
+    place = len(x) * share
+    k = int(np.ceil(place))
+    return float((x[k - 1] + x[min(k, len(x) - 1)]) / 2.0 if k == place else x[k - 1])
 
 
 def _reach(side: Side, count: int) -> float:
@@ -106,16 +113,15 @@ def width_parts(
         s = combine(small.derivative(deriv), gamma, search.fuzzy).gradient
     else:
         s = np.ones(1)
-    along = small.inverse[deriv]
-    spread = search.rule.variance(small, small.weighted @ along, s)
-    constant = float(along @ small.moment(order + 1))
+    spread = search.rule.variance(small, small.row(deriv), s)
+    constant = float(small.inverse[deriv] @ small.leading)
     large = local_fit(side, top, wide, search.kernel)
     # The highest coefficient stands for that of x^(order + 1); where it is of a higher power, x counts in standard deviations.
     unit = (search.unit / wide) ** top / search.unit ** (order + 1)
     share = 2.0 * (order + 1 - deriv)
     penalty = 0.0
     if scale > 0:
-        noise = search.rule.variance(large, large.weighted @ large.inverse[-1], s) * unit**2
+        noise = search.rule.variance(large, large.row(top), s) * unit**2
         penalty = scale * share * 3.0 * constant**2 * noise
     bias = np.sqrt(share) * constant * float(large.coef[-1] @ s) * unit
     return WidthParts((2 * deriv + 1) * h * spread, bias, penalty)
@@ -137,8 +143,8 @@ def _two(left: WidthParts, right: WidthParts, rate: float) -> Widths:
 
 
 def _power(above: float, below: float, rate: float) -> float:
-    # Without any curvature the largest bandwidth is best: the cap decides.
-    return np.inf if below == 0.0 and above >= 0.0 else float((above / below) ** rate)
+    # Without any curvature, or any noise to weigh it against, the cap decides.
+    return np.inf if below == 0.0 or above == 0.0 else float((above / below) ** rate)
 
 
 def chain(search: WidthSearch, rule: Callable[[WidthParts, WidthParts, float], Widths]) -> tuple[Widths, Widths]:

@@ -133,11 +133,9 @@ def optimal_bandwidth(
     if not np.isfinite(values).any():
         raise NotIdentifiedError("no bandwidth has enough distinct values on both sides of the cutoff.")
     k = int(np.argmin(values))
-    around = (np.log(grid[max(k - 1, 0)]), np.log(grid[min(k + 1, len(grid) - 1)]))
-    found = minimize_scalar(lambda t: loss(float(np.exp(t))), bounds=around, method="bounded", options={"xatol": 1e-9})
-    if found.fun > values[k]:
-        return float(grid[k])
-    h = float(np.exp(found.x))
+    around = np.log([grid[max(k - 1, 0)], grid[min(k + 1, len(grid) - 1)]])
+    found = minimize_scalar(lambda t: loss(float(np.exp(t))), bounds=around, method="bounded", options={"xatol": 1e-6})
+    h = float(np.exp(found.x)) if found.fun <= values[k] else float(grid[k])
     if kernel == "uniform":  # the window is what counts: up to its furthest row
         return max(float(np.abs(side.x[side.window(h, closed=True)]).max()) for side in both)
     ends = h * (1.0 - 1e-5), h * (1.0 + 1e-5)

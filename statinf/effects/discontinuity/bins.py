@@ -106,8 +106,10 @@ def bins_of(problem: RdProblem, outcome: str, *, binselect: str, nbins: Any, ord
     total = sum(len(side.x) for side in both)
     made = []
     for side, count in zip(both, counts, strict=True):
-        # Around the outcome's mean, so that squares keep their digits.
-        found = binned(side.x, side.y[:, 0], side.w, total, select=binselect, count=count, order=order)
+        # Spacings of ties take rows as they come. Outcomes around their mean, so that squares keep their digits.
+        place = np.lexsort((side.index, side.x))
+        x, y, w = side.x[place], side.y[place, 0], side.w[place]
+        found = binned(x, y, w, total, select=binselect, count=count, order=order)
         coef = found.coef + problem.centre * (np.arange(len(found.coef)) == 0)
         made.append(
             BinnedSide(

@@ -244,4 +244,5 @@ METHOD = RdMethod(
     summary="local lines with intervals that count the worst bias under a bound on the second derivative",
     citation="Armstrong and Kolesar (2018, 2020)",
     guarantee="intervals cover for every mean within the bound, at any bandwidth, also with a discrete running variable",
+    vignette="rd-senate",
 )

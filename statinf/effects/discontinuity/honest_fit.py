@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from statinf.effects.discontinuity.bounds import critical_value
-from statinf.effects.discontinuity.fit import CutoffFit
+from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ class RdProblem(Brief):
     kernel: str
     vcov: VcovSpec
 
-    @property
+    @cached_property
     def both(self) -> tuple[Side, Side]:
         """Rows on the left and on the right."""
         return sides(self.x, self.outcomes, self.w)
@@ -226,8 +227,11 @@ def warn_tied(both: tuple[Side, Side], running: str) -> None:
 def check_determined(determined: bool, orders: tuple[int, int], h: tuple[float, float], running: str) -> None:
     """Refuse polynomials that the rows in the window do not determine."""
     if not determined:
+        where = (
+            f"within the bandwidth ({h[0]:.4g} left, {h[1]:.4g} right)" if np.isfinite(h).all() else "near the cutoff"
+        )
         raise NotIdentifiedError(
-            f"too few distinct values of '{running}' lie within the bandwidth ({h[0]:.4g} left, {h[1]:.4g} right) for "
+            f"too few distinct values of '{running}' lie {where} for "
             f"polynomials of order {orders[0]} and {orders[1]}; use a larger bandwidth or a lower order. With few distinct "
             "values compare rows next to the cutoff as in an experiment: si.lm with data of a small window."
         )

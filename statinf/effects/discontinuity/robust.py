@@ -27,15 +27,8 @@ from statinf.numerics.localpoly.side import Side
 from statinf.results import Estimate
 
 
-def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths]:
-    """Bandwidths of the estimate and of its bias, as given or as chosen."""
-    given = options.bandwidth
-    if not isinstance(given, str):
-        h = given if isinstance(given, tuple) else widths("bandwidth", given)
-        if options.bias_bandwidth is not None:
-            return h, widths("bias_bandwidth", options.bias_bandwidth)
-        rho = 1.0 if options.rho is None else options.rho
-        return h, (h[0] / rho, h[1] / rho)
+def search_of(problem: RdProblem, options: RobustOptions) -> WidthSearch:
+    """What bandwidths of a problem are chosen for."""
     both, fuzzy = problem.both, problem.fuzzy
     if fuzzy and (options.sharpbw or any(np.ptp(side.y[:, 1]) == 0 for side in both)):
         left, right = (replace(side, y=np.delete(side.y, 1, axis=1)) for side in both)
@@ -47,11 +40,22 @@ def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths
             f"{problem.vcov.clusters[0]!r} has one cluster on a side of the cutoff, and no variance between clusters; cluster "
             "by another column, or not at all."
         )
-    search = WidthSearch(
+    return WidthSearch(
         both, p, q, options.deriv, problem.kernel, fuzzy, rule, options.scaleregul, options.masspoints, options.bwcheck
     )
-    h, b = choose(search, given)
-    check_determined(bool(np.isfinite([*h, *b]).all()) and min(*h, *b) > 0, (p, q), h, problem.running)
+
+
+def selected(problem: RdProblem, options: RobustOptions) -> tuple[Widths, Widths]:
+    """Bandwidths of the estimate and of its bias, as given or as chosen."""
+    given = options.bandwidth
+    if not isinstance(given, str):
+        h = given if isinstance(given, tuple) else widths("bandwidth", given)
+        if options.bias_bandwidth is not None:
+            return h, widths("bias_bandwidth", options.bias_bandwidth)
+        rho = 1.0 if options.rho is None else options.rho
+        return h, (h[0] / rho, h[1] / rho)
+    h, b = choose(search_of(problem, options), given)
+    check_determined(bool(np.isfinite([*h, *b]).all()) and min(*h, *b) > 0, options.orders, h, problem.running)
     return h, b if options.rho is None else (h[0] / options.rho, h[1] / options.rho)
 
 
@@ -164,5 +168,6 @@ METHOD = RdMethod(
     summary="local polynomials with bias correction, and standard errors that count it: rows conventional, bias-corrected and "
     "robust, the last for inference",
     citation="Calonico, Cattaneo and Titiunik (2014)",
-    guarantee="robust intervals cover at bandwidths of smallest mean squared error",
+    guarantee="robust intervals cover in large samples at bandwidths of smallest mean squared error",
+    vignette="rd-senate",
 )

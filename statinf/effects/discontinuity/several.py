@@ -10,8 +10,9 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.effects.discontinuity.errors import ErrorRule, rule_of
-from statinf.effects.discontinuity.fit import CutoffFit, RdFit
+from statinf.effects.discontinuity.fit import RdFit
 from statinf.effects.discontinuity.jump import Jump
 from statinf.effects.discontinuity.options import RobustOptions, check_cutoff
 from statinf.effects.discontinuity.problem import RdProblem, check_rows
@@ -130,7 +131,9 @@ def fit_cutoffs(problem: RdProblem, cutoff: Any, options: RobustOptions, method:
     """
     parts, fits, jumps = [], [], []
     stretch = np.zeros(len(problem.x), int)
-    for k, (value, mine) in enumerate(_groups(problem, cutoff)):
+    groups = _groups(problem, cutoff)
+    problem = _without_cutoff(problem, np.any([mine for _, mine in groups], axis=0), cutoff)
+    for k, (value, mine) in enumerate(groups):
         stretch[mine] = (problem.x[mine] >= value) + (0 if isinstance(cutoff, str) else k)
         w = np.where(mine, problem.w, 0.0)
         x = problem.x - value
@@ -149,7 +152,7 @@ def fit_cutoffs(problem: RdProblem, cutoff: Any, options: RobustOptions, method:
     theta = np.array([found.theta[-1] for found in parts])
     nobs = int(np.count_nonzero(problem.w))
     estimate = Estimate(
-        terms=(*(f"{problem.running} = {c:g}" for c in cutoffs), "pooled"),
+        terms=(*_terms(problem.running, cutoffs), "pooled"),
         theta=np.append(theta, shares @ theta),
         moments=made.moments,
         nobs=nobs,
@@ -166,6 +169,21 @@ def fit_cutoffs(problem: RdProblem, cutoff: Any, options: RobustOptions, method:
         },
     )
     return CutoffsFit.of(problem.design, estimate, problem.vcov, method=method)
+
+
+def _terms(running: str, cutoffs: np.ndarray) -> list[str]:
+    """Names of the rows; with all digits where six do not tell cutoffs apart."""
+    short = [f"{running} = {c:g}" for c in cutoffs]
+    return short if len(set(short)) == len(short) else [f"{running} = {c:.17g}" for c in cutoffs]
+
+
+def _without_cutoff(problem: RdProblem, faces: np.ndarray, cutoff: Any) -> RdProblem:
+    """The problem without rows that have no cutoff, which are counted."""
+    lost = int(np.count_nonzero(~faces & (problem.w > 0)))
+    if not lost:
+        return problem
+    dropped = {**problem.design.dropped, f"{cutoff} is missing": lost}
+    return replace(problem, design=replace(problem.design, dropped=dropped), w=np.where(faces, problem.w, 0.0))
 
 
 def _groups(problem: RdProblem, cutoff: Any) -> list[tuple[float, np.ndarray]]:

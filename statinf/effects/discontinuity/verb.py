@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
-from statinf.effects.discontinuity.fit import CutoffFit
+from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.effects.discontinuity.method import RdMethod
 from statinf.effects.discontinuity.options import RobustOptions, check_cutoff, check_kernel
 from statinf.effects.discontinuity.problem import read_problem

@@ -132,12 +132,12 @@ def read_units(
         context=context,
         response="any",
     )
-    dropped = {cause.removeprefix("cluster ") if cause == f"cluster {unit_name} is missing" else cause: n
-               for cause, n in made.dropped.items()}  # fmt: skip
-    made = replace(made, recipe=replace(made.recipe, formula=formula), dropped=dropped)
+    made = replace(made, recipe=replace(made.recipe, formula=formula))
     columns = [part.without_intercept() for part in made.parts]
     if columns[0].p != 1:
         raise FormulaError(f"'{formula}' has {columns[0].p} running columns; write 'outcome ~ running | unit'.")
+    if made.response is None:
+        raise FormulaError(f"'{formula}' has no outcome; write 'outcome ~ running | unit'.")
     if fuzzy is not None and columns[1].p != 1:
         raise DataError(f"fuzzy='{fuzzy}' is no column of numbers, nor one of two levels.")
     kept = np.flatnonzero(made.weights > 0)

@@ -17,6 +17,12 @@ from statinf.inference.vcov import VcovKinds
 from statinf.numerics.survival.cox import CoxSolution, fit_cox
 from statinf.results import Estimate, Fit, Method
 
+_MODELS = {
+    "cox": "proportional hazards",
+    "cloglog": "proportional hazards of days, complementary log-log link",
+    "logit": "log odds of a visit on a day",
+}
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class IntensityFit(Fit):
@@ -25,25 +31,28 @@ class IntensityFit(Fit):
     Attributes
     ----------
     loglik : float
-        Partial log likelihood.
+        Partial log likelihood; that of the days of a binomial model.
     events : int
+    model : {"cox", "cloglog", "logit"}
     """
 
     loglik: float
     events: int
+    model: str = "cox"
 
     normal_reference = True
     vcov_kinds = VcovKinds(default="HC0", names=("iid", "HC0", "HC1"), robust="HC0")
 
     @property
     def title(self) -> str:
-        return "Intensity of visits: proportional hazards"
+        return f"Intensity of visits: {_MODELS[self.model]}"
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "events": self.events, "loglik": self.loglik}
 
     def summary_facts(self) -> dict[str, Any]:
-        return {"Spells": self.nobs, "Visits": self.events, "Partial log likelihood": self.loglik}
+        name = "Partial log likelihood" if self.model == "cox" else "Log likelihood"
+        return {"Spells": self.nobs, "Visits": self.events, name: self.loglik}
 
 
 @dataclass(frozen=True)
@@ -89,29 +98,12 @@ def fit_intensity(
     """
     made = design(formula, spells.frame, response="none", cluster=[unit], weights=weights, context=context)
     matrix = made.parts[0].without_intercept()
-    if matrix.p == 0:
-        raise DataError(
-            f"{formula!r} has no terms: the intensity of visits depends on nothing, and all weights are one."
-        )
     inside = spells.at_risk[made.rows]
     if not (spells.event[made.rows][inside] > 0).any():
         raise DataError("no visit is at risk: each unit needs a visit after its first, with its past recorded.")
     x = np.ascontiguousarray(matrix.values[inside])
-    varies = np.ptp(x, axis=0) > 0
-    if not varies.all():
-        raise DataError(
-            f"column '{matrix.names[int(np.argmin(varies))]}' of {formula!r} does not vary over the spells at risk."
-        )
     rows = made.rows[inside]
-    # Partial likelihoods know no constant: centred columns, then an orthonormal basis of them.
-    centre = np.average(x, axis=0, weights=made.weights[inside])
-    upper = np.asarray(np.linalg.qr((x - centre) / np.sqrt(len(x)), mode="r"))
-    scale = np.abs(np.diag(upper))
-    if not (scale > 1e-9 * np.sqrt(((x - centre) ** 2).mean(axis=0))).all():
-        raise DataError(
-            f"the columns of {formula!r} are linearly dependent; leave '{matrix.names[int(np.argmin(scale))]}' out."
-        )
-    inner = solve_triangular(upper.T, (x - centre).T, lower=True).T
+    inner, upper = orthonormal(x, made.weights[inside], matrix.names, formula)
     found = fit_cox(inner, spells.start[rows], spells.stop[rows], spells.event[rows], made.weights[inside], ties=ties)
     gamma = solve_triangular(upper, found.coef)
     bread = _carried(np.linalg.inv(found.information), upper)
@@ -124,6 +116,34 @@ def fit_intensity(
     log_ratio = columns @ gamma
     fit = _intensity_fit(made, matrix.names, gamma, scores, bread, found, inside, spells, unit, method)
     return Intensity(fit, log_ratio, columns, influence)
+
+
+def orthonormal(x: np.ndarray, w: np.ndarray, names: tuple[str, ...], formula: str) -> tuple[np.ndarray, np.ndarray]:
+    """Centred columns (m, p) in an orthonormal basis, and the triangular matrix that leads to it.
+
+    Raises
+    ------
+    DataError
+        If a column does not vary, or is made of others.
+    """
+    if not x.shape[1]:
+        raise DataError(
+            f"{formula!r} has no terms: the intensity of visits depends on nothing, and all weights are one."
+        )
+    varies = np.ptp(x, axis=0) > 0
+    if not varies.all():
+        raise DataError(
+            f"column '{names[int(np.argmin(varies))]}' of {formula!r} does not vary over the spells at risk."
+        )
+    # Partial likelihoods know no constant: centred columns, then an orthonormal basis of them.
+    centre = np.average(x, axis=0, weights=w)
+    upper = np.asarray(np.linalg.qr((x - centre) / np.sqrt(len(x)), mode="r"))
+    scale = np.abs(np.diag(upper))
+    if not (scale > 1e-9 * np.sqrt(((x - centre) ** 2).mean(axis=0))).all():
+        raise DataError(
+            f"the columns of {formula!r} are linearly dependent; leave '{names[int(np.argmin(scale))]}' out."
+        )
+    return solve_triangular(upper.T, (x - centre).T, lower=True).T, upper
 
 
 def _carried(inverse: np.ndarray, upper: np.ndarray) -> np.ndarray:

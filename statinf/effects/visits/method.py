@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.effects.visits.discrete import fit_discrete
 from statinf.effects.visits.intensity import Intensity, IntensityFit, fit_intensity
 from statinf.effects.visits.options import VisitOptions
 from statinf.effects.visits.spells import Spells
@@ -39,7 +40,7 @@ class VisitProblem(Brief):
         Weight of each row of the frame; zero for rows left out.
     formula, stabilize : str or None
         Of the visits, with lags as columns.
-    unit : str
+    unit, time : str
     context : mapping, optional
     identity : RowIdentity
         The rows of the frame.
@@ -51,6 +52,7 @@ class VisitProblem(Brief):
     formula: str
     stabilize: str | None
     unit: str
+    time: str
     context: Any
     identity: RowIdentity
 
@@ -59,15 +61,21 @@ def visit_weights(problem: VisitProblem, options: VisitOptions) -> tuple[Weights
     """Inverse intensities of the visits, of mean one over those that happened, and the intensity."""
     spells = problem.spells
     each = problem.sampling[spells.row]
-    fitted = fit_intensity(problem.formula, spells, each, problem.unit, options.ties, METHOD, problem.context)
-    parts = [(fitted, -1.0)]
+
+    def fitted(formula: str) -> Intensity:
+        if options.visit_model == "cox":
+            return fit_intensity(formula, spells, each, problem.unit, options.ties, METHOD, problem.context)
+        how = options.visit_model
+        return fit_discrete(formula, spells, each, problem.unit, problem.time, how, METHOD, problem.context)
+
+    whole = fitted(problem.formula)
+    parts = [(whole, -1.0)]
     if problem.stabilize is not None:
-        plain = fit_intensity(problem.stabilize, spells, each, problem.unit, options.ties, METHOD, problem.context)
-        parts.append((plain, 1.0))
-    return _weights(problem, parts), fitted.fit
+        parts.append((fitted(problem.stabilize), 1.0))
+    return _weights(problem, parts, options.clip), whole.fit
 
 
-def _weights(problem: VisitProblem, parts: list[tuple[Intensity, float]]) -> Weights:
+def _weights(problem: VisitProblem, parts: list[tuple[Intensity, float]], clip: float | None) -> Weights:
     spells, n = problem.spells, problem.frame.n
     visit = spells.event == 1
     # First visits by design have no intensity.
@@ -82,6 +90,10 @@ def _weights(problem: VisitProblem, parts: list[tuple[Intensity, float]]) -> Wei
     relative = np.ones(len(used))
     if came.any():
         plain = np.exp(log_weight[came] - log_weight[came].max())
+        most = np.inf if clip is None else float(np.average(plain, weights=s[came])) / clip
+        # A weight at its bound moves with nothing; the bound is taken as known.
+        columns[np.flatnonzero(came)[plain > most]] = 0.0
+        plain = np.minimum(plain, most)
         relative[came] = plain / np.average(plain, weights=s[came])
     share = np.where(came, s * relative, 0.0) / max(s[came].sum(), np.finfo(float).tiny)
     centred = np.where(came[:, None], columns - share[came] @ columns[came], 0.0)

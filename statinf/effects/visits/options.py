@@ -7,7 +7,7 @@ from typing import Any
 
 from statinf.errors import OptionError
 from statinf.models.glm import GlmOptions
-from statinf.results import choice, flag, value
+from statinf.results import choice, flag, number, value
 
 
 def check_formula(name: str, given: Any) -> str:
@@ -32,4 +32,20 @@ class VisitOptions(GlmOptions):
         "each unit's first row is by design: no visit that happened, with the mean weight of visits; False has units at "
         "risk from time 0",
     )
-    ties: str = choice("efron", ("efron", "breslow"), "visits of one time in the partial likelihood")
+    ties: str = choice("efron", ("efron", "breslow"), "visits of one time in the partial likelihood of 'cox'")
+    visit_model: str = choice(
+        "cox",
+        ("cox", "cloglog", "logit"),
+        "of the intensity: a partial likelihood, or for times in whole days a binomial regression of being seen on each day, with "
+        "a spline of time; 'logit' divides by the probability of a visit itself, its course over time included",
+    )
+    clip: float | None = number(
+        None,
+        "intensities below this share of that of the mean weight are raised to it, so that no visit counts for more than "
+        "one over it",
+        low=0.0,
+        high=1.0,
+        open_low=True,
+        open_high=True,
+        also=(None,),
+    )

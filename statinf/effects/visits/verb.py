@@ -82,8 +82,8 @@ def visits(
 
     References
     ----------
-    Lin, Scharfstein and Rosenheck (2004), JRSS B 66; Buzkova and Lumley (2007), Canadian Journal of Statistics 35;
-    Vanderschueren et al. (2023), arXiv 2306.04255.
+    Prentice and Gloeckler (1978), Biometrics 34; Lin, Scharfstein and Rosenheck (2004), JRSS B 66; Buzkova and Lumley
+    (2007), Canadian Journal of Statistics 35; Vanderschueren et al. (2023), arXiv 2306.04255.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def visits(
         end=end,
         first=settings.first,
     )
-    problem = VisitProblem(frame, spells, sampling, text, plain, id, context, seen.identity)
+    problem = VisitProblem(frame, spells, sampling, text, plain, id, time, context, seen.identity)
     made, intensity = visit_weights(problem, settings)
     assert intensity.recipe is not None
     warn_varying(spells, tuple(intensity.recipe.columns), id, time)

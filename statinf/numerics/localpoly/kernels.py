@@ -18,8 +18,13 @@ ALIASES = {"tri": "triangular", "epa": "epanechnikov", "uni": "uniform", "rectan
 def kernel_values(name: str, u: np.ndarray) -> np.ndarray:
     """K(u), zero beyond one; any shape."""
     distance = np.abs(u)
-    value = np.polynomial.polynomial.polyval(distance, KERNELS[name])
-    return np.where(distance <= 1.0, value, 0.0)
+    value = np.full_like(distance, KERNELS[name][-1])
+    for c in KERNELS[name][-2::-1]:
+        value *= distance
+        value += c
+    if distance.size and distance.max() > 1.0:
+        value[distance > 1.0] = 0.0
+    return value
 
 
 def product(one: str, other: str, ratio: float = 1.0) -> np.ndarray:

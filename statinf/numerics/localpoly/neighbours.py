@@ -24,6 +24,8 @@ class Runs:
 def runs_of(side: Side) -> Runs:
     """The runs of ties of a side."""
     starts = side.groups[:-1]
+    if len(starts) == len(side.x):
+        return Runs(side.x, np.ones(len(side.x), int), side.y)
     return Runs(side.x[starts], np.diff(side.groups), np.add.reduceat(side.y, starts, axis=0))
 
 
@@ -81,10 +83,15 @@ def left_over(y: np.ndarray, count: np.ndarray, total: np.ndarray) -> np.ndarray
 
 
 def neighbour_residuals(side: Side, neighbours: int) -> np.ndarray:
-    """Residuals of every row of a side from its nearest neighbours on that side, shape (n, m)."""
-    g, n = side.distinct, len(side.x)
-    runs = runs_of(side)
-    which = np.arange(g)
-    count, total, _, _ = gather(runs, which, np.zeros(g, int), np.full(g, g), np.full(g, min(neighbours, n - 1)))
-    of = np.repeat(which, runs.size)
-    return left_over(side.y, count[of], total[of])
+    """Residuals of every row of a side from its nearest neighbours on that side, shape (n, m); made once per side."""
+    key = "neighbours", neighbours
+    if key not in side.kept:
+        g, n = side.distinct, len(side.x)
+        runs = runs_of(side)
+        which = np.arange(g)
+        count, total, _, _ = gather(runs, which, np.zeros(g, int), np.full(g, g), np.full(g, min(neighbours, n - 1)))
+        if g < n:
+            of = np.repeat(which, runs.size)
+            count, total = count[of], total[of]
+        side.kept[key] = left_over(side.y, count, total)
+    return side.kept[key]

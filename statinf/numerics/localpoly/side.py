@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import factorial
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,8 @@ class Side(Brief):
     w: np.ndarray
     index: np.ndarray
     right: bool
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was made of the rows once and serves again."""
 
     def window(self, bandwidth: float, closed: bool = False) -> slice:
         """Rows with |x| below the bandwidth; with `closed` those at it too."""
@@ -46,13 +49,17 @@ class Side(Brief):
         return self.window(bandwidth, closed=kernel == "uniform")
 
     def take(self, window: slice) -> Side:
-        """The rows of a window."""
-        return Side(self.x[window], self.y[window], self.w[window], self.index[window], self.right)
+        """The rows of a window; the same object for the same window."""
+        ends = window.start, window.stop
+        if ends not in self.kept:
+            x, y, w, index = (a[window] for a in (self.x, self.y, self.w, self.index))
+            self.kept[ends] = Side(x, y, w, index, self.right)
+        return self.kept[ends]
 
     @cached_property
     def groups(self) -> np.ndarray:
         """Where each run of tied x begins, and n at the end, shape (distinct + 1,)."""
-        new = np.flatnonzero(np.diff(self.x) > 0) + 1
+        new = np.flatnonzero(self.x[1:] > self.x[:-1]) + 1
         return np.concatenate([[0], new, [len(self.x)]]) if len(self.x) else np.zeros(1, int)
 
     @property
@@ -63,7 +70,7 @@ class Side(Brief):
     @property
     def reach(self) -> float:
         """Largest distance."""
-        return float(np.abs(self.x).max(initial=0.0))
+        return float(abs(self.x[-1 if self.right else 0])) if len(self.x) else 0.0
 
 
 def sides(x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> tuple[Side, Side]:
@@ -79,11 +86,15 @@ def sides(x: np.ndarray, y: np.ndarray, w: np.ndarray | None = None) -> tuple[Si
     """
     y = y[:, None] if y.ndim == 1 else y
     w = np.ones(len(x)) if w is None else w
-    index = np.argsort(x, kind="stable")
-    index = index[w[index] > 0]
-    cut = int(np.searchsorted(x[index], 0.0))
-    left, right = index[:cut], index[cut:]
-    return Side(x[left], y[left], w[left], left, False), Side(x[right], y[right], w[right], right, True)
+    index = np.argsort(x)
+    if not (w > 0).all():
+        index = index[w[index] > 0]
+    x, y, w = x[index], y[index], w[index]
+    cut = int(np.searchsorted(x, 0.0))
+    return (
+        Side(x[:cut], y[:cut], w[:cut], index[:cut], False),
+        Side(x[cut:], y[cut:], w[cut:], index[cut:], True),
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -94,28 +105,35 @@ class LocalFit(Brief):
     ----------
     side : Side
         The rows of the fit; some may have no kernel weight.
-    basis : ndarray, shape (n, order + 1)
-        Powers of u.
+    u : ndarray, shape (n,)
     weight : ndarray, shape (n,)
         K(u) / bandwidth times the row weight.
+    sums : ndarray, shape (2 order + 2,)
+        Of weight times powers of u.
     inverse : ndarray, shape (order + 1, order + 1)
         Of basis' W basis; NaN where the polynomial is not determined.
     bandwidth : float
     """
 
     side: Side
-    basis: np.ndarray
+    u: np.ndarray
     weight: np.ndarray
+    sums: np.ndarray
     inverse: np.ndarray
     bandwidth: float
 
     @property
     def order(self) -> int:
-        return self.basis.shape[1] - 1
+        return len(self.inverse) - 1
 
     @property
     def determined(self) -> bool:
         return bool(np.isfinite(self.inverse).all())
+
+    @cached_property
+    def basis(self) -> np.ndarray:
+        """Powers of u, shape (n, order + 1)."""
+        return np.vander(self.u, self.order + 1, increasing=True)
 
     @cached_property
     def weighted(self) -> np.ndarray:
@@ -125,7 +143,7 @@ class LocalFit(Brief):
     @cached_property
     def coef(self) -> np.ndarray:
         """Coefficients of the powers of u, shape (order + 1, m)."""
-        return self.inverse @ (self.weighted.T @ self.side.y)
+        return self.inverse @ power_sums(self.u, self.weight, self.order, self.side.y)
 
     def unit(self, deriv: int) -> float:
         """What turns the coefficient of u^deriv into a derivative at zero."""
@@ -135,9 +153,13 @@ class LocalFit(Brief):
         """Derivative of each outcome's mean at zero, shape (m,)."""
         return self.unit(deriv) * self.coef[deriv]
 
+    def row(self, k: int) -> np.ndarray:
+        """Weights of the rows in the coefficient of u^k, shape (n,)."""
+        return self.weight * along(self.u, self.inverse[k])
+
     def equivalent(self, deriv: int = 0) -> np.ndarray:
-        """Equivalent kernel: weights of the rows in that derivative, shape (n,)."""
-        return self.unit(deriv) * (self.weighted @ self.inverse[deriv])
+        """Equivalent kernel: weights of the rows in a derivative, shape (n,)."""
+        return self.unit(deriv) * self.row(deriv)
 
     def fitted(self) -> np.ndarray:
         """Means at the rows, shape (n, m)."""
@@ -148,9 +170,29 @@ class LocalFit(Brief):
         """Diagonal of the hat matrix, shape (n,)."""
         return np.einsum("ij,jk,ik->i", self.weighted, self.inverse, self.basis)
 
-    def moment(self, power: int) -> np.ndarray:
-        """Basis' W u^power, shape (order + 1,)."""
-        return self.weighted.T @ (self.side.x / self.bandwidth) ** power
+    @property
+    def leading(self) -> np.ndarray:
+        """Basis' W u^(order + 1), shape (order + 1,)."""
+        return self.sums[self.order + 1 :]
+
+
+def along(u: np.ndarray, coefficients: np.ndarray) -> np.ndarray:
+    """A polynomial at u (n,), lowest power first."""
+    value = np.full_like(u, coefficients[-1])
+    for c in coefficients[-2::-1]:
+        value *= u
+        value += c
+    return value
+
+
+def power_sums(u: np.ndarray, weight: np.ndarray, degree: int, y: np.ndarray | None = None) -> np.ndarray:
+    """Sums of weight (n,) times powers of u, (degree + 1,); with outcomes y (n, m) times each of them, (degree + 1, m)."""
+    power, found = weight, []
+    for k in range(degree + 1):
+        if k:
+            power = power * u if k == 1 else np.multiply(power, u, out=power)
+        found.append(power.sum() if y is None else power @ y)
+    return np.array(found)
 
 
 def local_fit(side: Side, order: int, bandwidth: float, kernel: str, window: slice | None = None) -> LocalFit:
@@ -161,16 +203,18 @@ def local_fit(side: Side, order: int, bandwidth: float, kernel: str, window: sli
     side : Side
     order : int
     bandwidth : float
-        Infinite bandwidths give a global fit for the uniform kernel.
     kernel : {"triangular", "epanechnikov", "uniform"}
     window : slice, optional
         Rows to hold; those of positive kernel weight by default.
     """
     rows = side.take(side.kernel_window(bandwidth, kernel) if window is None else window)
     u = rows.x / bandwidth
-    weight = rows.w * kernel_values(kernel, u) / bandwidth
-    basis = np.vander(u, order + 1, increasing=True)
-    return LocalFit(rows, basis, weight, inverse_of(basis.T @ (weight[:, None] * basis)), bandwidth)
+    weight = kernel_values(kernel, u)
+    weight *= rows.w
+    weight /= bandwidth
+    sums = power_sums(u, weight, 2 * order + 1)
+    at = np.arange(order + 1)
+    return LocalFit(rows, u, weight, sums, inverse_of(sums[at[:, None] + at]), bandwidth)
 
 
 def inverse_of(gram: np.ndarray) -> np.ndarray:
@@ -198,5 +242,5 @@ def local_fits(side: Side, order: int, bandwidths: np.ndarray, kernel: str) -> l
     for j, h in enumerate(bandwidths):
         fit = shared[h]
         one = Side(fit.side.x, fit.side.y[:, [j]], fit.side.w, fit.side.index, side.right)
-        made.append(LocalFit(one, fit.basis, fit.weight, fit.inverse, fit.bandwidth))
+        made.append(replace(fit, side=one))
     return made

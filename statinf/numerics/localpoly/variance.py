@@ -39,9 +39,9 @@ def corrected_weights(small: LocalFit, large: LocalFit) -> np.ndarray:
     The fit `small` loses its leading bias, whose derivative `large` estimates; both hold the same rows.
     """
     top = small.order + 1
-    pilot = large.weighted @ large.inverse[top]
+    pilot = large.row(top)
     share = (small.bandwidth / large.bandwidth) ** top
-    return small.weighted - share * pilot[:, None] * small.moment(top)
+    return small.weighted - share * pilot[:, None] * small.leading
 
 
 def meat(weights: np.ndarray, left: np.ndarray) -> np.ndarray:
@@ -143,7 +143,5 @@ def _spreads(held: np.ndarray, inverse: np.ndarray, kind: str) -> np.ndarray:
 def corrected_equivalent(small: LocalFit, large: LocalFit, deriv: int) -> np.ndarray:
     """Weights (n,) of the rows in a derivative that is corrected for its leading bias, as `corrected_weights` gives it."""
     top = small.order + 1
-    along = small.inverse[deriv]
-    bias = (small.bandwidth / large.bandwidth) ** top * (small.moment(top) @ along)
-    pilot = large.weighted @ large.inverse[top]
-    return small.unit(deriv) * (small.weighted @ along - bias * pilot)
+    bias = (small.bandwidth / large.bandwidth) ** top * float(small.leading @ small.inverse[deriv])
+    return small.unit(deriv) * (small.row(deriv) - bias * large.row(top))

@@ -23,6 +23,7 @@ from statinf.numerics.tails.minimise import TailSolution
 from statinf.numerics.tails.risk import cvar_influence, tail_mean, tail_shares
 from statinf.quantile.cvar.problem import CvarProblem
 from statinf.results import stack_scores
+from statinf.results.clusters import fit_clusters
 
 _CONDITION = 1e12
 
@@ -166,11 +167,7 @@ def risk_covariance(solved: SolvedTail, kind: object) -> Covariance:
         present=made.weights > 0,
         **stacked,
     )
-    clusters = {}
-    if isinstance(kind, dict):
-        names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
-        clusters = {name: made.cluster_codes(name) for name in names}
-    found = covariance(moments, kind, clusters)
+    found = covariance(moments, kind, fit_clusters(made, kind))
     return replace(found, matrix=np.where(np.outer(known, known), found.matrix, np.nan), square_root=None)
 
 

@@ -23,7 +23,11 @@ class NgboostOptions(Options):
     """What is boosted, and how."""
 
     dist: str = value("normal", "family of the outcome's law", ", ".join(map(repr, LAWS)), check_dist)
-    score: str = choice("log", ("log", "crps"), "what is minimised: minus the log density, or the CRPS")
+    score: str = choice(
+        "log",
+        ("log", "crps"),
+        "what is minimised: minus the log density, or the CRPS (of classes half the Brier score)",
+    )
     n_estimators: int = count(500, "most iterations; 0 for the marginal law", low=0)
     learning_rate: float = number(0.01, "share of each step that is taken", low=0, open_low=True)
     natural: bool = flag(

@@ -92,14 +92,14 @@ class ScoredLaw(Predictive):
         Returns
         -------
         data frame
-            `log`, minus `logpdf`, and `crps` where the family has it in closed form.
+            `log`, minus `logpdf`, and `crps`: of classes half the Brier score, of times that are known to be longer the
+            integral of the squared distribution function up to there.
         """
         columns = {"log": -self.logpdf(newdata)}
         rows = self._rows(newdata, response=True)
-        if "crps" in self.fitted.law.rules and rows.event is None:
-            assert rows.y is not None
-            learner = replace(self.fitted.setting, score="crps", metric="riemann")
-            columns["crps"] = rows.spread(replace(self.fitted, setting=learner).scores(rows.X, rows.y))
+        assert rows.y is not None
+        learner = replace(self.fitted.setting, score="crps", metric="riemann")
+        columns["crps"] = rows.spread(replace(self.fitted, setting=learner).scores(rows.X, rows.y, rows.event))
         return prediction_frame(rows.new, columns)
 
     def staged(self, newdata: Any = None) -> Any:

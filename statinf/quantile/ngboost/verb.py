@@ -62,7 +62,9 @@ def ngboost(
     dist : {"normal", "lognormal", "student", "laplace", "poisson", "gamma", "exponential", "weibull", "categorical"}
         Family of the law given the features.
     score : {"log", "crps"}
-        "crps" for normal, lognormal, student, laplace and exponential laws.
+        "crps" is the ranked probability score of counts, half the Brier score of classes (whatever their order: natural
+        gradients of all quadratic scores of classes are the same, and those of the log score), and of a time that is known
+        to be longer the integral of the squared distribution function up to it (Avati et al. 2019).
     weights : array, str or Weights, optional
         Row weights; taken as fixed.
     seed : int

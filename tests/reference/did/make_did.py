@@ -1,5 +1,7 @@
 """Group-time effects and their averages by csdid 0.4.3 (a port of R's did 2.5) with drdid 1.1.7, both from PyPI.
 
+Single comparisons by the improved estimator, as R's DRDID has it, come from moderndid 0.2.0 (PyPI).
+
 From the root of the repository, in an environment with them and pandas::
 
     python tests/reference/did/make_did.py
@@ -131,8 +133,43 @@ def numbers(case: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+IMPROVED = [(3, 2, 1), (3, 4, 2), (4, 4, 3), (6, 6, 5)]
+"""Cohort, period and base period."""
+
+
+def improved(g: int, t: int, b: int, weighted: bool, paired: bool) -> tuple[float, float]:
+    """Effect and standard error of one comparison of the panel, given x at the base period or each row's own."""
+    from moderndid.drdid.estimators.drdid_imp_local_rc import (  # pyright: ignore[reportMissingImports]
+        drdid_imp_local_rc,
+    )
+    from moderndid.drdid.estimators.drdid_imp_panel import drdid_imp_panel  # pyright: ignore[reportMissingImports]
+
+    data = panel()
+    data = data[data["cohort"].isin([0, g]) & data["t"].isin([t, b])].sort_values(["t", "unit"])
+    if paired:
+        before, now = (data[data["t"] == when] for when in (b, t))
+        first = before if b < t else now
+        made = drdid_imp_panel(
+            now["y"].to_numpy(), before["y"].to_numpy(), (first["cohort"] == g).to_numpy(float),
+            np.column_stack([np.ones(len(first)), first["now"]]),
+            i_weights=first["w"].to_numpy().copy() if weighted else None, influence_func=True,
+        )  # fmt: skip
+    else:
+        made = drdid_imp_local_rc(
+            data["y"].to_numpy(), (data["t"] == t).to_numpy(float), (data["cohort"] == g).to_numpy(float),
+            np.column_stack([np.ones(len(data)), data["now"]]),
+            i_weights=data["w"].to_numpy().copy() if weighted else None, influence_func=True,
+        )  # fmt: skip
+    values = made.att_inf_func
+    return made.att, float(np.sqrt(np.sum(values**2)) / len(values))
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
+    kinds = [(weighted, paired) for weighted in (False, True) for paired in (True, False)]
+    single = [(*cell, *kind, *improved(*cell, *kind)) for cell in IMPROVED for kind in kinds]
+    table = pd.DataFrame(single, columns=["group", "time", "base", "weighted", "paired", "estimate", "std_error"])
+    table.to_csv(HERE / "improved.csv", index=False, float_format="%.12g")
     rows = [row for case in CASES for row in numbers(case)]
     table = pd.DataFrame(rows, columns=["case", "what", "at", "time", "estimate", "std_error"])
     table.to_csv(FILE, index=False, float_format="%.12g")

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from statinf.errors import OptionError, nearest
 from statinf.numerics.laws.parametric.discrete import CATEGORICAL, POISSON
+from statinf.numerics.laws.parametric.gamma import GAMMA
 from statinf.numerics.laws.parametric.heavy import LAPLACE, student
 from statinf.numerics.laws.parametric.law import Law
 from statinf.numerics.laws.parametric.normal import LOGNORMAL, NORMAL
-from statinf.numerics.laws.parametric.positive import EXPONENTIAL, GAMMA, WEIBULL
+from statinf.numerics.laws.parametric.positive import EXPONENTIAL, WEIBULL
 
 LAWS: Mapping[str, Law] = {
     law.name: law for law in (NORMAL, LOGNORMAL, student(), LAPLACE, POISSON, GAMMA, EXPONENTIAL, WEIBULL, CATEGORICAL)

@@ -1,4 +1,9 @@
-"""Counts and classes: the Poisson law in the logarithm of its mean, and classes in log odds against the first."""
+"""Counts and classes: the Poisson law in the logarithm of its mean, and classes in log odds against the first.
+
+The CRPS of counts is the ranked probability score. That of classes, with distance one between any two, is half the Brier
+score; for two classes it is the squared error of the probability. Probabilities of classes take any value that their law
+can, so that the natural gradients of the log score, of this and of any quadratic score, ranked ones too, are the same.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.numerics.laws.parametric.incomplete import lower_gamma
 from statinf.numerics.laws.parametric.law import Law, LawUnits, ScoreRule
 
 
@@ -22,6 +28,26 @@ def poisson_fisher(theta: Any) -> Any:
     import jax.numpy as jnp
 
     return ((jnp.exp(theta[0]),),)
+
+
+def poisson_crps(theta: Any, y: Any, event: Any) -> Any:
+    """The CRPS of the Poisson law (Wei and Held, 2014)."""
+    import jax.numpy as jnp
+    from jax.scipy.special import i0e, i1e
+
+    mean = jnp.exp(theta[0])
+    exceed = lower_gamma(y + 1.0, theta[0] - jnp.log(y + 1.0))
+    mass, spread = jnp.exp(-poisson_log_score(theta, y, event)), i0e(2.0 * mean) + i1e(2.0 * mean)
+    return (y - mean) * (1.0 - 2.0 * exceed) + mean * (2.0 * mass - spread)
+
+
+def poisson_crps_metric(theta: Any) -> Any:
+    """Twice the sum of squared slopes of the distribution function."""
+    import jax.numpy as jnp
+    from jax.scipy.special import i0e
+
+    mean = jnp.exp(theta[0])
+    return ((2.0 * mean**2 * i0e(2.0 * mean),),)
 
 
 def _poisson_start(y: np.ndarray, w: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -53,8 +79,16 @@ def classes_log_score(theta: Any, y: Any, event: Any) -> Any:
     return -jnp.take_along_axis(_log_probabilities(theta), y.astype(jnp.int32)[None], axis=0)[0]
 
 
+def half_brier(theta: Any, y: Any, event: Any) -> Any:
+    """Half the squared distance of the probabilities from the class."""
+    import jax.numpy as jnp
+
+    seen = jnp.arange(len(theta) + 1)[:, None] == y
+    return 0.5 * ((jnp.exp(_log_probabilities(theta)) - seen) ** 2).sum(axis=0)
+
+
 def classes_natural(theta: Any, y: Any, event: Any) -> Any:
-    """1{y = 0} / p_0 - 1{y = k} / p_k, which is what the inverse of the information makes of the gradient."""
+    """1{y = 0} / p_0 - 1{y = k} / p_k, along which probabilities move as they differ from the class."""
     import jax.numpy as jnp
 
     inverse = jnp.exp(-_log_probabilities(theta))
@@ -79,7 +113,7 @@ POISSON = Law(
     name="poisson",
     parameters=("mean",),
     kind="count",
-    rules={"log": ScoreRule(poisson_log_score, poisson_fisher)},
+    rules={"log": ScoreRule(poisson_log_score, poisson_fisher), "crps": ScoreRule(poisson_crps, poisson_crps_metric)},
     start=_poisson_start,
     usual=_poisson_usual,
     frozen=_frozen_poisson,
@@ -92,7 +126,10 @@ CATEGORICAL = Law(
     name="categorical",
     parameters=(),
     kind="classes",
-    rules={"log": ScoreRule(classes_log_score, natural=classes_natural)},
+    rules={
+        "log": ScoreRule(classes_log_score, natural=classes_natural),
+        "crps": ScoreRule(half_brier, natural=classes_natural),
+    },
     start=_classes_start,
     usual=_classes_usual,
     frozen=None,

@@ -6,7 +6,7 @@ A score is computed in units in which outcomes are near zero and of size one; `L
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from statinf.errors import OptionError, nearest
 
 ScoreFunction = Callable[..., Any]
+STEEPEST = 14.0
+"""Largest logarithm of a shape that a marginal law has: outcomes that hardly vary have none of their own."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class ScoreRule:
         exceed `y`, to scores (n,).
     metric : callable or None
         From parameters to the K x K matrix, as nested tuples of (n,): for the log score Fisher's
-        information, for the CRPS twice the integral of dF dF'.
+        information, for the CRPS twice the integral of dF dF' (for counts the sum).
     natural : callable or None
         The natural gradient (K, n) itself, where it is simpler than the metric; arguments of `value`.
     """
@@ -70,8 +72,8 @@ class Law:
         Bounds of the parameters that are logarithms: beyond, scores are those at the bound.
     bounded : tuple of bool
         Which parameters these are.
-    censored : ScoreRule or None
-        The log score of outcomes some of which are known to be exceeded.
+    censored : mapping of str to ScoreRule
+        Scores of outcomes some of which are known to be exceeded, by name; empty where there are none.
     """
 
     name: str
@@ -84,24 +86,21 @@ class Law:
     bounded: tuple[bool, ...]
     low: float = -20.0
     high: float = 20.0
-    censored: ScoreRule | None = None
+    censored: Mapping[str, ScoreRule] = field(default_factory=dict)
 
     def rule(self, score: str, *, censored: bool = False) -> ScoreRule:
         """The score of that name, or an `OptionError` that names the ones there are."""
-        if censored:
-            if self.censored is None:
-                raise OptionError(
-                    f"dist={self.name!r} takes no censored outcomes; use 'lognormal', 'weibull' or 'exponential'."
-                )
-            if score != "log":
-                raise OptionError(f"score={score!r} is not for censored outcomes; use score='log'.")
-            return self.censored
-        if score not in self.rules:
+        if censored and not self.censored:
             raise OptionError(
-                f"score={score!r} has no closed form for dist={self.name!r}; choose {', '.join(map(repr, self.rules))}."
-                f"{nearest(score, list(self.rules))}"
+                f"dist={self.name!r} takes no censored outcomes; use 'lognormal', 'weibull' or 'exponential'."
             )
-        return self.rules[score]
+        rules = self.censored if censored else self.rules
+        if score not in rules:
+            raise OptionError(
+                f"dist={self.name!r} has no score={score!r}; choose {', '.join(map(repr, rules))}."
+                f"{nearest(score, list(rules))}"
+            )
+        return rules[score]
 
     def outside(self, y: np.ndarray) -> np.ndarray:
         """Outcomes that the family cannot produce, (n,) bool."""

@@ -1,4 +1,8 @@
-"""Positive outcomes: exponential, Weibull and gamma laws, in logarithms of scale or mean and of shape."""
+"""Positive outcomes: the exponential and the Weibull law, in logarithms of the scale and of the shape.
+
+The CRPS of an outcome that is known to exceed y is the integral of the squared distribution function up to y (Avati, Duan,
+Zhou, Jung, Shah and Ng, 2019, Countdown regression, arXiv 1806.08324), whose metric is taken to be that of outcomes seen.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from statinf.numerics.laws.parametric.law import Law, LawUnits, ScoreRule
+from statinf.numerics.laws.parametric.incomplete import lower_gamma
+from statinf.numerics.laws.parametric.law import STEEPEST, Law, LawUnits, ScoreRule
 
 _EULER = 0.5772156649015329
-_STEEPEST = 14.0
-"""Largest logarithm of a shape: outcomes that hardly vary have none of their own."""
 
 
 def exponential_log_score(theta: Any, y: Any, event: Any) -> Any:
@@ -38,6 +41,14 @@ def exponential_crps_metric(theta: Any) -> Any:
     import jax.numpy as jnp
 
     return ((0.5 * jnp.exp(theta[0]),),)
+
+
+def censored_exponential_crps(theta: Any, y: Any, event: Any) -> Any:
+    """The CRPS, up to `y` where it is a bound."""
+    import jax.numpy as jnp
+
+    mean, exceed = jnp.exp(theta[0]), jnp.exp(-y * jnp.exp(-theta[0]))
+    return y - 2.0 * mean * (1.0 - exceed) + 0.5 * mean * (1.0 - (1.0 - event) * exceed**2)
 
 
 def _exponential_start(y: np.ndarray, w: np.ndarray, event: np.ndarray) -> np.ndarray:
@@ -71,6 +82,51 @@ def weibull_fisher(theta: Any) -> Any:
     return (k**2, off), (off, (1.0 - _EULER) ** 2 + np.pi**2 / 6.0)
 
 
+def _weibull_parts(theta: Any, y: Any) -> tuple[Any, Any, Any, Any]:
+    """1 + 1/k, the mean, 2^(-1/k), and log of (y / scale)^k."""
+    import jax.numpy as jnp
+    from jax.scipy.special import gammaln
+
+    inverse = jnp.exp(-theta[1])
+    b = 1.0 + inverse
+    return b, jnp.exp(theta[0] + gammaln(b)), jnp.exp2(-inverse), (jnp.log(y) - theta[0]) * jnp.exp(theta[1])
+
+
+def weibull_crps(theta: Any, y: Any, event: Any) -> Any:
+    """The CRPS of the Weibull law."""
+    import jax.numpy as jnp
+
+    b, mean, half, log_w = _weibull_parts(theta, y)
+    exceed = jnp.exp(-jnp.exp(log_w))
+    return y * (1.0 - 2.0 * exceed) + mean * (half - 2.0 * lower_gamma(b, log_w - jnp.log(b)))
+
+
+def censored_weibull_crps(theta: Any, y: Any, event: Any) -> Any:
+    """The CRPS, up to `y` where it is a bound."""
+    import jax.numpy as jnp
+
+    b, mean, half, log_w = _weibull_parts(theta, y)
+    exceed = jnp.exp(-jnp.exp(log_w))
+    # Both values of the incomplete gamma function in one program.
+    once, twice = lower_gamma(b, log_w - jnp.log(b) + jnp.array([[0.0], [jnp.log(2.0)]]))
+    beyond = mean * half * (1.0 - twice) - y * exceed**2
+    return y * (1.0 - 2.0 * exceed) + mean * (half - 2.0 * once) - (1.0 - event) * beyond
+
+
+def weibull_crps_metric(theta: Any) -> Any:
+    """Twice the integral of dF dF' of the Weibull law.
+
+    With w = (y / scale)^k the slopes of F are -k w e^{-w} and w log(w) e^{-w}.
+    """
+    import jax.numpy as jnp
+    from jax.scipy.special import digamma, gammaln, polygamma
+
+    k = jnp.exp(theta[1])
+    s = 2.0 + 1.0 / k
+    size, tilt = 2.0 * jnp.exp(theta[0] + gammaln(s) - s * jnp.log(2.0)), digamma(s) - jnp.log(2.0)
+    return (size * k, -size * tilt), (-size * tilt, size / k * (tilt**2 + polygamma(1, s)))
+
+
 def _weibull_start(y: np.ndarray, w: np.ndarray, event: np.ndarray) -> np.ndarray:
     """Maximum likelihood: the shape is the root of the profile's slope, which rises."""
     from scipy.optimize import brentq
@@ -83,10 +139,10 @@ def _weibull_start(y: np.ndarray, w: np.ndarray, event: np.ndarray) -> np.ndarra
         tilted = w * np.exp(k * (log_y - log_y.max()))
         return float(tilted @ log_y / tilted.sum() - mean - 1.0 / k)
 
-    if not slope(_STEEPEST) > 0.0:
-        k = np.exp(_STEEPEST)
+    if not slope(STEEPEST) > 0.0:
+        k = np.exp(STEEPEST)
     else:
-        k = np.exp(brentq(slope, -_STEEPEST, _STEEPEST, xtol=1e-14))
+        k = np.exp(brentq(slope, -STEEPEST, STEEPEST, xtol=1e-14))
     top = log_y.max()
     return np.array([top + np.log((w @ np.exp(k * (log_y - top))) / seen) / k, np.log(k)])
 
@@ -102,54 +158,6 @@ def _frozen_weibull(at: Any) -> Any:
     return stats.weibull_min(at["shape"], scale=at["scale"])
 
 
-def gamma_log_score(theta: Any, y: Any, event: Any) -> Any:
-    """Minus the log density of the gamma law."""
-    import jax.numpy as jnp
-    from jax.scipy.special import gammaln
-
-    a, log_ratio = jnp.exp(theta[1]), jnp.log(y) - theta[0]
-    return gammaln(a) - a * theta[1] + jnp.log(y) - a * (log_ratio - jnp.exp(log_ratio))
-
-
-def gamma_fisher(theta: Any) -> Any:
-    """Information of one outcome of the gamma law."""
-    import jax.numpy as jnp
-    from jax.scipy.special import polygamma
-
-    a = jnp.exp(theta[1])
-    # psi'(a) - 1/a loses its digits for large a, where its series takes over.
-    far = jnp.maximum(a, 50.0)
-    near = jnp.minimum(a, 50.0)
-    series = 1.0 / 2.0 + 1.0 / (6.0 * far) - 1.0 / (30.0 * far**3) + 1.0 / (42.0 * far**5)
-    return (a, 0.0), (0.0, jnp.where(a > 50.0, series, near**2 * polygamma(1, near) - near))
-
-
-def _gamma_start(y: np.ndarray, w: np.ndarray, event: np.ndarray) -> np.ndarray:
-    """Maximum likelihood: the shape solves log a - psi(a) = log of the mean less the mean of logs."""
-    from scipy.optimize import brentq
-    from scipy.special import digamma
-
-    mean = float(np.average(y, weights=w))
-    gap = np.log(mean) - float(np.average(np.log(y), weights=w))
-
-    def slope(log_shape: float) -> float:
-        return float(log_shape - digamma(np.exp(log_shape)) - gap)
-
-    log_shape = _STEEPEST if slope(_STEEPEST) > 0.0 else brentq(slope, -_STEEPEST, _STEEPEST, xtol=1e-14)
-    return np.array([np.log(mean), log_shape])
-
-
-def _gamma_usual(theta: np.ndarray, units: LawUnits) -> dict[str, np.ndarray]:
-    mean, shape = np.exp(np.clip(theta, -20.0, 20.0))
-    return {"mean": units.unit * mean, "shape": shape}
-
-
-def _frozen_gamma(at: Any) -> Any:
-    from scipy import stats
-
-    return stats.gamma(at["shape"], scale=at["mean"] / at["shape"])
-
-
 EXPONENTIAL = Law(
     name="exponential",
     parameters=("scale",),
@@ -162,28 +170,23 @@ EXPONENTIAL = Law(
     usual=_exponential_usual,
     frozen=_frozen_exponential,
     bounded=(True,),
-    censored=ScoreRule(exponential_log_score, exponential_fisher),
+    censored={
+        "log": ScoreRule(exponential_log_score, exponential_fisher),
+        "crps": ScoreRule(censored_exponential_crps, exponential_crps_metric),
+    },
 )
 
 WEIBULL = Law(
     name="weibull",
     parameters=("scale", "shape"),
     kind="positive",
-    rules={"log": ScoreRule(weibull_log_score, weibull_fisher)},
+    rules={"log": ScoreRule(weibull_log_score, weibull_fisher), "crps": ScoreRule(weibull_crps, weibull_crps_metric)},
     start=_weibull_start,
     usual=_weibull_usual,
     frozen=_frozen_weibull,
     bounded=(True, True),
-    censored=ScoreRule(weibull_log_score, weibull_fisher),
-)
-
-GAMMA = Law(
-    name="gamma",
-    parameters=("mean", "shape"),
-    kind="positive",
-    rules={"log": ScoreRule(gamma_log_score, gamma_fisher)},
-    start=_gamma_start,
-    usual=_gamma_usual,
-    frozen=_frozen_gamma,
-    bounded=(True, True),
+    censored={
+        "log": ScoreRule(weibull_log_score, weibull_fisher),
+        "crps": ScoreRule(censored_weibull_crps, weibull_crps_metric),
+    },
 )

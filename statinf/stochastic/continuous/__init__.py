@@ -1,0 +1,1 @@
+"""Values of states of diffusions from paths on a grid: `si.ctd`."""
