@@ -10,9 +10,9 @@ import numpy as np
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
+from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.margins import read_margins
 from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples, check_columns, read_samples
 from statinf.shifts.table import DENSITY_RATIO

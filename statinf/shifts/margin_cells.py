@@ -29,7 +29,7 @@ def levels_of(learnt: Learnt) -> tuple[Any, ...]:
 
 def spelled(key: str, factors: Sequence[str]) -> tuple[str, ...] | None:
     """The factors that a term such as "a:b" crosses, in its order; `g` stands for `C(g)`. None where one is not known."""
-    plain = {_bare(f): f for f in factors} | {f.replace(" ", ""): f for f in factors}
+    plain = {bare(f): f for f in factors} | {f.replace(" ", ""): f for f in factors}
     whole = key.replace(" ", "")
     if whole in plain:
         return (plain[whole],)
@@ -37,7 +37,8 @@ def spelled(key: str, factors: Sequence[str]) -> tuple[str, ...] | None:
     return None if None in found or len(set(found)) < len(found) else tuple(f for f in found if f is not None)
 
 
-def _bare(factor: str) -> str:
+def bare(factor: str) -> str:
+    """The variable of a factor such as `C(g, contr.sum)`."""
     inner = factor.replace(" ", "")
     return inner[2:-1].split(",")[0] if inner.startswith("C(") and inner.endswith(")") else inner
 
@@ -68,12 +69,20 @@ class Cells(Brief):
         left = [f for f in self.factors if f in factors]
         return self.values.sum(axis=gone).transpose([left.index(f) for f in factors])
 
+    def _place(self, factor: str, learnt: Mapping[str, Learnt]) -> str | None:
+        """The factor of this margin that is the same variable, in whatever coding; None where there is none."""
+        if factor in self.factors:
+            return factor
+        same = [f for f in self.factors if bare(f) == bare(factor) and leveled(learnt[f]) and leveled(learnt[factor])]
+        return next((f for f in same if levels_of(learnt[f]) == levels_of(learnt[factor])), None)
+
     def column_means(self, block: TermBlock, learnt: Mapping[str, Learnt]) -> np.ndarray | None:
         """Means of the columns of a block, shape (columns,); None where this margin does not determine them."""
-        numeric = frozenset(f for f in block.factors if not leveled(learnt[f]))
-        if numeric != self.numeric or not set(block.factors) <= set(self.factors):
+        names = [self._place(f, learnt) for f in block.factors]
+        numeric = frozenset(n for n in names if n is not None and not leveled(learnt[n]))
+        if numeric != self.numeric or None in names or len(set(names)) < len(names):
             return None
-        means = self.over(block.factors)
+        means = self.over([n for n in names if n is not None])
         for axis, (factor, reduced) in enumerate(zip(block.factors, block.reduced, strict=True)):
             means = np.moveaxis(np.tensordot(means, _coding(learnt[factor], reduced), (axis, 0)), -1, axis)
         # The first factor varies fastest.
@@ -83,7 +92,11 @@ class Cells(Brief):
 def _coding(learnt: Learnt, reduced: bool) -> np.ndarray:
     """Columns of a factor by its levels, or by its own columns where it is numeric, shape (levels, columns)."""
     if learnt.coding is None:
-        return np.array([[0.0], [1.0]]) if learnt.logical and reduced else np.eye(2 if learnt.logical else learnt.columns(reduced))
+        return (
+            np.array([[0.0], [1.0]])
+            if learnt.logical and reduced
+            else np.eye(2 if learnt.logical else learnt.columns(reduced))
+        )
     marks = learnt.coding.marked(reduced)
     if marks is None:
         assert learnt.coding.contrast is not None
@@ -92,7 +105,12 @@ def _coding(learnt: Learnt, reduced: bool) -> np.ndarray:
 
 
 def cells_of(
-    term: str, given: Any, factors: tuple[str, ...], learnt: Mapping[str, Learnt], size: float | None, check: bool = True
+    term: str,
+    given: Any,
+    factors: tuple[str, ...],
+    learnt: Mapping[str, Learnt],
+    size: float | None,
+    check: bool = True,
 ) -> Cells:
     """One margin as an array; totals are divided by the population's size.
 
@@ -106,7 +124,13 @@ def cells_of(
     groups = [f for f in factors if leveled(learnt[f])]
     numeric = [f for f in factors if f not in groups]
     widths = tuple(learnt[f].columns(True) for f in numeric)
-    if groups == list(factors) and len(groups) == 1 and learnt[groups[0]].logical and np.ndim(given) == 0 and not isinstance(given, Mapping):
+    if (
+        groups == list(factors)
+        and len(groups) == 1
+        and learnt[groups[0]].logical
+        and np.ndim(given) == 0
+        and not isinstance(given, Mapping)
+    ):
         given = {False: (size or 1.0) - _number(given, term), True: given}
     levels = [levels_of(learnt[f]) for f in groups]
     found: dict[tuple[int, ...], np.ndarray] = {}
@@ -118,9 +142,13 @@ def cells_of(
     if lacking:
         total = sum(float(v.sum()) for v in found.values())
         summed = "" if numeric else f"; those given sum to {total:g}"
-        raise DataError(f"the margin of '{term}' lacks the level {_cell(lacking[0], levels)}{summed}. Give every level that the source has.")
+        raise DataError(
+            f"the margin of '{term}' lacks the level {_cell(lacking[0], levels)}{summed}. Give every level that the source has."
+        )
     shape = tuple(len(one) for one in levels) + widths
-    values = np.array([found[path] for path in product(*(range(len(one)) for one in levels))]).reshape(shape) / (size or 1.0)
+    values = np.array([found[path] for path in product(*(range(len(one)) for one in levels))]).reshape(shape) / (
+        size or 1.0
+    )
     order = [(*groups, *numeric).index(f) for f in factors]
     values = values.transpose(order)
     if groups and not numeric and check:
@@ -133,19 +161,27 @@ def _shares(values: np.ndarray, term: str, size: float | None) -> np.ndarray:
         raise InfeasibleError(f"the margin of '{term}' has a negative share.")
     total = float(values.sum())
     if abs(total - 1.0) > _ONE:
-        what = f"sum to {total:.8g}, not to one; divide them by their sum" if size is None else f"sum to {total * size:g}, the population has {size:g}"
+        what = (
+            f"sum to {total:.8g}, not to one; divide them by their sum"
+            if size is None
+            else f"sum to {total * size:g}, the population has {size:g}"
+        )
         raise InfeasibleError(f"the shares of '{term}' {what}, or look for a level left out.")
     return values / total
 
 
-def _leaves(given: Any, groups: Sequence[str], levels: Sequence[tuple[Any, ...]], term: str) -> Iterator[tuple[tuple[int, ...], Any]]:
+def _leaves(
+    given: Any, groups: Sequence[str], levels: Sequence[tuple[Any, ...]], term: str
+) -> Iterator[tuple[tuple[int, ...], Any]]:
     """Numbers with the positions of their levels."""
     if not groups:
         yield (), given
         return
     pairs = given.items() if hasattr(given, "items") else None
     if pairs is None:
-        raise DataError(f"the margin of '{term}' is {given!r}; '{groups[0]}' holds categories: give one share per level.")
+        raise DataError(
+            f"the margin of '{term}' is {given!r}; '{groups[0]}' holds categories: give one share per level."
+        )
     for key, value in pairs:
         path: list[int] = []
         for level in _keys(key, levels):
@@ -154,8 +190,8 @@ def _leaves(given: Any, groups: Sequence[str], levels: Sequence[tuple[Any, ...]]
                 if _is_zero(value):
                     break
                 raise InfeasibleError(
-                    f"the margin of '{term}' names {level!r}, a level of '{groups[len(path)]}' without a row in the source: no weights "
-                    "on the source can stand for it. Merge levels, or leave it out and rescale the others."
+                    f"the margin of '{term}' names {level!r}, a level of '{groups[len(path)]}' without a row in the source: "
+                    "no weights on the source can stand for it. Merge levels, or leave it out and rescale the others."
                 )
             path.append(at)
         else:
@@ -182,7 +218,11 @@ def _position(level: Any, levels: tuple[Any, ...]) -> int | None:
     text = [str(known) for known in levels]
     if str(level) in text:
         return text.index(str(level))
-    same = [at for at, known in enumerate(levels) if not isinstance(level, str) and not isinstance(known, str) and known == level]
+    same = [
+        at
+        for at, known in enumerate(levels)
+        if not isinstance(level, str) and not isinstance(known, str) and known == level
+    ]
     return same[0] if same else None
 
 

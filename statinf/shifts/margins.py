@@ -29,10 +29,13 @@ class Margins:
         By term: a number, numbers by level, or numbers by the levels of crossed variables.
     totals : bool
         Whether they are totals; means otherwise.
+    more : bool
+        Whether some may be of terms that the formula lacks, as where weights that meet them are given.
     """
 
     entries: Mapping[str, Any]
     totals: bool
+    more: bool = False
 
 
 def read_margins(target: Any, totals: Any = None, target_weights: Any = None) -> Margins | None:
@@ -128,7 +131,9 @@ class KnownMeans(Brief, Mapping[str, np.ndarray]):
         out = [1.0] if layout.intercept else []
         for block in layout.blocks:
             found = next((m for t in self.tables if (m := t.column_means(block, self.recipe.learnt)) is not None), None)
-            width = int(np.prod([self.recipe.learnt[f].columns(r) for f, r in zip(block.factors, block.reduced, strict=True)]))
+            width = int(
+                np.prod([self.recipe.learnt[f].columns(r) for f, r in zip(block.factors, block.reduced, strict=True)])
+            )
             out += [np.nan] * width if found is None else list(found)
         means = np.array([self.single.get(name, mean) for name, mean in zip(layout.names, out, strict=True)])
         lacking = [name for name, mean in zip(layout.names, means, strict=True) if np.isnan(mean)]
@@ -162,7 +167,7 @@ def known_means(recipe: Recipe, margins: Margins) -> KnownMeans:
             tables.append(cells_of(key, given, labels, recipe.learnt, size))
         elif key in columns and np.ndim(given) == 0 and np.isfinite(given):
             single[key] = float(given) / (size or 1.0)
-        else:
+        elif not margins.more:
             raise DataError(
                 f"the margin '{key}' is no term of the formula; its terms are made of {', '.join(map(repr, factors))}. Add "
                 "the term to the formula or leave the margin out."
@@ -182,11 +187,13 @@ def _size(
         found["Intercept"] = float(given[0]) if np.ndim(given[0]) == 0 else np.nan
     for key, value in entries.items():
         labels = placed[key]
-        if labels is not None and np.ndim(value) != 0 or isinstance(value, Mapping):
-            if labels is not None and all(leveled(recipe.learnt[f]) for f in labels):
-                found[key] = float(np.sum(cells_of(key, value, labels, recipe.learnt, None, check=False).values))
+        by_level = isinstance(value, Mapping) or np.ndim(value) != 0
+        if labels is not None and by_level and all(leveled(recipe.learnt[f]) for f in labels):
+            found[key] = float(np.sum(cells_of(key, value, labels, recipe.learnt, None, check=False).values))
     if not found:
-        raise DataError("totals need the population's size: add 'Intercept' to them, or the counts of a variable's levels.")
+        raise DataError(
+            "totals need the population's size: add 'Intercept' to them, or the counts of a variable's levels."
+        )
     first, size = next(iter(found.items()))
     if not np.isfinite(size) or size <= 0:
         raise DataError(f"the population's size by '{first}' is {size:g}; it must be positive.")
@@ -214,4 +221,3 @@ def _check_agreement(tables: list[Cells]) -> None:
 
 def _list(values: np.ndarray) -> str:
     return "(" + ", ".join(f"{v:.6g}" for v in values.ravel()[:6]) + (", ...)" if values.size > 6 else ")")
-

@@ -34,7 +34,9 @@ def check_bounds(name: str, given: Any) -> tuple[float, float]:
     except (TypeError, ValueError):
         low, high = np.nan, np.nan
     if isinstance(given, str) or not isinstance(given, Sequence | np.ndarray) or not 0.0 <= max(low, 0.0) < 1.0 < high:
-        raise OptionError(f"{name}={given!r}: give the least and the largest ratio, (low, high) with 0 <= low < 1 < high.")
+        raise OptionError(
+            f"{name}={given!r}: give the least and the largest ratio, (low, high) with 0 <= low < 1 < high."
+        )
     return max(low, 0.0), high
 
 
@@ -46,7 +48,10 @@ class MomentOptions(Options):
         "raking", DISTANCES, "from the starting weights: Kullback-Leibler, squared, or a logit between the bounds"
     )
     bounds: Any = value(
-        None, "least and largest ratio of the weights to those at the start", "a pair (low, high) around 1", check_bounds
+        None,
+        "least and largest ratio of the weights to those at the start",
+        "a pair (low, high) around 1",
+        check_bounds,
     )
     tol: float = number(1e-12, "largest gap of a mean, in standard deviations", low=0, open_low=True)
     max_iter: int = count(200, "most evaluations of the dual")
@@ -126,12 +131,19 @@ def estimate(samples: Samples, options: MomentOptions) -> RatioEstimate:
     return RatioEstimate(
         rule,
         ratio,
-        {} if distance == Distance("raking") else {"distance": options.distance, "bounds": options.bounds},
+        _told(distance),
         derivative=full * steep[:, None],
         influence=-np.column_stack([ws * (ratio - 1.0), psi]) @ inverse,
         other_influence=None if samples.target.known is not None else target @ inverse[1:],
         facts={"moments matched": int(kept.sum()), "iterations": solved.iterations},
     )
+
+
+def _told(distance: Distance) -> dict[str, Any]:
+    """What the summary says of a distance; nothing of plain raking."""
+    told: dict[str, Any] = {} if distance.name == "raking" else {"distance": distance.name}
+    ends = {"least ratio": distance.low, "largest ratio": distance.high}
+    return told | {name: end for name, end in ends.items() if np.isfinite(end)}
 
 
 def _solve(

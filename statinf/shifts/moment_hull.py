@@ -9,6 +9,7 @@ from statinf.numerics.tilting.distances import Distance
 from statinf.shifts.overlap import describe_uncovered
 from statinf.shifts.samples import Samples
 
+_ROUNDING = 1e-12
 _SLACK = 1e-7
 """Gap, in standard deviations, below which linear programming counts a mean as met."""
 
@@ -30,9 +31,11 @@ def check_ranges(samples: Samples, scaled: np.ndarray, names: list[str], distanc
     """
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     tilted = distance.name == "raking" and distance.low <= 0  # its weights are positive: the ends are out of reach
-    beyond = (low >= 0) | (high <= 0) if tilted else (low > 0) | (high < 0)
-    beyond &= (low != 0) | (high != 0)
-    if beyond.any() and distance.low >= 0:
+    # Columns are in standard deviations: an end within rounding of the mean is the mean.
+    edge = _ROUNDING if tilted else -_ROUNDING
+    beyond = (low > -edge) | (high < edge)
+    beyond &= high - low > _ROUNDING
+    if beyond.any() and (tilted or distance.low >= 0):
         _refuse(samples, [name for name, out in zip(names, beyond, strict=True) if out], distance)
 
 
@@ -54,7 +57,8 @@ def check_hull(samples: Samples, scaled: np.ndarray, names: list[str], distance:
         np.r_[np.zeros(len(rows)), np.ones(2 * k)],
         A_eq=np.block([[rows.T, np.eye(k), -np.eye(k)], [np.ones((1, len(rows))), np.zeros((1, 2 * k))]]),
         b_eq=np.append(np.zeros(k), 1.0),
-        bounds=[(low * m, None if distance.high == np.inf else distance.high * m) for m in mass] + [(0, None)] * (2 * k),
+        bounds=[(low * m, None if distance.high == np.inf else distance.high * m) for m in mass]
+        + [(0, None)] * (2 * k),
         method="highs",
     )
     if found.status != 0:

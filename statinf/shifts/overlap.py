@@ -171,9 +171,7 @@ def balance_table(
         )
 
 
-def margin_table(
-    xs: np.ndarray, mean: np.ndarray, ws: np.ndarray, values: np.ndarray, names: tuple[str, ...]
-) -> Any:
+def margin_table(xs: np.ndarray, mean: np.ndarray, ws: np.ndarray, values: np.ndarray, names: tuple[str, ...]) -> Any:
     """The same of known means (p,), in standard deviations of the source: margins tell neither spread nor shape."""
     import pandas as pd
 

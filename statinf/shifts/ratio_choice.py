@@ -90,7 +90,9 @@ def place_in_target(ratio: Weights, samples: Samples) -> np.ndarray | None:
     if identity is None:
         return None
     if samples.target.identity is None:
-        raise DataError("the density ratio was made for a target sample, and this target is known margins; make it from them.")
+        raise DataError(
+            "the density ratio was made for a target sample, and this target is known margins; make it from them."
+        )
     given = samples.target.identity.frame
     assert given is not None
     if given.n != identity.n:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
 from statinf.inference.vcov import VcovKinds, VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
-from statinf.results import Fit
+from statinf.results import Fit, Weights
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import MEANS, warn_concentrated
 from statinf.shifts.problem import ShiftMethod, ShiftProblem
@@ -139,6 +139,8 @@ def target_mean(
     check_ratio(ratio, weights=weights)
     check_seed(seed)
     margins = read_margins(target, totals, target_weights)
+    if margins is not None and isinstance(ratio, Weights):
+        margins = replace(margins, more=True)
     spec = VcovSpec.read(vcov, cluster, TargetMean.vcov_kinds)
     samples = read_samples(
         formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights,

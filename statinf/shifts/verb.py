@@ -61,8 +61,8 @@ def shift(
     family, link
         As in `statinf.glm`.
     ratio : str, Weights or array of shape (source rows,), optional
-        How `statinf.density_ratio` estimates the weights of "mwle" ("logistic" by default, "moment" with known margins), the result of such a call,
-        or the known ratio at the source rows.
+        How `statinf.density_ratio` estimates the weights of "mwle" ("logistic" by default, "moment" with known margins), the
+        result of such a call, or the known ratio at the source rows.
     ratio_formula : str, optional
         Columns of the ratio, `~ x1 + x2`; those of the regression by default. Rows that lack a column of either are left
         out, so that the ratio is that of the target to the rows that are regressed.
