@@ -44,7 +44,7 @@ def bare(factor: str) -> str:
 
 
 @dataclass(frozen=True, repr=False)
-class Cells(Brief):
+class MarginCells(Brief):
     """Means of products of numeric factors within the cells of those with levels.
 
     Attributes
@@ -111,7 +111,7 @@ def cells_of(
     learnt: Mapping[str, Learnt],
     size: float | None,
     check: bool = True,
-) -> Cells:
+) -> MarginCells:
     """One margin as an array; totals are divided by the population's size.
 
     Raises
@@ -153,7 +153,7 @@ def cells_of(
     values = values.transpose(order)
     if groups and not numeric and check:
         values = _shares(values, term, size)
-    return Cells(term, factors, frozenset(numeric), values)
+    return MarginCells(term, factors, frozenset(numeric), values)
 
 
 def _shares(values: np.ndarray, term: str, size: float | None) -> np.ndarray:

@@ -12,7 +12,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError, InfeasibleError, OptionError
 from statinf.formula.frame import as_frame
 from statinf.formula.recipe import Recipe
-from statinf.shifts.margin_cells import Cells, cells_of, leveled, spelled
+from statinf.shifts.margin_cells import MarginCells, cells_of, leveled, spelled
 
 AGREE = 1e-6
 """Largest difference of shares that count as the same: published shares are rounded."""
@@ -107,7 +107,7 @@ class KnownMeans(Brief, Mapping[str, np.ndarray]):
     Attributes
     ----------
     recipe : Recipe
-    tables : tuple of Cells
+    tables : tuple of MarginCells
         Means by term.
     single : mapping of str to float
         Means by the name of a column.
@@ -116,7 +116,7 @@ class KnownMeans(Brief, Mapping[str, np.ndarray]):
     """
 
     recipe: Recipe
-    tables: tuple[Cells, ...]
+    tables: tuple[MarginCells, ...]
     single: Mapping[str, float]
     size: float | None = None
 
@@ -205,7 +205,7 @@ def _size(
     return size
 
 
-def _check_agreement(tables: list[Cells]) -> None:
+def _check_agreement(tables: list[MarginCells]) -> None:
     for a in tables:
         for b in tables:
             if a is b or a.numeric != b.numeric or not set(a.factors) <= set(b.factors):

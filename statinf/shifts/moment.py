@@ -19,7 +19,7 @@ from statinf.errors import ConvergenceError, DataError, InfeasibleError, OptionE
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.reduction import independent_columns
 from statinf.numerics.rowwise.sums import ScaledRows
-from statinf.numerics.tilting.distances import DISTANCES, Calibration, Distance, calibrate
+from statinf.numerics.tilting.distances import DISTANCES, Distance, DistanceSolution, calibrate
 from statinf.results.options import Options, choice, count, number, value
 from statinf.shifts.logistic import LogLinear
 from statinf.shifts.moment_hull import check_hull, check_ranges
@@ -148,7 +148,7 @@ def _told(distance: Distance) -> dict[str, Any]:
 
 def _solve(
     samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance, options: MomentOptions
-) -> Calibration:
+) -> DistanceSolution:
     check_ranges(samples, scaled, names, distance)
     rows = ScaledRows(scaled, np.zeros(scaled.shape[1]), np.ones(scaled.shape[1]), intercept=True)
     found = calibrate(rows, samples.ws, distance, tol=options.tol, max_iter=options.max_iter)

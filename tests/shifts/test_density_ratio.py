@@ -12,7 +12,6 @@ from numpy.testing import assert_allclose
 import statinf as si
 from shifts.samples import two
 from statinf.errors import NumericalWarning
-from statinf.results.options import Options
 from statinf.shifts import logistic, moment
 from statinf.shifts.samples import read_samples
 
@@ -61,7 +60,7 @@ def test_missing_rows_are_left_out_and_counted(method):
 def test_influence_is_the_derivative_by_row_weights(module):
     source, target = two()
     base = read_samples("~ x1 + x2", source, target)
-    made = module.estimate(base, Options())
+    made = module.estimate(base, module.METHOD.options())
     step = 1e-5
     for row, other in ((4, False), (250, False), (11, True)):
         moved = []
@@ -69,7 +68,7 @@ def test_influence_is_the_derivative_by_row_weights(module):
             ws, wt = base.design.weights.copy(), base.target.weights.copy()
             (wt if other else ws)[(base.at_target if other else base.at_source)[row]] += sign * step
             design, rows = replace(base.design, weights=ws), replace(base.target, weights=wt)
-            again = module.estimate(replace(base, design=design, target=rows), Options())
+            again = module.estimate(replace(base, design=design, target=rows), module.METHOD.options())
             log = np.log(again.ratio)
             # The sizes n and m are constants of the estimator, not estimates.
             log -= np.log(ws.sum() / wt.sum()) if module is logistic else 0.0

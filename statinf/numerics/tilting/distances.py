@@ -89,7 +89,7 @@ _CURVES: dict[str, Callable[[np.ndarray, float, float], Three]] = {
 
 
 @dataclass(frozen=True)
-class Calibration:
+class DistanceSolution:
     """Ratios that meet the means.
 
     Attributes
@@ -112,7 +112,7 @@ class Calibration:
 
 def calibrate(
     rows: ScaledRows, base: np.ndarray, distance: Distance, *, tol: float = 1e-12, max_iter: int = 200
-) -> Calibration:
+) -> DistanceSolution:
     """Meet the means that the rows are centred at.
 
     Parameters
@@ -145,4 +145,4 @@ def calibrate(
     found: NewtonResult = damped_newton(evaluate, np.zeros(rows.q), tol=tol, max_iter=max_iter, limit=_DIVERGED)
     gap = float(np.max(np.abs(found.gradient), initial=0.0))
     solved = bool(np.isfinite(gap)) and (found.converged or gap <= 1e3 * tol)  # where rounding ends the search
-    return Calibration(found.beta, rows.predictor(found.beta), gap, found.iterations, solved)
+    return DistanceSolution(found.beta, rows.predictor(found.beta), gap, found.iterations, solved)
