@@ -31,12 +31,26 @@ def check_ranges(samples: Samples, scaled: np.ndarray, names: list[str], distanc
     """
     low, high = scaled.min(axis=0), scaled.max(axis=0)
     tilted = distance.name == "raking" and distance.low <= 0  # its weights are positive: the ends are out of reach
+    if tilted:
+        _check_levels(samples)
     # Columns are in standard deviations: an end within rounding of the mean is the mean.
     edge = _ROUNDING if tilted else -_ROUNDING
     beyond = (low > -edge) | (high < edge)
     beyond &= high - low > _ROUNDING
     if beyond.any() and (tilted or distance.low >= 0):
         _refuse(samples, [name for name, out in zip(names, beyond, strict=True) if out], distance)
+
+
+def _check_levels(samples: Samples) -> None:
+    """Refuse a share of zero for a level that the source has, the base level included, which has no column to name it."""
+    known = samples.target.known
+    tables = () if known is None else known.tables
+    for table in tables:
+        if len(table.factors) == 1 and not table.numeric and (table.values == 0).any():
+            raise InfeasibleError(
+                f"the margin of '{table.term}' gives no share to a level that the source has rows of, and raking keeps weights "
+                "positive: leave these rows out, or use distance='linear' with bounds=(0, None)."
+            )
 
 
 def check_hull(samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance) -> None:
