@@ -235,13 +235,13 @@ def test_bands_and_tests():
 
 
 def test_uniform_coverage():
-    """60 samples of 200 units: misses of the uniform band within three binomial errors of five percent."""
+    """30 samples of 200 units: misses of the uniform band within three binomial errors of five percent."""
     missed = 0
-    for seed in range(60):
+    for seed in range(30):
         data = si.datasets.simulate("unit_distributions", 4000, seed=seed, members=20)
-        band = si.rd_distribution("y ~ x | unit", data, tau=TAU).band(replicas=399)
+        band = si.rd_distribution("y ~ x | unit", data, tau=TAU).band(replicas=199)
         missed += bool(((band.lower > 1.0) | (band.upper < 1.0)).any())
-    assert missed <= 60 * 0.05 + 3 * np.sqrt(60 * 0.05 * 0.95)
+    assert missed <= 30 * 0.05 + 3 * np.sqrt(30 * 0.05 * 0.95)
 
 
 @pytest.mark.parametrize(

@@ -83,11 +83,11 @@ def draw(n: int, shift: float, move: float, seed: tuple[int, int]) -> pd.DataFra
 
 def test_size_and_power():
     """Target shift alone is rejected within three binomial errors of five percent; a moved conditional mean is found."""
-    runs, found = 60, {0.0: 0, 0.8: 0}
+    runs, found = 30, {0.0: 0, 0.8: 0}
     for shift in found:
         for seed in range(runs):
             made = si.conditional_shift_test(
-                "x ~ y", draw(100, 0.0, 0.0, (seed, 0)), draw(100, shift, 0.5, (seed, 1)), permutations=39
+                "x ~ y", draw(100, 0.0, 0.0, (seed, 0)), draw(100, shift, 0.5, (seed, 1)), permutations=19
             )
             found[shift] += made.p_values["conditional total"] <= 0.05
     assert found[0.0] <= runs * 0.05 + 3 * np.sqrt(runs * 0.05 * 0.95)
