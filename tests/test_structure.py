@@ -103,6 +103,13 @@ def test_importing_statinf_imports_no_heavy_package():
     assert loaded == ""
 
 
+def test_reading_every_public_name_imports_nothing_slow():
+    """Verbs read their methods' records at once; what a method computes with comes when it runs."""
+    slow = ("scipy.stats", "scipy.optimize", "scipy.spatial", *LATE)
+    code = f"import sys, statinf; [getattr(statinf, v) for v in statinf.__all__]; print(*[m for m in {slow!r} if m in sys.modules])"
+    assert _fresh(code) == ""
+
+
 def test_importing_every_module_starts_no_device():
     """No module of the library makes a JAX array while it is imported, which would settle the caller's devices."""
     code = """

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import betaincinv
 
 from statinf.backend import chunks
 from statinf.errors import DataError, check_level
@@ -211,7 +211,9 @@ def coverage_band(n: int, level: float, trials: int, confidence: float = 0.95) -
     k, rest = coverage_law(n, level)
     if rest == 0.0:
         return 1.0, 1.0
-    law = stats.betabinom(trials, k, rest)
+    from scipy.stats import betabinom
+
+    law = betabinom(trials, k, rest)
     tail = (1.0 - check_level(confidence)) / 2.0
     return float(law.ppf(tail)) / trials, float(law.ppf(1.0 - tail)) / trials
 
@@ -221,6 +223,6 @@ def binomial_interval(hits: np.ndarray, trials: np.ndarray, confidence: float = 
     hits, trials = np.asarray(hits, np.float64), np.asarray(trials, np.float64)
     tail = (1.0 - check_level(confidence)) / 2.0
     with np.errstate(invalid="ignore"):
-        low = np.where(hits > 0, stats.beta.ppf(tail, hits, trials - hits + 1), 0.0)
-        high = np.where(hits < trials, stats.beta.ppf(1.0 - tail, hits + 1, trials - hits), 1.0)
+        low = np.where(hits > 0, betaincinv(hits, trials - hits + 1, tail), 0.0)
+        high = np.where(hits < trials, betaincinv(hits + 1, trials - hits, 1.0 - tail), 1.0)
     return low, high

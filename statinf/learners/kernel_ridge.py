@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import linalg
-from scipy.spatial.distance import cdist
 
 from statinf.backend import map_threads, row_blocks
 from statinf.errors import DataError, OptionError, one_of
@@ -38,6 +37,8 @@ class _ScaledKernel:
         if self.kind == "linear":
             return A @ B.T
         if self.kind == "laplace":
+            from scipy.spatial.distance import cdist
+
             return np.exp(-cdist(A, B, "cityblock"))
         out = np.empty((len(A), len(B)))
         a, b = 0.5 * np.square(A).sum(axis=1), 0.5 * np.square(B).sum(axis=1)

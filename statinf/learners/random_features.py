@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.spatial.distance import cdist
 
 from statinf.backend import generator
 from statinf.errors import OptionError, one_of
 from statinf.learners.base import check_rows
 from statinf.learners.cells import standardise
 from statinf.learners.linear import FittedLinear
+from statinf.numerics.kernels.distances import squared_distances
 from statinf.numerics.linear.ridge import ridge_path
 
 
@@ -73,7 +73,7 @@ class RandomFeatureRidge:
         else:
             rows = rng.choice(np.flatnonzero(w > 0), size=min(self.features, int((w > 0).sum())), replace=False)
             points = z[np.sort(rows)] / width
-            values, vectors = np.linalg.eigh(np.exp(-0.5 * cdist(points, points, "sqeuclidean")))
+            values, vectors = np.linalg.eigh(np.exp(-0.5 * squared_distances(points, points)))
             keep = values > 1e-10 * values[-1]
             extra = np.vstack([np.full((1, int(keep.sum())), width), vectors[:, keep] / np.sqrt(values[keep])])
         # Features keep their own scale: it is the kernel's, and the penalty is its norm.
@@ -85,4 +85,4 @@ class RandomFeatureRidge:
 def _features(z: np.ndarray, points: np.ndarray, extra: np.ndarray, kind: str) -> np.ndarray:
     if kind == "fourier":
         return np.sqrt(2.0 / len(points)) * np.cos(z @ points.T + extra)
-    return np.exp(-0.5 * cdist(z / extra[0, 0], points, "sqeuclidean")) @ extra[1:]
+    return np.exp(-0.5 * squared_distances(z / extra[0, 0], points)) @ extra[1:]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtri
 
 from statinf.conformity.problem import ConformalMethod, ConformalProblem
 from statinf.conformity.regions.fitting import RegionOptions, directional, region_split
@@ -128,7 +128,7 @@ def _decoded(
 
 def _radius(level: float, r: int) -> float:
     """Of the ball that holds so much of the standard normal law in r dimensions."""
-    return float(np.sqrt(stats.chi2.ppf(level, r)))
+    return float(np.sqrt(chdtri(r, 1.0 - level)))
 
 
 METHOD = ConformalMethod(

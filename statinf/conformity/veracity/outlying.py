@@ -8,7 +8,7 @@ until nothing changes. Few rows of data without errors are flagged where outcome
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from statinf.inference.discoveries import benjamini_hochberg
 
@@ -19,10 +19,10 @@ def outlying(score: np.ndarray, fdr: float) -> np.ndarray:
     """Rows (n,) bool whose scores (n,) stand out at a false discovery rate."""
     flagged = np.zeros(len(score), bool)
     for _ in range(_ROUNDS):
-        scale = float(np.median(score[~flagged])) / norm.ppf(0.75)
+        scale = float(np.median(score[~flagged])) / ndtri(0.75)
         if not scale > 0.0:
             return flagged
-        found = benjamini_hochberg(2.0 * norm.sf(score / scale), fdr)
+        found = benjamini_hochberg(2.0 * ndtr(-score / scale), fdr)
         if np.array_equal(found, flagged) or found.mean() > 0.5:
             return flagged
         flagged = found

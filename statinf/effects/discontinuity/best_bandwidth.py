@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from statinf.effects.discontinuity.bounds import critical_value
 from statinf.errors import NotIdentifiedError
@@ -44,14 +43,14 @@ class WidthLoss:
         if self.name == "length":
             t = bias / se
             c = critical_value(t, self.level)
-            near, far = norm.pdf(c - t), norm.pdf(c + t)
-            turn = float((near - far) / (near + far))
+            # Ratio of normal densities at c - t and c + t.
+            turn = float(np.tanh(c * t))
             return turn, c - t * turn
         return 2.0, self._excess
 
     @property
     def _excess(self) -> float:
-        return float(norm.ppf(self.level) + norm.ppf(self.power))
+        return float(ndtri(self.level) + ndtri(self.power))
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,8 @@ def optimal_bandwidth(
     fits = [local_fit(side, 1, pilot, "triangular") for side in both]
     left, right = (float((((fit.side.y - fit.fitted()) @ guess) ** 2).mean()) for fit in fits)
     trade = Trade(both, (left, right), bound, kernel, options.smoothness)
+    from scipy.optimize import brentq, minimize_scalar
+
     criterion = WidthLoss(options.bandwidth, options.level, options.power)
 
     def loss(h: float) -> float:

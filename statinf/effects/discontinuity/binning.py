@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 SELECTIONS = ("es", "espr", "esmv", "esmvpr", "qs", "qspr", "qsmv", "qsmvpr")
 MOST_BINS = 5_000
@@ -44,7 +44,7 @@ class BinnedSide:
     def half_width(self, level: float) -> np.ndarray:
         """Half the interval of each bin's mean, shape (bins,); NaN in bins of one row."""
         with np.errstate(invalid="ignore"):
-            return np.where(self.count > 1, student.ppf(0.5 + level / 2.0, self.count - 1) * self.std_error, np.nan)
+            return np.where(self.count > 1, stdtrit(self.count - 1, 0.5 + level / 2.0) * self.std_error, np.nan)
 
 
 def binned(

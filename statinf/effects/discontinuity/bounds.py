@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import ncx2, norm
+from scipy.special import ndtri
 
 from statinf.numerics.localpoly.side import Side, local_fit
 
 
 def critical_value(bias: float, level: float) -> float:
     """Quantile of |N(bias, 1)|: what an estimate whose bias is that many standard errors has to be widened by."""
+    from scipy.stats import ncx2
+
     t = abs(bias)
-    return float(t + norm.ppf(level)) if t >= 10 else float(np.sqrt(ncx2.ppf(level, 1, t**2)))
+    return float(t + ndtri(level)) if t >= 10 else float(np.sqrt(ncx2.ppf(level, 1, t**2)))
 
 
 def bound_by_rule(both: tuple[Side, Side], outcome: int = 0) -> float:

@@ -6,17 +6,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
 
 from statinf.effects.discontinuity.checks import balance_columns
 from statinf.effects.discontinuity.errors import rule_of
 from statinf.effects.discontinuity.options import RobustOptions
 from statinf.effects.discontinuity.problem import RdProblem
-from statinf.effects.discontinuity.robust import jump_of, selected
+from statinf.effects.discontinuity.solving import jump_of, selected
 from statinf.errors import DataError
 from statinf.findings import Finding
 from statinf.frames import to_caller
-from statinf.inference.distributions import t_quantile, two_sided_p
+from statinf.inference.distributions import chi2_sf, t_quantile, two_sided_p
 from statinf.numerics.localpoly.variance import Clusters
 
 
@@ -92,4 +91,4 @@ def covariate_balance(
     statistic = float(((vector.T @ (estimates / error))[kept] ** 2 / value[kept]).sum())
     df = int(kept.sum())
     names = tuple(name for name, _ in named)
-    return CutoffBalance(names, estimates, error, bandwidths, statistic, df, float(chi2.sf(statistic, df)), level)
+    return CutoffBalance(names, estimates, error, bandwidths, statistic, df, chi2_sf(statistic, df), level)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from statinf.effects.discontinuity.bandwidths import SELECTORS, choose
+from statinf.effects.discontinuity.checks import RdChecks, joined, placebo, sensitivity
+from statinf.effects.discontinuity.covariate_balance import CutoffBalance, covariate_balance
 from statinf.effects.discontinuity.cutoff_fit import CutoffFit
+from statinf.effects.discontinuity.options import RobustOptions
+from statinf.effects.discontinuity.solving import search_of
 from statinf.errors import DataError, NotIdentifiedError, check_level
 from statinf.results import to_caller
-
-if TYPE_CHECKING:
-    from statinf.effects.discontinuity.checks import RdChecks
-    from statinf.effects.discontinuity.covariate_balance import CutoffBalance
-    from statinf.effects.discontinuity.options import RobustOptions
 
 TERMS = ("conventional", "bias-corrected", "robust")
 
@@ -94,9 +94,6 @@ class RdFit(CutoffFit):
         """
         import pandas as pd
 
-        from statinf.effects.discontinuity.bandwidths import SELECTORS, choose
-        from statinf.effects.discontinuity.robust import search_of
-
         search = search_of(self._rows("bandwidths"), self._options())
         rows = [(name, *h, *b) for name in SELECTORS for h, b in [choose(search, name)]]
         table = pd.DataFrame(rows, columns=["selector", "h_left", "h_right", "b_left", "b_right"])
@@ -121,8 +118,6 @@ class RdFit(CutoffFit):
         >>> list(fit.placebo([-10, 10]).tidy()["p_value"].round(3))
         [0.219, 0.83]
         """
-        from statinf.effects.discontinuity.checks import placebo
-
         check_level(level)
         made = placebo(self._rows("checks"), self._options(), self._errors(), self.bandwidths, cutoffs, level)
         return made.handed(self.kind)
@@ -137,16 +132,12 @@ class RdFit(CutoffFit):
             stays.
         level : float
         """
-        from statinf.effects.discontinuity.checks import sensitivity
-
         check_level(level)
         made = sensitivity(self._rows("checks"), self._options(), self._errors(), self.bandwidths, bandwidths, level)
         return made.handed(self.kind)
 
     def checks(self, cutoffs: Any = 20, bandwidths: Any = None, *, level: float = 0.95) -> RdChecks:
         """Placebo cutoffs and other bandwidths as one table and figure; see `placebo` and `sensitivity`."""
-        from statinf.effects.discontinuity.checks import joined
-
         return joined(self.placebo(cutoffs, level=level), self.sensitivity(bandwidths, level=level))
 
     def covariate_balance(self, columns: Any = None, *, level: float = 0.95) -> CutoffBalance:
@@ -165,8 +156,6 @@ class RdFit(CutoffFit):
         >>> fit.covariate_balance(["termshouse", "termssenate"])
         no jump of termshouse, termssenate: chi-square(2) = 0.3486, p = 0.84
         """
-        from statinf.effects.discontinuity.covariate_balance import covariate_balance
-
         check_level(level)
         return covariate_balance(self._rows("checks"), self._options(), self._errors(), columns, level).handed(
             self.kind

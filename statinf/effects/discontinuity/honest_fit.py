@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from statinf.effects.discontinuity.bounds import critical_value
 from statinf.effects.discontinuity.cutoff_fit import CutoffFit
@@ -83,21 +84,18 @@ class HonestFit(CutoffFit):
 
     def one_sided(self, level: float = 0.95) -> tuple[float, float]:
         """Lower and upper limit, each of which alone holds at the level."""
-        from scipy.stats import norm
-
         check_level(level)
-        half = self.bias + float(norm.ppf(level)) * float(self._se()[0])
+        half = self.bias + float(ndtri(level)) * float(self._se()[0])
         return float(self.theta[0]) - half, float(self.theta[0]) + half
 
     @property
     def pvalues(self) -> pd.Series:
         """Two-sided p-values of no jump, the largest under the bound."""
         import pandas as pd
-        from scipy.stats import norm
 
         se = self._se()
         z, t = np.abs(self.theta) / se, self.bias / se
-        return pd.Series(norm.cdf(t - z) + norm.cdf(-t - z), index=list(self.terms), name="p_value")
+        return pd.Series(ndtr(t - z) + ndtr(-t - z), index=list(self.terms), name="p_value")
 
     def test(self, hypothesis: Any, values: Any = None) -> Any:
         """Refused: a Wald test leaves the bias out."""

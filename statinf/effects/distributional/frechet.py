@@ -11,7 +11,6 @@ function the increasing function nearest to the local polynomials of the quantil
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 
 from statinf.effects.distributional.estimating import CurveOptions, estimate_curves
 from statinf.effects.distributional.problem import UnitCurves
@@ -31,6 +30,8 @@ def cell_widths(tau: np.ndarray) -> np.ndarray:
 
 def projected(curves: np.ndarray, tau: np.ndarray) -> np.ndarray:
     """The increasing functions nearest to curves (k, m) in mean square."""
+    from scipy.optimize import isotonic_regression
+
     width = cell_widths(tau)
     return np.stack([isotonic_regression(curve, weights=width).x for curve in curves])
 

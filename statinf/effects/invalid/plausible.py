@@ -13,7 +13,6 @@ from itertools import product
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
 
 from statinf.brief import Brief
 from statinf.effects.invalid.rows import InvalidRows
@@ -169,4 +168,6 @@ def _breakdown(limits: Any, null: float) -> float:
         far *= 2.0
         if far > _FARTHEST:
             return float("inf")
+    from scipy.optimize import brentq
+
     return float(brentq(outside, 0.0, far, xtol=1e-12, rtol=1e-12))

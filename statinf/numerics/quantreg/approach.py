@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
+from statinf.numerics.quantreg.bandwidth import normal_density
 from statinf.numerics.quantreg.interior import interior_point
 
 _SMALLEST = 2500
@@ -73,8 +74,8 @@ def _from_subsamples(X, y, tau, w) -> np.ndarray:
 def jacobian(X, y, w, tau, coef) -> np.ndarray:
     """Kernel estimates of mean(w f(x'b | x) x x'), shape (Q, p, p), with Hall-Sheather windows in tau."""
     n, p = X.shape
-    x0 = norm.ppf(tau)
-    reach = n ** (-1 / 3) * 1.57 * (1.5 * norm.pdf(x0) ** 2 / (2 * x0**2 + 1)) ** (1 / 3)
+    x0 = ndtri(tau)
+    reach = n ** (-1 / 3) * 1.57 * (1.5 * normal_density(x0) ** 2 / (2 * x0**2 + 1)) ** (1 / 3)
     reach = np.minimum(reach, 0.7 * np.minimum(tau, 1 - tau))
     J = np.empty((len(tau), p, p))
     for k in range(len(tau)):
