@@ -11,6 +11,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design, design
+from statinf.formula.matrix import Matrix
 from statinf.numerics.localpoly.side import Side, sides
 from statinf.numerics.order.unit_quantiles import unit_quantiles
 
@@ -121,25 +122,8 @@ def read_units(
         If the running variable varies within a unit, or a side has no units.
     """
     head, unit_name = _split(formula)
-    text = head if fuzzy is None else f"{head} | `{fuzzy}`"
-    made = design(
-        text,
-        data,
-        roles=("running", "treatment"),
-        weights=weights,
-        cluster=_both(unit_name, cluster),
-        na_action=na_action,
-        context=context,
-        response="any",
-    )
-    made = replace(made, recipe=replace(made.recipe, formula=formula))
-    columns = [part.without_intercept() for part in made.parts]
-    if columns[0].p != 1:
-        raise FormulaError(f"'{formula}' has {columns[0].p} running columns; write 'outcome ~ running | unit'.")
-    if made.response is None:
-        raise FormulaError(f"'{formula}' has no outcome; write 'outcome ~ running | unit'.")
-    if fuzzy is not None and columns[1].p != 1:
-        raise DataError(f"fuzzy='{fuzzy}' is no column of numbers, nor one of two levels.")
+    how = {"weights": weights, "cluster": _both(unit_name, cluster), "na_action": na_action, "context": context}
+    made, columns = _read(formula, head, data, fuzzy, how)
     kept = np.flatnonzero(made.weights > 0)
     rows, y = made.rows[kept], made.y[kept]
     several = y.ndim == 2 and y.shape[1] > 1
@@ -169,6 +153,20 @@ def read_units(
     return UnitCurves(
         made, unit, kept, x, quantiles, treatment, weight, size, tau, running, label, fuzzy, cutoff, kernel
     )
+
+
+def _read(formula: str, head: str, data: Any, fuzzy: str | None, how: Mapping[str, Any]) -> tuple[Design, list[Matrix]]:
+    """The rows, with the running variable and, in fuzzy designs, the treatment as parts of one column each."""
+    text = head if fuzzy is None else f"{head} | `{fuzzy}`"
+    made = design(text, data, roles=("running", "treatment"), response="any", **how)
+    columns = [part.without_intercept() for part in made.parts]
+    if columns[0].p != 1:
+        raise FormulaError(f"'{formula}' has {columns[0].p} running columns; write 'outcome ~ running | unit'.")
+    if made.response is None:
+        raise FormulaError(f"'{formula}' has no outcome; write 'outcome ~ running | unit'.")
+    if fuzzy is not None and columns[1].p != 1:
+        raise DataError(f"fuzzy='{fuzzy}' is no column of numbers, nor one of two levels.")
+    return replace(made, recipe=replace(made.recipe, formula=formula)), columns
 
 
 def _split(formula: Any) -> tuple[Any, str | None]:

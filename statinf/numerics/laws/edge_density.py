@@ -100,9 +100,7 @@ def edge_density(
     numpy.linalg.LinAlgError
         If a window holds too few distinct points.
     """
-    low, high = np.searchsorted(ranked.x, [-h[0], h[1]])
-    high = int(np.searchsorted(ranked.x, h[1], side="right"))
-    window = slice(int(low), high)
+    window = slice(int(np.searchsorted(ranked.x, -h[0])), int(np.searchsorted(ranked.x, h[1], side="right")))
     x, left = ranked.x[window], ranked.x[window] < 0.0
     width = np.where(left, h[0], h[1])
     u = x / width
@@ -110,8 +108,8 @@ def edge_density(
     powers = np.vander(u, order + 1, increasing=True)
     if restricted:
         bases = np.column_stack([powers[:, 0], u * left, u * ~left, powers[:, 2:]])
-        slopes, tops, units = [1, 2], [order, order], np.r_[1.0, 1.0, 1.0, np.arange(2.0, order + 1)]
-        scale = h[0] ** -np.r_[0.0, units[1:]]
+        slopes, tops = [1, 2], [order, order]
+        scale = h[0] ** -np.r_[0.0, 1.0, 1.0, np.arange(2.0, order + 1)]
     else:
         bases = np.column_stack([powers * left[:, None], powers * ~left[:, None]])
         slopes, tops = [1, order + 2], [order - 1, 2 * order]
@@ -119,8 +117,8 @@ def edge_density(
     weighted = bases * k[:, None]
     inverse = np.linalg.inv(weighted.T @ bases)
     # The level of the distribution function drops out of slopes, and takes digits with it.
-    middle = ranked.share[window].mean() if high > low else 0.0
-    beta = scale * (inverse @ (weighted.T @ (ranked.share[window] - middle)))
+    share = ranked.share[window]
+    beta = scale * (inverse @ (weighted.T @ (share - share.mean())))
     unit = np.zeros((ranked.n, 2))
     unit[ranked.order[window]] = later_sums(ranked, weighted @ (inverse[slopes] * scale[slopes, None]).T, window)
     return EdgeDensity(
