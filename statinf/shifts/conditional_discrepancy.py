@@ -57,6 +57,11 @@ def estimate(samples: Samples, options: ConditionalTestOptions) -> tuple[Global,
         )
     z = np.concatenate([samples.xs, samples.xt])
     y = np.concatenate([_condition(samples, "source"), _condition(samples, "target")])
+    if (y == y[0]).all():
+        names = ", ".join(map(repr, samples.design.parts[0].without_intercept().names))
+        raise DataError(
+            f"{names}, which is conditioned on, is the same on all rows; compare whole laws by si.shift_test."
+        )
     order = content_order(*z.T, *y.T)
     z, y, first = z[order], y[order], order < n
     widths = [("features", options.bandwidth, z), ("condition", options.condition_bandwidth, y)]

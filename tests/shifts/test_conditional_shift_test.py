@@ -127,3 +127,8 @@ def test_refused(formula, options, error, says):
 def test_few_rows():
     with pytest.raises(si.DataError, match="too few to compare conditional laws"):
         si.conditional_shift_test("x1 ~ y", SOURCE[:8], TARGET)
+
+
+def test_constant_condition():
+    with pytest.raises(si.DataError, match="'y', which is conditioned on, is the same on all rows"):
+        si.conditional_shift_test("x1 ~ y", SOURCE.assign(y=1.0), TARGET.assign(y=1.0))
