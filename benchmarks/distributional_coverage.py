@@ -121,7 +121,8 @@ def main() -> None:
             f"Bands of 95% over nine levels, {MEMBERS} rows per unit, {REPLICAS} replicas, no effect; tests at five percent. Monte "
             f"Carlo standard error of a share of .05 or .95: {slack:.3f}. The package R3D covers .88 to .92 in these designs.",
             markdown(bands),
-            "The first design made fuzzy: treatment jumps from .2 to .8, and adds one. Ratios of jumps are covered more often than asked.",
+            "The first design made fuzzy: treatment jumps from .2 to .8, and adds one. Ratios of jumps are covered more often "
+            "than asked.",
             markdown(fuzzy(replications)),
             "Manipulation tests of a bent density, shares of rejections at five percent.",
             markdown(tests),
