@@ -13,8 +13,9 @@ Its program sums imbalances before the hinge, so that those of opposite sign can
 
 Standard errors stack the equations of the base logit, of the active constraints with their estimated targets, and of a least
 squares imputation; which constraints are active, and the anchors, are taken as given. Adaptive anchors are chosen by outcomes:
-in two folds, each of which is balanced where the outcomes of the other put its functions, since anchors that follow the outcomes
-that are averaged cost coverage in small samples (benchmarks/results/missing_mean_coverage.md).
+in two folds, each of which is balanced where the outcomes of the other put its functions, so that no weight has seen the
+outcome that it multiplies. In simulations (benchmarks/results/missing_mean_coverage.md) this and anchors by all outcomes cover
+alike; with 200 rows every choice of 20 functions covers .84 to .92, and half of the rows for each fold cost precision.
 """
 
 from __future__ import annotations
