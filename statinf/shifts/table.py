@@ -35,6 +35,16 @@ CONDITIONAL_SHIFT_TEST = MethodTable(
     shared=("seed", "na_action", "context"),
 )
 TARGET_SHIFT = MethodTable(
-    "target_shift", {"retasa": "statinf.shifts.retasa", "kmm": "statinf.shifts.target_kmm"}, shared=_SHARED
+    "target_shift",
+    {
+        "retasa": "statinf.shifts.retasa",
+        "kmm": "statinf.shifts.target_kmm",
+        "bbse": "statinf.shifts.labels.bbse",
+        "bbse-soft": "statinf.shifts.labels.bbse",
+        "mlls": "statinf.shifts.labels.mlls",
+        "rlls": "statinf.shifts.labels.rlls",
+    },
+    shared=(*_SHARED, "cluster"),
+    aliases={"em": "mlls", "saerens": "mlls", "emq": "mlls", "bbse_soft": "bbse-soft", "bbsl": "bbse"},
 )
 TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, CONDITIONAL_SHIFT_TEST, TARGET_SHIFT)
