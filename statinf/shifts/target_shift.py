@@ -172,17 +172,15 @@ def target_shift(
     >>> bool(w.at(5500) > 2 * w.at(3500))
     True
 
-    Species of penguins, of which the target holds 75, 25 and 100, from two of their measures:
+    Sexes of penguins, of which the target holds 40 females and 160 males, from two measures:
 
-    >>> rows = [data[data["species"] == s].sample(n, replace=True, random_state=1)
-    ...         for s, n in (("Adelie", 75), ("Chinstrap", 25), ("Gentoo", 100))]
     >>> import pandas as pd
-    >>> w = si.target_shift("species ~ bill_length_mm + flipper_length_mm", data, pd.concat(rows), method="bbse")
+    >>> rows = [data[data["sex"] == s].sample(n, replace=True, random_state=1) for s, n in (("female", 40), ("male", 160))]
+    >>> w = si.target_shift("sex ~ body_mass_g + bill_depth_mm", data, pd.concat(rows), method="mlls")
     >>> w.tidy()[["class", "source_share", "estimate", "std_error"]].round(3)
-           class  source_share  estimate  std_error
-    0     Adelie         0.438     0.378      0.035
-    1  Chinstrap         0.204     0.122      0.024
-    2     Gentoo         0.357     0.499      0.035
+        class  source_share  estimate  std_error
+    0  female         0.495     0.213      0.044
+    1    male         0.505     0.787      0.044
     """
     chosen, settings = TARGET_SHIFT.read(method or _default(formula, source, context), options)
     check_seed(seed)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.errors import silent_warnings
 from statinf.learners.cells import standardise
-from statinf.learners.multinomial import Multinomial, contrasts
+from statinf.learners.multinomial import FALLBACK, Multinomial, contrasts
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,12 +43,23 @@ class StackedLogit(Brief):
         cls, learner: Multinomial, x: np.ndarray, codes: np.ndarray, w: np.ndarray, other: np.ndarray
     ) -> StackedLogit:
         """The logit of rows x (n, p) of classes 0 to k - 1, all of which occur, with further rows `other` (m, p)."""
-        fitted = learner.fit(x, codes.astype(np.float64), w)
+        with silent_warnings():  # what there is to say the fits by folds have said
+            fitted = learner.fit(x, codes.astype(np.float64), w)
         made = standardise(x, w)
         k = len(fitted.classes_)
         further = np.ones((len(other), x.shape[1] + 1))
         further[:, 1:] = (other - made.centre) / made.scale
-        return cls(made.z, further, codes, w, contrasts(k), fitted.predict_proba(x), learner.ridge(made, k))
+        found = cls(made.z, further, codes, w, contrasts(k), fitted.predict_proba(x), learner.ridge(made, k))
+        if learner.penalty == 0.0 and found.separated:
+            return replace(found, ridge=np.append(0.0, np.full(x.shape[1], FALLBACK)))
+        return found
+
+    @property
+    def separated(self) -> bool:
+        """Whether the coefficients do not solve the likelihood's equations: a ridge penalty stands in where these have no root."""
+        rest = self.basis[self.codes] - self.chance @ self.basis
+        summed = np.abs((rest * self.w[:, None]).T @ self.z).max()
+        return bool(summed > 1e-6 * np.sqrt(self.w.sum()))
 
     @cached_property
     def information(self) -> np.ndarray:

@@ -68,7 +68,7 @@ def estimate(problem: LabelProblem, options: MllsOptions) -> LabelSolution:
         own = (state.source / problem.shares) @ state.q
         made = matched(problem, state.source / problem.shares / own[:, None], state.s)
         return LabelSolution(made.shares, made.influence, _facts(state))
-    known = problem.logit is None
+    known = problem.behind is None
     note = "Errors take the model behind the probabilities as known; correct=True does not." if known else ""
     return LabelSolution(state.q, lambda: _influence(problem, state), _facts(state), note)
 

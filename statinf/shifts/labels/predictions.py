@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from statinf.errors import DataError
@@ -44,10 +46,10 @@ def label_problem(
     else:
         folds = _folds(codes, names, options.folds, groups, samples.seed)
         source, target = _by_folds(samples, codes, learner, len(names), folds)
-    logit = None
+    behind = None
     if isinstance(learner.learner, Multinomial):
-        logit = StackedLogit.fit(learner.learner, samples.xs, codes, samples.ws, samples.xt)
-    return LabelProblem(codes, samples.ws, source, target, samples.wt, names, logit)
+        behind = partial(StackedLogit.fit, learner.learner, samples.xs, codes, samples.ws, samples.xt)
+    return LabelProblem(codes, samples.ws, source, target, samples.wt, names, behind)
 
 
 def _folds(codes: np.ndarray, names: tuple[str, ...], count: int, groups: np.ndarray | None, seed: int) -> np.ndarray:

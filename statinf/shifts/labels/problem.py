@@ -57,8 +57,8 @@ class LabelProblem(Brief):
     source, target : ndarray, shape (n, k) and (m, k)
         Probabilities, those of the source from a model that has not seen the row, where one was fitted by folds.
     names : tuple of str, length k
-    logit : StackedLogit or None
-        The model behind the probabilities where its coefficients have influence values.
+    behind : callable or None
+        Fits the model behind the probabilities to all rows where its coefficients have influence values.
     """
 
     codes: np.ndarray
@@ -67,7 +67,12 @@ class LabelProblem(Brief):
     target: np.ndarray
     wt: np.ndarray
     names: tuple[str, ...]
-    logit: StackedLogit | None = None
+    behind: Callable[[], StackedLogit] | None = None
+
+    @cached_property
+    def logit(self) -> StackedLogit | None:
+        """The model behind the probabilities; None where it counts as known."""
+        return None if self.behind is None else self.behind()
 
     @property
     def k(self) -> int:
