@@ -92,6 +92,7 @@ RESULTS = (
     "statinf.shifts.target_mean",
     "statinf.shifts.target_shift",
     "statinf.shifts.labels.result",
+    "statinf.shifts.transport.fit",
 )
 
 INTRO = (

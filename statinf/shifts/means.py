@@ -120,7 +120,13 @@ def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
 
 
 def weighted_mean(
-    samples: Samples, ratio: Weights, rest: np.ndarray, name: str, normalize: bool, model: OutcomeModel | None = None
+    samples: Samples,
+    ratio: Weights,
+    rest: np.ndarray,
+    name: str,
+    normalize: bool,
+    model: OutcomeModel | None = None,
+    factor: np.ndarray | None = None,
 ) -> Mean:
     """The weighted mean of outcomes, or of the residuals of a model, over the source.
 
@@ -134,10 +140,13 @@ def weighted_mean(
     normalize : bool
     model : OutcomeModel, optional
         Whose residuals `rest` holds.
+    factor : ndarray, shape (n,), optional
+        Multiplies the weights; taken as known.
     """
     design = samples.design
     position = np.searchsorted(ratio.used, design.rows)
-    w = ratio.values[position]
+    scale = np.ones(len(rest)) if factor is None else factor
+    w = ratio.values[position] * scale
     total = float(w.sum()) if normalize else float(design.weights.sum())
     average = float(w @ rest) / total
     centre = average if normalize else 0.0
@@ -147,7 +156,7 @@ def weighted_mean(
     if model is not None:
         on_source = on_source - model.influence @ ((w / total) @ model.slope)
     if ratio.derivative is not None:
-        pull = ((rest - centre) / total) @ ratio.derivative[position]
+        pull = ((rest - centre) * scale / total) @ ratio.derivative[position]
         on_source = on_source + ratio.influence[position] @ pull
         if ratio.other_influence is not None:
             on_target = _on_target_rows(ratio.other_influence @ pull, ratio, samples)

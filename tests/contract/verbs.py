@@ -246,6 +246,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_shift": Example(_target_shift, samples=2),
     "td": Example(_td, row_weights=False),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
+    "transport": Example(_two(si.transport, "y ~ t | x + z"), samples=2),
     "visits": Example(_visits),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }

@@ -18,7 +18,7 @@ from statinf.shifts.labels.predictions import label_problem
 from statinf.shifts.labels.problem import LabelMethod, LabelProblem, LabelSolution
 from statinf.shifts.labels.result import ClassShares, LabelShift
 from statinf.shifts.means import stacked
-from statinf.shifts.samples import Samples, read_samples
+from statinf.shifts.samples import Samples, check_sampling, read_samples
 
 
 def label_shift(
@@ -31,6 +31,7 @@ def label_shift(
     DataError
         If one class only has rows of positive weight.
     """
+    check_sampling(read.get("weights"))
     spec = VcovSpec.read(None, cluster, ClassShares.vcov_kinds)
     samples = read_samples(
         formula, source, target, response="categories", cluster=cluster_columns(spec, cluster), **read
