@@ -24,6 +24,9 @@ from statinf.shifts.problem import ShiftProblem, likelihood
 from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
 
+MODELS = ", estimated models included"
+"""What labels of covariances say of the stages before the mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedMeanOptions(Options):
@@ -211,7 +214,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
 def stacked(design: Design, moments: Moments, kind: Any) -> Covariance:
     """The sandwich of both samples under its name."""
     found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
-    return replace(found, label=found.label.replace("weights estimated", "estimated models included"))
+    return replace(found, label=found.label.replace(", weights estimated", MODELS))
 
 
 def whole_ratio(options: WeightedMeanOptions) -> float:

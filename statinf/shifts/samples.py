@@ -118,12 +118,34 @@ class Samples(Brief):
         return _spread(values, self.at_target, len(self.target.rows))
 
 
+@dataclass(frozen=True, repr=False)
+class UnsortedSamples(Samples):
+    """The same in the order of the caller's rows, for methods that draw nothing: no sort, and no copy of the columns."""
+
+    @cached_property
+    def at_source(self) -> np.ndarray:
+        return np.flatnonzero(self.design.weights > 0)
+
+    @cached_property
+    def at_target(self) -> np.ndarray:
+        return np.flatnonzero(self.target.weights > 0)
+
+
 def _taken(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Rows of columns, shape (len(rows), p), each column contiguous."""
+    if _whole(rows, len(columns)):
+        return columns
     return columns.T[:, rows].T
 
 
+def _whole(rows: np.ndarray, n: int) -> bool:
+    """Whether these are all rows in their order."""
+    return len(rows) == n and (n == 0 or (rows[0] == 0 and bool((np.diff(rows) == 1).all())))
+
+
 def _spread(values: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
+    if _whole(at, n):
+        return values
     out = np.zeros((n, *values.shape[1:]))
     out[at] = values
     return out

@@ -47,8 +47,10 @@ def matched(problem: LabelProblem, source: np.ndarray, target: np.ndarray) -> La
 
     def influence() -> tuple[np.ndarray, np.ndarray]:
         pull = problem.ws * (q / problem.mass)[problem.codes]
-        on_source = ((confusion.T[problem.codes] - source) * pull[:, None]) @ inverse.T
-        return on_source, ((target - mean) * share[:, None]) @ inverse.T
+        # The inverse takes a class's column of the confusion matrix to the class itself.
+        on_source = (source * -pull[:, None]) @ inverse.T
+        on_source[np.arange(len(pull)), problem.codes] += pull
+        return on_source, (target * share[:, None]) @ inverse.T - np.multiply.outer(share, q)
 
     return LabelSolution(q, influence, {"condition number": condition})
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError
+from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
-from statinf.inference.moments import Moments
+from statinf.inference.moments import Covariance, Moments
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.results import Estimate
+from statinf.shifts.labels.moves import LabelMoves
 from statinf.shifts.labels.predictions import label_problem
-from statinf.shifts.labels.problem import LabelMethod, LabelProblem, LabelSolution
+from statinf.shifts.labels.problem import GIVEN, LabelMethod, LabelProblem, LabelSolution
 from statinf.shifts.labels.result import ClassShares, LabelShift
-from statinf.shifts.means import stacked
-from statinf.shifts.samples import Samples, check_sampling, read_samples
+from statinf.shifts.means import MODELS, stacked
+from statinf.shifts.samples import Samples, UnsortedSamples, check_sampling, read_samples
 
 
 def label_shift(
@@ -36,6 +37,8 @@ def label_shift(
     samples = read_samples(
         formula, source, target, response="categories", cluster=cluster_columns(spec, cluster), **read
     )
+    if isinstance(options.learner, str) and options.learner == GIVEN:
+        samples = UnsortedSamples(samples.design, samples.target, samples.source, samples.role, samples.seed)
     levels = samples.design.levels
     assert levels is not None and samples.y is not None
     present = np.bincount(samples.y.astype(np.intp), minlength=len(levels)) > 0
@@ -65,30 +68,15 @@ def _weights(
     present: np.ndarray,
 ) -> LabelShift:
     made = samples.design
-    on_source, on_target = solution.influence()
     kept = solution.shares > 0.0
     if not np.isfinite(solution.shares).all() or not kept.any():
         raise DataError("no class has a positive share in the target; check the predicted probabilities.")
     size = float(solution.shares[kept].sum())
     q = np.where(kept, solution.shares, 0.0) / size
-    p = problem.shares
-    shares = _shares_fit(samples, problem, q, solution, (on_source, on_target), method, spec)
-    # The weights as they are used: shares cut at zero, over those of the source.
-    cut = (np.diag(kept.astype(np.float64)) - np.multiply.outer(q, kept)) / size
-    moved_s = (on_source @ cut.T - problem.shares_influence * (q / p)) / p
-    moved_t = (on_target @ cut.T) / p
-    errors = np.sqrt((moved_s**2).sum(axis=0) + (moved_t**2).sum(axis=0))
+    moves = LabelMoves(problem, solution, q, (np.diag(kept.astype(np.float64)) - np.multiply.outer(q, kept)) / size)
     ratio = np.full(len(present), np.nan)
-    ratio[present] = q / p
-    at = made.y.astype(np.intp)
-    by_row = samples.on_source((q / p)[problem.codes])
-
-    def derivative() -> np.ndarray:
-        out = np.zeros((made.n, len(q)))
-        used = present[at]
-        out[np.flatnonzero(used), (np.cumsum(present) - 1)[at[used]]] = made.weights[used]
-        return out
-
+    ratio[present] = q / problem.shares
+    by_row = samples.on_source((q / problem.shares)[problem.codes])
     return LabelShift(
         method=method.name,
         formula=made.recipe.formula,
@@ -99,15 +87,15 @@ def _weights(
         n_total=made.n_total,
         identity=made.identity,
         estimand="the target population",
-        derivative=derivative,
-        influence=samples.on_source(moved_s),
-        other_influence=samples.on_target(moved_t),
+        derivative=partial(_derivative, made, present),
+        influence=lambda: samples.on_source(moves.weights_on_source()),
+        other_influence=lambda: samples.on_target(moves.weights_on_target()),
         kind=made.kind,
-        shares=shares,
+        shares=_shares_fit(samples, moves, method, spec),
         classes=problem.names,
         levels=made.levels or (),
         ratio=ratio,
-        ratio_errors=errors,
+        ratio_errors=moves.weights_errors,
         recipe=made.recipe,
         facts=solution.facts,
         note=solution.note,
@@ -121,31 +109,38 @@ def _weights(
     )
 
 
-def _shares_fit(
-    samples: Samples,
-    problem: LabelProblem,
-    q: np.ndarray,
-    solution: LabelSolution,
-    influence: tuple[np.ndarray, np.ndarray],
-    method: LabelMethod,
-    spec: VcovSpec,
-) -> ClassShares:
-    made, nobs = samples.design, len(problem.codes)
-    # Rows of either sample enter as scores with a bread of one; the target is a sample of its own.
-    moments = Moments(
-        samples.on_source(influence[0]),
-        np.eye(problem.k),
-        nobs,
-        float(nobs - problem.k),
-        outside=samples.on_target(influence[1]),
-        present=made.weights > 0,
-    )
+def _derivative(made: Design, present: np.ndarray) -> np.ndarray:
+    """Derivative of the rows' weights in those of the classes, shape (rows, k)."""
+    at = made.y.astype(np.intp)
+    out = np.zeros((made.n, int(present.sum())))
+    used = present[at]
+    out[np.flatnonzero(used), (np.cumsum(present) - 1)[at[used]]] = made.weights[used]
+    return out
+
+
+def _shares_fit(samples: Samples, moves: LabelMoves, method: LabelMethod, spec: VcovSpec) -> ClassShares:
+    made, problem, solution = samples.design, moves.problem, moves.solution
+    nobs, k = len(problem.codes), problem.k
+
+    @cache
+    def moments() -> Moments:
+        # Rows of either sample enter as scores with a bread of one; the target is a sample of its own.
+        on_source, on_target = samples.on_source(moves.both[0]), samples.on_target(moves.both[1])
+        present = made.weights > 0
+        return Moments(on_source, np.eye(k), nobs, float(nobs - k), outside=on_target, present=present)
+
+    def covary(kind: Any) -> Covariance:
+        if kind == "HC0":
+            return Covariance(moves.covariance, kind, f"HC0{MODELS}", np.inf)
+        return stacked(made, moments(), kind)
+
     estimate = Estimate(
         terms=problem.names,
-        theta=q,
+        theta=moves.shares,
         moments=moments,
+        nobs=nobs,
         df_resid=np.inf,
-        covary=partial(stacked, made, moments),
+        covary=covary,
         facts=dict(solution.facts),
         extra={
             "source_shares": problem.shares,
@@ -153,4 +148,4 @@ def _shares_fit(
             "cut": int((solution.shares < 0.0).sum()),
         },
     )
-    return ClassShares.of(replace(made, weights_object=None), estimate, spec, method=method)
+    return ClassShares.of(made, estimate, spec, method=method)

@@ -147,6 +147,20 @@ def test_shrunk_weights_are_those_of_a_convex_solver():
         assert not exact and (theta >= -1.0).all()
 
 
+def test_mixture_shares_meet_the_conditions_of_a_maximum():
+    """Sure and unsure predictions, classes that the rows do not need, weights: slopes are zero, or negative at zero."""
+    from statinf.shifts.labels.mixture import mixture_shares
+
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        k, m = random.integers(2, 12), random.integers(3, 200)
+        r = random.dirichlet(np.full(k, 10 ** random.uniform(-3, 1)), size=m) / random.dirichlet(np.full(k, 2.0))
+        w = random.uniform(0, 3, m)
+        q = mixture_shares(r, w, np.full(k, 1.0 / k))
+        slope = (w / w.sum()) @ (r / (r @ q)[:, None]) - 1.0
+        assert slope.max() < 1e-8 and np.abs(slope[q > 1e-9]).max() < 1e-7 and abs(q.sum() - 1.0) < 1e-12
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_weights_are_repeated_rows(method):
     source, target = predicted()
