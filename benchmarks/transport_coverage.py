@@ -20,7 +20,7 @@ GAPS, SIZES = (0.25, 0.5, 1.0), (200, 1000)
 
 
 def samples(random: np.random.Generator, n: int, gap: float, binary: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-    x, v = random.standard_normal((n, 2)), random.standard_normal((n, 2)) + (gap, -0.5 * gap)
+    x, v = random.standard_normal((n, 2)), random.standard_normal((n, 2)) + np.array([gap, -0.5 * gap])
     treat = (random.random(n) < 0.5).astype(float)
     if binary:
         y = (random.random(n) < expit(-0.5 + 0.5 * x[:, 0] + treat * (0.5 + 0.5 * x[:, 0]))).astype(float)
@@ -53,9 +53,9 @@ def main() -> None:
     lines = [
         "# Coverage of a trial's effect in a population",
         "",
-        f"Nominal 95% intervals of `si.transport`, {replications} samples a cell, n rows in trial and population each; the population is "
-        f"`gap` standard deviations from the trial in the effect's modifier and half that in another covariate. Shares inside the "
-        f"binomial band at 99.9%, [{0.95 - half:.3f}, {0.95 + half:.3f}], are bold.",
+        f"Nominal 95% intervals of `si.transport`, {replications} samples a cell, n rows in trial and population each; the "
+        f"population is `gap` standard deviations from the trial in the effect's modifier and half that in another covariate. "
+        f"Shares inside the binomial band at 99.9%, [{0.95 - half:.3f}, {0.95 + half:.3f}], are bold.",
         "",
         "| outcome | gap | n | " + " | ".join(methods) + " |",
         "|:---|---:|---:|" + "---:|" * len(methods),
