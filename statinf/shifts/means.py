@@ -200,7 +200,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
         theta=np.array([mean.value]),
         moments=moments,
         df_resid=np.inf,
-        covary=partial(stacked, design, moments),
+        covary=partial(stacked, design, moments, ratio=problem.ratio),
         extra={
             "on_source": mean.on_source,
             "on_target": mean.on_target,
@@ -211,10 +211,12 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
     )
 
 
-def stacked(design: Design, moments: Moments, kind: Any) -> Covariance:
-    """The sandwich of both samples under its name."""
+def stacked(design: Design, moments: Moments, kind: Any, ratio: Weights | None = None) -> Covariance:
+    """The sandwich of both samples under its name, which tells of a ratio whose estimation has no theory."""
     found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
-    return replace(found, label=found.label.replace(", weights estimated", MODELS))
+    fixed = ratio is not None and ratio.method != "known" and ratio.derivative is None
+    said = f"{MODELS}, density ratio taken as fixed" if fixed else MODELS
+    return replace(found, label=found.label.replace(", weights estimated", said))
 
 
 def whole_ratio(options: WeightedMeanOptions) -> float:

@@ -102,6 +102,9 @@ def _influence(problem: LabelProblem, state: _MixtureFit) -> tuple[np.ndarray, n
     elif problem.logit is not None:
         on_source += problem.logit.pushed(_by_logit(problem, state, share))
     inverse = np.linalg.pinv(information, rcond=1e-12, hermitian=True)
+    # Moves sum to zero, which those of shares above zero do by themselves.
+    summed = inverse.sum(axis=0)
+    inverse = inverse - np.multiply.outer(summed, summed) / summed.sum()
     return on_source @ inverse.T, ((s - mean) * share[:, None]) @ inverse.T
 
 

@@ -47,7 +47,8 @@ class ClassShares(Fit):
 
     def summary_facts(self) -> dict[str, Any]:
         cut = {"Negative shares set to zero": self.cut} if self.cut else {}
-        return {"Source rows": self.nobs, "Target rows": self.target_rows} | cut | dict(self.facts)
+        own = {name.capitalize(): value for name, value in self.facts.items()}
+        return {"Source rows": self.nobs, "Target rows": self.target_rows} | cut | own
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "target_rows": self.target_rows, "cut": self.cut}

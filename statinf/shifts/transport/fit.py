@@ -176,7 +176,9 @@ def compared(means: np.ndarray, comparison: str) -> tuple[np.ndarray, np.ndarray
     return others / base - (1.0 if comparison == "lift" else 0.0), slope
 
 
-def trial_estimates(trial: Trial, means: list[Mean], comparison: str) -> tuple[Estimate, Estimate]:
+def trial_estimates(
+    trial: Trial, means: list[Mean], comparison: str, ratio: Weights | None
+) -> tuple[Estimate, Estimate]:
     """The effects and the arms' means behind them, with the influence of the rows of both samples."""
     long = max(len(m.on_target) for m in means)
     source = np.column_stack([m.on_source for m in means])
@@ -187,18 +189,27 @@ def trial_estimates(trial: Trial, means: list[Mean], comparison: str) -> tuple[E
     terms = (trial.treatment,) if trial.k == 2 else tuple(names[1:])
     made = trial.design
     return (
-        _estimate(made, terms, effects, source @ slope.T, target @ slope.T),
-        _estimate(made, tuple(names), theta, source, target),
+        _estimate(made, terms, effects, source @ slope.T, target @ slope.T, ratio),
+        _estimate(made, tuple(names), theta, source, target, ratio),
     )
 
 
 def _estimate(
-    design: Design, terms: tuple[str, ...], theta: np.ndarray, source: np.ndarray, target: np.ndarray
+    design: Design,
+    terms: tuple[str, ...],
+    theta: np.ndarray,
+    source: np.ndarray,
+    target: np.ndarray,
+    ratio: Weights | None,
 ) -> Estimate:
     present = design.weights > 0
     nobs = int(np.count_nonzero(present))
     # Rows of either sample enter as scores with a bread of one; the population is a sample of its own.
     moments = Moments(source, np.eye(len(theta)), nobs, float(nobs - 1), outside=target, present=present)
     return Estimate(
-        terms=terms, theta=theta, moments=moments, df_resid=np.inf, covary=partial(stacked, design, moments)
+        terms=terms,
+        theta=theta,
+        moments=moments,
+        df_resid=np.inf,
+        covary=partial(stacked, design, moments, ratio=ratio),
     )

@@ -72,7 +72,7 @@ def transport(
         Of the outcome model of each arm, as in `statinf.glm`.
     ratio, ratio_formula
         Of the density ratio of population to trial, the odds of being in the population rather than in the trial, as in
-        `statinf.target_mean`: by default a logit of the covariates.
+        `statinf.target_mean`: by default a logit of the covariates. A ratio of the kernel methods counts as fixed.
     vcov : str or mapping
         "HC0" or `{"cluster": "column of the trial"}`; both account for all estimated models.
     weights, target_weights : array or str, optional
@@ -134,7 +134,7 @@ def transport(
     )  # fmt: skip
     weighting = None if chosen.power is None else find_ratio(read.samples, ratio)
     means = chosen.estimate(TransportProblem(read, outcome_family, weighting), settings)
-    effects, outcomes = trial_estimates(read, means, comparison)
+    effects, outcomes = trial_estimates(read, means, comparison, weighting)
     samples, plain = read.samples, _plain_means(read)
     extra = {
         "treatment": read.treatment,

@@ -172,6 +172,13 @@ def test_levels_clusters_frames_and_what_a_fit_shows():
     gone = population.assign(x1=population["x1"].where(population.index > 4))
     assert si.transport(FORMULA, trial, gone).population_rows == len(population) - 5
     fit.plot("balance")
+    ratio = si.density_ratio("~ x1 + x2", trial, population)
+    mixed = trial.sample(frac=1.0, random_state=1)
+    given, plain = (si.transport(FORMULA, data, population, ratio=r) for data, r in ((mixed, ratio), (trial, None)))
+    assert_allclose([given.theta, given._se()], [plain.theta, plain._se()], rtol=1e-9)
+    assert "included" in given.cov.label and "fixed" not in given.cov.label
+    fixed = si.transport(FORMULA, trial, population, ratio="ulsif")
+    assert "density ratio taken as fixed" in fixed.cov.label
 
 
 def test_refusals():
