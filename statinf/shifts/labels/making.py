@@ -73,7 +73,7 @@ def _weights(
         raise DataError("no class has a positive share in the target; check the predicted probabilities.")
     size = float(solution.shares[kept].sum())
     q = np.where(kept, solution.shares, 0.0) / size
-    moves = LabelMoves(problem, solution, q, (np.diag(kept.astype(np.float64)) - np.multiply.outer(q, kept)) / size)
+    moves = LabelMoves(problem, solution, q)
     ratio = np.full(len(present), np.nan)
     ratio[present] = q / problem.shares
     by_row = samples.on_source((q / problem.shares)[problem.codes])

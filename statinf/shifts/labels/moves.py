@@ -13,7 +13,9 @@ from statinf.shifts.labels.problem import LabelProblem, LabelSolution
 
 @dataclass(frozen=True, repr=False)
 class LabelMoves(Brief):
-    """Influence of rows on the solution, on the shares as they are used, and on the weights.
+    """Influence of rows on the shares and on the weights.
+
+    Shares that are cut at zero keep the influence that they have before: errors of zero would cover nothing.
 
     Attributes
     ----------
@@ -21,14 +23,11 @@ class LabelMoves(Brief):
     solution : LabelSolution
     shares : ndarray, shape (k,)
         As they are used: negative ones cut, the others scaled.
-    cut : ndarray, shape (k, k)
-        Their derivative in the shares of the solution.
     """
 
     problem: LabelProblem
     solution: LabelSolution
     shares: np.ndarray
-    cut: np.ndarray
 
     @cached_property
     def both(self) -> tuple[np.ndarray, np.ndarray]:
@@ -57,15 +56,15 @@ class LabelMoves(Brief):
         within = np.diag(squared) - np.multiply.outer(p, squared) - np.multiply.outer(squared, p)
         within += squared.sum() * np.multiply.outer(p, p)
         turn = q / p
-        total = self.cut @ self.covariance @ self.cut.T + within * np.multiply.outer(turn, turn)
-        both = (self.cut @ crossed) * turn
+        total = self.covariance + within * np.multiply.outer(turn, turn)
+        both = crossed * turn
         return np.sqrt(np.maximum(np.diag(total - both - both.T), 0.0)) / p
 
     def weights_on_source(self) -> np.ndarray:
         """Influence of the source's rows on the weights, shape (n, k)."""
         p = self.problem.shares
-        return (self.both[0] @ self.cut.T - self.problem.shares_influence * (self.shares / p)) / p
+        return (self.both[0] - self.problem.shares_influence * (self.shares / p)) / p
 
     def weights_on_target(self) -> np.ndarray:
         """Influence of the target's rows on the weights, shape (m, k)."""
-        return self.both[1] @ self.cut.T / self.problem.shares
+        return self.both[1] / self.problem.shares
