@@ -91,6 +91,8 @@ RESULTS = (
     "statinf.shifts.shift_fit",
     "statinf.shifts.target_mean",
     "statinf.shifts.target_shift",
+    "statinf.shifts.labels.result",
+    "statinf.shifts.transport.fit",
 )
 
 INTRO = (
