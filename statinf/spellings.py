@@ -165,6 +165,9 @@ _VERBS = {
     'Regression on a shifted population is si.shift("y ~ x", source, target, method="mwle").': (
         "covariateshift domainadaptation mwle iwls"
     ),
+    'An additive regression for shifted data is si.heterogeneous_shift("y ~ x1 | s(x2)", source, target).': (
+        "additiveshift additiveerm heterogeneousshift gam bam logisticgam lineargam generalizedadditivemodel"
+    ),
     'A shifted outcome is si.target_shift("y ~ x", source, target).': "labelshift bbse mlls priorshift",
     'A mean or effect elsewhere is si.target_mean("y ~ x", source, target).': "transport generalize generalise",
     'A test of equal conditional laws is si.conditional_shift_test("x1 + x2 ~ y", source, target).': (

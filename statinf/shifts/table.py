@@ -1,4 +1,4 @@
-"""The methods of `density_ratio`, `shift`, `target_mean`, `shift_test` and `target_shift`."""
+"""The methods of `density_ratio`, `shift`, `heterogeneous_shift`, `target_mean`, `shift_test` and `target_shift`."""
 
 from statinf.results.methods import MethodTable
 
@@ -37,4 +37,15 @@ CONDITIONAL_SHIFT_TEST = MethodTable(
 TARGET_SHIFT = MethodTable(
     "target_shift", {"retasa": "statinf.shifts.retasa", "kmm": "statinf.shifts.target_kmm"}, shared=_SHARED
 )
-TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, CONDITIONAL_SHIFT_TEST, TARGET_SHIFT)
+HETEROGENEOUS_SHIFT = MethodTable(
+    "heterogeneous_shift", {"": "statinf.shifts.additive"}, shared=(*_SHARED, "vcov", "cluster")
+)
+TABLES = (
+    DENSITY_RATIO,
+    SHIFT,
+    HETEROGENEOUS_SHIFT,
+    TARGET_MEAN,
+    SHIFT_TEST,
+    CONDITIONAL_SHIFT_TEST,
+    TARGET_SHIFT,
+)
