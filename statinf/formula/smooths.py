@@ -20,7 +20,7 @@ from statinf.formula.factors import Factor, stateful_calls
 from statinf.formula.scan import short
 from statinf.numerics.smoothing.natural_spline import curved_directions, natural_columns
 
-MOST_KNOTS, LEAST_KNOTS, ROWS_PER_KNOT = 20, 5, 20
+MOST_KNOTS, LEAST_KNOTS, ROWS_PER_KNOT = 20, 10, 20
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def default_penalty(k: int, n: float) -> float:
 
 
 def regularised(confusion: np.ndarray, gap: np.ndarray, penalty: float) -> tuple[np.ndarray, bool]:
-    """The minimiser of |C theta - gap| + penalty |theta| with theta >= -1, and whether it solves C theta = gap.
+    """The minimiser of |C theta - gap| + penalty |theta| with theta >= -1, and whether without the bound C theta = gap.
 
     Parameters
     ----------
@@ -53,7 +53,8 @@ def regularised(confusion: np.ndarray, gap: np.ndarray, penalty: float) -> tuple
     penalty : float
     """
     exact = _exact(confusion, gap)
-    if exact is not None and _stays(confusion, exact, penalty):
+    kept = exact is not None and _stays(confusion, exact, penalty)
+    if exact is not None and kept and (exact >= -1.0).all():
         return exact, True
     # The minimiser is a ridge solution: that of the ridge which gives the least sum of the two norms.
     scale = float(np.linalg.norm(confusion) ** 2)
@@ -72,14 +73,13 @@ def regularised(confusion: np.ndarray, gap: np.ndarray, penalty: float) -> tuple
     theta = _polished(confusion, gap, penalty, _ridge(confusion, gap, scale * np.exp(found.x)))
     if float(np.linalg.norm(gap)) <= np.linalg.norm(confusion @ theta - gap) + penalty * np.linalg.norm(theta):
         theta = np.zeros_like(theta)
-    return theta, False
+    return theta, kept
 
 
 def _exact(confusion: np.ndarray, gap: np.ndarray) -> np.ndarray | None:
     if np.linalg.cond(confusion) > 1e12:
         return None
-    theta = np.linalg.solve(confusion, gap)
-    return theta if (theta >= -1.0).all() else None
+    return np.linalg.solve(confusion, gap)
 
 
 def _stays(confusion: np.ndarray, theta: np.ndarray, penalty: float) -> bool:
@@ -152,7 +152,11 @@ def estimate(problem: LabelProblem, options: RllsOptions) -> LabelSolution:
         return tuple((m - np.multiply.outer(m.sum(axis=1), q)) / size for m in (moved, beside))  # type: ignore[return-value]
 
     facts = {"penalty": penalty, "shrinkage": float(np.linalg.norm(confusion @ theta - gap))}
-    note = "" if exact else "The penalty shrinks the shares towards those of the source; intervals do not count that."
+    note = ""
+    if not exact:
+        note = "The penalty shrinks the shares towards those of the source; intervals do not count that."
+    elif (theta <= -1.0 + 1e-9).any():
+        note = "A weight is at its bound of zero; errors are those without the bound."
     return LabelSolution(q, influence, facts, note)
 
 
@@ -168,7 +172,8 @@ def _weights_influence(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Influence of the rows of both samples on theta, shape (n, k) and (m, k)."""
     own, other = problem.ws / problem.ws.sum(), problem.wt / problem.wt.sum()
-    v = 1.0 + theta
+    gap = mean - confusion.sum(axis=1)
+    v = 1.0 + (np.linalg.solve(confusion, gap) if exact else theta)
     # What each row moves in C v and in b.
     in_source = (source * v[problem.codes][:, None] - confusion @ v) * own[:, None]
     in_target = (target - mean) * other[:, None]
@@ -176,7 +181,7 @@ def _weights_influence(
         inverse = np.linalg.inv(confusion)
         return -in_source @ inverse.T, in_target @ inverse.T
     free = theta > -1.0
-    rest = confusion @ theta - (mean - confusion.sum(axis=1))
+    rest = confusion @ theta - gap
     on_source, on_target = np.zeros((len(own), problem.k)), np.zeros((len(other), problem.k))
     if not free.any() or not theta.any() or not rest.any():
         return on_source, on_target
