@@ -1,8 +1,8 @@
 """Least-squares temporal differences: the batch counterpart of averaged TD.
 
 Bradtke & Barto (1996), Machine Learning 22; Boyan (2002), Machine Learning 49. With eligibility traces e_k, features
-phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly. It needs no step size
-and no stability of the mean matrix, so it is the way out off policy. With trace=1 and complete episodes it is the
+phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly, with phi_{k+1} = 0 after a
+terminal row. It needs no step size and no stability of the mean matrix, so it is the way out off policy. With trace=1 and complete episodes it is the
 regression of Monte Carlo returns on the features.
 """
 
@@ -114,12 +114,33 @@ def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
     rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
     warn_dropped(dropped, len(rows) + sum(dropped.values()))
     markov = stream.sampling == "markov"
+    if stream.discount == 1.0:
+        _check_ends(rows, terms)
     made = lstd(rows, terms, lags=options.lags, markov=markov)
     kind = "HC0"
     if markov:
         kind = "episode" if len(np.unique(rows.episode)) >= _MANY else "hac"
     passed = Passage(recipe=opening.recipe, kind=stream.kind(opening), dropped=dropped)
     return LstdFit.of(passed, made, kind, method=METHOD)
+
+
+def _check_ends(rows: StreamRows, names: tuple[str, ...]) -> None:
+    """Refuse undiscounted values that no end of an episode ties down.
+
+    A value function that no transition changes, such as a constant where no episode ends, can be added to any solution.
+    """
+    held = (rows.F != 0.0).any(axis=0)
+    F, G = rows.F[:, held], rows.G[:, held]
+    size = np.sqrt((F * F).sum(axis=0))
+    values, null = np.linalg.svd((F.T @ G) / np.outer(size, size))[1:] if held.any() else (np.ones(1), np.zeros((1, 1)))
+    if values[-1] > 1e-12 * values[0]:
+        return
+    if np.linalg.matrix_rank(F / size) == len(size):
+        part = [n for n, d in zip(np.array(names)[held], np.abs(null[-1]), strict=True) if d > 1e-6]
+        raise NotIdentifiedError(
+            f"with discount=1 the values along {', '.join(part[:6])}{', ...' if len(part) > 6 else ''} are not identified: no "
+            "episode of these rows ends after them. Give episodes with their terminal rows, or a discount below 1."
+        )
 
 
 def _collect(

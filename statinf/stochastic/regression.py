@@ -35,7 +35,7 @@ ROLES = ("covariates", "instruments")
 class LsaOptions(RunOptions):
     """Options of `si.lsa`."""
 
-    loss: str = choice("squared", LOSSES, "squared for means and instruments, logistic, or quantile")
+    loss: str = choice("squared", LOSSES, "squared for means and instruments, logistic, quantile, or poisson for counts and rates")
     tau: float | None = number(
         None, 'level of loss="quantile", 0.5 by default', low=0, high=1, open_low=True, open_high=True, also=(None,)
     )
@@ -83,6 +83,8 @@ def estimate(stream: RegressionStream, options: LsaOptions) -> StochasticFit:
     check_instruments(opening.design)
     if opening.design.offset is not None and loss == "logistic":
         raise OptionError("offset() is not available with loss='logistic'; put it among the covariates, or use si.glm.")
+    if loss == "poisson" and opening.design.part("instruments") is not None:
+        raise OptionError("loss='poisson' takes no instruments; leave them out, or use si.iv for a linear equation.")
     column = stream.weights if isinstance(stream.weights, str) or stream.weights is None else ""
     reader = RegressionReader(recipe=opening.recipe, loss=loss, weights=column)
     terms = next(p.layout.names for p in opening.recipe.parts if p.role == "covariates")
