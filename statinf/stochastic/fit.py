@@ -15,7 +15,7 @@ from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, to_caller
 from statinf.results.estimate import Passage
 from statinf.results.methods import Method
-from statinf.stochastic import figures
+from statinf.stochastic import figures, reports
 from statinf.stochastic.covariance import INFERENCE
 from statinf.stochastic.limits import joint_region, limits, p_values
 from statinf.stochastic.named_covariance import named_covariance
@@ -213,34 +213,16 @@ class StochasticFit(Fit):
 
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
-        settings = self.run.settings
-        return {
-            "nobs": self.nobs, "averaged": self.averaged, "burn_in": settings.burn_in, "replicas": settings.replicas,
-            "c0": settings.c0, "k0": settings.k0, "power": settings.power, "relaxations": self.diagnosed["relaxations"],
-        }  # fmt: skip
+        return reports.glance_items(self)
 
     @property
     def title(self) -> str:
         """Heading of the summary."""
-        if self.method.startswith("td"):
-            return f"Averaged temporal differences, {self.method.upper()}"
-        names = {"squared": "least squares", "poisson": "Poisson loss"}
-        kind = names.get(self.run.settings.loss, f"{self.run.settings.loss} loss")
-        if kind == "quantile loss":
-            kind += f" at {self.run.settings.tau:g}"
-        if any(p.role == "instruments" for p in self.run.reader.recipe.parts):
-            kind = "instruments"
-        return f"Averaged stochastic approximation, {kind}"
+        return reports.title(self)
 
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
-        s = self.run.settings
-        return {
-            "Rows": self.nobs,
-            "Averaged": f"{self.averaged} (after burn-in of {s.burn_in})",
-            "Steps": f"{s.c0:.4g} / ({s.k0:g} + k)^{s.power:.3g}",
-            "Relaxation times": self.diagnosed["relaxations"],
-        } | ({"Intervals": f"at every look, narrowest at {s.look} averaged rows"} if self.interval == "sequential" else {})
+        return reports.summary_facts(self)
 
     def predict(
         self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, type: str = "response"

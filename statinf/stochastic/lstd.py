@@ -1,9 +1,9 @@
 """Least-squares temporal differences: the batch counterpart of averaged TD.
 
 Bradtke & Barto (1996), Machine Learning 22; Boyan (2002), Machine Learning 49. With eligibility traces e_k, features
-phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly, with phi_{k+1} = 0 after a
-terminal row. It needs no step size and no stability of the mean matrix, so it is the way out off policy. With trace=1 and complete episodes it is the
-regression of Monte Carlo returns on the features.
+phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly, phi_{k+1} = 0 after a
+terminal row. It needs no step size and no stability of the mean matrix, so it is the way out off policy. With trace=1 and
+complete episodes it is the regression of Monte Carlo returns on the features.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Solved:
     beta: np.ndarray
 
 
-def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
+def solve(rows: StreamRows, names: tuple[str, ...], discounted: bool = True) -> Solved:
     """Solve the equations of all rows.
 
     Raises
@@ -67,7 +67,8 @@ def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
     NotIdentifiedError
         If the features are collinear.
     """
-    seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & (rows.G != 0.0).any(axis=0))
+    # A feature that no undiscounted transition changes is there, and not identified.
+    seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & ((rows.G != 0.0).any(axis=0) | (not discounted)))
     F, G = rows.F[:, seen], rows.G[:, seen]
     constant = next((j for j in range(len(seen)) if np.ptp(F[:, j]) == 0.0), None)
     centre, scale = np.zeros(len(seen)), np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen))
@@ -84,6 +85,7 @@ def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
     carry, F, G = carry / scale, F / scale, G / scale
     part = F.T @ G
     if not len(seen) or np.linalg.cond(part) > 1e12:
+        _refuse_without_end(F, part, [names[j] for j in seen], discounted)
         raise NotIdentifiedError(
             "the features are collinear along this data: the values are not identified. Leave a feature out"
             + (f" of {', '.join(names)}." if len(names) <= 12 else ".")
@@ -92,6 +94,21 @@ def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
     theta = np.full(rows.F.shape[1], np.nan)
     theta[seen] = carry @ beta
     return Solved(theta, carry, np.linalg.inv(part), F, G, beta)
+
+
+def _refuse_without_end(F: np.ndarray, part: np.ndarray, names: list[str], discounted: bool) -> None:
+    """Refuse undiscounted values that no end of an episode ties down, though the features are not collinear.
+
+    A value function that no transition changes, such as a constant where no episode ends, can be added to any solution.
+    """
+    if discounted or not names or np.linalg.cond(F.T @ F) > 1e12:
+        return
+    null = np.abs(np.linalg.svd(part)[2][-1])
+    held = [name for name, share in zip(names, null, strict=True) if share > 1e-6]
+    raise NotIdentifiedError(
+        f"with discount=1 the values along {', '.join(held[:6])}{', ...' if len(held) > 6 else ''} are not identified: no "
+        "episode of these rows ends after them. Give episodes with their terminal rows, or a discount below 1."
+    )
 
 
 def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.ndarray:
@@ -114,33 +131,12 @@ def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
     rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
     warn_dropped(dropped, len(rows) + sum(dropped.values()))
     markov = stream.sampling == "markov"
-    if stream.discount == 1.0:
-        _check_ends(rows, terms)
-    made = lstd(rows, terms, lags=options.lags, markov=markov)
+    made = lstd(rows, terms, lags=options.lags, markov=markov, discounted=stream.discount < 1.0)
     kind = "HC0"
     if markov:
         kind = "episode" if len(np.unique(rows.episode)) >= _MANY else "hac"
     passed = Passage(recipe=opening.recipe, kind=stream.kind(opening), dropped=dropped)
     return LstdFit.of(passed, made, kind, method=METHOD)
-
-
-def _check_ends(rows: StreamRows, names: tuple[str, ...]) -> None:
-    """Refuse undiscounted values that no end of an episode ties down.
-
-    A value function that no transition changes, such as a constant where no episode ends, can be added to any solution.
-    """
-    held = (rows.F != 0.0).any(axis=0)
-    F, G = rows.F[:, held], rows.G[:, held]
-    size = np.sqrt((F * F).sum(axis=0))
-    values, null = np.linalg.svd((F.T @ G) / np.outer(size, size))[1:] if held.any() else (np.ones(1), np.zeros((1, 1)))
-    if values[-1] > 1e-12 * values[0]:
-        return
-    if np.linalg.matrix_rank(F / size) == len(size):
-        part = [n for n, d in zip(np.array(names)[held], np.abs(null[-1]), strict=True) if d > 1e-6]
-        raise NotIdentifiedError(
-            f"with discount=1 the values along {', '.join(part[:6])}{', ...' if len(part) > 6 else ''} are not identified: no "
-            "episode of these rows ends after them. Give episodes with their terminal rows, or a discount below 1."
-        )
 
 
 def _collect(
@@ -158,9 +154,11 @@ def _collect(
     return rows, dropped
 
 
-def lstd(rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool) -> Estimate:
+def lstd(
+    rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool, discounted: bool = True
+) -> Estimate:
     """The solution with every covariance that its rows allow."""
-    solved = solve(rows, terms)
+    solved = solve(rows, terms, discounted)
     error = solved.steps @ solved.beta - rows.c
     scores = solved.features * error[:, None]
     width = default_lags(len(rows)) if lags is None else lags

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from statinf.stochastic.fit import StochasticFit
 
 
-_MEANS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+MEANS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
     "logistic": (lambda u: 0.5 * (1.0 + np.tanh(0.5 * u)), lambda m: m * (1.0 - m)),
     "poisson": (np.exp, lambda m: m),
 }
@@ -44,8 +44,8 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
         if fit.inference != "random-scaling":  # its matrix studentises, it is no variance
             columns["std_error"] = np.where(np.isnan(centre), np.nan, se)
         columns |= {"conf_low": low, "conf_high": high}
-    if type == "response" and fit.run.settings.loss in _MEANS:
-        mean, slope = _MEANS[fit.run.settings.loss]
+    if type == "response" and fit.run.settings.loss in MEANS:
+        mean, slope = MEANS[fit.run.settings.loss]
         se = columns.pop("std_error", None)
         columns = {name: mean(value) for name, value in columns.items()}
         if se is not None:

@@ -43,7 +43,9 @@ class RegressionReader:
         """Rows of the table of the fit, all of it in memory."""
         x, z = design.part("covariates"), design.part("instruments")
         assert x is not None
-        rows = self._rows(x.values, None if z is None else z.values, *self._shifted(design.y, design.weights, design.offset))
+        rows = self._rows(
+            x.values, None if z is None else z.values, *self._shifted(design.y, design.weights, design.offset)
+        )
         present = design.weights != 0.0
         return StreamBlock(rows if present.all() else rows.some(present), dict(design.dropped))
 
@@ -73,9 +75,7 @@ class RegressionReader:
             x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
         return StreamBlock(self._rows(x, z, y, w), dropped), self
 
-    def _shifted(
-        self, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _shifted(self, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
         """Outcomes and weights under which the equations of rows with an offset o need none.
 
         Those of a Poisson loss are w (exp(u + o) - y) = w e^o (exp(u) - y e^-o).
@@ -111,6 +111,11 @@ class RegressionReader:
         return values
 
     def _rows(self, x: np.ndarray, z: np.ndarray | None, y: np.ndarray, w: np.ndarray) -> StreamRows:
+        self._check_outcome(y)
+        left = x if z is None else z
+        return StreamRows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
+
+    def _check_outcome(self, y: np.ndarray) -> None:
         if self.loss == "logistic" and not np.isin(y, (0.0, 1.0)).all():
             bad = y[~np.isin(y, (0.0, 1.0))][0]
             raise DataError(f"loss='logistic' needs an outcome of 0 and 1; '{self.recipe.response[0]}' holds {bad:g}.")
@@ -119,8 +124,6 @@ class RegressionReader:
                 f"loss='poisson' needs an outcome of 0 or more; '{self.recipe.response[0]}' is negative in "
                 f"{int((y < 0.0).sum())} rows."
             )
-        left = x if z is None else z
-        return StreamRows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
 
 
 def check_instruments(design: Design) -> None:

@@ -58,13 +58,13 @@ def sequential_critical(t: np.ndarray | float, rho: float, level: float) -> np.n
     return float(value) if value.ndim == 0 else value
 
 
-def sequential_p_values(z: np.ndarray, t: float, rho: float) -> np.ndarray:
+def sequential_p_values(z: np.ndarray, t: np.ndarray | float, rho: float) -> np.ndarray:
     """One less the largest level at which the sequence leaves zero out, for estimates z standard errors from it.
 
     Parameters
     ----------
     z : ndarray, shape (q,)
-    t : float
+    t : ndarray, shape (q,), or float
         Averaged rows.
     rho : float
 
