@@ -70,18 +70,17 @@ def solve(rows: StreamRows, names: tuple[str, ...], discounted: bool = True) -> 
     # A feature that no undiscounted transition changes is there, and not identified.
     seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & ((rows.G != 0.0).any(axis=0) | (not discounted)))
     F, G = rows.F[:, seen], rows.G[:, seen]
-    constant = next((j for j in range(len(seen)) if np.ptp(F[:, j]) == 0.0), None)
-    centre, scale = np.zeros(len(seen)), np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen))
-    carry = np.eye(len(seen))
+    constant = _constant(F, [names[j] for j in seen])
+    scale, carry = np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen)), np.eye(len(seen))
     if constant is not None:
-        centre = F.mean(axis=0)
-        centre[constant] = 0.0
-        spread = F.std(axis=0)
+        # Traces of a constant vary: other columns are centred by their projection on it, in traces and steps alike.
+        line = F[:, constant]
+        share = line @ F / (line @ line)
+        share[constant] = 0.0
+        carry[constant] -= share
+        F, G = F - np.outer(line, share), G - np.outer(G[:, constant], share)
+        spread = np.sqrt(np.mean(F**2, axis=0))
         scale = np.where(spread > 0.0, spread, scale)
-        carry[constant] = -centre / F[0, constant]
-        carry[constant, constant] = 1.0
-        G = G - np.outer(G[:, constant] / F[0, constant], centre)
-        F = F - centre
     carry, F, G = carry / scale, F / scale, G / scale
     part = F.T @ G
     if not len(seen) or np.linalg.cond(part) > 1e12:
@@ -94,6 +93,12 @@ def solve(rows: StreamRows, names: tuple[str, ...], discounted: bool = True) -> 
     theta = np.full(rows.F.shape[1], np.nan)
     theta[seen] = carry @ beta
     return Solved(theta, carry, np.linalg.inv(part), F, G, beta)
+
+
+def _constant(F: np.ndarray, names: list[str]) -> int | None:
+    """Number of the column of a constant feature, by its values or, where they are traces, by its name."""
+    found = next((j for j in range(F.shape[1]) if np.ptp(F[:, j]) == 0.0), None) if len(F) else None
+    return names.index("Intercept") if found is None and "Intercept" in names else found
 
 
 def _refuse_without_end(F: np.ndarray, part: np.ndarray, names: list[str], discounted: bool) -> None:
