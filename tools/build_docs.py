@@ -83,6 +83,8 @@ RESULTS = (
     "statinf.effects.proximal.bridge_fit",
     "statinf.effects.proximal.curve_fit",
     "statinf.stochastic.fit",
+    "statinf.stochastic.renewable_fit",
+    "statinf.stochastic.stream_groups",
     "statinf.stochastic.lstd_fit",
     "statinf.stochastic.continuous.fit",
     "statinf.conformity.online.result",

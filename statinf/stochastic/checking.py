@@ -96,7 +96,7 @@ def check_average(
 def _heaviest(settings: Settings, state: State, moved: np.ndarray) -> str:
     """The row of the most leverage in words, where it has a say of its own; empty where none has."""
     h = _leverages(settings, state, moved)
-    if settings.instruments or settings.loss == "logistic" or h.max(initial=0.0) < _HEAVY:
+    if settings.instruments or settings.loss in ("logistic", "poisson") or h.max(initial=0.0) < _HEAVY:
         return ""
     at = int(np.argmax(h))
     return f" (usable row {state.extremes.number[at]} alone has leverage {h[at]:.2f})"
@@ -117,7 +117,7 @@ def _lengths(settings: Settings) -> np.ndarray:
 
 
 def _refuse_lone_row(settings: Settings, state: State, moved: np.ndarray, names: tuple[str, ...]) -> None:
-    if settings.loss == "logistic" or settings.instruments:
+    if settings.loss in ("logistic", "poisson") or settings.instruments:
         return
     h = _leverages(settings, state, moved)
     if h.max(initial=0.0) <= _ALONE:
@@ -135,7 +135,7 @@ def _refuse_lone_row(settings: Settings, state: State, moved: np.ndarray, names:
 def _batch(settings: Settings) -> str:
     if settings.instruments:
         return "si.iv"
-    return {"squared": "si.lm", "logistic": "si.glm", "quantile": "si.rq"}[settings.loss]
+    return {"squared": "si.lm", "logistic": "si.glm", "poisson": "si.glm", "quantile": "si.rq"}[settings.loss]
 
 
 def batch_root(
@@ -164,7 +164,7 @@ def batch_root(
     target = (sums.early[:, -1] + sums.target)[moved]
     F, G = top.F[:, moved], top.G[:, moved]
     root = np.linalg.lstsq(jacobian, target, rcond=None)[0] if settings.loss == "squared" else state.mean[moved]
-    if settings.loss == "logistic":
+    if settings.loss in ("logistic", "poisson"):
         # The sums without the rows that were kept, which are met again at the root.
         others, rest = jacobian - (F * top.curve[:, None]).T @ G, target - F.T @ top.target
         for _ in range(_STEPS):

@@ -7,23 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statinf.errors import OptionError, check_level
+from statinf.errors import OptionError, check_level, one_of
 from statinf.stochastic.limits import chosen, joint_region
+from statinf.stochastic.sequential import mixture_rho, sequential_critical
 
 if TYPE_CHECKING:
     from statinf.stochastic.fit import StochasticFit
 
 
-def path(fit: StochasticFit, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def path(
+    fit: StochasticFit, level: float, interval: str | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Rows (m,), estimates and limits (m, q)."""
     from scipy.special import ndtri
 
-    z = float(ndtri(0.5 + check_level(level) / 2.0))
+    check_level(level)
+    kind = interval or ("sequential" if fit.interval == "sequential" else "normal")
+    one_of("interval", kind, ("normal", "sequential"))
     state = fit.run.state
     before = state.trace_rows < state.rows
     rows = np.append(state.trace_rows[before], state.rows)
     mean = np.vstack([state.trace_mean[before], fit.theta])
     se = np.vstack([state.trace_se[before], fit.std_errors.to_numpy()])
+    z: Any = float(ndtri(0.5 + level / 2.0))
+    if kind == "sequential":
+        averaged = fit.averaged - (rows[-1] - rows)
+        z = sequential_critical(averaged, mixture_rho(fit.run.settings.look, level), level)[:, None]  # type: ignore[index]
     return rows, mean, mean - z * se, mean + z * se
 
 

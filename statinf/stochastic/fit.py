@@ -15,9 +15,9 @@ from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, to_caller
 from statinf.results.estimate import Passage
 from statinf.results.methods import Method
-from statinf.stochastic import figures
-from statinf.stochastic.covariance import INFERENCE, scaling_tail
-from statinf.stochastic.limits import joint_region, limits
+from statinf.stochastic import figures, reports
+from statinf.stochastic.covariance import INFERENCE
+from statinf.stochastic.limits import joint_region, limits, p_values
 from statinf.stochastic.named_covariance import named_covariance
 from statinf.stochastic.regions import Region
 from statinf.stochastic.run import Meter, Run
@@ -89,8 +89,9 @@ class StochasticFit(Fit):
         Parameters
         ----------
         level : float
-        ci : {"symmetric", "basic", "percentile", "normal", "simultaneous"}, optional
-            The kind of the fit by default. Without replicas all but "simultaneous" are the normal interval.
+        ci : {"symmetric", "basic", "percentile", "normal", "simultaneous", "sequential"}, optional
+            The kind of the fit by default. Without replicas the first four are the normal interval. "sequential" holds at
+            every look from some row on, for each coefficient, around the standard errors that the tables show.
         interval : str, optional
             The same as `ci`, the name other fits use.
 
@@ -103,12 +104,12 @@ class StochasticFit(Fit):
 
     @property
     def pvalues(self) -> pd.Series:
-        """Two-sided p-values of zero coefficients, by the law that belongs to the inference."""
-        if self.inference != "random-scaling":
+        """Two-sided p-values of zero coefficients, by the law that belongs to the inference or to a sequence."""
+        p = p_values(self)
+        if p is None:
             return super().pvalues
         import pandas as pd
 
-        p = [scaling_tail(abs(t)) if np.isfinite(t) else np.nan for t in self.statistics]
         return pd.Series(p, index=list(self.terms), name="p_value")
 
     def region(self, kind: str = "ellipsoid", *, level: float = 0.95, terms: Sequence[str] | None = None) -> Region:
@@ -189,8 +190,14 @@ class StochasticFit(Fit):
             pd.DataFrame({"diagnostic": list(self.diagnosed), "value": list(self.diagnosed.values())}), self.kind
         )
 
-    def path(self, level: float = 0.95) -> Any:
-        """Estimate and pointwise normal interval as rows arrived, in the caller's kind of data frame.
+    def path(self, level: float = 0.95, *, interval: str | None = None) -> Any:
+        """Estimate and interval as rows arrived, in the caller's kind of data frame.
+
+        Parameters
+        ----------
+        level : float
+        interval : {"normal", "sequential"}, optional
+            Pointwise, or such that all looks hold together; by default that of the fit where it is "sequential", else "normal".
 
         Returns
         -------
@@ -199,42 +206,23 @@ class StochasticFit(Fit):
         """
         import pandas as pd
 
-        rows, mean, low, high = figures.path(self, level)
+        rows, mean, low, high = figures.path(self, level, interval)
         columns = {"rows": np.repeat(rows, len(self.terms)), "term": list(self.terms) * len(rows)}
         columns |= {"estimate": mean.ravel(), "conf_low": low.ravel(), "conf_high": high.ravel()}
         return to_caller(pd.DataFrame(columns), self.kind)
 
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
-        settings = self.run.settings
-        return {
-            "nobs": self.nobs, "averaged": self.averaged, "burn_in": settings.burn_in, "replicas": settings.replicas,
-            "c0": settings.c0, "k0": settings.k0, "power": settings.power, "relaxations": self.diagnosed["relaxations"],
-        }  # fmt: skip
+        return reports.glance_items(self)
 
     @property
     def title(self) -> str:
         """Heading of the summary."""
-        if self.method.startswith("td"):
-            return f"Averaged temporal differences, {self.method.upper()}"
-        kind = {"squared": "least squares", "logistic": "logistic loss", "quantile": "quantile loss"}[
-            self.run.settings.loss
-        ]
-        if kind == "quantile loss":
-            kind += f" at {self.run.settings.tau:g}"
-        if any(p.role == "instruments" for p in self.run.reader.recipe.parts):
-            kind = "instruments"
-        return f"Averaged stochastic approximation, {kind}"
+        return reports.title(self)
 
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
-        s = self.run.settings
-        return {
-            "Rows": self.nobs,
-            "Averaged": f"{self.averaged} (after burn-in of {s.burn_in})",
-            "Steps": f"{s.c0:.4g} / ({s.k0:g} + k)^{s.power:.3g}",
-            "Relaxation times": self.diagnosed["relaxations"],
-        }
+        return reports.summary_facts(self)
 
     def predict(
         self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, type: str = "response"
@@ -247,7 +235,7 @@ class StochasticFit(Fit):
         interval : {None, "confidence"}
         level : float
         type : {"response", "link"}
-            For a logistic loss: probabilities, or their logits.
+            For a logistic or Poisson loss: means, or their logits or logarithms.
 
         Returns
         -------

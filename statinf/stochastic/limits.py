@@ -9,8 +9,9 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference import sup_t_critical
-from statinf.stochastic.covariance import scaling_critical
-from statinf.stochastic.regions import INTERVALS, REGIONS, Region, draw_intervals, draw_region, normal_region
+from statinf.stochastic.covariance import scaling_critical, scaling_tail
+from statinf.stochastic.regions import KINDS, REGIONS, Region, draw_intervals, draw_region, normal_region
+from statinf.stochastic.sequential import mixture_rho, sequential_critical, sequential_p_values
 
 if TYPE_CHECKING:
     from statinf.stochastic.fit import StochasticFit
@@ -20,12 +21,12 @@ def limits(fit: StochasticFit, level: float, interval: str | None) -> tuple[np.n
     """Lower and upper limits of every coefficient, shape (q,) each; NaN for those that no row moved."""
     check_level(level)
     kind = interval or fit.interval
-    one_of("ci", kind, INTERVALS)
+    one_of("ci", kind, KINDS)
     low, high = np.full(len(fit.theta), np.nan), np.full(len(fit.theta), np.nan)
     ok = fit.estimable
     if not ok.any():
         return low, high
-    if fit.inference == "multiplier":
+    if fit.inference == "multiplier" and kind != "sequential":
         low[ok], high[ok] = draw_intervals(fit.theta[ok], fit.replica_draws(), level, kind).T
         return low, high
     if interval in ("basic", "percentile"):
@@ -38,6 +39,9 @@ def limits(fit: StochasticFit, level: float, interval: str | None) -> tuple[np.n
 
 def critical(fit: StochasticFit, level: float, kind: str) -> float:
     """How many standard errors a limit is away from the estimate, where it does not come from replicas."""
+    if kind == "sequential":
+        _check_sequential(fit)
+        return float(sequential_critical(fit.averaged, mixture_rho(fit.run.settings.look, level), level))
     if fit.inference == "random-scaling":
         if kind == "simultaneous":
             raise OptionError("ci='simultaneous' is not known for random scaling; use another inference.")
@@ -47,6 +51,26 @@ def critical(fit: StochasticFit, level: float, kind: str) -> float:
     from scipy.special import ndtri
 
     return float(ndtri(0.5 + level / 2.0))
+
+
+def _check_sequential(fit: StochasticFit) -> None:
+    if fit.inference == "random-scaling":
+        raise NotIdentifiedError(
+            "sequential intervals need a variance, random scaling studentises: use fit.with_vcov('plugin')."
+        )
+
+
+def p_values(fit: StochasticFit, level: float = 0.95) -> np.ndarray | None:
+    """P-values of zero coefficients by a law other than the normal one, shape (q,); None where that is the law.
+
+    Those of a sequence have its rho at the level, at which both decide alike.
+    """
+    if fit.interval == "sequential":
+        _check_sequential(fit)
+        return sequential_p_values(fit.statistics, fit.averaged, mixture_rho(fit.run.settings.look, level))
+    if fit.inference == "random-scaling":
+        return np.array([scaling_tail(abs(t)) if np.isfinite(t) else np.nan for t in fit.statistics])
+    return None
 
 
 def joint_region(fit: StochasticFit, kind: str, level: float, terms: Sequence[str] | None) -> Region:

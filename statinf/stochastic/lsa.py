@@ -17,9 +17,11 @@ from typing import Any
 from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
 from statinf.formula.sources import mentioned, open_source
-from statinf.stochastic.fit import StochasticFit
 from statinf.stochastic.regression import RegressionStream
 from statinf.stochastic.table import LSA
+
+_RENEWED = {"forget", "window", "by", "ridge"}
+"""Options that only renewable estimates have."""
 
 
 @LSA.document
@@ -27,13 +29,14 @@ def lsa(
     formula: str,
     data: Any,
     *,
+    method: str | None = None,
     weights: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     seed: int = 0,
     progress: bool | None = None,
     **options: Any,
-) -> StochasticFit:
+) -> Any:
     """Regression by one pass over a stream, with intervals that update as rows arrive.
 
     Parameters
@@ -44,6 +47,10 @@ def lsa(
     data : table or stream
         A data frame; or an iterator of data frames, a parquet or csv file, a directory of parquet files, a pyarrow
         dataset, a duckdb relation or a polars lazy frame, read in blocks: memory does not grow with the rows.
+    method : {"averaged", "renewable"}, optional
+        "averaged": averaged stochastic approximation. "renewable": the batch estimate renewed as rows arrive, which can forget old
+        rows, run one stream for each group, and takes ridge and multinomial losses. None: "renewable" where one of `forget`,
+        `window`, `by`, `ridge` or a multinomial loss is asked for.
     weights : str, array or Weights, optional
         Row weights, taken as known; a column name for streams.
     na_action : {"drop", "raise"}
@@ -58,7 +65,8 @@ def lsa(
 
     Returns
     -------
-    StochasticFit
+    StochasticFit, RenewableFit or StreamGroups
+        The last with `by=`: `tidy()` has the column of groups, and `fit(group)` is the fit of one.
 
     Raises
     ------
@@ -104,8 +112,11 @@ def lsa(
     >>> bool((abs(fit.params - si.lm("mdvis ~ lncoins + idp", visits).params) < 2 * fit.std_errors).all())
     True
     """
-    method, settings = LSA.read("", options)
+    if method is None:
+        method = "renewable" if options.get("loss") == "multinomial" or _RENEWED & set(options) else "averaged"
+    found, settings = LSA.read(method, options)
     one_of("na_action", na_action, ("drop", "raise"))
     check_seed(seed)
-    source = open_source(data, mentioned(formula, [weights] if isinstance(weights, str) else []))
-    return method.estimate(RegressionStream(formula, source, weights, na_action, context, seed, progress), settings)
+    named = [c for c in (weights, options.get("by")) if isinstance(c, str)]
+    source = open_source(data, mentioned(formula, named))
+    return found.estimate(RegressionStream(formula, source, weights, na_action, context, seed, progress), settings)

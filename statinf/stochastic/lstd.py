@@ -1,9 +1,9 @@
 """Least-squares temporal differences: the batch counterpart of averaged TD.
 
 Bradtke & Barto (1996), Machine Learning 22; Boyan (2002), Machine Learning 49. With eligibility traces e_k, features
-phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly. It needs no step size
-and no stability of the mean matrix, so it is the way out off policy. With trace=1 and complete episodes it is the
-regression of Monte Carlo returns on the features.
+phi_k and rewards r_k, theta solves sum e_k ((phi_k - discount phi_{k+1})'theta - r_k) = 0 exactly, phi_{k+1} = 0 after a
+terminal row. It needs no step size and no stability of the mean matrix, so it is the way out off policy. With trace=1 and
+complete episodes it is the regression of Monte Carlo returns on the features.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Solved:
     beta: np.ndarray
 
 
-def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
+def solve(rows: StreamRows, names: tuple[str, ...], discounted: bool = True) -> Solved:
     """Solve the equations of all rows.
 
     Raises
@@ -67,23 +67,24 @@ def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
     NotIdentifiedError
         If the features are collinear.
     """
-    seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & (rows.G != 0.0).any(axis=0))
+    # A feature that no undiscounted transition changes is there, and not identified.
+    seen = np.flatnonzero((rows.F != 0.0).any(axis=0) & ((rows.G != 0.0).any(axis=0) | (not discounted)))
     F, G = rows.F[:, seen], rows.G[:, seen]
-    constant = next((j for j in range(len(seen)) if np.ptp(F[:, j]) == 0.0), None)
-    centre, scale = np.zeros(len(seen)), np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen))
-    carry = np.eye(len(seen))
+    constant = _constant(F, [names[j] for j in seen])
+    scale, carry = np.sqrt(np.mean(F**2, axis=0)) if len(F) else np.ones(len(seen)), np.eye(len(seen))
     if constant is not None:
-        centre = F.mean(axis=0)
-        centre[constant] = 0.0
-        spread = F.std(axis=0)
+        # Traces of a constant vary: other columns are centred by their projection on it, in traces and steps alike.
+        line = F[:, constant]
+        share = line @ F / (line @ line)
+        share[constant] = 0.0
+        carry[constant] -= share
+        F, G = F - np.outer(line, share), G - np.outer(G[:, constant], share)
+        spread = np.sqrt(np.mean(F**2, axis=0))
         scale = np.where(spread > 0.0, spread, scale)
-        carry[constant] = -centre / F[0, constant]
-        carry[constant, constant] = 1.0
-        G = G - np.outer(G[:, constant] / F[0, constant], centre)
-        F = F - centre
     carry, F, G = carry / scale, F / scale, G / scale
     part = F.T @ G
     if not len(seen) or np.linalg.cond(part) > 1e12:
+        _refuse_without_end(F, part, [names[j] for j in seen], discounted)
         raise NotIdentifiedError(
             "the features are collinear along this data: the values are not identified. Leave a feature out"
             + (f" of {', '.join(names)}." if len(names) <= 12 else ".")
@@ -92,6 +93,27 @@ def solve(rows: StreamRows, names: tuple[str, ...]) -> Solved:
     theta = np.full(rows.F.shape[1], np.nan)
     theta[seen] = carry @ beta
     return Solved(theta, carry, np.linalg.inv(part), F, G, beta)
+
+
+def _constant(F: np.ndarray, names: list[str]) -> int | None:
+    """Number of the column of a constant feature, by its values or, where they are traces, by its name."""
+    found = next((j for j in range(F.shape[1]) if np.ptp(F[:, j]) == 0.0), None) if len(F) else None
+    return names.index("Intercept") if found is None and "Intercept" in names else found
+
+
+def _refuse_without_end(F: np.ndarray, part: np.ndarray, names: list[str], discounted: bool) -> None:
+    """Refuse undiscounted values that no end of an episode ties down, though the features are not collinear.
+
+    A value function that no transition changes, such as a constant where no episode ends, can be added to any solution.
+    """
+    if discounted or not names or np.linalg.cond(F.T @ F) > 1e12:
+        return
+    null = np.abs(np.linalg.svd(part)[2][-1])
+    held = [name for name, share in zip(names, null, strict=True) if share > 1e-6]
+    raise NotIdentifiedError(
+        f"with discount=1 the values along {', '.join(held[:6])}{', ...' if len(held) > 6 else ''} are not identified: no "
+        "episode of these rows ends after them. Give episodes with their terminal rows, or a discount below 1."
+    )
 
 
 def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.ndarray:
@@ -114,7 +136,7 @@ def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:
     rows, dropped = _collect(reader, opening.frames, stream.na_action == "raise", len(terms))
     warn_dropped(dropped, len(rows) + sum(dropped.values()))
     markov = stream.sampling == "markov"
-    made = lstd(rows, terms, lags=options.lags, markov=markov)
+    made = lstd(rows, terms, lags=options.lags, markov=markov, discounted=stream.discount < 1.0)
     kind = "HC0"
     if markov:
         kind = "episode" if len(np.unique(rows.episode)) >= _MANY else "hac"
@@ -137,9 +159,11 @@ def _collect(
     return rows, dropped
 
 
-def lstd(rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool) -> Estimate:
+def lstd(
+    rows: StreamRows, terms: tuple[str, ...], *, lags: int | None, markov: bool, discounted: bool = True
+) -> Estimate:
     """The solution with every covariance that its rows allow."""
-    solved = solve(rows, terms)
+    solved = solve(rows, terms, discounted)
     error = solved.steps @ solved.beta - rows.c
     scores = solved.features * error[:, None]
     width = default_lags(len(rows)) if lags is None else lags

@@ -11,7 +11,7 @@ from statinf.errors import OptionError, one_of
 from statinf.numerics.laws.multipliers import LAWS
 from statinf.results.options import Options, choice, count, value
 from statinf.stochastic.covariance import INFERENCE, default_lags
-from statinf.stochastic.regions import INTERVALS
+from statinf.stochastic.regions import KINDS
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, check_step
 
@@ -67,7 +67,10 @@ class RunOptions(StreamOptions):
         None, "the first is for tables, the others for `with_vcov`; the plug-in always is there",
         "any of " + ", ".join(map(repr, INFERENCE)), _check_inference,
     )  # fmt: skip
-    ci: str = choice("symmetric", INTERVALS, "interval of the replicas")
+    ci: str = choice("symmetric", KINDS, "interval of the replicas, or one that holds at every look (sequential)")
+    look: int | None = count(
+        None, 'averaged rows at which ci="sequential" is narrowest; None: all that are expected', also=(None,)
+    )
     replica_start: str = choice(
         "origin", ("origin", "burnin"),
         "whether multipliers act from the first row or from the end of the burn-in, which is too short unless n is large",
@@ -98,7 +101,8 @@ class RunOptions(StreamOptions):
         temporal: bool = False, along: bool = False,
     ) -> Settings:  # fmt: skip
         """Settings of a run of d coefficients over `length` rows, None where that is not known."""
-        wide = default_lags(UNKNOWN_LENGTH if length is None else length)
+        expected = UNKNOWN_LENGTH if length is None else length
+        wide = default_lags(expected)
         return Settings(
             d=d, c0=tuned.c0, k0=tuned.k0, power=tuned.power, burn_in=tuned.burn_in, replicas=self.replicas, law=self.law,
             seed=seed, replica_start=self.replica_start, block_len=self.block_len, loss=loss, tau=tau, scale=tuned.scale,
@@ -106,4 +110,5 @@ class RunOptions(StreamOptions):
             lags=(wide if self.lags is None else self.lags) if "hac" in self.kinds else 0, start=tuned.start,
             left=tuned.left, right=tuned.right, tolerance=tuned.tolerance, matrix=tuned.matrix, bound=tuned.bound,
             curvature=tuned.curvature, instruments=tuned.instruments, temporal=temporal, along=along,
+            look=max(expected - tuned.burn_in, 1) if self.look is None else self.look,
         )  # fmt: skip

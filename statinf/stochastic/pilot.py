@@ -78,6 +78,11 @@ def adapt(
         slope = np.maximum(p * (1.0 - p), 1e-3)
         matrix = inverse_mean((f * slope[:, None]).T @ g / len(f), seen, symmetric=True)
         wanted = curvature_step(f, g, matrix, logistic_third(p), 1.0, n)
+    if loss == "poisson":
+        slope = np.maximum(np.exp(g @ theta), 1e-3 * max(float(c.mean()), np.finfo(float).tiny))
+        matrix = inverse_mean((f * slope[:, None]).T @ g / len(f), seen, symmetric=True)
+        noise = np.sqrt(max(float(np.mean(residuals**2) / np.mean(slope)), 1.0))
+        wanted = curvature_step(f, g, matrix, slope, noise, n)
     if loss == "quantile":
         third = np.full(len(c), quantile_third(residuals, tau, curvature))
         wanted = curvature_step(f, g, matrix, third, float(np.sqrt(tau * (1.0 - tau) / curvature)), n)
@@ -95,7 +100,7 @@ def adapt(
     return Tuning(
         c0, k0, power, short_burn_in(n) if burn_in is None else burn_in_rows(burn_in, n), theta, spread(residuals),
         left=left.transform, right=right.transform, tolerance=right.tolerance, matrix=matrix, curvature=curvature,
-        bound=LARGEST[law] * curvature, instruments=instruments,
+        bound=0.0 if loss == "poisson" else LARGEST[law] * curvature, instruments=instruments,
     )  # fmt: skip
 
 
@@ -105,6 +110,8 @@ def _first_fit(
     """A rough fit to the first rows and its residuals (on the scale of c for a logistic loss)."""
     if loss == "logistic":
         return _first_logistic(f, g, c)
+    if loss == "poisson":
+        return first_poisson(f, g, c)
     theta = inverse @ (f.T @ c) / len(f)
     theta = theta + inverse @ (f.T @ (c - g @ theta)) / len(f)
     if loss == "quantile":
@@ -131,3 +138,27 @@ def _first_logistic(f: np.ndarray, g: np.ndarray, c: np.ndarray) -> tuple[np.nda
             size *= 0.5
         theta = theta - size * move
     return theta, c - 0.5 * (1.0 + np.tanh(0.5 * (g @ theta)))
+
+
+def first_poisson(f: np.ndarray, g: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Newton's method with half steps on a likelihood with a weak quadratic penalty, from a fit to log outcomes."""
+    weight = np.divide((f * g).sum(axis=1), (g * g).sum(axis=1), out=np.zeros(len(c)), where=(g != 0.0).any(axis=1))
+    total = float(weight.sum()) or 1.0
+    mean = max(float(weight @ c) / total, 0.5 / total)
+    gram = f.T @ g
+    size = np.where(np.diag(gram) > 0.0, np.diag(gram), 1.0)
+    theta = np.linalg.solve(gram + 1e-3 * np.diag(size), f.T @ np.log(np.maximum(c, 0.1 * mean)))
+    ridge = 1e-3 * mean * np.diag(size)
+
+    def value(t: np.ndarray) -> float:
+        u = g @ t
+        return float(weight @ (np.exp(np.minimum(u, 300.0)) - c * u) + 0.5 * t @ ridge @ t)
+
+    for _ in range(25):
+        mu = np.exp(np.minimum(g @ theta, 300.0))
+        move = np.linalg.solve((f * mu[:, None]).T @ g + ridge, f.T @ (mu - c) + ridge @ theta)
+        step = 1.0
+        while step > 1e-6 and value(theta - step * move) > value(theta):
+            step *= 0.5
+        theta = theta - step * move
+    return theta, c - np.exp(np.minimum(g @ theta, 300.0))

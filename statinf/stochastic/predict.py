@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,13 @@ from statinf.stochastic.regions import draw_intervals
 
 if TYPE_CHECKING:
     from statinf.stochastic.fit import StochasticFit
+
+
+MEANS: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    "logistic": (lambda u: 0.5 * (1.0 + np.tanh(0.5 * u)), lambda m: m * (1.0 - m)),
+    "poisson": (np.exp, lambda m: m),
+}
+"""Means by the linear predictor, and their derivative by the mean, of losses with a link."""
 
 
 def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: float, type: str) -> Any:
@@ -36,11 +44,12 @@ def predict(fit: StochasticFit, newdata: Any, *, interval: str | None, level: fl
         if fit.inference != "random-scaling":  # its matrix studentises, it is no variance
             columns["std_error"] = np.where(np.isnan(centre), np.nan, se)
         columns |= {"conf_low": low, "conf_high": high}
-    if fit.run.settings.loss == "logistic" and type == "response":
+    if type == "response" and fit.run.settings.loss in MEANS:
+        mean, slope = MEANS[fit.run.settings.loss]
         se = columns.pop("std_error", None)
-        columns = {name: 0.5 * (1.0 + np.tanh(0.5 * value)) for name, value in columns.items()}
+        columns = {name: mean(value) for name, value in columns.items()}
         if se is not None:
-            columns["std_error"] = se * columns["estimate"] * (1.0 - columns["estimate"])
+            columns["std_error"] = se * slope(columns["estimate"])
     order = [name for name in ("estimate", "std_error", "conf_low", "conf_high") if name in columns]
     return prediction_frame(new, {name: columns[name] for name in order})
 
@@ -54,8 +63,8 @@ def _errors(fit: StochasticFit, X: np.ndarray) -> np.ndarray:
 def _limits(fit: StochasticFit, X: np.ndarray, centre: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     low, high = np.full(len(X), np.nan), np.full(len(X), np.nan)
     rows = np.flatnonzero(np.isfinite(centre))
-    if fit.inference != "multiplier":
-        half = critical(fit, level, "normal") * _errors(fit, X[rows])
+    if fit.inference != "multiplier" or fit.interval == "sequential":
+        half = critical(fit, level, "sequential" if fit.interval == "sequential" else "normal") * _errors(fit, X[rows])
         low[rows], high[rows] = centre[rows] - half, centre[rows] + half
         return low, high
     errors = fit.replica_draws() - fit.theta[fit.estimable]

@@ -10,6 +10,8 @@ from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.findings import Finding
 
 INTERVALS = ("symmetric", "basic", "percentile", "normal", "simultaneous")
+KINDS = (*INTERVALS, "sequential")
+"""Intervals of a run: those of replicas, and the sequence that holds at every look."""
 REGIONS = ("ball", "ellipsoid")
 
 

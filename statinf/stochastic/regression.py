@@ -35,7 +35,9 @@ ROLES = ("covariates", "instruments")
 class LsaOptions(RunOptions):
     """Options of `si.lsa`."""
 
-    loss: str = choice("squared", LOSSES, "squared for means and instruments, logistic, or quantile")
+    loss: str = choice(
+        "squared", LOSSES, "squared for means and instruments, logistic, quantile, or poisson for counts and rates"
+    )
     tau: float | None = number(
         None, 'level of loss="quantile", 0.5 by default', low=0, high=1, open_low=True, open_high=True, also=(None,)
     )
@@ -75,7 +77,7 @@ class RegressionStream:
 def estimate(stream: RegressionStream, options: LsaOptions) -> StochasticFit:
     """One pass over a stream of a regression."""
     source, loss = stream.source, options.loss
-    _check_source(source, stream.weights, options.shuffle)
+    check_source(source, stream.weights, options.shuffle)
     opening = begin(
         stream.formula, source, levels=options.levels, expected=options.expected_rows, roles=ROLES, weights=stream.weights,
         na_action=stream.na_action, context=stream.context,
@@ -83,6 +85,8 @@ def estimate(stream: RegressionStream, options: LsaOptions) -> StochasticFit:
     check_instruments(opening.design)
     if opening.design.offset is not None and loss == "logistic":
         raise OptionError("offset() is not available with loss='logistic'; put it among the covariates, or use si.glm.")
+    if loss == "poisson" and opening.design.part("instruments") is not None:
+        raise OptionError("loss='poisson' takes no instruments; leave them out, or use si.iv for a linear equation.")
     column = stream.weights if isinstance(stream.weights, str) or stream.weights is None else ""
     reader = RegressionReader(recipe=opening.recipe, loss=loss, weights=column)
     terms = next(p.layout.names for p in opening.recipe.parts if p.role == "covariates")
@@ -115,7 +119,7 @@ def _tuned(pilot: StreamRows, length: int | None, options: LsaOptions, instrumen
     )  # fmt: skip
 
 
-def _check_source(source: Source, weights: Any, shuffle: bool) -> None:
+def check_source(source: Source, weights: Any, shuffle: bool) -> None:
     if source.whole is not None:
         return
     if shuffle:
@@ -131,7 +135,7 @@ def _shuffled(block: StreamBlock, order: np.ndarray) -> StreamBlock:
 
 METHOD = Method(
     verb="lsa",
-    name="",
+    name="averaged",
     estimate=estimate,
     options=LsaOptions,
     summary="averaged stochastic approximation with a multiplier bootstrap: least squares, instruments, logit, quantiles",

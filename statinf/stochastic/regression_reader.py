@@ -43,8 +43,9 @@ class RegressionReader:
         """Rows of the table of the fit, all of it in memory."""
         x, z = design.part("covariates"), design.part("instruments")
         assert x is not None
-        target = design.y if design.offset is None else design.y - design.offset
-        rows = self._rows(x.values, None if z is None else z.values, target, design.weights)
+        rows = self._rows(
+            x.values, None if z is None else z.values, *self._shifted(design.y, design.weights, design.offset)
+        )
         present = design.weights != 0.0
         return StreamBlock(rows if present.all() else rows.some(present), dict(design.dropped))
 
@@ -59,7 +60,7 @@ class RegressionReader:
         y = np.asarray(new.response, np.float64)
         w = self._weights(new, weights)
         refuse_infinite(self.recipe, new, y, w == 0.0)
-        y = y if new.offset is None else y - new.offset
+        y, w = self._shifted(y, w, new.offset)
         y_missing, w_missing = np.isnan(y) & new.ok, np.isnan(w) & new.ok
         # A row of weight zero is absent: it takes no step, and what it lacks is not counted.
         ok = new.ok & ~y_missing & ~w_missing & (w != 0.0)
@@ -73,6 +74,17 @@ class RegressionReader:
         if not ok.all():
             x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
         return StreamBlock(self._rows(x, z, y, w), dropped), self
+
+    def _shifted(self, y: np.ndarray, w: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Outcomes and weights under which the equations of rows with an offset o need none.
+
+        Those of a Poisson loss are w (exp(u + o) - y) = w e^o (exp(u) - y e^-o).
+        """
+        if offset is None:
+            return y, w
+        if self.loss == "poisson":
+            return y * np.exp(-offset), w * np.exp(offset)
+        return y - offset, w
 
     def _weights(self, new: NewRows, weights: np.ndarray | None) -> np.ndarray:
         if self.weights is None and weights is None:
@@ -99,11 +111,19 @@ class RegressionReader:
         return values
 
     def _rows(self, x: np.ndarray, z: np.ndarray | None, y: np.ndarray, w: np.ndarray) -> StreamRows:
+        self._check_outcome(y)
+        left = x if z is None else z
+        return StreamRows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
+
+    def _check_outcome(self, y: np.ndarray) -> None:
         if self.loss == "logistic" and not np.isin(y, (0.0, 1.0)).all():
             bad = y[~np.isin(y, (0.0, 1.0))][0]
             raise DataError(f"loss='logistic' needs an outcome of 0 and 1; '{self.recipe.response[0]}' holds {bad:g}.")
-        left = x if z is None else z
-        return StreamRows.of(left if (w == 1.0).all() else left * w[:, None], x, y)
+        if self.loss == "poisson" and (y < 0.0).any():
+            raise DataError(
+                f"loss='poisson' needs an outcome of 0 or more; '{self.recipe.response[0]}' is negative in "
+                f"{int((y < 0.0).sum())} rows."
+            )
 
 
 def check_instruments(design: Design) -> None:

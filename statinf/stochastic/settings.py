@@ -31,7 +31,7 @@ class Settings:
         Whether multipliers act from the first row, or from the end of the burn-in.
     block_len : int
         Consecutive rows that share a multiplier.
-    loss : {"squared", "logistic", "quantile"}
+    loss : {"squared", "logistic", "quantile", "poisson"}
     tau : float
         Quantile level of loss "quantile".
     scale : float
@@ -61,6 +61,8 @@ class Settings:
         Whether rows are transitions.
     along : bool
         Whether they follow one another.
+    look : int
+        Averaged rows at which sequential intervals are narrowest.
     """
 
     d: int
@@ -88,6 +90,7 @@ class Settings:
     instruments: bool = False
     temporal: bool = False
     along: bool = False
+    look: int = 10_000
 
     @property
     def adaptive(self) -> bool:

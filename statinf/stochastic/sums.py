@@ -19,7 +19,13 @@ def psi(u: np.ndarray, c: np.ndarray, settings: Settings) -> np.ndarray:
         return _sigmoid(u) - c
     if settings.loss == "quantile":
         return np.where(c < u, 1.0, 0.0) - settings.tau
+    if settings.loss == "poisson":
+        return _exp(u) - c
     return u - c
+
+
+def _exp(u: np.ndarray) -> np.ndarray:
+    return np.exp(np.minimum(u, 700.0))
 
 
 def _sigmoid(u: np.ndarray) -> np.ndarray:
@@ -35,6 +41,8 @@ def curvature(u: np.ndarray, c: np.ndarray, index: np.ndarray, settings: Setting
         h = 1.06 * settings.scale * np.maximum(index, 1) ** -0.2
         z = (c - u) / h
         return np.exp(-0.5 * z * z) / (h * np.sqrt(2.0 * np.pi))
+    if settings.loss == "poisson":
+        return _exp(u)
     return 1.0
 
 

@@ -3,7 +3,10 @@
 from statinf.results.methods import MethodTable
 
 LSA = MethodTable(
-    "lsa", {"": "statinf.stochastic.regression"}, shared=("weights", "na_action", "context", "seed", "progress")
+    "lsa",
+    {"averaged": "statinf.stochastic.regression", "renewable": "statinf.stochastic.renewable"},
+    shared=("method", "weights", "na_action", "context", "seed", "progress"),
+    aliases={"": "averaged", "asgd": "averaged", "renewed": "renewable"},
 )
 TD = MethodTable(
     "td",

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import OptionError, one_of
+from statinf.errors import NotIdentifiedError, OptionError, one_of
 from statinf.formula.sources import open_source
 from statinf.stochastic.next_columns import wanted_columns
 from statinf.stochastic.table import TD
@@ -55,7 +55,7 @@ def td(
         columns, a pattern such as "next_{}", or a mapping from column to next column. None: the next row of the same
         episode.
     discount : float
-        In [0, 1).
+        In [0, 1); 1, the sum of the rewards up to the end of an episode, with method="lstd" and `terminal`.
     trace : float
         Lambda of TD(lambda), in [0, 1].
     rho : str, optional
@@ -86,7 +86,8 @@ def td(
     Raises
     ------
     NotIdentifiedError
-        If the mean matrix has an eigenvalue with a negative real part, or the features are collinear.
+        If the mean matrix has an eigenvalue with a negative real part, or the features are collinear; with discount=1, if
+        no episode ends or some states lead to no end.
     OptionError, FormulaError, DataError
         For options, formulas and data that cannot be used.
 
@@ -111,7 +112,7 @@ def td(
     True
     """
     found, settings = TD.read(method, options)
-    _check(discount, trace, sampling)
+    _check(discount, trace, sampling, method, terminal)
     one_of("na_action", na_action, ("drop", "raise"))
     check_seed(seed)
     named = [c for c in (rho, id, terminal) if c is not None]
@@ -122,11 +123,20 @@ def td(
     return found.estimate(stream, settings)
 
 
-def _check(discount: float, trace: float, sampling: str) -> None:
+def _check(discount: float, trace: float, sampling: str, method: str, terminal: str | None) -> None:
     one_of("sampling", sampling, ("iid", "markov"))
     for option, value, most in (("discount", discount, "[0, 1)"), ("trace", trace, "[0, 1]")):
-        bad = isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0.0 <= value <= 1.0
-        if bad or (most == "[0, 1)" and value == 1.0):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0.0 <= value <= 1.0:
             raise OptionError(f"{option}={value!r} is not a number in {most}.")
+    if discount == 1.0 and method != "lstd":
+        raise OptionError(
+            "discount=1.0 is not a number in [0, 1), which averaged temporal differences need; the undiscounted values of "
+            "episodes that end are solved for by method='lstd' with terminal=."
+        )
+    if discount == 1.0 and terminal is None:
+        raise NotIdentifiedError(
+            "discount=1 sums the rewards up to the end of an episode: name the column that is 1 in an episode's last row, "
+            "terminal=, or give a discount below 1."
+        )
     if trace > 0.0 and sampling == "iid":
         raise OptionError("trace > 0 reaches back along a trajectory: give sampling='markov'.")

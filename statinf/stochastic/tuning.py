@@ -142,7 +142,7 @@ def curvature_bound(loss: str, residuals: np.ndarray, tau: float) -> float:
         centred = residuals - np.quantile(residuals, tau)
         h = 1.06 * spread(residuals) * len(residuals) ** -0.2
         return float(np.mean(np.exp(-0.5 * (centred / h) ** 2)) / (h * np.sqrt(2.0 * np.pi)))
-    return 1.0
+    return 1.0  # of a Poisson loss there is none: its steps are implicit
 
 
 def spread(residuals: np.ndarray) -> float:
@@ -191,6 +191,8 @@ def tune(
     """
     residuals = _pilot_residuals(F, G, c, loss, tau)
     bound = curvature_bound(loss, residuals, tau)
+    if loss == "poisson":  # about the mean curvature, which is that of the outcomes
+        bound = float(np.mean(c)) or 1.0
     left = None
     if instruments:
         cross = F.T @ G / len(F)
@@ -223,7 +225,7 @@ def check_start(start: Any, d: int) -> np.ndarray:
 
 def _pilot_residuals(F: np.ndarray, G: np.ndarray, c: np.ndarray, loss: str, tau: float) -> np.ndarray:
     """Residuals of a rough fit to the pilot rows, for the scale of a quantile loss; c itself for a logistic one."""
-    if loss == "logistic":
+    if loss in ("logistic", "poisson"):
         return c
     solve = np.linalg.pinv(F.T @ G, rcond=1e-10, hermitian=False)
     residuals = c - G @ (solve @ (F.T @ c))

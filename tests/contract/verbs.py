@@ -103,7 +103,8 @@ def _iv(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 
 
 def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
-    return si.lsa("y ~ x + z", data, **({"replicas": 20} | options))
+    few = {"replicas": 20} if method.name == "averaged" else {}
+    return si.lsa("y ~ x + z", data, method=method.name, **(few | options))
 
 
 def _multicalibrate(data: Any, target: Any, method: Any, /, **options: Any) -> Any:

@@ -212,3 +212,47 @@ def test_tables_render(frame):
         assert "x2" in text and "multiplier bootstrap" in text
     assert fit.glance()["averaged"][0] == fit.averaged
     assert "relaxations" in set(fit.diagnostics()["diagnostic"])
+
+
+def test_implicit_step_of_a_poisson_loss_solves_its_equation():
+    from statinf.backend import x64
+    from statinf.numerics.recursions.averaging import moved_by
+
+    rng = np.random.default_rng(0)
+    u, c, v, h = rng.normal(0, 8, 500), rng.poisson(3, 500) * 1.0, rng.exponential(0.3, 500), rng.exponential(2.0, 500)
+    with x64():
+        e = np.asarray(moved_by(u, c, v, h, 0.5, "poisson"))
+    mean = np.exp(u - h * e)
+    # Up to rounding of the increment and of exp, relative to the equation's own slope.
+    left = np.abs(e - v * (mean - c)) / (1 + v * h * mean)
+    assert (left <= 1e-12 * (1 + np.abs(e) + np.abs(u) / h)).all()
+
+
+def test_poisson_loss_is_near_the_batch_fit():
+    rng = np.random.default_rng(1)
+    n = 3000
+    d = pd.DataFrame({"a": rng.normal(size=n), "b": rng.normal(size=n), "o": rng.uniform(-1, 1, n)})
+    d["y"] = rng.poisson(np.exp(0.5 + 0.4 * d.a - 0.3 * d.b + d.o) * rng.gamma(2, 0.5, n))
+    fit = si.lsa("y ~ a + b + offset(o)", d, loss="poisson", replicas=64, inference=("plugin", "multiplier"))
+    batch = si.glm("y ~ a + b + offset(o)", d, family="poisson", vcov="HC0")
+    assert (abs(fit.params - batch.params) < 2.5 * batch.std_errors).all()
+    # The plug-in divides by the averaged rows; its pieces are off by about a share 1 / sqrt(n).
+    expected = batch.std_errors * np.sqrt(n / fit.averaged)
+    np.testing.assert_allclose(fit.std_errors, expected, rtol=5 / np.sqrt(n))
+    new = fit.predict(d[:4], interval="confidence")
+    np.testing.assert_allclose(new.estimate, np.exp(fit.predict(d[:4], type="link").estimate))
+    np.testing.assert_allclose(
+        new.std_error / new.estimate, fit.predict(d[:4], type="link", interval="confidence").std_error
+    )
+    wild = d.assign(a=np.where(np.arange(n) == 1500, 8.0, d.a), b=d.b + 1e7)
+    far = si.lsa("y ~ a + b + offset(o)", wild, loss="poisson", replicas=0)
+    batch = si.glm("y ~ a + b + offset(o)", wild.assign(b=d.b), family="poisson", vcov="HC0")
+    assert (abs(far.params - batch.params) < 2.5 * batch.std_errors)[["a", "b"]].all()
+
+
+def test_poisson_refusals():
+    d = pd.DataFrame({"y": [1.0, -1.0] * 50, "x": np.arange(100.0), "z": np.arange(100.0) ** 2})
+    with pytest.raises(si.DataError, match="negative in 50 rows"):
+        si.lsa("y ~ x", d, loss="poisson")
+    with pytest.raises(si.OptionError, match="no instruments"):
+        si.lsa("y ~ x | z", d, loss="poisson")

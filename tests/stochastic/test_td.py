@@ -267,3 +267,42 @@ def test_the_place_and_the_unit_of_a_feature_do_not_matter(change):
         one, two = (si.td("y ~ x + z", d, next=["x_next", "z_next"], discount=0.5, **options) for d in (data, moved))
         first, second = (fit.predict(d, interval="confidence") for fit, d in ((one, data), (two, moved)))
         np.testing.assert_allclose(second, first, rtol=1e-6, atol=1e-7)
+
+
+def ending_walks(episodes, seed=0):
+    """Walks on 1, ..., 5 that end left of 1 with reward 0 and right of 5 with reward 1: state s is worth s / 6."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for episode in range(episodes):
+        state = 3
+        while 0 < state < 6:
+            after = state + (1 if rng.random() < 0.5 else -1)
+            end = after in (0, 6)
+            rows.append((episode, state, min(max(after, 1), 5), float(after == 6), int(end)))
+            state = after
+    return pd.DataFrame(rows, columns=["episode", "state", "after", "reward", "end"])
+
+
+def test_undiscounted_values_of_episodes_that_end():
+    data, options = ending_walks(300), {"discount": 1, "method": "lstd", "sampling": "markov", "terminal": "end"}
+    fit = si.td("reward ~ 0 + C(state)", data, next="after", id="episode", **options)
+    assert (abs(fit.theta - np.arange(1, 6) / 6) < 4 * fit.std_errors).all()
+    # With full traces the equations are those of the episodes' sums of rewards, regressed on the features.
+    sums = data.assign(total=data.groupby("episode").reward.transform("sum"))
+    traced = si.td("reward ~ state", data, id="episode", trace=1, **options)
+    np.testing.assert_allclose(traced.theta, si.lm("total ~ state", sums).theta, atol=1e-10)
+    batch = si.lm("total ~ state", sums, vcov={"cluster": "episode"})
+    np.testing.assert_allclose(traced.std_errors, batch.std_errors, rtol=1e-3)
+    far = si.td("reward ~ state", data.assign(state=data.state + 1e7), id="episode", trace=1, **options)
+    np.testing.assert_allclose(far.theta[1], traced.theta[1], rtol=1e-7)
+
+
+def test_undiscounted_values_without_an_end_are_refused():
+    data, options = ending_walks(20), {"next": "after", "discount": 1, "sampling": "markov", "id": "episode"}
+    with pytest.raises(si.OptionError, match="method='lstd' with terminal="):
+        si.td("reward ~ state", data, terminal="end", **options)
+    with pytest.raises(si.NotIdentifiedError, match="name the column"):
+        si.td("reward ~ state", data, method="lstd", **options)
+    for formula, said in (("reward ~ state", "Intercept"), ("reward ~ 0 + C(state)", r"C\(state\)\[1\]")):
+        with pytest.raises(si.NotIdentifiedError, match=f"values along {said}.*no episode"):
+            si.td(formula, data.assign(end=0), method="lstd", terminal="end", **options)
