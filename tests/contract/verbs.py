@@ -110,6 +110,11 @@ def _multicalibrate(data: Any, target: Any, method: Any, /, **options: Any) -> A
     return si.multicalibrate("y ~ x + z | t", data, **({"levels": 8} | options))
 
 
+def _monitor(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"burn_in": 60} | ({"clock": 4} if method.name == "adwin" else {})
+    return si.monitor("y ~ x + z", data, time="v", method=method.name, **(few | options))
+
+
 def _td(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"replicas": 20} if "replicas" in method.options.names() else {}
     return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method.name, **(few | options))
@@ -223,6 +228,7 @@ EXAMPLES: Mapping[str, Example] = {
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
+    "monitor": Example(_monitor, row_weights=False),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
