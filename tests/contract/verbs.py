@@ -241,7 +241,7 @@ EXAMPLES: Mapping[str, Example] = {
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
-    "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
+    "shift_test": Example(_shift_test, ("x", "z"), samples=2),
     "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),

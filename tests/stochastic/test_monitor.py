@@ -16,6 +16,7 @@ from statinf.inference.betting import cusum_of, jumper, mixture, power, shiryaev
 from statinf.inference.crossing import bessel_zeros, boundary, crossing_csw, crossing_linear, limits
 
 RIVER = json.loads((Path(__file__).parents[1] / "reference" / "stochastic" / "river_adwin.json").read_text())
+pytestmark = pytest.mark.filterwarnings("ignore:.*first rows are few")
 METHODS = ("cusum", "adwin", "martingale")
 
 
@@ -113,7 +114,7 @@ def test_walks_cross_as_often_as_the_limits_say():
 
 def test_the_sum_of_scores_is_that_of_the_batch_fit():
     m = 200
-    found = si.monitor("y ~ x + z", DATA, burn_in=m).path
+    found = si.monitor("y ~ x + z", DATA, burn_in=m, watch="scores").path
     fit = si.lm("y ~ x + z", DATA.iloc[:m])
     X = np.column_stack([np.ones(len(DATA)), DATA["x"], DATA["z"]])
     psi = X * (DATA["y"].to_numpy() - X @ fit.params.to_numpy())[:, None]
@@ -128,7 +129,7 @@ def test_the_sum_of_scores_is_that_of_the_batch_fit():
 @pytest.mark.parametrize("lags", [0, 5])
 def test_scores_of_a_logit_and_of_columns(lags):
     m = 250
-    found = si.monitor("b ~ x", DATA, burn_in=m, family="binomial", lags=lags).path
+    found = si.monitor("b ~ x", DATA, burn_in=m, family="binomial", lags=lags, watch="scores").path
     fit = si.glm("b ~ x", DATA.iloc[:m], family="binomial")
     X = np.column_stack([np.ones(len(DATA)), DATA["x"]])
     psi = X * (DATA["b"].to_numpy() - special.expit(X @ fit.params.to_numpy()))[:, None]

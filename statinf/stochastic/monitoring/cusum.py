@@ -21,20 +21,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.in_time import OnlineRows
 from statinf.inference.crossing import boundary, limits
 from statinf.results import Method, choice, count
 from statinf.stochastic.monitoring.detector import AlarmOptions, Findings, MonitorProblem, crossed
 from statinf.stochastic.monitoring.reference import Reference, combined, learn, whitening
 
+MANY = 100
+"""First rows a score from which limits were found to hold."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class CusumOptions(AlarmOptions):
     """Options of the CUSUM of scores."""
 
-    watch: str = choice(
-        "scores", ("scores", "residuals"), "the scores of all coefficients, or only that of the constant"
+    watch: str | None = choice(
+        None,
+        ("scores", "residuals"),
+        "the scores of all coefficients, or only that of the constant, whose false alarms need fewer first rows; None: the "
+        "residuals of a model with a constant, else all scores",
     )
     boundary: str = choice(
         "linear",
@@ -92,7 +98,7 @@ class Cusum(Brief):
     def facts(self) -> Mapping[str, str]:
         """See `ChangeDetector.facts`."""
         end = "none" if self.horizon is None else str(self.horizon)
-        return {"Coefficients watched": str(len(self.total)), "Horizon": end, "Boundary": self.shape}
+        return {"Scores watched": str(len(self.total)), "Horizon": end, "Boundary": self.shape}
 
     def notes(self) -> Sequence[str]:
         """See `ChangeDetector.notes`."""
@@ -111,14 +117,21 @@ def estimate(problem: MonitorProblem, options: CusumOptions) -> Cusum:
     scores = reference.scores(problem.rows.X, problem.rows.y)
     m, p = scores.shape
     select = np.eye(p)
-    if options.watch == "residuals":
-        if not problem.outcome or not problem.intercept:
+    constant = bool(problem.outcome) and problem.intercept and bool(reference.kept[0])
+    if options.watch == "residuals" or (options.watch is None and constant):
+        if not constant:
             raise OptionError("watch='residuals' needs an outcome and a constant: write 'y ~ x'.")
         select = select[:, :1]
     chosen = combined(scores, select)
     middle = chosen.mean(axis=0)
     white = whitening(chosen - middle, options.lags, p if problem.outcome else 1)
     q = white.shape[1]
+    if q > 1 and m < MANY * q:
+        issue_warning(
+            f"{m} first rows are few for {q} scores: false alarms were found to be more frequent than the level says below "
+            f"{MANY} rows a score. Raise burn_in=, or watch='residuals'.",
+            NumericalWarning,
+        )
     until = 1.0 if options.horizon is None else options.horizon / (m + options.horizon)
     if not np.isfinite(white).all():
         raise DataError("the scores of the first rows are too large or too small to be summed.")

@@ -41,13 +41,13 @@ class WatchedPath(Brief):
             name: np.concatenate([self.also[name], more]) if name in self.also else more
             for name, more in found.also.items()
         }
-        pairs = (
-            (self.time, rows.time[found.at]),
-            (self.statistic, found.statistic),
-            (self.limit, found.limit),
-            (self.alarm, found.alarm),
+        return WatchedPath(
+            np.concatenate([self.time, rows.time[found.at]]),
+            np.concatenate([self.statistic, found.statistic]),
+            np.concatenate([self.limit, found.limit]),
+            np.concatenate([self.alarm, found.alarm]),
+            also or self.also,
         )
-        return WatchedPath(*map(np.concatenate, pairs), also or self.also)
 
     def __len__(self) -> int:
         return len(self.time)

@@ -76,7 +76,7 @@ def monitor(
     >>> hours = si.datasets.load("bikeshare").reset_index(names="hour")
     >>> found = si.monitor("bikers ~ temp + hum", hours.head(3000), time="hour", burn_in=1000, lags=24)
     >>> found.alarms["hour"].tolist()
-    [1895]
+    [2323]
     >>> found.update(hours.iloc[3000:3500]).path.columns.tolist()
     ['hour', 'statistic', 'limit', 'alarm']
     """
