@@ -38,6 +38,7 @@ _PUBLIC = {
     "load": "statinf.results.store",
     "lsa": "statinf.stochastic.lsa",
     "missing_mean": "statinf.balancing.missing.verb",
+    "monitor": "statinf.stochastic.monitoring.verb",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
     "ngboost": "statinf.quantile.ngboost.verb",
     "presto": "statinf.quantile.presto.verb",

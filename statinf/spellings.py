@@ -148,6 +148,11 @@ _VERBS = {
     'One-pass regression with intervals is si.lsa("y ~ x", data_or_stream, replicas=1000).': (
         "sgd sgdregressor sgdclassifier online onlinelm stream streaming river biglm rls partialfit implicit"
     ),
+    'Changes along a stream are found by si.monitor("y ~ x", data_or_stream, method="cusum"); methods: cusum, adwin, '
+    "martingale.": (
+        "adwin cusum pagehinkley ddm eddm kswin driftdetector conceptdriftdetector mefp strucchange efp "
+        "changepoint ruptures conformalmartingale"
+    ),
     'Values of states are si.td("reward ~ features", data, next=["..."], discount=0.9); methods: td, lstd.': (
         "tdlearning lstd tdlambda valuefunction policyevaluation"
     ),

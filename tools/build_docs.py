@@ -87,6 +87,7 @@ RESULTS = (
     "statinf.stochastic.stream_groups",
     "statinf.stochastic.lstd_fit",
     "statinf.stochastic.continuous.fit",
+    "statinf.stochastic.monitoring.result",
     "statinf.conformity.online.result",
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",

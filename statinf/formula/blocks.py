@@ -44,7 +44,7 @@ def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray, absent: 
     """
     found = {name: new.frame.column(name) for name in recipe.columns if name in new.frame.names}
     # The response of a recipe is NaN where its column is infinite: the column itself goes before it.
-    columns: dict[str, Any] = {recipe.response[0]: response}
+    columns: dict[str, Any] = {recipe.response[0]: response} if recipe.response else {}
     columns |= {name: getattr(c, "values", ()) for name, c in found.items()}
     for name, values in columns.items():
         numbers = np.asarray(values)

@@ -4,6 +4,10 @@ Gretton, Borgwardt, Rasch, Schoelkopf and Smola (2012, Journal of Machine Learni
 discrepancy; Szekely and Rizzo (2013, Journal of Statistical Planning and Inference 143) for the energy distance. Both are
 quadratic forms u'Ku in the signed row masses u (1/n on one sample, -1/m on the other), so that all permutations are one
 product of the matrix K, or of a factor of it, with the matrix of permuted masses. Permutation p-values are exact.
+
+Rows of unequal weight are not exchangeable between the samples, even where the weighted laws are the same. Their law under
+equal weighted laws is that of the centred masses times random signs (the wild bootstrap of degenerate V-statistics, Chwialkowski,
+Sejdinovic and Gretton 2014, arXiv 1408.5404), right for many independent rows.
 """
 
 from __future__ import annotations
@@ -37,8 +41,32 @@ def observed_mass(first: np.ndarray) -> np.ndarray:
     return np.where(first, 1.0 / n, -1.0 / (len(first) - n))[None]
 
 
+def weighted_mass(first: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Signed masses (1, N) of samples whose rows have shares (N,), which sum to one in either sample."""
+    return np.where(first, share, -share)[None]
+
+
+def signed_masses(first: np.ndarray, share: np.ndarray, draws: int, seed: int, start: int = 0) -> np.ndarray:
+    """Masses with random signs, centred in either sample, shape (draws, N); each draw has its own stream."""
+    out = np.empty((draws, len(first)))
+    for i in range(draws):
+        out[i] = generator(seed, 13, start + i).integers(0, 2, len(first)) * 2.0 - 1.0
+    for sample in (first, ~first):
+        part = share[sample]
+        # With its own mean taken off, a draw of few rows varies too little: by one less the sum of squared shares.
+        lost = max(1.0 - float(part @ part), 1e-12)
+        out[:, sample] = (out[:, sample] - (out[:, sample] @ part)[:, None]) * part / lost**0.5
+    return out
+
+
 def mmd(
-    x: np.ndarray, first: np.ndarray, bandwidth: float, permutations: int, seed: int, show: bool | None
+    x: np.ndarray,
+    first: np.ndarray,
+    bandwidth: float,
+    permutations: int,
+    seed: int,
+    show: bool | None,
+    share: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Biased squared maximum mean discrepancy with a Gaussian kernel, observed and permuted.
 
@@ -52,6 +80,8 @@ def mmd(
     permutations, seed : int
     show : bool, optional
         Progress bar.
+    share : ndarray, shape (N,), optional
+        Weights of the rows, which sum to one in either sample: random signs take the place of permutations.
 
     Returns
     -------
@@ -69,7 +99,7 @@ def mmd(
         def forms(u: np.ndarray) -> np.ndarray:
             return _by_blocks(x, u, lambda a, b: rbf(a, b, bandwidth))
 
-    return _permuted(forms, first, permutations, seed, show)
+    return _permuted(forms, first, permutations, seed, show, share)
 
 
 def _factor(x: np.ndarray, bandwidth: float) -> np.ndarray | None:
@@ -90,14 +120,19 @@ def _factor(x: np.ndarray, bandwidth: float) -> np.ndarray | None:
 
 
 def energy(
-    x: np.ndarray, first: np.ndarray, permutations: int, seed: int, show: bool | None
+    x: np.ndarray,
+    first: np.ndarray,
+    permutations: int,
+    seed: int,
+    show: bool | None,
+    share: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray]:
     """Energy distance ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``, observed and permuted; arguments as in `mmd`."""
 
     def forms(u: np.ndarray) -> np.ndarray:
         return -_by_blocks(x, u, distances)
 
-    return _permuted(forms, first, permutations, seed, show)
+    return _permuted(forms, first, permutations, seed, show, share)
 
 
 def unbiased(value: float, n: int, m: int, within: tuple[float, float]) -> float:
@@ -122,18 +157,28 @@ def p_value(observed: float, null: np.ndarray) -> float:
 
 
 def _permuted(
-    forms: Callable[[np.ndarray], np.ndarray], first: np.ndarray, permutations: int, seed: int, show: bool | None
+    forms: Callable[[np.ndarray], np.ndarray],
+    first: np.ndarray,
+    permutations: int,
+    seed: int,
+    show: bool | None,
+    share: np.ndarray | None,
 ) -> tuple[float, np.ndarray]:
     n = int(np.count_nonzero(first))
+    own = observed_mass(first) if share is None else weighted_mass(first, share)
     # Every batch passes over K once: batches are as large as memory allows.
     size = rows_per_chunk(8.0 * len(first) * 2, 2.0**30)
     null = np.empty(permutations)
     batches = list(chunks(permutations, size))
     observed = 0.0
     for number, batch in enumerate(progress_bar(batches, total=len(batches), label="permutations", show=show)):
-        u = masses(n, len(first) - n, batch.stop - batch.start, seed, batch.start)
+        many = batch.stop - batch.start
+        if share is None:
+            u = masses(n, len(first) - n, many, seed, batch.start)
+        else:
+            u = signed_masses(first, share, many, seed, batch.start)
         if number == 0:
-            both = forms(np.concatenate([observed_mass(first), u]))
+            both = forms(np.concatenate([own, u]))
             observed, null[batch] = float(both[0]), both[1:]
         else:
             null[batch] = forms(u)

@@ -109,6 +109,11 @@ class Samples(Brief):
             return weighted_scaling(self.xs, self.ws / self.ws.sum())
         return pooled_scaling(self.xs, self.xt, self.ws, self.wt)
 
+    @property
+    def unequal(self) -> bool:
+        """Whether rows of one sample have different weights."""
+        return any(float(np.ptp(w)) > 1e-12 * float(w.max()) for w in (self.ws, self.wt))
+
     def on_source(self, values: np.ndarray) -> np.ndarray:
         """Values of the rows of `xs`, shape (n, ...), on all rows of `source`; zero on rows of weight zero."""
         return _spread(values, self.at_source, self.source.n)

@@ -55,6 +55,8 @@ class ShiftTest(Result):
     permutations, n_target, seed : int
     dropped_target : mapping of str to int
         Rows of the target left out, by cause.
+    signs : bool
+        Whether weights differ within a sample, so that p-values are by random signs.
     """
 
     tests: tuple[Global, ...]
@@ -63,6 +65,7 @@ class ShiftTest(Result):
     n_target: int
     seed: int
     dropped_target: Mapping[str, int] = field(default_factory=dict)
+    signs: bool = False
 
     beside = ("p_values",)
     heading: ClassVar[str] = "Tests of covariate shift"
@@ -128,6 +131,8 @@ class ShiftTest(Result):
         notes = [f"Method: {self.citation}."]
         if self.columns is not None:
             notes.append("Columns: Kolmogorov-Smirnov or chi-square, adjusted by Benjamini and Hochberg (1995).")
+        if self.signs:
+            notes.append("Weights differ: laws are weighted, and p-values come from random signs, right for many rows.")
         notes += left_out(self.dropped, self.dropped_target)
         return Table(
             ("test", "statistic", "p", "adjusted p", "effect"),

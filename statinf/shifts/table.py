@@ -27,7 +27,9 @@ TARGET_MEAN = MethodTable(
     shared=(*_SHARED, "family", "link", "vcov", "cluster"),
 )
 SHIFT_TEST = MethodTable(
-    "shift_test", {"": "statinf.shifts.two_sample"}, shared=("tests", "seed", "na_action", "context")
+    "shift_test",
+    {"": "statinf.shifts.two_sample"},
+    shared=("weights", "target_weights", "missing", "seed", "na_action", "context"),
 )
 CONDITIONAL_SHIFT_TEST = MethodTable(
     "conditional_shift_test",

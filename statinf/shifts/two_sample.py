@@ -5,6 +5,11 @@ Journal of Statistical Planning and Inference 143) for the energy distance, Lope
 the classifier: by permutation of the samples' labels, hence exact. Columns by Kolmogorov-Smirnov or chi-square, adjusted
 by Benjamini and Hochberg (1995). Columns are divided by their standard deviation over both samples together, which the
 labels do not enter.
+
+With row weights that differ, the hypothesis is that the weighted laws are the same. Whole weights give the distances, the
+Kolmogorov-Smirnov statistics and the shares of repeated rows (up to `scale` and the default bandwidth, which know rows). Such
+rows are not exchangeable: p-values then come from random signs instead of permutations (`statinf.shifts.permutation`), those of
+single columns too, and the classifier is not to be had.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ from statinf.numerics.order.content import content_order
 from statinf.results.methods import Method
 from statinf.results.options import count, flag, value
 from statinf.shifts import classifier, permutation
-from statinf.shifts.columns import ColumnTests, column_tests
+from statinf.shifts.columns import Absent, ColumnTests, column_tests
 from statinf.shifts.kernels import GaussianKernelOptions, bandwidths, kernel_sums, warn_scales
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import weighted_scaling
@@ -51,7 +56,9 @@ class TwoSampleOptions(GaussianKernelOptions):
         "one or several of 'mmd', 'energy', 'classifier', 'columns'",
         check_tests,
     )
-    permutations: int = count(999, "random relabellings behind the p-values of the whole law")
+    permutations: int = count(
+        999, "random relabellings behind the p-values of the whole law; random signs where weights differ"
+    )
     folds: int = count(5, "of the classifier", low=2)
     progress: bool | None = flag(None, "a bar; None shows one in a terminal on work over two seconds")
 
@@ -65,27 +72,52 @@ class Pooled:
     x : ndarray, shape (N, p)
     first : ndarray of bool, shape (N,)
         Which rows are the source's.
+    share : ndarray, shape (N,), or None
+        Weights, which sum to one in either sample; None where those of a sample are equal.
     """
 
     x: np.ndarray
     first: np.ndarray
+    share: np.ndarray | None = None
 
 
-def estimate(samples: Samples, options: TwoSampleOptions) -> tuple[tuple[Global, ...], ColumnTests | None]:
-    """The tests that were asked for."""
+def estimate(
+    samples: Samples, options: TwoSampleOptions, absent: Absent | None = None
+) -> tuple[tuple[Global, ...], ColumnTests | None]:
+    """The tests that were asked for; `absent` as `column_tests` takes it."""
     n, m = len(samples.xs), len(samples.xt)
-    if "classifier" in options.tests and 2 * options.folds > n + m:
+    tests = _possible(options.tests, samples)
+    if "classifier" in tests and 2 * options.folds > n + m:
         raise DataError(f"{n} and {m} rows are too few for a classifier with folds={options.folds}; leave it out.")
     x = np.concatenate([samples.xs, samples.xt])
     order = content_order(*x.T)
-    pooled = Pooled(x[order], order < n)
-    units = Pooled(_units(pooled.x, samples, options), pooled.first)
-    made = [MAKERS[name](units, options, samples.seed) for name in options.tests if name in MAKERS]
-    return tuple(made), column_tests(samples) if "columns" in options.tests else None
+    share = None
+    if samples.unequal:
+        share = np.concatenate([samples.ws / samples.ws.sum(), samples.wt / samples.wt.sum()])[order]
+    units = Pooled(_units(x[order], samples, options), order < n, share)
+    made = [MAKERS[name](units, options, samples.seed) for name in tests if name in MAKERS]
+    columns = None
+    if "columns" in tests:
+        columns = column_tests(samples, None if share is None else options.permutations, absent)
+    return tuple(made), columns
+
+
+def _possible(tests: tuple[str, ...], samples: Samples) -> tuple[str, ...]:
+    if not samples.unequal or "classifier" not in tests:
+        return tests
+    if tests is not TESTS:
+        raise OptionError(
+            "tests='classifier' has no law with weights that differ within a sample: its folds permute rows as equals. Leave "
+            "it out, such as tests=('mmd', 'energy', 'columns')."
+        )
+    return tuple(name for name in tests if name != "classifier")
 
 
 def _units(x: np.ndarray, samples: Samples, options: TwoSampleOptions) -> np.ndarray:
-    scaling = weighted_scaling(x, np.full(len(x), 1.0 / len(x)))
+    if samples.unequal:
+        scaling = samples.scaling
+    else:
+        scaling = weighted_scaling(x, np.full(len(x), 1.0 / len(x)))
     if options.scale:
         return scaling.apply(x)
     if {"mmd", "energy"} & set(options.tests):
@@ -96,9 +128,9 @@ def _units(x: np.ndarray, samples: Samples, options: TwoSampleOptions) -> np.nda
 def _mmd(pooled: Pooled, options: TwoSampleOptions, seed: int) -> Global:
     x, first = pooled.x, pooled.first
     width = float(bandwidths(options.bandwidth, x, seed)[0])
-    found, null = permutation.mmd(x, first, width, options.permutations, seed, options.progress)
+    found, null = permutation.mmd(x, first, width, options.permutations, seed, options.progress, pooled.share)
     facts = {"bandwidth": width}
-    if len(x) <= UNBIASED_UP_TO:
+    if pooled.share is None and len(x) <= UNBIASED_UP_TO:
         facts["unbiased"] = _unbiased(found, x[first], x[~first], width)
     return Global("mmd", found, permutation.p_value(found, null), null, facts)
 
@@ -111,7 +143,8 @@ def _unbiased(found: float, a: np.ndarray, b: np.ndarray, width: float) -> float
 
 
 def _energy(pooled: Pooled, options: TwoSampleOptions, seed: int) -> Global:
-    found, null = permutation.energy(pooled.x, pooled.first, options.permutations, seed, options.progress)
+    x, first, share = pooled.x, pooled.first, pooled.share
+    found, null = permutation.energy(x, first, options.permutations, seed, options.progress, share)
     return Global("energy", found, permutation.p_value(found, null), null, {})
 
 

@@ -1,4 +1,4 @@
-"""The methods of `si.lsa`, `si.td` and `si.ctd`."""
+"""The methods of `si.lsa`, `si.td`, `si.ctd` and `si.monitor`."""
 
 from statinf.results.methods import MethodTable
 
@@ -28,4 +28,14 @@ CTD = MethodTable(
     shared=("time", "discount", "id", "terminal", "method", "vcov", "cluster", "na_action", "context", "seed"),
     aliases={"lstd": "clstd", "martingale-loss": "ml", "ctdlambda": "ctd-lambda", "ctd(0)": "ctd0"},
 )
-TABLES = (LSA, TD, CTD)
+MONITOR = MethodTable(
+    "monitor",
+    {
+        "cusum": "statinf.stochastic.monitoring.cusum",
+        "adwin": "statinf.stochastic.monitoring.adwin",
+        "martingale": "statinf.stochastic.monitoring.martingale",
+    },
+    shared=("time", "method", "seed", "na_action", "context"),
+    aliases={"conformal": "martingale", "conformal-martingale": "martingale", "adwin2": "adwin", "ols-cusum": "cusum"},
+)
+TABLES = (LSA, TD, CTD, MONITOR)

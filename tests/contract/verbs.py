@@ -111,6 +111,11 @@ def _multicalibrate(data: Any, target: Any, method: Any, /, **options: Any) -> A
     return si.multicalibrate("y ~ x + z | t", data, **({"levels": 8} | options))
 
 
+def _monitor(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    few = {"burn_in": 60} | ({"clock": 4} if method.name == "adwin" else {})
+    return si.monitor("y ~ x + z", data, time="v", method=method.name, **(few | options))
+
+
 def _td(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"replicas": 20} if "replicas" in method.options.names() else {}
     return si.td("y ~ x + z", data, next=["x_next", "z_next"], discount=0.5, method=method.name, **(few | options))
@@ -233,6 +238,7 @@ EXAMPLES: Mapping[str, Example] = {
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
     "missing_mean": Example(_named(si.missing_mean, "y ~ x + z | offered"), ("x", "z")),
+    "monitor": Example(_monitor, row_weights=False),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
     "ngboost": Example(_ngboost),
@@ -245,7 +251,7 @@ EXAMPLES: Mapping[str, Example] = {
     "rq": Example(_plain(si.rq, "y ~ x + z")),
     "rq_path": Example(_rq_path),
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
-    "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
+    "shift_test": Example(_shift_test, ("x", "z"), samples=2),
     "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
     "target_shift": Example(_target_shift, samples=2),

@@ -9,9 +9,9 @@ import numpy as np
 
 from statinf.conformity.forecasts.metrics import METRICS, reliability, score
 from statinf.conformity.forecasts.run import ForecastRun
-from statinf.conformity.online.reader import further
 from statinf.errors import OptionError, one_of
 from statinf.formula.blocks import warn_dropped
+from statinf.formula.in_time import further
 from statinf.formula.recipe import warn_rows
 from statinf.results import Predictive, Table, format_number, prediction_frame, to_caller
 

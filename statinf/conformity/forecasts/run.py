@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.conformity.online.reader import OnlineReader, OnlineRows
-from statinf.conformity.online.run import gathered
 from statinf.errors import DataError
 from statinf.formula import Frame
 from statinf.formula.blocks import add_counts
+from statinf.formula.in_time import OnlineReader, OnlineRows, gathered
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

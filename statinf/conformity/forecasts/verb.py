@@ -11,10 +11,10 @@ from statinf.backend.seeds import check_seed
 from statinf.conformity.forecasts.calibeating import KINDS, calibeater
 from statinf.conformity.forecasts.result import OnlineForecasts
 from statinf.conformity.forecasts.run import ForecastRun
-from statinf.conformity.online.reader import begin, opened
 from statinf.conformity.table import CALIBRATE_ONLINE
 from statinf.errors import FormulaError, one_of
 from statinf.formula.blocks import warn_dropped
+from statinf.formula.in_time import begin, opened
 
 BEATING: Mapping[str | None, str] = {
     None: "",

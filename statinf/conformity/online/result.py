@@ -7,11 +7,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from statinf.conformity.online.reader import further
 from statinf.conformity.online.run import OnlineRun
 from statinf.conformity.online.tracker import upcoming
 from statinf.errors import OptionError, one_of
 from statinf.formula.blocks import warn_dropped
+from statinf.formula.in_time import further
 from statinf.results import Predictive, Table, format_number, prediction_frame, to_caller
 
 PLOTS = ("coverage", "band", "level")

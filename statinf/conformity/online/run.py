@@ -10,11 +10,11 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.conformity.online.base import Ends, start_given, start_learned
-from statinf.conformity.online.reader import OnlineReader, OnlineRows
 from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.errors import DataError
 from statinf.formula import Frame
 from statinf.formula.blocks import add_counts
+from statinf.formula.in_time import OnlineReader, OnlineRows, gathered
 
 
 @dataclass(frozen=True, repr=False)
@@ -126,25 +126,6 @@ class OnlineRun(Brief):
         rows, reader, dropped = gathered(self.reader, frames, strict=strict)
         run = replace(self, reader=reader, dropped=add_counts(self.dropped, dropped))
         return run if rows is None else run.add(rows)
-
-
-def gathered(
-    reader: OnlineReader, frames: Iterable[Frame], *, strict: bool
-) -> tuple[OnlineRows | None, OnlineReader, dict[str, int]]:
-    """All usable rows of some frames, the reader of the next, and rows left out by cause."""
-    parts: list[OnlineRows] = []
-    dropped: dict[str, int] = {}
-    for frame in frames:
-        rows, lost, reader = reader.read(frame, strict=strict)
-        dropped = add_counts(dropped, lost)
-        if len(rows):
-            parts.append(rows)
-    if not parts:
-        return None, reader, dropped
-    if len(parts) == 1:
-        return parts[0], reader, dropped
-    columns = ([getattr(p, name) for p in parts] for name in ("X", "y", "time"))
-    return OnlineRows(*map(np.concatenate, columns)), reader, dropped
 
 
 def begin_run(

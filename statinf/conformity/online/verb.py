@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from statinf.backend.seeds import check_seed
-from statinf.conformity.online.reader import begin, opened
 from statinf.conformity.online.result import OnlineIntervals
 from statinf.conformity.online.run import RunStart, begin_run
 from statinf.conformity.online.tracker import OnlineMethod
 from statinf.conformity.table import CONFORMAL_ONLINE
 from statinf.errors import OptionError, check_level, one_of
 from statinf.formula.blocks import warn_dropped
+from statinf.formula.in_time import begin, opened
 from statinf.learners import resolve
 
 

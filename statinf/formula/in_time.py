@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
-from statinf.formula.blocks import counted, refuse_infinite, rows_of
+from statinf.formula.blocks import add_counts, counted, refuse_infinite, rows_of
 from statinf.formula.columns import as_pandas
 from statinf.formula.scale import check_sizes
 from statinf.formula.sources import mentioned, open_source
@@ -20,7 +20,7 @@ from statinf.formula.sources import mentioned, open_source
 
 @dataclass(frozen=True, repr=False)
 class OnlineRows(Brief):
-    """Rows in the order of time: covariates X (n, p), outcomes y (n,) and times (n,)."""
+    """Rows in the order of time: covariates X (n, p), outcomes y (n,), zero where the formula has none, and times (n,)."""
 
     X: np.ndarray
     y: np.ndarray
@@ -76,8 +76,9 @@ class OnlineReader(Brief):
                     f"time runs backwards: '{self.time}' is {times[0]} after {self.last[0]}. Give rows that come later than "
                     "those that were read."
                 )
-        new = self.recipe.new_rows(frame, response=True, warn=False)
-        y = np.asarray(new.response, np.float64)
+        with_outcome = bool(self.recipe.response)
+        new = self.recipe.new_rows(frame, response=with_outcome, warn=False)
+        y = np.asarray(new.response, np.float64) if with_outcome else np.zeros(new.n)
         refuse_infinite(self.recipe, new, y)
         missing = np.isnan(y) & new.ok
         dropped = counted(self.recipe, new)
@@ -176,7 +177,7 @@ def begin(
     read: list[Frame] = []
     made = _first_design(formula, frames, read, rows, context)
     if made.offset is not None:
-        raise OptionError("intervals along a stream take no offset(); subtract it from the outcome.")
+        raise OptionError("methods that follow a stream row by row take no offset(); subtract it from the outcome.")
     check_sizes(made)
     kept = np.empty(0) if time is None else times_of(read[0], time, 0)[:0]
     return OnlineReader(recipe=made.recipe, time=time, last=kept), chain(read, frames)
@@ -187,6 +188,7 @@ def _first_design(
 ) -> Design:
     """The design on exactly the first `rows` usable rows, wherever blocks end."""
     size, shrunk = rows, False
+    response = "none" if isinstance(formula, str) and formula.lstrip().startswith("~") else "numeric"
     while True:
         while sum(f.n for f in read) < size:
             more = next(frames, None)
@@ -197,7 +199,7 @@ def _first_design(
         if not held:
             raise DataError("the data have no rows.")
         try:
-            made = design(formula, _head(read, size), context=context)
+            made = design(formula, _head(read, size), response=response, context=context)
         except DataError:
             # The first rows may all lack something, such as lags; more rows may do.
             if shrunk or held < size:
@@ -210,7 +212,7 @@ def _first_design(
             return made
         elif held < size:
             raise DataError(
-                f"the data have {made.n} usable rows, and burn_in={rows} rows come before the first interval: "
+                f"the data have {made.n} usable rows, and burn_in={rows} rows come before the first result: "
                 "lower burn_in=, or give more rows."
             )
         else:
@@ -228,3 +230,22 @@ def _head(frames: list[Frame], rows: int) -> Any:
         if left <= 0:
             break
     return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+
+
+def gathered(
+    reader: OnlineReader, frames: Iterable[Frame], *, strict: bool
+) -> tuple[OnlineRows | None, OnlineReader, dict[str, int]]:
+    """All usable rows of some frames, the reader of the next, and rows left out by cause."""
+    parts: list[OnlineRows] = []
+    dropped: dict[str, int] = {}
+    for frame in frames:
+        rows, lost, reader = reader.read(frame, strict=strict)
+        dropped = add_counts(dropped, lost)
+        if len(rows):
+            parts.append(rows)
+    if not parts:
+        return None, reader, dropped
+    if len(parts) == 1:
+        return parts[0], reader, dropped
+    columns = ([getattr(p, name) for p in parts] for name in ("X", "y", "time"))
+    return OnlineRows(*map(np.concatenate, columns)), reader, dropped

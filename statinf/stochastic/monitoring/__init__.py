@@ -1,0 +1,1 @@
+"""Detection of changes along a stream."""
