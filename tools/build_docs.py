@@ -94,6 +94,7 @@ RESULTS = (
     "statinf.shifts.shift_fit",
     "statinf.shifts.heterogeneous_fit",
     "statinf.shifts.target_mean",
+    "statinf.shifts.pooled_mean",
     "statinf.shifts.target_shift",
     "statinf.shifts.labels.result",
     "statinf.shifts.transport.fit",

@@ -12,6 +12,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError, one_of
 from statinf.formula import expression as ex
 from statinf.formula.assemble import outcome_factor, read_parts
+from statinf.formula.cells import columns_of
 from statinf.formula.classes import class_factor, class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
 from statinf.formula.frame import Frame
@@ -19,7 +20,7 @@ from statinf.formula.given import on_frame, positive, without_gaps
 from statinf.formula.identity import RowIdentity
 from statinf.formula.layout import Layout, lay_out
 from statinf.formula.learning import learn_all, outcomes, single
-from statinf.formula.matrix import Matrix, fill
+from statinf.formula.matrix import Matrix
 from statinf.formula.mentioned import available_names, read_frame
 from statinf.formula.ordered import ordered_outcome
 from statinf.formula.parse import parse
@@ -207,7 +208,7 @@ def design(
     layouts = [
         lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
     ]
-    matrices = tuple(fill(layout, values, learnt, n) for layout in layouts)
+    matrices = tuple(columns_of(layout, values, learnt, n) for layout in layouts)
     given = np.ones(n) if rows.given is None else positive(np.array(take(rows.given, index)))
     if response == "ordered":
         made_outcome, outcome_learnt, levels = ordered_outcome(outcome[0], store, index, given > 0)

@@ -75,6 +75,11 @@ Value = np.ndarray | Categorical
 
 def fill(layout: Layout, values: Mapping[str, Value], learnt: Mapping[str, Learnt], n: int) -> Matrix:
     """Write every column once into one column-major array."""
+    return Matrix(written(layout, values, learnt, n), layout.names, layout.terms, layout.intercept)
+
+
+def written(layout: Layout, values: Mapping[str, Value], learnt: Mapping[str, Learnt], n: int) -> np.ndarray:
+    """The columns of a layout, shape (n, p), column-major."""
     # Zero pages come from the system for nothing, and dummies write only their ones.
     out = np.zeros((n, len(layout.names)), order="F")
     if layout.intercept:
@@ -95,7 +100,7 @@ def fill(layout: Layout, values: Mapping[str, Value], learnt: Mapping[str, Learn
 
     # Most of the time goes into first touching the pages, which the system clears on the thread that does.
     map_threads(write, row_blocks(n, 1, -(-n // cores())), parallel=out.size > _PARALLEL_FROM)
-    return Matrix(out, layout.names, layout.terms, layout.intercept)
+    return out
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -173,6 +175,8 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     check_known(method, known)
     check_columns(samples)
     outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
+    if isinstance(method, RatioMethod) and not method.drawn:
+        samples = replace(samples, drawn=False)
     made: RatioEstimate = method.estimate(samples, options)
     if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
@@ -180,24 +184,20 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     source = samples.source
     size = 1.0 if known is None or known.size is None else known.size / float((source.weights * ratio).sum())
 
-    def back(values: np.ndarray | None, target: bool = False) -> np.ndarray | None:
-        if values is None:
-            return None
-        return samples.on_target(values) if target else samples.on_source(values)
-
+    other = made.other_influence
     return DensityRatio(
         method=method.name,
         formula=samples.recipe.formula,
         citation=method.reference,
-        nobs=len(samples.xs),
+        nobs=len(samples.at_source),
         values=source.weights * ratio * size,
         used=source.rows,
         n_total=source.n_total,
         identity=source.identity,
         estimand="the target population",
-        derivative=back(_derivative(made, samples.ws * size, power, trim)),
-        influence=back(made.influence),
-        other_influence=back(made.other_influence, target=True),
+        derivative=None if made.derivative is None else partial(_derivative, made, samples, size, power, trim),
+        influence=None if made.influence is None else partial(_influence, made, samples),
+        other_influence=None if other is None else samples.on_target(other),
         kind=source.kind,
         ratio=ratio,
         rule=made.rule,
@@ -207,7 +207,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         trim=trim,
         settings=made.settings,
         facts=made.facts,
-        n_target=samples.target.nobs if known is not None else len(samples.xt),
+        n_target=samples.target.nobs if known is not None else len(samples.at_target),
         uncovered_rows=outside,
         dropped=source.dropped,
         dropped_target=samples.target.dropped,
@@ -216,11 +216,17 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     )
 
 
-def _derivative(made: RatioEstimate, ws: np.ndarray, power: float, trim: float) -> np.ndarray | None:
-    """Derivative of the weights, flattened and cut, by the parameters behind the ratio."""
-    if made.derivative is None:
-        return None
+def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
+    """Derivative of the weights, flattened and cut, by the parameters behind the ratio; rows as in `samples.source`."""
     raw = made.ratio
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
-    return made.derivative * (slope * ws)[:, None]
+    return samples.on_source(_array(made.derivative) * (slope * samples.ws * size)[:, None])
+
+
+def _influence(made: RatioEstimate, samples: Samples) -> np.ndarray:
+    return samples.on_source(_array(made.influence))
+
+
+def _array(given: Any) -> np.ndarray:
+    return np.asarray(given() if callable(given) else given)

@@ -48,7 +48,8 @@ class LogLinear(Brief):
     @classmethod
     def of(cls, x: np.ndarray, constant: float, slope: np.ndarray, centre: np.ndarray, kept: np.ndarray) -> LogLinear:
         """The rule of a fit to rows x (n, p) that kept some of the columns."""
-        return cls(constant, slope, centre, kept, alias_map(with_constant(x), kept))
+        aliases = np.empty((len(kept), 0)) if kept.all() else alias_map(with_constant(x), kept)
+        return cls(constant, slope, centre, kept, aliases)
 
     def curve(self, u: np.ndarray) -> np.ndarray:
         """The ratio as a function of the predictor."""

@@ -11,20 +11,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, InfeasibleError, OptionError
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.reduction import independent_columns
 from statinf.numerics.rowwise.sums import ScaledRows
 from statinf.numerics.tilting.distances import DISTANCES, Distance, DistanceSolution, calibrate
 from statinf.results.options import Options, choice, count, number, value
+from statinf.shifts.distinct import Distinct
 from statinf.shifts.logistic import LogLinear
 from statinf.shifts.moment_hull import check_hull, check_ranges
 from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
+from statinf.shifts.scaling import Scaling
+
+_CLEAR = 1e-6
+"""Least eigenvalue of the columns' correlations from which none can be one that the others determine."""
 
 
 def check_bounds(name: str, given: Any) -> tuple[float, float]:
@@ -94,49 +101,106 @@ def estimate(samples: Samples, options: MomentOptions) -> RatioEstimate:
     InfeasibleError
         If the target's means lie outside the convex hull of the source rows.
     """
-    n, p = samples.xs.shape
+    n, p = len(samples.at_source), len(samples.names)
     if p >= n:
         raise DataError(
             f"{p} means to match with {n} source rows: the weights are not determined. Use fewer columns, or a kernel "
             "method (method='kmm' or 'ulsif')."
         )
-    scaling, ws = samples.scaling, samples.ws
-    zs, zt = scaling.apply(samples.xs), scaling.apply(samples.xt)
+    scaling, rows = samples.scaling, samples.distinct
     share = samples.wt / samples.wt.sum()
+    zt = scaling.apply(samples.xt)
     mean = share @ zt
-    columns = np.column_stack([np.ones(n), zs])
-    kept = independent_columns(triangular_factor(columns), p + 1)[1:]
-    _check_aliased(samples, columns, kept, mean)
-    centred = (zs - mean)[:, kept]
-    scale = np.sqrt(ws @ centred**2 / ws.sum())
-    scaled = centred / scale
+    kept = _independent(rows, scaling)
+    _check_aliased(samples, scaling.apply(rows.x) if not kept.all() else None, kept, mean)
+    # Standard deviations about the target's mean, from those about the source's.
+    centre, (first, second) = scaling.centre + mean * scaling.spread, _about(samples, rows, scaling)
+    scale = np.sqrt(second - 2.0 * mean * first + mean**2)[kept]
+    x = rows.x if kept.all() else rows.x[:, kept]
+    scaled = ScaledRows(x, centre[kept], scale * scaling.spread[kept], intercept=True)
     distance = options.curve
     names = [name for name, k in zip(samples.names, kept, strict=True) if k]
-    solved = _solve(samples, scaled, names, distance, options)
+    solved = _solve(samples, scaled, rows.w, names, distance, options)
     _, ratio, steep = distance.all(solved.predictor)
-    _check_sign(ratio)
+    _check_sign(rows.spread(ratio))
     slope = np.zeros(p)
     slope[kept] = solved.slope[1:] / scale
-    own = np.append(True, kept)
-    centre = scaling.centre + mean * scaling.spread
-    rule = LogLinear.of(samples.xs, float(solved.slope[0]), slope / scaling.spread, centre, own)
+    rule = LogLinear.of(rows.x, float(solved.slope[0]), slope / scaling.spread, centre, np.append(True, kept))
     if distance != Distance("raking"):
         rule = CalibratedRatio(**vars(rule), distance=distance.name, low=distance.low, high=distance.high)
-    full = np.column_stack([np.ones(n), scaled])
-    # Parameters: the constant and the tilt, for columns around a fixed centre where the target's mean is. Where that mean
-    # is estimated its error moves the tilt.
-    inverse = np.linalg.pinv(full.T @ (full * (ws * steep)[:, None]), hermitian=True)
-    psi = scaled * (ws * ratio)[:, None]
-    target = ((zt - mean)[:, kept] / scale) * (share * float(ws @ ratio))[:, None]
+    expansion = _Expansion(samples, scaled, ratio, steep)
     return RatioEstimate(
         rule,
-        ratio,
+        rows.spread(ratio),
         _told(distance),
-        derivative=full * steep[:, None],
-        influence=-np.column_stack([ws * (ratio - 1.0), psi]) @ inverse,
-        other_influence=None if samples.target.known is not None else target @ inverse[1:],
+        derivative=expansion.derivative,
+        influence=expansion.influence,
+        other_influence=None
+        if samples.target.known is not None
+        else expansion.target_influence(((zt - mean)[:, kept] / scale) * share[:, None]),
         facts={"moments matched": int(kept.sum()), "iterations": solved.iterations},
     )
+
+
+@dataclass(frozen=True, repr=False)
+class _Expansion(Brief):
+    """The parameters' influence, made when errors are asked for.
+
+    Parameters are the constant and the tilt, for columns around a fixed centre where the target's mean is. Where that mean
+    is estimated its error moves the tilt.
+    """
+
+    samples: Samples
+    columns: ScaledRows
+    ratio: np.ndarray
+    steep: np.ndarray
+
+    @cached_property
+    def full(self) -> np.ndarray:
+        return self.columns.matrix()
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        rows = self.samples.distinct
+        return np.linalg.pinv(self.full.T @ (self.full * (rows.w * self.steep)[:, None]), hermitian=True)
+
+    def derivative(self) -> np.ndarray:
+        return self.samples.distinct.spread(self.full * self.steep[:, None])
+
+    def influence(self) -> np.ndarray:
+        scores = np.column_stack([self.ratio - 1.0, self.full[:, 1:] * self.ratio[:, None]])
+        return -self.samples.distinct.spread(scores @ self.inverse) * self.samples.ws[:, None]
+
+    def target_influence(self, gaps: np.ndarray) -> np.ndarray:
+        """Of target rows whose share of the mean's error is `gaps`, shape (m, k)."""
+        return (gaps * float(self.samples.distinct.w @ self.ratio)) @ self.inverse[1:]
+
+
+def _about(samples: Samples, rows: Distinct, scaling: Scaling) -> tuple[np.ndarray, np.ndarray]:
+    """First and second moments of the scaled columns over the source, shape (p,) each."""
+    p = rows.x.shape[1]
+    if samples.target.known is not None:  # whose scaling is by the source
+        return np.zeros(p), np.ones(p)
+    share = rows.w / rows.w.sum()
+    z = scaling.apply(rows.x)
+    return share @ z, share @ z**2
+
+
+def _independent(rows: Distinct, scaling: Scaling) -> np.ndarray:
+    """Columns that the constant and those before them do not determine, shape (p,) of bool."""
+    n, p = rows.x.shape
+    columns = ScaledRows(rows.x, scaling.centre, scaling.spread, intercept=True)
+    share = rows.w / rows.w.sum()
+
+    def weigh(eta: np.ndarray, at: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return share[at], share[at], share[at]
+
+    products = columns.sums(np.zeros(p + 1), weigh)[2]
+    size = np.sqrt(np.diag(products))
+    if size.min() > 0 and np.linalg.eigvalsh(products / np.outer(size, size))[0] > _CLEAR:
+        return np.ones(p, dtype=bool)
+    full = np.column_stack([np.ones(n), scaling.apply(rows.x)])
+    return independent_columns(triangular_factor(full), p + 1)[1:]
 
 
 def _told(distance: Distance) -> dict[str, Any]:
@@ -147,14 +211,14 @@ def _told(distance: Distance) -> dict[str, Any]:
 
 
 def _solve(
-    samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance, options: MomentOptions
+    samples: Samples, rows: ScaledRows, w: np.ndarray, names: list[str], distance: Distance, options: MomentOptions
 ) -> DistanceSolution:
-    check_ranges(samples, scaled, names, distance)
-    rows = ScaledRows(scaled, np.zeros(scaled.shape[1]), np.ones(scaled.shape[1]), intercept=True)
-    found = calibrate(rows, samples.ws, distance, tol=options.tol, max_iter=options.max_iter)
+    low, high = ((end - rows.centre) / rows.scale for end in (rows.x.min(axis=0), rows.x.max(axis=0)))
+    check_ranges(samples, low, high, names, distance)
+    found = calibrate(rows, w, distance, tol=options.tol, max_iter=options.max_iter)
     if found.converged:
         return found
-    check_hull(samples, scaled, names, distance)
+    check_hull(samples, rows.matrix()[:, 1:], w, names, distance)
     raise ConvergenceError(
         f"the calibration did not converge (largest moment error {found.residual:.2e} standard deviations); the target's "
         "means lie close to the edge of what the source can reach. Use fewer columns, wider bounds= or method='kmm'."
@@ -170,12 +234,13 @@ def _check_sign(ratio: np.ndarray) -> None:
         )
 
 
-def _check_aliased(samples: Samples, columns: np.ndarray, kept: np.ndarray, mean: np.ndarray) -> None:
+def _check_aliased(samples: Samples, columns: np.ndarray | None, kept: np.ndarray, mean: np.ndarray) -> None:
     """A column that others determine in the source must be determined alike in the target's means."""
-    if kept.all():
+    if columns is None:
         return
     basis = np.concatenate([[True], kept])
-    coefficients = np.linalg.lstsq(columns[:, basis], columns[:, 1:][:, ~kept], rcond=None)[0]
+    left = np.column_stack([np.ones(len(columns)), columns[:, kept]])
+    coefficients = np.linalg.lstsq(left, columns[:, ~kept], rcond=None)[0]
     implied = np.concatenate([[1.0], mean])[basis] @ coefficients
     gap = np.abs(implied - mean[~kept])  # in standard deviations of the columns
     if (gap > 1e-8).any():
@@ -192,6 +257,7 @@ METHOD = RatioMethod(
     estimate=estimate,
     options=MomentOptions,
     known_margins=True,
+    drawn=False,
     summary="calibration: the weights closest to equal under which the source has the target's means, of a sample or known",
     citation="Deville and Särndal (1992); Hainmueller (2012)",
     guarantee="matches the target's means exactly; stacked standard errors downstream",

@@ -14,14 +14,14 @@ _SLACK = 1e-7
 """Gap, in standard deviations, below which linear programming counts a mean as met."""
 
 
-def check_ranges(samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance) -> None:
+def check_ranges(samples: Samples, low: np.ndarray, high: np.ndarray, names: list[str], distance: Distance) -> None:
     """Refuse means that lie beyond the reach of one column alone.
 
     Parameters
     ----------
     samples : Samples
-    scaled : ndarray, shape (n, k)
-        Columns less the target's means.
+    low, high : ndarray, shape (k,)
+        Least and largest entries of the columns less the target's means, in standard deviations.
     names : list of str
     distance : Distance
 
@@ -29,7 +29,6 @@ def check_ranges(samples: Samples, scaled: np.ndarray, names: list[str], distanc
     ------
     InfeasibleError
     """
-    low, high = scaled.min(axis=0), scaled.max(axis=0)
     tilted = distance.name == "raking" and distance.low <= 0  # its weights are positive: the ends are out of reach
     if tilted:
         _check_levels(samples)
@@ -53,8 +52,17 @@ def _check_levels(samples: Samples) -> None:
             )
 
 
-def check_hull(samples: Samples, scaled: np.ndarray, names: list[str], distance: Distance) -> None:
+def check_hull(samples: Samples, scaled: np.ndarray, w: np.ndarray, names: list[str], distance: Distance) -> None:
     """Refuse means that no weights within the bounds match, by the least gaps that weights can leave.
+
+    Parameters
+    ----------
+    samples : Samples
+    scaled : ndarray, shape (G, k)
+        Columns less the target's means.
+    w : ndarray, shape (G,)
+    names : list of str
+    distance : Distance
 
     Raises
     ------
@@ -63,7 +71,7 @@ def check_hull(samples: Samples, scaled: np.ndarray, names: list[str], distance:
     from scipy.optimize import linprog
 
     rows, group = np.unique(scaled, axis=0, return_inverse=True)
-    mass = np.bincount(group.ravel(), weights=samples.ws)
+    mass = np.bincount(group.ravel(), weights=w)
     mass /= mass.sum()
     k = scaled.shape[1]
     low = max(distance.low, 0.0)

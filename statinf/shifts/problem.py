@@ -12,6 +12,7 @@ from statinf.formula.design import Design
 from statinf.models import glm
 from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Method, Weights
+from statinf.shifts.pooled import PooledTerms
 from statinf.shifts.samples import Samples
 
 
@@ -25,11 +26,14 @@ class ShiftProblem:
     family : Family
     ratio : Weights or None
         The density ratio for methods that weight the source rows by it.
+    pooled : PooledTerms or None
+        Levels of the variables behind the bar, for methods that pool their effects.
     """
 
     samples: Samples
     family: Family
     ratio: Weights | None = None
+    pooled: PooledTerms | None = None
 
     @property
     def design(self) -> Design:
@@ -46,9 +50,12 @@ class ShiftMethod(Method):
     power : callable or None
         From the method's options to the power of the density ratio that weights the source rows; None for methods that
         use no ratio.
+    pooled : bool
+        Whether the formula has a second part, of variables whose effects are pooled.
     """
 
     power: Callable[[Any], float] | None = None
+    pooled: bool = False
 
 
 def weighted(design: Design, ratio: Weights) -> Design:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,9 +27,12 @@ class RatioMethod(Method):
     ----------
     known_margins : bool
         Whether known means of the target are enough.
+    drawn : bool
+        Whether anything is drawn by a row's place.
     """
 
     known_margins: bool = False
+    drawn: bool = True
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,9 @@ class RatioEstimate:
     settings : mapping
         Tuning constants used, chosen ones included.
     derivative : ndarray, shape (n, k), optional
-        Of the ratio at the source rows by the parameters behind it.
+        Of the ratio at the source rows by the parameters behind it; or a function that makes it when it is needed.
     influence, other_influence : ndarray, shape (n, k) and (m, k), optional
-        Of the source and target rows on those parameters.
+        Of the source and target rows on those parameters; that of the source may be a function.
     facts : mapping
         Numbers for the summary.
     """
@@ -55,7 +58,7 @@ class RatioEstimate:
     rule: Any
     ratio: np.ndarray
     settings: Mapping[str, Any] = field(default_factory=dict)
-    derivative: np.ndarray | None = None
-    influence: np.ndarray | None = None
+    derivative: np.ndarray | Callable[[], np.ndarray] | None = None
+    influence: np.ndarray | Callable[[], np.ndarray] | None = None
     other_influence: np.ndarray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.numerics.order.content import content_order
 from statinf.results import Weights
+from statinf.shifts.distinct import Distinct
 from statinf.shifts.margins import Margins
 from statinf.shifts.scaling import Scaling, pooled_scaling, weighted_scaling
 from statinf.shifts.target import TargetRows, known_target, target_rows
@@ -40,6 +41,8 @@ class Samples(Brief):
         Of these covariates among the parts of the target.
     seed : int
         Of everything that is drawn.
+    drawn : bool
+        Whether anything is drawn; else rows keep the caller's order, which costs no sort.
     """
 
     design: Design
@@ -47,6 +50,7 @@ class Samples(Brief):
     source: Design
     role: str = "covariates"
     seed: int = 0
+    drawn: bool = True
 
     @property
     def recipe(self) -> Recipe:
@@ -69,18 +73,22 @@ class Samples(Brief):
     @cached_property
     def at_source(self) -> np.ndarray:
         """Where the rows of `xs` stand among the rows of `source`, shape (n,)."""
+        if not self.drawn:
+            return np.flatnonzero(self.design.weights > 0)
         outcome = () if self.design.response is None else (self.design.y,)
         return _order(self._columns.values, self.design.weights, *outcome)
 
     @cached_property
     def at_target(self) -> np.ndarray:
         """Where the rows of `xt` stand among the rows of `target`, shape (m,)."""
+        if not self.drawn:
+            return np.flatnonzero(self.target.weights > 0)
         return _order(self._target_columns, self.target.weights)
 
     @cached_property
     def xs(self) -> np.ndarray:
         """Covariates of the source rows of positive weight, shape (n, p)."""
-        return _taken(self._columns.values, self.at_source)
+        return self._columns.values if self._as_given else _taken(self._columns.values, self.at_source)
 
     @cached_property
     def xt(self) -> np.ndarray:
@@ -90,7 +98,20 @@ class Samples(Brief):
     @cached_property
     def ws(self) -> np.ndarray:
         """Weights of the rows of `xs`, shape (n,)."""
-        return self.design.weights[self.at_source]
+        return self.design.weights if self._as_given else self.design.weights[self.at_source]
+
+    @cached_property
+    def _as_given(self) -> bool:
+        """Whether the arrays are the rows of `source`, all of them in their order."""
+        return not self.drawn and len(self.at_source) == self.source.n
+
+    @cached_property
+    def distinct(self) -> Distinct:
+        """The source rows of positive weight by what differs between them, where margins are known; else one by one."""
+        cells = getattr(self._columns, "cells", None) if self.target.known is not None else None
+        if cells is None:
+            return Distinct(self.xs, self.ws, None)
+        return Distinct.of_cells(cells.x, cells.of if self._as_given else cells.of[self.at_source], self.ws)
 
     @cached_property
     def wt(self) -> np.ndarray:
@@ -106,7 +127,7 @@ class Samples(Brief):
     def scaling(self) -> Scaling:
         """The columns' centre and spread over both samples; over the source where the target's means are known."""
         if self.target.known is not None:
-            return weighted_scaling(self.xs, self.ws / self.ws.sum())
+            return weighted_scaling(self.distinct.x, self.distinct.w / self.distinct.w.sum())
         return pooled_scaling(self.xs, self.xt, self.ws, self.wt)
 
     @property
@@ -116,7 +137,7 @@ class Samples(Brief):
 
     def on_source(self, values: np.ndarray) -> np.ndarray:
         """Values of the rows of `xs`, shape (n, ...), on all rows of `source`; zero on rows of weight zero."""
-        return _spread(values, self.at_source, self.source.n)
+        return values if self._as_given else _spread(values, self.at_source, self.source.n)
 
     def on_target(self, values: np.ndarray) -> np.ndarray:
         """Values of the rows of `xt`, shape (m, ...), on all rows of `target`; zero on rows of weight zero."""

@@ -37,13 +37,17 @@ def pooled_scaling(xs: np.ndarray, xt: np.ndarray, ws: np.ndarray, wt: np.ndarra
 
 def weighted_scaling(x: np.ndarray, share: np.ndarray) -> Scaling:
     """Mean and standard deviation of rows x (n, p) under masses (n,) that sum to one; columns without spread keep it."""
-    near = x - x[0]
-    size = np.abs(near).max(axis=0)
-    size = np.where(size > 0, size, 1.0)
-    near /= size  # squares of tiny or huge numbers leave the range of floats
-    middle = share @ near
-    spread = size * np.sqrt(share @ (near - middle) ** 2)
-    return Scaling(x[0] + size * middle, np.where(spread > 0, spread, 1.0))
+    p = x.shape[1]
+    centre, spread = np.empty(p), np.empty(p)
+    for j in range(p):  # a column stays in the cache, the matrix does not
+        near = x[:, j] - x[0, j]
+        size = max(-float(near.min()), float(near.max())) or 1.0
+        near /= size  # squares of tiny or huge numbers leave the range of floats
+        middle = float(share @ near)
+        near -= middle
+        near *= near
+        centre[j], spread[j] = x[0, j] + size * middle, size * np.sqrt(float(share @ near))
+    return Scaling(centre, np.where(spread > 0, spread, 1.0))
 
 
 def unscaled(p: int) -> Scaling:

@@ -23,8 +23,14 @@ SHIFT = MethodTable(
 )
 TARGET_MEAN = MethodTable(
     "target_mean",
-    {"aipw": "statinf.shifts.aipw", "ipw": "statinf.shifts.ipw", "gcomp": "statinf.shifts.gcomp"},
+    {
+        "aipw": "statinf.shifts.aipw",
+        "ipw": "statinf.shifts.ipw",
+        "gcomp": "statinf.shifts.gcomp",
+        "mrp": "statinf.shifts.mrp",
+    },
     shared=(*_SHARED, "family", "link", "vcov", "cluster"),
+    aliases={"poststratify": "mrp", "poststratification": "mrp", "multilevel": "mrp"},
 )
 SHIFT_TEST = MethodTable(
     "shift_test",

@@ -41,7 +41,7 @@ def sample(n: int = N) -> pd.DataFrame:
 
 
 def _other_sample() -> pd.DataFrame:
-    found = sample(80)[["x", "z", "y"]]
+    found = sample(80)[["x", "z", "y", "t"]]
     return found.assign(x=np.round((found["x"] * 0.9 + 0.3) / GRID) * GRID)
 
 
@@ -105,6 +105,11 @@ def _iv(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
 def _lsa(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     few = {"replicas": 20} if method.name == "averaged" else {}
     return si.lsa("y ~ x + z", data, method=method.name, **(few | options))
+
+
+def _target_mean(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    pooled = " | C(t)" if method.pooled else ""
+    return si.target_mean(f"y ~ x + z{pooled}", data, target, method=method.name, **options)
 
 
 def _multicalibrate(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
@@ -253,7 +258,7 @@ EXAMPLES: Mapping[str, Example] = {
     "shift": Example(_two(si.shift, "y ~ x + z"), samples=2),
     "shift_test": Example(_shift_test, ("x", "z"), samples=2),
     "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
-    "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
+    "target_mean": Example(_target_mean, samples=2),
     "target_shift": Example(_target_shift, samples=2),
     "td": Example(_td, row_weights=False),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),

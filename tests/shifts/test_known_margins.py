@@ -252,3 +252,29 @@ def test_truth_values_numbers_by_level_and_other_codings():
     assert values["late"] == 0.4 and values["stype[H]:x"] == 13.0
     # Sum coding: the last level is minus one in each column.
     assert_allclose(list(values.values())[2:4], [0.35, 0.05], rtol=1e-12)
+
+
+def test_rows_alike_are_one_cell_to_the_same_numbers():
+    # Ones in place of levels are read as numbers, which have no cells.
+    rng, n = np.random.default_rng(4), 1500
+    g, h = rng.integers(0, 3, n), rng.integers(0, 2, n)
+    frame = pd.DataFrame(
+        {"g": np.array(list("abc"))[g], "h": h == 1, "w": rng.uniform(1, 3, n) * (rng.random(n) < 0.95)}
+    )
+    frame["w"] *= ~((g == 2) & (h == 1))  # a cell of rows of weight zero alone
+    frame = frame.assign(b=(g == 1) + 0.0, c=(g == 2) + 0.0, t=h + 0.0, y=rng.normal(size=n) + g)
+    shares, plain = {"g": {"a": 0.4, "b": 0.35, "c": 0.25}, "h": 0.45}, {"b": 0.35, "c": 0.25, "t": 0.45}
+    for options in ({}, {"distance": "linear"}, {"distance": "logit", "bounds": (0.3, 3.0)}):
+        cells = si.density_ratio("~ g + h", frame, shares, weights="w", **options)
+        rows = si.density_ratio("~ b + c + t", frame, plain, weights="w", **options)
+        assert cells.samples.distinct.of is not None and len(cells.samples.distinct.x) == 5
+        assert rows.samples.distinct.of is None
+        assert_allclose(cells.values, rows.values, rtol=1e-10)
+        ours, theirs = (si.lm("y ~ g", frame, weights=w) for w in (cells, rows))
+        assert_allclose(ours.vcov, theirs.vcov, rtol=1e-9)
+        assert_allclose(cells.diagnostics()["mean_weighted"], [0.35, 0.25, 0.45], rtol=1e-10)
+    with pytest.raises(si.InfeasibleError, match="lie outside|no share"):
+        si.density_ratio("~ g + h", frame, shares | {"h": 0.0}, weights="w")
+    crossed = {"g:h": {"a": {False: 0.2, True: 0.2}, "b": {False: 0.15, True: 0.15}, "c": {False: 0.2, True: 0.1}}}
+    with pytest.raises(si.StatinfError):
+        si.density_ratio("~ g * h", frame, crossed, weights="w")

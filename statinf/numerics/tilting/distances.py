@@ -142,7 +142,15 @@ def calibrate(
         gradient[0] -= mass
         return value / mass - float(slope[0]), gradient / mass, hessian / mass
 
-    found: NewtonResult = damped_newton(evaluate, np.zeros(rows.q), tol=tol, max_iter=max_iter, limit=_DIVERGED)
+    def first_order(slope: np.ndarray) -> tuple[float, np.ndarray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            value, gradient = rows.first_sums(slope, function)
+        gradient[0] -= mass
+        return value / mass - float(slope[0]), gradient / mass
+
+    found: NewtonResult = damped_newton(
+        evaluate, np.zeros(rows.q), tol=tol, max_iter=max_iter, limit=_DIVERGED, first_order=first_order
+    )
     gap = float(np.max(np.abs(found.gradient), initial=0.0))
     solved = bool(np.isfinite(gap)) and (found.converged or gap <= 1e3 * tol)  # where rounding ends the search
     return DistanceSolution(found.beta, rows.predictor(found.beta), gap, found.iterations, solved)

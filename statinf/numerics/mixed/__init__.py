@@ -1,0 +1,1 @@
+"""Regressions whose coefficients by level are pooled: linear and logistic mixed models with random intercepts."""
