@@ -31,6 +31,7 @@ _PUBLIC = {
     "enable_compile_cache": "statinf.backend.device",
     "expectile": "statinf.quantile.expectile.expectile",
     "glm": "statinf.models.glm",
+    "heterogeneous_shift": "statinf.shifts.heterogeneous_shift",
     "iv": "statinf.effects.iv",
     "joint": "statinf.results.joint",
     "lm": "statinf.models.lm",

@@ -165,6 +165,9 @@ _VERBS = {
     'Regression on a shifted population is si.shift("y ~ x", source, target, method="mwle").': (
         "covariateshift domainadaptation mwle iwls"
     ),
+    'An additive regression for shifted data is si.heterogeneous_shift("y ~ x1 | s(x2)", source, target).': (
+        "additiveshift additiveerm heterogeneousshift gam bam logisticgam lineargam generalizedadditivemodel"
+    ),
     'A shifted outcome is si.target_shift("y ~ x", source, target); methods for classes: bbse, bbse-soft, mlls, rlls.': (
         "labelshift bbse mlls rlls priorshift quantification saerens emq prevalence"
     ),

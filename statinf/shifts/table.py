@@ -1,4 +1,4 @@
-"""The methods of `density_ratio`, `shift`, `target_mean`, `shift_test`, `target_shift` and `transport`."""
+"""The methods of the shift family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -55,4 +55,16 @@ TRANSPORT = MethodTable(
     ),
     aliases={"gcomp": "gformula", "g-formula": "gformula", "om": "gformula", "iosw": "ipw", "iow": "ipw", "dr": "aipw"},
 )  # fmt: skip
-TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, CONDITIONAL_SHIFT_TEST, TARGET_SHIFT, TRANSPORT)
+HETEROGENEOUS_SHIFT = MethodTable(
+    "heterogeneous_shift", {"": "statinf.shifts.additive"}, shared=(*_SHARED, "vcov", "cluster")
+)
+TABLES = (
+    DENSITY_RATIO,
+    SHIFT,
+    HETEROGENEOUS_SHIFT,
+    TARGET_MEAN,
+    SHIFT_TEST,
+    CONDITIONAL_SHIFT_TEST,
+    TARGET_SHIFT,
+    TRANSPORT,
+)

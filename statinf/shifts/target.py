@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.columns import Numeric
 from statinf.formula.frame import as_frame
@@ -17,8 +18,8 @@ from statinf.formula.recipe import NewRows, Recipe, warn_rows
 from statinf.shifts.margins import KnownMeans, Margins, known_means
 
 
-@dataclass(frozen=True)
-class TargetRows:
+@dataclass(frozen=True, repr=False)
+class TargetRows(Brief):
     """The target's columns, made by the recipe of the source.
 
     Attributes

@@ -224,6 +224,10 @@ EXAMPLES: Mapping[str, Example] = {
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
+    "heterogeneous_shift": Example(
+        lambda data, target, method, /, **options: si.heterogeneous_shift("y ~ x | s(z)", data, target, **options),
+        samples=2,
+    ),
     "iv": Example(_iv),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
