@@ -56,7 +56,7 @@ class ScaledLogs(Brief):
     def apply(self, logs: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of rows with logarithms (n, k)."""
         out = np.empty_like(logs)
-        for rows in row_blocks(*logs.shape, _BLOCK):
+        for rows in row_blocks(len(logs), logs.shape[1], _BLOCK):
             out[rows] = _chances(np.append(self.slope, self.bias), logs[rows])[0]
         return out
 
@@ -147,7 +147,7 @@ def _sums(
     """Loss, score (k + 1,) and information (k + 1, k + 1) of slope and biases, over blocks that stay in cache."""
     k = logs.shape[1]
     loss, slope, gram, ones = 0.0, np.zeros(k + 1), np.zeros((k + 1, k + 1)), np.ones(k)
-    for rows in row_blocks(*logs.shape, _BLOCK):
+    for rows in row_blocks(len(logs), logs.shape[1], _BLOCK):
         own, code, v = logs[rows], codes[rows], w[rows]
         chance, size, most = _chances(theta, own)
         of_class = own[np.arange(len(v)), code]

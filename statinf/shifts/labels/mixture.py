@@ -65,7 +65,7 @@ def mixture_shares(r: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarra
 def _expansion(r: np.ndarray, w: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Slope (k,) and curvature (k, k) of the sum of logarithms, over blocks that stay in cache."""
     slope, gram = np.zeros(r.shape[1]), np.zeros((r.shape[1], r.shape[1]))
-    for rows in row_blocks(*r.shape, _BLOCK):
+    for rows in row_blocks(len(r), r.shape[1], _BLOCK):
         share = r[rows] / size[rows][:, None]
         slope += w[rows] @ share
         gram += (share * w[rows][:, None]).T @ share
