@@ -59,8 +59,8 @@ def main() -> None:
         "",
         f"Nominal 95% intervals of the three class shares of the target and of the three weights (averages over the classes), "
         f"and of a mean under the weights by `si.lm`; rejections of `specification_test` at 5%. {replications} samples a cell "
-        f"(a tenth with a forest), n rows in source and target each, five folds. Shares inside the binomial band at 99.9%, "
-        f"[{0.95 - half:.3f}, {0.95 + half:.3f}], are bold.",
+        f"(a tenth with a forest, whose band is three times as wide), n rows in source and target each, five folds. Shares "
+        f"inside the binomial band at 99.9%, [{0.95 - half:.3f}, {0.95 + half:.3f}], are bold.",
         "",
         "| method | n | shares | weights | mean | test rejects |",
         "|:---|---:|---:|---:|---:|---:|",

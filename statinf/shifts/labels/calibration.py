@@ -10,15 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.backend import row_blocks
 from statinf.brief import Brief
 from statinf.errors import ConvergenceError
-from statinf.learners.multinomial import softmax
 
 _FLOOR = 1e-12
 _MOST = 60
 _STEEP = 1e4
 _LARGE = 300.0
-"""Range of the biases up to which exponentials neither overflow nor vanish."""
+"""Logarithms up to which exponentials neither overflow nor vanish."""
+_BLOCK = 1 << 15
 _MANY, _EVERY = 200_000, 16
 _TOLERANCE = 1e-20
 """Squared standard errors from the maximum."""
@@ -45,19 +46,28 @@ class ScaledLogs(Brief):
         Which of the slope and the biases were estimated.
     information : ndarray, shape (r, r)
         Of the estimated ones.
-    scores : ndarray, shape (n, r)
-        Of the rows that it was fitted to.
     """
 
     slope: float
     bias: np.ndarray
     free: np.ndarray
     information: np.ndarray
-    scores: np.ndarray
 
     def apply(self, logs: np.ndarray) -> np.ndarray:
         """Calibrated probabilities of rows with logarithms (n, k)."""
-        return softmax(self.slope * logs + self.bias)
+        out = np.empty_like(logs)
+        for rows in row_blocks(len(logs), logs.shape[1], _BLOCK):
+            out[rows] = _chances(np.append(self.slope, self.bias), logs[rows])[0]
+        return out
+
+    def scores(self, logs: np.ndarray, codes: np.ndarray, w: np.ndarray, chance: np.ndarray) -> np.ndarray:
+        """Scores of rows whose calibrated probabilities are `chance` (n, k), shape (n, r)."""
+        at = np.arange(len(w))
+        out = np.empty((len(w), logs.shape[1] + 1))
+        np.multiply(chance, -w[:, None], out=out[:, 1:])
+        out[:, 0] = (out[:, 1:] * logs) @ np.ones(logs.shape[1]) + w * logs[at, codes]
+        out[at, codes + 1] += w
+        return out if self.free.all() else out[:, self.free]
 
 
 def calibrate(logs: np.ndarray, codes: np.ndarray, w: np.ndarray, biased: bool) -> ScaledLogs:
@@ -84,47 +94,31 @@ def calibrate(logs: np.ndarray, codes: np.ndarray, w: np.ndarray, biased: bool) 
     at = np.append(1.0, np.zeros(k))
     if len(logs) >= _MANY:
         # A start from some of the rows leaves a step or two on all of them.
-        at = _maximum(logs[::_EVERY], codes[::_EVERY], w[::_EVERY], free, at)[0]
-    at, gram, scores = _maximum(logs, codes, w, free, at)
-    return ScaledLogs(float(at[0]), at[1:], free, gram[np.ix_(free, free)], scores[:, free])
+        at = _maximum(np.ascontiguousarray(logs[::_EVERY]), codes[::_EVERY], w[::_EVERY], free, at)[0]
+    at, gram = _maximum(logs, codes, w, free, at)
+    return ScaledLogs(float(at[0]), at[1:], free, gram[np.ix_(free, free)])
 
 
 def _maximum(
     logs: np.ndarray, codes: np.ndarray, w: np.ndarray, free: np.ndarray, start: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slope and biases (k + 1,) by Newton's method, with information (k + 1, k + 1) and scores (n, k + 1) there."""
-    rows, ones = np.arange(len(logs)), np.ones(logs.shape[1])
-
-    def state(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        eta = theta[0] * logs
-        eta += theta[1:]
-        most = eta.max(axis=1) if theta[0] <= 0.0 or np.ptp(theta[1:]) > _LARGE else 0.0
-        if np.ndim(most):
-            eta -= np.asarray(most)[:, None]
-        own = eta[rows, codes].copy()
-        np.exp(eta, out=eta)
-        total = eta @ ones
-        eta /= total[:, None]
-        return float(w @ (np.log(total) - own)), eta
-
-    at = start
-    loss, chance = state(at)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Slope and biases (k + 1,) by Newton's method, and the information (k + 1, k + 1) there."""
+    at, total = start, float(w.sum())
+    loss, slope, gram = _sums(logs, codes, w, at)
     for _ in range(_MOST):
-        gram, scores = _pieces(logs, codes, w, chance)
-        slope = scores.sum(axis=0)[free]
         step = np.zeros(len(at))
-        step[free] = np.linalg.lstsq(gram[np.ix_(free, free)], slope, rcond=1e-13)[0]
-        gain = float(slope @ step[free])
-        if gain <= _TOLERANCE * min(float(w.sum()), 1.0):
-            if float(np.trace(gram[1:, 1:])) < _CERTAIN * float(w.sum()):
+        step[free] = np.linalg.lstsq(gram[np.ix_(free, free)], slope[free], rcond=1e-13)[0]
+        gain = float(slope @ step)
+        if gain <= _TOLERANCE * min(total, 1.0):
+            if float(np.trace(gram[1:, 1:])) < _CERTAIN * total:
                 break
-            return at, gram, scores
+            return at + step, gram
         for _ in range(40):
-            new, moved = state(at + step)
-            if new <= loss + 1e-12 * abs(loss):
+            made = _sums(logs, codes, w, at + step)
+            if made[0] <= loss + 1e-12 * abs(loss):
                 break
             step = step / 2.0
-        at, loss, chance = at + step, new, moved
+        at, (loss, slope, gram) = at + step, made
         if abs(at[0]) > _STEEP:
             break
     raise ConvergenceError(
@@ -133,19 +127,40 @@ def _maximum(
     )
 
 
-def _pieces(logs: np.ndarray, codes: np.ndarray, w: np.ndarray, chance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Information (k + 1, k + 1) and scores (n, k + 1) of slope and biases."""
-    k = chance.shape[1]
-    ones = np.ones(k)
-    by_log = chance * logs
-    mean = by_log @ ones
-    weighted = chance * w[:, None]
-    gram = np.empty((k + 1, k + 1))
-    gram[0, 0] = float(np.einsum("i,ij,ij->", w, by_log, logs)) - float(w @ mean**2)
-    gram[0, 1:] = gram[1:, 0] = w @ by_log - mean @ weighted
-    gram[1:, 1:] = np.diag(w @ chance) - weighted.T @ chance
-    scores = np.empty((len(w), k + 1))
-    np.negative(weighted, out=scores[:, 1:])
-    scores[np.arange(len(w)), codes + 1] += w
-    scores[:, 0] = w * logs[np.arange(len(w)), codes] - w * mean
-    return gram, scores
+def _chances(theta: np.ndarray, logs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities (n, k), the logarithms of their sums (n,) before scaling, and what was taken off these."""
+    eta = theta[0] * logs
+    eta += theta[1:]
+    most = np.zeros(len(eta))
+    if eta.max(initial=0.0) > _LARGE or eta.min(initial=0.0) < -_LARGE:
+        most = eta.max(axis=1)
+        eta -= most[:, None]
+    np.exp(eta, out=eta)
+    total = eta @ np.ones(eta.shape[1])
+    eta /= total[:, None]
+    return eta, np.log(total), most
+
+
+def _sums(
+    logs: np.ndarray, codes: np.ndarray, w: np.ndarray, theta: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Loss, score (k + 1,) and information (k + 1, k + 1) of slope and biases, over blocks that stay in cache."""
+    k = logs.shape[1]
+    loss, slope, gram, ones = 0.0, np.zeros(k + 1), np.zeros((k + 1, k + 1)), np.ones(k)
+    for rows in row_blocks(len(logs), logs.shape[1], _BLOCK):
+        own, code, v = logs[rows], codes[rows], w[rows]
+        chance, size, most = _chances(theta, own)
+        of_class = own[np.arange(len(v)), code]
+        by_log = chance * own
+        mean = by_log @ ones
+        weighted = chance * v[:, None]
+        mass = np.bincount(code, v, minlength=k)
+        loss += float(v @ (size + most - theta[0] * of_class)) - float(mass @ theta[1:])
+        slope[0] += float(v @ (of_class - mean))
+        fitted = v @ chance
+        slope[1:] += mass - fitted
+        gram[0, 0] += float(v @ ((by_log * own) @ ones - mean**2))
+        gram[0, 1:] += v @ by_log - mean @ weighted
+        gram[1:, 1:] += np.diag(fitted) - weighted.T @ chance
+    gram[1:, 0] = gram[0, 1:]
+    return loss, slope, gram

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import row_blocks
 from statinf.errors import ConvergenceError
 
 _MOST = 200
@@ -11,6 +12,7 @@ _LEAST = 0.1
 """Share of a row's density that a step must leave."""
 _PULL = 1e-8
 """Pull back to where a step begins: classes whose densities are alike, or hardly occur, do not move far at once."""
+_BLOCK = 1 << 15
 _MANY, _EVERY = 100_000, 16
 
 
@@ -45,10 +47,9 @@ def mixture_shares(r: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarra
     size = r @ q
     loss = _loss(size, w, q, total)
     for _ in range(_MOST):
-        share = r / size[:, None]
-        weighted = share * w[:, None]
-        slope = weighted.sum(axis=0) - total
-        step = _towards(weighted.T @ share / total, slope / total, q) - q
+        slope, gram = _expansion(r, w, size)
+        slope -= total
+        step = _towards(gram / total, slope / total, q) - q
         gain = float(slope @ step)
         # In squared standard errors of the shares.
         if gain <= 1e-20 * max(total, 1.0):
@@ -59,6 +60,16 @@ def mixture_shares(r: np.ndarray, w: np.ndarray, start: np.ndarray) -> np.ndarra
         "the class shares did not converge; the predicted probabilities hardly tell the classes apart. Use a better model, "
         "or method='rlls'."
     )
+
+
+def _expansion(r: np.ndarray, w: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Slope (k,) and curvature (k, k) of the sum of logarithms, over blocks that stay in cache."""
+    slope, gram = np.zeros(r.shape[1]), np.zeros((r.shape[1], r.shape[1]))
+    for rows in row_blocks(len(r), r.shape[1], _BLOCK):
+        share = r[rows] / size[rows][:, None]
+        slope += w[rows] @ share
+        gram += (share * w[rows][:, None]).T @ share
+    return slope, gram
 
 
 def _raised(

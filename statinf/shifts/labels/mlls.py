@@ -128,11 +128,11 @@ def _through_calibration(problem: LabelProblem, state: _MixtureFit, share: np.nd
     s, post = state.s, state.s * state.q
     pulled = s * share[:, None]
     by_bias = np.diag(pulled.sum(axis=0)) - pulled.T @ post
-    centred = state.target_logs - np.einsum("ij,ij->i", post, state.target_logs)[:, None]
-    by_slope = np.einsum("ij,ij->j", pulled, centred)
+    ones = np.ones(problem.k)
+    by_slope = (pulled * state.target_logs).sum(axis=0) - ((post * state.target_logs) @ ones) @ pulled
     slopes = np.column_stack([by_slope, by_bias])[:, fitted.free]
     push = np.linalg.solve(fitted.information, slopes.T).T
-    out = fitted.scores @ push.T
+    out = fitted.scores(state.logs, problem.codes, problem.ws, state.source) @ push.T
     if logit is not None:
         out += logit.pushed(_by_logit(problem, state, share) + push @ _scores_by_logit(problem, state))
     return out
