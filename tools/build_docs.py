@@ -85,6 +85,7 @@ RESULTS = (
     "statinf.stochastic.fit",
     "statinf.stochastic.lstd_fit",
     "statinf.stochastic.continuous.fit",
+    "statinf.stochastic.continuous.nonlinear_fit",
     "statinf.conformity.online.result",
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",

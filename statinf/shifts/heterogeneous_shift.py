@@ -47,9 +47,9 @@ def heterogeneous_shift(
     Parameters
     ----------
     formula : str
-        `outcome ~ simple terms | flexible terms`, read against the source. A flexible term `s(x)`, or `s(x, k=10)` with k knots,
-        is a penalised natural cubic spline (10 knots, 20 where there are many values); other flexible terms are penalised by a ridge in standard deviations of their columns,
-        those of functions in `context` too, such as random features.
+        `outcome ~ simple terms | flexible terms`, read against the source. A flexible term `s(x)` is a penalised natural cubic
+        spline with 10 knots, 20 where there are many values, or as many as `s(x, k=30)` says; other flexible terms are penalised
+        by a ridge in standard deviations of their columns, those of functions in `context` too, such as random features.
     source : data frame
         As `statinf.lm` takes it.
     target : data frame
