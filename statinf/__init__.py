@@ -58,6 +58,7 @@ _PUBLIC = {
     "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
     "training_weights": "statinf.balancing.training.verb",
+    "transport": "statinf.shifts.transport.verb",
     "veracity": "statinf.conformity.veracity.verb",
     "visits": "statinf.effects.visits.verb",
     "ConvergenceError": "statinf.errors",

@@ -93,6 +93,8 @@ RESULTS = (
     "statinf.shifts.heterogeneous_fit",
     "statinf.shifts.target_mean",
     "statinf.shifts.target_shift",
+    "statinf.shifts.labels.result",
+    "statinf.shifts.transport.fit",
 )
 
 INTRO = (
