@@ -56,7 +56,9 @@ class ValueFamily(Brief):
         return made
 
     def rows(self, theta: Any, x: Any, known: Any, steps: Any) -> tuple[Any, Any, Any]:
-        """ConditionsAlong by row (n, q), errors (n,) and slopes of the values (n, q); `steps` are here, ahead, added and dt, each (n,).
+        """ConditionsAlong by row (n, q), errors (n,) and slopes of the values (n, q).
+
+        `steps` are factors of the value here and ahead, what is added, and the time step, each (n,).
 
         `known` has what is paid at last rows, and NaN elsewhere.
         """
