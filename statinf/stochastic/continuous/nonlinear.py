@@ -56,7 +56,7 @@ class ValueFamily(Brief):
         return made
 
     def rows(self, theta: Any, x: Any, known: Any, steps: Any) -> tuple[Any, Any, Any]:
-        """ConditionsAlong by row (n, q), errors (n,) and slopes of the values (n, q).
+        """Conditions by row (n, q), errors (n,) and slopes of the values (n, q).
 
         `steps` are factors of the value here and ahead, what is added, and the time step, each (n,).
 
@@ -163,7 +163,7 @@ class ConditionsAlong(Brief):
         self._known = np.where(last, paid, np.nan) if paths.terminal is not None else np.full(len(dt), np.nan)
 
     def at(self, theta: np.ndarray) -> tuple[np.ndarray, ...]:
-        """ConditionsAlong by row (n, q), the Jacobian of their sums, errors (n,), their slopes (n, q), and the slopes' products."""
+        """Conditions by row (n, q), the Jacobian of their sums, errors (n,), their slopes (n, q), and the slopes' products."""
         try:
             found = self.family.conditions(theta, self.paths.x, self._known, self._steps)
         except Exception as error:
