@@ -96,7 +96,8 @@ def ctd(
     Standard errors hold the noise of the paths, not the bias of the time step, which is of its first order.
 
     Values that are no linear function of their parameters are a function of the caller's, `value_function(state, theta)` with
-    `start=`, for "clstd" and "ml"; the formula then names the columns of `state` ("reward ~ 0 + y + left").
+    `start=`, for "clstd" and "ml"; the formula then names the columns of `state` ("reward ~ 0 + y + left"). Where values
+    have heavy tails use test_function="relative" (`benchmarks/results/nonlinear_values_coverage.md`).
 
     References
     ----------
