@@ -88,6 +88,7 @@ RESULTS = (
     "statinf.stochastic.lstd_fit",
     "statinf.stochastic.continuous.fit",
     "statinf.stochastic.monitoring.result",
+    "statinf.stochastic.continuous.nonlinear_fit",
     "statinf.conformity.online.result",
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",

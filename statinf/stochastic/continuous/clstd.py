@@ -19,14 +19,19 @@ from statinf.stochastic.continuous.conditions import conditions
 from statinf.stochastic.continuous.equations import Equations
 from statinf.stochastic.continuous.estimating import linear_estimate
 from statinf.stochastic.continuous.features import FeatureScale
-from statinf.stochastic.continuous.options import ORDER, ConditionOptions
+from statinf.stochastic.continuous.options import ORDER, ConditionOptions, ValueOptions, check_pair
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClstdOptions(ConditionOptions):
+class ClstdOptions(ConditionOptions, ValueOptions):
     """Options of the batch root."""
+
+    def check(self) -> None:
+        """Refuse a function without a start."""
+        ConditionOptions.check(self)
+        check_pair(self.value_function, self.start)
 
 
 def _build(options: ClstdOptions, names: tuple[str, ...], paths: Paths, scaled: FeatureScale) -> Equations:
@@ -41,6 +46,11 @@ def _build(options: ClstdOptions, names: tuple[str, ...], paths: Paths, scaled: 
 
 def estimate(problem: CtdProblem, options: ClstdOptions) -> Estimate:
     """The root of the martingale conditions."""
+    if options.value_function is not None:
+        from statinf.stochastic.continuous.nonlinear import family_of, nonlinear_estimate
+
+        family, start = family_of(options.value_function, options.start, problem, options.test, options.discounting)
+        return nonlinear_estimate(problem, family, start)
     build = Later(_build, options, problem.names)
     return linear_estimate(problem, build, discounting=options.discounting)
 

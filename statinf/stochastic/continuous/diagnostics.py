@@ -12,7 +12,6 @@ from statinf.frames import to_caller
 from statinf.inference.clusters import cluster_sums
 from statinf.inference.distributions import chi2_sf
 from statinf.inference.hypotheses import WaldTest
-from statinf.stochastic.continuous.equations import increments
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
@@ -20,17 +19,10 @@ if TYPE_CHECKING:
     from statinf.stochastic.continuous.fit import CtdFit
 
 
-def residuals(paths: Paths, theta: np.ndarray, discounting: str) -> np.ndarray:
-    """Increments of the martingale (n,), zero in last rows, for coefficients (q,) of the features as given."""
-    G, c = increments(paths, paths.x, discounting)
-    return c - G @ theta
-
-
 def martingale_test(fit: CtdFit, problem: CtdProblem, lags: int) -> WaldTest:
     """See `CtdFit.martingale_test`."""
     paths = problem.paths
-    errors = residuals(paths, fit.theta, fit.discounting)
-    G = increments(paths, paths.x, fit.discounting)[0]
+    G, errors = fit._increments()
     tested = np.where(paths.last[:, None], 0.0, _past(problem, errors, lags))
     influence = fit.moments().influence
     influence = influence if problem.order is None else influence[problem.order]
@@ -73,7 +65,7 @@ def quadratic_variation(fit: CtdFit, problem: CtdProblem) -> Any:
     import pandas as pd
 
     paths = problem.paths
-    squares = residuals(paths, fit.theta, fit.discounting) ** 2
+    squares = fit._increments()[1] ** 2
     sums = np.bincount(paths.episode, squares)
     length = np.bincount(paths.episode, paths.dt)
     labels = np.arange(len(sums))

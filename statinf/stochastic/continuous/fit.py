@@ -16,6 +16,7 @@ from statinf.results import Fit
 from statinf.results.predicting import augmented, prediction_frame, prediction_rows, predictor, predictor_se
 from statinf.stochastic.continuous import diagnostics
 from statinf.stochastic.continuous.covariances import CTD_KINDS, plain_kind
+from statinf.stochastic.continuous.equations import increments
 from statinf.stochastic.continuous.paths import Paths
 from statinf.stochastic.continuous.problem import CtdProblem
 
@@ -80,29 +81,41 @@ class CtdFit(Fit):
         check_level(level)
         if interval not in (None, "confidence"):
             raise OptionError(f"interval={interval!r} is not known; choose None or 'confidence'.")
-        new = prediction_rows(self, newdata)
-        part = new.part("covariates")
-        columns = {"estimate": predictor(part, self.theta, None)}
+        new, value, se = self._valued(newdata)
+        columns = {"estimate": value}
         if interval is not None:
-            se = predictor_se(part, self.theta, self.cov)
             half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
             columns |= {
                 "std_error": se, "conf_low": columns["estimate"] - half, "conf_high": columns["estimate"] + half,
             }  # fmt: skip
         return prediction_frame(new, columns)
 
+    def _valued(self, newdata: Any) -> tuple[Any, np.ndarray, np.ndarray]:
+        """New rows, their values and standard errors."""
+        new = prediction_rows(self, newdata)
+        part = new.part("covariates")
+        return new, predictor(part, self.theta, None), predictor_se(part, self.theta, self.cov)
+
+    def _fitted(self) -> np.ndarray:
+        """Values of the rows used, shape (n,)."""
+        return predictor(self._need_rows("values of rows").parts[0], self.theta, None)
+
+    def _increments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Minus the slopes of increments in the coefficients (n, q), and increments (n,), in the order of the paths."""
+        paths = self._paths("increments of the martingale").paths
+        G, c = increments(paths, paths.x, self.discounting)
+        return G, c - G @ self.theta
+
     def augment(self) -> Any:
         """The data of the fit with columns value and td_residual, which is missing in last rows."""
         made = self._need_rows("values of rows")
-        value = predictor(made.parts[0], self.theta, None)
-        return augmented(made, {"value": value, "td_residual": self.td_residuals})
+        return augmented(made, {"value": self._fitted(), "td_residual": self.td_residuals})
 
     @property
     def td_residuals(self) -> np.ndarray:
         """Increments of the martingale from each row used to the next, shape (n,); NaN in last rows."""
         problem = self._paths("increments of the martingale")
-        found = diagnostics.residuals(problem.paths, self.theta, self.discounting)
-        return problem.by_row(np.where(problem.paths.last, np.nan, found))
+        return problem.by_row(np.where(problem.paths.last, np.nan, self._increments()[1]))
 
     def martingale_test(self, lags: int = 1) -> Any:
         """Wald test that increments of the martingale have mean zero given the past.

@@ -11,6 +11,7 @@ from statinf.errors import OptionError, one_of
 from statinf.inference.vcov import VcovSpec
 from statinf.stochastic.continuous.covariances import CTD_KINDS, plain_kind
 from statinf.stochastic.continuous.fit import CtdFit
+from statinf.stochastic.continuous.nonlinear_fit import NonlinearCtdFit
 from statinf.stochastic.continuous.reading import CtdQuestion, check_discount, check_terminal, ctd_problem
 from statinf.stochastic.table import CTD
 
@@ -94,6 +95,10 @@ def ctd(
     -----
     Standard errors hold the noise of the paths, not the bias of the time step, which is of its first order.
 
+    Values that are no linear function of their parameters are a function of the caller's, `value_function(state, theta)` with
+    `start=`, for "clstd" and "ml"; the formula then names the columns of `state` ("reward ~ 0 + y + left"). Where values
+    have heavy tails use test_function="relative" (`benchmarks/results/nonlinear_values_coverage.md`).
+
     References
     ----------
     Jia and Zhou (2022), JMLR 23(154), arXiv 2108.06655.
@@ -124,4 +129,6 @@ def ctd(
         spec = VcovSpec("hac", explicit=False)
     # Products of few columns lose more to waking a second thread than it brings.
     with one_blas_thread(problem.paths.x.shape[1] <= _FEW):
-        return CtdFit.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)
+        estimate = chosen.estimate(problem, settings)
+        kind = NonlinearCtdFit if "family" in estimate.extra else CtdFit
+        return kind.of(problem.design, estimate, spec, method=chosen)
