@@ -56,7 +56,8 @@ def shift_test(
     -------
     ShiftTest
         Without weights that differ, the tests of the whole law are exact at any sample size, ties included. Their
-        sizes, those of the tests of single columns and those under weights were simulated: `benchmarks/results/shift_test_size.md`.
+        sizes and those of the tests of single columns were simulated: `benchmarks/results/shift_test_size.md`, and
+        `shift_test_weights_size.md` beside it for weights and missing values.
 
     Raises
     ------

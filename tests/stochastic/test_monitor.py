@@ -282,3 +282,15 @@ def test_time_must_not_run_backwards():
     found = si.monitor("y ~ x", DATA.iloc[300:], time="t")
     with pytest.raises(si.DataError, match="runs backwards"):
         found.update(DATA.iloc[:10])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["cusum", "martingale"])
+def test_false_alarms_are_as_rare_as_the_level_says(method):
+    """Of 400 streams without a change at most qbinom(.9995, 400, .05) = 36 give an alarm."""
+    options = {"horizon": 2000} if method == "cusum" else {}
+    alarms = 0
+    for seed in range(400):
+        data = rows(2200, 5000, seed + 100)
+        alarms += len(si.monitor("y ~ x", data, method=method, burn_in=200, seed=seed, **options).alarms)
+    assert alarms <= 36

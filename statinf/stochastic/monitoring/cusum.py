@@ -9,7 +9,9 @@ without change, psi the scores at the coefficients fitted to them and S their co
 tends to W(1 + s) - (1 + s) W(1), s = k / m, in as many dimensions as there are coefficients, because the sum of psi over new
 rows holds k / m times the error of the coefficients. Its norm has the law of (1 + s) |W(s / (1 + s))|, for which the limits
 have exact probabilities (`statinf.inference.crossing`): the probability that it ever passes them, up to the horizon, is one
-less the level, whatever the number of coefficients. The norm does not depend on where columns stand or on their units.
+less the level, whatever the number of coefficients. The sum of residuals is near that law from 100 first rows on, the sums of
+all scores much later (`benchmarks/results/monitoring_alarms.md`). The norm does not depend on where columns stand
+or on their units.
 Assumed: the first rows are without change; rows independent, or dependent over fewer than `lags` rows; m large.
 """
 
@@ -28,8 +30,8 @@ from statinf.results import Method, choice, count
 from statinf.stochastic.monitoring.detector import AlarmOptions, Findings, MonitorProblem, crossed
 from statinf.stochastic.monitoring.reference import Reference, combined, learn, whitening
 
-MANY = 100
-"""First rows a score from which limits were found to hold."""
+MANY = {"linear": 100, "csw": 400}
+"""First rows a score from which limits were found to hold about, by the boundary."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ class CusumOptions(AlarmOptions):
     boundary: str = choice(
         "linear",
         ("linear", "csw"),
-        "c (1 + k / m), or that of Chu, Stinchcombe and White, which is lower at first and higher later",
+        "c (1 + k / m), or that of Chu, Stinchcombe and White, which is lower at first and higher later: faster right after the "
+        "first rows, with more false alarms for skewed errors",
     )
     horizon: int | None = count(None, "rows that will be monitored at most; None: no end", also=(None,))
     lags: int = count(0, "autocovariances in the scores' covariance, for rows that depend on those before them", low=0)
@@ -126,10 +129,11 @@ def estimate(problem: MonitorProblem, options: CusumOptions) -> Cusum:
     middle = chosen.mean(axis=0)
     white = whitening(chosen - middle, options.lags, p if problem.outcome else 1)
     q = white.shape[1]
-    if q > 1 and m < MANY * q:
+    many = MANY[options.boundary]
+    if q > 1 and m < many * q:
         issue_warning(
             f"{m} first rows are few for {q} scores: false alarms were found to be more frequent than the level says below "
-            f"{MANY} rows a score. Raise burn_in=, or watch='residuals'.",
+            f"{many} rows a score. Raise burn_in=, or watch='residuals'.",
             NumericalWarning,
         )
     until = 1.0 if options.horizon is None else options.horizon / (m + options.horizon)

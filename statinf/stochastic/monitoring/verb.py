@@ -46,6 +46,8 @@ def monitor(
         Rows with missing values are left out, counted and warned of.
     context : mapping, optional
         Functions and numbers that the formula uses by name.
+    **options
+        Of the method, as listed there.
 
     Returns
     -------
@@ -62,7 +64,8 @@ def monitor(
     Notes
     -----
     "cusum" watches a model, is the fastest for a lasting change of its coefficients, and needs first rows that are many (its
-    rate of false alarms was simulated: `benchmarks/results/monitoring_alarms.md`). "martingale" assumes nothing but that rows
+    rate of false alarms was simulated: `benchmarks/results/monitoring_alarms.md`; near the level from 100 first rows on for
+    residuals, and from some hundred a score for all scores). "martingale" assumes nothing but that rows
     are exchangeable before the change, and its rate holds at every length. "adwin" follows a stream that changes again and
     again; its `delta` is no rate of false alarms over the whole stream. Rows that depend on earlier ones make all three cry
     wolf; "cusum" allows for short dependence by `lags=`.
