@@ -165,8 +165,14 @@ _VERBS = {
     'Regression on a shifted population is si.shift("y ~ x", source, target, method="mwle").': (
         "covariateshift domainadaptation mwle iwls"
     ),
-    'A shifted outcome is si.target_shift("y ~ x", source, target).': "labelshift bbse mlls priorshift",
-    'A mean or effect elsewhere is si.target_mean("y ~ x", source, target).': "transport generalize generalise",
+    'An additive regression for shifted data is si.heterogeneous_shift("y ~ x1 | s(x2)", source, target).': (
+        "additiveshift additiveerm heterogeneousshift gam bam logisticgam lineargam generalizedadditivemodel"
+    ),
+    'A shifted outcome is si.target_shift("y ~ x", source, target); methods for classes: bbse, bbse-soft, mlls, rlls.': (
+        "labelshift bbse mlls rlls priorshift quantification saerens emq prevalence"
+    ),
+    'An effect elsewhere is si.transport("y ~ treat | x", trial, population), a mean si.target_mean("y ~ x", source, '
+    "target).": "generalize generalise generalizability transportability transporteffect",
     'A test of equal conditional laws is si.conditional_shift_test("x1 + x2 ~ y", source, target).': (
         "cod conditionalshift conceptdrift conceptshift kcit conditionaltwosample conditionalmmd cmmd"
     ),

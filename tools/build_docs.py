@@ -91,8 +91,11 @@ RESULTS = (
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",
     "statinf.shifts.shift_fit",
+    "statinf.shifts.heterogeneous_fit",
     "statinf.shifts.target_mean",
     "statinf.shifts.target_shift",
+    "statinf.shifts.labels.result",
+    "statinf.shifts.transport.fit",
 )
 
 INTRO = (

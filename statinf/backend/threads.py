@@ -42,8 +42,26 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
     workers = min(cores(), len(items))
     if not parallel or workers < 2:
         return [function(item) for item in items]
-    with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(function, items))
+    found: list[Any] = [None] * len(items)
+    places = iter(range(len(items)))
+
+    def work() -> None:
+        try:
+            for place in places:
+                found[place] = function(items[place])
+        except BaseException:
+            # nobody begins another item
+            for _ in places:
+                pass
+            raise
+
+    # The caller works too: a thread that only waits would have to be woken for every result.
+    with one_blas_thread(), ThreadPoolExecutor(workers - 1) as pool:
+        others = [pool.submit(work) for _ in range(workers - 1)]
+        work()
+        for other in others:
+            other.result()
+    return found
 
 
 def one_blas_thread(small: bool = True) -> AbstractContextManager[Any]:

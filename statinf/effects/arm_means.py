@@ -51,9 +51,9 @@ def solve_means(rows: EffectRows, scores: Iterable[Sequence[LinearScore]], label
     for arms in scores:
         theta, unit = [], []
         for _, group in rows.groups:
+            everyone = bool(group.all())
             for score in arms:
-                a = np.where(group, score.a, 0.0)
-                b = np.where(group, score.b, 0.0)
+                a, b = (v if everyone else np.where(group, v, 0.0) for v in (score.a, score.b))
                 below = float(rows.w @ a)
                 theta.append(float(rows.w @ b) / below)
                 unit.append((b - a * theta[-1]) / below)

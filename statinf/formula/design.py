@@ -26,6 +26,7 @@ from statinf.formula.parse import parse
 from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
 from statinf.formula.rows import Store, take
 from statinf.formula.sides import Terms, check_apart, check_sides
+from statinf.formula.smooths import check_smooths
 from statinf.formula.used_rows import rows_used
 
 
@@ -141,6 +142,7 @@ def design(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     response: str = "numeric",
+    smooth: Sequence[str] = (),
 ) -> Design:
     """Read a formula against data.
 
@@ -162,6 +164,8 @@ def design(
         Functions and numbers that the formula may use by name.
     response : {"numeric", "matrix", "none", "any", "categories", "ordered"}
         One outcome of numbers, several, none, either, one of categories, or one of categories in an order.
+    smooth : sequence of str
+        Roles of the parts that take penalised splines `s(x)`.
 
     Returns
     -------
@@ -187,12 +191,14 @@ def design(
     frame = read_frame(formula, data, weights, cluster)
     text = parse(formula, available_names(frame, formula))
     check_sides(text, roles, response)
-    scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}))
+    scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}), smooth=bool(smooth))
     store = Store.of(frame, scope)
     classes = response in ("categories", "ordered")
     outcome = [(class_factor if classes else outcome_factor)(t, store) for t in text.response]
     parts, factors, offsets = read_parts(text.parts, store)
     check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
+    if smooth:
+        check_smooths(dict(zip(roles, parts, strict=False)), [*outcome, *offsets], factors, smooth, scope)
     every = [*outcome, *factors.values(), *offsets]
     weights = on_frame(weights, frame)
     rows = rows_used(store, every, weights, cluster, na_action)

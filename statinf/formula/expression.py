@@ -58,6 +58,8 @@ FUNCTIONS: Mapping[str, Known] = {
     **{name: Known(getattr(np, name)) for name in _ONE.split()},
 }
 STATEFUL = ("poly", "bs", "cr", "cs", "cc", "scale", "center", "standardize")
+SMOOTH = "s"
+"""Penalised splines, where a method takes them."""
 CATEGORICAL = "C"
 OFFSET = "offset"
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.Pow, ast.Mod, ast.FloorDiv, ast.BitAnd, ast.BitOr)
@@ -79,11 +81,14 @@ class Scope:
         Placeholders of names in backticks.
     context : mapping
         Functions and numbers that the caller hands over.
+    smooth : bool
+        Whether penalised splines are known.
     """
 
     columns: frozenset[str]
     quoted: Mapping[str, str] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
+    smooth: bool = False
 
     def resolve(self, name: str) -> str:
         return self.quoted.get(name, name)
@@ -97,7 +102,8 @@ class Scope:
 
     def is_stateful(self, name: str | None) -> bool:
         """Whether a call of that name learns from the rows of the fit; the caller's own function comes first."""
-        return name in STATEFUL and self.function(str(name)) is None
+        known = name in STATEFUL or (self.smooth and name == SMOOTH)
+        return known and self.function(str(name)) is None
 
 
 def read(source: str, scope: Scope) -> ast.expr:
@@ -240,15 +246,15 @@ def _check_call(node: ast.Call, scope: Scope, source: str) -> None:
     if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
         raise FormulaError(f"{short(source)}: * and ** arguments are not allowed in a formula.")
     name = call_name(node)
-    if name is None or not (name in (*STATEFUL, CATEGORICAL, OFFSET, "Q") or scope.function(name) is not None):
+    known = (*STATEFUL, *((SMOOTH,) if scope.smooth else ()), CATEGORICAL, OFFSET, "Q")
+    if name is None or not (name in known or scope.function(name) is not None):
         what = (name or ast.unparse(node.func))[:60]
         if what in ADVICE:
             raise FormulaError(f"'{written(what)}' is not a function that a formula may call; {ADVICE[what]}.")
-        known = sorted(
-            (*FUNCTIONS, *STATEFUL, CATEGORICAL, OFFSET, *(k for k, v in scope.context.items() if callable(v)))
-        )
+        given = (k for k, v in scope.context.items() if callable(v))
+        names = sorted((*FUNCTIONS, *known[:-1], *given))
         raise FormulaError(
-            f"'{written(what)}' is not a function that a formula may call. Known: {', '.join(known)}. "
+            f"'{written(what)}' is not a function that a formula may call. Known: {', '.join(names)}. "
             "Hand your own over by name in context={'f': f}."
         )
     if name == "Q":

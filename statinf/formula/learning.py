@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import FormulaError
+from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.coding import recode
 from statinf.formula.columns import Categorical
@@ -87,9 +88,10 @@ def _learn(
 def _own_rows(factor: fa.Factor, store: Store, absent: np.ndarray | None) -> np.ndarray | None:
     """Rows that a transform learns from: as in R all on which its own columns are complete, used or not.
 
-    Rows of weight zero are no such rows: they are absent.
+    Rows of weight zero are no such rows: they are absent. Penalised splines learn from the rows used, as R's mgcv has it.
     """
-    if not fa.stateful_calls(factor.node, store.scope):
+    called = {ex.call_name(call) for call in fa.stateful_calls(factor.node, store.scope)}
+    if not called or ex.SMOOTH in called:
         return None
     complete = usable_rows(store, [factor], absent=absent).ok
     return np.flatnonzero(complete if absent is None else complete & ~absent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +19,7 @@ from statinf.formula.layout import Layout
 from statinf.formula.learning import values_of
 from statinf.formula.matrix import Matrix, fill
 from statinf.formula.rows import Store, usable_rows
+from statinf.formula.smooths import SmoothTerm, is_smooth
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,22 @@ class Recipe:
         return tuple(dict.fromkeys(c for f in self.factors.values() for c in f.columns))
 
     def _scope(self) -> ex.Scope:
-        return ex.Scope(frozenset(self.columns), self.quoted, self.context)
+        # What the fit read has been checked: smooth terms are known where it has them.
+        return ex.Scope(frozenset(self.columns), self.quoted, self.context, smooth=True)
+
+    def smooth_terms(self, role: str) -> tuple[SmoothTerm, ...]:
+        """The penalised splines of a part."""
+        scope = self._scope()
+        layout = next(part.layout for part in self.parts if part.role == role)
+        found = []
+        for block in layout.blocks:
+            factor = self.factors[block.factors[0]]
+            if is_smooth(factor, scope):
+                assert isinstance(factor.node, ast.Call)
+                state = self.learnt[factor.label].states[ast.unparse(factor.node)]
+                argument, columns = ex.label(factor.node.args[0], scope), layout.terms[block.term]
+                found.append(SmoothTerm(factor.label, argument, columns, state["lower_bound"], state["upper_bound"]))
+        return tuple(found)
 
     def with_levels(self, levels: tuple[Any, ...]) -> Recipe:
         """The same recipe, whose outcome of categories may have further levels."""

@@ -247,7 +247,8 @@ _LOGICAL = "make the column in the data first, or compare inside I( ): I(x == 0)
 _CELLS = "write g:h for one column per pair of levels, or g * h"
 _GROUPS = "write C(g) for one coefficient per level, and give cluster='g' for standard errors by group"
 ADVICE: Mapping[str, str] = {
-    **dict.fromkeys(("ns", "rcs", "s", "te", "ti", "lo", "smooth_spline", "pspline"), _SMOOTH),
+    "s": f"{_SMOOTH}; a penalised spline s(x) stands in the second part of si.heterogeneous_shift",
+    **dict.fromkeys(("ns", "rcs", "te", "ti", "lo", "smooth_spline", "pspline"), _SMOOTH),
     "cut": "make the groups in the data first (pandas.cut), or write C(x > 0) for two groups",
     "findInterval": "make the groups in the data first (pandas.cut)",
     "interaction": _CELLS,

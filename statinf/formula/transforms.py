@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
-from statinf.formula.expression import call_name
+from statinf.formula.expression import SMOOTH, call_name
 from statinf.formula.scan import short
 
 MAX_DF = 500
@@ -27,6 +27,7 @@ _OPTIONS: Mapping[str, tuple[str, ...]] = {
     "scale": ("center", "scale", "ddof"),
     "center": (),
     "standardize": ("center", "rescale", "ddof"),
+    SMOOTH: ("k",),
 }
 
 
@@ -45,6 +46,7 @@ def _is_numbers(value: Any) -> bool:
 _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "degree": (lambda v: _is_whole(v, 1, MAX_DEGREE), f"a whole number from 1 to {MAX_DEGREE}"),
     "df": (lambda v: _is_whole(v, 1, MAX_DF), f"a whole number from 1 to {MAX_DF}"),
+    "k": (lambda v: _is_whole(v, 3, MAX_DF), f"a whole number from 3 to {MAX_DF}"),
     "knots": (_is_numbers, f"a list of at most {MAX_DF} numbers"),
     "lower_bound": (_is_number, "a number"),
     "upper_bound": (_is_number, "a number"),
@@ -121,6 +123,10 @@ def transform_values(
     name: str, x: np.ndarray, options: Mapping[str, Any], state: dict[str, Any], text: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Call the library's transform and bring what it returns into one form."""
+    if name == SMOOTH:
+        from statinf.formula.smooths import smooth_columns
+
+        return smooth_columns(x, options, state, text)
     from formulaic.transforms import TRANSFORMS
 
     try:

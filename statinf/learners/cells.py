@@ -47,20 +47,25 @@ def standardise(X: np.ndarray, w: np.ndarray) -> Standard:
     """Centre and scale columns X (n, p) under weights w (n,)."""
     z = np.empty((len(X), X.shape[1] + 1))
     total, blocks, parallel = w.sum(), row_blocks(*z.shape), z.size > PARALLEL_FROM
-    centre = np.sum(map_threads(lambda rows: np.dot(w[rows], X[rows]), blocks, parallel=parallel), axis=0) / total
+    # Sums around a mean of some rows keep the digits that squares of columns far from zero would lose.
+    near = X[blocks[0]].mean(axis=0) if blocks else np.zeros(X.shape[1])
 
-    def centred(rows: slice) -> np.ndarray:
+    def sums(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        part = X[rows] - near
+        weighted = part * w[rows][:, None]
+        return weighted.sum(axis=0), np.einsum("ij,ij->j", weighted, part)
+
+    parts = map_threads(sums, blocks, parallel=parallel)
+    shift, squares = (np.sum([p[i] for p in parts], axis=0) / total for i in (0, 1))
+    centre, scale = near + shift, np.sqrt(np.maximum(squares - shift**2, 0.0))
+    scale = np.where(scale > 1e-14 * np.maximum(np.abs(centre), 1e-290), scale, 1.0)
+    inverse = 1.0 / scale
+
+    def scaled(rows: slice) -> None:
         part = z[rows]
         part[:, 0] = 1.0
         np.subtract(X[rows], centre, out=part[:, 1:])
-        return np.einsum("i,ij,ij->j", w[rows], part[:, 1:], part[:, 1:])
-
-    scale = np.sqrt(np.sum(map_threads(centred, blocks, parallel=parallel), axis=0) / total)
-    scale = np.where(scale > 1e-14 * np.maximum(np.abs(centre), 1e-290), scale, 1.0)
-    inverse = np.append(1.0, 1.0 / scale)
-
-    def scaled(rows: slice) -> None:
-        z[rows] *= inverse
+        part[:, 1:] *= inverse
 
     map_threads(scaled, blocks, parallel=parallel)
     return Standard(z, centre, scale)

@@ -146,10 +146,13 @@ def _polished(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, pa
     gram, _ = _slopes(few.z, y[::_EVERY], some, beta, curved=True, parallel=False)
     gram *= float(w.sum() / some.sum())
     enough, last = 0.01 * _TOLERANCE * np.sqrt(float(w.sum())), np.inf
+    before, step = np.zeros(len(beta)), np.zeros(len(beta))
     for turn in range(_MOST):
         fresh, score = _slopes(design.z, y, w, beta, curved=turn == 1, parallel=parallel)
-        gram = fresh if turn == 1 else gram
-        step = solve_gram(gram, score - ridge * beta, ridge)
+        score = score - ridge * beta
+        # What the last step did to the score tells the curvature along it, free of charge.
+        gram = fresh if turn == 1 else _along(gram, ridge, step, before - score) if turn > 1 else gram
+        before, step = score, solve_gram(gram, score, ridge)
         size = float(np.sqrt(max(step @ (gram @ step), 0.0)))
         rate = 1.0 if turn == 0 else min(size / last, 1.0)
         if turn > 0 and rate > 0.3 and size > enough:
@@ -159,6 +162,15 @@ def _polished(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, pa
             return beta
         last = size
     return None
+
+
+def _along(gram: np.ndarray, ridge: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """The information whose product with a step is the change of the score that the step made (symmetric rank one)."""
+    miss = change - gram @ step - ridge * step
+    below = float(miss @ step)
+    if abs(below) <= 1e-8 * np.linalg.norm(miss) * np.linalg.norm(step):
+        return gram
+    return gram + np.outer(miss, miss) / below
 
 
 def _first(design: Standard, y: np.ndarray, w: np.ndarray, penalty: float, parallel: bool) -> np.ndarray:

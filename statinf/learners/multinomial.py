@@ -18,7 +18,7 @@ _TOLERANCE = 1e-11
 _MOST = 60
 _FAR = 30.0
 """Log odds beyond which probabilities are zero to thirteen digits: a sign that covariates separate classes."""
-_FALLBACK = 0.01
+FALLBACK = 0.01
 """Ridge penalty on standardised columns where the likelihood has no maximum."""
 _DIRECT, _WORK = 1500, 2e10
 """Coefficients, and operations of one information matrix, up to which Newton's method is used."""
@@ -77,7 +77,7 @@ class Multinomial:
                 "model=Multinomial(penalty=1.0) from statinf.learners.multinomial to choose it.",
                 SeparationWarning,
             )
-            theta = problem.solve(np.append(0.0, np.full(X.shape[1], _FALLBACK)))
+            theta = problem.solve(np.append(0.0, np.full(X.shape[1], FALLBACK)))
         if theta is None:
             raise ConvergenceError(
                 "the multinomial logit did not converge; rescale covariates, or use a larger penalty."

@@ -163,3 +163,33 @@ def plot_omega(
     ax.set_xlabel("outcome")
     ax.set_ylabel("density ratio, target over source")
     return ax
+
+
+@figure
+def plot_shares(
+    names: Sequence[str], source: np.ndarray, target: np.ndarray, low: np.ndarray, high: np.ndarray, *, ax: Any = None
+) -> Any:
+    """Class shares of a source and, with intervals, of a target.
+
+    Parameters
+    ----------
+    names : sequence of str
+    source, target, low, high : ndarray, shape (k,)
+    ax : matplotlib axes, optional
+
+    Returns
+    -------
+    matplotlib axes
+    """
+    ax = new_axes(ax, size=(6.4, max(1.8, 0.4 * len(names) + 1.1)))
+    y = np.arange(len(names))[::-1]
+    ax.hlines(y, low, high, color=INK, linewidth=1.4)
+    ax.plot(source, y, "o", color=SOFT, markersize=6, label="source")
+    ax.plot(target, y, "o", color=INK, markersize=6, label="target, estimated")
+    ax.set_yticks(y, [plain(name) for name in names])
+    ax.set_ylim(-0.7, len(names) - 0.3)
+    ax.set_xlim(left=0)
+    ax.set_xlabel("share of the rows")
+    ax.legend(frameon=False, loc="best")
+    ax.grid(axis="y", visible=False)
+    return ax

@@ -52,7 +52,7 @@ class Weights(Result):
     estimand: str = ""
     derivative: Any = Lazy()
     influence: Any = Lazy()
-    other_influence: np.ndarray | None = None
+    other_influence: Any = Lazy()
     leverage: Any = Lazy()
     identity: RowIdentity | None = None
 
@@ -100,7 +100,7 @@ class Weights(Result):
         return replace(self, **lighter) if lighter else self
 
     def __getstate__(self) -> dict[str, Any]:
-        for name in ("derivative", "influence", "leverage"):
+        for name in ("derivative", "influence", "other_influence", "leverage"):
             getattr(self, name)
         return super().__getstate__()
 

@@ -64,7 +64,7 @@ def check_outcome(samples: Samples) -> None:
     if values < FEWEST_VALUES:
         raise DataError(
             f"the outcome '{outcome}' has {values} values; a continuous target shift needs at least {FEWEST_VALUES}. "
-            "For classes compare their shares instead."
+            "For classes use method='bbse' or 'mlls'."
         )
     if len(samples.xs) < 10 or len(samples.xt) < 2:
         raise DataError(f"{len(samples.xs)} source and {len(samples.xt)} target rows are too few for kernel densities.")

@@ -24,6 +24,9 @@ from statinf.shifts.problem import ShiftProblem, likelihood
 from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
 
+MODELS = ", estimated models included"
+"""What labels of covariances say of the stages before the mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedMeanOptions(Options):
@@ -120,7 +123,13 @@ def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
 
 
 def weighted_mean(
-    samples: Samples, ratio: Weights, rest: np.ndarray, name: str, normalize: bool, model: OutcomeModel | None = None
+    samples: Samples,
+    ratio: Weights,
+    rest: np.ndarray,
+    name: str,
+    normalize: bool,
+    model: OutcomeModel | None = None,
+    factor: np.ndarray | None = None,
 ) -> Mean:
     """The weighted mean of outcomes, or of the residuals of a model, over the source.
 
@@ -134,10 +143,13 @@ def weighted_mean(
     normalize : bool
     model : OutcomeModel, optional
         Whose residuals `rest` holds.
+    factor : ndarray, shape (n,), optional
+        Multiplies the weights; taken as known.
     """
     design = samples.design
     position = np.searchsorted(ratio.used, design.rows)
-    w = ratio.values[position]
+    scale = np.ones(len(rest)) if factor is None else factor
+    w = ratio.values[position] * scale
     total = float(w.sum()) if normalize else float(design.weights.sum())
     average = float(w @ rest) / total
     centre = average if normalize else 0.0
@@ -147,7 +159,7 @@ def weighted_mean(
     if model is not None:
         on_source = on_source - model.influence @ ((w / total) @ model.slope)
     if ratio.derivative is not None:
-        pull = ((rest - centre) / total) @ ratio.derivative[position]
+        pull = ((rest - centre) * scale / total) @ ratio.derivative[position]
         on_source = on_source + ratio.influence[position] @ pull
         if ratio.other_influence is not None:
             on_target = _on_target_rows(ratio.other_influence @ pull, ratio, samples)
@@ -188,7 +200,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
         theta=np.array([mean.value]),
         moments=moments,
         df_resid=np.inf,
-        covary=partial(stacked, design, moments),
+        covary=partial(stacked, design, moments, ratio=problem.ratio),
         extra={
             "on_source": mean.on_source,
             "on_target": mean.on_target,
@@ -199,10 +211,12 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
     )
 
 
-def stacked(design: Design, moments: Moments, kind: Any) -> Covariance:
-    """The sandwich of both samples under its name."""
+def stacked(design: Design, moments: Moments, kind: Any, ratio: Weights | None = None) -> Covariance:
+    """The sandwich of both samples under its name, which tells of a ratio whose estimation has no theory."""
     found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
-    return replace(found, label=found.label.replace("weights estimated", "estimated models included"))
+    fixed = ratio is not None and ratio.method != "known" and ratio.derivative is None
+    said = f"{MODELS}, density ratio taken as fixed" if fixed else MODELS
+    return replace(found, label=found.label.replace(", weights estimated", said))
 
 
 def whole_ratio(options: WeightedMeanOptions) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError, FormulaError
+from statinf.errors import DataError, FormulaError, OptionError
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
@@ -118,12 +118,34 @@ class Samples(Brief):
         return _spread(values, self.at_target, len(self.target.rows))
 
 
+@dataclass(frozen=True, repr=False)
+class UnsortedSamples(Samples):
+    """The same in the order of the caller's rows, for methods that draw nothing: no sort, and no copy of the columns."""
+
+    @cached_property
+    def at_source(self) -> np.ndarray:
+        return np.flatnonzero(self.design.weights > 0)
+
+    @cached_property
+    def at_target(self) -> np.ndarray:
+        return np.flatnonzero(self.target.weights > 0)
+
+
 def _taken(columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Rows of columns, shape (len(rows), p), each column contiguous."""
+    if _whole(rows, len(columns)):
+        return columns
     return columns.T[:, rows].T
 
 
+def _whole(rows: np.ndarray, n: int) -> bool:
+    """Whether these are all rows in their order."""
+    return len(rows) == n and (n == 0 or (rows[0] == 0 and bool((np.diff(rows) == 1).all())))
+
+
 def _spread(values: np.ndarray, at: np.ndarray, n: int) -> np.ndarray:
+    if _whole(at, n):
+        return values
     out = np.zeros((n, *values.shape[1:]))
     out[at] = values
     return out
@@ -178,7 +200,7 @@ def read_samples(
     if ratio_formula is None:
         made = design(formula, source, response=response, **options)
     else:
-        text = f"{formula} | {_terms(ratio_formula)}"
+        text = f"{formula} | {ratio_terms(ratio_formula)}"
         made = design(text, source, response=response, roles=("covariates", "ratio"), **options)
     if ratio is not None:
         made = replace(made, weights=np.ones(made.n), weights_object=None)
@@ -186,34 +208,51 @@ def read_samples(
         other = known_target(made.recipe, target)
     else:
         other = target_rows(made.recipe, target, target_weights, na_action)
-    whole, columns = (made, made) if ratio_formula is None else (_part(made, 0, formula), _part(made, 1, ratio_formula))
+    whole, columns = made, made
+    if ratio_formula is not None:
+        whole, columns = part_alone(made, 0, formula), part_alone(made, 1, ratio_formula, outcome=False)
     return Samples(whole, other, columns, "covariates" if ratio_formula is None else "ratio", seed)
 
 
-def _terms(formula: str) -> str:
+def ratio_terms(formula: str) -> str:
+    """The right-hand side of a formula that has no left one."""
     left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
     if not tilde or left.strip() or not right.strip():
         raise FormulaError(f"ratio_formula={formula!r}: write the columns of the density ratio as '~ x1 + x2'.")
     return right
 
 
-def _part(made: Design, number: int, formula: str) -> Design:
-    """The design of one part, with a recipe that knows nothing of the other."""
+def part_alone(made: Design, number: int, formula: str, *, outcome: bool = True) -> Design:
+    """The design of one part, with a recipe that knows nothing of the others; without the outcome if that is not its own."""
     recipe = made.recipe
     part = replace(recipe.parts[number], role="covariates")
-    response, offset = (recipe.response, recipe.offset) if number == 0 else ((), ())
+    response, offset = (recipe.response, recipe.offset) if outcome else ((), ())
     labels = (*part.factors, *response, *offset)
     factors = {label: recipe.factors[label] for label in labels}
     text = " ".join(formula.split())
     alone = replace(recipe, formula=text, parts=(part,), response=response, offset=offset, factors=factors)
     found = replace(made, parts=(made.parts[number],), roles=("covariates",), recipe=alone)
-    return found if number == 0 else replace(found, response=None, response_names=(), offset=None)
+    return found if outcome else replace(found, response=None, response_names=(), offset=None)
 
 
 def _order(x: np.ndarray, w: np.ndarray, *beside: np.ndarray) -> np.ndarray:
     """Positions of the rows of positive weight, by content."""
     used = np.flatnonzero(w > 0)
     return used[content_order(*x[used].T, w[used], *(b[used] for b in beside))]
+
+
+def check_sampling(weights: Any) -> None:
+    """Refuse estimated weights where sampling weights are asked for: their errors would not be counted.
+
+    Raises
+    ------
+    OptionError
+    """
+    if isinstance(weights, Weights):
+        raise OptionError(
+            "weights= are sampling weights here, numbers or a column; those of a Weights were estimated, which these standard "
+            "errors do not count. Give their values with np.asarray(weights) to take them as known."
+        )
 
 
 def check_columns(samples: Samples) -> None:

@@ -1,4 +1,4 @@
-"""The methods of `density_ratio`, `shift`, `target_mean`, `shift_test` and `target_shift`."""
+"""The methods of the shift family's verbs."""
 
 from statinf.results.methods import MethodTable
 
@@ -35,6 +35,36 @@ CONDITIONAL_SHIFT_TEST = MethodTable(
     shared=("seed", "na_action", "context"),
 )
 TARGET_SHIFT = MethodTable(
-    "target_shift", {"retasa": "statinf.shifts.retasa", "kmm": "statinf.shifts.target_kmm"}, shared=_SHARED
+    "target_shift",
+    {
+        "retasa": "statinf.shifts.retasa",
+        "kmm": "statinf.shifts.target_kmm",
+        "bbse": "statinf.shifts.labels.bbse",
+        "bbse-soft": "statinf.shifts.labels.bbse",
+        "mlls": "statinf.shifts.labels.mlls",
+        "rlls": "statinf.shifts.labels.rlls",
+    },
+    shared=(*_SHARED, "cluster"),
+    aliases={"em": "mlls", "saerens": "mlls", "emq": "mlls", "bbse_soft": "bbse-soft", "bbsl": "bbse"},
 )
-TABLES = (DENSITY_RATIO, SHIFT, TARGET_MEAN, SHIFT_TEST, CONDITIONAL_SHIFT_TEST, TARGET_SHIFT)
+TRANSPORT = MethodTable(
+    "transport",
+    dict.fromkeys(("aipw", "ipw", "gformula"), "statinf.shifts.transport.estimators"),
+    shared=(
+        *_SHARED, "treated", "reference", "comparison", "family", "link", "ratio", "ratio_formula", "vcov", "cluster",
+    ),
+    aliases={"gcomp": "gformula", "g-formula": "gformula", "om": "gformula", "iosw": "ipw", "iow": "ipw", "dr": "aipw"},
+)  # fmt: skip
+HETEROGENEOUS_SHIFT = MethodTable(
+    "heterogeneous_shift", {"": "statinf.shifts.additive"}, shared=(*_SHARED, "vcov", "cluster")
+)
+TABLES = (
+    DENSITY_RATIO,
+    SHIFT,
+    HETEROGENEOUS_SHIFT,
+    TARGET_MEAN,
+    SHIFT_TEST,
+    CONDITIONAL_SHIFT_TEST,
+    TARGET_SHIFT,
+    TRANSPORT,
+)

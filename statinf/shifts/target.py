@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.columns import Numeric
 from statinf.formula.frame import as_frame
@@ -17,8 +18,8 @@ from statinf.formula.recipe import NewRows, Recipe, warn_rows
 from statinf.shifts.margins import KnownMeans, Margins, known_means
 
 
-@dataclass(frozen=True)
-class TargetRows:
+@dataclass(frozen=True, repr=False)
+class TargetRows(Brief):
     """The target's columns, made by the recipe of the source.
 
     Attributes
@@ -101,8 +102,14 @@ def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str
         raise DataError("all target weights are zero; at least some must be positive.")
     parts = {role: matrix.values[kept] for role, matrix in rows.parts.items()}
     offset = None if rows.offset is None else rows.offset[kept]
-    identity = RowIdentity(rows.n, recipe.columns, rows.frame)
+    identity = RowIdentity(rows.n, _read_columns(recipe), rows.frame)
     return TargetRows(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)
+
+
+def _read_columns(recipe: Recipe) -> tuple[str, ...]:
+    """The data columns that are read from the target: all but the outcome's own."""
+    labels = [label for part in recipe.parts for label in part.factors] + list(recipe.offset)
+    return tuple(dict.fromkeys(c for label in labels for c in recipe.factors[label].columns))
 
 
 def _refuse_rows(rows: NewRows, na_action: str) -> None:

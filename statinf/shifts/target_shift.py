@@ -1,4 +1,4 @@
-"""`target_shift`: weights for a shift of a continuous outcome."""
+"""`target_shift`: weights for a shift of the outcome, a number or a class."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError
+from statinf.errors import DataError, OptionError
+from statinf.formula.design import kind_of_outcome
 from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import Recipe
 from statinf.results import Table, Weights, format_number
 from statinf.shifts.continuous import OutcomeRatio, check_outcome
+from statinf.shifts.labels.making import label_shift
+from statinf.shifts.labels.problem import LabelMethod
+from statinf.shifts.labels.result import LabelShift
 from statinf.shifts.samples import left_out, read_samples
 from statinf.shifts.table import TARGET_SHIFT
 
@@ -99,31 +103,37 @@ def target_shift(
     source: Any,
     target: Any,
     *,
-    method: str = "retasa",
+    method: str | None = None,
     weights: Any = None,
     target_weights: Any = None,
+    cluster: Any = None,
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
-) -> TargetShift:
-    """Estimate the ratio of a target's to a source's outcome density from covariates of the target alone.
+) -> TargetShift | LabelShift:
+    """Estimate how the outcome's law moved from source to target, from covariates of the target alone.
 
-    The law of the covariates given the outcome is assumed to be the same in both samples ("target shift").
+    The law of the covariates given the outcome is assumed to be the same in both samples ("target shift", of classes "label
+    shift"). The estimand is p_target(y) / p_source(y), of classes with the shares of the target.
 
     Parameters
     ----------
     formula : str
-        `outcome ~ covariates`: the continuous outcome that shifts, and the columns that reveal the shift. With many
-        covariates a prediction of the outcome from them can stand in their place.
+        `outcome ~ covariates`: the outcome that shifts, and the columns that reveal the shift. Of a number: with many
+        covariates a prediction of the outcome from them can stand in their place. Of classes: the covariates of a model of
+        the classes, or, with `learner="given"`, its predictions; write `C(y)` for more than two numbers that are classes.
     source, target : data frame
         As `statinf.lm` takes them; the target needs the covariates only.
-    method : {"retasa", "kmm"}
-        Tikhonov-regularised weights, or kernel mean matching as a baseline.
+    method : str, optional
+        "retasa" or "kmm" for numbers, "bbse", "bbse-soft", "mlls" or "rlls" for classes; by default "retasa", and
+        "bbse-soft" where the outcome holds categories or truth values.
     weights, target_weights : array or str, optional
         Sampling weights of either sample.
+    cluster : str, sequence of str, or array of shape (source rows,), optional
+        Clusters of the source, for standard errors of class shares; they stay whole within a fold.
     seed : int
-        Of resamples; the order of the rows does not matter.
+        Of resamples and folds; the order of the rows does not matter.
     na_action, context
         As in `statinf.lm`.
     **options
@@ -131,19 +141,25 @@ def target_shift(
 
     Returns
     -------
-    TargetShift
-        Goes into any verb as `weights=`; standard errors take it as fixed.
+    TargetShift or LabelShift
+        Goes into any verb as `weights=`. Standard errors count that weights of classes were estimated, and take those of
+        numbers as fixed. Of classes: `shares`, a fit with the class shares of the target; `tidy()`, shares and weights with
+        their standard errors; `specification_test()` of the assumption.
 
     Raises
     ------
     DataError
-        If the outcome has few values, a column is constant, or all weights are zero.
+        If a column is constant, all weights are zero, a continuous outcome has few values, or a class too few rows.
+    NotIdentifiedError
+        If classes cannot be told apart.
     OptionError
         If an option is outside its domain or not one of the method's.
 
     References
     ----------
-    Kim, Zhang, Zhao and Tian (2024), arXiv 2401.16410; Zhang, Schoelkopf, Muandet and Wang (2013), ICML 30.
+    Kim, Zhang, Zhao and Tian (2024), arXiv 2401.16410; Zhang, Schoelkopf, Muandet and Wang (2013), ICML 30; Lipton, Wang and
+    Smola (2018), arXiv 1802.03916; Saerens, Latinne and Decaestecker (2002), Neural Computation 14; Azizzadenesheli, Liu, Yang
+    and Anandkumar (2019), arXiv 1903.09734; Alexandari, Kundaje and Shrikumar (2020), arXiv 1901.06852.
 
     Examples
     --------
@@ -155,13 +171,29 @@ def target_shift(
     >>> w = si.target_shift("body_mass_g ~ flipper_length_mm", data, heavy)
     >>> bool(w.at(5500) > 2 * w.at(3500))
     True
+
+    Sexes of penguins, of which the target holds 40 females and 160 males, from two measures:
+
+    >>> import pandas as pd
+    >>> rows = [data[data["sex"] == s].sample(n, replace=True, random_state=1) for s, n in (("female", 40), ("male", 160))]
+    >>> w = si.target_shift("sex ~ body_mass_g + bill_depth_mm", data, pd.concat(rows), method="mlls")
+    >>> w.tidy()[["class", "source_share", "estimate", "std_error"]].round(3)
+        class  source_share  estimate  std_error
+    0  female         0.495     0.213      0.044
+    1    male         0.505     0.787      0.044
     """
-    chosen, settings = TARGET_SHIFT.read(method, options)
+    chosen, settings = TARGET_SHIFT.read(method or _default(formula, source, context), options)
     check_seed(seed)
-    samples = read_samples(
-        formula, source, target, response="numeric", weights=weights, target_weights=target_weights,
-        na_action=na_action, context=context, seed=seed,
-    )  # fmt: skip
+    read: dict[str, Any] = {
+        "weights": weights, "target_weights": target_weights, "na_action": na_action, "context": context, "seed": seed,
+    }  # fmt: skip
+    if isinstance(chosen, LabelMethod):
+        return label_shift(formula, source, target, chosen, settings, cluster, **read)
+    if cluster is not None:
+        raise OptionError(
+            f"method={chosen.name!r} has no standard errors of its own; give cluster= to the verb that takes these weights."
+        )
+    samples = read_samples(formula, source, target, response="numeric", **read)
     check_outcome(samples)
     found: OutcomeRatio = chosen.estimate(samples, settings)
     omega = np.maximum(found.raw, 0.0)
@@ -195,3 +227,9 @@ def target_shift(
         dropped_target=samples.target.dropped,
         target=samples.target.identity,
     )
+
+
+def _default(formula: Any, source: Any, context: Mapping[str, Any] | None) -> str:
+    """The method where none was named, by what the outcome is."""
+    classes = ("logical", "categories")
+    return "bbse-soft" if kind_of_outcome(formula, source, context=context) in classes else "retasa"

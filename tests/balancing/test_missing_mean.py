@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import statinf as si
+from statinf.balancing.missing.functions import fold_codes
 from statinf.balancing.missing.reading import read_rows
 from statinf.balancing.table import MISSING_MEAN
 from statinf.numerics.tilting.hinged import hinged_tilt
@@ -67,7 +68,7 @@ def test_many_collinear_functions_are_solved_exactly():
     assert found.converged and np.abs(found.p @ z).max() <= 1e-4 + 1e-8
 
 
-@pytest.mark.parametrize("options", [{}, {"anchors": "worst"}, {"anchors": "adaptive"}, {"anchors": "all"},
+@pytest.mark.parametrize("options", [{}, {"anchors": "worst"}, {"anchors": "adaptive", "anchor_folds": 1}, {"anchors": "all"},
                                      {"kernel": "exponential"}])  # fmt: skip
 def test_weights_sum_to_the_rows_and_balance_what_they_should(options):
     fit = si.missing_mean("y ~ a + b", DATA, **options)
@@ -78,6 +79,29 @@ def test_weights_sum_to_the_rows_and_balance_what_they_should(options):
     assert len(table) == 2 + (len(DATA) if options.get("anchors") == "all" else 20)
     mean = np.average(DATA["full"], weights=fit.weights.values)
     assert fit.params["y"] == pytest.approx(mean)
+
+
+@pytest.mark.parametrize("augmented", [False, True])
+def test_the_weights_of_a_fold_never_see_its_outcomes(augmented):
+    options = {"anchors": "adaptive", "n_anchors": 8, "augmented": augmented}
+    problem = read_rows("y ~ a + b", DATA).problem(0)
+    codes = fold_codes(problem, 2)
+    fit = si.missing_mean("y ~ a + b", DATA, **options)
+    table = fit.imbalance()
+    exact = ~table["term"].str.startswith("kernel")
+    assert exact.sum() == 5 and table["after"][exact].abs().max() < 1e-9
+    assert table["after"][~exact].abs().max() <= 1e-3 + 1e-8
+    w = fit.weights.values
+    for fold in (0, 1):
+        here = codes == fold
+        assert w[here].sum() == pytest.approx(here.sum())
+        means = [np.average(DATA[c][here], weights=w[here]) for c in ("a", "b")]
+        np.testing.assert_allclose(means, DATA.loc[here, ["a", "b"]].mean(), atol=1e-8)
+        moved = replace(problem, y=np.where(here & problem.observed, problem.y**2 - 3.0, problem.y))
+        chosen, settings = MISSING_MEAN.read("kernel", options)
+        found = chosen.estimate(moved, settings)
+        np.testing.assert_allclose(found.weights.values[here], w[here], rtol=1e-7)
+        assert np.abs(found.weights.values[~here] / np.where(w[~here] > 0, w[~here], 1.0) - 1.0).max() > 1e-3
 
 
 def test_a_wide_tolerance_leaves_the_base_weights():

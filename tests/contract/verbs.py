@@ -184,6 +184,11 @@ def _rd_density(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.rd_density("~ x", data, method=method.name, **(wide | options))
 
 
+def _target_shift(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    formula = "t ~ x + y" if getattr(method, "outcome", "") == "classes" else "y ~ x"
+    return si.target_shift(formula, data, target, method=method.name, **options)
+
+
 def _did(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     known = {"id": "unit", "time": "visit", "cohort": "start"}
     return si.did("y ~ 1 | x", data, method=method.name, **(known | options))
@@ -220,6 +225,10 @@ EXAMPLES: Mapping[str, Example] = {
     "effect": Example(_effect),
     "expectile": Example(_plain(si.expectile, "y ~ x + z", tau=0.8)),
     "glm": Example(_plain(si.glm, "t ~ x + z", family="binomial"), ("t", "x")),
+    "heterogeneous_shift": Example(
+        lambda data, target, method, /, **options: si.heterogeneous_shift("y ~ x | s(z)", data, target, **options),
+        samples=2,
+    ),
     "iv": Example(_iv),
     "lm": Example(_plain(si.lm, "y ~ t + x + z")),
     "lsa": Example(_lsa),
@@ -239,9 +248,10 @@ EXAMPLES: Mapping[str, Example] = {
     "shift_test": Example(_shift_test, ("x", "z"), row_weights=False, samples=2),
     "stack": Example(_plain(si.stack, "y ~ x + z", models=["lm", "ridge_path"])),
     "target_mean": Example(_two(si.target_mean, "y ~ x + z"), samples=2),
-    "target_shift": Example(_two(si.target_shift, "y ~ x"), samples=2),
+    "target_shift": Example(_target_shift, samples=2),
     "td": Example(_td, row_weights=False),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
+    "transport": Example(_two(si.transport, "y ~ t | x + z"), samples=2),
     "visits": Example(_visits),
     "veracity": Example(_plain(si.veracity, "y ~ x + z"), row_weights=False),
 }

@@ -209,6 +209,16 @@ def test_shift_ratio_and_best_lines(name: str) -> None:
     assert abs(gap.mean() - target["y"].mean()) <= SES * spread
 
 
+def test_heterogeneous_shift_has_the_stated_shifts_and_ratio() -> None:
+    frame = datasets.simulate("heterogeneous_shift", 40_000, seed=3, x_shift=0.5, y_shift=0.3, correlation=-0.6)
+    source, target = (frame[frame["sample"] == side] for side in ("source", "target"))
+    for name, shift in (("x1", 0.5), ("x2", 0.5), ("y1", 0.3 / np.sqrt(2)), ("y4", 0.3 / np.sqrt(2))):
+        assert within(source[name].to_numpy(), 0.0) and within(target[name].to_numpy(), shift)
+        assert within((source["ratio"] * (source[name] - shift)).to_numpy(), 0.0)
+    assert within((source["x1"] * source["y1"]).to_numpy(), -0.6)
+    assert within(((source["z"] - source["mean"]) ** 2).to_numpy(), 0.09)
+
+
 def test_gated_sine_has_the_stated_mean_and_no_linear_part_where_it_is_symmetric() -> None:
     frame = datasets.simulate("gated_sine", 20_000, seed=4)
     x1, x2 = frame["x1"], frame["x2"]

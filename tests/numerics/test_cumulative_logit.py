@@ -70,7 +70,7 @@ def test_many_weights_at_once_have_the_derivatives_of_each(reference):
         assert curves.loss[r] == pytest.approx(alone.loss(theta[r]), rel=1e-13)
         np.testing.assert_allclose(curves.gradient()[r], alone.gradient(theta[r]), atol=1e-14)
         np.testing.assert_allclose(curves.hessian()[r], alone.hessian(theta[r]), atol=1e-14)
-    np.testing.assert_array_equal(few.hessian(), curves.take(np.array([False, True, True])).hessian())
+    np.testing.assert_allclose(few.hessian(), curves.take(np.array([False, True, True])).hessian(), atol=1e-14)
     crossing = np.r_[0.0, 0.0, 1.0, np.zeros(12)]
     assert rows.curves(crossing[None], ONE).loss[0] == np.inf
     # products made chunk by chunk are the same

@@ -15,7 +15,7 @@ import statinf as si
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 TAUS = np.array([0.25, 0.5, 0.75])
 MISS = 1e-3
-REPLICATIONS = 100
+REPLICATIONS = 60
 
 
 def rows_for(count):

@@ -33,6 +33,10 @@ def target_mean(method, source, target, **options):
 
 
 def target_shift(method, source, target, **options):
+    if TARGET_SHIFT[method].estimate.__module__.startswith("statinf.shifts.labels."):
+        # Classes that the other column tells apart.
+        w = si.target_shift("I(x2 > 0) ~ x1 + y", source, target, method=method, **options)
+        return np.append([w.ess, w.n_target, w.nobs], w.shares._se()), w.full(), np.zeros(len(target))
     w = si.target_shift("x2 ~ x1", source, target, method=method, **options)
     return np.array([w.ess, w.n_target, w.nobs, w.clipped]), w.full(), np.zeros(len(target))
 

@@ -79,15 +79,13 @@ class MissingMeanFit(Fit):
         return augmented(design, columns)
 
 
-def estimate_of(rows: MissingRows, found: MeanSolution, names: tuple[str, ...], method: Method) -> Estimate:
+def estimate_of(rows: MissingRows, found: MeanSolution, method: Method) -> Estimate:
     """What the method found, spread over the rows of the design.
 
     Parameters
     ----------
     rows : MissingRows
     found : MeanSolution
-    names : tuple of str
-        Covariates of the method's problem.
     method : Method
     """
     used, weights = rows.used, found.weights
@@ -114,13 +112,11 @@ def estimate_of(rows: MissingRows, found: MeanSolution, names: tuple[str, ...], 
     facts = {"Observed": f"{seen} of {nobs} rows", "Effective sample size": size, **weights.facts, **found.facts}
     complete = rows.observed & used
     facts["Mean of the observed"] = float(np.average(rows.y[complete], weights=rows.design.weights[complete]))
-    row = weights.constraints.get("row", np.empty(0))
-    labels = tuple(names[j] if at < 0 else f"kernel at row {int(at)}" for j, at in enumerate(row))
     extra = {
         "weights": _weights(rows, found, spread, method, nobs),
         "observed": rows.observed,
-        "constraints": {k: v for k, v in weights.constraints.items() if k != "row"},
-        "constraint_names": labels,
+        "constraints": dict(weights.constraints),
+        "constraint_names": weights.labels,
     }
     return Estimate(
         terms=(rows.outcome,), theta=np.array([found.mean]), moments=moments, nobs=nobs, df_resid=float(nobs - 1),

@@ -77,12 +77,15 @@ class RowWeights:
     facts : mapping of str to object
     constraints : mapping of str to ndarray
         What was balanced: imbalance before and after, multipliers.
+    labels : tuple of str
+        Names of what was balanced.
     """
 
     values: np.ndarray
     linear: Linear | None
     facts: Mapping[str, Any] = field(default_factory=dict)
     constraints: Mapping[str, np.ndarray] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

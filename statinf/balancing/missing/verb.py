@@ -96,4 +96,4 @@ def missing_mean(
     rows = read_rows(formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context)
     problem = rows.problem(int(seed))
     found = chosen.estimate(problem, settings)
-    return MissingMeanFit.of(rows.design, estimate_of(rows, found, problem.names, chosen), spec, method=chosen)
+    return MissingMeanFit.of(rows.design, estimate_of(rows, found, chosen), spec, method=chosen)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.datasets.dgp.registry import Draw, count, covariates, dgp, positive, real, vector
+from statinf.datasets.dgp.registry import Draw, count, covariates, dgp, positive, real, share, vector
 
 SAMPLES = ["source", "target"]
 
@@ -100,3 +100,55 @@ def _cubic_line(mean: float, variance: float) -> list[float]:
     """Intercept and slope of the best line through -x + x^3 for x ~ N(mean, variance), by Stein's identity."""
     slope = -1.0 + 3.0 * (mean**2 + variance)
     return [-mean + mean**3 + 3.0 * mean * variance - slope * mean, slope]
+
+
+@dgp(
+    "heterogeneous_shift",
+    reference="Simchowitz, Ajay, Agrawal and Krishnamurthy (2023), arXiv 2302.13934, for the setting",
+)
+def heterogeneous_shift(
+    n: int,
+    rng: np.random.Generator,
+    *,
+    n_target: int | None = None,
+    x_shift: float = 1.0,
+    y_shift: float = 0.0,
+    correlation: float = 0.0,
+    sd: float = 0.3,
+) -> Draw:
+    """Draw z = x1 - x2 + sin(2 y1) y2 + cos(y3 + y4) + sd e with normal x and y that shift unlike.
+
+    Parameters
+    ----------
+    n, rng
+        Source rows and generator.
+    n_target : int, optional
+        Target rows, stacked below the source rows; as many as n by default.
+    x_shift : float
+        Added to x1 and x2 in the target.
+    y_shift : float
+        Added to y1, ..., y4 in the target, over the root of two: both shifts have one length.
+    correlation : float
+        Of x1 and y1, in (-1, 1).
+    sd : float
+        Standard deviation of the error.
+
+    Notes
+    -----
+    Row truths are the mean and the density ratio target / source of all covariates.
+    """
+    rows = n if n_target is None else count("n_target", n_target)
+    r = share("correlation", abs(real("correlation", correlation))) * np.sign(correlation)
+    d = np.repeat([real("x_shift", x_shift), real("y_shift", y_shift) / np.sqrt(2.0)], [2, 4])
+    e = rng.standard_normal((n + rows, 6))
+    # In these coordinates the law of the source is a standard normal one.
+    moved = np.array([(d[0] - r * d[2]) / np.sqrt(1.0 - r**2), *d[1:]])
+    e[n:] += moved
+    v = e.copy()
+    v[:, 0] = r * e[:, 2] + np.sqrt(1.0 - r**2) * e[:, 0]
+    mean = v[:, 0] - v[:, 1] + np.sin(2.0 * v[:, 2]) * v[:, 3] + np.cos(v[:, 4] + v[:, 5])
+    z = mean + positive("sd", sd, zero=True) * rng.standard_normal(n + rows)
+    ratio = np.exp(e @ moved - moved @ moved / 2.0)
+    truth = {"coefficients": [1.0, -1.0], "row_truths": ["mean", "ratio"]}
+    columns = {"sample": _samples(n, rows), "z": z, **covariates(v[:, :2]), **covariates(v[:, 2:], "y")}
+    return {**columns, "mean": mean, "ratio": ratio}, truth

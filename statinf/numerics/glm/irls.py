@@ -120,6 +120,8 @@ def fit_glm(
         before = beta
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
         if done:
+            if _on_the_border(problem, beta, 1e-10):
+                raise ConvergenceError(_ON_THE_BORDER)
             break
         if beta is before:
             raise ConvergenceError(_ON_THE_BORDER)
@@ -166,12 +168,12 @@ _ON_THE_BORDER = (
 )
 
 
-def _on_the_border(problem: LikelihoodSums, beta: np.ndarray) -> bool:
-    """Whether means that must be positive have run to zero, under a link that lets them."""
+def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-6) -> bool:
+    """Whether means that must be positive have run to zero, below a share of their mean, under a link that lets them."""
     if problem.family.name not in ("poisson", "gamma") or problem.family.link.name == "log":
         return False
     mean = problem.family.link.inverse(problem.predictor(beta))[problem.w > 0]
-    return bool(mean.min() < 1e-6 * mean.mean())
+    return bool(mean.min() < share * mean.mean())
 
 
 def _orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
