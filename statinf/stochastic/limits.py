@@ -33,7 +33,7 @@ def limits(fit: StochasticFit, level: float, interval: str | None) -> tuple[np.n
         raise OptionError(
             f"ci={interval!r} needs replicas; inference={fit.inference!r} gives 'normal' and 'simultaneous'."
         )
-    half = critical(fit, level, kind) * fit.std_errors.to_numpy()
+    half = critical(fit, level, kind) * fit._se()
     return fit.theta - half, fit.theta + half
 
 

@@ -1,8 +1,8 @@
 """Renewable regressions of a stream: exact or nearly exact batch estimates, with forgetting, windows and groups.
 
 Luo & Song (2020), Renewable estimation and incremental inference in generalized linear models with streaming data sets,
-JRSS B 82. Under squared loss the estimate is that of all rows at once; under the others it differs by less than a standard
-error over the root of n. With a forgetting factor: exponentially weighted least squares and likelihoods, whose standard
+JRSS B 82. Under squared loss the estimate is that of all rows at once; under the others it differs by a share of a standard
+error that falls with n. With a forgetting factor: exponentially weighted least squares and likelihoods, whose standard
 errors are those of weighted rows.
 
 The estimand is the minimiser of the expected loss, of the present rows under forgetting; with `ridge=`, of the sum of the

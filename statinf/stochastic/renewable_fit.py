@@ -80,7 +80,7 @@ class RenewableFit(Fit):
             half: Any = sup_t_critical(self.cov.matrix, level)
         else:
             half = critical(self.run.settings, kind, level, self.nobs)
-        half = half * self.std_errors.to_numpy()
+        half = half * self._se()
         return self.theta - half, self.theta + half
 
     @property
