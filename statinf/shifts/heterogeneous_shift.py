@@ -47,8 +47,8 @@ def heterogeneous_shift(
     Parameters
     ----------
     formula : str
-        `outcome ~ simple terms | flexible terms`, read against the source. A flexible term `s(x)`, or `s(x, k=10)` with k knots,
-        is a penalised natural cubic spline (else one knot for 20 different values, 5 to 20 in all); other flexible terms are
+        `outcome ~ simple terms | flexible terms`, read against the source. A flexible term `s(x)` is a penalised natural cubic
+        spline with one knot for 20 different values, 10 to 20 in all, or as many as `s(x, k=30)` says; other flexible terms are
         penalised by a ridge in standard deviations of their columns, those of functions in `context` too, such as random features.
     source : data frame
         As `statinf.lm` takes it.
