@@ -158,6 +158,9 @@ def _encode_values(series: Any) -> Categorical:
     whole = series.dtype.is_integer()
     plain = whole and not series.implementation.is_pandas() and not series.null_count()
     values = series.to_numpy() if plain else as_pandas(series)
+    ascending = _ascending(series.to_numpy()) if whole and not series.null_count() else None
+    if ascending is not None:
+        return ascending
     if not whole:
         # As text the same date from another kind of table is the same level.
         values = values.astype("object").where(values.notna(), None).map(_date_text, na_action="ignore")
@@ -170,6 +173,16 @@ def _encode_values(series: Any) -> Categorical:
         return Categorical(codes, inner.levels)
     codes, levels = pd.factorize(values, sort=True)
     return Categorical(np.asarray(codes), tuple(levels.tolist()))
+
+
+def _ascending(values: np.ndarray) -> Categorical | None:
+    """Whole numbers that stand in ascending order, as ids of panels often do, without a table of hashes."""
+    if values.dtype.kind not in "iu" or len(values) < 2 or (values[1:] < values[:-1]).any():
+        return None
+    new = values[1:] != values[:-1]
+    codes = np.zeros(len(values), np.int64)
+    np.cumsum(new, out=codes[1:])
+    return Categorical(codes, tuple(values[np.append(True, new)].tolist()))
 
 
 def _date_text(value: Any) -> str:

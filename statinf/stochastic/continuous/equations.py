@@ -105,7 +105,7 @@ def solve(equations: Equations, names: Sequence[str]) -> ConditionRoot:
 
 def check_identified(matrix: np.ndarray, equations: Equations, names: Sequence[str]) -> None:
     """Refuse a matrix Z'G (m, q) of which some combination of columns is zero."""
-    rows, columns = (np.sqrt(np.einsum("ij,ij->j", a, a)) for a in (equations.Z, equations.G))
+    rows, columns = (np.sqrt([np.dot(column, column) for column in a.T]) for a in (equations.Z, equations.G))
     unit = matrix / np.where(rows > 0.0, rows, 1.0)[:, None] / np.where(columns > 0.0, columns, 1.0)
     if not np.isfinite(unit).all():
         raise NotIdentifiedError("the equations overflow: rescale the rewards, the features or the time.")
