@@ -89,7 +89,7 @@ def test_sequence_covers_at_all_looks():
     for seed in range(runs):
         rng = np.random.default_rng(seed)
         x = rng.normal(size=6000)
-        fit = si.lsa("y ~ x", {"x": x, "y": x / 2 + rng.standard_t(5, 6000)}, method="renewable", look=1000)
+        fit = si.lsa("y ~ x", {"x": x, "y": x / 2 + rng.standard_t(5, 6000)}, method="renewable", look=1000, chunk=256)
         for kind in misses:
             path = fit.path(interval=kind)
             path = path[path.term == "x"]
