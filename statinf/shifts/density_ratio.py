@@ -50,12 +50,12 @@ def density_ratio(
         numeric columns, shares by level for categories, and by the levels of both for "a:b", as nested mappings or with
         keys "a1:b1". A table with columns term, level and mean says the same. Known means are no sample: only the
         source adds to the standard errors.
-    method : {"logistic", "moment", "kmm", "kliep", "ulsif"}
+    method : {"logistic", "moment", "kmm", "kliep", "ulsif", "double"}
         By default "logistic", and "moment" where margins are known, which no other method can use.
         "logistic" and "moment" are log-linear in the columns, and standard errors downstream account for them. The
         kernel methods need no shape, and their weights count as fixed downstream. They take distances between columns
         divided by their standard deviations over both samples; `scale=False` takes the columns as they stand, as other
-        packages do.
+        packages do. "double" weights the target's rows as well, for samples neither of which covers the other.
     totals : mapping, optional
         Known totals of the target in place of `target`, with the population's size as "Intercept" or through the counts
         of a variable's levels; the weights then sum to that size.
@@ -80,7 +80,8 @@ def density_ratio(
     Returns
     -------
     DensityRatio
-        Goes into any verb as `weights=`; `score(newdata)` gives the ratio at new rows.
+        Goes into any verb as `weights=`; `score(newdata)` gives the ratio at new rows. That of "double" is a `DoubleRatio`,
+        with `alpha`, `beta` and the worst-case risk over D in `path()`.
 
     Raises
     ------
@@ -96,7 +97,8 @@ def density_ratio(
     References
     ----------
     Qin (1998), Biometrika 85; Hainmueller (2012), Political Analysis 20; Huang et al. (2007), NeurIPS 19; Sugiyama et al.
-    (2008), Annals of the Institute of Statistical Mathematics 60; Kanamori, Hido and Sugiyama (2009), JMLR 10.
+    (2008), Annals of the Institute of Statistical Mathematics 60; Kanamori, Hido and Sugiyama (2009), JMLR 10;
+    Segovia-Martin, Mazuelas and Liu (2023), ICML, arXiv 2305.08637.
 
     Examples
     --------
@@ -173,7 +175,14 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     check_known(method, known)
     check_columns(samples)
     outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
-    made: RatioEstimate = method.estimate(samples, options)
+    return made_ratio(samples, method, method.estimate(samples, options), power, trim, outside)
+
+
+def made_ratio(
+    samples: Samples, method: Method, made: RatioEstimate, power: float = 1.0, trim: float = np.inf, outside: int = 0
+) -> DensityRatio:
+    """The result of an estimate; see `ratio_of` for the arguments, `outside` counts target rows that are not covered."""
+    known = samples.target.known
     if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
     ratio = samples.on_source(shaped(made.ratio, power, trim))
@@ -185,7 +194,8 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
             return None
         return samples.on_target(values) if target else samples.on_source(values)
 
-    return DensityRatio(
+    kind = getattr(method, "result", None) or DensityRatio
+    return kind(
         method=method.name,
         formula=samples.recipe.formula,
         citation=method.reference,
@@ -213,6 +223,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         dropped_target=samples.target.dropped,
         target=samples.target.identity,
         samples=samples,
+        **made.extra,
     )
 
 

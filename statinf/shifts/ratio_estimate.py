@@ -27,9 +27,12 @@ class RatioMethod(Method):
     ----------
     known_margins : bool
         Whether known means of the target are enough.
+    result : type or None
+        Kind of `DensityRatio` that it ends in, where it is one of its own.
     """
 
     known_margins: bool = False
+    result: type | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class RatioEstimate:
         Of the source and target rows on those parameters.
     facts : mapping
         Numbers for the summary.
+    extra : mapping
+        Further fields of the method's own kind of result.
     """
 
     rule: Any
@@ -59,3 +64,4 @@ class RatioEstimate:
     influence: np.ndarray | None = None
     other_influence: np.ndarray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)

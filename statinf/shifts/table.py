@@ -12,9 +12,10 @@ DENSITY_RATIO = MethodTable(
         "kmm": "statinf.shifts.kmm",
         "kliep": "statinf.shifts.kliep",
         "ulsif": "statinf.shifts.ulsif",
+        "double": "statinf.shifts.double",
     },
     shared=(*_SHARED, "power", "trim"),
-    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic"},
+    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic", "dw-kmm": "double"},
 )
 SHIFT = MethodTable(
     "shift",
