@@ -46,9 +46,22 @@ class ShiftMethod(Method):
     power : callable or None
         From the method's options to the power of the density ratio that weights the source rows; None for methods that
         use no ratio.
+    reweighs : bool
+        Whether a density ratio weights the source rows where the caller gives one.
+    weigh : callable or None
+        From both samples, the family, the caller's ratio and the options to the weights of the source rows, for methods
+        that make their own.
+    check : callable or None
+        Refuses a family, or a ratio, that does not go with the options, before any row is read.
+    result : type or None
+        Kind of fit, where it is not a `ShiftFit`.
     """
 
     power: Callable[[Any], float] | None = None
+    reweighs: bool = False
+    weigh: Callable[[Samples, Family, Any, Any], Weights] | None = None
+    check: Callable[[Family, Any, Any], None] | None = None
+    result: type | None = None
 
 
 def weighted(design: Design, ratio: Weights) -> Design:

@@ -19,7 +19,11 @@ DENSITY_RATIO = MethodTable(
 )
 SHIFT = MethodTable(
     "shift",
-    {"mle": "statinf.shifts.mle", "mwle": "statinf.shifts.mwle"},
+    {
+        "mle": "statinf.shifts.mle",
+        "mwle": "statinf.shifts.mwle",
+        "dro": "statinf.shifts.dro",
+    },
     shared=(*_SHARED, "family", "link", "ratio", "ratio_formula", "vcov", "cluster"),
 )
 TARGET_MEAN = MethodTable(
