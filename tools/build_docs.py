@@ -88,7 +88,10 @@ RESULTS = (
     "statinf.conformity.online.result",
     "statinf.conformity.forecasts.result",
     "statinf.shifts.ratio",
+    "statinf.shifts.double_ratio",
     "statinf.shifts.shift_fit",
+    "statinf.shifts.minimax_fit",
+    "statinf.shifts.dro_fit",
     "statinf.shifts.target_mean",
     "statinf.shifts.target_shift",
 )

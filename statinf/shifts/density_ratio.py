@@ -204,7 +204,6 @@ def made_ratio(
         used=source.rows,
         n_total=source.n_total,
         identity=source.identity,
-        estimand="the target population",
         derivative=back(_derivative(made, samples.ws * size, power, trim)),
         influence=back(made.influence),
         other_influence=back(made.other_influence, target=True),
@@ -223,7 +222,7 @@ def made_ratio(
         dropped_target=samples.target.dropped,
         target=samples.target.identity,
         samples=samples,
-        **made.extra,
+        **({"estimand": "the target population"} | dict(made.extra)),
     )
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.results.options import Options, flag, number, value
-from statinf.shifts.double_program import GRID, DoubleProgram
+from statinf.shifts.double_program import DoubleProgram
 from statinf.shifts.double_ratio import DoubleRatio
 from statinf.shifts.kernels import BANDWIDTH, SCALE, one_bandwidth
 from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
@@ -90,7 +90,9 @@ def estimate_of(program: DoubleProgram, samples: Samples, D: float, found: Any =
         If the bounds leave no weights.
     """
     if program.eps is not None and np.isfinite(D) and program.bound / np.sqrt(D) < 1.0 / np.sqrt(D) - program.eps:
-        raise OptionError(f"bound={program.bound!r} is below the mean weight that eps={program.eps!r} asks for; raise it.")
+        raise OptionError(
+            f"bound={program.bound!r} is below the mean weight that eps={program.eps!r} asks for; raise it."
+        )
     found = program.solve(D) if found is None else found
     risks = program.risks(found)
     facts = {
@@ -112,6 +114,7 @@ def estimate_of(program: DoubleProgram, samples: Samples, D: float, found: Any =
             "discrepancy": found.discrepancy,
             "worst_case_risk": risks["worst_case_risk"],
             "program": program,
+            "estimand": "the target population" if D == 1.0 else "the part of the target that the source reaches",
         },
     )
 
@@ -130,5 +133,3 @@ METHOD = RatioMethod(
     vignette="double-weighting",
     traits={"weights doubled": "weights count rows, and against more of them the ridge weighs less"},
 )
-
-__all__ = ["GRID", "METHOD", "DoubleOptions", "ProgramOptions", "check_levels", "estimate", "estimate_of"]

@@ -114,6 +114,8 @@ class DoubleProgram(Brief):
     eps : float or None
         By default one less the root of one over the source's rows (the target's, for an infinite D).
     scaling : Scaling
+    scaled : bool
+        Whether columns are in standard deviations.
     """
 
     rows: PairedRows
@@ -125,6 +127,7 @@ class DoubleProgram(Brief):
     bound: float
     eps: float | None
     scaling: Scaling
+    scaled: bool = True
 
     @classmethod
     def of(cls, samples: Samples, options: Any) -> DoubleProgram:
@@ -138,7 +141,7 @@ class DoubleProgram(Brief):
         assert factor is not None  # the rank may reach all rows
         n, total = len(xs), float(samples.ws.sum())
         rows = PairedRows(factor[:n], factor[n:], samples.ws / total, samples.wt / samples.wt.sum())
-        return cls(rows, xs, xt, total, width, options.ridge, options.bound, options.eps, scaling)
+        return cls(rows, xs, xt, total, width, options.ridge, options.bound, options.eps, scaling, options.scale)
 
     def solve(self, D: float, start: PairedSolution | None = None) -> PairedSolution:
         """The weights at one D."""

@@ -86,7 +86,9 @@ class DoubleRatio(DensityRatio):
         from statinf.shifts.double import check_levels
 
         if self.program is None:
-            raise DataError("the path over D needs both samples, which a saved density ratio leaves out; estimate it again.")
+            raise DataError(
+                "the path over D needs both samples, which a saved density ratio leaves out; estimate it again."
+            )
         return to_caller(self.program.path(check_levels(D))[0], self.kind)
 
     def lean(self) -> Any:

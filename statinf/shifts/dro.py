@@ -44,7 +44,11 @@ class DroOptions(Options):
         open_low=True,
     )
     level: float = number(
-        0.5, "of the cvar ball: the worst share of the losses is 1 - level, as in si.cvar", low=0, high=1, open_high=True
+        0.5,
+        "of the cvar ball: the worst share of the losses is 1 - level, as in si.cvar",
+        low=0,
+        high=1,
+        open_high=True,
     )
     scale: bool = flag(True, "measure moves of a wasserstein ball in standard deviations of the columns")
     max_iter: int = count(200, "most Newton steps")

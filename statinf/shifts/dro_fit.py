@@ -117,7 +117,13 @@ class RobustFit(Fit):
         se = float(np.sqrt(found.matrix[0, 0]))
         half = float(t_quantile(0.5 + level / 2, found.df)) * se
         value = self.worst_case_risk
-        row = {"term": "worst case", "estimate": value, "std_error": se, "conf_low": value - half, "conf_high": value + half}
+        row = {
+            "term": "worst case",
+            "estimate": value,
+            "std_error": se,
+            "conf_low": value - half,
+            "conf_high": value + half,
+        }
         return to_caller(pd.DataFrame([row]), self.kind)
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:

@@ -124,10 +124,12 @@ def robust_problem(design: Design, family: Family, scale: bool) -> RobustProblem
     at = coordinates(X, even=True)
     Z = X if at is None else at.columns(X)
     back = np.eye(Z.shape[1]) if at is None else at.back
-    spread = weighted_scaling(X, w).spread if scale else np.ones(X.shape[1])
+    scaling = weighted_scaling(X, w)
+    spread = scaling.spread if scale else np.ones(X.shape[1])
     names = [n for n, k in zip(matrix.names, first.kept, strict=True) if k]
     slopes = np.array([not (matrix.intercept and n == "Intercept") for n in names])
     norm = (spread[:, None] * back)[slopes]
+    variances = scaling.apply(X)[:, slopes] ** 2 - 1.0 if scale else None
     centre, unit, start, exact = 0.0, 1.0, np.zeros(Z.shape[1]), False
     if loss.degree:
         y, offset = y - offset, np.zeros(len(y))
@@ -141,17 +143,17 @@ def robust_problem(design: Design, family: Family, scale: bool) -> RobustProblem
         unit = size if exact else unit
         y, start = y / unit, start / unit
     else:
-        _check_binary(y, name)
-    rows = RobustRows(Z, y, offset, w, loss, norm)
+        check_binary(y, name)
+    rows = RobustRows(Z, y, offset, w, loss, norm, variances)
     return RobustProblem(design, rows, used, start, at, centre, unit, first.kept, first.aliases, exact)
 
 
-def _check_binary(y: np.ndarray, name: str) -> None:
+def check_binary(y: np.ndarray, name: str) -> None:
+    """Refuse outcomes that are not 0 or 1, or all the same."""
     other = (y != 0) & (y != 1)
     if other.any():
         raise DataError(
-            f"the outcome '{name}' of the logistic loss must be 0 or 1; {int(other.sum())} rows are not, such as "
-            f"{y[np.argmax(other)]:g}."
+            f"the outcome '{name}' must be 0 or 1; {int(other.sum())} rows are not, such as {y[np.argmax(other)]:g}."
         )
     if (y == y[0]).all():
-        raise NotIdentifiedError(f"the outcome '{name}' is {y[0]:g} on all rows used: its logistic loss has no minimum.")
+        raise NotIdentifiedError(f"the outcome '{name}' is {y[0]:g} on all rows used: there is nothing to tell apart.")

@@ -15,6 +15,7 @@ from statinf.numerics.tails.density import near_quantile
 from statinf.numerics.tails.minimise import minimise_cvar
 from statinf.numerics.tails.risk import cvar_influence, tail_mean
 from statinf.numerics.tails.robust import (
+    RobustObjective,
     RobustRows,
     ball_pieces,
     ball_system,
@@ -142,7 +143,7 @@ def _flat(rows: RobustRows, max_iter: int) -> np.ndarray:
     return null @ minimise(_mean_pieces(alone), np.zeros(null.shape[1]), max_iter).theta
 
 
-def _mean_pieces(rows: RobustRows, ridge: float = 0.0):  # noqa: ANN202
+def _mean_pieces(rows: RobustRows, ridge: float = 0.0) -> RobustObjective:
     """Mean loss, with a ridge on the slopes."""
 
     def pieces(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -170,7 +171,9 @@ def _cvar_system(solved: RobustSolved) -> BallSystem:
         return _plain(rows, solved.theta)
     kernel, density = near_quantile(losses, w, level, inside(level, bandwidth(len(w), level)))
     if not density > 0:
-        raise NotIdentifiedError("the losses have no density at the edge of the worst share, which standard errors need")
+        raise NotIdentifiedError(
+            "the losses have no density at the edge of the worst share, which standard errors need"
+        )
     lead = Z * slope[:, None]
     middle = lead.T @ (w * kernel) / density
     centred = lead - middle

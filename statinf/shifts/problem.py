@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,14 @@ class ShiftProblem:
     family : Family
     ratio : Weights or None
         The density ratio for methods that weight the source rows by it.
+    told : mapping
+        What a method that makes its own weights has found beside them.
     """
 
     samples: Samples
     family: Family
     ratio: Weights | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def design(self) -> Design:
@@ -49,8 +52,8 @@ class ShiftMethod(Method):
     reweighs : bool
         Whether a density ratio weights the source rows where the caller gives one.
     weigh : callable or None
-        From both samples, the family, the caller's ratio and the options to the weights of the source rows, for methods
-        that make their own.
+        From both samples, the family, the caller's ratio and the options to the weights of the source rows and what was
+        found beside them, for methods that make their own.
     check : callable or None
         Refuses a family, or a ratio, that does not go with the options, before any row is read.
     result : type or None
@@ -59,7 +62,7 @@ class ShiftMethod(Method):
 
     power: Callable[[Any], float] | None = None
     reweighs: bool = False
-    weigh: Callable[[Samples, Family, Any, Any], Weights] | None = None
+    weigh: Callable[[Samples, Family, Any, Any], tuple[Weights, Mapping[str, Any]]] | None = None
     check: Callable[[Family, Any, Any], None] | None = None
     result: type | None = None
 

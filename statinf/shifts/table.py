@@ -22,6 +22,7 @@ SHIFT = MethodTable(
     {
         "mle": "statinf.shifts.mle",
         "mwle": "statinf.shifts.mwle",
+        "double": "statinf.shifts.double_shift",
         "dro": "statinf.shifts.dro",
     },
     shared=(*_SHARED, "family", "link", "ratio", "ratio_formula", "vcov", "cluster"),

@@ -137,12 +137,13 @@ def shift(
         target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
-    weighting = None
+    weighting: Weights | None = None
+    told: Mapping[str, Any] = {}
     if chosen.weigh is not None:
-        weighting = chosen.weigh(samples, outcome_family, ratio, settings)
+        weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
     elif reweighted:
         weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
-    problem = ShiftProblem(samples, outcome_family, weighting)
+    problem = ShiftProblem(samples, outcome_family, weighting, told)
     estimate = chosen.estimate(problem, settings)
     if isinstance(estimate, Result):
         return estimate

@@ -44,9 +44,9 @@ def largest_radius(ball: str, w: np.ndarray) -> float:
 def worst_chi2(losses: np.ndarray, w: np.ndarray, radius: float) -> WorstCase:
     """The worst law of a chi-square ball, by one sort."""
     order = np.argsort(-losses, kind="stable")
-    l, share = losses[order], w[order]
-    top = l[0]
-    u = l - top  # differences from the largest loss, so that a common level costs no digits
+    ordered, share = losses[order], w[order]
+    top = ordered[0]
+    u = ordered - top  # differences from the largest loss, so that a common level costs no digits
     s0, s1, s2 = np.cumsum(share), np.cumsum(share * u), np.cumsum(share * u * u)
     factor = 1.0 + 2.0 * radius
     # With the first k rows active, the mean of (u - a)^2 is `factor` times the squared mean of u - a.
@@ -57,7 +57,7 @@ def worst_chi2(losses: np.ndarray, w: np.ndarray, radius: float) -> WorstCase:
         a = mean - np.sqrt(spread / room)
     following = np.append(u[1:], -np.inf)
     good = (room > 0) & (a >= following)
-    k = int(np.argmax(good)) if good.any() else len(l) - 1
+    k = int(np.argmax(good)) if good.any() else len(ordered) - 1
     at = a[k] if room[k] > 0 else u[-1]
     excess = np.maximum(losses - top - at, 0.0)
     total = float(w @ excess)
@@ -115,11 +115,11 @@ class BallSystem(Brief):
     risk: np.ndarray
 
 
-Terms = tuple[np.ndarray, np.ndarray, np.ndarray]
+LossTerms = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Losses, slopes and curvatures in the predictor, each of shape (n,)."""
 
 
-def ball_hessian(ball: str, Z: np.ndarray, terms: Terms, w: np.ndarray, worst: WorstCase) -> np.ndarray:
+def ball_hessian(ball: str, Z: np.ndarray, terms: LossTerms, w: np.ndarray, worst: WorstCase) -> np.ndarray:
     """Second derivative of the worst-case loss in the coefficients, shape (p, p)."""
     losses, slope, curvature = terms
     law = worst.law
@@ -150,7 +150,9 @@ def ball_hessian(ball: str, Z: np.ndarray, terms: Terms, w: np.ndarray, worst: W
     return out
 
 
-def ball_system(ball: str, Z: np.ndarray, terms: Terms, w: np.ndarray, worst: WorstCase, radius: float) -> BallSystem:
+def ball_system(
+    ball: str, Z: np.ndarray, terms: LossTerms, w: np.ndarray, worst: WorstCase, radius: float
+) -> BallSystem:
     """The stacked equations of coefficients and dual variables, the latter profiled out."""
     losses, slope, _ = terms
     hessian = ball_hessian(ball, Z, terms, w, worst)

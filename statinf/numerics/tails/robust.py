@@ -18,12 +18,12 @@ from statinf.numerics.tails.balls import WORST, BallSystem, ball_hessian, ball_s
 from statinf.numerics.tails.losses import Loss
 
 _ARMIJO = 1e-4
-_ROUNDING = 1e-26
+_ROUNDING, _LAST = 1e-26, 1e-16
 _CLOSE = 1e-13
 """Newton decrement, relative to the objective, that is a minimum to rounding where no step lowers the objective."""
 _CORNER = 1e-9
 
-Pieces = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
+RobustObjective = Callable[[np.ndarray], tuple[float, np.ndarray, np.ndarray]]
 """From coefficients to value, gradient and Hessian."""
 
 
@@ -41,6 +41,8 @@ class RobustRows(Brief):
         Smooth.
     norm : ndarray, shape (k, p)
         Slopes whose Euclidean norm a Wasserstein ball penalises, from coefficients.
+    variances : ndarray, shape (n, k), optional
+        Influence of each row on the columns' variances, relative to them, where slopes are in standard deviations.
     """
 
     Z: np.ndarray
@@ -49,6 +51,7 @@ class RobustRows(Brief):
     w: np.ndarray
     loss: Loss
     norm: np.ndarray
+    variances: np.ndarray | None = None
 
     def terms(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Losses, slopes and curvatures of the rows, shape (n,) each."""
@@ -72,7 +75,7 @@ class RobustSolution(Brief):
     steps: int
 
 
-def ball_pieces(rows: RobustRows, ball: str, radius: float) -> Pieces:
+def ball_pieces(rows: RobustRows, ball: str, radius: float) -> RobustObjective:
     """Worst-case loss over a chi-square or Kullback-Leibler ball."""
 
     def pieces(theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
@@ -84,7 +87,7 @@ def ball_pieces(rows: RobustRows, ball: str, radius: float) -> Pieces:
     return pieces
 
 
-def moving_pieces(rows: RobustRows, radius: float) -> Pieces:
+def moving_pieces(rows: RobustRows, radius: float) -> RobustObjective:
     """Worst-case loss over a Wasserstein ball; for squares the root of twice the loss, in which the penalty is a sum."""
     squared = rows.loss.name == "squared"
 
@@ -106,7 +109,7 @@ def moving_pieces(rows: RobustRows, radius: float) -> Pieces:
     return pieces
 
 
-def minimise(pieces: Pieces, theta: np.ndarray, max_iter: int, zero: float = np.inf) -> RobustSolution:
+def minimise(pieces: RobustObjective, theta: np.ndarray, max_iter: int, zero: float = np.inf) -> RobustSolution:
     """Newton's method with backtracking on a convex objective.
 
     Parameters
@@ -128,6 +131,11 @@ def minimise(pieces: Pieces, theta: np.ndarray, max_iter: int, zero: float = np.
         move = -_solve(hessian, gradient)
         decrement = float(-gradient @ move)
         if not decrement > _ROUNDING * max(abs(value), 1e-300):
+            return _cornered(theta, value, step, zero)
+        if decrement <= _LAST * abs(value):  # one more step, unless rounding is all that is left
+            fresh = pieces(theta + move)
+            if np.abs(fresh[1]).max() < np.abs(gradient).max():
+                theta, value = theta + move, fresh[0]
             return _cornered(theta, value, step, zero)
         length = 1.0
         while True:
@@ -185,14 +193,25 @@ def moving_system(rows: RobustRows, theta: np.ndarray, radius: float) -> BallSys
     along = rows.norm.T @ slopes / length
     bent = (rows.norm.T @ rows.norm - np.outer(along, along)) / length
     hessian = (rows.Z * (w * curvature)[:, None]).T @ rows.Z
+    turned, longer = _rescaled(rows, slopes, length)
     if rows.loss.name != "squared":
-        return BallSystem(-lead - radius * along, hessian + radius * bent, losses - w @ losses)
+        scores = -lead - radius * (along + turned)
+        return BallSystem(scores, hessian + radius * bent, losses - w @ losses + radius * longer)
     root = np.sqrt(2.0 * float(w @ losses))
     pull = np.outer((2.0 * losses - root**2) * radius / (2.0 * root), along)
-    scores = -lead - radius * root * along - pull
+    scores = -lead - radius * root * (along + turned) - pull
     hessian = hessian + radius * root * bent - radius**2 * np.outer(along, along)
     whole = root + radius * length
-    return BallSystem(scores, hessian, whole / root * (losses - w @ losses))
+    return BallSystem(scores, hessian, whole / root * (losses - w @ losses) + whole * radius * longer)
+
+
+def _rescaled(rows: RobustRows, slopes: np.ndarray, length: float) -> tuple[np.ndarray, np.ndarray]:
+    """What the rows' influence on the columns' variances adds to the norm's gradient (n, p), and to the norm (n,)."""
+    if rows.variances is None:
+        return np.zeros_like(rows.Z), np.zeros(len(rows.y))
+    longer = rows.variances @ slopes**2 / (2.0 * length)
+    turned = (rows.variances * slopes) @ rows.norm / length - np.outer(longer, rows.norm.T @ slopes) / length**2
+    return turned, longer
 
 
 __all__ = [
