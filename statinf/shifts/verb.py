@@ -143,7 +143,7 @@ def shift(
         weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
     elif reweighted:
         weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
-    problem = ShiftProblem(samples, outcome_family, weighting, told)
+    problem = ShiftProblem(samples, outcome_family, weighting, told=told)
     estimate = chosen.estimate(problem, settings)
     if isinstance(estimate, Result):
         return estimate
