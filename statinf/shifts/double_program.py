@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FACTOR_TOLERANCE = 1e-11
 NEIGHBOUR = 50
+_STEPS, _LEAST = 100, 1e-4
+"""Most proximal steps without a ridge, and their last ridge."""
 GRID = tuple(1.0 / (1.0 - s / 10.0) ** 2 for s in range(10))
 """Values of D that are tried where none is given: 1, 1.23, ..., 25, 100."""
 
@@ -154,7 +156,7 @@ class DoubleProgram(Brief):
         bound, radius = self.bound / np.sqrt(D), 1.0 - 1.0 / np.sqrt(D)
         first = solve_paired(self.rows, (self.ridge or 1.0) / self.total, bound, eps, radius, start=start)
         return self._sharpened(
-            first, lambda k, s: solve_paired(self.rows, k, bound, eps, radius, around=s.beta, start=s)
+            first, lambda k, s: solve_paired(self.rows, k, bound, eps, radius, around=s.beta, start=s, tol=1e-9)
         )
 
     def _sharpened(self, found: PairedSolution, step: Any) -> PairedSolution:
@@ -162,10 +164,10 @@ class DoubleProgram(Brief):
         if self.ridge > 0:
             return found
         k = 1.0 / self.total
-        for _ in range(60):
-            before, k = found.discrepancy, max(0.3 * k, 1e-6 / self.total)
+        for _ in range(_STEPS):
+            before, k = found.discrepancy, max(0.3 * k, _LEAST / self.total)
             found = step(k, found)
-            if k <= 1e-6 / self.total and before - found.discrepancy <= 1e-9 * before + 1e-18:
+            if k <= _LEAST / self.total and before - found.discrepancy <= 1e-6 * before + 1e-13:
                 break
         return found
 

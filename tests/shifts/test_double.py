@@ -353,3 +353,17 @@ def test_one_class_is_refused():
 def test_rows_without_weight_change_nothing():
     rows = weights(4.0, *few()).program.rows
     assert isinstance(rows, PairedRows) and rows.p.sum() == pytest.approx(1.0)
+
+
+@pytest.mark.filterwarnings("ignore::statinf.NumericalWarning")
+def test_samples_that_hardly_meet_are_solved_along_the_whole_path():
+    """Half of the target lies beyond the source: the ball's multiplier spans many orders of magnitude over D."""
+    rng = np.random.default_rng(0)
+    source, target = rng.normal((-1, 0), 0.5, (200, 2)), rng.normal((0, 0), 0.5, (200, 2))
+    both = np.concatenate([source, target])
+    frames = [pd.DataFrame((x - both.mean(axis=0)) / both.std(axis=0), columns=["x1", "x2"]) for x in (source, target)]
+    made = si.density_ratio("~ x1 + x2", *frames, method="double", bandwidth=1.0, scale=False)
+    path = made.path()
+    radius = 1 - 1 / np.sqrt(path["D"])
+    assert (np.diff(path["worst_case_risk"]) < 0).all() and (np.diff(path["mmd2"]) < 0).all()
+    assert (1 - path["mean_alpha"] <= radius + 1e-9).all()

@@ -127,16 +127,16 @@ def _root(
         found = _with_ball(rows, ridge, bound, eps, ball, around, found, tol)
         length = float(np.sqrt(rows.q @ (1.0 - found.alpha) ** 2))
         gap = radius / length - 1.0 if length > 0 else np.inf
-        if abs(gap) <= _ROOT:
+        if abs(gap) <= max(_ROOT, 0.1 * tol):
             return found
         low, high = (ball, high) if gap < 0 else (low, ball)
         if high - low <= 4.0 * np.finfo(float).eps * high:
             return found
-        step = ball * (1.0 - gap) if before is None else np.nan
+        step = ball / (1.0 + gap) if before is None else np.nan  # |1 - a| falls like one over the multiplier
         if before is not None and gap != before[1]:
             step = ball - gap * (ball - before[0]) / (gap - before[1])
-        if not low < step < high:
-            step = 4.0 * ball if np.isinf(high) else np.sqrt(low * high) if low > 0 else 0.1 * high
+        if not max(low, 0.02 * ball) < step < min(high, 50.0 * ball):
+            step = 4.0 * ball if np.isinf(high) else np.sqrt(low * high) if low > 0 else 0.1 * ball
         before, ball = (ball, gap), float(step)
         if ball < 1e-14 * float(np.finfo(float).eps):
             return found
