@@ -141,3 +141,17 @@ def test_refusals():
         si.shift_test(
             "~ x1 + x2", source.assign(x2=source["x2"] * 99), target, tests="mmd", permutations=9, scale=False
         )
+
+
+def test_two_valued_columns_are_tested_by_their_shares():
+    random = np.random.default_rng(3)
+    source, target = pd.DataFrame({"x": random.normal(size=150)}), pd.DataFrame({"x": random.normal(size=120)})
+    source["flag"], target["flag"] = (np.arange(150) < 22) * 1.0, np.zeros(120)
+    found = si.shift_test("~ x + flag", source, target, tests="columns").tidy().set_index("column")
+    expected = chi2_contingency([[22, 128], [0, 120]], correction=False)
+    assert found.loc["flag", "test"] == "chi-square"
+    assert_allclose(found.loc["flag", "p_value"], expected.pvalue, rtol=1e-10)
+    assert_allclose(found.loc["flag", "effect"], -(22 / 150) / np.sqrt(22 * 128 / 150**2))
+    gaps = source.assign(x=source["x"].where(source["flag"] == 0))
+    missing = si.shift_test("~ x", gaps, target, tests="columns", missing="indicator").tidy().set_index("column")
+    assert_allclose(missing.loc["x_missing", "p_value"], expected.pvalue, rtol=1e-10)
