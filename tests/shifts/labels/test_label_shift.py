@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose
 
 import statinf as si
 from shifts.samples import number, two
+from statinf.errors import NumericalWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore:the classes are hardly told apart:statinf.errors.NumericalWarning")
 METHODS = {"bbse": {}, "bbse-soft": {}, "rlls": {}, "mlls": {"calibration": None}}
@@ -303,3 +304,12 @@ def test_intervals_cover(method):
         low, high = w.shares.conf_int().to_numpy().T
         covered += (low <= truth) & (truth <= high)
     assert_allclose(covered / replicas, 0.95, atol=4 * np.sqrt(0.95 * 0.05 / replicas))
+
+
+@pytest.mark.parametrize("method", ["bbse-soft", "mlls"])
+def test_classes_that_nothing_tells_apart_are_warned_of(method):
+    random = np.random.default_rng(9)
+    source, target = drawn(random, 300, (0.5, 0.3, 0.2)), drawn(random, 200, (0.2, 0.3, 0.5))
+    source["noise"], target["noise"] = random.standard_normal(300), random.standard_normal(200)
+    with pytest.warns(NumericalWarning, match="hardly told apart"):
+        si.target_shift("C(label) ~ noise", source, target, method=method)
