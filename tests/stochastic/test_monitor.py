@@ -316,3 +316,10 @@ def test_a_martingale_says_which_rate_of_false_alarms_holds():
 def test_rows_that_cannot_be_used_are_listed():
     with pytest.raises(si.DataError, match=r"cannot be used: \d+: x is missing\."):
         si.monitor("y ~ x", DATA.assign(x=DATA["x"].where(DATA["x"] < 1.0)), na_action="raise")
+
+
+def test_first_rows_too_few_for_their_lags_and_zero_counts_are_named():
+    with pytest.raises(si.OptionError, match="lags=60: 100 first rows"):
+        si.monitor("y ~ 1", DATA, lags=60)
+    with pytest.raises(si.DataError, match="'n' is zero in all of the first 100 rows"):
+        si.monitor("n ~ 1", DATA.assign(n=(np.arange(600) > 150) * 1), family="poisson")

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 
 from statinf.brief import Brief
-from statinf.errors import AliasedWarning, DataError, FormulaError, NotIdentifiedError, issue_warning
+from statinf.errors import AliasedWarning, DataError, FormulaError, NotIdentifiedError, OptionError, issue_warning
 from statinf.models.existence import at_bounds, check_range, refuse_separation
 from statinf.numerics.glm.families import Family, family_of
 from statinf.numerics.glm.irls import fit_glm
@@ -111,6 +111,8 @@ def learn(problem: MonitorProblem, family: str) -> Reference:
         kept, coef = ~(flat | (np.ptp(near, axis=0) == 0.0)), np.zeros(0)
     else:
         made.check(y)
+        if made.family == "poisson" and not y.any():
+            raise DataError(f"the outcome '{made.outcome}' is zero in all of the first {len(y)} rows; raise burn_in=.")
         found = fit_glm(Z, y, made.model, alias_tolerance=TOLERANCE)
         kept, coef = found.kept, found.coef[found.kept]
         if np.ptp(y) > 0 and at_bounds(y, made.model, found.eta).any():
@@ -155,8 +157,15 @@ def whitening(scores: np.ndarray, lags: int, lost: int) -> np.ndarray:
     ------
     DataError
         If the scores do not vary in every direction.
+    OptionError
+        If there are too many autocovariances for the rows.
     """
     m, q = scores.shape
+    if 2 * lags >= m:
+        raise OptionError(
+            f"lags={lags}: {m} first rows tell their long-run covariance by fewer than {m // 2} autocovariances; lower lags=, or "
+            "raise burn_in=."
+        )
     size = np.sqrt((scores**2).mean(axis=0))
     if not (size > 0).all() or not np.isfinite(size).all():
         raise DataError(
