@@ -17,7 +17,9 @@ from statinf.errors import OptionError
 from statinf.inference.least_squares import unpack_symmetric
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.irls_batch import refit_glm
+from statinf.results import Estimate
 from statinf.shifts.problem import ShiftProblem
+from statinf.shifts.samples import Samples
 from statinf.shifts.specification import both_fits
 
 if TYPE_CHECKING:
@@ -31,29 +33,66 @@ def cross_validate(problem: ShiftProblem, powers: Any, folds: Any, ratio: Any, s
     exponents = _powers(powers)
     check_seed(seed)
     pair, family = both_fits(problem, ratio), problem.family
-    design, rows, kept = pair.samples.design, pair.samples.at_source, pair.kept
-    n = len(rows)
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
-        raise OptionError(f"folds={folds!r}: give a whole number between 2 and the {n} source rows.")
+    design, rows = pair.samples.design, pair.samples.at_source
     values = pair.ratio.values[np.searchsorted(pair.ratio.used, design.rows)][rows]
     sampling = pair.samples.ws
+    candidates = sampling * (values / sampling) ** exponents[:, None]
+    mean, spread = held_out(pair.samples, family, pair.weighted, candidates, values, folds, seed)
+    return pd.DataFrame({"power": exponents, "risk": mean, "std_error": spread})
+
+
+def held_out(
+    samples: Samples,
+    family: Family,
+    fitted: Estimate,
+    candidates: np.ndarray,
+    values: np.ndarray,
+    folds: Any,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deviance of held-out source rows under each of several weights, all candidates and folds refitted in one batch.
+
+    Parameters
+    ----------
+    samples : Samples
+    family : Family
+    fitted : Estimate
+        A likelihood fit on the same columns, from which refits start.
+    candidates : ndarray, shape (k, n)
+        Weights of the rows of `samples.xs` in the fits.
+    values : ndarray, shape (n,)
+        Their weights in the risk.
+    folds, seed : int
+
+    Returns
+    -------
+    mean, spread : ndarray, shape (k,)
+
+    Raises
+    ------
+    OptionError
+        For a number of folds that the rows do not allow.
+    """
+    design, rows, kept = samples.design, samples.at_source, ~np.isnan(fitted.theta)
+    n, k = len(rows), len(candidates)
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
+        raise OptionError(f"folds={folds!r}: give a whole number between 2 and the {n} source rows.")
     offset = None if design.offset is None else design.offset[rows]
     y = design.y[rows]
-    factor = pair.weighted.extra["factor"]
+    factor = fitted.extra["factor"]
     basis = solve_triangular(factor.T, design.parts[0].values[np.ix_(rows, kept)].T, lower=True).T
     fold = generator(seed, 7).permutation(n) % folds
     inside = (fold != np.arange(folds)[:, None]).astype(float)
-    batch = ((sampling * (values / sampling) ** exponents[:, None])[:, None, :] * inside).reshape(-1, n)
-    start = factor @ pair.weighted.theta[kept]
+    batch = (candidates[:, None, :] * inside).reshape(-1, n)
+    start = factor @ fitted.theta[kept]
     coef = _refits(basis, y, batch, offset, family, start)
-    eta = coef.reshape(len(exponents), folds, -1) @ basis.T + (0.0 if offset is None else offset)
-    held = np.take_along_axis(eta, np.broadcast_to(fold, (len(exponents), 1, n)), axis=1)[:, 0]
+    eta = coef.reshape(k, folds, -1) @ basis.T + (0.0 if offset is None else offset)
+    held = np.take_along_axis(eta, np.broadcast_to(fold, (k, 1, n)), axis=1)[:, 0]
     with np.errstate(invalid="ignore"):
         loss = family.unit_deviance(y, family.link.inverse(held))
     share = values / values.sum()
     mean = loss @ share
-    spread = np.sqrt(((loss - mean[:, None]) * share) ** 2 @ np.ones(n))
-    return pd.DataFrame({"power": exponents, "risk": mean, "std_error": spread})
+    return mean, np.sqrt(((loss - mean[:, None]) * share) ** 2 @ np.ones(n))
 
 
 def _powers(given: Any) -> np.ndarray:

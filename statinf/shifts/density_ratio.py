@@ -52,12 +52,12 @@ def density_ratio(
         numeric columns, shares by level for categories, and by the levels of both for "a:b", as nested mappings or with
         keys "a1:b1". A table with columns term, level and mean says the same. Known means are no sample: only the
         source adds to the standard errors.
-    method : {"logistic", "moment", "kmm", "kliep", "ulsif"}
+    method : {"logistic", "moment", "kmm", "kliep", "ulsif", "double"}
         By default "logistic", and "moment" where margins are known, which no other method can use.
         "logistic" and "moment" are log-linear in the columns, and standard errors downstream account for them. The
         kernel methods need no shape, and their weights count as fixed downstream. They take distances between columns
         divided by their standard deviations over both samples; `scale=False` takes the columns as they stand, as other
-        packages do.
+        packages do. "double" weights the target's rows as well, for samples neither of which covers the other.
     totals : mapping, optional
         Known totals of the target in place of `target`, with the population's size as "Intercept" or through the counts
         of a variable's levels; the weights then sum to that size.
@@ -82,7 +82,8 @@ def density_ratio(
     Returns
     -------
     DensityRatio
-        Goes into any verb as `weights=`; `score(newdata)` gives the ratio at new rows.
+        Goes into any verb as `weights=`; `score(newdata)` gives the ratio at new rows. That of "double" is a `DoubleRatio`,
+        with `alpha`, `beta` and the worst-case risk over D in `path()`.
 
     Raises
     ------
@@ -98,7 +99,8 @@ def density_ratio(
     References
     ----------
     Qin (1998), Biometrika 85; Hainmueller (2012), Political Analysis 20; Huang et al. (2007), NeurIPS 19; Sugiyama et al.
-    (2008), Annals of the Institute of Statistical Mathematics 60; Kanamori, Hido and Sugiyama (2009), JMLR 10.
+    (2008), Annals of the Institute of Statistical Mathematics 60; Kanamori, Hido and Sugiyama (2009), JMLR 10;
+    Segovia-Martin, Mazuelas and Liu (2023), ICML, arXiv 2305.08637.
 
     Examples
     --------
@@ -177,15 +179,22 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     if isinstance(method, RatioMethod) and not method.drawn:
         samples = replace(samples, drawn=False)
-    made: RatioEstimate = method.estimate(samples, options)
+    return made_ratio(samples, method, method.estimate(samples, options), power, trim, outside)
+
+
+def made_ratio(
+    samples: Samples, method: Method, made: RatioEstimate, power: float = 1.0, trim: float = np.inf, outside: int = 0
+) -> DensityRatio:
+    """The result of an estimate; see `ratio_of` for the arguments, `outside` counts target rows that are not covered."""
+    known = samples.target.known
     if not np.isfinite(made.ratio).all() or not (made.ratio > 0).any():
         raise DataError("the estimated ratio is zero or infinite at the source rows; the samples hardly overlap.")
     ratio = samples.on_source(shaped(made.ratio, power, trim))
     source = samples.source
     size = 1.0 if known is None or known.size is None else known.size / float((source.weights * ratio).sum())
-
     other = made.other_influence
-    return DensityRatio(
+    kind = getattr(method, "result", None) or DensityRatio
+    return kind(
         method=method.name,
         formula=samples.recipe.formula,
         citation=method.reference,
@@ -194,7 +203,6 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         used=source.rows,
         n_total=source.n_total,
         identity=source.identity,
-        estimand="the target population",
         derivative=None if made.derivative is None else partial(_derivative, made, samples, size, power, trim),
         influence=None if made.influence is None else partial(_influence, made, samples),
         other_influence=None if other is None else samples.on_target(other),
@@ -213,6 +221,7 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
         dropped_target=samples.target.dropped,
         target=samples.target.identity,
         samples=samples,
+        **({"estimand": "the target population"} | dict(made.extra)),
     )
 
 

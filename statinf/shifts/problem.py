@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,12 +28,15 @@ class ShiftProblem:
         The density ratio for methods that weight the source rows by it.
     pooled : PooledTerms or None
         Levels of the variables behind the bar, for methods that pool their effects.
+    told : mapping
+        What a method that makes its own weights has found beside them.
     """
 
     samples: Samples
     family: Family
     ratio: Weights | None = None
     pooled: PooledTerms | None = None
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def design(self) -> Design:
@@ -52,10 +55,23 @@ class ShiftMethod(Method):
         use no ratio.
     pooled : bool
         Whether the formula has a second part, of variables whose effects are pooled.
+    reweighs : bool
+        Whether a density ratio weights the source rows where the caller gives one.
+    weigh : callable or None
+        From both samples, the family, the caller's ratio and the options to the weights of the source rows and what was
+        found beside them, for methods that make their own.
+    check : callable or None
+        Refuses a family, or a ratio, that does not go with the options, before any row is read.
+    result : type or None
+        Kind of fit, where it is not a `ShiftFit`.
     """
 
     power: Callable[[Any], float] | None = None
     pooled: bool = False
+    reweighs: bool = False
+    weigh: Callable[[Samples, Family, Any, Any], tuple[Weights, Mapping[str, Any]]] | None = None
+    check: Callable[[Family, Any, Any], None] | None = None
+    result: type | None = None
 
 
 def weighted(design: Design, ratio: Weights) -> Design:

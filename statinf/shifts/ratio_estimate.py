@@ -29,10 +29,13 @@ class RatioMethod(Method):
         Whether known means of the target are enough.
     drawn : bool
         Whether anything is drawn by a row's place.
+    result : type or None
+        Kind of `DensityRatio` that it ends in, where it is one of its own.
     """
 
     known_margins: bool = False
     drawn: bool = True
+    result: type | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class RatioEstimate:
         Of the source and target rows on those parameters; that of the source may be a function.
     facts : mapping
         Numbers for the summary.
+    extra : mapping
+        Further fields of the method's own kind of result.
     """
 
     rule: Any
@@ -62,3 +67,4 @@ class RatioEstimate:
     influence: np.ndarray | Callable[[], np.ndarray] | None = None
     other_influence: np.ndarray | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)

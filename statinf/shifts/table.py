@@ -12,13 +12,19 @@ DENSITY_RATIO = MethodTable(
         "kmm": "statinf.shifts.kmm",
         "kliep": "statinf.shifts.kliep",
         "ulsif": "statinf.shifts.ulsif",
+        "double": "statinf.shifts.double",
     },
     shared=(*_SHARED, "power", "trim"),
-    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic"},
+    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic", "dw-kmm": "double"},
 )
 SHIFT = MethodTable(
     "shift",
-    {"mle": "statinf.shifts.mle", "mwle": "statinf.shifts.mwle"},
+    {
+        "mle": "statinf.shifts.mle",
+        "mwle": "statinf.shifts.mwle",
+        "double": "statinf.shifts.double_shift",
+        "dro": "statinf.shifts.dro",
+    },
     shared=(*_SHARED, "family", "link", "ratio", "ratio_formula", "vcov", "cluster"),
 )
 TARGET_MEAN = MethodTable(

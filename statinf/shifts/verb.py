@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.formula.design import Design
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
-from statinf.results import Estimate, Weights
+from statinf.results import Result, Weights
 from statinf.shifts.information import information_factor, relative_trace
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import warn_concentrated
@@ -43,7 +42,7 @@ def shift(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
-) -> ShiftFit:
+) -> Any:
     """Fit a generalised linear model on source rows for predictions on a target population.
 
     The outcome is needed in the source only; its law given the covariates is assumed to be the same in both samples.
@@ -56,13 +55,16 @@ def shift(
         As `statinf.lm` takes it.
     target : data frame or mapping
         Rows with the covariates, or known means of the terms of `ratio_formula`, as `statinf.density_ratio` takes them.
-    method : {"mle", "mwle"}
+    method : {"mle", "mwle", "double", "dro"}
         Maximum likelihood on the source, or weighted by the density ratio; `specification_test` tells whether it matters.
+        "double" weights source and target rows, for samples neither of which covers the other. "dro" minimises the worst
+        mean loss over laws in a ball around the source's, whatever the target.
     family, link
         As in `statinf.glm`.
     ratio : str, Weights or array of shape (source rows,), optional
         How `statinf.density_ratio` estimates the weights of "mwle" ("logistic" by default, "moment" with known margins), the
-        result of such a call, or the known ratio at the source rows.
+        result of such a call, or the known ratio at the source rows. With "dro" the ball is around the source that it
+        weights (none by default); "double" makes its own, or takes a result of `density_ratio(method="double")`.
     ratio_formula : str, optional
         Columns of the ratio, `~ x1 + x2`; those of the regression by default. Rows that lack a column of either are left
         out, so that the ratio is that of the target to the rows that are regressed.
@@ -84,8 +86,9 @@ def shift(
 
     Returns
     -------
-    ShiftFit
-        A `Fit` with `specification_test()`, `risk()` and `cross_validate()`.
+    ShiftFit, MinimaxFit or RobustFit
+        A `Fit` with `specification_test()`, `risk()` and `cross_validate()`; of "double" with a minimax rule, predictions
+        and the worst-case risk over D; of "dro", a `Fit` with the worst-case loss and law.
 
     Raises
     ------
@@ -94,7 +97,9 @@ def shift(
 
     References
     ----------
-    Ge, Tang, Fan, Ma and Jin (2024), arXiv 2311.15961; Shimodaira (2000), Journal of Statistical Planning and Inference 90.
+    Ge, Tang, Fan, Ma and Jin (2024), arXiv 2311.15961; Shimodaira (2000), Journal of Statistical Planning and Inference 90;
+    Segovia-Martin, Mazuelas and Liu (2023), ICML, arXiv 2305.08637; Duchi and Namkoong (2021), Annals of Statistics 49,
+    arXiv 1810.08750.
 
     Examples
     --------
@@ -106,42 +111,49 @@ def shift(
     'HC0, weights estimated'
     >>> bool(fit.specification_test().p_value < 0.001)
     True
+
+    Slopes that guard against targets whose law is within a chi-square distance of the source's:
+
+    >>> robust = si.shift("y ~ x1", source, target, method="dro", ball="chi2", radius=0.5)
+    >>> bool(robust.worst_case_risk > robust.source_risk)
+    True
     """
     chosen, settings = SHIFT.read(method, options)
     assert isinstance(chosen, ShiftMethod)
     power = None if chosen.power is None else chosen.power(settings)
     outcome_family = family_of(family, link)
+    if chosen.check is not None:
+        chosen.check(outcome_family, ratio, settings)
     check_ratio(ratio, 1.0 if power is None else power, weights)
     check_seed(seed)
     margins = read_margins(target, totals, target_weights)
-    spec = VcovSpec.read(vcov, cluster, ShiftFit.vcov_kinds, stacked=power is not None)
+    kind = chosen.result or ShiftFit
+    reweighted = power is not None or chosen.weigh is not None or (chosen.reweighs and ratio is not None)
+    spec = VcovSpec.read(vcov, cluster, kind.vcov_kinds, stacked=reweighted)
     # Rows that a given ratio leaves out are left out of the fit.
-    given = ratio if power is not None and isinstance(ratio, Weights) else None
+    given = ratio if reweighted and isinstance(ratio, Weights) else None
     samples = read_samples(
         formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights, ratio=given,
         target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
-    weighting = None if power is None else find_ratio(samples, ratio, power)
-    problem = ShiftProblem(samples, outcome_family, weighting)
+    weighting: Weights | None = None
+    told: Mapping[str, Any] = {}
+    if chosen.weigh is not None:
+        weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
+    elif reweighted:
+        weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
+    problem = ShiftProblem(samples, outcome_family, weighting, told=told)
     estimate = chosen.estimate(problem, settings)
-    if weighting is not None:
-        warn_concentrated(problem.design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
+    if isinstance(estimate, Result):
+        return estimate
     design = problem.design
-    return ShiftFit.of(design, _on_target(estimate, problem, design, ratio), spec, method=chosen)
-
-
-def _on_target(estimate: Estimate, problem: ShiftProblem, design: Design, ratio: Any) -> Estimate:
-    """The estimate with what the fit says of the target."""
-    samples, family = problem.samples, problem.family
-    extra = {
-        "ratio": problem.ratio,
-        "inflation": _inflation(samples, estimate.theta, family),
-        "target_rows": samples.target.nobs,
-        "samples": samples,
-        "ratio_given": ratio,
-    }
-    return replace(estimate, extra=dict(estimate.extra) | extra)
+    if weighting is not None:
+        warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
+    extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
+    if kind is ShiftFit:
+        extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family), "ratio_given": ratio}
+    return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
 
 
 def _inflation(samples: Samples, theta: np.ndarray, family: Any) -> float:

@@ -20,10 +20,13 @@ def density_ratio(method, source, target, **options):
 
 def shift(method, source, target, **options):
     fit = si.shift("y ~ x1 + x2", source, target, method=method, **options)
+    predicted = fit.predict(interval="confidence")
+    if method == "dro":
+        numbers = np.array([fit.worst_case_risk, fit.source_risk, fit.nobs, fit.target_rows, fit.df_resid])
+        return numbers, fit.predict(source)["estimate"].to_numpy(), predicted["conf_low"].to_numpy()
     table = fit.cross_validate(powers=[0.0, 1.0])
     numbers = [fit.specification_test().statistic, fit.inflation, fit.nobs, fit.target_rows, fit.df_resid]
     numbers += [*fit.risk()["excess_risk"], *table["risk"], *table["std_error"]]
-    predicted = fit.predict(interval="confidence")
     return np.array(numbers), fit.predict(source)["estimate"].to_numpy(), predicted["conf_low"].to_numpy()
 
 
