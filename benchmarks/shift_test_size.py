@@ -88,7 +88,8 @@ def main() -> None:
     lines += [
         "",
         "Tests of the whole law are by permutation with ties counted half: exact at any size. Columns are tested by "
-        "Kolmogorov-Smirnov, conservative where values tie, or by chi-square, which is approximate with few expected counts.",
+        "Kolmogorov-Smirnov, exact given which values tie, or, of categories and of two values, by chi-square, which is "
+        "approximate with few expected counts.",
     ]
     target = Path(__file__).resolve().parent / "results" / "shift_test_size.md"
     target.write_text("\n".join(lines) + "\n")

@@ -77,6 +77,11 @@ def check_levels(recipe: Recipe, new: NewRows) -> None:
             )
 
 
+def listed_causes(dropped: Mapping[str, int]) -> str:
+    """Rows by cause, for messages."""
+    return "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
+
+
 def add_counts(counts: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
     """Sums of two sets of counts."""
     return {

@@ -12,7 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
-from statinf.formula.blocks import add_counts, counted, refuse_infinite, rows_of
+from statinf.formula.blocks import add_counts, counted, listed_causes, refuse_infinite, rows_of
 from statinf.formula.columns import as_pandas
 from statinf.formula.scale import check_sizes
 from statinf.formula.sources import mentioned, open_source
@@ -85,7 +85,7 @@ class OnlineReader(Brief):
         if missing.any():
             dropped[f"{self.recipe.response[0]} is missing"] = int(missing.sum())
         if strict and dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+            raise DataError(f"na_action='raise' and rows cannot be used: {listed_causes(dropped)}.")
         ok = new.ok & ~missing
         X = np.ascontiguousarray(new.part("covariates").without_intercept().values[ok])
         after = replace(self, last=times[-1:] if len(times) else self.last, seen=self.seen + frame.n)

@@ -84,7 +84,10 @@ def check_options(call: ast.Call) -> dict[str, Any]:
         try:
             value = ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            raise FormulaError(f"{short(text)}: {option}= must be a plain number, text or list.") from None
+            more = (
+                "" if any(node is k.value for k in call.keywords) else f"; {name}() takes one column, then its options"
+            )
+            raise FormulaError(f"{short(text)}: {option}= must be a plain number, text or list{more}.") from None
         valid, wanted = _CHECKS[option]
         if value is not None and not valid(value):
             raise FormulaError(f"{short(text)}: {option}={value!r:.60} is not {wanted}.")

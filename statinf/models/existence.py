@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, StatinfWarning, issue_warning
@@ -56,16 +58,18 @@ def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Fam
 
 def check_separation(made: Design, family: Family, solution: GlmSolution) -> None:
     """Look for separation only where the fit shows its sign: means that have run into their bounds."""
-    mean = family.link.inverse(solution.eta)
-    positive = made.weights > 0
-    if family.name == "binomial":
-        extreme = positive & (np.minimum(mean, 1 - mean) < 1e-7)
-    elif family.name == "poisson" and family.link.name == "log":
-        extreme = positive & (made.y == 0) & (mean < 1e-7)
-    else:
-        return
-    if extreme.any():
+    if (at_bounds(made.y, family, solution.eta) & (made.weights > 0)).any():
         name_separation(made, family)
+
+
+def at_bounds(y: np.ndarray, family: Family, eta: np.ndarray) -> np.ndarray:
+    """Rows (n,) whose mean has run into its bound, the sign of separation."""
+    mean = family.link.inverse(eta)
+    if family.name == "binomial":
+        return np.minimum(mean, 1 - mean) < 1e-7
+    if family.name == "poisson" and family.link.name == "log":
+        return (y == 0) & (mean < 1e-7)
+    return np.zeros(len(y), bool)
 
 
 def name_separation(made: Design, family: Family) -> None:
@@ -75,11 +79,15 @@ def name_separation(made: Design, family: Family) -> None:
     positive = made.weights > 0
     values, names = made.parts[0].values, made.parts[0].names
     kept = reduce_columns(values, positive.astype(float)).kept
-    y = made.y[positive]
+    refuse_separation(values[positive], names, kept, made.y[positive], family)
+
+
+def refuse_separation(
+    values: np.ndarray, names: Sequence[str], kept: np.ndarray, y: np.ndarray, family: Family
+) -> None:
+    """Raise a `NotIdentifiedError` that names those of the columns (n, p) that separate outcomes (n,), if there are any."""
     upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
-    found = separating_columns(
-        values[positive][:, kept], [n for n, k in zip(names, kept, strict=True) if k], y == 0, upper
-    )
+    found = separating_columns(values[:, kept], [n for n, k in zip(names, kept, strict=True) if k], y == 0, upper)
     if found is None:
         return
     guilty, moved = found

@@ -115,7 +115,9 @@ def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
         present[place[design.rows], j] = True
         if moments.outside is not None:
             if moments.outside_rows is None:
-                raise DataError("a fit with weights from a second sample cannot be taken together with others.")
+                raise DataError(
+                    "a fit in which a second sample takes part, such as a target, cannot be taken together with others."
+                )
             if moments.outside_rows.max(initial=-1) >= design.n_total:
                 raise DataError(
                     "a fit on some rows of the frame that its weights were made on cannot be taken together with others; "

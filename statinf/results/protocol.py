@@ -137,8 +137,11 @@ class Result:
     @property
     def offers(self) -> str:
         """The promised names that this kind of result answers, for messages."""
+        return ", ".join(self._offered())
+
+    def _offered(self) -> list[str]:
         own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
-        return ", ".join([*own, "summary", *self.beside])
+        return [*own, "summary", *self.beside]
 
     def refuse(self, promise: str, why: str = "") -> NoReturn:
         """Raise the `NotIdentifiedError` of a promise that this result cannot keep.
@@ -151,7 +154,8 @@ class Result:
             A reason, as a clause.
         """
         what = PROMISES.get(promise, promise)
-        raise NotIdentifiedError(f"'{self.method}' has no {what}{f': {why}' if why else ''}; it offers {self.offers}.")
+        offers = ", ".join(name for name in self._offered() if name != promise)
+        raise NotIdentifiedError(f"'{self.method}' has no {what}{f': {why}' if why else ''}; it offers {offers}.")
 
     def _no_standard_errors(self, asked: str) -> NotIdentifiedError:
         return NotIdentifiedError(f"'{self.method}' has no large-sample theory for {asked}; it offers {self.offers}.")

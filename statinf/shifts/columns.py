@@ -1,8 +1,8 @@
 """Which columns moved: a test and an effect size for each variable of a formula.
 
-Kolmogorov-Smirnov for numbers and chi-square for categories, with the false discovery rate held by the procedure of
-Benjamini and Hochberg (1995, Journal of the Royal Statistical Society B 57). With weights that differ both statistics are of
-weighted shares, and their p-values by random signs.
+Kolmogorov-Smirnov for numbers, chi-square for categories and for numbers of two values such as 0/1, with the false discovery
+rate held by the procedure of Benjamini and Hochberg (1995, Journal of the Royal Statistical Society B 57). With weights that
+differ both statistics are of weighted shares, and their p-values by random signs.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from statinf.formula.frame import Categorical, as_frame
 from statinf.shifts.permutation import p_value, signed_masses, weighted_mass
 from statinf.shifts.samples import Samples
 
+_EXACT = 10_000_000
+"""Rows of the smaller sample times all rows, up to which p-values of tied numbers are exact."""
 Absent = Mapping[str, tuple[np.ndarray, np.ndarray]]
 """Rows of source and target frame, by variable, whose value was filled in."""
 
@@ -33,8 +35,8 @@ class ColumnTests(Brief):
     names, tests : tuple of str
         Variables, and "KS" or "chi-square".
     statistic, p_value, adjusted, effect : ndarray, shape (k,)
-        The effect is target minus source in standard deviations of the source, or the largest difference of a
-        category's share.
+        The effect is target minus source in standard deviations of the source for numbers, those of two values too, and
+        the largest difference of a share for categories.
     """
 
     names: tuple[str, ...]
@@ -110,13 +112,19 @@ def _numbers(parts: ColumnParts) -> tuple[str, float, float, float]:
     from scipy.stats import ks_2samp
 
     a, b = parts.a, parts.b
-    if parts.draws is None:
+    kind = "KS"
+    pooled = np.concatenate([a, b])
+    order = np.argsort(pooled, kind="stable")
+    last = np.append(np.diff(pooled[order]) > 0, True)
+    # The law of the statistic for continuous numbers gives p-values that are too large where there are ties.
+    if last.sum() == 2:
+        kind, statistic, p, _ = _shares(parts)
+    elif parts.draws is None:
         tested = ks_2samp(a, b)
         statistic, p = float(tested.statistic), float(tested.pvalue)
+        if not last.all() and min(len(a), len(b)) * len(pooled) <= _EXACT:
+            p = tied_p_value(statistic, min(len(a), len(b)), max(len(a), len(b)), last)
     else:
-        pooled = np.concatenate([a, b])
-        order = np.argsort(pooled, kind="stable")
-        last = np.append(np.diff(pooled[order]) > 0, True)
 
         def largest(u: np.ndarray) -> np.ndarray:
             return np.abs(np.cumsum(u[:, order], axis=1)[:, last]).max(axis=1)
@@ -128,7 +136,32 @@ def _numbers(parts: ColumnParts) -> tuple[str, float, float, float]:
         float(np.average((v - v_mean) ** 2, weights=w)) ** 0.5
         for v, v_mean, w in ((near_a, means[0], parts.wa), (near_b, means[1], parts.wb))
     ]
-    return "KS", statistic, p, float((means[1] - means[0]) / (spread[0] or spread[1] or 1.0))
+    return kind, statistic, p, float((means[1] - means[0]) / (spread[0] or spread[1] or 1.0))
+
+
+def tied_p_value(statistic: float, n: int, m: int, last: np.ndarray) -> float:
+    """Exact p-value of a Kolmogorov-Smirnov statistic, given which numbers are tied (Schröer and Trenkler 1995).
+
+    Parameters
+    ----------
+    statistic : float
+    n, m : int
+        Rows of either sample.
+    last : ndarray of bool, shape (n + m,)
+        Whether a row of the pooled sample, in ascending order, is the last of those tied with it.
+    """
+    first = np.arange(n + 1.0)
+    chance, beyond = np.zeros(n + 1), 0.0
+    chance[0] = 1.0
+    for k in range(n + m):
+        other = chance * (m - k + first) / (n + m - k)
+        other[1:] += chance[:-1] * (n - first[:-1]) / (n + m - k)
+        chance = other
+        if last[k]:
+            out = np.abs(first / n - (k + 1 - first) / m) >= statistic - 1e-9
+            beyond += float(chance[out].sum())
+            chance[out] = 0.0
+    return min(beyond, 1.0)
 
 
 def _shares(parts: ColumnParts) -> tuple[str, float, float, float]:

@@ -215,7 +215,7 @@ class HeterogeneousShiftFit(Fit):
         """
         from statinf.shifts.resilience import resilience
 
-        made = self._need_rows("the resilience table")
+        made = self._need_rows("resilience tables")
         assert self.target is not None and self.solved is not None
         return to_caller(resilience(made, self.target, self.solved), self.kind)
 

@@ -82,9 +82,10 @@ def heterogeneous_shift(
 
     Notes
     -----
-    The split into f and g is defined up to functions of x that y predicts. Coefficients have normal errors if the mean is additive;
-    intervals of means are those of penalised splines, which hold on average over rows like the source's
-    (`benchmarks/results/heterogeneous_coverage.md`).
+    The split into f and g is defined up to functions of x that y predicts. g has mean zero over the source's rows, which the
+    constant's error takes as they are: it does not count that another sample would have another mean of g. Coefficients have
+    normal errors if the mean is additive; intervals of means are those of penalised splines, which hold on average over rows
+    like the source's (`benchmarks/results/heterogeneous_coverage.md`).
 
     References
     ----------

@@ -14,7 +14,7 @@ from statinf.errors import DataError, InfeasibleError
 from statinf.formula.factors import Learnt
 from statinf.formula.layout import TermBlock
 
-_ONE = 1e-6
+ONE = 1e-6
 """How far shares may sum from one: published shares are rounded."""
 
 
@@ -160,7 +160,7 @@ def _shares(values: np.ndarray, term: str, size: float | None) -> np.ndarray:
     if (values < 0).any():
         raise InfeasibleError(f"the margin of '{term}' has a negative share.")
     total = float(values.sum())
-    if abs(total - 1.0) > _ONE:
+    if abs(total - 1.0) > ONE:
         what = (
             f"sum to {total:.8g}, not to one; divide them by their sum"
             if size is None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError, FormulaError
+from statinf.errors import DataError, FormulaError, InfeasibleError
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
 from statinf.formula.coding import recode
@@ -17,6 +17,7 @@ from statinf.formula.design import Design, design
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.recipe import Recipe
 from statinf.formula.rows import Store
+from statinf.shifts.margin_cells import ONE
 from statinf.shifts.margins import Margins
 from statinf.shifts.samples import Samples, part_alone
 from statinf.shifts.target import TargetRows, target_rows
@@ -98,7 +99,7 @@ def read_pooled(
         target, target_weights, census = *_cells_frame(target), True
     first = part_alone(made, 0, made.recipe.formula)
     rows = target_rows(first.recipe, target, target_weights, na_action)
-    held = as_frame(rows.frame, [*_columns(recipe), *([by] if by else [])])
+    held = _held(rows, _columns(recipe), by)
     codes = {label: _codes(recipe, label, made.frame, held) for label in recipe.parts[1].factors}
     rows = _without_missing(rows, {label: both[1] for label, both in codes.items()})
     terms = tuple(
@@ -111,6 +112,18 @@ def read_pooled(
         )
     group = None if by is None else _group(held, by, rows)
     return Samples(first, rows, first), PooledTerms(terms, group, census)
+
+
+def _held(rows: TargetRows, columns: list[str], by: str | None) -> Frame:
+    """The target's columns behind pooled terms and groups; a missing one is told to be the target's."""
+    held = as_frame(rows.frame, [*columns, *([by] if by else [])])
+    for what, names in (("target frame", columns), (f"by={by!r}: target frame", [by] if by else [])):
+        for name in names:
+            try:
+                held.require(name)
+            except DataError as error:
+                raise DataError(f"{what}: {error}") from None
+    return held
 
 
 def _terms_of(recipe: Recipe) -> dict[str, tuple[str, ...]]:
@@ -133,8 +146,6 @@ def _codes(recipe: Recipe, label: str, source: Frame, target: Frame) -> tuple[An
         raise FormulaError(
             f"the pooled term '{label}' holds numbers, not levels; write C({label}) to pool an effect a level."
         )
-    for column in factor.columns:
-        target.require(column)
     scope = ex.Scope(frozenset(recipe.columns), recipe.quoted, recipe.context)
     found = []
     for frame in (source, target):
@@ -191,7 +202,6 @@ def _term(name: str, labels: tuple[str, ...], codes: Mapping[str, Any], made: De
 
 
 def _group(held: Frame, by: str, rows: TargetRows) -> tuple[str, tuple[Any, ...], np.ndarray]:
-    held.require(by)
     found = held.categories(by)
     codes = found.codes[rows.rows]
     there = np.unique(codes[(codes >= 0) & (rows.weights > 0)])
@@ -231,4 +241,10 @@ def _cells_frame(margins: Margins) -> tuple[Any, np.ndarray]:
         sizes.append(float(value))
 
     walk(given if isinstance(given, Mapping) else dict(given.items()), ())
+    total = float(sum(sizes))
+    if not margins.totals and abs(total - 1.0) > ONE:
+        raise InfeasibleError(
+            f"the shares of '{key}' sum to {total:.8g}, not to one; divide them by their sum, look for a combination left out, or "
+            "give counts as totals=."
+        )
     return pd.DataFrame(rows, columns=names), np.array(sizes)

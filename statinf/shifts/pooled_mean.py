@@ -33,6 +33,8 @@ class PooledMean(TargetMean):
     errors: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     normal_reference = False
+    lacks = ("influence", "bootstrap", "augment", "predict")
+    beside = ("effects", "variances")
     vcov_kinds = VcovKinds(default="model", names=("model",), robust="model", stacked="model", clustered=())
 
     @property

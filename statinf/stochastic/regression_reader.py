@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, NewRows, Recipe
-from statinf.formula.blocks import check_levels, counted, number_column, refuse_infinite
+from statinf.formula.blocks import check_levels, counted, listed_causes, number_column, refuse_infinite
 from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 
@@ -70,7 +70,7 @@ class RegressionReader:
         }
         dropped = {cause: count for cause, count in dropped.items() if count}
         if strict and dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+            raise DataError(f"na_action='raise' and rows cannot be used: {listed_causes(dropped)}.")
         if not ok.all():
             x, y, w, z = x[ok], y[ok], w[ok], (None if z is None else z[ok])
         return StreamBlock(self._rows(x, z, y, w), dropped), self

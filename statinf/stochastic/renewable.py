@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.formula.blocks import warn_dropped
+from statinf.formula.blocks import listed_causes, warn_dropped
 from statinf.results.methods import Method
 from statinf.results.options import choice, count, number, value
 from statinf.stochastic.basis import whiten
@@ -105,7 +105,7 @@ def estimate(stream: RegressionStream, options: RenewableOptions) -> RenewableFi
     if opening.whole:
         run = run.add(*reader.of_design(opening.design))
         if stream.na_action == "raise" and run.dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dict(run.dropped)}.")
+            raise DataError(f"na_action='raise' and rows cannot be used: {listed_causes(run.dropped)}.")
     else:
         run = run.consume(opening.frames, strict=stream.na_action == "raise")
     warn_dropped(run.dropped, run.rows + sum(run.dropped.values()), opening.design.dropped if opening.whole else None)

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import Design
-from statinf.formula.blocks import add_counts, check_levels, counted, refuse_infinite
+from statinf.formula.blocks import add_counts, check_levels, counted, listed_causes, refuse_infinite
 from statinf.stochastic.regression_reader import RegressionReader
 from statinf.stochastic.renewal_state import GroupRows
 
@@ -83,7 +83,7 @@ class RenewableReader(RegressionReader):
         dropped = add_counts(dropped, {f"{self.by} is missing": int(gone.sum())})
         dropped = {cause: count for cause, count in dropped.items() if count}
         if strict and dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+            raise DataError(f"na_action='raise' and rows cannot be used: {listed_causes(dropped)}.")
         ok = ok & ~gone
         x, y, w, codes = x[ok], y[ok], w[ok], codes[ok]
         self._check_outcome(y)

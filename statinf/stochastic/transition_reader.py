@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import NewRows, Recipe, as_frame
-from statinf.formula.blocks import check_levels, counted, number_column, refuse_infinite, rows_of
+from statinf.formula.blocks import check_levels, counted, listed_causes, number_column, refuse_infinite, rows_of
 from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 
@@ -57,7 +57,7 @@ class TransitionReader:
 
         raw, dropped = self._raw(table)
         if strict and dropped:
-            raise DataError(f"na_action='raise' and rows cannot be used: {dropped}.")
+            raise DataError(f"na_action='raise' and rows cannot be used: {listed_causes(dropped)}.")
         held = None
         if self.following is None:
             raw, held = self._with_next_row(raw, dropped)

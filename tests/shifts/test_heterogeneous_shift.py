@@ -300,3 +300,11 @@ def test_further_refusals_and_warnings():
         si.heterogeneous_shift("y ~ x1 | s(u)", SOURCE, sample(50, u_shift=3.0))
     with pytest.raises(si.OptionError, match="plot kind='x' is not known"):
         fitted().plot("x")
+
+
+def test_a_spline_of_two_columns_is_explained():
+    data = pd.DataFrame(
+        {"y": np.arange(9.0), "x": np.arange(9.0) ** 2, "z": np.sin(np.arange(9.0)), "g": list("abcabcabc")}
+    )
+    with pytest.raises(si.FormulaError, match=r"s\(\) takes one column"):
+        si.heterogeneous_shift("y ~ g | s(x, z)", data, data)

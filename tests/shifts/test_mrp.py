@@ -207,3 +207,25 @@ def test_refuses_margins_and_weights_and_warns_of_zeros():
     noise["y"] -= noise.groupby("g")["y"].transform("mean")
     with pytest.warns(si.StatinfWarning, match="variance of zero"):
         _fit("y ~ 1 | C(g)", noise, noise)
+
+
+def test_shares_of_cells_sum_to_one():
+    counts = CELLS.groupby("region")["count"].sum()
+    shares = (counts / counts.sum()).to_dict()
+    fit = si.target_mean("y ~ 1 | region", DATA, {"region": shares}, method="mrp")
+    twice = si.target_mean("y ~ 1 | region", DATA, method="mrp", totals={"region": counts.to_dict()})
+    assert_allclose(fit.params, twice.params)
+    with pytest.raises(si.InfeasibleError, match="shares of 'region' sum to 1.2"):
+        si.target_mean("y ~ 1 | region", DATA, {"region": {k: 1.2 * v for k, v in shares.items()}}, method="mrp")
+
+
+def test_refusals_name_the_target_and_what_is_there():
+    with pytest.raises(si.DataError, match="target frame: column 'region'"):
+        _fit(target=CELLS.drop(columns="region"), target_weights="count")
+    with pytest.raises(si.DataError, match="by='nothing': target frame"):
+        _fit(by="nothing")
+    fit = _fit()
+    with pytest.raises(si.NotIdentifiedError, match="no influence") as refused:
+        fit.influence  # noqa: B018
+    offers = str(refused.value).split("it offers")[1]
+    assert "effects" in offers and "influence" not in offers and "predict" not in offers

@@ -1,5 +1,7 @@
 """`shift_test`: statistics against references and scipy, permutation laws, sizes, frames, refusals."""
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -11,6 +13,7 @@ import statinf as si
 from shifts.samples import matrices, number, two
 from statinf.errors import NumericalWarning
 from statinf.shifts import classifier, permutation
+from statinf.shifts.columns import tied_p_value
 from statinf.shifts.kernels import rbf
 
 
@@ -141,3 +144,34 @@ def test_refusals():
         si.shift_test(
             "~ x1 + x2", source.assign(x2=source["x2"] * 99), target, tests="mmd", permutations=9, scale=False
         )
+
+
+def test_tied_numbers_have_exact_p_values():
+    random = np.random.default_rng(2)
+    a, b = random.integers(0, 4, 5).astype(float), random.integers(1, 5, 4).astype(float)
+    frames = pd.DataFrame({"x": a}), pd.DataFrame({"x": b})
+    found = si.shift_test("~ x", *frames, tests="columns").columns
+    pooled = np.concatenate([a, b])
+    every = [
+        ks_2samp(pooled[list(rows)], np.delete(pooled, rows)).statistic for rows in itertools.combinations(range(9), 5)
+    ]
+    assert found.tests == ("KS",)
+    assert_allclose(found.p_value[0], np.mean(np.array(every) >= found.statistic[0] - 1e-9), rtol=1e-12)
+    # Without ties it is the usual law.
+    x, y = np.arange(8.0), np.concatenate([np.arange(4) + 0.5, np.arange(8) + 20.0])
+    usual = ks_2samp(x, y)
+    assert_allclose(tied_p_value(usual.statistic, 8, 12, np.ones(20, bool)), usual.pvalue, rtol=1e-12)
+
+
+def test_two_valued_columns_are_tested_by_their_shares():
+    random = np.random.default_rng(3)
+    source, target = pd.DataFrame({"x": random.normal(size=150)}), pd.DataFrame({"x": random.normal(size=120)})
+    source["flag"], target["flag"] = (np.arange(150) < 22) * 1.0, np.zeros(120)
+    found = si.shift_test("~ x + flag", source, target, tests="columns").tidy().set_index("column")
+    expected = chi2_contingency([[22, 128], [0, 120]], correction=False)
+    assert found.loc["flag", "test"] == "chi-square"
+    assert_allclose(found.loc["flag", "p_value"], expected.pvalue, rtol=1e-10)
+    assert_allclose(found.loc["flag", "effect"], -(22 / 150) / np.sqrt(22 * 128 / 150**2))
+    gaps = source.assign(x=source["x"].where(source["flag"] == 0))
+    missing = si.shift_test("~ x", gaps, target, tests="columns", missing="indicator").tidy().set_index("column")
+    assert_allclose(missing.loc["x_missing", "p_value"], expected.pvalue, rtol=1e-10)

@@ -294,3 +294,32 @@ def test_false_alarms_are_as_rare_as_the_level_says(method):
         data = rows(2200, 5000, seed + 100)
         alarms += len(si.monitor("y ~ x", data, method=method, burn_in=200, seed=seed, **options).alarms)
     assert alarms <= 36
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_separation_of_the_first_rows_is_refused(method):
+    separated = DATA.assign(b=(DATA["x"] > 0.0) * 1.0)
+    with pytest.raises(si.NotIdentifiedError, match="first .* rows: separation.*'x'.*burn_in"):
+        si.monitor("b ~ x", separated, method=method, family="binomial")
+
+
+def test_a_martingale_says_which_rate_of_false_alarms_holds():
+    assert "1 - level" in str(si.monitor("y ~ x", DATA, method="martingale").summary())
+    found = si.monitor("y ~ x", DATA, method="martingale", statistic="cusum", run_length=500)
+    assert "at least run_length = 500 rows" in str(found.summary()) and "1 - level" not in str(found.summary())
+    with pytest.raises(si.OptionError, match="run_length=500 is of statistic='cusum'"):
+        si.monitor("y ~ x", DATA, method="martingale", run_length=500)
+    with pytest.raises(si.OptionError, match="level=0.9 is of statistic='martingale'"):
+        si.monitor("y ~ x", DATA, method="martingale", statistic="shiryaev-roberts", level=0.9)
+
+
+def test_rows_that_cannot_be_used_are_listed():
+    with pytest.raises(si.DataError, match=r"cannot be used: \d+: x is missing\."):
+        si.monitor("y ~ x", DATA.assign(x=DATA["x"].where(DATA["x"] < 1.0)), na_action="raise")
+
+
+def test_first_rows_too_few_for_their_lags_and_zero_counts_are_named():
+    with pytest.raises(si.OptionError, match="lags=60: 100 first rows"):
+        si.monitor("y ~ 1", DATA, lags=60)
+    with pytest.raises(si.DataError, match="'n' is zero in all of the first 100 rows"):
+        si.monitor("n ~ 1", DATA.assign(n=(np.arange(600) > 150) * 1), family="poisson")

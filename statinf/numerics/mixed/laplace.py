@@ -76,7 +76,10 @@ class _LogisticMixed:
             if np.abs(trial - u).max(initial=0.0) < 1e-14:
                 return u
             u, value = trial, found
-        raise ConvergenceError("the pooled effects have no mode within 100 Newton steps; merge rare levels.")
+        raise ConvergenceError(
+            "the pooled effects have no mode within 100 Newton steps: a column before the bar may tell the outcomes 0 and 1 apart "
+            "without error; leave it out, or merge rare levels."
+        )
 
     def _curvature(self, gram: np.ndarray, scale: np.ndarray) -> np.ndarray:
         p = self.rows.p

@@ -43,7 +43,7 @@ def matched(problem: LabelProblem, source: np.ndarray, target: np.ndarray) -> La
         _refuse(problem, confusion)
     inverse = np.linalg.inv(confusion)
     q = inverse @ mean
-    _warn_weak(problem, source, confusion)
+    warn_weak(problem, source, confusion)
 
     def influence() -> tuple[np.ndarray, np.ndarray]:
         pull = problem.ws * (q / problem.mass)[problem.codes]
@@ -64,7 +64,8 @@ def _refuse(problem: LabelProblem, confusion: np.ndarray) -> None:
     )
 
 
-def _warn_weak(problem: LabelProblem, source: np.ndarray, confusion: np.ndarray) -> None:
+def warn_weak(problem: LabelProblem, source: np.ndarray, confusion: np.ndarray) -> None:
+    """Warn where means (k, k) of predictions (n, k) by class may as well be singular."""
     left, singular, right = np.linalg.svd(confusion)
     along = source @ left[:, -1]
     centred = along - (left[:, -1] @ confusion)[problem.codes]

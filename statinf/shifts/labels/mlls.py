@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.results.options import choice, flag
-from statinf.shifts.labels.bbse import matched
+from statinf.shifts.labels.bbse import class_means, matched, warn_weak
 from statinf.shifts.labels.calibration import ScaledLogs, calibrate, logarithms
 from statinf.shifts.labels.mixture import mixture_shares
 from statinf.shifts.labels.problem import LabelMethod, LabelOptions, LabelProblem, LabelSolution
@@ -68,6 +68,7 @@ def estimate(problem: LabelProblem, options: MllsOptions) -> LabelSolution:
         own = (state.source / problem.shares) @ state.q
         made = matched(problem, state.source / problem.shares / own[:, None], state.s)
         return LabelSolution(made.shares, made.influence, _facts(state))
+    warn_weak(problem, state.source, class_means(problem, state.source))
     known = problem.behind is None
     note = "Errors take the model behind the probabilities as known; correct=True does not." if known else ""
     return LabelSolution(state.q, lambda: _influence(problem, state), _facts(state), note)

@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, StatinfWarning, issue_warning
 from statinf.learners.classes import ClassLearner, checked_probabilities
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.multinomial import Multinomial
@@ -14,6 +14,9 @@ from statinf.learners.registry import resolve
 from statinf.shifts.labels.logit import StackedLogit
 from statinf.shifts.labels.problem import GIVEN, LabelOptions, LabelProblem
 from statinf.shifts.samples import Samples, check_columns
+
+_CLEAR = 4.0
+"""Standard errors by which the given probability of a class is lower on its own rows before that is told."""
 
 
 def label_problem(
@@ -38,6 +41,7 @@ def label_problem(
     """
     if isinstance(options.learner, str) and options.learner == GIVEN:
         source, target = _given(samples, names)
+        _warn_of_order(source, codes, samples.ws, names)
         return LabelProblem(codes, samples.ws, source, target, samples.wt, names)
     check_columns(samples)
     learner: ClassLearner = resolve(options.learner, "classes", "learner")
@@ -105,6 +109,25 @@ def _given(samples: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, np.nda
         return checked_probabilities(np.ascontiguousarray(x), f"the {what}'s columns", None)
 
     return whole(samples.xs, "source"), whole(samples.xt, "target")
+
+
+def _warn_of_order(given: np.ndarray, codes: np.ndarray, w: np.ndarray, names: tuple[str, ...]) -> None:
+    """Warn of classes whose probability is lower on their own rows than on others, as where columns are in another order."""
+    low = []
+    for c, name in enumerate(names):
+        means, noise = [], 0.0
+        for rows in (codes == c, codes != c):
+            share = w[rows] / w[rows].sum()
+            means.append(float(share @ given[rows, c]))
+            noise += float(share**2 @ (given[rows, c] - means[-1]) ** 2)
+        if means[0] - means[1] < -_CLEAR * noise**0.5:
+            low.append(name)
+    if low:
+        issue_warning(
+            f"learner='given': the probabilities of {', '.join(map(repr, low))} are lower on the source's rows of that class than "
+            f"on others: do the columns follow the order of the levels, {', '.join(names)}?",
+            StatinfWarning,
+        )
 
 
 def _check_labels(samples: Samples, names: tuple[str, ...]) -> None:

@@ -57,6 +57,28 @@ class MartingaleOptions(AlarmOptions):
         open_low=True,
     )
 
+    def check(self) -> None:
+        """Refuse a false alarm rate of the other kind of statistic, which would go unused."""
+        if self.statistic == "martingale" and self.run_length != type(self).run_length:
+            raise OptionError(
+                f"run_length={self.run_length:g} is of statistic='cusum' and 'shiryaev-roberts'; statistic='martingale' takes "
+                "level=, one less the probability of a false alarm."
+            )
+        if self.statistic != "martingale" and self.level != type(self).level:
+            raise OptionError(
+                f"level={self.level:g} is of statistic='martingale'; statistic={self.statistic!r} takes run_length=, the mean "
+                "number of rows to a false alarm."
+            )
+
+    @property
+    def guarantee(self) -> str:
+        """What is known of false alarms, where it is not the method's; else empty."""
+        if self.statistic == "martingale":
+            return ""
+        return (
+            f"while rows are exchangeable a false alarm takes at least run_length = {self.run_length:g} rows on average"
+        )
+
 
 @dataclass(frozen=True, repr=False)
 class Martingale(Brief):

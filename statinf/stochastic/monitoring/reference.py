@@ -8,8 +8,8 @@ import numpy as np
 from scipy.linalg import qr, solve_triangular
 
 from statinf.brief import Brief
-from statinf.errors import AliasedWarning, DataError, FormulaError, issue_warning
-from statinf.models.existence import check_range
+from statinf.errors import AliasedWarning, DataError, FormulaError, NotIdentifiedError, OptionError, issue_warning
+from statinf.models.existence import at_bounds, check_range, refuse_separation
 from statinf.numerics.glm.families import Family, family_of
 from statinf.numerics.glm.irls import fit_glm
 from statinf.numerics.linear.reduction import TOLERANCE
@@ -111,8 +111,12 @@ def learn(problem: MonitorProblem, family: str) -> Reference:
         kept, coef = ~(flat | (np.ptp(near, axis=0) == 0.0)), np.zeros(0)
     else:
         made.check(y)
+        if made.family == "poisson" and not y.any():
+            raise DataError(f"the outcome '{made.outcome}' is zero in all of the first {len(y)} rows; raise burn_in=.")
         found = fit_glm(Z, y, made.model, alias_tolerance=TOLERANCE)
         kept, coef = found.kept, found.coef[found.kept]
+        if np.ptp(y) > 0 and at_bounds(y, made.model, found.eta).any():
+            _refuse_separation(Z, made, problem.names, kept, y)
     if not kept.any():
         raise DataError("no column varies over the first rows: nothing can be learnt of their law; raise burn_in=.")
     names = (*(["Intercept"] if len(kept) > len(problem.names) else []), *problem.names)
@@ -125,6 +129,16 @@ def learn(problem: MonitorProblem, family: str) -> Reference:
     if len(y) <= kept.sum() + 1:
         raise DataError(f"{len(y)} first rows are too few for {int(kept.sum())} coefficients; raise burn_in=.")
     return Reference(centre, spread, kept, coef, made.family, made.intercept, made.outcome)
+
+
+def _refuse_separation(Z: np.ndarray, made: Reference, names: tuple[str, ...], kept: np.ndarray, y: np.ndarray) -> None:
+    every = (*(["Intercept"] if len(kept) > len(names) else []), *names)
+    try:
+        refuse_separation(Z, every, kept, y, made.model)
+    except NotIdentifiedError as error:
+        raise NotIdentifiedError(
+            f"the first {len(y)} rows: {error} A larger burn_in= may bring outcomes that differ."
+        ) from None
 
 
 def whitening(scores: np.ndarray, lags: int, lost: int) -> np.ndarray:
@@ -143,8 +157,15 @@ def whitening(scores: np.ndarray, lags: int, lost: int) -> np.ndarray:
     ------
     DataError
         If the scores do not vary in every direction.
+    OptionError
+        If there are too many autocovariances for the rows.
     """
     m, q = scores.shape
+    if 2 * lags >= m:
+        raise OptionError(
+            f"lags={lags}: {m} first rows tell their long-run covariance by fewer than {m // 2} autocovariances; lower lags=, or "
+            "raise burn_in=."
+        )
     size = np.sqrt((scores**2).mean(axis=0))
     if not (size > 0).all() or not np.isfinite(size).all():
         raise DataError(

@@ -58,8 +58,10 @@ def monitor(
     ------
     OptionError, FormulaError, DataError
         For options, formulas and data that cannot be used; times that run backwards.
+    NotIdentifiedError
+        If a covariate separates the 0/1 outcomes, or the zero counts, of the first rows.
     ConvergenceError
-        If the model of the first rows cannot be fitted, such as for 0/1 outcomes that a covariate separates.
+        If the model of the first rows cannot be fitted.
 
     Notes
     -----
@@ -113,5 +115,5 @@ def monitor(
         kind=kind,
         dropped=dict(run.dropped),
         run=run,
-        guarantee=chosen.guarantee,
+        guarantee=getattr(settings, "guarantee", "") or chosen.guarantee,
     )

@@ -1,5 +1,7 @@
 """Class shares and weights by class: reference numbers, influence by refits, cvxpy, the test of the assumption, refusals."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -8,6 +10,7 @@ from numpy.testing import assert_allclose
 
 import statinf as si
 from shifts.samples import number, two
+from statinf.errors import NumericalWarning
 
 pytestmark = pytest.mark.filterwarnings("ignore:the classes are hardly told apart:statinf.errors.NumericalWarning")
 METHODS = {"bbse": {}, "bbse-soft": {}, "rlls": {}, "mlls": {"calibration": None}}
@@ -303,3 +306,26 @@ def test_intervals_cover(method):
         low, high = w.shares.conf_int().to_numpy().T
         covered += (low <= truth) & (truth <= high)
     assert_allclose(covered / replicas, 0.95, atol=4 * np.sqrt(0.95 * 0.05 / replicas))
+
+
+@pytest.mark.parametrize("method", ["bbse-soft", "mlls"])
+def test_classes_that_nothing_tells_apart_are_warned_of(method):
+    random = np.random.default_rng(9)
+    source, target = drawn(random, 300, (0.5, 0.3, 0.2)), drawn(random, 200, (0.2, 0.3, 0.5))
+    source["noise"], target["noise"] = random.standard_normal(300), random.standard_normal(200)
+    with pytest.warns(NumericalWarning, match="hardly told apart"):
+        si.target_shift("C(label) ~ noise", source, target, method=method)
+
+
+def test_given_probabilities_in_another_order_are_warned_of():
+    random = np.random.default_rng(2)
+    source, target = drawn(random, 200, (0.5, 0.3, 0.2)), drawn(random, 150, (0.2, 0.3, 0.5))
+    for data in (source, target):
+        density = np.exp(-((data[["x1", "x2"]].to_numpy()[:, None] - MEANS) ** 2).sum(axis=2) / 2.0)
+        data[["p0", "p1", "p2"]] = density / density.sum(axis=1, keepdims=True)
+    options = {"method": "bbse-soft", "learner": "given"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        si.target_shift("C(label) ~ p0 + p1 + p2", source, target, **options)
+    with pytest.warns(si.StatinfWarning, match="probabilities of '0', '2' are lower.*order of the levels, 0, 1, 2"):
+        si.target_shift("C(label) ~ p2 + p1 + p0", source, target, **options)
