@@ -355,7 +355,7 @@ def test_rows_without_weight_change_nothing():
     assert isinstance(rows, PairedRows) and rows.p.sum() == pytest.approx(1.0)
 
 
-@pytest.mark.filterwarnings("ignore::statinf.NumericalWarning")
+@pytest.mark.filterwarnings("ignore::statinf.errors.NumericalWarning")
 def test_samples_that_hardly_meet_are_solved_along_the_whole_path():
     """Half of the target lies beyond the source: the ball's multiplier spans many orders of magnitude over D."""
     rng = np.random.default_rng(0)
