@@ -29,6 +29,8 @@ def refusal(found: Settled, g: int, run: Renewal, label: str = "") -> str:
     said = f"the stream{label} {found.why[g]} ({found.count[g]:g} rows, {found.effective[g]:.4g} effective)"
     if "columns" in found.why[g]:
         said += f": look at {', '.join(part[:6])}"
+        if run.settings.loss == "poisson":
+            said += ", and whether all counts are zero where these are not"
     return f"{said}. Give more rows, leave columns out, or add ridge=."
 
 
