@@ -1,5 +1,7 @@
 """Renewable estimates against batch fits on the same rows, with forgetting, windows, groups, ridge and classes."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -204,6 +206,17 @@ def test_counts_that_are_all_zero_have_no_estimate(data):
     np.testing.assert_allclose(fit.params, batch.params, rtol=1e-8)
     with pytest.raises(si.NotIdentifiedError, match="tell its columns apart"):
         si.lsa("k ~ a + I(2 * a)", data, loss="poisson", method="renewable")
+
+
+def test_a_law_that_changes_is_told(data):
+    late = data.assign(k=np.where(np.arange(1500) < 700, 0, data.k))
+    options = {"loss": "poisson", "method": "renewable", "chunk": 256}
+    with pytest.warns(NumericalWarning, match="Intercept moved by"):
+        si.lsa("k ~ a", late, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        si.lsa("k ~ a", data, **options)
+        si.lsa("k ~ a", late.sample(frac=1.0, random_state=0), **options)
 
 
 def test_missing_groups_are_dropped_and_named(data):
