@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, check_level, issue_warning, one_of
 from statinf.formula.blocks import warn_dropped
 from statinf.inference import Covariance, sup_t_critical
 from statinf.inference.vcov import VcovKinds
@@ -21,6 +21,9 @@ from statinf.stochastic.renewal_state import RenewalSettings
 from statinf.stochastic.sequential import mixture_rho, sequential_critical, sequential_p_values
 from statinf.stochastic.settling import Settled, settled
 
+_MOVED = 6.0
+"""Standard errors of the first chunk that coefficients may move without a warning."""
+
 
 def refusal(found: Settled, g: int, run: Renewal, label: str = "") -> str:
     """What is wrong with a group, in words."""
@@ -29,6 +32,8 @@ def refusal(found: Settled, g: int, run: Renewal, label: str = "") -> str:
     said = f"the stream{label} {found.why[g]} ({found.count[g]:g} rows, {found.effective[g]:.4g} effective)"
     if "columns" in found.why[g]:
         said += f": look at {', '.join(part[:6])}"
+        if run.settings.loss == "poisson":
+            said += ", and whether all counts are zero where these are not"
     return f"{said}. Give more rows, leave columns out, or add ridge=."
 
 
@@ -202,7 +207,25 @@ def _estimate(run: Renewal, interval: str) -> Estimate:
     found = settled(run.settings, run.state)
     if found.why[0]:
         raise NotIdentifiedError(refusal(found, 0, run))
+    _warn_moved(run, found)
     return estimate_of_group(run, found, 0, interval)
+
+
+def _warn_moved(run: Renewal, found: Settled) -> None:
+    """Tell when coefficients moved too far for the expansions of early rows to hold."""
+    s, state = run.settings, run.state
+    if s.loss == "squared" or s.forgets or not len(state.path_rows):
+        return
+    early = np.sqrt((found.root[0] ** 2).sum(axis=1) * found.count[0] / state.path_rows[0])
+    moved = np.nan_to_num(np.abs(found.theta[0] - state.path[0]) / early)
+    if moved.max() > _MOVED:
+        name = run.terms[int(moved.argmax())]
+        issue_warning(
+            f"{name} moved by {moved.max():.3g} standard errors of {state.path_rows[0]} rows after these: the law of the "
+            "rows changes along the stream, and the estimate may be far from that of all rows at once. Use forget=, window= "
+            "or a batch fit, or shuffle the rows.",
+            NumericalWarning,
+        )
 
 
 def estimate_of_group(run: Renewal, found: Settled, g: int, interval: str) -> Estimate:

@@ -13,6 +13,7 @@ from statinf.stochastic.renewal_state import GroupRows, Past, RenewalSettings, R
 NUMBERS = 4_000_000
 """Numbers in a batch of problems."""
 _SEPARATED = 0.1
+_NO_COUNTS = 1e-10  # mean count per unit of weight; Newton's method stops near 1e-12 where the minimum is at infinity
 
 
 @dataclass(frozen=True, repr=False)
@@ -119,9 +120,15 @@ def judged(s: RenewalSettings, made: Past, count: np.ndarray, left: np.ndarray) 
 
 
 def _separated(s: RenewalSettings, made: Past, values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Groups whose squared residuals are far below p (1 - p) along a coordinate, which they equal on average."""
-    if s.loss not in ("logistic", "multinomial") or s.penalty.any():
+    """Groups whose likelihood has its maximum at infinity.
+
+    Classes: the squared residuals are far below p (1 - p) along a coordinate, which they equal on average. Counts: there is
+    no curvature left along any, for all of them are zero.
+    """
+    if s.penalty.any() or s.loss == "squared":
         return np.zeros(len(values), bool)
+    if s.loss == "poisson":
+        return values[:, -1] <= _NO_COUNTS * made.mass
     with np.errstate(divide="ignore", invalid="ignore"):
         inner = (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1)
         found = np.einsum("gij,gjk,gik->gi", inner, made.S, inner) / np.einsum("gii->gi", inner)
