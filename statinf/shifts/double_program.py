@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from statinf.backend import one_blas_thread
 from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
 from statinf.numerics.geometry.nearest import nearest
@@ -23,6 +24,8 @@ FACTOR_TOLERANCE = 1e-11
 NEIGHBOUR = 50
 _STEPS, _LEAST = 100, 1e-4
 """Most proximal steps without a ridge, and their last ridge."""
+_SMALL_ROWS, _SMALL_RANK = 8000, 500
+"""Sizes up to which a solve is many products too small for several threads."""
 GRID = tuple(1.0 / (1.0 - s / 10.0) ** 2 for s in range(10))
 """Values of D that are tried where none is given: 1, 1.23, ..., 25, 100."""
 
@@ -137,9 +140,10 @@ class DoubleProgram(Brief):
         scaling, xs, xt = in_units(samples, options.scale)
         both = np.concatenate([xs, xt])
         width = bandwidth_of(options.bandwidth, both, samples.seed)
-        factor = pivoted_cholesky(
-            lambda at: rbf(both, both[at], width), np.ones(len(both)), tol=FACTOR_TOLERANCE, max_rank=len(both)
-        )
+        with one_blas_thread(len(both) <= _SMALL_ROWS):
+            factor = pivoted_cholesky(
+                lambda at: rbf(both, both[at], width), np.ones(len(both)), tol=FACTOR_TOLERANCE, max_rank=len(both)
+            )
         assert factor is not None  # the rank may reach all rows
         n, total = len(xs), float(samples.ws.sum())
         rows = PairedRows(factor[:n], factor[n:], samples.ws / total, samples.wt / samples.wt.sum())
@@ -147,6 +151,10 @@ class DoubleProgram(Brief):
 
     def solve(self, D: float, start: PairedSolution | None = None) -> PairedSolution:
         """The weights at one D."""
+        with one_blas_thread(self.rows.first.shape[1] <= _SMALL_RANK):
+            return self._solve(D, start)
+
+    def _solve(self, D: float, start: PairedSolution | None) -> PairedSolution:
         if np.isinf(D):
             mass = float(len(self.rows.q))
             eps = 1.0 - 1.0 / np.sqrt(mass) if self.eps is None else self.eps
