@@ -19,7 +19,7 @@ from statinf.stochastic.renewable_predict import predict
 from statinf.stochastic.renewable_run import Renewal
 from statinf.stochastic.renewal_state import RenewalSettings
 from statinf.stochastic.sequential import mixture_rho, sequential_critical, sequential_p_values
-from statinf.stochastic.settling import Settled, settled
+from statinf.stochastic.settling import Settled, moved, settled
 
 _MOVED = 6.0
 """Standard errors of the first chunk that coefficients may move without a warning."""
@@ -207,25 +207,25 @@ def _estimate(run: Renewal, interval: str) -> Estimate:
     found = settled(run.settings, run.state)
     if found.why[0]:
         raise NotIdentifiedError(refusal(found, 0, run))
-    _warn_moved(run, found)
+    warn_moved(run, found, np.zeros(1, np.intp))
     return estimate_of_group(run, found, 0, interval)
 
 
-def _warn_moved(run: Renewal, found: Settled) -> None:
-    """Tell when coefficients moved too far for the expansions of early rows to hold."""
-    s, state = run.settings, run.state
-    if s.loss == "squared" or s.forgets or not len(state.path_rows):
+def warn_moved(run: Renewal, found: Settled, which: np.ndarray, labels: tuple[Any, ...] = ()) -> None:
+    """Tell when coefficients moved too far for the expansions of early rows to hold; `which` are the groups' numbers."""
+    far = moved(run.settings, run.state, found, which)
+    # The largest of many comparisons is larger by chance.
+    limit = _MOVED + np.sqrt(2.0 * np.log(len(far))) if len(far) > 1 else _MOVED
+    if far.max(initial=0.0) <= limit:
         return
-    early = np.sqrt((found.root[0] ** 2).sum(axis=1) * found.count[0] / state.path_rows[0])
-    moved = np.nan_to_num(np.abs(found.theta[0] - state.path[0]) / early)
-    if moved.max() > _MOVED:
-        name = run.terms[int(moved.argmax())]
-        issue_warning(
-            f"{name} moved by {moved.max():.3g} standard errors of {state.path_rows[0]} rows after these: the law of the "
-            "rows changes along the stream, and the estimate may be far from that of all rows at once. Use forget=, window= "
-            "or a batch fit, or shuffle the rows.",
-            NumericalWarning,
-        )
+    g, j = np.unravel_index(int(far.argmax()), far.shape)
+    group = f" of {labels[g]!r} in '{run.reader.by}'" if labels else ""
+    issue_warning(
+        f"{run.terms[j]}{group} moved by {far[g, j]:.3g} standard errors of {run.settings.chunk} rows after as many: the law of "
+        "the rows changes along the stream, and the estimate may be far from that of all rows at once. Use forget=, window= or "
+        "a batch fit, or shuffle the rows.",
+        NumericalWarning,
+    )
 
 
 def estimate_of_group(run: Renewal, found: Settled, g: int, interval: str) -> Estimate:

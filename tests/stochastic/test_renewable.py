@@ -199,7 +199,12 @@ def test_counts_that_are_all_zero_have_no_estimate(data):
         groups = si.lsa("k ~ a", few.iloc[:300], loss="poisson", by="g")
     assert np.isnan(groups.params["w"]).all()
     assert np.isfinite(groups.params[["u", "v"]]).all()
-    assert np.isfinite(si.lsa("k ~ a", few, loss="poisson", by="g", ridge=1.0).params["u"]).all()
+    with pytest.warns(NumericalWarning, match="of 'w' in 'g' moved by"):  # with every chunk it falls further
+        assert np.isfinite(si.lsa("k ~ a", few, loss="poisson", by="g", ridge=1.0).params["u"]).all()
+    many = none.iloc[np.arange(3000) % len(none)].reset_index(drop=True)
+    for options in ({"by": "g"}, {"forget": 0.99}, {"window": 300}, {"method": "renewable"}):
+        with pytest.raises(si.NotIdentifiedError, match="separates"):
+            si.lsa("k ~ a", many, loss="poisson", **options)
     exposed = data.assign(e=1e6 * np.exp(data.b))
     fit = si.lsa("k ~ a + offset(log(e))", exposed, loss="poisson", method="renewable")
     batch = si.glm("k ~ a + offset(log(e))", exposed, family="poisson")
@@ -217,6 +222,11 @@ def test_a_law_that_changes_is_told(data):
         warnings.simplefilter("error")
         si.lsa("k ~ a", data, **options)
         si.lsa("k ~ a", late.sample(frac=1.0, random_state=0), **options)
+    with pytest.warns(NumericalWarning, match="Intercept of .* in 'g' moved by"):
+        si.lsa("k ~ a", late.assign(g=np.arange(1500) % 2), loss="poisson", by="g", chunk=128)
+    classes = late.assign(y=1 * (late.k > 0))
+    with pytest.warns(NumericalWarning, match="Intercept moved by"):
+        si.lsa("y ~ a", classes, loss="logistic", method="renewable", chunk=256)
 
 
 def test_missing_groups_are_dropped_and_named(data):
