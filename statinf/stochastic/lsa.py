@@ -109,7 +109,10 @@ def lsa(
 
     Under ``method="renewable"`` and squared loss the estimate is that of all rows at once. For the other losses rows are expanded
     to second order chunk by chunk: the estimate differs from the batch fit by a share of a standard error that falls with the
-    rows. Squared residuals are met at the estimate of their chunk, so that standard errors differ by a share of about one over the
+    rows, if their order has nothing to do with their values. Where coefficients move far between chunks, such as counts that
+    are all zero at first, it may be many standard errors away, and a warning tells: use
+    `forget=`, `window=` or a batch fit, or shuffle the rows.
+    Squared residuals are met at the estimate of their chunk, so that standard errors differ by a share of about one over the
     root of the rows. With `forget=` an interval is about the weighted rows: it does not include how far the target moved among
     them, and below 100 effective rows it covers less (91 to 93 % where it says 95 % at 49). A group is a stream of its own, aged
     in its own rows; its chunks of 256 rows wait in memory.

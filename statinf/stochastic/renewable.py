@@ -142,7 +142,7 @@ def _settings(opening: Opening, options: RenewableOptions, k: int) -> RenewalSet
     return RenewalSettings(
         loss=options.loss, q=q, k=k, chunk=chunk, factor=options.forget or 1.0, window=options.window or 0,
         transform=transform, penalty=np.kron(np.eye(k), options.ridge * (transform.T * penalised) @ transform),
-        look=options.look or opening.length or UNKNOWN_LENGTH,
+        look=options.look or opening.length or UNKNOWN_LENGTH, intercept="Intercept" in part.names,
     )  # fmt: skip
 
 

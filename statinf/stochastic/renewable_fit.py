@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, check_level, issue_warning, one_of
 from statinf.formula.blocks import warn_dropped
 from statinf.inference import Covariance, sup_t_critical
 from statinf.inference.vcov import VcovKinds
@@ -19,7 +19,10 @@ from statinf.stochastic.renewable_predict import predict
 from statinf.stochastic.renewable_run import Renewal
 from statinf.stochastic.renewal_state import RenewalSettings
 from statinf.stochastic.sequential import mixture_rho, sequential_critical, sequential_p_values
-from statinf.stochastic.settling import Settled, settled
+from statinf.stochastic.settling import Settled, moved, settled
+
+_MOVED = 6.0
+"""Standard errors of the first chunk that coefficients may move without a warning."""
 
 
 def refusal(found: Settled, g: int, run: Renewal, label: str = "") -> str:
@@ -29,6 +32,8 @@ def refusal(found: Settled, g: int, run: Renewal, label: str = "") -> str:
     said = f"the stream{label} {found.why[g]} ({found.count[g]:g} rows, {found.effective[g]:.4g} effective)"
     if "columns" in found.why[g]:
         said += f": look at {', '.join(part[:6])}"
+        if run.settings.loss == "poisson":
+            said += ", and whether all counts are zero where these are not"
     return f"{said}. Give more rows, leave columns out, or add ridge=."
 
 
@@ -202,7 +207,25 @@ def _estimate(run: Renewal, interval: str) -> Estimate:
     found = settled(run.settings, run.state)
     if found.why[0]:
         raise NotIdentifiedError(refusal(found, 0, run))
+    warn_moved(run, found, np.zeros(1, np.intp))
     return estimate_of_group(run, found, 0, interval)
+
+
+def warn_moved(run: Renewal, found: Settled, which: np.ndarray, labels: tuple[Any, ...] = ()) -> None:
+    """Tell when coefficients moved too far for the expansions of early rows to hold; `which` are the groups' numbers."""
+    far = moved(run.settings, run.state, found, which)
+    # The largest of many comparisons is larger by chance.
+    limit = _MOVED + np.sqrt(2.0 * np.log(len(far))) if len(far) > 1 else _MOVED
+    if far.max(initial=0.0) <= limit:
+        return
+    g, j = np.unravel_index(int(far.argmax()), far.shape)
+    group = f" of {labels[g]!r} in '{run.reader.by}'" if labels else ""
+    issue_warning(
+        f"{run.terms[j]}{group} moved by {far[g, j]:.3g} standard errors of {run.settings.chunk} rows after as many: the law of "
+        "the rows changes along the stream, and the estimate may be far from that of all rows at once. Use forget=, window= or "
+        "a batch fit, or shuffle the rows.",
+        NumericalWarning,
+    )
 
 
 def estimate_of_group(run: Renewal, found: Settled, g: int, interval: str) -> Estimate:

@@ -69,7 +69,8 @@ def _expanded(s: RenewalSettings, past: Past, rows: GroupRows, chosen: np.ndarra
     pull = _STABLE * np.einsum("ab,gij->gaibj", np.eye(s.k), gram).reshape(past.H.shape)
     linear = fade * past.b + np.einsum("gij,gj->gi", pull, past.theta)
     theta, _ = minimise(fade * past.H + s.penalty + pull, linear, X, Y, w, past.theta, s.loss, tol=1e-9)
-    return added(s, past, m, X, Y, w, theta, v)
+    made = added(s, past, m, X, Y, w, theta, v)
+    return replace(made, first=np.where(past.count[:, None] == 0, theta, past.first))
 
 
 def _traced(s: RenewalSettings, state: RenewalState) -> RenewalState:

@@ -30,6 +30,8 @@ class RenewalSettings:
         Of the coefficients of the transformed columns.
     look : int
         Rows at which sequential intervals are narrowest.
+    intercept : bool
+        Whether a constant is among the columns.
     """
 
     loss: str
@@ -41,6 +43,7 @@ class RenewalSettings:
     transform: np.ndarray
     penalty: np.ndarray
     look: int
+    intercept: bool = True
 
     @property
     def forgets(self) -> bool:
@@ -75,7 +78,8 @@ class Past(Brief):
     """Expansions of past losses of g groups: `theta'H theta / 2 - b'theta`, squared scores S, last expansion point.
 
     `count` rows, `total` of their factors and `squares` of these, `mass` and `masses` the same of factors times weights;
-    shape (g,) each.
+    shape (g,) each. `events` (g, k) are outcomes times weights and factors, `first` (g, p) is the first expansion point, NaN
+    before there is one.
     """
 
     H: np.ndarray
@@ -87,12 +91,15 @@ class Past(Brief):
     squares: np.ndarray
     mass: np.ndarray
     masses: np.ndarray
+    events: np.ndarray
+    first: np.ndarray
 
     @classmethod
-    def none(cls, g: int, p: int) -> Past:
+    def none(cls, g: int, p: int, k: int) -> Past:
         """Of groups without rows."""
         two = np.zeros((g, p, p))
-        return cls(two, np.zeros((g, p)), two, np.zeros((g, p)), *(np.zeros(g) for _ in range(5)))
+        sums = (np.zeros(g) for _ in range(5))
+        return cls(two, np.zeros((g, p)), two, np.zeros((g, p)), *sums, np.zeros((g, k)), np.full((g, p), np.nan))
 
     def some(self, which: np.ndarray) -> Past:
         """Of some groups."""
@@ -109,7 +116,7 @@ class Past(Brief):
 
     def longer(self, g: int) -> Past:
         """With groups that have no rows yet."""
-        more = Past.none(g - len(self.count), self.b.shape[1])
+        more = Past.none(g - len(self.count), self.b.shape[1], self.events.shape[1])
         return Past(*(np.concatenate([getattr(self, n), getattr(more, n)]) for n in self.__dataclass_fields__))
 
 
@@ -129,4 +136,4 @@ class RenewalState(Brief):
         p = s.q * s.k
         rows = GroupRows(np.empty((0, s.q)), np.empty((0, s.k)), np.empty(0), np.empty(0, np.int64))
         empty = np.empty((0, p))
-        return cls(past=Past.none(0, p), pending=rows, path_rows=np.empty(0, np.int64), path=empty, path_se=empty)
+        return cls(past=Past.none(0, p, s.k), pending=rows, path_rows=np.empty(0, np.int64), path=empty, path_se=empty)

@@ -13,6 +13,7 @@ from statinf.stochastic.renewal_state import GroupRows, Past, RenewalSettings, R
 NUMBERS = 4_000_000
 """Numbers in a batch of problems."""
 _SEPARATED = 0.1
+_NO_COUNTS = 1e-10  # mean count per unit of weight; Newton's method stops near 1e-12 where the minimum is at infinity
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +52,7 @@ def added(s: RenewalSettings, past: Past, m: np.ndarray, X: np.ndarray, Y: np.nd
         fade[:, None, None] * past.H + made.hessian, b, (fade**2)[:, None, None] * past.S + made.scores, theta,
         past.count + m, fade * past.total + v.sum(axis=1), fade**2 * past.squares + (v * v).sum(axis=1),
         fade * past.mass + w.sum(axis=1), fade**2 * past.masses + (w * w).sum(axis=1),
+        fade[:, None] * past.events + (w[..., None] * Y).sum(axis=1), past.first,
     )  # fmt: skip
 
 
@@ -119,10 +121,31 @@ def judged(s: RenewalSettings, made: Past, count: np.ndarray, left: np.ndarray) 
 
 
 def _separated(s: RenewalSettings, made: Past, values: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """Groups whose squared residuals are far below p (1 - p) along a coordinate, which they equal on average."""
-    if s.loss not in ("logistic", "multinomial") or s.penalty.any():
+    """Groups whose likelihood has its maximum at infinity.
+
+    A class that never occurs, or counts that are all zero, where there is a constant. Classes: the squared residuals are far
+    below p (1 - p) along a coordinate, which they equal on average. Counts: there is no curvature left along any.
+    """
+    if s.penalty.any() or s.loss == "squared":
         return np.zeros(len(values), bool)
+    lost = s.intercept & (made.events <= 0.0).any(axis=1) & (made.mass > 0.0)
+    if s.loss == "poisson":
+        return lost | (values[:, -1] <= _NO_COUNTS * made.mass)
+    lost |= s.intercept & (made.events.sum(axis=1) >= (1.0 - 1e-12) * made.mass)
     with np.errstate(divide="ignore", invalid="ignore"):
         inner = (vectors / values[:, None, :]) @ vectors.transpose(0, 2, 1)
         found = np.einsum("gij,gjk,gik->gi", inner, made.S, inner) / np.einsum("gii->gi", inner)
-        return (found * (made.mass / made.masses)[:, None] < _SEPARATED).any(axis=1)
+        return lost | (found * (made.mass / made.masses)[:, None] < _SEPARATED).any(axis=1)
+
+
+def moved(s: RenewalSettings, state: RenewalState, found: Settled, which: np.ndarray) -> np.ndarray:
+    """How far estimates are from the first expansion points, in standard errors of as many rows, shape (g, p); 0 if unknown.
+
+    Rows that were expanded far from where the estimate is now count by a quadratic that does not hold there.
+    """
+    if s.loss == "squared" or s.forgets:
+        return np.zeros_like(found.theta)
+    first = state.past.first[which] @ np.kron(np.eye(s.k), s.transform).T
+    early = np.sqrt((found.root**2).sum(axis=2) * (found.count / s.chunk)[:, None])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.nan_to_num(np.abs(found.theta - first) / early, posinf=0.0)

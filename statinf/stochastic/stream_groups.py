@@ -12,7 +12,7 @@ from statinf.formula.blocks import warn_dropped
 from statinf.results import Predictive, Table, format_number, to_caller
 from statinf.results.estimate import Passage
 from statinf.results.methods import Method
-from statinf.stochastic.renewable_fit import RenewableFit, critical, estimate_of_group, refusal
+from statinf.stochastic.renewable_fit import RenewableFit, critical, estimate_of_group, refusal, warn_moved
 from statinf.stochastic.renewable_predict import predict
 from statinf.stochastic.renewable_run import Renewal
 from statinf.stochastic.sequential import mixture_rho, sequential_p_values
@@ -218,6 +218,7 @@ def _read(run: Renewal) -> tuple[Settled, tuple[Any, ...]]:
             f"{found.why[bad[0]]}; glance() tells for each.",
             NumericalWarning,
         )  # fmt: skip
+    warn_moved(run, found, np.array(order), groups)
     return found, groups
 
 

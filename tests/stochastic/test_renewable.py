@@ -1,10 +1,13 @@
 """Renewable estimates against batch fits on the same rows, with forgetting, windows, groups, ridge and classes."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import statinf as si
+from statinf.errors import NumericalWarning
 from statinf.numerics.recursions.renewing import loss_parts, minimise
 
 
@@ -183,6 +186,47 @@ def test_groups_that_are_not_identified_are_named(data):
         fit.fit("v")
     with pytest.raises(si.DataError, match="no group 'x'"):
         fit.fit("x")
+
+
+def test_counts_that_are_all_zero_have_no_estimate(data):
+    none = data.assign(k=0, far=1e3 * data.a)
+    few = data.assign(k=np.where(data.g == "w", 0, data.k))
+    zero = "look at g.T.w., and whether all counts are zero"
+    for formula, d, said in [("k ~ far", none, "separates"), ("k ~ 1", none, "separates"), ("k ~ a + g", few, zero)]:
+        with pytest.raises(si.NotIdentifiedError, match=said):
+            si.lsa(formula, d, loss="poisson", method="renewable")
+    with pytest.warns(NumericalWarning, match="'w', which separates"):
+        groups = si.lsa("k ~ a", few.iloc[:300], loss="poisson", by="g")
+    assert np.isnan(groups.params["w"]).all()
+    assert np.isfinite(groups.params[["u", "v"]]).all()
+    with pytest.warns(NumericalWarning, match="of 'w' in 'g' moved by"):  # with every chunk it falls further
+        assert np.isfinite(si.lsa("k ~ a", few, loss="poisson", by="g", ridge=1.0).params["u"]).all()
+    many = none.iloc[np.arange(3000) % len(none)].reset_index(drop=True)
+    for options in ({"by": "g"}, {"forget": 0.99}, {"window": 300}, {"method": "renewable"}):
+        with pytest.raises(si.NotIdentifiedError, match="separates"):
+            si.lsa("k ~ a", many, loss="poisson", **options)
+    exposed = data.assign(e=1e6 * np.exp(data.b))
+    fit = si.lsa("k ~ a + offset(log(e))", exposed, loss="poisson", method="renewable")
+    batch = si.glm("k ~ a + offset(log(e))", exposed, family="poisson")
+    np.testing.assert_allclose(fit.params, batch.params, rtol=1e-8)
+    with pytest.raises(si.NotIdentifiedError, match="tell its columns apart"):
+        si.lsa("k ~ a + I(2 * a)", data, loss="poisson", method="renewable")
+
+
+def test_a_law_that_changes_is_told(data):
+    late = data.assign(k=np.where(np.arange(1500) < 700, 0, data.k))
+    options = {"loss": "poisson", "method": "renewable", "chunk": 256}
+    with pytest.warns(NumericalWarning, match="Intercept moved by"):
+        si.lsa("k ~ a", late, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        si.lsa("k ~ a", data, **options)
+        si.lsa("k ~ a", late.sample(frac=1.0, random_state=0), **options)
+    with pytest.warns(NumericalWarning, match="Intercept of .* in 'g' moved by"):
+        si.lsa("k ~ a", late.assign(g=np.arange(1500) % 2), loss="poisson", by="g", chunk=128)
+    classes = late.assign(y=1 * (late.k > 0))
+    with pytest.warns(NumericalWarning, match="Intercept moved by"):
+        si.lsa("y ~ a", classes, loss="logistic", method="renewable", chunk=256)
 
 
 def test_missing_groups_are_dropped_and_named(data):

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from river._river_rust.drift import AdaptiveWindowing  # type: ignore[import-not-found]
-from river.drift import ADWIN  # type: ignore[import-not-found]
 
 N = 4000
 CASES = [
@@ -25,6 +23,9 @@ def series(kind: str) -> np.ndarray:
 
 
 def main() -> None:
+    from river._river_rust.drift import AdaptiveWindowing  # type: ignore[import-not-found]
+    from river.drift import ADWIN  # type: ignore[import-not-found]
+
     found = []
     for kind, delta, buckets in CASES:
         keep = AdaptiveWindowing(delta=delta, clock=32, max_buckets=buckets, min_window_length=5, grace_period=10)
