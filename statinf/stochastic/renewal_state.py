@@ -97,9 +97,9 @@ class Past(Brief):
     @classmethod
     def none(cls, g: int, p: int, k: int) -> Past:
         """Of groups without rows."""
-        two = np.zeros((g, p, p))
-        sums = (np.zeros(g) for _ in range(5))
-        return cls(two, np.zeros((g, p)), two, np.zeros((g, p)), *sums, np.zeros((g, k)), np.full((g, p), np.nan))
+        two, one = np.zeros((g, p, p)), np.zeros((g, p))
+        sums = {name: np.zeros(g) for name in ("count", "total", "squares", "mass", "masses")}
+        return cls(H=two, b=one, S=two, theta=one, **sums, events=np.zeros((g, k)), first=np.full((g, p), np.nan))
 
     def some(self, which: np.ndarray) -> Past:
         """Of some groups."""
