@@ -113,15 +113,18 @@ def _given(samples: Samples, names: tuple[str, ...]) -> tuple[np.ndarray, np.nda
 
 def _warn_of_order(given: np.ndarray, codes: np.ndarray, w: np.ndarray, names: tuple[str, ...]) -> None:
     """Warn of classes whose probability is lower on their own rows than on others, as where columns are in another order."""
-    low = []
-    for c, name in enumerate(names):
-        means, noise = [], 0.0
-        for rows in (codes == c, codes != c):
-            share = w[rows] / w[rows].sum()
-            means.append(float(share @ given[rows, c]))
-            noise += float(share**2 @ (given[rows, c] - means[-1]) ** 2)
-        if means[0] - means[1] < -_CLEAR * noise**0.5:
-            low.append(name)
+    k, squared = len(names), w * w
+    chosen = given[np.arange(len(codes)), codes]
+    # Sums of w, w f, w^2, w^2 f and w^2 f^2: over a class's own rows, and over all.
+    parts = (w, w * chosen, squared, squared * chosen, squared * chosen**2)
+    own = np.stack([np.bincount(codes, part, minlength=k) for part in parts])
+    every = np.stack([np.full(k, w.sum()), w @ given, np.full(k, squared.sum()), squared @ given, squared @ given**2])
+    (first, noise), (second, more) = (
+        (m := sums[1] / sums[0], np.maximum(sums[4] - 2.0 * m * sums[3] + m * m * sums[2], 0.0) / sums[0] ** 2)
+        for sums in (own, every - own)
+    )
+    far = first - second < -_CLEAR * np.sqrt(noise + more)
+    low = [name for name, there in zip(names, far, strict=True) if there]
     if low:
         issue_warning(
             f"learner='given': the probabilities of {', '.join(map(repr, low))} are lower on the source's rows of that class than "
