@@ -97,7 +97,7 @@ RESULTS = (
     "statinf.shifts.heterogeneous_fit",
     "statinf.shifts.minimax_fit",
     "statinf.shifts.dro_fit",
-    "statinf.shifts.target_mean",
+    "statinf.shifts.target_mean_fit",
     "statinf.shifts.pooled_mean",
     "statinf.shifts.target_shift",
     "statinf.shifts.labels.result",

@@ -12,6 +12,7 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula.expression import SMOOTH, call_name
 from statinf.formula.scan import short
+from statinf.formula.spline_columns import smooth_columns
 
 MAX_DF = 500
 MAX_DEGREE = 50
@@ -127,8 +128,6 @@ def transform_values(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Call the library's transform and bring what it returns into one form."""
     if name == SMOOTH:
-        from statinf.formula.smooths import smooth_columns
-
         return smooth_columns(x, options, state, text)
     from formulaic.transforms import TRANSFORMS
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import FormulaError
-from statinf.shifts.samples import check_columns, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import check_columns
 from statinf.shifts.shift_test_result import ConditionalShiftTest
 from statinf.shifts.table import CONDITIONAL_SHIFT_TEST
 

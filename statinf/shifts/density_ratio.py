@@ -16,7 +16,8 @@ from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
 from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
-from statinf.shifts.samples import Samples, check_columns, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import Samples, check_columns
 from statinf.shifts.table import DENSITY_RATIO
 
 

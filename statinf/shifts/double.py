@@ -13,7 +13,6 @@ target which the source reaches. The ridge makes the weights unique and defines 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,18 +32,6 @@ DEFAULT_D = 4.0
 def check_width(name: str, given: Any) -> Any:
     """'nn50', 'median' or a positive number."""
     return given if isinstance(given, str) and given == "nn50" else one_bandwidth(name, given)
-
-
-def check_levels(given: Any) -> tuple[float, ...]:
-    """Values of D, each at least one."""
-    several = given if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else [given]
-    try:
-        levels = tuple(float(d) for d in several)
-    except (TypeError, ValueError):
-        levels = ()
-    if not levels or not all(d >= 1.0 for d in levels):
-        raise OptionError(f"D={given!r}: give numbers of at least 1; 1 weights the source alone, inf the target alone.")
-    return levels
 
 
 @dataclass(frozen=True, kw_only=True)

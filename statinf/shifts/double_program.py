@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from statinf.backend import one_blas_thread
 from statinf.brief import Brief
-from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
+from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.geometry.nearest import nearest
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.numerics.programs.paired_weights import PairedRows, PairedSolution, solve_paired, solve_second
@@ -28,6 +29,18 @@ _SMALL_ROWS, _SMALL_RANK = 8000, 500
 """Sizes up to which a solve is many products too small for several threads."""
 GRID = tuple(1.0 / (1.0 - s / 10.0) ** 2 for s in range(10))
 """Values of D that are tried where none is given: 1, 1.23, ..., 25, 100."""
+
+
+def check_levels(given: Any) -> tuple[float, ...]:
+    """Values of D, each at least one."""
+    several = given if isinstance(given, Sequence | np.ndarray) and not isinstance(given, str) else [given]
+    try:
+        levels = tuple(float(d) for d in several)
+    except (TypeError, ValueError):
+        levels = ()
+    if not levels or not all(d >= 1.0 for d in levels):
+        raise OptionError(f"D={given!r}: give numbers of at least 1; 1 weights the source alone, inf the target alone.")
+    return levels
 
 
 def neighbour_distance(x: np.ndarray) -> float:

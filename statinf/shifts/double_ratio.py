@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.results import to_caller
-from statinf.shifts.double_program import GRID, DoubleProgram
+from statinf.shifts.double_program import GRID, DoubleProgram, check_levels
 from statinf.shifts.ratio import DensityRatio
 
 
@@ -83,8 +83,6 @@ class DoubleRatio(DensityRatio):
             Columns D, mean_beta, mean_alpha, mmd2 (of the weights as they are), squared_bias, variance (of noise of
             variance one), worst_case_risk (both relative to the mean of a), ess_beta, ess_alpha.
         """
-        from statinf.shifts.double import check_levels
-
         if self.program is None:
             raise DataError(
                 "the path over D needs both samples, which a saved density ratio leaves out; estimate it again."

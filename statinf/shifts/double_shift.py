@@ -27,9 +27,9 @@ from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Weights, choice, count, value
 from statinf.shifts.cross_validation import held_out
 from statinf.shifts.density_ratio import check_known, made_ratio
-from statinf.shifts.double import DEFAULT_D, ProgramOptions, check_levels, estimate_of
+from statinf.shifts.double import DEFAULT_D, ProgramOptions, estimate_of
 from statinf.shifts.double import METHOD as RATIO
-from statinf.shifts.double_program import GRID, DoubleProgram
+from statinf.shifts.double_program import GRID, DoubleProgram, check_levels
 from statinf.shifts.double_ratio import DoubleRatio
 from statinf.shifts.minimax import MinimaxProblem, minimax_fit
 from statinf.shifts.minimax_fit import MinimaxFit

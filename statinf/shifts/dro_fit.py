@@ -12,10 +12,10 @@ from statinf.errors import DataError, NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds
+from statinf.models.minimised import expit, predicted
 from statinf.models.regression_fit import check_interval
-from statinf.results import Fit, Weights, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
+from statinf.results import Fit, Weights, augmented, predictor, to_caller
 from statinf.results.clusters import fit_clusters
-from statinf.results.predicting import prediction_rows
 from statinf.shifts.samples import Samples
 
 NAMES = {"chi2": "chi-square", "kl": "Kullback-Leibler", "cvar": "CVaR", "wasserstein": "Wasserstein"}
@@ -148,24 +148,13 @@ class RobustFit(Fit):
             if self.samples is None:
                 raise DataError("a saved fit leaves the target frame out; give newdata=.")
             newdata = self.samples.target.frame
-        rows = prediction_rows(self, newdata)
-        matrix = rows.parts["covariates"]
-        broken = unsupported(matrix, self.estimable, self.aliases)
-        eta = np.where(broken, np.nan, predictor(matrix, self.theta, rows.offset))
-        se = np.where(broken, np.nan, predictor_se(matrix, self.theta, self.cov))
-        logit = self.loss == "logistic"
-        mean = _expit if logit else (lambda value: value)
-        columns = {"estimate": mean(eta), "std_error": se * mean(eta) * (1.0 - mean(eta)) if logit else se}
-        if interval is not None:
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
-            columns |= {"conf_low": mean(eta - half), "conf_high": mean(eta + half)}
-        return prediction_frame(rows, columns)
+        return predicted(self, newdata, self.loss == "logistic", interval, level)
 
     def augment(self) -> Any:
         """The data of the fit with the prediction and each row's probability in the worst case."""
         made = self._need_rows("row-wise diagnostics")
         fitted = predictor(made.parts[0], self.theta, made.offset)
-        fitted = _expit(fitted) if self.loss == "logistic" else fitted
+        fitted = expit(fitted) if self.loss == "logistic" else fitted
         return augmented(made, {"fitted": fitted, "worst_law": self.worst_law})
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
@@ -180,7 +169,3 @@ class RobustFit(Fit):
 
     def lean(self) -> Self:
         return replace(super().lean(), samples=None, worst_covariance=None, worst_law=np.empty(0))
-
-
-def _expit(eta: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * eta))

@@ -6,79 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.brief import Brief
-from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
 from statinf.models import regression as common
+from statinf.models.minimised import SolvedCoordinates, check_binary, scaled_outcome
 from statinf.numerics.glm.families import Family
 from statinf.numerics.linear.least_squares import solve
-from statinf.numerics.quantreg.coordinates import Coordinates, coordinates
+from statinf.numerics.quantreg.coordinates import coordinates
 from statinf.numerics.tails.losses import Loss, logistic, squared
 from statinf.numerics.tails.robust import RobustRows
 from statinf.shifts.scaling import weighted_scaling
 
-_EXACT = 1e-13
 
-
-@dataclass(frozen=True, repr=False)
-class RobustProblem(Brief):
-    """Rows of positive weight and columns that are not aliased, near zero and of one size.
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RobustProblem(SolvedCoordinates):
+    """The rows of a robust regression.
 
     Attributes
     ----------
-    design : Design
     rows : RobustRows
-        The outcome of least squares is centred, less the offset, and in units of its residuals.
-    used : ndarray of int, shape (n,)
-        Positions among the design's rows.
-    start : ndarray, shape (p,)
-        Least squares, or zeros for the logistic loss.
-    at : Coordinates or None
-    centre, unit : float
-        Of the outcome.
-    kept : ndarray of bool, shape (all columns,)
-    aliases : ndarray, shape (p, all columns - p)
     exact : bool
         Whether least squares leave no residual.
     """
 
-    design: Design
     rows: RobustRows
-    used: np.ndarray
-    start: np.ndarray
-    at: Coordinates | None
-    centre: float
-    unit: float
-    kept: np.ndarray
-    aliases: np.ndarray
     exact: bool
-
-    @property
-    def back(self) -> np.ndarray:
-        """Coefficients of the regressors from those of Z, shape (p, p)."""
-        return np.eye(len(self.start)) if self.at is None else self.at.back
-
-    @property
-    def forward(self) -> np.ndarray:
-        """Coefficients of Z from those of the regressors, shape (p, p)."""
-        return np.eye(len(self.start)) if self.at is None else self.at.forward
-
-    @property
-    def loss_unit(self) -> float:
-        """A loss of one here, in the caller's units."""
-        return float(self.unit**self.rows.loss.degree)
-
-    def carried(self, theta: np.ndarray) -> np.ndarray:
-        """Coefficients of the regressors, shape (p,), from those of Z."""
-        out = self.unit * self.back @ theta
-        return out if self.at is None else out + self.centre * self.at.unit
-
-    def spread(self, values: np.ndarray) -> np.ndarray:
-        """Numbers of the rows of positive weight on all rows of the design; zero elsewhere."""
-        out = np.zeros((self.design.n, *values.shape[1:]))
-        out[self.used] = values
-        return out
 
 
 def loss_of(family: Family) -> Loss:
@@ -132,28 +85,12 @@ def robust_problem(design: Design, family: Family, scale: bool) -> RobustProblem
     variances = scaling.apply(X)[:, slopes] ** 2 - 1.0 if scale else None
     centre, unit, start, exact = 0.0, 1.0, np.zeros(Z.shape[1]), False
     if loss.degree:
-        y, offset = y - offset, np.zeros(len(y))
-        if at is not None and at.unit.any():
-            centre = float(np.partition(y, (len(y) - 1) // 2)[(len(y) - 1) // 2])
-            y = y - centre
-        start = np.linalg.solve((Z * w[:, None]).T @ Z, Z.T @ (w * y))
-        unit = float(np.sqrt(w @ (y - Z @ start) ** 2))
-        size = float(np.abs(y).max())
-        exact = not unit > _EXACT * size
-        unit = size if exact else unit
-        y, start = y / unit, start / unit
+        y, start, centre, unit, exact = scaled_outcome(Z, y - offset, w, at)
+        offset = np.zeros(len(y))
     else:
         check_binary(y, name)
     rows = RobustRows(Z, y, offset, w, loss, norm, variances)
-    return RobustProblem(design, rows, used, start, at, centre, unit, first.kept, first.aliases, exact)
-
-
-def check_binary(y: np.ndarray, name: str) -> None:
-    """Refuse outcomes that are not 0 or 1, or all the same."""
-    other = (y != 0) & (y != 1)
-    if other.any():
-        raise DataError(
-            f"the outcome '{name}' must be 0 or 1; {int(other.sum())} rows are not, such as {y[np.argmax(other)]:g}."
-        )
-    if (y == y[0]).all():
-        raise NotIdentifiedError(f"the outcome '{name}' is {y[0]:g} on all rows used: there is nothing to tell apart.")
+    return RobustProblem(
+        design=design, rows=rows, used=used, start=start, at=at, centre=centre, unit=unit, degree=loss.degree,
+        kept=first.kept, aliases=first.aliases, exact=exact,
+    )  # fmt: skip

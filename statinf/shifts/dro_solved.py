@@ -24,7 +24,6 @@ from statinf.numerics.tails.robust import (
     moving_system,
     without_slopes,
 )
-from statinf.results import stack_scores
 from statinf.shifts.dro_problem import RobustProblem
 
 _CONDITION = 1e12
@@ -195,27 +194,9 @@ def moments_of(solved: RobustSolved) -> Moments:
         raise NotIdentifiedError(
             "the worst-case loss is flat in some direction of the regressors, along which there is no standard error"
         )
-    unit = problem.spread(system.scores @ problem.forward)
-    stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, unit)
-    factor = np.linalg.qr(np.linalg.cholesky(hessian).T @ problem.forward, mode="r") / np.sqrt(problem.unit)
-    nobs = len(problem.used)
-    return Moments(
-        unit * made.weights[:, None],
-        problem.unit * problem.back @ np.linalg.inv(hessian) @ problem.back.T,
-        nobs,
-        float(nobs - unit.shape[1]),
-        factor=factor,
-        present=made.weights > 0,
-        **stacked,
-    )
+    return problem.moments(system.scores, hessian)
 
 
 def risk_moments(solved: RobustSolved) -> Moments:
     """Influence of the rows on the worst-case loss, in the caller's units, as moments of one number."""
-    problem, made = solved.problem, solved.problem.design
-    total = float(made.weights.sum())
-    unit = problem.spread(solved.system().risk[:, None] * problem.loss_unit / total)
-    stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, unit)
-    nobs = len(problem.used)
-    rest = float(nobs - len(solved.theta))
-    return Moments(unit * made.weights[:, None], np.eye(1), nobs, rest, present=made.weights > 0, **stacked)
+    return solved.problem.loss_moments(solved.system().risk[:, None])

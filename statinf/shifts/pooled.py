@@ -19,7 +19,8 @@ from statinf.formula.recipe import Recipe
 from statinf.formula.rows import Store
 from statinf.shifts.margin_cells import ONE
 from statinf.shifts.margins import Margins
-from statinf.shifts.samples import Samples, part_alone
+from statinf.shifts.reading import part_alone
+from statinf.shifts.samples import Samples
 from statinf.shifts.target import TargetRows, target_rows
 
 _MOST_LEVELS = 5000

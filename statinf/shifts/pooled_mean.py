@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.inference.vcov import VcovKinds
 from statinf.results import to_caller
-from statinf.shifts.target_mean import TargetMean
+from statinf.shifts.target_mean_fit import TargetMean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

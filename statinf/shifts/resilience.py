@@ -11,7 +11,8 @@ from statinf.formula.columns import Numeric
 from statinf.formula.design import Design
 from statinf.results import Options
 from statinf.shifts import logistic
-from statinf.shifts.samples import Samples, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import Samples
 from statinf.shifts.target import TargetRows
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import Any
 from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
 from statinf.shifts.missingness import filled
-from statinf.shifts.samples import check_columns, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import check_columns
 from statinf.shifts.shift_test_result import ShiftTest
 from statinf.shifts.table import SHIFT_TEST
 

@@ -3,61 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
-from statinf.inference.vcov import VcovKinds, VcovSpec, cluster_columns
+from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import Family, family_of
-from statinf.results import Fit, Weights
+from statinf.results import Weights
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import MEANS, warn_concentrated
 from statinf.shifts.pooled import read_pooled
+from statinf.shifts.pooled_mean import PooledMean
 from statinf.shifts.problem import ShiftMethod, ShiftProblem
 from statinf.shifts.ratio_choice import check_ratio, find_ratio
-from statinf.shifts.samples import read_samples
+from statinf.shifts.reading import read_samples
 from statinf.shifts.table import TARGET_MEAN
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class TargetMean(Fit):
-    """The mean outcome of the target.
-
-    Attributes
-    ----------
-    on_source, on_target : ndarray, shape (n,) and (m,)
-        Influence of the rows of either sample, estimated models included; not saved.
-    ess : float
-        Effective sample size of the weighted source; NaN without weights.
-    parts : mapping of str to float
-        The outcome model's mean over the target, and the weighted mean residual.
-    target_rows : int
-    """
-
-    on_source: np.ndarray = field(metadata={"saved": False}, default_factory=lambda: np.empty(0))
-    on_target: np.ndarray = field(metadata={"saved": False}, default_factory=lambda: np.empty(0))
-    ess: float = np.nan
-    parts: Mapping[str, float] = field(default_factory=dict)
-    target_rows: int = 0
-
-    normal_reference = True
-    vcov_kinds = VcovKinds(default="HC0", names=("HC0",), robust="HC0", clustered=("HC0", "HC1"))
-
-    @property
-    def title(self) -> str:
-        return f"Mean outcome of the target population: {self.method}"
-
-    def summary_facts(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"Source rows": self.nobs, "Target rows": self.target_rows or "known margins"}
-        if np.isfinite(self.ess):
-            facts["Effective sample size"] = self.ess
-        return facts | {name.capitalize(): value for name, value in self.parts.items()}
-
-    def glance_items(self) -> dict[str, Any]:
-        return {"nobs": self.nobs, "target_rows": self.target_rows, "ess": self.ess}
+from statinf.shifts.target_mean_fit import TargetMean
 
 
 @TARGET_MEAN.document
@@ -186,8 +148,6 @@ def _poststratified(
     **reading: Any,
 ) -> TargetMean:
     """The means of a multilevel model over the target."""
-    from statinf.shifts.pooled_mean import PooledMean
-
     spec = VcovSpec.read(vcov, cluster, PooledMean.vcov_kinds)
     if isinstance(reading["weights"], Weights):
         raise OptionError("method='mrp' counts rows by weights=; a Weights that was estimated is none. Give counts.")

@@ -18,7 +18,8 @@ from statinf.shifts.continuous import OutcomeRatio, check_outcome
 from statinf.shifts.labels.making import label_shift
 from statinf.shifts.labels.problem import LabelMethod
 from statinf.shifts.labels.result import LabelShift
-from statinf.shifts.samples import left_out, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import left_out
 from statinf.shifts.table import TARGET_SHIFT
 
 

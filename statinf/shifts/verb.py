@@ -17,7 +17,8 @@ from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import warn_concentrated
 from statinf.shifts.problem import ShiftMethod, ShiftProblem
 from statinf.shifts.ratio_choice import check_ratio, find_ratio
-from statinf.shifts.samples import Samples, read_samples
+from statinf.shifts.reading import read_samples
+from statinf.shifts.samples import Samples
 from statinf.shifts.shift_fit import ShiftFit
 from statinf.shifts.table import SHIFT
 

@@ -13,7 +13,7 @@ import statinf as si
 from shifts.samples import two
 from statinf.errors import NumericalWarning
 from statinf.shifts import logistic, moment
-from statinf.shifts.samples import read_samples
+from statinf.shifts.reading import read_samples
 
 METHODS = ("logistic", "moment", "kmm", "kliep", "ulsif")
 

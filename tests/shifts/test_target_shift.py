@@ -9,7 +9,7 @@ import statinf as si
 from shifts.samples import number, two
 from statinf.errors import NumericalWarning
 from statinf.shifts import continuous, retasa
-from statinf.shifts.samples import read_samples
+from statinf.shifts.reading import read_samples
 
 
 def shifted(n, rng, mean=0.5, sd=0.5):

@@ -11,13 +11,13 @@ import numpy as np
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.models.minimised import expit, predicted
 from statinf.models.regression_fit import check_interval
 from statinf.numerics.tails.minimise import minimise_cvar
 from statinf.quantile import bootstraps
 from statinf.quantile.cvar.solved import SolvedTail, risk_covariance
 from statinf.quantile.cvar.tail_risk import risk_frame
-from statinf.results import Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
-from statinf.results.predicting import prediction_rows
+from statinf.results import Fit, augmented, predictor, to_caller
 
 KINDS = VcovKinds(
     default="HC0",
@@ -193,18 +193,7 @@ class CvarFit(Fit):
         if interval == "prediction":
             raise NotIdentifiedError("a regression of least CVaR has no prediction interval; use si.conformal.")
         check_interval(interval, level, ("confidence",))
-        rows = prediction_rows(self, newdata)
-        matrix = rows.parts["covariates"]
-        broken = unsupported(matrix, self.estimable, self.aliases)
-        eta = np.where(broken, np.nan, predictor(matrix, self.theta, rows.offset))
-        se = np.where(broken, np.nan, predictor_se(matrix, self.theta, self.cov))
-        logit = self.loss == "logistic"
-        mean = _expit if logit else (lambda value: value)
-        columns = {"estimate": mean(eta), "std_error": se * mean(eta) * (1.0 - mean(eta)) if logit else se}
-        if interval is not None:
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
-            columns |= {"conf_low": mean(eta - half), "conf_high": mean(eta + half)}
-        return prediction_frame(rows, columns)
+        return predicted(self, newdata, self.loss == "logistic", interval, level)
 
     def augment(self) -> Any:
         """The data of the fit with the prediction, the loss and the part of each row in the worst share."""
@@ -213,7 +202,7 @@ class CvarFit(Fit):
         fitted = predictor(made.parts[0], self.theta, made.offset)
         shares = np.zeros(made.n)
         shares[solved.problem.used] = solved.shares
-        fitted = _expit(fitted) if self.loss == "logistic" else fitted
+        fitted = expit(fitted) if self.loss == "logistic" else fitted
         return augmented(made, {"fitted": fitted, "loss": self.losses, "tail_share": shares})
 
     def plot(self, kind: str = "tail", **options: Any) -> Any:
@@ -239,7 +228,3 @@ class CvarFit(Fit):
         return tails.plot_tail(
             solved.terms[0] * solved.problem.loss_unit, w, self.level, self.var, self.cvar, **options
         )
-
-
-def _expit(eta: np.ndarray) -> np.ndarray:
-    return 0.5 * (1.0 + np.tanh(0.5 * eta))

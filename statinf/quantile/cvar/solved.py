@@ -22,7 +22,6 @@ from statinf.numerics.tails.density import near_quantile
 from statinf.numerics.tails.minimise import TailSolution
 from statinf.numerics.tails.risk import cvar_influence, tail_mean, tail_shares
 from statinf.quantile.cvar.problem import CvarProblem
-from statinf.results import stack_scores
 from statinf.results.clusters import fit_clusters
 
 _CONDITION = 1e12
@@ -123,21 +122,8 @@ def _definite(H: np.ndarray) -> bool:
 def moments_of(solved: SolvedTail) -> Moments:
     """Scores and bread of the regressors' coefficients."""
     solved = replace(solved)  # whose Hessian is held no longer than the call
-    problem, made = solved.problem, solved.problem.design
-    H = solved.hessian[0] * float(made.weights.sum())
-    unit = _spread(solved.unit_scores() @ problem.forward, problem)
-    stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, unit)
-    factor = np.linalg.qr(np.linalg.cholesky(H).T @ problem.forward, mode="r") / np.sqrt(problem.unit)
-    nobs = len(problem.used)
-    return Moments(
-        unit * made.weights[:, None],
-        problem.unit * problem.back @ np.linalg.inv(H) @ problem.back.T,
-        nobs,
-        float(nobs - unit.shape[1]),
-        factor=factor,
-        present=made.weights > 0,
-        **stacked,
-    )
+    problem = solved.problem
+    return problem.moments(solved.unit_scores(), solved.hessian[0] * float(problem.design.weights.sum()))
 
 
 def risk_covariance(solved: SolvedTail, kind: object) -> Covariance:
@@ -156,25 +142,6 @@ def risk_covariance(solved: SolvedTail, kind: object) -> Covariance:
         pass
     known = np.isfinite(unit[0])
     unit = np.where(known, unit, 0.0)
-    rows = _spread(unit * problem.loss_unit / float(made.weights.sum()), problem)
-    stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, rows)
-    nobs = len(problem.used)
-    moments = Moments(
-        rows * made.weights[:, None],
-        np.eye(2),
-        nobs,
-        float(nobs - problem.Z.shape[1]),
-        present=made.weights > 0,
-        **stacked,
-    )
+    moments = problem.loss_moments(unit)
     found = covariance(moments, kind, fit_clusters(made, kind))
     return replace(found, matrix=np.where(np.outer(known, known), found.matrix, np.nan), square_root=None)
-
-
-def _spread(values: np.ndarray, problem: CvarProblem) -> np.ndarray:
-    """Numbers of the rows of positive weight on all rows of the design; zero elsewhere."""
-    if len(problem.used) == problem.design.n:
-        return values
-    out = np.zeros((problem.design.n, values.shape[1]))
-    out[problem.used] = values
-    return out

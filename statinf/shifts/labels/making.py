@@ -19,7 +19,8 @@ from statinf.shifts.labels.predictions import label_problem
 from statinf.shifts.labels.problem import GIVEN, LabelMethod, LabelProblem, LabelSolution
 from statinf.shifts.labels.result import ClassShares, LabelShift
 from statinf.shifts.means import MODELS, stacked
-from statinf.shifts.samples import Samples, UnsortedSamples, check_sampling, read_samples
+from statinf.shifts.reading import check_sampling, read_samples
+from statinf.shifts.samples import Samples, UnsortedSamples
 
 
 def label_shift(

@@ -15,7 +15,8 @@ from statinf.formula.recipe import Recipe
 from statinf.formula.subset import subset
 from statinf.formula.treatment import MOST_NUMBERS, Arms, arms_of, plain_name, shown_level
 from statinf.shifts.margins import Margins
-from statinf.shifts.samples import Samples, check_sampling, part_alone, ratio_terms
+from statinf.shifts.reading import check_sampling, part_alone, ratio_terms
+from statinf.shifts.samples import Samples
 from statinf.shifts.target import known_target, target_rows
 
 
