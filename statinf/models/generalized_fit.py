@@ -11,7 +11,8 @@ from scipy.linalg import solve_triangular
 
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
-from statinf.inference.vcov import VcovKinds
+from statinf.inference.moments import Covariance
+from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.regression_fit import RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.results.predicting import prediction_frame
@@ -58,6 +59,13 @@ class GeneralizedFit(RegressionFit):
     def alpha(self) -> float:
         """Overdispersion of a negative binomial, variance mu + alpha mu^2; NaN for other families."""
         return float(self.shape.get("alpha", np.nan))
+
+    def _first_covariance(self, spec: VcovSpec) -> Covariance:
+        if "strength" in self.shape and not spec.explicit:
+            q = int(np.count_nonzero(self.estimable))
+            label = "none, as the coefficients are shrunken"
+            return Covariance(np.full((q, q), np.nan), "none", label, np.nan)
+        return RegressionFit._first_covariance(self, spec)
 
     def overdispersion(self, level: float = 0.95) -> Any:
         """Estimates of a negative binomial's alpha and of R's theta, 1 / alpha.

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from statinf.models.generalized_fit import GeneralizedFit
 
 ProfileSolver = Callable[[np.ndarray, np.ndarray | None], tuple[HeldMaximum, float]]
+_TOLERANCE = 1e-6
+"""Of the coefficients beside the one that is held; the likelihood there is right to its square."""
 _FARTHEST = 1e4
 """Standard errors from the estimate beyond which a limit counts as infinite."""
 
@@ -117,7 +119,7 @@ def _limit(profile: Profile, j: int, estimate: float, unit: float, target: float
         near, far = far, far * min(max(1.05 * target / max(root, 1e-3), 1.1), 4.0)
         if far > _FARTHEST:
             return float(np.copysign(np.inf, unit))
-    found = brentq(lambda s: profile.root(j, estimate + s * unit) - target, near, far, xtol=1e-10, rtol=1e-12)
+    found = brentq(lambda s: profile.root(j, estimate + s * unit) - target, near, far, xtol=1e-8, rtol=1e-10)
     return estimate + float(found) * unit
 
 
@@ -142,7 +144,7 @@ def _of(objective: ScoredLikelihood) -> ProfileSolver:
     """Maxima over the other coefficients."""
 
     def solve(start: np.ndarray, hold: np.ndarray | None) -> tuple[HeldMaximum, float]:
-        found = maximise(objective, start, hold=hold, tolerance=1e-8)
+        found = maximise(objective, start, hold=hold, tolerance=_TOLERANCE)
         return found, found.value
 
     return solve
@@ -159,7 +161,7 @@ def _beside_alpha(fit: GeneralizedFit, sums: LikelihoodSums) -> ProfileSolver:
         alpha, beta = fit.alpha, start
         for _ in range(100):
             family = family_at(alpha)
-            found = maximise(PlainLikelihood(under(sums, family)), beta, hold=hold, tolerance=1e-8)
+            found = maximise(PlainLikelihood(under(sums, family)), beta, hold=hold, tolerance=_TOLERANCE)
             beta = found.beta
             mean = family.link.inverse(sums.predictor(beta))
             before = alpha
