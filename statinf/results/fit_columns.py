@@ -116,9 +116,10 @@ def covariances(fits: Sequence[Fit], vcov: Any) -> list[Fit]:
     return [fit if kind is None else fit.with_vcov(kind) for fit, kind in zip(fits, vcov, strict=True)]
 
 
-def contributed(fit: Fit) -> dict[str, Any]:
-    """Rows that a fit adds between coefficients and statistics, by label."""
-    return {**{str(name): True for name in getattr(fit, "absorbed", ())}, **fit.table_rows()}
+def absorbed(fit: Fit) -> dict[str, bool]:
+    """The effects that a fit has absorbed, by name."""
+    terms = getattr(getattr(fit, "absorbed", None), "terms", ())
+    return {str(term.name): True for term in terms}
 
 
 def yes_no(values: Sequence[Any]) -> tuple[str, ...]:

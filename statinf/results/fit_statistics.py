@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError, nearest
-from statinf.results.coefficient_rows import NumberStyle, TermChoice
+from statinf.results.coefficient_rows import NumberStyle, RowBlock, TermChoice
 from statinf.results.fit import Fit
-from statinf.results.fit_columns import FitColumn, contributed, keys_of, yes_no
+from statinf.results.fit_columns import FitColumn, absorbed, keys_of, yes_no
 from statinf.results.term_names import label
 
-_DEFAULT = ("nobs", "r_squared", "adj_r_squared", "aic", "bic")
+_DEFAULT = ("nobs", "r_squared", "adj_r_squared", "r2_within", "aic", "bic")
 _LABELS = {
     "nobs": "Observations",
     "r_squared": "R2",
     "adj_r_squared": "Adjusted R2",
-    "within_r_squared": "Within R2",
+    "r2_within": "Within R2",
     "pseudo_r_squared": "Pseudo R2",
     "aic": "AIC",
     "bic": "BIC",
@@ -27,21 +27,29 @@ _LABELS = {
     "df_resid": "Residual df",
     "first_stage_f": "First-stage F",
 }
-_SHORT = {"n": "nobs", "r2": "r_squared", "adj_r2": "adj_r_squared", "within_r2": "within_r_squared", "rmse": "sigma"}
+_SHORT = {"n": "nobs", "r2": "r_squared", "adj_r2": "adj_r_squared", "within_r2": "r2_within", "rmse": "sigma"}
 _SHORT |= {"pseudo_r2": "pseudo_r_squared", "ll": "loglik"}
 
 Row = tuple[str, ...]
 
 
-def contributed_rows(columns: Sequence[FitColumn], choice: TermChoice) -> list[Row]:
-    """What fits contribute, such as absorbed effects, and whether they have the coefficients that `indicate` leaves out."""
-    given = [contributed(c.fit) for c in columns]
-    names = dict.fromkeys(name for found in given for name in found)
-    rows = [(label(name, choice.rename), *yes_no([found.get(name) for found in given])) for name in names]
+def contributed_rows(columns: Sequence[FitColumn], choice: TermChoice) -> RowBlock:
+    """Absorbed effects, what else fits contribute, and whether they have the coefficients that `indicate` leaves out."""
+    block, effects = RowBlock(), [absorbed(c.fit) for c in columns]
+    if any(effects):
+        block.head("Absorbed effects", len(columns))
+        _contribute(block, effects, choice, indent=True)
+    _contribute(block, [c.fit.table_rows() for c in columns], choice, indent=False)
     hidden = choice.indicated(list(dict.fromkeys(term for _, term in keys_of(columns))))
     for name, terms in hidden.items():
-        rows.append((name, *yes_no([any(term in terms for _, term in c.cells) for c in columns])))
-    return rows
+        block.rows.append((name, *yes_no([any(term in terms for _, term in c.cells) for c in columns])))
+    return block
+
+
+def _contribute(block: RowBlock, given: Sequence[Mapping[str, Any]], choice: TermChoice, indent: bool) -> None:
+    for name in dict.fromkeys(name for found in given for name in found):
+        cells = yes_no([found.get(name) for found in given])
+        block.add(label(name, choice.rename), [[cell] for cell in cells], indent)
 
 
 def statistics_rows(columns: Sequence[FitColumn], stats: Any, style: NumberStyle) -> list[Row]:

@@ -218,16 +218,17 @@ def _assembled(columns: Sequence[FitColumn], choice: TermChoice, style: NumberSt
     block = coefficient_rows(columns, choice, style)
     more = contributed_rows(columns, choice)
     numbers = [*statistics_rows(columns, stats, style), *covariance_rows([c.fit for c in columns])]
-    rows = [*block.rows, *more, *numbers]
-    cuts = (len(block.rows), len(block.rows) + len(more))
+    rows = [*block.rows, *more.rows, *numbers]
+    first = len(block.rows)
+    cuts = (first, first + len(more.rows))
     aliased = any("NA" in row[1:] for row in block.rows)
     return Table(
         ("term", *[""] * len(columns)),
         tuple(rows),
         notes=(ALIASED,) if aliased else (),
         rules=tuple(dict.fromkeys(cut for cut in cuts if cut)),
-        heads=tuple(block.heads),
-        indented=tuple(block.indented),
+        heads=(*block.heads, *(first + i for i in more.heads)),
+        indented=(*block.indented, *(first + i for i in more.indented)),
     )
 
 

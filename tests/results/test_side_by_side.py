@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -177,12 +178,17 @@ def test_statistics_chosen(fits, data):
 
 def test_rows_that_fits_contribute(fits):
     class Absorbing(type(fits[0])):
+        absorbed = SimpleNamespace(terms=[SimpleNamespace(name="firm"), SimpleNamespace(name="year")])
+
         def table_rows(self):
-            return {"firm": True, "slopes": "by year"}
+            return {"trend": True, "slopes": "by year"}
 
     with_effects = Absorbing(**fits[0].__dict__)
-    table = si.table(fits[0], with_effects, rename={"firm": "Firm effects"})
-    assert row(table, "Firm effects") == ("no", "yes") and row(table, "slopes") == ("", "by year")
+    table = si.table(fits[0], with_effects, rename={"firm": "Company"})
+    head = next(i for i in table.heads if table.rows[i][0] == "Absorbed effects")
+    assert table.rows[head + 1 : head + 3] == (("Company", "no", "yes"), ("year", "no", "yes"))
+    assert table.indented == (head + 1, head + 2) and table.rules == (head, head + 5)
+    assert row(table, "trend") == ("no", "yes") and row(table, "slopes") == ("", "by year")
 
 
 def test_rows_above_the_headings(fits):
