@@ -9,6 +9,7 @@ from statinf.errors import DataError, OptionError
 
 EXTRAS = {
     "duckdb": ("duckdb", "duckdb"),
+    "great_tables": ("great-tables", "tables"),
     "ipykernel": ("ipykernel", "docs"),
     "jupyter_client": ("jupyter_client", "docs"),
     "nbclient": ("nbclient", "docs"),

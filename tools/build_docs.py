@@ -25,6 +25,7 @@ PARTS = (
 RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
+    "statinf.results.collection",
     "statinf.quantile.fit",
     "statinf.quantile.penalised.result",
     "statinf.quantile.ensemble_result",
