@@ -15,6 +15,7 @@ _PUBLIC = {
     "bootstrap": "statinf.results.pipeline",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "cate": "statinf.effects.cate",
+    "certificate": "statinf.results.certificate",
     "conditional_shift_test": "statinf.shifts.conditional_shift_test",
     "conformal": "statinf.conformity.verb",
     "conformal_online": "statinf.conformity.online.verb",
@@ -80,7 +81,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            return version("statinf")
+            return version("statinf-toolkit")
         except PackageNotFoundError:
             return "0+unknown"
     if name not in _PUBLIC:

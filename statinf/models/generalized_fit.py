@@ -88,9 +88,11 @@ class GeneralizedFit(RegressionFit):
         Examples
         --------
         >>> import statinf as si
-        >>> fit = si.glm("carb ~ wt", si.datasets.load("mtcars"), family="quasipoisson")
-        >>> round(fit.dispersion, 3)
-        0.724
+        >>> fit = si.glm("days ~ sex + age", si.datasets.load("quine"), family="negative_binomial")
+        >>> print(fit.overdispersion().round(4).to_string(index=False))
+         term  estimate  std_error  conf_low  conf_high
+        alpha    0.8716     0.1074    0.6846     1.1096
+        theta    1.1474     0.1413    0.9012     1.4607
         """
         from statinf.models.overdispersed import overdispersion
 

@@ -21,12 +21,16 @@ from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.glm_options import GlmOptions, VerbOptions
 from statinf.models.row_counts import ONE_EACH, RowCounts, counted
 from statinf.models.table import GLM
-from statinf.numerics.glm.families import Family, log_likelihood
+from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, stack_scores
 from statinf.results.predicting import predictor
+from statinf.results.several import several
+
+_OF_TRIALS = tuple(name for name in ALL_FAMILIES if family_of(name, among=ALL_FAMILIES).law.shares)
+"""Families for which a `cbind()` on the left is one outcome."""
 
 ROBUST = VcovSpec("HC1", explicit=False)
 """The default with weights of a survey."""
@@ -220,6 +224,7 @@ METHOD = Method(
 
 
 @GLM.document
+@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS)
 def glm(
     formula: str,
     data: Any,
@@ -238,8 +243,9 @@ def glm(
     Parameters
     ----------
     formula : str
-        `outcome ~ terms`, with `offset()` if there is one. Binomial outcomes are 0 and 1, shares of successes with the
-        numbers of trials as weights, or `cbind(successes, failures)`.
+        `outcome ~ terms`, with `offset()` if there is one; several outcomes (of a family other than the binomial) and steps as
+        in `statinf.lm`. Binomial outcomes are 0 and 1, shares of successes with the numbers of trials as weights, or
+        `cbind(successes, failures)`.
     data : data frame
         As `statinf.lm` takes it.
     family : str
@@ -256,7 +262,7 @@ def glm(
         stacked sandwich (HC0) is the default with a `Weights` object, HC1 with `weights_kind="probability"`.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`; `weights_kind=` gives them another meaning.
-    cluster, na_action, context
+    cluster, na_action, context, by
         As in `statinf.lm`.
     **options
         {methods}
@@ -264,6 +270,7 @@ def glm(
     Returns
     -------
     GeneralizedFit
+        Or `Fits`, a sequence of them, for several outcomes, steps or `by`.
 
     Raises
     ------
@@ -290,10 +297,10 @@ def glm(
 
     Outcomes that a covariate separates have finite estimates under Jeffreys' prior, with profile limits:
 
-    >>> cars = si.datasets.load("mtcars").assign(light=lambda d: (d["wt"] < 2.5).astype(float))
-    >>> fit = si.glm("light ~ disp", cars, family="binomial", penalty="firth")
-    >>> fit.conf_int(interval="profile").round(3).loc["disp"].tolist()
-    [-0.162, -0.031]
+    >>> cancers = si.datasets.load("endometrial")
+    >>> fit = si.glm("hg ~ nv + pi + eh", cancers, family="binomial", penalty="firth")
+    >>> fit.conf_int(interval="profile").round(3).loc["nv"].tolist()
+    [0.61, 7.855]
     """
     chosen, settings = GLM.read("", {"family": family, "link": link, **options})
     law = settings.model.law

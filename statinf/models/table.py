@@ -3,6 +3,6 @@
 from statinf.results.methods import MethodTable
 
 SHARED = ("vcov", "weights", "cluster", "na_action", "context")
-LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=SHARED)
-GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED))
+LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=(*SHARED, "by"))
+GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED, "by"))
 TABLES = (LM, GLM)
