@@ -113,6 +113,7 @@ def _model_root(moments: Moments) -> np.ndarray | None:
 def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
     if moments.df_resid <= 0:
         raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
+    moments = moments.by_copy()
     scores = moments.total
     if kind in ("HC2", "HC3"):
         factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
