@@ -98,7 +98,8 @@ def moments(made: Design, family: Family, solution: GlmSolution, dispersion: flo
     """Scores of the likelihood and the inverse of the Fisher information, at dispersion one."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
-    slope, information, _ = family.terms(predictor(matrix, solution.coef, made.offset), made.y)
+    eta = predictor(matrix, solution.coef, made.offset)
+    slope, information, _ = family.terms(eta, made.y)
     unit = x * slope[:, None]
     stacked = {}
     if made.weights_object is not None:
@@ -116,6 +117,7 @@ def moments(made: Design, family: Family, solution: GlmSolution, dispersion: flo
         residual=slope,
         factor=solution.factor,
         present=made.weights > 0,
+        variance=family.variance(family.link.inverse(eta)) * common.inverse_weights(made.weights),
         **stacked,
     )
 
@@ -198,8 +200,8 @@ def glm(
         gamma: "log" (default; R's is "inverse"), "inverse", "identity". gaussian: "identity" (default),
         "log", "inverse".
     vcov : str or mapping, optional
-        "iid" (the inverse Fisher information, the default), "HC0" to "HC3", `{"cluster": "column"}`; the
-        stacked sandwich (HC0) is the default with a `Weights` object.
+        "iid" (the inverse Fisher information, the default), "HC0" to "HC5", `{"cluster": "column"}`, `{"hac": lags, "time":
+        "column"}` and the others of `statinf.lm`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`.
     cluster, na_action, context
