@@ -177,8 +177,9 @@ def _warn_few(count: int, moments: Moments, name: str, variant: str, better: str
             StatinfWarning,
         )
     elif count < FEW_CLUSTERS and variant in ("HC0", "HC1"):
-        own = ", with degrees of freedom of its own for each coefficient" if better == "CR2" else ""
-        advice = f"use type {better!r}, which corrects for few clusters{own}."
+        advice = f"use type {better!r}, which corrects for few clusters."
+        if better == "CR2":
+            advice = f"use vcov={{'cluster': {name!r}, 'type': 'CR2'}}, with degrees of freedom of its own for each coefficient."
         if not moments.correctable:
             advice = "this estimator has no correction for it: read its intervals as too short, or cluster by something finer."
         issue_warning(

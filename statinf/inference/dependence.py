@@ -39,7 +39,7 @@ _RULES = {"newey-west": "Newey-West bandwidth", "andrews": "Andrews bandwidth"}
 
 
 @dataclass(frozen=True)
-class _Rows:
+class ScoreRows:
     """Scores of the rows of positive weight.
 
     Attributes
@@ -57,7 +57,7 @@ class _Rows:
     columns: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]) -> _Rows:
+    def of(cls, moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]) -> ScoreRows:
         if moments.outside is not None:
             raise NotIdentifiedError(
                 f"the covariance {next(iter(kind))!r} does not exist with weights that rows outside of the fit helped to estimate: "
@@ -108,7 +108,7 @@ def under_dependence(
     NotIdentifiedError
         If it does not exist for this estimator.
     """
-    rows = _Rows.of(moments, kind, clusters)
+    rows = ScoreRows.of(moments, kind, clusters)
     df = np.inf if normal else float(moments.df_resid)
     if "conley" in kind:
         from statinf.inference.space import conley_meat
@@ -139,7 +139,7 @@ def _factor(moments: Moments, times: int | None) -> float:
     return small_sample(moments.nobs - 1.0, moments.df_resid) * times / (times - 1.0)
 
 
-def _series(rows: _Rows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
+def _series(rows: ScoreRows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
     codes = rows.codes(kind["time"])
     if int(codes.max()) + 1 < len(codes):
         raise DataError(
@@ -152,7 +152,7 @@ def _series(rows: _Rows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]
     return meat, f"HAC in {kind['time']} ({told})", len(codes)
 
 
-def _driscoll_kraay(rows: _Rows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
+def _driscoll_kraay(rows: ScoreRows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
     codes = rows.codes(kind["time"])
     times = int(codes.max()) + 1
     _check_times(times, kind["time"])
@@ -182,7 +182,7 @@ def _smoothed(
     return meat if colour is None else colour @ meat @ colour.T, told
 
 
-def _panel(rows: _Rows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
+def _panel(rows: ScoreRows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, int]:
     """Sums over units of the long-run sums within them."""
     time, unit = rows.codes(kind["time"]), rows.codes(kind["unit"])
     times = int(time.max()) + 1

@@ -21,7 +21,7 @@ def data() -> pd.DataFrame:
     n = 160
     frame = pd.DataFrame({"id": np.repeat(np.arange(20), 8), "t": np.tile(np.arange(8), 20) + 2000})
     place = rng.uniform([-60, -180], [70, 180], (20, 2))
-    place[:10] = [45.0, 179.9] + rng.uniform(-3, 3, (10, 2))  # across the date line
+    place[:10] = np.array([45.0, 179.9]) + rng.uniform(-3, 3, (10, 2))  # across the date line
     frame["lat"], frame["lon"] = place[frame["id"]].T
     frame["x"] = rng.normal(size=n) + rng.normal(size=20)[frame["id"]]
     frame["z"], frame["w"], frame["arm"] = rng.normal(size=n), rng.uniform(0.5, 2, n), rng.integers(0, 2, n)
