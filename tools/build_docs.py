@@ -58,6 +58,8 @@ RESULTS = (
     "statinf.effects.matching_fit",
     "statinf.effects.dose_fit",
     "statinf.results.pipeline",
+    "statinf.results.margins.result",
+    "statinf.results.margins.by_row",
     "statinf.effects.policy",
     "statinf.effects.distributional.findings",
     "statinf.effects.distributional.fit",

@@ -20,8 +20,8 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.numerics.linear.aliases import alias_map
-from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design

@@ -69,10 +69,10 @@ class IndexedMean(Brief):
         flat, places = gradient.reshape(*gradient.shape[:-2], -1), self.places.ravel()
         if self.predictors == 1 and len(places) == q and np.array_equal(places, np.arange(q)):
             return flat
-        out = np.zeros((*flat.shape[:-1], q))
         there = places >= 0
-        np.add.at(out, (..., places[there]), flat[..., there])
-        return out
+        spread = np.zeros((int(there.sum()), q))
+        spread[np.arange(len(spread)), places[there]] = 1.0
+        return flat[..., there] @ spread
 
     def curvature(self, eta: np.ndarray) -> np.ndarray:
         """Second derivatives of the mean, shape (m, J, J), by five-point differences of the slope (about 1e-12 relative)."""
@@ -306,7 +306,7 @@ def shared_slopes(
     values : ndarray, shape (V, G)
     gradients : ndarray, shape (V, G, q)
     """
-    b, (m, p) = mean.coefficients(theta), columns.shape
+    b, p = mean.coefficients(theta), columns.shape[1]
     if mean.linear:
         first, second = groups.totals, np.zeros((groups.count, p))
     else:

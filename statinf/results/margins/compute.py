@@ -85,9 +85,11 @@ class Block:
         """Rows whose slope depends on aliased coefficients."""
         if self.model.broken is None:
             return None
-        full = np.zeros(self.columns.shape)
-        full[:, direction.positions] = direction.values
-        return self.model.broken(full)
+        # Seen beside the columns, as far from them as they are large: what rounding leaves of an alias breaks none then.
+        moved = self.columns.copy(order="F")
+        size = np.abs(self.columns).max(initial=1.0) / max(float(np.abs(direction.values).max(initial=0.0)), 1e-300)
+        moved[:, direction.positions] += size * direction.values
+        return self.model.broken(moved)
 
 
 def _blocks(source: MarginRows, model: MeanModel, copies: int) -> list[slice]:

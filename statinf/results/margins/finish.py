@@ -203,24 +203,22 @@ def _sampled_moments(fit: Fit, jacobian: np.ndarray, parts: np.ndarray, source: 
     scores = inner.influence @ jacobian.T + weights[:, None] * unit
     outside = inner.outside_influence
     outside = None if outside is None else outside @ jacobian.T
-    given: dict[str, Any] = {}
-    estimated = design.weights_object is not None and np.array_equal(
-        weights[source.places], design.weights[source.places]
-    )
+    adjustment = None if inner.adjustment is None else np.zeros_like(scores)
+    outside_rows = inner.outside_rows
+    estimated = design.weights_object is not None and np.array_equal(source.weights, design.weights[source.places])
     stacked = stack_scores(design.weights_object, design.rows, unit) if estimated else {}
     if "adjustment" in stacked:
-        given = {"adjustment": stacked["adjustment"], "outside_rows": stacked.get("outside_rows")}
+        adjustment, outside_rows = stacked["adjustment"], stacked.get("outside_rows")
         more = stacked.get("outside")
         outside = more if outside is None else outside if more is None else outside + more
-    elif inner.adjustment is not None:
-        given = {"adjustment": np.zeros_like(scores)}
     return Moments(
         scores,
         np.eye(len(jacobian)),
         inner.nobs,
         inner.df_resid,
+        adjustment=adjustment,
         outside=outside,
-        **({"outside_rows": inner.outside_rows} | given),
+        outside_rows=outside_rows,
         weights_fixed=inner.weights_fixed,
         present=design.weights > 0,
     )

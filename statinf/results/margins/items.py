@@ -67,15 +67,11 @@ class Items:
 
     items: list[Item] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    known: dict[str, int] = field(default_factory=dict)
 
     def place(self, item: Item) -> int:
         """The place of an item, which is added if it is new."""
-        for at, known in enumerate(self.items):
-            if _same(known, item):
-                return at
-        self.items.append(item)
-        return len(self.items) - 1
-
-
-def _same(one: Item, other: Item) -> bool:
-    return type(one) is type(other) and repr(one) == repr(other)
+        at = self.known.setdefault(repr(item), len(self.items))
+        if at == len(self.items):
+            self.items.append(item)
+        return at

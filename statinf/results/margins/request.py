@@ -110,10 +110,10 @@ def contrast_settings(
         return [_named_step(name, how, values, weights)]
     if isinstance(how, bool) or not isinstance(how, Real) or not np.isfinite(float(how)) or how == 0:
         raise OptionError(
-            f"step={how!r} for '{name}' is no step: give a number other than 0, {', '.join(map(repr, STEPS))}, or a pair (low, high)."
+            f"step={how!r} for '{name}' is no step: give a number but 0, {', '.join(map(repr, STEPS))}, or a pair (low, high)."
         )
     half = 0.5 * float(how)
-    return [(Moved(half), Moved(-half), f"+{how:g}" if how > 0 else f"{how:g}", "")]
+    return [(Moved(half), Moved(-half), f"{float(how):+g}", "")]
 
 
 def _named_step(name: str, how: str, values: np.ndarray, weights: np.ndarray) -> tuple[Any, Any, str, str]:
@@ -125,7 +125,8 @@ def _named_step(name: str, how: str, values: np.ndarray, weights: np.ndarray) ->
         if not sd > 0:
             raise DataError(f"'{name}' does not vary on these rows: it has no standard deviation to step by.")
         times = 0.5 if how == "sd" else 1.0
-        return Moved(times * sd), Moved(-times * sd), *(("x+sd/2", "x-sd/2") if how == "sd" else ("x+sd", "x-sd"))
+        above, below = ("x+sd/2", "x-sd/2") if how == "sd" else ("x+sd", "x-sd")
+        return Moved(times * sd), Moved(-times * sd), above, below
     if how == "iqr":
         low, high = weighted_quantile(values, np.array([0.25, 0.75]), weights, kind="linear")
         return float(high), float(low), "Q3", "Q1"

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
 from statinf.errors import DataError, OptionError, one_of
 from statinf.frames import to_caller
 from statinf.inference.moments import Covariance
@@ -130,7 +128,8 @@ class MarginalEffects(Fit):
                 return [values[hi] / values[lo] for hi, lo in pairs]
             return [values[hi] - values[lo] for hi, lo in pairs]
 
-        return self.transform(compare, names)
+        made = self.transform(compare, names)
+        return replace(made, cov=replace(made.cov, label=self.cov.label), method=f"{self.method}, differences")
 
     def _across(self, across: str | None) -> str:
         varying = [name for name, values in self.labels.items() if len(set(values)) > 1]

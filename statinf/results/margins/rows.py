@@ -17,6 +17,7 @@ from statinf.formula.given import aligned, weights_of
 from statinf.results.margins.mean import MeanModel
 
 if TYPE_CHECKING:
+    from statinf.formula.design import Design
     from statinf.results.fit import Fit
 
 
@@ -81,14 +82,25 @@ def own_rows(fit: Fit, model: MeanModel, by: Sequence[str], weights: Any, *, eve
         _warn_groups(int((present & (codes < 0)).sum()), by)
     if not keep.any():
         raise DataError("no row of the fit is left to average over; look at by= and weights=.")
-    columns = model.columns(dict(zip(design.roles, design.parts, strict=False)))
+    columns, offset = _own_columns(design, model)
     settable = SettableRows.of(model.recipe, model.sides, design.frame, design.rows)
-    places, offset = np.arange(design.n), design.offset
+    places = np.arange(design.n)
     if not keep.all():
         places = np.flatnonzero(keep)
         columns, settable, w, codes = columns[places], settable.take(places), w[places], codes[places]
         offset = None if offset is None else offset[places]
     return MarginRows(columns, offset, settable, w, codes, groups, tuple(by), places, design.n, design.index, True, {})
+
+
+def _own_columns(design: Design, model: MeanModel) -> tuple[np.ndarray, np.ndarray | None]:
+    """Columns and offset of the rows of a fit; made anew where the predictors are those of a formula of their own."""
+    if model.recipe is design.recipe:
+        return model.columns(dict(zip(design.roles, design.parts, strict=False))), design.offset
+    made = model.recipe.new_rows(design.frame, tuple(side.role for side in model.sides), warn=False)
+    columns, offset = model.columns(made.parts), made.offset
+    if design.n == made.n:
+        return columns, offset
+    return columns[design.rows], None if offset is None else offset[design.rows]
 
 
 def new_rows(model: MeanModel, newdata: Any, by: Sequence[str], weights: Any, *, every: bool) -> MarginRows:
