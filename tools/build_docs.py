@@ -57,6 +57,7 @@ RESULTS = (
     "statinf.effects.tmle_fit",
     "statinf.effects.matching_fit",
     "statinf.effects.dose_fit",
+    "statinf.results.certificate",
     "statinf.results.pipeline",
     "statinf.results.margins.result",
     "statinf.results.margins.by_row",
