@@ -199,7 +199,7 @@ _VERBS = {
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
     "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
         "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans avgpredictions predictions "
-        "emtrends ggpredict plotslopes plotpredictions plotcomparisons datagrid gcomputation standardize stdreg"
+        "emtrends ggpredict plotslopes plotpredictions plotcomparisons datagrid standardize stdreg"
     ),
     'Results are saved by fit.save("fit.si") and read by si.load("fit.si").': "save saverds pickle dump read readrds",
     'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (

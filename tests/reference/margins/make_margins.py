@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import warnings
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
 
@@ -122,8 +123,8 @@ def called(me, verb, fit, asked):
     """The table as given, and with exact derivatives in the coefficients."""
     import numpy as np
 
-    # By way of sys.modules: the package has functions of the same names.
-    modules = [sys.modules[f"marginaleffects.{name}"] for name in ("comparisons", "predictions", "uncertainty")]
+    # Not as attributes: the package has functions of the same names.
+    modules = [import_module(f"marginaleffects.{name}") for name in ("comparisons", "predictions", "uncertainty")]
     given, own = getattr(me, verb)(fit, **asked), modules[2].get_jacobian
     for module in modules:
         module.get_jacobian = five_points(np.sqrt(np.diag(fit.cov_params())))
