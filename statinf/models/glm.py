@@ -151,7 +151,7 @@ def moments(
         factor=solution.factor,
         present=made.weights > 0,
         copies=rows.copies,
-        variance=family.variance(family.link.inverse(eta)) * common.inverse_weights(made.weights),
+        variance=family.variance(family.link.inverse(eta)) * rows.variances(made.weights),
         **stacked,
     )
 

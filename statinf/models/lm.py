@@ -110,7 +110,7 @@ def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_
         factor=solution.factor,
         present=made.weights > 0,
         copies=rows.copies,
-        variance=None if plain else common.inverse_weights(made.weights),
+        variance=None if plain else rows.variances(made.weights),
         **stacked,
     )
 

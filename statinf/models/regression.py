@@ -18,7 +18,6 @@ __all__ = [
     "augmented",
     "check_outcome",
     "check_size",
-    "inverse_weights",
     "kept_columns",
     "predictor",
     "predictor_se",
@@ -49,11 +48,6 @@ def regression_design(
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
     return made
-
-
-def inverse_weights(weights: np.ndarray) -> np.ndarray:
-    """Variances that weights stand for, shape (n,); one for a row of weight zero, which is absent."""
-    return np.divide(1.0, weights, out=np.ones_like(weights), where=weights > 0)
 
 
 def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
