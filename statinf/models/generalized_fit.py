@@ -193,6 +193,9 @@ class GeneralizedFit(RegressionFit):
         made = self._need_rows("leverages")
         return self._row_weights("leverages") * self._family.terms(self._predictor("leverages"), made.y)[1]
 
+    def _link(self) -> Any:
+        return self._family.link
+
     def _scale(self) -> float:
         return float(np.sqrt(self.dispersion))
 

@@ -130,7 +130,8 @@ def moments(
     """Scores of the likelihood and the inverse of the Fisher information, at dispersion one."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
-    slope, information, _ = family.terms(predictor(matrix, solution.coef, made.offset), made.y)
+    eta = predictor(matrix, solution.coef, made.offset)
+    slope, information, _ = family.terms(eta, made.y)
     slope = slope if shift is None else slope + shift
     unit = x * slope[:, None]
     stacked = {}
@@ -150,6 +151,7 @@ def moments(
         factor=solution.factor,
         present=made.weights > 0,
         copies=rows.copies,
+        variance=family.variance(family.link.inverse(eta)) * rows.variances(made.weights),
         **stacked,
     )
 
@@ -258,8 +260,9 @@ def glm(
         (default), "identity", "sqrt". gamma: "log" (default; R's is "inverse"), "inverse", "identity". inverse_gaussian: "log"
         (default; R's is 1 / mu^2), "inverse_squared", "inverse", "identity". gaussian: "identity" (default), "log", "inverse".
     vcov : str or mapping, optional
-        "iid" (the inverse Fisher information times the dispersion, the default), "HC0" to "HC3", `{"cluster": "column"}`; the
-        stacked sandwich (HC0) is the default with a `Weights` object, HC1 with `weights_kind="probability"`.
+        "iid" (the inverse Fisher information times the dispersion, the default), "HC0" to "HC5", `{"cluster": "column"}`,
+        `{"hac": lags, "time": "column"}` and the others of `statinf.lm`; the stacked sandwich (HC0) is the default with a
+        `Weights` object, HC1 with `weights_kind="probability"`.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`; `weights_kind=` gives them another meaning.
     cluster, na_action, context, by

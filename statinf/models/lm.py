@@ -97,8 +97,9 @@ def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_
     bread = inverse_gram(solution.factor)
     nobs = rows.nobs(made.weights)
     df = float(nobs - solution.rank)
+    plain = bool((made.weights == 1.0).all())
     return Moments(
-        unit if (made.weights == 1.0).all() else unit * made.weights[:, None],
+        unit if plain else unit * made.weights[:, None],
         bread,
         nobs,
         df,
@@ -109,6 +110,7 @@ def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_
         factor=solution.factor,
         present=made.weights > 0,
         copies=rows.copies,
+        variance=None if plain else rows.variances(made.weights),
         **stacked,
     )
 
@@ -148,9 +150,20 @@ def lm(
     data : data frame
         pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1", "HC2", "HC3", or `{"cluster": "column"}`, with an optional "type" of "HC0" to
-        "HC3". HC1 by default; clusters if `cluster` is given; the stacked sandwich (HC0) with a `Weights`
-        object.
+        "iid", "HC0" to "HC3", "HC4", "HC4m", "HC5". HC1 by default; clusters if `cluster` is given; the
+        stacked sandwich (HC0) with a `Weights` object.
+        `{"cluster": "column"}`, or several columns in a list, with an optional "type" of "HC0" to "HC3"; "CR2" (the same
+        as "HC2", one column) gives each coefficient Satterthwaite's degrees of freedom, with errors whose variances are
+        inverse to the weights as the working model. "df" chooses "satterthwaite" or "clusters" (their number less one);
+        "factor" gives all intersections of several columns the factor of the fewest clusters ("min", as fixest) or each
+        its own ("each", as R's sandwich).
+        `{"hac": lags, "time": "column"}` for a series, or with "unit" for units of a panel: lags in the order of the times,
+        or "newey-west" or "andrews" for a bandwidth from the data; "kernel" is "bartlett", "parzen" or
+        "quadratic-spectral", "prewhite" the order of an autoregression. `{"driscoll-kraay": lags, "time": "column"}` sums
+        over the rows of each time first. `{"conley": kilometres, "latitude": "column", "longitude": "column"}` for rows near
+        each other ("kernel" "uniform" or "bartlett"), with "time" of one time, and with "unit" and "lags" for each
+        unit's own past. "adjust" (True) is the small-sample factor of each, (n - 1) / (n - k) T / (T - 1) with T times and
+        n / (n - k) in space.
     weights : array of shape (rows,), str or Weights, optional
         Precision weights as in R's `lm`, or a `Weights`, whose estimation the standard errors then
         account for; `weights_kind=` gives them another meaning.
@@ -177,7 +190,8 @@ def lm(
 
     References
     ----------
-    White (1980), Econometrica 48; MacKinnon and White (1985), Journal of Econometrics 29.
+    White (1980), Econometrica 48; MacKinnon and White (1985), Journal of Econometrics 29; Pustejovsky and Tipton (2018),
+    arXiv 1601.01981; Newey and West (1987), Econometrica 55; Driscoll and Kraay (1998); Conley (1999).
 
     Examples
     --------

@@ -49,6 +49,17 @@ class RowCounts(Brief):
         positive = weights > 0
         return int(np.count_nonzero(positive) if self.copies is None else round(float(self.copies[positive].sum())))
 
+    def variances(self, weights: np.ndarray) -> np.ndarray:
+        """Of single outcomes, relative to one another, that the weights stand for, shape (n,).
+
+        Only precision weights are inverse variances: copies share theirs, and a survey's weights say nothing of it. A row of
+        weight zero is absent and has one.
+        """
+        if self.weights_kind == "probability":
+            return np.ones_like(weights)
+        each = weights if self.copies is None else weights / np.maximum(self.copies, 1.0)
+        return np.divide(1.0, each, out=np.ones_like(weights), where=each > 0)
+
     @property
     def whole(self) -> bool:
         """Whether weights may be numbers of trials, so that successes are looked at."""
