@@ -44,7 +44,7 @@ def bootstrap(
         "pairs" redraws rows, "bayesian" gives them exponential weights (Rubin 1981), and both refit.
         "wild" flips residuals scaled by their leverage (Wu 1986; HC2) in linear regressions.
     seed : int
-    law : {"mammen", "rademacher", "normal", "exponential"}
+    law : {"mammen", "rademacher", "webb", "normal", "exponential"}
         Of the multipliers of "multiplier" and "wild".
     cluster : str, optional
         Draw clusters instead of rows; the fit's own cluster column by default.
