@@ -25,6 +25,10 @@ PARTS = (
 RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
+    "statinf.models.anova_result",
+    "statinf.inference.hypotheses",
+    "statinf.inference.inverted_test",
+    "statinf.results.reassigned",
     "statinf.quantile.fit",
     "statinf.quantile.penalised.result",
     "statinf.quantile.ensemble_result",

@@ -65,7 +65,7 @@ class NullDraws(Brief):
             Of two-sided tests: absolute statistics are compared, or twice the smaller tail is taken.
         """
         x = np.full(self.size, gap / self.std_error)
-        shares = [self._share(np.count_nonzero(self._extreme(x, tail))) for tail in _tails(side, interval)]
+        shares = [self._share(float(np.count_nonzero(self._extreme(x, tail)))) for tail in _tails(side, interval)]
         return float(min(1.0, len(shares) * min(shares)))
 
     def confidence_set(
@@ -73,7 +73,8 @@ class NullDraws(Brief):
     ) -> list[tuple[float, float]]:
         """Gaps, as pieces (low, high), whose null value is not rejected at one less the level."""
         tails = _tails(side, interval)
-        bound = (1.0 - level) / len(tails)
+        # A share that equals one less the level rejects, in floats too.
+        bound = (1.0 - level) / len(tails) + 1e-12
         kept: list[tuple[float, float]] | None = None
         for tail in tails:
             edges, counts = self._steps(tail)

@@ -36,6 +36,9 @@ class LargestT:
         self.q, self.df = len(spread), float(df)
         self._factor = _pivoted(covariance / np.outer(spread, spread))
         self._points = _lattice(self.q + int(np.isfinite(df)), _size(self.q), seed)
+        self._scale = np.ones(self._points.shape[1])
+        if np.isfinite(df):  # chi over the root of its degrees of freedom
+            self._scale = np.sqrt(2.0 * special.gammaincinv(0.5 * df, self._points[-1]) / df)
 
     def tail(self, value: float) -> float:
         """P(largest >= value)."""
@@ -55,11 +58,7 @@ class LargestT:
 
     def _box(self, value: float) -> float:
         """P(all below value), the mean over the lattice."""
-        points = self._points
-        bound = np.full(points.shape[1], value)
-        if np.isfinite(self.df):
-            # Chi over the root of its degrees of freedom: the common scale.
-            bound = value * np.sqrt(2.0 * special.gammaincinv(0.5 * self.df, points[-1]) / self.df)
+        points, bound = self._points, value * self._scale
         weight, made = np.ones(points.shape[1]), np.zeros((self.q, points.shape[1]))
         for i, row in enumerate(self._factor):
             centre = row[:i] @ made[:i]
@@ -68,7 +67,8 @@ class LargestT:
                 continue
             low, high = special.ndtr((-bound - centre) / row[i]), special.ndtr((bound - centre) / row[i])
             weight *= high - low
-            made[i] = special.ndtri(np.clip(low + points[i] * (high - low), _EDGE, 1.0 - 1e-16))
+            if i + 1 < self.q:
+                made[i] = special.ndtri(np.clip(low + points[i] * (high - low), _EDGE, 1.0 - 1e-16))
         return float(weight.mean())
 
 

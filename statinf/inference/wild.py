@@ -12,6 +12,7 @@ of the cluster in the hat matrix. Rows are the clusters of the heteroskedastic w
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -207,8 +208,7 @@ def null_draws(sums: WildSums, replicas: int, law: str, seed: int, every: bool) 
         v = multipliers(sums.clusters, replicas, law, seed, start, start + size, every)
         top = v @ errors.T
         first, second = (
-            v * sums.shares[c, :, 0]
-            - (v @ through[c] if through is not None else (v @ sums.scores[c]) @ coupling.T)
+            v * sums.shares[c, :, 0] - (v @ through[c] if through is not None else (v @ sums.scores[c]) @ coupling.T)
             for c in range(2)
         )
         square = [_dots(first, first), 2.0 * _dots(first, second), _dots(second, second)]
@@ -236,7 +236,7 @@ def joint_draws(sums: WildSums, replicas: int, law: str, seed: int, every: bool)
 
 
 def quadratic(gap: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """gap' spread^-1 gap of a stack, shape (b,); of a singular matrix by its pseudo-inverse."""
+    """The form gap' spread^-1 gap of a stack, shape (b,); of a singular matrix by its pseudo-inverse."""
     try:
         solved = np.linalg.solve(spread, gap[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError:
@@ -261,7 +261,7 @@ def _size(sums: WildSums) -> int:
     return max(BLOCK, fitting // BLOCK * BLOCK)
 
 
-def _in_chunks(run, replicas: int, size: int, clusters: int) -> np.ndarray:
+def _in_chunks(run: Callable[[int], np.ndarray], replicas: int, size: int, clusters: int) -> np.ndarray:
     starts = range(0, replicas, size)
     return np.concatenate(map_threads(run, starts, parallel=cores() > 1 and replicas * clusters > 1 << 20))
 

@@ -75,26 +75,30 @@ def anova(
     Nested models: mpg
     Observations: 32                 Test: F, ratio of mean squares
     <BLANKLINE>
-    model  residual df    RSS  df  sum of squares      F    df2      p
-    ------------------------------------------------------------------
+    model  residual df    RSS  df  sum of squares      F  df2      p
+    ----------------------------------------------------------------
     1               30  278.3
-    2               27  160.8   3           117.5  6.579  27.00  0.002
-    ------------------------------------------------------------------
+    2               27  160.8   3           117.5  6.580   27  0.002
+    ----------------------------------------------------------------
     Model 1: mpg ~ wt
     Model 2: mpg ~ wt + hp + C(cyl)
     >>> si.anova(large, type=2).tidy().round(4)[["term", "df", "statistic", "p_value"]]
          term   df  statistic  p_value
-    0      wt  1.0    22.3183   0.0001
-    1      hp  1.0     3.8171   0.0612
-    2  C(cyl)  2.0     2.7869   0.0794
+    0      wt  1.0    21.0675   0.0001
+    1      hp  1.0     5.3677   0.0283
+    2  C(cyl)  2.0     4.3528   0.0230
     """
     given = list(fits[0]) if len(fits) == 1 and isinstance(fits[0], list | tuple) else list(fits)
     if not given:
-        raise OptionError("anova() takes fits: si.anova(fit) tests the terms of one, si.anova(small, large) compares them.")
+        raise OptionError(
+            "anova() takes fits: si.anova(fit) tests the terms of one, si.anova(small, large) compares them."
+        )
     for fit in given:
         if not isinstance(fit, LinearFit | GeneralizedFit):
             what = getattr(fit, "method", fit.__class__.__name__)
-            raise OptionError(f"anova() is of fits by si.lm and si.glm; '{what}' is none. Use its test(...) of coefficients.")
+            raise OptionError(
+                f"anova() is of fits by si.lm and si.glm; '{what}' is none. Use its test(...) of coefficients."
+            )
     if vcov is not None:
         given = [fit.with_vcov(vcov) for fit in given]
     if len(given) == 1:
@@ -122,7 +126,7 @@ def _chosen(test: Any, fit: Any) -> str:
     plain = _ALIASES.get(test.lower(), test.lower() if test != "F" else test) if isinstance(test, str) else test
     one_of("test", plain, TESTS)
     if plain == "F" and known:
-        raise OptionError(f"test='F' is for an estimated dispersion, that of {fit.family} is one; use test='lr'.")
+        raise OptionError(f"test='F' is for an estimated dispersion, that of {fit.model_name} is one; use test='lr'.")
     if plain != "wald":
         design = fit._need_rows(f"test={plain!r}")
         if design.weights_object is not None:
@@ -173,7 +177,9 @@ def _pair(
     change = small.rss - large.rss if linear else small.deviance - large.deviance
     if test == "wald":
         text = f"model {labels[0]} within model {labels[1]}"
-        return _of_wald(wald(large.theta[large.estimable], large.cov, matrix, np.zeros(len(matrix)), large.cov.df, text))
+        return _of_wald(
+            wald(large.theta[large.estimable], large.cov, matrix, np.zeros(len(matrix)), large.cov.df, text)
+        )
     scale = largest.rss / largest.df_resid if linear else largest.dispersion
     if test == "lr":
         scaled = 2.0 * (large.loglik - small.loglik)
@@ -216,7 +222,9 @@ def _terms(fit: Any, test: str, kind: int) -> Anova:
             columns |= _squares(fit, columns["df"], statistic)
     else:
         refits = Refits(fit)
-        made = np.array([refitted_test(refits, t, test, fit.df_resid) if len(t.places) else (np.nan,) * 4 for t in terms])
+        made = np.array(
+            [refitted_test(refits, t, test, fit.df_resid) if len(t.places) else (np.nan,) * 4 for t in terms]
+        )
         if test != "rao":
             columns["deviance"] = made[:, 0]
         statistic, below, p = made[:, 1:].T
@@ -237,16 +245,23 @@ def _squares(fit: Any, df: np.ndarray, statistic: np.ndarray) -> dict[str, np.nd
 
 def _with_residual(fit: Any, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     last = {"term": "Residuals", "df": fit.df_resid, "sum_sq": fit.rss, "mean_sq": fit.sigma**2}
-    return {name: np.append(column, np.array([last.get(name, np.nan)], column.dtype)) for name, column in columns.items()}
+    return {
+        name: np.append(column, np.array([last.get(name, np.nan)], column.dtype)) for name, column in columns.items()
+    }
 
 
-def _result(fit: Any, test: str, compared: str, columns: dict[str, np.ndarray], heading: str, notes: list[str]) -> Anova:
+def _result(
+    fit: Any, test: str, compared: str, columns: dict[str, np.ndarray], heading: str, notes: list[str]
+) -> Anova:
     below = columns["df_denominator"]
     finite = bool(np.isfinite(below[~np.isnan(below)]).any())
     if test == "wald":
         notes = [*notes, f"Covariance: {fit.cov.label}."]
     elif fit.cov.kind != "iid":
-        notes = [*notes, f"The test takes the model's own variance; the covariance {fit.cov.label} of the fit is for test='wald'."]
+        notes = [
+            *notes,
+            f"The test takes the model's own variance; the covariance {fit.cov.label} of the fit is for test='wald'.",
+        ]
     return Anova(
         method="anova",
         formula=fit.formula,

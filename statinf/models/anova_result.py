@@ -78,7 +78,7 @@ class Anova(Result):
                 value = column[i]
                 if name == "p_value":
                     cells.append(format_p(value))
-                elif name in ("df", "df_resid") and np.isfinite(value) and value == int(value):
+                elif name in ("df", "df_resid", "df_denominator") and np.isfinite(value) and value == int(value):
                     cells.append(str(int(value)))
                 else:
                     cells.append(format_number(value))

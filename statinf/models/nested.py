@@ -105,7 +105,7 @@ def beside(covariance: Covariance, tested: np.ndarray, relatives: np.ndarray) ->
     order = np.concatenate([relatives, tested]).astype(np.intp)
     rows = root[order]
     scale = np.linalg.norm(rows, axis=1)
-    factor = np.linalg.qr((rows / np.where(scale > 0, scale, 1.0)[:, None]).T, mode="r")
+    factor = np.asarray(np.linalg.qr((rows / np.where(scale > 0, scale, 1.0)[:, None]).T, mode="r"))
     if factor.shape[0] < len(order) or np.abs(np.diag(factor)).min() < 1e-9 or not np.isfinite(factor).all():
         raise NotIdentifiedError(
             "the covariance is singular along these terms: there are fewer clusters, or rows, than coefficients to test."

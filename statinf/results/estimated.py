@@ -17,14 +17,14 @@ from statinf.inference.moments import Covariance
 from statinf.results import coefficients
 from statinf.results.hooks import TableHooks
 from statinf.results.table import Table
-from statinf.results.testing import Tested
+from statinf.results.testing import HypothesisTests
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Estimated(TableHooks, Tested):
+class Estimated(TableHooks, HypothesisTests):
     """Estimated coefficients with their covariance; nothing here needs the rows that they come from.
 
     Attributes

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning, check_level, issue_warning, one_of
+from statinf.errors import (
+    DataError,
+    NotIdentifiedError,
+    OptionError,
+    StatinfWarning,
+    check_level,
+    issue_warning,
+    one_of,
+)
 from statinf.formula.design import Design
 from statinf.inference.assignments import Assignment, PartialRegression, assigned_draws
 from statinf.inference.inverted_test import RandomizationTest, outermost
@@ -76,7 +84,7 @@ def randomization_test(
     >>> import statinf as si
     >>> data = si.datasets.load("mtcars")
     >>> print(si.lm("mpg ~ am + wt", data, vcov="HC2").randomization_test("am", permutations=999, by="cyl"))
-    am adds 0 to every row: t = -0.0138926 (HC2), p = 0.992, 95% interval [-3.92113, 4.04142]
+    am adds 0 to every row: t = -0.0149904 (HC2), p = 0.994, 95% interval [-4.26725, 4.07849]
     Randomisation test, within blocks of cyl: 999 random assignments of 32 units.
     """
     what = "a randomisation test"

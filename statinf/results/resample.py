@@ -82,7 +82,7 @@ def bootstrap(
         fit._need_rows("bootstrap draws")
     design = fit.design
     name = _cluster(fit, cluster)
-    codes = None if name is None else fit._need_rows("bootstrap draws").cluster_codes(name)
+    codes = None if name is None else fit.drawn_codes(name)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")

@@ -9,8 +9,8 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.inference.hypotheses import EquivalenceTest, OneSidedTest, WaldTest, equivalence_test, one_sided, wald
-from statinf.inference.restrictions import restrictions
 from statinf.inference.inverted_test import WildTest
+from statinf.inference.restrictions import restrictions
 from statinf.results.protocol import Predictive
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ SIDES = ("two-sided", "less", "greater")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Tested(Predictive):
+class HypothesisTests(Predictive):
     """Tests of coefficients; `Estimated` has what they read."""
 
     if TYPE_CHECKING:
@@ -91,10 +91,11 @@ class Tested(Predictive):
         >>> print(fit.test("wt = 0, qsec = 0"))
         wt = 0, qsec = 0: F(2, 29) = 69.0331, p = 9.395e-12
         >>> print(fit.test("qsec", null=0.5, side="greater"))
-        qsec = 0.5 against greater: t(29) = 1.61882, p = 0.05817, 95% interval [0.478645, inf]
-        >>> print(si.lm("mpg ~ wt + qsec", data, cluster="carb").test("qsec = 0", bootstrap="wild"))
-        qsec = 0: t = 4.15371, p = 0.09375, 95% interval [-0.180665, 1.35853]
-        Wild bootstrap, null imposed, type 11: all 64 sign changes, 6 clusters of carb.
+        qsec = 0.5 against greater: t(29) = 1.61951, p = 0.05808, 95% interval [0.4789, inf]
+        >>> firms = si.lm("invest ~ value + capital", si.datasets.load("grunfeld"), cluster="firm")
+        >>> print(firms.test("capital = 0", bootstrap="wild"))
+        capital = 0: t = 2.66167, p = 0.02148, 95% interval [0.0308017, 0.369071]
+        Wild bootstrap, null imposed, type 11: all 2048 sign changes, 11 clusters of firm.
         """
         matrix, right, text = restrictions(hypothesis, values, self.terms, null)
         if (matrix[:, ~self.estimable] != 0).any():
@@ -118,7 +119,9 @@ class Tested(Predictive):
             return one_sided(self.theta[ok], self.cov, matrix[0], float(right[0]), side, text, level).handed(self.kind)
         bounds = _bounds(equivalence, side)
         if right[0] != 0.0:
-            raise OptionError(f"equivalence= bounds an expression, such as 'x' or 'x1 - x2'; '{text}' has a value of its own.")
+            raise OptionError(
+                f"equivalence= bounds an expression, such as 'x' or 'x1 - x2'; '{text}' has a value of its own."
+            )
         label = text.removesuffix("= 0").strip()
         return equivalence_test(self.theta[ok], self.cov, matrix[0], bounds, label, level).handed(self.kind)
 
@@ -161,13 +164,13 @@ class Tested(Predictive):
         >>> fit = si.lm("mpg ~ wt + qsec + hp", si.datasets.load("mtcars"))
         >>> fit.adjust("holm").round(4)[["term", "p_value", "adj_p_value"]]
            term  p_value  adj_p_value
-        0    wt   0.0000       0.0000
-        1  qsec   0.2270       0.2270
-        2    hp   0.1049       0.2098
+        0    wt   0.0000        0.000
+        1  qsec   0.1731        0.204
+        2    hp   0.1020        0.204
         """
         from statinf.results.adjusting import adjust
 
-        return adjust(self, method, terms, level, replicas, law, seed)
+        return adjust(self, method, terms, level, replicas, law, seed)  # pyright: ignore[reportArgumentType]
 
     def randomization_test(self, treatment: str, **options: Any) -> Any:
         """Test of the sharp null hypothesis by assigning the treatment anew; for linear regressions.
@@ -177,10 +180,10 @@ class Tested(Predictive):
         Examples
         --------
         >>> import statinf as si
-        >>> data = si.datasets.load("lalonde")
-        >>> found = si.lm("re78 ~ treat + age + educ", data).randomization_test("treat", permutations=999)
-        >>> round(found.p_value, 2) < 0.2
-        True
+        >>> data = si.datasets.load("nsw")
+        >>> print(si.lm("re78 ~ treat + age + educ", data).randomization_test("treat", permutations=199))
+        treat adds 0 to every row: t = 2.55182 (HC1), p = 0.01, 95% interval [470.749, 2862.03]
+        Randomisation test, complete: 199 random assignments of 445 units.
         """
         from statinf.results.reassigned import randomization_test
 

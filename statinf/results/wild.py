@@ -13,10 +13,10 @@ from statinf.errors import DataError, OptionError, StatinfWarning, check_level, 
 from statinf.inference.bootstrap import check_replicas
 from statinf.inference.clusters import joined_codes
 from statinf.inference.inversion import SLACK
+from statinf.inference.inverted_test import WildTest, outermost
 from statinf.inference.moments import Moments, small_sample
 from statinf.inference.weights import LAWS
 from statinf.inference.wild import WildSums, check_rank, joint_draws, null_draws, quadratic, wild_sums
-from statinf.inference.inverted_test import WildTest, outermost
 from statinf.results.options import Options, choice, count, flag, number, value
 from statinf.spellings import hint
 
@@ -73,7 +73,7 @@ def read_options(given: Mapping[str, Any]) -> WildOptions:
 
 
 @dataclass(frozen=True)
-class _Units:
+class _DrawnClusters:
     """What is drawn: codes of the clusters on rows of positive weight, or None for rows, their number and their column."""
 
     codes: np.ndarray | None
@@ -82,9 +82,7 @@ class _Units:
     kind: str
 
 
-def wild_test(
-    fit: Any, matrix: np.ndarray, right: np.ndarray, text: str, side: str, options: WildOptions
-) -> WildTest:
+def wild_test(fit: Any, matrix: np.ndarray, right: np.ndarray, text: str, side: str, options: WildOptions) -> WildTest:
     """A wild bootstrap test of `matrix @ theta = right` on the coefficients that are not aliased.
 
     Raises
@@ -157,7 +155,7 @@ def _answer(
     }
 
 
-def _units(fit: Any, moments: Moments, by: Any) -> _Units:
+def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
     """What the covariance of the fit says is drawn."""
     kind = fit.cov.kind
     if isinstance(kind, dict) and set(kind) <= {"cluster", "type"}:
@@ -173,7 +171,7 @@ def _units(fit: Any, moments: Moments, by: Any) -> _Units:
         size = int(codes.max()) + 1
         if size < 2:
             raise DataError(f"the cluster column '{names[0]}' has one value; there is nothing to draw.")
-        return _Units(codes, size, names[0], kind.get("type", "HC1"))
+        return _DrawnClusters(codes, size, names[0], kind.get("type", "HC1"))
     if by is not None:
         raise OptionError(f"by={by!r} needs clustered standard errors: fit.with_vcov({{'cluster': {by!r}}}).test(...).")
     if kind not in ("HC0", "HC1", "HC2", "HC3"):
@@ -181,10 +179,10 @@ def _units(fit: Any, moments: Moments, by: Any) -> _Units:
             f"the wild bootstrap studentises by robust standard errors, and this fit has {fit.cov.label}: take "
             "fit.with_vcov({'cluster': 'column'}) or fit.with_vcov('HC1')."
         )
-    return _Units(None, moments.nobs, "", kind)
+    return _DrawnClusters(None, moments.nobs, "", kind)
 
 
-def _factor(moments: Moments, units: _Units, variant: str) -> float:
+def _factor(moments: Moments, units: _DrawnClusters, variant: str) -> float:
     """The small-sample factor of the variance, as the covariance of the same type has it."""
     if variant[1] != "1":
         return 1.0
@@ -195,7 +193,7 @@ def _factor(moments: Moments, units: _Units, variant: str) -> float:
     return factor
 
 
-def _warn_coarse(units: _Units, options: WildOptions) -> None:
+def _warn_coarse(units: _DrawnClusters, options: WildOptions) -> None:
     """Two-point laws have few different draws with few clusters (Webb 2014)."""
     if options.law not in ("rademacher", "mammen") or units.size > _MOST_SIGNS:
         return
