@@ -214,7 +214,7 @@ def _regression(
 def _variance(fit: Any, design: Design, cluster: str | None, seen: np.ndarray) -> tuple[str, np.ndarray | None, str]:
     """Kind, clusters and name of the variance that studentises."""
     kind = fit.cov.kind
-    clustered = isinstance(kind, dict) and set(kind) <= {"cluster", "type"}
+    clustered = isinstance(kind, dict) and set(kind) <= {"cluster", "type", "df", "factor"}
     if cluster is not None and not clustered:
         return "HC1", _codes(design, cluster, seen), f"clustered by {cluster} (HC1)"
     if clustered:

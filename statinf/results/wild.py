@@ -158,7 +158,7 @@ def _answer(
 def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
     """What the covariance of the fit says is drawn."""
     kind = fit.cov.kind
-    if isinstance(kind, dict) and set(kind) <= {"cluster", "type"}:
+    if isinstance(kind, dict) and set(kind) <= {"cluster", "type", "df", "factor"}:
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
         if by is not None and by not in names:
             raise OptionError(f"by={by!r} is no clustering column of this fit; there is {', '.join(map(repr, names))}.")
