@@ -58,7 +58,7 @@ class WildSums(Brief):
     scores: np.ndarray
     shares: np.ndarray
     couplings: np.ndarray
-    factor: float
+    factor: float = 1.0
 
     @property
     def clusters(self) -> int:
@@ -79,7 +79,6 @@ def wild_sums(
     *,
     variant: str,
     restricted: bool,
-    factor: float,
 ) -> WildSums:
     """Sums by cluster behind a wild bootstrap.
 
@@ -96,8 +95,6 @@ def wild_sums(
     variant : {"11", "12", "13", "21", ..., "33"}
     restricted : bool
         Whether the null hypothesis is imposed on the residuals.
-    factor : float
-        Small-sample factor of the variance.
     """
     assert moments.columns is not None and moments.working is not None and moments.residual is not None
     inverse = solve_triangular(moments.hat_factor, np.eye(moments.q))
@@ -127,7 +124,7 @@ def wild_sums(
     shares = _corrected(scores, grams, variant[1], None) @ directions.T
     couplings = cross if variant[1] == "1" else _corrected_couplings(cross, grams, variant[1])
     gap = matrix @ theta - values
-    return WildSums(gap, directions, own[0], scores, shares, couplings, factor)
+    return WildSums(gap, directions, own[0], scores, shares, couplings)
 
 
 def _sums(rows: np.ndarray, groups: np.ndarray, codes: np.ndarray | None) -> np.ndarray:

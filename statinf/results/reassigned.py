@@ -88,6 +88,10 @@ def randomization_test(
     Randomisation test, within blocks of cyl: 999 random assignments of 32 units.
     """
     what = "a randomisation test"
+    if getattr(fit, "absorbed", None) is not None:
+        raise NotIdentifiedError(
+            f"{what} would have to take absorbed effects out of every assignment: write their factors as C() in the formula."
+        )
     one_of("statistic", statistic, ("t", "estimate"))
     one_of("side", side, SIDES)
     one_of("interval", interval, ("symmetric", "equal-tailed"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,8 +106,8 @@ def wild_test(fit: Any, matrix: np.ndarray, right: np.ndarray, text: str, side: 
         fit.theta[fit.estimable],
         variant=variant,
         restricted=options.restricted,
-        factor=_factor(moments, units, variant),
     )
+    sums = replace(sums, factor=_factor(fit, sums, matrix, moments, units, variant))
     check_rank(sums, text)
     every = options.law == "rademacher" and units.size <= _MOST_SIGNS and 2**units.size <= options.replicas
     replicas = 2**units.size if every else options.replicas
@@ -182,15 +182,18 @@ def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
     return _DrawnClusters(None, moments.nobs, "", kind)
 
 
-def _factor(moments: Moments, units: _DrawnClusters, variant: str) -> float:
-    """The small-sample factor of the variance, as the covariance of the same type has it."""
+def _factor(
+    fit: Any, sums: WildSums, matrix: np.ndarray, moments: Moments, units: _DrawnClusters, variant: str
+) -> float:
+    """The small-sample factor of the variance: that of the fit's covariance, if it is of the same type."""
+    if variant[1] == {"HC2": "2", "HC3": "3"}.get(units.kind, "1"):
+        own = float(sums.variance[0, 0])
+        return float(np.sum((matrix[0] @ fit.cov.root) ** 2)) / own if own > 0 else 1.0
     if variant[1] != "1":
         return 1.0
-    clustered = units.codes is not None
-    factor = units.size / (units.size - 1.0) if clustered else 1.0
-    if units.kind != "HC0":
-        factor *= small_sample(moments.nobs - 1.0 if clustered else moments.nobs, moments.df_resid)
-    return factor
+    if units.codes is None:
+        return small_sample(moments.nobs, moments.df_resid)
+    return units.size / (units.size - 1.0) * small_sample(moments.nobs - 1.0, moments.df_resid)
 
 
 def _warn_coarse(units: _DrawnClusters, options: WildOptions) -> None:
