@@ -213,9 +213,20 @@ _VERBS = {
     "Standard errors are fit.std_errors, with another covariance fit.with_vcov(...).std_errors.": "se coeftest vcovhc",
     "That is a method of a fit: fit.tidy(), fit.glance() and fit.augment().": "tidy glance augment broom",
     "Limits are fit.conf_int(level=0.9), predictions fit.predict(newdata).": "confint predict fitted",
-    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': (
-        "wald waldtest test lincom linearhypothesis anova lrtest ftest hypotheses"
+    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': ("wald test lincom linearhypothesis ftest hypotheses"),
+    "Nested models, and terms, are tested by si.anova(small, large) and si.anova(fit, type=2).": (
+        "lrtest waldtest lrtestlm anovalm anovaglm aov typeii typeiii likelihoodratiotest deviancetest scoretest"
     ),
+    'The wild bootstrap is fit.test("x = 0", bootstrap="wild") of si.lm(..., cluster="id").': (
+        "boottest wildboottest wildbootstrap wildclusterbootstrap fwildclusterboot wildtest wcr"
+    ),
+    'Adjusted p-values are fit.adjust("holm").': (
+        "padjust multipletests multipletest multtest rwolf rwolf2 romanowolf glht multcomp bonferroni holm fdrcorrection"
+    ),
+    'Randomisation tests are fit.randomization_test("treat").': (
+        "ritest ri2 conductri randomizationtest randomisationtest permutationtest permtest randinf fishertest fisherexact"
+    ),
+    'Equivalence is tested by fit.test("x", equivalence=(-0.1, 0.1)).': "tost equivalence equivtest equivalencetest",
     "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
     "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
@@ -256,7 +267,11 @@ _RESULTS = {
         "getrobustcovresults robust robustcov vcovhc vcovcl cluster clustered covtype withcovtype usevcov"
     ),
     'test("x1 = x2, x3 = 0")': "wald waldtest ftest ttest linearhypothesis hypothesis hypotheses lincom comparecoef",
-    "bootstrap(replicas=999)": "boot bootstrapci resample wildboottest",
+    "bootstrap(replicas=999)": "boot bootstrapci resample",
+    'test("x = 0", bootstrap="wild")': "wildboottest boottest wildbootstrap",
+    'adjust("holm")': "padjust multipletests multtest rwolf romanowolf glht adjustp pvalueadjust",
+    'randomization_test("treat")': "ritest randomisationtest permutationtest permtest randomizationinference",
+    'test("x", equivalence=(-0.1, 0.1))': "tost equivalence equivalencetest",
     "draws, after bootstrap()": "posterior samples replicates bootstrapdraws",
     "summary().to_latex()": "tolatex aslatex latex",
     "summary().to_html()": "tohtml ashtml html",

@@ -25,6 +25,10 @@ PARTS = (
 RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
+    "statinf.models.anova_result",
+    "statinf.inference.hypotheses",
+    "statinf.inference.inverted_test",
+    "statinf.results.reassigned",
     "statinf.results.collection",
     "statinf.models.multinomial_fit",
     "statinf.models.ordered_fit",
