@@ -16,6 +16,7 @@ from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance
 from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.table import GLM
@@ -23,7 +24,7 @@ from statinf.numerics.glm.families import FAMILIES, Family, family_of, log_likel
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import TOLERANCE
-from statinf.results import Estimate, Method, Options, count, number, stack_scores
+from statinf.results import Estimate, Method, count, number, stack_scores
 from statinf.results.options import value
 from statinf.results.predicting import predictor
 
@@ -33,7 +34,7 @@ def _known_family(_: str, name: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlmOptions(Options):
+class GlmOptions(AbsorbOptions):
     """Options of maximum likelihood."""
 
     family: str = value("gaussian", "distribution of the outcome", ", ".join(map(repr, FAMILIES)), _known_family)
@@ -179,6 +180,7 @@ def glm(
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
+    absorb: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
@@ -202,8 +204,10 @@ def glm(
         stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`.
-    cluster, na_action, context
-        As in `statinf.lm`.
+    cluster, absorb, na_action, context
+        As in `statinf.lm`. Levels whose counts are all zero, or whose binary outcomes are all alike, have no finite effect:
+        their rows are left out and counted. With few rows per level, effects bias the coefficients of families other
+        than the gaussian and the Poisson.
     **options
         {methods}
 
@@ -234,6 +238,11 @@ def glm(
     chosen, settings = GLM.read("", {"family": family, "link": link, **options})
     family_of(settings.family, settings.link)
     spec = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds)
+    if absorb is not None:
+        from statinf.models.absorbed_glm import absorbed_glm
+
+        reading = {"weights": weights, "na_action": na_action, "context": context}
+        return absorbed_glm(formula, data, absorb, chosen, settings, spec, cluster, **reading)
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
