@@ -25,6 +25,9 @@ PARTS = (
 RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
+    "statinf.models.absorbed",
+    "statinf.models.absorbed_lm",
+    "statinf.models.absorbed_glm",
     "statinf.quantile.fit",
     "statinf.quantile.penalised.result",
     "statinf.quantile.ensemble_result",
@@ -75,6 +78,7 @@ RESULTS = (
     "statinf.effects.visits.fit",
     "statinf.effects.visits.intensity",
     "statinf.effects.qte_fit",
+    "statinf.effects.absorbed_iv",
     "statinf.effects.ivqr_fit",
     "statinf.effects.cate_fit",
     "statinf.effects.cate_curve",

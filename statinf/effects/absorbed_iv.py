@@ -11,7 +11,16 @@ import numpy as np
 
 from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import ROLES, IVColumns, IVRows, as_indicator, check_parts, columns_of, rows_of, side_by_side
+from statinf.effects.iv_rows import (
+    ROLES,
+    IVColumns,
+    IVRows,
+    as_indicator,
+    check_parts,
+    columns_of,
+    rows_of,
+    side_by_side,
+)
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import OptionError
 from statinf.formula.design import Design
@@ -168,7 +177,9 @@ def absorbed_iv(
     )
     check_parts(made)
     check_sizes(made)
-    spec = VcovSpec.read(spec if spec.explicit else None, cluster, IVFit.vcov_kinds, stacked=made.weights_object is not None)
+    spec = VcovSpec.read(
+        spec if spec.explicit else None, cluster, IVFit.vcov_kinds, stacked=made.weights_object is not None
+    )
     clusters = {name: made.cluster_codes(name) for name in spec.clusters}
     problem = AbsorbedIVProblem(made, spec, clusters, treated, seed, progress, absorption=absorption)
     made, found = _with_effects(problem, method.estimate(problem, settings))
@@ -203,4 +214,3 @@ def _with_effects(problem: AbsorbedIVProblem, found: Estimate) -> tuple[Design, 
             "aliases": aliases,
         },
     )
-

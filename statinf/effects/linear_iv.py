@@ -163,7 +163,9 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
         every = (*covariates.names, *instruments.names)
         gone = ", ".join(f"'{n}'" for n, k in zip(every, kept, strict=True) if not k)
         effects = ", or the absorbed effects," if problem.absorbed else ""
-        issue_warning(f"dropped because other covariates or instruments{effects} determine them: {gone}.", AliasedWarning)
+        issue_warning(
+            f"dropped because other covariates or instruments{effects} determine them: {gone}.", AliasedWarning
+        )
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
         raise DataError(

@@ -166,7 +166,9 @@ def _as_array(levels: Sequence[Any]) -> np.ndarray:
 def _known(values: Sequence[Any], column: Categorical) -> np.ndarray:
     place = {value: i for i, value in enumerate(values)}
     text = bool(values) and isinstance(values[0], str)
-    position = [place.get(str(level) if text and not isinstance(level, str) else level, _UNSEEN) for level in column.levels]
+    position = [
+        place.get(str(level) if text and not isinstance(level, str) else level, _UNSEEN) for level in column.levels
+    ]
     return np.array([*position, _MISSING], dtype=np.intp)[column.codes]
 
 

@@ -194,20 +194,20 @@ class AbsorbedRows(NewRows):
     aliases: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
 
 
-def _with_effects(fit: Any, rows: AbsorbedRows, matrix: Matrix) -> np.ndarray:
+def _with_effects(fit: Any, rows: Any, matrix: Matrix) -> np.ndarray:
     """Linear predictor of new rows; NaN where a column that was left out is not what columns and effects made of it."""
     kept = fit.estimable
     eta = matrix.values[:, kept] @ fit.theta[kept] + rows.offset
     return np.where(unbroken(rows, matrix, kept, fit.aliases), eta, np.nan)
 
 
-def unbroken(rows: AbsorbedRows, matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:
+def unbroken(rows: Any, matrix: Matrix, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:
     """New rows, shape (n,), in which columns left out are what kept ones and effects make of them; others are warned of."""
     if kept.all():
         return np.ones(len(matrix.values), dtype=bool)
     left = matrix.values[:, ~kept] - matrix.values[:, kept] @ aliases - rows.aliases
     size = np.abs(matrix.values[:, ~kept]) + np.abs(rows.aliases)
-    broken = (np.abs(left) > 1e-6 * (size + 1.0)).any(axis=1)
+    broken: np.ndarray = np.max(np.abs(left) - 1e-6 * (size + 1.0), axis=1) > 0.0
     if broken.any():
         names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
         issue_warning(

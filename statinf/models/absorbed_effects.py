@@ -68,7 +68,9 @@ class AbsorbedEffects(Brief):
         if len(found) > 1:
             for q in range(1, len(found)):
                 rows = counts[q].astype(np.float64)
-                mean = np.bincount(sets[q], rows * found[q], minlength=count) / np.bincount(sets[q], rows, minlength=count)
+                mean = np.bincount(sets[q], rows * found[q], minlength=count) / np.bincount(
+                    sets[q], rows, minlength=count
+                )
                 found[q] -= mean[sets[q]]
                 found[0] += mean[sets[0]]
         return cls(tuple(terms), tuple(found), counts, sets, count, rank, exact, tuple(aliases))

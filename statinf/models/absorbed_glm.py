@@ -18,7 +18,6 @@ from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
-from statinf.models import regression as common
 from statinf.models.absorbed import AbsorbedFit
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbed_lm import RESOLVED, absorbed_moments, check_absorbable, check_df, check_left, within
@@ -111,11 +110,12 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
     matrix, nobs = made.parts[0], made.n
     solution = _solve(made, absorption, family, options)
     inner = solution.solution
+    effects_rank = absorption.factors.rank[0]
+    df = float(nobs - inner.rank - effects_rank)
+    check_df(df, nobs, matrix.p, effects_rank)
     check_left(made, inner.kept, solution.spanned, inner.condition, absorption)
     aliases = [s[:, ~inner.kept] - s[:, inner.kept] @ inner.aliases for s in solution.shifts]
     held = AbsorbedEffects.of(absorption.terms, absorption.factors, solution.effects, aliases)
-    df = float(nobs - inner.rank - held.rank)
-    check_df(df, nobs, inner.rank, held)
     mean = family.link.inverse(solution.eta)
     dispersion = 1.0
     if not family.known_dispersion:
@@ -203,8 +203,9 @@ def _check_separation(made: Design, absorption: Absorption, family: Family) -> N
     if not guilty:
         raise _SettledError(rows)
     first = made.rows[np.flatnonzero(rows)[0]]
+    named, factors = ", ".join(map(repr, guilty[:5])), ", ".join(term.name for term in absorption.terms)
     raise NotIdentifiedError(
         f"separation: the zero outcomes of {int(rows.sum())} of {made.n} rows (first: row {first}) are predicted perfectly by "
-        f"{', '.join(map(repr, guilty[:5]))} and the effects of {', '.join(t.name for t in absorption.terms)}, so the likelihood has no finite maximum. Leave "
-        "these rows out, which tell nothing of the other coefficients, or remove or merge what separates."
+        f"{named} and the effects of {factors}, so the likelihood has no finite maximum. Leave these rows out, which tell "
+        "nothing of the other coefficients, or remove or merge what separates."
     )

@@ -19,13 +19,11 @@ from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
-from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.absorbed import AbsorbedFit
 from statinf.models.absorbed_covariance import group_leverages
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption, absorbed_design, demeaned_columns
 from statinf.models.linear_fit import LinearFit
-from statinf.models.regression_fit import RegressionFit
 from statinf.numerics.absorb.demean import Demeaned, effect_sums
 from statinf.numerics.linear.factors import inverse_gram, leverages
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -118,15 +116,15 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
         raise DataError(f"the absorbed effects determine the outcome '{name}'; nothing is left to explain.")
     x, y = projected.columns[:, :-1], projected.columns[:, -1]
     solution = solve(x, y, weights, tolerance=max(options.tol, RESOLVED * options.absorb_tol))
+    nobs, effects_rank = made.n, absorption.factors.rank[0]
+    df = float(nobs - solution.rank - effects_rank)
+    check_df(df, nobs, matrix.p, effects_rank)
     check_left(made, solution.kept, projected.spanned[:-1], solution.condition, absorption)
     theta = np.where(solution.kept, solution.coef, 0.0)
     effects = [e[:, -1] - e[:, :-1] @ theta for e in projected.effects]
     held = AbsorbedEffects.of(
         absorption.terms, absorption.factors, effects, aliases_of(projected, solution.kept, solution.aliases)
     )
-    nobs = made.n
-    df = float(nobs - solution.rank - held.rank)
-    check_df(df, nobs, solution.rank, held)
     sums = effect_sums(absorption.factors, effects)
     fitted = x @ theta
     mean = np.average(outcome, weights=weights)
@@ -236,9 +234,7 @@ def check_absorbable(made: Design, p: int, absorption: Absorption) -> None:
     check_columns(made.parts[0])
 
 
-def check_left(
-    made: Design, kept: np.ndarray, spanned: np.ndarray, condition: float, absorption: Absorption
-) -> None:
+def check_left(made: Design, kept: np.ndarray, spanned: np.ndarray, condition: float, absorption: Absorption) -> None:
     """Warn of columns that effects, or effects and other columns, determine; refuse if none is left."""
     matrix = made.parts[0]
     names = [f"'{n}'" for n, gone in zip(matrix.names, spanned, strict=True) if gone]
@@ -254,11 +250,11 @@ def check_left(
     common.warn_aliased(matrix, kept[seen], condition)
 
 
-def check_df(df: float, nobs: int, rank: int, held: AbsorbedEffects) -> None:
+def check_df(df: float, nobs: int, columns: int, effects: int) -> None:
     """Refuse fits whose rows are all spent."""
     if df <= 0:
         raise DataError(
-            f"{nobs} rows cannot determine {rank} coefficients beside {held.rank} absorbed effects; absorb fewer levels."
+            f"{nobs} rows cannot determine {columns} coefficients beside {effects} absorbed effects; absorb fewer levels."
         )
 
 

@@ -22,7 +22,7 @@ from statinf.numerics.absorb.demean import Demeaner
 from statinf.numerics.absorb.factors import Factors
 from statinf.numerics.absorb.rows import informative_rows
 
-Ends = Callable[[np.ndarray], Sequence[np.ndarray]]
+OutcomeEnds = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -71,7 +71,7 @@ def absorbed_design(
     na_action: str,
     context: Mapping[str, Any] | None,
     roles: Sequence[str] = ("covariates",),
-    ends: Ends | None = None,
+    ends: OutcomeEnds | None = None,
 ) -> tuple[Design, Absorption]:
     """Design without a constant, which the effects span, and the effects on its rows.
 
@@ -105,7 +105,7 @@ def absorbed_design(
 
 
 def informative(
-    made: Design, absorption: Absorption, present: np.ndarray, ends: Ends | None
+    made: Design, absorption: Absorption, present: np.ndarray, ends: OutcomeEnds | None
 ) -> tuple[Design, Absorption]:
     """The design on the rows, of those present, that tell something beside the effects; the others are counted by cause."""
     keep, alone, settled = informative_rows(

@@ -69,7 +69,9 @@ def counting_sort(codes: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]
 
     n = len(codes)
     # One entry a row: the transpose of such a matrix is a counting sort in compiled code.
-    ones = csr_array((np.arange(n, dtype=np.int32), codes.astype(np.int32), np.arange(n + 1, dtype=np.int32)), (n, size))
+    ones = csr_array(
+        (np.arange(n, dtype=np.int32), codes.astype(np.int32), np.arange(n + 1, dtype=np.int32)), (n, size)
+    )
     turned = ones.tocsc()
     return turned.data, turned.indptr
 

@@ -55,7 +55,7 @@ class AbsorbedGlm:
 
 
 @dataclass
-class _State:
+class _ScoringState:
     """Where the iteration stands: projected columns, the effects taken out of them, predictor and its parts."""
 
     x: np.ndarray
@@ -101,14 +101,14 @@ def fit_absorbed(
     ConvergenceError
         If scoring or a projection does not converge.
     """
-    problem = _Problem(columns, y, weights, offset, family, factors, absorb_max_iter, alias_tolerance)
+    problem = _AbsorbedLikelihood(columns, y, weights, offset, family, factors, absorb_max_iter, alias_tolerance)
     state, accuracy = problem.begin(), _LOOSE
     enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
     size, iteration = np.inf, 0
     while iteration < max_iterations:
         iteration += 1
         accuracy = max(accuracy, absorb_tol)
-        decrement, _ = problem.step(state, accuracy, first=iteration == 1)
+        decrement = problem.step(state, accuracy, first=iteration == 1)
         size = np.sqrt(decrement / (abs(state.deviance) + 0.1))
         if size <= enough and accuracy <= absorb_tol * 1.01:
             break
@@ -119,7 +119,7 @@ def fit_absorbed(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {size:.2e} of the root of the deviance); "
             "rescale the covariates, drop nearly aliased ones, or raise max_iter."
         )
-    solution = problem.regress(state, absorb_tol)[0]
+    solution = problem.regress(state, absorb_tol).solution
     coef = np.where(solution.kept, state.beta, np.nan)
     assert state.spanned is not None
     return AbsorbedGlm(
@@ -135,7 +135,18 @@ def fit_absorbed(
 
 
 @dataclass(frozen=True, eq=False)
-class _Problem:
+class _Regression:
+    """Least squares of a working residual (n,): its projection off the effects, the working weights, the effects taken out."""
+
+    solution: LeastSquaresSolution
+    residual: np.ndarray
+    projected: np.ndarray
+    working: np.ndarray
+    taken: list[np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class _AbsorbedLikelihood:
     columns: np.ndarray
     y: np.ndarray
     w: np.ndarray
@@ -145,13 +156,13 @@ class _Problem:
     max_iter: int
     alias: float
 
-    def begin(self) -> _State:
+    def begin(self) -> _ScoringState:
         """Means inside the family's range, and columns as they stand."""
         eta = self.family.link.link(self.family.start(self.y, self.w))
         p = self.columns.shape[1]
         shifts = [np.zeros((size, p)) for size in self.factors.sizes]
         effects = [np.zeros(size) for size in self.factors.sizes]
-        return _State(
+        return _ScoringState(
             np.array(self.columns, order="F"), shifts, effects, np.zeros(p), np.asarray(eta, float), self.deviance(eta)
         )
 
@@ -159,17 +170,8 @@ class _Problem:
         with np.errstate(all="ignore"):
             return float(self.w @ self.family.unit_deviance(self.y, self.family.link.inverse(eta)))
 
-    def regress(self, state: _State, accuracy: float, base: np.ndarray | None = None) -> tuple[LeastSquaresSolution, ...]:
-        """Least squares of the working residual, which `base` is added to, on the columns; brings their projection up to date.
-
-        Returns
-        -------
-        solution : LeastSquaresSolution
-        residual, projected, working : ndarray, shape (n,)
-            The working residual, its projection off the effects, and the working weights.
-        effects : list of ndarray, shape (levels,)
-            What was taken out of it.
-        """
+    def regress(self, state: _ScoringState, accuracy: float, base: np.ndarray | None = None) -> _Regression:
+        """Least squares of the working residual, which `base` is added to, on columns whose projection it brings up to date."""
         with np.errstate(all="ignore"):
             slope, information, _ = self.family.terms(state.eta, self.y)
         working = self.w * information
@@ -186,17 +188,17 @@ class _Problem:
         state.x[:, state.spanned] = 0.0
         out = demeaner(residual[:, None].copy(order="F"), overwrite=True)
         solution = solve(state.x, out.columns[:, 0], working, tolerance=max(self.alias, 10.0 * accuracy))
-        return solution, residual, out.columns[:, 0], working, [e[:, 0] for e in out.effects]  # type: ignore[return-value]
+        return _Regression(solution, residual, out.columns[:, 0], working, [e[:, 0] for e in out.effects])
 
-    def step(self, state: _State, accuracy: float, *, first: bool) -> tuple[float, np.ndarray]:
+    def step(self, state: _ScoringState, accuracy: float, *, first: bool) -> float:
         """One step of scoring, halved until the deviance does not rise; its squared length in the information's norm."""
         base = None
         if first:
             base = state.eta if self.offset is None else state.eta - self.offset
-        solution, residual, projected, working, taken = self.regress(state, accuracy, base)
-        delta = np.where(solution.kept, solution.coef, 0.0)
+        found = self.regress(state, accuracy, base)
+        delta = np.where(found.solution.kept, found.solution.coef, 0.0)
         # Projection of the working residual on columns and effects.
-        move = residual - projected + state.x @ delta
+        move = found.residual - found.projected + state.x @ delta
         origin = state.eta
         if first:
             origin = np.zeros_like(move) if self.offset is None else self.offset
@@ -213,9 +215,9 @@ class _Problem:
             )
         state.beta += share * delta
         for q, effect in enumerate(state.effects):
-            effect += share * (taken[q] - state.shifts[q] @ delta)
+            effect += share * (found.taken[q] - state.shifts[q] @ delta)
         state.eta, state.deviance = eta, deviance
-        return float(working @ move**2) if not first else np.inf, move
+        return float(found.working @ move**2) if not first else np.inf
 
 
 def separated_rows(
