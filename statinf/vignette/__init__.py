@@ -5,7 +5,7 @@ Pandoc turns the result into HTML, DOCX, GitHub Markdown, LaTeX or (through Typs
 under Quarto.
 
 Importing this package costs nothing: what needs Jupyter, Pandoc or YAML is loaded at the first call, from the extra
-``pip install statinf[docs]``.
+``pip install '.[docs]'`` in a clone.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from statinf.vignette.index import build_index
     from statinf.vignette.rendering import render
     from statinf.vignette.run import execute
+    from statinf.vignette.verdicts import Verdicts, verdict
 
-__all__ = ["available", "build_index", "execute", "find", "pick", "render", "size"]
+__all__ = ["Verdicts", "available", "build_index", "execute", "find", "pick", "render", "size", "verdict"]
 
 _HOME = {
+    "Verdicts": "statinf.vignette.verdicts",
     "available": "statinf.vignette.catalog",
     "build_index": "statinf.vignette.index",
     "execute": "statinf.vignette.run",
     "find": "statinf.vignette.catalog",
     "render": "statinf.vignette.rendering",
+    "verdict": "statinf.vignette.verdicts",
 }
 
 

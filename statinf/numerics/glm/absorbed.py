@@ -135,7 +135,7 @@ def fit_absorbed(
 
 
 @dataclass(frozen=True, eq=False)
-class _Regression:
+class _WorkingRegression:
     """Least squares of a working residual (n,): its projection off the effects, the working weights, the effects taken out."""
 
     solution: LeastSquaresSolution
@@ -170,7 +170,7 @@ class _AbsorbedLikelihood:
         with np.errstate(all="ignore"):
             return float(self.w @ self.family.unit_deviance(self.y, self.family.link.inverse(eta)))
 
-    def regress(self, state: _ScoringState, accuracy: float, base: np.ndarray | None = None) -> _Regression:
+    def regress(self, state: _ScoringState, accuracy: float, base: np.ndarray | None = None) -> _WorkingRegression:
         """Least squares of the working residual, which `base` is added to, on columns whose projection it brings up to date."""
         with np.errstate(all="ignore"):
             slope, information, _ = self.family.terms(state.eta, self.y)
@@ -188,7 +188,7 @@ class _AbsorbedLikelihood:
         state.x[:, state.spanned] = 0.0
         out = demeaner(residual[:, None].copy(order="F"), overwrite=True)
         solution = solve(state.x, out.columns[:, 0], working, tolerance=max(self.alias, 10.0 * accuracy))
-        return _Regression(solution, residual, out.columns[:, 0], working, [e[:, 0] for e in out.effects])
+        return _WorkingRegression(solution, residual, out.columns[:, 0], working, [e[:, 0] for e in out.effects])
 
     def step(self, state: _ScoringState, accuracy: float, *, first: bool) -> float:
         """One step of scoring, halved until the deviance does not rise; its squared length in the information's norm."""
