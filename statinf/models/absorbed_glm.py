@@ -32,6 +32,7 @@ from statinf.models.absorbed_lm import (
 from statinf.models.absorbing import Absorption, absorbed_design, informative
 from statinf.models.existence import at_bounds, check_range, check_whole, null_deviance
 from statinf.models.generalized_fit import GeneralizedFit
+from statinf.models.row_counts import ONE_EACH
 from statinf.numerics.absorb.demean import effect_sums
 from statinf.numerics.glm.absorbed import AbsorbedGlm, fit_absorbed, separated_rows
 from statinf.numerics.glm.families import Family, log_likelihood
@@ -106,7 +107,9 @@ def _check_options(settings: Any, family: Family) -> None:
     if settings.start is not None:
         raise OptionError("start= is not taken with absorb=: the effects would need values to begin with, too.")
     if settings.penalty is not None:
-        raise OptionError(f"penalty={settings.penalty!r} is not taken with absorb=; write the effects as C() in the formula.")
+        raise OptionError(
+            f"penalty={settings.penalty!r} is not taken with absorb=; write the effects as C() in the formula."
+        )
     if family.law.overdispersed and settings.alpha is None:
         raise OptionError(
             "family='negative_binomial' takes absorb= with a given alpha= only: an estimated overdispersion is inconsistent beside "
@@ -182,7 +185,9 @@ def moments(
     slope, information, _ = family.terms(solution.eta, made.y)
     x = within(made, absorption, shifts, inner.kept)
     model = inverse_gram(inner.factor) * dispersion
-    return absorbed_moments(made, absorption, x, slope, made.weights * information, inner.factor, df, model)
+    variance = family.variance(family.link.inverse(solution.eta)) * ONE_EACH.variances(made.weights)
+    working = made.weights * information
+    return absorbed_moments(made, absorption, x, slope, working, inner.factor, df, model, variance)
 
 
 def _solve(made: Design, absorption: Absorption, family: Family, options: Any) -> AbsorbedGlm:

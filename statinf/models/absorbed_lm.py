@@ -24,6 +24,7 @@ from statinf.models.absorbed_covariance import group_leverages
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption, absorbed_design, demeaned_columns
 from statinf.models.linear_fit import LinearFit
+from statinf.models.row_counts import ONE_EACH
 from statinf.numerics.absorb.demean import Demeaned, effect_sums
 from statinf.numerics.linear.factors import inverse_gram, leverages
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -179,7 +180,15 @@ def moments(
     residual = made.y - common.predictor(made.parts[0], solution.coef, made.offset)
     bread = inverse_gram(solution.factor)
     return absorbed_moments(
-        made, absorption, x, residual, made.weights, solution.factor, df, bread * (float(solution.rss) / df)
+        made,
+        absorption,
+        x,
+        residual,
+        made.weights,
+        solution.factor,
+        df,
+        bread * (float(solution.rss) / df),
+        ONE_EACH.variances(made.weights),
     )
 
 
@@ -192,8 +201,12 @@ def absorbed_moments(
     factor: np.ndarray,
     df: float,
     model: np.ndarray,
+    variance: np.ndarray,
 ) -> Moments:
-    """Moments of a regression on projected columns (n, k), with the effects' share in the leverages."""
+    """Moments of a regression on projected columns (n, k), with the effects' share in the leverages.
+
+    The variances (n,) are those of single outcomes under the model behind the weights.
+    """
     unit = x * residual[:, None]
     stacked = {}
     if made.weights_object is not None:
@@ -214,6 +227,7 @@ def absorbed_moments(
         factor=factor,
         present=np.ones(made.n, dtype=bool),
         hats=hats,
+        variance=variance,
         **stacked,
     )
 
