@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -135,6 +136,7 @@ def maximise(
     """
     gram, score, value = objective(beta)
     decrement = np.inf
+    past: list[tuple[np.ndarray, np.ndarray]] = []
     for iteration in range(1, max_iterations + 1):
         step = solve_information(gram, score)
         if hold is not None:
@@ -142,14 +144,14 @@ def maximise(
             step = step - along * (hold @ step) / (hold @ along)
         decrement = float(step @ gram @ step)
         done = np.sqrt(max(decrement, 0.0)) <= tolerance * np.sqrt(2.0 * abs(value) + 0.1)
+        past = [*past[-len(beta) :], (beta, step)]
         slack = 1e-10 * (abs(value) + 0.1)
-        for _ in range(_HALVINGS):
+        for move in _moves(step, past):
             with np.errstate(all="ignore"):
-                made = objective(beta + step)
+                made = objective(beta + move)
             if np.isfinite(made[2]) and np.isfinite(made[0]).all() and made[2] >= value - slack:
-                beta, (gram, score, value) = beta + step, made
+                beta, (gram, score, value) = beta + move, made
                 break
-            step = step / 2.0
         else:
             done = done or np.sqrt(max(decrement, 0.0)) <= 1e3 * tolerance * np.sqrt(2.0 * abs(value) + 0.1)
             if not done:
@@ -160,6 +162,19 @@ def maximise(
         f"no maximum within {max_iterations} steps (last step {np.sqrt(max(decrement, 0.0)):.2e} in the information's norm); "
         "rescale the covariates, drop nearly aliased ones, or raise max_iter."
     )
+
+
+def _moves(step: np.ndarray, past: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+    """Moves to try in turn: one accelerated by what steps before have taught (Anderson 1965), the step, and its halves.
+
+    Scoring steps are Newton's for a likelihood, and not for a prior beside it: near its maximum they shrink by a constant factor.
+    """
+    if len(past) > 1:
+        points, steps = (np.diff(np.array(found), axis=0).T for found in zip(*past, strict=True))
+        weights = np.linalg.lstsq(steps, step, rcond=1e-10)[0]
+        yield step - (points + steps) @ weights
+    for halving in range(_HALVINGS):
+        yield step / 2.0**halving
 
 
 def sums_of(
