@@ -190,7 +190,7 @@ def test_many_lags_are_one_transform_and_products_are_the_same():
         ({**CONLEY, "lags": 2}, "all of 'time', 'unit' and 'lags'"),
         ("newey-west", "write vcov={'hac': lags, 'time': 'column'}"),
         ({"cluster": ["id", "t"], "type": "CR2"}, "one cluster column, not for 'id', 't'"),
-        ({"cluster": "id", "df": "bell"}, "'satterthwaite' or 'clusters'"),
+        ({"cluster": "id", "df": "bell"}, "'satterthwaite' or 'imbens-kolesar' or 'clusters'"),
     ],
 )
 def test_spellings_that_cannot_be_are_refused(data, kind, message):
