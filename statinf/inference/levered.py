@@ -18,7 +18,7 @@ def correction(leverage: np.ndarray, plain: np.ndarray, kind: str, nobs: int) ->
     leverage : ndarray, shape (n,) or (n, q)
         As corrections take it: raised to the share of a row in the equations that set its own weight, where there are any.
     plain : ndarray of the same shape
-        Of the regression alone, whose sum counts its coefficients.
+        Of the regression alone and of all copies of a row together: its sum counts the coefficients.
     kind : {"HC2", "HC3", "HC4", "HC4m", "HC5"}
     nobs : int
         Rows of positive weight.

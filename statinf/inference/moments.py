@@ -61,6 +61,8 @@ class Moments(Brief):
     hats : callable, optional
         Makes the leverages of each row in each coefficient's equation, shape (n, q), where scores are those of several
         regressions.
+    copies : ndarray, shape (n,), optional
+        How many equal rows each row stands for, among its weights and in `nobs`; one by default.
     """
 
     scores: np.ndarray
@@ -79,8 +81,22 @@ class Moments(Brief):
     weights_fixed: bool = False
     present: np.ndarray | None = None
     hats: Callable[[], np.ndarray] | None = None
+    copies: np.ndarray | None = None
     variance: np.ndarray | None = None
     as_given: np.ndarray | None = None
+
+    def by_copy(self) -> Moments:
+        """The same with one of its copies in each row's place, times the root of their number: for sums of squares of scores."""
+        if self.copies is None:
+            return self
+        each = np.maximum(self.copies, np.finfo(float).tiny)
+        return replace(
+            self,
+            scores=self.scores / np.sqrt(each)[:, None],
+            working=None if self.working is None else self.working / each,
+            factor=self.factor if self.columns is None else self.hat_factor,
+            copies=None,
+        )
 
     @property
     def q(self) -> int:
@@ -132,6 +148,11 @@ class Moments(Brief):
     @property
     def influence(self) -> np.ndarray:
         """Influence of each row on the estimate, shape (n, q): the estimate's error is about their sum."""
+        if self.copies is not None:
+            raise NotIdentifiedError(
+                "a row that stands for several equal ones (weights_kind='frequency') has no influence of its own, which bootstraps "
+                "and joint covariances need: repeat the rows instead of weighting them."
+            )
         inside, outside = self.split
         return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
 

@@ -142,9 +142,10 @@ def _model_root(moments: Moments) -> np.ndarray | None:
 def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
     if moments.df_resid <= 0:
         raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
+    whole, moments = moments, moments.by_copy()
     scores = moments.total
     if kind in LEVERED:
-        factor = correction(_leverage(moments, kind), moments.leverage, kind, moments.nobs)
+        factor = correction(_leverage(moments, kind), whole.leverage, kind, moments.nobs)
         factor = factor if factor.ndim == 2 else factor[:, None]
         if moments.weight_leverage is not None:
             # The weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.

@@ -20,6 +20,7 @@ from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
+from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import LM
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -41,13 +42,14 @@ class LmOptions(Options):
         high=1,
         open_low=True,
     )
+    weights_kind: str = weights_kind_option()
 
 
-def estimate(made: Design, options: LmOptions) -> Estimate:
+def estimate(made: Design, options: LmOptions, rows: RowCounts = ONE_EACH) -> Estimate:
     """Least squares of the outcome on the columns of the design."""
     matrix = made.parts[0]
     positive = made.weights > 0
-    nobs = int(np.count_nonzero(positive))
+    nobs = rows.nobs(made.weights)
     common.check_outcome(made.y, made.weights, made.response_names[0])
     check_columns(matrix)
     outcome = made.y if made.offset is None else made.y - made.offset
@@ -60,7 +62,7 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
     return Estimate(
         terms=matrix.names,
         theta=solution.coef,
-        moments=partial(moments, made, solution),
+        moments=partial(moments, made, solution, rows),
         nobs=nobs,
         df_resid=float(nobs - solution.rank),
         extra={
@@ -69,12 +71,21 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
             "rss": float(solution.rss),
             "mss": float(np.sum(made.weights * (fitted - centre) ** 2)),
             "intercept": matrix.intercept,
-            "log_weights": 0.0 if plain else float(np.sum(np.log(made.weights[positive]))),
+            "log_weights": _log_weights(made.weights[positive], rows),
+            "weights_kind": rows.weights_kind,
+            "copies": rows.copies,
         },
     )
 
 
-def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
+def _log_weights(weights: np.ndarray, rows: RowCounts) -> float:
+    """What the weights add to twice the log-likelihood."""
+    if not rows.likely:
+        return np.nan
+    return 0.0 if rows.copies is not None or (weights == 1.0).all() else float(np.sum(np.log(weights)))
+
+
+def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_EACH) -> Moments:
     """Scores and bread of the normal equations."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
@@ -84,7 +95,7 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
     if made.weights_object is not None:
         stacked = stack_scores(made.weights_object, made.rows, unit)
     bread = inverse_gram(solution.factor)
-    nobs = int(np.count_nonzero(made.weights))
+    nobs = rows.nobs(made.weights)
     df = float(nobs - solution.rank)
     plain = bool((made.weights == 1.0).all())
     return Moments(
@@ -98,7 +109,8 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
         residual=residual,
         factor=solution.factor,
         present=made.weights > 0,
-        variance=None if plain else common.inverse_weights(made.weights),
+        copies=rows.copies,
+        variance=None if plain else rows.variances(made.weights),
         **stacked,
     )
 
@@ -155,7 +167,7 @@ def lm(
         n / (n - k) in space.
     weights : array of shape (rows,), str or Weights, optional
         Precision weights as in R's `lm`, or a `Weights`, whose estimation the standard errors then
-        account for.
+        account for; `weights_kind=` gives them another meaning.
     cluster : str or sequence of str, optional
         Columns to cluster by.
     na_action : {"drop", "raise"}
@@ -202,4 +214,5 @@ def lm(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
-    return LinearFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    made, rows = counted(made, settings.weights_kind)
+    return LinearFit.of(made, chosen.estimate(made, settings, rows), vcov, method=chosen, cluster=cluster)

@@ -18,7 +18,6 @@ __all__ = [
     "augmented",
     "check_outcome",
     "check_size",
-    "inverse_weights",
     "kept_columns",
     "predictor",
     "predictor_se",
@@ -39,18 +38,16 @@ def regression_design(
     cluster: Any,
     na_action: str,
     context: Mapping[str, Any] | None,
+    response: str = "numeric",
 ) -> Design:
     """Design of a regression; rows without a cluster named by `vcov` are left out as well."""
     groups = cluster_columns(vcov, cluster)
-    made = design(formula, data, weights=weights, cluster=groups, na_action=na_action, context=context)
+    made = design(
+        formula, data, weights=weights, cluster=groups, na_action=na_action, context=context, response=response
+    )
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
     return made
-
-
-def inverse_weights(weights: np.ndarray) -> np.ndarray:
-    """Variances that weights stand for, shape (n,); one for a row of weight zero, which is absent."""
-    return np.divide(1.0, weights, out=np.ones_like(weights), where=weights > 0)
 
 
 def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
