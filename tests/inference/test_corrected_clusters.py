@@ -129,6 +129,10 @@ def test_degrees_of_freedom_as_asked_and_after_saving(uneven, tmp_path):
     assert fit.test("x = 0").p_value == pytest.approx(fit.pvalues["x"], rel=1e-10)
     same = fit.transform(lambda b: {"x": b["x"]})
     assert same.conf_int().loc["x"].tolist() == pytest.approx(fit.conf_int().loc["x"].tolist())
+    new = uneven.iloc[[0, 50]]
+    combined = fit.transform(lambda b: [b["Intercept"] + b["x"] * r.x + b["z"] * r.z for r in new.itertuples()])
+    limits = fit.predict(new, interval="confidence")[["conf_low", "conf_high"]]
+    np.testing.assert_allclose(limits, combined.conf_int(), rtol=1e-8)
     fit.save(tmp_path / "fit")
     kept = si.load(next(tmp_path.iterdir()))
     assert kept.conf_int().equals(fit.conf_int())
