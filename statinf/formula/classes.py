@@ -88,7 +88,7 @@ def class_outcome(
             f"the outcome '{factor.label}' has {len(levels)} levels; sets of classes are made of at most {_MOST:,}."
         )
     codes = recode(found.codes, found.levels, levels).astype(np.intp)
-    return codes, {factor.label: fa.Learnt({}, class_coding(levels))}, levels
+    return codes, {factor.label: fa.Learnt(store.states_of(factor), class_coding(levels))}, levels
 
 
 def class_coding(levels: tuple[Any, ...]) -> Coding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -71,6 +72,14 @@ def value_of(factor: fa.Factor, learnt: fa.Learnt, store: Store, index: np.ndarr
 
 def _learn(
     factor: fa.Factor, store: Store, index: np.ndarray | None, n: int, absent: np.ndarray | None = None
+) -> tuple[fa.Learnt, Any]:
+    learnt, value = _learn_own(factor, store, index, n, absent)
+    groups = store.states_of(factor)
+    return (replace(learnt, states={**learnt.states, **groups}) if groups else learnt), value
+
+
+def _learn_own(
+    factor: fa.Factor, store: Store, index: np.ndarray | None, n: int, absent: np.ndarray | None
 ) -> tuple[fa.Learnt, Any]:
     found = None
     if factor.kind == "categorical":

@@ -64,7 +64,7 @@ def ordered_outcome(
             levels = tuple(bool(v) for v in levels)
             found = Categorical(found.codes, tuple(bool(v) for v in found.levels))
     codes = recode(found.codes, found.levels, levels).astype(np.intp)
-    return codes, {factor.label: fa.Learnt({}, class_coding(levels))}, levels
+    return codes, {factor.label: fa.Learnt(store.states_of(factor), class_coding(levels))}, levels
 
 
 def _has_names(factor: fa.Factor, store: Store) -> bool:
