@@ -28,7 +28,9 @@ ADVICE: Mapping[str, str] = {
     **dict.fromkeys(("min", "max"), "write pmin(x, z) or pmax(x, z)"),
     **dict.fromkeys(("paste", "paste0"), _CELLS),
     **dict.fromkeys(("cumsum", "cumprod", "rank", "rev", "order", "sort", "ave"), _RUNNING),
-    **dict.fromkeys(("nchar", "substr", "substring", "grepl", "toupper", "tolower", "gsub", "sub", "startsWith"), _TEXT),
+    **dict.fromkeys(
+        ("nchar", "substr", "substring", "grepl", "toupper", "tolower", "gsub", "sub", "startsWith"), _TEXT
+    ),
     **dict.fromkeys(("weekdays", "months", "year", "month", "day", "as_Date", "format"), _DATES),
     **dict.fromkeys(("case_when", "switch", "recode"), "write ifelse(x > 1, 'a', ifelse(x > 0, 'b', 'c'))"),
     "cbind": "cbind() stands on the left of '~'; write the covariates as a sum, or poly(x, z, degree=2)",

@@ -15,7 +15,7 @@ from statinf.errors import FormulaError
 from statinf.formula import grouping as gr
 from statinf.formula.columns import categories_of
 from statinf.formula.comparisons import both, choose_level, compare, either, negated
-from statinf.formula.expression import CATEGORICAL, Scope, call_name, column_name, label
+from statinf.formula.expression import Scope, call_name, column_name, label
 from statinf.formula.frame import Categorical, FrameColumn
 from statinf.formula.measured import numbers
 
@@ -216,7 +216,9 @@ def _of_categories(node: ast.Call, name: str, values: Values) -> Any:
     if not any(named):
         return None
     if not all(named):
-        raise FormulaError(f"'{label(node, values.scope)}' gives text in one case and a number in the other; give one kind.")
+        raise FormulaError(
+            f"'{label(node, values.scope)}' gives text in one case and a number in the other; give one kind."
+        )
     return choose_level(_number(node.args[0], values), yes, no)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,14 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula.allowed import read
+from statinf.formula.calls import stateful_calls, stateless_parts
 from statinf.formula.coding import Coding, coding_for, fixed_coding, observed_levels, recode
 from statinf.formula.columns import Categorical, FrameColumn, Numeric
 from statinf.formula.frame import Frame
 from statinf.formula.grouping import declared_levels, read_cut
-from statinf.formula.transforms import check_options, transform, variables_of
+from statinf.formula.transforms import check_options, transform
+
+__all__ = ["Factor", "Learnt", "make_factor", "stateful_calls", "stateless_parts"]
 
 
 @dataclass(frozen=True)
@@ -167,39 +170,6 @@ def _centred(node: ast.expr, intercept: bool) -> ast.expr:
 # --- values -----------------------------------------------------------------------------------------------
 
 
-def stateless_parts(node: ast.AST, scope: ex.Scope) -> Iterator[ast.expr]:
-    """The largest subexpressions without a stateful call: what can be checked row by row before any state."""
-    if not any(_is_stateful(n, scope) for n in ast.walk(node)):
-        if isinstance(node, ast.expr) and ex.columns_of(node, scope):
-            yield node
-        return
-    inner = ast.iter_child_nodes(node)
-    if isinstance(node, ast.Call) and _is_stateful(node, scope):
-        inner = node.args[:1] if scope.is_categorical(node) else variables_of(node)
-    for child in inner:
-        yield from stateless_parts(child, scope)
-
-
-def _is_stateful(node: ast.AST, scope: ex.Scope) -> bool:
-    return scope.is_categorical(node) or scope.is_stateful(ex.call_name(node))
-
-
-def stateful_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
-    """The stateful numeric calls in an expression."""
-    return [n for n in ast.walk(node) if isinstance(n, ast.Call) and scope.is_stateful(ex.call_name(n))]
-
-
-def learning_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
-    """The calls whose values are categories and that learn from rows, the inner ones first."""
-    calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
-    return [
-        n
-        for n in reversed(calls)
-        if (ex.call_name(n) == "cut" and scope.is_grouping(n))
-        or (scope.is_categorical(n) and {k.arg for k in n.keywords} >= {"labels"})
-    ]
-
-
 def categories(factor: Factor, values: ev.Values, raw: Callable[[str], Categorical]) -> Categorical:
     """The codes and levels of a categorical factor, before its levels are fixed."""
     column = grouping_column(factor, values.scope)
@@ -211,14 +181,6 @@ def categories(factor: Factor, values: ev.Values, raw: Callable[[str], Categoric
 def has_labels(factor: Factor) -> bool:
     """Whether a factor renames its levels."""
     return isinstance(factor.node, ast.Call) and any(k.arg == "labels" for k in factor.node.keywords)
-
-
-def only_grouped(factor: Factor, scope: ex.Scope) -> set[str]:
-    """Columns of a computed factor that stand in `interaction()` and `C()` alone, where numbers are levels."""
-    inside = [n for n in ast.walk(factor.node) if ex.call_name(n) == "interaction" or scope.is_categorical(n)]
-    grouped = {id(a) for n in inside if isinstance(n, ast.Call) for a in n.args}
-    names = [(ex.column_name(n, scope), id(n) in grouped) for n in ast.walk(factor.node)]
-    return {name for name, _ in names if name} - {name for name, there in names if name and not there}
 
 
 def grouping_column(factor: Factor, scope: ex.Scope) -> str | None:

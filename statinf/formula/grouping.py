@@ -1,4 +1,4 @@
-"""Calls whose values are categories: what `cut()`, `interaction()` and the labels of a `factor()` were given, and what they learn."""
+"""Calls whose values are categories: what `cut()`, `interaction()` and the labels of a `factor()` take and learn."""
 
 from __future__ import annotations
 
@@ -101,10 +101,14 @@ def learn_cut(call: ast.Call, value_of: Callable[[ast.expr], np.ndarray]) -> dic
     breaks = np.sort(breaks)
     if np.isnan(breaks).any() or (np.diff(breaks) <= 0.0).any():
         twice = next((f"{a:g}" for a, b in zip(breaks, breaks[1:], strict=False) if not a < b), "NaN")
-        raise FormulaError(f"{short(text)}: the break {twice} is there twice; give different breaks in increasing order.")
+        raise FormulaError(
+            f"{short(text)}: the break {twice} is there twice; give different breaks in increasing order."
+        )
     labels = given.labels or interval_names(breaks, given.right, given.lowest, given.digits)
     if len(labels) != len(breaks) - 1:
-        raise FormulaError(f"{short(text)} has {len(breaks) - 1} intervals and {len(labels)} labels; give one label each.")
+        raise FormulaError(
+            f"{short(text)} has {len(breaks) - 1} intervals and {len(labels)} labels; give one label each."
+        )
     if len(set(labels)) < len(labels):
         raise FormulaError(f"{short(text)} has two intervals of one name; give labels=, or fewer breaks.")
     return {"breaks": breaks, "labels": labels}

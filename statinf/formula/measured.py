@@ -1,4 +1,4 @@
-"""Numbers that stand as options of a function, such as `c(1, 2)`, `quantile(x, 0:3 / 3)` or `range(x)`: measured once, at the fit."""
+"""Options that are numbers, such as `c(1, 2)`, `quantile(x, 0:3 / 3)` or `range(x)`: measured once, at the fit."""
 
 from __future__ import annotations
 

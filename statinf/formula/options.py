@@ -72,10 +72,7 @@ _CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "extrapolation": (lambda v: v in _EXTRAPOLATIONS, " or ".join(map(repr, _EXTRAPOLATIONS))),
     "center": (_is_switch, "True, False or a number"),
     "scale": (_is_switch, "True, False or a number"),
-    **{
-        name: (lambda v: isinstance(v, bool), "True or False")
-        for name in ("raw", "include_intercept", "rescale")
-    },
+    **{name: (lambda v: isinstance(v, bool), "True or False") for name in ("raw", "include_intercept", "rescale")},
 }
 
 

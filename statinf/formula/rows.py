@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,75 +12,12 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
+from statinf.formula.calls import learning_calls, only_grouped, stateful_calls, stateless_parts
 from statinf.formula.coding import recode
-from statinf.formula.columns import Categorical, FrameColumn, Numeric
-from statinf.formula.frame import Frame
+from statinf.formula.columns import Categorical
+from statinf.formula.store import Store, take
 
-
-@dataclass(frozen=True)
-class Store:
-    """Columns of one frame, each converted once, and expressions computed on all its rows.
-
-    `new` says that the rows are not those of the fit; `states` are what calls whose values are categories have learnt.
-    """
-
-    frame: Frame
-    scope: ex.Scope
-    new: bool
-    columns: dict[str, FrameColumn]
-    grouped: dict[str, Categorical]
-    computed: dict[str, np.ndarray]
-    notes: list[str]
-    states: dict[str, dict[str, Any]]
-
-    @classmethod
-    def of(
-        cls, frame: Frame, scope: ex.Scope, new: bool = False, states: Mapping[str, dict[str, Any]] | None = None
-    ) -> Store:
-        return cls(frame, scope, new, {}, {}, {}, [], dict(states or {}))
-
-    def column(self, name: str) -> FrameColumn:
-        if name not in self.columns:
-            self.columns[name] = self.frame.column(name)
-        return self.columns[name]
-
-    def categories(self, name: str) -> Categorical:
-        if name not in self.grouped:
-            column = self.columns.get(name)
-            self.grouped[name] = column if isinstance(column, Categorical) else self.frame.categories(name)
-        return self.grouped[name]
-
-    def states_of(self, factor: fa.Factor) -> dict[str, dict[str, Any]]:
-        """What the calls of a factor whose values are categories have learnt, by their text."""
-        texts = [ast.unparse(call) for call in fa.learning_calls(factor.node, self.scope)]
-        return {text: self.states[text] for text in texts if text in self.states}
-
-    def values(self, rows: np.ndarray | None = None) -> ev.Values:
-        """How an expression finds its columns: all rows, or those of an index."""
-        if rows is None:
-            return ev.Values(self.column, self.scope, self.categories, states=self.states, new=self.new)
-        taken: dict[str, FrameColumn] = {}
-
-        def column(name: str) -> FrameColumn:
-            if name not in taken:
-                taken[name] = take(self.column(name), rows)
-            return taken[name]
-
-        def categories(name: str) -> Categorical:
-            return take(self.categories(name), rows)
-
-        return ev.Values(column, self.scope, categories, states=self.states, new=self.new)
-
-
-def take(column: Any, rows: np.ndarray | None) -> Any:
-    """Rows of a column; the column itself, uncopied, where `rows` is None."""
-    if rows is None:
-        return column
-    if isinstance(column, Categorical):
-        return Categorical(column.codes[rows], column.levels, column.ordered)
-    if isinstance(column, Numeric):
-        return Numeric(column.values[rows])
-    return column[rows]
+__all__ = ["Store", "Strike", "Usable", "strike_untaught", "take", "usable_rows"]
 
 
 @dataclass(frozen=True)
@@ -156,7 +92,7 @@ def usable_rows(
         if cause not in causes:
             strike(rows, cause)
     for factor in factors:
-        for part in fa.stateless_parts(factor.node, store.scope):
+        for part in stateless_parts(factor.node, store.scope):
             if ex.column_name(part, store.scope) is None:
                 _strike_expression(store, part, ok, strike)
             elif factor.fixed or fa.has_labels(factor):
@@ -178,14 +114,14 @@ def _columns_by_use(store: Store, factors: Sequence[fa.Factor]) -> tuple[set[str
     for factor in factors:
         strict |= set() if store.scope.admits_missing(factor.node) else set(factor.columns)
         if fa.grouping_column(factor, store.scope) is None:
-            computed |= set(factor.columns) - fa.only_grouped(factor, store.scope)
+            computed |= set(factor.columns) - only_grouped(factor.node, store.scope)
     return strict, computed
 
 
 def _learn_groups(store: Store, factors: Sequence[fa.Factor], absent: np.ndarray | None) -> None:
     """Breaks and labels, from all rows that are not absent, used or not, as R has them."""
     for factor in factors:
-        for call in fa.learning_calls(factor.node, store.scope):
+        for call in learning_calls(factor.node, store.scope):
             text = ast.unparse(call)
             if text not in store.states:
                 rows = None if absent is None else np.flatnonzero(~absent)
@@ -294,7 +230,7 @@ def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarr
             names = [repr(found.levels[c]) for c in np.unique(found.codes[unseen])[:5]]
             strike(unseen, f"{factor.label} has the unseen level {', '.join(names)}")
         return
-    for call in fa.stateful_calls(factor.node, store.scope):
+    for call in stateful_calls(factor.node, store.scope):
         _strike_outside(store, call, learnt, ok, strike)
 
 
@@ -310,7 +246,10 @@ def _strike_outside(store: Store, call: ast.Call, learnt: fa.Learnt, ok: np.ndar
         return
     bounds = f"the fit's range [{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
     text = ex.label(call, store.scope)
-    if name == "bs" and not any(k.arg == "Boundary_knots" for k in call.keywords):
+    chosen = any(k.arg == "Boundary_knots" for k in call.keywords)
+    if name == "ns" and chosen:
+        return
+    if name == "bs" and not chosen:
         strike(outside, f"{text} is outside {bounds}")
         return
     how = "as polynomials, which are soon far off" if name == "bs" else "as a straight line"

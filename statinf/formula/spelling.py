@@ -52,7 +52,9 @@ def advise(text: str) -> None:
             "cluster='g' for standard errors that allow for groups."
         )
     if "<-" in outer:
-        raise FormulaError(f"{short(text)} assigns with '<-'; write the outcome before '~', or a space between < and -.")
+        raise FormulaError(
+            f"{short(text)} assigns with '<-'; write the outcome before '~', or a space between < and -."
+        )
 
 
 def with_logicals(side: str, whole: str, parts: int = 1) -> str:

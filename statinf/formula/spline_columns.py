@@ -1,8 +1,8 @@
 """The columns of splines: `bs(x)` and `ns(x)` by R's rules, and the penalised `s(x)`.
 
-The first column of `s(x)` is x as a share of its range in the fit, the others are natural cubic splines whose penalty, the integral of the
-squared second derivative, is the identity. Knots stand at quantiles of the different values, so that rows that are repeated do
-not move them; beyond the outer knots the spline goes on as a straight line.
+The first column of `s(x)` is x as a share of its range in the fit, the others are natural cubic splines whose penalty, the
+integral of the squared second derivative, is the identity. Knots stand at quantiles of the different values, so that rows that
+are repeated do not move them; beyond the outer knots the spline goes on as a straight line.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, FormulaError
+from statinf.errors import DataError, FormulaError, NumericalWarning, issue_warning
 from statinf.formula.scan import short
 from statinf.numerics.smoothing.bsplines import (
     bspline_columns,
@@ -63,6 +63,7 @@ def bspline_part(
     beyond = options.get("extrapolation") or ("extend" if options.get("Boundary_knots") else "raise")
     if "knots" not in state:
         low, high = _bounds(x, options)
+        _warn_beyond(x, options, (low, high), text)
         inner = _inner_knots(x, options, (low, high), degree + whole, text)
         knots = padded(inner, low, high, degree)
         state |= {"lower_bound": low, "upper_bound": high, "knots": knots.tolist()}
@@ -79,6 +80,15 @@ def bspline_part(
         columns[outside] = np.nan if beyond == "na" else 0.0
     columns = columns if whole else columns[:, 1:]
     return columns, tuple(f"[{j + (not whole)}]" for j in range(columns.shape[1]))
+
+
+def _warn_beyond(x: np.ndarray, options: Mapping[str, Any], bounds: tuple[float, float], text: str) -> None:
+    count = int(np.count_nonzero((x < bounds[0]) | (x > bounds[1])))
+    if count and options.get("Boundary_knots") and not options.get("extrapolation"):
+        issue_warning(
+            f"{short(text)}: {count} values are outside its Boundary.knots, where its polynomials go on and are soon far off.",
+            NumericalWarning,
+        )
 
 
 def natural_part(

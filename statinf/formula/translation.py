@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from statinf.errors import FormulaError
+from statinf.formula.level_rules import NamedNodes, Rule, call, coded, contr, factor, matched, ordered, relevel
 from statinf.formula.scan import short
 
 _FOREIGN = re.compile(
@@ -16,8 +17,6 @@ _FOREIGN = re.compile(
 )
 _TRUTH = {"TRUE": True, "T": True, "FALSE": False, "F": False}
 _MOST_IN_RANGE = 10_000
-Options = dict[str, ast.expr]
-Rule = Callable[[list[ast.expr], Options], ast.expr]
 
 
 def translate(tree: ast.expr, source: str, columns: Container[str], context: Container[str]) -> ast.expr:
@@ -67,133 +66,21 @@ class _Translation(ast.NodeTransformer):
     def _contrast(self, node: ast.expr) -> ast.expr:
         """R takes the contrasts `sum` and `contr.sum` alike."""
         if isinstance(node, ast.Name) and node.id in _CONTRASTS and node.id not in self._columns:
-            return _contr(node.id)
+            return contr(node.id)
         return node
 
 
 _CONTRASTS = ("treatment", "sum", "helmert", "poly", "SAS")
 
 
-def call(name: str, *args: ast.expr, **options: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(args), [ast.keyword(k, v) for k, v in options.items()])
-
-
-def _contr(name: str) -> ast.expr:
-    return ast.Attribute(ast.Name("contr", ast.Load()), name, ast.Load())
-
-
-def _matched(args: list[ast.expr], options: Options, *names: str) -> Options:
-    """Arguments by name, those without one in order, as R matches them; names may be shortened."""
-    out: Options = {}
-    for given, value in options.items():
-        fits = [n for n in names if n == given] or [n for n in names if n.startswith(given)]
-        if len(fits) != 1 or fits[0] in out:
-            raise ValueError
-        out[fits[0]] = value
-    free = [n for n in names if n not in out]
-    if len(args) > len(free):
-        raise ValueError
-    return out | dict(zip(free, args, strict=False))
-
-
-def _is_call(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-
-
-def _true(options: Options, name: str, default: bool = False) -> bool:
-    value = options.pop(name, None)
-    if value is None:
-        return default
-    if not isinstance(value, ast.Constant) or not isinstance(value.value, bool):
-        raise ValueError
-    return value.value
-
-
-def _listed(node: ast.expr) -> ast.expr:
-    """A single level as a list of it; `range` and arithmetic of lists are numbers by now."""
-    return ast.List([node], ast.Load()) if isinstance(node, ast.Constant) else node
-
-
-def _levels(column: ast.expr, contrast: ast.expr | None, options: Options) -> ast.expr:
-    """`C()` around a column; of a `C()` inside what the outer one does not say is kept."""
-    if _is_call(column, "C"):
-        assert isinstance(column, ast.Call)
-        inner = {str(k.arg): k.value for k in column.keywords}
-        contrast = contrast or (column.args[1] if len(column.args) > 1 else None)
-        if not ("levels" in options and "labels" in inner):
-            options = inner | options
-            column = column.args[0]
-    return call("C", column, *([] if contrast is None else [contrast]), **options)
-
-
-def _factor(args: list[ast.expr], options: Options) -> ast.expr:
-    found = _matched(args, options, "x", "levels", "labels", "exclude", "ordered")
-    column = found.pop("x")
-    if "exclude" in found:
-        raise ValueError
-    ordered = _true(found, "ordered")
-    return _levels(column, _contr("poly") if ordered else None, {k: _listed(v) for k, v in found.items()})
-
-
-def _ordered(args: list[ast.expr], options: Options) -> ast.expr:
-    found = _matched(args, options, "x", "levels", "labels")
-    return _levels(found.pop("x"), _contr("poly"), {k: _listed(v) for k, v in found.items()})
-
-
-def _relevel(args: list[ast.expr], options: Options) -> ast.expr:
-    found = _matched(args, options, "x", "ref")
-    if not isinstance(found["ref"], ast.Constant):
-        raise ValueError
-    named = isinstance(found["ref"].value, str)
-    given = ([found["ref"]], []) if named else ([], [ast.keyword("base", found["ref"])])
-    return _levels(found["x"], ast.Call(_contr("treatment"), *given), {})
-
-
-def _coded(args: list[ast.expr], options: Options) -> ast.expr:
-    """`C(x, contr, ...)`: R's further arguments go to the contrast, whose own number of levels says nothing new."""
-    column, *rest = args
-    named = {k: options.pop(k) for k in ("contr", "contrasts") if k in options}
-    contrast = rest[0] if rest else next(iter(named.values()), None)
-    if len(rest) + len(named) > 1:
-        raise ValueError
-    if contrast is not None:
-        extra = {k: options.pop(k) for k in ("base", "scores", "reference") if k in options}
-        contrast = _without_count(contrast)
-        if extra:
-            kept = contrast if isinstance(contrast, ast.Call) else ast.Call(contrast, [], [])
-            contrast = ast.Call(
-                kept.func, kept.args, [*kept.keywords, *(ast.keyword(k, v) for k, v in extra.items())]
-            )
-    if set(options) - {"levels", "labels"}:
-        raise ValueError
-    return _levels(column, contrast, {k: _listed(v) for k, v in options.items()})
-
-
-def _without_count(contrast: ast.expr) -> ast.expr:
-    """`contr.sum(3)` and `contr.treatment(3, base=2)` without the number of levels, which the data know."""
-    if not isinstance(contrast, ast.Call) or not isinstance(contrast.func, ast.Attribute):
-        return contrast
-    keywords = [k for k in contrast.keywords if k.arg != "n"]
-    args, first = contrast.args, contrast.args[0] if contrast.args else None
-    counted = isinstance(first, ast.Constant) and isinstance(first.value, int)
-    named = any(k.arg == "base" for k in keywords)
-    if counted and (contrast.func.attr not in ("treatment", "poly") or named or len(args) > 1):
-        args = args[1:]
-    if contrast.func.attr == "poly" and counted and args and args[0] is first:
-        args = args[1:]
-    if contrast.func.attr == "treatment" and len(args) == 1 and len(contrast.args) == 2:
-        args, keywords = [], [*keywords, ast.keyword("base", args[0])]
-    return ast.Call(contrast.func, args, keywords) if args or keywords else contrast.func
-
-
-def _ifelse(args: list[ast.expr], options: Options) -> ast.expr:
+def _ifelse(args: list[ast.expr], options: NamedNodes) -> ast.expr:
     names = {"condition": "test", "true": "yes", "false": "no"}
-    found = _matched(args, {names.get(k, k): v for k, v in options.items()}, "test", "yes", "no")
+    found = matched(args, {names.get(k, k): v for k, v in options.items()}, "test", "yes", "no")
     return call("where", found["test"], found["yes"], found["no"])
 
 
 def _pairwise(name: str) -> Rule:
-    def made(args: list[ast.expr], options: Options) -> ast.expr:
+    def made(args: list[ast.expr], options: NamedNodes) -> ast.expr:
         first, second, *rest = args
         if options:
             raise ValueError
@@ -205,30 +92,30 @@ def _pairwise(name: str) -> Rule:
     return made
 
 
-def _number(args: list[ast.expr], options: Options) -> ast.expr:
-    (value,) = _matched(args, options, "x").values()
+def _number(args: list[ast.expr], options: NamedNodes) -> ast.expr:
+    (value,) = matched(args, options, "x").values()
     # The sign makes truth values numbers, as R's as.numeric() does.
     return call("I", ast.UnaryOp(ast.UAdd(), value))
 
 
-def _whole(args: list[ast.expr], options: Options) -> ast.expr:
-    (value,) = _matched(args, options, "x").values()
+def _whole(args: list[ast.expr], options: NamedNodes) -> ast.expr:
+    (value,) = matched(args, options, "x").values()
     return call("trunc", ast.UnaryOp(ast.UAdd(), value))
 
 
-def _truth(args: list[ast.expr], options: Options) -> ast.expr:
-    (value,) = _matched(args, options, "x").values()
+def _truth(args: list[ast.expr], options: NamedNodes) -> ast.expr:
+    (value,) = matched(args, options, "x").values()
     return ast.Compare(ast.UnaryOp(ast.UAdd(), value), [ast.NotEq()], [ast.Constant(0)])
 
 
-def _list(args: list[ast.expr], options: Options) -> ast.expr:
+def _list(args: list[ast.expr], options: NamedNodes) -> ast.expr:
     if not args or options:
         raise ValueError
     return ast.List([e for a in args for e in (a.elts if isinstance(a, ast.List) else [a])], ast.Load())
 
 
-def _seq(args: list[ast.expr], options: Options) -> ast.expr:
-    found = _matched(args, {k.rstrip("_"): v for k, v in options.items()}, "from", "to", "by", "length_out")
+def _seq(args: list[ast.expr], options: NamedNodes) -> ast.expr:
+    found = matched(args, {k.rstrip("_"): v for k, v in options.items()}, "from", "to", "by", "length_out")
     values = {k: ast.literal_eval(v) for k, v in found.items()}
     if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values.values()):
         raise ValueError
@@ -250,8 +137,8 @@ def _constant(value: Any) -> ast.expr:
 def _positional(name: str, *names: str) -> Rule:
     """A call whose arguments R lets have names, in order without them."""
 
-    def made(args: list[ast.expr], options: Options) -> ast.expr:
-        found = _matched(args, options, *names)
+    def made(args: list[ast.expr], options: NamedNodes) -> ast.expr:
+        found = matched(args, options, *names)
         given = [n for n in names if n in found]
         if given != list(names[: len(given)]):
             raise ValueError
@@ -260,13 +147,13 @@ def _positional(name: str, *names: str) -> Rule:
     return made
 
 
-def _polym(args: list[ast.expr], options: Options) -> ast.expr:
+def _polym(args: list[ast.expr], options: NamedNodes) -> ast.expr:
     options.setdefault("degree", ast.Constant(1))
     return call("poly", *args, **options)
 
 
 def _spline(name: str) -> Rule:
-    def made(args: list[ast.expr], options: Options) -> ast.expr:
+    def made(args: list[ast.expr], options: NamedNodes) -> ast.expr:
         if "intercept" in options:
             options["include_intercept"] = options.pop("intercept")
         return call(name, *args, **options)
@@ -275,14 +162,14 @@ def _spline(name: str) -> Rule:
 
 
 RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("factor", "as_factor", "as_character"), _factor),
-    **dict.fromkeys(("ordered", "as_ordered"), _ordered),
+    **dict.fromkeys(("factor", "as_factor", "as_character"), factor),
+    **dict.fromkeys(("ordered", "as_ordered"), ordered),
     **dict.fromkeys(("ifelse", "if_else", "fifelse"), _ifelse),
     **dict.fromkeys(("as_numeric", "as_double"), _number),
     "as_integer": _whole,
     "as_logical": _truth,
-    "relevel": _relevel,
-    "C": _coded,
+    "relevel": relevel,
+    "C": coded,
     "pmin": _pairwise("minimum"),
     "pmax": _pairwise("maximum"),
     "c": _list,

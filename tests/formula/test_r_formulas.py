@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections import Counter
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from statinf.errors import StatinfError
 from statinf.formula import design
@@ -54,10 +56,42 @@ def records() -> list[dict]:
     return json.loads((HERE / "model_matrix.json").read_text())["formulas"]
 
 
-if __name__ == "__main__":
-    warnings.simplefilter("ignore")
-    found = {r["formula"]: (compared(r), "error" in r) for r in records()}
-    for formula, ((kind, message), error) in found.items():
-        if kind in ("other",) or (kind == "refused" and not error):
-            print(kind, formula, "::", message[:170])
-    print(Counter((kind, error) for (kind, _), error in found.values()))
+@pytest.fixture(scope="module")
+def found() -> dict[str, tuple[str, str]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return {record["formula"]: compared(record) for record in records()}
+
+
+def test_columns_span_what_rs_span(found):
+    counts = Counter(kind for kind, _ in found.values())
+    assert [(f, message) for f, (kind, message) in found.items() if kind == "other"] == []
+    # Most are R's columns one by one; the others are full-rank codings of the same space, and contrasts of ordered factors.
+    assert counts["equal"] >= 595 and counts["equal"] + counts["same space"] >= 660
+
+
+def test_what_is_refused_names_a_spelling_that_works(found):
+    refused = {r["formula"]: found[r["formula"]][1] for r in records() if found[r["formula"]][0] == "refused"}
+    assert len(refused) < 15
+    for formula, message in refused.items():
+        assert re.search(r"write |make the column|turn it into|takes a column", message), (formula, message)
+
+
+def test_names_are_rs_but_for_brackets():
+    apart = set("(`^-./<>=!&od")  # calls, operators, and columns whose names are coded otherwise
+    plain = [r for r in records() if r["formula"][0] == "y" and "error" not in r and not apart & set(r["formula"])]
+    assert len(plain) > 80
+    for record in plain:
+        made = design(record["formula"], data()).part("covariates").names
+        if len(made) == len(record["names"]):
+            # R orders the variables of a product by where the formula names them first; here they stay as written.
+            theirs = [":".join(sorted(name.split(":"))) for name in record["names"]]
+            assert sorted(_r_name(name) for name in made) == sorted(theirs)
+
+
+def _r_name(name: str) -> str:
+    if name == "Intercept":
+        return "(Intercept)"
+    pieces = [re.sub(r"\[(?:T\.)?(\w+)\]", r"\1", p) for p in name.split(":")]
+    pieces = [re.sub(r"(False|True)$", lambda m: m[1].upper(), p) for p in pieces]
+    return ":".join(sorted(p + "TRUE" if p in ("b", "q") else p for p in pieces))

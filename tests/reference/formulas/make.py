@@ -1,4 +1,4 @@
-"""Make the data and the list of formulas that `model_matrix.R` reads: `python make.py && Rscript model_matrix.R`."""
+"""Make the data that `model_matrix.R` reads beside the list `formulas.txt`: `python make.py && Rscript model_matrix.R`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from spellings import formulas
 
 HERE = Path(__file__).parent
 
@@ -38,4 +37,3 @@ def data(n: int = 48) -> pd.DataFrame:
 
 if __name__ == "__main__":
     data().to_csv(HERE / "data.csv", index=False, na_rep="NA")
-    (HERE / "formulas.txt").write_text("\n".join(formulas()) + "\n")
