@@ -77,7 +77,7 @@ def take(column: Any, rows: np.ndarray | None) -> Any:
     if rows is None:
         return column
     if isinstance(column, Categorical):
-        return Categorical(column.codes[rows], column.levels, column.ordered)
+        return Categorical(np.take(column.codes, rows), column.levels, column.ordered)
     if isinstance(column, Numeric):
-        return Numeric(column.values[rows])
-    return column[rows]
+        return Numeric(np.take(column.values, rows), column.logical)
+    return np.take(column, rows, axis=0)

@@ -15,6 +15,7 @@ from statinf.formula.expression import SMOOTH, call_name
 from statinf.formula.options import check_options, measured, variables_of
 from statinf.formula.scan import short
 from statinf.formula.spline_columns import bspline_part, natural_part, smooth_columns
+from statinf.numerics.smoothing.polynomials import orthogonal_columns
 
 __all__ = ["check_options", "transform", "transform_values", "variables_of"]
 
@@ -93,6 +94,8 @@ def transform_values(
             return bspline_part(x, options, state, text)
         if name == "ns":
             return natural_part(x, options, state, text)
+        if name == "poly":
+            return _polynomials(x, options, state)
         with np.errstate(all="ignore"):
             return _of_library(name, x, options, state)
     except FormulaError:
@@ -100,6 +103,19 @@ def transform_values(
     except Exception as error:
         # Whatever a basis stumbles on is what the formula asked of it.
         raise FormulaError(f"{short(text)} failed: {error}") from error
+
+
+def _polynomials(
+    x: np.ndarray, options: Mapping[str, Any], state: dict[str, Any]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    degree = options.get("degree") or 1
+    if options.get("raw"):
+        columns = np.empty((len(x), degree), order="F")
+        for k in range(degree):
+            columns[:, k] = x ** (k + 1)
+    else:
+        columns = orthogonal_columns(x, degree, state)
+    return columns, tuple(f"[{k + 1}]" for k in range(degree))
 
 
 def _of_library(

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-_ROWS = 1 << 15
+from statinf.backend.threads import map_threads, row_blocks
+
+_ROWS = 1 << 13
+_PARALLEL_FROM = 100_000
 
 
 def padded(inner: np.ndarray, low: float, high: float, degree: int) -> np.ndarray:
@@ -35,13 +38,18 @@ def bspline_columns(x: np.ndarray, knots: np.ndarray, degree: int, order: int = 
     size = len(knots) - degree - 1
     out = np.zeros((len(x), size), order="F")
     flat = out.T.reshape(-1)
-    for start in range(0, len(x), _ROWS):
-        part = x[start : start + _ROWS]
+    last = _last_piece(knots, degree)
+
+    def write(rows: slice) -> None:
+        part = x[rows]
         # The piece that holds each value; those beyond the outer knots belong to the outermost pieces.
-        piece = np.clip(np.searchsorted(knots, part, "right") - 1, degree, _last_piece(knots, degree))
-        rows = np.arange(start, start + len(part))
-        for j, values in enumerate(_local(part, piece, knots, degree, order)):
-            flat[(piece - degree + j) * len(x) + rows] = values
+        piece = np.clip(np.searchsorted(knots, part, "right") - 1, degree, last)
+        place = (piece - degree) * len(x) + np.arange(rows.start, rows.start + len(part))
+        for values in _local(part, piece, knots, degree, order):
+            flat[place] = values
+            place += len(x)
+
+    map_threads(write, row_blocks(len(x), 1, _ROWS), parallel=len(x) > _PARALLEL_FROM)
     return out
 
 
@@ -59,14 +67,14 @@ def _local(x: np.ndarray, piece: np.ndarray, knots: np.ndarray, degree: int, ord
             left, right = knots[piece - d + 1 + j], knots[piece + 1 + j]
             share = values[j] / (right - left)
             longer[j] += (right - x) * share
-            longer[j + 1] += (x - left) * share
+            longer[j + 1] = (x - left) * share
         values = longer
     for d in range(degree - order + 1, degree + 1):
         longer = [np.zeros(len(x)) for _ in range(d + 1)]
         for j in range(d):
             share = d * values[j] / (knots[piece + 1 + j] - knots[piece - d + 1 + j])
             longer[j] -= share
-            longer[j + 1] += share
+            longer[j + 1] = share
         values = longer
     return values
 
@@ -101,7 +109,9 @@ def natural_spline_columns(x: np.ndarray, knots: np.ndarray, rotation: np.ndarra
     ndarray, shape (n, m)
     """
     low, high = float(knots[0]), float(knots[-1])
-    out = bspline_columns(np.clip(x, low, high), knots, 3) @ rotation
+    basis = bspline_columns(np.clip(x, low, high), knots, 3)
+    out = np.empty((len(x), rotation.shape[1]), order="F")
+    np.matmul(rotation.T, basis.T, out=out.T)
     for end, beyond in ((low, x < low), (high, x > high)):
         if beyond.any():
             slope = bspline_columns(np.array([end]), knots, 3, order=1) @ rotation
