@@ -71,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
 
     reproduce = command("reproduce", "run a vignette and write it as a page")
     reproduce.add_argument("name", nargs="?", metavar="NAME", help="a vignette or a .qmd file; without it, list them")
+    reproduce.add_argument(
+        "--all", action="store_true", help="run all, and write REPRODUCED.md; done ones are not run again"
+    )
+    reproduce.add_argument("--again", action="store_true", help="with --all: run those with a record as well")
     reproduce.add_argument("--full", action="store_true", help="at the sizes of the paper (may take hours)")
     reproduce.add_argument("--to", default="html", choices=_FORMATS, help="format of the page (default: %(default)s)")
     reproduce.add_argument("--out", default=".", metavar="PATH", help="folder or file to write (default: here)")

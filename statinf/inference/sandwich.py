@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import row_blocks
+from statinf.backend import map_threads, row_blocks
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.clusters import clustered
@@ -29,6 +29,7 @@ from statinf.inference.moments import Covariance, Moments, small_sample
 from statinf.inference.roots import root_of
 
 _FEW = 64
+_PARALLEL_FROM = 1 << 21
 KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
 
 
@@ -134,15 +135,17 @@ def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarr
 
 def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Sum of products of the rows of scores @ inside, over blocks that stay in cache."""
-    total = np.zeros((inside.shape[1], inside.shape[1]))
+
+    def product(rows: slice) -> np.ndarray:
+        # Transposed, so that the small factor is on the left: columns are contiguous there and here.
+        block = np.dot(inside.T, scores[rows].T)
+        return np.dot(block, block.T)
+
     blocks = row_blocks(*scores.shape)
-    # Products of few columns gain less from a second thread than waiting for it costs on a busy machine.
-    with one_blas_thread(len(blocks) > 1 and scores.shape[1] <= _FEW):
-        for rows in blocks:
-            # Transposed, so that the small factor is on the left: columns are contiguous there and here.
-            block = np.dot(inside.T, scores[rows].T)
-            total += np.dot(block, block.T)
-    return total
+    few = scores.shape[1] <= _FEW
+    # Products of few columns gain more from blocks side by side than from BLAS threads that wait for each other.
+    with one_blas_thread(len(blocks) > 1 and few):
+        return np.sum(map_threads(product, blocks, parallel=few and scores.size > _PARALLEL_FROM), axis=0)
 
 
 def _leverage(moments: Moments, kind: str) -> np.ndarray:

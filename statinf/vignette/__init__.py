@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from statinf.vignette.index import build_index
     from statinf.vignette.rendering import render
     from statinf.vignette.run import execute
+    from statinf.vignette.verdicts import Verdicts, verdict
 
-__all__ = ["available", "build_index", "execute", "find", "pick", "render", "size"]
+__all__ = ["Verdicts", "available", "build_index", "execute", "find", "pick", "render", "size", "verdict"]
 
 _HOME = {
+    "Verdicts": "statinf.vignette.verdicts",
     "available": "statinf.vignette.catalog",
     "build_index": "statinf.vignette.index",
     "execute": "statinf.vignette.run",
     "find": "statinf.vignette.catalog",
     "render": "statinf.vignette.rendering",
+    "verdict": "statinf.vignette.verdicts",
 }
 
 

@@ -1,0 +1,157 @@
+"""Every vignette's verdicts in one page: a record for each that was run, kept beside it, so that the work can be resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from statinf.errors import StatinfError
+from statinf.vignette.catalog import Vignette, available, describe, find
+from statinf.vignette.run import execute
+from statinf.vignette.verdicts import Verdict, found_in
+
+PAGE = "REPRODUCED.md"
+RECORDS = "reproduced"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What one run of a vignette found.
+
+    Attributes
+    ----------
+    name, title, about : str
+        About: the description in the front matter, which names the papers.
+    size : str
+        "smoke", "reduced" or "full".
+    source : str
+        Digest of the vignette's text.
+    version : str
+        Of statinf.
+    machine : str
+    seconds : float
+    verdicts : tuple of Verdict
+    error : str
+        Why the run failed, or empty.
+    """
+
+    name: str
+    title: str
+    about: str
+    size: str
+    source: str
+    version: str
+    machine: str
+    seconds: float
+    verdicts: tuple[Verdict, ...]
+    error: str = ""
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the record below a folder; returns the file."""
+        file = Path(folder) / RECORDS / f"{self.name}.{self.size}.json"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        draft = file.with_suffix(".part")
+        draft.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        # a file is there whole or not at all, also if the work is cut off here
+        os.replace(draft, file)
+        return file
+
+
+def sources(name: str | None = None) -> list[Vignette]:
+    """All vignettes, or the one of a name."""
+    return available() if name is None else [describe(find(name))]
+
+
+def record_of(vignette: Vignette, size: str) -> Record:
+    """Run a vignette and keep its verdicts; a run that fails becomes a record of its error."""
+    begun = time.perf_counter()
+    verdicts: list[Verdict] = []
+    error = ""
+    try:
+        done = execute(vignette.path, size=size)
+        for outputs in done.outputs.values():
+            verdicts += found_in(outputs)
+    except StatinfError as failure:
+        error = str(failure).splitlines()[0]
+    from statinf import __version__
+
+    return Record(
+        vignette.name,
+        vignette.title,
+        vignette.description,
+        size,
+        _digest(vignette),
+        __version__,
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+        round(time.perf_counter() - begun, 1),
+        tuple(verdicts),
+        error,
+    )
+
+
+def is_current(record: Record, vignette: Vignette) -> bool:
+    """Whether the vignette still reads, and statinf still is, as when the record was made."""
+    from statinf import __version__
+
+    return not record.error and record.source == _digest(vignette) and record.version == __version__
+
+
+def read_records(folder: str | Path) -> dict[tuple[str, str], Record]:
+    """Records below a folder, by name and size."""
+    known = {}
+    for file in sorted((Path(folder) / RECORDS).glob("*.json")):
+        held = json.loads(file.read_text(encoding="utf-8"))
+        made = Record(**{**held, "verdicts": tuple(Verdict(**line) for line in held["verdicts"])})
+        known[made.name, made.size] = made
+    return known
+
+
+def write_page(folder: str | Path, records: Iterable[Record]) -> Path:
+    """Write the page of all records; returns the file."""
+    kept = sorted(records, key=lambda record: (record.name, record.size))
+    lines = [line for record in kept for line in record.verdicts]
+    text = [
+        "# What the vignettes reproduce",
+        "",
+        "Written by `statinf reproduce --all`; a line per claim of a paper or number of other software, the claim beside",
+        "what was found. What differs stays here, with its reason where one is known.",
+        "",
+        f"{len(kept)} runs, {len(lines)} claims: {sum(line.holds for line in lines)} hold, "
+        f"{sum(not line.holds for line in lines)} differ.",
+    ]
+    for record in kept:
+        text += ["", *_section(record)]
+    file = Path(folder) / PAGE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(text) + "\n", encoding="utf-8")
+    return file
+
+
+def _section(record: Record) -> list[str]:
+    run = f"`{record.name}`, size {record.size}, {record.seconds:.0f} s ({record.machine})."
+    out = [f"## {record.title}", "", " ".join(record.about.split()), "", run]
+    if record.error:
+        return [*out, "", f"**The run failed:** {_cell(record.error)}"]
+    if not record.verdicts:
+        return [*out, "", "This page compares no numbers in a table of verdicts."]
+    out += ["", "| claim | paper | here | tolerance | verdict | why |", "|---|---|---|---|---|---|"]
+    for line in record.verdicts:
+        word = line.verdict if line.holds else f"**{line.verdict}**"
+        out.append(
+            "| " + " | ".join(map(_cell, (line.claim, line.paper, line.ours, line.tolerance, word, line.reason))) + " |"
+        )
+    return out
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def _digest(vignette: Vignette) -> str:
+    return hashlib.sha256(vignette.path.read_bytes()).hexdigest()[:16]

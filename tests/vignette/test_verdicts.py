@@ -1,0 +1,79 @@
+"""Verdicts on a page, and the page of all of them."""
+
+import json
+
+import pytest
+
+from statinf.vignette import Verdicts, verdict
+from statinf.vignette.reproduced import is_current, read_records, record_of, sources, write_page
+from statinf.vignette.verdicts import MIME, found_in
+
+PAGE = """---
+title: Small
+description: A page of Nobody (2020)
+---
+
+```{python}
+from statinf.vignette import Verdicts, verdict, size
+
+Verdicts([verdict("two", 1 + 1, 1 + 1 == 2, paper=2), verdict("a | b", size(), False, reason="it is a name")])
+```
+"""
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.qmd"
+    path.write_text(PAGE)
+    return sources(str(path))[0]
+
+
+def test_a_table_leaves_out_columns_that_no_line_fills():
+    table = Verdicts([verdict("a", 1.5, True), verdict("b", "x", False, reason="noise")]).to_frame()
+    assert list(table.columns) == ["here", "verdict", "why"]
+    assert list(table["verdict"]) == ["holds", "differs"]
+    assert list(Verdicts([]).to_frame().columns) == ["here", "verdict"]
+
+
+def test_verdicts_are_read_back_from_outputs():
+    shown = Verdicts([verdict("a <b>", 1, True, paper=".95", tolerance="3 errors")])
+    bundle = shown._repr_mimebundle_()
+    assert "&lt;b&gt;" in bundle["text/html"]
+    json.dumps(bundle[MIME])
+    assert found_in([{"data": bundle}, {"data": {"text/plain": "1"}}, {"output_type": "stream"}]) == list(shown.lines)
+
+
+def test_a_run_becomes_a_record_and_a_page(small, tmp_path):
+    record = record_of(small, "smoke")
+    assert (record.error, [line.holds for line in record.verdicts]) == ("", [True, False])
+    assert record.verdicts[1].ours == "smoke"
+    record.save(tmp_path)
+    known = read_records(tmp_path)
+    assert known == {("small", "smoke"): record}
+    assert is_current(record, small)
+    page = write_page(tmp_path, known.values()).read_text()
+    assert "1 runs, 2 claims: 1 hold, 1 differ." in page
+    assert "A page of Nobody (2020)" in page
+    assert "| a \\| b |  | smoke |  | **differs** | it is a name |" in page
+    small.path.write_text(PAGE + "\nMore.\n")
+    assert not is_current(record, small)
+
+
+def test_a_run_that_fails_is_a_record_too(small, tmp_path):
+    small.path.write_text(PAGE.replace("1 + 1, 1", "1 / 0, 1"))
+    record = record_of(small, "smoke")
+    assert "ZeroDivisionError" in record.error
+    assert not is_current(record, small)
+    assert "**The run failed:**" in write_page(tmp_path, [record]).read_text()
+
+
+def test_the_command_resumes(small, tmp_path, capsys, monkeypatch):
+    from statinf.cli import main
+
+    monkeypatch.setenv("STATINF_VIGNETTE", "smoke")
+    words = ["reproduce", str(small.path), "--all", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert "running small" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "running" not in capsys.readouterr().err
+    assert (tmp_path / "out" / "REPRODUCED.md").exists()
