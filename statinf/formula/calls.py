@@ -38,6 +38,7 @@ def learning_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
         n
         for n in reversed(calls)
         if (ex.call_name(n) == "cut" and scope.is_grouping(n))
+        or (ex.call_name(n) == "findInterval" and scope.function("findInterval") is None)
         or (scope.is_categorical(n) and {k.arg for k in n.keywords} >= {"labels"})
     ]
 

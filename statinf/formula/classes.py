@@ -109,5 +109,4 @@ def new_codes(factor: fa.Factor, learnt: fa.Learnt, store: Store) -> np.ndarray:
 def _declared_classes(factor: fa.Factor, store: Store) -> bool:
     if factor.logical or ex.call_name(factor.node) == ex.CATEGORICAL:
         return True
-    name = ex.column_name(factor.node, store.scope)
-    return name is not None and isinstance(store.column(name), Categorical)
+    return fa.is_grouped(factor.node, store.scope, store.column)

@@ -87,10 +87,9 @@ def grouped(node: ast.expr, values: Values) -> Categorical:
     floats = as_floats(computed, label(node, values.scope))
     if floats.ndim != 1:
         raise FormulaError(f"'{label(node, values.scope)}' is not one value per row.")
-    logical = isinstance(node, ast.Compare | ast.BoolOp) or (
-        isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)
-    )
-    logical = logical or call_name(node) == "is_na"
+    logical = isinstance(node, ast.Compare | ast.BoolOp) or call_name(node) == "is_na"
+    logical = logical or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+    logical = logical or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitAnd | ast.BitOr))
     return categories_of(np.where(np.isinf(floats), np.nan, floats), label="bool" if logical else "number")
 
 
@@ -98,6 +97,9 @@ def learn_group(call: ast.Call, values: Values) -> dict[str, Any]:
     """What a call whose values are categories keeps of these rows: breaks of `cut()`, levels of `labels=`."""
     if call_name(call) == "cut":
         return gr.learn_cut(call, lambda node: _floats(node, values))
+    if call_name(call) == "findInterval":
+        breaks = numbers(call.args[1], lambda node: _floats(node, values))
+        return {"breaks": np.sort(np.atleast_1d(breaks))}
     return gr.learn_labels(call, grouped(call.args[0], values))
 
 
@@ -177,9 +179,8 @@ def _call(node: ast.Call, values: Values) -> Any:
     if values.scope.is_grouping(node):
         return _grouping(node, name, values)
     if name == "findInterval" and values.scope.function(name) is None:
-        breaks = np.atleast_1d(numbers(node.args[1], lambda inner: _floats(inner, values)))
         x = _floats(node.args[0], values)
-        return np.where(np.isnan(x), np.nan, np.searchsorted(np.sort(breaks), x, "right"))
+        return np.where(np.isnan(x), np.nan, np.searchsorted(_state(node, values)["breaks"], x, "right"))
     function = values.scope.function(name)
     if function is None:
         raise FormulaError(f"'{name}()' cannot stand inside another expression; use it as a term of its own.")
@@ -200,10 +201,14 @@ def _call(node: ast.Call, values: Values) -> Any:
 def _grouping(node: ast.Call, name: str, values: Values) -> Any:
     if name == "interaction":
         return gr.crossed_value(node, [grouped(a, values) for a in node.args])
+    return gr.cut_value(node, _floats(node.args[0], values), _state(node, values))
+
+
+def _state(node: ast.Call, values: Values) -> dict[str, Any]:
     text = ast.unparse(node)
     if text not in values.states:
         values.states[text] = learn_group(node, values)
-    return gr.cut_value(node, _floats(node.args[0], values), values.states[text])
+    return values.states[text]
 
 
 def _of_categories(node: ast.Call, name: str, values: Values) -> Any:

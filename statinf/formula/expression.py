@@ -77,7 +77,7 @@ class Scope:
     def admits_missing(self, node: ast.AST) -> bool:
         """Whether an expression may have a value where a column that it uses has none, as `is.na(x)` has."""
         return any(
-            isinstance(n, ast.BoolOp)
+            isinstance(n, ast.BoolOp | ast.BitAnd | ast.BitOr)
             or (isinstance(n, ast.Compare) and isinstance(n.ops[0], ast.In | ast.NotIn))
             or call_name(n) in ("where", "is_na")
             for n in ast.walk(node)

@@ -102,18 +102,18 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], FrameColumn]
         if isinstance(found, Categorical):
             return Factor(columns[0], node, "categorical", columns)
         return Factor(columns[0], node, "numeric", columns, found.logical)
-    if _is_grouped(node, scope, column):
+    if is_grouped(node, scope, column):
         return Factor(name, node, "categorical", columns)
     return Factor(name, node, "numeric", columns, _is_logical(node, scope, column))
 
 
-def _is_grouped(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameColumn]) -> bool:
+def is_grouped(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameColumn]) -> bool:
     """Whether the values of an expression are categories: `cut()`, `interaction()`, and a choice between texts or categories."""
     if scope.is_grouping(node):
         assert isinstance(node, ast.Call)
         return ex.call_name(node) != "cut" or not read_cut(node).numbered
     if ex.call_name(node) == "where" and isinstance(node, ast.Call) and "where" not in scope.context:
-        return any(_is_grouped(a, scope, column) for a in node.args[1:])
+        return any(is_grouped(a, scope, column) for a in node.args[1:])
     name = ex.column_name(node, scope)
     if name is not None:
         return isinstance(column(name), Categorical)

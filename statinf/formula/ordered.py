@@ -70,11 +70,13 @@ def ordered_outcome(
 def _has_names(factor: fa.Factor, store: Store) -> bool:
     """Whether the outcome is a column of categories, in `C()` or not, rather than of numbers."""
     name = fa.grouping_column(factor, store.scope)
-    return name is not None and isinstance(store.column(name), Categorical)
+    if name is None:
+        return fa.is_grouped(factor.node, store.scope, store.column)
+    return isinstance(store.column(name), Categorical)
 
 
 def _unordered(factor: fa.Factor, store: Store, levels: tuple[Any, ...]) -> DataError:
-    name = fa.grouping_column(factor, store.scope)
+    name = fa.grouping_column(factor, store.scope) or factor.label
     shown = ", ".join(map(repr, levels[:6])) + (", ..." if len(levels) > 6 else "")
     return DataError(
         f"the outcome '{factor.label}' holds categories without an order ({shown}); write C({name}, levels=[...]) on the left of "

@@ -75,7 +75,8 @@ def with_logicals(side: str, whole: str, parts: int = 1) -> str:
         own = [text for _, _, text in _brackets(side)][-1]
         if parts > 1:
             raise FormulaError(
-                f"{short(whole)} has a comparison beside '|', which separates parts here; write I(x > 0 | z < 1) where it means or."
+                f"{short(whole)} has a comparison beside '|', which separates parts here; write I(x > 0 | z < 1) where it means "
+                "or, and (x > 0) | z where it separates parts."
             )
         if _ARITHMETIC.search(own):
             raise FormulaError(

@@ -13,7 +13,7 @@ from statinf.formula.scan import short
 
 _FOREIGN = re.compile(
     r"\b(?:TRUE|FALSE|T|F|factor|ordered|relevel|ifelse|if_else|fifelse|pmin|pmax|c|seq|log|round|signif|polym|C|as_\w+|"
-    r"intercept|Boundary_knots|cut|findInterval)\b"
+    r"intercept|findInterval|and|or)\b"
 )
 _TRUTH = {"TRUE": True, "T": True, "FALSE": False, "F": False}
 _MOST_IN_RANGE = 10_000
@@ -45,6 +45,14 @@ class _Translation(ast.NodeTransformer):
         if node.id in _TRUTH and node.id not in self._columns and node.id not in self._context:
             return ast.copy_location(ast.Constant(_TRUTH[node.id]), node)
         return node
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        """`&` and `|`, which Python's own precedence has been kept from."""
+        values = [self.visit(v) for v in node.values]
+        made = values[0]
+        for value in values[1:]:
+            made = ast.BinOp(made, ast.BitAnd() if isinstance(node.op, ast.And) else ast.BitOr(), value)
+        return ast.fix_missing_locations(ast.copy_location(made, node))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         node.args = [self.visit(a) for a in node.args]

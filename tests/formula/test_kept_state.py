@@ -43,6 +43,7 @@ LEARNING = [
     "i(k, x1, ref=c(1, 2))",
     "ordered(k)",
     "findInterval(x1, c(-1, 0, 1))",
+    "findInterval(x1, quantile(x1, c(0.2, 0.7)))",
     "g %in% c('u', 'v')",
     "I(x1 > 0 & !b)",
     "cut(x1, 3):ns(x2, 2)",
@@ -138,6 +139,23 @@ def test_shifted_columns_have_the_same_splines():
             design(f"y ~ {name}", d).part("covariates").values for d in (data, data.assign(x1=data["x1"] + 1e7))
         )
         np.testing.assert_allclose(there, here, atol=1e-6)
+
+
+def test_outcomes_may_be_cut_labelled_and_compared():
+    data = table(200)
+    made = design("cut(y, c(-Inf, -1, 1, Inf), labels=c('low', 'mid', 'high')) ~ x1", data, response="ordered")
+    assert made.levels == ("low", "mid", "high")
+    kept = made.recipe.new_rows(data.head(9), response=True).response
+    np.testing.assert_array_equal(kept, made.y[:9])
+    equal = design("cut(y, 3) ~ x1", data, response="categories")
+    np.testing.assert_array_equal(equal.recipe.new_rows(data.iloc[[5]], response=True).response, equal.y[[5]])
+    assert design("ifelse(y > 0, 'yes', 'no') ~ x1", data, response="categories").levels == ("no", "yes")
+    with pytest.raises(DataError, match="categories without an order"):
+        design("ifelse(y > 1, 'a', ifelse(y > 0, 'b', 'c')) ~ x1", data, response="ordered")
+    fit = si.glm("g == 'u' ~ x1", data, family="binomial")
+    pd.testing.assert_series_equal(
+        fit.params, si.glm("u ~ x1", data.assign(u=data["g"] == "u"), family="binomial").params
+    )
 
 
 def test_other_kinds_of_tables():
