@@ -14,9 +14,11 @@ from statinf.effects.table import IV
 from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 from statinf.results import Fit
+from statinf.results.several import several
 
 
 @IV.document
+@several()
 def iv(
     formula: str,
     data: Any,
@@ -38,7 +40,8 @@ def iv(
     ----------
     formula : str
         `outcome ~ treatment | covariates | instruments`; several treatments are several endogenous columns.
-        Covariates are their own instruments. Write `1` for no covariates.
+        Covariates are their own instruments. Write `1` for no covariates. Several outcomes `cbind(y1, y2)` and steps
+        `sw()`, `csw()`, `sw0()`, `csw0()` in any part as in `statinf.lm`.
     data : data frame
         As `statinf.lm` takes it.
     method : str
@@ -49,13 +52,14 @@ def iv(
         Which level of a treatment with two counts as treated. By default labels such as "control", "placebo",
         "untreated" or "no" are the reference, and else the first level; the summary names both.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1" (default; "HC0" for "late", "ivqr" and "invalid"), "HC2", "HC3" (the last two for 2SLS) or
-        `{"cluster": "column"}`. GMM weights its moments by the covariance that this implies.
+        "iid", "HC0", "HC1" (default; "HC0" for "late", "ivqr" and "invalid"), "HC2" to "HC5" (for 2SLS), `{"cluster": "column"}`,
+        with "type" "CR2" for 2SLS, or one under dependence such as `{"hac": lags, "time": "column"}`; as `statinf.lm` takes
+        them. GMM weights its moments by the covariance that clusters imply, else by that of independent rows.
     weights : array of shape (rows,), str or Weights, optional
     cluster : str, sequence of str, or array of shape (rows,), optional
     seed : int
         Of folds and learners, where the method has them.
-    na_action, context
+    na_action, context, by
         As in `statinf.lm`.
     progress : bool, optional
     **options
@@ -63,7 +67,7 @@ def iv(
 
     Returns
     -------
-    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", or InvalidIVFit for "invalid"
+    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", InvalidIVFit for "invalid"; `Fits` for several
         An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`; a `QuantileIVFit` has `region()`,
         a robust confidence set, and `process()` over levels. An `InvalidIVFit` has `robust_set()`, `plausible(bound)` (what
         direct effects of the instruments could do to two-stage least squares), and after `estimator="learned"` `selection()`,

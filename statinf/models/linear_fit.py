@@ -48,11 +48,13 @@ class LinearFit(RegressionFit):
     def r_squared(self) -> float:
         """Share of the weighted variation that the fit explains; NaN where nothing varies."""
         total = self.mss + self.rss
+        if total > 0 and self.rank == int(self.intercept):
+            return 0.0
         return self.mss / total if total > 0 else np.nan
 
     @property
     def loglik(self) -> float:
-        """Gaussian log-likelihood at the maximum."""
+        """Gaussian log-likelihood at the maximum; NaN with weights of a survey, which make none."""
         n = self.nobs
         return 0.5 * (self.log_weights - n * (np.log(2 * np.pi) + 1.0 - np.log(n) + np.log(self.rss)))
 
@@ -112,6 +114,7 @@ class LinearFit(RegressionFit):
         }
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        self._refittable()
         made, x = self._columns("bootstrap refits")
         outcome = made.y if made.offset is None else made.y - made.offset
         return refit_solver(x, outcome, made.weights, studentize=studentize)

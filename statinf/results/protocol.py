@@ -34,6 +34,9 @@ PROMISES: Mapping[str, str] = {
     "test": "tests of coefficients",
     "transform": "functions of coefficients",
     "bootstrap": "bootstrap",
+    "slopes": "marginal effects",
+    "comparisons": "contrasts of predictions",
+    "predictions": "adjusted predictions",
     "to_arviz": "draws",
     "plot": "plot",
 }
@@ -87,6 +90,10 @@ class Result:
     def model_name(self) -> str:
         """The model in a few letters, for tables of several fits."""
         return self.method
+
+    def table_rows(self) -> Mapping[str, Any]:
+        """Rows that this result adds to a table of several, by label: True and False as yes and no, text as it is."""
+        return {}
 
     def __repr__(self) -> str:
         return self.summary().to_text()
@@ -219,6 +226,18 @@ class Result:
     def bootstrap(self, *args: Any, **options: Any) -> Any:
         """The same result with bootstrap draws."""
         self.refuse("bootstrap")
+
+    def slopes(self, *args: Any, **options: Any) -> Any:
+        """Marginal effects."""
+        self.refuse("slopes")
+
+    def comparisons(self, *args: Any, **options: Any) -> Any:
+        """Contrasts of predictions."""
+        self.refuse("comparisons")
+
+    def predictions(self, *args: Any, **options: Any) -> Any:
+        """Adjusted predictions."""
+        self.refuse("predictions")
 
     def to_arviz(self) -> Any:
         """Draws as arviz's own container."""

