@@ -159,7 +159,8 @@ class Recipe:
         for factor in (*chosen, *outcome):
             for column in factor.columns:
                 frame.require(column)
-        store = Store.of(frame, self._scope(), new=True)
+        states = [self.learnt[f.label].states for f in (*chosen, *outcome) if f.label in self.learnt]
+        store = Store.of(frame, self._scope(), new=True, states={k: v for s in states for k, v in s.items()})
         _check_kinds(store, chosen)
         used = usable_rows(store, chosen, self.learnt)
         if warn:

@@ -1,0 +1,119 @@
+"""B-splines and natural cubic splines on given knots, with R's rules for what lies beyond the outer knots.
+
+A B-spline goes on as the polynomial of its outermost piece (de Boor 1978, chapter X), a natural spline as a straight line.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from statinf.backend.threads import map_threads, row_blocks
+
+_ROWS = 1 << 13
+_PARALLEL_FROM = 100_000
+
+
+def padded(inner: np.ndarray, low: float, high: float, degree: int) -> np.ndarray:
+    """All knots: the outer ones as often as the order of the spline."""
+    return np.concatenate([np.full(degree + 1, low), np.sort(inner), np.full(degree + 1, high)])
+
+
+def bspline_columns(x: np.ndarray, knots: np.ndarray, degree: int, order: int = 0) -> np.ndarray:
+    """The columns of a B-spline basis, or of its derivative of some order.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    knots : ndarray, shape (k,)
+        Ascending, the outer ones `degree + 1` times.
+    degree : int
+    order : int
+        Of the derivative.
+
+    Returns
+    -------
+    ndarray, shape (n, k - degree - 1)
+        Column-major.
+    """
+    size = len(knots) - degree - 1
+    out = np.zeros((len(x), size), order="F")
+    flat = out.T.reshape(-1)
+    last = _last_piece(knots, degree)
+
+    def write(rows: slice) -> None:
+        part = x[rows]
+        # The piece that holds each value; those beyond the outer knots belong to the outermost pieces.
+        piece = np.clip(np.searchsorted(knots, part, "right") - 1, degree, last)
+        place = (piece - degree) * len(x) + np.arange(rows.start, rows.start + len(part))
+        for values in _local(part, piece, knots, degree, order):
+            flat[place] = values
+            place += len(x)
+
+    map_threads(write, row_blocks(len(x), 1, _ROWS), parallel=len(x) > _PARALLEL_FROM)
+    return out
+
+
+def _last_piece(knots: np.ndarray, degree: int) -> int:
+    """The last piece that is no point."""
+    return int(np.searchsorted(knots, knots[-1], "left")) - 1 if knots[-1] > knots[degree] else degree
+
+
+def _local(x: np.ndarray, piece: np.ndarray, knots: np.ndarray, degree: int, order: int) -> list[np.ndarray]:
+    """The degree + 1 splines that are not zero on each value's piece."""
+    values = [np.ones(len(x))]
+    for d in range(1, degree - order + 1):
+        longer = [np.zeros(len(x)) for _ in range(d + 1)]
+        for j in range(d):
+            left, right = knots[piece - d + 1 + j], knots[piece + 1 + j]
+            share = values[j] / (right - left)
+            longer[j] += (right - x) * share
+            longer[j + 1] = (x - left) * share
+        values = longer
+    for d in range(degree - order + 1, degree + 1):
+        longer = [np.zeros(len(x)) for _ in range(d + 1)]
+        for j in range(d):
+            share = d * values[j] / (knots[piece + 1 + j] - knots[piece - d + 1 + j])
+            longer[j] -= share
+            longer[j + 1] = share
+        values = longer
+    return values
+
+
+def natural_rotation(knots: np.ndarray, intercept: bool) -> np.ndarray:
+    """The combinations of cubic B-splines whose second derivative is zero at both outer knots.
+
+    Returns
+    -------
+    ndarray, shape (k - 4, m)
+        The first row is zero without an intercept.
+    """
+    bends = bspline_columns(np.array([knots[0], knots[-1]]), knots, 3, order=2)
+    bends = bends if intercept else bends[:, 1:]
+    full = np.linalg.qr(bends.T, mode="complete")[0][:, 2:]
+    return full if intercept else np.vstack([np.zeros((1, full.shape[1])), full])
+
+
+def natural_spline_columns(x: np.ndarray, knots: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """The columns of a natural cubic spline, straight lines beyond the outer knots.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    knots : ndarray, shape (k,)
+        Ascending, the outer ones four times.
+    rotation : ndarray, shape (k - 4, m)
+        From `natural_rotation`.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+    """
+    low, high = float(knots[0]), float(knots[-1])
+    basis = bspline_columns(np.clip(x, low, high), knots, 3)
+    out = np.empty((len(x), rotation.shape[1]), order="F")
+    np.matmul(rotation.T, basis.T, out=out.T)
+    for end, beyond in ((low, x < low), (high, x > high)):
+        if beyond.any():
+            slope = bspline_columns(np.array([end]), knots, 3, order=1) @ rotation
+            out[beyond] += (x[beyond, None] - end) * slope
+    return out
