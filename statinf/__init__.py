@@ -84,7 +84,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            return version("statinf")
+            return version("statinf-toolkit")
         except PackageNotFoundError:
             return "0+unknown"
     if name not in _PUBLIC:

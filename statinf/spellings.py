@@ -276,7 +276,7 @@ _OPTIONS = {
     ),
     'The estimator is method=, such as method="dr".': "estmethod estimationmethod",
     "Rows of units that are missing at some periods: unbalanced=.": "allowunbalancedpanel balancepanel panel",
-    "Groups of rows are by=.": "group groupby strata stratum subgroup subset",
+    "Groups of rows are by=.": "group groupby strata stratum subgroup subset split fsplit",
     "The level of a quantile is tau=, such as tau=[0.1, 0.5, 0.9].": "quantile quantiles q taus percentile percentiles",
     "Random numbers come from seed=, an integer.": "randomstate randomseed rng rngseed key generator",
     "The number of draws is replicas=.": "nboot nbootstrap reps boots nreps numboot bootiterations nsim nsims bootreps",

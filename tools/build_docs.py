@@ -25,6 +25,7 @@ PARTS = (
 RESULTS = (
     "statinf.models.linear_fit",
     "statinf.models.generalized_fit",
+    "statinf.results.collection",
     "statinf.models.multinomial_fit",
     "statinf.models.ordered_fit",
     "statinf.models.tobit_fit",

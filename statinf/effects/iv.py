@@ -14,9 +14,11 @@ from statinf.effects.table import IV
 from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 from statinf.results import Fit
+from statinf.results.several import several
 
 
 @IV.document
+@several()
 def iv(
     formula: str,
     data: Any,
@@ -38,7 +40,8 @@ def iv(
     ----------
     formula : str
         `outcome ~ treatment | covariates | instruments`; several treatments are several endogenous columns.
-        Covariates are their own instruments. Write `1` for no covariates.
+        Covariates are their own instruments. Write `1` for no covariates. Several outcomes `cbind(y1, y2)` and steps
+        `sw()`, `csw()`, `sw0()`, `csw0()` in any part as in `statinf.lm`.
     data : data frame
         As `statinf.lm` takes it.
     method : str
@@ -55,7 +58,7 @@ def iv(
     cluster : str, sequence of str, or array of shape (rows,), optional
     seed : int
         Of folds and learners, where the method has them.
-    na_action, context
+    na_action, context, by
         As in `statinf.lm`.
     progress : bool, optional
     **options
@@ -63,7 +66,7 @@ def iv(
 
     Returns
     -------
-    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", or InvalidIVFit for "invalid"
+    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", InvalidIVFit for "invalid"; `Fits` for several
         An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`; a `QuantileIVFit` has `region()`,
         a robust confidence set, and `process()` over levels. An `InvalidIVFit` has `robust_set()`, `plausible(bound)` (what
         direct effects of the instruments could do to two-stage least squares), and after `estimator="learned"` `selection()`,

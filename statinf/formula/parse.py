@@ -109,7 +109,7 @@ def _columns_in(factors: Iterable[str], quoted: Mapping[str, str]) -> Collection
 def _response(text: str, whole: str) -> tuple[str, ...]:
     if not text:
         return ()
-    pieces = [piece for addend in split(text, "+") for piece in _columns_bound(addend)]
+    pieces = [piece for addend in split(text, "+") for piece in bound_columns(addend)]
     if any(not p for p in pieces) or any(split(p, "|")[1:] for p in pieces):
         raise FormulaError(f"the left side of {short(whole)} cannot be read; write one outcome, or cbind(y1, y2).")
     twice = next((p for p in set(pieces) if pieces.count(p) > 1), None) if len(set(pieces)) < len(pieces) else None
@@ -118,11 +118,11 @@ def _response(text: str, whole: str) -> tuple[str, ...]:
     return tuple(pieces)
 
 
-def _columns_bound(addend: str) -> list[str]:
+def bound_columns(addend: str) -> list[str]:
     """What stands in a `cbind()`, which may stand in another; any other outcome as it is."""
     if not addend.startswith("cbind(") or not _is_single(addend):
         return [addend]
-    return [piece for column in split(addend[6:-1], ",") for piece in _columns_bound(column)]
+    return [piece for column in split(addend[6:-1], ",") for piece in bound_columns(column)]
 
 
 def _part(text: str, dot: list[str], whole: str) -> PartText:

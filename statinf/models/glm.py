@@ -26,6 +26,10 @@ from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, Options, count, number, stack_scores
 from statinf.results.options import value
 from statinf.results.predicting import predictor
+from statinf.results.several import several
+
+_OF_TRIALS = ("binomial", "quasibinomial")
+"""Families for which a `cbind()` on the left is one outcome."""
 
 
 def _known_family(_: str, name: Any) -> str:
@@ -170,6 +174,7 @@ METHOD = Method(
 
 
 @GLM.document
+@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS)
 def glm(
     formula: str,
     data: Any,
@@ -188,7 +193,8 @@ def glm(
     Parameters
     ----------
     formula : str
-        `outcome ~ terms`, with `offset()` if there is one. Binomial outcomes are 0 and 1, or shares of
+        `outcome ~ terms`, with `offset()` if there is one; several outcomes (of a family other than the binomial)
+        and steps as in `statinf.lm`. Binomial outcomes are 0 and 1, or shares of
         successes with the numbers of trials as weights.
     data : data frame
         As `statinf.lm` takes it.
@@ -202,7 +208,7 @@ def glm(
         stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`.
-    cluster, na_action, context
+    cluster, na_action, context, by
         As in `statinf.lm`.
     **options
         {methods}
@@ -210,6 +216,7 @@ def glm(
     Returns
     -------
     GeneralizedFit
+        Or `Fits`, a sequence of them, for several outcomes, steps or `by`.
 
     Raises
     ------

@@ -48,6 +48,8 @@ class LinearFit(RegressionFit):
     def r_squared(self) -> float:
         """Share of the weighted variation that the fit explains; NaN where nothing varies."""
         total = self.mss + self.rss
+        if total > 0 and self.rank == int(self.intercept):
+            return 0.0
         return self.mss / total if total > 0 else np.nan
 
     @property

@@ -26,6 +26,7 @@ from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, Options, number, stack_scores
 from statinf.results.predicting import predictor
+from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +114,7 @@ METHOD = Method(
 
 
 @LM.document
+@several()
 def lm(
     formula: str,
     data: Any,
@@ -129,7 +131,8 @@ def lm(
     Parameters
     ----------
     formula : str
-        `outcome ~ terms`, with `offset()` if there is one.
+        `outcome ~ terms`, with `offset()` if there is one. `cbind(y1, y2) ~ terms` is a fit for each outcome;
+        `sw(x, z)` tries its terms in turn, `csw(x, z)` adds them one by one, and `sw0()`, `csw0()` begin with none.
     data : data frame
         pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file.
     vcov : str or mapping, optional
@@ -145,12 +148,15 @@ def lm(
         Leave incomplete rows out and count them, or refuse them.
     context : mapping, optional
         Functions that the formula uses by name.
+    by : str, optional
+        A column: a fit for each of its values.
     **options
         {methods}
 
     Returns
     -------
     LinearFit
+        Or `Fits`, a sequence of them, for several outcomes, steps or `by`; each fit leaves out its own incomplete rows.
 
     Raises
     ------
@@ -169,6 +175,12 @@ def lm(
     {'Intercept': 37.227, 'wt': -3.878, 'hp': -0.032}
     >>> fit.with_vcov("HC3").cov.label
     'HC3'
+
+    Two outcomes, each with a term more from fit to fit:
+
+    >>> fits = si.lm("cbind(mpg, qsec) ~ csw(wt, hp)", si.datasets.load("mtcars"))
+    >>> fits.names
+    ('mpg: wt', 'mpg: wt + hp', 'qsec: wt', 'qsec: wt + hp')
     """
     chosen, settings = LM.read("", options)
     spec = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds)

@@ -103,9 +103,22 @@ class RegressionFit(Fit):
             standard = np.where(h < _FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
         return {"fitted": self.fitted, "residual": residual, "leverage": h, "std_residual": standard}
 
-    def augment(self) -> Any:
-        """The data of the fit with fitted values, residuals, leverages and what is made of them beside them."""
-        return augmented(self._need_rows("row-wise diagnostics"), self._diagnostics())
+    def augment(self, *, style: str = "statinf") -> Any:
+        """The data of the fit with fitted values, residuals, leverages and what is made of them beside them.
+
+        Parameters
+        ----------
+        style : {"statinf", "broom"}
+            "broom" has the columns of R's broom: .fitted (of a generalised model the linear predictor), .resid, .hat,
+            .sigma, .cooksd and .std.resid.
+        """
+        one_of("style", style, ("statinf", "broom"))
+        made = self._need_rows("row-wise diagnostics")
+        if style == "broom":
+            from statinf.models.broom import broom_columns
+
+            return augmented(made, broom_columns(self))
+        return augmented(made, self._diagnostics())
 
     def _predicted(self, newdata: Any) -> tuple[Any, np.ndarray, np.ndarray]:
         """New rows, their linear predictor and its standard error; NaN where it has no estimate."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +13,28 @@ from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, figure, new_ax
 
 @dataclass(frozen=True)
 class Limits:
-    """Estimates and limits of one fit, shape (q,), by coefficient name."""
+    """Estimates and limits of one fit, shape (q,), by coefficient name.
+
+    Attributes
+    ----------
+    terms : tuple of str
+    estimate, low, high : ndarray, shape (q,)
+    inner : tuple of (ndarray, ndarray)
+        Limits of further, smaller levels, drawn broader the smaller they are.
+    """
 
     terms: tuple[str, ...]
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    inner: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+    def draw(self, ax: Any, at: Sequence[int], y: np.ndarray, colour: str, marker: str, name: str) -> None:
+        """Intervals and estimates of some coefficients at the heights `y`."""
+        ax.hlines(y, self.low[at], self.high[at], color=colour, linewidth=1.6 - 0.4 * bool(self.inner))
+        for k, (low, high) in enumerate(self.inner, start=1):
+            ax.hlines(y, low[at], high[at], color=colour, linewidth=1.2 + 1.6 * k)
+        ax.plot(self.estimate[at], y, marker, color=colour, markersize=5, label=plain(name))
 
 
 @figure
@@ -48,16 +64,13 @@ def plot_coefficients(
         ax, size=(6.4, max(1.6, (0.2 + 0.14 * count) * len(terms) + 1.0 + (0.25 * count if count > 1 else 0)))
     )
     ax.axvline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
-    colours = (INK,) if count == 1 else tuple(c for c in PALETTE if c != ACCENT)
+    colours = _colours(count)
     half = min(0.3, 0.14 * (count - 1))
     shifts = np.linspace(half, -half, count)
     for k, ((name, one), shift) in enumerate(zip(fits.items(), shifts, strict=True)):
         at = [i for i, term in enumerate(one.terms) if term in place and np.isfinite(one.estimate[i])]
         y = np.array([place[one.terms[i]] for i in at], dtype=float) + shift
-        colour = colours[k % len(colours)]
-        ax.hlines(y, one.low[at], one.high[at], color=colour, linewidth=1.6)
-        marker = MARKERS[k % len(MARKERS)]
-        ax.plot(one.estimate[at], y, marker, color=colour, markersize=5, label=plain(name))
+        one.draw(ax, at, y, colours[k % len(colours)], MARKERS[k % len(MARKERS)], name)
     ax.set_yticks(np.arange(len(terms))[::-1], [plain(term) for term in terms])
     ax.set_ylim(-0.7, len(terms) - 0.3)
     ax.set_xlabel(label)
@@ -67,6 +80,53 @@ def plot_coefficients(
             ax.axhline(below + 0.5, color=INK, linewidth=0.4, alpha=0.2)
         ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(count, 3))
     return ax
+
+
+@figure
+def plot_panels(fits: Mapping[str, Limits], *, intercept: bool = False, label: str = "estimate") -> Any:
+    """Draw one panel per coefficient, each with its own scale, the fits below each other in all.
+
+    Parameters
+    ----------
+    fits : mapping of str to Limits
+        By name, the first on top.
+    intercept : bool
+    label : str
+        Below all panels.
+
+    Returns
+    -------
+    array of matplotlib axes
+    """
+    import matplotlib.pyplot as plt
+
+    terms, count = _shown(fits, intercept), len(fits)
+    columns = min(len(terms), 3)
+    rows = -(-len(terms) // columns)
+    size = (2.3 * columns + 1.2, rows * (0.32 * count + 0.75) + 0.4)
+    drawn, grid = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained")
+    colours = _colours(count)
+    for ax, term in zip(grid.flat, terms, strict=False):
+        new_axes(ax)
+        ax.axvline(0.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
+        for k, (name, one) in enumerate(fits.items()):
+            if term in one.terms and np.isfinite(one.estimate[at := one.terms.index(term)]):
+                one.draw(
+                    ax, [at], np.array([count - 1.0 - k]), colours[k % len(colours)], MARKERS[k % len(MARKERS)], name
+                )
+        ax.set_title(plain(term), fontsize="medium", loc="left")
+        ax.set_yticks(np.arange(count)[::-1], [plain(name) for name in fits])
+        ax.set_ylim(-0.6, count - 0.4)
+        ax.grid(axis="y", visible=False)
+        ax.locator_params(axis="x", nbins=4)
+    for ax in grid.flat[len(terms) :]:
+        ax.set_visible(False)
+    drawn.supxlabel(label, fontsize="medium")
+    return grid
+
+
+def _colours(count: int) -> tuple[str, ...]:
+    return (INK,) if count == 1 else tuple(c for c in PALETTE if c != ACCENT)
 
 
 def _shown(fits: Mapping[str, Limits], intercept: bool) -> list[str]:

@@ -18,6 +18,14 @@ ALIASED = "NA: aliased, as other columns of the design determine it."
 """What tables say below coefficients that are not estimable."""
 
 
+_BROOM = {"loglik": "logLik", "aic": "AIC", "bic": "BIC", "df_resid": "df.residual"}
+
+
+def broom_name(name: str) -> str:
+    """What R's broom calls a statistic or a column."""
+    return _BROOM.get(name, name.replace("_", "."))
+
+
 def tidy(fit: Estimated, level: float, style: str, interval: str | None, exponentiate: bool) -> pd.DataFrame:
     """One row per coefficient; see `Fit.tidy`."""
     import pandas as pd
@@ -40,7 +48,7 @@ def tidy(fit: Estimated, level: float, style: str, interval: str | None, exponen
         }
     )
     if style == "broom":
-        frame.columns = [c.replace("_", ".") for c in frame.columns]
+        frame.columns = [broom_name(c) for c in frame.columns]
     return frame
 
 

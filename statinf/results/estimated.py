@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
+from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
@@ -230,11 +230,20 @@ class Estimated(TableHooks, Predictive):
         """Statistics of the whole fit, by name."""
         return {"nobs": self.nobs}
 
-    def glance(self) -> Any:
-        """One row of statistics of the whole fit, in the caller's kind of data frame."""
+    def glance(self, *, style: str = "statinf") -> Any:
+        """One row of statistics of the whole fit, in the caller's kind of data frame.
+
+        Parameters
+        ----------
+        style : {"statinf", "broom"}
+            "broom" uses the names of R's broom, such as r.squared, logLik, AIC and df.residual.
+        """
         import pandas as pd
 
+        one_of("style", style, ("statinf", "broom"))
         items = self.glance_items() | {"vcov": self.cov.label, "method": self.method}
+        if style == "broom":
+            items = {coefficients.broom_name(k): v for k, v in items.items()}
         return to_caller(pd.DataFrame({k: [v] for k, v in items.items()}), self.kind)
 
     def summary(self, level: float = 0.95) -> Table:
@@ -271,8 +280,9 @@ class Estimated(TableHooks, Predictive):
         ----------
         kind : {"coefficients"}
         **options
-            `others`, a list of fits; `names`, one for each fit, this one first; `level` (0.95), `intercept` (False), `ax`
-            and `label`, the text below.
+            `others`, a list of fits; `names`, one for each fit, this one first; `level`, one or several such as [0.9, 0.95];
+            `rename`, `keep`, `drop` and `order`, as in `statinf.table`; `panels`, a panel with its own scale for each
+            coefficient; `intercept` (False), `ax` and `label`, the text below.
         """
         from statinf.results.plotted import coefficients_of
 

@@ -1,18 +1,18 @@
-"""A table in the languages of documents. Text stands for itself in each: what a language would read is escaped."""
+"""A table as plain text, in HTML and in Markdown. Text stands for itself in each: what a language would read is escaped."""
 
 from __future__ import annotations
 
 import html
 import re
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 from unicodedata import combining, east_asian_width
 
 if TYPE_CHECKING:
     from statinf.results.table import Table
 
-_NUMBER = re.compile(r"^(\d+)([.)])(?=\s|$)")  # of an item in a list
+ITEM = re.compile(r"^(\d+)([.)])(?=\s|$)")
+"""The number of an item in a list."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -34,6 +34,78 @@ def padded(text: str, size: int, *, right: bool) -> str:
     return blanks + text if right else text + blanks
 
 
+def starts(texts: Sequence[tuple[str, int]]) -> Iterator[tuple[str, int, int]]:
+    """Texts above headings with the first column that each stands over and their number; the table's first is 0."""
+    at = 1
+    for text, count in texts:
+        yield text, at, count
+        at += count
+
+
+# --- plain text -----------------------------------------------------------------------------------------------
+
+
+def text_table(table: Table) -> str:
+    """Columns aligned, the first to the left; a text over several columns in their middle, a line below it."""
+    grid = [[one_line(c) for c in cells] for cells in (table.columns, *table.rows)]
+    for i in table.indented:
+        grid[i + 1][0] = f"  {grid[i + 1][0]}"
+    heads = set(table.heads)
+    inner = [cells for i, cells in enumerate(grid, start=-1) if i not in heads]
+    widths = [max(width(row[j]) for row in inner) for j in range(len(table.columns))]
+    widths[0] = max(widths[0], *(width(one_line(name)) for name, _ in table.spans), 0) if table.spans else widths[0]
+    for _, texts in table.spans:
+        for text, at, count in starts(texts):
+            widths[at + count - 1] += max(0, width(one_line(text)) - _between(widths, at, count))
+    longest = max((width(grid[i + 1][0]) for i in heads), default=0)
+    widths[-1] += max(0, longest - _between(widths, 0, len(widths)))
+    line = "-" * _between(widths, 0, len(widths))
+    out = [one_line(table.caption)] if table.caption else []
+    out += [one_line(table.title)] if table.title else []
+    out += _facts_in_two_columns(table.facts, len(line))
+    for name, texts, ruled in table.ruled_spans:
+        out += _span_lines(one_line(name), texts, widths, ruled)
+    out += [_text_row(grid[0], widths), line]
+    for i, row in enumerate(grid[1:]):
+        if i in table.rules:
+            out.append(line)
+        out.append(row[0] if i in heads else _text_row(row, widths))
+    if table.notes:
+        out += [line, *map(one_line, table.notes)]
+    return "\n".join(text.rstrip() for text in out)
+
+
+def _between(widths: Sequence[int], at: int, count: int) -> int:
+    """Width of some neighbouring columns, the blanks between them included."""
+    return sum(widths[at : at + count]) + 2 * (count - 1)
+
+
+def _span_lines(name: str, texts: Sequence[tuple[str, int]], widths: Sequence[int], ruled: bool) -> list[str]:
+    above, below = [padded(name, widths[0], right=False)], [" " * widths[0]]
+    for text, at, count in starts(texts):
+        room, shown = _between(widths, at, count), one_line(text)
+        left = (room - width(shown)) // 2 if count > 1 else room - width(shown)
+        above.append(padded(" " * left + shown, room, right=False))
+        below.append(("-" if shown and count > 1 else " ") * room)
+    lines = ["  ".join(above), "  ".join(below)]
+    return lines if ruled and lines[1].strip() else lines[:1]
+
+
+def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(padded(c, w, right=j > 0) for j, (c, w) in enumerate(zip(cells, widths, strict=True)))
+
+
+def _facts_in_two_columns(facts: Sequence[tuple[str, str]], least: int) -> list[str]:
+    if not facts:
+        return []
+    shown = [one_line(f"{k}: {v}") for k, v in facts]
+    half = max(map(width, shown)) + 3
+    if 2 * half > max(least, 78):
+        return [*shown, ""]
+    pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
+    return ["".join(padded(s, half, right=False) for s in pair) for pair in pairs] + [""]
+
+
 # --- HTML -----------------------------------------------------------------------------------------------------
 
 
@@ -44,35 +116,50 @@ def html_text(text: str) -> str:
 
 def html_table(table: Table) -> str:
     """A `div` with the table; its classes keep MathJax from reading dollar signs."""
-
-    def cells(row: Sequence[str], tag: str) -> str:
-        align = ("left", *["right"] * (len(row) - 1))
-        kind = f'{tag} scope="col"' if tag == "th" else tag
-        return "".join(
-            f'<{kind} style="text-align:{a}">{html_text(c)}</{tag}>' for a, c in zip(align, row, strict=True)
-        )
-
+    span, rule = len(table.columns), "border-top:1px solid currentColor"
     body = []
     for i, row in enumerate(table.rows):
-        border = ' style="border-top:1px solid currentColor"' if i in table.rules else ""
-        body.append(f"<tr{border}>{cells(row, 'td')}</tr>")
-    span = len(table.columns)
+        border = f' style="{rule}"' if i in table.rules else ""
+        if i in table.heads:
+            cells = f'<th colspan="{span}" scope="rowgroup" style="text-align:left">{html_text(row[0])}</th>'
+        else:
+            cells = _html_cells(row, "td", indent=i in table.indented)
+        body.append(f"<tr{border}>{cells}</tr>")
     foot = "".join(
         f'<tr><td colspan="{span}" style="text-align:left"><small>{html_text(n)}</small></td></tr>' for n in table.notes
     )
     facts = " &middot; ".join(f"{html_text(k)}: {html_text(v)}" for k, v in table.facts)
     above = f"<p><strong>{html_text(table.title)}</strong></p>" if table.title else ""
     above += f"<p><small>{facts}</small></p>" if facts else ""
+    name = f' id="{table.label}"' if table.label else ""
+    caption = f"<caption>{html_text(table.caption)}</caption>" if table.caption else ""
+    head = "".join(f"<tr>{_html_span(*one)}</tr>" for one in table.ruled_spans)
     return (
-        f'<div class="statinf-result tex2jax_ignore mathjax_ignore">{above}<table class="statinf">'
-        f"<thead><tr>{cells(table.columns, 'th')}</tr></thead><tbody>{''.join(body)}</tbody>"
+        f'<div class="statinf-result tex2jax_ignore mathjax_ignore"{name}>{above}<table class="statinf">{caption}'
+        f"<thead>{head}<tr>{_html_cells(table.columns, 'th')}</tr></thead><tbody>{''.join(body)}</tbody>"
         f"{f'<tfoot>{foot}</tfoot>' if foot else ''}</table></div>"
     )
 
 
+def _html_cells(row: Sequence[str], tag: str, indent: bool = False) -> str:
+    kind = f'{tag} scope="col"' if tag == "th" else tag
+    first = "text-align:left" + (";padding-left:1.5em" if indent else "")
+    styles = (first, *["text-align:right"] * (len(row) - 1))
+    return "".join(f'<{kind} style="{s}">{html_text(c)}</{tag}>' for s, c in zip(styles, row, strict=True))
+
+
+def _html_span(name: str, texts: Sequence[tuple[str, int]], ruled: bool) -> str:
+    cells = [f'<th scope="row" style="text-align:left">{html_text(name)}</th>']
+    for text, count in texts:
+        style = f"text-align:{'center' if count > 1 else 'right'}"
+        style += ";border-bottom:1px solid currentColor" if ruled and count > 1 and text else ""
+        cells.append(f'<th colspan="{count}" scope="colgroup" style="{style}">{html_text(text)}</th>')
+    return "".join(cells)
+
+
 def html_page(table: Table) -> str:
     """The table as a page of its own."""
-    title = html_text(table.title or "Table")
+    title = html_text(table.caption or table.title or "Table")
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{title}</title></head>\n'
         f"<body>\n{html_table(table)}\n</body>\n</html>\n"
@@ -93,12 +180,17 @@ _MARKDOWN = re.compile(
 
 def markdown_text(text: str) -> str:
     """Text that Markdown shows as it is."""
-    return _NUMBER.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", one_line(text)))
+    return ITEM.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\g<0>", one_line(text)))
 
 
 def markdown_table(table: Table) -> str:
-    """A pipe table whose columns are aligned in the source too."""
-    grid = [[markdown_text(c) for c in cells] for cells in (table.columns, *table.rows)]
+    """A pipe table whose columns are aligned in the source too; what spans columns is repeated in each."""
+    grid = [[markdown_text(c) for c in cells] for cells in (table.columns, *table.unrolled)]
+    body = grid[1 + len(table.spans) :]
+    for i in table.heads:
+        body[i][0] = f"*{body[i][0]}*" if body[i][0] else ""
+    for i in table.indented:
+        body[i][0] = f"&emsp;{body[i][0]}"
     widths = [max(4, *(width(row[j]) for row in grid)) for j in range(len(table.columns))]
 
     def row(cells: Sequence[str]) -> str:
@@ -118,98 +210,8 @@ def markdown_table(table: Table) -> str:
         "|" + "|".join(":" + "-" * (w + 1) if j == 0 else "-" * (w + 1) + ":" for j, w in enumerate(widths)) + "|"
     )
     lines += [row(cells) for cells in grid[1:]]
+    if table.caption:
+        lines += ["", f": {markdown_text(table.caption)}" + (f" {{#{table.label}}}" if table.label else "")]
     if table.notes:
         lines += ["", *[f"*{markdown_text(n)}*  " for n in table.notes]]
     return "\n".join(lines)
-
-
-# --- LaTeX ----------------------------------------------------------------------------------------------------
-
-_LATEX = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
-_LATEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}"}
-_LATEX |= {"|": r"\textbar{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}"}
-
-
-_NOTE = 80
-"""Characters in a line of a note, where the table is not wider."""
-
-
-def latex_text(text: str) -> str:
-    """Text that LaTeX sets as it is."""
-    plain = "".join(_LATEX.get(c, c) for c in one_line(text))
-    return re.sub(r"-(?=-)", "-{}", plain)  # no dashes of two or three hyphens
-
-
-def wrapped(text: str, longest: int) -> list[str]:
-    """Lines of a text, of at most so many characters where words allow; one empty line for no text."""
-    return textwrap.wrap(one_line(text), longest, break_long_words=False, break_on_hyphens=False) or [""]
-
-
-def latex_table(table: Table) -> str:
-    """A booktabs `tabular`: title and facts above the rule at the top, notes below that at the end."""
-    span = len(table.columns)
-
-    def row(cells: Sequence[str]) -> str:
-        # A star or a bracket at the start would be an option of the rule or the line end before it
-        start = "{}" if cells[0].lstrip().startswith(("[", "*")) else ""
-        return start + " & ".join(latex_text(c) for c in cells) + r" \\"
-
-    def wide(text: str, size: str) -> list[str]:
-        """A text over all columns, broken into lines: `l` does not break, and `p` is as wide as the page."""
-        return [
-            rf"\multicolumn{{{span}}}{{l}}{{{size.format(latex_text(part))}}} \\" for part in wrapped(text, longest)
-        ]
-
-    cells = zip(*(map(one_line, line) for line in (table.columns, *table.rows)), strict=True)
-    longest = max(_NOTE, sum(max(map(width, column)) + 2 for column in cells))
-    small = r"\footnotesize{{}} {}"
-    lines = [rf"\begin{{tabular}}{{l{'r' * (span - 1)}}}"]
-    lines += wide(table.title, r"\textbf{{{}}}") if table.title else []
-    lines += [line for k, v in table.facts for line in wide(f"{k}: {v}", small)]
-    lines += [r"\toprule", row(table.columns), r"\midrule"]
-    for i, cells in enumerate(table.rows):
-        lines += [r"\midrule"] if i in table.rules else []
-        lines.append(row(cells))
-    lines.append(r"\bottomrule")
-    lines += [line for note in table.notes for line in wide(note, small)]
-    return "\n".join([*lines, r"\end{tabular}"])
-
-
-# --- Typst ----------------------------------------------------------------------------------------------------
-
-# Beside the signs of markup: comments, dashes and dots that become one, and what makes a list, a heading or a term at
-# the start of a line.
-_TYPST = re.compile(r"""[\\#\[\]*_$@<>`~"']|/(?=[/*])|-(?=[-?])|\.(?=\.\.)|^[-+=/](?=\s|=|$)""")
-
-
-def typst_text(text: str) -> str:
-    """Text that Typst sets as it is."""
-    return _NUMBER.sub(r"\1\\\2", _TYPST.sub(r"\\\g<0>", one_line(text)))
-
-
-def typst_table(table: Table) -> str:
-    """One `table`, its title and facts in the head, its notes in the foot."""
-    span = len(table.columns)
-
-    def row(cells: Sequence[str]) -> str:
-        return ", ".join(f"[{typst_text(c)}]" for c in cells) + ","
-
-    def wide(content: str) -> str:
-        return f"table.cell(colspan: {span}, align: left)[{content}],"
-
-    def rule(width: float) -> str:
-        return f"table.hline(stroke: {width}pt),"
-
-    align = ", ".join("left" if j == 0 else "right" for j in range(span))
-    head = [wide(f"#strong[{typst_text(table.title)}]")] if table.title else []
-    head += [wide(f"#text(size: 0.9em)[{typst_text(k)}: {typst_text(v)}]") for k, v in table.facts]
-    lines = ["table.header(", *("  " + line for line in (*head, rule(0.8), row(table.columns), rule(0.5))), "),"]
-    for i, cells in enumerate(table.rows):
-        lines += [rule(0.5)] if i in table.rules else []
-        lines.append(row(cells))
-    lines.append(rule(0.8))
-    if table.notes:
-        notes = (wide(f"#text(size: 0.9em)[{typst_text(n)}]") for n in table.notes)
-        lines += ["table.footer(repeat: false,", *("  " + line for line in notes), "),"]
-    options = f"columns: {span}, align: ({align},), stroke: none,"
-    return "\n".join([f"#table({options}", *("  " + line for line in lines), ")"])

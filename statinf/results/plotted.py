@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from statinf.errors import OptionError, check_level
-from statinf.plotting.coefficients import Limits, plot_coefficients
+from statinf.plotting.coefficients import Limits, plot_coefficients, plot_panels
 from statinf.plotting.style import figure
 from statinf.results.protocol import Result
+from statinf.results.term_names import label as label_of
+from statinf.results.term_names import shown_terms
 
 
 @figure
@@ -17,8 +19,13 @@ def coefficients_of(
     *,
     others: Any = (),
     names: Sequence[str] | None = None,
-    level: float = 0.95,
+    level: float | Sequence[float] = 0.95,
     intercept: bool = False,
+    rename: Mapping[str, str] | None = None,
+    keep: Any = None,
+    drop: Any = None,
+    order: Any = None,
+    panels: bool = False,
     ax: Any = None,
     label: str | None = None,
 ) -> Any:
@@ -32,27 +39,48 @@ def coefficients_of(
         Drawn beside `fit`, one colour and marker each.
     names : sequence of str, optional
         Of all fits, for the legend; their models, outcomes or numbers by default.
-    level : float
+    level : float or sequence of float
+        Several, such as [0.9, 0.95], are drawn over each other.
     intercept : bool
+    rename, keep, drop, order : optional
+        What coefficients are called, which are shown and in which order, as in `statinf.table`.
+    panels : bool
+        A panel for each coefficient, with a scale of its own, for coefficients of unlike units.
     ax : matplotlib axes, optional
     label : str, optional
         Of the horizontal axis.
 
     Returns
     -------
-    matplotlib axes
+    matplotlib axes, or an array of them with `panels`
     """
-    check_level(level)
+    listed: Any = level if isinstance(level, list | tuple) else [level]
+    levels = sorted({check_level(one) for one in listed}, reverse=True)
     fits = [fit, *([others] if isinstance(others, Result) else others)]
     strange = [one for one in fits if not isinstance(one, Result)]
     if strange:
         raise OptionError(f"others holds a {type(strange[0]).__name__}; give fits with coefficients.")
-    legend = _names(fits, names)
-    drawn = {}
-    for name, one in zip(legend, fits, strict=True):
-        low, high = one.conf_int(level).to_numpy().T
-        drawn[name] = Limits(tuple(one.params.index), one.params.to_numpy(), low, high)
-    return plot_coefficients(drawn, intercept=intercept, ax=ax, label=label or f"estimate, {100 * level:g}% interval")
+    legend, called = _names(fits, names), dict(rename or {})
+    known = list(dict.fromkeys(term for one in fits for term in one.params.index))
+    shown = shown_terms(known, keep, drop, order, called)
+    drawn = {name: _limits(one, levels, shown, called) for name, one in zip(legend, fits, strict=True)}
+    said = " and ".join(f"{100 * one:g}%" for one in reversed(levels))
+    label = label or f"estimate, {said} interval{'s' if len(levels) > 1 else ''}"
+    intercept = intercept or (keep is not None and "Intercept" in shown)
+    if not panels:
+        return plot_coefficients(drawn, intercept=intercept, ax=ax, label=label)
+    if ax is not None:
+        raise OptionError("panels=True draws a figure of its own; leave ax= out.")
+    return plot_panels(drawn, intercept=intercept, label=label)
+
+
+def _limits(fit: Result, levels: Sequence[float], shown: Sequence[str], rename: Mapping[str, str]) -> Limits:
+    """Estimates and limits of the coefficients shown, in their order, under the names that they are given."""
+    names = list(fit.params.index)
+    at = [names.index(term) for term in shown if term in names]
+    terms = tuple(term if term == "Intercept" else label_of(term, rename) for term in (names[i] for i in at))
+    (low, high), *inner = (fit.conf_int(level).to_numpy()[at].T for level in levels)
+    return Limits(terms, fit.params.to_numpy()[at], low, high, tuple((a, b) for a, b in inner))
 
 
 def _names(fits: Sequence[Result], names: Sequence[str] | None) -> list[str]:

@@ -88,6 +88,10 @@ class Result:
         """The model in a few letters, for tables of several fits."""
         return self.method
 
+    def table_rows(self) -> Mapping[str, Any]:
+        """Rows that this result adds to a table of several, by label: True and False as yes and no, text as it is."""
+        return {}
+
     def __repr__(self) -> str:
         return self.summary().to_text()
 

@@ -1,7 +1,7 @@
 """Tables of results, rendered as text, HTML, Markdown, LaTeX and Typst.
 
-A table is data until it is shown. It carries no caption environment and no label: in a Quarto document
-those are Quarto's.
+A table is data until it is shown. Without a caption it is bare: in a Quarto document caption and label belong to the
+cell (`tbl-cap`, `label`). With one it brings both itself, for documents that have nobody else to do so.
 """
 
 from __future__ import annotations
@@ -9,15 +9,16 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.results import markup
+from statinf.results import markup, typeset
 from statinf.results.files import checked_path, replacing
 
 
@@ -45,6 +46,13 @@ def format_number(value: Any, digits: int = 4) -> str:
     return f"{number:.{decimals}f}"
 
 
+def format_fixed(value: Any, digits: int = 3) -> str:
+    """A number with so many digits behind the point; all else as `format_number` writes it."""
+    if isinstance(value, float | np.floating) and np.isfinite(value):
+        return f"{float(value) + 0.0:.{digits}f}"
+    return format_number(value, digits)
+
+
 def format_p(value: Any) -> str:
     """A p-value with three decimals, or '<0.001'."""
     if value is None or np.isnan(value):
@@ -66,6 +74,22 @@ def check_digits(digits: Any) -> int:
     return int(digits)
 
 
+Span = tuple[str, tuple[tuple[str, int], ...]]
+"""A row above the headings: its name, and texts with the number of columns that each stands over."""
+
+
+def check_caption(caption: Any, label: Any) -> None:
+    """Refuse what is no caption, and a label that a language of documents cannot refer to."""
+    if not isinstance(caption, str):
+        raise OptionError(f"caption={caption!r}: give a text.")
+    if not isinstance(label, str) or (label and not re.fullmatch(r"[A-Za-z][\w.:-]*", label, re.ASCII)):
+        raise OptionError(
+            f"label={label!r}: give a letter, then letters, digits, '-', '_', '.' or ':', as in 'tbl-cars'."
+        )
+    if label and not caption:
+        raise OptionError(f"label={label!r} names a table that has no caption; give caption= as well.")
+
+
 @dataclass(frozen=True)
 class Table:
     """A small table with a block of facts above it and notes below.
@@ -85,6 +109,13 @@ class Table:
         Rows before which a line is drawn.
     kind : str
         Kind of data frame that `to_frame` makes, as `Frame.kind` names it.
+    spans : tuple of (str, tuple of (str, int))
+        Rows above the headings, from the top: a name, and texts with the number of columns that each stands over, all
+        columns but the first taken together.
+    heads, indented : tuple of int
+        Rows that head others, and rows that stand below such a head.
+    caption, label : str
+        A caption, and the name by which a document refers to the table, such as "tbl-cars".
 
     Examples
     --------
@@ -103,6 +134,11 @@ class Table:
     notes: tuple[str, ...] = ()
     rules: tuple[int, ...] = ()
     kind: str = "pandas"
+    spans: tuple[Span, ...] = ()
+    heads: tuple[int, ...] = ()
+    indented: tuple[int, ...] = ()
+    caption: str = ""
+    label: str = ""
 
     def __post_init__(self) -> None:
         wrong = [i for i, row in enumerate(self.rows) if len(row) != len(self.columns)]
@@ -111,6 +147,9 @@ class Table:
             raise OptionError(
                 f"a table has one cell for each of its {len(self.columns)} columns in every row; {found}."
             )
+        if any(sum(k for _, k in over) != len(self.columns) - 1 for _, over in self.spans):
+            raise OptionError("the texts above the headings do not stand over all columns but the first.")
+        check_caption(self.caption, self.label)
 
     @classmethod
     def of(cls, columns: Sequence[str], rows: Sequence[Sequence[Any]], **options: Any) -> Table:
@@ -134,37 +173,42 @@ class Table:
     def _repr_markdown_(self) -> str:
         return self.to_markdown()
 
+    def captioned(self, caption: str, label: str = "") -> Table:
+        """The same table with a caption, and a label by which a document refers to it."""
+        return replace(self, caption=caption, label=label)
+
+    @property
+    def unrolled(self) -> tuple[tuple[str, ...], ...]:
+        """All rows, what stands over several columns repeated in each; for formats without spanning cells."""
+        over = ((name, *(text for text, k in texts for _ in range(k))) for name, texts in self.spans)
+        return (*over, *self.rows)
+
+    @property
+    def ruled_spans(self) -> tuple[tuple[str, tuple[tuple[str, int], ...], bool], ...]:
+        """The rows above the headings, and whether lines stand below their texts: not where the next has the same spans."""
+        cuts = [[k for _, k in texts] for _, texts in self.spans]
+        last = len(cuts) - 1
+        return tuple((*one, i == last or cuts[i] != cuts[i + 1]) for i, one in enumerate(self.spans))
+
     def to_text(self) -> str:
         """Plain text, columns aligned, the first to the left."""
-        grid = [[markup.one_line(c) for c in cells] for cells in (self.columns, *self.rows)]
-        widths = [max(markup.width(row[j]) for row in grid) for j in range(len(self.columns))]
-        line = "-" * (sum(widths) + 2 * (len(widths) - 1))
-        out = [markup.one_line(self.title)] if self.title else []
-        out += _facts_in_two_columns(self.facts, len(line))
-        out += [_text_row(grid[0], widths), line]
-        for i, row in enumerate(grid[1:]):
-            if i in self.rules:
-                out.append(line)
-            out.append(_text_row(row, widths))
-        if self.notes:
-            out += [line, *map(markup.one_line, self.notes)]
-        return "\n".join(text.rstrip() for text in out)
+        return markup.text_table(self)
 
     def to_html(self) -> str:
         """An HTML table with a header and footer."""
         return markup.html_table(self)
 
     def to_markdown(self) -> str:
-        """A pipe table."""
+        """A pipe table; with Pandoc's and Quarto's caption below if there is one."""
         return markup.markdown_table(self)
 
     def to_latex(self) -> str:
-        """A bare booktabs `tabular`, without environment, caption or label."""
-        return markup.latex_table(self)
+        """A booktabs `tabular`; in an environment `table` if there is a caption, else bare."""
+        return typeset.latex_table(self)
 
     def to_typst(self) -> str:
-        """A Typst `table` with rules above and below its head and at its end."""
-        return markup.typst_table(self)
+        """A Typst `table` with rules above and below its head and at its end; in a `figure` if there is a caption."""
+        return typeset.typst_table(self)
 
     def to_frame(self) -> Any:
         """Headings and cells as text, in the caller's kind of data frame.
@@ -181,14 +225,26 @@ class Table:
         twice = [c for i, c in enumerate(self.columns) if c in self.columns[:i]]
         if twice:
             raise OptionError(f"two columns have the heading {twice[0]!r}; give each a name of its own.")
-        cells = {c: [row[j] for row in self.rows] for j, c in enumerate(self.columns)}
+        cells = {c: [row[j] for row in self.unrolled] for j, c in enumerate(self.columns)}
         return to_caller(pd.DataFrame(cells, dtype=object), self.kind)
 
     def to_csv(self) -> str:
         """Headings and cells, separated by commas."""
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows((self.columns, *self.rows))
+        csv.writer(text, lineterminator="\n").writerows((self.columns, *self.unrolled))
         return text.getvalue()
+
+    def to_gt(self) -> Any:
+        """The table as a `GT` of the package great_tables, to be styled further.
+
+        Raises
+        ------
+        OptionError
+            If great_tables is not installed; the message holds the command that installs it.
+        """
+        from statinf.results.great import great_table
+
+        return great_table(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the table to a file, in the format that its suffix names.
@@ -224,18 +280,3 @@ class Table:
         with replacing(target) as file:
             file.write(text.encode())
         return target
-
-
-def _text_row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(markup.padded(c, w, right=j > 0) for j, (c, w) in enumerate(zip(cells, widths, strict=True)))
-
-
-def _facts_in_two_columns(facts: Sequence[tuple[str, str]], least: int) -> list[str]:
-    if not facts:
-        return []
-    shown = [markup.one_line(f"{k}: {v}") for k, v in facts]
-    half = max(map(markup.width, shown)) + 3
-    if 2 * half > max(least, 78):
-        return [*shown, ""]
-    pairs = [shown[i : i + 2] for i in range(0, len(shown), 2)]
-    return ["".join(markup.padded(s, half, right=False) for s in pair) for pair in pairs] + [""]

@@ -9,7 +9,8 @@ import pytest
 
 import statinf as si
 from statinf.results import Table
-from statinf.results.markup import latex_text, markdown_text, typst_text
+from statinf.results.markup import markdown_text
+from statinf.results.typeset import latex_text, typst_text
 
 HOSTILE = (
     "I(x**2)", "a_b", "_a_", "50%", "$x$", "$x", "<b>", "a|b", "C(g)[T.x#1]", "#x", "x & y", "&amp;", "~x~", "x^2^",
@@ -121,4 +122,4 @@ def test_hostile_columns_of_a_fit_in_every_language(tmp_path):
             for key, value in table.facts:
                 assert f"{key}: {value}" in said
             assert all(note in said for note in table.notes)
-    assert "*** p < 0.01" in side.notes[0] and ("Outcome", "a_b", "$x$") in side.rows
+    assert "*** p < 0.01" in side.notes[0] and ("Outcome", "a_b", "$x$") in side.unrolled

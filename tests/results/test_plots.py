@@ -90,3 +90,38 @@ def test_draws_print_in_one_line(fits):
     pieces = (fits[0].moments(), fits[0].design, si.balance("am ~ wt", si.datasets.load("mtcars")).identity)
     for piece in pieces:
         assert "\n" not in repr(piece) and len(repr(piece)) < 1000 and type(piece).__name__ in repr(piece)
+
+
+# --- choice, levels and panels ----------------------------------------------------------------------------------
+
+
+def test_coefficients_are_chosen_and_renamed_as_in_tables(fits):
+    names = {"wt": "Weight", "C(cyl)": "Cylinders"}
+    fit = si.lm("mpg ~ wt + C(cyl) + hp", si.datasets.load("mtcars"))
+    assert ticks(fit.plot(rename=names)) == ["Weight", "Cylinders [6]", "Cylinders [8]", "hp"]
+    assert ticks(fit.plot(keep=["hp", "C(cyl)"])) == ["hp", "C(cyl)[T.6]", "C(cyl)[T.8]"]
+    assert ticks(fit.plot(drop="C(cyl)", order="hp")) == ["hp", "wt"]
+    assert ticks(fit.plot(keep=["Intercept", "wt"])) == ["Intercept", "wt"]
+    with pytest.raises(si.OptionError, match="keep: 'zz'"):
+        fit.plot(keep="zz")
+
+
+def test_several_levels_are_drawn_over_each_other(fits):
+    ax = fits[0].plot(level=[0.9, 0.95])
+    assert ax.get_xlabel() == "estimate, 90% and 95% intervals"
+    outer, inner = (c.get_segments()[0][:, 0] for c in ax.collections[:2])
+    np.testing.assert_allclose(outer, fits[0].conf_int(0.95).loc["wt"])
+    np.testing.assert_allclose(inner, fits[0].conf_int(0.9).loc["wt"])
+    with pytest.raises(si.OptionError, match="level"):
+        fits[0].plot(level=[0.9, 95])
+
+
+def test_a_panel_for_each_coefficient_of_a_collection():
+    several = si.lm("mpg ~ wt + csw0(hp, qsec)", si.datasets.load("mtcars"))
+    axes = several.plot(panels=True)
+    assert [ax.get_title(loc="left") for ax in axes.flat] == ["wt", "hp", "qsec"]
+    assert ticks(axes.flat[0]) == ["none", "hp", "hp + qsec"]
+    assert [len(ax.collections) for ax in axes.flat] == [3, 2, 1]
+    assert legend(several.plot()) == ["none", "hp", "hp + qsec"]
+    with pytest.raises(si.OptionError, match="leave ax= out"):
+        several.plot(panels=True, ax=axes.flat[0])

@@ -82,10 +82,13 @@ def test_the_summary_names_formula_covariance_and_paper(pair):
 
 def test_the_outcome_and_the_model_stand_above_the_coefficients(pair):
     data = si.datasets.load("mtcars")
-    assert si.table(*pair).facts == (("Outcome", "mpg"), ("Model", "lm"))
-    mixed = si.table(pair[0], si.glm("am ~ wt", data, family="binomial"))
-    assert mixed.facts == () and mixed.rules[0] == 2
-    assert mixed.rows[:2] == (("Outcome", "mpg", "am"), ("Model", "lm", "glm, binomial, logit"))
+    assert si.table(*pair).spans == (("Outcome", (("mpg", 2),)), ("Model", (("lm", 2),)))
+    mixed = si.table(*pair, si.glm("am ~ wt", data, family="binomial"))
+    assert mixed.spans == (
+        ("Outcome", (("mpg", 2), ("am", 1))),
+        ("Model", (("lm", 2), ("glm, binomial, logit", 1))),
+    )
+    assert mixed.unrolled[0] == ("Outcome", "mpg", "mpg", "am")
     both = si.joint(si.lm("mpg ~ wt", data), si.lm("qsec ~ wt", data))
     assert both.outcome == "mpg, qsec" and both.__maketables_depvar__ == "mpg, qsec"
 
@@ -160,7 +163,7 @@ def test_save_refuses_by_name(pair, tmp_path):
 def test_csv_is_read_back(pair, tmp_path):
     table = si.table(*pair, show="conf_int", names=["a,b", 'c"d'])
     with open(table.save(tmp_path / "x.csv"), newline="", encoding="utf-8") as file:
-        assert [tuple(row) for row in csv.reader(file)] == [table.columns, *table.rows]
+        assert [tuple(row) for row in csv.reader(file)] == [table.columns, *table.unrolled]
 
 
 def test_tables_as_frames_in_the_callers_kind():
@@ -168,7 +171,7 @@ def test_tables_as_frames_in_the_callers_kind():
     pd_table, pl_table = (si.table(si.lm("mpg ~ wt", d)) for d in (data, pl.from_pandas(data)))
     frame, other = pd_table.to_frame(), pl_table.to_frame()
     assert isinstance(frame, pd.DataFrame) and isinstance(other, pl.DataFrame)
-    assert [tuple(r) for r in frame.to_numpy()] == other.rows() == list(pd_table.rows)
+    assert [tuple(r) for r in frame.to_numpy()] == other.rows() == list(pd_table.unrolled)
     assert isinstance(si.lm("mpg ~ wt", pl.from_pandas(data)).summary().to_frame(), pl.DataFrame)
     with pytest.raises(si.OptionError, match="two columns have the heading 'a'"):
         Table(("t", "a", "a"), ()).to_frame()

@@ -1,0 +1,137 @@
+"""Several outcomes, steps and groups of rows in one call."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import statinf as si
+from statinf.errors import DroppedRowsWarning
+from statinf.results.collection import Fits
+
+
+@pytest.fixture(scope="module")
+def data():
+    return si.datasets.load("mtcars")
+
+
+@pytest.fixture(scope="module")
+def fits(data):
+    return si.lm("cbind(mpg, log(qsec)) ~ wt + csw0(hp, C(cyl))", data)
+
+
+def test_each_fit_is_the_one_made_alone(data, fits):
+    alone = [
+        si.lm(f"{outcome} ~ {right}", data)
+        for outcome in ("mpg", "log(qsec)")
+        for right in ("wt", "wt + hp", "wt + hp + C(cyl)")
+    ]
+    assert [f.formula for f in fits] == [f.formula for f in alone]
+    for one, other in zip(fits, alone, strict=True):
+        pd.testing.assert_frame_equal(one.tidy(), other.tidy(), rtol=1e-10)
+        pd.testing.assert_frame_equal(one.glance(), other.glance(), rtol=1e-10)
+        new = data.head(3)
+        np.testing.assert_allclose(one.predict(new).to_numpy(), other.predict(new).to_numpy(), rtol=1e-10)
+
+
+def test_a_collection_is_a_sequence_with_names(fits):
+    assert isinstance(fits, Fits) and len(fits) == 6 and len(list(fits)) == 6
+    assert fits.names[:2] == ("mpg: none", "mpg: hp") and fits["mpg: hp"] is fits[1] and fits[-1] is fits.fits[-1]
+    assert fits[:2].names == fits.names[:2] and fits[:2].above == {"Step": ("none", "hp")}
+    with pytest.raises(si.OptionError, match=r"no fit 'mpg: hpp'.*Did you mean 'mpg: hp'"):
+        fits["mpg: hpp"]
+    with pytest.raises(AttributeError, match=r"6 fits together have no 'params'; take one, fits\['mpg: none'\].params"):
+        _ = fits.params
+    with pytest.raises(AttributeError, match="no attribute 'zzz'"):
+        _ = fits.zzz
+    again = pickle.loads(pickle.dumps(fits[:1]))
+    assert again.names == fits.names[:1] and repr(again) == repr(fits[:1])
+
+
+def test_tables_of_a_collection(fits):
+    tidy, glance = fits.tidy(0.9), fits.glance()
+    assert tidy.columns[:4].tolist() == ["model", "outcome", "step", "term"] and len(tidy) == 2 * (2 + 3 + 5)
+    assert glance.columns[:3].tolist() == ["model", "outcome", "step"] and glance["model"].tolist() == list(fits.names)
+    assert fits.tidy(style="broom").columns[5] == "std.error"
+    table = fits.table(names=list("abcdef"))
+    assert table.columns == ("term", *"abcdef")
+    assert table.spans[0] == ("Outcome", (("mpg", 3), ("log(qsec)", 3)))
+    assert table.spans[2][1][:3] == (("none", 1), ("hp", 1), ("hp + C(cyl)", 1))
+    assert si.table(fits).rows == si.table(*fits).rows == fits.summary().rows
+    assert "mpg" in fits._repr_html_() and "| Outcome" in fits._repr_markdown_()
+
+
+def test_other_covariances_and_joint_tests(data, fits):
+    assert [f.cov.label for f in fits.with_vcov("HC3")] == ["HC3"] * 6
+    pair = si.lm("cbind(mpg, qsec) ~ wt", data)
+    both = si.joint(*pair, names=pair.names)
+    assert both.terms == ("mpg: Intercept", "mpg: wt", "qsec: Intercept", "qsec: wt")
+    assert both.test("mpg: wt = qsec: wt").p_value < 1e-6
+    assert pair.lean()[0].design is None and pair.lean().table().rows == pair.table().rows
+
+
+def test_each_fit_leaves_out_its_own_incomplete_rows(data):
+    gaps = data.assign(qsec=data["qsec"].where(data.index > 4), hp=data["hp"].where(data.index < 30))
+    fits = si.lm("cbind(mpg, qsec) ~ sw(wt, hp)", gaps)
+    assert [f.nobs for f in fits] == [32, 30, 27, 25]
+    assert [dict(f.dropped) for f in fits] == [dict(si.lm(f.formula, gaps).dropped) for f in fits]
+
+
+def test_a_fit_for_each_group(data):
+    weights = np.linspace(1, 2, len(data))
+    pairs = np.arange(len(data))[::-1]
+    fits = si.lm("mpg ~ wt", data, by="am", weights=weights, cluster=pairs)
+    assert fits.names == ("0", "1") and fits.above == {"am": ("0", "1")}
+    for value, fit in enumerate(fits):
+        rows = (data["am"] == value).to_numpy()
+        alone = si.lm("mpg ~ wt", data[rows], weights=weights[rows], cluster=pairs[rows])
+        pd.testing.assert_frame_equal(fit.tidy(), alone.tidy())
+    assert fits.tidy()["by"].tolist() == ["0", "0", "1", "1"]
+    assert fits.table().spans[2] == ("am", (("0", 1), ("1", 1)))
+    both = si.lm("cbind(mpg, qsec) ~ wt", data, by="am")
+    assert both.names == ("0: mpg", "0: qsec", "1: mpg", "1: qsec")
+
+
+def test_groups_of_other_frames_and_of_estimated_weights(data):
+    frame = pl.from_pandas(data)
+    fits = si.glm("am ~ wt", frame, family="binomial", by="vs")
+    assert isinstance(fits.tidy(), pl.DataFrame)
+    same = si.glm("am ~ wt", frame.filter(pl.col("vs") == 1), family="binomial")
+    np.testing.assert_allclose(fits[1].params, same.params)
+    w = si.balance("am ~ wt", data, method="entropy")
+    weighted = si.lm("mpg ~ am", data, weights=w, by="vs")
+    for value, fit in enumerate(weighted):
+        rows = (data["vs"] == value).to_numpy()
+        alone = si.lm("mpg ~ am", data[rows], weights=w.full()[rows])
+        np.testing.assert_allclose(fit.params, alone.params)
+
+
+def test_faults_of_groups(data):
+    with pytest.raises(si.DataError, match="'cyll' is not in the data"):
+        si.lm("mpg ~ wt", data, by="cyll")
+    with pytest.raises(si.OptionError, match="name of a column"):
+        si.lm("mpg ~ wt", data, by=["cyl", "am"])
+    with pytest.warns(DroppedRowsWarning, match="7 rows without a value of 'cyl'"):
+        fits = si.lm("mpg ~ wt", data.assign(cyl=data["cyl"].where(data["cyl"] != 6)), by="cyl")
+    assert len(fits) == 2
+    with pytest.raises(si.DataError, match="has no value"), pytest.warns(DroppedRowsWarning):
+        si.lm("mpg ~ wt", data.assign(cyl=np.nan), by="cyl")
+    with pytest.raises(si.DataError, match="constant") as caught:
+        si.lm("am ~ wt", data.assign(am=data["am"] * (data["vs"] == 0)), by="vs")
+    assert caught.value.__notes__ == ["in the fit of 'am ~ wt', vs = 1"]
+
+
+def test_other_verbs(data):
+    counts = si.glm("cbind(carb, gear) ~ sw(wt, hp)", data, family="poisson")
+    assert counts.names == ("carb: wt", "carb: hp", "gear: wt", "gear: hp")
+    np.testing.assert_allclose(counts[3].params, si.glm("gear ~ hp", data, family="poisson").params, rtol=1e-10)
+    card = si.datasets.load("card")
+    steps = si.iv("lwage ~ educ | csw0(exper, black) | nearc4", card, method="2sls")
+    alone = si.iv("lwage ~ educ | exper + black | nearc4", card)
+    np.testing.assert_allclose(steps[2].std_errors, alone.std_errors)
+    with pytest.raises(si.OptionError, match="choices|stepss|takes"):
+        si.lm("mpg ~ wt", data, stepss=1)
