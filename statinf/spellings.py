@@ -209,8 +209,9 @@ _VERBS = {
     ),
     "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
-    "Marginal effects are not in this version; fit.transform(lambda b: ...) gives functions of coefficients.": (
-        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans"
+    "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
+        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans avgpredictions predictions "
+        "emtrends ggpredict plotslopes plotpredictions plotcomparisons datagrid standardize stdreg"
     ),
     'Results are saved by fit.save("fit.si") and read by si.load("fit.si").': "save saverds pickle dump read readrds",
     'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (
@@ -254,7 +255,11 @@ _RESULTS = {
     'save("fit.si")': "topickle dump write savefit saverds",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
-    "transform(lambda b: ...), the delta method": "margins getmargeff margeff slopes nlcom deltamethod",
+    "transform(lambda b: ...), the delta method": "nlcom deltamethod",
+    "slopes(), with comparisons() and predictions() beside it": "margins getmargeff margeff avgslopes marginaleffects ame dydx",
+    'comparisons("treat"), with slopes() and predictions() beside it': "avgcomparisons contrasts emmeans gcomputation",
+    'predictions(by="group")': "avgpredictions adjustedpredictions lsmeans marginalmeans ggpredict",
+    'slopes("x", condition="z").plot()': "plotslopes marginsplot plotpredictions plotcomparisons",
 }
 
 _OPTIONS = {

@@ -14,12 +14,14 @@ from statinf.effects.iv_diagnostics import diagnostics
 from statinf.effects.iv_rows import IVColumns, IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
+from statinf.formula.counterfactual import Side
 from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.numerics.linear.aliases import alias_map
 from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
@@ -266,6 +268,14 @@ class IVFit(Fit):
         """The caller's data with columns fitted, x'b with the treatment as recorded, and residual."""
         design, residual = self._need_rows("row-wise diagnostics"), self.residuals
         return augmented(design, {"fitted": design.y - residual, "residual": residual})
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        assert self.recipe is not None
+        covariates = len(self.aliases) + self.aliases.shape[1]
+        first = len(self.theta) - covariates
+        sides = (Side("treatment", False, *self.solution.indicator), Side("covariates"))
+        aliased = (self.estimable[first:], self.aliases)
+        return linear_mean(self.recipe, self.theta, sides=sides, aliased=aliased, first=first)
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Structural prediction x'b for rows with the treatment set as they record it.

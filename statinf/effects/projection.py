@@ -17,12 +17,15 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
+from statinf.formula.counterfactual import Side
 from statinf.formula.design import Design
+from statinf.formula.recipe import Recipe
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, Fit, Method, stack_scores
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 Regression = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows (m,), columns (m, q) and response (m,) of a block."""
@@ -37,12 +40,20 @@ class Projection(Fit):
     heading : str
     evaluation : {"sequential", "cross-fold", ""}
         How predicted effects were evaluated; empty where none were.
+    effect_recipe : Recipe or None
+        Makes the columns for new rows where they are those of a formula.
     """
 
     heading: str
     evaluation: str = ""
+    effect_recipe: Recipe | None = None
 
     normal_reference = True
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        if self.effect_recipe is None or not self.estimable.all():
+            self.refuse(promise, "its columns are not those of a formula, or some are aliased")
+        return linear_mean(self.effect_recipe, self.theta, sides=(Side("covariates", True),), what="effect")
 
     @property
     def title(self) -> str:

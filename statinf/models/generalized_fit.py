@@ -109,6 +109,9 @@ class GeneralizedFit(RegressionFit):
         made = self._need_rows("leverages")
         return made.weights * self._family.terms(self._predictor("leverages"), made.y)[1]
 
+    def _link(self) -> Any:
+        return self._family.link
+
     def _scale(self) -> float:
         return float(np.sqrt(self.dispersion))
 

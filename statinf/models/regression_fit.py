@@ -13,6 +13,7 @@ from statinf.models.lone import warn_alone
 from statinf.models.regression import kept_columns
 from statinf.numerics.linear.factors import leverages
 from statinf.results import Fit
+from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results.predicting import (
     augmented,
     prediction_rows,
@@ -127,6 +128,15 @@ class RegressionFit(Fit):
         broken = unsupported(matrix, self.estimable, self.aliases)
         eta, se = predictor(matrix, self.theta, rows.offset), predictor_se(matrix, self.theta, self.cov)
         return rows, np.where(broken, np.nan, eta), np.where(broken, np.nan, se)
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        if self.recipe is None:
+            self.refuse(promise, "it was made from arrays, without a formula")
+        return linear_mean(self.recipe, self.theta, link=self._link(), aliased=(self.estimable, self.aliases))
+
+    def _link(self) -> Any:
+        """The link between mean and linear predictor; None for the identity."""
+        return None
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
         """A figure.
