@@ -14,9 +14,11 @@ from statinf.frames import to_caller
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.naming import compact
 from statinf.models.class_fit import ClassFit
+from statinf.models.class_means import multinomial_means
 from statinf.models.multinomial_rows import multinomial_rows
 from statinf.numerics.glm.multinomial import softmax
 from statinf.results import Table, coefficients, format_number
+from statinf.results.margins.mean import MeanModel
 from statinf.results.table import format_interval, format_p
 
 
@@ -70,6 +72,9 @@ class MultinomialFit(ClassFit):
             moved[:, at] = X @ root[block * k : (block + 1) * k]
         moved -= np.einsum("nk,nkr->nr", shares, moved)[:, None]
         return moved * shares[:, :, None]
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        return multinomial_means(self, promise)
 
     # --- tests and tables ---------------------------------------------------------------------------------
 
