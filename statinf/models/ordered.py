@@ -147,7 +147,7 @@ def ordered(
     --------
     >>> import statinf as si
     >>> fit = si.ordered("pid ~ income + age", si.datasets.load("anes96"))
-    >>> fit.slopes.round(4).to_dict()
+    >>> fit.params[["income", "age"]].round(4).to_dict()
     {'income': 0.0616, 'age': 0.0005}
     """
     chosen, settings = ORDERED.read("", {"link": link, **options})

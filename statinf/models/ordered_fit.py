@@ -36,7 +36,7 @@ class OrderedFit(ClassFit):
 
     link: str
 
-    beside: ClassVar[tuple[str, ...]] = ("cutpoints", "slopes", "test_parallel", "levels")
+    beside: ClassVar[tuple[str, ...]] = ("cutpoints", "test_parallel", "levels")
 
     @property
     def title(self) -> str:
@@ -46,11 +46,6 @@ class OrderedFit(ClassFit):
     @property
     def model_name(self) -> str:
         return f"{self.method}, {self.link}"
-
-    @property
-    def slopes(self) -> Any:
-        """Slopes by column, a pandas Series."""
-        return self.params.iloc[: self._count]
 
     @property
     def cutpoints(self) -> Any:
