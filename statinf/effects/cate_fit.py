@@ -11,7 +11,7 @@ from statinf.effects.cate_columns import columns_for
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import OptionError, check_level
-from statinf.formula.counterfactual import Side
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.recipe import Recipe
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
@@ -67,7 +67,7 @@ class CATEFit(Heterogeneity, Fit):
         return linear_mean(
             recipe,
             self.theta,
-            sides=(Side("covariates", True),),
+            sides=(PartSide("covariates", True),),
             aliased=(self.estimable, self.aliases),
             what=f"effect of {self.treatment}",
         )

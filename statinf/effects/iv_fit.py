@@ -14,7 +14,7 @@ from statinf.effects.iv_diagnostics import diagnostics
 from statinf.effects.iv_rows import IVColumns, IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
-from statinf.formula.counterfactual import Side
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
@@ -273,7 +273,7 @@ class IVFit(Fit):
         assert self.recipe is not None
         covariates = len(self.aliases) + self.aliases.shape[1]
         first = len(self.theta) - covariates
-        sides = (Side("treatment", False, *self.solution.indicator), Side("covariates"))
+        sides = (PartSide("treatment", False, *self.solution.indicator), PartSide("covariates"))
         aliased = (self.estimable[first:], self.aliases)
         return linear_mean(self.recipe, self.theta, sides=sides, aliased=aliased, first=first)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
-from statinf.formula.counterfactual import Side
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.design import Design
 from statinf.formula.recipe import Recipe
 from statinf.inference.moments import Covariance, Moments
@@ -53,7 +53,7 @@ class Projection(Fit):
     def mean_model(self, promise: str = "slopes") -> MeanModel:
         if self.effect_recipe is None or not self.estimable.all():
             self.refuse(promise, "its columns are not those of a formula, or some are aliased")
-        return linear_mean(self.effect_recipe, self.theta, sides=(Side("covariates", True),), what="effect")
+        return linear_mean(self.effect_recipe, self.theta, sides=(PartSide("covariates", True),), what="effect")
 
     @property
     def title(self) -> str:

@@ -17,7 +17,7 @@ from statinf.brief import Brief
 from statinf.errors import OptionError
 from statinf.formula import factors as fa
 from statinf.formula.columns import Categorical, FrameColumn, Numeric
-from statinf.formula.derivative import Along
+from statinf.formula.derivative import SlopeIn
 from statinf.formula.frame import Frame
 from statinf.formula.layout import Layout
 from statinf.formula.learning import values_of
@@ -28,7 +28,7 @@ from statinf.formula.transforms import transform
 
 
 @dataclass(frozen=True)
-class Side:
+class PartSide:
     """A part of a formula whose columns enter the predictors.
 
     Attributes
@@ -79,7 +79,7 @@ class SettableRows(Brief):
     Attributes
     ----------
     recipe : Recipe
-    sides : tuple of Side
+    sides : tuple of PartSide
     columns : mapping of str to FrameColumn
     grouped : mapping of str to Categorical
         Columns that `C()` reads.
@@ -87,13 +87,15 @@ class SettableRows(Brief):
     """
 
     recipe: Recipe
-    sides: tuple[Side, ...]
+    sides: tuple[PartSide, ...]
     columns: Mapping[str, FrameColumn]
     grouped: Mapping[str, Categorical]
     n: int
 
     @classmethod
-    def of(cls, recipe: Recipe, sides: Sequence[Side], frame: Frame, rows: np.ndarray | None = None) -> SettableRows:
+    def of(
+        cls, recipe: Recipe, sides: Sequence[PartSide], frame: Frame, rows: np.ndarray | None = None
+    ) -> SettableRows:
         """The rows of a frame, or some of them."""
         made = cls(recipe, tuple(sides), {}, {}, frame.n if rows is None else len(rows))
         store = Store.of(frame, recipe._scope(), new=True)
@@ -120,7 +122,7 @@ class SettableRows(Brief):
 
     # --- what there is ------------------------------------------------------------------------------------
 
-    def _parts(self) -> list[tuple[Side, PartRecipe]]:
+    def _parts(self) -> list[tuple[PartSide, PartRecipe]]:
         by_role = {part.role: part for part in self.recipe.parts}
         return [(side, by_role[side.role]) for side in self.sides if side.role in by_role]
 
@@ -244,7 +246,7 @@ class SettableRows(Brief):
         def stateful(call: ast.Call, inner: Any) -> np.ndarray:
             return transform(call, inner, dict(states))[0]
 
-        return Along(name, replace(store.values(), stateful=stateful), states).slope(factor.node)
+        return SlopeIn(name, replace(store.values(), stateful=stateful), states).slope(factor.node)
 
     # --- helpers ------------------------------------------------------------------------------------------
 
@@ -256,7 +258,7 @@ class SettableRows(Brief):
         labels = dict.fromkeys(f for b in layout.blocks for f in b.factors)
         return values_of([self.recipe.factors[label] for label in labels], self.recipe.learnt, store, index, n)
 
-    def _depending(self, labels: set[str]) -> Iterator[tuple[Side, int, np.ndarray, Layout]]:
+    def _depending(self, labels: set[str]) -> Iterator[tuple[PartSide, int, np.ndarray, Layout]]:
         """Each part with columns that depend on some factors: where it begins, which columns, and their layout."""
         at = 0
         for side, part in self._parts():

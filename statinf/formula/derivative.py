@@ -49,7 +49,7 @@ Slope = Any
 
 
 @dataclass(frozen=True)
-class Along:
+class SlopeIn:
     """What is differentiated in.
 
     Attributes
@@ -77,7 +77,7 @@ class Along:
             return _slope(node, self)
 
 
-def _slope(node: ast.AST, at: Along) -> Slope:
+def _slope(node: ast.AST, at: SlopeIn) -> Slope:
     name = column_name(node, at.values.scope)
     if name is not None:
         return 1.0 if name == at.name else None
@@ -91,7 +91,7 @@ def _slope(node: ast.AST, at: Along) -> Slope:
     return None  # constants, names from context, comparisons: steps have no slope where they have one at all
 
 
-def _operation(node: ast.BinOp, at: Along) -> Slope:
+def _operation(node: ast.BinOp, at: SlopeIn) -> Slope:
     left, right = _slope(node.left, at), _slope(node.right, at)
     if left is None and right is None:
         return None
@@ -119,7 +119,7 @@ def _sum(left: Slope, right: Slope) -> Slope:
     return left + right
 
 
-def _call(node: ast.Call, at: Along) -> Slope:
+def _call(node: ast.Call, at: SlopeIn) -> Slope:
     name, scope = str(call_name(node)), at.values.scope
     if scope.is_stateful(name):
         inner = _slope(node.args[0], at)
@@ -144,7 +144,7 @@ def _call(node: ast.Call, at: Along) -> Slope:
     return _differences(node, at)
 
 
-def _several(name: str, node: ast.Call, slopes: list[Slope], at: Along) -> Slope:
+def _several(name: str, node: ast.Call, slopes: list[Slope], at: SlopeIn) -> Slope:
     """Functions of more than one argument."""
     zero = [0.0 if s is None else s for s in slopes]
     if name == "log":
@@ -159,7 +159,7 @@ def _several(name: str, node: ast.Call, slopes: list[Slope], at: Along) -> Slope
     return None
 
 
-def _differences(node: ast.Call, at: Along) -> np.ndarray:
+def _differences(node: ast.Call, at: SlopeIn) -> np.ndarray:
     """The derivative of a function that is known by its values only."""
     from dataclasses import replace
 

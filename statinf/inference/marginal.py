@@ -92,7 +92,7 @@ class IndexedMean(Brief):
 
 
 @dataclass(frozen=True, repr=False)
-class Piece(Brief):
+class SlopePiece(Brief):
     """A share of rows' derivatives: row i has `factors[i, j] * columns[i]` in predictor j, at some columns.
 
     Attributes
@@ -175,7 +175,7 @@ class RowValues(Brief):
     """Values of rows with the pieces of their derivatives in the coefficients of the predictors."""
 
     values: np.ndarray
-    pieces: tuple[Piece, ...]
+    pieces: tuple[SlopePiece, ...]
 
     def rows(self, mean: IndexedMean, p: int, q: int) -> np.ndarray:
         """Derivatives of each row in theta, shape (m, q)."""
@@ -212,7 +212,7 @@ def mean_values(
     value = eta[:, 0] if straight else mean.inverse(eta)
     if bare:
         return RowValues(value, ())
-    return RowValues(value, (Piece(np.ones_like(eta) if straight else mean.slope(eta), columns),))
+    return RowValues(value, (SlopePiece(np.ones_like(eta) if straight else mean.slope(eta), columns),))
 
 
 @dataclass(frozen=True, repr=False)
@@ -285,9 +285,9 @@ def slope_values(
         bent = (0.0 if bent is None else bent / y[:, None]) - own * (value / y)[:, None]
     if bare:
         return RowValues(value, ())
-    pieces = [Piece(slope, direction.values, direction.positions)]
+    pieces = [SlopePiece(slope, direction.values, direction.positions)]
     if bent is not None:
-        pieces.append(Piece(bent, columns))
+        pieces.append(SlopePiece(bent, columns))
     return RowValues(value, tuple(pieces))
 
 

@@ -27,7 +27,7 @@ _PARALLEL_FROM = 100_000
 
 
 @dataclass(frozen=True, repr=False)
-class Averages(Brief):
+class ItemAverages(Brief):
     """Averages of items over groups of rows.
 
     Attributes
@@ -47,7 +47,7 @@ class Averages(Brief):
     totals: np.ndarray
 
 
-class Block:
+class RowBlock:
     """A block of rows with the columns that items need, each made once."""
 
     def __init__(self, source: MarginRows, model: MeanModel, rows: slice) -> None:
@@ -105,7 +105,7 @@ def _cleared(found: RowValues, bad: np.ndarray | None) -> RowValues:
 
 
 def _items_of(
-    block: Block, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
+    block: RowBlock, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
 ) -> Iterator[tuple[int, int, RowValues]]:
     """Every item of a block under every mean: places of both, and values of the rows."""
     for i, item in enumerate(items):
@@ -130,14 +130,14 @@ def averages(
     *,
     link: bool = False,
     keep: bool = False,
-) -> Averages:
+) -> ItemAverages:
     """Averages of items over the groups of rows, with their derivatives in theta."""
     shape = (len(items), len(model.means), len(source.groups))
     p, q = source.columns.shape[1], len(theta)
     rows = np.empty((*shape[:2], source.n)) if keep else None
 
     def one(rows_of: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        block = Block(source, model, rows_of)
+        block = RowBlock(source, model, rows_of)
         sums, gradients = np.zeros(shape), np.zeros((*shape, q))
         left = list(range(len(items)))
         if not keep and not link and model.broken is None:
@@ -153,11 +153,11 @@ def averages(
     totals = np.sum([m[2] for m in made], axis=0)
     values = np.sum([m[0] for m in made], axis=0) / totals
     gradients = np.sum([m[1] for m in made], axis=0) / totals[:, None]
-    return Averages(values, gradients, rows, totals)
+    return ItemAverages(values, gradients, rows, totals)
 
 
 def _in_one_pass(
-    block: Block,
+    block: RowBlock,
     items: Sequence[Item],
     means: Sequence[IndexedMean],
     theta: np.ndarray,
@@ -190,7 +190,7 @@ def drawn(
     shape = (len(thetas), len(items), len(model.means), len(source.groups))
     total, weight = np.zeros(shape), np.zeros(shape[-1])
     for rows in _blocks(source, model, 4 + 2 * len(items)):
-        block = Block(source, model, rows)
+        block = RowBlock(source, model, rows)
         weight += block.groups.totals
         for i, item in enumerate(items):
             if isinstance(item, MeanItem):

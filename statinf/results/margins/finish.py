@@ -13,7 +13,7 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.marginal import CONTRASTS
 from statinf.inference.moments import Covariance, Moments
-from statinf.results.margins.compute import Averages
+from statinf.results.margins.compute import ItemAverages
 from statinf.results.margins.items import Items
 from statinf.results.margins.mean import MeanModel
 from statinf.results.margins.result import CITATION, MarginalEffects
@@ -104,7 +104,7 @@ def _short(value: Any) -> str:
 
 
 def delta_result(
-    fit: Fit, verb: str, model: MeanModel, source: MarginRows, made: Items, found: Averages
+    fit: Fit, verb: str, model: MeanModel, source: MarginRows, made: Items, found: ItemAverages
 ) -> MarginalEffects:
     """Estimates with the delta method: covariates are fixed, coefficients vary."""
     theta, jacobian = _flat(made, found, fit)
@@ -120,7 +120,7 @@ def delta_result(
     )
 
 
-def _flat(made: Items, found: Averages, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
+def _flat(made: Items, found: ItemAverages, fit: Fit) -> tuple[np.ndarray, np.ndarray]:
     """Estimates (m,) and their derivatives in the coefficients that are not aliased, (m, k)."""
     value, up, down = combined(made, found.values)
     full = gradients(made, up, down, found.gradients)
@@ -159,7 +159,7 @@ def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:
 
 
 def population_result(
-    fit: Fit, verb: str, model: MeanModel, source: MarginRows, made: Items, found: Averages
+    fit: Fit, verb: str, model: MeanModel, source: MarginRows, made: Items, found: ItemAverages
 ) -> MarginalEffects:
     """Estimates whose standard errors take the rows as a sample: influence values of coefficients and averages together."""
     theta, jacobian = _flat(made, found, fit)
@@ -178,7 +178,7 @@ def population_result(
     return replace(draft, cov=draft._covariance(asked))
 
 
-def _row_parts(source: MarginRows, made: Items, found: Averages) -> np.ndarray:
+def _row_parts(source: MarginRows, made: Items, found: ItemAverages) -> np.ndarray:
     """What each row's own values add to the estimates, per unit of weight, shape (n, m)."""
     assert found.rows is not None
     _, up, down = combined(made, found.values)
@@ -233,7 +233,7 @@ def draws_result(
     model: MeanModel,
     source: MarginRows,
     made: Items,
-    point: Averages,
+    point: ItemAverages,
     items: np.ndarray,
     how: str,
     seed: int,

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.formula.counterfactual import Side
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import Recipe
 from statinf.inference.marginal import IndexedMean
@@ -30,7 +30,7 @@ class MeanModel(Brief):
     ----------
     recipe : Recipe
         Makes the columns for new rows.
-    sides : tuple of Side
+    sides : tuple of PartSide
         The parts of the formula whose columns, side by side, the predictors are made of.
     means : tuple of IndexedMean
     label : str
@@ -42,7 +42,7 @@ class MeanModel(Brief):
     """
 
     recipe: Recipe
-    sides: tuple[Side, ...]
+    sides: tuple[PartSide, ...]
     means: tuple[IndexedMean, ...]
     label: str = ""
     broken: Callable[[np.ndarray], np.ndarray] | None = None
@@ -65,7 +65,7 @@ def linear_mean(
     recipe: Recipe,
     theta: np.ndarray,
     *,
-    sides: tuple[Side, ...] = (Side("covariates"),),
+    sides: tuple[PartSide, ...] = (PartSide("covariates"),),
     link: Any = None,
     names: tuple[Any, ...] = ("",),
     label: str = "",
@@ -80,7 +80,7 @@ def linear_mean(
     recipe : Recipe
     theta : ndarray, shape (q,)
         All coefficients, those of one name after another.
-    sides : tuple of Side
+    sides : tuple of PartSide
     link : Link, optional
         With `inverse` and `slope`; the identity by default.
     names : tuple
