@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from statinf.formula.counterfactual import Side
+from statinf.formula.counterfactual import PartSide
 from statinf.inference.marginal import IndexedMean
 from statinf.numerics.glm.multinomial import softmax
 from statinf.numerics.limited.censored_means import censored_mean
@@ -32,7 +32,9 @@ def multinomial_means(fit: MultinomialFit, promise: str) -> MeanModel:
         IndexedMean(places, partial(_share, base, k), partial(_share_slopes, base, k), name=level)
         for k, level in enumerate(fit.levels)
     )
-    return MeanModel(fit.recipe, (Side("covariates"),), means, "outcome", _broken(fit.kept, fit.aliases), "probability")
+    return MeanModel(
+        fit.recipe, (PartSide("covariates"),), means, "outcome", _broken(fit.kept, fit.aliases), "probability"
+    )
 
 
 def _shares(base: int, eta: np.ndarray) -> np.ndarray:
@@ -62,7 +64,7 @@ def ordered_means(fit: OrderedFit, promise: str) -> MeanModel:
         places = np.array([[len(slopes) + e, *slopes] for e in ends])
         inverse, slope = partial(_between, law, k == 0, k == m), partial(_between_slopes, law, k == 0, k == m)
         means.append(IndexedMean(places, inverse, slope, level, np.tile(signs, (len(ends), 1))))
-    side, broken = Side("covariates", constant=True), _broken(fit.kept, fit.aliases)
+    side, broken = PartSide("covariates", constant=True), _broken(fit.kept, fit.aliases)
     return MeanModel(fit.recipe, (side,), tuple(means), "outcome", broken, "probability")
 
 
@@ -98,7 +100,7 @@ def tobit_means(fit: TobitFit, promise: str) -> MeanModel:
     mean = IndexedMean(np.array(rows), partial(_recorded, *limits), partial(_recorded_slopes, *limits))
     kept = fit.estimable[:-1] if constant else np.append(True, fit.estimable[:-1])
     aliases = fit.aliases if constant else np.vstack([np.zeros((1, fit.aliases.shape[1])), fit.aliases])
-    side = Side("covariates", constant=True)
+    side = PartSide("covariates", constant=True)
     return MeanModel(fit.recipe, (side,), (mean,), "", _broken(kept, aliases), "expected outcome")
 
 
