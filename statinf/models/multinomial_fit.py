@@ -114,14 +114,16 @@ class MultinomialFit(ClassFit):
     def tidy(
         self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
     ) -> Any:
-        """One row per class and coefficient, with the class in the column `outcome`; see `Fit.tidy`.
+        """One row per class and coefficient, with the class in the column `outcome` (`y.level` in broom's style); see `Fit.tidy`.
 
         `exponentiate=True` gives relative risk ratios: by how much one unit more of a column multiplies
         P(Y = class) / P(Y = reference).
         """
         frame = coefficients.tidy(self, level, style, interval, exponentiate)
         frame["term"] = list(self.columns) * len(self.classes)
-        frame.insert(0, "outcome", [str(k) for k in self.classes for _ in self.columns])
+        frame.insert(
+            0, "outcome" if style == "statinf" else "y.level", [str(k) for k in self.classes for _ in self.columns]
+        )
         return to_caller(frame, self.kind)
 
     def summary(self, level: float = 0.95) -> Table:
