@@ -131,8 +131,8 @@ def multinomial(
     reference : object, optional
         The class that the others are compared with; the first one by default.
     vcov : str or mapping, optional
-        "iid" (the inverse information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich (HC0) is
-        the default with a `Weights` object.
+        "iid" (the inverse information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence, such as
+        `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
     cluster, na_action, context

@@ -101,7 +101,9 @@ class MultinomialRows(Brief):
             eta = np.column_stack([np.zeros(n), Z @ direction.T])
             return (eta.max(axis=1) - eta[np.arange(n), self.codes]) / np.abs(eta).max()
 
-        return separating(lambda some: separation(Z[some], self.codes[some], m + 1), gaps, size, n * m * m * k)
+        return separating(
+            lambda some: separation(Z[some], self.codes[some], m + 1), gaps, (size, self.rows.size), n * m * m * k
+        )
 
     def moments(self, beta: np.ndarray, hessian: np.ndarray) -> Moments:
         """Scores and information of the columns as they stand, from coefficients and mean Hessian of the orthonormal ones."""

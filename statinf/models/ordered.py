@@ -115,8 +115,8 @@ def ordered(
     levels : sequence, optional
         The outcome's categories from the lowest to the highest, where its column has no order of its own.
     vcov : str or mapping, optional
-        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich
-        (HC0) is the default with a `Weights` object.
+        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence,
+        such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
     cluster, na_action, context
@@ -147,7 +147,7 @@ def ordered(
     --------
     >>> import statinf as si
     >>> fit = si.ordered("pid ~ income + age", si.datasets.load("anes96"))
-    >>> fit.slopes.round(4).to_dict()
+    >>> fit.params[["income", "age"]].round(4).to_dict()
     {'income': 0.0616, 'age': 0.0005}
     """
     chosen, settings = ORDERED.read("", {"link": link, **options})

@@ -109,7 +109,7 @@ class OrderedProblem(Brief):
             wrong = np.maximum(np.where(codes < m, -above, 0.0), np.where(codes > 0, below, 0.0))
             return wrong / max(np.abs(above).max(), np.abs(below).max())
 
-        direction = separating(programme, gaps, own, 2 * len(codes) * (Z.shape[1] + m))
+        direction = separating(programme, gaps, (own, self.rows.size), 2 * len(codes) * (Z.shape[1] + m))
         if direction is None:
             return
         made, kept = self.rows.design, self.rows.kept

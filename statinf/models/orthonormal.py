@@ -47,6 +47,11 @@ class OrthonormalRows(Brief):
     kept: np.ndarray
     aliases: np.ndarray
 
+    @property
+    def size(self) -> np.ndarray:
+        """Squared length of each row of Z, which is its leverage but for a factor, shape (n,)."""
+        return np.einsum("ij,ij->i", self.Z, self.Z)
+
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Numbers of the rows of positive weight on all rows of the design; zero elsewhere."""
         if len(self.used) == self.design.n:

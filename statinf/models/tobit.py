@@ -143,8 +143,8 @@ def tobit(
     lower, upper : float, str or None
         Limits: numbers, names of columns with each row's own limit (infinite where it has none), or None.
     vcov : str or mapping, optional
-        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich
-        (HC0) is the default with a `Weights` object.
+        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence,
+        such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
     cluster, na_action, context

@@ -13,11 +13,13 @@ from statinf.formula.frame import as_frame
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
 from statinf.models.class_fit import LIKELIHOOD_KINDS
+from statinf.models.class_means import tobit_means
 from statinf.models.limits import limit_values, sides
 from statinf.models.regression_fit import check_interval
 from statinf.models.tobit_rows import tobit_problem
 from statinf.numerics.limited.censored_means import SCALES, censored_mean
 from statinf.results import Fit, augmented, format_number, prediction_frame, predictor, unsupported
+from statinf.results.margins.mean import MeanModel
 from statinf.results.predicting import prediction_rows
 
 
@@ -174,6 +176,9 @@ class TobitFit(Fit):
         if interval is not None:
             columns |= _interval(mean, se, float(t_quantile(0.5 + level / 2.0, self.cov.df)), scale)
         return prediction_frame(rows, {name: np.where(broken, np.nan, v) for name, v in columns.items()})
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        return tobit_means(self, promise)
 
     # --- draws --------------------------------------------------------------------------------------------
 

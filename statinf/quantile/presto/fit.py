@@ -11,9 +11,8 @@ import numpy as np
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.vcov import VcovKinds
 from statinf.models.categories import boundary_names
-from statinf.models.class_fit import share_limits
+from statinf.models.class_fit import LIKELIHOOD_KINDS, share_limits
 from statinf.models.regression_fit import check_interval
 from statinf.quantile.presto.odds import refits
 from statinf.quantile.presto.options import PrestoOptions
@@ -22,7 +21,7 @@ from statinf.quantile.presto.problem import presto_problem
 from statinf.results import Fit, augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
 
-KINDS = VcovKinds(default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"))
+KINDS = LIKELIHOOD_KINDS
 _TOGETHER = 32
 """Replicas that are solved together."""
 
@@ -54,7 +53,7 @@ class CumulativeFit(Fit):
     aliases: np.ndarray
     reverse: bool = False
 
-    vcov_kinds: ClassVar[VcovKinds] = KINDS
+    vcov_kinds = KINDS
     normal_reference: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("test_parallel", "levels")
 
