@@ -19,6 +19,7 @@ from statinf.models import regression as common
 from statinf.models.existence import check_range, check_separation, check_whole, name_separation, null_deviance
 from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.table import GLM
+from statinf.models.together import outcomes_together
 from statinf.numerics.glm.families import FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.linear.factors import inverse_gram
@@ -174,7 +175,7 @@ METHOD = Method(
 
 
 @GLM.document
-@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS)
+@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS, together=outcomes_together)
 def glm(
     formula: str,
     data: Any,

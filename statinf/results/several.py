@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -20,13 +21,18 @@ _OF_ROWS = ("weights", "cluster", "offset")
 """Options that may hold one value for each row of the data."""
 
 
-def several(outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True) -> Callable[[Verb], Verb]:
+def several(
+    outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True,
+    together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
+) -> Callable[[Verb], Verb]:
     """Let a verb take several outcomes, steps and `by=`, for which it then returns `Fits`; a decorator.
 
     Parameters
     ----------
     outcomes : callable
         From the options of the call to whether `cbind()` on the left is several outcomes.
+    together : callable
+        From formulas that differ in their outcomes only to a context in which the verb may share work between them.
     """
 
     def decorate(verb: Verb) -> Verb:
@@ -35,7 +41,7 @@ def several(outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True
             steps = expand(formula, outcomes=outcomes(options), known=options.get("context") or ())
             if steps is None and by is None:
                 return verb(formula, data, **options)
-            return fit_all(verb, steps or (FormulaStep(formula, "", ""),), data, by, options)
+            return fit_all(verb, steps or (FormulaStep(formula, "", "", ""),), data, by, options, together)
 
         given = inspect.signature(verb)
         rest = [p for p in given.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -48,29 +54,39 @@ def several(outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True
 
 
 def fit_all(
-    verb: Callable[..., Any], steps: Sequence[FormulaStep], data: Any, by: Any, options: Mapping[str, Any]
+    verb: Callable[..., Any],
+    steps: Sequence[FormulaStep],
+    data: Any,
+    by: Any,
+    options: Mapping[str, Any],
+    together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
 ) -> Fits:
     """The fits of some formulas on the data or on each group of its rows, groups first, then outcomes, then steps."""
-    if by is None:
-        groups: list[tuple[str, Any, Mapping[str, Any]]] = [("", data, options)]
-    else:
-        groups = _groups(data, by, options)
-    fits, keys = [], []
+    groups = [("", data, options)] if by is None else _groups(data, by, options)
+    found: dict[tuple[str, str, str], Any] = {}
     for value, rows, given in groups:
-        for step in steps:
-            try:
-                fits.append(verb(step.formula, rows, **given))
-            except StatinfError as error:
-                error.add_note(f"in the fit of {step.formula!r}" + (f", {by} = {value}" if by is not None else ""))
-                raise
-            keys.append((value, step.outcome, step.step or "none"))
-    outcomes, choices = len({key[1] for key in keys}) > 1, len({step.step for step in steps}) > 1
+        for right in dict.fromkeys(step.right for step in steps):
+            alike = [step for step in steps if step.right == right]
+            with together([step.formula for step in alike]):
+                for step in alike:
+                    where = f"in the fit of {step.formula!r}" + (f", {by} = {value}" if by is not None else "")
+                    found[value, step.outcome, step.step] = _noted(where, verb, step.formula, rows, given)
+    order = [(value, step.outcome, step.step) for value, *_ in groups for step in steps]
+    outcomes, choices = len({step.outcome for step in steps}) > 1, len({step.right for step in steps}) > 1
     used = [by is not None, outcomes or (by is None and not choices), choices]
-    above = {str(by): tuple(key[0] for key in keys)} if by is not None else {}
+    above = {str(by): tuple(key[0] for key in order)} if by is not None else {}
     if choices:
-        above["Step"] = tuple(key[2] for key in keys)
-    names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in keys)
-    return Fits(tuple(fits), names, above)
+        above["Step"] = tuple(key[2] for key in order)
+    names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in order)
+    return Fits(tuple(found[key] for key in order), names, above)
+
+
+def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, options: Mapping[str, Any]) -> Any:
+    try:
+        return verb(formula, data, **options)
+    except StatinfError as error:
+        error.add_note(where)
+        raise
 
 
 def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, Any]]]:
