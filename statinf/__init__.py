@@ -15,6 +15,7 @@ _PUBLIC = {
     "bootstrap": "statinf.results.pipeline",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "cate": "statinf.effects.cate",
+    "certificate": "statinf.results.certificate",
     "conditional_shift_test": "statinf.shifts.conditional_shift_test",
     "conformal": "statinf.conformity.verb",
     "conformal_online": "statinf.conformity.online.verb",

@@ -58,6 +58,7 @@ RESULTS = (
     "statinf.effects.tmle_fit",
     "statinf.effects.matching_fit",
     "statinf.effects.dose_fit",
+    "statinf.results.certificate",
     "statinf.results.pipeline",
     "statinf.effects.policy",
     "statinf.effects.distributional.findings",

@@ -130,7 +130,7 @@ class Estimated(TableHooks, Predictive):
             Which bootstrap interval, after `bootstrap`; "percentile" by default. Without a bootstrap the
             limits are the estimate plus and minus a quantile times the standard error.
         simultaneous : bool
-            Limits that hold for all coefficients at once (sup-t, from the joint normal distribution).
+            Limits that hold for all coefficients at once (sup-t, from the joint normal or t distribution).
         seed : int
             Of the Monte Carlo draws behind simultaneous limits.
 
@@ -144,7 +144,7 @@ class Estimated(TableHooks, Predictive):
         if simultaneous:
             if interval is not None:
                 raise OptionError("simultaneous=True makes limits from the covariance; leave interval= out.")
-            half = sup_t_critical(self.cov.matrix, level, seed=seed) * self._se()
+            half = sup_t_critical(self.cov.matrix, level, df=self.cov.df, seed=seed) * self._se()
             low, high = self.theta - half, self.theta + half
         else:
             low, high = self._limits(level, interval)

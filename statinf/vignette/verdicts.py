@@ -57,6 +57,7 @@ def verdict(claim: str, ours: Any, holds: Any, *, paper: Any = "", tolerance: st
     paper : object, optional
         Shown as text.
     tolerance, reason : str, optional
+        The reason is kept where the claim does not hold.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def verdict(claim: str, ours: Any, holds: Any, *, paper: Any = "", tolerance: st
     >>> verdict("the interval covers", f"{0.948:.2f}", abs(0.948 - 0.95) < 0.02, paper=".95").verdict
     'holds'
     """
-    return Verdict(str(claim), str(ours), bool(holds), str(paper), tolerance, reason)
+    return Verdict(str(claim), str(ours), bool(holds), str(paper), tolerance, "" if holds else reason)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,18 @@ def test_sup_t_of_perfectly_dependent_coordinates_is_pointwise():
     assert abs(found - 1.959964) < 4 * np.sqrt(0.95 * 0.05 / 200_000) / (2 * 0.05845)
 
 
+def test_sup_t_with_an_estimated_variance_is_the_studentised_maximum():
+    from scipy.special import stdtrit
+
+    # One coordinate: Student's t. Its density at the quantile gives the Monte Carlo error.
+    exact, draws = stdtrit(5, 0.975), 200_000
+    density = 0.3796067 * (1 + exact**2 / 5) ** -3
+    found = sup_t_critical(np.eye(1), 0.95, df=5, draws=draws)
+    assert abs(found - exact) < 4 * np.sqrt(0.95 * 0.05 / draws) / (2 * density)
+    # Two independent ones with 10 degrees of freedom: 2.61, from tables of the studentised maximum modulus.
+    assert abs(sup_t_critical(np.eye(2), 0.95, df=10, draws=draws) - 2.61) < 0.025
+
+
 def test_hypotheses_read_table_names():
     names = ("Intercept", "x1", "x10", "C(g)[T.b]", "x1:x10", "I(x1 ** 2)")
     matrix, values = linear_restrictions("x1 = x10, 2 * C(g)[T.b] + x1:x10 = 3, I(x1 ** 2)", names)

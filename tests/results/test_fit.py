@@ -182,6 +182,8 @@ def test_simultaneous_limits_are_wider_and_hold_together(data):
     assert ((all_at_once["conf_high"] - all_at_once["conf_low"]) > (one["conf_high"] - one["conf_low"])).all()
     rng = np.random.default_rng(0)
     draws = rng.multivariate_normal(np.zeros(4), fit.cov.matrix, size=4000)
+    # One estimated variance for all coefficients: a joint t with the residual degrees of freedom.
+    draws *= np.sqrt(fit.cov.df / rng.chisquare(fit.cov.df, size=(4000, 1)))
     half = (all_at_once["conf_high"] - fit.params).to_numpy()
     share = (np.abs(draws) <= half).all(axis=1).mean()
     assert abs(share - 0.9) < 4 * np.sqrt(0.9 * 0.1 / 4000)

@@ -1,0 +1,8 @@
+"""Every study, in the order of the page."""
+
+from __future__ import annotations
+
+from benchmarks.certify import regressions, treatments
+from benchmarks.certify.study import Study
+
+STUDIES: tuple[Study, ...] = (*regressions.STUDIES, *treatments.STUDIES)

@@ -1,0 +1,149 @@
+"""A study: data drawn again and again from one design, and which of the intervals of each sample hold the truth."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import StatinfError
+from statinf.results.certificate import CertifiedLine, described
+from statinf.results.protocol import Result
+
+FOLDER = Path(__file__).resolve().parents[1] / "results" / "certificates"
+CHUNK = 100
+ENOUGH = 1000
+"""Samples from which on a size is certified."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An interval of one sample.
+
+    Attributes
+    ----------
+    result : Result
+        The fit that gave it.
+    quantity : str
+        What it is for.
+    held : float
+        Whether it held the truth; a share for several intervals.
+    clusters : int
+        Number of clusters, 0 where there are none.
+    """
+
+    result: Result
+    quantity: str
+    held: float
+    clusters: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """One design at several sizes.
+
+    Attributes
+    ----------
+    name : str
+        Its file's name.
+    verb : str
+        The verb whose results are looked at.
+    design : str
+        What is drawn, in words.
+    sizes : tuple of int
+        Rows.
+    draw : callable
+        From rows and seed to the intervals of one sample: an iterable of `Shown`, or of functions that make one, of
+        which each may be refused by itself.
+    level : float
+        Nominal coverage.
+    """
+
+    name: str
+    verb: str
+    design: str
+    sizes: tuple[int, ...]
+    draw: Callable[[int, int], Iterable[Shown | Callable[[], Shown]]]
+    level: float = 0.95
+
+    @property
+    def file(self) -> Path:
+        return FOLDER / f"{self.name}.json"
+
+    def read(self) -> dict[str, Any]:
+        """What is known so far: seeds used per size, and sums per interval."""
+        if self.file.exists():
+            held = json.loads(self.file.read_text(encoding="utf-8"))
+            if held["design"] == self.design:
+                return held
+        return {"design": self.design, "done": {}, "sums": []}
+
+    def write(self, known: Mapping[str, Any]) -> None:
+        """Keep what is known; the file is there whole or not at all."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        draft = self.file.with_suffix(".part")
+        draft.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        os.replace(draft, self.file)
+
+    def run(self, samples: int, say: Callable[[str], None] = print) -> None:
+        """Draw until there are so many samples of each size; what was drawn before counts."""
+        known = self.read()
+        for n in self.sizes:
+            done = known["done"].get(str(n), 0)
+            while done < samples:
+                until = min(samples, done + CHUNK)
+                self._chunk(known, n, range(done, until))
+                known["done"][str(n)] = done = until
+                self.write(known)
+                say(f"{self.name}, n = {n}: {done} of {samples}")
+
+    def _chunk(self, known: dict[str, Any], n: int, seeds: range) -> None:
+        sums = {tuple(line[:6]): line[6:] for line in known["sums"]}
+        for seed in seeds:
+            for item in self.draw(n, seed):
+                try:
+                    shown = item() if callable(item) else item
+                except StatinfError as refusal:
+                    # counted under its own name: an interval that is not given covers nothing and misses nothing
+                    key = (n, "", "", type(refusal).__name__, "refused", 0)
+                    sums.setdefault(key, [0, 0.0, 0.0])[0] += 1
+                    continue
+                key = (n, *described(shown.result), shown.quantity, shown.clusters)
+                total = sums.setdefault(key, [0, 0.0, 0.0])
+                total[0] += 1
+                total[1] += float(shown.held)
+                total[2] += float(shown.held) ** 2
+        known["sums"] = [[*key, *total] for key, total in sums.items()]
+
+    def lines(self) -> list[CertifiedLine]:
+        """What the samples so far say, one line per interval and size."""
+        known = self.read()
+        out = []
+        for n, result, method, kind, quantity, clusters, count, total, squares in known["sums"]:
+            if not result or known["done"][str(n)] < ENOUGH:
+                continue
+            mean = total / count
+            error = float(np.sqrt(max(squares / count - mean**2, 0.0) / count))
+            out.append(
+                CertifiedLine(
+                    self.verb,
+                    result,
+                    method,
+                    kind,
+                    quantity,
+                    self.design,
+                    n,
+                    count,
+                    self.level,
+                    round(mean, 4),
+                    round(error, 4),
+                    known["done"][str(n)] - count,
+                    clusters,
+                )
+            )
+        return out

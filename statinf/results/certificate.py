@@ -1,0 +1,224 @@
+"""`si.certificate`: where the intervals of a fit were simulated, and how often they held the truth.
+
+The simulations are run by `python -m benchmarks.certify`, which writes what they found into `certificates.json` beside
+this file. A line of it belongs to a fit if result, method and kind of interval are the same.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import OptionError
+from statinf.frames import to_caller
+from statinf.results.protocol import Result
+from statinf.results.table import Table
+
+RECORDS = Path(__file__).with_name("certificates.json")
+_BAND = 3.29
+"""Normal quantile of a share's band of 99.9%."""
+
+
+@dataclass(frozen=True)
+class CertifiedLine:
+    """One cell of the simulations.
+
+    Attributes
+    ----------
+    verb : str
+        As called, such as "lm".
+    result, method, kind : str
+        Class of the result, its method, and the kind of interval: what a fit is found by.
+    quantity : str
+        What the interval is for.
+    design : str
+        The data that were simulated.
+    n : int
+        Rows.
+    samples : int
+        Data sets that were drawn.
+    level : float
+        Nominal coverage.
+    found : float
+        Share of the samples whose interval held the truth; a mean over several intervals of a sample.
+    error : float
+        Its Monte Carlo standard error.
+    failed : int
+        Samples without an interval, because the fit was refused; not in the share.
+    clusters : int
+        Number of clusters, 0 where there are none.
+    """
+
+    verb: str
+    result: str
+    method: str
+    kind: str
+    quantity: str
+    design: str
+    n: int
+    samples: int
+    level: float
+    found: float
+    error: float
+    failed: int = 0
+    clusters: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """Whether the share "holds" within the simulation's error, or is "too low" or "too high"."""
+        spread = max(self.error, np.sqrt(self.level * (1.0 - self.level) / max(self.samples, 1)))
+        if self.found < self.level - _BAND * spread:
+            return "too low"
+        return "too high" if self.found > self.level + _BAND * spread else "holds"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Certificate(Result):
+    """What simulations found about the intervals of a fit.
+
+    Attributes
+    ----------
+    interval : str
+        The fit's kind of interval.
+    lines : tuple of CertifiedLine
+        Simulations of the same result, method and kind of interval.
+    clusters : int
+        Clusters of the fit, 0 where there are none.
+    """
+
+    interval: str
+    lines: tuple[CertifiedLine, ...]
+    clusters: int = 0
+
+    @property
+    def outside(self) -> str:
+        """How the fit is outside of what was simulated; empty if it is not."""
+        if not self.lines:
+            return f"no simulation has looked at intervals of this kind ({self.interval})"
+        least = min(line.n for line in self.lines)
+        if self.nobs < least:
+            return f"{self.nobs} rows are fewer than the {least} of the smallest simulation"
+        counted = [line.clusters for line in self.lines if line.clusters]
+        if counted and 0 < self.clusters < min(counted):
+            return f"{self.clusters} clusters are fewer than the {min(counted)} of the smallest simulation"
+        return ""
+
+    def tidy(self) -> Any:
+        """One row per simulation, in the caller's kind of data frame.
+
+        Returns
+        -------
+        data frame
+            Columns quantity, design, n, clusters, samples, level, found, error, failed, verdict.
+        """
+        import pandas as pd
+
+        names = ("quantity", "design", "n", "clusters", "samples", "level", "found", "error", "failed", "verdict")
+        return to_caller(
+            pd.DataFrame({name: [getattr(line, name) for line in self.lines] for name in names}), self.kind
+        )
+
+    def summary(self) -> Table:
+        """The simulations as a table, with a word on whether the fit is within their reach."""
+        rows = [
+            (
+                line.quantity,
+                line.design,
+                str(line.n),
+                f"{line.level:g}",
+                f"{line.found:.3f} ({line.error:.3f})",
+                line.verdict,
+            )
+            for line in self.lines
+        ]
+        within = "The fit is within the rows that were simulated; its data may differ from the designs in other ways."
+        note = f"Outside of the simulations: {self.outside}." if self.outside else within
+        columns = ("interval for", "design", "n", "nominal", "found (error)", "verdict")
+        facts = (("Intervals", self.interval), ("Observations", str(self.nobs)))
+        return Table(
+            columns, tuple(rows), title=f"Certificate of {self.method}", facts=facts, notes=(note,), kind=self.kind
+        )
+
+
+def certificate(fit: Any) -> Certificate:
+    """Where the coverage of a fit's intervals was simulated, and what was found.
+
+    Parameters
+    ----------
+    fit : Result
+        Any result with intervals, bands or sets.
+
+    Returns
+    -------
+    Certificate
+        One line per simulation of the same result, method and kind of interval (its covariance or bootstrap).
+
+    Raises
+    ------
+    OptionError
+        If it is no result of this package.
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> fit = si.lm("mpg ~ wt", si.datasets.load("mtcars"), vcov="HC3")
+    >>> found = si.certificate(fit)
+    >>> found.interval, found.outside
+    ('HC3', '')
+    """
+    if not isinstance(fit, Result):
+        raise OptionError(f"si.certificate() takes a fit of this package, not a {type(fit).__name__}.")
+    result, method, kind = described(fit)
+    lines = tuple(line for line in certified() if (line.result, line.method, line.kind) == (result, method, kind))
+    return Certificate(
+        method=fit.method,
+        formula=fit.formula,
+        nobs=fit.nobs,
+        kind=fit.kind,
+        interval=kind,
+        lines=lines,
+        clusters=_clusters(fit),
+    )
+
+
+def described(fit: Result) -> tuple[str, str, str]:
+    """Class, method and kind of interval of a result: what simulations are kept under."""
+    return type(fit).__name__, fit.method, interval_kind(fit)
+
+
+def interval_kind(fit: Result) -> str:
+    """The kind of interval that a result gives: its covariance, its bootstrap, or the result's own."""
+    covariance = getattr(fit, "cov", None)
+    if covariance is None:
+        return "prediction sets" if "coverage" in fit.offers else "its own"
+    stacked = ", weights estimated" if "weights estimated" in covariance.label else ""
+    draws = getattr(fit, "draws", None)
+    if draws is not None:
+        return f"{draws.kind} bootstrap{stacked}"
+    asked = covariance.kind
+    if not isinstance(asked, Mapping):
+        return f"{asked}{stacked}"
+    if "cluster" not in asked:
+        return f"{next(iter(asked))}{stacked}"
+    several = not isinstance(asked["cluster"], str) and len(asked["cluster"]) > 1
+    return f"{'several clusters' if several else 'clusters'}, {asked.get('type', 'HC1')}{stacked}"
+
+
+def _clusters(fit: Result) -> int:
+    """Clusters behind a fit's covariance: one more than the degrees of freedom that tables use."""
+    covariance = getattr(fit, "cov", None)
+    if covariance is None or not isinstance(covariance.kind, Mapping) or not np.isfinite(covariance.df):
+        return 0
+    return round(covariance.df) + 1
+
+
+@cache
+def certified() -> tuple[CertifiedLine, ...]:
+    """Every line of the simulations' record."""
+    return tuple(CertifiedLine(**line) for line in json.loads(RECORDS.read_text(encoding="utf-8")))
