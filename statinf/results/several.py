@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
 
 from statinf.errors import DataError, DroppedRowsWarning, OptionError, StatinfError, issue_warning
-from statinf.formula.frame import as_frame
+from statinf.formula.frame import Frame, as_frame
 from statinf.formula.stepwise import FormulaStep, expand
 from statinf.results.collection import Fits
 
@@ -53,6 +54,16 @@ def several(
     return decorate
 
 
+@dataclass(frozen=True)
+class _Group:
+    """Rows to fit, with the value that they have in common and the options for them."""
+
+    value: str
+    data: Any
+    options: Mapping[str, Any]
+    place: tuple[Frame, np.ndarray] | None = None
+
+
 def fit_all(
     verb: Callable[..., Any],
     steps: Sequence[FormulaStep],
@@ -62,23 +73,25 @@ def fit_all(
     together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
 ) -> Fits:
     """The fits of some formulas on the data or on each group of its rows, groups first, then outcomes, then steps."""
-    groups = [("", data, options)] if by is None else _groups(data, by, options)
+    groups = [_Group("", data, options)] if by is None else _groups(data, by, options)
     found: dict[tuple[str, str, str], Any] = {}
-    for value, rows, given in groups:
+    for group in groups:
         for right in dict.fromkeys(step.right for step in steps):
             alike = [step for step in steps if step.right == right]
             with together([step.formula for step in alike]):
                 for step in alike:
-                    where = f"in the fit of {step.formula!r}" + (f", {by} = {value}" if by is not None else "")
-                    found[value, step.outcome, step.step] = _noted(where, verb, step.formula, rows, given)
-    order = [(value, step.outcome, step.step) for value, *_ in groups for step in steps]
+                    where = f"in the fit of {step.formula!r}" + (f", {by} = {group.value}" if by is not None else "")
+                    made = _noted(where, verb, step.formula, group.data, group.options)
+                    found[group.value, step.outcome, step.step] = made
+    order = [(group.value, step.outcome, step.step) for group in groups for step in steps]
     outcomes, choices = len({step.outcome for step in steps}) > 1, len({step.right for step in steps}) > 1
     used = [by is not None, outcomes or (by is None and not choices), choices]
     above = {str(by): tuple(key[0] for key in order)} if by is not None else {}
     if choices:
         above["Step"] = tuple(key[2] for key in order)
     names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in order)
-    return Fits(tuple(found[key] for key in order), names, above)
+    places = tuple(group.place for group in groups for _ in steps if group.place is not None)
+    return Fits(tuple(found[key] for key in order), names, above, places)
 
 
 def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, options: Mapping[str, Any]) -> Any:
@@ -89,8 +102,8 @@ def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, option
         raise
 
 
-def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, Any]]]:
-    """Value, rows and options of each group, in the order of the levels."""
+def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_Group]:
+    """The groups of rows, in the order of the levels."""
     if not isinstance(by, str):
         raise OptionError(f"by={by!r}: give the name of a column; a fit is made for each of its values.")
     frame = as_frame(data)
@@ -102,7 +115,8 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[tuple[str, A
     for code, value in enumerate(column.levels):
         rows = np.flatnonzero(column.codes == code)
         if len(rows):
-            out.append((str(value), _some(frame, rows), {**options, **_own(options, rows, frame.n)}))
+            given = {**options, **_own(options, rows, frame.n)}
+            out.append(_Group(str(value), _some(frame, rows), given, (frame, rows)))
     if not out:
         raise DataError(f"the column '{by}' has no value; there is no group to fit.")
     return out

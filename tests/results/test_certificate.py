@@ -8,7 +8,6 @@ from benchmarks.certify.study import Shown, Study
 from statinf.errors import OptionError
 from statinf.results.certificate import CertifiedLine, certified, interval_kind
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 
 
