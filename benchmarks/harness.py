@@ -26,7 +26,7 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 _REST = 0.1
 """Seconds between two timed calls: the threads of a BLAS library spin on after their last product."""
-VERSIONS = ("statinf", "jax", "numpy", "scipy", "pandas", "statsmodels", "scikit-learn")
+VERSIONS = ("statinf-toolkit", "jax", "numpy", "scipy", "pandas", "statsmodels", "scikit-learn")
 
 
 @dataclass(frozen=True)

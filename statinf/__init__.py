@@ -41,7 +41,9 @@ _PUBLIC = {
     "missing_mean": "statinf.balancing.missing.verb",
     "monitor": "statinf.stochastic.monitoring.verb",
     "multicalibrate": "statinf.conformity.multicalibration.verb",
+    "multinomial": "statinf.models.multinomial",
     "ngboost": "statinf.quantile.ngboost.verb",
+    "ordered": "statinf.models.ordered",
     "presto": "statinf.quantile.presto.verb",
     "proximal": "statinf.effects.proximal.verb",
     "quantile_ensemble": "statinf.quantile.ensemble",
@@ -59,6 +61,7 @@ _PUBLIC = {
     "target_mean": "statinf.shifts.target_mean",
     "target_shift": "statinf.shifts.target_shift",
     "td": "statinf.stochastic.td",
+    "tobit": "statinf.models.tobit",
     "training_weights": "statinf.balancing.training.verb",
     "transport": "statinf.shifts.transport.verb",
     "veracity": "statinf.conformity.veracity.verb",
@@ -81,7 +84,7 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import PackageNotFoundError, version
 
         try:
-            return version("statinf")
+            return version("statinf-toolkit")
         except PackageNotFoundError:
             return "0+unknown"
     if name not in _PUBLIC:

@@ -31,6 +31,18 @@ class MissingPackageError(OptionError, DataError):
     """An optional package that is not installed; the message holds the command that installs it."""
 
 
+def advice(module: str) -> str:
+    """The command that brings an optional package: by its own name, as `statinf` is another project's name on PyPI.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name; its first part is one of `EXTRAS`.
+    """
+    package, extra = EXTRAS[module.partition(".")[0]]
+    return f"pip install {package} (in a clone of statinf: pip install '.[{extra}]')"
+
+
 def need(module: str, purpose: str) -> ModuleType:
     """Import a module of an optional package.
 
@@ -47,12 +59,12 @@ def need(module: str, purpose: str) -> ModuleType:
         If the package is not installed.
     """
     top = module.partition(".")[0]
-    package, extra = EXTRAS[top]
+    package = EXTRAS[top][0]
     try:
         return import_module(module)
     except ModuleNotFoundError as error:
         if (error.name or top).partition(".")[0] != top:
             raise  # the package is there; something that it needs is not
         raise MissingPackageError(
-            f"{purpose} needs the package {package}, which is not installed: pip install 'statinf[{extra}]'."
+            f"{purpose} needs the package {package}, which is not installed: {advice(module)}."
         ) from None

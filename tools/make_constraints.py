@@ -19,7 +19,7 @@ TARGET = ROOT / "constraints.txt"
 HEADER = "# Tested versions. Made by tools/make_constraints.py; names, versions and markers only.\n"
 SPLIT = "python_full_version {} '3.12'"
 # Build tools of the environment itself, which pip manages
-SKIPPED = {"pip", "setuptools", "statinf", "wheel"}
+SKIPPED = {"pip", "setuptools", "statinf-toolkit", "wheel"}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;]+)\s*(?:;\s*(.*\S))?\s*$")
 
 

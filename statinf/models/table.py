@@ -1,8 +1,11 @@
-"""The methods of `si.lm` and `si.glm`."""
+"""The methods of the regressions."""
 
 from statinf.results.methods import MethodTable
 
 SHARED = ("vcov", "weights", "cluster", "na_action", "context")
 LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=(*SHARED, "by"))
 GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED, "by"))
-TABLES = (LM, GLM)
+MULTINOMIAL = MethodTable("multinomial", {"": "statinf.models.multinomial"}, shared=("reference", *SHARED))
+ORDERED = MethodTable("ordered", {"": "statinf.models.ordered"}, shared=("link", *SHARED))
+TOBIT = MethodTable("tobit", {"": "statinf.models.tobit"}, shared=("lower", "upper", *SHARED))
+TABLES = (LM, GLM, MULTINOMIAL, ORDERED, TOBIT)

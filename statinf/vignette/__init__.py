@@ -5,7 +5,7 @@ Pandoc turns the result into HTML, DOCX, GitHub Markdown, LaTeX or (through Typs
 under Quarto.
 
 Importing this package costs nothing: what needs Jupyter, Pandoc or YAML is loaded at the first call, from the extra
-``pip install statinf[docs]``.
+``pip install '.[docs]'`` in a clone.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from statinf.vignette.parse import Document
 def version() -> str:
     """Version of the installed package, or ``"unknown"`` in a bare checkout."""
     try:
-        return metadata.version("statinf")
+        return metadata.version("statinf-toolkit")
     except metadata.PackageNotFoundError:
         return "unknown"
 

@@ -28,7 +28,7 @@ def program() -> str:
     except (StatinfError, OSError) as error:
         found = shutil.which("pandoc")
         if not found:
-            raise StatinfError("rendering needs Pandoc, which was not found: pip install 'statinf[docs]'") from error
+            raise StatinfError("rendering needs Pandoc, which was not found: pip install pypandoc_binary") from error
         return found
 
 

@@ -32,7 +32,7 @@ def changed(function, frame, column):
 def levels(found):
     """Names of coefficients that are the level at zero of something that varies with the columns."""
     return {f"{what} of {t}" for what in ("estimate", "error") for t in _levels(found)} | {
-        k for k in found if k.endswith("Intercept")
+        k for k in found if k.endswith("Intercept") or "|" in k
     }
 
 

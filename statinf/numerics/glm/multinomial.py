@@ -1,6 +1,8 @@
-"""The multinomial logit on standardised rows."""
+"""The multinomial logit: maximum likelihood by blocks of rows, scores, and whether the estimate exists."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.rowwise.newton import NewtonResult, damped_newton
 from statinf.numerics.rowwise.sums import ScaledRows
 
-_CELLS = 400_000
+_CELLS = 200_000
 """Matrix elements of a block of rows."""
 
 
@@ -50,28 +52,80 @@ def multinomial_logit(
     tol : float
         Largest mean score at convergence.
     """
-    m, q, mass = categories - 1, rows.q, float(s.sum())
-    step = max(1, _CELLS // q)
-    parts = [slice(a, min(a + step, rows.n)) for a in range(0, rows.n, step)]
+    start = np.zeros((categories - 1, rows.q))
+    return maximise(rows.block, codes, s, start, tol=tol, max_iter=max_iter)
+
+
+def maximise(
+    block: Callable[[slice], np.ndarray],
+    codes: np.ndarray,
+    s: np.ndarray,
+    start: np.ndarray,
+    *,
+    tol: float = 1e-10,
+    max_iter: int = 100,
+) -> NewtonResult:
+    """Maximum likelihood from blocks of rows, in the memory of one block.
+
+    Parameters
+    ----------
+    block : callable
+        The rows of a slice, shape (b, q).
+    codes : ndarray of int, shape (n,)
+    s : ndarray, shape (n,)
+        Row weights.
+    start : ndarray, shape (categories - 1, q)
+    tol : float
+        Largest mean score at convergence.
+
+    Returns
+    -------
+    NewtonResult
+        Of minus the mean log-likelihood; coefficients of shape ((categories - 1) * q,), category by category.
+    """
+    (m, q), n, mass = start.shape, len(codes), float(s.sum())
+    step = max(1, _CELLS // max(1, m * q))
+    parts = [slice(a, min(a + step, n)) for a in range(0, n, step)]
 
     def evaluate(flat: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         beta = flat.reshape(m, q)
-        value, gradient, hessian = 0.0, np.zeros((m, q)), np.zeros((m, q, m, q))
+        value, gradient, hessian = 0.0, np.zeros((m, q)), np.zeros((m * q, m * q))
         for part in parts:
-            z, w, k = rows.block(part), s[part], codes[part]
-            eta = np.column_stack([np.zeros(len(z)), z @ beta.T])
-            value += float(w @ (log_sums(eta) - eta[np.arange(len(z)), k]))
-            p = softmax(eta)[:, 1:]
-            gradient += ((p - (k[:, None] == np.arange(1, m + 1))) * w[:, None]).T @ z
-            for a in range(m):
-                for b in range(a, m):
-                    block = (z * (w * p[:, a] * ((a == b) - p[:, b]))[:, None]).T @ z
-                    hessian[a, :, b] += block
-                    if b > a:
-                        hessian[b, :, a] += block
-        return value / mass, gradient.ravel() / mass, hessian.reshape(m * q, m * q) / mass
+            loss, slope, curve = _sums(block(part), codes[part], s[part], beta)
+            value += loss
+            gradient += slope
+            hessian += curve
+        return value / mass, gradient.ravel() / mass, hessian / mass
 
-    return damped_newton(evaluate, np.zeros(m * q), tol=tol, max_iter=max_iter, limit=1e3)
+    return damped_newton(evaluate, start.ravel(), tol=tol, max_iter=max_iter, limit=1e3)
+
+
+def _sums(z: np.ndarray, codes: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Minus the log-likelihood of some rows, its gradient (m, q) and its Hessian (m q, m q)."""
+    m, q = beta.shape
+    eta = z @ beta.T
+    top = np.maximum(eta.max(axis=1), 0.0)
+    own = np.where(codes > 0, eta[np.arange(len(z)), codes - 1], 0.0)
+    p = np.exp(eta - top[:, None])
+    total = p.sum(axis=1) + np.exp(-top)
+    p /= total[:, None]
+    value = float(w @ (top + np.log(total) - own))
+    gradient = ((p - (codes[:, None] == np.arange(1, m + 1))) * w[:, None]).T @ z
+    # One product of a matrix with itself for all pairs of categories; those of a category with itself anew, as their
+    # difference of two sums would lose digits where a probability is close to one.
+    spread = ((np.sqrt(w)[:, None] * p)[:, :, None] * z[:, None, :]).reshape(len(z), m * q)
+    hessian = -(spread.T @ spread)
+    for a in range(m):
+        hessian[a * q : (a + 1) * q, a * q : (a + 1) * q] = (z * (w * p[:, a] * (1.0 - p[:, a]))[:, None]).T @ z
+    return value, gradient, hessian
+
+
+def scores(z: np.ndarray, codes: np.ndarray, beta: np.ndarray) -> np.ndarray:
+    """Derivative of each row's log-likelihood, without weights, shape (n, (categories - 1) * q)."""
+    m, q = beta.shape
+    p = softmax(np.column_stack([np.zeros(len(z)), z @ beta.T]))[:, 1:]
+    slope = (codes[:, None] == np.arange(1, m + 1)) - p
+    return (slope[:, :, None] * z[:, None, :]).reshape(len(z), m * q)
 
 
 def separation(z: np.ndarray, codes: np.ndarray, categories: int) -> np.ndarray | None:

@@ -12,11 +12,13 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds
+from statinf.models.categories import boundary_names
+from statinf.models.class_fit import share_limits
 from statinf.models.regression_fit import check_interval
 from statinf.quantile.presto.odds import refits
 from statinf.quantile.presto.options import PrestoOptions
 from statinf.quantile.presto.path import class_probabilities, warn_crossed
-from statinf.quantile.presto.problem import boundary_names, presto_problem
+from statinf.quantile.presto.problem import presto_problem
 from statinf.results import Fit, augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
 
@@ -165,7 +167,7 @@ class CumulativeFit(Fit):
         if interval is not None:
             se = self._errors(np.where(broken[:, None], 0.0, X), eta)
             se[broken | crossed] = np.nan
-            columns |= _limits(columns, se, float(t_quantile(0.5 + level / 2.0, self.cov.df)))
+            columns |= share_limits(columns, se, float(t_quantile(0.5 + level / 2.0, self.cov.df)))
         return prediction_frame(rows, columns)
 
     def _errors(self, X: np.ndarray, eta: np.ndarray) -> np.ndarray:
@@ -188,14 +190,3 @@ class CumulativeFit(Fit):
         intercepts, slopes = self._slopes()
         shares, _ = class_probabilities(intercepts + made.parts[0].without_intercept().values @ slopes.T)
         return augmented(made, {str(name): shares[:, k] for k, name in enumerate(self.levels)})
-
-
-def _limits(shares: dict[str, np.ndarray], se: np.ndarray, quantile: float) -> dict[str, np.ndarray]:
-    """Standard errors and limits of probabilities, made on the logit scale so that they stay between 0 and 1."""
-    out: dict[str, np.ndarray] = {}
-    for k, (name, share) in enumerate(shares.items()):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            centre, half = np.log(share) - np.log1p(-share), quantile * se[:, k] / (share * (1.0 - share))
-            low, high = (0.5 * (1.0 + np.tanh(0.5 * (centre + sign * half))) for sign in (-1.0, 1.0))
-        out |= {f"std_error_{name}": se[:, k], f"conf_low_{name}": low, f"conf_high_{name}": high}
-    return out

@@ -16,12 +16,13 @@ from statinf.brief import Brief
 from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.inference.moments import Moments
 from statinf.models import regression as common
+from statinf.models.categories import boundary_names
 from statinf.numerics.cumulative_logit import CumulativeLogit
 from statinf.numerics.cumulative_path import Solutions, begin, solve
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import reduce_columns
 from statinf.quantile.presto.options import PrestoOptions
-from statinf.quantile.presto.problem import PrestoProblem, boundary_names
+from statinf.quantile.presto.problem import PrestoProblem
 from statinf.quantile.presto.rows import PrestoRows, Standardised
 from statinf.results import Estimate, stack_scores
 

@@ -12,10 +12,10 @@ from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference import bootstrap as engine
 from statinf.inference.bootstrap import Bootstrap
+from statinf.models.categories import boundary_names
 from statinf.quantile.penalties import PenaltyScores
 from statinf.quantile.presto.path import PrestoPath, class_probabilities, warn_crossed
 from statinf.quantile.presto.penalised import PenalisedFit, coefficients, draw
-from statinf.quantile.presto.problem import boundary_names
 from statinf.quantile.presto.tables import SCORES, path_frame, summary_table, tidy_frame
 from statinf.results import Predictive, Table, augmented, prediction_frame
 from statinf.results.predicting import prediction_rows

@@ -1,0 +1,1 @@
+"""Likelihoods of outcomes that are ordered categories, or numbers seen between limits."""
