@@ -92,7 +92,8 @@ def in_columns(column: FitColumn) -> list[FitColumn]:
 def _of_group(column: FitColumn, group: str) -> FitColumn:
     """The coefficients of one group, which stands above them."""
     cells = {("", term): found for (g, term), found in column.cells.items() if g == group}
-    named = {column.grouped_by: group.removeprefix(f"{column.grouped_by} = ")} if column.grouped_by else {}
+    name = "Class" if column.grouped_by == "outcome" else column.grouped_by
+    named = {name: group.removeprefix(f"{column.grouped_by} = ")} if column.grouped_by else {}
     return replace(column, cells=cells, above={**column.above, **named})
 
 

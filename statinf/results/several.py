@@ -55,7 +55,7 @@ def several(
 
 
 @dataclass(frozen=True)
-class _Group:
+class _RowGroup:
     """Rows to fit, with the value that they have in common and the options for them."""
 
     value: str
@@ -73,7 +73,7 @@ def fit_all(
     together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
 ) -> Fits:
     """The fits of some formulas on the data or on each group of its rows, groups first, then outcomes, then steps."""
-    groups = [_Group("", data, options)] if by is None else _groups(data, by, options)
+    groups = [_RowGroup("", data, options)] if by is None else _groups(data, by, options)
     found: dict[tuple[str, str, str], Any] = {}
     for group in groups:
         for right in dict.fromkeys(step.right for step in steps):
@@ -102,7 +102,7 @@ def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, option
         raise
 
 
-def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_Group]:
+def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
     """The groups of rows, in the order of the levels."""
     if not isinstance(by, str):
         raise OptionError(f"by={by!r}: give the name of a column; a fit is made for each of its values.")
@@ -116,7 +116,7 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_Group]:
         rows = np.flatnonzero(column.codes == code)
         if len(rows):
             given = {**options, **_own(options, rows, frame.n)}
-            out.append(_Group(str(value), _some(frame, rows), given, (frame, rows)))
+            out.append(_RowGroup(str(value), _some(frame, rows), given, (frame, rows)))
     if not out:
         raise DataError(f"the column '{by}' has no value; there is no group to fit.")
     return out

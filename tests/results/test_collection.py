@@ -151,5 +151,10 @@ def test_other_verbs(data):
     steps = si.iv("lwage ~ educ | csw0(exper, black) | nearc4", card, method="2sls")
     alone = si.iv("lwage ~ educ | exper + black | nearc4", card)
     np.testing.assert_allclose(steps[2].std_errors, alone.std_errors)
-    with pytest.raises(si.OptionError, match="choices|stepss|takes"):
+    censored = si.tobit("qsec ~ csw(wt, hp)", data, lower=14.5)
+    assert censored.names == ("wt", "wt + hp") and censored[1].params.equals(
+        si.tobit("qsec ~ wt + hp", data, lower=14.5).params
+    )
+    assert si.ordered("gear ~ sw(wt, hp)", data).table().columns == ("term", "(1)", "(2)")
+    with pytest.raises(si.OptionError, match="stepss= is not an option"):
         si.lm("mpg ~ wt", data, stepss=1)

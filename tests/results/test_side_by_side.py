@@ -7,12 +7,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import statinf as si
 from statinf.errors import AliasedWarning
-from statinf.results import Table
+from statinf.results import Table, format_number
 from statinf.results.term_names import label, parts_of
 
 FORMATS = ("to_text", "to_html", "to_markdown", "to_latex", "to_typst", "to_csv")
@@ -259,16 +258,17 @@ def test_levels_of_a_distribution_are_groups_of_rows_or_columns(data):
     assert apart.spans[2] == ("tau", (("0.25", 1), ("0.75", 1))) and coefficients(apart) == ["Intercept", "wt"]
 
 
-def test_classes_are_groups_of_rows(fits):
-    class Classes(type(fits[2])):
-        def tidy(self, level=0.95, **options):
-            one = super().tidy(level, **options)
-            return pd.concat([one.assign(outcome=k) for k in ("low", "high")])[["outcome", *one.columns]]
-
-    made = Classes(**fits[2].__dict__)
-    table = si.table(made, rename={"low": "Low"})
-    assert coefficients(table) == ["Low", "Intercept", "wt", "high", "Intercept", "wt"]
-    assert si.table(made, classes="columns").spans[2] == ("outcome", (("low", 1), ("high", 1)))
+def test_classes_are_groups_of_rows_or_columns():
+    penguins = si.datasets.load("penguins")
+    fits = [si.multinomial(f"species ~ {right}", penguins) for right in ("bill_length_mm", "bill_length_mm + sex")]
+    table = si.table(*fits, rename={"Gentoo": "Papua"})
+    terms = ["Intercept", "bill_length_mm", "sex[T.male]"]
+    assert coefficients(table) == ["Chinstrap", *terms, "Papua", *terms]
+    assert row(table, "sex[T.male]")[0] == "" and "Weights" not in named(table)
+    side = si.table(*fits, classes="columns", exponentiate=True)
+    assert side.spans[2] == ("Class", (("Chinstrap", 1), ("Gentoo", 1)) * 2) and coefficients(side) == terms
+    odds = fits[0].tidy(exponentiate=True)
+    assert row(side, "bill_length_mm")[1] == format_number(odds["estimate"][3])
 
 
 def test_missing_numbers_are_empty_cells(data):
