@@ -95,7 +95,7 @@ def test_levels_stand_below_their_factor(fits, data):
     head = table.heads[0]
     assert table.rows[head][1:] == ("", "", "") and table.indented == (head + 1, head + 3)
     text = {name: getattr(table, name)() for name in FORMATS}
-    assert "\n  6 " in text["to_text"] and r"\quad 6 &" in text["to_latex"] and "[#h(1em)6]" in text["to_typst"]
+    assert "\n  6 " in text["to_text"] and r"\hspace{1em}6 &" in text["to_latex"] and "[#h(1em)6]" in text["to_typst"]
     assert r"\emph{Cylinders (reference: 4)}" in text["to_latex"] and "&emsp;6" in text["to_markdown"]
     assert 'scope="rowgroup"' in text["to_html"] and "padding-left" in text["to_html"]
     strings = data.assign(g=np.where(data["cyl"] > 4, "many", "few"))
