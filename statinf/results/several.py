@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import wraps
+from itertools import product
 from typing import Any, TypeVar
 
 import numpy as np
@@ -40,9 +41,11 @@ def several(
         @wraps(verb)
         def fitted(formula: Any, data: Any, *, by: Any = None, **options: Any) -> Any:
             steps = expand(formula, outcomes=outcomes(options), known=options.get("context") or ())
-            if steps is None and by is None:
+            effects = effect_steps(options.get("absorb"))
+            if steps is None and effects is None and by is None:
                 return verb(formula, data, **options)
-            return fit_all(verb, steps or (FormulaStep(formula, "", "", ""),), data, by, options, together)
+            steps = steps or (FormulaStep(formula, "", "", ""),)
+            return fit_all(verb, steps, data, by, options, effects=effects, together=together)
 
         given = inspect.signature(verb)
         rest = [p for p in given.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -64,33 +67,43 @@ class _RowGroup:
     place: tuple[Frame, np.ndarray] | None = None
 
 
+def effect_steps(absorb: Any) -> tuple[str | None, ...] | None:
+    """The alternatives that steps in `absorb="firm + sw0(year)"` stand for; None where there are no steps."""
+    found = expand(f"~ {absorb}", outcomes=False) if isinstance(absorb, str) else None
+    return None if found is None else tuple(None if step.right == "1" else step.right for step in found)
+
+
 def fit_all(
     verb: Callable[..., Any],
     steps: Sequence[FormulaStep],
     data: Any,
     by: Any,
     options: Mapping[str, Any],
+    *,
+    effects: Sequence[str | None] | None = None,
     together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
 ) -> Fits:
-    """The fits of some formulas on the data or on each group of its rows, groups first, then outcomes, then steps."""
+    """The fits of some formulas on the data or on each group of its rows: groups, then outcomes, then steps, then effects."""
     groups = [_RowGroup("", data, options)] if by is None else _groups(data, by, options)
-    found: dict[tuple[str, str, str], Any] = {}
-    for group in groups:
+    found: dict[tuple[str, ...], Any] = {}
+    for group, effect in product(groups, effects or ("",)):
+        given = {**group.options, **({} if effects is None else {"absorb": effect})}
         for right in dict.fromkeys(step.right for step in steps):
             alike = [step for step in steps if step.right == right]
             with together([step.formula for step in alike]):
                 for step in alike:
                     where = f"in the fit of {step.formula!r}" + (f", {by} = {group.value}" if by is not None else "")
-                    made = _noted(where, verb, step.formula, group.data, group.options)
-                    found[group.value, step.outcome, step.step] = made
-    order = [(group.value, step.outcome, step.step) for group in groups for step in steps]
-    outcomes, choices = len({step.outcome for step in steps}) > 1, len({step.right for step in steps}) > 1
-    used = [by is not None, outcomes or (by is None and not choices), choices]
+                    key = (group.value, step.outcome, step.step, effect or "none")
+                    found[key] = _noted(where, verb, step.formula, group.data, given)
+    order = [(g.value, s.outcome, s.step, e or "none") for g in groups for s in steps for e in effects or ("",)]
+    choices = len({step.right for step in steps}) > 1
+    alone = by is None and not choices and effects is None
+    used = [by is not None, len({step.outcome for step in steps}) > 1 or alone, choices, effects is not None]
     above = {str(by): tuple(key[0] for key in order)} if by is not None else {}
     if choices:
         above["Step"] = tuple(key[2] for key in order)
     names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in order)
-    places = tuple(group.place for group in groups for _ in steps if group.place is not None)
+    places = tuple(g.place for g in groups for _ in range(len(order) // len(groups)) if g.place is not None)
     return Fits(tuple(found[key] for key in order), names, above, places)
 
 
@@ -115,7 +128,7 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
     for code, value in enumerate(column.levels):
         rows = np.flatnonzero(column.codes == code)
         if len(rows):
-            given = {**options, **_own(options, rows, frame.n)}
+            given = {**options, **_own(options, rows, frame)}
             out.append(_RowGroup(str(value), _some(frame, rows), given, (frame, rows)))
     if not out:
         raise DataError(f"the column '{by}' has no value; there is no group to fit.")
@@ -130,14 +143,15 @@ def _some(frame: Any, rows: np.ndarray) -> Any:
     return nw.from_native(frame.native, eager_only=True)[rows.tolist()].to_native()
 
 
-def _own(options: Mapping[str, Any], rows: np.ndarray, n: int) -> dict[str, Any]:
+def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str, Any]:
     """Options that hold a value for each row, for some rows."""
     out = {}
     for name in _OF_ROWS:
-        value = options.get(name)
+        value: Any = options.get(name)
         # A `Weights` finds its rows again by itself.
         if value is None or isinstance(value, str) or hasattr(value, "used") or not hasattr(value, "__len__"):
             continue
-        if len(value) == n and not all(isinstance(v, str) for v in value):
+        named = isinstance(value, list | tuple) and all(isinstance(v, str) and v in frame.names for v in value)
+        if len(value) == frame.n and not named:
             out[name] = value.iloc[rows] if hasattr(value, "iloc") else np.asarray(value)[rows]
     return out

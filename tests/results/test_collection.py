@@ -101,7 +101,7 @@ def test_each_fit_leaves_out_its_own_incomplete_rows(data):
 
 def test_a_fit_for_each_group(data):
     weights = np.linspace(1, 2, len(data))
-    pairs = np.arange(len(data))[::-1]
+    pairs = np.array([f"car {i}" for i in range(len(data))])
     fits = si.lm("mpg ~ wt", data, by="am", weights=weights, cluster=pairs)
     assert fits.names == ("0", "1") and fits.above == {"am": ("0", "1")}
     for value, fit in enumerate(fits):
