@@ -153,5 +153,5 @@ def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str
             continue
         named = isinstance(value, list | tuple) and all(isinstance(v, str) and v in frame.names for v in value)
         if len(value) == frame.n and not named:
-            out[name] = value.iloc[rows] if hasattr(value, "iloc") else np.asarray(value)[rows]
+            out[name] = getattr(value, "iloc", np.asarray(value))[rows]
     return out
