@@ -271,6 +271,17 @@ def test_classes_are_groups_of_rows_or_columns():
     assert row(side, "bill_length_mm")[1] == format_number(odds["estimate"][3])
 
 
+def test_estimates_that_further_columns_tell_apart_go_by_their_full_names(fits):
+    class Contrasts(type(fits[0])):
+        def tidy(self, level=0.95, **options):
+            one = super().tidy(level, **options)
+            one.insert(1, "contrast", one["term"])
+            return one.assign(term="x")
+
+    table = si.table(Contrasts(**fits[0].__dict__))
+    assert coefficients(table) == list(fits[0].terms) and table.heads == ()
+
+
 def test_missing_numbers_are_empty_cells(data):
     double = data.assign(double=2 * data["wt"])
     with pytest.warns(AliasedWarning):
