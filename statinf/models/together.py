@@ -45,7 +45,8 @@ def outcomes_together(formulas: Sequence[str]) -> Iterator[None]:
 def shared_design(formula: str, data: Any, **given: Any) -> Design:
     """The design of a formula, with the columns of its companions where they have the same; see `design`."""
     group = _OPEN.get()
-    if group is None or formula not in group.formulas or hasattr(given.get("weights"), "used"):
+    lone = hasattr(given.get("weights"), "used") or given.get("response", "numeric") != "numeric"
+    if group is None or formula not in group.formulas or lone:
         return design(formula, data, **given)
     now = {"data": data, **given}
     if not group.designs:
