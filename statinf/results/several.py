@@ -14,6 +14,7 @@ import numpy as np
 
 from statinf.errors import DataError, DroppedRowsWarning, OptionError, StatinfError, issue_warning
 from statinf.formula.frame import Frame, as_frame
+from statinf.formula.given import aligned
 from statinf.formula.stepwise import FormulaStep, expand
 from statinf.results.collection import Fits
 
@@ -152,6 +153,7 @@ def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str
         if value is None or isinstance(value, str) or hasattr(value, "used") or not hasattr(value, "__len__"):
             continue
         named = isinstance(value, list | tuple) and all(isinstance(v, str) and v in frame.names for v in value)
+        value = value if named else aligned(value, frame, name)
         if len(value) == frame.n and not named:
             out[name] = getattr(value, "iloc", np.asarray(value))[rows]
     return out

@@ -108,6 +108,9 @@ def test_a_fit_for_each_group(data):
         rows = (data["am"] == value).to_numpy()
         alone = si.lm("mpg ~ wt", data[rows], weights=weights[rows], cluster=pairs[rows])
         pd.testing.assert_frame_equal(fit.tidy(), alone.tidy())
+    # a Series goes by its index, as in a fit of all rows
+    by_label = pd.Series(weights, index=data.index)[::-1]
+    assert si.lm("mpg ~ wt", data, by="am", weights=by_label)[1].params.equals(fits[1].params)
     assert fits.tidy()["by"].tolist() == ["0", "0", "1", "1"]
     assert fits.table().spans[2] == ("am", (("0", 1), ("1", 1)))
     both = si.lm("cbind(mpg, qsec) ~ wt", data, by="am")
