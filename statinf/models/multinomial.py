@@ -24,6 +24,7 @@ from statinf.models.multinomial_rows import multinomial_rows
 from statinf.models.table import MULTINOMIAL
 from statinf.results import Estimate, Method, Options, count, number
 from statinf.results.options import value
+from statinf.results.several import several
 
 _MOST = 200
 """Classes beyond which an outcome is taken for an identifier."""
@@ -106,6 +107,7 @@ METHOD = Method(
 
 
 @MULTINOMIAL.document
+@several()
 def multinomial(
     formula: str,
     data: Any,
@@ -135,8 +137,8 @@ def multinomial(
         `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 

@@ -24,6 +24,7 @@ from statinf.models.table import ORDERED
 from statinf.numerics.limited.links import LINKS
 from statinf.numerics.limited.ordered import OrderedRows
 from statinf.results import Estimate, Method, Options, choice, count, number
+from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ METHOD = Method(
 
 
 @ORDERED.document
+@several()
 def ordered(
     formula: str,
     data: Any,
@@ -119,8 +121,8 @@ def ordered(
         such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 

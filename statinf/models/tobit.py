@@ -27,6 +27,7 @@ from statinf.models.tobit_rows import TobitProblem, tobit_problem
 from statinf.numerics.limited.tobit import ABOVE, BELOW, SEEN, TobitRows
 from statinf.results import Estimate, Method, Options, count, number
 from statinf.results.options import value
+from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +118,7 @@ METHOD = Method(
 
 
 @TOBIT.document
+@several()
 def tobit(
     formula: str,
     data: Any,
@@ -147,8 +149,8 @@ def tobit(
         such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
         Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 
