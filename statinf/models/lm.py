@@ -157,7 +157,8 @@ def lm(
         stacked sandwich (HC0) with a `Weights` object.
         `{"cluster": "column"}`, or several columns in a list, with an optional "type" of "HC0" to "HC3"; "CR2" (the same
         as "HC2", one column) gives each coefficient Satterthwaite's degrees of freedom, with errors whose variances are
-        inverse to the weights as the working model. "df" chooses "satterthwaite" or "clusters" (their number less one);
+        inverse to the weights as the working model. "df" chooses "satterthwaite", "imbens-kolesar" (a random effect of
+        the cluster as the working model) or "clusters" (their number less one);
         "factor" gives all intersections of several columns the factor of the fewest clusters ("min", as fixest) or each
         its own ("each", as R's sandwich).
         `{"hac": lags, "time": "column"}` for a series, or with "unit" for units of a panel: lags in the order of the times,

@@ -159,3 +159,32 @@ def test_indefinite_matrices_of_several_clusters_are_repaired_and_say_so():
             assert np.linalg.eigvalsh(fit.cov.matrix)[0] > -1e-14
             return
     raise AssertionError("no indefinite matrix in 30 samples")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_degrees_of_freedom_under_a_random_effect_are_those_of_dense_matrices(uneven):
+    """Imbens and Kolesar (2016): tr(P'VP)^2 / tr((P'VP)^2) with Moulton's estimate of V."""
+    kind = {**CR2, "df": "imbens-kolesar"}
+    fit = si.lm("y ~ x + z", uneven, vcov=kind)
+    assert fit.cov.label == "clustered by g (CR2, Imbens-Kolesar df)"
+    x, g, u = np.column_stack([np.ones(len(uneven)), uneven[["x", "z"]]]), uneven["g"].to_numpy(), fit.residuals
+    m = np.linalg.inv(x.T @ x)
+    maker, z = np.eye(len(x)) - x @ m @ x.T, np.equal.outer(g, np.unique(g)) * 1.0
+    sizes, sums = z.sum(axis=0), u @ z
+    shared = max((sums @ sums - u @ u) / (sizes @ sizes - len(u)), 0.0)
+    variance = max(u @ u / len(u) - shared, 0.0) * np.eye(len(u)) + shared * z @ z.T
+    parts = []
+    for code in np.unique(g):
+        at = np.flatnonzero(g == code)
+        root = np.linalg.inv(scipy.linalg.sqrtm(maker[np.ix_(at, at)]).real)
+        parts.append(maker[:, at] @ root @ x[at] @ m)
+    p = np.array(parts)
+    for j in range(3):
+        inner = p[:, :, j] @ variance @ p[:, :, j].T
+        assert fit.cov.each[j] == pytest.approx(np.trace(inner) ** 2 / (inner**2).sum(), rel=1e-8)
+    assert fit.test("x = z").df_denominator == pytest.approx(fit.transform(lambda b: b["x"] - b["z"]).cov.df)
+    with pytest.raises(si.NotIdentifiedError, match="several restrictions have Satterthwaite's"):
+        fit.test("x = 0, z = 0")
+    for other in (si.lm("y ~ x", uneven, weights="w"), si.glm("a ~ x", uneven, family="binomial")):
+        with pytest.raises(si.NotIdentifiedError, match="linear regressions without weights"):
+            other.with_vcov(kind)
