@@ -44,14 +44,9 @@ def line_figure(
         x = np.array([effects.labels[column][k] for k in places], dtype=np.float64)
         order = np.array(places)[np.argsort(x, kind="stable")]
         drawn[name] = MarginLine(np.sort(x), effects.theta[order], low[order], high[order])
-    first = effects.labels.get("term", ("",))[0]
-    usual = (
-        f"adjusted {effects.estimand}"
-        if effects.verb == "predictions"
-        else f"effect of {first} on the {effects.estimand}"
-    )
-    if len(set(effects.labels.get("term", ("",)))) > 1:
-        usual = f"effect on the {effects.estimand}"
+    names = set(effects.labels.get("term", ("",)))
+    of = f"{effects.estimand} of {effects.outcome}" if effects.outcome else effects.estimand
+    usual = of if effects.verb == "predictions" else f"effect of {', '.join(sorted(names))} on the {of}"
     zero = effects.verb == "slopes"
     return plot_lines_with_bands(drawn, column, label=label or usual, zero=zero, ax=ax)
 
