@@ -16,6 +16,7 @@ from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
+from statinf.inference.dependent import is_dependent
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
@@ -215,6 +216,11 @@ class IVFit(Fit):
             classical = overid.sargan if test == "sargan" else overid.basmann
             return classical(self.system, self.solution.beta).handed(self.kind)
         kind = self.cov.kind
+        if is_dependent(kind):
+            raise NotIdentifiedError(
+                "Hansen's test weights its moments by their covariance between rows, or clusters, that are independent; ask for it "
+                "with fit.with_vcov('HC1').overid(), or for test='sargan'."
+            )
         rows = self._rows("Hansen's test")
         return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None)).handed(self.kind)
 

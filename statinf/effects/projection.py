@@ -107,7 +107,7 @@ class _SplitRegressions:
             # Clusters are counted against the averages, not against the coefficients of all blocks.
             return covariance(self.averaged, kind, clusters, normal=True)
         found = covariance(self.moments, kind, clusters, normal=True)
-        return replace(found, matrix=self.pick @ found.matrix @ self.pick.T, square_root=self.pick @ found.root)
+        return found.combined(self.pick)
 
 
 def project(
@@ -236,7 +236,13 @@ def _covariance(design: Design, splits: tuple[_SplitRegressions, ...], thetas: n
     kept = np.isfinite(thetas).all(axis=0)
     every = thetas[:, kept]
     matrix = combine_splits(np.stack([f.matrix for f in found]), every - np.median(every, axis=0))
-    return replace(found[0], matrix=matrix, label=f"{found[0].label}, median of {len(found)} splits", square_root=None)
+    return replace(
+        found[0],
+        matrix=matrix,
+        label=f"{found[0].label}, median of {len(found)} splits",
+        square_root=None,
+        degrees=None,
+    )
 
 
 def default_spec(clusters: Sequence[str], kind: str) -> VcovSpec:

@@ -149,9 +149,11 @@ class Fit(MarginVerbs, Estimated):
         Parameters
         ----------
         vcov : str or mapping
-            "iid", "HC0", "HC1", "HC2", "HC3", "fixed" (estimated weights taken as known), or
-            `{"cluster": "column"}`, `{"cluster": ["a", "b"], "type": "HC1"}`. Cluster columns are looked
-            up in the data of the fit.
+            "iid", "HC0" to "HC3", "HC4", "HC4m", "HC5", "fixed" (estimated weights taken as known);
+            `{"cluster": "column"}`, `{"cluster": ["a", "b"], "type": "HC1"}`, or with "type" "CR2", which has Satterthwaite's
+            degrees of freedom; `{"hac": lags, "time": "column"}`, `{"driscoll-kraay": lags, "time": "column"}` or
+            `{"conley": kilometres, "latitude": "column", "longitude": "column"}` ; `statinf.lm` lists what
+            goes with each. Columns are looked up in the data of the fit.
 
         Raises
         ------
@@ -242,7 +244,8 @@ class Fit(MarginVerbs, Estimated):
         for kind in self.vcov_kinds.names:
             if self._exists(kind):
                 kept[kind] = self._covariance(kind)
-        return replace(self, design=None, source=None, covary=None, kept_covariances=kept)
+        cov = replace(self.cov, degrees=None)
+        return replace(self, design=None, source=None, covary=None, kept_covariances=kept, cov=cov)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
