@@ -48,7 +48,7 @@ class ItemAverages(Brief):
     totals: np.ndarray
 
 
-class RowBlock:
+class ItemBlock:
     """A block of rows with the columns that items need, each made once."""
 
     def __init__(self, source: MarginRows, model: MeanModel, rows: slice) -> None:
@@ -106,7 +106,7 @@ def _cleared(found: RowValues, bad: np.ndarray | None) -> RowValues:
 
 
 def _items_of(
-    block: RowBlock, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
+    block: ItemBlock, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
 ) -> Iterator[tuple[int, int, RowValues]]:
     """Every item of a block under every mean: places of both, and values of the rows."""
     for i, item in enumerate(items):
@@ -138,7 +138,7 @@ def averages(
     rows = np.empty((*shape[:2], source.n)) if keep else None
 
     def one(rows_of: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        block = RowBlock(source, model, rows_of)
+        block = ItemBlock(source, model, rows_of)
         sums, gradients = np.zeros(shape), np.zeros((*shape, q))
         left = list(range(len(items)))
         if not keep and not link and model.broken is None:
@@ -158,7 +158,7 @@ def averages(
 
 
 def _in_one_pass(
-    block: RowBlock,
+    block: ItemBlock,
     items: Sequence[Item],
     means: Sequence[IndexedMean],
     theta: np.ndarray,
@@ -192,7 +192,7 @@ def drawn(
     total, weight = np.zeros((len(items), len(model.means), groups, count)), np.zeros(groups)
     size = rows_per_chunk(8.0 * (6 * count + source.columns.shape[1] * (4 + 2 * len(items))), _BUDGET)
     for rows in chunks(source.n, size):
-        block = RowBlock(source, model, rows)
+        block = ItemBlock(source, model, rows)
         weight += block.groups.totals
         ones = np.ones(len(block.columns))
         for i, item in enumerate(items):
