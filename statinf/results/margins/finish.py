@@ -87,7 +87,7 @@ def _terms(labels: Mapping[str, Sequence[Any]], count: int) -> tuple[str, ...]:
     out = []
     for k in range(count):
         row = {name: values[k] for name, values in labels.items()}
-        head = str(row.pop("term", ""))
+        head = str(row.pop("variable", ""))
         contrast = str(row.pop("contrast", ""))
         if contrast and contrast != "dY/dX":
             head = f"{head}: {contrast}"

@@ -150,7 +150,7 @@ def add_contrasts(
             if not below and comparison != "difference":
                 label = f"{comparison.replace('_', ' ')} {above}"
             at = made.place(MeanItem(((name, hi),))), made.place(MeanItem(((name, lo),)))
-            made.targets.append(Target({"term": name, "contrast": label}, *at, comparison))
+            made.targets.append(Target({"variable": name, "contrast": label}, *at, comparison))
 
 
 def add_slopes(
@@ -168,7 +168,7 @@ def add_slopes(
             add_contrasts(made, {name: how}, rows, weights)
             continue
         label = {"dydx": "dY/dX", "eyex": "eY/eX", "eydx": "eY/dX", "dyex": "dY/eX"}[kind]
-        made.targets.append(Target({"term": name, "contrast": label}, made.place(SlopeItem(name, kind))))
+        made.targets.append(Target({"variable": name, "contrast": label}, made.place(SlopeItem(name, kind))))
     if kind != "dydx" and any(t.lo >= 0 for t in made.targets) and all(t.lo >= 0 for t in made.targets):
         raise OptionError(
             f"slope={kind!r} needs a numeric variable; those given have levels, whose contrasts comparisons() makes."

@@ -83,7 +83,8 @@ def own_rows(fit: Fit, model: MeanModel, by: Sequence[str], weights: Any, *, eve
     if not keep.any():
         raise DataError("no row of the fit is left to average over; look at by= and weights=.")
     columns, offset = _own_columns(design, model)
-    settable = SettableRows.of(model.recipe, model.sides, design.frame, design.rows)
+    rows = None if design.n == design.n_total else design.rows
+    settable = SettableRows.of(model.recipe, model.sides, design.frame, rows)
     places = np.arange(design.n)
     if not keep.all():
         places = np.flatnonzero(keep)

@@ -51,6 +51,7 @@ def test_equal_to_marginaleffects(case):
     by = [by] if isinstance(by, str) else by
     theirs = pd.DataFrame(rows)
     order = [c for c in ("term", *by) if c in theirs]
+    ours = ours.drop(columns="term", errors="ignore").rename(columns={"variable": "term"})
     if order:
         theirs = theirs.astype(dict.fromkeys(order, str)).sort_values(order, kind="stable")
         ours = ours.astype(dict.fromkeys(order, str)).sort_values(order, kind="stable")
