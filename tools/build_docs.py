@@ -67,6 +67,8 @@ RESULTS = (
     "statinf.effects.dose_fit",
     "statinf.results.certificate",
     "statinf.results.pipeline",
+    "statinf.results.margins.result",
+    "statinf.results.margins.by_row",
     "statinf.effects.policy",
     "statinf.effects.distributional.findings",
     "statinf.effects.distributional.fit",

@@ -173,8 +173,11 @@ def wald(
             f"the hypothesis '{hypothesis}' repeats a restriction, or cannot be tested with this covariance."
         )
     chi2 = float((((gap * scale) @ left / singular) ** 2).sum())
+    share = 1.0
+    if isinstance(covariance, Covariance):
+        df, share = covariance.denominator(restrictions, df)
     if np.isfinite(df):
-        return WaldTest(hypothesis, chi2 / m, m, df, f_sf(chi2 / m, m, df))
+        return WaldTest(hypothesis, share * chi2 / m, m, df, f_sf(share * chi2 / m, m, df))
     return WaldTest(hypothesis, chi2, m, np.inf, chi2_sf(chi2, m))
 
 

@@ -55,7 +55,7 @@ class LinearFit(RegressionFit):
 
     @property
     def loglik(self) -> float:
-        """Gaussian log-likelihood at the maximum."""
+        """Gaussian log-likelihood at the maximum; NaN with weights of a survey, which make none."""
         n = self.nobs
         return 0.5 * (self.log_weights - n * (np.log(2 * np.pi) + 1.0 - np.log(n) + np.log(self.rss)))
 
@@ -115,6 +115,7 @@ class LinearFit(RegressionFit):
         }
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        self._refittable()
         made, x = self._columns("bootstrap refits")
         outcome = made.y if made.offset is None else made.y - made.offset
         return refit_solver(x, outcome, made.weights, studentize=studentize)

@@ -36,6 +36,9 @@ PROMISES: Mapping[str, str] = {
     "randomization_test": "test by assigning a treatment anew",
     "transform": "functions of coefficients",
     "bootstrap": "bootstrap",
+    "slopes": "marginal effects",
+    "comparisons": "contrasts of predictions",
+    "predictions": "adjusted predictions",
     "to_arviz": "draws",
     "plot": "plot",
 }
@@ -233,6 +236,18 @@ class Result:
     def bootstrap(self, *args: Any, **options: Any) -> Any:
         """The same result with bootstrap draws."""
         self.refuse("bootstrap")
+
+    def slopes(self, *args: Any, **options: Any) -> Any:
+        """Marginal effects."""
+        self.refuse("slopes")
+
+    def comparisons(self, *args: Any, **options: Any) -> Any:
+        """Contrasts of predictions."""
+        self.refuse("comparisons")
+
+    def predictions(self, *args: Any, **options: Any) -> Any:
+        """Adjusted predictions."""
+        self.refuse("predictions")
 
     def to_arviz(self) -> Any:
         """Draws as arviz's own container."""
