@@ -80,7 +80,8 @@ def step_down(n: int = 20_000, columns: int = 50) -> None:
 
     def loop() -> np.ndarray:
         random = np.random.default_rng(0)
-        draws = np.array([np.abs(random.choice([-1.0, 1.0], n) @ influence / error) for _ in range(499)])[:, 1:]
+        draws = np.array([np.abs(random.choice([-1.0, 1.0], n) @ influence) for _ in range(499)])[:, 1:]
+        draws /= np.sqrt((draws**2).mean(axis=0))
         t, left, out, last = np.abs(theta / error)[1:], list(range(columns)), np.ones(columns), 0.0
         while left:
             best = max(left, key=lambda j: t[j])

@@ -99,6 +99,10 @@ def randomization_test(
     check_seed(seed)
     _check_numbers(permutations, null)
     moments: Moments = fit.linear_moments(what)
+    if moments.copies is not None:
+        raise NotIdentifiedError(
+            f"{what} exchanges rows, and with weights_kind='frequency' a row stands for several: repeat them."
+        )
     design: Design = fit._need_rows(what)
     name, column = _treatment(fit, design, treatment)
     seen = design.weights > 0

@@ -140,9 +140,10 @@ class HypothesisTests(Predictive):
         Parameters
         ----------
         method : str
-            Any false rejection is bounded by "holm", "hochberg", "hommel", "bonferroni", "sidak", "sup-t" (the largest of the
-            jointly normal or t statistics, by quadrature: R's multcomp) and "romano-wolf" (step-down by the draws of
-            `fit.bootstrap`, or else by multipliers of the influence values); the share of false rejections by "bh" and "by".
+            Any false rejection is bounded by "holm", "hochberg", "hommel", "bonferroni", "sidak"; by "sup-t", the largest of
+            the jointly normal or t statistics, by quadrature, with the fewest degrees of freedom (R's multcomp); and by
+            "romano-wolf", step-down by the draws of `fit.bootstrap`, or else by multipliers of the influence values. The
+            expected share of false rejections is bounded by "bh" and "by".
         terms : str or sequence of str, optional
             Coefficients of the family; all but intercepts by default.
         level : float

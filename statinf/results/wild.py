@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning, nearest, one_of
+from statinf.errors import (
+    DataError,
+    NotIdentifiedError,
+    OptionError,
+    StatinfWarning,
+    check_level,
+    issue_warning,
+    nearest,
+    one_of,
+)
 from statinf.inference.bootstrap import check_replicas
 from statinf.inference.clusters import joined_codes
 from statinf.inference.inversion import SLACK
@@ -178,6 +187,11 @@ def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
         raise OptionError(
             f"the wild bootstrap studentises by robust standard errors, and this fit has {fit.cov.label}: take "
             "fit.with_vcov({'cluster': 'column'}) or fit.with_vcov('HC1')."
+        )
+    if moments.copies is not None:
+        raise NotIdentifiedError(
+            "rows are drawn, and with weights_kind='frequency' a row stands for several: repeat the rows instead of weighting "
+            "them, or cluster."
         )
     return _DrawnClusters(None, moments.nobs, "", kind)
 
