@@ -219,7 +219,7 @@ METHOD = Method(
     summary="maximum likelihood of a generalised linear model",
     citation="Nelder and Wedderburn (1972)",
     guarantee="maximum likelihood; separation is detected and named",
-    vignette="start",
+    vignette="counts-and-separation",
     traits={
         "errors of doubled weights": "in families whose dispersion is one (binomial, Poisson) a weight of two is two rows"
     },
