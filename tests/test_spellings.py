@@ -51,6 +51,8 @@ def test_a_slip_of_the_pen_is_answered_with_the_nearest_name():
     ("kind", "guess", "answer"),
     [
         ("result", "coef", "params"),
+        ("result", "get_margeff", "slopes()"),
+        ("result", "avg_comparisons", "comparisons("),
         ("result", "coef_", "params"),
         ("result", "se", "std_errors"),
         ("result", "confint", "conf_int"),

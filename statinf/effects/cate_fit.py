@@ -11,10 +11,12 @@ from statinf.effects.cate_columns import columns_for
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import OptionError, check_level
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.recipe import Recipe
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, prediction_frame, predictor, predictor_se, unsupported
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -57,6 +59,18 @@ class CATEFit(Heterogeneity, Fit):
 
     def _notes(self) -> tuple[str, ...]:
         return (*super()._notes(), f"Where the effect is not linear, this is its best approximation {self.target}.")
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        recipe = self.effect_recipe or self.recipe
+        if recipe is None:
+            self.refuse(promise, "it was made from arrays, without a formula")
+        return linear_mean(
+            recipe,
+            self.theta,
+            sides=(PartSide("covariates", True),),
+            aliased=(self.estimable, self.aliases),
+            what=f"effect of {self.treatment}",
+        )
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Effect for each row, with pointwise limits of the linear approximation.

@@ -74,7 +74,7 @@ class Splits(Brief):
             return replace(found[0], label=label)
         matrix = combine_splits(np.stack([f.matrix for f in found]), self.thetas - self.theta)
         label = f"{label}, median of {len(found)} splits"
-        return replace(found[0], matrix=matrix, label=label, square_root=None)
+        return replace(found[0], matrix=matrix, label=label, square_root=None, degrees=None)
 
 
 def cluster_codes(design: Design, kind: Any) -> RowClusters:

@@ -54,8 +54,9 @@ def iv(
         Which level of a treatment with two counts as treated. By default labels such as "control", "placebo",
         "untreated" or "no" are the reference, and else the first level; the summary names both.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1" (default; "HC0" for "late", "ivqr" and "invalid"), "HC2", "HC3" (the last two for 2SLS) or
-        `{"cluster": "column"}`. GMM weights its moments by the covariance that this implies.
+        "iid", "HC0", "HC1" (default; "HC0" for "late", "ivqr" and "invalid"), "HC2" to "HC5" (for 2SLS), `{"cluster": "column"}`,
+        with "type" "CR2" for 2SLS, or one under dependence such as `{"hac": lags, "time": "column"}`; as `statinf.lm` takes
+        them. GMM weights its moments by the covariance that clusters imply, else by that of independent rows.
     weights : array of shape (rows,), str or Weights, optional
     cluster : str, sequence of str, or array of shape (rows,), optional
     absorb : str or sequence of str, optional

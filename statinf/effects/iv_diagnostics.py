@@ -9,6 +9,7 @@ import numpy as np
 from statinf.effects import overid, weak_iv
 from statinf.effects.iv_rows import IVRows
 from statinf.effects.linear_iv import LinearIV
+from statinf.inference.dependent import is_dependent
 from statinf.inference.distributions import chi2_sf
 
 
@@ -35,7 +36,8 @@ def diagnostics(solution: LinearIV, rows: IVRows, kind: Any, j: float) -> dict[s
     out["wu_hausman_p"] = overid.wu_hausman(small).p_value
     if small.b > small.c:
         if np.isfinite(j):
-            out["hansen_p"] = chi2_sf(j, small.b - small.c)
+            # The criterion takes rows, or clusters, for independent.
+            out |= {} if is_dependent(kind) else {"hansen_p": chi2_sf(j, small.b - small.c)}
         else:
             out["sargan_p"] = overid.sargan(small, solution.beta).p_value
     return out

@@ -14,12 +14,15 @@ from statinf.effects.iv_diagnostics import diagnostics
 from statinf.effects.iv_rows import IVColumns, IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
+from statinf.inference.dependent import is_dependent
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.numerics.linear.aliases import alias_map
 from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
@@ -213,6 +216,11 @@ class IVFit(Fit):
             classical = overid.sargan if test == "sargan" else overid.basmann
             return classical(self.system, self.solution.beta).handed(self.kind)
         kind = self.cov.kind
+        if is_dependent(kind):
+            raise NotIdentifiedError(
+                "Hansen's test weights its moments by their covariance between rows, or clusters, that are independent; ask for it "
+                "with fit.with_vcov('HC1').overid(), or for test='sargan'."
+            )
         rows = self._rows("Hansen's test")
         return overid.hansen(rows, next(iter(rows.clusters(kind).values()), None)).handed(self.kind)
 
@@ -266,6 +274,14 @@ class IVFit(Fit):
         """The caller's data with columns fitted, x'b with the treatment as recorded, and residual."""
         design, residual = self._need_rows("row-wise diagnostics"), self.residuals
         return augmented(design, {"fitted": design.y - residual, "residual": residual})
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        assert self.recipe is not None
+        covariates = len(self.aliases) + self.aliases.shape[1]
+        first = len(self.theta) - covariates
+        sides = (PartSide("treatment", False, *self.solution.indicator), PartSide("covariates"))
+        aliased = (self.estimable[first:], self.aliases)
+        return linear_mean(self.recipe, self.theta, sides=sides, aliased=aliased, first=first)
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Structural prediction x'b for rows with the treatment set as they record it.

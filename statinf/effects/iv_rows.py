@@ -14,7 +14,7 @@ from statinf.effects.instruments import System, onto
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
-from statinf.inference.sandwich import covariance
+from statinf.inference.sandwich import covariance, uncorrected
 
 ROLES = ("treatment", "covariates", "instruments")
 
@@ -144,7 +144,7 @@ class IVRows:
         model = np.eye(s.b) * float(self.weights @ left**2) / s.df_first
         scores = self.excluded * (self.weights * left)[:, None]
         moments = Moments(scores, np.eye(s.b), s.nobs, float(s.df_first), model)
-        return covariance(moments, kind, self.clusters(kind))
+        return covariance(moments, uncorrected(kind), self.clusters(kind))
 
     def at_null(self, kind: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Covariance of the reduced form of y - X t, as a function of t, shape (c,)."""

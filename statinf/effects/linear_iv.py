@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -88,6 +88,7 @@ class LinearIV(Brief):
         model = None if gmm else self.bread * self.sigma**2
         # Hat values exist where the second stage is a least-squares fit.
         shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
+        shape["as_given"] = np.linalg.inv(self.units.carry)
         scores = columns * (made.weights * e)[:, None]
         df = float(self.system.df_resid)
         return Moments(scores, self.bread, self.system.nobs, df, model, **shape, **stacked)
@@ -123,8 +124,7 @@ class LinearIV(Brief):
     def covariance(self, made: Design, kind: Any, rows: IVRows | None = None) -> Covariance:
         """Covariance of the coefficients of the columns as given."""
         found = covariance(self.scaled_moments(made, rows), kind, cluster_codes(made, kind))
-        carry = self.units.carry
-        return replace(found, matrix=carry @ found.matrix @ carry.T, square_root=carry @ found.root)
+        return found.combined(self.units.carry)
 
 
 def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:

@@ -15,7 +15,7 @@ from statinf.effects.iv_rows import IVRows
 from statinf.inference.distributions import chi2_sf, f_sf
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.moments import Moments
-from statinf.inference.sandwich import covariance
+from statinf.inference.sandwich import covariance, uncorrected
 from statinf.numerics.linear.least_squares import solve
 
 
@@ -65,7 +65,7 @@ def robust_hausman(rows: IVRows, kind: Any) -> WaldTest:
     e = rows.y - columns @ solution.coef
     bread = solution.inverse_gram
     moments = Moments(columns * (rows.weights * e)[:, None], bread, made.nobs, float(made.df_resid - made.c))
-    found = covariance(moments, kind, rows.clusters(kind))
+    found = covariance(moments, uncorrected(kind), rows.clusters(kind))
     k = columns.shape[1]
     chosen = np.eye(k)[k - made.c :]
     return wald(

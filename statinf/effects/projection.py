@@ -17,12 +17,15 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.design import Design
+from statinf.formula.recipe import Recipe
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, Fit, Method, stack_scores
+from statinf.results.margins.mean import MeanModel, linear_mean
 
 Regression = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows (m,), columns (m, q) and response (m,) of a block."""
@@ -37,12 +40,20 @@ class Projection(Fit):
     heading : str
     evaluation : {"sequential", "cross-fold", ""}
         How predicted effects were evaluated; empty where none were.
+    effect_recipe : Recipe or None
+        Makes the columns for new rows where they are those of a formula.
     """
 
     heading: str
     evaluation: str = ""
+    effect_recipe: Recipe | None = None
 
     normal_reference = True
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        if self.effect_recipe is None or not self.estimable.all():
+            self.refuse(promise, "its columns are not those of a formula, or some are aliased")
+        return linear_mean(self.effect_recipe, self.theta, sides=(PartSide("covariates", True),), what="effect")
 
     @property
     def title(self) -> str:
@@ -96,7 +107,7 @@ class _SplitRegressions:
             # Clusters are counted against the averages, not against the coefficients of all blocks.
             return covariance(self.averaged, kind, clusters, normal=True)
         found = covariance(self.moments, kind, clusters, normal=True)
-        return replace(found, matrix=self.pick @ found.matrix @ self.pick.T, square_root=self.pick @ found.root)
+        return found.combined(self.pick)
 
 
 def project(
@@ -225,7 +236,13 @@ def _covariance(design: Design, splits: tuple[_SplitRegressions, ...], thetas: n
     kept = np.isfinite(thetas).all(axis=0)
     every = thetas[:, kept]
     matrix = combine_splits(np.stack([f.matrix for f in found]), every - np.median(every, axis=0))
-    return replace(found[0], matrix=matrix, label=f"{found[0].label}, median of {len(found)} splits", square_root=None)
+    return replace(
+        found[0],
+        matrix=matrix,
+        label=f"{found[0].label}, median of {len(found)} splits",
+        square_root=None,
+        degrees=None,
+    )
 
 
 def default_spec(clusters: Sequence[str], kind: str) -> VcovSpec:

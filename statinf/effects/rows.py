@@ -163,7 +163,7 @@ def clustered_design(
         raise OptionError(f"by= is the name of a column, not a {type(by).__name__}; put the groups into the data.")
     spec = VcovSpec.read(vcov, cluster)
     array = cluster is not None and spec.clusters == ("cluster",) and not isinstance(cluster, str | list | tuple)
-    asked = list(dict.fromkeys([*spec.clusters, *([by] if by else [])]))
+    asked = list(dict.fromkeys([*spec.columns, *([by] if by else [])]))
     made = design(
         formula,
         data,

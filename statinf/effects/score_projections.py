@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.projection import Projection, default_spec, project
 from statinf.errors import DataError, OptionError
 from statinf.formula.frame import Categorical
+from statinf.formula.recipe import Recipe
 from statinf.learners.spline import expand
 from statinf.numerics.order.quantiles import weighted_quantile
 from statinf.results import augmented
@@ -27,6 +29,8 @@ class ScoreProjections:
     treatment: str
     phi_names: tuple[str, ...]
     kind: str
+    recipe: Recipe | None
+    effect_recipe: Recipe | None
 
     beside: ClassVar[tuple[str, ...]] = ("cate", "ate", "blp", "gate", "gates", "clan", "calibration", "rate", "curve")
 
@@ -76,12 +80,12 @@ class ScoreProjections:
         """
         made = self._learnt()
         if effect is None:
-            columns, names = made.sample.phi, self.phi_names
+            columns, names, recipe = made.sample.phi, self.phi_names, self.effect_recipe or self.recipe
         else:
-            matrix, _ = effect_columns(effect, made.rows.design, made.rows.design.recipe.context)
+            matrix, recipe = effect_columns(effect, made.rows.design, made.rows.design.recipe.context)
             columns, names = matrix.values, matrix.names
         terms = [self.treatment if n == "Intercept" else f"{self.treatment}:{n}" for n in names]
-        return project(
+        fit = project(
             made.rows.design,
             columns,
             terms,
@@ -90,6 +94,7 @@ class ScoreProjections:
             heading="Best linear projection of the effect",
             formula=effect or "",
         )
+        return replace(fit, effect_recipe=recipe)
 
     def gate(self, by: str, *, vcov: Any = None) -> Projection:
         """Average effect in each group of a column.

@@ -1,14 +1,15 @@
 """Sums of scores by cluster: one-way, several ways, and the corrections for few or uneven clusters.
 
-G / (G - 1) and, for the type HC1, (n - 1) / (n - k); several cluster variables enter by inclusion and exclusion, and a
-matrix that this leaves indefinite is repaired by its eigenvalues (Cameron, Gelbach and Miller 2011); HC2 and HC3 are the
-corrections CR2 and CR3 of Bell and McCaffrey (2002).
+G / (G - 1) and, for the type HC1, (n - 1) / (n - k); several cluster variables enter by inclusion and exclusion, each
+intersection with its own factor (as R's sandwich does) or all with that of the fewest clusters (as fixest and Stata's
+reghdfe do), and a matrix that this leaves indefinite is repaired by its eigenvalues (Cameron, Gelbach and Miller 2011). HC2
+and HC3 are the corrections CR2 and CR3 of Bell and McCaffrey (2002); CR2 comes with Satterthwaite's degrees of freedom.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -16,8 +17,10 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
+from statinf.inference.cluster_parts import POWER, corrected_clusters
 from statinf.inference.moments import Moments, small_sample
 from statinf.inference.roots import matrix_root, repaired, root_of
+from statinf.inference.satterthwaite import ClusterDegrees
 
 FEW_CLUSTERS = 10
 """Below this number clustered standard errors of type HC1 are known to be too small."""
@@ -32,10 +35,13 @@ class RowClusters(Mapping[str, np.ndarray]):
     codes : mapping of str to ndarray of int
     elsewhere : callable
         From a name and row numbers (m,) to codes (m,) of these rows, -1 where the cluster is not known.
+    columns : mapping of str to ndarray, shape (n,)
+        What other covariances read: codes of times and units in their order, and coordinates.
     """
 
     codes: Mapping[str, np.ndarray]
     elsewhere: Callable[[str, np.ndarray], np.ndarray]
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.codes[name]
@@ -64,16 +70,37 @@ def joined_codes(moments: Moments, clusters: Mapping[str, np.ndarray], name: str
     return _without_gaps(both)
 
 
-def clustered(
-    moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]
-) -> tuple[np.ndarray, np.ndarray, int, bool]:
-    """Covariance (q, q), a root of it (q, r), the smallest number of clusters, and whether eigenvalues were repaired.
+@dataclass(frozen=True)
+class ClusteredMeat:
+    """A clustered covariance and what is told beside it.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (q, q)
+    root : ndarray, shape (q, r)
+    count : int
+        The smallest number of clusters.
+    mended : bool
+        Whether negative eigenvalues were set to zero.
+    degrees : ClusterDegrees or None
+        Where degrees of freedom are Satterthwaite's.
+    """
+
+    matrix: np.ndarray
+    root: np.ndarray
+    count: int
+    mended: bool
+    degrees: ClusterDegrees | None = None
+
+
+def clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray]) -> ClusteredMeat:
+    """The clustered covariance.
 
     Parameters
     ----------
     moments : Moments
     kind : mapping
-        `{"cluster": name or names, "type": "HC1"}`.
+        `{"cluster": name or names, "type": "HC1"}`, with "df" and "factor" if they were given.
     clusters : mapping of str to ndarray of int, shape (n,)
         Codes of the cluster variables, from 0.
     """
@@ -85,22 +112,51 @@ def clustered(
         if count < 2:
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
     smallest = min(counts)
-    _warn_few(smallest, moments, names[counts.index(smallest)], variant)
-    meat = np.zeros((moments.split[0].shape[1],) * 2)
-    units = np.empty((0, len(meat)))
-    for size in range(1, len(codes) + 1):
-        for chosen in combinations(codes, size):
-            units = _one_way(moments, intersect(chosen), variant)
-            meat += (-1.0) ** (size + 1) * (units.T @ units)
+    satterthwaite = degrees_of_freedom(kind) == "satterthwaite"
+    if not satterthwaite or smallest < moments.q:
+        _warn_few(smallest, moments, names[counts.index(smallest)], variant, "CR2" if len(codes) == 1 else "HC3")
+    outside = moments.split[1]
+    degrees = None
     mended = False
-    if len(codes) == 1:
+    if len(codes) == 1 and satterthwaite:
+        units, parts = _corrected_sums(moments, codes[0], variant)
+        degrees = ClusterDegrees(parts, outside @ (moments.hat_factor @ moments.split[0]).T)
+        units = units * np.sqrt(_factor(moments, smallest, variant))
+        meat = units.T @ units
+        root = root_of(meat, lambda: units)
+    elif len(codes) == 1:
+        units = _one_way(moments, codes[0], variant)
+        meat = units.T @ units
         root = root_of(meat, lambda: units)
     else:
-        meat, mended = repaired(meat)
+        meat, mended = repaired(_several_ways(moments, codes, variant, smallest, kind.get("factor", "each")))
         root = matrix_root(meat)
-    outside = moments.split[1]
     matrix = outside @ meat @ outside.T
-    return 0.5 * (matrix + matrix.T), outside @ root, smallest, mended
+    return ClusteredMeat(0.5 * (matrix + matrix.T), outside @ root, smallest, mended, degrees)
+
+
+def degrees_of_freedom(kind: Mapping[str, Any]) -> str:
+    """Whose degrees of freedom a clustered covariance in normal form has: "clusters" or "satterthwaite"."""
+    one = isinstance(kind["cluster"], str) or len(kind["cluster"]) == 1
+    usual = "satterthwaite" if one and kind.get("type", "HC1") == "HC2" else "clusters"
+    return str(kind.get("df", usual))
+
+
+def _several_ways(
+    moments: Moments, codes: Sequence[np.ndarray], variant: str, smallest: int, factor: str
+) -> np.ndarray:
+    """Inclusion and exclusion over all intersections of the clusters, shape (r, r); it may be indefinite."""
+    meat = np.zeros((moments.split[0].shape[1],) * 2)
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            together = intersect(chosen)
+            units = _one_way(moments, together, variant)
+            share = 1.0
+            if factor == "min" and variant in ("HC0", "HC1"):
+                own = _count(moments, together)
+                share = (smallest / (smallest - 1.0)) / (own / (own - 1.0))
+            meat += (-1.0) ** (size + 1) * share * (units.T @ units)
+    return meat
 
 
 def _count(moments: Moments, codes: np.ndarray) -> int:
@@ -113,7 +169,7 @@ def _without_gaps(codes: np.ndarray) -> np.ndarray:
     return np.unique(codes, return_inverse=True)[1]
 
 
-def _warn_few(count: int, moments: Moments, name: str, variant: str) -> None:
+def _warn_few(count: int, moments: Moments, name: str, variant: str, better: str) -> None:
     if count < moments.q:
         issue_warning(
             f"{count} clusters for {moments.q} coefficients: the clustered covariance is singular and its standard "
@@ -121,7 +177,9 @@ def _warn_few(count: int, moments: Moments, name: str, variant: str) -> None:
             StatinfWarning,
         )
     elif count < FEW_CLUSTERS and variant in ("HC0", "HC1"):
-        advice = f"use vcov={{'cluster': {name!r}, 'type': 'HC3'}}, which leaves each cluster out in turn."
+        advice = f"use type {better!r}, which corrects for few clusters."
+        if better == "CR2":
+            advice = f"use vcov={{'cluster': {name!r}, 'type': 'CR2'}}, with degrees of freedom of its own for each coefficient."
         if not moments.correctable:
             advice = "this estimator has no correction for it: read its intervals as too short, or cluster by something finer."
         issue_warning(
@@ -152,48 +210,40 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     """
     inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
-        return _corrected_sums(moments, codes, variant) @ inside
+        return _corrected_sums(moments, codes, variant)[0]
     total = moments.total if seen is None else moments.total[seen]
     units = np.dot(inside.T, total.T).T
     if moments.outside is not None:
         units = np.concatenate([units, moments.outside @ inside])
     sums = cluster_sums(units, codes)
-    groups = _count(moments, codes)
-    factor = groups / (groups - 1.0)
-    if variant == "HC1":
-        factor *= small_sample(moments.nobs - 1.0, moments.df_resid)
-    return sums * np.sqrt(factor)
+    return sums * np.sqrt(_factor(moments, _count(moments, codes), variant))
 
 
-def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
-    """Cluster sums of scores with (I - H_gg) to the power -1/2 (CR2) or -1 (CR3) before the residuals."""
+def _factor(moments: Moments, groups: int, variant: str) -> float:
+    """G / (G - 1), and (n - 1) / (n - k) for the type HC1; none for the corrected types."""
+    if variant in ("HC2", "HC3"):
+        return 1.0
+    own = small_sample(moments.nobs - 1.0, moments.df_resid) if variant == "HC1" else 1.0
+    return groups / (groups - 1.0) * own
+
+
+def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> tuple[np.ndarray, tuple[Any, ...]]:
+    """Cluster sums of whitened scores after the correction of the type, and what degrees of freedom need of the clusters.
+
+    CR2 and CR3 have (I - H_gg) to the power -1/2 or -1 before the residuals.
+    """
     if not moments.correctable:
         raise NotIdentifiedError(
             f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1."
+            if variant in ("HC2", "HC3")
+            else "Satterthwaite's degrees of freedom exist for regressions with known weights only; leave 'df' out."
         )
     assert moments.columns is not None and moments.working is not None
-    power = -0.5 if variant == "HC2" else -1.0
     seen = slice(None) if moments.observed is None else moments.observed
-    columns, scores = moments.columns[seen], moments.scores[seen]
-    root_w = np.sqrt(moments.working[seen])
-    factor = moments.hat_factor
-    scaled = (columns * root_w[:, None]) @ solve_triangular(factor, np.eye(len(factor)))
-    # scores = columns * working * residual: recover sqrt(w) e from the best-conditioned column.
-    rows = np.arange(len(codes))
-    pivot = np.argmax(np.abs(columns), axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        root_residual = scores[rows, pivot] / (columns[rows, pivot] * root_w)
-    root_residual = np.where(root_w > 0, root_residual, 0.0)
-    order = np.argsort(codes, kind="stable")
-    cuts = np.searchsorted(codes[order], np.arange(int(codes.max()) + 2))
-    sums = np.empty((len(cuts) - 1, moments.q))
-    for g in range(len(cuts) - 1):
-        member = order[cuts[g] : cuts[g + 1]]
-        u, s, _ = np.linalg.svd(scaled[member], full_matrices=False)
-        share = 1.0 - s**2
-        # A direction that the cluster alone determines carries no residual: the pseudo-inverse drops it.
-        gain = np.where(share > 1e-10, np.maximum(share, 1e-300) ** power, 0.0)
-        e = root_residual[member]
-        corrected = e + u @ ((gain - 1.0) * (u.T @ e))
-        sums[g] = scaled[member].T @ corrected
-    return sums @ factor
+    inverse = solve_triangular(moments.hat_factor, np.eye(len(moments.hat_factor)))
+    columns, working, scores = moments.columns[seen], moments.working[seen], moments.scores[seen]
+    rows = np.dot(inverse.T, columns.T).T * np.sqrt(working)[:, None]
+    variance = None if moments.variance is None else moments.variance[seen]
+    sums, parts = corrected_clusters(rows, np.dot(inverse.T, scores.T).T, codes, POWER[variant], variance)
+    inside = moments.split[0]
+    return sums @ moments.hat_factor @ inside, parts

@@ -18,7 +18,9 @@ _NAMED = 3
 
 def judges_by_residuals(kind: Any) -> bool:
     """Whether a covariance, named or given as a mapping, takes the error of a row or cluster for its own residual."""
-    return (kind.get("type", "HC1") if isinstance(kind, dict) else kind) in ("HC0", "HC1")
+    if isinstance(kind, dict):
+        return "cluster" in kind and kind.get("type", "HC1") in ("HC0", "HC1")
+    return kind in ("HC0", "HC1")
 
 
 def warn_lone(

@@ -11,8 +11,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from statinf.brief import Brief
-from statinf.errors import NotIdentifiedError
+from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.roots import matrix_root
+from statinf.inference.satterthwaite import ClusterDegrees, hotelling
 from statinf.numerics.linear.factors import leverages, triangular_factor
 
 
@@ -52,9 +53,16 @@ class Moments(Brief):
         Whether weights were estimated but are treated as known, for want of theory; labels say so.
     present : ndarray of bool, shape (n,), optional
         Rows of positive weight; by default those with a score, if `nobs` says that some are absent.
+    variance : ndarray, shape (n,), optional
+        Of each row's residual under the model behind the weights, at any scale: what the correction CR2 takes it for. Equal
+        ones by default.
+    as_given : ndarray, shape (q, q), optional
+        Takes scores to those of the columns as given, where they are those of others; automatic bandwidths read these.
     hats : callable, optional
         Makes the leverages of each row in each coefficient's equation, shape (n, q), where scores are those of several
         regressions.
+    copies : ndarray, shape (n,), optional
+        How many equal rows each row stands for, among its weights and in `nobs`; one by default.
     """
 
     scores: np.ndarray
@@ -73,6 +81,22 @@ class Moments(Brief):
     weights_fixed: bool = False
     present: np.ndarray | None = None
     hats: Callable[[], np.ndarray] | None = None
+    copies: np.ndarray | None = None
+    variance: np.ndarray | None = None
+    as_given: np.ndarray | None = None
+
+    def by_copy(self) -> Moments:
+        """The same with one of its copies in each row's place, times the root of their number: for sums of squares of scores."""
+        if self.copies is None:
+            return self
+        each = np.maximum(self.copies, np.finfo(float).tiny)
+        return replace(
+            self,
+            scores=self.scores / np.sqrt(each)[:, None],
+            working=None if self.working is None else self.working / each,
+            factor=self.factor if self.columns is None else self.hat_factor,
+            copies=None,
+        )
 
     @property
     def q(self) -> int:
@@ -124,6 +148,11 @@ class Moments(Brief):
     @property
     def influence(self) -> np.ndarray:
         """Influence of each row on the estimate, shape (n, q): the estimate's error is about their sum."""
+        if self.copies is not None:
+            raise NotIdentifiedError(
+                "a row that stands for several equal ones (weights_kind='frequency') has no influence of its own, which bootstraps "
+                "and joint covariances need: repeat the rows instead of weighting them."
+            )
         inside, outside = self.split
         return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
 
@@ -154,6 +183,8 @@ class Covariance:
         matrix has.
     each : ndarray, shape (q,), optional
         Degrees of freedom of each estimate, where these differ; `df` is the least of them then.
+    degrees : ClusterDegrees, optional
+        Makes the degrees of freedom of any combination; not saved.
     """
 
     matrix: np.ndarray
@@ -162,6 +193,15 @@ class Covariance:
     df: float
     square_root: np.ndarray | None = field(default=None, repr=False)
     each: np.ndarray | None = field(default=None, repr=False)
+    degrees: ClusterDegrees | None = field(default=None, repr=False, metadata={"saved": False})
+
+    @classmethod
+    def with_degrees(
+        cls, matrix: np.ndarray, kind: Any, label: str, square_root: np.ndarray, degrees: ClusterDegrees
+    ) -> Covariance:
+        """One whose degrees of freedom are Satterthwaite's, of each estimate and of any combination."""
+        each = degrees.each()
+        return cls(matrix, kind, label, _least(each), square_root, each, degrees)
 
     @property
     def df_each(self) -> float | np.ndarray:
@@ -171,12 +211,16 @@ class Covariance:
     def combined(self, matrix: np.ndarray) -> Covariance:
         """Covariance of linear combinations (m, q).
 
-        Where estimates have degrees of freedom of their own and are uncorrelated, those of a combination are Satterthwaite's;
-        of correlated estimates they are the least of all that enter.
+        Where estimates have degrees of freedom of their own, those of a combination are Satterthwaite's if the covariance
+        makes them, or if the estimates are uncorrelated; of correlated estimates they are the least of all that enter.
         """
         made = replace(self, matrix=matrix @ self.matrix @ matrix.T, square_root=matrix @ self.root)
         if self.each is None:
             return made
+        if self.degrees is not None:
+            degrees = self.degrees.carried(matrix)
+            each = degrees.each()
+            return replace(made, each=each, df=_least(each), degrees=degrees)
         parts = matrix**2 * np.diag(self.matrix)
         with np.errstate(divide="ignore", invalid="ignore"):
             each = parts.sum(axis=1) ** 2 / (parts**2 / self.each).sum(axis=1)
@@ -187,10 +231,41 @@ class Covariance:
         each = np.where(usable, each, least)
         return replace(made, each=each, df=float(each.min()))
 
+    def denominator(self, restrictions: np.ndarray, df: float) -> tuple[float, float]:
+        """Denominator degrees of freedom of the F test of restrictions (m, q), and its share of the Wald statistic over m.
+
+        Where estimates have degrees of freedom of their own: those of the combination for one restriction, and Hotelling's
+        T-squared with approximate degrees of freedom for several. Else `df` and one.
+
+        Raises
+        ------
+        NotIdentifiedError
+            If there are too few degrees of freedom for so many restrictions.
+        DataError
+            If they need the rows of a fit that was saved or made lean without them.
+        """
+        if self.each is None:
+            return df, 1.0
+        if len(restrictions) == 1:
+            return self.combined(restrictions).df, 1.0
+        if self.degrees is not None:
+            return hotelling(self.degrees.carried(restrictions).joint(), len(restrictions))
+        if isinstance(self.kind, dict) and "cluster" in self.kind:
+            raise DataError(
+                "the degrees of freedom of several restrictions with a covariance of type CR2 need the rows of the fit, which a "
+                "saved or lean fit leaves out; test before saving, or fit again."
+            )
+        return df, 1.0
+
     @property
     def root(self) -> np.ndarray:
         """L, shape (q, r), with L L' the matrix: x'L is the root of the variance of x'b."""
         return matrix_root(self.matrix) if self.square_root is None else self.square_root
+
+
+def _least(each: np.ndarray) -> float:
+    """The least degrees of freedom there are; NaN for none."""
+    return float(each[~np.isnan(each)].min(initial=np.inf)) if not np.isnan(each).all() else np.nan
 
 
 def small_sample(nobs: float, df: float) -> float:

@@ -3,11 +3,11 @@
 An estimator enters as `Moments`: the scores of its estimating function and its inverse bread. Estimated
 weights enter as an adjustment of the scores, so that every covariance below is that of the stacked system.
 
-The conventions are those of R's sandwich (Zeileis 2004; Zeileis, Koell and Graham 2020): HC1 has the
-factor n / (n - k); clusters have G / (G - 1) and, for the type HC1, (n - 1) / (n - k); several cluster
-variables enter by inclusion and exclusion, and a matrix that this leaves indefinite is repaired by its
-eigenvalues (Cameron, Gelbach and Miller 2011); HC2 and HC3 with clusters are the corrections CR2 and CR3 of
-Bell and McCaffrey (2002). Rows of weight zero are absent.
+The conventions are those of R's sandwich (Zeileis 2004; Zeileis, Koell and Graham 2020): HC1 has the factor n / (n - k); HC4,
+HC4m and HC5 raise the correction of HC2 with the leverage (Cribari-Neto 2004; Cribari-Neto and da Silva 2011; Cribari-Neto,
+Souza and Vasconcellos 2007); clusters have G / (G - 1) and, for the type HC1, (n - 1) / (n - k); several cluster variables enter
+by inclusion and exclusion, and a matrix that this leaves indefinite is repaired by its eigenvalues (Cameron, Gelbach and Miller
+2011); HC2 and HC3 with clusters are the corrections CR2 and CR3 of Bell and McCaffrey (2002). Rows of weight zero are absent.
 
 Sums of products are made of scores that the bread, or its triangular factor, has been applied to row by row:
 products of raw scores would lose twice the digits that the columns' place has cost.
@@ -25,12 +25,17 @@ from statinf.backend import map_threads, row_blocks
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.clusters import clustered
+from statinf.inference.dependence import under_dependence
+from statinf.inference.dependent import is_dependent
+from statinf.inference.levered import correction
 from statinf.inference.moments import Covariance, Moments, small_sample
 from statinf.inference.roots import root_of
+from statinf.inference.vcov import SANDWICH
 
 _FEW = 64
 _PARALLEL_FROM = 1 << 21
-KINDS = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
+KINDS = SANDWICH
+LEVERED = ("HC2", "HC3", "HC4", "HC4m", "HC5")
 
 
 def check_kind(kind: Any) -> Any:
@@ -42,7 +47,9 @@ def check_kind(kind: Any) -> Any:
         hint = " For clusters write vcov={'cluster': 'column'}." if "clus" in kind.lower() else ""
         raise OptionError(f"vcov={kind!r} is not known; choose one of {', '.join(map(repr, KINDS))}.{hint}")
     if isinstance(kind, Mapping):
-        unknown = set(kind) - {"cluster", "type"}
+        if is_dependent(kind):
+            return dict(kind)
+        unknown = set(kind) - {"cluster", "type", "df", "factor"}
         if unknown or "cluster" not in kind:
             raise OptionError(
                 f"vcov={dict(kind)!r}: clusters are given as {{'cluster': 'column'}}, with an optional 'type'."
@@ -55,6 +62,14 @@ def check_kind(kind: Any) -> Any:
     )
 
 
+def uncorrected(kind: Any) -> Any:
+    """The covariance without corrections by whole clusters' leverages, for scores that have no columns: clusters of type HC1."""
+    if isinstance(kind, Mapping) and (kind.get("type") in ("HC2", "HC3") or "df" in kind):
+        kept = {key: value for key, value in kind.items() if key not in ("type", "df")}
+        return {**kept, "type": "HC1"}
+    return kind
+
+
 def covariance(
     moments: Moments, kind: Any, clusters: Mapping[str, np.ndarray] | None = None, *, normal: bool = False
 ) -> Covariance:
@@ -64,10 +79,10 @@ def covariance(
     ----------
     moments : Moments
     kind : str or mapping
-        "iid", "HC0" to "HC3", "fixed" (HC0 with estimated weights taken as known), or
-        `{"cluster": name or names, "type": "HC1"}`.
-    clusters : mapping of str to ndarray of int, shape (n,), optional
-        Codes of the cluster variables that `kind` names.
+        "iid", "HC0" to "HC5", "fixed" (HC0 with estimated weights taken as known),
+        `{"cluster": name or names, "type": "HC1"}`, or one under dependence in normal form.
+    clusters : mapping of str to ndarray, shape (n,), optional
+        Codes of the cluster variables that `kind` names, and what else it reads.
     normal : bool
         Whether tables use the normal distribution.
 
@@ -80,12 +95,11 @@ def covariance(
     stacked = moments.adjustment is not None or moments.outside is not None
     suffix = ", weights estimated" if stacked else ", weights taken as fixed" if moments.weights_fixed else ""
     df = np.inf if normal else moments.df_resid
+    if is_dependent(kind):
+        found = under_dependence(moments, kind, {} if clusters is None else clusters, normal=normal)
+        return replace(found, label=found.label + suffix)
     if isinstance(kind, dict):
-        matrix, root, count, mended = clustered(moments, kind, clusters or {})
-        names = kind["cluster"] if isinstance(kind["cluster"], str) else " and ".join(kind["cluster"])
-        label = f"clustered by {names} ({kind.get('type', 'HC1')}){suffix}"
-        label += ", made positive semi-definite" if mended else ""
-        return Covariance(matrix, kind, label, np.inf if normal else float(count - 1), root)
+        return _clustered(moments, kind, clusters or {}, suffix, normal=normal)
     if kind == "iid":
         if moments.model is None:
             raise NotIdentifiedError(
@@ -97,6 +111,20 @@ def covariance(
         plain = replace(moments, adjustment=None, outside=None, outside_rows=None, weight_leverage=None)
         return Covariance(*_heteroskedastic(plain, "HC0", kind, "HC0, weights taken as fixed", df))
     return Covariance(*_heteroskedastic(moments, kind, kind, kind + suffix, df))
+
+
+def _clustered(
+    moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, np.ndarray], suffix: str, *, normal: bool
+) -> Covariance:
+    found = clustered(moments, kind, clusters)
+    names = kind["cluster"] if isinstance(kind["cluster"], str) else " and ".join(kind["cluster"])
+    variant = kind.get("type", "HC1")
+    if found.degrees is not None:
+        label = f"clustered by {names} ({variant.replace('HC', 'CR')}, Satterthwaite df){suffix}"
+        return Covariance.with_degrees(found.matrix, kind, label, found.root, found.degrees)
+    label = f"clustered by {names} ({variant}{', factor of the fewest clusters' if kind.get('factor') == 'min' else ''}){suffix}"
+    label += ", made positive semi-definite" if found.mended else ""
+    return Covariance(found.matrix, kind, label, np.inf if normal else float(found.count - 1), found.root)
 
 
 def _model_root(moments: Moments) -> np.ndarray | None:
@@ -113,9 +141,10 @@ def _model_root(moments: Moments) -> np.ndarray | None:
 def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
     if moments.df_resid <= 0:
         raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
+    whole, moments = moments, moments.by_copy()
     scores = moments.total
-    if kind in ("HC2", "HC3"):
-        factor = (1.0 - _leverage(moments, kind)) ** (-0.5 if kind == "HC2" else -1.0)
+    if kind in LEVERED:
+        factor = correction(_leverage(moments, kind), whole.leverage, kind, moments.nobs)
         factor = factor if factor.ndim == 2 else factor[:, None]
         if moments.weight_leverage is not None:
             # The weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.

@@ -13,11 +13,13 @@ from difflib import get_close_matches
 from typing import Any
 
 from statinf.errors import OptionError
+from statinf.inference.dependent import DEPENDENT, columns_of, settings_of, shown
 
-SANDWICH = ("iid", "HC0", "HC1", "HC2", "HC3", "fixed")
+SANDWICH = ("iid", "HC0", "HC1", "HC2", "HC3", "HC4", "HC4m", "HC5", "fixed")
 CLUSTERED = ("HC0", "HC1", "HC2", "HC3")
 _ROBUST = ("robust", "hetero", "heteroskedastic", "white", "hc")
 _PLAIN = ("classical", "nonrobust", "standard", "ols")
+_SERIAL = {"nw": "hac", "newey-west": "hac", "dk": "driscoll-kraay"} | {key: key for key in DEPENDENT}
 _BY_TYPE = {"CR0": "HC0", "CR1": "HC1", "CRV1": "HC1", "CR2": "HC2", "CRV2": "HC2", "CR3": "HC3", "CRV3": "HC3"}
 
 
@@ -44,6 +46,9 @@ class VcovKinds:
         Words that stand for a structured spelling.
     cluster_type : str
         The type of a clustered covariance where none is given.
+    dependent : tuple of str or None
+        Which of "hac", "driscoll-kraay" and "conley" there are. None: all of them where the family has the whole hierarchy
+        of heteroskedastic covariances, for then its scores are those of the rows of the data; else none.
     """
 
     default: str = "HC1"
@@ -54,14 +59,23 @@ class VcovKinds:
     structured: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     shorthand: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     cluster_type: str = "HC1"
+    dependent: tuple[str, ...] | None = None
+
+    @property
+    def under_dependence(self) -> tuple[str, ...]:
+        """Covariances under dependence in time, across units or in space that the family has."""
+        if self.dependent is not None:
+            return self.dependent
+        return DEPENDENT if self.names == SANDWICH else ()
 
     def listed(self) -> str:
         """The spellings, for messages."""
-        shown = [repr(n) for n in (*self.names, *self.shorthand)]
+        listed = [repr(n) for n in (*self.names, *self.shorthand)]
         if self.clustered:
-            shown.append("{'cluster': 'column'}")
-        shown += [f"{{{key!r}: ...}}" for key in self.structured]
-        return ", ".join(shown)
+            listed.append("{'cluster': 'column'}")
+        listed += [f"{{{key!r}: ...}}" for key in self.structured]
+        listed += [shown(key) for key in self.under_dependence]
+        return ", ".join(listed)
 
 
 @dataclass(frozen=True)
@@ -77,7 +91,7 @@ class VcovSpec:
     type : str
         Small-sample type of a clustered covariance.
     settings : mapping
-        A structured spelling as given.
+        A structured spelling, or one under dependence, in normal form; what was given beside the type of clusters.
     explicit : bool
         Whether the caller asked for it; a default gives way where it does not exist.
     spelled : str
@@ -96,8 +110,13 @@ class VcovSpec:
         """The normal form: a name, or a mapping."""
         if self.kind == "cluster":
             names = self.clusters[0] if len(self.clusters) == 1 else list(self.clusters)
-            return {"cluster": names, "type": self.type}
+            return {"cluster": names, "type": self.type, **self.settings}
         return dict(self.settings) if self.settings else self.kind
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the data that the covariance reads; rows where they are missing are left out of the fit."""
+        return tuple(dict.fromkeys((*self.clusters, *columns_of(self.settings))))
 
     @classmethod
     def read(
@@ -158,7 +177,7 @@ def cluster_columns(vcov: Any, cluster: Any) -> Any:
         return cluster
     found = list(_cluster_names(cluster))
     if isinstance(vcov, VcovSpec):
-        found += vcov.clusters
+        found += vcov.columns
     return list(dict.fromkeys(found)) or cluster
 
 
@@ -192,6 +211,9 @@ def _named(vcov: str, kinds: VcovKinds) -> VcovSpec:
     if plain.upper() in _BY_TYPE and kinds.clustered:
         kind = _BY_TYPE[plain.upper()]
         raise OptionError(f"vcov={vcov!r} needs its clusters: write vcov={{'cluster': 'column', 'type': {kind!r}}}.")
+    if plain.lower() in _SERIAL and kinds.under_dependence:
+        key = _SERIAL[plain.lower()]
+        raise OptionError(f"vcov={vcov!r} needs columns of the data: write vcov={shown(key)}.")
     close = get_close_matches(plain.lower(), [n.lower() for n in kinds.names], n=1)
     hint = " For clusters write vcov={'cluster': 'column'}." if "clus" in plain.lower() else ""
     if close and not hint:
@@ -209,6 +231,11 @@ def _mapped(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
                     f"{', '.join(map(repr, (key, *beside)))}."
                 )
             return VcovSpec(key, _cluster_names(vcov.get("cluster")), settings=dict(vcov))
+    for key in DEPENDENT:
+        if key in vcov:
+            if key not in kinds.under_dependence:
+                raise OptionError(f"vcov={dict(vcov)!r} does not exist here; choose one of {kinds.listed()}.")
+            return VcovSpec(key, settings=settings_of(key, vcov))
     for key, kind in _BY_TYPE.items():
         named = [given for given in vcov if isinstance(given, str) and given.upper() == key]
         if named and len(vcov) == 1:
@@ -219,10 +246,10 @@ def _mapped(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
 def _clustered(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
     if not kinds.clustered:
         raise OptionError(f"there are no clustered standard errors here; choose one of {kinds.listed()}.")
-    if set(vcov) - {"cluster", "type"} or "cluster" not in vcov:
+    if set(vcov) - {"cluster", "type", "df", "factor"} or "cluster" not in vcov:
         raise OptionError(
-            f"vcov={dict(vcov)!r} is not known; clusters are given as {{'cluster': 'column'}}, with an optional 'type'; "
-            f"otherwise choose one of {kinds.listed()}."
+            f"vcov={dict(vcov)!r} is not known; clusters are given as {{'cluster': 'column'}}, with an optional 'type', 'df' "
+            f"('satterthwaite' or 'clusters') and 'factor' ('each' or 'min'); otherwise choose one of {kinds.listed()}."
         )
     names = _cluster_names(vcov["cluster"])
     if not names or (names == ("cluster",) and not isinstance(vcov["cluster"], str | list | tuple)):
@@ -232,4 +259,25 @@ def _clustered(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
     kind = _BY_TYPE.get(given.upper(), given.upper())
     if kind not in kinds.clustered:
         raise OptionError(f"vcov type={given!r} is not known for clusters; choose {', '.join(kinds.clustered)}.")
-    return VcovSpec("cluster", clusters=names, type=kind)
+    return VcovSpec("cluster", clusters=names, type=kind, settings=_beside_clusters(vcov, names, given))
+
+
+def _beside_clusters(vcov: Mapping[str, Any], names: tuple[str, ...], given: str) -> dict[str, Any]:
+    """The degrees of freedom and the small-sample factor that were asked for, and whether the type allows them."""
+    out = {}
+    for key, allowed in (("df", ("satterthwaite", "clusters")), ("factor", ("each", "min"))):
+        if vcov.get(key) is not None:
+            if vcov[key] not in allowed:
+                raise OptionError(
+                    f"{key}={vcov[key]!r} of clusters is not known; choose {' or '.join(map(repr, allowed))}."
+                )
+            out[key] = vcov[key]
+    several = len(names) > 1
+    if several and (given.upper() in ("CR2", "CRV2") or out.get("df") == "satterthwaite"):
+        raise OptionError(
+            f"CR2 and Satterthwaite's degrees of freedom are for one cluster column, not for {', '.join(map(repr, names))}; choose "
+            "one of them, or type 'HC1', or 'HC2' for the correction by inclusion and exclusion with the fewest clusters less one."
+        )
+    if out.get("factor") == "min" and not several:
+        out.pop("factor")
+    return out

@@ -9,16 +9,25 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.errors import DroppedRowsWarning, NotIdentifiedError, OptionError, issue_warning
+from statinf.formula.counterfactual import PartSide
 from statinf.formula.frame import as_frame
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import NewRows
 from statinf.frames import to_caller
 from statinf.inference.lone import warn_lone
-from statinf.inference.moments import Covariance
-from statinf.models.absorbed_covariance import adjusted, check_exists, cluster_names, nested_effects
+from statinf.inference.moments import Covariance, Moments
+from statinf.models.absorbed_covariance import (
+    adjusted,
+    check_equal,
+    check_exists,
+    cluster_names,
+    needs_equal_variances,
+    nested_effects,
+)
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption
 from statinf.results import Fit
+from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results.predicting import prediction_rows
 
 
@@ -84,16 +93,26 @@ class AbsorbedFit(Fit):
         if design is None or absorption is None:
             return super()._covariance(kind)
         check_exists(kind, design, absorption)
+        if needs_equal_variances(kind):
+            check_equal(self.moments().variance, kind, design)
         found = super()._covariance(kind)
         several = len(cluster_names(kind)) > 1
         return adjusted(found, kind, design, absorption, self.df_resid, self.moments() if several else None)
 
-    def test(self, hypothesis: Any, *args: Any, **options: Any) -> Any:
-        if options.get("bootstrap") is not None:
-            self._check_refits()
-        return super().test(hypothesis, *args, **options)
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        """The mean without the effects, which differences of linear means are free of."""
+        why = "the errors of the absorbed effects are not known; write the factors as C() in the formula"
+        if getattr(self, "link", "identity") != "identity":
+            self.refuse(promise, why)
+        aliases = (self.estimable, self.aliases)  # type: ignore[attr-defined]
+        side = (PartSide("covariates", constant=False),)
+        return replace(linear_mean(self.recipe, self.theta, sides=side, aliased=aliases), differences=why)
 
-    test.__doc__ = Fit.test.__doc__
+    def linear_moments(self, what: str) -> Moments:
+        self._check_refits()
+        return super().linear_moments(what)
+
+    linear_moments.__doc__ = Fit.linear_moments.__doc__
 
     def _check_refits(self) -> None:
         """Refuse a bootstrap of residuals whose replicas would need the effects to be estimated again."""

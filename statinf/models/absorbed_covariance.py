@@ -18,6 +18,7 @@ from statinf.errors import NotIdentifiedError
 from statinf.inference.clusters import cluster_sums, intersect, joined_codes
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.roots import matrix_root, repaired
+from statinf.inference.sandwich import LEVERED
 from statinf.results.clusters import clusters_of
 
 if TYPE_CHECKING:
@@ -54,10 +55,10 @@ def check_exists(kind: Any, design: Design, absorption: Absorption) -> None:
     Raises
     ------
     NotIdentifiedError
-        For HC2 and HC3 with several factors, and for their clustered forms unless all effects lie within the clusters.
+        For HC2 to HC5 with several factors, and for their clustered forms unless all effects lie within the clusters.
     """
     names = cluster_names(kind)
-    corrected = (kind.get("type", "HC1") if names else kind) in ("HC2", "HC3")
+    corrected = kind in LEVERED if not isinstance(kind, Mapping) else _by_leverage(kind)
     listed = " and ".join(term.name for term in absorption.terms)
     if corrected and not names and len(absorption.terms) > 1:
         raise NotIdentifiedError(
@@ -65,8 +66,40 @@ def check_exists(kind: Any, design: Design, absorption: Absorption) -> None:
         )
     if corrected and names and (len(names) > 1 or not all(nested_effects(design, absorption, names))):
         raise NotIdentifiedError(
-            f"clustered {kind['type']} with absorbed effects needs all their levels within the clusters of one column, and "
-            f"those of {listed} are not: {_ADVICE}."
+            f"clustered {kind.get('type', 'HC1')} with absorbed effects needs all their levels within the clusters of one "
+            f"column, and those of {listed} are not: {_ADVICE}."
+        )
+
+
+def _by_leverage(kind: Mapping[str, Any]) -> bool:
+    return "cluster" in kind and (kind.get("type", "HC1") in ("HC2", "HC3") or kind.get("df") == "satterthwaite")
+
+
+def needs_equal_variances(kind: Any) -> bool:
+    """Whether a covariance has a working model that projected columns stand for only where it is the same in a cluster.
+
+    CR2 from columns less the effects is that from columns and dummies if the variances of a cluster's rows are equal
+    (Pustejovsky and Tipton 2018, theorem 2).
+    """
+    return isinstance(kind, Mapping) and _by_leverage(kind) and kind.get("type", "HC1") != "HC3"
+
+
+def check_equal(variance: np.ndarray | None, kind: Mapping[str, Any], design: Design) -> None:
+    """Refuse variances (n,) of the working model that differ within a cluster.
+
+    Raises
+    ------
+    NotIdentifiedError
+    """
+    if variance is None:
+        return
+    codes = design.cluster_codes(cluster_names(kind)[0])
+    first = np.zeros(int(codes.max()) + 1)
+    first[codes] = variance
+    if not np.allclose(variance, first[codes], rtol=1e-10, atol=0.0):
+        raise NotIdentifiedError(
+            "clustered HC2, or CR2, with absorbed effects needs equal weights (and an outcome of one variance) within each "
+            "cluster: write the factors as C() in the formula, or use type HC1 or HC3."
         )
 
 

@@ -20,13 +20,22 @@ from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models.absorbed import AbsorbedFit
 from statinf.models.absorbed_effects import AbsorbedEffects
-from statinf.models.absorbed_lm import RESOLVED, absorbed_moments, check_absorbable, check_df, check_left, within
+from statinf.models.absorbed_lm import (
+    RESOLVED,
+    absorbed_moments,
+    check_absorbable,
+    check_df,
+    check_kind,
+    check_left,
+    within,
+)
 from statinf.models.absorbing import Absorption, absorbed_design, informative
 from statinf.models.existence import at_bounds, check_range, check_whole, null_deviance
 from statinf.models.generalized_fit import GeneralizedFit
+from statinf.models.row_counts import ONE_EACH
 from statinf.numerics.absorb.demean import effect_sums
 from statinf.numerics.glm.absorbed import AbsorbedGlm, fit_absorbed, separated_rows
-from statinf.numerics.glm.families import Family, family_of, log_likelihood
+from statinf.numerics.glm.families import Family, log_likelihood
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.results import Estimate
 
@@ -70,9 +79,8 @@ def absorbed_glm(
     formula: str, data: Any, absorb: Any, method: Any, settings: Any, spec: VcovSpec, cluster: Any, **reading: Any
 ) -> AbsorbedGeneralizedFit:
     """The fit of `si.glm` with `absorb=`; `reading` goes to the design."""
-    if settings.start is not None:
-        raise OptionError("start= is not taken with absorb=: the effects would need values to begin with, too.")
-    family = family_of(settings.family, settings.link)
+    family = settings.model
+    _check_options(settings, family)
     made, absorption = absorbed_design(
         formula,
         data,
@@ -94,16 +102,32 @@ def absorbed_glm(
     return AbsorbedGeneralizedFit.of(made, found, spec if spec.explicit else None, method=method, cluster=cluster)
 
 
+def _check_options(settings: Any, family: Family) -> None:
+    """Refuse what is not taken beside absorbed effects."""
+    if settings.start is not None:
+        raise OptionError("start= is not taken with absorb=: the effects would need values to begin with, too.")
+    if settings.penalty is not None:
+        raise OptionError(
+            f"penalty={settings.penalty!r} is not taken with absorb=; write the effects as C() in the formula."
+        )
+    if family.law.overdispersed and settings.alpha is None:
+        raise OptionError(
+            "family='negative_binomial' takes absorb= with a given alpha= only: an estimated overdispersion is inconsistent beside "
+            "effects of few rows. family='poisson' with clustered standard errors allows for any overdispersion."
+        )
+    check_kind(settings.weights_kind)
+
+
 def ends_of(family: Family, y: np.ndarray) -> Sequence[np.ndarray]:
     """Rows at each end of a family's range, where a level with nothing else has no finite effect."""
-    if family.name == "binomial":
+    if family.law.shares:
         return (y == 0.0, y == 1.0)
-    return (y == 0.0,) if family.name == "poisson" and family.link.name == "log" else ()
+    return (y == 0.0,) if family.separable else ()
 
 
 def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design, Estimate]:
     """Maximum likelihood beside the effects; the design's offset then holds their sums."""
-    family, name = family_of(options.family, options.link), made.response_names[0]
+    family, name = options.model, made.response_names[0]
     check_range(made.y, made.weights, family, name)
     check_absorbable(made, made.parts[0].p, absorption)
     check_whole(made.y, made.weights, made.weights_object is not None, family, name)
@@ -120,7 +144,6 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
     dispersion = 1.0
     if not family.known_dispersion:
         dispersion = float(np.sum(made.weights * (made.y - mean) ** 2 / family.variance(mean))) / df
-    for_likelihood = solution.deviance / made.weights.sum() if family.name == "gamma" else dispersion
     baseline = null_deviance(made, family, True)
     sums = effect_sums(absorption.factors, solution.effects)
     made = replace(made, offset=sums if made.offset is None else made.offset + sums)
@@ -139,7 +162,7 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
             "deviance": solution.deviance,
             "null_deviance": baseline,
             "dispersion": dispersion,
-            "loglik": log_likelihood(family, made.y, mean, made.weights, for_likelihood),
+            "loglik": log_likelihood(family, made.y, mean, made.weights, solution.deviance),
             "iterations": solution.iterations,
             "df_null": float(nobs - 1),
             "absorbed": held,
@@ -162,7 +185,9 @@ def moments(
     slope, information, _ = family.terms(solution.eta, made.y)
     x = within(made, absorption, shifts, inner.kept)
     model = inverse_gram(inner.factor) * dispersion
-    return absorbed_moments(made, absorption, x, slope, made.weights * information, inner.factor, df, model)
+    variance = family.variance(family.link.inverse(solution.eta)) * ONE_EACH.variances(made.weights)
+    working = made.weights * information
+    return absorbed_moments(made, absorption, x, slope, working, inner.factor, df, model, variance)
 
 
 def _solve(made: Design, absorption: Absorption, family: Family, options: Any) -> AbsorbedGlm:
@@ -191,7 +216,7 @@ def _solve(made: Design, absorption: Absorption, family: Family, options: Any) -
 
 def _check_separation(made: Design, absorption: Absorption, family: Family) -> None:
     """Refuse counts that columns and effects separate, naming the columns that do."""
-    if (family.name, family.link.name) != ("poisson", "log"):
+    if family.law.shares or not family.separable:
         return
     matrix = made.parts[0]
     found = separated_rows(matrix.values, made.y, absorption.factors, made.weights)

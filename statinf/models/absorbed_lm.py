@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError
+from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
@@ -24,6 +24,7 @@ from statinf.models.absorbed_covariance import group_leverages
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption, absorbed_design, demeaned_columns
 from statinf.models.linear_fit import LinearFit
+from statinf.models.row_counts import ONE_EACH
 from statinf.numerics.absorb.demean import Demeaned, effect_sums
 from statinf.numerics.linear.factors import inverse_gram, leverages
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -154,6 +155,7 @@ def absorbed_lm(
     formula: str, data: Any, absorb: Any, method: Any, settings: Any, spec: VcovSpec, cluster: Any, **reading: Any
 ) -> AbsorbedLinearFit:
     """The fit of `si.lm` with `absorb=`; `reading` goes to the design."""
+    check_kind(settings.weights_kind)
     made, absorption = absorbed_design(
         formula, data, absorb=absorb, options=settings, vcov=spec, cluster=cluster, **reading
     )
@@ -178,7 +180,15 @@ def moments(
     residual = made.y - common.predictor(made.parts[0], solution.coef, made.offset)
     bread = inverse_gram(solution.factor)
     return absorbed_moments(
-        made, absorption, x, residual, made.weights, solution.factor, df, bread * (float(solution.rss) / df)
+        made,
+        absorption,
+        x,
+        residual,
+        made.weights,
+        solution.factor,
+        df,
+        bread * (float(solution.rss) / df),
+        ONE_EACH.variances(made.weights),
     )
 
 
@@ -191,8 +201,12 @@ def absorbed_moments(
     factor: np.ndarray,
     df: float,
     model: np.ndarray,
+    variance: np.ndarray,
 ) -> Moments:
-    """Moments of a regression on projected columns (n, k), with the effects' share in the leverages."""
+    """Moments of a regression on projected columns (n, k), with the effects' share in the leverages.
+
+    The variances (n,) are those of single outcomes under the model behind the weights.
+    """
     unit = x * residual[:, None]
     stacked = {}
     if made.weights_object is not None:
@@ -213,6 +227,7 @@ def absorbed_moments(
         factor=factor,
         present=np.ones(made.n, dtype=bool),
         hats=hats,
+        variance=variance,
         **stacked,
     )
 
@@ -222,6 +237,14 @@ def _hats(absorption: Absorption, x: np.ndarray, factor: np.ndarray, working: np
     assert share is not None
     # A row that is alone in its level is fitted exactly, and tells nothing of the coefficients.
     return np.minimum(share + leverages(x, factor, working), 1.0)
+
+
+def check_kind(weights_kind: str) -> None:
+    """Refuse kinds of weights whose degrees of freedom are not counted beside effects."""
+    if weights_kind != "precision":
+        raise OptionError(
+            f"weights_kind={weights_kind!r} is not taken with absorb=; write the effects as C() in the formula, or repeat the rows."
+        )
 
 
 def check_absorbable(made: Design, p: int, absorption: Absorption) -> None:

@@ -12,13 +12,16 @@ from statinf.backend import row_blocks
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
+from statinf.inference.dependent import DEPENDENT
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
 from statinf.models.regression_fit import check_interval
 from statinf.results import Fit, augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
 
-LIKELIHOOD_KINDS = VcovKinds(default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"))
+LIKELIHOOD_KINDS = VcovKinds(
+    default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"), dependent=DEPENDENT
+)
 """Covariances of a likelihood of more than one linear predictor, which has no leverages."""
 
 

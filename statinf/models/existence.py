@@ -13,23 +13,20 @@ from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_columns
 from statinf.numerics.linear.reduction import reduce_columns
 
+_ADVICE = {
+    True: "take penalty='firth' in si.glm, whose estimates are finite",
+    False: "use a penalised method, such as penalty='firth' in si.glm with family='binomial' or 'poisson' and its own link",
+}
+
 
 def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -> None:
     used = y[weights > 0]
-    rules = {
-        "binomial": ((used < 0) | (used > 1), "between 0 and 1 (shares of successes, with trials as weights)"),
-        "poisson": (used < 0, "at least 0"),
-        "gamma": (used <= 0, "above 0"),
-        "gaussian": (
-            (used <= 0) if family.link.name in ("log",) else np.zeros(len(used), bool),
-            "above 0 for the log link",
-        ),
-    }
-    wrong, domain = rules[family.name]
+    wrong = family.domain.outside(used)
     if wrong.any():
         example = used[np.argmax(wrong)]
         raise DataError(
-            f"the outcome '{name}' of a {family.name} model must lie {domain}; {int(wrong.sum())} rows do not, such as {example:g}."
+            f"the outcome '{name}' of a {family.name} model must lie {family.domain.words}; {int(wrong.sum())} rows do not, "
+            f"such as {example:g}."
         )
 
 
@@ -38,20 +35,19 @@ def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Fam
 
     Weights that were estimated are no numbers of trials, and 0 and 1 are whole under any weights.
     """
+    whole = family.law.whole
+    if whole is None:
+        return
     y, weights = y[weights > 0], weights[weights > 0]
-    if family.name == "binomial":
+    if family.law.shares:
         trials = y if estimated else weights * y
         broken = (y != 0) & (y != 1) & (np.abs(trials - np.round(trials)) > 1e-3)
-        what, advice = "numbers of successes", "give the numbers of trials as weights="
-    elif family.name == "poisson":
-        broken = np.abs(y - np.round(y)) > 1e-7 * np.maximum(1.0, np.abs(y))
-        what, advice = "counts", "for rates give the counts and offset(log(exposure))"
     else:
-        return
+        broken = np.abs(y - np.round(y)) > 1e-7 * np.maximum(1.0, np.abs(y))
     if broken.any():
         issue_warning(
-            f"the outcome '{name}' of a {family.name} model holds {int(broken.sum())} {what} that are not whole, such as "
-            f"{y[np.argmax(broken)]:g}: {advice}, or take a robust vcov, which does not need the likelihood.",
+            f"the outcome '{name}' of a {family.name} model holds {int(broken.sum())} {whole.words} that are not whole, such as "
+            f"{y[np.argmax(broken)]:g}: {whole.advice}, or take a robust vcov, which does not need the likelihood.",
             StatinfWarning,
         )
 
@@ -64,17 +60,14 @@ def check_separation(made: Design, family: Family, solution: GlmSolution) -> Non
 
 def at_bounds(y: np.ndarray, family: Family, eta: np.ndarray) -> np.ndarray:
     """Rows (n,) whose mean has run into its bound, the sign of separation."""
-    mean = family.link.inverse(eta)
-    if family.name == "binomial":
-        return np.minimum(mean, 1 - mean) < 1e-7
-    if family.name == "poisson" and family.link.name == "log":
-        return (y == 0) & (mean < 1e-7)
-    return np.zeros(len(y), bool)
+    if not family.separable:
+        return np.zeros(len(y), bool)
+    return family.law.bounded(y, family.link.inverse(eta))
 
 
 def name_separation(made: Design, family: Family) -> None:
     """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
-    if family.name != "binomial" and (family.name, family.link.name) != ("poisson", "log"):
+    if not family.separable:
         return
     positive = made.weights > 0
     values, names = made.parts[0].values, made.parts[0].names
@@ -86,7 +79,7 @@ def refuse_separation(
     values: np.ndarray, names: Sequence[str], kept: np.ndarray, y: np.ndarray, family: Family
 ) -> None:
     """Raise a `NotIdentifiedError` that names those of the columns (n, p) that separate outcomes (n,), if there are any."""
-    upper = (y == 1) if family.name == "binomial" else np.zeros(len(y), bool)
+    upper = y == family.law.upper
     found = separating_columns(values[:, kept], [n for n, k in zip(names, kept, strict=True) if k], y == 0, upper)
     if found is None:
         return
@@ -94,7 +87,7 @@ def refuse_separation(
     raise NotIdentifiedError(
         f"separation: the outcomes of {moved} of {len(y)} rows are predicted perfectly by "
         f"{', '.join(map(repr, guilty[:5])) or 'the design'}, so the likelihood has no finite maximum. "
-        "Remove or merge what separates, or use a penalised method."
+        f"Remove or merge what separates, or {_ADVICE[family.jeffreys is not None]}."
     )
 
 

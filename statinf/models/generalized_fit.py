@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from statinf.errors import NotIdentifiedError, one_of
+from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
-from statinf.inference.vcov import VcovKinds
+from statinf.inference.moments import Covariance
+from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.regression_fit import RegressionFit, check_interval
-from statinf.numerics.glm.families import Family, family_of
+from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.results.predicting import prediction_frame
 
 
@@ -30,6 +31,10 @@ class GeneralizedFit(RegressionFit):
     loglik : float
     iterations : int
     df_null : float
+    shape : mapping of str to float
+        Further parameters of the law, such as "alpha", and what is known of them.
+    penalty : str
+        Empty for maximum likelihood.
     """
 
     family: str
@@ -40,12 +45,58 @@ class GeneralizedFit(RegressionFit):
     loglik: float
     iterations: int
     df_null: float
+    shape: Mapping[str, float] = field(default_factory=dict)
+    penalty: str = ""
 
+    beside = ("overdispersion",)
     vcov_kinds = VcovKinds(default="iid")
 
     @property
     def _family(self) -> Family:
-        return family_of(self.family, self.link)
+        return family_of(self.family, self.link, alpha=self.shape.get("alpha", 0.0), among=ALL_FAMILIES)
+
+    @property
+    def alpha(self) -> float:
+        """Overdispersion of a negative binomial, variance mu + alpha mu^2; NaN for other families."""
+        return float(self.shape.get("alpha", np.nan))
+
+    def _first_covariance(self, spec: VcovSpec) -> Covariance:
+        if "strength" in self.shape and not spec.explicit:
+            q = int(np.count_nonzero(self.estimable))
+            label = "none, as the coefficients are shrunken"
+            return Covariance(np.full((q, q), np.nan), "none", label, np.nan)
+        return RegressionFit._first_covariance(self, spec)
+
+    def overdispersion(self, level: float = 0.95) -> Any:
+        """Estimates of a negative binomial's alpha and of R's theta, 1 / alpha.
+
+        Parameters
+        ----------
+        level : float
+
+        Returns
+        -------
+        data frame
+            Columns term, estimate, std_error, conf_low and conf_high. Standard errors come from the information in alpha, or are
+            robust as those of the coefficients are; limits are symmetric in the logarithm.
+
+        Raises
+        ------
+        NotIdentifiedError
+            If the fit estimates no overdispersion.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.glm("days ~ sex + age", si.datasets.load("quine"), family="negative_binomial")
+        >>> print(fit.overdispersion().round(4).to_string(index=False))
+         term  estimate  std_error  conf_low  conf_high
+        alpha    0.8716     0.1074    0.6846     1.1096
+        theta    1.1474     0.1413    0.9012     1.4607
+        """
+        from statinf.models.overdispersed import overdispersion
+
+        return overdispersion(self, level)
 
     @property
     def normal_reference(self) -> bool:  # type: ignore[override]
@@ -53,7 +104,9 @@ class GeneralizedFit(RegressionFit):
         return self._family.known_dispersion
 
     def glance_items(self) -> dict[str, Any]:
-        k = len(self.factor) + (0 if self._family.known_dispersion else 1)
+        k = len(self.factor) + (0 if self._family.known_dispersion else 1) + ("information" in self.shape)
+        if "strength" in self.shape:
+            k = np.nan  # coefficients that are shrunken are not as many as they are
         return {
             "nobs": self.nobs,
             "df_resid": self.df_resid,
@@ -65,7 +118,15 @@ class GeneralizedFit(RegressionFit):
             "aic": -2 * self.loglik + 2 * k,
             "bic": -2 * self.loglik + np.log(self.nobs) * k,
             "iterations": self.iterations,
-        }
+        } | ({"alpha": self.alpha} if np.isfinite(self.alpha) else {})
+
+    def _limits(self, level: float, interval: str | None) -> tuple[np.ndarray, np.ndarray]:
+        if interval != "profile":
+            return RegressionFit._limits(self, level, interval)
+        from statinf.models.profile import profile_limits
+
+        check_level(level)
+        return profile_limits(self, level)
 
     @property
     def title(self) -> str:
@@ -82,9 +143,30 @@ class GeneralizedFit(RegressionFit):
             "Residual df": int(self.df_resid),
             "Deviance": self.deviance,
             "Null deviance": self.null_deviance,
-            "AIC": g["aic"],
         }
-        return facts if self._family.known_dispersion else facts | {"Dispersion": self.dispersion}
+        facts |= {"AIC": g["aic"]} if not np.isnan(g["aic"]) else {}
+        facts |= {} if self._family.known_dispersion else {"Dispersion": self.dispersion}
+        return facts | self._overdispersion_facts() | dict(self.facts)
+
+    def _overdispersion_facts(self) -> dict[str, Any]:
+        if np.isnan(self.alpha):
+            return {}
+        if "information" not in self.shape:
+            return {"alpha (given)": self.alpha}
+        from statinf.models.overdispersed import poisson_test
+
+        error = f" ({self.shape['information'] ** -0.5:.4g})" if self.alpha > 0 else " (at the border)"
+        return {"alpha": f"{self.alpha:.4g}{error}"} | poisson_test(self)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = RegressionFit._notes(self)
+        if self._family.law.density is None:
+            return (*notes, "A quasi-likelihood has no log-likelihood and no AIC.")
+        return (
+            notes
+            if self.weights_kind != "probability"
+            else (*notes, "Weights of a survey make no likelihood and no AIC.")
+        )
 
     @property
     def fitted(self) -> np.ndarray:
@@ -100,14 +182,19 @@ class GeneralizedFit(RegressionFit):
         if kind == "working":
             return raw / family.link.slope(self._predictor("residuals"))
         if kind == "pearson":
-            return raw * np.sqrt(made.weights / family.variance(mean))
-        return np.sign(raw) * np.sqrt(np.maximum(made.weights * family.unit_deviance(made.y, mean), 0.0))
+            return raw * np.sqrt(self._row_weights("residuals") / family.variance(mean))
+        return np.sign(raw) * np.sqrt(
+            np.maximum(self._row_weights("residuals") * family.unit_deviance(made.y, mean), 0.0)
+        )
 
     scaled_residuals.__doc__ = RegressionFit.scaled_residuals.__doc__
 
     def _working(self) -> np.ndarray:
         made = self._need_rows("leverages")
-        return made.weights * self._family.terms(self._predictor("leverages"), made.y)[1]
+        return self._row_weights("leverages") * self._family.terms(self._predictor("leverages"), made.y)[1]
+
+    def _link(self) -> Any:
+        return self._family.link
 
     def _scale(self) -> float:
         return float(np.sqrt(self.dispersion))
@@ -120,6 +207,11 @@ class GeneralizedFit(RegressionFit):
 
         if studentize:
             raise NotIdentifiedError("studentised bootstrap intervals are for linear regressions; use interval='bca'.")
+        if self.penalty:
+            raise NotIdentifiedError(
+                f"there are no refits with penalty={self.penalty!r}; si.bootstrap() repeats the whole call."
+            )
+        self._refittable()
         made, x = self._columns("bootstrap refits")
         # Columns that are orthonormal under the information: normal equations of replicas lose no digits.
         inverse = solve_triangular(self.factor, np.eye(self.rank))

@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError
 from statinf.inference.distributions import f_sf, prediction_half_width, t_quantile
 from statinf.inference.hypotheses import wald
 from statinf.inference.least_squares import refit_solver
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.models.regression_fit import RegressionFit, check_interval
 from statinf.results.predicting import prediction_frame
@@ -54,7 +55,7 @@ class LinearFit(RegressionFit):
 
     @property
     def loglik(self) -> float:
-        """Gaussian log-likelihood at the maximum."""
+        """Gaussian log-likelihood at the maximum; NaN with weights of a survey, which make none."""
         n = self.nobs
         return 0.5 * (self.log_weights - n * (np.log(2 * np.pi) + 1.0 - np.log(n) + np.log(self.rss)))
 
@@ -114,6 +115,7 @@ class LinearFit(RegressionFit):
         }
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        self._refittable()
         made, x = self._columns("bootstrap refits")
         outcome = made.y if made.offset is None else made.y - made.offset
         return refit_solver(x, outcome, made.weights, studentize=studentize)
@@ -127,6 +129,13 @@ class LinearFit(RegressionFit):
         inside, outside = moments.split
         scale = np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))
         return (moments.scores / scale[:, None]) @ inside @ outside.T
+
+    def linear_moments(self, what: str) -> Moments:
+        self._need_rows(what)
+        moments = self.moments()
+        if moments.adjustment is not None or moments.outside is not None:
+            raise NotIdentifiedError(f"{what} takes weights as known, and those of this fit were estimated.")
+        return moments
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Predicted means, one row out per row in.

@@ -21,6 +21,7 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.linear_fit import LinearFit
+from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import LM
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -42,13 +43,14 @@ class LmOptions(AbsorbOptions):
         high=1,
         open_low=True,
     )
+    weights_kind: str = weights_kind_option()
 
 
-def estimate(made: Design, options: LmOptions) -> Estimate:
+def estimate(made: Design, options: LmOptions, rows: RowCounts = ONE_EACH) -> Estimate:
     """Least squares of the outcome on the columns of the design."""
     matrix = made.parts[0]
     positive = made.weights > 0
-    nobs = int(np.count_nonzero(positive))
+    nobs = rows.nobs(made.weights)
     common.check_outcome(made.y, made.weights, made.response_names[0])
     check_columns(matrix)
     outcome = made.y if made.offset is None else made.y - made.offset
@@ -61,7 +63,7 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
     return Estimate(
         terms=matrix.names,
         theta=solution.coef,
-        moments=partial(moments, made, solution),
+        moments=partial(moments, made, solution, rows),
         nobs=nobs,
         df_resid=float(nobs - solution.rank),
         extra={
@@ -70,12 +72,21 @@ def estimate(made: Design, options: LmOptions) -> Estimate:
             "rss": float(solution.rss),
             "mss": float(np.sum(made.weights * (fitted - centre) ** 2)),
             "intercept": matrix.intercept,
-            "log_weights": 0.0 if plain else float(np.sum(np.log(made.weights[positive]))),
+            "log_weights": _log_weights(made.weights[positive], rows),
+            "weights_kind": rows.weights_kind,
+            "copies": rows.copies,
         },
     )
 
 
-def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
+def _log_weights(weights: np.ndarray, rows: RowCounts) -> float:
+    """What the weights add to twice the log-likelihood."""
+    if not rows.likely:
+        return np.nan
+    return 0.0 if rows.copies is not None or (weights == 1.0).all() else float(np.sum(np.log(weights)))
+
+
+def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_EACH) -> Moments:
     """Scores and bread of the normal equations."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
@@ -85,10 +96,11 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
     if made.weights_object is not None:
         stacked = stack_scores(made.weights_object, made.rows, unit)
     bread = inverse_gram(solution.factor)
-    nobs = int(np.count_nonzero(made.weights))
+    nobs = rows.nobs(made.weights)
     df = float(nobs - solution.rank)
+    plain = bool((made.weights == 1.0).all())
     return Moments(
-        unit if (made.weights == 1.0).all() else unit * made.weights[:, None],
+        unit if plain else unit * made.weights[:, None],
         bread,
         nobs,
         df,
@@ -98,6 +110,8 @@ def moments(made: Design, solution: LeastSquaresSolution) -> Moments:
         residual=residual,
         factor=solution.factor,
         present=made.weights > 0,
+        copies=rows.copies,
+        variance=None if plain else rows.variances(made.weights),
         **stacked,
     )
 
@@ -138,12 +152,23 @@ def lm(
     data : data frame
         pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file.
     vcov : str or mapping, optional
-        "iid", "HC0", "HC1", "HC2", "HC3", or `{"cluster": "column"}`, with an optional "type" of "HC0" to
-        "HC3". HC1 by default; clusters if `cluster` is given; the stacked sandwich (HC0) with a `Weights`
-        object.
+        "iid", "HC0" to "HC3", "HC4", "HC4m", "HC5". HC1 by default; clusters if `cluster` is given; the
+        stacked sandwich (HC0) with a `Weights` object.
+        `{"cluster": "column"}`, or several columns in a list, with an optional "type" of "HC0" to "HC3"; "CR2" (the same
+        as "HC2", one column) gives each coefficient Satterthwaite's degrees of freedom, with errors whose variances are
+        inverse to the weights as the working model. "df" chooses "satterthwaite" or "clusters" (their number less one);
+        "factor" gives all intersections of several columns the factor of the fewest clusters ("min", as fixest) or each
+        its own ("each", as R's sandwich).
+        `{"hac": lags, "time": "column"}` for a series, or with "unit" for units of a panel: lags in the order of the times,
+        or "newey-west" or "andrews" for a bandwidth from the data; "kernel" is "bartlett", "parzen" or
+        "quadratic-spectral", "prewhite" the order of an autoregression. `{"driscoll-kraay": lags, "time": "column"}` sums
+        over the rows of each time first. `{"conley": kilometres, "latitude": "column", "longitude": "column"}` for rows near
+        each other ("kernel" "uniform" or "bartlett"), with "time" of one time, and with "unit" and "lags" for each
+        unit's own past. "adjust" (True) is the small-sample factor of each, (n - 1) / (n - k) T / (T - 1) with T times and
+        n / (n - k) in space.
     weights : array of shape (rows,), str or Weights, optional
         Precision weights as in R's `lm`, or a `Weights`, whose estimation the standard errors then
-        account for.
+        account for; `weights_kind=` gives them another meaning.
     cluster : str or sequence of str, optional
         Columns to cluster by.
     absorb : str or sequence of str, optional
@@ -171,7 +196,8 @@ def lm(
 
     References
     ----------
-    White (1980), Econometrica 48; MacKinnon and White (1985), Journal of Econometrics 29.
+    White (1980), Econometrica 48; MacKinnon and White (1985), Journal of Econometrics 29; Pustejovsky and Tipton (2018),
+    arXiv 1601.01981; Newey and West (1987), Econometrica 55; Driscoll and Kraay (1998); Conley (1999).
 
     Examples
     --------
@@ -207,4 +233,5 @@ def lm(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
-    return LinearFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    made, rows = counted(made, settings.weights_kind)
+    return LinearFit.of(made, chosen.estimate(made, settings, rows), vcov, method=chosen, cluster=cluster)

@@ -20,7 +20,7 @@ def warn_alone(fit: RegressionFit) -> None:
         return
     made = fit._need_rows("leverages")
     names, columns = kept_columns(made.parts[0], fit.estimable)
-    moments = fit.moments()
+    moments = fit.moments().by_copy()
     warn_lone(
         fit.cov.kind,
         columns,

@@ -39,10 +39,13 @@ def regression_design(
     cluster: Any,
     na_action: str,
     context: Mapping[str, Any] | None,
+    response: str = "numeric",
 ) -> Design:
     """Design of a regression; rows without a cluster named by `vcov` are left out as well."""
     groups = cluster_columns(vcov, cluster)
-    made = design(formula, data, weights=weights, cluster=groups, na_action=na_action, context=context)
+    made = design(
+        formula, data, weights=weights, cluster=groups, na_action=na_action, context=context, response=response
+    )
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
     return made

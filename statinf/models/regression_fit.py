@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from statinf.errors import OptionError, check_level, one_of
+from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.formula.design import Design
+from statinf.inference.moments import Covariance
 from statinf.models.lone import warn_alone
 from statinf.models.regression import kept_columns
 from statinf.numerics.linear.factors import leverages
 from statinf.results import Fit
+from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results.predicting import (
     augmented,
     prediction_rows,
@@ -36,13 +38,27 @@ class RegressionFit(Fit):
         aliased.
     aliases : ndarray, shape (k, p - k)
         How the columns that are not aliased make those that are.
+    weights_kind : {"precision", "frequency", "probability"}
+        What the weights mean.
+    copies : ndarray, shape (rows used,), or None
+        How many equal rows each row stands for; not saved.
     """
 
     factor: np.ndarray
     aliases: np.ndarray
+    weights_kind: str = "precision"
+    copies: np.ndarray | None = field(default=None, metadata={"saved": False})
 
     def _examine(self) -> None:
         warn_alone(self)
+
+    def _covariance(self, kind: Any) -> Covariance:
+        if kind == "iid" and self.weights_kind == "probability":
+            raise NotIdentifiedError(
+                "vcov='iid' takes weights for inverse variances; with weights_kind='probability' ask for 'HC0' to 'HC3', or for "
+                "clusters."
+            )
+        return Fit._covariance(self, kind)
 
     @property
     def rank(self) -> int:
@@ -82,11 +98,24 @@ class RegressionFit(Fit):
         one_of("kind", kind, ("deviance", "pearson", "working", "response"))
         if kind in ("working", "response"):
             return self.residuals
-        return np.sqrt(self._need_rows("residuals").weights) * self.residuals
+        return np.sqrt(self._row_weights("residuals")) * self.residuals
+
+    def _row_weights(self, what: str) -> np.ndarray:
+        """Weight of one row of those that each row stands for, shape (rows used,)."""
+        weights = self._need_rows(what).weights
+        return weights if self.copies is None else weights / np.maximum(self.copies, 1.0)
+
+    def _refittable(self) -> None:
+        """Refuse refits under random weights where a row stands for several."""
+        if self.weights_kind == "frequency":
+            raise NotIdentifiedError(
+                "a bootstrap draws rows, and with weights_kind='frequency' a row stands for several: repeat the rows instead of "
+                "weighting them."
+            )
 
     def _working(self) -> np.ndarray:
         """Weights of the rows in the information, shape (rows used,)."""
-        return self._need_rows("leverages").weights
+        return self._row_weights("leverages")
 
     def _scale(self) -> float:
         """Standard deviation of a scaled residual of leverage zero."""
@@ -127,6 +156,15 @@ class RegressionFit(Fit):
         broken = unsupported(matrix, self.estimable, self.aliases)
         eta, se = predictor(matrix, self.theta, rows.offset), predictor_se(matrix, self.theta, self.cov)
         return rows, np.where(broken, np.nan, eta), np.where(broken, np.nan, se)
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        if self.recipe is None:
+            self.refuse(promise, "it was made from arrays, without a formula")
+        return linear_mean(self.recipe, self.theta, link=self._link(), aliased=(self.estimable, self.aliases))
+
+    def _link(self) -> Any:
+        """The link between mean and linear predictor; None for the identity."""
+        return None
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
         """A figure.

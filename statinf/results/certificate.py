@@ -211,11 +211,13 @@ def interval_kind(fit: Result) -> str:
 
 
 def _clusters(fit: Result) -> int:
-    """Clusters behind a fit's covariance: one more than the degrees of freedom that tables use."""
-    covariance = getattr(fit, "cov", None)
-    if covariance is None or not isinstance(covariance.kind, Mapping) or not np.isfinite(covariance.df):
+    """The least number of clusters behind a fit's covariance; 0 where there are none or the rows are not at hand."""
+    asked = getattr(getattr(fit, "cov", None), "kind", None)
+    design = getattr(fit, "design", None)
+    if design is None or not isinstance(asked, Mapping) or "cluster" not in asked:
         return 0
-    return round(covariance.df) + 1
+    names = [asked["cluster"]] if isinstance(asked["cluster"], str) else asked["cluster"]
+    return min(len(np.unique(design.cluster_codes(name)[design.weights > 0])) for name in names)
 
 
 @cache

@@ -1,22 +1,74 @@
-"""The clusters of a fit's rows, and of the rows that only helped to estimate its weights."""
+"""The columns that covariances read on a fit's rows: times, places, and clusters, also of rows that only made its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from statinf.errors import DataError, StatinfWarning, issue_warning
+from statinf.formula.columns import Numeric
 from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
 
 
 def fit_clusters(design: Design, kind: Any) -> RowClusters:
-    """Codes of the columns that a covariance in normal form clusters by; none for one that does not cluster."""
-    given = kind["cluster"] if isinstance(kind, Mapping) else ()
-    names = (given,) if isinstance(given, str) else tuple(given)
-    return clusters_of(design, names)
+    """What a covariance in normal form reads of the data: codes of clusters, and of its other columns; nothing for a name."""
+    if not isinstance(kind, Mapping):
+        return clusters_of(design, ())
+    given = kind.get("cluster", ())
+    found = clusters_of(design, (given,) if isinstance(given, str) else tuple(given))
+    places = {kind[key]: _coordinates(design, kind[key]) for key in ("latitude", "longitude") if key in kind}
+    times = {kind[key]: _codes(design, kind[key]) for key in ("time", "unit") if key in kind}
+    if "time" in kind:
+        _warn_gaps(design, kind["time"])
+    return replace(found, columns={**times, **places})
+
+
+def _codes(design: Design, name: str) -> np.ndarray:
+    """Codes (n,) of a column in the order of its values."""
+    found = design.frame.categories(name).codes[design.rows]
+    _check_complete(found < 0, name)
+    return found
+
+
+def _coordinates(design: Design, name: str) -> np.ndarray:
+    values = np.asarray(design.column(name))
+    if values.dtype.kind == "f":
+        _check_complete(np.isnan(values), name)
+    return values
+
+
+def _check_complete(missing: np.ndarray, name: str) -> None:
+    if missing.any():
+        raise DataError(
+            f"the column '{name}' of the covariance is missing in {int(missing.sum())} rows used by the fit; give the same vcov= "
+            "at the fit, so that these rows are left out."
+        )
+
+
+def _warn_gaps(design: Design, name: str) -> None:
+    """Say where whole numbers of times are not evenly spaced, for lags go from one time of the data to the next."""
+    column = design.frame.column(name) if _is_number(design, name) else None
+    if not isinstance(column, Numeric):
+        return
+    values = np.unique(column.values[design.rows][design.weights > 0])
+    steps = np.diff(values)
+    if len(steps) < 2 or (values != np.round(values)).any() or (steps == steps[0]).all():
+        return
+    at = int(np.argmax(steps > steps.min()))
+    issue_warning(
+        f"the times of '{name}' are not evenly spaced ({values[at]:g} is followed by {values[at + 1]:g}): lags are counted from "
+        "one time of the data to the next.",
+        StatinfWarning,
+    )
+
+
+def _is_number(design: Design, name: str) -> bool:
+    return bool(design.frame.raw(name).dtype.is_numeric())
 
 
 def clusters_of(design: Design, names: tuple[str, ...]) -> RowClusters:

@@ -17,10 +17,11 @@ from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
+from statinf.results.margins.mixin import MarginVerbs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit(Estimated):
+class Fit(MarginVerbs, Estimated):
     """Estimated coefficients with a covariance that can be changed after the fit.
 
     It is born by `Fit.of`. Every method returns a new object; none changes this one.
@@ -140,6 +141,10 @@ class Fit(Estimated):
             f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'."
         )
 
+    def drawn_codes(self, name: str) -> np.ndarray:
+        """Codes from 0 of the clusters that a bootstrap draws, one for each row of the influence values."""
+        return self._need_rows("bootstrap draws").cluster_codes(name)
+
     # --- covariance ---------------------------------------------------------------------------------------
 
     def with_vcov(self, vcov: Any) -> Self:
@@ -148,9 +153,11 @@ class Fit(Estimated):
         Parameters
         ----------
         vcov : str or mapping
-            "iid", "HC0", "HC1", "HC2", "HC3", "fixed" (estimated weights taken as known), or
-            `{"cluster": "column"}`, `{"cluster": ["a", "b"], "type": "HC1"}`. Cluster columns are looked
-            up in the data of the fit.
+            "iid", "HC0" to "HC3", "HC4", "HC4m", "HC5", "fixed" (estimated weights taken as known);
+            `{"cluster": "column"}`, `{"cluster": ["a", "b"], "type": "HC1"}`, or with "type" "CR2", which has Satterthwaite's
+            degrees of freedom; `{"hac": lags, "time": "column"}`, `{"driscoll-kraay": lags, "time": "column"}` or
+            `{"conley": kilometres, "latitude": "column", "longitude": "column"}` ; `statinf.lm` lists what
+            goes with each. Columns are looked up in the data of the fit.
 
         Raises
         ------
@@ -241,7 +248,8 @@ class Fit(Estimated):
         for kind in self.vcov_kinds.names:
             if self._exists(kind):
                 kept[kind] = self._covariance(kind)
-        return replace(self, design=None, source=None, covary=None, kept_covariances=kept)
+        cov = replace(self.cov, degrees=None)
+        return replace(self, design=None, source=None, covary=None, kept_covariances=kept, cov=cov)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

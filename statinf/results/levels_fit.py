@@ -13,6 +13,7 @@ from statinf.inference.hypotheses import WaldTest
 from statinf.results import levels_process as process
 from statinf.results import levels_tables as shown
 from statinf.results.fit import Fit
+from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results.table import Table
 
 
@@ -144,8 +145,17 @@ class LevelLinesFit(LevelsFit):
     aliases: np.ndarray
 
     figures = ("process", "coefficients", "lines")
+    what: ClassVar[str] = "quantile"
+    """What the predictor is, in words."""
 
     # --- predictions --------------------------------------------------------------------------------------
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        if self.recipe is None:
+            self.refuse(promise, "it was made from arrays, without a formula")
+        kept = self.estimable.reshape(len(self.tau), -1)[0]
+        named = {"names": tuple(self.tau.tolist()), "label": "tau"} if len(self.tau) > 1 else {}
+        return linear_mean(self.recipe, self.theta, aliased=(kept, self.aliases), what=self.what, **named)
 
     def predict(
         self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95, noncrossing: str | None = None

@@ -32,8 +32,13 @@ PROMISES: Mapping[str, str] = {
     "influence": "influence values",
     "with_vcov": "other covariances",
     "test": "tests of coefficients",
+    "adjust": "p-values of several coefficients, adjusted",
+    "randomization_test": "test by assigning a treatment anew",
     "transform": "functions of coefficients",
     "bootstrap": "bootstrap",
+    "slopes": "marginal effects",
+    "comparisons": "contrasts of predictions",
+    "predictions": "adjusted predictions",
     "to_arviz": "draws",
     "plot": "plot",
 }
@@ -216,6 +221,14 @@ class Result:
         """Test of hypotheses about coefficients."""
         self.refuse("test")
 
+    def adjust(self, *args: Any, **options: Any) -> Any:
+        """P-values of several coefficients, adjusted for their number."""
+        self.refuse("adjust")
+
+    def randomization_test(self, *args: Any, **options: Any) -> Any:
+        """Test of no effect of a treatment that was assigned at random."""
+        self.refuse("randomization_test")
+
     def transform(self, *args: Any, **options: Any) -> Any:
         """Functions of the coefficients by the delta method."""
         self.refuse("transform")
@@ -223,6 +236,18 @@ class Result:
     def bootstrap(self, *args: Any, **options: Any) -> Any:
         """The same result with bootstrap draws."""
         self.refuse("bootstrap")
+
+    def slopes(self, *args: Any, **options: Any) -> Any:
+        """Marginal effects."""
+        self.refuse("slopes")
+
+    def comparisons(self, *args: Any, **options: Any) -> Any:
+        """Contrasts of predictions."""
+        self.refuse("comparisons")
+
+    def predictions(self, *args: Any, **options: Any) -> Any:
+        """Adjusted predictions."""
+        self.refuse("predictions")
 
     def to_arviz(self) -> Any:
         """Draws as arviz's own container."""

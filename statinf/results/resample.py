@@ -12,6 +12,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
 from statinf.inference.clusters import joined_codes
+from statinf.inference.dependent import is_dependent
 from statinf.inference.moments import Covariance
 from statinf.inference.sandwich import covariance
 from statinf.results.clusters import clusters_of
@@ -44,7 +45,7 @@ def bootstrap(
         "pairs" redraws rows, "bayesian" gives them exponential weights (Rubin 1981), and both refit.
         "wild" flips residuals scaled by their leverage (Wu 1986; HC2) in linear regressions.
     seed : int
-    law : {"mammen", "rademacher", "normal", "exponential"}
+    law : {"mammen", "rademacher", "webb", "normal", "exponential"}
         Of the multipliers of "multiplier" and "wild".
     cluster : str, optional
         Draw clusters instead of rows; the fit's own cluster column by default.
@@ -82,7 +83,7 @@ def bootstrap(
         fit._need_rows("bootstrap draws")
     design = fit.design
     name = _cluster(fit, cluster)
-    codes = None if name is None else fit._need_rows("bootstrap draws").cluster_codes(name)
+    codes = None if name is None else fit.drawn_codes(name)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")
@@ -130,6 +131,11 @@ def _with_outside(fit: Fit, name: str | None, codes: np.ndarray | None) -> tuple
 def _cluster(fit: Fit, cluster: Any) -> str | None:
     """The column whose clusters are drawn."""
     name = cluster
+    if name is None and is_dependent(fit.cov.kind):
+        raise NotIdentifiedError(
+            f"the bootstrap draws rows, or clusters, that are independent, which {next(iter(fit.cov.kind))!r} standard errors take "
+            "them not to be; name clusters that are, with cluster='column', or change the covariance first."
+        )
     if name is None and isinstance(fit.cov.kind, dict):
         name = fit.cov.kind["cluster"]
     if name is not None and not isinstance(name, str):

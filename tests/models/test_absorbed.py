@@ -85,11 +85,17 @@ def test_leverage_corrections_with_one_factor():
         for kind in (
             "HC2",
             "HC3",
-            {"cluster": "firm", "type": "HC2"},
+            "HC4",
+            "HC5",
             {"cluster": "firm", "type": "HC3"},
             {"cluster": "region", "type": "HC3"},
         ):
             close(fit.with_vcov(kind).vcov, whole.with_vcov(kind).vcov.loc[TWO, TWO])
+        kind = {"cluster": "firm", "type": "CR2"}
+        plain, dummies = si.lm("y ~ x + z", data, absorb="firm"), si.lm("y ~ x + z + C(firm)", data)
+        close(plain.with_vcov(kind).tidy().iloc[:, 1:], dummies.with_vcov(kind).tidy().iloc[1:3, 1:])
+        with pytest.raises(NotIdentifiedError, match="needs equal weights"):
+            fit.with_vcov(kind)
     close(
         fit.augment()[["leverage", "std_residual", "cooks_distance"]],
         whole.augment()[["leverage", "std_residual", "cooks_distance"]],
@@ -303,3 +309,19 @@ def test_bad_options_and_formulas():
     few = DATA.head(30)
     with pytest.raises(DataError, match="cannot determine 2 coefficients beside"):
         si.lm("y ~ x + z", few.assign(pair=np.arange(30) // 2, other=np.arange(1, 31) // 2 % 15), absorb="pair + other")
+
+
+def test_effects_leave_differences_of_linear_means_alone():
+    fit, dummies = si.lm("y ~ x * z", DATA, absorb="firm"), si.lm("y ~ x * z + C(firm)", DATA)
+    ours, theirs = fit.slopes(["x", "z"]), dummies.slopes(["x", "z"])
+    close(ours.theta, theirs.theta)
+    close(ours.cov.matrix, theirs.cov.matrix)
+    for refused in (
+        fit.predictions,
+        lambda: fit.comparisons("x", comparison="ratio"),
+        lambda: fit.slopes(slope="eyex"),
+    ):
+        with pytest.raises(NotIdentifiedError, match="absorbed effects"):
+            refused()
+    with pytest.raises(NotIdentifiedError, match="absorbed effects"):
+        si.anova(fit, si.lm("y ~ x", DATA, absorb="firm"))

@@ -18,7 +18,7 @@ from statinf.errors import DataError
 from statinf.formula.design import Design, design
 from statinf.inference.moments import Moments
 from statinf.learners.spline import expand
-from statinf.numerics.glm.families import LINKS, Family
+from statinf.numerics.glm.families import LINKS, family_of
 from statinf.numerics.glm.irls import fit_glm
 from statinf.results import Estimate, Method
 
@@ -48,7 +48,7 @@ def fit_discrete(
     inner, upper = orthonormal(x, w, matrix.names, formula)
     base = _baseline(day, seen)
     columns = np.column_stack([base, inner])
-    found = fit_glm(columns, seen, Family("binomial", LINKS[link]), weights=w)
+    found = fit_glm(columns, seen, family_of("binomial", link), weights=w)
     if not found.kept.all():
         raise DataError(f"a column of {formula!r} depends on time alone, whose own effect on visits is in the model.")
     slope, curvature = _derivatives(found.eta, seen, link)

@@ -97,16 +97,16 @@ def fit_glm(
     w = np.ones(len(y)) if weights is None else weights
     reduced: Reduced | None = None
     problem = LikelihoodSums(columns, y, w, offset, family)
-    warm = _from_some_rows(problem) if start is None else None
+    warm = _from_some_rows(problem) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, spread = problem.first_guess()
         if spread < WELL_CONDITIONED:
             # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
             reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
-            problem = LikelihoodSums(_orthonormal(columns, reduced), y, w, offset, family)
+            problem = LikelihoodSums(orthonormal(columns, reduced), y, w, offset, family)
             guess, _ = problem.first_guess()
-        beta, current = _begin(problem, guess, start if start is None or reduced is None else _inside(start, reduced))
+        beta, current = _begin(problem, guess, start if start is None or reduced is None else inside(start, reduced))
     gram, score, deviance = current
     # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
     enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
@@ -132,10 +132,10 @@ def fit_glm(
             f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
             "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
         )
-    return _solution(problem, reduced, beta, gram, deviance, (iteration, decrement))
+    return solution_of(problem, reduced, beta, gram, deviance, (iteration, decrement))
 
 
-def _solution(
+def solution_of(
     problem: LikelihoodSums,
     reduced: Reduced | None,
     beta: np.ndarray,
@@ -170,13 +170,13 @@ _ON_THE_BORDER = (
 
 def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-6) -> bool:
     """Whether means that must be positive have run to zero, below a share of their mean, under a link that lets them."""
-    if problem.family.name not in ("poisson", "gamma") or problem.family.link.name == "log":
+    if not problem.family.law.positive_mean or problem.family.link.name == "log":
         return False
     mean = problem.family.link.inverse(problem.predictor(beta))[problem.w > 0]
     return bool(mean.min() < share * mean.mean())
 
 
-def _orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
+def orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
     """The kept columns, orthonormal over the rows, shape (n, k)."""
     kept = columns if reduced.kept.all() else columns[:, reduced.kept]
     if reduced.centring is not None:
@@ -185,7 +185,7 @@ def _orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
     return np.asarray(kept @ inverse, order="F")
 
 
-def _inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
+def inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
     """Coefficients of the orthonormal columns, from those of the columns as they stand."""
     beta = np.asarray(start, dtype=np.float64)[reduced.kept]
     if reduced.centring is not None:
@@ -244,6 +244,16 @@ def _from_some_rows(problem: LikelihoodSums) -> tuple[np.ndarray, tuple[np.ndarr
     current = problem.evaluate(found.coef)
     usable = np.isfinite(current[2]) and smallest_eigenvalue(current[0]) >= WELL_CONDITIONED
     return (found.coef, current) if usable else None
+
+
+def _from_start(
+    problem: LikelihoodSums, start: np.ndarray
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
+    """The caller's coefficients and the sums there; None where the design needs other columns, or the means are out of range."""
+    current = problem.evaluate(np.asarray(start, dtype=np.float64))
+    if not _usable(current) or smallest_eigenvalue(current[0]) < WELL_CONDITIONED:
+        return None
+    return np.asarray(start, dtype=np.float64), current
 
 
 def _on_device(problem: LikelihoodSums, start: np.ndarray) -> np.ndarray:

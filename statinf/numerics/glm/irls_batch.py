@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from statinf.backend import Kernel, bucket, pad_axis
-from statinf.numerics.glm.families import Family, family_of
+from statinf.numerics.glm.families import Family
 
 
-@cache
-def _kernel(name: str, link: str, p: int) -> Kernel:
-    family = family_of(name, link)
+@lru_cache(maxsize=64)
+def _kernel(family: Family, p: int) -> Kernel:
     upper, lower = np.triu_indices(p)
 
     def refit(x: Any, y: Any, offset: Any, w: Any, start: Any, tolerance: Any, most: Any) -> Any:
@@ -94,5 +93,5 @@ def refit_glm(
     w = pad_axis(pad_axis(weights, length, axis=1), batch)
     w[len(weights) :, :n] = 1.0
     starts = np.repeat(start[None], batch, axis=0)
-    kernel = _kernel(family.name, family.link.name, p)
+    kernel = _kernel(family, p)
     return kernel(padded, outcome, shift, w, starts, tolerance, np.int64(max_iterations))[: len(weights)]

@@ -40,6 +40,7 @@ class ExpectileFit(LinearLevelsFit):
     vcov_kinds = KINDS
     letter = "e"
     heading = "Expectile regression"
+    what = "expectile"
     loss_name = "Asymmetric squares"
 
     def solved(self, what: str) -> SolvedExpectiles:

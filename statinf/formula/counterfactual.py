@@ -1,0 +1,322 @@
+"""Rows of a formula on which columns are set to other values, and the derivatives of its columns.
+
+Only the columns that depend on what is set are made again; transforms keep what they learnt at the fit.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from statinf.brief import Brief
+from statinf.errors import OptionError
+from statinf.formula import factors as fa
+from statinf.formula.columns import Categorical, FrameColumn, Numeric
+from statinf.formula.derivative import SlopeIn
+from statinf.formula.frame import Frame
+from statinf.formula.layout import Layout
+from statinf.formula.learning import values_of
+from statinf.formula.matrix import written
+from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
+from statinf.formula.rows import Store, take, usable_rows
+from statinf.formula.transforms import transform
+
+
+@dataclass(frozen=True)
+class PartSide:
+    """A part of a formula whose columns enter the predictors.
+
+    Attributes
+    ----------
+    role : str
+    constant : bool, optional
+        Whether there is a constant in front: True puts one there, False takes it out, None leaves the part as it is.
+    low, high : float
+        Values of the columns that count as 0 and 1.
+    """
+
+    role: str
+    constant: bool | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether columns stay as they are."""
+        return (self.low, self.high) == (0.0, 1.0)
+
+
+@dataclass(frozen=True, repr=False)
+class ChangedColumns(Brief):
+    """Columns of rows on which something is set to another value, or their derivatives.
+
+    Attributes
+    ----------
+    positions : ndarray of int, shape (k,)
+        Which columns of the predictors these are.
+    values : ndarray, shape (n, k), or (k,) where all rows have the same
+    offset : ndarray, shape (n,), float or None
+        The offset with the change, or its derivative.
+    ok : ndarray of bool, shape (n,)
+        Rows that can be made.
+    """
+
+    positions: np.ndarray
+    values: np.ndarray
+    offset: Any
+    ok: np.ndarray
+
+
+@dataclass(frozen=True, repr=False)
+class SettableRows(Brief):
+    """Rows of a frame with what a formula reads of them.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    sides : tuple of PartSide
+    columns : mapping of str to FrameColumn
+    grouped : mapping of str to Categorical
+        Columns that `C()` reads.
+    n : int
+    """
+
+    recipe: Recipe
+    sides: tuple[PartSide, ...]
+    columns: Mapping[str, FrameColumn]
+    grouped: Mapping[str, Categorical]
+    n: int
+
+    @classmethod
+    def of(
+        cls, recipe: Recipe, sides: Sequence[PartSide], frame: Frame, rows: np.ndarray | None = None
+    ) -> SettableRows:
+        """The rows of a frame, or some of them."""
+        made = cls(recipe, tuple(sides), {}, {}, frame.n if rows is None else len(rows))
+        store = Store.of(frame, recipe._scope(), new=True)
+        columns, grouped = {}, {}
+        for factor in made._factors():
+            group = fa.grouping_column(factor, store.scope)
+            for name in factor.columns:
+                if name == group:
+                    grouped[name] = take(store.categories(name), rows)
+                elif name not in columns:
+                    columns[name] = _taken(store.column(name), rows)
+        return replace(made, columns=columns, grouped=grouped)
+
+    def take(self, rows: np.ndarray | slice) -> SettableRows:
+        """Some of the rows."""
+        some: Any = rows
+        n = len(range(*rows.indices(self.n))) if isinstance(rows, slice) else len(rows)
+        return replace(
+            self,
+            columns={k: _taken(v, some) for k, v in self.columns.items()},
+            grouped={k: take(v, some) for k, v in self.grouped.items()},
+            n=n,
+        )
+
+    # --- what there is ------------------------------------------------------------------------------------
+
+    def _parts(self) -> list[tuple[PartSide, PartRecipe]]:
+        by_role = {part.role: part for part in self.recipe.parts}
+        return [(side, by_role[side.role]) for side in self.sides if side.role in by_role]
+
+    def _factors(self) -> list[fa.Factor]:
+        labels = [label for _, part in self._parts() for label in part.factors]
+        return [self.recipe.factors[label] for label in dict.fromkeys([*labels, *self.recipe.offset])]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the data that the predictors use, in the order of the formula; those of offsets last."""
+        return tuple(dict.fromkeys(c for f in self._factors() for c in f.columns))
+
+    @property
+    def regressors(self) -> tuple[str, ...]:
+        """The same without columns that offsets alone use."""
+        labels = dict.fromkeys(label for _, part in self._parts() for label in part.factors)
+        return tuple(dict.fromkeys(c for label in labels for c in self.recipe.factors[label].columns))
+
+    def levels(self, name: str) -> tuple[Any, ...] | None:
+        """The levels of a column that enters by its levels alone, as the fit has them; None for numbers."""
+        scope = self.recipe._scope()
+        found: tuple[Any, ...] | None = None
+        for factor in self._factors():
+            if name not in factor.columns:
+                continue
+            coding = self.recipe.learnt[factor.label].coding
+            if fa.grouping_column(factor, scope) == name and coding is not None:
+                found = coding.levels if found is None else found
+            elif not isinstance(self.columns.get(name), Categorical):
+                return None
+        column = self.columns.get(name)
+        return column.levels if found is None and isinstance(column, Categorical) else found
+
+    def numbers(self, name: str) -> np.ndarray | None:
+        """The values of a column of numbers, shape (n,); None for categories."""
+        column = self.columns.get(name)
+        return column.values if isinstance(column, Numeric) else None
+
+    def logical(self, name: str) -> bool:
+        """Whether a column holds truth values."""
+        column = self.columns.get(name)
+        return isinstance(column, Numeric) and column.logical
+
+    # --- changes ------------------------------------------------------------------------------------------
+
+    def with_values(self, settings: Mapping[str, Any]) -> ChangedColumns:
+        """The columns that depend on some of the data's, with these set to other values.
+
+        Parameters
+        ----------
+        settings : mapping of str to object
+            A level of a column of categories; a number, or one for each row, of a column of numbers.
+
+        Raises
+        ------
+        OptionError
+            If a level is not one of the fit's.
+        """
+        columns, grouped = dict(self.columns), dict(self.grouped)
+        for name, value in settings.items():
+            if name in columns:
+                columns[name] = _set(columns[name], value, self.n, name)
+            if name in grouped:
+                grouped[name] = _at_level(grouped[name], value, self.n, name)
+        store = self._store(columns, grouped)
+        used = {f.label: f for f in self._factors() if set(settings) & set(f.columns)}
+        found = usable_rows(store, used.values(), self.recipe.learnt)
+        rows = slice(None) if found.index is None else found.index
+        kept = self.n if found.index is None else len(found.index)
+        places, blocks = [], []
+        for side, at, sub, layout in self._depending(set(used)):
+            values = self._values(layout, store, found.index, kept)
+            made = written(layout, values, self.recipe.learnt, kept)
+            blocks.append(made if side.plain else (made - side.low) / (side.high - side.low))
+            places.append(sub + at)
+        out = np.full((self.n, sum(b.shape[1] for b in blocks)), np.nan, order="F")
+        if blocks:
+            out[rows] = np.hstack(blocks)
+        return ChangedColumns(_joined(places), out, self._offset(store, set(used)), found.ok)
+
+    def slopes(self, name: str) -> ChangedColumns:
+        """The derivatives of the columns that depend on one of the data's, in that one."""
+        store = self._store(self.columns, self.grouped)
+        slopes = {f.label: self._slope(f, name, store) for f in self._factors() if name in f.columns}
+        slopes = {label: slope for label, slope in slopes.items() if slope is not None}
+        places, blocks, same = [], [], True
+        for side, at, sub, layout in self._depending(set(slopes)):
+            alone = all(len(b.factors) == 1 and np.ndim(slopes[b.factors[0]]) == 0 for b in layout.blocks)
+            if alone:
+                made = np.array([[b.scale * slopes[b.factors[0]] for b in layout.blocks]])
+            else:
+                made = self._product_rule(layout, self._values(layout, store, None, self.n), slopes)
+            same = same and alone
+            blocks.append(made if side.plain else made / (side.high - side.low))
+            places.append(sub + at)
+        offsets = [slopes[label] for label in self.recipe.offset if label in slopes]
+        offset = sum(np.broadcast_to(np.ravel(o), (self.n,)) for o in offsets) if offsets else None
+        if same:
+            values = np.concatenate([b[0] for b in blocks]) if blocks else np.empty(0)
+        else:
+            values = np.hstack([np.broadcast_to(b, (self.n, b.shape[1])) for b in blocks])
+        return ChangedColumns(_joined(places), values, offset, np.ones(self.n, dtype=bool))
+
+    def _product_rule(self, layout: Layout, values: Mapping[str, Any], slopes: Mapping[str, Any]) -> np.ndarray:
+        """Derivatives of products of factors, shape (n, columns of the layout)."""
+        total = np.zeros((self.n, len(layout.names)), order="F")
+        for label, slope in slopes.items():
+            places, mine = _holding(layout, {label}, self.recipe)
+            if len(places):
+                table = np.zeros((self.n, self.recipe.learnt[label].columns(True)))
+                table += slope[:, None] if np.ndim(slope) == 1 else slope
+                total[:, places] += written(mine, {**values, label: table}, self.recipe.learnt, self.n)
+        return total
+
+    def _slope(self, factor: fa.Factor, name: str, store: Store) -> Any:
+        """The derivative of a factor in a column; None where it is zero."""
+        if factor.kind == "categorical" or factor.logical:
+            return None
+        states = self.recipe.learnt[factor.label].states
+
+        def stateful(call: ast.Call, inner: Any) -> np.ndarray:
+            return transform(call, inner, dict(states))[0]
+
+        return SlopeIn(name, replace(store.values(), stateful=stateful), states).slope(factor.node)
+
+    # --- helpers ------------------------------------------------------------------------------------------
+
+    def _store(self, columns: Mapping[str, FrameColumn], grouped: Mapping[str, Categorical]) -> Store:
+        frame = Frame(None, "", tuple(dict.fromkeys((*columns, *grouped))), self.n)
+        return Store(frame, self.recipe._scope(), True, dict(columns), dict(grouped), {}, [])
+
+    def _values(self, layout: Layout, store: Store, index: np.ndarray | None, n: int) -> dict[str, Any]:
+        labels = dict.fromkeys(f for b in layout.blocks for f in b.factors)
+        return values_of([self.recipe.factors[label] for label in labels], self.recipe.learnt, store, index, n)
+
+    def _depending(self, labels: set[str]) -> Iterator[tuple[PartSide, int, np.ndarray, Layout]]:
+        """Each part with columns that depend on some factors: where it begins, which columns, and their layout."""
+        at = 0
+        for side, part in self._parts():
+            shift = 0 if side.constant is None else int(side.constant) - int(part.layout.intercept)
+            places, layout = _holding(part.layout, labels, self.recipe)
+            if len(places):
+                yield side, at + shift, places, layout
+            at += len(part.layout.names) + shift
+
+    def _offset(self, store: Store, labels: set[str]) -> np.ndarray | None:
+        if not set(self.recipe.offset) & labels:
+            return None
+        every = [self.recipe.factors[label] for label in self.recipe.offset]
+        values = values_of(every, self.recipe.learnt, store, None, self.n)
+        return sum_offsets([values[f.label][:, 0] for f in every])
+
+
+def _holding(layout: Layout, labels: set[str], recipe: Recipe) -> tuple[np.ndarray, Layout]:
+    """The columns of blocks that hold one of the factors, and the layout of these alone."""
+    places, blocks, at = [], [], int(layout.intercept)
+    for block in layout.blocks:
+        width = prod(recipe.learnt[f].columns(r) for f, r in zip(block.factors, block.reduced, strict=True))
+        if labels & set(block.factors):
+            places.append(np.arange(at, at + width))
+            blocks.append(block)
+        at += width
+    where = _joined(places)
+    return where, Layout(False, tuple(blocks), tuple(layout.names[i] for i in where), {})
+
+
+def _joined(places: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate(places) if places else np.empty(0, dtype=np.intp)
+
+
+def _taken(column: FrameColumn, rows: Any) -> FrameColumn:
+    if isinstance(column, Numeric) and rows is not None:
+        return Numeric(column.values[rows], column.logical)
+    return take(column, rows)
+
+
+def _set(column: FrameColumn, value: Any, n: int, name: str) -> FrameColumn:
+    if isinstance(column, Categorical):
+        return _at_level(column, value, n, name)
+    try:
+        values = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,))
+    except (TypeError, ValueError):
+        raise OptionError(f"'{name}' holds numbers and cannot be set to {value!r:.60}.") from None
+    return Numeric(np.array(values), column.logical)
+
+
+def _at_level(found: Categorical, value: Any, n: int, name: str) -> Categorical:
+    if isinstance(value, np.ndarray) and value.ndim == 1:
+        places = {level: i for i, level in enumerate(found.levels)}
+        codes = np.array([places.get(v, -1) for v in value.tolist()], dtype=np.int32)
+    else:
+        value = value.item() if isinstance(value, np.generic) else value
+        codes = np.full(n, found.levels.index(value) if value in found.levels else -1, dtype=np.int32)
+    if (codes < 0).any():
+        shown = ", ".join(map(repr, found.levels[:12]))
+        raise OptionError(f"'{name}' cannot be set to {value!r:.60}; its levels are {shown}.")
+    return Categorical(codes, found.levels, found.ordered)
