@@ -39,14 +39,13 @@ def close(found, expected, tolerance=1e-8):
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("weights", [None, "w"])
 @pytest.mark.parametrize(
-    ("absorb", "dummies"),
+    ("absorb", "dummies", "weights"),
     [
-        ("firm", "C(firm)"),
-        ("firm + year", "C(firm) + C(year)"),
-        ("kind:year", "C(kind):C(year)"),
-        (["firm", "year", "kind^year"], "C(firm) + C(year) + C(kind):C(year)"),
+        ("firm", "C(firm)", None),
+        ("firm + year", "C(firm) + C(year)", "w"),
+        ("kind:year", "C(kind):C(year)", None),
+        (["firm", "year", "kind^year"], "C(firm) + C(year) + C(kind):C(year)", "w"),
     ],
 )
 def test_equals_dummies(absorb, dummies, weights):
@@ -280,7 +279,7 @@ def test_other_tables_and_other_results():
     close(other.params, fit.params)
     assert isinstance(other.fixed_effects(), pl.DataFrame)
     assert "Absorbed effects: firm (40), year (6)" in fit.summary().to_text()
-    assert "40" in si.table(fit, other).to_text() or fit.nobs
+    assert "Observations" in si.table(fit, other).to_text()
     drawn = fit.bootstrap(99, seed=1)
     assert "40 clusters" in drawn.cov.label
     close(fit.test("x = 1").statistic, ((fit.params["x"] - 1.0) / fit.std_errors["x"]) ** 2)
