@@ -78,14 +78,14 @@ class MultinomialFit(ClassFit):
 
     # --- tests and tables ---------------------------------------------------------------------------------
 
-    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> WaldTest:
-        """Wald test of linear restrictions; see `Fit.test`.
+    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
+        """Tests of linear restrictions; see `Fit.test`.
 
         Parameters
         ----------
         hypothesis : str, sequence of str, or ndarray of shape (m, q)
             Coefficients are named "class: column". The name of a column, or of a term such as "C(g)", stands for its
-            coefficients of all classes, each set to zero.
+            coefficients of all classes, each set to zero (or to `null=`).
         values : array, shape (m,), optional
         **options
             As `Fit.test` takes them.
@@ -101,7 +101,8 @@ class MultinomialFit(ClassFit):
             at = self._columns_of(hypothesis)
             if at:
                 names = [f"{level}: {self.columns[j]}" for level in self.classes for j in at]
-                return replace(super().test([f"{name} = 0" for name in names], **options), hypothesis=hypothesis)
+                found = super().test(names, **options)
+                return replace(found, hypothesis=hypothesis) if isinstance(found, WaldTest) and not options else found
         return super().test(hypothesis, values, **options)
 
     def _columns_of(self, text: str) -> list[int]:
