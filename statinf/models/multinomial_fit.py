@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.formula.matrix import Matrix
 from statinf.frames import to_caller
+from statinf.inference.hypotheses import WaldTest
 from statinf.inference.naming import compact
 from statinf.models.class_fit import ClassFit
 from statinf.models.class_means import multinomial_means
@@ -84,7 +85,7 @@ class MultinomialFit(ClassFit):
         ----------
         hypothesis : str, sequence of str, or ndarray of shape (m, q)
             Coefficients are named "class: column". The name of a column, or of a term such as "C(g)", stands for its
-            coefficients of all classes, each set to zero.
+            coefficients of all classes, each set to zero (or to `null=`).
         values : array, shape (m,), optional
         **options
             As `Fit.test` takes them.
@@ -100,7 +101,8 @@ class MultinomialFit(ClassFit):
             at = self._columns_of(hypothesis)
             if at:
                 names = [f"{level}: {self.columns[j]}" for level in self.classes for j in at]
-                return replace(super().test(names, **options), hypothesis=hypothesis)
+                found = super().test(names, **options)
+                return replace(found, hypothesis=hypothesis) if isinstance(found, WaldTest) and not options else found
         return super().test(hypothesis, values, **options)
 
     def _columns_of(self, text: str) -> list[int]:

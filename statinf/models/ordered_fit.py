@@ -16,6 +16,7 @@ from statinf.models.class_fit import ClassFit
 from statinf.models.class_means import ordered_means
 from statinf.models.ordered_parallel import boundary_slopes
 from statinf.models.ordered_rows import OrderedProblem, ordered_problem
+from statinf.models.row_counts import RowCounts
 from statinf.numerics.limited.links import LINKS, CumulativeLink
 from statinf.numerics.limited.ordered import probabilities
 from statinf.results.margins.mean import MeanModel
@@ -100,7 +101,9 @@ class OrderedFit(ClassFit):
     def _problem(self, what: str) -> OrderedProblem:
         made = self._need_rows(what)
         _, codes = ordered_levels(made)
-        return ordered_problem(made, codes, len(self.levels), self.link, warn=False)
+        return ordered_problem(
+            made, codes, len(self.levels), self.link, counts=RowCounts(self.weights_kind, self.copies), warn=False
+        )
 
     def test_parallel(self, columns: Any = None) -> WaldTest:
         """Wald test that the boundaries share their slopes (Brant 1990).

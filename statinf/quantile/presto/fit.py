@@ -12,7 +12,8 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
 from statinf.models.categories import boundary_names
-from statinf.models.class_fit import LIKELIHOOD_KINDS, share_limits
+from statinf.models.class_fit import share_limits
+from statinf.models.likelihood_fit import LIKELIHOOD_KINDS
 from statinf.models.regression_fit import check_interval
 from statinf.quantile.presto.odds import refits
 from statinf.quantile.presto.options import PrestoOptions
