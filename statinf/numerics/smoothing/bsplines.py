@@ -107,7 +107,11 @@ def natural_rotation(knots: np.ndarray, intercept: bool) -> np.ndarray:
     ndarray, shape (k - 4, m)
         The first row is zero without an intercept.
     """
-    bends = bspline_columns(np.array([knots[0], knots[-1]]), knots, 3, order=2)
+    # By the recursion itself, in which what is zero is exactly so: the signs of a rotation hang on it.
+    pieces = np.array([np.searchsorted(knots, knots[0], "right") - 1, np.searchsorted(knots, knots[-1]) - 1])
+    bends = np.zeros((2, len(knots) - 4))
+    for j, values in enumerate(_local(knots[[0, -1]], pieces, knots, 3, 2)):
+        bends[[0, 1], pieces - 3 + j] = values
     bends = bends if intercept else bends[:, 1:]
     full = np.linalg.qr(bends.T, mode="complete")[0][:, 2:]
     return full if intercept else np.vstack([np.zeros((1, full.shape[1])), full])
