@@ -18,7 +18,8 @@ _DATES = "make the column in the data first, as with data['date'].dt.year"
 ADVICE: Mapping[str, str] = {
     "s": f"{_SMOOTH}; a penalised spline s(x) stands in the second part of si.heterogeneous_shift",
     **dict.fromkeys(("rcs", "te", "ti", "t2", "lo", "smooth_spline", "pspline", "loess", "sm"), _SMOOTH),
-    **dict.fromkeys(("lag", "lead", "diff", "shift", "L", "D", "l", "f", "d"), _LAGGED),
+    **dict.fromkeys(("lag", "lead", "diff", "shift", "L", "D"), _LAGGED),
+    **{name: f"for a lag, {_LAGGED}; a function of your own goes in context={{'{name}': {name}}}" for name in "lfd"},
     "mean": "write center(x) for x minus its mean, which is remembered for new rows",
     **dict.fromkeys(("sd", "std", "var"), "write scale(x) for x in standard deviations from its mean"),
     **dict.fromkeys(("median", "quantile"), "it may stand in knots= and breaks=, as in cut(x, quantile(x))"),

@@ -19,6 +19,11 @@ def outcome_factor(text: str, store: Store) -> fa.Factor:
     factor = fa.make_factor(text, store.scope, store.column, intercept=False)
     if factor.kind == "categorical":
         column = factor.columns[0]
+        if fa.grouping_column(factor, store.scope) is None:
+            raise DataError(
+                f"the outcome '{factor.label}' holds categories; this method needs numbers, such as I({column} > 0), or "
+                "as.numeric() of an ordered variable."
+            )
         found = store.categories(column)
         levels = [v for i, v in enumerate(found.levels) if (found.codes == i).any()]
         last = levels[-1] if levels else "level"

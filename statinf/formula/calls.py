@@ -43,9 +43,10 @@ def learning_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
     ]
 
 
-def only_grouped(node: ast.AST, scope: ex.Scope) -> set[str]:
-    """Columns of a computed factor that stand in `interaction()` and `C()` alone, where numbers are levels."""
+def grouped_columns(node: ast.AST, scope: ex.Scope) -> tuple[set[str], set[str]]:
+    """Columns of an expression that stand in `interaction()` and `C()`, where numbers are levels, and those elsewhere."""
     inside = [n for n in ast.walk(node) if ex.call_name(n) == "interaction" or scope.is_categorical(n)]
     grouped = {id(a) for n in inside if isinstance(n, ast.Call) for a in n.args}
-    names = [(ex.column_name(n, scope), id(n) in grouped) for n in ast.walk(node)]
-    return {name for name, _ in names if name} - {name for name, there in names if name and not there}
+    called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
+    names = [(ex.column_name(n, scope), id(n) in grouped) for n in ast.walk(node) if id(n) not in called]
+    return {name for name, there in names if name and there}, {name for name, there in names if name and not there}

@@ -16,6 +16,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import OptionError
 from statinf.formula import factors as fa
+from statinf.formula.calls import grouped_columns
 from statinf.formula.columns import Categorical, FrameColumn, Numeric
 from statinf.formula.derivative import SlopeIn
 from statinf.formula.frame import Frame
@@ -98,14 +99,15 @@ class SettableRows(Brief):
     ) -> SettableRows:
         """The rows of a frame, or some of them."""
         made = cls(recipe, tuple(sides), {}, {}, frame.n if rows is None else len(rows))
-        store = Store.of(frame, recipe._scope(), new=True)
+        store = Store.of(frame, recipe._scope(), new=True, states=recipe.states)
         columns, grouped = {}, {}
         for factor in made._factors():
             group = fa.grouping_column(factor, store.scope)
+            as_levels, as_they_are = grouped_columns(factor.node, store.scope)
             for name in factor.columns:
-                if name == group:
+                if name == group or name in as_levels:
                     grouped[name] = take(store.categories(name), rows)
-                elif name not in columns:
+                if name != group and name in as_they_are and name not in columns:
                     columns[name] = _taken(store.column(name), rows)
         return replace(made, columns=columns, grouped=grouped)
 
@@ -151,10 +153,14 @@ class SettableRows(Brief):
             coding = self.recipe.learnt[factor.label].coding
             if fa.grouping_column(factor, scope) == name and coding is not None:
                 found = coding.levels if found is None else found
-            elif not isinstance(self.columns.get(name), Categorical):
+            elif not isinstance(self._as_read(name), Categorical):
                 return None
-        column = self.columns.get(name)
+        column = self._as_read(name)
         return column.levels if found is None and isinstance(column, Categorical) else found
+
+    def _as_read(self, name: str) -> FrameColumn | None:
+        """The column as its factors read it, by its levels where they read nothing else of it."""
+        return self.columns.get(name, self.grouped.get(name))
 
     def numbers(self, name: str) -> np.ndarray | None:
         """The values of a column of numbers, shape (n,); None for categories."""
@@ -252,7 +258,7 @@ class SettableRows(Brief):
 
     def _store(self, columns: Mapping[str, FrameColumn], grouped: Mapping[str, Categorical]) -> Store:
         frame = Frame(None, "", tuple(dict.fromkeys((*columns, *grouped))), self.n)
-        return Store(frame, self.recipe._scope(), True, dict(columns), dict(grouped), {}, [])
+        return Store(frame, self.recipe._scope(), True, dict(columns), dict(grouped), {}, [], self.recipe.states)
 
     def _values(self, layout: Layout, store: Store, index: np.ndarray | None, n: int) -> dict[str, Any]:
         labels = dict.fromkeys(f for b in layout.blocks for f in b.factors)

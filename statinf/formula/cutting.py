@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
+from statinf.errors import DataError
 from statinf.formula.columns import Categorical
 
 _MOST_DIGITS = 12
+_MOST_CELLS = 2**62
 
 
 def equal_breaks(x: np.ndarray, count: int) -> np.ndarray:
@@ -67,6 +70,10 @@ def crossed(pieces: Sequence[Categorical], separator: str = ".", lexical: bool =
     order = list(pieces)[::-1] if lexical else list(pieces)
     key, size = np.zeros(len(order[0].codes), np.int64), 1
     missing = np.zeros(len(key), dtype=bool)
+    if prod(len(piece.levels) for piece in order) > _MOST_CELLS:
+        raise DataError(
+            f"interaction() of {len(order)} variables has more cells than can be numbered; cross fewer of them."
+        )
     for piece in order:
         missing |= piece.codes < 0
         key += size * piece.codes

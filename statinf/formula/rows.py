@@ -12,7 +12,7 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
-from statinf.formula.calls import learning_calls, only_grouped, stateful_calls, stateless_parts
+from statinf.formula.calls import grouped_columns, learning_calls, stateful_calls, stateless_parts
 from statinf.formula.coding import recode
 from statinf.formula.columns import Categorical
 from statinf.formula.store import Store, take
@@ -114,8 +114,13 @@ def _columns_by_use(store: Store, factors: Sequence[fa.Factor]) -> tuple[set[str
     for factor in factors:
         strict |= set() if store.scope.admits_missing(factor.node) else set(factor.columns)
         if fa.grouping_column(factor, store.scope) is None:
-            computed |= set(factor.columns) - only_grouped(factor.node, store.scope)
+            computed |= set(factor.columns) - _only_grouped(factor, store)
     return strict, computed
+
+
+def _only_grouped(factor: fa.Factor, store: Store) -> set[str]:
+    grouped, elsewhere = grouped_columns(factor.node, store.scope)
+    return grouped - elsewhere
 
 
 def _learn_groups(store: Store, factors: Sequence[fa.Factor], absent: np.ndarray | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Store:
     grouped: dict[str, Categorical]
     computed: dict[str, np.ndarray]
     notes: list[str]
-    states: dict[str, dict[str, Any]]
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -77,7 +77,7 @@ def take(column: Any, rows: np.ndarray | None) -> Any:
     if rows is None:
         return column
     if isinstance(column, Categorical):
-        return Categorical(np.take(column.codes, rows), column.levels, column.ordered)
+        return Categorical(column.codes[rows], column.levels, column.ordered)
     if isinstance(column, Numeric):
-        return Numeric(np.take(column.values, rows), column.logical)
-    return np.take(column, rows, axis=0)
+        return Numeric(column.values[rows], column.logical)
+    return column[rows]

@@ -17,7 +17,7 @@ from statinf.formula.scan import short
 from statinf.formula.spline_columns import bspline_part, natural_part, smooth_columns
 from statinf.numerics.smoothing.polynomials import orthogonal_columns
 
-__all__ = ["check_options", "transform", "transform_values", "variables_of"]
+__all__ = ["check_options", "powers_of", "transform", "transform_values", "variables_of"]
 
 _BASES = ("bs", "ns", "cr", "cs", "cc")
 _MOST_PRODUCTS = 5_000
@@ -78,9 +78,14 @@ def _products(
         own = state.setdefault(f"variable {i}", {})
         columns, _ = transform_values("poly", x, options, own, text)
         each.append(np.column_stack([np.ones(len(x)), columns]))
-    powers = [p[::-1] for p in product(range(degree + 1), repeat=len(variables)) if 0 < sum(p) <= degree]
+    powers = powers_of(len(variables), degree)
     made = [np.prod([e[:, p] for e, p in zip(each, pick, strict=True)], axis=0) for pick in powers]
     return np.column_stack(made), tuple(f"[{'.'.join(map(str, pick))}]" for pick in powers)
+
+
+def powers_of(variables: int, degree: int) -> list[tuple[int, ...]]:
+    """The powers of each variable in each column, the first variable's fastest."""
+    return [p[::-1] for p in product(range(degree + 1), repeat=variables) if 0 < sum(p) <= degree]
 
 
 def transform_values(

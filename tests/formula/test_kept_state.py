@@ -12,7 +12,8 @@ import pytest
 import statinf as si
 from formula.tables import table
 from statinf.errors import DataError, DroppedRowsWarning, FormulaError, NumericalWarning
-from statinf.formula import design
+from statinf.formula import as_frame, design
+from statinf.formula.counterfactual import PartSide, SettableRows
 
 LEARNING = [
     "ns(x1, df=3)",
@@ -178,6 +179,12 @@ def test_names_of_the_data_and_the_caller_keep_their_meaning():
     np.testing.assert_array_equal(own.values[:, 1], 2 * data["pi"])
 
 
+def test_interactions_of_too_many_cells_are_refused():
+    data = pd.DataFrame({f"v{i}": np.arange(3000) for i in range(6)} | {"y": 0.0})
+    with pytest.raises(DataError, match="more cells than can be numbered"):
+        design("y ~ interaction(" + ", ".join(f"v{i}" for i in range(6)) + ")", data)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -205,3 +212,48 @@ def test_names_of_the_data_and_the_caller_keep_their_meaning():
 def test_no_code_and_no_giants(text):
     with pytest.raises((FormulaError, DataError)):
         design(f"y ~ {text}", table())
+
+
+@pytest.mark.parametrize(
+    "right",
+    [
+        "ns(x1, 4)",
+        "ns(x1, knots=c(-0.5, 0.5), Boundary.knots=c(-1, 1))",
+        "bs(x1, df=5)",
+        "bs(x1, knots=quantile(x1, c(0.3, 0.7)), degree=2)",
+        "poly(x1, 3)",
+        "poly(x1, x2, degree=3)",
+        "poly(x1, I(x1 * x2), degree=2, raw=TRUE)",
+        "plogis(x1) + pnorm(x1) + asinh(x1) + atan2(x1, x2) + lgamma(x2 + x1^2) + sinpi(x1)",
+        "cut(x1, 4) + x1 * interaction(g, k)",
+        "as.numeric(cut(x1, 4)) + findInterval(x1, c(0, 1)) + x1",
+        "ifelse(x1 > 0 & b, x1, x2) + i(k, x1, ref=3)",
+        "factor(k, labels=c('a', 'b', 'c', 'd', 'e')):x1",
+    ],
+)
+def test_slopes_are_those_of_the_columns(right):
+    data = table(80)
+    rows = data[data["x1"].rank().between(5, 75)].head(20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        recipe = design(f"y ~ {right}", data).recipe
+        below, above = (
+            recipe.new_rows(rows.assign(x1=rows["x1"] + h)).part("covariates").values for h in (-1e-6, 1e-6)
+        )
+    made = SettableRows.of(recipe, (PartSide("covariates"),), as_frame(rows)).slopes("x1")
+    slopes = np.zeros(below.shape)
+    slopes[:, made.positions] = made.values
+    np.testing.assert_allclose(slopes, (above - below) / 2e-6, rtol=1e-5, atol=1e-7)
+
+
+def test_settings_of_columns_that_only_cells_use():
+    data = table(160)
+    fit = si.lm("y ~ interaction(g, k) + cut(x1, 3) + x2", data)
+    for name in ("g", "k", "x1"):
+        value = {"g": "v", "k": 2, "x1": 0.5}[name]
+        at = fit.predictions(newdata=data.assign(**{name: value})).tidy()["estimate"].iloc[0]
+        assert at == pytest.approx(fit.predict(data.assign(**{name: value}))["estimate"].mean(), rel=1e-10)
+    found = fit.comparisons(variables="k").tidy()
+    by_level = {level: fit.predict(data.assign(k=level))["estimate"].mean() for level in sorted(data["k"].unique())}
+    expected = [by_level[level] - by_level[1] for level in list(by_level)[1:]]
+    np.testing.assert_allclose(found["estimate"], expected, rtol=1e-8)

@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.backend.threads import map_threads, row_blocks
 
-_ROWS = 1 << 13
+_ROWS = 1 << 14
+_FEW = 16
 _PARALLEL_FROM = 100_000
 
 
@@ -35,27 +36,46 @@ def bspline_columns(x: np.ndarray, knots: np.ndarray, degree: int, order: int = 
     ndarray, shape (n, k - degree - 1)
         Column-major.
     """
-    size = len(knots) - degree - 1
-    out = np.zeros((len(x), size), order="F")
-    flat = out.T.reshape(-1)
-    last = _last_piece(knots, degree)
+    out = np.zeros((len(x), len(knots) - degree - 1), order="F")
+    pieces = [p for p in range(degree, len(knots) - degree - 1) if knots[p] < knots[p + 1]]
+    polynomials = {p: _polynomials(p, knots, degree, order) for p in pieces}
 
     def write(rows: slice) -> None:
-        part = x[rows]
-        # The piece that holds each value; those beyond the outer knots belong to the outermost pieces.
-        piece = np.clip(np.searchsorted(knots, part, "right") - 1, degree, last)
-        place = (piece - degree) * len(x) + np.arange(rows.start, rows.start + len(part))
-        for values in _local(part, piece, knots, degree, order):
-            flat[place] = values
-            place += len(x)
+        part, target = x[rows], out[rows]
+        # Values beyond the outer knots belong to the outermost pieces.
+        number = _counted(part, knots[pieces[1:]])
+        for i, p in enumerate(pieces):
+            here = np.flatnonzero(number == i) if len(pieces) > 1 else np.arange(len(part))
+            share = (part[here] - knots[p]) / (knots[p + 1] - knots[p])
+            for j, (*lower, highest) in enumerate(polynomials[p]):
+                values = np.full(len(share), highest)
+                for coefficient in lower[::-1]:
+                    values *= share
+                    values += coefficient
+                target[here, p - degree + j] = values
 
     map_threads(write, row_blocks(len(x), 1, _ROWS), parallel=len(x) > _PARALLEL_FROM)
     return out
 
 
-def _last_piece(knots: np.ndarray, degree: int) -> int:
-    """The last piece that is no point."""
-    return int(np.searchsorted(knots, knots[-1], "left")) - 1 if knots[-1] > knots[degree] else degree
+def _counted(x: np.ndarray, inner: np.ndarray) -> np.ndarray:
+    """How many of the inner knots are at or below each value."""
+    if len(inner) > _FEW:
+        return np.searchsorted(inner, x, "right")
+    number = np.zeros(len(x), np.int8)
+    for knot in inner:
+        number += x >= knot
+    return number
+
+
+def _polynomials(piece: int, knots: np.ndarray, degree: int, order: int) -> np.ndarray:
+    """Coefficients (degree + 1, powers) of the splines of one piece, as polynomials of the share of it that lies to the left."""
+    at, start = np.array([piece]), knots[[piece]]
+    width, factor, columns = knots[piece + 1] - knots[piece], 1.0, []
+    for k in range(degree - order + 1):
+        columns.append(np.concatenate(_local(start, at, knots, degree, order + k)) * factor)
+        factor *= width / (k + 1)
+    return np.column_stack(columns)
 
 
 def _local(x: np.ndarray, piece: np.ndarray, knots: np.ndarray, degree: int, order: int) -> list[np.ndarray]:
@@ -87,7 +107,11 @@ def natural_rotation(knots: np.ndarray, intercept: bool) -> np.ndarray:
     ndarray, shape (k - 4, m)
         The first row is zero without an intercept.
     """
-    bends = bspline_columns(np.array([knots[0], knots[-1]]), knots, 3, order=2)
+    # By the recursion itself, in which what is zero is exactly so: the signs of a rotation hang on it.
+    pieces = np.array([np.searchsorted(knots, knots[0], "right") - 1, np.searchsorted(knots, knots[-1]) - 1])
+    bends = np.zeros((2, len(knots) - 4))
+    for j, values in enumerate(_local(knots[[0, -1]], pieces, knots, 3, 2)):
+        bends[[0, 1], pieces - 3 + j] = values
     bends = bends if intercept else bends[:, 1:]
     full = np.linalg.qr(bends.T, mode="complete")[0][:, 2:]
     return full if intercept else np.vstack([np.zeros((1, full.shape[1])), full])
