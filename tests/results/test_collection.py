@@ -134,6 +134,8 @@ def test_groups_of_other_frames_and_of_estimated_weights(data):
 def test_faults_of_groups(data):
     with pytest.raises(si.DataError, match="'cyll' is not in the data"):
         si.lm("mpg ~ wt", data, by="cyll")
+    with pytest.raises(si.DataError, match="weights has 3 values for the 32 rows"):
+        si.lm("mpg ~ wt", data, by="am", weights=[1.0, 2.0, 3.0])
     with pytest.raises(si.OptionError, match="name of a column"):
         si.lm("mpg ~ wt", data, by=["cyl", "am"])
     with pytest.warns(DroppedRowsWarning, match="7 rows without a value of 'cyl'"):
