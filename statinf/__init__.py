@@ -10,6 +10,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "anova": "statinf.models.anova",
     "balance": "statinf.balancing.verb",
     "balance_table": "statinf.balancing.balance_table",
     "bootstrap": "statinf.results.pipeline",

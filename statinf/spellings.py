@@ -17,8 +17,8 @@ _VERBS = {
     'Weighted least squares is si.lm("y ~ x", data, weights="w"); weights of a survey: weights_kind="probability".': (
         "wls gls svyglm svyreg"
     ),
-    "Fixed effects are written as categories: si.lm(\"y ~ x + C(firm)\", data, vcov={'cluster': 'firm'}).": (
-        "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm"
+    'Fixed effects are absorbed: si.lm("y ~ x", data, absorb="firm + year", cluster="firm"), as in si.glm and si.iv.': (
+        "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm demean"
     ),
     'Logistic regression is si.glm("y ~ x", data, family="binomial"), whose default link is the logit.': (
         "logit logistic logisticregression binomial logisticreg felogit glmbinomial"
@@ -213,9 +213,20 @@ _VERBS = {
     "Standard errors are fit.std_errors, with another covariance fit.with_vcov(...).std_errors.": "se coeftest vcovhc",
     "That is a method of a fit: fit.tidy(), fit.glance() and fit.augment().": "tidy glance augment broom",
     "Limits are fit.conf_int(level=0.9), predictions fit.predict(newdata).": "confint predict fitted",
-    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': (
-        "wald waldtest test lincom linearhypothesis anova lrtest ftest hypotheses"
+    'Hypotheses are tested by fit.test("x1 = x2, x3 = 0").': ("wald test lincom linearhypothesis ftest hypotheses"),
+    "Nested models, and terms, are tested by si.anova(small, large) and si.anova(fit, type=2).": (
+        "lrtest waldtest lrtestlm anovalm anovaglm aov typeii typeiii likelihoodratiotest deviancetest scoretest"
     ),
+    'The wild bootstrap is fit.test("x = 0", bootstrap="wild") of si.lm(..., cluster="id").': (
+        "boottest wildboottest wildbootstrap wildclusterbootstrap fwildclusterboot wildtest wcr"
+    ),
+    'Adjusted p-values are fit.adjust("holm").': (
+        "padjust multipletests multipletest multtest rwolf rwolf2 romanowolf glht multcomp bonferroni holm fdrcorrection"
+    ),
+    'Randomisation tests are fit.randomization_test("treat").': (
+        "ritest ri2 conductri randomizationtest randomisationtest permutationtest permtest randinf fishertest fisherexact"
+    ),
+    'Equivalence is tested by fit.test("x", equivalence=(-0.1, 0.1)).': "tost equivalence equivtest equivalencetest",
     "Draws come from fit.bootstrap(replicas=999).": "boot bootstrap resample",
     "Functions of coefficients, with standard errors, are fit.transform(lambda b: ...).": "deltamethod nlcom msm",
     "Marginal effects are fit.slopes(), contrasts of predictions fit.comparisons(), adjusted predictions fit.predictions().": (
@@ -256,12 +267,17 @@ _RESULTS = {
         "getrobustcovresults robust robustcov vcovhc vcovcl cluster clustered covtype withcovtype usevcov"
     ),
     'test("x1 = x2, x3 = 0")': "wald waldtest ftest ttest linearhypothesis hypothesis hypotheses lincom comparecoef",
-    "bootstrap(replicas=999)": "boot bootstrapci resample wildboottest",
+    "bootstrap(replicas=999)": "boot bootstrapci resample",
+    'test("x = 0", bootstrap="wild")': "wildboottest boottest wildbootstrap",
+    'adjust("holm")': "padjust multipletests multtest rwolf romanowolf glht adjustp pvalueadjust",
+    'randomization_test("treat")': "ritest randomisationtest permutationtest permtest randomizationinference",
+    'test("x", equivalence=(-0.1, 0.1))': "tost equivalence equivalencetest",
     "draws, after bootstrap()": "posterior samples replicates bootstrapdraws",
     "summary().to_latex()": "tolatex aslatex latex",
     "summary().to_html()": "tohtml ashtml html",
     "summary().to_markdown()": "tomarkdown asmarkdown markdown totext astext tocsv ascsv",
     'save("fit.si")': "topickle dump write savefit saverds",
+    'fixed_effects(), after absorb="firm + year"': "fixef fixefs getfe ranef estimatedeffects fes",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
     "transform(lambda b: ...), the delta method": "nlcom deltamethod",
@@ -331,7 +347,9 @@ _OPTIONS = {
     "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
     "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",
     "Functions that a formula uses by name are context={'f': f}.": "env environment evalenv namespace",
-    'Fixed effects are written as categories in the formula: "y ~ x + C(firm)".': "fe fixedeffects absorb effects entity",
+    'Fixed effects are absorb=, such as absorb="firm + year", in si.lm, si.glm and si.iv; else write C(firm) in the formula.': (
+        "fe fixedeffects absorb effects entity entityeffects timeeffects fixef fes"
+    ),
     "Work is spread over the cores without asking; leave it out.": "njobs ncores cores nthreads parallel workers",
     "An intercept is there unless the formula says '- 1'.": "fitintercept addconstant constant intercept const",
     "The step size of a network is rate=.": "lr learningrate stepsize learnrate",

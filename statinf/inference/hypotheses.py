@@ -1,4 +1,4 @@
-"""Wald tests of linear hypotheses."""
+"""Tests of linear hypotheses: Wald, one-sided, and of equivalence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError
 from statinf.findings import Finding
-from statinf.inference.distributions import chi2_sf, f_sf
+from statinf.inference.distributions import chi2_sf, f_sf, t_quantile, two_sided_p
 from statinf.inference.moments import Covariance
 from statinf.inference.roots import matrix_root
 
@@ -39,6 +39,100 @@ class WaldTest(Finding):
         if np.isfinite(self.df_denominator):
             return f"{self.hypothesis}: F({self.df}, {self.df_denominator:g}) = {self.statistic:.6g}, p = {self.p_value:.4g}"
         return f"{self.hypothesis}: chi2({self.df}) = {self.statistic:.6g}, p = {self.p_value:.4g}"
+
+
+@dataclass(frozen=True, repr=False)
+class OneSidedTest(Finding):
+    """A test that one linear combination is not above, or not below, a value.
+
+    Attributes
+    ----------
+    hypothesis : str
+    side : {"less", "greater"}
+        The alternative.
+    estimate, null, std_error : float
+    statistic : float
+        (estimate - null) / std_error.
+    df : float
+        Infinite for the normal distribution.
+    p_value : float
+    conf_low, conf_high : float
+        Values that the test does not reject; one of the limits is infinite.
+    level : float
+    """
+
+    hypothesis: str
+    side: str
+    estimate: float
+    null: float
+    std_error: float
+    statistic: float
+    df: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+    level: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.hypothesis} against {self.side}: {_statistic(self.statistic, self.df)}, p = {self.p_value:.4g}, "
+            f"{100 * self.level:g}% interval [{self.conf_low:.6g}, {self.conf_high:.6g}]"
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class EquivalenceTest(Finding):
+    """Two one-sided tests that one linear combination lies between two bounds (Schuirmann 1987).
+
+    Attributes
+    ----------
+    hypothesis : str
+        What is tested, such as "x"; that it is at or outside the bounds is rejected by small p-values.
+    estimate, std_error : float
+    low, high : float
+        The bounds; an infinite one leaves a test of non-inferiority or non-superiority.
+    statistic_low, statistic_high : float
+        (estimate - bound) / std_error.
+    df : float
+        Infinite for the normal distribution.
+    p_value_low : float
+        Of "at most low", against "above low": non-inferiority.
+    p_value_high : float
+        Of "at least high", against "below high": non-superiority.
+    p_value : float
+        The larger of the two.
+    conf_low, conf_high : float
+        Limits of the 2 level - 1 interval; within the bounds just where equivalence is found at one less the level.
+    level : float
+    """
+
+    hypothesis: str
+    estimate: float
+    std_error: float
+    low: float
+    high: float
+    statistic_low: float
+    statistic_high: float
+    df: float
+    p_value_low: float
+    p_value_high: float
+    p_value: float
+    conf_low: float
+    conf_high: float
+    level: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.hypothesis} in ({self.low:g}, {self.high:g}): "
+            f"{_statistic(self.statistic_low, self.df)} above {self.low:g}, p = {self.p_value_low:.4g}; "
+            f"{_statistic(self.statistic_high, self.df)} below {self.high:g}, p = {self.p_value_high:.4g}; "
+            f"equivalence p = {self.p_value:.4g}, {200 * self.level - 100:g}% interval "
+            f"[{self.conf_low:.6g}, {self.conf_high:.6g}]"
+        )
+
+
+def _statistic(value: float, df: float) -> str:
+    return f"t({df:.5g}) = {value:.6g}" if np.isfinite(df) else f"z = {value:.6g}"
 
 
 def wald(
@@ -85,3 +179,73 @@ def wald(
     if np.isfinite(df):
         return WaldTest(hypothesis, share * chi2 / m, m, df, f_sf(share * chi2 / m, m, df))
     return WaldTest(hypothesis, chi2, m, np.inf, chi2_sf(chi2, m))
+
+
+def combination(theta: np.ndarray, covariance: Covariance, row: np.ndarray, what: str) -> tuple[float, float, float]:
+    """Estimate, standard error and degrees of freedom of one linear combination (q,)."""
+    made = covariance.combined(row[None])
+    std_error = float(np.linalg.norm(made.root))
+    if not np.isfinite(std_error) or std_error <= 0:
+        raise NotIdentifiedError(f"'{what}' cannot be tested: it has no standard error.")
+    return float(row @ theta), std_error, float(np.ravel(made.df_each)[0])
+
+
+def one_sided(
+    theta: np.ndarray, covariance: Covariance, row: np.ndarray, null: float, side: str, hypothesis: str, level: float
+) -> OneSidedTest:
+    """Test `row @ theta = null` against "less" or "greater".
+
+    Parameters
+    ----------
+    theta : ndarray, shape (q,)
+    covariance : Covariance
+    row : ndarray, shape (q,)
+    null : float
+    side : {"less", "greater"}
+    hypothesis : str
+    level : float
+        Of the one-sided interval.
+    """
+    estimate, error, df = combination(theta, covariance, row, hypothesis)
+    statistic, half = (estimate - null) / error, float(t_quantile(level, df)) * error
+    low, high = (-np.inf, estimate + half) if side == "less" else (estimate - half, np.inf)
+    p = upper_tail(statistic if side == "greater" else -statistic, df)
+    return OneSidedTest(hypothesis, side, estimate, null, error, statistic, df, p, low, high, level)
+
+
+def equivalence_test(
+    theta: np.ndarray,
+    covariance: Covariance,
+    row: np.ndarray,
+    bounds: tuple[float, float],
+    hypothesis: str,
+    level: float,
+) -> EquivalenceTest:
+    """Test that `row @ theta` lies outside of the bounds, against that it lies between them."""
+    estimate, error, df = combination(theta, covariance, row, hypothesis)
+    low, high = bounds
+    above, below = (estimate - low) / error, (estimate - high) / error
+    half = float(t_quantile(level, df)) * error
+    p_low, p_high = upper_tail(above, df), upper_tail(-below, df)
+    return EquivalenceTest(
+        hypothesis,
+        estimate,
+        error,
+        low,
+        high,
+        above,
+        below,
+        df,
+        p_low,
+        p_high,
+        max(p_low, p_high),
+        estimate - half,
+        estimate + half,
+        level,
+    )
+
+
+def upper_tail(statistic: float, df: float) -> float:
+    """P(T > statistic) under t with `df` degrees of freedom, or the normal."""
+    half = 0.5 * float(two_sided_p(statistic, df))
+    return half if statistic > 0 else 1.0 - half

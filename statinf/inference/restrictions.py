@@ -13,7 +13,9 @@ from statinf.errors import OptionError
 from statinf.inference.naming import compact, parse, replace_names, restore, split_equations
 
 
-def restrictions(hypothesis: Any, values: Any, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray, str]:
+def restrictions(
+    hypothesis: Any, values: Any, names: Sequence[str], null: Any = None
+) -> tuple[np.ndarray, np.ndarray, str]:
     """A hypothesis as a matrix, shape (m, q), its right-hand sides, shape (m,), and as text.
 
     Parameters
@@ -22,6 +24,8 @@ def restrictions(hypothesis: Any, values: Any, names: Sequence[str]) -> tuple[np
     values : array, shape (m,), or None
         Right-hand sides of a matrix; zeros by default.
     names : sequence of str, length q
+    null : float, or array of shape (m,), optional
+        Right-hand sides of expressions without `=`, such as "x1 - x2".
 
     Raises
     ------
@@ -33,11 +37,31 @@ def restrictions(hypothesis: Any, values: Any, names: Sequence[str]) -> tuple[np
         if values is not None:
             raise OptionError("values= goes with a matrix; write the right-hand sides into the equations.")
         matrix, right = linear_restrictions(hypothesis, names)
-        return matrix, right, hypothesis if isinstance(hypothesis, str) else ", ".join(hypothesis)
+        text = hypothesis if isinstance(hypothesis, str) else ", ".join(hypothesis)
+        if null is None:
+            return matrix, right, text
+        if "=" in replace_names(text, names)[0]:
+            raise OptionError(f"null={null!r} goes with expressions without '=', and '{text}' says its own value.")
+        moved = _null_values(null, len(right))
+        shown = moved[:1] if (moved == moved[0]).all() else moved
+        return matrix, right + moved, f"{text} = {', '.join(f'{v:g}' for v in shown)}"
+    if null is not None and values is not None:
+        raise OptionError("values= and null= are the same for a matrix; give one of the two.")
+    values = null if values is None else values
     matrix, right = restriction_matrix(hypothesis, values)
     if matrix.shape[1] != len(names):
         raise OptionError(f"the hypothesis has {matrix.shape[1]} columns, the fit {len(names)} coefficients.")
     return matrix, right, f"{len(matrix)} linear restrictions"
+
+
+def _null_values(null: Any, count: int) -> np.ndarray:
+    try:
+        made = np.atleast_1d(np.asarray(null, dtype=np.float64))
+    except (TypeError, ValueError):
+        made = np.array([np.nan])
+    if made.shape not in ((1,), (count,)) or not np.isfinite(made).all():
+        raise OptionError(f"null={null!r} takes one finite number, or one for each of {count} restrictions.")
+    return np.broadcast_to(made, (count,)).copy()
 
 
 def linear_restrictions(hypothesis: str | Sequence[str], names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

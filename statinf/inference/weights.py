@@ -10,8 +10,9 @@ from statinf.errors import OptionError
 BLOCK = 64
 """Replicas that share one random stream; chunks are multiples of it, so that results do not depend on them."""
 
-LAWS = ("mammen", "rademacher", "normal", "exponential")
+LAWS = ("mammen", "rademacher", "webb", "normal", "exponential")
 _SQRT5 = 5.0**0.5
+_WEBB = np.array([-(1.5**0.5), -1.0, -(0.5**0.5), 0.5**0.5, 1.0, 1.5**0.5])
 
 
 def draw(kind: str, n: int, start: int, stop: int, seed: int, law: str = "mammen") -> np.ndarray:
@@ -27,8 +28,9 @@ def draw(kind: str, n: int, start: int, stop: int, seed: int, law: str = "mammen
     start, stop : int
         `start` is a multiple of `BLOCK`.
     seed : int
-    law : {"mammen", "rademacher", "normal", "exponential"}
-        Of the multipliers; "mammen" is the two-point law with third moment 1 (Mammen 1993).
+    law : {"mammen", "rademacher", "webb", "normal", "exponential"}
+        Of the multipliers; "mammen" is the two-point law with third moment 1 (Mammen 1993), "webb" the six-point law
+        for few clusters (Webb 2014).
     """
     if start % BLOCK:
         raise OptionError(f"a chunk of replicas starts at a multiple of {BLOCK}, not at {start}.")
@@ -65,6 +67,8 @@ def _multipliers(rng: np.random.Generator, target: np.ndarray, law: str) -> None
     elif law == "rademacher":
         bits = np.unpackbits(np.frombuffer(rng.bytes(-(-target.size // 8)), dtype=np.uint8))[: target.size]
         np.subtract(2.0 * bits.reshape(target.shape), 1.0, out=target)
+    elif law == "webb":
+        target[:] = _WEBB[rng.integers(0, 6, size=target.shape, dtype=np.uint8)]
     elif law == "mammen":
         rng.random(out=target)
         low = (_SQRT5 + 1.0) / (2.0 * _SQRT5)

@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError
 from statinf.inference.distributions import f_sf, prediction_half_width, t_quantile
 from statinf.inference.hypotheses import wald
 from statinf.inference.least_squares import refit_solver
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.models.regression_fit import RegressionFit, check_interval
 from statinf.results.predicting import prediction_frame
@@ -128,6 +129,13 @@ class LinearFit(RegressionFit):
         inside, outside = moments.split
         scale = np.sqrt(1.0 - np.minimum(moments.leverage, 1 - 1e-10))
         return (moments.scores / scale[:, None]) @ inside @ outside.T
+
+    def linear_moments(self, what: str) -> Moments:
+        self._need_rows(what)
+        moments = self.moments()
+        if moments.adjustment is not None or moments.outside is not None:
+            raise NotIdentifiedError(f"{what} takes weights as known, and those of this fit were estimated.")
+        return moments
 
     def predict(self, newdata: Any = None, *, interval: str | None = None, level: float = 0.95) -> Any:
         """Predicted means, one row out per row in.

@@ -11,7 +11,6 @@ import numpy as np
 
 from statinf.formula.matrix import Matrix
 from statinf.frames import to_caller
-from statinf.inference.hypotheses import WaldTest
 from statinf.inference.naming import compact
 from statinf.models.class_fit import ClassFit
 from statinf.models.multinomial_rows import multinomial_rows
@@ -73,8 +72,8 @@ class MultinomialFit(ClassFit):
 
     # --- tests and tables ---------------------------------------------------------------------------------
 
-    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> WaldTest:
-        """Wald test of linear restrictions; see `Fit.test`.
+    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
+        """Tests of linear restrictions; see `Fit.test`.
 
         Parameters
         ----------
@@ -96,7 +95,7 @@ class MultinomialFit(ClassFit):
             at = self._columns_of(hypothesis)
             if at:
                 names = [f"{level}: {self.columns[j]}" for level in self.classes for j in at]
-                return replace(super().test([f"{name} = 0" for name in names], **options), hypothesis=hypothesis)
+                return replace(super().test(names, **options), hypothesis=hypothesis)
         return super().test(hypothesis, values, **options)
 
     def _columns_of(self, text: str) -> list[int]:

@@ -8,25 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.distributions import t_quantile, two_sided_p
-from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.moments import Covariance
-from statinf.inference.restrictions import restrictions
 from statinf.results import coefficients
 from statinf.results.hooks import TableHooks
-from statinf.results.protocol import Predictive
 from statinf.results.table import Table
+from statinf.results.testing import HypothesisTests
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Estimated(TableHooks, Predictive):
+class Estimated(TableHooks, HypothesisTests):
     """Estimated coefficients with their covariance; nothing here needs the rows that they come from.
 
     Attributes
@@ -118,7 +116,14 @@ class Estimated(TableHooks, Predictive):
         return pd.Series(two_sided_p(self.statistics, self._df()), index=list(self.terms), name="p_value")
 
     def conf_int(
-        self, level: float = 0.95, *, interval: str | None = None, simultaneous: bool = False, seed: int = 0
+        self,
+        level: float = 0.95,
+        *,
+        interval: str | None = None,
+        simultaneous: bool = False,
+        seed: int = 0,
+        bootstrap: str | None = None,
+        **options: Any,
     ) -> pd.DataFrame:
         """Confidence limits.
 
@@ -132,7 +137,12 @@ class Estimated(TableHooks, Predictive):
         simultaneous : bool
             Limits that hold for all coefficients at once (sup-t, from the joint normal or t distribution).
         seed : int
-            Of the Monte Carlo draws behind simultaneous limits.
+            Of the Monte Carlo draws behind simultaneous limits, and of `bootstrap`.
+        bootstrap : {"wild"}, optional
+            Limits of each coefficient by inversion of its wild bootstrap test, "symmetric" (default) or "equal-tailed" by
+            `interval`.
+        **options
+            Of that test, such as `replicas` and `law`; see `test`.
 
         Returns
         -------
@@ -141,6 +151,16 @@ class Estimated(TableHooks, Predictive):
         """
         import pandas as pd
 
+        if bootstrap is not None:
+            from statinf.results.wild import read_options, wild_intervals
+
+            one_of("bootstrap", bootstrap, ("wild",))
+            if simultaneous:
+                raise OptionError("simultaneous=True makes limits from the covariance; leave bootstrap= out.")
+            how = {} if interval is None else {"interval": interval}
+            return wild_intervals(self, read_options({"level": level, "seed": seed, **how, **options}))
+        if options:
+            raise OptionError(f"{next(iter(options))}= goes with bootstrap='wild'.")
         if simultaneous:
             if interval is not None:
                 raise OptionError("simultaneous=True makes limits from the covariance; leave interval= out.")
@@ -171,35 +191,6 @@ class Estimated(TableHooks, Predictive):
         out = np.full(len(self.theta), np.nan)
         out[self.estimable] = self.cov.each
         return out
-
-    def test(self, hypothesis: Any, values: Any = None) -> WaldTest:
-        """Wald test of linear restrictions.
-
-        Parameters
-        ----------
-        hypothesis : str, sequence of str, or ndarray of shape (m, q)
-            Equations such as "x1 = x2, x3 = 0" or ["x1 = x2", "x3 = 0"], a term such as "C(g)" for all of its
-            coefficients, or a matrix.
-        values : array, shape (m,), optional
-            Right-hand sides for a matrix; zeros by default.
-
-        Returns
-        -------
-        WaldTest
-            F with (m, residual) degrees of freedom, or chi-square where tables use the normal.
-
-        Examples
-        --------
-        >>> import statinf as si
-        >>> fit = si.lm("mpg ~ wt + qsec", si.datasets.load("mtcars"), vcov="iid")
-        >>> print(fit.test("wt = 0, qsec = 0"))
-        wt = 0, qsec = 0: F(2, 29) = 69.0331, p = 9.395e-12
-        """
-        matrix, right, text = restrictions(hypothesis, values, self.terms)
-        if (matrix[:, ~self.estimable] != 0).any():
-            raise NotIdentifiedError(f"'{text}' involves an aliased coefficient, which has no estimate.")
-        ok = self.estimable
-        return wald(self.theta[ok], self.cov, matrix[:, ok], right, self.cov.df, text).handed(self.kind)
 
     # --- tables -------------------------------------------------------------------------------------------
 

@@ -141,6 +141,10 @@ class Fit(MarginVerbs, Estimated):
             f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'."
         )
 
+    def drawn_codes(self, name: str) -> np.ndarray:
+        """Codes from 0 of the clusters that a bootstrap draws, one for each row of the influence values."""
+        return self._need_rows("bootstrap draws").cluster_codes(name)
+
     # --- covariance ---------------------------------------------------------------------------------------
 
     def with_vcov(self, vcov: Any) -> Self:

@@ -31,6 +31,9 @@ class Joint(Fit):
         used = rows.any(axis=1)
         return Moments(total[used], np.eye(total.shape[1]), int(used.sum()), self.df_resid)
 
+    def drawn_codes(self, name: str) -> np.ndarray:
+        return _codes(self.fits, name, np.asarray(_joint_influence(self.fits)[0].any(axis=1)))
+
     def with_vcov(self, vcov: Any) -> Joint:
         return joint(*self.fits, vcov=vcov)
 
@@ -138,11 +141,16 @@ def _clustered_joint(
     name = vcov.get("cluster")
     if not isinstance(name, str):
         raise OptionError("joint covariances take one cluster column: vcov={'cluster': 'column'}.")
+    used = np.asarray(present.any(axis=1))
+    codes = _codes(fits, name, used)
+    moments = Moments(total[used], np.eye(total.shape[1]), int(used.sum()), np.inf)
+    return covariance(moments, {"cluster": name, "type": "HC0"}, {name: codes})
+
+
+def _codes(fits: Sequence[Fit], name: str, used: np.ndarray) -> np.ndarray:
+    """Codes from 0 of a column on the rows of the largest frame that any fit uses."""
     design = max((f._need_rows("joint covariances") for f in fits), key=lambda d: d.n_total)
-    used = present.any(axis=1)
     found = design.frame.categories(name).codes[used]
     if (found < 0).any():
         raise DataError(f"the cluster column '{name}' is missing in {int((found < 0).sum())} rows used by the fits.")
-    codes = np.unique(found, return_inverse=True)[1]
-    moments = Moments(total[used], np.eye(total.shape[1]), int(used.sum()), np.inf)
-    return covariance(moments, {"cluster": name, "type": "HC0"}, {name: codes})
+    return np.unique(found, return_inverse=True)[1]

@@ -32,6 +32,8 @@ PROMISES: Mapping[str, str] = {
     "influence": "influence values",
     "with_vcov": "other covariances",
     "test": "tests of coefficients",
+    "adjust": "p-values of several coefficients, adjusted",
+    "randomization_test": "test by assigning a treatment anew",
     "transform": "functions of coefficients",
     "bootstrap": "bootstrap",
     "slopes": "marginal effects",
@@ -218,6 +220,14 @@ class Result:
     def test(self, *args: Any, **options: Any) -> Any:
         """Test of hypotheses about coefficients."""
         self.refuse("test")
+
+    def adjust(self, *args: Any, **options: Any) -> Any:
+        """P-values of several coefficients, adjusted for their number."""
+        self.refuse("adjust")
+
+    def randomization_test(self, *args: Any, **options: Any) -> Any:
+        """Test of no effect of a treatment that was assigned at random."""
+        self.refuse("randomization_test")
 
     def transform(self, *args: Any, **options: Any) -> Any:
         """Functions of the coefficients by the delta method."""

@@ -45,7 +45,7 @@ def bootstrap(
         "pairs" redraws rows, "bayesian" gives them exponential weights (Rubin 1981), and both refit.
         "wild" flips residuals scaled by their leverage (Wu 1986; HC2) in linear regressions.
     seed : int
-    law : {"mammen", "rademacher", "normal", "exponential"}
+    law : {"mammen", "rademacher", "webb", "normal", "exponential"}
         Of the multipliers of "multiplier" and "wild".
     cluster : str, optional
         Draw clusters instead of rows; the fit's own cluster column by default.
@@ -83,7 +83,7 @@ def bootstrap(
         fit._need_rows("bootstrap draws")
     design = fit.design
     name = _cluster(fit, cluster)
-    codes = None if name is None else fit._need_rows("bootstrap draws").cluster_codes(name)
+    codes = None if name is None else fit.drawn_codes(name)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
         raise OptionError(f"studentize=True needs refits; use kind='pairs' or 'bayesian', not {kind!r}.")

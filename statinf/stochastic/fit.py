@@ -273,10 +273,10 @@ class StochasticFit(Fit):
             self.refuse("to_arviz", "it has no replicas: fit with replicas=")
         return super().to_arviz()
 
-    def test(self, hypothesis: Any, values: Any = None) -> Any:
-        """Wald test of linear restrictions; see `Fit.test`."""
+    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
+        """Tests of linear restrictions; see `Fit.test`."""
         self._need_variance("Wald tests")
-        return super().test(hypothesis, values)
+        return super().test(hypothesis, values, **options)
 
     def transform(self, function: Any, names: Any = None) -> Fit:
         """Smooth functions of the coefficients by the delta method; see `Fit.transform`."""

@@ -38,6 +38,8 @@ def test_promised_names_answer_or_refuse(method):
         "predict": lambda: result.predict(DATA, interval="confidence"),
         "with_vcov": lambda: result.with_vcov("HC0"),
         "test": lambda: result.test(f"{getattr(result, 'terms', ('x',))[0]} = 0"),
+        "adjust": lambda: result.adjust("bh"),
+        "randomization_test": lambda: result.randomization_test("t", permutations=19),
         "transform": lambda: result.transform(lambda b: {"twice": 2.0 * next(iter(b.values()))}),
         "bootstrap": lambda: result.bootstrap(replicas=20, seed=1).to_arviz(),
     }

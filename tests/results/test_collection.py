@@ -148,6 +148,16 @@ def test_faults_of_groups(data):
     assert caught.value.__notes__ == ["in the fit of 'am ~ wt', vs = 1"]
 
 
+def test_steps_of_absorbed_effects(data):
+    fits = si.lm("mpg ~ wt", data, absorb="csw0(cyl, gear)", vcov="iid")
+    assert fits.names == ("none", "cyl", "cyl + gear") and fits[0].params.equals(si.lm("mpg ~ wt", data).params)
+    assert fits[2].params["wt"] == pytest.approx(si.lm("mpg ~ wt + C(cyl) + C(gear)", data).params["wt"])
+    table = fits.table(rename={"cyl": "Cylinders"})
+    head = table.heads[0]
+    assert table.rows[head][0] == "Absorbed effects"
+    assert table.rows[head + 1 : head + 3] == (("Cylinders", "no", "yes", "yes"), ("gear", "no", "no", "yes"))
+
+
 def test_other_verbs(data):
     counts = si.glm("cbind(carb, gear) ~ sw(wt, hp)", data, family="poisson")
     assert counts.names == ("carb: wt", "carb: hp", "gear: wt", "gear: hp")

@@ -97,7 +97,7 @@ class HonestFit(CutoffFit):
         z, t = np.abs(self.theta) / se, self.bias / se
         return pd.Series(ndtr(t - z) + ndtr(-t - z), index=list(self.terms), name="p_value")
 
-    def test(self, hypothesis: Any, values: Any = None) -> Any:
+    def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
         """Refused: a Wald test leaves the bias out."""
         self.refuse("test", "a Wald test leaves the bias out; tidy() has the p-value of no jump")
 
