@@ -153,7 +153,10 @@ def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str
         if value is None or isinstance(value, str) or hasattr(value, "used") or not hasattr(value, "__len__"):
             continue
         named = isinstance(value, list | tuple) and all(isinstance(v, str) and v in frame.names for v in value)
-        value = value if named else aligned(value, frame, name)
-        if len(value) == frame.n and not named:
-            out[name] = getattr(value, "iloc", np.asarray(value))[rows]
+        if named:
+            continue
+        value = aligned(value, frame, name)
+        if len(value) != frame.n:
+            raise DataError(f"{name} has {len(value)} values for the {frame.n} rows of the data.")
+        out[name] = getattr(value, "iloc", np.asarray(value))[rows]
     return out

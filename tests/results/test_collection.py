@@ -134,6 +134,8 @@ def test_groups_of_other_frames_and_of_estimated_weights(data):
 def test_faults_of_groups(data):
     with pytest.raises(si.DataError, match="'cyll' is not in the data"):
         si.lm("mpg ~ wt", data, by="cyll")
+    with pytest.raises(si.DataError, match="weights has 3 values for the 32 rows"):
+        si.lm("mpg ~ wt", data, by="am", weights=[1.0, 2.0, 3.0])
     with pytest.raises(si.OptionError, match="name of a column"):
         si.lm("mpg ~ wt", data, by=["cyl", "am"])
     with pytest.warns(DroppedRowsWarning, match="7 rows without a value of 'cyl'"):
@@ -144,6 +146,16 @@ def test_faults_of_groups(data):
     with pytest.raises(si.DataError, match="constant") as caught:
         si.lm("am ~ wt", data.assign(am=data["am"] * (data["vs"] == 0)), by="vs")
     assert caught.value.__notes__ == ["in the fit of 'am ~ wt', vs = 1"]
+
+
+def test_steps_of_absorbed_effects(data):
+    fits = si.lm("mpg ~ wt", data, absorb="csw0(cyl, gear)", vcov="iid")
+    assert fits.names == ("none", "cyl", "cyl + gear") and fits[0].params.equals(si.lm("mpg ~ wt", data).params)
+    assert fits[2].params["wt"] == pytest.approx(si.lm("mpg ~ wt + C(cyl) + C(gear)", data).params["wt"])
+    table = fits.table(rename={"cyl": "Cylinders"})
+    head = table.heads[0]
+    assert table.rows[head][0] == "Absorbed effects"
+    assert table.rows[head + 1 : head + 3] == (("Cylinders", "no", "yes", "yes"), ("gear", "no", "no", "yes"))
 
 
 def test_other_verbs(data):
