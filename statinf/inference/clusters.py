@@ -130,8 +130,11 @@ def clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, 
         meat = units.T @ units
         root = root_of(meat, lambda: units)
     else:
-        meat, mended = repaired(_several_ways(moments, codes, variant, smallest, kind.get("factor", "each")))
+        before = _several_ways(moments, codes, variant, smallest, kind.get("factor", "each"))
+        meat, mended = repaired(before)
         root = matrix_root(meat)
+        if mended:
+            _warn_mended(outside, before, meat, names)
     matrix = outside @ meat @ outside.T
     return ClusteredMeat(0.5 * (matrix + matrix.T), outside @ root, smallest, mended, degrees)
 
@@ -158,6 +161,22 @@ def _several_ways(
                 share = (smallest / (smallest - 1.0)) / (own / (own - 1.0))
             meat += (-1.0) ** (size + 1) * share * (units.T @ units)
     return meat
+
+
+def _warn_mended(outside: np.ndarray, before: np.ndarray, after: np.ndarray, names: Sequence[str]) -> None:
+    """Say how much the repair of an indefinite matrix has changed standard errors, if it has."""
+    old, new = (np.einsum("ij,jk,ik->i", outside, meat, outside) for meat in (before, after))
+    negative = int(np.count_nonzero(old <= 0))
+    growth = np.sqrt(np.where(old > 0, new / np.where(old > 0, old, 1.0), 1.0)).max() - 1.0
+    if not negative and growth < 0.01:
+        return
+    grown = f"standard errors grow by up to {100 * growth:.0f} percent"
+    grown += f", and {negative} that had a negative variance now have one" if negative else ""
+    issue_warning(
+        f"the covariance clustered by {' and '.join(names)} has negative eigenvalues, which are set to zero: {grown}. Few "
+        "clusters, or a dummy for each of them, do this: absorb the effects, or cluster by one column.",
+        StatinfWarning,
+    )
 
 
 def _count(moments: Moments, codes: np.ndarray) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +131,10 @@ def test_degrees_of_freedom_as_asked_and_after_saving(uneven, tmp_path):
     assert fit.test("x = 0").p_value == pytest.approx(fit.pvalues["x"], rel=1e-10)
     same = fit.transform(lambda b: {"x": b["x"]})
     assert same.conf_int().loc["x"].tolist() == pytest.approx(fit.conf_int().loc["x"].tolist())
+    new = uneven.iloc[[0, 50]]
+    combined = fit.transform(lambda b: [b["Intercept"] + b["x"] * r.x + b["z"] * r.z for r in new.itertuples()])
+    limits = fit.predict(new, interval="confidence")[["conf_low", "conf_high"]]
+    np.testing.assert_allclose(limits, combined.conf_int(), rtol=1e-8)
     fit.save(tmp_path / "fit")
     kept = si.load(next(tmp_path.iterdir()))
     assert kept.conf_int().equals(fit.conf_int())
@@ -150,8 +156,13 @@ def test_indefinite_matrices_of_several_clusters_are_repaired_and_say_so():
     for _ in range(30):
         frame = pd.DataFrame({"a": rng.integers(0, 12, 60), "b": rng.integers(0, 12, 60), "x": rng.normal(size=60)})
         frame["y"] = rng.normal(size=60) * (1 + frame["x"] ** 2)
-        fit = si.lm("y ~ x + I(x**2)", frame, vcov={"cluster": ["a", "b"], "factor": "min"})
-        if "positive semi-definite" in fit.cov.label:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fit = si.lm("y ~ x + I(x**2)", frame, vcov={"cluster": ["a", "b"], "factor": "min"})
+        if "positive semi-definite" in fit.cov.label and told:
+            assert "has negative eigenvalues, which are set to zero: standard errors grow by up to" in str(
+                told[0].message
+            )
             assert (
                 fit.cov.label
                 == "clustered by a and b (HC1, factor of the fewest clusters), made positive semi-definite"
