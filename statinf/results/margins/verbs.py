@@ -55,6 +55,9 @@ class Asked:
         one_of("type", self.type, TYPES)
         if self.method is not None:
             one_of("method", self.method, METHODS)
+        for name, allowed in (("average", (True, False, None)), ("population", (True, False))):
+            if not any(getattr(self, name) is value for value in allowed):
+                raise OptionError(f"{name}={getattr(self, name)!r} is neither True nor False.")
         check_seed(self.seed)
         check_replicas(self.replicas)
         if self.condition is not None and self.newdata is not None:
