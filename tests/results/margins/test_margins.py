@@ -176,6 +176,13 @@ def test_the_average_of_rows_is_the_average():
     np.testing.assert_allclose(grid.std_errors.iloc[-1], at.errors[0, 0], rtol=1e-9)
 
 
+def test_levels_that_new_rows_lack_are_known_from_the_fit():
+    some = DATA[DATA.g == "b"]
+    ours = LOGIT.comparisons("g", newdata=some)
+    full = LOGIT.comparisons("g", by="g")
+    np.testing.assert_allclose(ours.theta, [full.params["g: b - a, g=b"], full.params["g: c - a, g=b"]], rtol=1e-12)
+
+
 def test_aliased_coefficients_leave_out_what_depends_on_them():
     data = DATA.assign(x2=2 * DATA.x)
     with pytest.warns(si.StatinfWarning, match="other columns determine"):
