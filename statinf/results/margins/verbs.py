@@ -123,7 +123,8 @@ def _made(
     averaged = asked.average if asked.average is not None else bool(by) or not asked.gridded
     source = _source(fit, model, by, averaged, asked)
     made = Items()
-    fill(made, source)
+    # What a variable is, and how far a step goes, is told by the rows of the fit, whichever rows are evaluated.
+    fill(made, source if source.own or fit.design is None else on.own_rows(fit, model, (), None, every=False))
     link = asked.type == "link"
     how = asked.method or ("draws" if fit.draws is not None else "delta")
     if not averaged:

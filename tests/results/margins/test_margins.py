@@ -183,6 +183,18 @@ def test_levels_that_new_rows_lack_are_known_from_the_fit():
     np.testing.assert_allclose(ours.theta, [full.params["g: b - a, g=b"], full.params["g: c - a, g=b"]], rtol=1e-12)
 
 
+def test_steps_and_kinds_of_variables_are_those_of_the_fits_rows():
+    one = LOGIT.slopes("t", newdata={"x": 0.5})
+    assert one.terms == ("t: 1 - 0, x=0.5",)
+    np.testing.assert_allclose(one.theta, LOGIT.comparisons("t", newdata={"x": 0.5}).theta)
+    some = DATA.iloc[:3]
+    step = LINEAR.comparisons("z", step="sd", newdata=some)
+    np.testing.assert_allclose(step.theta, LINEAR.params["z"] * DATA.z.std(), rtol=1e-9)
+    np.testing.assert_allclose(
+        LINEAR.comparisons("z", step="iqr").theta, LINEAR.params["z"] * np.subtract(*np.quantile(DATA.z, [0.75, 0.25]))
+    )
+
+
 def test_aliased_coefficients_leave_out_what_depends_on_them():
     data = DATA.assign(x2=2 * DATA.x)
     with pytest.warns(si.StatinfWarning, match="other columns determine"):
