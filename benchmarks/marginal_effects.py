@@ -1,7 +1,8 @@
 """Average marginal effects beside Python's marginaleffects: the whole verb on a fit that is there.
 
 The peer runs in a process of its own, in an environment that has it: ``STATINF_MARGINALEFFECTS`` names that Python. Both get the
-same numbers by the same seed; the fits are made before the clock starts. ``STATINF_BENCH_FULL=1`` adds a million rows.
+same numbers by the same seed; the fits are made before the clock starts. ``STATINF_BENCH_FULL=1`` adds a million rows; a word after
+the module's name runs the work whose name has it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from functools import cache, partial
 from typing import Any
 
@@ -94,8 +96,11 @@ CASES = (
 
 
 def main() -> None:
+    only = sys.argv[1] if len(sys.argv) > 1 else ""
     sizes = [10_000, 100_000] + ([1_000_000] if FULL else [])
     for name, formula, verb, options, their_verb, their_options in CASES:
+        if only and only not in name:
+            continue
         for n in sizes:
             if n == 1_000_000 and "logit" not in name:
                 continue

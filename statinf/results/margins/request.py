@@ -96,7 +96,13 @@ def contrast_settings(
             raise OptionError(
                 f"'{name}' has {len(levels)} levels, more than the {MOST_LEVELS} that are compared; give a pair."
             )
-        return [(hi, lo, str(hi), str(lo)) for hi, lo in pairs_of(levels, contrast if how is None else how, name)]
+        pairs = pairs_of(levels, contrast if how is None else how, name)
+        strange = [level for pair in pairs for level in pair if level not in levels]
+        if strange:
+            raise OptionError(
+                f"'{name}' cannot be set to {strange[0]!r}; its levels are {', '.join(map(repr, levels[:12]))}."
+            )
+        return [(hi, lo, str(hi), str(lo)) for hi, lo in pairs]
     values = rows.numbers(name)
     assert values is not None
     if rows.logical(name):

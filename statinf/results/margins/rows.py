@@ -247,6 +247,8 @@ def _grid_frame(rows: SettableRows, fixed: Mapping[str, Any], varied: Mapping[st
             else:
                 out[name] = values
             continue
+        if rows.logical(name) and not all(v in (0, 1) for v in values):
+            raise OptionError(f"'{name}' holds truth values and cannot be set to {values[0]!r:.60}.")
         try:
             out[name] = np.array(values, dtype=bool if rows.logical(name) else np.float64)
         except (TypeError, ValueError):
