@@ -122,7 +122,8 @@ def _chosen(test: Any, fit: Any) -> str:
     linear = isinstance(fit, LinearFit)
     known = not linear and fit.normal_reference
     if test is None:
-        return "wald" if fit.cov.kind != "iid" else "lr" if known else "F"
+        maximised = not getattr(fit, "penalty", "") and fit.weights_kind != "probability"
+        return "wald" if fit.cov.kind != "iid" or not maximised else "lr" if known else "F"
     plain = _ALIASES.get(test.lower(), test.lower() if test != "F" else test) if isinstance(test, str) else test
     one_of("test", plain, TESTS)
     if plain == "F" and known:
@@ -253,7 +254,7 @@ def _terms(fit: Any, test: str, kind: int) -> Anova:
     if test == "F" and linear:
         columns = _with_residual(fit, columns)
     notes = [f"Model: {fit.formula}"]
-    if getattr(fit, "shape", None) and test != "wald":
+    if "alpha" in getattr(fit, "shape", {}) and test != "wald":
         notes.append("The overdispersion is held at its estimate.")
     if (columns["df"][: len(terms)] == 0).any():
         notes.append("A term without degrees of freedom is aliased: other columns determine it.")
