@@ -17,8 +17,8 @@ _VERBS = {
     'Weighted least squares is si.lm("y ~ x", data, weights="w"); weights of a survey: weights_kind="probability".': (
         "wls gls svyglm svyreg"
     ),
-    "Fixed effects are written as categories: si.lm(\"y ~ x + C(firm)\", data, vcov={'cluster': 'firm'}).": (
-        "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm"
+    'Fixed effects are absorbed: si.lm("y ~ x", data, absorb="firm + year", cluster="firm"), as in si.glm and si.iv.': (
+        "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm demean"
     ),
     'Logistic regression is si.glm("y ~ x", data, family="binomial"), whose default link is the logit.': (
         "logit logistic logisticregression binomial logisticreg felogit glmbinomial"
@@ -277,6 +277,7 @@ _RESULTS = {
     "summary().to_html()": "tohtml ashtml html",
     "summary().to_markdown()": "tomarkdown asmarkdown markdown totext astext tocsv ascsv",
     'save("fit.si")': "topickle dump write savefit saverds",
+    'fixed_effects(), after absorb="firm + year"': "fixef fixefs getfe ranef estimatedeffects fes",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
     "transform(lambda b: ...), the delta method": "nlcom deltamethod",
@@ -346,7 +347,9 @@ _OPTIONS = {
     "The level that others are compared with is reference=.": "ref referencelevel baseline control base controlgroup",
     "The level that counts as treated is treated=.": "focal treatlevel treatedlevel treatmentlevel treatment treat",
     "Functions that a formula uses by name are context={'f': f}.": "env environment evalenv namespace",
-    'Fixed effects are written as categories in the formula: "y ~ x + C(firm)".': "fe fixedeffects absorb effects entity",
+    'Fixed effects are absorb=, such as absorb="firm + year", in si.lm, si.glm and si.iv; else write C(firm) in the formula.': (
+        "fe fixedeffects absorb effects entity entityeffects timeeffects fixef fes"
+    ),
     "Work is spread over the cores without asking; leave it out.": "njobs ncores cores nthreads parallel workers",
     "An intercept is there unless the formula says '- 1'.": "fitintercept addconstant constant intercept const",
     "The step size of a network is rate=.": "lr learningrate stepsize learnrate",

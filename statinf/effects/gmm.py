@@ -18,12 +18,13 @@ from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import rows_of
 from statinf.effects.linear_iv import linear_estimate, reduced
 from statinf.effects.method import EffectMethod
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.results import Estimate
-from statinf.results.options import Options, choice
+from statinf.results.options import choice
 
 
 @dataclass(frozen=True, kw_only=True)
-class GmmOptions(Options):
+class GmmOptions(AbsorbOptions):
     """Options of the generalised method of moments."""
 
     gmm: str = choice("two-step", STEPS, "how often the moments' covariance is updated")

@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
 
 from statinf.errors import NotIdentifiedError
 from statinf.numerics.linear.factors import triangular_factor
-from statinf.numerics.linear.reduction import independent_columns
+from statinf.numerics.linear.reduction import TOLERANCE, independent_columns
 
 _IRRELEVANT = 1e-9
 """First stages with less than this share of the treatment's variation left do not identify it."""
@@ -33,6 +33,8 @@ class System:
         Numbers of columns that are not aliased.
     nobs : int
         Rows of positive weight.
+    absorbed : int
+        Effects that the columns have been projected off, each of which costs a degree of freedom.
     """
 
     factor: np.ndarray
@@ -40,6 +42,7 @@ class System:
     b: int
     c: int
     nobs: int
+    absorbed: int = 0
 
     @property
     def first(self) -> np.ndarray:
@@ -59,12 +62,12 @@ class System:
     @property
     def df_first(self) -> int:
         """Residual degrees of freedom of a first stage."""
-        return self.nobs - self.a - self.b
+        return self.nobs - self.absorbed - self.a - self.b
 
     @property
     def df_resid(self) -> int:
         """Residual degrees of freedom of the structural equation."""
-        return self.nobs - self.a - self.c
+        return self.nobs - self.absorbed - self.a - self.c
 
 
 def system(
@@ -73,6 +76,9 @@ def system(
     endogenous: np.ndarray,
     y: np.ndarray,
     weights: np.ndarray | None = None,
+    *,
+    absorbed: int = 0,
+    tolerance: float = TOLERANCE,
 ) -> tuple[System, np.ndarray]:
     """Reduce the rows to a `System`.
 
@@ -84,6 +90,9 @@ def system(
     endogenous : ndarray, shape (n, c)
     y : ndarray, shape (n,)
     weights : ndarray, shape (n,), optional
+    absorbed : int
+    tolerance : float
+        Share of a column that must be left beside those before it.
 
     Returns
     -------
@@ -94,7 +103,7 @@ def system(
     a, b = exogenous.shape[1], instruments.shape[1]
     extra = np.column_stack([instruments, endogenous, y])
     factor = triangular_factor(exogenous, weights, extra)
-    kept = independent_columns(factor, a + b)
+    kept = independent_columns(factor, a + b, tolerance)
     if not kept.all():
         chosen = np.concatenate([np.flatnonzero(kept), np.arange(a + b, factor.shape[1])])
         factor = np.asarray(np.linalg.qr(factor[:, chosen], mode="r"))
@@ -103,7 +112,7 @@ def system(
         factor = np.vstack([factor, np.zeros((size - len(factor), size))])
     nobs = len(y) if weights is None else int(np.count_nonzero(weights))
     left = int(kept[:a].sum())
-    return System(factor, left, int(kept.sum()) - left, endogenous.shape[1], nobs), kept
+    return System(factor, left, int(kept.sum()) - left, endogenous.shape[1], nobs, absorbed), kept
 
 
 def check_identified(made: System, names: tuple[str, ...]) -> None:

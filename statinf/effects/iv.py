@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from statinf.backend.seeds import check_seed
+from statinf.effects.absorbed_iv import absorbed_iv
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import ROLES, check_parts
 from statinf.effects.method import EffectMethod
@@ -28,6 +29,7 @@ def iv(
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
+    absorb: Any = None,
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
@@ -57,6 +59,8 @@ def iv(
         them. GMM weights its moments by the covariance that clusters imply, else by that of independent rows.
     weights : array of shape (rows,), str or Weights, optional
     cluster : str, sequence of str, or array of shape (rows,), optional
+    absorb : str or sequence of str, optional
+        Factors of many levels whose effects are taken out of all columns, as in `statinf.lm`; for "2sls", "liml" and "gmm".
     seed : int
         Of folds and learners, where the method has them.
     na_action, context, by
@@ -67,7 +71,8 @@ def iv(
 
     Returns
     -------
-    IVFit, EffectFit for "late", QuantileIVFit for "ivqr", InvalidIVFit for "invalid"; `Fits` for several
+    IVFit (AbsorbedIVFit with `absorb=`), EffectFit for "late", QuantileIVFit for "ivqr", InvalidIVFit for "invalid"; `Fits`
+    for several
         An `IVFit` has `first_stage()`, `anderson_rubin()`, `overid()` and `wu_hausman()`; a `QuantileIVFit` has `region()`,
         a robust confidence set, and `process()` over levels. An `InvalidIVFit` has `robust_set()`, `plausible(bound)` (what
         direct effects of the instruments could do to two-stage least squares), and after `estimator="learned"` `selection()`,
@@ -113,6 +118,21 @@ def iv(
     check_seed(seed)
     kinds = chosen.fit.vcov_kinds
     VcovSpec.read(vcov, cluster, kinds)
+    if absorb is not None:
+        reading = {"weights": weights, "na_action": na_action, "context": context}
+        return absorbed_iv(
+            formula,
+            data,
+            absorb,
+            chosen,
+            settings,
+            VcovSpec.read(vcov, cluster, kinds),
+            treated=treated,
+            cluster=cluster,
+            seed=seed,
+            progress=progress,
+            reading=reading,
+        )
     design, clusters = clustered_design(
         formula,
         data,

@@ -80,7 +80,7 @@ class IVFit(Fit):
         solution.warn_alone(design, rows, fit.cov.kind, names)
         covariates = design.part("covariates")
         assert covariates is not None
-        aliases = alias_map(covariates.values, fit.estimable[-covariates.p :], design.weights)
+        aliases = alias_map(covariates.values, fit.estimable[len(fit.endogenous) :], design.weights)
         told = diagnostics(solution, rows, fit.cov.kind, fit.j)
         return replace(fit, aliases=aliases, covary=estimate.covary, diagnostics=told, columns=None)
 
@@ -306,7 +306,7 @@ class IVFit(Fit):
         values = np.column_stack([as_indicator(treatment.values, self.solution.indicator), covariates.values])
         matrix = Matrix(values, self.terms, {}, False)
         estimate = predictor(matrix, self.theta, rows.offset)
-        broken = unsupported(covariates, self.estimable[-covariates.p :], self.aliases)
+        broken = unsupported(covariates, self.estimable[len(self.endogenous) :], self.aliases)
         se = np.where(broken, np.nan, predictor_se(matrix, self.theta, self.cov))
         columns = {"estimate": np.where(broken, np.nan, estimate), "std_error": se}
         if interval:

@@ -15,6 +15,7 @@ from statinf.errors import OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.inference.vcov import VcovSpec
+from statinf.numerics.linear.reduction import TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,16 @@ class IVProblem:
     treated: Any = None
     seed: int = 0
     progress: bool | None = None
+
+    @property
+    def absorbed(self) -> int:
+        """Effects that the columns are projected off."""
+        return 0
+
+    @property
+    def tolerance(self) -> float:
+        """Share of a column that must be left beside others, for it not to be aliased."""
+        return TOLERANCE
 
     def part(self, role: str) -> Matrix:
         """Columns of a role, the constant among the covariates."""

@@ -13,12 +13,13 @@ from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.linear_iv import k_class_estimate, reduced
 from statinf.effects.method import EffectMethod
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.results import Estimate
-from statinf.results.options import Options, number
+from statinf.results.options import number
 
 
 @dataclass(frozen=True, kw_only=True)
-class LimlOptions(Options):
+class LimlOptions(AbsorbOptions):
     """Options of limited-information maximum likelihood."""
 
     fuller: float = number(

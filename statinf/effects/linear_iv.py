@@ -151,12 +151,21 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
         )
     plain = bool((made.weights == 1.0).all())
     small, kept = system(
-        columns.exogenous, columns.instruments, columns.endogenous, columns.y, None if plain else made.weights
+        columns.exogenous,
+        columns.instruments,
+        columns.endogenous,
+        columns.y,
+        None if plain else made.weights,
+        absorbed=problem.absorbed,
+        tolerance=problem.tolerance,
     )
     if not kept.all():
         every = (*covariates.names, *instruments.names)
         gone = ", ".join(f"'{n}'" for n, k in zip(every, kept, strict=True) if not k)
-        issue_warning(f"dropped because other covariates or instruments determine them: {gone}.", AliasedWarning)
+        effects = ", or the absorbed effects," if problem.absorbed else ""
+        issue_warning(
+            f"dropped because other covariates or instruments{effects} determine them: {gone}.", AliasedWarning
+        )
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
         raise DataError(

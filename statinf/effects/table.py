@@ -32,7 +32,7 @@ IV = MethodTable(
         "ivqr": "statinf.effects.ivqr",
         "invalid": "statinf.effects.invalid.method",
     },
-    shared=("treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress", "by"),
+    shared=("treated", "vcov", "weights", "cluster", "absorb", "seed", "na_action", "context", "progress", "by"),
     aliases={"tsls": "2sls", "iivm": "late", "iqr": "ivqr", "ivqreg": "ivqr", "genius": "invalid", "lewbel": "invalid"},
 )
 

@@ -11,11 +11,11 @@ from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.linear_iv import k_class_estimate, reduced
 from statinf.effects.method import EffectMethod
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.results import Estimate
-from statinf.results.options import Options
 
 
-def estimate(problem: IVProblem, options: Options) -> Estimate:
+def estimate(problem: IVProblem, options: AbsorbOptions) -> Estimate:
     """The member 1 of the k-class."""
     return k_class_estimate(problem, 1.0, reduced(problem), "Two-stage least squares")
 
@@ -24,6 +24,7 @@ METHOD = EffectMethod(
     verb="iv",
     name="2sls",
     estimate=estimate,
+    options=AbsorbOptions,
     fit=IVFit,
     summary="two-stage least squares",
     citation="Theil (1953); Basmann (1957)",

@@ -166,10 +166,8 @@ def _models(fits: list[Any], asked: Any, names: Sequence[str] | None) -> Anova:
         if small.rank == large.rank:
             raise OptionError(f"models {named[0]} and {named[1]} have as many coefficients each; neither is nested.")
         rows.append(_pair(small, large, largest, test, restriction(small, large, named), named))
-    if (
-        test not in ("lr", "wald")
-        and len({getattr(f, "alpha", np.nan) for f in fits if hasattr(f, "shape") and f.shape}) > 1
-    ):
+    overdispersions = {f.alpha for f in fits if "alpha" in getattr(f, "shape", {})}
+    if test not in ("lr", "wald") and len(overdispersions) > 1:
         raise OptionError(
             f"test={test!r} takes one overdispersion, and each model has its own; use test='lr' or 'wald'."
         )

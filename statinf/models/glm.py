@@ -236,6 +236,7 @@ def glm(
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
+    absorb: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
@@ -265,8 +266,10 @@ def glm(
         `Weights` object, HC1 with `weights_kind="probability"`.
     weights : array of shape (rows,), str or Weights, optional
         Prior weights as in R's `glm`; `weights_kind=` gives them another meaning.
-    cluster, na_action, context, by
-        As in `statinf.lm`.
+    cluster, absorb, na_action, context, by
+        As in `statinf.lm`. Levels whose counts are all zero, or whose binary outcomes are all alike, have no finite effect:
+        their rows are left out and counted. With few rows per level, effects bias the coefficients of families other
+        than the gaussian and the Poisson.
     **options
         {methods}
 
@@ -308,6 +311,11 @@ def glm(
     chosen, settings = GLM.read("", {"family": family, "link": link, **options})
     law = settings.model.law
     spec = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds)
+    if absorb is not None:
+        from statinf.models.absorbed_glm import absorbed_glm
+
+        reading = {"weights": weights, "na_action": na_action, "context": context}
+        return absorbed_glm(formula, data, absorb, chosen, settings, spec, cluster, **reading)
     made = common.regression_design(
         formula,
         data,

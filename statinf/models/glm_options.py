@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statinf.errors import OptionError
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.row_counts import weights_kind_option
 from statinf.numerics.glm.families import ALL_FAMILIES, FAMILIES, Family, family_of
 from statinf.results import Options, choice, count, number
@@ -57,8 +58,8 @@ class GlmOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class VerbOptions(GlmOptions):
-    """Options of `si.glm`: further families, penalties, and what weights mean."""
+class VerbOptions(GlmOptions, AbsorbOptions):
+    """Options of `si.glm`: further families, penalties, what weights mean, and absorbed effects."""
 
     family: str = family_option(ALL_FAMILIES, _any_family)
     alpha: float | None = number(

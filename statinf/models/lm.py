@@ -19,19 +19,20 @@ from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
+from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.linear_fit import LinearFit
 from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import LM
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.numerics.linear.reduction import TOLERANCE
-from statinf.results import Estimate, Method, Options, number, stack_scores
+from statinf.results import Estimate, Method, number, stack_scores
 from statinf.results.predicting import predictor
 from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
-class LmOptions(Options):
+class LmOptions(AbsorbOptions):
     """Options of least squares."""
 
     tol: float = number(
@@ -136,6 +137,7 @@ def lm(
     vcov: Any = None,
     weights: Any = None,
     cluster: Any = None,
+    absorb: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     **options: Any,
@@ -169,6 +171,10 @@ def lm(
         account for; `weights_kind=` gives them another meaning.
     cluster : str or sequence of str, optional
         Columns to cluster by.
+    absorb : str or sequence of str, optional
+        Factors of many levels whose effects are taken out instead of written as dummies: "firm + year", "firm^year" for
+        combinations, or a list. Coefficients and standard errors are those of the regression with dummies (clustered ones
+        as fixest counts coefficients); the fit has `fixed_effects()` and `r2_within`.
     na_action : {"drop", "raise"}
         Leave incomplete rows out and count them, or refuse them.
     context : mapping, optional
@@ -202,6 +208,15 @@ def lm(
     >>> fit.with_vcov("HC3").cov.label
     'HC3'
 
+    Effects of firms and years, absorbed:
+
+    >>> panel = si.datasets.load("grunfeld")
+    >>> fit = si.lm("invest ~ value + capital", panel, absorb="firm + year", cluster="firm")
+    >>> fit.params.round(4).to_dict()
+    {'value': 0.1167, 'capital': 0.3514}
+    >>> fit.fixed_effects("firm")["level"].tolist()[:2]
+    ['General Motors', 'US Steel']
+
     Two outcomes, each with a term more from fit to fit:
 
     >>> fits = si.lm("cbind(mpg, qsec) ~ csw(wt, hp)", si.datasets.load("mtcars"))
@@ -210,6 +225,11 @@ def lm(
     """
     chosen, settings = LM.read("", options)
     spec = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds)
+    if absorb is not None:
+        from statinf.models.absorbed_lm import absorbed_lm
+
+        reading = {"weights": weights, "na_action": na_action, "context": context}
+        return absorbed_lm(formula, data, absorb, chosen, settings, spec, cluster, **reading)
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )

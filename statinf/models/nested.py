@@ -22,8 +22,16 @@ def check_comparable(fits: list[Any], labels: list[str]) -> None:
         If rows, outcomes or weights differ.
     OptionError
         If the fits are of different kinds, families or links.
+    NotIdentifiedError
+        If a fit has absorbed effects.
     """
     first = fits[0]
+    for label, fit in zip(labels, fits, strict=True):
+        if getattr(fit, "absorbed", None) is not None:
+            raise NotIdentifiedError(
+                f"model {label} has absorbed effects, which nested models have to share: test its coefficients by "
+                "fit.test('x = 0'), or write the factors as C() in the formula."
+            )
     base = first._need_rows("comparisons of fits")
     for label, fit in zip(labels[1:], fits[1:], strict=True):
         design = fit._need_rows("comparisons of fits")

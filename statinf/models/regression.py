@@ -24,6 +24,7 @@ __all__ = [
     "regression_design",
     "scatter",
     "warn_aliased",
+    "warn_spanned",
 ]
 
 NEARLY_ALIASED = 1e8
@@ -63,6 +64,16 @@ def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
             f"the columns are nearly aliased (condition number {condition:.1e} after scaling): about "
             f"{max(0, 16 - int(np.log10(condition)))} digits of the coefficients can be trusted.",
             NumericalWarning,
+        )
+
+
+def warn_spanned(names: Sequence[str], factors: Sequence[str]) -> None:
+    """One warning that names the columns that absorbed effects determine."""
+    if names:
+        issue_warning(
+            f"dropped because the absorbed effects of {', '.join(factors)} determine them: {', '.join(names)}. Their "
+            "coefficients have no estimate.",
+            AliasedWarning,
         )
 
 

@@ -3,8 +3,8 @@
 from statinf.results.methods import MethodTable
 
 SHARED = ("vcov", "weights", "cluster", "na_action", "context")
-LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=(*SHARED, "by"))
-GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED, "by"))
+LM = MethodTable("lm", {"": "statinf.models.lm"}, shared=(*SHARED, "absorb", "by"))
+GLM = MethodTable("glm", {"": "statinf.models.glm"}, shared=("family", "link", *SHARED, "absorb", "by"))
 MULTINOMIAL = MethodTable("multinomial", {"": "statinf.models.multinomial"}, shared=("reference", *SHARED))
 ORDERED = MethodTable("ordered", {"": "statinf.models.ordered"}, shared=("link", *SHARED))
 TOBIT = MethodTable("tobit", {"": "statinf.models.tobit"}, shared=("lower", "upper", *SHARED))

@@ -155,6 +155,18 @@ def test_what_is_not_nested_is_refused(linear):
         si.anova(linear[2], test="lr")
     with pytest.raises(si.OptionError, match="estimated dispersion"):
         si.anova(si.glm("breaks ~ wool", data, family="poisson"), test="F")
+    with pytest.raises(si.OptionError, match="has not; use test='F'"):
+        si.anova(si.glm("breaks ~ wool", data, family="quasipoisson"), test="lr")
+    counts = [si.glm(f, data, family="negative_binomial") for f in FORMULAS[:2]]
+    assert si.anova(*counts).test == "lr"
+    with pytest.raises(si.OptionError, match="overdispersion"):
+        si.anova(*counts, test="rao")
+    shrunken = si.glm("I(breaks > 25) ~ wool", data, family="binomial", penalty="firth")
+    assert si.anova(shrunken).test == "wald"
+    with pytest.raises(si.OptionError, match="penalty='firth'"):
+        si.anova(shrunken, test="lr")
+    with pytest.raises(si.OptionError, match="survey"):
+        si.anova(si.lm("breaks ~ wool", data, weights=np.ones(50), weights_kind="probability"), test="F")
     with pytest.raises(si.OptionError, match="si.lm and si.glm"):
         si.anova(si.rq("breaks ~ x", data))
     with pytest.raises(si.OptionError, match="takes fits"):

@@ -39,6 +39,8 @@ class MeanModel(Brief):
         From columns (m, p) to the rows that have no estimate, because they depend on aliased coefficients.
     what : str
         The estimand in words, for tables.
+    differences : str
+        Why differences of means are estimated alone, and not means themselves; empty where both are.
     """
 
     recipe: Recipe
@@ -47,6 +49,7 @@ class MeanModel(Brief):
     label: str = ""
     broken: Callable[[np.ndarray], np.ndarray] | None = None
     what: str = "mean"
+    differences: str = ""
 
     def columns(self, parts: Mapping[str, Matrix]) -> np.ndarray:
         """The columns of the predictors from the parts of a formula, shape (n, p)."""

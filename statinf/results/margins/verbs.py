@@ -81,7 +81,7 @@ def slopes(fit: Fit, variables: Any, slope: str, discrete: bool, asked: Asked) -
             made, chosen(variables, source.settable), source.settable, source.weights, kind=slope, discrete=discrete
         )
 
-    return _made(fit, "slopes", fill, asked)
+    return _made(fit, "slopes", fill, asked, differences=slope == "dydx")
 
 
 def comparisons(
@@ -95,7 +95,7 @@ def comparisons(
         given = chosen(variables, source.settable)
         add_contrasts(made, given, source.settable, source.weights, comparison=name, contrast=contrast, step=step)
 
-    return _made(fit, "comparisons", fill, asked)
+    return _made(fit, "comparisons", fill, asked, differences=name == "difference")
 
 
 def predictions(fit: Fit, variables: Any, asked: Asked) -> MarginalEffects | RowEffects:
@@ -108,10 +108,12 @@ def predictions(fit: Fit, variables: Any, asked: Asked) -> MarginalEffects | Row
 
 
 def _made(
-    fit: Fit, verb: str, fill: Callable[[Items, on.MarginRows], None], asked: Asked
+    fit: Fit, verb: str, fill: Callable[[Items, on.MarginRows], None], asked: Asked, *, differences: bool = False
 ) -> MarginalEffects | RowEffects:
     fit = fit if asked.vcov is None else fit.with_vcov(asked.vcov)
     model = fit.mean_model(verb)
+    if model.differences and not differences:
+        raise NotIdentifiedError(f"{verb} of '{fit.method}' are differences of means alone: {model.differences}.")
     if asked.type == "link" and any(mean.predictors > 1 for mean in model.means):
         raise NotIdentifiedError(f"'{fit.method}' has several linear predictors; type='link' is for fits with one.")
     by = on.names_of(asked.by)
