@@ -122,7 +122,8 @@ def _chosen(test: Any, fit: Any) -> str:
     linear = isinstance(fit, LinearFit)
     known = not linear and fit.normal_reference
     if test is None:
-        maximised = not getattr(fit, "penalty", "") and fit.weights_kind != "probability"
+        refittable = isinstance(fit, LinearFit) or getattr(fit, "absorbed", None) is None
+        maximised = refittable and not getattr(fit, "penalty", "") and fit.weights_kind != "probability"
         return "wald" if fit.cov.kind != "iid" or not maximised else "lr" if known else "F"
     plain = _ALIASES.get(test.lower(), test.lower() if test != "F" else test) if isinstance(test, str) else test
     one_of("test", plain, TESTS)
@@ -141,6 +142,8 @@ def _chosen(test: Any, fit: Any) -> str:
 def _check_likelihood(fit: Any, test: str) -> None:
     """Refuse tests of maximised likelihoods where nothing of that kind was maximised."""
     advice = "use test='wald'"
+    if getattr(fit, "absorbed", None) is not None and not isinstance(fit, LinearFit):
+        raise OptionError(f"test={test!r} would have to estimate the absorbed effects again; {advice}.")
     if getattr(fit, "penalty", ""):
         raise OptionError(
             f"test={test!r} compares maximum likelihood fits, and this one has penalty={fit.penalty!r}; {advice}."

@@ -173,7 +173,9 @@ def test_copies_are_rows_of_clusters():
     options = {"bootstrap": "wild", "type": "33"}
     weighted = si.lm("y ~ x + z", DATA, weights=copies, weights_kind="frequency", cluster="g").test("x = 0", **options)
     repeated = si.lm("y ~ x + z", DATA.loc[DATA.index.repeat(copies)], cluster="g").test("x = 0", **options)
-    np.testing.assert_allclose([weighted.statistic, weighted.conf_low], [repeated.statistic, repeated.conf_low], rtol=1e-8)
+    np.testing.assert_allclose(
+        [weighted.statistic, weighted.conf_low], [repeated.statistic, repeated.conf_low], rtol=1e-8
+    )
     assert weighted.p_value == repeated.p_value
     with pytest.raises(si.NotIdentifiedError, match="stands for several"):
         si.lm("y ~ x + z", DATA, weights=copies, weights_kind="frequency").test("x = 0", bootstrap="wild")

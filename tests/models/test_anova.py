@@ -119,6 +119,18 @@ def test_place_order_and_weights(linear):
     close(a["sum_sq"][1], b["sum_sq"][1])
 
 
+def test_terms_beside_absorbed_effects():
+    absorbed = si.lm("breaks ~ wool", DATA, absorb="tension", vcov="iid")
+    dummies = si.anova(si.lm("breaks ~ wool + tension", DATA, vcov="iid"), type=2)
+    close(si.anova(absorbed).tidy()[["sum_sq", "statistic"]].iloc[0], dummies.tidy()[["sum_sq", "statistic"]].iloc[0])
+    counts = si.glm("breaks ~ wool", DATA, family="poisson", absorb="tension")
+    assert si.anova(counts).test == "wald"
+    with pytest.raises(si.OptionError, match="effects again"):
+        si.anova(counts, test="lr")
+    with pytest.raises(si.NotIdentifiedError, match="absorbed effects"):
+        si.anova(absorbed, si.lm("breaks ~ wool + tension", DATA))
+
+
 def test_aliased_terms_and_tables():
     data = DATA.assign(half=(DATA["wool"] == "A") * 0.5)
     with pytest.warns(si.StatinfWarning, match="dropped"):
