@@ -144,9 +144,10 @@ def _check_likelihood(fit: Any, test: str) -> None:
     advice = "use test='wald'"
     if getattr(fit, "absorbed", None) is not None and not isinstance(fit, LinearFit):
         raise OptionError(f"test={test!r} would have to estimate the absorbed effects again; {advice}.")
-    if getattr(fit, "penalty", ""):
+    penalty = getattr(fit, "penalty", "")
+    if penalty:
         raise OptionError(
-            f"test={test!r} compares maximum likelihood fits, and this one has penalty={fit.penalty!r}; {advice}."
+            f"test={test!r} compares maximum likelihood fits, and this one has penalty={penalty!r}; {advice}."
         )
     if fit.weights_kind == "probability":
         raise OptionError(f"test={test!r} needs a likelihood, which weights of a survey do not make; {advice}.")
