@@ -122,7 +122,9 @@ def _chosen(test: Any, fit: Any) -> str:
     linear = isinstance(fit, LinearFit)
     known = not linear and fit.normal_reference
     if test is None:
-        return "wald" if fit.cov.kind != "iid" else "lr" if known else "F"
+        refittable = isinstance(fit, LinearFit) or getattr(fit, "absorbed", None) is None
+        maximised = refittable and not getattr(fit, "penalty", "") and fit.weights_kind != "probability"
+        return "wald" if fit.cov.kind != "iid" or not maximised else "lr" if known else "F"
     plain = _ALIASES.get(test.lower(), test.lower() if test != "F" else test) if isinstance(test, str) else test
     one_of("test", plain, TESTS)
     if plain == "F" and known:
@@ -140,9 +142,12 @@ def _chosen(test: Any, fit: Any) -> str:
 def _check_likelihood(fit: Any, test: str) -> None:
     """Refuse tests of maximised likelihoods where nothing of that kind was maximised."""
     advice = "use test='wald'"
-    if getattr(fit, "penalty", ""):
+    if getattr(fit, "absorbed", None) is not None and not isinstance(fit, LinearFit):
+        raise OptionError(f"test={test!r} would have to estimate the absorbed effects again; {advice}.")
+    penalty = getattr(fit, "penalty", "")
+    if penalty:
         raise OptionError(
-            f"test={test!r} compares maximum likelihood fits, and this one has penalty={fit.penalty!r}; {advice}."
+            f"test={test!r} compares maximum likelihood fits, and this one has penalty={penalty!r}; {advice}."
         )
     if fit.weights_kind == "probability":
         raise OptionError(f"test={test!r} needs a likelihood, which weights of a survey do not make; {advice}.")
@@ -165,10 +170,8 @@ def _models(fits: list[Any], asked: Any, names: Sequence[str] | None) -> Anova:
         if small.rank == large.rank:
             raise OptionError(f"models {named[0]} and {named[1]} have as many coefficients each; neither is nested.")
         rows.append(_pair(small, large, largest, test, restriction(small, large, named), named))
-    if (
-        test not in ("lr", "wald")
-        and len({getattr(f, "alpha", np.nan) for f in fits if hasattr(f, "shape") and f.shape}) > 1
-    ):
+    overdispersions = {f.alpha for f in fits if "alpha" in getattr(f, "shape", {})}
+    if test not in ("lr", "wald") and len(overdispersions) > 1:
         raise OptionError(
             f"test={test!r} takes one overdispersion, and each model has its own; use test='lr' or 'wald'."
         )
@@ -253,7 +256,7 @@ def _terms(fit: Any, test: str, kind: int) -> Anova:
     if test == "F" and linear:
         columns = _with_residual(fit, columns)
     notes = [f"Model: {fit.formula}"]
-    if getattr(fit, "shape", None) and test != "wald":
+    if "alpha" in getattr(fit, "shape", {}) and test != "wald":
         notes.append("The overdispersion is held at its estimate.")
     if (columns["df"][: len(terms)] == 0).any():
         notes.append("A term without degrees of freedom is aliased: other columns determine it.")

@@ -103,7 +103,7 @@ def randomization_test(
         raise NotIdentifiedError(
             f"{what} exchanges rows, and with weights_kind='frequency' a row stands for several: repeat them."
         )
-    design: Design = fit._need_rows(what)
+    design: Design = fit._need_rows("random assignments")
     name, column = _treatment(fit, design, treatment)
     seen = design.weights > 0
     assignment = _assignment(design, column[seen], name, by, cluster, seen)

@@ -94,7 +94,7 @@ class HypothesisTests(Predictive):
         qsec = 0.5 against greater: t(29) = 1.61951, p = 0.05808, 95% interval [0.4789, inf]
         >>> firms = si.lm("invest ~ value + capital", si.datasets.load("grunfeld"), cluster="firm")
         >>> print(firms.test("capital = 0", bootstrap="wild"))
-        capital = 0: t = 2.66167, p = 0.02148, 95% interval [0.0308017, 0.369071]
+        capital = 0: t = 2.66167, p = 0.02148 (0.02246 with ties), 95% interval [0.0308017, 0.369071]
         Wild bootstrap, null imposed, type 11: all 2048 sign changes, 11 clusters of firm.
         """
         matrix, right, text = restrictions(hypothesis, values, self.terms, null)

@@ -147,15 +147,20 @@ def _answer(
     if len(sums.gap) > 1:
         drawn = joint_draws(sums, replicas, options.law, options.seed, every)
         own = float(quadratic(sums.gap[None], sums.variance[None])[0])
-        more = float(np.mean(drawn > own * (1.0 + SLACK)))
         unknown = dict.fromkeys(("conf_low", "conf_high", "estimate", "null"), np.nan)
-        return {"statistic": own / len(sums.gap), "p_value": more, **unknown}
+        return {
+            "statistic": own / len(sums.gap),
+            "p_value": float(np.mean(drawn > own * (1.0 + SLACK))),
+            "p_value_with_ties": float(np.mean(drawn >= own * (1.0 - SLACK))),
+            **unknown,
+        }
     draws = null_draws(sums, replicas, options.law, options.seed, every)
-    gap, null = float(sums.gap[0]), float(right[0])
+    gap, null = float(sums.gap[0]), float(right[0]) + 0.0
     low, high = outermost(draws.confidence_set(options.level, side, options.interval))
     return {
         "statistic": gap / draws.std_error,
         "p_value": draws.p_value(gap, side, options.interval),
+        "p_value_with_ties": replace(draws, ties=True).p_value(gap, side, options.interval),
         "conf_low": null + gap - high,
         "conf_high": null + gap - low,
         "estimate": null + gap,
