@@ -114,6 +114,8 @@ def test_profile_limits_of_a_linear_regression_are_students():
         fit.with_vcov("HC1").conf_int(interval="profile")
     with pytest.raises(si.OptionError, match="bootstrap"):
         fit.conf_int(interval="bca")
+    with pytest.raises(si.NotIdentifiedError, match="absorbed"):
+        si.glm("carb ~ wt", CARS, family="poisson", absorb="gear", vcov="iid").conf_int(interval="profile")
 
 
 def test_limits_that_the_likelihood_never_reaches_are_infinite():
