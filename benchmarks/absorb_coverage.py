@@ -17,7 +17,7 @@ import pandas as pd
 import statinf as si
 
 LEVEL, YEARS = 0.95, 6
-FIRMS = (30, 120)
+FIRMS = (30, 120, 480)
 TRUTH = {"lm": 1.0, "glm, poisson": 0.3, "iv": 0.5}
 
 

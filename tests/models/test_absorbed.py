@@ -261,6 +261,13 @@ def test_combinations_of_columns_find_their_levels_again():
         )
 
 
+def test_spellings_of_factors():
+    data = DATA.rename(columns={"firm": "the firm"})
+    fit = si.lm("y ~ x", DATA, absorb="firm + year")
+    for absorb in ("`the firm` + year", "~C(`the firm`)+factor(year)", ["`the firm`", "year", "year"]):
+        close(si.lm("y ~ x", data, absorb=absorb).params, fit.params)
+
+
 def test_saved_lean_and_pickled(tmp_path):
     fit = si.lm("y ~ x + z", DATA, absorb="firm + kind^year", cluster="firm")
     for other in (si.load(fit.save(tmp_path / "fit.si")), pickle.loads(pickle.dumps(fit)), fit.lean()):
