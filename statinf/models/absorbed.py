@@ -104,6 +104,7 @@ class AbsorbedFit(Fit):
         why = "the errors of the absorbed effects are not known; write the factors as C() in the formula"
         if self.recipe is None or getattr(self, "link", "identity") != "identity":
             self.refuse(promise, why)
+        assert self.recipe is not None
         aliases = (self.estimable, self.aliases)  # type: ignore[attr-defined]
         side = (PartSide("covariates", constant=False),)
         return replace(linear_mean(self.recipe, self.theta, sides=side, aliased=aliases), differences=why)

@@ -106,7 +106,9 @@ class CumulativeFit(Fit):
         for k in range(m - 1):
             for i, j in enumerate(at):
                 rows[k, i, k * p + j], rows[k, i, (k + 1) * p + j] = -1.0, 1.0
-        return self.test(rows.reshape(-1, len(self.terms)))
+        found = self.test(rows.reshape(-1, len(self.terms)))
+        assert isinstance(found, WaldTest)
+        return found
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         if studentize:
