@@ -131,7 +131,7 @@ class LinearFit(RegressionFit):
         return (moments.scores / scale[:, None]) @ inside @ outside.T
 
     def linear_moments(self, what: str) -> Moments:
-        self._need_rows(what)
+        self._need_rows("bootstrap draws and random assignments")
         moments = self.moments()
         if moments.adjustment is not None or moments.outside is not None:
             raise NotIdentifiedError(f"{what} takes weights as known, and those of this fit were estimated.")

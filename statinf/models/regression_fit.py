@@ -23,7 +23,7 @@ from statinf.results.predicting import (
     unsupported,
 )
 
-_FITTED = 1.0 - 1e-10
+FITTED = 1.0 - 1e-10
 """Leverage from which a row counts as fitted exactly."""
 
 
@@ -129,7 +129,7 @@ class RegressionFit(Fit):
         """Fitted mean, residual, leverage and standardised residual of each row used."""
         h, residual = self._leverage(), self.scaled_residuals()
         with np.errstate(divide="ignore", invalid="ignore"):
-            standard = np.where(h < _FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
+            standard = np.where(h < FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
         return {"fitted": self.fitted, "residual": residual, "leverage": h, "std_residual": standard}
 
     def augment(self, *, style: str = "statinf") -> Any:
