@@ -104,7 +104,9 @@ def difference(mine: np.ndarray, peers: np.ndarray | None) -> float | None:
     return float((np.abs(mine - peers) / np.append(se, se)).max())
 
 
-def beside(name: str, data: pd.DataFrame, verb: Any, outcome: str, options: dict[str, Any], calls: dict[str, str]) -> None:
+def beside(
+    name: str, data: pd.DataFrame, verb: Any, outcome: str, options: dict[str, Any], calls: dict[str, str]
+) -> None:
     """Compare with each of pyfixest's ways."""
     peer = Peer(data) if PEER else None
     for way, call in calls.items():
@@ -124,7 +126,9 @@ def beside(name: str, data: pd.DataFrame, verb: Any, outcome: str, options: dict
 
 def main() -> None:
     n = 10_000 if QUICK else 1_000_000
-    call = f"pf.{{}}('{{}} ~ {X} | firm + year', data, vcov={{{{'CRV1': 'firm'}}}}, copy_data=False, store_data=False{{}})"
+    call = (
+        f"pf.{{}}('{{}} ~ {X} | firm + year', data, vcov={{{{'CRV1': 'firm'}}}}, copy_data=False, store_data=False{{}})"
+    )
     ways = {
         "alternating projections (rust, its default, to 1e-6)": "",
         "LSMR (within, to 1e-8)": ", demeaner=LsmrDemeaner(backend='within')",

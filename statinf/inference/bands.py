@@ -31,6 +31,8 @@ def sup_t_critical(
     check_level(level)
     spread = np.sqrt(np.diag(covariance))
     used = spread > 0
+    if not used.any():
+        return np.nan
     correlation = covariance[np.ix_(used, used)] / np.outer(spread[used], spread[used])
     values, vectors = np.linalg.eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 0.0))

@@ -13,7 +13,7 @@ from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.models.regression_fit import RegressionFit, check_interval
+from statinf.models.regression_fit import FITTED, RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.results.predicting import prediction_frame
 
@@ -196,6 +196,20 @@ class GeneralizedFit(RegressionFit):
     def _link(self) -> Any:
         return self._family.link
 
+    def _leverage(self) -> np.ndarray:
+        if "strength" in self.shape:
+            # Leverages are those of a regression; shrinkage has none.
+            return np.full(self._need_rows("leverages").n, np.nan)
+        return RegressionFit._leverage(self)
+
+    def _diagnostics(self) -> dict[str, np.ndarray]:
+        made = RegressionFit._diagnostics(self)
+        h = made["leverage"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            pearson = self.scaled_residuals("pearson") / (1.0 - h)
+            cooks = np.where(h < FITTED, pearson**2 * h / (self.dispersion * self.rank), np.nan)
+        return made | {"cooks_distance": cooks}
+
     def _scale(self) -> float:
         return float(np.sqrt(self.dispersion))
 
@@ -255,7 +269,7 @@ class GeneralizedFit(RegressionFit):
         slope = np.abs(self._family.link.slope(eta)) if scale == "response" else 1.0
         columns = {"estimate": inverse(eta), "std_error": slope * se}
         if interval is not None:
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
+            half = t_quantile(0.5 + level / 2.0, self._row_df(rows)) * se
             limits = np.stack([inverse(eta - half), inverse(eta + half)])
             columns |= {"conf_low": limits.min(axis=0), "conf_high": limits.max(axis=0)}
         return prediction_frame(rows, columns)

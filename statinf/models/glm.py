@@ -21,6 +21,7 @@ from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.glm_options import GlmOptions, VerbOptions
 from statinf.models.row_counts import ONE_EACH, RowCounts, counted
 from statinf.models.table import GLM
+from statinf.models.together import outcomes_together
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.linear.factors import inverse_gram
@@ -218,7 +219,7 @@ METHOD = Method(
     summary="maximum likelihood of a generalised linear model",
     citation="Nelder and Wedderburn (1972)",
     guarantee="maximum likelihood; separation is detected and named",
-    vignette="start",
+    vignette="counts-and-separation",
     traits={
         "errors of doubled weights": "in families whose dispersion is one (binomial, Poisson) a weight of two is two rows"
     },
@@ -226,7 +227,7 @@ METHOD = Method(
 
 
 @GLM.document
-@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS)
+@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS, together=outcomes_together)
 def glm(
     formula: str,
     data: Any,

@@ -55,7 +55,7 @@ def _jointly(made: Design, options: VerbOptions, rows: RowCounts) -> ScoredModel
         mean = family.link.inverse(found.glm.eta)
         shape["information"] = -DispersionSums(made.y, made.weights).derivatives(mean, found.alpha)[1]
         if rows.likely:
-            poisson = solve(made, options.model, replace(options, start=None))
+            poisson = found.poisson or solve(made, options.model, replace(options, start=None))
             at = options.model.link.inverse(poisson.eta)
             shape["poisson"] = log_likelihood(options.model, made.y, at, made.weights, np.nan, rows.copies)
     else:

@@ -94,6 +94,10 @@ def profile_limits(fit: GeneralizedFit, level: float) -> tuple[np.ndarray, np.nd
             f"interval='profile' follows the likelihood, and the fit's covariance is {fit.cov.label}: ask for "
             "fit.with_vcov('iid').conf_int(interval='profile'), or leave interval= out."
         )
+    if "absorbed" in vars(fit):
+        raise NotIdentifiedError(
+            "interval='profile' would have to fit the absorbed effects anew at every value; write them as C() in the formula."
+        )
     if fit.weights_kind == "probability" or fit.cov.kind == "none":
         raise NotIdentifiedError("interval='profile' needs a likelihood, which this fit does not have.")
     profile = profile_of(fit)
@@ -137,6 +141,12 @@ def profile_of(fit: GeneralizedFit) -> Profile:
     else:
         solve = _of(JeffreysLikelihood(sums) if "jeffreys" in fit.shape else PlainLikelihood(sums))
     best, value = solve(begin, None)
+    apart = np.abs(coordinates.back @ best.beta - fit.theta[fit.estimable])
+    if (apart > 1e-3 * fit._se()[fit.estimable]).any():
+        raise NotIdentifiedError(
+            "interval='profile' is for fits that maximise the likelihood of their rows over the coefficients alone, which this one "
+            "does not (another sample takes part); leave interval= out."
+        )
     return Profile(coordinates, best, value, fit.dispersion, solve)
 
 

@@ -23,7 +23,7 @@ from statinf.results.predicting import (
     unsupported,
 )
 
-_FITTED = 1.0 - 1e-10
+FITTED = 1.0 - 1e-10
 """Leverage from which a row counts as fitted exactly."""
 
 
@@ -129,7 +129,7 @@ class RegressionFit(Fit):
         """Fitted mean, residual, leverage and standardised residual of each row used."""
         h, residual = self._leverage(), self.scaled_residuals()
         with np.errstate(divide="ignore", invalid="ignore"):
-            standard = np.where(h < _FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
+            standard = np.where(h < FITTED, residual / (self._scale() * np.sqrt(1.0 - h)), np.nan)
         return {"fitted": self.fitted, "residual": residual, "leverage": h, "std_residual": standard}
 
     def augment(self, *, style: str = "statinf") -> Any:
@@ -148,6 +148,14 @@ class RegressionFit(Fit):
 
             return augmented(made, broom_columns(self))
         return augmented(made, self._diagnostics())
+
+    def _row_df(self, rows: Any) -> float | np.ndarray:
+        """Degrees of freedom of the means of new rows: one number, or each row's own where the covariance makes them."""
+        if self.cov.degrees is None:
+            return self.cov.df
+        columns = np.nan_to_num(rows.parts["covariates"].values[:, self.estimable])
+        each = self.cov.combined(columns).each
+        return self.cov.df if each is None else np.where(np.isnan(each), self.cov.df, each)
 
     def _predicted(self, newdata: Any) -> tuple[Any, np.ndarray, np.ndarray]:
         """New rows, their linear predictor and its standard error; NaN where it has no estimate."""

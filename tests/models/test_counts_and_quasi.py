@@ -55,6 +55,7 @@ def test_families_agree_with_r(name):
     for stored in ("loglik", "aic"):
         expected = np.nan if theirs[stored] is None else theirs[stored]
         assert glance[stored] == pytest.approx(expected, rel=1e-9, nan_ok=True)
+    np.testing.assert_allclose(fit.augment()["cooks_distance"][:6], theirs["cooks"], rtol=100 * rtol, atol=1e-9)
     for kind in ("deviance", "pearson"):
         # Rows without trials, which R leaves out, are none of the first six.
         np.testing.assert_allclose(

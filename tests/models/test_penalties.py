@@ -114,6 +114,8 @@ def test_profile_limits_of_a_linear_regression_are_students():
         fit.with_vcov("HC1").conf_int(interval="profile")
     with pytest.raises(si.OptionError, match="bootstrap"):
         fit.conf_int(interval="bca")
+    with pytest.raises(si.NotIdentifiedError, match="absorbed"):
+        si.glm("carb ~ wt", CARS, family="poisson", absorb="gear", vcov="iid").conf_int(interval="profile")
 
 
 def test_limits_that_the_likelihood_never_reaches_are_infinite():
@@ -143,6 +145,7 @@ def test_shrunken_fits_predict_and_have_no_errors():
     assert fit.predict(CARS)["estimate"].between(0, 1).all() and fit.std_errors.isna().all()
     with pytest.raises(si.NotIdentifiedError, match="si.effect"):
         fit.with_vcov("HC1")
+    assert fit.augment()["leverage"].isna().all() and fit.conf_int(simultaneous=True).isna().to_numpy().all()
     assert "cv" not in str(fit.summary()) and "5-fold" in str(fit.summary())
     far = si.glm(
         "am ~ wt + hp + qsec", CARS.assign(wt=CARS["wt"] + 1e6), family="binomial", penalty="l1", strength=0.05

@@ -22,6 +22,7 @@ _SMALL = 0.01
 """Size of alpha mu below which functions that cancel there are made of their series."""
 _MANY_ROWS = 1 << 17
 _SETTLED = 1e-9
+_LOOSE = 1e-3
 _POWERS = np.arange(2, 14)
 
 
@@ -35,10 +36,13 @@ class OverdispersedSolution:
         Of the mean, at `alpha`.
     alpha : float
         0 where counts vary no more than Poisson's around the fit.
+    poisson : GlmSolution, optional
+        The fit at alpha = 0, where it was made on the way.
     """
 
     glm: GlmSolution
     alpha: float
+    poisson: GlmSolution | None = None
 
 
 class DispersionSums:
@@ -165,32 +169,38 @@ def fit_negative_binomial(
     ConvergenceError
         If the two do not settle within `max_iterations` rounds.
     """
-    settings = {"tolerance": tolerance, "max_iterations": max_iterations, "alias_tolerance": alias_tolerance}
+    settings = {"max_iterations": max_iterations, "alias_tolerance": alias_tolerance}
 
-    def mean_at(value: float, begin: np.ndarray | None) -> tuple[GlmSolution, np.ndarray]:
+    def mean_at(value: float, begin: np.ndarray | None, last_step: float = tolerance) -> tuple[GlmSolution, np.ndarray]:
         family = _family(link, value)
-        found = fit_glm(columns, y, family, weights=weights, offset=offset, start=begin, **settings)
+        found = fit_glm(
+            columns, y, family, weights=weights, offset=offset, start=begin, tolerance=last_step, **settings
+        )
         return found, family.link.inverse(found.eta)
 
     if start is None and alpha is None and len(y) >= _MANY_ROWS:
         start, alpha = _from_some_rows(columns, y, link, weights, offset, settings)
-    sums = DispersionSums(y, weights)
+    sums, poisson = DispersionSums(y, weights), None
     solution, mean = mean_at(alpha or 0.0, start)
     if not alpha:
+        poisson = solution
         excess = weights @ ((y - mean) ** 2 - y)
         if excess <= 0:
-            return OverdispersedSolution(solution, 0.0)
+            return OverdispersedSolution(solution, 0.0, poisson)
         # Not less than makes a mark on the variances, so that Newton's steps begin within reach.
         alpha = max(float(excess / (weights @ mean**2)), 1e-4 / float(np.average(mean, weights=weights)))
+    last_step = np.inf
     for _ in range(max_iterations):
         before, alpha = alpha, sums.best(mean, alpha, max_iterations)
         if alpha == 0.0:
-            return OverdispersedSolution(mean_at(0.0, _kept(solution))[0], 0.0)
-        settled = abs(np.log(alpha / before)) <= _SETTLED
-        if settled:
+            return OverdispersedSolution(mean_at(0.0, _kept(solution))[0], 0.0, poisson)
+        change = abs(np.log(alpha / before))
+        if change <= _SETTLED and last_step <= tolerance:
             # The means belong to `before`, which differs from `alpha` by less than any digit that is reported.
-            return OverdispersedSolution(solution, alpha)
-        solution, mean = mean_at(alpha, _kept(solution))
+            return OverdispersedSolution(solution, alpha, poisson)
+        # Means at an alpha that will still move need not be exact.
+        last_step = max(tolerance, _LOOSE) if change > _LOOSE else tolerance
+        solution, mean = mean_at(alpha, _kept(solution), last_step)
     raise ConvergenceError(
         f"coefficients and overdispersion did not settle in {max_iterations} rounds (alpha {alpha:.3g}); raise max_iter, or "
         "give alpha=."

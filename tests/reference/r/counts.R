@@ -8,7 +8,7 @@ facts <- function(m, dispersion = summary(m)$dispersion) list(
   coefficients = coef(m), vcov = vcov(m), deviance = scalar(deviance(m)), null_deviance = scalar(m$null.deviance),
   dispersion = scalar(dispersion), loglik = scalar(as.numeric(logLik(m))), aic = scalar(AIC(m)),
   hc0 = vcovHC(m, type = "HC0"), hc1 = vcovHC(m, type = "HC1"), hc3 = vcovHC(m, type = "HC3"),
-  deviance_residuals = residuals(m, "deviance")[1:6], pearson_residuals = residuals(m, "pearson")[1:6])
+  deviance_residuals = residuals(m, "deviance")[1:6], pearson_residuals = residuals(m, "pearson")[1:6], cooks = unname(cooks.distance(m)[1:6]))
 negbin <- function(...) {
   m <- glm.nb(..., control = tight)
   c(facts(m), list(theta = scalar(m$theta), se_theta = scalar(m$SE.theta),
