@@ -1,6 +1,7 @@
 """The design of a million rows against formulaic's own model matrix on pandas, in time and in peak memory.
 
-The peer always reads pandas, with a ready categorical or with text as ours has it. The matrix of 23 columns
+One formula over kinds of tables, then further formulas on pandas. The peer always reads pandas, with a ready categorical or with
+text as ours has it. The matrix of 23 columns
 takes 184 MB by itself. Run as ``python -m benchmarks.formula [rows]``.
 """
 
@@ -14,6 +15,14 @@ from benchmarks.harness import compare
 
 FORMULA = "y ~ x1 + x2 + C(g) + x1:x2"
 KINDS = ("pandas", "pandas, text", "polars", "polars, text", "pyarrow", "pyarrow, text")
+FURTHER = {
+    "20 numbers": " + ".join(f"z{i}" for i in range(20)),
+    "polynomial": "poly(x1, 3)",
+    "B-spline": "bs(x1, df=6)",
+    "two-way products": "(x1 + x2 + z0 + z1)**2",
+    "factor by number": "C(g) * x1",
+    "missing values": "gaps + " + " + ".join(f"z{i}" for i in range(9)),
+}
 LEVELS = 20
 
 
@@ -43,16 +52,28 @@ def tables(n: int, kinds: tuple[str, ...]) -> dict[str, Any]:
     return {k: out[k] for k in ("pandas", *kinds) if k in out}
 
 
-def ours(data: Any) -> Any:
+def wide(frame: Any) -> Any:
+    """The pandas table with further columns of numbers, one of them with a hundredth missing."""
+    import numpy as np
+    import pandas as pd
+
+    rng, n = np.random.default_rng(1), len(frame)
+    more = pd.DataFrame({f"z{i}": rng.normal(size=n) for i in range(20)})
+    more["gaps"] = rng.normal(size=n)
+    more.loc[rng.random(n) < 0.01, "gaps"] = np.nan
+    return pd.concat([frame, more], axis=1)
+
+
+def ours(data: Any, formula: str = FORMULA) -> Any:
     from statinf.formula import design
 
-    return design(FORMULA, data)
+    return design(formula, data)
 
 
-def theirs(data: Any) -> Any:
+def theirs(data: Any, formula: str = FORMULA) -> Any:
     from formulaic import Formula
 
-    return Formula(FORMULA).get_model_matrix(data)
+    return Formula(formula).get_model_matrix(data)
 
 
 def agree(made: Any, matrix: Any) -> float:
@@ -75,6 +96,19 @@ def main(n: int) -> None:
             memory=True,
             family="formula",
             # A virtual machine is slow to hand out memory that it never gave to anybody.
+            warmup=5,
+            repeat=9,
+        )
+    more = wide(data["pandas"])
+    for name, right in FURTHER.items():
+        compare(
+            f"{name}, n = {n:,}",
+            partial(ours, more, f"y ~ {right}"),
+            partial(theirs, more, f"y ~ {right}"),
+            peer_name="formulaic",
+            check=agree,
+            memory=True,
+            family="formula",
             warmup=5,
             repeat=9,
         )

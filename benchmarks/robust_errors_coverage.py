@@ -1,6 +1,6 @@
 """Coverage of nominal 95% intervals with few uneven clusters, over time, in panels, in space, and at high leverage.
 
-Run as ``python -m benchmarks.robust_errors_coverage [REPLICATIONS]``.
+Run as ``python -m benchmarks.robust_errors_coverage [REPLICATIONS [STUDY ...]]``; studies that are not named keep their rows.
 """
 
 from __future__ import annotations
@@ -101,17 +101,17 @@ def panel(times: int, seed: int) -> Held:
 
 SPACE = {
     "HC1": "HC1",
-    "Conley, uniform": {"conley": 150, "latitude": "lat", "longitude": "lon"},
-    "Conley, Bartlett": {"conley": 250, "latitude": "lat", "longitude": "lon", "kernel": "bartlett"},
+    "Conley, uniform": {"conley": 400, "latitude": "lat", "longitude": "lon"},
+    "Conley, Bartlett": {"conley": 700, "latitude": "lat", "longitude": "lon", "kernel": "bartlett"},
 }
 
 
 def space(n: int, seed: int) -> Held:
-    """Places in a square of 1,500 km; covariate and error are averages of noise within 100 km."""
+    """Places in a square of 3,000 km; covariate and error have correlations that fall as a normal density of sd 177 km."""
     rng = np.random.default_rng([4, n, seed])
-    lat, lon = rng.uniform(0, 13.5, n), rng.uniform(0, 13.5, n)
+    lat, lon = rng.uniform(-13.5, 13.5, (2, n))
     apart = np.hypot(lat[:, None] - lat, lon[:, None] - lon) * 111.2
-    root = np.linalg.cholesky(np.exp(-((apart / 60) ** 2)) + 0.3 * np.eye(n))
+    root = np.linalg.cholesky(np.exp(-((apart / 250) ** 2)) + 0.1 * np.eye(n))
     x, e = (root @ rng.normal(size=(n, 2))).T
     return held(si.lm("y ~ x", pd.DataFrame({"y": e, "x": x, "lat": lat, "lon": lon})), SPACE, "x", 0.0, f"{n} places")
 
@@ -136,16 +136,22 @@ def leverage(n: int, seed: int) -> Held:
 STUDIES = ((clusters, (10, 15, 20)), (series, (100, 400)), (panel, (30, 100)), (space, (250,)), (leverage, (40, 100)))
 
 
-def study(replications: int) -> pd.Series:
-    """Share of samples whose interval holds the truth, by case and covariance."""
+def study(replications: int, names: list[str]) -> pd.Series:
+    """Share of samples whose interval holds the truth, by case and covariance, of the studies named."""
     parts = []
     for make, sizes in STUDIES:
-        for size in sizes:
+        for size in sizes if make.__name__ in names else ():
             parts.append(pd.DataFrame([make(size, seed) for seed in range(replications)]).mean())
     return pd.concat(parts)
 
 
-def markdown(shares: pd.Series, replications: int) -> str:
+def row(case: str, kind: str, share: float, replications: int) -> str:
+    low, high = binom.ppf([0.0005, 0.9995], replications, 0.95) / replications
+    return f"| {case} | {kind} | {f'**{share:.3f}**' if low <= share <= high else f'{share:.3f}'} |"
+
+
+def markdown(shares: pd.Series, replications: int, before: str) -> str:
+    """The table, in which cases that were not done again keep their rows."""
     low, high = binom.ppf([0.0005, 0.9995], replications, 0.95) / replications
     lines = [
         "# Coverage with few clusters, over time, in panels, in space and at high leverage",
@@ -157,16 +163,27 @@ def markdown(shares: pd.Series, replications: int) -> str:
         "| case | covariance | coverage |",
         "|:---|:---|---:|",
     ]
-    for (case, kind), share in shares.items():
-        lines.append(f"| {case} | {kind} | {f'**{share:.3f}**' if low <= share <= high else f'{share:.3f}'} |")
-    return "\n".join(lines) + "\n"
+    again = {case for case, _ in shares.index}
+    kept = [
+        old for old in before.splitlines() if old.startswith("| ") and old.split(" | ")[0][2:] not in {*again, "case"}
+    ]
+    rows = [row(*case, share, replications) for case, share in shares.items()]
+    said = (
+        "Quantiles of t(G - 1) are too short for CR1 and CR2 where three clusters are treated or a few carry the covariate; "
+        "Satterthwaite's cover at least the nominal share and are long where clusters are many and the treated few. In series of "
+        "100 and 30 times all kernels fall short, as the literature has it, and most of the way is made up at 400 and 100. HC4 and "
+        "HC5 hold their level at leverages where HC3 does not."
+    )
+    return "\n".join([*lines, *kept, *rows, "", said]) + "\n"
 
 
 def main() -> None:
     warnings.simplefilter("ignore")
     replications = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    names = sys.argv[2:] or [make.__name__ for make, _ in STUDIES]
     target = Path(__file__).resolve().parent / "results" / "robust_errors_coverage.md"
-    target.write_text(markdown(study(replications), replications))
+    before = target.read_text() if target.exists() and len(sys.argv) > 2 else ""
+    target.write_text(markdown(study(replications, names), replications, before))
     print(target.read_text())
 
 

@@ -277,7 +277,6 @@ _RESULTS = {
     "summary().to_html()": "tohtml ashtml html",
     "summary().to_markdown()": "tomarkdown asmarkdown markdown totext astext tocsv ascsv",
     'save("fit.si")': "topickle dump write savefit saverds",
-    'fixed_effects(), after absorb="firm + year"': "fixef fixefs getfe ranef estimatedeffects fes",
     "tidy(exponentiate=True)": "rrr relativeriskratios oddsratios oddsratio exponentiate or_",
     "plot()": "plotcoef coefplot plotcoefficients iplot plotloading loveplot",
     "transform(lambda b: ...), the delta method": "nlcom deltamethod",

@@ -15,7 +15,7 @@ from statinf.spellings import _TABLES, _plain, hint
     [
         ("ols", "si.lm"),
         ("OLS", "si.lm"),
-        ("feols", "C(firm)"),
+        ("feols", "absorb="),
         ("logit", 'family="binomial"'),
         ("Logit", 'family="binomial"'),
         ("quantreg", "si.rq"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.certify import regressions, treatments
+from benchmarks.certify import limited, regressions, treatments
 from benchmarks.certify.study import Study
 
-STUDIES: tuple[Study, ...] = (*regressions.STUDIES, *treatments.STUDIES)
+STUDIES: tuple[Study, ...] = (*regressions.STUDIES, *limited.STUDIES, *treatments.STUDIES)

@@ -70,10 +70,23 @@ def _terms(text: str) -> list[AbsorbedTerm]:
         raise FormulaError(
             f"absorb={text!r}: 'a*b' is not known here; 'a^b' absorbs the combinations, which hold 'a' and 'b'."
         )
-    joined = " ".join(tokens)
-    joined = re.sub(r"\b(?:C|factor) \( (`[^`]+`|\S+) \)", r"\1", joined)
-    groups = [part.split() for part in re.split(r" ?\+ ?", joined)]
-    return [_term(text, group) for group in groups if group or len(groups) > 1]
+    groups: list[list[str]] = [[]]
+    for token in _without_calls(tokens):
+        if token == "+":
+            groups.append([])
+        else:
+            groups[-1].append(token)
+    return [] if groups == [[]] else [_term(text, group) for group in groups]
+
+
+def _without_calls(tokens: Sequence[str]) -> list[str]:
+    """Tokens with C(firm) and factor(firm) written as firm: what is absorbed is always categories."""
+    out, at = [], 0
+    while at < len(tokens):
+        call = tokens[at] in ("C", "factor") and tokens[at + 1 : at + 2] == ["("] and tokens[at + 3 : at + 4] == [")"]
+        out.append(tokens[at + 2] if call else tokens[at])
+        at += 4 if call else 1
+    return out
 
 
 def _term(text: str, tokens: Sequence[str]) -> AbsorbedTerm:

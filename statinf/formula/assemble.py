@@ -19,6 +19,11 @@ def outcome_factor(text: str, store: Store) -> fa.Factor:
     factor = fa.make_factor(text, store.scope, store.column, intercept=False)
     if factor.kind == "categorical":
         column = factor.columns[0]
+        if fa.grouping_column(factor, store.scope) is None:
+            raise DataError(
+                f"the outcome '{factor.label}' holds categories; this method needs numbers, such as I({column} > 0), or "
+                "as.numeric() of an ordered variable."
+            )
         found = store.categories(column)
         levels = [v for i, v in enumerate(found.levels) if (found.codes == i).any()]
         last = levels[-1] if levels else "level"
@@ -48,10 +53,11 @@ def read_parts(
                 made = _offset(inner, number, store)
                 offsets[made.label] = made
                 continue
-            for text in term.factors:
+            texts = [t for text in term.factors for t in _of_indicators(text, store.scope)]
+            for text in texts:
                 if text not in labels_of:
                     labels_of[text] = _add_factor(text, part.intercept, factors, store)
-            labels = tuple(dict.fromkeys(labels_of[text] for text in term.factors))
+            labels = tuple(dict.fromkeys(labels_of[text] for text in texts))
             key = (frozenset(labels), term.scale)
             if key not in seen:
                 seen.add(key)
@@ -61,6 +67,28 @@ def read_parts(
         terms.sort(key=lambda t: len(t[1]))
         out.append(terms)
     return out, factors, list(offsets.values())
+
+
+def _of_indicators(text: str, scope: ex.Scope) -> tuple[str, ...]:
+    """The factors that fixest's `i(g, x, ref="a")` is a product of; any other factor as it is."""
+    if not re.match(r"\s*i\s*\(", text) or callable(scope.context.get(ex.INDICATORS)):
+        return (text,)
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise FormulaError(f"{short(text)} cannot be read as a term of a formula.") from None
+    usage = FormulaError(f"{short(text)}: write i(g, ref='a'), i(g, x) or i(g, x, ref='a').")
+    if not isinstance(node, ast.Call) or ex.call_name(node) != ex.INDICATORS:
+        return (text,)
+    if not 1 <= len(node.args) <= 2 or not {k.arg for k in node.keywords} <= {"ref"}:
+        raise usage
+    first = ast.unparse(node.args[0])
+    made = [f"i({first}, ref={ast.unparse(node.keywords[0].value)})" if node.keywords else f"C({first})"]
+    if len(node.args) == 2:
+        other = node.args[1]
+        grouped = isinstance(other, ast.Attribute) and isinstance(other.value, ast.Name) and other.value.id == "i"
+        made.append(f"C({other.attr})" if grouped and isinstance(other, ast.Attribute) else ast.unparse(other))
+    return tuple(made)
 
 
 def _add_factor(text: str, intercept: bool, factors: dict[str, fa.Factor], store: Store) -> str:

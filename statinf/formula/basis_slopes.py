@@ -1,6 +1,6 @@
 """Derivatives of stateful transforms in their argument, exact because each is a polynomial between known points.
 
-The columns of `bs`, `cr`, `cs`, `cc`, `s` and `poly` are polynomials between their knots. Each piece is read off at as many
+The columns of `bs`, `ns`, `cr`, `cs`, `cc`, `s` and `poly` are polynomials between their knots. Each piece is read off at as many
 points inside it as determine it, and differentiated; no point outside of a spline's range is looked at unless a row is there.
 At a knot the derivative is that of the piece to the right, and at the upper end of the range that of the last piece.
 """
@@ -8,14 +8,14 @@ At a knot the derivative is that of the piece to the right, and at the upper end
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev
 
 from statinf.formula.expression import SMOOTH, call_name
-from statinf.formula.transforms import check_options, transform_values
+from statinf.formula.transforms import check_options, powers_of, transform_values
 
 _LINEAR = ("scale", "center", "standardize")
 _FAR = 1e12
@@ -38,10 +38,44 @@ def basis_slopes(call: ast.Call, x: np.ndarray, state: Mapping[str, Any]) -> Any
         One number for transforms that are straight lines.
     """
     name, options = str(call_name(call)), check_options(call)
-    x = np.asarray(x, dtype=np.float64)
+    return _slopes_of(name, options, np.asarray(x, dtype=np.float64), state, ast.unparse(call))
 
+
+def product_slopes(
+    call: ast.Call, values: Sequence[np.ndarray], slopes: Sequence[Any], state: Mapping[str, Any]
+) -> np.ndarray | None:
+    """The derivative of each column of a `poly()` of several variables; None where no variable has one.
+
+    Parameters
+    ----------
+    call : ast.Call
+    values : sequence of ndarray, shape (n,)
+    slopes : sequence of ndarray (n,), float or None
+        Derivatives of the variables, None for zero.
+    state : mapping
+    """
+    if all(s is None for s in slopes):
+        return None
+    options, text = check_options(call), ast.unparse(call)
+    each, rates = [], []
+    for i, (x, inner) in enumerate(zip(values, slopes, strict=True)):
+        own = state.get(f"variable {i}", {})
+        columns = transform_values("poly", x, options, dict(own), text)[0]
+        each.append(np.column_stack([np.ones(len(x)), columns]))
+        made = np.zeros_like(columns) if inner is None else _slopes_of("poly", options, x, own, text)
+        rates.append(np.column_stack([np.zeros(len(x)), made * (0.0 if inner is None else np.reshape(inner, (-1, 1)))]))
+    powers = powers_of(len(each), options.get("degree") or 1)
+    out = np.zeros((len(values[0]), len(powers)))
+    for i in range(len(each)):
+        for j, pick in enumerate(powers):
+            sides = [(rates if k == i else each)[k][:, p] for k, p in enumerate(pick)]
+            out[:, j] += np.prod(sides, axis=0)
+    return out
+
+
+def _slopes_of(name: str, options: Mapping[str, Any], x: np.ndarray, state: Mapping[str, Any], text: str) -> Any:
     def columns(at: np.ndarray) -> np.ndarray:
-        return transform_values(name, at, options, dict(state), ast.unparse(call))[0]
+        return transform_values(name, at, options, dict(state), text)[0]
 
     if name in _LINEAR:
         low, high = columns(np.array([-_FAR, _FAR]))[:, 0]

@@ -88,7 +88,7 @@ def class_outcome(
             f"the outcome '{factor.label}' has {len(levels)} levels; sets of classes are made of at most {_MOST:,}."
         )
     codes = recode(found.codes, found.levels, levels).astype(np.intp)
-    return codes, {factor.label: fa.Learnt({}, class_coding(levels))}, levels
+    return codes, {factor.label: fa.Learnt(store.states_of(factor), class_coding(levels))}, levels
 
 
 def class_coding(levels: tuple[Any, ...]) -> Coding:
@@ -109,5 +109,4 @@ def new_codes(factor: fa.Factor, learnt: fa.Learnt, store: Store) -> np.ndarray:
 def _declared_classes(factor: fa.Factor, store: Store) -> bool:
     if factor.logical or ex.call_name(factor.node) == ex.CATEGORICAL:
         return True
-    name = ex.column_name(factor.node, store.scope)
-    return name is not None and isinstance(store.column(name), Categorical)
+    return fa.is_grouped(factor.node, store.scope, store.column)

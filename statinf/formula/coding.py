@@ -26,23 +26,26 @@ class Coding:
         that is more than dummies.
     contrast : ndarray, shape (levels, columns), or None
         The reduced coding where `marks` cannot say it. It serves a factor whose margin is in the model.
+    fixed : bool
+        Whether the reduced coding serves everywhere.
     """
 
     levels: tuple[Any, ...]
     suffixes: tuple[str, ...]
     marks: np.ndarray | None
     contrast: np.ndarray | None = None
+    fixed: bool = False
 
     def names(self, reduced: bool) -> tuple[str, ...]:
         """Name suffixes of the columns, reduced by the margin or one dummy per level."""
-        return self.suffixes if reduced else tuple(f"[{level}]" for level in self.levels)
+        return self.suffixes if reduced or self.fixed else tuple(f"[{level}]" for level in self.levels)
 
     def columns(self, reduced: bool) -> int:
-        return len(self.suffixes) if reduced else len(self.levels)
+        return len(self.suffixes) if reduced or self.fixed else len(self.levels)
 
     def marked(self, reduced: bool) -> np.ndarray | None:
         """The column of ones of each level, or None for a coding that is more than dummies."""
-        return self.marks if reduced else np.arange(len(self.levels))
+        return self.marks if reduced or self.fixed else np.arange(len(self.levels))
 
 
 def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> Coding:
@@ -60,7 +63,7 @@ def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> 
     if len(levels) > _MAX_DENSE:
         raise FormulaError(f"C({name}): contrasts other than the default are limited to {_MAX_DENSE:,} levels.")
     try:
-        made = _contrast_object(contrast, ContrastsRegistry, CustomContrasts)
+        made = _contrast_object(contrast, levels, ContrastsRegistry, CustomContrasts)
         if not isinstance(made, Contrasts):
             raise ValueError("it is no contrast")
         matrix = np.asarray(made.get_coding_matrix(list(levels), reduced_rank=True), dtype=np.float64)
@@ -79,6 +82,36 @@ def coding_for(levels: tuple[Any, ...], contrast: ast.AST | None, name: str) -> 
     return Coding(levels, suffixes, marks, matrix if marks is None else None)
 
 
+def fixed_coding(levels: tuple[Any, ...], call: ast.Call, name: str) -> Coding:
+    """One dummy a level other than those in the `ref=` of an `i()`, whatever else the model spans.
+
+    Raises
+    ------
+    FormulaError
+        If a reference is none of the levels, or no level is left.
+    """
+    try:
+        written = ast.literal_eval(call.keywords[0].value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise FormulaError(f"'{name}': ref= is a level, or a list of levels.") from None
+    references = [_level(v, levels, name) for v in (written if isinstance(written, list | tuple) else [written])]
+    kept = [v for v in levels if v not in references]
+    if not kept:
+        raise FormulaError(f"'{name}': every level is a reference; leave one out of ref=.")
+    marks = np.array([kept.index(v) if v in kept else -1 for v in levels])
+    return Coding(levels, tuple(f"[{level}]" for level in kept), marks, fixed=True)
+
+
+def _level(wanted: Any, levels: tuple[Any, ...], name: str, by_place: bool = False) -> Any:
+    """The level that a text or number means: its own, else the one of that text, else the one at that place."""
+    found = [v for v in levels if v == wanted] or [v for v in levels if str(v) == str(wanted)]
+    if not found and by_place and isinstance(wanted, int) and 1 <= wanted <= len(levels):
+        return levels[wanted - 1]
+    if not found:
+        raise FormulaError(f"'{name}': the reference {wanted!r} is not a level; the levels are {list(levels)[:12]}.")
+    return found[0]
+
+
 def _marks_of(matrix: np.ndarray) -> np.ndarray | None:
     ones = matrix == 1.0
     if not np.all(ones | (matrix == 0.0)) or np.any(ones.sum(axis=1) > 1):
@@ -90,7 +123,7 @@ _MAX_DENSE = 2_000
 _PATSY_NAMES = {"Treatment": "treatment", "Sum": "sum", "Helmert": "helmert", "Poly": "poly", "Diff": "diff"}
 
 
-def _contrast_object(node: ast.AST, registry: Any, custom: Any) -> Any:
+def _contrast_object(node: ast.AST, levels: tuple[Any, ...], registry: Any, custom: Any) -> Any:
     arguments: list[Any] = []
     options: dict[str, Any] = {}
     if isinstance(node, ast.Call):
@@ -109,7 +142,14 @@ def _contrast_object(node: ast.AST, registry: Any, custom: Any) -> Any:
     if name not in ("treatment", "SAS", "sum", "helmert", "diff", "poly", "custom"):
         raise ValueError(f"contr.{name} is not known")
     if name == "treatment" and arguments:
-        options["base"] = arguments.pop(0)
+        base = arguments.pop(0)
+        # R's first argument is the number of levels.
+        counts = isinstance(base, int) and not isinstance(base, bool) and base == len(levels) and base not in levels
+        options["base"] = options.get("base", levels[0]) if counts else base
+    if name == "treatment" and "base" in options:
+        options["base"] = _level(options["base"], levels, "contr.treatment", by_place=True)
+    if name == "SAS" and options.get("base") is not None:
+        options["base"] = _level(options["base"], levels, "contr.SAS", by_place=True)
     return getattr(registry, name)(*arguments, **options)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import OptionError
 from statinf.formula import factors as fa
+from statinf.formula.calls import grouped_columns
 from statinf.formula.columns import Categorical, FrameColumn, Numeric
 from statinf.formula.derivative import SlopeIn
 from statinf.formula.frame import Frame
@@ -24,6 +24,7 @@ from statinf.formula.learning import values_of
 from statinf.formula.matrix import written
 from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
 from statinf.formula.rows import Store, take, usable_rows
+from statinf.formula.set_values import at_level, set_to, some_rows
 from statinf.formula.transforms import transform
 
 
@@ -98,15 +99,16 @@ class SettableRows(Brief):
     ) -> SettableRows:
         """The rows of a frame, or some of them."""
         made = cls(recipe, tuple(sides), {}, {}, frame.n if rows is None else len(rows))
-        store = Store.of(frame, recipe._scope(), new=True)
+        store = Store.of(frame, recipe._scope(), new=True, states=recipe.states)
         columns, grouped = {}, {}
         for factor in made._factors():
             group = fa.grouping_column(factor, store.scope)
+            as_levels, as_they_are = grouped_columns(factor.node, store.scope)
             for name in factor.columns:
-                if name == group:
+                if name == group or name in as_levels:
                     grouped[name] = take(store.categories(name), rows)
-                elif name not in columns:
-                    columns[name] = _taken(store.column(name), rows)
+                if name != group and name in as_they_are and name not in columns:
+                    columns[name] = some_rows(store.column(name), rows)
         return replace(made, columns=columns, grouped=grouped)
 
     def take(self, rows: np.ndarray | slice) -> SettableRows:
@@ -115,7 +117,7 @@ class SettableRows(Brief):
         n = len(range(*rows.indices(self.n))) if isinstance(rows, slice) else len(rows)
         return replace(
             self,
-            columns={k: _taken(v, some) for k, v in self.columns.items()},
+            columns={k: some_rows(v, some) for k, v in self.columns.items()},
             grouped={k: take(v, some) for k, v in self.grouped.items()},
             n=n,
         )
@@ -151,10 +153,23 @@ class SettableRows(Brief):
             coding = self.recipe.learnt[factor.label].coding
             if fa.grouping_column(factor, scope) == name and coding is not None:
                 found = coding.levels if found is None else found
-            elif not isinstance(self.columns.get(name), Categorical):
+            elif not isinstance(self._as_read(name), Categorical):
                 return None
-        column = self.columns.get(name)
+        column = self._as_read(name)
         return column.levels if found is None and isinstance(column, Categorical) else found
+
+    def _as_read(self, name: str) -> FrameColumn | None:
+        """The column as its factors read it, by its levels where they read nothing else of it."""
+        return self.columns.get(name, self.grouped.get(name))
+
+    def _coded_levels(self, name: str) -> tuple[Any, ...]:
+        """The levels that the fit knows of a column; none where it has no coding."""
+        scope = self.recipe._scope()
+        for factor in self._factors():
+            coding = self.recipe.learnt[factor.label].coding
+            if coding is not None and name in factor.columns and fa.grouping_column(factor, scope) == name:
+                return coding.levels
+        return ()
 
     def numbers(self, name: str) -> np.ndarray | None:
         """The values of a column of numbers, shape (n,); None for categories."""
@@ -183,10 +198,11 @@ class SettableRows(Brief):
         """
         columns, grouped = dict(self.columns), dict(self.grouped)
         for name, value in settings.items():
+            known = self._coded_levels(name)
             if name in columns:
-                columns[name] = _set(columns[name], value, self.n, name)
+                columns[name] = set_to(columns[name], value, self.n, name, known)
             if name in grouped:
-                grouped[name] = _at_level(grouped[name], value, self.n, name)
+                grouped[name] = at_level(grouped[name], value, self.n, name, known)
         store = self._store(columns, grouped)
         used = {f.label: f for f in self._factors() if set(settings) & set(f.columns)}
         found = usable_rows(store, used.values(), self.recipe.learnt)
@@ -252,7 +268,7 @@ class SettableRows(Brief):
 
     def _store(self, columns: Mapping[str, FrameColumn], grouped: Mapping[str, Categorical]) -> Store:
         frame = Frame(None, "", tuple(dict.fromkeys((*columns, *grouped))), self.n)
-        return Store(frame, self.recipe._scope(), True, dict(columns), dict(grouped), {}, [])
+        return Store(frame, self.recipe._scope(), True, dict(columns), dict(grouped), {}, [], self.recipe.states)
 
     def _values(self, layout: Layout, store: Store, index: np.ndarray | None, n: int) -> dict[str, Any]:
         labels = dict.fromkeys(f for b in layout.blocks for f in b.factors)
@@ -291,32 +307,3 @@ def _holding(layout: Layout, labels: set[str], recipe: Recipe) -> tuple[np.ndarr
 
 def _joined(places: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(places) if places else np.empty(0, dtype=np.intp)
-
-
-def _taken(column: FrameColumn, rows: Any) -> FrameColumn:
-    if isinstance(column, Numeric) and rows is not None:
-        return Numeric(column.values[rows], column.logical)
-    return take(column, rows)
-
-
-def _set(column: FrameColumn, value: Any, n: int, name: str) -> FrameColumn:
-    if isinstance(column, Categorical):
-        return _at_level(column, value, n, name)
-    try:
-        values = np.broadcast_to(np.asarray(value, dtype=np.float64), (n,))
-    except (TypeError, ValueError):
-        raise OptionError(f"'{name}' holds numbers and cannot be set to {value!r:.60}.") from None
-    return Numeric(np.array(values), column.logical)
-
-
-def _at_level(found: Categorical, value: Any, n: int, name: str) -> Categorical:
-    if isinstance(value, np.ndarray) and value.ndim == 1:
-        places = {level: i for i, level in enumerate(found.levels)}
-        codes = np.array([places.get(v, -1) for v in value.tolist()], dtype=np.int32)
-    else:
-        value = value.item() if isinstance(value, np.generic) else value
-        codes = np.full(n, found.levels.index(value) if value in found.levels else -1, dtype=np.int32)
-    if (codes < 0).any():
-        shown = ", ".join(map(repr, found.levels[:12]))
-        raise OptionError(f"'{name}' cannot be set to {value!r:.60}; its levels are {shown}.")
-    return Categorical(codes, found.levels, found.ordered)

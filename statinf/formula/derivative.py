@@ -16,8 +16,10 @@ import numpy as np
 
 from statinf.errors import FormulaError, NumericalWarning, issue_warning
 from statinf.formula import evaluate as ev
-from statinf.formula.basis_slopes import basis_slopes
+from statinf.formula.basis_slopes import basis_slopes, product_slopes
 from statinf.formula.expression import call_name, column_name, label
+from statinf.formula.functions import FUNCTIONS
+from statinf.formula.options import variables_of
 
 _STEP = 1e-3
 _AGREE = 1e-6
@@ -40,9 +42,23 @@ _SLOPES: Mapping[str, Callable[[Any], Any]] = {
     "sinh": np.cosh,
     "cosh": np.sinh,
     "tanh": lambda x: 1.0 / np.cosh(x) ** 2,
+    "asinh": lambda x: 1.0 / np.sqrt(1.0 + x * x),
+    "acosh": lambda x: 1.0 / np.sqrt(x * x - 1.0),
+    "atanh": lambda x: 1.0 / (1.0 - x * x),
+    "sinpi": lambda x: np.pi * FUNCTIONS["cospi"].call(x),
+    "cospi": lambda x: -np.pi * FUNCTIONS["sinpi"].call(x),
+    "plogis": lambda x: FUNCTIONS["plogis"].call(x) * FUNCTIONS["plogis"].call(-x),
+    "qlogis": lambda x: 1.0 / (x * (1.0 - x)),
+    "dnorm": lambda x: -x * FUNCTIONS["dnorm"].call(x),
+    "pnorm": FUNCTIONS["dnorm"].call,
+    "qnorm": lambda x: 1.0 / FUNCTIONS["dnorm"].call(FUNCTIONS["qnorm"].call(x)),
+    "gamma": lambda x: FUNCTIONS["gamma"].call(x) * FUNCTIONS["digamma"].call(x),
+    "factorial": lambda x: FUNCTIONS["factorial"].call(x) * FUNCTIONS["digamma"].call(x + 1.0),
+    "lgamma": FUNCTIONS["digamma"].call,
     "I": lambda x: 1.0,
 }
-_FLAT = ("sign", "floor", "ceil", "round")
+_SAME = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_FLAT = ("sign", "floor", "ceil", "ceiling", "trunc", "round", "signif", "cut", "findInterval", "is_na")
 
 Slope = Any
 """A derivative on rows: an array (n,) or (n, width), a number that is the same on all rows, or None for zero."""
@@ -122,6 +138,11 @@ def _sum(left: Slope, right: Slope) -> Slope:
 def _call(node: ast.Call, at: SlopeIn) -> Slope:
     name, scope = str(call_name(node)), at.values.scope
     if scope.is_stateful(name):
+        variables = variables_of(node)
+        if len(variables) > 1:
+            inner = [_slope(v, at) for v in variables]
+            values = [at.value(v) for v in variables]
+            return product_slopes(node, values, inner, at.states.get(ast.unparse(node), {}))
         inner = _slope(node.args[0], at)
         if inner is None:
             return None
@@ -135,6 +156,7 @@ def _call(node: ast.Call, at: SlopeIn) -> Slope:
     if not callable(scope.context.get(name)):
         if name in _FLAT:
             return None
+        name = _SAME.get(name, name)
         if name in _SLOPES:
             inner = arguments[0]
             return inner if name == "I" else _SLOPES[name](at.value(node.args[0])) * inner
@@ -150,6 +172,9 @@ def _several(name: str, node: ast.Call, slopes: list[Slope], at: SlopeIn) -> Slo
     if name == "log":
         inner = zero[0] / at.value(node.args[0])
         return inner if len(node.args) == 1 else inner / np.log(at.value(node.args[1]))
+    if name == "atan2":
+        y, x = (at.value(a) for a in node.args)
+        return (x * zero[0] - y * zero[1]) / (x * x + y * y)
     if name in ("minimum", "maximum"):
         left, right = (at.value(a) for a in node.args)
         first = left <= right if name == "minimum" else left >= right

@@ -150,7 +150,8 @@ def design(
     Parameters
     ----------
     formula : str
-        `outcome ~ part | part`.
+        `outcome ~ part | part`, in R's spelling: factors and contrasts, splines, cuts, logic and products as in the
+        vignette `formulas`.
     data : table
         Anything narwhals reads (pandas, polars, pyarrow, duckdb), a dict of arrays, or the path of a
         parquet or csv file. Only the columns that the formula uses are converted.

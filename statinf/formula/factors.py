@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,15 @@ import numpy as np
 from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
-from statinf.formula.coding import Coding, coding_for, observed_levels, recode
-from statinf.formula.columns import Categorical, FrameColumn, Numeric, categories_of
+from statinf.formula.allowed import read
+from statinf.formula.calls import stateful_calls, stateless_parts
+from statinf.formula.coding import Coding, coding_for, fixed_coding, observed_levels, recode
+from statinf.formula.columns import Categorical, FrameColumn, Numeric
 from statinf.formula.frame import Frame
+from statinf.formula.grouping import declared_levels, read_cut
 from statinf.formula.transforms import check_options, transform
+
+__all__ = ["Factor", "Learnt", "make_factor", "stateful_calls", "stateless_parts"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Factor:
         The data columns it uses.
     logical : bool
         Whether a numeric factor holds truth values: as in R it counts as a variable of two levels.
+    fixed : bool
+        Whether a categorical factor has the same dummies whatever else the model spans, as fixest's `i(g, ref="a")` has.
     """
 
     label: str
@@ -41,11 +48,12 @@ class Factor:
     kind: str
     columns: tuple[str, ...]
     logical: bool = False
+    fixed: bool = False
 
     @property
     def groups(self) -> bool:
         """Whether it has levels, so that its columns depend on what the model spans already."""
-        return self.kind == "categorical" or self.logical
+        return (self.kind == "categorical" and not self.fixed) or self.logical
 
 
 @dataclass(frozen=True)
@@ -74,15 +82,15 @@ class Learnt:
 
 def make_factor(text: str, scope: ex.Scope, column: Callable[[str], FrameColumn], intercept: bool) -> Factor:
     """Read and classify one factor."""
-    node = ex.read(text, scope)
+    node = read(text, scope)
     columns = ex.columns_of(node, scope)
     name = ex.label(node, scope)
     called = ex.call_name(node)
     if not columns:
         raise FormulaError(f"the term '{name}' uses no column of the data.")
-    if called == ex.CATEGORICAL:
-        _check_categorical_call(node, name)
-        return Factor(name, node, "categorical", columns)
+    if scope.is_categorical(node):
+        fixed = _check_categorical_call(node, name)
+        return Factor(name, node, "categorical", columns, fixed=fixed)
     for call in stateful_calls(node, scope):
         check_options(call)
     if scope.is_stateful(called):
@@ -94,16 +102,39 @@ def make_factor(text: str, scope: ex.Scope, column: Callable[[str], FrameColumn]
         if isinstance(found, Categorical):
             return Factor(columns[0], node, "categorical", columns)
         return Factor(columns[0], node, "numeric", columns, found.logical)
+    if is_grouped(node, scope, column):
+        return Factor(name, node, "categorical", columns)
     return Factor(name, node, "numeric", columns, _is_logical(node, scope, column))
 
 
+def is_grouped(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameColumn]) -> bool:
+    """Whether the values of an expression are categories: `cut()`, `interaction()`, and a choice between texts or categories."""
+    if scope.is_grouping(node):
+        assert isinstance(node, ast.Call)
+        return ex.call_name(node) != "cut" or not read_cut(node).numbered
+    if ex.call_name(node) == "where" and isinstance(node, ast.Call) and "where" not in scope.context:
+        return any(is_grouped(a, scope, column) for a in node.args[1:])
+    name = ex.column_name(node, scope)
+    if name is not None:
+        return isinstance(column(name), Categorical)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def _is_logical(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameColumn]) -> bool:
-    """Whether an expression is a comparison, or truth values combined or wrapped in `I()`."""
-    if ex.call_name(node) == "I" and isinstance(node, ast.Call) and "I" not in scope.context:
-        inner = node.args[0]
-        name = ex.column_name(inner, scope)
-        found = column(name) if name is not None else None
-        return found.logical if isinstance(found, Numeric) else _is_logical(inner, scope, column)
+    """Whether an expression is a comparison, or truth values combined, chosen from or wrapped in `I()`."""
+    name = ex.column_name(node, scope)
+    if name is not None:
+        found = column(name)
+        return isinstance(found, Numeric) and found.logical
+    called = ex.call_name(node)
+    if isinstance(node, ast.Call) and called not in scope.context:
+        if called == "I":
+            return _is_logical(node.args[0], scope, column)
+        if called == "where":
+            return all(_is_logical(a, scope, column) for a in node.args[1:])
+        return called == "is_na"
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, bool)
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.BitAnd | ast.BitOr)
     return isinstance(node, ast.Compare | ast.BoolOp) or (
@@ -111,32 +142,21 @@ def _is_logical(node: ast.expr, scope: ex.Scope, column: Callable[[str], FrameCo
     )
 
 
-def _check_categorical_call(node: ast.AST, name: str) -> None:
+def _check_categorical_call(node: ast.expr, name: str) -> bool:
+    """Refuse what a `C()` or `i()` does not take; whether it is an `i()`."""
     assert isinstance(node, ast.Call)
     keywords = [k.arg for k in node.keywords]
-    unknown = [k for k in keywords if k not in ("contr", "contrasts", "levels")]
+    if ex.call_name(node) == ex.INDICATORS:
+        if len(node.args) != 1 or keywords != ["ref"]:
+            raise FormulaError(f"'{name}': write i(g, ref='a'), i(g, x) or i(g, x, ref='a').")
+        return True
+    unknown = [k for k in keywords if k not in ("contr", "contrasts", "levels", "labels")]
     contrasts = len(node.args) - 1 + sum(k in ("contr", "contrasts") for k in keywords)
     if not node.args or contrasts > 1 or unknown:
         raise FormulaError(f"'{name}': C() takes a column, one contrast such as contr.sum, and levels=[...].")
-    _declared_levels(node, name)
-
-
-def _declared_levels(node: ast.Call, name: str) -> tuple[Any, ...] | None:
-    """The `levels=` of a `C()`: a list of different texts or numbers."""
-    written = next((k.value for k in node.keywords if k.arg == "levels"), None)
-    if written is None:
-        return None
-    try:
-        levels = ast.literal_eval(written)
-        if not isinstance(levels, list | tuple) or not levels or len(set(levels)) < len(levels):
-            raise ValueError
-        if not all(isinstance(v, str | bool | int | float) for v in levels):
-            raise ValueError
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise FormulaError(
-            f"'{name}': levels= takes a list of different texts or numbers, such as ['a', 'b']."
-        ) from None
-    return tuple(levels)
+    declared_levels(node, name)
+    declared_levels(node, name, "labels")
+    return False
 
 
 def _centred(node: ast.expr, intercept: bool) -> ast.expr:
@@ -150,43 +170,17 @@ def _centred(node: ast.expr, intercept: bool) -> ast.expr:
 # --- values -----------------------------------------------------------------------------------------------
 
 
-def stateless_parts(node: ast.AST, scope: ex.Scope) -> Iterator[ast.AST]:
-    """The largest subexpressions without a stateful call: what can be checked row by row before any state."""
-    if not any(_is_stateful(n, scope) for n in ast.walk(node)):
-        if ex.columns_of(node, scope):
-            yield node
-        return
-    inner = node.args[:1] if isinstance(node, ast.Call) and _is_stateful(node, scope) else ast.iter_child_nodes(node)
-    for child in inner:
-        yield from stateless_parts(child, scope)
-
-
-def _is_stateful(node: ast.AST, scope: ex.Scope) -> bool:
-    name = ex.call_name(node)
-    return name == ex.CATEGORICAL or scope.is_stateful(name)
-
-
-def stateful_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
-    """The stateful numeric calls in an expression."""
-    return [n for n in ast.walk(node) if isinstance(n, ast.Call) and scope.is_stateful(ex.call_name(n))]
-
-
 def categories(factor: Factor, values: ev.Values, raw: Callable[[str], Categorical]) -> Categorical:
     """The codes and levels of a categorical factor, before its levels are fixed."""
     column = grouping_column(factor, values.scope)
-    if column is not None:
+    if column is not None and not has_labels(factor):
         return raw(column)
-    inner = _grouped(factor.node)
-    computed = ev.evaluate(inner, values)
-    if isinstance(computed, Categorical):
-        return computed
-    floats = ev.as_floats(computed, factor.label)
-    if floats.ndim != 1:
-        raise FormulaError(f"'{factor.label}' is not one value per row.")
-    logical = isinstance(inner, ast.Compare | ast.BoolOp) or (
-        isinstance(inner, ast.UnaryOp) and isinstance(inner.op, ast.Not)
-    )
-    return categories_of(np.where(np.isinf(floats), np.nan, floats), label="bool" if logical else "number")
+    return ev.grouped(factor.node if has_labels(factor) else _grouped(factor.node), values)
+
+
+def has_labels(factor: Factor) -> bool:
+    """Whether a factor renames its levels."""
+    return isinstance(factor.node, ast.Call) and any(k.arg == "labels" for k in factor.node.keywords)
 
 
 def grouping_column(factor: Factor, scope: ex.Scope) -> str | None:
@@ -195,7 +189,8 @@ def grouping_column(factor: Factor, scope: ex.Scope) -> str | None:
 
 
 def _grouped(node: ast.expr) -> ast.expr:
-    return node.args[0] if isinstance(node, ast.Call) and ex.call_name(node) == ex.CATEGORICAL else node
+    called = ex.call_name(node)
+    return node.args[0] if isinstance(node, ast.Call) and called in (ex.CATEGORICAL, ex.INDICATORS) else node
 
 
 def learn(factor: Factor, found: Categorical | None, values: ev.Values, n: int) -> tuple[Learnt, Any]:
@@ -222,7 +217,7 @@ def learn(factor: Factor, found: Categorical | None, values: ev.Values, n: int) 
 def declared(factor: Factor, found: Categorical) -> Categorical:
     """Categories in the order of the `levels=` of a `C()`, where it has any."""
     call = factor.node if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == ex.CATEGORICAL else None
-    levels = _declared_levels(call, factor.label) if call else None
+    levels = declared_levels(call, factor.label) if call and not has_labels(factor) else None
     if levels is None:
         return found
     strange = [v for i, v in enumerate(found.levels) if v not in levels and np.any(found.codes == i)]
@@ -235,6 +230,9 @@ def _learn_categories(factor: Factor, found: Categorical) -> tuple[Learnt, Categ
     call = factor.node if isinstance(factor.node, ast.Call) and ex.call_name(factor.node) == ex.CATEGORICAL else None
     found = declared(factor, found)
     kept = observed_levels(found.codes, found.levels, factor.label)
+    if factor.fixed:
+        assert isinstance(factor.node, ast.Call)
+        return Learnt({}, fixed_coding(kept, factor.node, factor.label)), _relevel(found, kept)
     contrast = None
     if call:
         named = (k.value for k in call.keywords if k.arg in ("contr", "contrasts"))

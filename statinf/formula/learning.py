@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,8 @@ def value_of(factor: fa.Factor, learnt: fa.Learnt, store: Store, index: np.ndarr
         found = fa.categories(factor, store.values(), store.categories)
         codes = recode(found.codes, found.levels, learnt.coding.levels)
         return Categorical(take(codes, index), learnt.coding.levels)
-    ready = store.computed.get(ast.unparse(factor.node))
-    if ready is not None and factor.kind == "numeric":
+    ready = _ready(factor, store) if factor.kind == "numeric" else None
+    if ready is not None:
         made = np.asarray(take(ready, index), dtype=np.float64)
         return made if made.ndim == 2 else made[:, None]
     return fa.apply(factor, learnt, store.values(index), n)
@@ -72,17 +73,35 @@ def value_of(factor: fa.Factor, learnt: fa.Learnt, store: Store, index: np.ndarr
 def _learn(
     factor: fa.Factor, store: Store, index: np.ndarray | None, n: int, absent: np.ndarray | None = None
 ) -> tuple[fa.Learnt, Any]:
+    learnt, value = _learn_own(factor, store, index, n, absent)
+    groups = store.states_of(factor)
+    return (replace(learnt, states={**learnt.states, **groups}) if groups else learnt), value
+
+
+def _learn_own(
+    factor: fa.Factor, store: Store, index: np.ndarray | None, n: int, absent: np.ndarray | None
+) -> tuple[fa.Learnt, Any]:
     found = None
     if factor.kind == "categorical":
         found = take(fa.categories(factor, store.values(), store.categories), index)
-    ready = store.computed.get(ast.unparse(factor.node)) if factor.kind == "numeric" else None
+    ready = _ready(factor, store) if factor.kind == "numeric" else None
     if ready is not None and ready.ndim == 1:
+        # The rows used are those on which it is finite.
         return fa.Learnt({}, logical=factor.logical), take(ready, index).reshape(n, 1)
     own = _own_rows(factor, store, absent) if index is not None and factor.kind != "categorical" else None
     if own is None:
         return fa.learn(factor, found, store.values(index), n)
     learnt, _ = fa.learn(factor, None, store.values(own), len(own))
     return learnt, fa.apply(factor, learnt, store.values(index), n)
+
+
+def _ready(factor: fa.Factor, store: Store) -> np.ndarray | None:
+    """The values of a factor on all rows where they are there already: a column, or an expression that rows were chosen by."""
+    name = ex.column_name(factor.node, store.scope)
+    if name is None:
+        return store.computed.get(ast.unparse(factor.node))
+    column = store.column(name)
+    return None if isinstance(column, Categorical) else column.values
 
 
 def _own_rows(factor: fa.Factor, store: Store, absent: np.ndarray | None) -> np.ndarray | None:

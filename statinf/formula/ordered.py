@@ -64,17 +64,19 @@ def ordered_outcome(
             levels = tuple(bool(v) for v in levels)
             found = Categorical(found.codes, tuple(bool(v) for v in found.levels))
     codes = recode(found.codes, found.levels, levels).astype(np.intp)
-    return codes, {factor.label: fa.Learnt({}, class_coding(levels))}, levels
+    return codes, {factor.label: fa.Learnt(store.states_of(factor), class_coding(levels))}, levels
 
 
 def _has_names(factor: fa.Factor, store: Store) -> bool:
     """Whether the outcome is a column of categories, in `C()` or not, rather than of numbers."""
     name = fa.grouping_column(factor, store.scope)
-    return name is not None and isinstance(store.column(name), Categorical)
+    if name is None:
+        return fa.is_grouped(factor.node, store.scope, store.column)
+    return isinstance(store.column(name), Categorical)
 
 
 def _unordered(factor: fa.Factor, store: Store, levels: tuple[Any, ...]) -> DataError:
-    name = fa.grouping_column(factor, store.scope)
+    name = fa.grouping_column(factor, store.scope) or factor.label
     shown = ", ".join(map(repr, levels[:6])) + (", ..." if len(levels) > 6 else "")
     return DataError(
         f"the outcome '{factor.label}' holds categories without an order ({shown}); write C({name}, levels=[...]) on the left of "

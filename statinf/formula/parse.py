@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statinf.errors import FormulaError, StatinfWarning, issue_warning
 from statinf.formula.grammar import TermText, by_grammar, product_of
 from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, short, split
-from statinf.formula.spelling import advise, in_python
+from statinf.formula.spelling import advise, in_python, with_logicals
 
 MAX_PARTS = 12
 MAX_TERMS = 100_000
@@ -74,13 +74,14 @@ def parse(formula: str, available: Sequence[str] = ()) -> FormulaText:
     names = Names(text, present)
     lifted = lift(text, names, present)
     advise(lifted)
-    sides = split(in_python(lifted), "~")
+    sides = split(lifted, "~")
     if len(sides) > 2:
         raise FormulaError(f"the formula has {len(sides) - 1} '~'; it may have one: 'outcome ~ covariates'.")
     if len(sides) == 1:
         raise FormulaError(f"the formula {short(text)} has no '~'; write 'outcome ~ covariates', or '~ covariates'.")
-    response = _response(sides[0], text)
+    response = _response(in_python(with_logicals(sides[0], text)), text)
     pieces = split(sides[1], "|")
+    pieces = [in_python(with_logicals(piece, text, len(pieces))) for piece in pieces]
     if len(pieces) > MAX_PARTS:
         raise FormulaError(f"the formula has {len(pieces)} parts separated by '|'; at most {MAX_PARTS} are read.")
     parts: list[PartText] = []

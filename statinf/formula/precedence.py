@@ -1,4 +1,4 @@
-"""Comparisons beside `&`, `|`, `~` and `in`, which Python binds otherwise than R and than what a reader expects."""
+"""Operators that Python binds otherwise than R: comparisons beside `~` and `in`, and remainders of products."""
 
 from __future__ import annotations
 
@@ -8,25 +8,33 @@ import re
 from statinf.errors import FormulaError
 from statinf.formula.scan import short
 
-_COMPARES = re.compile(r"[<>]|[!=]=|\bin\b")
+_LOOSE = re.compile(r"[<>%]|[!=]=|\bin\b|//")
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
 def check_precedence(tree: ast.AST, source: str) -> None:
-    """Refuse comparisons that need parentheses to mean what they seem to.
+    """Refuse what needs parentheses to mean the same in both languages.
 
-    In Python `x > 0 & z < 2` compares `x`, `0 & z` and `2`, and `a > 0 == b` is `a > 0 and 0 == b`.
+    In Python `~x > 0` compares `~x`, `a > 0 == b` is `a > 0 and 0 == b`, and `2 * x % 3` is `(2 * x) % 3`.
 
     Raises
     ------
     FormulaError
-        If an operand of a comparison is an `&`, `|` or `~` without parentheses, or a chain mixes kinds of comparison.
+        If an operand of a comparison is a `~` without parentheses, a chain mixes kinds of comparison, or a remainder is taken
+        of a product without parentheses.
     """
-    if not _COMPARES.search(source):
+    if not _LOOSE.search(source):
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             _check_compare(node, source)
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod | ast.FloorDiv):
+            product = isinstance(node.left, ast.BinOp) and isinstance(node.left.op, ast.Mult | ast.Div)
+            if product and not _in_parentheses(node.left, source):
+                raise FormulaError(
+                    f"{short(source)}: R takes a remainder before a product, and Python after it; put parentheses, as in "
+                    "I(x * (k %% 2))."
+                )
 
 
 def _check_compare(node: ast.Compare, source: str) -> None:

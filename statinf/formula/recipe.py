@@ -105,6 +105,11 @@ class Recipe:
         """Every data column that the formula uses."""
         return tuple(dict.fromkeys(c for f in self.factors.values() for c in f.columns))
 
+    @property
+    def states(self) -> dict[str, dict[str, Any]]:
+        """What the calls in the factors learnt, by their text."""
+        return {text: state for learnt in self.learnt.values() for text, state in learnt.states.items()}
+
     def _scope(self) -> ex.Scope:
         # What the fit read has been checked: smooth terms are known where it has them.
         return ex.Scope(frozenset(self.columns), self.quoted, self.context, smooth=True)
@@ -159,7 +164,7 @@ class Recipe:
         for factor in (*chosen, *outcome):
             for column in factor.columns:
                 frame.require(column)
-        store = Store.of(frame, self._scope(), new=True)
+        store = Store.of(frame, self._scope(), new=True, states=self.states)
         _check_kinds(store, chosen)
         used = usable_rows(store, chosen, self.learnt)
         if warn:

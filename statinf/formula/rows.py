@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,64 +12,12 @@ from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula import expression as ex
 from statinf.formula import factors as fa
+from statinf.formula.calls import grouped_columns, learning_calls, stateful_calls, stateless_parts
 from statinf.formula.coding import recode
-from statinf.formula.columns import Categorical, FrameColumn, Numeric
-from statinf.formula.frame import Frame
+from statinf.formula.columns import Categorical
+from statinf.formula.store import Store, take
 
-
-@dataclass(frozen=True)
-class Store:
-    """Columns of one frame, each converted once, and expressions computed on all its rows.
-
-    `new` says that the rows are not those of the fit.
-    """
-
-    frame: Frame
-    scope: ex.Scope
-    new: bool
-    columns: dict[str, FrameColumn]
-    grouped: dict[str, Categorical]
-    computed: dict[str, np.ndarray]
-    notes: list[str]
-
-    @classmethod
-    def of(cls, frame: Frame, scope: ex.Scope, new: bool = False) -> Store:
-        return cls(frame, scope, new, {}, {}, {}, [])
-
-    def column(self, name: str) -> FrameColumn:
-        if name not in self.columns:
-            self.columns[name] = self.frame.column(name)
-        return self.columns[name]
-
-    def categories(self, name: str) -> Categorical:
-        if name not in self.grouped:
-            column = self.columns.get(name)
-            self.grouped[name] = column if isinstance(column, Categorical) else self.frame.categories(name)
-        return self.grouped[name]
-
-    def values(self, rows: np.ndarray | None = None) -> ev.Values:
-        """How an expression finds its columns: all rows, or those of an index."""
-        if rows is None:
-            return ev.Values(self.column, self.scope, new=self.new)
-        taken: dict[str, FrameColumn] = {}
-
-        def column(name: str) -> FrameColumn:
-            if name not in taken:
-                taken[name] = take(self.column(name), rows)
-            return taken[name]
-
-        return ev.Values(column, self.scope, new=self.new)
-
-
-def take(column: Any, rows: np.ndarray | None) -> Any:
-    """Rows of a column; the column itself, uncopied, where `rows` is None."""
-    if rows is None:
-        return column
-    if isinstance(column, Categorical):
-        return Categorical(column.codes[rows], column.levels, column.ordered)
-    if isinstance(column, Numeric):
-        return Numeric(column.values[rows])
-    return column[rows]
+__all__ = ["Store", "Strike", "Usable", "strike_untaught", "take", "usable_rows"]
 
 
 @dataclass(frozen=True)
@@ -133,24 +80,64 @@ def usable_rows(
             causes[cause] = causes.get(cause, 0) + count
 
     factors = tuple(factors)
-    computed = {c for f in factors if fa.grouping_column(f, store.scope) is None for c in f.columns}
+    strict, computed = _columns_by_use(store, factors)
     for name in dict.fromkeys(c for f in factors for c in f.columns):
         if name not in computed:
             _strike_groups(store, name, strike, absent)
         else:
-            _strike_column(store, name, strike, absent)
+            _strike_column(store, name, strike if name in strict else _ignore, absent)
+    _learn_groups(store, factors, absent)
     for cause, rows in (extra or {}).items():
         # A column that is also a factor of the formula has been counted.
         if cause not in causes:
             strike(rows, cause)
     for factor in factors:
-        for part in fa.stateless_parts(factor.node, store.scope):
+        for part in stateless_parts(factor.node, store.scope):
             if ex.column_name(part, store.scope) is None:
                 _strike_expression(store, part, ok, strike)
+            elif factor.fixed or fa.has_labels(factor):
+                _strike_unlabelled(store, factor, ok, strike)
     if learnt is not None:
         for factor in factors:
             _strike_new(store, factor, learnt[factor.label], ok, strike)
     return Usable(ok, causes)
+
+
+def _ignore(rows: np.ndarray, cause: str) -> None:
+    """Leave rows alone: their expression has a value all the same, or strikes them itself."""
+
+
+def _columns_by_use(store: Store, factors: Sequence[fa.Factor]) -> tuple[set[str], set[str]]:
+    """Columns without whose values a row cannot be used, and columns that are read as they are rather than as groups."""
+    strict: set[str] = set()
+    computed: set[str] = set()
+    for factor in factors:
+        strict |= set() if store.scope.admits_missing(factor.node) else set(factor.columns)
+        if fa.grouping_column(factor, store.scope) is None:
+            computed |= set(factor.columns) - _only_grouped(factor, store)
+    return strict, computed
+
+
+def _only_grouped(factor: fa.Factor, store: Store) -> set[str]:
+    grouped, elsewhere = grouped_columns(factor.node, store.scope)
+    return grouped - elsewhere
+
+
+def _learn_groups(store: Store, factors: Sequence[fa.Factor], absent: np.ndarray | None) -> None:
+    """Breaks and labels, from all rows that are not absent, used or not, as R has them."""
+    for factor in factors:
+        for call in learning_calls(factor.node, store.scope):
+            text = ast.unparse(call)
+            if text not in store.states:
+                rows = None if absent is None else np.flatnonzero(~absent)
+                store.states[text] = ev.learn_group(call, store.values(rows))
+
+
+def _strike_unlabelled(store: Store, factor: fa.Factor, ok: np.ndarray, strike: Strike) -> None:
+    """Strike rows whose level has no label."""
+    if fa.has_labels(factor):
+        found = fa.categories(factor, store.values(), store.categories)
+        strike(ok & (found.codes < 0), f"{factor.label} has no label")
 
 
 def _strike_groups(store: Store, name: str, strike: Strike, absent: np.ndarray | None) -> None:
@@ -193,9 +180,15 @@ def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Stri
     # Only on rows still in use: a caller's function such as a deviation from the mean must not meet missing values.
     index = None if ok.all() else np.flatnonzero(ok)
     value = ev.evaluate(node, store.values(index))
-    if isinstance(value, Categorical | list | str) or np.ndim(value) == 0:
-        return
     text = ex.label(node, store.scope)
+    if isinstance(value, Categorical):
+        lost = np.zeros(n, dtype=bool)
+        lost[np.flatnonzero(value.codes < 0) if index is None else index[value.codes < 0]] = True
+        inside = ex.call_name(node) == "cut" and not store.scope.admits_missing(node)
+        strike(lost, f"{text} has no interval for it" if inside else f"{text} is missing")
+        return
+    if isinstance(value, list | str) or np.ndim(value) == 0:
+        return
     array = ev.as_floats(value, text)
     if len(array) != (n if index is None else len(index)):
         raise FormulaError(f"'{text}' gave {len(array)} values for {n if index is None else len(index)} rows.")
@@ -207,7 +200,12 @@ def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Stri
         if np.isfinite(np.sum(array)):
             return
     finite = np.isfinite(array)
-    strike(ok & ~(finite if finite.ndim == 1 else finite.all(axis=1)), f"{text} is not finite")
+    finite = finite if finite.ndim == 1 else finite.all(axis=1)
+    if store.scope.admits_missing(node):
+        missing = np.isnan(array) if array.ndim == 1 else np.isnan(array).any(axis=1)
+        strike(ok & missing, f"{text} is missing")
+        finite = finite | missing
+    strike(ok & ~finite, f"{text} is not finite")
 
 
 def strike_untaught(
@@ -237,22 +235,27 @@ def _strike_new(store: Store, factor: fa.Factor, learnt: fa.Learnt, ok: np.ndarr
             names = [repr(found.levels[c]) for c in np.unique(found.codes[unseen])[:5]]
             strike(unseen, f"{factor.label} has the unseen level {', '.join(names)}")
         return
-    for call in fa.stateful_calls(factor.node, store.scope):
-        state = learnt.states.get(ast.unparse(call), {})
-        if (
-            "lower_bound" not in state
-            or ex.call_name(call) == "cc"
-            or any(k.arg == "extrapolation" for k in call.keywords)
-        ):
-            continue
-        x = fa.apply(fa.Factor("", call.args[0], "numeric", ()), learnt, store.values(), store.frame.n)[:, 0]
-        with np.errstate(invalid="ignore"):
-            outside = ok & ((x < state["lower_bound"]) | (x > state["upper_bound"]))
-        bounds = f"the fit's range [{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
-        text = ex.label(call, store.scope)
-        if ex.call_name(call) == "bs":
-            strike(outside, f"{text} is outside {bounds}")
-        elif outside.any():
-            store.notes.append(
-                f"{int(outside.sum())} rows are outside {bounds} of {text}, which goes on as a straight line there"
-            )
+    for call in stateful_calls(factor.node, store.scope):
+        _strike_outside(store, call, learnt, ok, strike)
+
+
+def _strike_outside(store: Store, call: ast.Call, learnt: fa.Learnt, ok: np.ndarray, strike: Strike) -> None:
+    """Strike rows beyond the range of a `bs()`, or note that a spline goes on there."""
+    state, name = learnt.states.get(ast.unparse(call), {}), ex.call_name(call)
+    if "lower_bound" not in state or name == "cc" or any(k.arg == "extrapolation" for k in call.keywords):
+        return
+    x = fa.apply(fa.Factor("", call.args[0], "numeric", ()), learnt, store.values(), store.frame.n)[:, 0]
+    with np.errstate(invalid="ignore"):
+        outside = ok & ((x < state["lower_bound"]) | (x > state["upper_bound"]))
+    if not outside.any():
+        return
+    bounds = f"the fit's range [{state['lower_bound']:.6g}, {state['upper_bound']:.6g}]"
+    text = ex.label(call, store.scope)
+    chosen = any(k.arg == "Boundary_knots" for k in call.keywords)
+    if name == "ns" and chosen:
+        return
+    if name == "bs" and not chosen:
+        strike(outside, f"{text} is outside {bounds}")
+        return
+    how = "as polynomials, which are soon far off" if name == "bs" else "as a straight line"
+    store.notes.append(f"{int(outside.sum())} rows are outside {bounds} of {text}, which goes on {how} there")

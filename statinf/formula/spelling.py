@@ -1,26 +1,25 @@
-"""Spellings of R and other packages: what is plain is translated, and for the rest the spelling that works is named."""
+"""The text of formulas as R writes it, brought into the expressions that are read; what has no counterpart is refused by name."""
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Callable, Container, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from statinf.errors import FormulaError
 from statinf.formula.scan import CLOSERS, outside, short
 
 _QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
 _DOTTED = re.compile(r"\b(as|is)\.(\w+)(?=\s*\()")
+_OPTION = re.compile(r"\b([a-zA-Z]+)\.([a-z]+)(?=\s*=(?!=))")
+_RANGE = re.compile(r"(?<![\w.)\]])(-?\d+)\s*:\s*(-?\d+)(?![\w.(])")
 _BARRED = re.compile(r"\(\s*[^()|]*\|\s*[^()|]+\)")
 _DOUBLE = re.compile(r"\|\s*\|")
-_COMPARED = re.compile(r"[<>=]")
+_LOGICAL = re.compile(r"<(?!-)|[>&]|[=!]=|!")
+_MEMBER = re.compile(r"%in%\s*(?:c\s*\(|seq\s*\(|\[|-?\d|$)")
+_ARITHMETIC = re.compile(r"[*:/^]|%in%(?!\s*(?:c\s*\(|seq\s*\(|\[|-?\d|$))|[\w.)\]]\s*[+\-]")
 _ADVICE_ON_TEXT = (
     (re.compile(r"\$"), "'$'", "name the column alone, without the data frame before it: y ~ x"),
-    (re.compile(r"&&"), "'&&'", "write & inside I( ), each comparison in parentheses: I((x > 0) & (z < 1))"),
-    (re.compile(r"%%"), "'%%'", "write % inside I( ), such as I(x % 2)"),
-    (re.compile(r"%/%"), "'%/%'", "write // inside I( ), such as I(x // 2)"),
-    (re.compile(r"!(?!=)"), "'!'", "write not, such as I(not x > 0), or compare: I(x == 0)"),
+    (re.compile(r"&&"), "'&&'", "write one &, which goes through the rows: I(x > 0 & z < 1)"),
 )
 
 
@@ -32,26 +31,88 @@ def advise(text: str) -> None:
     FormulaError
         If the text holds one outside quotes.
     """
-    if not any(c in text for c in "$&%!<>=|"):
+    if not any(c in text for c in "$&<=|"):
         return
     plain = "".join(_QUOTED.split(text)[::2])
     for pattern, name, advice in _ADVICE_ON_TEXT:
         if pattern.search(plain):
             raise FormulaError(f"{name} in {short(text)} is no operator of a formula; {advice}.")
-    outer = _without_calls(plain)
     if _DOUBLE.search(plain):
         raise FormulaError(
-            f"{short(text)} has '||'; write | inside I( ), each comparison in parentheses, as in I((x > 0) | (z < 1)), or one "
-            "'|' between two parts."
+            f"{short(text)} has '||'; write one | inside I( ), which goes through the rows, as in I(x > 0 | z < 1), or one '|' "
+            "between two parts."
         )
+    if "~" not in plain:
+        return
+    outer = _without_calls(plain)
     bars = _BARRED.search(outer)
-    if bars:
+    if bars and not _LOGICAL.search(bars.group()):
         raise FormulaError(
             f"{short(bars.group())}: random effects are not fitted; write C(g) for one coefficient per level of g, and give "
             "cluster='g' for standard errors that allow for groups."
         )
-    if "~" in outer and _COMPARED.search(outer):
-        raise FormulaError(f"{short(text)} compares outside a function; write a comparison as I(x > 0) or I(g == 'a').")
+    if "<-" in outer:
+        raise FormulaError(
+            f"{short(text)} assigns with '<-'; write the outcome before '~', or a space between < and -."
+        )
+
+
+def with_logicals(side: str, whole: str, parts: int = 1) -> str:
+    """A side of a formula, or one of its parts, whose comparisons outside calls, such as `(x > 0) + z` or `!b`, stand in `I()`.
+
+    Raises
+    ------
+    FormulaError
+        If a comparison stands beside arithmetic of terms, which R takes into the comparison, or beside a bar between parts.
+    """
+    if not any(c in side for c in "<>!&=") and "%in%" not in side:
+        return side
+    found = [start for start, call, own in _brackets(side) if not call and _compares(own)]
+    if not found:
+        return side
+    if found[-1] < 0:
+        # What stands outside all brackets comes last, and takes the brackets into it.
+        own = [text for _, _, text in _brackets(side)][-1]
+        if parts > 1:
+            raise FormulaError(
+                f"{short(whole)} has a comparison beside '|', which separates parts here; write I(x > 0 | z < 1) where it means "
+                "or, and (x > 0) | z where it separates parts."
+            )
+        if _ARITHMETIC.search(own):
+            raise FormulaError(
+                f"{short(whole)} compares outside a function, and R takes all of a sum into its comparison; write I(x + z > 1) "
+                "for that, or put the comparison in parentheses, as in x + (z > 1)."
+            )
+        return f"I({side.strip()})"
+    for start in sorted(found, reverse=True):
+        side = f"{side[:start]}I{side[start:]}"
+    return side
+
+
+def _compares(own: str) -> bool:
+    return _LOGICAL.search(own) is not None or _MEMBER.search(own.rstrip()) is not None
+
+
+def _brackets(text: str) -> Iterator[tuple[int, bool, str]]:
+    """Where each pair of brackets opens, whether it is in a call, and what stands in it less what inner brackets hold.
+
+    The whole text comes last, as if it were in brackets that open at -1.
+    """
+    open_: list[tuple[int, bool, list[str]]] = [(-1, False, [])]
+    before = ""
+    for i, char in outside(text):
+        if char in CLOSERS:
+            open_[-1][2].append(char)
+            call = open_[-1][1] or char != "(" or before.isalnum() or before in ("_", ".")
+            open_.append((i, call, []))
+        elif char in ")]}":
+            start, call, own = open_.pop()
+            yield start, call, "".join(own)
+            open_[-1][2].append(char)
+        else:
+            open_[-1][2].append(char)
+        before = char if not char.isspace() else before
+    yield -1, False, "".join(open_[0][2])
 
 
 def _without_calls(text: str) -> str:
@@ -70,201 +131,46 @@ def _without_calls(text: str) -> str:
     return "".join(kept)
 
 
+_WORDS = (("%in%", " in "), ("%%", " % "), ("%/%", " // "), ("^", "**"), ("&", " and "), ("|", " or "))
+
+
 def in_python(text: str) -> str:
-    """The text with R's power, `%in%` and dotted functions inside calls as Python writes them."""
-    if not ("^" in text or "%in%" in text or _DOTTED.search(text)):
+    """The text with R's operators, ranges and dotted names inside calls as Python writes them."""
+    if not (any(c in text for c in "^%&|!:") or _DOTTED.search(text) or _OPTION.search(text)):
         return text
-    cuts, calls, before, start = [], [False], "", 0
+    cuts, calls, before, start, skip = [], [False], "", 0, -1
     for i, char in outside(text):
+        if i < skip:
+            continue
         if char in CLOSERS:
             calls.append(calls[-1] or char == "{" or (char == "(" and (before.isalnum() or before == "_")))
         elif char in ")]}" and len(calls) > 1:
             calls.pop()
-        elif char == "^" and calls[-1]:
-            cuts += [text[start:i], "**"]
-            start = i + 1
-        elif char == "%" and calls[-1] and text.startswith("%in%", i):
-            cuts += [text[start:i], " in "]
-            start = i + 4
+        elif calls[-1]:
+            found = _operator_at(text, i)
+            if found is not None:
+                operator, word = found
+                cuts += [text[start:i], word]
+                start = skip = i + len(operator)
         before = char if not char.isspace() else before
     pieces = _QUOTED.split("".join([*cuts, text[start:]]))
-    pieces[::2] = [_DOTTED.sub(r"\1_\2", piece) for piece in pieces[::2]]
+    pieces[::2] = [_OPTION.sub(r"\1_\2", _DOTTED.sub(r"\1_\2", piece)) for piece in pieces[::2]]
+    return _with_ranges(pieces) if ":" in text and "{" not in text else "".join(pieces)
+
+
+def _operator_at(text: str, i: int) -> tuple[str, str] | None:
+    if text[i] == "!" and text[i + 1 : i + 2] != "=":
+        return "!", " not "
+    return next(((operator, word) for operator, word in _WORDS if text.startswith(operator, i)), None)
+
+
+def _with_ranges(pieces: list[str]) -> str:
+    """Text in pieces, every other one a quotation, with `1:5` inside calls as `seq(1, 5)`."""
+    level = 0
+    for i in range(0, len(pieces), 2):
+        depths = []
+        for char in pieces[i]:
+            level += (char in CLOSERS) - (char in ")]}")
+            depths.append(level)
+        pieces[i] = _RANGE.sub(lambda m, at=depths: f"seq({m[1]}, {m[2]})" if at[m.start()] else m[0], pieces[i])
     return "".join(pieces)
-
-
-_FOREIGN = re.compile(r"\b(?:TRUE|FALSE|factor|ordered|relevel|ifelse|pmin|pmax|c|base|as_\w+)\b")
-
-
-def translate(tree: ast.expr, source: str, columns: Container[str], context: Container[str]) -> ast.expr:
-    """The tree with the functions and constants of R that have a plain counterpart in its place.
-
-    Parameters
-    ----------
-    tree : ast.expr
-    source : str
-        What it was read from.
-    columns, context : containers of str
-        Names of the data and of the caller, which keep their meaning.
-    """
-    if not _FOREIGN.search(source):
-        return tree
-    return _Translation(source, columns, context).visit(tree)
-
-
-class _Translation(ast.NodeTransformer):
-    def __init__(self, source: str, columns: Container[str], context: Container[str]) -> None:
-        self._source = source
-        self._columns = columns
-        self._context = context
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id in ("TRUE", "FALSE") and node.id not in self._columns and node.id not in self._context:
-            return ast.copy_location(ast.Constant(node.id == "TRUE"), node)
-        return node
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        node.args = [self.visit(a) for a in node.args]
-        node.keywords = [ast.keyword(k.arg, self.visit(k.value)) for k in node.keywords]
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        rule = None if name in self._context else _RULES.get(name)
-        if rule is None:
-            return node
-        try:
-            return ast.fix_missing_locations(ast.copy_location(rule(node.args, _named(node)), node))
-        except (ValueError, TypeError):
-            raise FormulaError(f"{short(self._source)}: {_USAGE[name]}.") from None
-
-
-def _named(node: ast.Call) -> dict[str, ast.expr]:
-    return {str(k.arg): k.value for k in node.keywords}
-
-
-def _call(name: str, *args: ast.expr, **options: ast.expr) -> ast.Call:
-    return ast.Call(ast.Name(name, ast.Load()), list(args), [ast.keyword(k, v) for k, v in options.items()])
-
-
-def _factor(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    column, *levels = args
-    options = dict(named)
-    if levels:
-        (options["levels"],) = levels
-    if set(options) - {"levels"}:
-        raise ValueError
-    return _call("C", column, **options)
-
-
-def _ordered(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    made = _factor(args, named)
-    assert isinstance(made, ast.Call)
-    made.args.append(ast.Attribute(ast.Name("contr", ast.Load()), "poly", ast.Load()))
-    return made
-
-
-def _relevel(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    column, reference = [*args, *named.values()]
-    if set(named) - {"ref"} or not isinstance(reference, ast.Constant):
-        raise ValueError
-    if isinstance(column, ast.Call) and isinstance(column.func, ast.Name) and column.func.id == "C":
-        (column,) = column.args
-    contrast = ast.Attribute(ast.Name("contr", ast.Load()), "treatment", ast.Load())
-    return _call("C", column, ast.Call(contrast, [reference], []))
-
-
-def _ifelse(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    test, yes, no = [*args, *(named.pop(k) for k in ("test", "yes", "no") if k in named)]
-    if named:
-        raise ValueError
-    return _call("where", test, yes, no)
-
-
-def _pairwise(name: str) -> Callable[[list[ast.expr], dict[str, ast.expr]], ast.expr]:
-    def made(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-        first, second, *rest = args
-        if named:
-            raise ValueError
-        out = _call(name, first, second)
-        for other in rest:
-            out = _call(name, out, other)
-        return out
-
-    return made
-
-
-def _number(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    (value,) = args
-    if named:
-        raise ValueError
-    # The sign makes truth values numbers, as R's as.numeric() does.
-    return _call("I", ast.UnaryOp(ast.UAdd(), value))
-
-
-def _list(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    if named:
-        raise ValueError
-    return ast.List(args, ast.Load())
-
-
-def _log(args: list[ast.expr], named: dict[str, ast.expr]) -> ast.expr:
-    if set(named) - {"base"}:
-        raise ValueError
-    return _call("log", *args, *named.values())
-
-
-_RULES: Mapping[str, Callable[[list[ast.expr], dict[str, ast.expr]], Any]] = {
-    "factor": _factor,
-    "as_factor": _factor,
-    "as_character": _factor,
-    "ordered": _ordered,
-    "as_ordered": _ordered,
-    "relevel": _relevel,
-    "ifelse": _ifelse,
-    "pmin": _pairwise("minimum"),
-    "pmax": _pairwise("maximum"),
-    "as_numeric": _number,
-    "as_double": _number,
-    "c": _list,
-    "log": _log,
-}
-_CATEGORIES = "write C(g), or C(g, levels=['a', 'b'])"
-_USAGE: Mapping[str, str] = {
-    "factor": _CATEGORIES,
-    "as_factor": _CATEGORIES,
-    "as_character": _CATEGORIES,
-    "ordered": "write C(g, contr.poly, levels=['low', 'high'])",
-    "as_ordered": "write C(g, contr.poly, levels=['low', 'high'])",
-    "relevel": "write C(g, contr.treatment('b')) for the reference level 'b'",
-    "ifelse": "write where(x > 0, 1, 0)",
-    "pmin": "write minimum(x, z)",
-    "pmax": "write maximum(x, z)",
-    "as_numeric": "write I(+x)",
-    "as_double": "write I(+x)",
-    "c": "write a list, such as [1, 2]",
-    "log": "log() takes a column and a base: log(x, 2)",
-}
-_SMOOTH = "write cr(x, df=3) for a natural cubic spline, or bs(x, df=5) for a B-spline"
-_LAGGED = "make the lagged or differenced column in the data first, within each unit"
-_LOGICAL = "make the column in the data first, or compare inside I( ): I(x == 0)"
-_CELLS = "write g:h for one column per pair of levels, or g * h"
-_GROUPS = "write C(g) for one coefficient per level, and give cluster='g' for standard errors by group"
-ADVICE: Mapping[str, str] = {
-    "s": f"{_SMOOTH}; a penalised spline s(x) stands in the second part of si.heterogeneous_shift",
-    **dict.fromkeys(("ns", "rcs", "te", "ti", "lo", "smooth_spline", "pspline"), _SMOOTH),
-    "cut": "make the groups in the data first (pandas.cut), or write C(x > 0) for two groups",
-    "findInterval": "make the groups in the data first (pandas.cut)",
-    "interaction": _CELLS,
-    "as_integer": "write floor(x), or I(x > 0) for a column of 0 and 1",
-    **dict.fromkeys(("as_logical", "is_na", "isnull", "is_null"), _LOGICAL),
-    **dict.fromkeys(("lag", "lead", "diff", "shift", "L", "D"), _LAGGED),
-    "mean": "write center(x) for x minus its mean",
-    "sd": "write scale(x) for x in standard deviations from its mean",
-    "std": "write scale(x) for x in standard deviations from its mean",
-    **dict.fromkeys(("i", "fe", "fixed", "category", "categorical", "dummy"), "write C(g)"),
-    **dict.fromkeys(("cluster", "strata", "random", "re", "Error"), _GROUPS),
-    **dict.fromkeys(("square", "power", "pow"), "write I(x**2)"),
-    **dict.fromkeys(("min", "max"), "write minimum(x, z) or maximum(x, z)"),
-}
-
-
-def written(name: str) -> str:
-    """The name of a function as its language writes it."""
-    return re.sub(r"^(as|is)_", r"\1.", name)

@@ -28,12 +28,15 @@ class FormulaStep:
     formula : str
     outcome : str
         Its left side.
+    right : str
+        Its right side.
     step : str
-        The alternatives that it takes, as written; empty where there are none or the alternative is to leave a term out.
+        The alternatives that it takes, as written, "none" where a term is left out; empty where there is nothing to choose.
     """
 
     formula: str
     outcome: str
+    right: str
     step: str
 
 
@@ -87,7 +90,12 @@ def expand(formula: object, *, outcomes: bool, known: Container[str] = ()) -> tu
     for outcome in several:
         for taken in product(*(choice.alternatives for choice in found)):
             right = _written(sides[1], found, taken)
-            out.append(FormulaStep(f"{outcome} ~ {right}".strip(), outcome, ", ".join(t for t in taken if t)))
+            out.append(
+                FormulaStep(f"{outcome} ~ {right}".strip(), outcome, right, ", ".join(t or "none" for t in taken))
+            )
+    twice = next((s.formula for i, s in enumerate(out) if s in out[:i]), None)
+    if twice is not None:
+        raise FormulaError(f"the formula {short(formula)} stands for {short(twice)} twice; write each step once.")
     return tuple(out)
 
 

@@ -1,9 +1,10 @@
-"""The stateful transforms of formulas: what they may be given, and their columns."""
+"""The stateful transforms of formulas: their columns, and what they keep of the rows of the fit."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -11,89 +12,15 @@ import numpy as np
 from statinf.errors import DataError, FormulaError
 from statinf.formula import evaluate as ev
 from statinf.formula.expression import SMOOTH, call_name
+from statinf.formula.options import check_options, measured, variables_of
 from statinf.formula.scan import short
-from statinf.formula.spline_columns import smooth_columns
+from statinf.formula.spline_columns import bspline_part, natural_part, smooth_columns
+from statinf.numerics.smoothing.polynomials import orthogonal_columns
 
-MAX_DF = 500
-MAX_DEGREE = 50
-_EXTRAPOLATIONS = ("raise", "clip", "na", "zero", "extend")
-_SPLINE = ("df", "knots", "lower_bound", "upper_bound", "constraints", "extrapolation")
-_BASES = ("bs", "cr", "cs", "cc")
-_OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "poly": ("degree", "raw"),
-    "bs": ("df", "knots", "degree", "include_intercept", "lower_bound", "upper_bound", "extrapolation"),
-    "cr": _SPLINE,
-    "cs": _SPLINE,
-    "cc": _SPLINE,
-    "scale": ("center", "scale", "ddof"),
-    "center": (),
-    "standardize": ("center", "rescale", "ddof"),
-    SMOOTH: ("k",),
-}
+__all__ = ["check_options", "powers_of", "transform", "transform_values", "variables_of"]
 
-
-def _is_whole(value: Any, least: int, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-
-
-def _is_numbers(value: Any) -> bool:
-    return isinstance(value, list | tuple) and 0 < len(value) <= MAX_DF and all(_is_number(v) for v in value)
-
-
-_CHECKS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "degree": (lambda v: _is_whole(v, 1, MAX_DEGREE), f"a whole number from 1 to {MAX_DEGREE}"),
-    "df": (lambda v: _is_whole(v, 1, MAX_DF), f"a whole number from 1 to {MAX_DF}"),
-    "k": (lambda v: _is_whole(v, 3, MAX_DF), f"a whole number from 3 to {MAX_DF}"),
-    "knots": (_is_numbers, f"a list of at most {MAX_DF} numbers"),
-    "lower_bound": (_is_number, "a number"),
-    "upper_bound": (_is_number, "a number"),
-    "ddof": (lambda v: _is_whole(v, 0, 1), "0 or 1"),
-    "constraints": (lambda v: v == "center", "'center'"),
-    "extrapolation": (lambda v: v in _EXTRAPOLATIONS, " or ".join(map(repr, _EXTRAPOLATIONS))),
-    **{
-        name: (lambda v: isinstance(v, bool), "True or False")
-        for name in ("raw", "include_intercept", "center", "scale", "rescale")
-    },
-}
-
-
-def check_options(call: ast.Call) -> dict[str, Any]:
-    """The options of a stateful call by name.
-
-    Raises
-    ------
-    FormulaError
-        If one is unknown, no plain value, or outside its domain.
-    """
-    name, text = str(call_name(call)), ast.unparse(call)
-    known = _OPTIONS[name]
-    if not call.args:
-        raise FormulaError(f"{short(text)} needs a column as its first argument.")
-    if len(call.args) - 1 > len(known):
-        raise FormulaError(f"{short(text)}: {name}() takes a column and {', '.join(known) or 'nothing else'}.")
-    given = [(known[i], node) for i, node in enumerate(call.args[1:])] + [(str(k.arg), k.value) for k in call.keywords]
-    options: dict[str, Any] = {}
-    for option, node in given:
-        if option not in known or option in options:
-            raise FormulaError(
-                f"{short(text)}: {name}() takes a column and {', '.join(known) or 'nothing else'}, each once."
-            )
-        try:
-            value = ast.literal_eval(node)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            more = (
-                "" if any(node is k.value for k in call.keywords) else f"; {name}() takes one column, then its options"
-            )
-            raise FormulaError(f"{short(text)}: {option}= must be a plain number, text or list{more}.") from None
-        valid, wanted = _CHECKS[option]
-        if value is not None and not valid(value):
-            raise FormulaError(f"{short(text)}: {option}={value!r:.60} is not {wanted}.")
-        options[option] = value
-    return options
+_BASES = ("bs", "ns", "cr", "cs", "cc")
+_MOST_PRODUCTS = 5_000
 
 
 def transform(
@@ -102,45 +29,111 @@ def transform(
     """The columns of a stateful call; its state is made in `states` if it is not there yet."""
     name, text = str(call_name(call)), ast.unparse(call)
     options = check_options(call)
-    x = ev.as_floats(ev.evaluate(call.args[0], values), ast.unparse(call.args[0]))
-    if x.ndim != 1:
-        raise FormulaError(f"{short(text)} needs one number per row as its first argument.")
+    variables = [_variable(node, values, text) for node in variables_of(call)]
+    x = variables[0]
     fitting = text not in states
     if fitting and name == "poly":
-        _check_distinct(x, options.get("degree") or 1, text)
+        for variable in variables:
+            _check_distinct(variable, options.get("degree") or 1, text)
+    if fitting:
+        options = measured(options, lambda node: _variable(node, values, text), text)
     if fitting and name in _BASES and len(x):
         _check_basis(name, x, options, text)
     if len(x) == 0:
         # The library cannot evaluate a basis on no rows; one dummy row tells the number of columns.
-        columns, suffixes = transform_values(
-            name, np.full(1, _inside(states.get(text, {}))), options, states[text], text
-        )
+        inside = [np.full(1, _inside(states.get(text, {}))) for _ in variables]
+        columns, suffixes = _values(name, inside, options, states[text], text)
         return columns[:0], suffixes
-    return transform_values(name, x, options, states.setdefault(text, {}), text)
+    return _values(name, variables, options, states.setdefault(text, {}), text)
+
+
+def _variable(node: ast.expr, values: ev.Values, text: str) -> np.ndarray:
+    x = ev.as_floats(ev.evaluate(node, values), ast.unparse(node))
+    if x.ndim != 1:
+        raise FormulaError(f"{short(text)} needs one number per row as its first argument.")
+    return x
 
 
 def _inside(state: Mapping[str, Any]) -> float:
     return float(state.get("lower_bound", 0.0))
 
 
+def _values(
+    name: str, variables: list[np.ndarray], options: Mapping[str, Any], state: dict[str, Any], text: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    if len(variables) > 1:
+        return _products(variables, options, state, text)
+    return transform_values(name, variables[0], options, state, text)
+
+
+def _products(
+    variables: list[np.ndarray], options: Mapping[str, Any], state: dict[str, Any], text: str
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Polynomials of several variables up to a degree in all: products of those of each, the first variable's fastest."""
+    degree = options.get("degree") or 1
+    if (degree + 1) ** len(variables) > _MOST_PRODUCTS:
+        raise FormulaError(f"{short(text)} has too many products; lower degree= or give fewer variables.")
+    each = []
+    for i, x in enumerate(variables):
+        own = state.setdefault(f"variable {i}", {})
+        columns, _ = transform_values("poly", x, options, own, text)
+        each.append(np.column_stack([np.ones(len(x)), columns]))
+    powers = powers_of(len(variables), degree)
+    made = [np.prod([e[:, p] for e, p in zip(each, pick, strict=True)], axis=0) for pick in powers]
+    return np.column_stack(made), tuple(f"[{'.'.join(map(str, pick))}]" for pick in powers)
+
+
+def powers_of(variables: int, degree: int) -> list[tuple[int, ...]]:
+    """The powers of each variable in each column, the first variable's fastest."""
+    return [p[::-1] for p in product(range(degree + 1), repeat=variables) if 0 < sum(p) <= degree]
+
+
 def transform_values(
     name: str, x: np.ndarray, options: Mapping[str, Any], state: dict[str, Any], text: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Call the library's transform and bring what it returns into one form."""
+    """The columns of a transform of one variable and what follows the term's name for each."""
     if name == SMOOTH:
         return smooth_columns(x, options, state, text)
-    from formulaic.transforms import TRANSFORMS
-
     try:
+        if name == "bs":
+            return bspline_part(x, options, state, text)
+        if name == "ns":
+            return natural_part(x, options, state, text)
+        if name == "poly":
+            return _polynomials(x, options, state)
         with np.errstate(all="ignore"):
-            made = TRANSFORMS[name](x, **options, _state=state)
-        made = getattr(made, "__wrapped__", made)
-        if isinstance(made, Mapping):
-            return np.column_stack([np.asarray(v) for v in made.values()]), tuple(f"[{k}]" for k in made)
-        array = np.asarray(made, dtype=np.float64)
+            return _of_library(name, x, options, state)
+    except FormulaError:
+        raise
     except Exception as error:
         # Whatever a basis stumbles on is what the formula asked of it.
         raise FormulaError(f"{short(text)} failed: {error}") from error
+
+
+def _polynomials(
+    x: np.ndarray, options: Mapping[str, Any], state: dict[str, Any]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    degree = options.get("degree") or 1
+    if options.get("raw"):
+        columns = np.empty((len(x), degree), order="F")
+        for k in range(degree):
+            columns[:, k] = x ** (k + 1)
+    else:
+        columns = orthogonal_columns(x, degree, state)
+    return columns, tuple(f"[{k + 1}]" for k in range(degree))
+
+
+def _of_library(
+    name: str, x: np.ndarray, options: Mapping[str, Any], state: dict[str, Any]
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Call the library's transform and bring what it returns into one form."""
+    from formulaic.transforms import TRANSFORMS
+
+    made = TRANSFORMS[name](x, **options, _state=state)
+    made = getattr(made, "__wrapped__", made)
+    if isinstance(made, Mapping):
+        return np.column_stack([np.asarray(v) for v in made.values()]), tuple(f"[{k}]" for k in made)
+    array = np.asarray(made, dtype=np.float64)
     if array.ndim == 1:
         return array.reshape(-1, 1), ("",)
     return array, tuple(f"[{j + 1}]" for j in range(array.shape[1]))
@@ -160,7 +153,7 @@ def _check_basis(name: str, x: np.ndarray, options: Mapping[str, Any], text: str
     low, high = float(x.min()), float(x.max())
     if low == high:
         raise DataError(f"{short(text)}: the column is constant ({low:g}); a spline needs different values.")
-    lower, upper = options.get("lower_bound"), options.get("upper_bound")
+    lower, upper = options.get("Boundary_knots") or (options.get("lower_bound"), options.get("upper_bound"))
     low, high = low if lower is None else float(lower), high if upper is None else float(upper)
     if low >= high:
         raise FormulaError(f"{short(text)}: the lower bound {low:g} is not below the upper bound {high:g}.")

@@ -24,8 +24,8 @@ _WHOLE = 1e-10
 
 def corrected_clusters(
     rows: np.ndarray, scores: np.ndarray, codes: np.ndarray, power: float, variance: np.ndarray | None = None
-) -> tuple[np.ndarray, tuple[ClusterPart, ...]]:
-    """Sums of corrected scores by cluster, shape (groups, q), and what degrees of freedom need of the clusters.
+) -> tuple[np.ndarray, tuple[ClusterPart, ...], np.ndarray]:
+    """Sums of corrected scores by cluster, shape (groups, q), what degrees of freedom need of the clusters, and their order there.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def corrected_clusters(
     rows, scores = rows[order], scores[order]
     starts = np.searchsorted(codes[order], np.arange(int(codes.max()) + 2))
     sums = np.empty((len(starts) - 1, rows.shape[1]))
-    parts = []
+    parts, places = [], []
     spread = variance[order] if variance is not None and power == POWER["HC2"] else None
     differ = np.zeros(len(sums), bool) if spread is None else _differ(spread, starts)
     for kind in (False, True):
@@ -60,7 +60,8 @@ def corrected_clusters(
                 made, part = _some(*block, power)
             sums[members] = made
             parts.append(part)
-    return sums, tuple(parts)
+            places.append(members)
+    return sums, tuple(parts), np.concatenate(places)
 
 
 def _differ(spread: np.ndarray, starts: np.ndarray) -> np.ndarray:

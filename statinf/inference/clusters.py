@@ -19,6 +19,7 @@ from scipy.linalg import solve_triangular
 from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.inference.cluster_parts import POWER, corrected_clusters
 from statinf.inference.moments import Moments, small_sample
+from statinf.inference.random_effects import MOST_CLUSTERS, RandomEffectDegrees, moulton
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.inference.satterthwaite import ClusterDegrees
 
@@ -112,15 +113,15 @@ def clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, 
         if count < 2:
             raise DataError(f"the cluster column '{name}' has one value; clustered standard errors need at least two.")
     smallest = min(counts)
-    satterthwaite = degrees_of_freedom(kind) == "satterthwaite"
-    if not satterthwaite or smallest < moments.q:
+    whose = degrees_of_freedom(kind)
+    own = whose != "clusters"
+    if not own or smallest < moments.q:
         _warn_few(smallest, moments, names[counts.index(smallest)], variant, "CR2" if len(codes) == 1 else "HC3")
     outside = moments.split[1]
     degrees = None
     mended = False
-    if len(codes) == 1 and satterthwaite:
-        units, parts = _corrected_sums(moments, codes[0], variant)
-        degrees = ClusterDegrees(parts, outside @ (moments.hat_factor @ moments.split[0]).T)
+    if len(codes) == 1 and own:
+        units, degrees = _with_degrees(moments, codes[0], variant, whose)
         units = units * np.sqrt(_factor(moments, smallest, variant))
         meat = units.T @ units
         root = root_of(meat, lambda: units)
@@ -129,14 +130,17 @@ def clustered(moments: Moments, kind: Mapping[str, Any], clusters: Mapping[str, 
         meat = units.T @ units
         root = root_of(meat, lambda: units)
     else:
-        meat, mended = repaired(_several_ways(moments, codes, variant, smallest, kind.get("factor", "each")))
+        before = _several_ways(moments, codes, variant, smallest, kind.get("factor", "each"))
+        meat, mended = repaired(before)
         root = matrix_root(meat)
+        if mended:
+            _warn_mended(outside, before, meat, names)
     matrix = outside @ meat @ outside.T
     return ClusteredMeat(0.5 * (matrix + matrix.T), outside @ root, smallest, mended, degrees)
 
 
 def degrees_of_freedom(kind: Mapping[str, Any]) -> str:
-    """Whose degrees of freedom a clustered covariance in normal form has: "clusters" or "satterthwaite"."""
+    """Whose degrees of freedom a clustered covariance in normal form has: "clusters", "satterthwaite" or "imbens-kolesar"."""
     one = isinstance(kind["cluster"], str) or len(kind["cluster"]) == 1
     usual = "satterthwaite" if one and kind.get("type", "HC1") == "HC2" else "clusters"
     return str(kind.get("df", usual))
@@ -157,6 +161,22 @@ def _several_ways(
                 share = (smallest / (smallest - 1.0)) / (own / (own - 1.0))
             meat += (-1.0) ** (size + 1) * share * (units.T @ units)
     return meat
+
+
+def _warn_mended(outside: np.ndarray, before: np.ndarray, after: np.ndarray, names: Sequence[str]) -> None:
+    """Say how much the repair of an indefinite matrix has changed standard errors, if it has."""
+    old, new = (np.einsum("ij,jk,ik->i", outside, meat, outside) for meat in (before, after))
+    negative = int(np.count_nonzero(old <= 0))
+    growth = np.sqrt(np.where(old > 0, new / np.where(old > 0, old, 1.0), 1.0)).max() - 1.0
+    if not negative and growth < 0.01:
+        return
+    grown = f"standard errors grow by up to {100 * growth:.0f} percent"
+    grown += f", and {negative} that had a negative variance now have one" if negative else ""
+    issue_warning(
+        f"the covariance clustered by {' and '.join(names)} has negative eigenvalues, which are set to zero: {grown}. Few "
+        "clusters, or a dummy for each of them, do this: absorb the effects, or cluster by one column.",
+        StatinfWarning,
+    )
 
 
 def _count(moments: Moments, codes: np.ndarray) -> int:
@@ -210,7 +230,7 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     """
     inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
-        return _corrected_sums(moments, codes, variant)[0]
+        return _corrected_sums(moments, codes, variant)
     total = moments.total if seen is None else moments.total[seen]
     units = np.dot(inside.T, total.T).T
     if moments.outside is not None:
@@ -227,16 +247,43 @@ def _factor(moments: Moments, groups: int, variant: str) -> float:
     return groups / (groups - 1.0) * own
 
 
-def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> tuple[np.ndarray, tuple[Any, ...]]:
-    """Cluster sums of whitened scores after the correction of the type, and what degrees of freedom need of the clusters.
+def _with_degrees(moments: Moments, codes: np.ndarray, variant: str, whose: str) -> tuple[np.ndarray, ClusterDegrees]:
+    """Cluster sums of whitened scores, and the degrees of freedom of their covariance."""
+    rows, scores, variance = _orthonormal(moments, variant)
+    sums, parts, order = corrected_clusters(rows, scores, codes, POWER[variant], variance)
+    back = moments.hat_factor @ moments.split[0]
+    carry = moments.split[1] @ back.T
+    if whose == "satterthwaite":
+        return sums @ back, ClusterDegrees(parts, carry)
+    assert moments.working is not None
+    seen = slice(None) if moments.observed is None else moments.observed
+    if variance is not None or (moments.working[seen] != 1.0).any() or moments.residual is None:
+        raise NotIdentifiedError(
+            "degrees of freedom 'imbens-kolesar' are for linear regressions without weights; use 'satterthwaite'."
+        )
+    if len(sums) > MOST_CLUSTERS:
+        raise NotIdentifiedError(
+            f"degrees of freedom 'imbens-kolesar' are for at most {MOST_CLUSTERS} clusters, here {len(sums)}; use 'satterthwaite'."
+        )
+    ones = corrected_clusters(rows, rows, codes, POWER[variant])[0]
+    own, shared = moulton(moments.residual[seen], codes)
+    return sums @ back, RandomEffectDegrees(parts, carry, cluster_sums(rows, codes)[order], ones[order], own, shared)
 
-    CR2 and CR3 have (I - H_gg) to the power -1/2 or -1 before the residuals.
-    """
+
+def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
+    """Cluster sums of whitened scores after the correction of the type: (I - H_gg) to the power -1/2 (CR2) or -1 (CR3)."""
+    rows, scores, variance = _orthonormal(moments, variant)
+    sums = corrected_clusters(rows, scores, codes, POWER[variant], variance)[0]
+    return sums @ moments.hat_factor @ moments.split[0]
+
+
+def _orthonormal(moments: Moments, variant: str) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Orthonormal columns, their scores and the working variances of the rows of positive weight."""
     if not moments.correctable:
         raise NotIdentifiedError(
             f"clustered {variant} exists for regressions with known weights only; use type HC0 or HC1."
             if variant in ("HC2", "HC3")
-            else "Satterthwaite's degrees of freedom exist for regressions with known weights only; leave 'df' out."
+            else "degrees of freedom from leverages exist for regressions with known weights only; leave 'df' out."
         )
     assert moments.columns is not None and moments.working is not None
     seen = slice(None) if moments.observed is None else moments.observed
@@ -244,6 +291,4 @@ def _corrected_sums(moments: Moments, codes: np.ndarray, variant: str) -> tuple[
     columns, working, scores = moments.columns[seen], moments.working[seen], moments.scores[seen]
     rows = np.dot(inverse.T, columns.T).T * np.sqrt(working)[:, None]
     variance = None if moments.variance is None else moments.variance[seen]
-    sums, parts = corrected_clusters(rows, np.dot(inverse.T, scores.T).T, codes, POWER[variant], variance)
-    inside = moments.split[0]
-    return sums @ moments.hat_factor @ inside, parts
+    return rows, np.dot(inverse.T, scores.T).T, variance

@@ -108,6 +108,11 @@ def under_dependence(
     NotIdentifiedError
         If it does not exist for this estimator.
     """
+    if "hac" in kind and moments.copies is not None and (moments.copies > 1.0).any():
+        raise NotIdentifiedError(
+            "a row that stands for several equal ones (weights_kind='frequency') has no place of its own in a series; use "
+            "'driscoll-kraay', which sums over the rows of a time, or clusters."
+        )
     rows = ScoreRows.of(moments, kind, clusters)
     df = np.inf if normal else float(moments.df_resid)
     if "conley" in kind:

@@ -15,7 +15,7 @@ def t_quantile(p: float, df: Any) -> Any:
     return float(special.ndtri(p)) if np.isinf(df) else float(special.stdtrit(df, p))
 
 
-def prediction_half_width(std_error: Any, df: float, sigma: float, df_resid: float, level: float) -> Any:
+def prediction_half_width(std_error: Any, df: Any, sigma: float, df_resid: float, level: float) -> Any:
     """Half the width of a prediction interval: the mean's error and the residual, each with its own degrees of freedom.
 
     The sum of the two variances has about Satterthwaite's degrees of freedom, at most those of the residual.

@@ -99,6 +99,9 @@ class WildTest(InvertedTest):
         t of one restriction, F (Wald over the number of restrictions) of several, with the variance of the type.
     p_value : float
         Share of the draws that are more extreme than the sample.
+    p_value_with_ties : float
+        The share with draws that equal the sample's statistic. Among all sign changes the sample itself and its mirror image
+        do: with few clusters a p-value of zero says that the sample is the most extreme of them, and no more than that.
     df : int
         Number of restrictions; for several estimate, null and limits are NaN.
     restricted : bool
@@ -113,6 +116,7 @@ class WildTest(InvertedTest):
         The column of the clusters; empty for rows.
     """
 
+    p_value_with_ties: float
     df: int
     restricted: bool
     law: str
@@ -126,7 +130,8 @@ class WildTest(InvertedTest):
         drawn = f"all {self.draws} sign changes" if self.enumerated else f"{self.draws} draws, {self.law}"
         units = f"{self.clusters} clusters of {self.by}" if self.by else f"{self.clusters} rows"
         how = "null imposed" if self.restricted else "null not imposed"
-        said = f"{self.hypothesis}: {name}, p = {self.p_value:.4g}{side}"
+        ties = f" ({self.p_value_with_ties:.4g} with ties)" if self.p_value_with_ties > self.p_value else ""
+        said = f"{self.hypothesis}: {name}, p = {self.p_value:.4g}{ties}{side}"
         if self.df == 1:
             said += f", {100 * self.level:g}% interval [{self.conf_low:.6g}, {self.conf_high:.6g}]"
         return f"{said}\nWild bootstrap, {how}, type {self.type}: {drawn}, {units}."

@@ -58,8 +58,8 @@ class IndexedMean(Brief):
         return len(self.places)
 
     def coefficients(self, theta: np.ndarray) -> np.ndarray:
-        """Coefficients of the predictors, shape (J, p); those that are aliased or absent count as zero."""
-        made = np.where(self.places >= 0, np.nan_to_num(theta)[self.places], 0.0)
+        """Coefficients of the predictors, shape (..., J, p), from theta (..., q); aliased and absent ones count as zero."""
+        made = np.where(self.places >= 0, np.nan_to_num(theta)[..., self.places], 0.0)
         return made if self.signs is None else made * self.signs
 
     def gathered(self, gradient: np.ndarray, q: int) -> np.ndarray:
@@ -318,6 +318,36 @@ def shared_slopes(
     for v, d in enumerate(directions):
         gradients[v][:, d.positions] += np.outer(first, d.values)
     return np.outer(moved, first), mean.gathered(gradients[:, :, None, :], len(theta))
+
+
+def drawn_values(
+    mean: IndexedMean,
+    thetas: np.ndarray,
+    columns: np.ndarray,
+    offset: np.ndarray | None,
+    direction: Direction | None = None,
+    kind: str = "dydx",
+    link: bool = False,
+) -> np.ndarray:
+    """Means of rows, or with a direction their slopes, under draws of theta (R, q), shape (m, R)."""
+    if mean.predictors > 1 or (direction is not None and kind != "dydx"):
+        if direction is None:
+            made = [mean_values(mean, theta, columns, offset, link, bare=True) for theta in thetas]
+        else:
+            made = [slope_values(mean, theta, columns, offset, direction, kind, link, bare=True) for theta in thetas]
+        return np.column_stack([one.values for one in made])
+    b, straight = mean.coefficients(thetas)[:, 0], link or mean.linear
+    eta = columns @ b.T
+    if offset is not None:
+        eta += offset[:, None]
+    flat = eta.reshape(-1, 1)
+    if direction is None:
+        return eta if straight else mean.inverse(flat).reshape(eta.shape)
+    moved = np.atleast_2d(direction.values) @ b[:, direction.positions].T
+    if direction.offset is not None:
+        moved = moved + direction.offset[:, None]
+    moved = np.broadcast_to(moved, eta.shape)
+    return moved if straight else mean.slope(flat).reshape(eta.shape) * moved
 
 
 # --- contrasts ---------------------------------------------------------------------------------------------

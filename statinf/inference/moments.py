@@ -212,14 +212,15 @@ class Covariance:
         """Covariance of linear combinations (m, q).
 
         Where estimates have degrees of freedom of their own, those of a combination are Satterthwaite's if the covariance
-        makes them, or if the estimates are uncorrelated; of correlated estimates they are the least of all that enter.
+        makes them (for so many combinations that they would take minutes, the least of all estimates'), or if the estimates are
+        uncorrelated; of correlated estimates they are the least of all that enter.
         """
         made = replace(self, matrix=matrix @ self.matrix @ matrix.T, square_root=matrix @ self.root)
         if self.each is None:
             return made
         if self.degrees is not None:
             degrees = self.degrees.carried(matrix)
-            each = degrees.each()
+            each = degrees.each() if degrees.affordable else np.full(len(matrix), self.df)
             return replace(made, each=each, df=_least(each), degrees=degrees)
         parts = matrix**2 * np.diag(self.matrix)
         with np.errstate(divide="ignore", invalid="ignore"):

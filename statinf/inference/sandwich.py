@@ -24,7 +24,7 @@ import numpy as np
 from statinf.backend import map_threads, row_blocks
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import NotIdentifiedError, OptionError
-from statinf.inference.clusters import clustered
+from statinf.inference.clusters import clustered, degrees_of_freedom
 from statinf.inference.dependence import under_dependence
 from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
@@ -120,7 +120,8 @@ def _clustered(
     names = kind["cluster"] if isinstance(kind["cluster"], str) else " and ".join(kind["cluster"])
     variant = kind.get("type", "HC1")
     if found.degrees is not None:
-        label = f"clustered by {names} ({variant.replace('HC', 'CR')}, Satterthwaite df){suffix}"
+        whose = "Satterthwaite" if degrees_of_freedom(kind) == "satterthwaite" else "Imbens-Kolesar"
+        label = f"clustered by {names} ({variant.replace('HC', 'CR')}, {whose} df){suffix}"
         return Covariance.with_degrees(found.matrix, kind, label, found.root, found.degrees)
     label = f"clustered by {names} ({variant}{', factor of the fewest clusters' if kind.get('factor') == 'min' else ''}){suffix}"
     label += ", made positive semi-definite" if found.mended else ""

@@ -28,8 +28,8 @@ ClusterPart = tuple[np.ndarray, np.ndarray]
 
 _TOGETHER = 1 << 21
 """Numbers that one step holds beside the clusters."""
-_MOST = 2e11
-"""Multiplications beyond which degrees of freedom are refused rather than waited for."""
+_MOST = 5e10
+"""Multiplications beyond which degrees of freedom are refused, or taken from the coefficients, rather than waited for."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +54,12 @@ class ClusterDegrees(Brief):
     def carried(self, matrix: np.ndarray) -> ClusterDegrees:
         """Those of combinations (m, k) of these combinations."""
         return replace(self, outside=matrix @ self.outside)
+
+    @property
+    def affordable(self) -> bool:
+        """Whether degrees of freedom of each combination are made in seconds."""
+        k, q = self.outside.shape
+        return self.clusters * float(k) * q**2 < _MOST
 
     def each(self) -> np.ndarray:
         """Satterthwaite's degrees of freedom of each combination, shape (k,); NaN where the variance is zero."""

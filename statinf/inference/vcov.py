@@ -249,7 +249,8 @@ def _clustered(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
     if set(vcov) - {"cluster", "type", "df", "factor"} or "cluster" not in vcov:
         raise OptionError(
             f"vcov={dict(vcov)!r} is not known; clusters are given as {{'cluster': 'column'}}, with an optional 'type', 'df' "
-            f"('satterthwaite' or 'clusters') and 'factor' ('each' or 'min'); otherwise choose one of {kinds.listed()}."
+            f"('satterthwaite', 'imbens-kolesar' or 'clusters') and 'factor' ('each' or 'min'); otherwise "
+            f"choose one of {kinds.listed()}."
         )
     names = _cluster_names(vcov["cluster"])
     if not names or (names == ("cluster",) and not isinstance(vcov["cluster"], str | list | tuple)):
@@ -265,7 +266,7 @@ def _clustered(vcov: Mapping[str, Any], kinds: VcovKinds) -> VcovSpec:
 def _beside_clusters(vcov: Mapping[str, Any], names: tuple[str, ...], given: str) -> dict[str, Any]:
     """The degrees of freedom and the small-sample factor that were asked for, and whether the type allows them."""
     out = {}
-    for key, allowed in (("df", ("satterthwaite", "clusters")), ("factor", ("each", "min"))):
+    for key, allowed in (("df", ("satterthwaite", "imbens-kolesar", "clusters")), ("factor", ("each", "min"))):
         if vcov.get(key) is not None:
             if vcov[key] not in allowed:
                 raise OptionError(
@@ -273,9 +274,9 @@ def _beside_clusters(vcov: Mapping[str, Any], names: tuple[str, ...], given: str
                 )
             out[key] = vcov[key]
     several = len(names) > 1
-    if several and (given.upper() in ("CR2", "CRV2") or out.get("df") == "satterthwaite"):
+    if several and (given.upper() in ("CR2", "CRV2") or out.get("df", "clusters") != "clusters"):
         raise OptionError(
-            f"CR2 and Satterthwaite's degrees of freedom are for one cluster column, not for {', '.join(map(repr, names))}; choose "
+            f"CR2 and degrees of freedom of its own are for one cluster column, not for {', '.join(map(repr, names))}; choose "
             "one of them, or type 'HC1', or 'HC2' for the correction by inclusion and exclusion with the fewest clusters less one."
         )
     if out.get("factor") == "min" and not several:

@@ -102,8 +102,9 @@ class AbsorbedFit(Fit):
     def mean_model(self, promise: str = "slopes") -> MeanModel:
         """The mean without the effects, which differences of linear means are free of."""
         why = "the errors of the absorbed effects are not known; write the factors as C() in the formula"
-        if getattr(self, "link", "identity") != "identity":
+        if self.recipe is None or getattr(self, "link", "identity") != "identity":
             self.refuse(promise, why)
+        assert self.recipe is not None
         aliases = (self.estimable, self.aliases)  # type: ignore[attr-defined]
         side = (PartSide("covariates", constant=False),)
         return replace(linear_mean(self.recipe, self.theta, sides=side, aliased=aliases), differences=why)

@@ -122,18 +122,37 @@ def _chosen(test: Any, fit: Any) -> str:
     linear = isinstance(fit, LinearFit)
     known = not linear and fit.normal_reference
     if test is None:
-        return "wald" if fit.cov.kind != "iid" else "lr" if known else "F"
+        refittable = isinstance(fit, LinearFit) or getattr(fit, "absorbed", None) is None
+        maximised = refittable and not getattr(fit, "penalty", "") and fit.weights_kind != "probability"
+        return "wald" if fit.cov.kind != "iid" or not maximised else "lr" if known else "F"
     plain = _ALIASES.get(test.lower(), test.lower() if test != "F" else test) if isinstance(test, str) else test
     one_of("test", plain, TESTS)
     if plain == "F" and known:
         raise OptionError(f"test='F' is for an estimated dispersion, that of {fit.model_name} is one; use test='lr'.")
     if plain != "wald":
+        _check_likelihood(fit, plain)
         design = fit._need_rows(f"test={plain!r}")
         if design.weights_object is not None:
             raise NotIdentifiedError(
                 f"test={plain!r} takes weights as known, and those of this fit were estimated; use test='wald'."
             )
     return plain
+
+
+def _check_likelihood(fit: Any, test: str) -> None:
+    """Refuse tests of maximised likelihoods where nothing of that kind was maximised."""
+    advice = "use test='wald'"
+    if getattr(fit, "absorbed", None) is not None and not isinstance(fit, LinearFit):
+        raise OptionError(f"test={test!r} would have to estimate the absorbed effects again; {advice}.")
+    penalty = getattr(fit, "penalty", "")
+    if penalty:
+        raise OptionError(
+            f"test={test!r} compares maximum likelihood fits, and this one has penalty={penalty!r}; {advice}."
+        )
+    if fit.weights_kind == "probability":
+        raise OptionError(f"test={test!r} needs a likelihood, which weights of a survey do not make; {advice}.")
+    if test == "lr" and not np.isfinite(fit.loglik):
+        raise OptionError(f"test='lr' needs a likelihood, which {fit.model_name} has not; use test='F' or 'wald'.")
 
 
 def _models(fits: list[Any], asked: Any, names: Sequence[str] | None) -> Anova:
@@ -151,6 +170,11 @@ def _models(fits: list[Any], asked: Any, names: Sequence[str] | None) -> Anova:
         if small.rank == large.rank:
             raise OptionError(f"models {named[0]} and {named[1]} have as many coefficients each; neither is nested.")
         rows.append(_pair(small, large, largest, test, restriction(small, large, named), named))
+    overdispersions = {f.alpha for f in fits if "alpha" in getattr(f, "shape", {})}
+    if test not in ("lr", "wald") and len(overdispersions) > 1:
+        raise OptionError(
+            f"test={test!r} takes one overdispersion, and each model has its own; use test='lr' or 'wald'."
+        )
     linear = isinstance(fits[0], LinearFit)
     columns: dict[str, np.ndarray] = {
         "model": np.array(labels, dtype=object),
@@ -232,6 +256,8 @@ def _terms(fit: Any, test: str, kind: int) -> Anova:
     if test == "F" and linear:
         columns = _with_residual(fit, columns)
     notes = [f"Model: {fit.formula}"]
+    if "alpha" in getattr(fit, "shape", {}) and test != "wald":
+        notes.append("The overdispersion is held at its estimate.")
     if (columns["df"][: len(terms)] == 0).any():
         notes.append("A term without degrees of freedom is aliased: other columns determine it.")
     heading = f"Terms, type {'I' * kind}: {fit.outcome}"

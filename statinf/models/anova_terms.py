@@ -37,15 +37,16 @@ class Term:
 def terms_of(fit: Any, kind: int) -> list[Term]:
     """The terms of a fit but for its intercept, with their relatives under tests of a type (1, 2 or 3)."""
     part = fit.recipe.parts[0]
-    layout, number = part.layout, np.cumsum(fit.estimable) - 1
+    layout = part.layout
+    kept = [t for t, ok in zip(fit.terms, fit.estimable, strict=True) if ok]
+    number = {name: i for i, name in enumerate(kept)}
     factors: dict[str, set[str]] = {}
     for block in layout.blocks:
         factors.setdefault(block.term, set()).update(block.factors)
     places = {}
     for label, where in layout.terms.items():
         if label != "Intercept":
-            inside = np.arange(where.start, where.stop)
-            places[label] = number[inside[fit.estimable[inside]]]
+            places[label] = np.array([number[n] for n in layout.names[where] if n in number], np.intp)
     labels, out = list(places), []
     for i, label in enumerate(labels):
         if kind == 1:

@@ -21,7 +21,7 @@ def broom_columns(fit: RegressionFit) -> dict[str, np.ndarray]:
     scale = fit._scale()
     with np.errstate(divide="ignore", invalid="ignore"):
         without = np.sum(scaled**2) - scaled**2 / (1.0 - hat)
-        cooks = (pearson / (scale * (1.0 - hat))) ** 2 * hat / fit.rank
+        cooks = (pearson / (scale * (1.0 - hat))) ** 2 * hat / (fit.nobs - fit.df_resid)
         sigma = (
             np.sqrt(np.maximum(without, 0.0) / (fit.df_resid - 1.0)) if fit.df_resid > 1 else np.full(len(hat), np.nan)
         )

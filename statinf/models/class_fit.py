@@ -2,53 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from statinf.backend import row_blocks
-from statinf.errors import NotIdentifiedError, OptionError
+from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
-from statinf.inference.dependent import DEPENDENT
 from statinf.inference.distributions import t_quantile
-from statinf.inference.vcov import VcovKinds
+from statinf.models.likelihood_fit import LikelihoodFit
 from statinf.models.regression_fit import check_interval
-from statinf.results import Fit, augmented, prediction_frame, unsupported
+from statinf.results import augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
-
-LIKELIHOOD_KINDS = VcovKinds(
-    default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"), dependent=DEPENDENT
-)
-"""Covariances of a likelihood of more than one linear predictor, which has no leverages."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class ClassFit(Fit):
+class ClassFit(LikelihoodFit):
     """Probabilities of categories by maximum likelihood.
 
     Attributes
     ----------
     levels : tuple
         The categories.
-    loglik, null_loglik : float
-        Log-likelihood of the model, and of the model without slopes.
-    aliases : ndarray, shape (k, p - k)
-        How the columns that are not aliased make those that are.
-    iterations : int
-        Evaluations of the likelihood.
     """
 
     levels: tuple[Any, ...]
-    loglik: float
-    null_loglik: float
-    aliases: np.ndarray
-    iterations: int
-
-    vcov_kinds: ClassVar[VcovKinds] = LIKELIHOOD_KINDS
-    normal_reference: ClassVar[bool] = True
 
     # --- what a model supplies ----------------------------------------------------------------------------
 
@@ -72,18 +52,7 @@ class ClassFit(Fit):
     # --- statistics ---------------------------------------------------------------------------------------
 
     def glance_items(self) -> dict[str, Any]:
-        k = int(self.estimable.sum())
-        return {
-            "nobs": self.nobs,
-            "df_resid": self.df_resid,
-            "loglik": self.loglik,
-            "null_loglik": self.null_loglik,
-            "pseudo_r_squared": 1.0 - self.loglik / self.null_loglik if self.null_loglik < 0 else np.nan,
-            "deviance": -2.0 * self.loglik,
-            "aic": -2.0 * self.loglik + 2 * k,
-            "bic": -2.0 * self.loglik + np.log(self.nobs) * k,
-            "iterations": self.iterations,
-        }
+        return {"nobs": self.nobs, "df_resid": self.df_resid} | self.likelihood_items()
 
     def summary_facts(self) -> dict[str, Any]:
         named = ", ".join(map(str, self.levels[:8])) + (", ..." if len(self.levels) > 8 else "")
@@ -151,14 +120,6 @@ class ClassFit(Fit):
         shares = self.fitted
         columns = {str(name): shares[:, k] for k, name in enumerate(self.levels)}
         return augmented(self._need_rows("row-wise diagnostics"), columns)
-
-    # --- draws --------------------------------------------------------------------------------------------
-
-    def _refits(self, one: Callable[[np.ndarray], np.ndarray], studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
-        """Coefficients (R, q) under replica weights (R, n), from those (q,) under one set, NaN where there are none."""
-        if studentize:
-            raise OptionError("studentize=True is for linear regressions; use percentile or basic intervals.")
-        return lambda weights: np.stack([one(w) for w in weights])
 
 
 def share_limits(shares: dict[str, np.ndarray], se: np.ndarray, quantile: float) -> dict[str, np.ndarray]:

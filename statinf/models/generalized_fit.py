@@ -269,7 +269,7 @@ class GeneralizedFit(RegressionFit):
         slope = np.abs(self._family.link.slope(eta)) if scale == "response" else 1.0
         columns = {"estimate": inverse(eta), "std_error": slope * se}
         if interval is not None:
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
+            half = t_quantile(0.5 + level / 2.0, self._row_df(rows)) * se
             limits = np.stack([inverse(eta - half), inverse(eta + half)])
             columns |= {"conf_low": limits.min(axis=0), "conf_high": limits.max(axis=0)}
         return prediction_frame(rows, columns)

@@ -21,6 +21,7 @@ from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.glm_options import GlmOptions, VerbOptions
 from statinf.models.row_counts import ONE_EACH, RowCounts, counted
 from statinf.models.table import GLM
+from statinf.models.together import outcomes_together
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of, log_likelihood
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.linear.factors import inverse_gram
@@ -226,7 +227,7 @@ METHOD = Method(
 
 
 @GLM.document
-@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS)
+@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS, together=outcomes_together)
 def glm(
     formula: str,
     data: Any,

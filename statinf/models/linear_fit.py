@@ -131,7 +131,7 @@ class LinearFit(RegressionFit):
         return (moments.scores / scale[:, None]) @ inside @ outside.T
 
     def linear_moments(self, what: str) -> Moments:
-        self._need_rows(what)
+        self._need_rows("bootstrap draws and random assignments")
         moments = self.moments()
         if moments.adjustment is not None or moments.outside is not None:
             raise NotIdentifiedError(f"{what} takes weights as known, and those of this fit were estimated.")
@@ -160,10 +160,10 @@ class LinearFit(RegressionFit):
         rows, mean, se = self._predicted(newdata)
         columns = {"estimate": mean, "std_error": se}
         if interval == "confidence":
-            half = t_quantile(0.5 + level / 2.0, self.cov.df) * se
+            half = t_quantile(0.5 + level / 2.0, self._row_df(rows)) * se
             columns |= {"conf_low": mean - half, "conf_high": mean + half}
         elif interval == "prediction":
-            half = prediction_half_width(se, self.cov.df, self.sigma, self.df_resid, level)
+            half = prediction_half_width(se, self._row_df(rows), self.sigma, self.df_resid, level)
             columns |= {"lower": mean - half, "upper": mean + half}
         return prediction_frame(rows, columns)
 

@@ -23,8 +23,9 @@ from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.linear_fit import LinearFit
 from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import LM
+from statinf.models.together import outcomes_together, shared_solution
 from statinf.numerics.linear.factors import inverse_gram
-from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
+from statinf.numerics.linear.least_squares import LeastSquaresSolution
 from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, Method, number, stack_scores
 from statinf.results.predicting import predictor
@@ -55,7 +56,7 @@ def estimate(made: Design, options: LmOptions, rows: RowCounts = ONE_EACH) -> Es
     check_columns(matrix)
     outcome = made.y if made.offset is None else made.y - made.offset
     plain = bool((made.weights == 1.0).all())
-    solution = solve(matrix.values, outcome, None if plain else made.weights, tolerance=options.tol)
+    solution = shared_solution(made, outcome, None if plain else made.weights, options.tol)
     common.check_size(nobs, solution.rank, matrix.names)
     common.warn_aliased(matrix, solution.kept, solution.condition)
     fitted = predictor(matrix, solution.coef, made.offset)
@@ -129,7 +130,7 @@ METHOD = Method(
 
 
 @LM.document
-@several()
+@several(together=outcomes_together)
 def lm(
     formula: str,
     data: Any,
@@ -156,7 +157,8 @@ def lm(
         stacked sandwich (HC0) with a `Weights` object.
         `{"cluster": "column"}`, or several columns in a list, with an optional "type" of "HC0" to "HC3"; "CR2" (the same
         as "HC2", one column) gives each coefficient Satterthwaite's degrees of freedom, with errors whose variances are
-        inverse to the weights as the working model. "df" chooses "satterthwaite" or "clusters" (their number less one);
+        inverse to the weights as the working model. "df" chooses "satterthwaite", "imbens-kolesar" (a random effect of
+        the cluster as the working model) or "clusters" (their number less one);
         "factor" gives all intersections of several columns the factor of the fewest clusters ("min", as fixest) or each
         its own ("each", as R's sandwich).
         `{"hac": lags, "time": "column"}` for a series, or with "unit" for units of a panel: lags in the order of the times,

@@ -19,11 +19,14 @@ from statinf.formula.design import Design, design
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
 from statinf.models.categories import check_distinct, check_terms
+from statinf.models.likelihood_fit import asked_covariance
 from statinf.models.multinomial_fit import MultinomialFit
 from statinf.models.multinomial_rows import multinomial_rows
+from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import MULTINOMIAL
 from statinf.results import Estimate, Method, Options, count, number
 from statinf.results.options import value
+from statinf.results.several import several
 
 _MOST = 200
 """Classes beyond which an outcome is taken for an identifier."""
@@ -33,17 +36,18 @@ _MOST = 200
 class MultinomialOptions(Options):
     """Options of maximum likelihood."""
 
+    weights_kind: str = weights_kind_option()
     reference: Any = value(None, "the class that the others are compared with; the first one by default", "a class")
     tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 
-def estimate(made: Design, options: MultinomialOptions) -> Estimate:
+def estimate(made: Design, options: MultinomialOptions, counts: RowCounts = ONE_EACH) -> Estimate:
     """Maximum likelihood by Newton steps; separated classes are refused by name."""
     levels, reference = _levels(made, options.reference)
-    found = multinomial_rows(made, levels, reference)
+    found = multinomial_rows(made, levels, reference, counts)
     rows, (m, k) = found.rows, found.shape
-    common.check_size(len(rows.used), m * k, tuple(f"{c}: {n}" for c in found.classes for n in made.parts[0].names))
+    common.check_size(rows.nobs, m * k, tuple(f"{c}: {n}" for c in found.classes for n in made.parts[0].names))
     totals = np.bincount(found.codes, weights=rows.weights)
     solution = found.solve(rows.weights, np.zeros((m, k)), tol=options.tol, max_iter=options.max_iter)
     found.check(solution, options.max_iter)
@@ -52,7 +56,7 @@ def estimate(made: Design, options: MultinomialOptions) -> Estimate:
     check_terms(terms)
     theta, beta = np.full((m, len(columns)), np.nan), solution.beta.reshape(m, k)
     theta[:, rows.kept] = found.carried(beta)
-    nobs = len(rows.used)
+    nobs, likely = rows.nobs, 1.0 if counts.likely else np.nan
     return Estimate(
         terms=terms,
         theta=theta.ravel(),
@@ -63,10 +67,12 @@ def estimate(made: Design, options: MultinomialOptions) -> Estimate:
             "levels": levels,
             "reference": reference,
             "columns": columns,
-            "loglik": -solution.value * float(rows.weights.sum()),
-            "null_loglik": float(totals @ np.log(totals / totals.sum())),
+            "loglik": -solution.value * float(rows.weights.sum()) * likely,
+            "null_loglik": float(totals @ np.log(totals / totals.sum())) * likely,
             "aliases": rows.aliases,
             "iterations": solution.iterations,
+            "weights_kind": counts.weights_kind,
+            "copies": counts.copies,
         },
     )
 
@@ -106,6 +112,7 @@ METHOD = Method(
 
 
 @MULTINOMIAL.document
+@several()
 def multinomial(
     formula: str,
     data: Any,
@@ -131,12 +138,12 @@ def multinomial(
     reference : object, optional
         The class that the others are compared with; the first one by default.
     vcov : str or mapping, optional
-        "iid" (the inverse information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich (HC0) is
-        the default with a `Weights` object.
+        "iid" (the inverse information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence, such as
+        `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
-        Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+        Weights of the rows in the likelihood; `weights_kind=` says what they mean.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 
@@ -183,4 +190,6 @@ def multinomial(
     )
     if made.parts[0].p == 0:
         raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
-    return MultinomialFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    made, counts = counted(made, settings.weights_kind)
+    asked = asked_covariance(vcov, cluster, counts)
+    return MultinomialFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)

@@ -11,11 +11,14 @@ import numpy as np
 
 from statinf.formula.matrix import Matrix
 from statinf.frames import to_caller
+from statinf.inference.hypotheses import WaldTest
 from statinf.inference.naming import compact
 from statinf.models.class_fit import ClassFit
+from statinf.models.class_means import multinomial_means
 from statinf.models.multinomial_rows import multinomial_rows
 from statinf.numerics.glm.multinomial import softmax
 from statinf.results import Table, coefficients, format_number
+from statinf.results.margins.mean import MeanModel
 from statinf.results.table import format_interval, format_p
 
 
@@ -70,6 +73,9 @@ class MultinomialFit(ClassFit):
         moved -= np.einsum("nk,nkr->nr", shares, moved)[:, None]
         return moved * shares[:, :, None]
 
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        return multinomial_means(self, promise)
+
     # --- tests and tables ---------------------------------------------------------------------------------
 
     def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
@@ -79,7 +85,7 @@ class MultinomialFit(ClassFit):
         ----------
         hypothesis : str, sequence of str, or ndarray of shape (m, q)
             Coefficients are named "class: column". The name of a column, or of a term such as "C(g)", stands for its
-            coefficients of all classes, each set to zero.
+            coefficients of all classes, each set to zero (or to `null=`).
         values : array, shape (m,), optional
         **options
             As `Fit.test` takes them.
@@ -95,7 +101,8 @@ class MultinomialFit(ClassFit):
             at = self._columns_of(hypothesis)
             if at:
                 names = [f"{level}: {self.columns[j]}" for level in self.classes for j in at]
-                return replace(super().test(names, **options), hypothesis=hypothesis)
+                found = super().test(names, **options)
+                return replace(found, hypothesis=hypothesis) if isinstance(found, WaldTest) and not options else found
         return super().test(hypothesis, values, **options)
 
     def _columns_of(self, text: str) -> list[int]:
@@ -108,14 +115,16 @@ class MultinomialFit(ClassFit):
     def tidy(
         self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
     ) -> Any:
-        """One row per class and coefficient, with the class in the column `outcome`; see `Fit.tidy`.
+        """One row per class and coefficient, with the class in the column `outcome` (`y.level` in broom's style); see `Fit.tidy`.
 
         `exponentiate=True` gives relative risk ratios: by how much one unit more of a column multiplies
         P(Y = class) / P(Y = reference).
         """
         frame = coefficients.tidy(self, level, style, interval, exponentiate)
         frame["term"] = list(self.columns) * len(self.classes)
-        frame.insert(0, "outcome", [str(k) for k in self.classes for _ in self.columns])
+        frame.insert(
+            0, "outcome" if style == "statinf" else "y.level", [str(k) for k in self.classes for _ in self.columns]
+        )
         return to_caller(frame, self.kind)
 
     def summary(self, level: float = 0.95) -> Table:

@@ -12,6 +12,7 @@ from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Moments
 from statinf.models.orthonormal import OrthonormalRows, orthonormal_rows
+from statinf.models.row_counts import ONE_EACH, RowCounts
 from statinf.models.separated import separating
 from statinf.numerics.glm.multinomial import maximise, scores, separation
 from statinf.numerics.rowwise.newton import NewtonResult
@@ -101,7 +102,9 @@ class MultinomialRows(Brief):
             eta = np.column_stack([np.zeros(n), Z @ direction.T])
             return (eta.max(axis=1) - eta[np.arange(n), self.codes]) / np.abs(eta).max()
 
-        return separating(lambda some: separation(Z[some], self.codes[some], m + 1), gaps, size, n * m * m * k)
+        return separating(
+            lambda some: separation(Z[some], self.codes[some], m + 1), gaps, (size, self.rows.size), n * m * m * k
+        )
 
     def moments(self, beta: np.ndarray, hessian: np.ndarray) -> Moments:
         """Scores and information of the columns as they stand, from coefficients and mean Hessian of the orthonormal ones."""
@@ -122,8 +125,10 @@ def class_codes(made: Design, levels: tuple[Any, ...], reference: Any) -> np.nda
     return place[np.asarray(made.response, np.intp)[made.weights > 0]]
 
 
-def multinomial_rows(made: Design, levels: tuple[Any, ...], reference: Any, *, warn: bool = True) -> MultinomialRows:
+def multinomial_rows(
+    made: Design, levels: tuple[Any, ...], reference: Any, counts: RowCounts = ONE_EACH, *, warn: bool = True
+) -> MultinomialRows:
     """The rows of a design read with `response="categories"`."""
-    rows = orthonormal_rows(made, made.parts[0], warn=warn)
+    rows = orthonormal_rows(made, made.parts[0], counts, warn=warn)
     others = tuple(level for level in levels if level != reference)
     return MultinomialRows(rows=rows, codes=class_codes(made, levels, reference), classes=others)

@@ -18,36 +18,41 @@ from statinf.formula.design import Design, design
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
 from statinf.models.categories import boundary_names, check_terms, ordered_levels
+from statinf.models.likelihood_fit import asked_covariance
 from statinf.models.ordered_fit import OrderedFit
 from statinf.models.ordered_rows import ordered_problem
+from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import ORDERED
 from statinf.numerics.limited.links import LINKS
 from statinf.numerics.limited.ordered import OrderedRows
 from statinf.results import Estimate, Method, Options, choice, count, number
+from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
 class OrderedOptions(Options):
     """Options of maximum likelihood."""
 
+    weights_kind: str = weights_kind_option()
     link: str = choice("logit", tuple(LINKS), "the inverse of F")  # type: ignore[assignment]
     tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 
-def estimate(made: Design, options: OrderedOptions) -> Estimate:
+def estimate(made: Design, options: OrderedOptions, counts: RowCounts = ONE_EACH) -> Estimate:
     """Maximum likelihood by Newton steps; separated categories are refused by name."""
     levels, codes = ordered_levels(made)
-    problem = ordered_problem(made, codes, len(levels), options.link)
+    problem = ordered_problem(made, codes, len(levels), options.link, counts=counts)
     rows, boundaries = problem.rows, boundary_names(levels)
     names = made.parts[0].without_intercept().names
     terms = (*names, *boundaries)
     check_terms(terms)
-    common.check_size(len(rows.used), problem.model.size, terms)
+    common.check_size(rows.nobs, problem.model.size, terms)
     solution = problem.solve(tol=options.tol, max_iter=options.max_iter)
     theta = np.full(len(terms), np.nan)
     theta[np.concatenate([rows.kept[1:], np.ones(len(boundaries), bool)])] = problem.to_outer @ solution.beta
-    nobs, mass = len(rows.used), float(rows.weights.sum())
+    nobs, mass = rows.nobs, float(rows.weights.sum())
+    likely = 1.0 if counts.likely else np.nan
     return Estimate(
         terms=terms,
         theta=theta,
@@ -57,10 +62,12 @@ def estimate(made: Design, options: OrderedOptions) -> Estimate:
         extra={
             "levels": levels,
             "link": options.link,
-            "loglik": -solution.value * mass,
-            "null_loglik": _null_loglik(problem.model, rows.weights, options),
+            "loglik": -solution.value * mass * likely,
+            "null_loglik": _null_loglik(problem.model, rows.weights, options) * likely,
             "aliases": rows.aliases,
             "iterations": solution.iterations,
+            "weights_kind": counts.weights_kind,
+            "copies": counts.copies,
         },
     )
 
@@ -85,6 +92,7 @@ METHOD = Method(
 
 
 @ORDERED.document
+@several()
 def ordered(
     formula: str,
     data: Any,
@@ -115,12 +123,12 @@ def ordered(
     levels : sequence, optional
         The outcome's categories from the lowest to the highest, where its column has no order of its own.
     vcov : str or mapping, optional
-        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich
-        (HC0) is the default with a `Weights` object.
+        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence,
+        such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
-        Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+        Weights of the rows in the likelihood; `weights_kind=` says what they mean.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 
@@ -147,7 +155,7 @@ def ordered(
     --------
     >>> import statinf as si
     >>> fit = si.ordered("pid ~ income + age", si.datasets.load("anes96"))
-    >>> fit.slopes.round(4).to_dict()
+    >>> fit.params[["income", "age"]].round(4).to_dict()
     {'income': 0.0616, 'age': 0.0005}
     """
     chosen, settings = ORDERED.read("", {"link": link, **options})
@@ -161,7 +169,9 @@ def ordered(
         context=context,
         response="ordered",
     )
-    return OrderedFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    made, counts = counted(made, settings.weights_kind)
+    asked = asked_covariance(vcov, cluster, counts)
+    return OrderedFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)
 
 
 def _with_levels(formula: str, levels: Sequence[Any]) -> str:

@@ -13,10 +13,13 @@ from statinf.formula.matrix import Matrix
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.models.categories import boundary_names, ordered_levels
 from statinf.models.class_fit import ClassFit
+from statinf.models.class_means import ordered_means
 from statinf.models.ordered_parallel import boundary_slopes
 from statinf.models.ordered_rows import OrderedProblem, ordered_problem
+from statinf.models.row_counts import RowCounts
 from statinf.numerics.limited.links import LINKS, CumulativeLink
 from statinf.numerics.limited.ordered import probabilities
+from statinf.results.margins.mean import MeanModel
 
 _LAWS = {"logit": "logistic", "probit": "Phi", "cauchit": "Cauchy"}
 
@@ -34,7 +37,7 @@ class OrderedFit(ClassFit):
 
     link: str
 
-    beside: ClassVar[tuple[str, ...]] = ("cutpoints", "slopes", "test_parallel", "levels")
+    beside: ClassVar[tuple[str, ...]] = ("cutpoints", "test_parallel", "levels")
 
     @property
     def title(self) -> str:
@@ -44,11 +47,6 @@ class OrderedFit(ClassFit):
     @property
     def model_name(self) -> str:
         return f"{self.method}, {self.link}"
-
-    @property
-    def slopes(self) -> Any:
-        """Slopes by column, a pandas Series."""
-        return self.params.iloc[: self._count]
 
     @property
     def cutpoints(self) -> Any:
@@ -61,7 +59,8 @@ class OrderedFit(ClassFit):
         return len(self.terms) - len(self.levels) + 1
 
     @property
-    def _law(self) -> CumulativeLink:
+    def law(self) -> CumulativeLink:
+        """The distribution behind the cutpoints."""
         return LINKS[self.link]
 
     def _notes(self) -> tuple[str, ...]:
@@ -85,21 +84,26 @@ class OrderedFit(ClassFit):
         return theta[-m:] - (eta if offset is None else eta + offset)[:, None]
 
     def shares(self, theta: np.ndarray, X: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
-        return probabilities(self._law, self._arguments(theta, X, offset))
+        return probabilities(self.law, self._arguments(theta, X, offset))
 
     def share_roots(self, X: np.ndarray, offset: np.ndarray | None, root: np.ndarray) -> np.ndarray:
-        density = np.exp(self._law.log_density(self._arguments(self.theta[self.estimable], X, offset)))
+        density = np.exp(self.law.log_density(self._arguments(self.theta[self.estimable], X, offset)))
         k, m = X.shape[1] - 1, len(self.levels) - 1
         moved = np.zeros((len(X), m + 2, root.shape[1]))
         moved[:, 1:-1] = density[:, :, None] * (root[k:] - (X[:, 1:] @ root[:k])[:, None])
         return np.diff(moved, axis=1)
+
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        return ordered_means(self, promise)
 
     # --- tests and draws ----------------------------------------------------------------------------------
 
     def _problem(self, what: str) -> OrderedProblem:
         made = self._need_rows(what)
         _, codes = ordered_levels(made)
-        return ordered_problem(made, codes, len(self.levels), self.link, warn=False)
+        return ordered_problem(
+            made, codes, len(self.levels), self.link, counts=RowCounts(self.weights_kind, self.copies), warn=False
+        )
 
     def test_parallel(self, columns: Any = None) -> WaldTest:
         """Wald test that the boundaries share their slopes (Brant 1990).

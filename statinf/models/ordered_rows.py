@@ -11,6 +11,7 @@ from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Moments
 from statinf.models.orthonormal import OrthonormalRows, orthonormal_rows
+from statinf.models.row_counts import ONE_EACH, RowCounts
 from statinf.models.separated import separating
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.limited.links import LINKS
@@ -109,7 +110,7 @@ class OrderedProblem(Brief):
             wrong = np.maximum(np.where(codes < m, -above, 0.0), np.where(codes > 0, below, 0.0))
             return wrong / max(np.abs(above).max(), np.abs(below).max())
 
-        direction = separating(programme, gaps, own, 2 * len(codes) * (Z.shape[1] + m))
+        direction = separating(programme, gaps, (own, self.rows.size), 2 * len(codes) * (Z.shape[1] + m))
         if direction is None:
             return
         made, kept = self.rows.design, self.rows.kept
@@ -140,9 +141,11 @@ def ordered_problem(
     link: str,
     rows: OrthonormalRows | None = None,
     *,
+    counts: RowCounts = ONE_EACH,
     warn: bool = True,
 ) -> OrderedProblem:
     """The problem of a design, from the codes (n,) of its rows of positive weight."""
-    rows = orthonormal_rows(made, made.parts[0].with_intercept(), warn=warn) if rows is None else rows
+    if rows is None:
+        rows = orthonormal_rows(made, made.parts[0].with_intercept(), counts, warn=warn)
     model = OrderedRows.of(rows.Z[:, 1:], codes, categories, rows.offset, LINKS[link])
     return OrderedProblem(rows=rows, codes=codes, categories=categories, model=model)

@@ -13,6 +13,7 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.models import regression as common
+from statinf.models.row_counts import ONE_EACH, RowCounts
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import reduce_columns
 from statinf.numerics.quantreg.coordinates import Coordinates
@@ -36,6 +37,7 @@ class OrthonormalRows(Brief):
         From the columns to Z.
     kept : ndarray of bool, shape (p,)
     aliases : ndarray, shape (k, p - k)
+    counts : RowCounts
     """
 
     design: Design
@@ -46,6 +48,17 @@ class OrthonormalRows(Brief):
     at: Coordinates
     kept: np.ndarray
     aliases: np.ndarray
+    counts: RowCounts = ONE_EACH
+
+    @property
+    def nobs(self) -> int:
+        """Observations that the rows stand for."""
+        return self.counts.nobs(self.design.weights)
+
+    @property
+    def size(self) -> np.ndarray:
+        """Squared length of each row of Z, which is its leverage but for a factor, shape (n,)."""
+        return np.einsum("ij,ij->i", self.Z, self.Z)
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """Numbers of the rows of positive weight on all rows of the design; zero elsewhere."""
@@ -75,14 +88,17 @@ class OrthonormalRows(Brief):
         stacked: dict[str, Any] = {}
         if made.weights_object is not None:
             stacked = stack_scores(made.weights_object, made.rows, unit)
-        nobs = len(self.used)
+        nobs = self.nobs
         weighted = unit if (made.weights == 1.0).all() else unit * made.weights[:, None]
         return Moments(
-            weighted, bread, nobs, float(nobs - len(bread)), bread, factor=factor, present=made.weights > 0, **stacked
+            weighted, bread, nobs, float(nobs - len(bread)), bread, factor=factor, present=made.weights > 0,
+            copies=self.counts.copies, **stacked
         )  # fmt: skip
 
 
-def orthonormal_rows(made: Design, matrix: Matrix, *, warn: bool = True) -> OrthonormalRows:
+def orthonormal_rows(
+    made: Design, matrix: Matrix, counts: RowCounts = ONE_EACH, *, warn: bool = True
+) -> OrthonormalRows:
     """The rows of a design, with columns of their own or of a matrix that is made of them.
 
     Aliased columns are named in one warning, unless they have been; columns whose squares are no numbers are refused.
@@ -93,7 +109,7 @@ def orthonormal_rows(made: Design, matrix: Matrix, *, warn: bool = True) -> Orth
     X, weights = (matrix.values, made.weights) if whole else (matrix.values[used], made.weights[used])
     reduced = reduce_columns(X, weights)
     kept, factor = reduced.kept, reduced.centred_factor
-    common.check_size(len(used), len(factor), matrix.names)
+    common.check_size(counts.nobs(made.weights), len(factor), matrix.names)
     if warn:
         common.warn_aliased(matrix, kept, scaled_condition(factor))
     k = len(factor)
@@ -106,5 +122,6 @@ def orthonormal_rows(made: Design, matrix: Matrix, *, warn: bool = True) -> Orth
     Z = np.ascontiguousarray(at.columns(X if kept.all() else X[:, kept]))
     offset = None if made.offset is None else made.offset if whole else made.offset[used]
     return OrthonormalRows(
-        design=made, used=used, Z=Z, weights=weights, offset=offset, at=at, kept=kept, aliases=reduced.aliases
+        design=made, used=used, Z=Z, weights=weights, offset=offset, at=at, kept=kept, aliases=reduced.aliases,
+        counts=counts,
     )  # fmt: skip

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import AliasedWarning, DataError, NumericalWarning, issue_warning
-from statinf.formula.design import Design, design
+from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_scale
 from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.models.together import shared_design
 from statinf.results.predicting import augmented, predictor, predictor_se, scatter
 
 __all__ = [
@@ -43,7 +44,7 @@ def regression_design(
 ) -> Design:
     """Design of a regression; rows without a cluster named by `vcov` are left out as well."""
     groups = cluster_columns(vcov, cluster)
-    made = design(
+    made = shared_design(
         formula, data, weights=weights, cluster=groups, na_action=na_action, context=context, response=response
     )
     if made.parts[0].p == 0:

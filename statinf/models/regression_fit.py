@@ -149,6 +149,14 @@ class RegressionFit(Fit):
             return augmented(made, broom_columns(self))
         return augmented(made, self._diagnostics())
 
+    def _row_df(self, rows: Any) -> float | np.ndarray:
+        """Degrees of freedom of the means of new rows: one number, or each row's own where the covariance makes them."""
+        if self.cov.degrees is None:
+            return self.cov.df
+        columns = np.nan_to_num(rows.parts["covariates"].values[:, self.estimable])
+        each = self.cov.combined(columns).each
+        return self.cov.df if each is None else np.where(np.isnan(each), self.cov.df, each)
+
     def _predicted(self, newdata: Any) -> tuple[Any, np.ndarray, np.ndarray]:
         """New rows, their linear predictor and its standard error; NaN where it has no estimate."""
         rows = prediction_rows(self, newdata)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _MORE = 500
 def separating(
     programme: Callable[[np.ndarray], np.ndarray | None],
     gaps: Callable[[np.ndarray], np.ndarray],
-    suspicion: np.ndarray,
+    suspicions: Sequence[np.ndarray],
     entries: int,
 ) -> np.ndarray | None:
     """A direction of separation that holds on all rows, or None.
@@ -28,16 +28,17 @@ def separating(
         A direction that separates the rows marked (n,) bool, or None.
     gaps : callable
         By how much each row goes against a direction, relative to the largest movement; zero or less where it does not.
-    suspicion : ndarray, shape (n,)
-        Largest where a row is predicted most surely.
+    suspicions : sequence of ndarray, shape (n,)
+        Largest where a row is predicted most surely, or lies farthest from the others.
     entries : int
         Of a programme with all rows.
     """
-    n = len(suspicion)
+    n = len(suspicions[0])
     chosen = np.ones(n, bool)
     if entries > _ENTRIES:
         chosen[:] = False
-        chosen[np.argsort(-suspicion)[:_MORE]] = True
+        for suspicion in suspicions:
+            chosen[np.argsort(-suspicion)[:_MORE]] = True
         chosen[:: max(1, n // _MORE)] = True
     for _ in range(20):
         found = programme(chosen)

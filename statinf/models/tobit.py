@@ -20,19 +20,23 @@ from statinf.formula.mentioned import read_frame
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.categories import check_terms
+from statinf.models.likelihood_fit import asked_covariance
 from statinf.models.limits import check_limit, check_limits, limit_values, sides
+from statinf.models.row_counts import ONE_EACH, RowCounts, counted, weights_kind_option
 from statinf.models.table import TOBIT
 from statinf.models.tobit_fit import TobitFit
 from statinf.models.tobit_rows import TobitProblem, tobit_problem
 from statinf.numerics.limited.tobit import ABOVE, BELOW, SEEN, TobitRows
 from statinf.results import Estimate, Method, Options, count, number
 from statinf.results.options import value
+from statinf.results.several import several
 
 
 @dataclass(frozen=True, kw_only=True)
 class TobitOptions(Options):
     """Options of maximum likelihood."""
 
+    weights_kind: str = weights_kind_option()
     lower: Any = value(0.0, "limit from below", "a number, the name of a column, or None", check_limit)
     upper: Any = value(None, "limit from above", "a number, the name of a column, or None", check_limit)
     tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
@@ -42,7 +46,7 @@ class TobitOptions(Options):
         check_limits(self.lower, self.upper)
 
 
-def estimate(made: Design, options: TobitOptions) -> Estimate:
+def estimate(made: Design, options: TobitOptions, counts: RowCounts = ONE_EACH) -> Estimate:
     """Maximum likelihood by Newton steps; what leaves it without a maximum is refused by name."""
     name = made.response_names[0]
     common.check_outcome(made.y, made.weights, name)
@@ -51,13 +55,15 @@ def estimate(made: Design, options: TobitOptions) -> Estimate:
     upper = limit_values(made.frame, options.upper, "upper", made.rows[used])
     side = sides(made.y[used], lower, upper, name, made.rows[used])
     found = {"lower": BELOW, "uncensored": SEEN, "upper": ABOVE}
-    counts = {key: int(np.count_nonzero(side == code)) for key, code in found.items()}
-    _check_counts(counts, name)
+    each = np.ones(len(used)) if counts.copies is None else counts.copies[used]
+    censored = {key: round(float(each[side == code].sum())) for key, code in found.items()}
+    _check_counts(censored, name)
     names = made.parts[0].names
     terms = (*names, "log(sigma)" if "log(sigma)" not in names else "log(sigma of the outcome)")
     check_terms(terms)
-    problem = tobit_problem(made, side)
-    common.check_size(len(used), problem.model.size, terms)
+    problem = tobit_problem(made, side, counts)
+    nobs, likely = problem.rows.nobs, 1.0 if counts.likely else np.nan
+    common.check_size(nobs, problem.model.size, terms)
     solution = problem.solve(tol=options.tol, max_iter=options.max_iter)
     theta = np.full(len(terms), np.nan)
     theta[np.append(problem.rows.kept, True)] = problem.carried(solution.beta)
@@ -65,16 +71,18 @@ def estimate(made: Design, options: TobitOptions) -> Estimate:
         terms=terms,
         theta=theta,
         moments=partial(problem.moments, solution.beta, solution.hessian),
-        nobs=len(used),
-        df_resid=float(len(used) - problem.model.size),
+        nobs=nobs,
+        df_resid=float(nobs - problem.model.size),
         extra={
             "lower": options.lower,
             "upper": options.upper,
-            "counts": counts,
-            "loglik": problem.loglik(solution),
-            "null_loglik": _null_loglik(made, problem, options),
+            "counts": censored,
+            "loglik": problem.loglik(solution) * likely,
+            "null_loglik": _null_loglik(made, problem, options) * likely,
             "aliases": problem.rows.aliases,
             "iterations": solution.iterations,
+            "weights_kind": counts.weights_kind,
+            "copies": counts.copies,
         },
     )
 
@@ -117,6 +125,7 @@ METHOD = Method(
 
 
 @TOBIT.document
+@several()
 def tobit(
     formula: str,
     data: Any,
@@ -143,12 +152,12 @@ def tobit(
     lower, upper : float, str or None
         Limits: numbers, names of columns with each row's own limit (infinite where it has none), or None.
     vcov : str or mapping, optional
-        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`; the stacked sandwich
-        (HC0) is the default with a `Weights` object.
+        "iid" (the inverse observed information, the default), "HC0", "HC1", `{"cluster": "column"}`, or one under dependence,
+        such as `{"hac": 4, "time": "column"}`; the stacked sandwich (HC0) is the default with a `Weights` object.
     weights : array of shape (rows,), str or Weights, optional
-        Weights of the rows in the likelihood: a weight of two is two rows.
-    cluster, na_action, context
-        As in `statinf.lm`.
+        Weights of the rows in the likelihood; `weights_kind=` says what they mean.
+    cluster, na_action, context, by
+        As in `statinf.lm`; the formula takes several outcomes and steps as there.
     **options
         {methods}
 
@@ -192,4 +201,6 @@ def tobit(
         na_action=na_action,
         context=context,
     )
-    return TobitFit.of(made, chosen.estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    made, counts = counted(made, settings.weights_kind)
+    asked = asked_covariance(vcov, cluster, counts)
+    return TobitFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)

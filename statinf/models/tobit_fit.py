@@ -8,21 +8,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, one_of
+from statinf.errors import NotIdentifiedError, one_of
 from statinf.formula.frame import as_frame
 from statinf.inference.distributions import t_quantile
-from statinf.inference.vcov import VcovKinds
-from statinf.models.class_fit import LIKELIHOOD_KINDS
+from statinf.models.class_means import tobit_means
+from statinf.models.likelihood_fit import LikelihoodFit
 from statinf.models.limits import limit_values, sides
 from statinf.models.regression_fit import check_interval
 from statinf.models.tobit_rows import tobit_problem
 from statinf.numerics.limited.censored_means import SCALES, censored_mean
-from statinf.results import Fit, augmented, format_number, prediction_frame, predictor, unsupported
+from statinf.results import augmented, format_number, prediction_frame, predictor, unsupported
+from statinf.results.margins.mean import MeanModel
 from statinf.results.predicting import prediction_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class TobitFit(Fit):
+class TobitFit(LikelihoodFit):
     """y = min(max(x'b + sigma e, lower), upper) with e standard normal; the last coefficient is log(sigma).
 
     Attributes
@@ -31,24 +32,12 @@ class TobitFit(Fit):
         Limits: numbers, names of columns, or none.
     counts : mapping of str to int
         Rows at the lower limit, seen, and at the upper limit.
-    loglik, null_loglik : float
-        Log-likelihood of the model, and of a constant alone.
-    aliases : ndarray, shape (k, p - k)
-        How the columns that are not aliased make those that are.
-    iterations : int
-        Evaluations of the likelihood.
     """
 
     lower: Any
     upper: Any
     counts: dict[str, int]
-    loglik: float
-    null_loglik: float
-    aliases: np.ndarray
-    iterations: int
 
-    vcov_kinds: ClassVar[VcovKinds] = LIKELIHOOD_KINDS
-    normal_reference: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("sigma", "sigma_std_error", "fitted", "residuals")
 
     @property
@@ -64,7 +53,6 @@ class TobitFit(Fit):
     # --- statistics ---------------------------------------------------------------------------------------
 
     def glance_items(self) -> dict[str, Any]:
-        k = int(self.estimable.sum())
         return {
             "nobs": self.nobs,
             "df_resid": self.df_resid,
@@ -73,12 +61,7 @@ class TobitFit(Fit):
             "n_upper": self.counts["upper"],
             "sigma": self.sigma,
             "sigma_std_error": self.sigma_std_error,
-            "loglik": self.loglik,
-            "null_loglik": self.null_loglik,
-            "aic": -2.0 * self.loglik + 2 * k,
-            "bic": -2.0 * self.loglik + np.log(self.nobs) * k,
-            "iterations": self.iterations,
-        }
+        } | self.likelihood_items()
 
     @property
     def title(self) -> str:
@@ -175,17 +158,18 @@ class TobitFit(Fit):
             columns |= _interval(mean, se, float(t_quantile(0.5 + level / 2.0, self.cov.df)), scale)
         return prediction_frame(rows, {name: np.where(broken, np.nan, v) for name, v in columns.items()})
 
+    def mean_model(self, promise: str = "slopes") -> MeanModel:
+        return tobit_means(self, promise)
+
     # --- draws --------------------------------------------------------------------------------------------
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
-        if studentize:
-            raise OptionError("studentize=True is for linear regressions; use percentile or basic intervals.")
         made = self._need_rows("bootstrap draws")
         used = np.flatnonzero(made.weights > 0)
         lower, upper = self._limits_of(made.frame, made.rows[used])
         side = sides(made.y[used], lower, upper, made.response_names[0], made.rows[used])
         problem, theta = tobit_problem(made, side, warn=False), self.theta[self.estimable]
-        return lambda weights: np.stack([problem.refit(w, theta) for w in weights])
+        return self._refits(lambda w: problem.refit(w, theta), studentize)
 
 
 def _interval(mean: np.ndarray, se: np.ndarray, quantile: float, scale: str) -> dict[str, np.ndarray]:

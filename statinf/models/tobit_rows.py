@@ -11,6 +11,7 @@ from statinf.errors import ConvergenceError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Moments
 from statinf.models.orthonormal import OrthonormalRows, orthonormal_rows
+from statinf.models.row_counts import ONE_EACH, RowCounts
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.limited.tobit import ABOVE, BELOW, SEEN, TobitRows
 from statinf.numerics.rowwise.newton import NewtonResult
@@ -131,7 +132,7 @@ class TobitProblem(Brief):
         return self.rows.moments(self.model.scores(inner), total, to_inner, to_outer)
 
 
-def tobit_problem(made: Design, side: np.ndarray, *, warn: bool = True) -> TobitProblem:
+def tobit_problem(made: Design, side: np.ndarray, counts: RowCounts = ONE_EACH, *, warn: bool = True) -> TobitProblem:
     """The problem of a design, from the sides (n,) of its rows of positive weight.
 
     Raises
@@ -139,7 +140,7 @@ def tobit_problem(made: Design, side: np.ndarray, *, warn: bool = True) -> Tobit
     NotIdentifiedError
         If the columns fit the recorded outcomes exactly.
     """
-    rows = orthonormal_rows(made, made.parts[0], warn=warn)
+    rows = orthonormal_rows(made, made.parts[0], counts, warn=warn)
     y = made.y[rows.used]
     y = y if rows.offset is None else y - rows.offset
     share = rows.weights / rows.weights.sum()

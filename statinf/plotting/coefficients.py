@@ -69,6 +69,8 @@ def plot_coefficients(
     shifts = np.linspace(half, -half, count)
     for k, ((name, one), shift) in enumerate(zip(fits.items(), shifts, strict=True)):
         at = [i for i, term in enumerate(one.terms) if term in place and np.isfinite(one.estimate[i])]
+        if not at:
+            continue
         y = np.array([place[one.terms[i]] for i in at], dtype=float) + shift
         one.draw(ax, at, y, colours[k % len(colours)], MARKERS[k % len(MARKERS)], name)
     ax.set_yticks(np.arange(len(terms))[::-1], [plain(term) for term in terms])

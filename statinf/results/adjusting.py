@@ -61,7 +61,7 @@ def adjust(
         "std_error": fit._se()[chosen],
         "statistic": statistics,
         "p_value": p,
-        "adj_p_value": np.maximum(made, p) if plain != "romano-wolf" else made,
+        "adj_p_value": np.maximum(made, p),
     }
     if limits is not None:
         columns |= {"conf_low": limits[0], "conf_high": limits[1]}
@@ -131,7 +131,10 @@ def _largest(
 def _romano_wolf(
     fit: Any, chosen: np.ndarray, level: float, replicas: int, law: str, seed: int
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """Step-down p-values by the fit's draws, and the limits of its first step."""
+    """Step-down p-values by the fit's draws, and the limits of its first step.
+
+    Draws are divided by their own standard errors if they have some, else by their standard deviation.
+    """
     inside = _joint(fit, chosen)
     draws: Bootstrap | None = fit.draws
     if draws is None:
@@ -140,7 +143,7 @@ def _romano_wolf(
         draws = fit.bootstrap(replicas, kind="multiplier", law=law, seed=seed).draws
     assert draws is not None
     theta, error = fit.theta[chosen], fit._se()[chosen]
-    spread = error
+    spread = draws.draws[:, inside].std(axis=0, ddof=1)
     if draws.std_errors is not None and "before bootstrap" in fit.kept_covariances:
         spread = draws.std_errors[:, inside]
         error = np.sqrt(np.diag(fit.kept_covariances["before bootstrap"].matrix))[inside]

@@ -67,7 +67,7 @@ def marks_note(marks: Mapping[str, float]) -> str:
 
 
 @dataclass
-class RowBlock:
+class CellRows:
     """Rows that grow, with what is known of some: those that head others, and those below a head."""
 
     rows: list[tuple[str, ...]] = field(default_factory=list)
@@ -107,14 +107,14 @@ class TermChoice:
         }
 
 
-def coefficient_rows(columns: Sequence[FitColumn], choice: TermChoice, style: NumberStyle) -> RowBlock:
+def coefficient_rows(columns: Sequence[FitColumn], choice: TermChoice, style: NumberStyle) -> CellRows:
     """Coefficients of all columns, those of a group or factor below its name."""
     keys = keys_of(columns)
     terms = list(dict.fromkeys(term for _, term in keys))
     hidden = set().union(*choice.indicated(terms).values()) if choice.indicate else set()
     shown = [t for t in tn.shown_terms(terms, choice.keep, choice.drop, choice.order, choice.rename) if t not in hidden]
     present = set(keys)
-    block = RowBlock()
+    block = CellRows()
     for group in dict.fromkeys(group for group, _ in keys):
         found = [t for t in shown if (group, t) in present]
         if group and found:
@@ -127,7 +127,7 @@ def coefficient_rows(columns: Sequence[FitColumn], choice: TermChoice, style: Nu
 
 
 def _plain(
-    block: RowBlock,
+    block: CellRows,
     group: str,
     terms: Sequence[str],
     columns: Sequence[FitColumn],
@@ -153,7 +153,7 @@ def _one(column: FitColumn, keys: Sequence[Key], name: str) -> Mapping[str, floa
 
 
 def _by_factor(
-    block: RowBlock, terms: Sequence[str], columns: Sequence[FitColumn], choice: TermChoice, style: NumberStyle
+    block: CellRows, terms: Sequence[str], columns: Sequence[FitColumn], choice: TermChoice, style: NumberStyle
 ) -> None:
     """Levels of a factor below its name, at the place of the first; other terms as they are."""
     levels = {t: found for t in terms if (found := tn.level_of(t)) and t not in choice.rename}

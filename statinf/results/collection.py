@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
-from statinf.errors import OptionError, nearest
+from statinf.errors import DataError, OptionError, nearest
 from statinf.frames import to_caller
 from statinf.results.fit import Fit
 from statinf.results.fit_columns import plain_columns
 from statinf.results.table import Table
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from statinf.formula.frame import Frame
+    from statinf.results.joint import Joint
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -18,7 +24,7 @@ class Fits(Sequence[Fit]):
     """The fits of one call with several outcomes (`cbind`), steps (`sw`, `csw`, `sw0`, `csw0`) or groups of rows (`by`).
 
     A sequence: `fits[0]`, `fits["mpg"]`, `len(fits)`, `for fit in fits`. Each fit leaves out its own incomplete rows. Tests
-    across fits are those of `si.joint(*fits, names=fits.names)`; files are saved fit by fit.
+    across fits are those of `fits.joint()`; files are saved fit by fit.
 
     Attributes
     ----------
@@ -27,6 +33,8 @@ class Fits(Sequence[Fit]):
         One for each, all different.
     above : mapping of str to tuple of str
         What tells the fits apart beside their outcomes: the values of `by` and the steps, as rows above tables say.
+    places : tuple of (Frame, ndarray of int, shape (rows,))
+        The caller's whole table, and the rows of it that each fit was given; empty where that is all of them.
 
     Examples
     --------
@@ -41,6 +49,7 @@ class Fits(Sequence[Fit]):
     fits: tuple[Fit, ...]
     names: tuple[str, ...]
     above: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: tuple[tuple[Frame, np.ndarray], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.fits or len(set(self.names)) != len(self.names) or len(self.names) != len(self.fits):
@@ -61,13 +70,16 @@ class Fits(Sequence[Fit]):
     def __getitem__(self, key: int | str | slice) -> Fit | Fits:
         if isinstance(key, slice):
             above = {name: texts[key] for name, texts in self.above.items()}
-            return Fits(self.fits[key], self.names[key], above)
+            return Fits(self.fits[key], self.names[key], above, self.places[key])
         if isinstance(key, str):
             if key not in self.names:
                 known = ", ".join(map(repr, self.names))
                 raise OptionError(f"there is no fit {key!r}; the names are {known}.{nearest(key, self.names)}")
             return self.fits[self.names.index(key)]
         return self.fits[key]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "places": ()}  # pickles leave the caller's data out, as those of the fits do
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(Fit, name):
@@ -138,6 +150,30 @@ class Fits(Sequence[Fit]):
 
         return coefficients_of(self.fits[0], **({"others": self.fits[1:], "names": self.names} | options))
 
+    # --- tests across fits --------------------------------------------------------------------------------------
+
+    def joint(self, vcov: Any = "HC0") -> Joint:
+        """The joint distribution of all coefficients, named "fit: term"; fits of groups have no row in common.
+
+        Parameters
+        ----------
+        vcov : {"HC0"} or mapping
+            As in `statinf.joint`.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fits = si.lm("mpg ~ wt", si.datasets.load("mtcars"), by="am")
+        >>> print(fits.joint().test("0: wt = 1: wt"))
+        0: wt = 1: wt: F(1, 11) = 22.5974, p = 0.0005961
+        """
+        from statinf.results.joint import joint
+
+        fits = self.fits
+        if self.places:
+            fits = tuple(_on_the_whole(fit, *place) for fit, place in zip(fits, self.places, strict=True))
+        return joint(*fits, vcov=vcov, names=self.names)
+
     # --- each fit -----------------------------------------------------------------------------------------------
 
     def with_vcov(self, vcov: Any) -> Fits:
@@ -151,3 +187,13 @@ class Fits(Sequence[Fit]):
     def each(self, function: Callable[[Fit], Fit]) -> Fits:
         """A collection of what a function makes of each fit."""
         return replace(self, fits=tuple(function(fit) for fit in self.fits))
+
+
+def _on_the_whole(fit: Fit, frame: Frame, rows: np.ndarray) -> Fit:
+    """A fit on some rows of a table, its rows numbered as in the table."""
+    made = fit._need_rows("joint covariances")
+    if made.weights_object is not None:
+        raise DataError(
+            "fits of groups with estimated weights cannot be taken together: the groups share their weights."
+        )
+    return replace(fit, design=replace(made, frame=frame, rows=rows[made.rows], n_total=frame.n, frame_clusters={}))

@@ -167,6 +167,16 @@ class Fit(MarginVerbs, Estimated):
             If this estimator does not have it.
         DataError
             If it needs the rows and the fit was saved or made lean without them.
+
+        Examples
+        --------
+        >>> import statinf as si
+        >>> fit = si.lm("invest ~ value + capital", si.datasets.load("grunfeld"))
+        >>> few = fit.with_vcov({"cluster": "firm", "type": "CR2"})
+        >>> few.cov.label, few.cov.each.round(1).tolist()
+        ('clustered by firm (CR2, Satterthwaite df)', [7.2, 2.4, 2.9])
+        >>> fit.with_vcov({"driscoll-kraay": 3, "time": "year"}).std_errors.round(4).to_dict()
+        {'Intercept': 11.2235, 'value': 0.0129, 'capital': 0.0513}
         """
         spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
         if self.design is None:

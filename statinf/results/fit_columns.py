@@ -50,14 +50,20 @@ def plain_columns(frame: Any) -> dict[str, list[Any]]:
 
 
 def column_of(fit: Fit, level: float, exponentiate: bool, above: Mapping[str, str]) -> FitColumn:
-    """The column of a fit; what stands left of `term` in its tidy table makes groups of rows."""
+    """The column of a fit; what stands left of `term` in its tidy table, such as a class, makes groups of rows."""
     tidy = plain_columns(fit.tidy(level, exponentiate=True) if exponentiate else fit.tidy(level))
     names = list(tidy)
     groups = names[: names.index("term")]
-    cells: dict[Key, dict[str, float]] = {}
-    for i, term in enumerate(tidy["term"]):
-        group = ", ".join(s for s in (_said(name, tidy[name][i]) for name in groups) if s)
-        cells[group, term] = {name: _number(tidy[name][i]) for name in _NUMBERS if name in tidy}
+    terms = tidy["term"]
+    labels = [", ".join(s for s in (_said(name, tidy[name][i]) for name in groups) if s) for i in range(len(terms))]
+    told_apart = set(names) <= {*groups, "term", *_NUMBERS} and len(set(zip(labels, terms, strict=True))) == len(terms)
+    if not told_apart and len(fit.terms) == len(terms):
+        # Further columns tell the estimates apart; the names of the coefficients say all of it.
+        groups, labels, terms = [], [""] * len(terms), fit.terms
+    cells = {
+        (group, term): {name: _number(tidy[name][i]) for name in _NUMBERS if name in tidy}
+        for i, (group, term) in enumerate(zip(labels, terms, strict=True))
+    }
     return FitColumn(fit, cells, above, ", ".join(groups))
 
 
@@ -92,7 +98,8 @@ def in_columns(column: FitColumn) -> list[FitColumn]:
 def _of_group(column: FitColumn, group: str) -> FitColumn:
     """The coefficients of one group, which stands above them."""
     cells = {("", term): found for (g, term), found in column.cells.items() if g == group}
-    named = {column.grouped_by: group.removeprefix(f"{column.grouped_by} = ")} if column.grouped_by else {}
+    name = "Class" if column.grouped_by == "outcome" else column.grouped_by
+    named = {name: group.removeprefix(f"{column.grouped_by} = ")} if column.grouped_by else {}
     return replace(column, cells=cells, above={**column.above, **named})
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError, nearest
-from statinf.results.coefficient_rows import NumberStyle, RowBlock, TermChoice
+from statinf.results.coefficient_rows import CellRows, NumberStyle, TermChoice
 from statinf.results.fit import Fit
 from statinf.results.fit_columns import FitColumn, absorbed, keys_of, yes_no
 from statinf.results.term_names import label
@@ -33,9 +33,9 @@ _SHORT |= {"pseudo_r2": "pseudo_r_squared", "ll": "loglik"}
 Row = tuple[str, ...]
 
 
-def contributed_rows(columns: Sequence[FitColumn], choice: TermChoice) -> RowBlock:
+def contributed_rows(columns: Sequence[FitColumn], choice: TermChoice) -> CellRows:
     """Absorbed effects, what else fits contribute, and whether they have the coefficients that `indicate` leaves out."""
-    block, effects = RowBlock(), [absorbed(c.fit) for c in columns]
+    block, effects = CellRows(), [absorbed(c.fit) for c in columns]
     if any(effects):
         block.head("Absorbed effects", len(columns))
         _contribute(block, effects, choice, indent=True)
@@ -46,7 +46,7 @@ def contributed_rows(columns: Sequence[FitColumn], choice: TermChoice) -> RowBlo
     return block
 
 
-def _contribute(block: RowBlock, given: Sequence[Mapping[str, Any]], choice: TermChoice, indent: bool) -> None:
+def _contribute(block: CellRows, given: Sequence[Mapping[str, Any]], choice: TermChoice, indent: bool) -> None:
     for name in dict.fromkeys(name for found in given for name in found):
         cells = yes_no([found.get(name) for found in given])
         block.add(label(name, choice.rename), [[cell] for cell in cells], indent)
@@ -64,7 +64,9 @@ def statistics_rows(columns: Sequence[FitColumn], stats: Any, style: NumberStyle
 
 def _named(key: str, glances: Sequence[Mapping[str, Any]], style: NumberStyle) -> Row:
     name = _LABELS.get(key) or key.replace("_", " ").capitalize()
-    return (name, *(style.number(g.get(key)) for g in glances))
+    counts = key.startswith("df_") or key in ("nobs", "df", "iterations")
+    values = (g.get(key) for g in glances)
+    return (name, *(style.number(int(v) if counts and v is not None and v == v // 1 else v) for v in values))
 
 
 def _key(name: Any, glances: Sequence[Mapping[str, Any]]) -> str:

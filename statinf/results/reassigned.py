@@ -99,7 +99,11 @@ def randomization_test(
     check_seed(seed)
     _check_numbers(permutations, null)
     moments: Moments = fit.linear_moments(what)
-    design: Design = fit._need_rows(what)
+    if moments.copies is not None:
+        raise NotIdentifiedError(
+            f"{what} exchanges rows, and with weights_kind='frequency' a row stands for several: repeat them."
+        )
+    design: Design = fit._need_rows("random assignments")
     name, column = _treatment(fit, design, treatment)
     seen = design.weights > 0
     assignment = _assignment(design, column[seen], name, by, cluster, seen)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import wraps
+from itertools import product
 from typing import Any, TypeVar
 
 import numpy as np
 
 from statinf.errors import DataError, DroppedRowsWarning, OptionError, StatinfError, issue_warning
-from statinf.formula.frame import as_frame
+from statinf.formula.frame import Frame, as_frame
+from statinf.formula.given import aligned
 from statinf.formula.stepwise import FormulaStep, expand
 from statinf.results.collection import Fits
 
@@ -20,22 +24,29 @@ _OF_ROWS = ("weights", "cluster", "offset")
 """Options that may hold one value for each row of the data."""
 
 
-def several(outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True) -> Callable[[Verb], Verb]:
+def several(
+    outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True,
+    together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
+) -> Callable[[Verb], Verb]:
     """Let a verb take several outcomes, steps and `by=`, for which it then returns `Fits`; a decorator.
 
     Parameters
     ----------
     outcomes : callable
         From the options of the call to whether `cbind()` on the left is several outcomes.
+    together : callable
+        From formulas that differ in their outcomes only to a context in which the verb may share work between them.
     """
 
     def decorate(verb: Verb) -> Verb:
         @wraps(verb)
         def fitted(formula: Any, data: Any, *, by: Any = None, **options: Any) -> Any:
             steps = expand(formula, outcomes=outcomes(options), known=options.get("context") or ())
-            if steps is None and by is None:
+            effects = effect_steps(options.get("absorb"))
+            if steps is None and effects is None and by is None:
                 return verb(formula, data, **options)
-            return fit_all(verb, steps or (FormulaStep(formula, "", ""),), data, by, options)
+            steps = steps or (FormulaStep(formula, "", "", ""),)
+            return fit_all(verb, steps, data, by, options, effects=effects, together=together)
 
         given = inspect.signature(verb)
         rest = [p for p in given.parameters.values() if p.kind is not p.VAR_KEYWORD]
@@ -47,34 +58,66 @@ def several(outcomes: Callable[[Mapping[str, Any]], bool] = lambda options: True
     return decorate
 
 
+@dataclass(frozen=True)
+class _RowGroup:
+    """Rows to fit, with the value that they have in common and the options for them."""
+
+    value: str
+    data: Any
+    options: Mapping[str, Any]
+    place: tuple[Frame, np.ndarray] | None = None
+
+
+def effect_steps(absorb: Any) -> tuple[str | None, ...] | None:
+    """The alternatives that steps in `absorb="firm + sw0(year)"` stand for; None where there are no steps."""
+    found = expand(f"~ {absorb}", outcomes=False) if isinstance(absorb, str) else None
+    return None if found is None else tuple(None if step.right == "1" else step.right for step in found)
+
+
 def fit_all(
-    verb: Callable[..., Any], steps: Sequence[FormulaStep], data: Any, by: Any, options: Mapping[str, Any]
+    verb: Callable[..., Any],
+    steps: Sequence[FormulaStep],
+    data: Any,
+    by: Any,
+    options: Mapping[str, Any],
+    *,
+    effects: Sequence[str | None] | None = None,
+    together: Callable[[Sequence[str]], AbstractContextManager[Any]] = nullcontext,
 ) -> Fits:
-    """The fits of some formulas on the data or on each group of its rows, groups first, then outcomes, then steps."""
-    if by is None:
-        groups: list[tuple[str, Any, Mapping[str, Any]]] = [("", data, options)]
-    else:
-        groups = _groups(data, by, options)
-    fits, keys = [], []
-    for value, rows, given in groups:
-        for step in steps:
-            try:
-                fits.append(verb(step.formula, rows, **given))
-            except StatinfError as error:
-                error.add_note(f"in the fit of {step.formula!r}" + (f", {by} = {value}" if by is not None else ""))
-                raise
-            keys.append((value, step.outcome, step.step or "none"))
-    outcomes, choices = len({key[1] for key in keys}) > 1, len({step.step for step in steps}) > 1
-    used = [by is not None, outcomes or (by is None and not choices), choices]
-    above = {str(by): tuple(key[0] for key in keys)} if by is not None else {}
+    """The fits of some formulas on the data or on each group of its rows: groups, then outcomes, then steps, then effects."""
+    groups = [_RowGroup("", data, options)] if by is None else _groups(data, by, options)
+    found: dict[tuple[str, ...], Any] = {}
+    for group, effect in product(groups, effects or ("",)):
+        given = {**group.options, **({} if effects is None else {"absorb": effect})}
+        for right in dict.fromkeys(step.right for step in steps):
+            alike = [step for step in steps if step.right == right]
+            with together([step.formula for step in alike]):
+                for step in alike:
+                    where = f"in the fit of {step.formula!r}" + (f", {by} = {group.value}" if by is not None else "")
+                    key = (group.value, step.outcome, step.step, effect or "none")
+                    found[key] = _noted(where, verb, step.formula, group.data, given)
+    order = [(g.value, s.outcome, s.step, e or "none") for g in groups for s in steps for e in effects or ("",)]
+    choices = len({step.right for step in steps}) > 1
+    alone = by is None and not choices and effects is None
+    used = [by is not None, len({step.outcome for step in steps}) > 1 or alone, choices, effects is not None]
+    above = {str(by): tuple(key[0] for key in order)} if by is not None else {}
     if choices:
-        above["Step"] = tuple(key[2] for key in keys)
-    names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in keys)
-    return Fits(tuple(fits), names, above)
+        above["Step"] = tuple(key[2] for key in order)
+    names = tuple(": ".join(part for part, use in zip(key, used, strict=True) if use) for key in order)
+    places = tuple(g.place for g in groups for _ in range(len(order) // len(groups)) if g.place is not None)
+    return Fits(tuple(found[key] for key in order), names, above, places)
 
 
-def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[tuple[str, Any, Mapping[str, Any]]]:
-    """Value, rows and options of each group, in the order of the levels."""
+def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, options: Mapping[str, Any]) -> Any:
+    try:
+        return verb(formula, data, **options)
+    except StatinfError as error:
+        error.add_note(where)
+        raise
+
+
+def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
+    """The groups of rows, in the order of the levels."""
     if not isinstance(by, str):
         raise OptionError(f"by={by!r}: give the name of a column; a fit is made for each of its values.")
     frame = as_frame(data)
@@ -86,7 +129,8 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[tuple[str, A
     for code, value in enumerate(column.levels):
         rows = np.flatnonzero(column.codes == code)
         if len(rows):
-            out.append((str(value), _some(frame, rows), {**options, **_own(options, rows, frame.n)}))
+            given = {**options, **_own(options, rows, frame)}
+            out.append(_RowGroup(str(value), _some(frame, rows), given, (frame, rows)))
     if not out:
         raise DataError(f"the column '{by}' has no value; there is no group to fit.")
     return out
@@ -100,14 +144,19 @@ def _some(frame: Any, rows: np.ndarray) -> Any:
     return nw.from_native(frame.native, eager_only=True)[rows.tolist()].to_native()
 
 
-def _own(options: Mapping[str, Any], rows: np.ndarray, n: int) -> dict[str, Any]:
+def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str, Any]:
     """Options that hold a value for each row, for some rows."""
     out = {}
     for name in _OF_ROWS:
-        value = options.get(name)
+        value: Any = options.get(name)
         # A `Weights` finds its rows again by itself.
         if value is None or isinstance(value, str) or hasattr(value, "used") or not hasattr(value, "__len__"):
             continue
-        if len(value) == n and not all(isinstance(v, str) for v in value):
-            out[name] = value.iloc[rows] if hasattr(value, "iloc") else np.asarray(value)[rows]
+        named = isinstance(value, list | tuple) and all(isinstance(v, str) and v in frame.names for v in value)
+        if named:
+            continue
+        value = aligned(value, frame, name)
+        if len(value) != frame.n:
+            raise DataError(f"{name} has {len(value)} values for the {frame.n} rows of the data.")
+        out[name] = getattr(value, "iloc", np.asarray(value))[rows]
     return out

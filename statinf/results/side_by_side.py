@@ -16,6 +16,7 @@ from statinf.results.fit import Fit
 from statinf.results.fit_columns import FitColumn
 from statinf.results.fit_statistics import contributed_rows, covariance_rows, statistics_rows
 from statinf.results.table import Span, Table, check_caption, check_digits
+from statinf.results.term_names import label as label_of
 from statinf.results.weightings import headings, weightings
 from statinf.results.weights import Weights
 
@@ -241,9 +242,14 @@ def _spans(columns: Sequence[FitColumn], rename: Mapping[str, str], outcome: boo
         said["Model"] = [c.fit.model_name for c in columns]
     for name in dict.fromkeys(name for c in columns for name in c.above):
         texts = [c.above.get(name, "") for c in columns]
-        said[rename.get(name, name)] = [rename.get(text, text) for text in texts]
+        said[rename.get(name, name)] = [_renamed(text, rename) for text in texts]
     spans, before = [], [()] * len(columns)
     for name, texts in said.items():
         before = [(*parent, text) for parent, text in zip(before, texts, strict=True)]
         spans.append((name, tuple((key[-1], len(list(same))) for key, same in groupby(before))))
     return tuple(spans)
+
+
+def _renamed(text: str, rename: Mapping[str, str]) -> str:
+    """What stands above a column, the terms of a step by the names that coefficients have."""
+    return rename.get(text) or " + ".join(label_of(term, rename) for term in text.split(" + "))

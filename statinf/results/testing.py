@@ -94,7 +94,7 @@ class HypothesisTests(Predictive):
         qsec = 0.5 against greater: t(29) = 1.61951, p = 0.05808, 95% interval [0.4789, inf]
         >>> firms = si.lm("invest ~ value + capital", si.datasets.load("grunfeld"), cluster="firm")
         >>> print(firms.test("capital = 0", bootstrap="wild"))
-        capital = 0: t = 2.66167, p = 0.02148, 95% interval [0.0308017, 0.369071]
+        capital = 0: t = 2.66167, p = 0.02148 (0.02246 with ties), 95% interval [0.0308017, 0.369071]
         Wild bootstrap, null imposed, type 11: all 2048 sign changes, 11 clusters of firm.
         """
         matrix, right, text = restrictions(hypothesis, values, self.terms, null)
@@ -140,9 +140,10 @@ class HypothesisTests(Predictive):
         Parameters
         ----------
         method : str
-            Any false rejection is bounded by "holm", "hochberg", "hommel", "bonferroni", "sidak", "sup-t" (the largest of the
-            jointly normal or t statistics, by quadrature: R's multcomp) and "romano-wolf" (step-down by the draws of
-            `fit.bootstrap`, or else by multipliers of the influence values); the share of false rejections by "bh" and "by".
+            Any false rejection is bounded by "holm", "hochberg", "hommel", "bonferroni", "sidak"; by "sup-t", the largest of
+            the jointly normal or t statistics, by quadrature, with the fewest degrees of freedom (R's multcomp); and by
+            "romano-wolf", step-down by the draws of `fit.bootstrap`, or else by multipliers of the influence values. The
+            expected share of false rejections is bounded by "bh" and "by".
         terms : str or sequence of str, optional
             Coefficients of the family; all but intercepts by default.
         level : float

@@ -57,7 +57,7 @@ def latex_table(table: Table) -> str:
         if i in table.heads:
             lines += wide(row[0], r"\emph{{{}}}")
         else:
-            lines.append((r"\quad " if i in table.indented else "") + _latex_row(row))
+            lines.append((r"\hspace{1em}" if i in table.indented else "") + _latex_row(row))
     lines += [r"\bottomrule", *(line for note in table.notes for line in wide(note, small)), r"\end{tabular}"]
     if table.caption:
         named = [rf"\label{{{table.label}}}"] if table.label else []
@@ -122,7 +122,7 @@ def typst_table(table: Table) -> str:
     if not table.caption:
         return "\n".join(["#" + lines[0], *lines[1:]])
     named = f" <{table.label}>" if table.label else ""
-    caption = f"caption: [{typst_text(table.caption)}],"
+    caption = f"caption: figure.caption(position: top)[{typst_text(table.caption)}],"
     inner = ["#figure(kind: table,", f"  {caption}", *("  " + line for line in lines), f"){named}"]
     return "\n".join(inner)
 

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DataError, OptionError, StatinfWarning, check_level, issue_warning, nearest, one_of
+from statinf.errors import (
+    DataError,
+    NotIdentifiedError,
+    OptionError,
+    StatinfWarning,
+    check_level,
+    issue_warning,
+    nearest,
+    one_of,
+)
 from statinf.inference.bootstrap import check_replicas
 from statinf.inference.clusters import joined_codes
 from statinf.inference.inversion import SLACK
@@ -138,15 +147,20 @@ def _answer(
     if len(sums.gap) > 1:
         drawn = joint_draws(sums, replicas, options.law, options.seed, every)
         own = float(quadratic(sums.gap[None], sums.variance[None])[0])
-        more = float(np.mean(drawn > own * (1.0 + SLACK)))
         unknown = dict.fromkeys(("conf_low", "conf_high", "estimate", "null"), np.nan)
-        return {"statistic": own / len(sums.gap), "p_value": more, **unknown}
+        return {
+            "statistic": own / len(sums.gap),
+            "p_value": float(np.mean(drawn > own * (1.0 + SLACK))),
+            "p_value_with_ties": float(np.mean(drawn >= own * (1.0 - SLACK))),
+            **unknown,
+        }
     draws = null_draws(sums, replicas, options.law, options.seed, every)
-    gap, null = float(sums.gap[0]), float(right[0])
+    gap, null = float(sums.gap[0]), float(right[0]) + 0.0
     low, high = outermost(draws.confidence_set(options.level, side, options.interval))
     return {
         "statistic": gap / draws.std_error,
         "p_value": draws.p_value(gap, side, options.interval),
+        "p_value_with_ties": replace(draws, ties=True).p_value(gap, side, options.interval),
         "conf_low": null + gap - high,
         "conf_high": null + gap - low,
         "estimate": null + gap,
@@ -178,6 +192,11 @@ def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
         raise OptionError(
             f"the wild bootstrap studentises by robust standard errors, and this fit has {fit.cov.label}: take "
             "fit.with_vcov({'cluster': 'column'}) or fit.with_vcov('HC1')."
+        )
+    if moments.copies is not None:
+        raise NotIdentifiedError(
+            "rows are drawn, and with weights_kind='frequency' a row stands for several: repeat the rows instead of weighting "
+            "them, or cluster."
         )
     return _DrawnClusters(None, moments.nobs, "", kind)
 

@@ -150,7 +150,7 @@ def _codes(recipe: Recipe, label: str, source: Frame, target: Frame) -> tuple[An
     scope = ex.Scope(frozenset(recipe.columns), recipe.quoted, recipe.context)
     found = []
     for frame in (source, target):
-        store = Store.of(frame, scope)
+        store = Store.of(frame, scope, states=recipe.learnt[label].states)
         found.append(fa.categories(factor, store.values(), store.categories))
     coding = recipe.learnt[label].coding
     assert coding is not None

@@ -71,7 +71,6 @@ def test_methods_for_one_outcome_say_which_take_several():
     data = table().dropna()
     assert kind_of_outcome("cbind(y1, y2) ~ x", data) == "several"
     for call in (
-        lambda: si.lm("cbind(y1, y2) ~ x", data),
         lambda: si.rq("y1 + y2 ~ x", data),
         lambda: si.effect("y1 + y2 ~ t | x", data),
         lambda: si.conformal("cbind(y1, y2) ~ x", data, method="split"),

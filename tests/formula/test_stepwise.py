@@ -59,6 +59,7 @@ def test_names_of_the_caller_come_first():
         ("y ~ x:sw0(a)", "stands in a product"),
         ("y ~ log(sw0(a))", "stands in a product"),
         ("y ~ sw(a", "lacks a"),
+        ("y ~ sw(a, b, a)", "stands for 'y ~ a' twice"),
         ("y ~ " + " + ".join(["sw(a, b)"] * 12), "4,096 formulas"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -129,6 +131,10 @@ def test_degrees_of_freedom_as_asked_and_after_saving(uneven, tmp_path):
     assert fit.test("x = 0").p_value == pytest.approx(fit.pvalues["x"], rel=1e-10)
     same = fit.transform(lambda b: {"x": b["x"]})
     assert same.conf_int().loc["x"].tolist() == pytest.approx(fit.conf_int().loc["x"].tolist())
+    new = uneven.iloc[[0, 50]]
+    combined = fit.transform(lambda b: [b["Intercept"] + b["x"] * r.x + b["z"] * r.z for r in new.itertuples()])
+    limits = fit.predict(new, interval="confidence")[["conf_low", "conf_high"]]
+    np.testing.assert_allclose(limits, combined.conf_int(), rtol=1e-8)
     fit.save(tmp_path / "fit")
     kept = si.load(next(tmp_path.iterdir()))
     assert kept.conf_int().equals(fit.conf_int())
@@ -150,8 +156,13 @@ def test_indefinite_matrices_of_several_clusters_are_repaired_and_say_so():
     for _ in range(30):
         frame = pd.DataFrame({"a": rng.integers(0, 12, 60), "b": rng.integers(0, 12, 60), "x": rng.normal(size=60)})
         frame["y"] = rng.normal(size=60) * (1 + frame["x"] ** 2)
-        fit = si.lm("y ~ x + I(x**2)", frame, vcov={"cluster": ["a", "b"], "factor": "min"})
-        if "positive semi-definite" in fit.cov.label:
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            fit = si.lm("y ~ x + I(x**2)", frame, vcov={"cluster": ["a", "b"], "factor": "min"})
+        if "positive semi-definite" in fit.cov.label and told:
+            assert "has negative eigenvalues, which are set to zero: standard errors grow by up to" in str(
+                told[0].message
+            )
             assert (
                 fit.cov.label
                 == "clustered by a and b (HC1, factor of the fewest clusters), made positive semi-definite"
@@ -159,3 +170,32 @@ def test_indefinite_matrices_of_several_clusters_are_repaired_and_say_so():
             assert np.linalg.eigvalsh(fit.cov.matrix)[0] > -1e-14
             return
     raise AssertionError("no indefinite matrix in 30 samples")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_degrees_of_freedom_under_a_random_effect_are_those_of_dense_matrices(uneven):
+    """Imbens and Kolesar (2016): tr(P'VP)^2 / tr((P'VP)^2) with Moulton's estimate of V."""
+    kind = {**CR2, "df": "imbens-kolesar"}
+    fit = si.lm("y ~ x + z", uneven, vcov=kind)
+    assert fit.cov.label == "clustered by g (CR2, Imbens-Kolesar df)"
+    x, g, u = np.column_stack([np.ones(len(uneven)), uneven[["x", "z"]]]), uneven["g"].to_numpy(), fit.residuals
+    m = np.linalg.inv(x.T @ x)
+    maker, z = np.eye(len(x)) - x @ m @ x.T, np.equal.outer(g, np.unique(g)) * 1.0
+    sizes, sums = z.sum(axis=0), u @ z
+    shared = max((sums @ sums - u @ u) / (sizes @ sizes - len(u)), 0.0)
+    variance = max(u @ u / len(u) - shared, 0.0) * np.eye(len(u)) + shared * z @ z.T
+    parts = []
+    for code in np.unique(g):
+        at = np.flatnonzero(g == code)
+        root = np.linalg.inv(scipy.linalg.sqrtm(maker[np.ix_(at, at)]).real)
+        parts.append(maker[:, at] @ root @ x[at] @ m)
+    p = np.array(parts)
+    for j in range(3):
+        inner = p[:, :, j] @ variance @ p[:, :, j].T
+        assert fit.cov.each[j] == pytest.approx(np.trace(inner) ** 2 / (inner**2).sum(), rel=1e-8)
+    assert fit.test("x = z").df_denominator == pytest.approx(fit.transform(lambda b: b["x"] - b["z"]).cov.df)
+    with pytest.raises(si.NotIdentifiedError, match="several restrictions have Satterthwaite's"):
+        fit.test("x = 0, z = 0")
+    for other in (si.lm("y ~ x", uneven, weights="w"), si.glm("a ~ x", uneven, family="binomial")):
+        with pytest.raises(si.NotIdentifiedError, match="linear regressions without weights"):
+            other.with_vcov(kind)

@@ -190,7 +190,7 @@ def test_many_lags_are_one_transform_and_products_are_the_same():
         ({**CONLEY, "lags": 2}, "all of 'time', 'unit' and 'lags'"),
         ("newey-west", "write vcov={'hac': lags, 'time': 'column'}"),
         ({"cluster": ["id", "t"], "type": "CR2"}, "one cluster column, not for 'id', 't'"),
-        ({"cluster": "id", "df": "bell"}, "'satterthwaite' or 'clusters'"),
+        ({"cluster": "id", "df": "bell"}, "'satterthwaite' or 'imbens-kolesar' or 'clusters'"),
     ],
 )
 def test_spellings_that_cannot_be_are_refused(data, kind, message):
@@ -213,3 +213,14 @@ def test_data_that_cannot_be_are_refused(data):
         si.rq("y ~ x", data, vcov=DK)
     with pytest.raises(si.NotIdentifiedError, match="too few for prewhitening"):
         si.lm("y ~ x + z", data.groupby("t").head(1), vcov={"hac": 1, "time": "t", "prewhite": 2})
+
+
+def test_frequency_weights_are_repeated_rows(data):
+    counted = data.assign(k=1 + data["id"] % 3)
+    repeated = counted.loc[counted.index.repeat(counted["k"])].reset_index(drop=True)
+    fit = si.lm("y ~ x + z", counted, weights="k", weights_kind="frequency")
+    for kind in (DK, CONLEY):
+        found = fit.with_vcov(kind)
+        np.testing.assert_allclose(found.cov.matrix, si.lm("y ~ x + z", repeated, vcov=kind).cov.matrix, rtol=1e-9)
+    with pytest.raises(si.NotIdentifiedError, match="no place of its own in a series"):
+        fit.with_vcov(HAC)

@@ -93,6 +93,7 @@ def test_every_sign_change_against_refits(variant, restricted):
     assert found.enumerated and found.draws == 64 and found.clusters == 6 and found.by == "g"
     np.testing.assert_allclose(found.statistic, own, rtol=1e-10)
     assert found.p_value == share(drawn, own)
+    assert found.p_value_with_ties == np.mean(np.abs(drawn) >= np.abs(own) * (1 - 1e-9))
     np.testing.assert_allclose(
         np.sort(found.null_draws.statistics(found.estimate - 0.1)), np.sort(drawn), rtol=1e-7, atol=1e-10
     )
@@ -165,6 +166,37 @@ def test_rows_are_clusters_of_one():
         [rows.statistic, rows.p_value, rows.conf_low], [clusters.statistic, clusters.p_value, clusters.conf_low]
     )
     np.testing.assert_allclose(rows.statistic, si.lm("y ~ x + z", data, vcov="HC3").statistics[1], rtol=1e-9)
+
+
+def test_copies_are_rows_of_clusters():
+    copies = np.arange(60) % 3
+    options = {"bootstrap": "wild", "type": "33"}
+    weighted = si.lm("y ~ x + z", DATA, weights=copies, weights_kind="frequency", cluster="g").test("x = 0", **options)
+    repeated = si.lm("y ~ x + z", DATA.loc[DATA.index.repeat(copies)], cluster="g").test("x = 0", **options)
+    np.testing.assert_allclose(
+        [weighted.statistic, weighted.conf_low], [repeated.statistic, repeated.conf_low], rtol=1e-8
+    )
+    assert weighted.p_value == repeated.p_value
+    with pytest.raises(si.NotIdentifiedError, match="stands for several"):
+        si.lm("y ~ x + z", DATA, weights=copies, weights_kind="frequency").test("x = 0", bootstrap="wild")
+
+
+def test_absorbed_effects_within_clusters():
+    """The bootstrap of effects that lie within clusters is that of their dummies."""
+    data = sample(120).assign(h=lambda d: d["g"] + (np.arange(120) // 6 % 4).astype(str))
+    options = {"bootstrap": "wild", "type": "11"}
+    absorbed = si.lm("y ~ x + z", data, absorb="h", cluster="g")
+    dummies = si.lm("y ~ x + z + C(h)", data, cluster="g").test("x = 0", **options)
+    found = absorbed.test("x = 0", **options)
+    assert found.p_value == dummies.p_value
+    np.testing.assert_allclose([found.conf_low, found.conf_high], [dummies.conf_low, dummies.conf_high], rtol=1e-7)
+    np.testing.assert_allclose(found.statistic, absorbed.statistics[absorbed.terms.index("x")], rtol=1e-9)
+    across = si.lm("y ~ x + z", data.assign(h=np.arange(120) % 7), absorb="h", cluster="g")
+    for call in (lambda: across.test("x = 0", bootstrap="wild"), lambda: across.conf_int(bootstrap="wild")):
+        with pytest.raises(si.NotIdentifiedError, match="effects of h in every replica"):
+            call()
+    with pytest.raises(si.NotIdentifiedError, match="absorbed effects"):
+        absorbed.randomization_test("x")
 
 
 def test_place_order_and_absent_rows_do_not_matter():

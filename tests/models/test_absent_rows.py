@@ -105,6 +105,7 @@ def test_prediction_limits_count_clusters_for_the_mean_only():
     assert 3.7 < np.median(widths) < 4.3
 
 
+@pytest.mark.filterwarnings("ignore:the covariance clustered by a and b has negative eigenvalues")
 def test_two_ways_of_clustering_are_mended_and_say_so():
     rng = np.random.default_rng(0)
     for seed in range(50):

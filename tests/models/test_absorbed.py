@@ -39,14 +39,13 @@ def close(found, expected, tolerance=1e-8):
     np.testing.assert_allclose(np.asarray(found), np.asarray(expected), rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("weights", [None, "w"])
 @pytest.mark.parametrize(
-    ("absorb", "dummies"),
+    ("absorb", "dummies", "weights"),
     [
-        ("firm", "C(firm)"),
-        ("firm + year", "C(firm) + C(year)"),
-        ("kind:year", "C(kind):C(year)"),
-        (["firm", "year", "kind^year"], "C(firm) + C(year) + C(kind):C(year)"),
+        ("firm", "C(firm)", None),
+        ("firm + year", "C(firm) + C(year)", "w"),
+        ("kind:year", "C(kind):C(year)", None),
+        (["firm", "year", "kind^year"], "C(firm) + C(year) + C(kind):C(year)", "w"),
     ],
 )
 def test_equals_dummies(absorb, dummies, weights):
@@ -262,6 +261,13 @@ def test_combinations_of_columns_find_their_levels_again():
         )
 
 
+def test_spellings_of_factors():
+    data = DATA.rename(columns={"firm": "the firm"})
+    fit = si.lm("y ~ x", DATA, absorb="firm + year")
+    for absorb in ("`the firm` + year", "~C(`the firm`)+factor(year)", ["`the firm`", "year", "year"]):
+        close(si.lm("y ~ x", data, absorb=absorb).params, fit.params)
+
+
 def test_saved_lean_and_pickled(tmp_path):
     fit = si.lm("y ~ x + z", DATA, absorb="firm + kind^year", cluster="firm")
     for other in (si.load(fit.save(tmp_path / "fit.si")), pickle.loads(pickle.dumps(fit)), fit.lean()):
@@ -280,7 +286,7 @@ def test_other_tables_and_other_results():
     close(other.params, fit.params)
     assert isinstance(other.fixed_effects(), pl.DataFrame)
     assert "Absorbed effects: firm (40), year (6)" in fit.summary().to_text()
-    assert "40" in si.table(fit, other).to_text() or fit.nobs
+    assert "Observations" in si.table(fit, other).to_text()
     drawn = fit.bootstrap(99, seed=1)
     assert "40 clusters" in drawn.cov.label
     close(fit.test("x = 1").statistic, ((fit.params["x"] - 1.0) / fit.std_errors["x"]) ** 2)

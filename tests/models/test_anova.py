@@ -119,6 +119,18 @@ def test_place_order_and_weights(linear):
     close(a["sum_sq"][1], b["sum_sq"][1])
 
 
+def test_terms_beside_absorbed_effects():
+    absorbed = si.lm("breaks ~ wool", DATA, absorb="tension", vcov="iid")
+    dummies = si.anova(si.lm("breaks ~ wool + tension", DATA, vcov="iid"), type=2)
+    close(si.anova(absorbed).tidy()[["sum_sq", "statistic"]].iloc[0], dummies.tidy()[["sum_sq", "statistic"]].iloc[0])
+    counts = si.glm("breaks ~ wool", DATA, family="poisson", absorb="tension")
+    assert si.anova(counts).test == "wald"
+    with pytest.raises(si.OptionError, match="effects again"):
+        si.anova(counts, test="lr")
+    with pytest.raises(si.NotIdentifiedError, match="absorbed effects"):
+        si.anova(absorbed, si.lm("breaks ~ wool + tension", DATA))
+
+
 def test_aliased_terms_and_tables():
     data = DATA.assign(half=(DATA["wool"] == "A") * 0.5)
     with pytest.warns(si.StatinfWarning, match="dropped"):
@@ -155,6 +167,18 @@ def test_what_is_not_nested_is_refused(linear):
         si.anova(linear[2], test="lr")
     with pytest.raises(si.OptionError, match="estimated dispersion"):
         si.anova(si.glm("breaks ~ wool", data, family="poisson"), test="F")
+    with pytest.raises(si.OptionError, match="has not; use test='F'"):
+        si.anova(si.glm("breaks ~ wool", data, family="quasipoisson"), test="lr")
+    counts = [si.glm(f, data, family="negative_binomial") for f in FORMULAS[:2]]
+    assert si.anova(*counts).test == "lr"
+    with pytest.raises(si.OptionError, match="overdispersion"):
+        si.anova(*counts, test="rao")
+    shrunken = si.glm("I(breaks > 25) ~ wool", data, family="binomial", penalty="firth")
+    assert si.anova(shrunken).test == "wald"
+    with pytest.raises(si.OptionError, match="penalty='firth'"):
+        si.anova(shrunken, test="lr")
+    with pytest.raises(si.OptionError, match="survey"):
+        si.anova(si.lm("breaks ~ wool", data, weights=np.ones(50), weights_kind="probability"), test="F")
     with pytest.raises(si.OptionError, match="si.lm and si.glm"):
         si.anova(si.rq("breaks ~ x", data))
     with pytest.raises(si.OptionError, match="takes fits"):

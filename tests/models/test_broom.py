@@ -53,3 +53,12 @@ def test_a_row_fitted_exactly_and_a_row_of_weight_zero():
     assert np.isnan(table[".std.resid"][3]) and table[".hat"][3] == pytest.approx(1)
     rest = si.lm("mpg ~ wt + one", data[data["w"] > 0], vcov="iid").augment(style="broom")
     np.testing.assert_allclose(table[".sigma"].drop([3, 5]), rest[".sigma"].drop(3))
+
+
+@pytest.mark.parametrize(("verb", "options"), [(si.lm, {}), (si.glm, {"family": "poisson"})])
+def test_absorbed_effects_are_what_their_columns_would_be(verb, options):
+    data = si.datasets.load("mtcars")
+    rows = verb("carb ~ wt", data, absorb="cyl", **options).augment(style="broom")
+    full = verb("carb ~ wt + C(cyl)", data, **options).augment(style="broom")
+    for column in RECORD["lm"]["augment"]:
+        np.testing.assert_allclose(rows[column], full[column], rtol=1e-6, atol=1e-9, err_msg=column)

@@ -76,9 +76,10 @@ def test_tables_carry_the_class():
     assert isinstance(table, pl.DataFrame) and table.columns[:2] == ["outcome", "term"]
     assert table["outcome"].to_list() == ["bus", "bus", "car", "car", "train", "train"]
     close(table["estimate"], np.exp(fit.theta), 1e-14)
+    assert list(fit.tidy(style="broom").columns[:3]) == ["y.level", "term", "estimate"]
     assert "Multinomial logit, reference air" in str(fit)
     side = si.table(fit, si.ordered("grade ~ x", DATA))
-    assert {"bus: x", "x", "1|2"} <= {row[0] for row in side.rows}
+    assert {"bus", "x", "1|2"} <= {row[0] for row in side.rows}
 
 
 def test_limits_of_probabilities_by_the_delta_method():

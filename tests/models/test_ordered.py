@@ -171,6 +171,28 @@ def test_rows_weights_places_and_units_do_not_matter():
     close(moved._se()[:4] * [3.0, 1, 1, 1], first._se()[:4], 1e-6)
 
 
+def test_kinds_of_weights():
+    rows = DATA.loc[DATA.index.repeat(DATA["k"])]
+    for verb, formula in ((si.ordered, FORMULA), (si.multinomial, "choice ~ x + z"), (si.tobit, "y0 ~ x")):
+        counted, repeated = verb(formula, DATA, weights="k", weights_kind="frequency"), verb(formula, rows)
+        assert counted.nobs == repeated.nobs and counted.df_resid == repeated.df_resid
+        assert counted.glance_items()["bic"] == pytest.approx(repeated.glance_items()["bic"], rel=1e-12)
+        for kind in ("iid", "HC0", "HC1"):
+            covariances_close(counted.with_vcov(kind).cov.matrix, repeated.with_vcov(kind).cov.matrix, 1e-9)
+        with pytest.raises(si.NotIdentifiedError, match="repeat the rows"):
+            counted.bootstrap(40, kind="pairs")
+        survey = verb(formula, DATA, weights="w", weights_kind="probability")
+        assert survey.cov.kind == "HC1" and np.isnan(survey.loglik)
+        with pytest.raises(si.NotIdentifiedError, match="probability"):
+            survey.with_vcov("iid")
+
+
+def test_steps_and_groups_are_several_fits():
+    steps = si.ordered("grade ~ x + sw(z, g)", DATA)
+    close(steps[1].theta, si.ordered("grade ~ x + g", DATA).theta, 1e-12)
+    assert len(si.tobit("y0 ~ x", DATA, by="g")) == 3
+
+
 def test_bootstraps_and_estimated_weights():
     fit = si.ordered("grade ~ x", DATA)
     for kind in ("multiplier", "bayesian"):

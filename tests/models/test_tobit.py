@@ -90,6 +90,14 @@ def test_errors_of_expected_outcomes_by_the_delta_method(scale):
     assert ((found["conf_low"] < found["estimate"]) & (found["estimate"] < found["conf_high"])).all()
 
 
+def test_dependence_in_time():
+    data = DATA.assign(t=np.arange(len(DATA)))
+    fit, scores = si.tobit("y0 ~ x", data, vcov={"hac": 1, "time": "t"}), si.tobit("y0 ~ x", data).influence
+    lagged = scores[1:].T @ scores[:-1]
+    meat = scores.T @ scores + 0.5 * (lagged + lagged.T)
+    covariances_close(fit.cov.matrix, meat * len(data) / (len(data) - 3))
+
+
 def test_without_censoring_it_is_least_squares():
     with pytest.warns(si.StatinfWarning, match="no outcome 'y0' lies at a limit"):
         fit = si.tobit(FORMULA, DATA, lower=-100)

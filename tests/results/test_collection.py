@@ -68,10 +68,28 @@ def test_tables_of_a_collection(fits):
 def test_other_covariances_and_joint_tests(data, fits):
     assert [f.cov.label for f in fits.with_vcov("HC3")] == ["HC3"] * 6
     pair = si.lm("cbind(mpg, qsec) ~ wt", data)
-    both = si.joint(*pair, names=pair.names)
+    both = pair.joint()
+    assert both.vcov.equals(si.joint(*pair, names=pair.names).vcov)
     assert both.terms == ("mpg: Intercept", "mpg: wt", "qsec: Intercept", "qsec: wt")
     assert both.test("mpg: wt = qsec: wt").p_value < 1e-6
     assert pair.lean()[0].design is None and pair.lean().table().rows == pair.table().rows
+
+
+def test_joint_tests_across_groups_are_those_of_an_interaction(data):
+    data = data.assign(pair=np.arange(len(data)) // 2)
+    groups, whole = si.lm("mpg ~ wt", data, by="am"), si.lm("mpg ~ wt*am", data, vcov="HC0")
+    both = groups.joint()
+    block = both.vcov.to_numpy()
+    assert (block[:2, 2:] == 0).all()
+    np.testing.assert_allclose(block[2:, 2:], groups[1].with_vcov("HC0").vcov, rtol=1e-10)
+    np.testing.assert_allclose(both.test("1: wt = 0: wt").statistic, whole.statistics[3] ** 2, rtol=1e-8)
+    clustered = groups.joint({"cluster": "pair"}).test("1: wt = 0: wt").statistic
+    whole = si.lm("mpg ~ wt*am", data, vcov={"cluster": "pair", "type": "HC0"})
+    np.testing.assert_allclose(clustered, whole.statistics[3] ** 2, rtol=1e-8)
+    assert groups[0].augment().shape[0] == groups[0].nobs and pickle.loads(pickle.dumps(groups)).places == ()
+    weights = si.balance("am ~ wt", data, method="entropy")
+    with pytest.raises(si.DataError, match="estimated weights cannot be taken together"):
+        si.lm("mpg ~ am", data, weights=weights, by="vs").joint()
 
 
 def test_each_fit_leaves_out_its_own_incomplete_rows(data):
@@ -83,13 +101,16 @@ def test_each_fit_leaves_out_its_own_incomplete_rows(data):
 
 def test_a_fit_for_each_group(data):
     weights = np.linspace(1, 2, len(data))
-    pairs = np.arange(len(data))[::-1]
+    pairs = np.array([f"car {i}" for i in range(len(data))])
     fits = si.lm("mpg ~ wt", data, by="am", weights=weights, cluster=pairs)
     assert fits.names == ("0", "1") and fits.above == {"am": ("0", "1")}
     for value, fit in enumerate(fits):
         rows = (data["am"] == value).to_numpy()
         alone = si.lm("mpg ~ wt", data[rows], weights=weights[rows], cluster=pairs[rows])
         pd.testing.assert_frame_equal(fit.tidy(), alone.tidy())
+    # a Series goes by its index, as in a fit of all rows
+    by_label = pd.Series(weights, index=data.index)[::-1]
+    assert si.lm("mpg ~ wt", data, by="am", weights=by_label)[1].params.equals(fits[1].params)
     assert fits.tidy()["by"].tolist() == ["0", "0", "1", "1"]
     assert fits.table().spans[2] == ("am", (("0", 1), ("1", 1)))
     both = si.lm("cbind(mpg, qsec) ~ wt", data, by="am")
@@ -113,6 +134,8 @@ def test_groups_of_other_frames_and_of_estimated_weights(data):
 def test_faults_of_groups(data):
     with pytest.raises(si.DataError, match="'cyll' is not in the data"):
         si.lm("mpg ~ wt", data, by="cyll")
+    with pytest.raises(si.DataError, match="weights has 3 values for the 32 rows"):
+        si.lm("mpg ~ wt", data, by="am", weights=[1.0, 2.0, 3.0])
     with pytest.raises(si.OptionError, match="name of a column"):
         si.lm("mpg ~ wt", data, by=["cyl", "am"])
     with pytest.warns(DroppedRowsWarning, match="7 rows without a value of 'cyl'"):
@@ -125,6 +148,16 @@ def test_faults_of_groups(data):
     assert caught.value.__notes__ == ["in the fit of 'am ~ wt', vs = 1"]
 
 
+def test_steps_of_absorbed_effects(data):
+    fits = si.lm("mpg ~ wt", data, absorb="csw0(cyl, gear)", vcov="iid")
+    assert fits.names == ("none", "cyl", "cyl + gear") and fits[0].params.equals(si.lm("mpg ~ wt", data).params)
+    assert fits[2].params["wt"] == pytest.approx(si.lm("mpg ~ wt + C(cyl) + C(gear)", data).params["wt"])
+    table = fits.table(rename={"cyl": "Cylinders"})
+    head = table.heads[0]
+    assert table.rows[head][0] == "Absorbed effects"
+    assert table.rows[head + 1 : head + 3] == (("Cylinders", "no", "yes", "yes"), ("gear", "no", "no", "yes"))
+
+
 def test_other_verbs(data):
     counts = si.glm("cbind(carb, gear) ~ sw(wt, hp)", data, family="poisson")
     assert counts.names == ("carb: wt", "carb: hp", "gear: wt", "gear: hp")
@@ -133,5 +166,10 @@ def test_other_verbs(data):
     steps = si.iv("lwage ~ educ | csw0(exper, black) | nearc4", card, method="2sls")
     alone = si.iv("lwage ~ educ | exper + black | nearc4", card)
     np.testing.assert_allclose(steps[2].std_errors, alone.std_errors)
-    with pytest.raises(si.OptionError, match="choices|stepss|takes"):
+    censored = si.tobit("qsec ~ csw(wt, hp)", data, lower=14.5)
+    assert censored.names == ("wt", "wt + hp") and censored[1].params.equals(
+        si.tobit("qsec ~ wt + hp", data, lower=14.5).params
+    )
+    assert si.ordered("gear ~ sw(wt, hp)", data).table().columns == ("term", "(1)", "(2)")
+    with pytest.raises(si.OptionError, match="stepss= is not an option"):
         si.lm("mpg ~ wt", data, stepss=1)

@@ -7,12 +7,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import statinf as si
 from statinf.errors import AliasedWarning
-from statinf.results import Table
+from statinf.results import Table, format_number
 from statinf.results.term_names import label, parts_of
 
 FORMATS = ("to_text", "to_html", "to_markdown", "to_latex", "to_typst", "to_csv")
@@ -96,7 +95,7 @@ def test_levels_stand_below_their_factor(fits, data):
     head = table.heads[0]
     assert table.rows[head][1:] == ("", "", "") and table.indented == (head + 1, head + 3)
     text = {name: getattr(table, name)() for name in FORMATS}
-    assert "\n  6 " in text["to_text"] and r"\quad 6 &" in text["to_latex"] and "[#h(1em)6]" in text["to_typst"]
+    assert "\n  6 " in text["to_text"] and r"\hspace{1em}6 &" in text["to_latex"] and "[#h(1em)6]" in text["to_typst"]
     assert r"\emph{Cylinders (reference: 4)}" in text["to_latex"] and "&emsp;6" in text["to_markdown"]
     assert 'scope="rowgroup"' in text["to_html"] and "padding-left" in text["to_html"]
     strings = data.assign(g=np.where(data["cyl"] > 4, "many", "few"))
@@ -259,16 +258,28 @@ def test_levels_of_a_distribution_are_groups_of_rows_or_columns(data):
     assert apart.spans[2] == ("tau", (("0.25", 1), ("0.75", 1))) and coefficients(apart) == ["Intercept", "wt"]
 
 
-def test_classes_are_groups_of_rows(fits):
-    class Classes(type(fits[2])):
+def test_classes_are_groups_of_rows_or_columns():
+    penguins = si.datasets.load("penguins")
+    fits = [si.multinomial(f"species ~ {right}", penguins) for right in ("bill_length_mm", "bill_length_mm + sex")]
+    table = si.table(*fits, rename={"Gentoo": "Papua"})
+    terms = ["Intercept", "bill_length_mm", "sex[T.male]"]
+    assert coefficients(table) == ["Chinstrap", *terms, "Papua", *terms]
+    assert row(table, "sex[T.male]")[0] == "" and "Weights" not in named(table)
+    side = si.table(*fits, classes="columns", exponentiate=True)
+    assert side.spans[2] == ("Class", (("Chinstrap", 1), ("Gentoo", 1)) * 2) and coefficients(side) == terms
+    odds = fits[0].tidy(exponentiate=True)
+    assert row(side, "bill_length_mm")[1] == format_number(odds["estimate"][3])
+
+
+def test_estimates_that_further_columns_tell_apart_go_by_their_full_names(fits):
+    class Contrasts(type(fits[0])):
         def tidy(self, level=0.95, **options):
             one = super().tidy(level, **options)
-            return pd.concat([one.assign(outcome=k) for k in ("low", "high")])[["outcome", *one.columns]]
+            one.insert(1, "contrast", one["term"])
+            return one.assign(term="x")
 
-    made = Classes(**fits[2].__dict__)
-    table = si.table(made, rename={"low": "Low"})
-    assert coefficients(table) == ["Low", "Intercept", "wt", "high", "Intercept", "wt"]
-    assert si.table(made, classes="columns").spans[2] == ("outcome", (("low", 1), ("high", 1)))
+    table = si.table(Contrasts(**fits[0].__dict__))
+    assert coefficients(table) == list(fits[0].terms) and table.heads == ()
 
 
 def test_missing_numbers_are_empty_cells(data):

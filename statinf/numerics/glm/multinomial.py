@@ -103,28 +103,33 @@ def maximise(
 def _sums(z: np.ndarray, codes: np.ndarray, w: np.ndarray, beta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Minus the log-likelihood of some rows, its gradient (m, q) and its Hessian (m q, m q)."""
     m, q = beta.shape
-    eta = z @ beta.T
-    top = np.maximum(eta.max(axis=1), 0.0)
-    own = np.where(codes > 0, eta[np.arange(len(z)), codes - 1], 0.0)
-    p = np.exp(eta - top[:, None])
-    total = p.sum(axis=1) + np.exp(-top)
-    p /= total[:, None]
-    value = float(w @ (top + np.log(total) - own))
-    gradient = ((p - (codes[:, None] == np.arange(1, m + 1))) * w[:, None]).T @ z
+    # Categories and columns stand in rows: what is taken over them then runs along memory.
+    columns = np.ascontiguousarray(z.T)
+    eta = beta @ columns
+    top = np.maximum(eta.max(axis=0), 0.0)
+    own = codes == np.arange(1, m + 1)[:, None]
+    p = np.exp(eta - top)
+    total = p.sum(axis=0) + np.exp(-top)
+    p /= total
+    value = float(w @ (top + np.log(total)) - (w * eta)[own].sum())
+    gradient = ((p - own) * w) @ z
     # One product of a matrix with itself for all pairs of categories; those of a category with itself anew, as their
     # difference of two sums would lose digits where a probability is close to one.
-    spread = ((np.sqrt(w)[:, None] * p)[:, :, None] * z[:, None, :]).reshape(len(z), m * q)
-    hessian = -(spread.T @ spread)
+    spread = ((np.sqrt(w) * p)[:, None, :] * columns).reshape(m * q, len(z))
+    hessian = -(spread @ spread.T)
     for a in range(m):
-        hessian[a * q : (a + 1) * q, a * q : (a + 1) * q] = (z * (w * p[:, a] * (1.0 - p[:, a]))[:, None]).T @ z
+        hessian[a * q : (a + 1) * q, a * q : (a + 1) * q] = (columns * (w * p[a] * (1.0 - p[a]))) @ z
     return value, gradient, hessian
 
 
 def scores(z: np.ndarray, codes: np.ndarray, beta: np.ndarray) -> np.ndarray:
     """Derivative of each row's log-likelihood, without weights, shape (n, (categories - 1) * q)."""
     m, q = beta.shape
-    p = softmax(np.column_stack([np.zeros(len(z)), z @ beta.T]))[:, 1:]
-    slope = (codes[:, None] == np.arange(1, m + 1)) - p
+    eta = beta @ z.T
+    top = np.maximum(eta.max(axis=0), 0.0)
+    p = np.exp(eta - top)
+    p /= p.sum(axis=0) + np.exp(-top)
+    slope = ((codes == np.arange(1, m + 1)[:, None]) - p).T
     return (slope[:, :, None] * z[:, None, :]).reshape(len(z), m * q)
 
 

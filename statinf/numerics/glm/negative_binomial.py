@@ -171,9 +171,7 @@ def fit_negative_binomial(
     """
     settings = {"max_iterations": max_iterations, "alias_tolerance": alias_tolerance}
 
-    def mean_at(
-        value: float, begin: np.ndarray | None, last_step: float = tolerance
-    ) -> tuple[GlmSolution, np.ndarray]:
+    def mean_at(value: float, begin: np.ndarray | None, last_step: float = tolerance) -> tuple[GlmSolution, np.ndarray]:
         family = _family(link, value)
         found = fit_glm(
             columns, y, family, weights=weights, offset=offset, start=begin, tolerance=last_step, **settings

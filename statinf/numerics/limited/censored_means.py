@@ -11,7 +11,7 @@ SCALES = ("latent", "censored", "uncensored", "probability")
 
 
 def censored_mean(
-    scale: str, eta: np.ndarray, sigma: float, lower: np.ndarray, upper: np.ndarray
+    scale: str, eta: np.ndarray, sigma: float | np.ndarray, lower: np.ndarray, upper: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Expected outcomes on a scale, with their derivatives in the latent mean and in log sigma, each of shape (n,).
 
@@ -20,7 +20,7 @@ def censored_mean(
     scale : str
         One of `SCALES`.
     eta : ndarray, shape (n,)
-    sigma : float
+    sigma : float, or ndarray of shape (n,)
     lower, upper : ndarray, shape (n,)
         Infinite where there is no limit.
     """

@@ -37,7 +37,7 @@ class CumulativeLink(Brief):
 
 
 def _log_logistic(x: np.ndarray) -> np.ndarray:
-    return -np.logaddexp(0.0, -x)
+    return np.minimum(x, 0.0) - np.log1p(np.exp(-np.abs(x)))
 
 
 def _log_rest(x: np.ndarray) -> np.ndarray:

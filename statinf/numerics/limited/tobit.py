@@ -51,27 +51,28 @@ class TobitRows(Brief):
         step = max(1, _CELLS // d)
         for low in range(0, len(self.y), step):
             part = slice(low, min(low + step, len(self.y)))
-            A, weight = self._extended(part), w[part]
-            logs, slope, bend = row_function(A @ theta, self.side[part])
+            Z, y, weight = self.columns[part], self.y[part], w[part]
+            logs, slope, bend = row_function(gamma * y - Z @ theta[:-1], self.side[part])
             value -= float(weight @ logs)
-            gradient -= A.T @ (weight * slope)
-            hessian -= A.T @ (A * (weight * bend)[:, None])
+            slope *= weight
+            bend *= weight
+            gradient[:-1] += Z.T @ slope
+            gradient[-1] -= slope @ y
+            hessian[:-1, :-1] -= Z.T @ (Z * bend[:, None])
+            hessian[:-1, -1] += Z.T @ (bend * y)
+            hessian[-1, -1] -= bend @ y**2
+        hessian[-1, :-1] = hessian[:-1, -1]
         seen = float(w[self.side == SEEN].sum())
         value -= seen * np.log(gamma)
         gradient[-1] -= seen / gamma
         hessian[-1, -1] += seen / gamma**2
         return value / mass, gradient / mass, hessian / mass
 
-    def _extended(self, part: slice) -> np.ndarray:
-        return np.column_stack([-self.columns[part], self.y[part]])
-
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Derivative of each row's log-likelihood, without weights, shape (n, d)."""
-        A = self._extended(slice(None))
-        _, slope, _ = row_function(A @ theta, self.side)
-        A *= slope[:, None]
-        A[:, -1] += (self.side == SEEN) / theta[-1]
-        return A
+        _, slope, _ = row_function(theta[-1] * self.y - self.columns @ theta[:-1], self.side)
+        last = slope * self.y + (self.side == SEEN) / theta[-1]
+        return np.column_stack([-self.columns * slope[:, None], last])
 
     def maximise(self, w: np.ndarray, start: np.ndarray, *, tol: float, max_iter: int) -> NewtonResult:
         """Maximum likelihood under weights (n,), by damped Newton steps."""
@@ -80,12 +81,11 @@ class TobitRows(Brief):
 
 def row_function(s: np.ndarray, side: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Log-likelihood of rows, less log gamma where they are seen, with its first and second derivative in s."""
-    sign = np.where(side == ABOVE, -1.0, 1.0)
-    at = sign * s
+    logs, slope, bend = -0.5 * s**2 - _LOG_ROOT, -s, np.full(len(s), -1.0)
+    ends = np.flatnonzero(side != SEEN)
+    sign = np.where(side[ends] == ABOVE, -1.0, 1.0)
+    at = sign * s[ends]
     tail = log_ndtr(at)
     mills = np.exp(-0.5 * at**2 - _LOG_ROOT - tail)
-    seen = side == SEEN
-    logs = np.where(seen, -0.5 * s**2 - _LOG_ROOT, tail)
-    slope = np.where(seen, -s, sign * mills)
-    bend = np.where(seen, -1.0, -mills * (at + mills))
+    logs[ends], slope[ends], bend[ends] = tail, sign * mills, -mills * (at + mills)
     return logs, slope, bend

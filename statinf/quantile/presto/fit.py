@@ -11,9 +11,9 @@ import numpy as np
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.vcov import VcovKinds
 from statinf.models.categories import boundary_names
 from statinf.models.class_fit import share_limits
+from statinf.models.likelihood_fit import LIKELIHOOD_KINDS
 from statinf.models.regression_fit import check_interval
 from statinf.quantile.presto.odds import refits
 from statinf.quantile.presto.options import PrestoOptions
@@ -22,7 +22,7 @@ from statinf.quantile.presto.problem import presto_problem
 from statinf.results import Fit, augmented, prediction_frame, unsupported
 from statinf.results.predicting import prediction_rows
 
-KINDS = VcovKinds(default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"))
+KINDS = LIKELIHOOD_KINDS
 _TOGETHER = 32
 """Replicas that are solved together."""
 
@@ -54,7 +54,7 @@ class CumulativeFit(Fit):
     aliases: np.ndarray
     reverse: bool = False
 
-    vcov_kinds: ClassVar[VcovKinds] = KINDS
+    vcov_kinds = KINDS
     normal_reference: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("test_parallel", "levels")
 
@@ -106,7 +106,9 @@ class CumulativeFit(Fit):
         for k in range(m - 1):
             for i, j in enumerate(at):
                 rows[k, i, k * p + j], rows[k, i, (k + 1) * p + j] = -1.0, 1.0
-        return self.test(rows.reshape(-1, len(self.terms)))
+        found = self.test(rows.reshape(-1, len(self.terms)))
+        assert isinstance(found, WaldTest)
+        return found
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         if studentize:

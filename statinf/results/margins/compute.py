@@ -14,6 +14,7 @@ from statinf.inference.marginal import (
     IndexedMean,
     RowGroups,
     RowValues,
+    drawn_values,
     mean_values,
     shared_slopes,
     slope_values,
@@ -47,7 +48,7 @@ class ItemAverages(Brief):
     totals: np.ndarray
 
 
-class RowBlock:
+class ItemBlock:
     """A block of rows with the columns that items need, each made once."""
 
     def __init__(self, source: MarginRows, model: MeanModel, rows: slice) -> None:
@@ -105,7 +106,7 @@ def _cleared(found: RowValues, bad: np.ndarray | None) -> RowValues:
 
 
 def _items_of(
-    block: RowBlock, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
+    block: ItemBlock, items: Sequence[Item], means: Sequence[IndexedMean], theta: np.ndarray, link: bool
 ) -> Iterator[tuple[int, int, RowValues]]:
     """Every item of a block under every mean: places of both, and values of the rows."""
     for i, item in enumerate(items):
@@ -137,7 +138,7 @@ def averages(
     rows = np.empty((*shape[:2], source.n)) if keep else None
 
     def one(rows_of: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        block = RowBlock(source, model, rows_of)
+        block = ItemBlock(source, model, rows_of)
         sums, gradients = np.zeros(shape), np.zeros((*shape, q))
         left = list(range(len(items)))
         if not keep and not link and model.broken is None:
@@ -157,7 +158,7 @@ def averages(
 
 
 def _in_one_pass(
-    block: RowBlock,
+    block: ItemBlock,
     items: Sequence[Item],
     means: Sequence[IndexedMean],
     theta: np.ndarray,
@@ -187,24 +188,22 @@ def drawn(
     source: MarginRows, model: MeanModel, items: Sequence[Item], thetas: np.ndarray, *, link: bool = False
 ) -> np.ndarray:
     """Averages of items under draws of theta (R, q), shape (R, I, K, G)."""
-    shape = (len(thetas), len(items), len(model.means), len(source.groups))
-    total, weight = np.zeros(shape), np.zeros(shape[-1])
-    for rows in _blocks(source, model, 4 + 2 * len(items)):
-        block = RowBlock(source, model, rows)
+    count, groups = len(thetas), len(source.groups)
+    total, weight = np.zeros((len(items), len(model.means), groups, count)), np.zeros(groups)
+    size = rows_per_chunk(8.0 * (6 * count + source.columns.shape[1] * (4 + 2 * len(items))), _BUDGET)
+    for rows in chunks(source.n, size):
+        block = ItemBlock(source, model, rows)
         weight += block.groups.totals
+        ones = np.ones(len(block.columns))
         for i, item in enumerate(items):
+            columns, offset, bad, direction, kind = block.columns, block.offset, block.bad, None, "dydx"
             if isinstance(item, MeanItem):
                 columns, offset, bad = block.version(item)
-                for r, theta in enumerate(thetas):
-                    for k, mean in enumerate(model.means):
-                        found = _cleared(mean_values(mean, theta, columns, offset, link, bare=True), bad)
-                        total[r, i, k] += block.groups.sums(found.values)
-                continue
-            direction = block.direction(item.variable)
-            for r, theta in enumerate(thetas):
-                for k, mean in enumerate(model.means):
-                    found = slope_values(
-                        mean, theta, block.columns, block.offset, direction, item.kind, link, bare=True
-                    )
-                    total[r, i, k] += block.groups.sums(found.values)
-    return total / weight
+            else:
+                direction, kind = block.direction(item.variable), item.kind
+            for k, mean in enumerate(model.means):
+                found = drawn_values(mean, thetas, columns, offset, direction, kind, link)
+                if bad is not None and bad.any():
+                    found = np.where(bad[:, None], np.nan, found)
+                total[i, k] += block.groups.products(ones, found)
+    return np.moveaxis(total / weight[:, None], -1, 0)

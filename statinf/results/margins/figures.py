@@ -21,7 +21,7 @@ def line_column(labels: Mapping[str, tuple[Any, ...]]) -> str | None:
     counts = {
         name: len(set(values))
         for name, values in labels.items()
-        if name not in ("term", "contrast")
+        if name not in ("variable", "contrast")
         and all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
     }
     best = max(counts, key=counts.__getitem__, default=None)
@@ -44,18 +44,13 @@ def line_figure(
         x = np.array([effects.labels[column][k] for k in places], dtype=np.float64)
         order = np.array(places)[np.argsort(x, kind="stable")]
         drawn[name] = MarginLine(np.sort(x), effects.theta[order], low[order], high[order])
-    first = effects.labels.get("term", ("",))[0]
-    usual = (
-        f"adjusted {effects.estimand}"
-        if effects.verb == "predictions"
-        else f"effect of {first} on the {effects.estimand}"
-    )
-    if len(set(effects.labels.get("term", ("",)))) > 1:
-        usual = f"effect on the {effects.estimand}"
+    names = set(effects.labels.get("variable", ("",)))
+    of = f"{effects.estimand} of {effects.outcome}" if effects.outcome else effects.estimand
+    usual = of if effects.verb == "predictions" else f"effect of {', '.join(sorted(names))} on the {of}"
     zero = effects.verb == "slopes"
     return plot_lines_with_bands(drawn, column, label=label or usual, zero=zero, ax=ax)
 
 
 def _said(name: str, value: Any) -> str:
     shown = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return shown if name in ("term", "contrast") else f"{name} = {shown}"
+    return shown if name in ("variable", "contrast") else f"{name} = {shown}"

@@ -87,7 +87,7 @@ def _terms(labels: Mapping[str, Sequence[Any]], count: int) -> tuple[str, ...]:
     out = []
     for k in range(count):
         row = {name: values[k] for name, values in labels.items()}
-        head = str(row.pop("term", ""))
+        head = str(row.pop("variable", ""))
         contrast = str(row.pop("contrast", ""))
         if contrast and contrast != "dY/dX":
             head = f"{head}: {contrast}"
@@ -174,8 +174,14 @@ def population_result(
         population=True,
     )
     kind = fit.cov.kind
-    asked = kind if isinstance(kind, Mapping) or kind in ("HC0", "HC1", "fixed") else "HC1"
-    return replace(draft, cov=draft._covariance(asked))
+    return replace(draft, cov=draft._covariance(_sampled_kind(kind)))
+
+
+def _sampled_kind(kind: Any) -> Any:
+    """The covariance for sampled rows that is nearest to a fit's: corrections by leverage give way to a factor."""
+    if isinstance(kind, Mapping):
+        return {**kind, "type": "HC1"} if kind.get("type", "HC1") not in ("HC0", "HC1") else kind
+    return kind if kind in ("HC0", "HC1", "fixed") else "HC1"
 
 
 def _row_parts(source: MarginRows, made: Items, found: ItemAverages) -> np.ndarray:

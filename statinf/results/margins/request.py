@@ -96,7 +96,13 @@ def contrast_settings(
             raise OptionError(
                 f"'{name}' has {len(levels)} levels, more than the {MOST_LEVELS} that are compared; give a pair."
             )
-        return [(hi, lo, str(hi), str(lo)) for hi, lo in pairs_of(levels, contrast if how is None else how, name)]
+        pairs = pairs_of(levels, contrast if how is None else how, name)
+        strange = [level for pair in pairs for level in pair if level not in levels]
+        if strange:
+            raise OptionError(
+                f"'{name}' cannot be set to {strange[0]!r}; its levels are {', '.join(map(repr, levels[:12]))}."
+            )
+        return [(hi, lo, str(hi), str(lo)) for hi, lo in pairs]
     values = rows.numbers(name)
     assert values is not None
     if rows.logical(name):
@@ -150,7 +156,7 @@ def add_contrasts(
             if not below and comparison != "difference":
                 label = f"{comparison.replace('_', ' ')} {above}"
             at = made.place(MeanItem(((name, hi),))), made.place(MeanItem(((name, lo),)))
-            made.targets.append(Target({"term": name, "contrast": label}, *at, comparison))
+            made.targets.append(Target({"variable": name, "contrast": label}, *at, comparison))
 
 
 def add_slopes(
@@ -168,7 +174,7 @@ def add_slopes(
             add_contrasts(made, {name: how}, rows, weights)
             continue
         label = {"dydx": "dY/dX", "eyex": "eY/eX", "eydx": "eY/dX", "dyex": "dY/eX"}[kind]
-        made.targets.append(Target({"term": name, "contrast": label}, made.place(SlopeItem(name, kind))))
+        made.targets.append(Target({"variable": name, "contrast": label}, made.place(SlopeItem(name, kind))))
     if kind != "dydx" and any(t.lo >= 0 for t in made.targets) and all(t.lo >= 0 for t in made.targets):
         raise OptionError(
             f"slope={kind!r} needs a numeric variable; those given have levels, whose contrasts comparisons() makes."

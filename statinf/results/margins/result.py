@@ -165,20 +165,13 @@ class MarginalEffects(Fit):
     def tidy(
         self, level: float = 0.95, *, style: str = "statinf", interval: str | None = None, exponentiate: bool = False
     ) -> Any:
-        """One row per estimate, with variable, contrast, groups and values in columns of their own; see `Fit.tidy`.
-
-        The names that `params` and `test` use are those of `terms`.
-        """
+        """One row per estimate, with variable, contrast, groups and values in columns beside its name; see `Fit.tidy`."""
         import pandas as pd
 
         made = coefficients.tidy(self, level, style, interval, exponentiate)
-        labels = {name: list(values) for name, values in self.labels.items()}
-        if "term" not in labels:
-            labels = {"term": list(self.terms)} | labels
-        made = made.drop(columns="term")
-        clash = {name: f"{name}_" for name in labels if name in made.columns}
-        front = pd.DataFrame({clash.get(name, name): values for name, values in labels.items()})
-        return to_caller(pd.concat([front, made], axis=1), self.kind)
+        labels = {f"{name}_" if name in made else name: list(values) for name, values in self.labels.items()}
+        front = pd.concat([made[["term"]], pd.DataFrame(labels)], axis=1)
+        return to_caller(pd.concat([front, made.drop(columns="term")], axis=1), self.kind)
 
     def _notes(self) -> tuple[str, ...]:
         said = (

@@ -83,7 +83,8 @@ def own_rows(fit: Fit, model: MeanModel, by: Sequence[str], weights: Any, *, eve
     if not keep.any():
         raise DataError("no row of the fit is left to average over; look at by= and weights=.")
     columns, offset = _own_columns(design, model)
-    settable = SettableRows.of(model.recipe, model.sides, design.frame, design.rows)
+    rows = None if design.n == design.n_total else design.rows
+    settable = SettableRows.of(model.recipe, model.sides, design.frame, rows)
     places = np.arange(design.n)
     if not keep.all():
         places = np.flatnonzero(keep)
@@ -246,6 +247,8 @@ def _grid_frame(rows: SettableRows, fixed: Mapping[str, Any], varied: Mapping[st
             else:
                 out[name] = values
             continue
+        if rows.logical(name) and not all(v in (0, 1) for v in values):
+            raise OptionError(f"'{name}' holds truth values and cannot be set to {values[0]!r:.60}.")
         try:
             out[name] = np.array(values, dtype=bool if rows.logical(name) else np.float64)
         except (TypeError, ValueError):

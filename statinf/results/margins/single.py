@@ -7,7 +7,7 @@ import numpy as np
 from statinf.backend import map_threads
 from statinf.inference.marginal import CONTRASTS
 from statinf.inference.moments import Covariance
-from statinf.results.margins.compute import _PARALLEL_FROM, RowBlock, _blocks, _items_of
+from statinf.results.margins.compute import _PARALLEL_FROM, ItemBlock, _blocks, _items_of
 from statinf.results.margins.items import Items
 from statinf.results.margins.mean import MeanModel
 from statinf.results.margins.rows import MarginRows
@@ -29,7 +29,7 @@ def single_rows(
     root = cov.root if np.isfinite(cov.matrix).all() else np.full((len(cov.matrix), 1), np.nan)
 
     def one(rows: slice) -> None:
-        block = RowBlock(source, model, rows)
+        block = ItemBlock(source, model, rows)
         values, halves = {}, {}
         for i, k, found in _items_of(block, made.items, model.means, theta, link):
             values[i, k] = found.values

@@ -55,6 +55,9 @@ class Asked:
         one_of("type", self.type, TYPES)
         if self.method is not None:
             one_of("method", self.method, METHODS)
+        for name, allowed in (("average", (True, False, None)), ("population", (True, False))):
+            if not any(getattr(self, name) is value for value in allowed):
+                raise OptionError(f"{name}={getattr(self, name)!r} is neither True nor False.")
         check_seed(self.seed)
         check_replicas(self.replicas)
         if self.condition is not None and self.newdata is not None:
@@ -120,7 +123,8 @@ def _made(
     averaged = asked.average if asked.average is not None else bool(by) or not asked.gridded
     source = _source(fit, model, by, averaged, asked)
     made = Items()
-    fill(made, source)
+    # What a variable is, and how far a step goes, is told by the rows of the fit, whichever rows are evaluated.
+    fill(made, source if source.own or fit.design is None else on.own_rows(fit, model, (), None, every=False))
     link = asked.type == "link"
     how = asked.method or ("draws" if fit.draws is not None else "delta")
     if not averaged:

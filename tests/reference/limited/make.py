@@ -21,6 +21,8 @@ kinds = {
 for kind, options in kinds.items():
     fit = sm.MNLogit(codes, design).fit(method="newton", tol=1e-14, maxiter=200, disp=0, **options)
     out[f"MNLogit {kind}"] = {"coef": fit.params.to_numpy().T.tolist(), "vcov": np.asarray(fit.cov_params()).tolist()}
+effects = sm.MNLogit(codes, design).fit(method="newton", tol=1e-14, maxiter=200, disp=0).get_margeff(at="overall")
+out["MNLogit effects"] = {"x": effects.margeff[0].tolist(), "errors": effects.margeff_se[0].tolist()}
 for link in ("logit", "probit"):
     fit = OrderedModel(d.grade, X, distr=link).fit(method="bfgs", gtol=1e-10, maxiter=2000, disp=0)
     cuts = fit.model.transform_threshold_params(fit.params)[1:-1]

@@ -24,13 +24,15 @@ def sample(n=N, seed=0):
     u = eta + random.normal(size=n) * (1 + 0.5 * np.abs(x))
     w = random.integers(1, 4, n).astype(float)
     return pd.DataFrame(
-        {"y": y, "u": u, "x": x, "z": z, "t": t, "g": g, "w": w, "c": np.arange(n) % 40.0}, index=np.arange(n) + 1000
+        {"y": y, "u": u, "x": x, "z": z, "t": t, "g": g, "w": w, "c": np.arange(n) % 40.0, "k": z > 0},
+        index=np.arange(n) + 1000,
     )
 
 
 DATA = sample()
 LOGIT = si.glm("y ~ x * t + z + C(g)", DATA, family="binomial")
 LINEAR = si.lm("u ~ x * t + z + C(g)", DATA)
+LOGICAL = si.lm("u ~ x * k", DATA)
 
 
 def same(one, other, rtol=1e-9):
@@ -174,6 +176,25 @@ def test_the_average_of_rows_is_the_average():
     np.testing.assert_allclose(grid.std_errors.iloc[-1], at.errors[0, 0], rtol=1e-9)
 
 
+def test_levels_that_new_rows_lack_are_known_from_the_fit():
+    some = DATA[DATA.g == "b"]
+    ours = LOGIT.comparisons("g", newdata=some)
+    full = LOGIT.comparisons("g", by="g")
+    np.testing.assert_allclose(ours.theta, [full.params["g: b - a, g=b"], full.params["g: c - a, g=b"]], rtol=1e-12)
+
+
+def test_steps_and_kinds_of_variables_are_those_of_the_fits_rows():
+    one = LOGIT.slopes("t", newdata={"x": 0.5})
+    assert one.terms == ("t: 1 - 0, x=0.5",)
+    np.testing.assert_allclose(one.theta, LOGIT.comparisons("t", newdata={"x": 0.5}).theta)
+    some = DATA.iloc[:3]
+    step = LINEAR.comparisons("z", step="sd", newdata=some)
+    np.testing.assert_allclose(step.theta, LINEAR.params["z"] * DATA.z.std(), rtol=1e-9)
+    np.testing.assert_allclose(
+        LINEAR.comparisons("z", step="iqr").theta, LINEAR.params["z"] * np.subtract(*np.quantile(DATA.z, [0.75, 0.25]))
+    )
+
+
 def test_aliased_coefficients_leave_out_what_depends_on_them():
     data = DATA.assign(x2=2 * DATA.x)
     with pytest.warns(si.StatinfWarning, match="other columns determine"):
@@ -219,6 +240,8 @@ def test_averages_over_a_sample_of_rows_have_the_variance_of_a_mean():
     np.testing.assert_allclose(found.theta[0], DATA.u.mean())
     np.testing.assert_allclose(found.std_errors.iloc[0], DATA.u.std(ddof=0) / np.sqrt(N), rtol=1e-9)
     assert found.cov.label == "HC0, rows sampled"
+    few = si.lm("u ~ x", DATA, vcov={"cluster": "c", "type": "CR2"}).slopes(population=True)
+    assert few.cov.label == "clustered by c (HC1), rows sampled"
     by = si.lm("u ~ x * C(g)", DATA, vcov="HC0").predictions(by="g", population=True)
     own = DATA.groupby("g").u
     np.testing.assert_allclose(by.std_errors.to_numpy(), (own.std(ddof=0) / np.sqrt(own.size())).to_numpy(), rtol=1e-9)
@@ -254,12 +277,12 @@ def test_draws_agree_with_the_delta_method():
 
 def test_estimates_are_a_fit_like_any_other(tmp_path):
     found = LOGIT.slopes(by="g")
-    assert found.tidy(style="broom").columns[2] == "g" and found.tidy().shape == (15, 9)
+    assert found.tidy(style="broom").columns[3] == "g" and found.tidy().shape == (15, 10)
     assert found.conf_int(simultaneous=True).shape == (15, 2)
     ratio = found.transform("`x, g=a` / `x, g=b`")
     assert np.isfinite(ratio.theta).all()
     assert found.bootstrap(50, seed=1).draws.draws.shape == (50, 15)
-    assert "dY/dX" not in si.table(found).to_text() and "x, g=a" in si.table(found).to_text()
+    assert "dY/dX" not in si.table(found).to_text() and set(found.terms) <= {row[0] for row in si.table(found).rows}
     again = si.load(found.save(tmp_path / "slopes.si"))
     same(again, found)
     assert again.labels == found.labels and again.summary().rows == found.summary().rows
@@ -336,6 +359,9 @@ REFUSED = [
     ("slopes", {"condition": "x", "newdata": "mean"}, "leave newdata"),
     ("slopes", {"condition": "nope"}, "does not use"),
     ("slopes", {"weights": True}, "equal weights"),
+    ("slopes", {"average": "no"}, "neither True nor False"),
+    ("slopes", {"population": "yes"}, "neither True nor False"),
+    ("slopes", {"newdata": {"k": "yes"}}, "truth values"),
     ("slopes", {"average": False, "by": "g"}, "averages within groups"),
     ("slopes", {"average": False, "population": True}, "averages over rows"),
     ("slopes", {"average": False, "method": "simulation"}, "single rows"),
@@ -358,7 +384,13 @@ REFUSED = [
 @pytest.mark.parametrize(("verb", "options", "said"), REFUSED, ids=lambda v: str(v)[:40])
 def test_bad_input_is_named(verb, options, said):
     with pytest.raises(si.OptionError, match=said):
-        getattr(LINEAR, verb)(**options)
+        getattr(LOGICAL if "k" in str(options.get("newdata")) else LINEAR, verb)(**options)
+
+
+def test_truth_values_are_compared():
+    found = LOGICAL.slopes("k", newdata={"x": 0})
+    assert found.terms == ("k: True - False, x=0",)
+    np.testing.assert_allclose(found.theta[0], LOGICAL.params["k"])
 
 
 def test_what_has_no_mean_function_says_so():

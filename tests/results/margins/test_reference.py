@@ -51,6 +51,7 @@ def test_equal_to_marginaleffects(case):
     by = [by] if isinstance(by, str) else by
     theirs = pd.DataFrame(rows)
     order = [c for c in ("term", *by) if c in theirs]
+    ours = ours.drop(columns="term", errors="ignore").rename(columns={"variable": "term"})
     if order:
         theirs = theirs.astype(dict.fromkeys(order, str)).sort_values(order, kind="stable")
         ours = ours.astype(dict.fromkeys(order, str)).sort_values(order, kind="stable")
@@ -58,3 +59,22 @@ def test_equal_to_marginaleffects(case):
     ours = ours.iloc[: len(theirs)]
     np.testing.assert_allclose(ours["estimate"].to_numpy(), theirs["estimate"].to_numpy(), rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(ours["std_error"].to_numpy(), theirs["std_error"].to_numpy(), rtol=5e-6, atol=1e-8)
+
+
+def test_equal_to_emmeans():
+    theirs = json.loads((REFERENCE / "margins" / "emmeans.json").read_text())
+    data = pd.read_csv(REFERENCE / "data" / "mtcars.csv")
+    line = si.lm("mpg ~ wt * C(cyl) + hp", data, vcov="iid")
+
+    logit = si.glm("vs ~ wt + hp", data, family="binomial")
+    levels = {"cyl": [4, 6, 8]}
+    ours = {
+        "means": line.predictions(newdata=levels),
+        "pairs": line.comparisons("cyl", contrast="pairwise", newdata="mean"),
+        "trends": line.slopes("wt", newdata=levels),
+        "trend pairs": line.slopes("wt", newdata=levels).differences(),
+        "probabilities": logit.predictions(newdata={"wt": [2.5, 3.5]}),
+    }
+    for name, found in ours.items():
+        np.testing.assert_allclose(found.theta, theirs[name]["estimate"], rtol=1e-6, err_msg=name)
+        np.testing.assert_allclose(found.std_errors, theirs[name]["std_error"], rtol=1e-6, err_msg=name)
