@@ -170,7 +170,8 @@ def _moves(step: np.ndarray, past: list[tuple[np.ndarray, np.ndarray]]) -> Itera
     Scoring steps are Newton's for a likelihood, and not for a prior beside it: near its maximum they shrink by a constant factor.
     """
     if len(past) > 1:
-        points, steps = (np.diff(np.array(found), axis=0).T for found in zip(*past, strict=True))
+        visited, found = np.array([point for point, _ in past]), np.array([made for _, made in past])
+        points, steps = (visited[1:] - visited[:-1]).T, (found[1:] - found[:-1]).T
         weights = np.linalg.lstsq(steps, step, rcond=1e-10)[0]
         yield step - (points + steps) @ weights
     for halving in range(_HALVINGS):
