@@ -5,6 +5,10 @@ Run as ``python -m benchmarks.counts_coverage [REPLICATIONS]``.
 
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import sys
 import warnings
 from collections.abc import Iterator
@@ -17,7 +21,7 @@ import statinf as si
 
 LEVEL, ALPHA = 0.95, 0.7
 SIZES = (50, 200, 1000)
-PROFILES = 300
+PROFILES = 200
 """Most samples with profile limits, which take some fits each."""
 Shown = tuple[str, float, float, float, float]
 """Interval, estimate, lower and upper limit, truth."""
@@ -145,7 +149,7 @@ def markdown(found: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    replications = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    replications = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     warnings.simplefilter("ignore", si.StatinfWarning)
     target = Path(__file__).resolve().parent / "results" / "counts_coverage.md"
     target.write_text(markdown(study(replications)))
