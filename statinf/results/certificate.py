@@ -188,8 +188,10 @@ def certificate(fit: Any) -> Certificate:
 
 
 def described(fit: Result) -> tuple[str, str, str]:
-    """Class, method and kind of interval of a result: what simulations are kept under."""
-    return type(fit).__name__, fit.method, interval_kind(fit)
+    """Class, method (with family and link) and kind of interval of a result: what simulations are kept under."""
+    law = [str(found) for name in ("family", "link") if (found := getattr(fit, name, None)) is not None]
+    penalty = [f"penalty {found}" for name in ("penalty",) if (found := getattr(fit, name, None))]
+    return type(fit).__name__, ", ".join([fit.method, *law, *penalty]), interval_kind(fit)
 
 
 def interval_kind(fit: Result) -> str:

@@ -110,3 +110,10 @@ def test_a_study_goes_on_where_it_stopped(cars, tmp_path, monkeypatch):
     assert (first.n, first.samples, first.found, first.kind, first.failed) == (10, 6, 0.5, "HC1", 0)
     assert second.n == 20
     assert first.error == pytest.approx(0.5 / np.sqrt(6), abs=1e-4)
+
+
+def test_families_links_and_penalties_are_kept_apart(cars):
+    plain = si.certificate(si.glm("am ~ wt", cars, family="binomial"))
+    assert {entry.method for entry in plain.lines} == {"glm, binomial, logit"}
+    for options in ({"link": "probit"}, {"penalty": "firth"}):
+        assert not si.certificate(si.glm("am ~ wt", cars, family="binomial", **options)).lines
