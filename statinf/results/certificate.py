@@ -188,8 +188,10 @@ def certificate(fit: Any) -> Certificate:
 
 
 def described(fit: Result) -> tuple[str, str, str]:
-    """Class, method and kind of interval of a result: what simulations are kept under."""
-    return type(fit).__name__, fit.method, interval_kind(fit)
+    """Class, model (family, link and penalty, where there are any) and kind of interval: what simulations are kept under."""
+    penalty = getattr(fit, "penalty", "")
+    model = f"{fit.model_name}, {penalty}" if isinstance(penalty, str) and penalty else fit.model_name
+    return type(fit).__name__, model, interval_kind(fit)
 
 
 def interval_kind(fit: Result) -> str:

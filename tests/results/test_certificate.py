@@ -71,6 +71,15 @@ def test_a_fit_outside_of_the_simulations_is_told_so(cars):
     assert "no simulation" in unknown.outside
 
 
+def test_a_family_or_penalty_finds_no_lines_of_another(cars):
+    designs = {entry.design for entry in si.certificate(si.glm("carb ~ wt", cars, family="poisson")).lines}
+    assert designs == {"poisson outcome, log link, two normal covariates"}
+    for options in ({"family": "gamma"}, {"family": "quasipoisson"}):
+        assert not si.certificate(si.glm("carb ~ wt", cars, **options)).lines
+    assert si.certificate(si.glm("am ~ wt", cars, family="binomial")).lines
+    assert not si.certificate(si.glm("am ~ wt", cars, family="binomial", penalty="firth")).lines
+
+
 def test_verdicts_come_from_the_simulation_error():
     assert line().verdict == "holds"
     assert line(found=0.92).verdict == "too low"
