@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from statinf.errors import FormulaError, StatinfWarning, issue_warning
 from statinf.formula.grammar import TermText, by_grammar, product_of
 from statinf.formula.scan import CLOSERS, Names, check_text, lift, outside, short, split
-from statinf.formula.spelling import advise, in_python, with_logicals
+from statinf.formula.spelling import advise, in_python, with_logicals, without_packages
 
 MAX_PARTS = 12
 MAX_TERMS = 100_000
@@ -72,7 +72,7 @@ def parse(formula: str, available: Sequence[str] = ()) -> FormulaText:
     text = check_text(formula)
     present = frozenset(available)
     names = Names(text, present)
-    lifted = lift(text, names, present)
+    lifted = without_packages(lift(text, names, present))
     advise(lifted)
     sides = split(lifted, "~")
     if len(sides) > 2:

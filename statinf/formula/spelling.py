@@ -17,6 +17,9 @@ _DOUBLE = re.compile(r"\|\s*\|")
 _LOGICAL = re.compile(r"<(?!-)|[>&]|[=!]=|!")
 _MEMBER = re.compile(r"%in%\s*(?:c\s*\(|seq\s*\(|\[|-?\d|$)")
 _ARITHMETIC = re.compile(r"[*:/^]|%in%(?!\s*(?:c\s*\(|seq\s*\(|\[|-?\d|$))|[\w.)\]]\s*[+\-]")
+_PACKAGE = re.compile(r"(?<![\w.])(?:base|stats|splines|fixest):::?(?=[^\W\d]\w*(?:\.\w+)*\s*\()")
+_REMAINDER = re.compile(r"%%|%/%")
+_FOREIGN = re.compile(r"%(?!in%|/?%)\S*?%")
 _ADVICE_ON_TEXT = (
     (re.compile(r"\$"), "'$'", "name the column alone, without the data frame before it: y ~ x"),
     (re.compile(r"&&"), "'&&'", "write one &, which goes through the rows: I(x > 0 & z < 1)"),
@@ -31,7 +34,7 @@ def advise(text: str) -> None:
     FormulaError
         If the text holds one outside quotes.
     """
-    if not any(c in text for c in "$&<=|"):
+    if not any(c in text for c in "$&<=|%"):
         return
     plain = "".join(_QUOTED.split(text)[::2])
     for pattern, name, advice in _ADVICE_ON_TEXT:
@@ -42,9 +45,17 @@ def advise(text: str) -> None:
             f"{short(text)} has '||'; write one | inside I( ), which goes through the rows, as in I(x > 0 | z < 1), or one '|' "
             "between two parts."
         )
+    foreign = _FOREIGN.search(plain)
+    if foreign:
+        raise FormulaError(f"{foreign.group()!r} in {short(text)} is no operator of a formula.")
     if "~" not in plain:
         return
     outer = _without_calls(plain)
+    found = _REMAINDER.search(outer)
+    if found:
+        raise FormulaError(
+            f"{found.group()!r} in {short(text)} stands between terms; write it in a function, as in I(k {found.group()} 2)."
+        )
     bars = _BARRED.search(outer)
     if bars and not _LOGICAL.search(bars.group()):
         raise FormulaError(
@@ -55,6 +66,15 @@ def advise(text: str) -> None:
         raise FormulaError(
             f"{short(text)} assigns with '<-'; write the outcome before '~', or a space between < and -."
         )
+
+
+def without_packages(text: str) -> str:
+    """The text with functions of R's own packages, such as `splines::ns(x, 3)`, called by their name alone."""
+    if "::" not in text:
+        return text
+    pieces = _QUOTED.split(text)
+    pieces[::2] = [_PACKAGE.sub("", piece) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 def with_logicals(side: str, whole: str, parts: int = 1) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -134,6 +134,7 @@ def table(
     check_level(level)
     check_digits(digits)
     check_caption(caption, label)
+    further = _lines(notes)
     if given and all(isinstance(f, Weights) for f, _ in given):
         return weightings([f for f, _ in given], names, digits).captioned(caption, label)
     if not given or not all(isinstance(f, Fit) for f, _ in given):
@@ -151,7 +152,7 @@ def table(
         made,
         columns=("term", *heads),
         spans=_spans(columns, choice.rename, outcome, model),
-        notes=(*own, *made.notes, *([notes] if isinstance(notes, str) else notes)),
+        notes=(*own, *made.notes, *further),
         kind=given[0][0].kind,
         caption=caption,
         label=label,
@@ -169,6 +170,13 @@ def _flat(given: Sequence[Any]) -> list[tuple[Any, Mapping[str, str]]]:
         else:
             out.append((one, {}))
     return out
+
+
+def _lines(notes: Any) -> tuple[str, ...]:
+    lines = (notes,) if isinstance(notes, str) else tuple(notes) if isinstance(notes, Iterable) else (notes,)
+    if not all(isinstance(line, str) for line in lines):
+        raise OptionError(f"notes={notes!r}: give a text, or a list of texts.")
+    return lines
 
 
 def _names(rename: Any) -> dict[str, str]:

@@ -210,3 +210,18 @@ def test_odd_formulas_end_in_a_fit_or_in_an_error_of_the_package():
                 assert len(str(error)) < 1_000
         assert time.thread_time() - start < 1.0, formula
     assert 30 <= fitted <= 150
+
+
+def test_functions_of_rs_packages_are_called_by_their_name():
+    found, expected = (
+        design(f"y ~ {text}", table()).part("covariates")
+        for text in ("splines::ns(x1, 3) + stats::poly(x2, 2)", "ns(x1, 3) + poly(x2, 2)")
+    )
+    assert found.names == expected.names
+    np.testing.assert_array_equal(found.values, expected.values)
+
+
+@pytest.mark.parametrize("text", ["x1 %*% x2", "x1%o%x2", "I(x1 %*% x2)", "x1 %% 2", "x1 + x2 %/% 2"])
+def test_operators_between_percent_signs_are_read_as_rs_or_refused(text):
+    with pytest.raises(FormulaError, match=r"is no operator of a formula|write it in a function, as in I\(k"):
+        design(f"y ~ {text}", table())

@@ -64,3 +64,28 @@ def test_aliases_far_from_zero_are_judged_by_the_size_of_their_terms():
 def test_rows_of_weight_zero_do_not_make_the_alias():
     columns = np.array([[1.0, 2.0], [2.0, 4.0], [3.0, 7.0]])
     np.testing.assert_allclose(alias_map(columns, np.array([True, False]), np.array([1.0, 1.0, 0.0])), [[2.0]])
+
+
+@pytest.mark.parametrize("shift", [0.0, 1e7])
+@pytest.mark.parametrize("rest", ["g + g2", "x + z + g + g2", "g + factor(g, levels=c('c', 'a', 'b'))", "g * z + g2:z", "g:x + g2:x"])
+def test_rows_of_base_levels_keep_an_alias_of_categories(rest, shift):
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": rng.choice(list("abc"), 90), "x": rng.normal(size=90) + shift, "z": rng.normal(size=90)})
+    data["g2"], data["y"] = data["g"], rng.normal(size=90)
+    with pytest.warns(AliasedWarning):
+        fit = si.lm(f"y ~ {rest}", data)
+    found = fit.predict(data.head(30))
+    np.testing.assert_allclose(found["estimate"], fit.fitted[:30], rtol=1e-7, atol=1e-7)
+    other = data.head(6).assign(g2="a", g="b")
+    if "g2" in rest:
+        with pytest.warns(DroppedRowsWarning):
+            assert fit.predict(other)["estimate"].isna().all()
+
+
+def test_a_column_without_a_part_in_an_alias_is_exactly_zero_in_it():
+    rng = np.random.default_rng(3)
+    g = rng.integers(0, 2, size=40)
+    columns = np.column_stack([np.ones(40), 1e9 + rng.normal(size=40), g, g, 1.0 - g])
+    found = alias_map(columns, np.array([True, True, True, False, False]))
+    np.testing.assert_allclose(found, [[0.0, 1.0], [0.0, 0.0], [1.0, -1.0]], atol=1e-12)
+    assert (found[[0, 1, 1], [0, 0, 1]] == 0.0).all()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import statinf as si
@@ -321,6 +322,7 @@ def test_an_empty_choice_is_a_table_of_statistics(fits):
         ({"stars": {" ": 0.1}}, "marks with their levels"), ({"show": "se"}, "show='se'"),
         ({"classes": "cells"}, "classes"), ({"exponentiate": [True]}, "exponentiate has 1 entries for 3"),
         ({"indicate": {"x": "zz"}}, "indicate: 'zz'"), ({"names": ["a"]}, "for 3 columns"),
+        ({"notes": 5}, "notes=5"), ({"notes": ["a", 5]}, "a list of texts"),
     ],
 )  # fmt: skip
 def test_options_are_checked(fits, options, said):
@@ -340,3 +342,9 @@ def test_great_tables_missing_is_named(fits, monkeypatch):
     monkeypatch.setitem(sys.modules, "great_tables", None)
     with pytest.raises(si.OptionError, match=r"great-tables.*\.\[tables\]"):
         si.table(*fits).to_gt()
+
+
+def test_an_outcome_may_hold_the_signs_of_formulas():
+    data = pd.DataFrame({"a ~ b; c": [1.0, 3.0, 2.0, 5.0], "x": [1.0, 2.0, 3.0, 4.0], "u ~ v": [0.0, 1.0, 1.0, 0.0]})
+    assert si.lm("`a ~ b; c` ~ x", data).outcome == "a ~ b; c"
+    assert si.lm("x ~ `u ~ v`", data).outcome == "x"

@@ -136,9 +136,52 @@ def reduce_columns(
     chosen = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept), np.arange(p, p + m)])
     turned = np.asarray(np.linalg.qr(joint[:, chosen], mode="r"))
     k = int(kept.sum())
-    aliases = solve_triangular(turned[:k, :k], turned[:k, k:p]) if k else np.empty((0, p - k))
-    if moved is not None:
-        gap = moved.centre[~kept] - moved.centre[kept] @ aliases
-        aliases = aliases + np.outer(moved.ones[kept], gap)
+    aliases = _aliases(turned[:, :p], kept, moved)
     joint = np.asarray(np.linalg.qr(joint[:, np.delete(chosen, np.arange(k, p))], mode="r"))
     return Reduced(kept, joint, moved, aliases)
+
+
+def aliases_of(columns: np.ndarray, kept: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """How independent columns make the others, shape (k, p - k); exactly zero for those that have no part in one.
+
+    Parameters
+    ----------
+    columns : ndarray, shape (n, p)
+    kept : ndarray of bool, shape (p,)
+    weights : ndarray, shape (n,), optional
+    """
+    moved = centring_of(columns)
+    if moved is not None and not kept[moved.ones != 0].all():
+        moved = None
+    joint = triangular_factor(columns, weights, None, None if moved is None else moved.centre)
+    order = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept)])
+    return _aliases(np.asarray(np.linalg.qr(joint[:, order], mode="r")), kept, moved)
+
+
+def _aliases(turned: np.ndarray, kept: np.ndarray, moved: Centring | None) -> np.ndarray:
+    """From a triangular factor in which the kept columns come first.
+
+    What rounding leaves of a column without a part would decide in rows in which all others are zero, such as those of base
+    levels, whether they follow the alias; such columns are left out.
+    """
+    k, p = int(kept.sum()), len(kept)
+    if not k:
+        return np.empty((0, p - k))
+    triangle, targets = turned[:k, :k], turned[:k, k:p]
+    out = solve_triangular(triangle, targets)
+    lengths = np.linalg.norm(triangle, axis=0)
+    scaled, size = triangle / lengths, np.linalg.norm(turned[:, k:p], axis=0)
+    doubt = max(TOLERANCE, _DIGITS * float(np.linalg.cond(scaled)))
+    has_part = np.abs(out) * lengths[:, None] > doubt * size
+    for j in np.flatnonzero(~has_part.all(axis=0)):
+        chosen = has_part[:, j]
+        shares = np.linalg.lstsq(scaled[:, chosen], targets[:, j], rcond=None)[0]
+        if np.linalg.norm(targets[:, j] - scaled[:, chosen] @ shares) > 10.0 * TOLERANCE * size[j]:
+            continue  # a part that is small, and no rounding
+        out[:, j] = 0.0
+        out[chosen, j] = shares / lengths[chosen]
+    if moved is None:
+        return out
+    gap = moved.centre[~kept] - moved.centre[kept] @ out
+    size = np.abs(moved.centre[~kept]) + np.abs(moved.centre[kept]) @ np.abs(out)
+    return np.asarray(out + np.outer(moved.ones[kept], np.where(np.abs(gap) > _DIGITS * size, gap, 0.0)))
