@@ -70,7 +70,7 @@ def test_null_values_of_expressions(fit):
         ("wt", {"equivalence": (1, -1)}, "below the second"),
         ("wt", {"equivalence": 1}, "two bounds"),
         ("wt", {"equivalence": (-np.inf, np.inf)}, "bounds nothing"),
-        ("wt", {"equivalence": (-1, 1), "level": 0.4}, "more than 0.5"),
+        ("wt", {"equivalence": (-1, 1), "level": 0.5}, "more than 0.5"),
         ("wt = 1", {"equivalence": (-1, 1)}, "value of its own"),
         ("wt", {"equivalence": (-1, 1), "side": "less"}, "leave side="),
         ("wt", {"level": 0.9}, "Wald test has none"),
