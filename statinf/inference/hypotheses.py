@@ -122,12 +122,18 @@ class EquivalenceTest(Finding):
     level: float
 
     def __str__(self) -> str:
+        sides = (
+            (self.low, self.statistic_low, "above", self.p_value_low),
+            (self.high, self.statistic_high, "below", self.p_value_high),
+        )
+        shown = "; ".join(
+            f"{_statistic(statistic, self.df)} {where} {bound:g}, p = {p:.4g}"
+            for bound, statistic, where, p in sides
+            if np.isfinite(bound)
+        )
         return (
-            f"{self.hypothesis} in ({self.low:g}, {self.high:g}): "
-            f"{_statistic(self.statistic_low, self.df)} above {self.low:g}, p = {self.p_value_low:.4g}; "
-            f"{_statistic(self.statistic_high, self.df)} below {self.high:g}, p = {self.p_value_high:.4g}; "
-            f"equivalence p = {self.p_value:.4g}, {200 * self.level - 100:g}% interval "
-            f"[{self.conf_low:.6g}, {self.conf_high:.6g}]"
+            f"{self.hypothesis} in ({self.low:g}, {self.high:g}): {shown}; equivalence p = {self.p_value:.4g}, "
+            f"{200 * self.level - 100:g}% interval [{self.conf_low:.6g}, {self.conf_high:.6g}]"
         )
 
 

@@ -9,7 +9,6 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.errors import DroppedRowsWarning, NotIdentifiedError, OptionError, issue_warning
-from statinf.formula.counterfactual import PartSide
 from statinf.formula.frame import as_frame
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import NewRows
@@ -27,7 +26,7 @@ from statinf.models.absorbed_covariance import (
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption
 from statinf.results import Fit
-from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mean import MeanModel
 from statinf.results.predicting import prediction_rows
 
 
@@ -104,10 +103,10 @@ class AbsorbedFit(Fit):
         why = "the errors of the absorbed effects are not known; write the factors as C() in the formula"
         if self.recipe is None or getattr(self, "link", "identity") != "identity":
             self.refuse(promise, why)
-        assert self.recipe is not None
-        aliases = (self.estimable, self.aliases)  # type: ignore[attr-defined]
-        side = (PartSide("covariates", constant=False),)
-        return replace(linear_mean(self.recipe, self.theta, sides=side, aliased=aliases), differences=why)
+        # Of the kind of fit that has the effects besides, whose columns are not of the covariates alone.
+        model = super().mean_model(promise)
+        sides = tuple(replace(side, constant=False) if side.role == "covariates" else side for side in model.sides)
+        return replace(model, sides=sides, differences=why)
 
     def linear_moments(self, what: str) -> Moments:
         self._check_refits()

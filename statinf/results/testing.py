@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,9 @@ class HypothesisTests(Predictive):
             raise OptionError(
                 f"equivalence= bounds an expression, such as 'x' or 'x1 - x2'; '{text}' has a value of its own."
             )
-        label = text.removesuffix("= 0").strip()
+        if not level > 0.5:
+            raise OptionError(f"level={level!r}: the interval of equivalence has 2 level - 1, so give more than 0.5.")
+        label = re.sub(r"\s*=\s*0(\.0*)?\s*$", "", text).strip()
         return equivalence_test(self.theta[ok], self.cov, matrix[0], bounds, label, level).handed(self.kind)
 
     def adjust(
@@ -211,4 +214,6 @@ def _bounds(equivalence: Any, side: str) -> tuple[float, float]:
         raise OptionError(f"equivalence={equivalence!r} takes two bounds, such as (-0.1, 0.1).") from None
     if not low < high:
         raise OptionError(f"equivalence={equivalence!r}: the first bound must lie below the second.")
+    if not (np.isfinite(low) or np.isfinite(high)):
+        raise OptionError(f"equivalence={equivalence!r} bounds nothing; give one finite bound at least.")
     return low, high

@@ -37,7 +37,9 @@ def test_equivalence_is_two_one_sided_tests(fit):
     only = fit.test("wt", equivalence=(-np.inf, -4))
     assert only.p_value == high.p_value and only.p_value_low == 0.0
     assert set(found.tidy().columns) >= {"p_value", "p_value_low", "p_value_high", "conf_low", "conf_high"}
-    assert "equivalence p" in str(found)
+    assert "equivalence p" in str(found) and str(found).count("t(") == 2
+    assert str(only).count("t(") == 1 and "inf below" not in str(only)
+    assert fit.test("wt=0", equivalence=(-6.5, -4)).hypothesis == "wt"
 
 
 def test_normal_fits_and_combinations_use_their_distribution():
@@ -67,6 +69,8 @@ def test_null_values_of_expressions(fit):
         ("wt, qsec", {"side": "less"}, "one restriction"),
         ("wt", {"equivalence": (1, -1)}, "below the second"),
         ("wt", {"equivalence": 1}, "two bounds"),
+        ("wt", {"equivalence": (-np.inf, np.inf)}, "bounds nothing"),
+        ("wt", {"equivalence": (-1, 1), "level": 0.5}, "more than 0.5"),
         ("wt = 1", {"equivalence": (-1, 1)}, "value of its own"),
         ("wt", {"equivalence": (-1, 1), "side": "less"}, "leave side="),
         ("wt", {"level": 0.9}, "Wald test has none"),

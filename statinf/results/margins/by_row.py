@@ -158,8 +158,8 @@ def row_effects(fit: Fit, verb: str, model: MeanModel, source: MarginRows, made:
     lost = np.isnan(value).any(axis=0)
     if lost.any():
         issue_warning(
-            f"{int(lost.sum())} of {source.n} rows have no estimate and are NaN: they would lie outside of a spline's range, or "
-            "depend on aliased coefficients.",
+            f"{int(lost.sum())} of {source.n} rows have no estimate and are NaN: they would lie outside of a spline's range, "
+            "depend on aliased coefficients, or have odds or ratios of means that have none.",
             DroppedRowsWarning,
         )
     rows = [

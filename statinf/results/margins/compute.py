@@ -60,7 +60,10 @@ class ItemBlock:
         self.bad = self._bad(self.columns)
 
     def _bad(self, columns: np.ndarray) -> np.ndarray | None:
-        return None if self.model.broken is None else self.model.broken(columns)
+        if self.model.broken is None:
+            return None
+        # Where differences alone are estimated, so are they alone looked at: what is aliased may be so with what is not seen.
+        return self.model.broken(columns - self.columns if self.model.differences else columns)
 
     def version(self, item: MeanItem) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
         """Columns and offset with an item's settings, and the rows without an estimate."""
@@ -87,7 +90,7 @@ class ItemBlock:
         if self.model.broken is None:
             return None
         # Seen beside the columns, as far from them as they are large: what rounding leaves of an alias breaks none then.
-        moved = self.columns.copy(order="F")
+        moved = np.zeros_like(self.columns) if self.model.differences else self.columns.copy(order="F")
         size = np.abs(self.columns).max(initial=1.0) / max(float(np.abs(direction.values).max(initial=0.0)), 1e-300)
         moved[:, direction.positions] += size * direction.values
         return self.model.broken(moved)

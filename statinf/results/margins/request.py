@@ -86,6 +86,19 @@ def pairs_of(levels: Sequence[Any], how: Any, name: str) -> list[tuple[Any, Any]
     return [(hi, lo) for lo, hi in permutations(levels, 2)]
 
 
+def settable_to(name: str, value: Any, rows: SettableRows) -> Any:
+    """A value that a column is set to; levels are looked up where they are set."""
+    if rows.levels(name) is not None:
+        return value
+    if rows.logical(name) and not (np.ndim(value) == 0 and value in (0, 1)):
+        raise OptionError(f"'{name}' holds truth values and cannot be set to {value!r:.60}.")
+    if not isinstance(value, Real | np.bool_):
+        raise OptionError(f"'{name}' holds numbers and cannot be set to {value!r:.60}.")
+    if not np.isfinite(float(value)):
+        raise OptionError(f"'{name}' cannot be set to {value!r:.60}: give finite numbers.")
+    return value
+
+
 def contrast_settings(
     name: str, how: Any, rows: SettableRows, weights: np.ndarray, contrast: str, step: Any
 ) -> list[tuple[Any, Any, str, str]]:
@@ -106,11 +119,14 @@ def contrast_settings(
     values = rows.numbers(name)
     assert values is not None
     if rows.logical(name):
-        return [(1.0, 0.0, "True", "False")]
+        given = how if isinstance(how, list | tuple) else (False, True)
+        [(hi, lo)] = pairs_of((False, True), [settable_to(name, value, rows) for value in given], name)
+        return [(float(hi), float(lo), str(bool(hi)), str(bool(lo)))]
     if how is None and is_binary(values):
         return [(1.0, 0.0, "1", "0")]
     how = step if how is None else how
     if isinstance(how, list | tuple) and len(how) == 2 and all(isinstance(v, Real) for v in how):
+        how = [settable_to(name, value, rows) for value in how]
         return [(float(how[1]), float(how[0]), f"{how[1]:g}", f"{how[0]:g}")]
     if isinstance(how, str):
         return [_named_step(name, how, values, weights)]
@@ -199,7 +215,7 @@ def _values_of(name: str, values: Any, rows: SettableRows) -> list[Any]:
         listed = [values] if isinstance(values, str | Real) else list(values)
         if not listed:
             raise OptionError(f"variables gives no value for '{name}'.")
-        return listed
+        return [settable_to(name, value, rows) for value in listed]
     levels, numbers = rows.levels(name), rows.numbers(name)
     if levels is not None:
         return list(levels)

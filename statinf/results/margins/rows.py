@@ -249,11 +249,21 @@ def _grid_frame(rows: SettableRows, fixed: Mapping[str, Any], varied: Mapping[st
             continue
         if rows.logical(name) and not all(v in (0, 1) for v in values):
             raise OptionError(f"'{name}' holds truth values and cannot be set to {values[0]!r:.60}.")
-        try:
-            out[name] = np.array(values, dtype=bool if rows.logical(name) else np.float64)
-        except (TypeError, ValueError):
-            raise OptionError(f"'{name}' holds numbers and cannot be set to {values[0]!r:.60}.") from None
+        out[name] = _numbers(name, values, bool if rows.logical(name) else np.float64)
     return pd.DataFrame(out)
+
+
+def _numbers(name: str, values: Sequence[Any], kind: type) -> np.ndarray:
+    """Values of a column of numbers or truth values."""
+    try:
+        made = np.array(values, dtype=kind)
+    except (TypeError, ValueError):
+        raise OptionError(f"'{name}' holds numbers and cannot be set to {values[0]!r:.60}.") from None
+    if not np.isfinite(made).all():
+        raise OptionError(
+            f"'{name}' cannot be set to {values[int(np.argmin(np.isfinite(made)))]!r}: give finite numbers."
+        )
+    return made
 
 
 def condition_values(fit: Fit, model: MeanModel, condition: Any) -> dict[str, Any]:

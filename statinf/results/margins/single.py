@@ -45,4 +45,5 @@ def single_rows(
                 se[t, k, rows] = np.where(np.isnan(out), np.nan, np.sqrt(np.einsum("ij,ij->i", half, half)))
 
     map_threads(one, _blocks(source, model, 4 + 2 * len(made.items)), parallel=source.n > _PARALLEL_FROM)
-    return value.reshape(-1, source.n), se.reshape(-1, source.n)
+    shape = (len(made.targets) * count, source.n)
+    return value.reshape(shape), se.reshape(shape)

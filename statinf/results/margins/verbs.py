@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.backend.seeds import check_seed
-from statinf.errors import DroppedRowsWarning, NotIdentifiedError, OptionError, issue_warning, one_of
+from statinf.errors import DroppedRowsWarning, NotIdentifiedError, NumericalWarning, OptionError, issue_warning, one_of
 from statinf.inference.bootstrap import check_replicas
 from statinf.inference.marginal import SLOPES
 from statinf.results.margins import rows as on
 from statinf.results.margins.by_row import RowEffects, row_effects
 from statinf.results.margins.compute import averages, drawn
-from statinf.results.margins.finish import delta_result, draws_result, population_result
+from statinf.results.margins.finish import combined, delta_result, draws_result, population_result
 from statinf.results.margins.items import Items
 from statinf.results.margins.mean import MeanModel
 from statinf.results.margins.request import (
@@ -144,7 +144,7 @@ def _made(
     else:
         found = averages(_each_row(source), model, made.items, fit.theta, link=link)
         source = _each_row(source)
-    _warn_missing(found.values)
+    _warn_missing(made, found.values)
     return delta_result(fit, verb, model, source, made, found)
 
 
@@ -189,12 +189,23 @@ def _check_size(count: int) -> None:
         )
 
 
-def _warn_missing(values: np.ndarray) -> None:
+def _warn_missing(made: Items, values: np.ndarray) -> None:
     if np.isnan(values).any():
         issue_warning(
             f"{int(np.isnan(values).sum())} of {values.size} means have no estimate: rows that they average over would lie outside "
             "of a spline's range, or depend on aliased coefficients.",
             DroppedRowsWarning,
+        )
+    value = combined(made, values)[0]
+    there = np.array(
+        [np.isfinite(values[t.hi]) & np.isfinite(values[t.hi if t.lo < 0 else t.lo]) for t in made.targets]
+    )
+    lost = int(np.count_nonzero(there & ~np.isfinite(value)))
+    if lost:
+        issue_warning(
+            f"{lost} of {value.size} comparisons have no finite value: odds are of means between 0 and 1, and ratios of means "
+            "other than 0; comparison='difference' is of any.",
+            NumericalWarning,
         )
 
 

@@ -420,3 +420,52 @@ def test_figures():
     with pytest.raises(si.OptionError, match="three values"):
         LOGIT.slopes().plot("line")
     plt.close("all")
+
+
+# --- absorbed effects, and values that mean nothing --------------------------------------------------------------
+
+PANEL = DATA.assign(
+    f=np.arange(N) % 5, own=(np.arange(N) % 5) ** 2.0, q=DATA.z + np.random.default_rng(3).normal(size=N)
+)
+
+
+@pytest.mark.parametrize("verb", ["slopes", "comparisons"])
+@pytest.mark.parametrize("instrumented", [False, True])
+def test_absorbed_effects_leave_differences_as_they_are(verb, instrumented):
+    def fit(more, **options):
+        if instrumented:
+            return si.iv(f"u ~ z | x * t + x:g {more} | q", PANEL, method="2sls", **options)
+        return si.lm(f"u ~ z + x * t + x:g {more}", PANEL, **options)
+
+    with pytest.warns(si.errors.AliasedWarning, match="own"):
+        absorbed = fit("+ own", absorb="f")
+    names = ["z", "x", "t", "g"]
+    same(getattr(absorbed, verb)(names), getattr(fit("+ C(f)"), verb)(names), 1e-7)
+    with pytest.warns(si.errors.DroppedRowsWarning, match="1 of"):
+        assert np.isnan(absorbed.slopes("own").theta).all()
+
+
+def test_values_that_mean_nothing_are_refused():
+    for ask in (
+        lambda: LINEAR.predictions(newdata={"x": [np.nan, 1.0]}),
+        lambda: LINEAR.predictions(newdata={"x": [None]}),
+        lambda: LINEAR.predictions({"x": [np.inf]}),
+        lambda: LINEAR.comparisons({"x": (0, np.nan)}),
+        lambda: LOGICAL.predictions({"k": [7]}),
+        lambda: LOGICAL.comparisons({"k": ("low", "high")}),
+    ):
+        with pytest.raises(si.OptionError, match="cannot be set to"):
+            ask()
+    turned = LOGICAL.comparisons({"k": (True, False)})
+    assert turned.terms == ("k: False - True",)
+    np.testing.assert_allclose(turned.theta, -LOGICAL.comparisons("k").theta)
+    np.testing.assert_allclose(LOGICAL.predictions({"k": [np.bool_(True)]}).theta, LOGICAL.predictions("k").theta[1:])
+
+
+def test_odds_of_means_beyond_zero_and_one_are_named():
+    with pytest.warns(si.errors.NumericalWarning, match="1 of 1 comparisons have no finite value"):
+        assert np.isnan(si.lm("c ~ x", DATA).comparisons("x", comparison="log_odds").theta).all()
+
+
+def test_effects_of_no_rows():
+    assert len(LINEAR.predictions(newdata=DATA.head(0), average=False).tidy()) == 0
