@@ -72,7 +72,7 @@ def test_columns_of_arrays_follow_the_levels_as_given(calibrate):
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
     for name in [m for m in sys.modules if m.partition(".")[0] == "sklearn"] or ["sklearn"]:
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(OptionError, match=r"statinf\[sklearn\]"):
+    with pytest.raises(OptionError, match=r"\.\[sklearn\]"):
         si.quantile_ensemble("y ~ x", frame(), models=["forest"], **COMMON)
 
 
