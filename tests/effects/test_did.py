@@ -169,7 +169,7 @@ def test_clusters_of_units_and_the_bands_that_draw_them(wide: pd.DataFrame) -> N
     # Clusters of two kinds are not drawn: the band is that of the joint normal distribution.
     with pytest.warns(si.StatinfWarning, match="negative eigenvalues"):
         two = si.did("y ~ 1 | x", wide.assign(half=wide["unit"] % 40), **PANEL, cluster=["district", "half"])
-    path, joint = two.aggregate("dynamic").path(), two.aggregate("dynamic")
+        path, joint = two.aggregate("dynamic").path(), two.aggregate("dynamic")
     assert joint.cov.kind["cluster"] == ["district", "half"]
     assert (path["band_high"] > path["conf_high"]).all()
     with pytest.raises(si.DataError, match="differs between the rows of one 'unit'"):
