@@ -478,3 +478,11 @@ def test_sampled_rows_of_absorbed_fits_count_effects_as_the_fit_does(kind):
     found = fit.slopes(population=True)
     np.testing.assert_allclose(found.std_errors, fit.std_errors, rtol=1e-9)
     np.testing.assert_allclose(found.with_vcov(kind).std_errors, fit.std_errors, rtol=1e-9)
+
+
+def test_coefficients_without_covariance_are_not_drawn():
+    fit = si.glm("y ~ x + z", DATA, family="binomial", penalty="l2", strength=0.1)
+    with pytest.raises(si.NotIdentifiedError, match="this fit has none"):
+        fit.slopes(method="simulation")
+    with pytest.raises(si.NotIdentifiedError, match="no standard errors"):
+        si.anova(fit)
