@@ -94,9 +94,14 @@ class AbsorbedFit(Fit):
         check_exists(kind, design, absorption)
         if needs_equal_variances(kind):
             check_equal(self.moments().variance, kind, design)
-        found = super()._covariance(kind)
+        return self._counted(super()._covariance(kind), kind, self.moments)
+
+    def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
+        design, absorption = self.design, self.absorption
+        if design is None or absorption is None:
+            return found
         several = len(cluster_names(kind)) > 1
-        return adjusted(found, kind, design, absorption, self.df_resid, self.moments() if several else None)
+        return adjusted(found, kind, design, absorption, self.df_resid, moments() if several else None)
 
     def mean_model(self, promise: str = "slopes") -> MeanModel:
         """The mean without the effects, which differences of linear means are free of."""

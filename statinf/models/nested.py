@@ -109,6 +109,8 @@ def beside(covariance: Covariance, tested: np.ndarray, relatives: np.ndarray) ->
     tested, relatives : ndarray of int
         Places of coefficients.
     """
+    if not np.isfinite(covariance.matrix).all():
+        raise NotIdentifiedError(f"the terms cannot be tested: the fit has no standard errors ({covariance.label}).")
     root = covariance.root
     order = np.concatenate([relatives, tested]).astype(np.intp)
     rows = root[order]

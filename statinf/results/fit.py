@@ -189,6 +189,11 @@ class Fit(MarginVerbs, Estimated):
         clusters = fit_clusters(self.design, kind) if self.design is not None else None
         return covariance(self.moments(), kind, clusters, normal=self.normal_reference)
 
+    def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
+        """The covariance of the fit, or of what is made of it, with degrees of freedom as this kind of fit counts them."""
+        del kind, moments
+        return found
+
     def _kept(self, kind: Any) -> Covariance:
         if isinstance(kind, str) and kind in self.kept_covariances:
             return self.kept_covariances[kind]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, OptionError, StatinfWarning, issue_warning
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
@@ -38,15 +38,16 @@ class Joint(Fit):
         return joint(*self.fits, vcov=vcov)
 
 
-def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> Joint:
+def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> Joint:
     """The joint distribution of several fits on the same data frame, from their influence values.
 
     Parameters
     ----------
     *fits : Fit
         Made on the same data frame; their rows may differ.
-    vcov : {"HC0"} or mapping
-        "HC0", or `{"cluster": "column"}`.
+    vcov : {"HC0"} or mapping, optional
+        "HC0", or `{"cluster": "column"}`; by default the clusters of the fits where all have the same column of them, and else
+        "HC0", with a warning where some are clustered.
     names : sequence of str, optional
         A prefix for each fit's coefficients; "1", "2", ... by default.
 
@@ -74,6 +75,7 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
     labels = list(names) if names is not None else [str(i + 1) for i in range(len(fits))]
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise OptionError(f"names must give each of the {len(fits)} fits a name of its own.")
+    vcov = _shared_kind(fits) if vcov is None else vcov
     present, total = _joint_influence(fits)
     df = min(f.df_resid for f in fits)
     if isinstance(vcov, dict):
@@ -102,6 +104,23 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
         design=fits[0].design,
         fits=tuple(fits),
     )
+
+
+def _shared_kind(fits: Sequence[Fit]) -> Any:
+    """The clusters that the covariances of all fits have; else rows."""
+    found = [f.cov.kind.get("cluster") if isinstance(f.cov.kind, Mapping) else None for f in fits]
+    name = found[0]
+    # Clusters given as numbers beside the data have a name that is no column: they may be others in each fit.
+    columns = all(name in f._need_rows("joint covariances").frame.names for f in fits)
+    if isinstance(name, str) and columns and all(other == name for other in found):
+        return {"cluster": name}
+    if any(other is not None for other in found):
+        issue_warning(
+            "the fits are not all clustered by the same one column of the data, so that their rows count as independent of each "
+            "other: give joint(..., vcov={'cluster': 'column'}).",
+            StatinfWarning,
+        )
+    return "HC0"
 
 
 def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
+from statinf.errors import NotIdentifiedError, OptionError, check_level, nearest, one_of
 from statinf.inference.hypotheses import EquivalenceTest, OneSidedTest, WaldTest, equivalence_test, one_sided, wald
 from statinf.inference.inverted_test import WildTest
 from statinf.inference.restrictions import restrictions
@@ -191,6 +192,12 @@ class HypothesisTests(Predictive):
         """
         from statinf.results.reassigned import randomization_test
 
+        known = tuple(signature(randomization_test).parameters)[2:]
+        for name in options:
+            if name not in known:
+                raise OptionError(
+                    f"{name}= is no option of randomization_test(); it takes {', '.join(known)}.{nearest(name, known)}"
+                )
         return randomization_test(self, treatment, **options)
 
 

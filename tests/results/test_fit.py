@@ -219,3 +219,14 @@ def test_bootstrap_results_survive_saving(data, tmp_path):
     loaded = si.load(fit.save(tmp_path / "fit.si"))
     for interval in ("percentile", "basic", "studentized", "bca", "normal"):
         pd.testing.assert_frame_equal(loaded.conf_int(0.9, interval=interval), fit.conf_int(0.9, interval=interval))
+
+
+def test_fits_of_the_same_clusters_are_joined_by_them():
+    data = si.datasets.load("grunfeld")
+    one, two = (si.lm(f, data, cluster="firm") for f in ("invest ~ value", "invest ~ capital"))
+    both = si.joint(one, two)
+    given = si.joint(one, two, vcov={"cluster": "firm"})
+    np.testing.assert_array_equal(both.cov.matrix, given.cov.matrix)
+    with pytest.warns(si.errors.StatinfWarning, match="not all clustered by the same"):
+        mixed = si.joint(one, si.lm("invest ~ capital", data))
+    assert mixed.cov.kind == "HC0"

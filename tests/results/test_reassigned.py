@@ -150,6 +150,7 @@ def test_place_and_order_do_not_matter():
         ("y ~ t + x", {"permutations": 3}, si.OptionError, "permutations"),
         ("y ~ t + x", {"statistic": "z"}, si.OptionError, "statistic"),
         ("y ~ t + x", {"null": "a"}, si.OptionError, "null"),
+        ("y ~ t + x", {"replicas": 99}, si.OptionError, "it takes permutations"),
     ],
 )
 def test_bad_input(formula, options, error, message):

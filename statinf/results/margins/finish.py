@@ -172,6 +172,7 @@ def population_result(
         cov=Covariance(np.full((len(theta), len(theta)), np.nan), "none", "", np.nan),
         source=partial(_sampled_moments, fit, jacobian, _row_parts(source, made, found), source),
         population=True,
+        parent=fit,
     )
     kind = fit.cov.kind
     return replace(draft, cov=draft._covariance(_sampled_kind(kind)))

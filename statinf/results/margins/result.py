@@ -81,7 +81,11 @@ class MarginalEffects(Fit):
 
     def _covariance(self, kind: Any) -> Covariance:
         made = super()._covariance(kind)
-        return replace(made, label=f"{made.label}, rows sampled") if self.population else made
+        if not self.population:
+            return made
+        if self.parent is not None:
+            made = self.parent._counted(made, kind, self.moments)
+        return replace(made, label=f"{made.label}, rows sampled")
 
     def lean(self) -> Self:
         """The same estimates without their rows."""

@@ -225,6 +225,10 @@ def _with_draws(
         full = np.zeros((fit.draws.replicas, len(fit.theta)))
         full[:, fit.estimable] = fit.draws.draws
     else:
+        if not np.isfinite(fit.cov.matrix).all():
+            raise NotIdentifiedError(
+                f"method='simulation' draws coefficients by their covariance, and this fit has none ({fit.cov.label})."
+            )
         root = fit.cov.root
         normal = np.random.default_rng(asked.seed).standard_normal((asked.replicas, root.shape[1]))
         full[:, fit.estimable] = fit.theta[fit.estimable] + normal @ root.T

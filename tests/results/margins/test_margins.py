@@ -469,3 +469,20 @@ def test_odds_of_means_beyond_zero_and_one_are_named():
 
 def test_effects_of_no_rows():
     assert len(LINEAR.predictions(newdata=DATA.head(0), average=False).tidy()) == 0
+
+
+@pytest.mark.parametrize("kind", [{"cluster": "c"}, {"cluster": ["c", "e"]}, "HC1"])
+def test_sampled_rows_of_absorbed_fits_count_effects_as_the_fit_does(kind):
+    fit = si.lm("u ~ x + z", PANEL.assign(e=np.arange(N) // 12), absorb="c", vcov=kind)
+    # A constant slope does not vary over the rows: sampling them adds nothing.
+    found = fit.slopes(population=True)
+    np.testing.assert_allclose(found.std_errors, fit.std_errors, rtol=1e-9)
+    np.testing.assert_allclose(found.with_vcov(kind).std_errors, fit.std_errors, rtol=1e-9)
+
+
+def test_coefficients_without_covariance_are_not_drawn():
+    fit = si.glm("y ~ x + z", DATA, family="binomial", penalty="l2", strength=0.1)
+    with pytest.raises(si.NotIdentifiedError, match="this fit has none"):
+        fit.slopes(method="simulation")
+    with pytest.raises(si.NotIdentifiedError, match="no standard errors"):
+        si.anova(fit)
