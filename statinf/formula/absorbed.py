@@ -17,6 +17,7 @@ from statinf.formula.frame import Frame
 from statinf.formula.given import without_gaps
 
 _TOKEN = re.compile(r"\s*(`[^`]+`|[^\s+^:*\[\]()`~|-]+|[+^:*\[\]()~|-])")
+_OPERATORS = frozenset("+^:*[]()~|`")
 _MISSING, _UNSEEN = -1, -2
 
 
@@ -36,7 +37,7 @@ class AbsorbedTerm:
 
 
 def read_absorb(absorb: Any) -> tuple[AbsorbedTerm, ...]:
-    """The factors of "firm + year", "firm^year" (or "firm:year"), or a list of such terms.
+    """The factors of "firm + year", "firm^year" (or "firm:year"), or a list of such terms or of columns of any name.
 
     Raises
     ------
@@ -46,10 +47,20 @@ def read_absorb(absorb: Any) -> tuple[AbsorbedTerm, ...]:
     listed = [absorb] if isinstance(absorb, str) else absorb
     if not isinstance(listed, Sequence) or not listed or not all(isinstance(term, str) for term in listed):
         raise FormulaError(f"absorb={absorb!r} names no factors; write absorb='firm + year', or a list of columns.")
-    terms = [term for text in listed for term in _terms(text)]
+    alone = not isinstance(absorb, str)
+    terms = [term for text in listed for term in (_column(text) if alone and _is_name(text) else _terms(text))]
     if not terms:
         raise FormulaError(f"absorb={absorb!r} names no factors; write absorb='firm + year', or a list of columns.")
     return tuple(dict.fromkeys(terms))
+
+
+def _is_name(text: str) -> bool:
+    """Whether an entry of a list can only be a column's name, blanks and all."""
+    return bool(text.strip()) and not _OPERATORS & set(text)
+
+
+def _column(name: str) -> list[AbsorbedTerm]:
+    return [AbsorbedTerm(name, (name,))]
 
 
 def _terms(text: str) -> list[AbsorbedTerm]:

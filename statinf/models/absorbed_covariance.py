@@ -19,6 +19,7 @@ from statinf.inference.clusters import cluster_sums, intersect, joined_codes
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.roots import matrix_root, repaired
 from statinf.inference.sandwich import LEVERED
+from statinf.numerics.absorb.factors import Factors
 from statinf.results.clusters import clusters_of
 
 if TYPE_CHECKING:
@@ -45,8 +46,13 @@ def nested_effects(design: Design, absorption: Absorption, names: Sequence[str])
 
 
 def degrees(df: float, absorption: Absorption, nested: Sequence[bool]) -> float:
-    """Residual degrees of freedom if nested effects do not count."""
-    return df + sum(size - 1.0 for size, inside in zip(absorption.factors.sizes, nested, strict=True) if inside)
+    """Residual degrees of freedom if nested effects do not count, those that several of their factors share once."""
+    factors = absorption.factors
+    inside = [code for code, within in zip(factors.codes, nested, strict=True) if within]
+    if not inside:
+        return df
+    counted = factors if len(inside) == len(nested) else Factors.of(inside)
+    return df + counted.rank[0] - 1.0
 
 
 def check_exists(kind: Any, design: Design, absorption: Absorption) -> None:

@@ -89,6 +89,7 @@ def absorbed_glm(
         vcov=spec,
         cluster=cluster,
         ends=partial(ends_of, family),
+        shares=family.law.shares,
         **reading,
     )
     try:
@@ -130,7 +131,8 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
     family, name = options.model, made.response_names[0]
     check_range(made.y, made.weights, family, name)
     check_absorbable(made, made.parts[0].p, absorption)
-    check_whole(made.y, made.weights, made.weights_object is not None, family, name)
+    if not absorption.trials:
+        check_whole(made.y, made.weights, made.weights_object is not None, family, name)
     matrix, nobs = made.parts[0], made.n
     solution = _solve(made, absorption, family, options)
     inner = solution.solution

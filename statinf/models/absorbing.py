@@ -18,6 +18,7 @@ from statinf.formula.mentioned import read_frame
 from statinf.formula.subset import subset
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models.absorb_options import AbsorbOptions
+from statinf.models.row_counts import counted
 from statinf.numerics.absorb.demean import Demeaner
 from statinf.numerics.absorb.factors import Factors
 from statinf.numerics.absorb.rows import informative_rows
@@ -34,11 +35,14 @@ class Absorption(Brief):
     terms : tuple of AbsorbedTerm
     factors : Factors
     options : AbsorbOptions
+    trials : bool
+        Whether outcomes are shares of trials, which are among the weights.
     """
 
     terms: tuple[AbsorbedTerm, ...]
     factors: Factors
     options: AbsorbOptions
+    trials: bool = False
 
     def demeaner(self, weights: np.ndarray | None) -> Demeaner:
         """Projections on the effects; weights that are all one count as none."""
@@ -72,11 +76,12 @@ def absorbed_design(
     context: Mapping[str, Any] | None,
     roles: Sequence[str] = ("covariates",),
     ends: OutcomeEnds | None = None,
+    shares: bool = False,
 ) -> tuple[Design, Absorption]:
     """Design without a constant, which the effects span, and the effects on its rows.
 
     Rows of weight zero, single rows of a level and, with `ends`, levels whose outcomes all lie on one end of their range are
-    left out and counted.
+    left out and counted. With `shares`, `cbind(successes, failures)` is a share of as many trials, which are among the weights.
 
     Raises
     ------
@@ -98,8 +103,13 @@ def absorbed_design(
         cluster=list(dict.fromkeys([*given, *columns])) if named else groups,
         na_action=na_action,
         context=context,
+        response="matrix" if shares else "numeric",
     )
-    absorption = Absorption(terms, Factors.of([term_codes(made, term) for term in terms]), options)
+    trials = False
+    if shares:
+        made, rows = counted(made, "precision")
+        trials = rows.trials
+    absorption = Absorption(terms, Factors.of([term_codes(made, term) for term in terms]), options, trials)
     made, absorption = informative(made, absorption, made.weights > 0, ends)
     return replace(made, parts=tuple(matrix.rest for matrix in made.parts)), absorption
 

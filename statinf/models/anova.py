@@ -119,6 +119,8 @@ def _type(given: Any) -> int:
 
 def _chosen(test: Any, fit: Any) -> str:
     """The test, by default that which the fit's covariance allows, and refused where the model has none."""
+    if not np.isfinite(fit.cov.matrix).any():
+        raise NotIdentifiedError(f"there is nothing to test terms by: standard errors are {fit.cov.label}.")
     linear = isinstance(fit, LinearFit)
     known = not linear and fit.normal_reference
     if test is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from statinf.errors import OptionError
 from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.row_counts import weights_kind_option
@@ -77,8 +79,9 @@ class VerbOptions(GlmOptions, AbsorbOptions):
     )
     strength: float | str | None = number(
         None,
-        "of a shrinking penalty, beside half the mean deviance: glmnet's lambda, and scikit-learn's alpha, or 1 / (C n), on scaled "
-        "columns; 'cv' takes the one of least deviance on held-out folds",
+        "of a shrinking penalty, beside half the mean deviance: glmnet's lambda (whose squared part glmnet divides by a gaussian "
+        "outcome's standard deviation), and scikit-learn's alpha, or 1 / (C n), on scaled columns; 'cv' takes the one of least "
+        "deviance on held-out folds",
         low=0,
         also=(None, "cv"),
     )
@@ -94,6 +97,9 @@ class VerbOptions(GlmOptions, AbsorbOptions):
 
     def check(self) -> None:
         family = self.model
+        for name, given in (("alpha", self.alpha), ("strength", self.strength)):
+            if isinstance(given, float) and np.isinf(given):
+                raise OptionError(f"{name}={given!r} is not a finite number.")
         if self.alpha is not None and not family.law.overdispersed:
             raise OptionError(
                 f"alpha= is the overdispersion of family='negative_binomial'; family={self.family!r} has none. The confidence "

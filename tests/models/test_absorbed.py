@@ -77,6 +77,25 @@ def test_clusters_count_effects_that_lie_across_them():
             close(fit.with_vcov({"cluster": cluster}).vcov, raw * (n - 1) / (n - k - counted))
 
 
+def test_clusters_count_what_nested_factors_share_once():
+    n, counted = len(DATA), 1
+    for factors in ("firm + region", "firm^year + firm + region"):
+        fit = si.lm("y ~ x + z", DATA, absorb=factors, cluster="region", singletons="keep")
+        raw = fit.with_vcov({"cluster": "region", "type": "HC0"}).vcov
+        close(fit.vcov, raw * (n - 1) / (n - len(TWO) - counted))
+    alone = si.lm("y ~ x + z", DATA, absorb="firm", cluster="region")
+    close(si.lm("y ~ x + z", DATA, absorb="firm + region", cluster="region").vcov, alone.vcov)
+
+
+def test_a_list_takes_columns_of_any_name():
+    odd = DATA.rename(columns={"firm": "the firm", "year": "year-of"})
+    fit = si.lm("y ~ x + z", odd, absorb=["the firm", "year-of"])
+    plain = si.lm("y ~ x + z", DATA, absorb="firm + year")
+    close(fit.vcov, plain.vcov)
+    close(fit.predict(odd.head(3))["estimate"], plain.fitted[:3])
+    assert set(fit.fixed_effects()["factor"]) == {"the firm", "year-of"}
+
+
 def test_leverage_corrections_with_one_factor():
     data = DATA[DATA.groupby("firm")["x"].transform("size") > 2]
     whole, fit = si.lm("y ~ x + z + C(firm)", data, weights="w"), si.lm("y ~ x + z", data, absorb="firm", weights="w")

@@ -59,6 +59,19 @@ def test_equals_dummies(family, link, outcome, weights):
     close(fit.predict(DATA.head(5))["estimate"], whole.predict(DATA.head(5))["estimate"], 1e-7)
 
 
+@pytest.mark.parametrize(("family", "kind"), [("binomial", "iid"), ("quasibinomial", "HC3")])
+def test_successes_and_failures_beside_effects(family, kind):
+    data = DATA.assign(won=DATA["bought"] * DATA["firm"] % 3, lost=DATA["count"].clip(upper=4) + (DATA.index > 5))
+    known = {"family": family, "vcov": kind, "weights": "w", "tol": 1e-12}
+    whole = si.glm("cbind(won, lost) ~ x + z + C(year)", data, **known)
+    fit = si.glm("cbind(won, lost) ~ x + z", data, absorb="year", absorb_tol=1e-11, **known)
+    close(fit.params, whole.params[TWO])
+    close(fit.vcov, whole.vcov.loc[TWO, TWO])
+    assert fit.nobs == whole.nobs
+    for name in ("df_resid", "deviance", "null_deviance", "dispersion", "loglik"):
+        close(fit.glance_items()[name], whole.glance_items()[name])
+
+
 def test_leverages_of_one_factor():
     whole = si.glm("count ~ x + z + C(firm)", DATA, family="poisson")
     fit = si.glm("count ~ x + z", DATA, family="poisson", absorb="firm")

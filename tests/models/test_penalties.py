@@ -177,3 +177,30 @@ def test_no_strength_is_maximum_likelihood():
 def test_penalties_that_do_not_go_say_so(options, says):
     with pytest.raises(si.OptionError, match=says):
         si.glm("mpg ~ wt", CARS, **options)
+
+
+def test_columns_that_others_determine_share_a_coefficient():
+    """The least penalised deviance is that without the copies; which of them carries it is open."""
+    data = ENDOMETRIAL.assign(copy=2.0 * ENDOMETRIAL["eh"], total=ENDOMETRIAL["eh"] + ENDOMETRIAL["pi"])
+    known = {"family": "binomial", "penalty": "l1", "strength": 0.02}
+    plain = si.glm("hg ~ pi + eh", data, **known)
+    for terms in ("pi + eh + copy", "copy + pi + eh", "copy + eh + pi"):
+        np.testing.assert_allclose(si.glm(f"hg ~ {terms}", data, **known).fitted, plain.fitted, rtol=1e-7)
+    scale = data[["pi", "eh", "copy", "total"]].std(ddof=0)
+
+    def size(fit):
+        return fit.deviance / (2 * fit.nobs) + 0.02 * (fit.params.iloc[1:].abs() * scale).sum()
+
+    wide = si.glm("hg ~ pi + eh + copy + total", data, **known)
+    assert size(wide) <= size(plain) + 1e-10
+    assert si.glm("hg ~ pi + eh + copy + total", data, **known | {"strength": "cv"}).shape["strength"] > 0
+
+
+def test_shrunken_terms_and_endless_strengths_are_refused_by_name():
+    known = {"family": "binomial", "penalty": "l2"}
+    fit = si.glm("hg ~ pi + eh", ENDOMETRIAL, strength=0.1, **known)
+    for fits in ([fit], [si.glm("hg ~ pi", ENDOMETRIAL, strength=0.1, **known), fit]):
+        with pytest.raises(si.NotIdentifiedError, match="as the coefficients are shrunken"):
+            si.anova(*fits)
+    with pytest.raises(si.OptionError, match="strength=inf is not a finite number"):
+        si.glm("hg ~ pi", ENDOMETRIAL, strength=np.inf, **known)

@@ -147,9 +147,15 @@ def quadratic_lasso(gram: np.ndarray, linear: np.ndarray, one: np.ndarray, start
         if exact is not None:
             return exact
         gradient = linear - gram @ b
+        # Columns that others determine leave no one solution to jump to; the sweeps end at one.
+        off = np.where(b != 0.0, np.abs(gradient - np.sign(b) * one), np.maximum(np.abs(gradient) - one, 0.0))
+        if off.max(initial=0.0) <= slack:
+            return b
         for j in range(len(b)):
             pull = gradient[j] + diagonal[j] * b[j]
-            new = np.sign(pull) * max(abs(pull) - one[j], 0.0) / diagonal[j]
+            excess = abs(pull) - one[j]
+            # At a tie with a column that is already in, rounding must not bring in its copy.
+            new = np.sign(pull) * excess / diagonal[j] if excess > (slack if b[j] == 0.0 else 0.0) else 0.0
             if new != b[j]:
                 gradient -= gram[:, j] * (new - b[j])
                 b[j] = new
