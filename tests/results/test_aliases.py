@@ -67,7 +67,9 @@ def test_rows_of_weight_zero_do_not_make_the_alias():
 
 
 @pytest.mark.parametrize("shift", [0.0, 1e7])
-@pytest.mark.parametrize("rest", ["g + g2", "x + z + g + g2", "g + factor(g, levels=c('c', 'a', 'b'))", "g * z + g2:z", "g:x + g2:x"])
+@pytest.mark.parametrize(
+    "rest", ["g + g2", "x + z + g + g2", "g + factor(g, levels=c('c', 'a', 'b'))", "g * z + g2:z", "g:x + g2:x"]
+)
 def test_rows_of_base_levels_keep_an_alias_of_categories(rest, shift):
     rng = np.random.default_rng(2)
     data = pd.DataFrame({"g": rng.choice(list("abc"), 90), "x": rng.normal(size=90) + shift, "z": rng.normal(size=90)})
