@@ -17,7 +17,7 @@ import statinf as si
 
 LEVEL, ALPHA = 0.95, 0.7
 SIZES = (50, 200, 1000)
-PROFILES = 500
+PROFILES = 300
 """Most samples with profile limits, which take some fits each."""
 Shown = tuple[str, float, float, float, float]
 """Interval, estimate, lower and upper limit, truth."""

@@ -131,9 +131,10 @@ class Estimated(TableHooks, HypothesisTests):
         ----------
         level : float
             Confidence in (0, 1).
-        interval : {"percentile", "basic", "studentized", "bca", "normal"}, optional
+        interval : {"percentile", "basic", "studentized", "bca", "normal", "profile"}, optional
             Which bootstrap interval, after `bootstrap`; "percentile" by default. Without a bootstrap the
-            limits are the estimate plus and minus a quantile times the standard error.
+            limits are the estimate plus and minus a quantile times the standard error; generalised linear models also have
+            "profile", limits of the profile likelihood (penalised with `penalty="firth"`).
         simultaneous : bool
             Limits that hold for all coefficients at once (sup-t, from the joint normal or t distribution).
         seed : int

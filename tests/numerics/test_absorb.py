@@ -39,6 +39,26 @@ def test_projection_is_that_on_dummies(sizes, weighted):
     assert rank == np.linalg.matrix_rank(dummies)
 
 
+@pytest.mark.parametrize("sizes", [(20, 15), (25, 8, 5)])
+def test_factorised_equations_give_the_same(sizes, monkeypatch):
+    random = np.random.default_rng(9)
+    factors, weights = Factors.of(_codes(random, 200, sizes)), random.exponential(size=200)
+    weights[factors.codes[1] == 1] = 0.0
+    columns = random.standard_normal((200, 3))
+    found = Demeaner(factors, weights, tol=1e-11)(columns)
+    monkeypatch.setattr("statinf.numerics.absorb.demean._SLOW", 1)
+    turned = Demeaner(factors, weights, tol=1e-11)(columns)
+    assert turned.iterations < found.iterations
+    some = weights > 0
+    np.testing.assert_allclose(turned.columns[some], found.columns[some], atol=1e-9)
+
+
+def test_what_is_no_number_is_refused():
+    factors = Factors.of([np.array([0, 0, 1, 1])])
+    with pytest.raises(ConvergenceError, match="no numbers"):
+        Demeaner(factors)(np.array([[1.0], [np.nan], [2.0], [3.0]]))
+
+
 def test_columns_that_effects_make_are_zero():
     random = np.random.default_rng(2)
     factors = Factors.of(_codes(random, 300, (40, 12)))
@@ -74,6 +94,7 @@ def test_slow_projections_converge_or_raise():
     factors = Factors.of([np.arange(n) // 2, (np.arange(n) + 1) // 2])
     columns = np.random.default_rng(4).standard_normal((n, 2)).cumsum(axis=0)
     found = Demeaner(factors, tol=1e-10)(columns)
+    assert 50 < found.iterations < 70  # the equations are factorised after fifty steps
     dummies = _dummies(factors)
     left = columns - dummies @ np.linalg.lstsq(dummies, columns, rcond=None)[0]
     np.testing.assert_allclose(found.columns, left, atol=1e-6)

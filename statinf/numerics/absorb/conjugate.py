@@ -10,12 +10,12 @@ import numpy as np
 def conjugate_gradients(
     apply: Callable[[np.ndarray], np.ndarray],
     rhs: np.ndarray,
-    inverse_diagonal: np.ndarray,
+    precondition: Callable[[np.ndarray], np.ndarray],
     size: np.ndarray,
     target: np.ndarray,
     max_iter: int,
 ) -> tuple[np.ndarray, int, np.ndarray]:
-    """Solve S b = r for each column, from zero, with the inverse diagonal of S as preconditioner.
+    """Solve S b = r for each column, from zero.
 
     A consistent singular system has the solution of the range of the preconditioned matrix.
 
@@ -24,8 +24,10 @@ def conjugate_gradients(
     apply : callable
         From (m, p) to S times it.
     rhs : ndarray, shape (m, p)
-    inverse_diagonal, size : ndarray, shape (m,)
-        The preconditioner, and what squares of the residual are weighted by when its length is taken.
+    precondition : callable
+        From (m, p) to about the inverse of S times it.
+    size : ndarray, shape (m,)
+        What squares of the residual are weighted by when its length is taken.
     target : ndarray, shape (p,)
         Length of the residual at which a column is solved.
     max_iter : int
@@ -43,9 +45,9 @@ def conjugate_gradients(
     active = length > target
     if not active.any():
         return solution, 0, length
-    step = residual * inverse_diagonal[:, None]
+    step = precondition(residual)
     along = np.einsum("ij,ij->j", residual, step)
-    direction = step.copy()
+    direction = np.array(step)
     iteration = 0
     while iteration < max_iter and active.any():
         iteration += 1
@@ -56,7 +58,7 @@ def conjugate_gradients(
         residual -= move * image
         length = _lengths(residual, size)
         active &= length > target
-        np.multiply(residual, inverse_diagonal[:, None], out=step)
+        step = precondition(residual)
         before, along = along, np.einsum("ij,ij->j", residual, step)
         turn = np.divide(along, before, out=np.zeros_like(along), where=active & (before > 0.0))
         direction *= turn

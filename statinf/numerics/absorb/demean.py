@@ -9,8 +9,10 @@ one more projection on any factor must not move a column by more than `tol` of i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,7 @@ import numpy as np
 from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError
 from statinf.numerics.absorb.conjugate import conjugate_gradients
+from statinf.numerics.absorb.direct import factorised
 from statinf.numerics.absorb.factors import Factors
 
 TOLERANCE = 1e-8
@@ -27,6 +30,8 @@ SPANNED = 1e-9
 _BLOCK = 8
 _ROUNDS = 8
 _PARALLEL_FROM = 1 << 19
+_SLOW = 50
+"""Steps after which the equations are factorised if they can be."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ class Demeaner:
     tol: float = TOLERANCE
     max_iter: int = 10_000
     _shared: dict[str, Any] = field(default_factory=dict, repr=False)
+    _lock: Any = field(default_factory=Lock, repr=False)
 
     @cached_property
     def totals(self) -> list[np.ndarray]:
@@ -102,6 +108,22 @@ class Demeaner:
             own = left > 1e-10 * self.totals[q]
             found.append(np.divide(1.0, left, out=np.zeros_like(left), where=own))
         return np.concatenate(found)
+
+    @property
+    def _factor(self) -> Callable[[np.ndarray], np.ndarray] | None:
+        """About the inverse of the equations that the main factor is eliminated from, where they are small and sparse."""
+        with self._lock:
+            if "solve" not in self._shared:
+                self._shared["solve"] = factorised(self.factors, self.totals, self.inverses, self.cells)
+            solve = self._shared["solve"]
+        if solve is None:
+            return None
+
+        def near(residual: np.ndarray) -> np.ndarray:
+            with self._lock:
+                return solve(residual)
+
+        return near
 
     def __call__(self, columns: np.ndarray, *, overwrite: bool = False) -> Demeaned:
         """Project columns (n, p) off the effects; in place if `overwrite` and they are column-major.
@@ -137,6 +159,10 @@ class Demeaner:
             sums = [self._sums(x, q, left) for q in range(len(self.factors.sizes))]
             length = self._length(x, left)
             moved = np.sqrt(np.max([i @ s**2 for i, s in zip(self.inverses, sums, strict=True)], axis=0))
+            if not np.isfinite(moved + length).all():
+                raise ConvergenceError(
+                    "a column to project off the absorbed effects holds values that are no numbers, or too large; rescale it."
+                )
             spanned[left] = length <= SPANNED * first[left]
             more = (moved > self.tol * length) & ~spanned[left]
             if not more.any():
@@ -200,7 +226,15 @@ class Demeaner:
         cuts = np.cumsum([factors.sizes[q] for q in factors.others])[:-1]
         # Columns that hardly anything is left of are looked at again in the next round, in their own length.
         target = 0.3 * self.tol * np.maximum(rest, SPANNED * length)
-        found, steps, _ = conjugate_gradients(self._apply(sides, cuts), rhs, self._preconditioner, size, target, most)
+        apply, scale = self._apply(sides, cuts), self._preconditioner[:, None]
+        first = min(most, _SLOW)
+        found, steps, left = conjugate_gradients(apply, rhs, lambda r: r * scale, size, target, first)
+        if (left > target).any() and steps < most:
+            # Levels that meet in few others: steps are many, and the equations sparse enough to factorise.
+            factor = self._factor
+            near = (lambda r: r * scale) if factor is None else factor
+            more, further, _ = conjugate_gradients(apply, rhs - apply(found), near, size, target, most - steps)
+            found, steps = found + more, steps + further
         parts = np.split(found, cuts)
         out: list[np.ndarray] = [means] * len(factors.sizes)
         for q, side, part in zip(factors.others, sides, parts, strict=True):
