@@ -48,6 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # the reader, such as `head`, has seen enough; without this Python complains while closing stdout
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"statinf {options.command}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"statinf {options.command}: interrupted", file=sys.stderr)
         return 130

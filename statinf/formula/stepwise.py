@@ -16,6 +16,9 @@ from statinf.formula.scan import CLOSERS, check_text, outside, short, split
 
 _CALL = re.compile(r"(?<![\w.])(c?sw0?)\s*\(")
 _BOUND = re.compile(r"\s*cbind\s*\(")
+_OTHERS = re.compile(r"\s*(?:c|list|c?sw0?)\s*\(")
+_DOT = re.compile(r"(?<![\w.)\]`])\.(?![\w.])")
+_COLUMN = re.compile(r"`[^`]*`|(?<![\w.])[^\W\d][\w.]*(?!\w|\.|\s*\()")
 MOST = 1000
 
 
@@ -72,15 +75,23 @@ def expand(formula: object, *, outcomes: bool, known: Container[str] = ()) -> tu
     >>> [step.formula for step in expand("cbind(y, log(v)) ~ sw(x, z)", outcomes=True)]
     ['y ~ x', 'y ~ z', 'log(v) ~ x', 'log(v) ~ z']
     """
-    if not isinstance(formula, str) or not (_CALL.search(formula) or (outcomes and _BOUND.match(formula))):
+    if not isinstance(formula, str):
+        return None
+    unlike = _OTHERS.match(formula) if outcomes and not known else None
+    if not (_CALL.search(formula) or unlike or (outcomes and _BOUND.match(formula))):
         return None
     sides = split(check_text(formula), "~")
     if len(sides) != 2:
         return None
+    if unlike and _closing(sides[0], len(unlike.group())) == len(sides[0]):
+        raise FormulaError(f"{short(sides[0])}: several outcomes are written cbind(y1, y2).")
     several = bound_columns(sides[0]) if outcomes and _BOUND.match(sides[0]) else [sides[0]]
     found = _choices(sides[1], known)
     if len(several) == 1 and not found:
         return None
+    if len(several) > 1 and _DOT.search(sides[1]):
+        sides[1] = _less_outcomes(sides[1], several)
+        found = _choices(sides[1], known)
     count = len(several)
     for choice in found:
         count *= len(choice.alternatives)
@@ -97,6 +108,14 @@ def expand(formula: object, *, outcomes: bool, known: Container[str] = ()) -> tu
     if twice is not None:
         raise FormulaError(f"the formula {short(formula)} stands for {short(twice)} twice; write each step once.")
     return tuple(out)
+
+
+def _less_outcomes(text: str, outcomes: list[str]) -> str:
+    """The right side with a `.` that stands for no column of any outcome."""
+    columns = dict.fromkeys(name for outcome in outcomes for name in _COLUMN.findall(outcome))
+    free = {i for i, _ in outside(text)}
+    rest = f"(. - {' - '.join(columns)})"
+    return _DOT.sub(lambda dot: rest if dot.start() in free else dot.group(), text)
 
 
 def _choices(text: str, known: Container[str]) -> list[Choice]:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from statinf.errors import OptionError
 
+_FACTOR = re.compile(r"(?<![\w.`])(?:as\.factor|factor|i)\(")
+
 
 def replace_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]]:
     """The text with a slot in place of each coefficient name, and the coefficients that the slots stand for."""
@@ -19,6 +21,60 @@ def replace_names(text: str, names: Sequence[str]) -> tuple[str, dict[str, int]]
         if count:
             slots[f"_{i}_"] = i
     return text.replace("==", "="), slots
+
+
+def parts_of(term: str) -> list[str]:
+    """The factors of an interaction, split at colons outside of brackets.
+
+    Examples
+    --------
+    >>> parts_of("wt:C(cyl)[T.a:b]")
+    ['wt', 'C(cyl)[T.a:b]']
+    """
+    out, depth = [""], 0
+    for char in term:
+        depth += (char in "([{") - (char in ")]}")
+        if char == ":" and depth == 0:
+            out.append("")
+        else:
+            out[-1] += char
+    return out
+
+
+def level_of(term: str) -> tuple[str, str] | None:
+    """Factor and level of the coefficient of one level; None for any other term.
+
+    Examples
+    --------
+    >>> level_of("C(cyl)[T.6]"), level_of("wt:C(cyl)[T.6]"), level_of("wt")
+    (('C(cyl)', '6'), None, None)
+    >>> level_of("cut(z, 3)[T.(1.8,3.68]]"), level_of("C(g, levels=['a', 'b'])[T.b]")
+    (('cut(z, 3)', '(1.8,3.68]'), ("C(g, levels=['a', 'b'])", 'b'))
+    """
+    if not term.endswith("]") or len(parts_of(term)) > 1:
+        return None
+    depth = 0
+    for i, char in enumerate(term):
+        if char == "[" and depth == 0:
+            return (term[:i], term[i + 1 : -1].removeprefix("T.")) if i else None
+        depth += (char in "([{") - (char in ")]}")
+    return None
+
+
+def factors_of(term: str) -> str:
+    """The term that a coefficient belongs to: its name without levels, and without blanks and backticks.
+
+    Examples
+    --------
+    >>> factors_of("cut(z, 3)[T.(1.8,3.68]]:g[T.b]:x")
+    'cut(z,3):g:x'
+    """
+    return compact(":".join((level_of(part) or (part,))[0] for part in parts_of(term)))
+
+
+def spelled(text: str) -> str:
+    """The text with R's `factor(g)` and fixest's `i(g)` as coefficients are named: `C(g)`."""
+    return _FACTOR.sub("C(", text)
 
 
 def compact(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.inference.naming import compact, parse, replace_names, restore, split_equations
+from statinf.inference.naming import compact, factors_of, parse, replace_names, restore, spelled, split_equations
 
 
 def restrictions(
@@ -134,10 +134,10 @@ def restriction_matrix(matrix: Any, values: Any) -> tuple[np.ndarray, np.ndarray
 
 def _columns_of_term(equation: str, names: Sequence[str]) -> list[int]:
     """The coefficients of a term of several columns, if that is what the equation is: C(g), or C(g) = 0."""
-    term = compact(re.sub(r"=\s*0(\.0*)?\s*$", "", equation))
+    term = compact(spelled(re.sub(r"=\s*0(\.0*)?\s*$", "", equation)))
     if not term or term in map(compact, names):
         return []
-    return [i for i, name in enumerate(names) if compact(re.sub(r"\[[^\]]*\]", "", name)) == term]
+    return [i for i, name in enumerate(names) if factors_of(name) == term]
 
 
 def _linear(node: ast.AST, slots: dict[str, int], q: int, whole: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from statinf.formula.matrix import Matrix
 from statinf.frames import to_caller
 from statinf.inference.hypotheses import WaldTest
-from statinf.inference.naming import compact
+from statinf.inference.naming import compact, factors_of, spelled
 from statinf.models.class_fit import ClassFit
 from statinf.models.class_means import multinomial_means
 from statinf.models.multinomial_rows import multinomial_rows
@@ -107,9 +106,9 @@ class MultinomialFit(ClassFit):
 
     def _columns_of(self, text: str) -> list[int]:
         """Positions of the columns of a term, aliased ones left out; empty for any other text."""
-        asked = compact(text)
+        asked = compact(spelled(text))
         own = [j for j, name in enumerate(self.columns) if compact(name) == asked]
-        every = own or [j for j, name in enumerate(self.columns) if compact(re.sub(r"\[[^\]]*\]", "", name)) == asked]
+        every = own or [j for j, name in enumerate(self.columns) if factors_of(name) == asked]
         return [j for j in every if self.kept[j]]
 
     def tidy(

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from statinf.errors import OptionError, check_level, one_of
+from statinf.inference.naming import spelled
 from statinf.results import fit_columns as fc
 from statinf.results.coefficient_rows import SHOWN, NumberStyle, TermChoice, coefficient_rows, marks_note, marks_of
 from statinf.results.coefficients import ALIASED
@@ -184,7 +185,8 @@ def _names(rename: Any) -> dict[str, str]:
         not isinstance(rename, Mapping) or not all(isinstance(v, str) for kv in rename.items() for v in kv)
     ):
         raise OptionError("rename takes texts by coefficient, such as {'wt': 'Weight'}.")
-    return dict(rename or {})
+    given = dict(rename or {})
+    return {spelled(name): text for name, text in given.items() if spelled(name) not in given} | given
 
 
 def _columns(

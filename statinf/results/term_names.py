@@ -7,43 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from statinf.errors import OptionError, nearest
+from statinf.inference.naming import level_of, parts_of, spelled
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit
 
 Pattern = str | re.Pattern[str]
-
-_LEVEL = re.compile(r"(.+?)\[(?:T\.)?([^\[\]]*)\]")
-
-
-def parts_of(term: str) -> list[str]:
-    """The factors of an interaction, split at colons outside of brackets.
-
-    Examples
-    --------
-    >>> parts_of("wt:C(cyl)[T.a:b]")
-    ['wt', 'C(cyl)[T.a:b]']
-    """
-    out, depth = [""], 0
-    for char in term:
-        depth += (char in "([{") - (char in ")]}")
-        if char == ":" and depth == 0:
-            out.append("")
-        else:
-            out[-1] += char
-    return out
-
-
-def level_of(term: str) -> tuple[str, str] | None:
-    """Factor and level of the coefficient of one level; None for any other term.
-
-    Examples
-    --------
-    >>> level_of("C(cyl)[T.6]"), level_of("wt:C(cyl)[T.6]"), level_of("wt")
-    (('C(cyl)', '6'), None, None)
-    """
-    found = _LEVEL.fullmatch(term)
-    return None if found is None or len(parts_of(term)) > 1 else (found[1], found[2])
 
 
 def label(term: str, rename: Mapping[str, str]) -> str:
@@ -64,10 +33,10 @@ def label(term: str, rename: Mapping[str, str]) -> str:
 def _piece(piece: str, rename: Mapping[str, str]) -> str:
     if piece in rename:
         return rename[piece]
-    found = _LEVEL.fullmatch(piece)
-    if found is None or found[1] not in rename:
+    found = level_of(piece)
+    if found is None or found[0] not in rename:
         return piece
-    return f"{rename[found[1]]} [{found[2]}]"
+    return f"{rename[found[0]]} [{found[1]}]"
 
 
 def chosen(what: str, patterns: Any, terms: Sequence[str], rename: Mapping[str, str]) -> list[list[str]]:
@@ -104,7 +73,7 @@ def _matching(pattern: Pattern, terms: Sequence[str], called: Mapping[str, str])
     if isinstance(pattern, re.Pattern):
         return [t for t in terms if pattern.search(t)]
     exact = [t for t in terms if pattern in (t, called[t])] or [
-        t for t in terms if (level_of(t) or "")[:1] == (pattern,)
+        t for t in terms if (level_of(t) or "")[:1] in ((pattern,), (spelled(pattern),))
     ]
     if exact or "*" not in pattern:
         return exact

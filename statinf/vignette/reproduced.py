@@ -103,11 +103,14 @@ def is_current(record: Record, vignette: Vignette) -> bool:
 
 
 def read_records(folder: str | Path) -> dict[tuple[str, str], Record]:
-    """Records below a folder, by name and size."""
+    """Records below a folder, by name and size; one that cannot be read counts as none, and is made again."""
     known = {}
     for file in sorted((Path(folder) / RECORDS).glob("*.json")):
-        held = json.loads(file.read_text(encoding="utf-8"))
-        made = Record(**{**held, "verdicts": tuple(Verdict(**line) for line in held["verdicts"])})
+        try:
+            held = json.loads(file.read_text(encoding="utf-8"))
+            made = Record(**{**held, "verdicts": tuple(Verdict(**line) for line in held["verdicts"])})
+        except (ValueError, TypeError, LookupError):
+            continue
         known[made.name, made.size] = made
     return known
 

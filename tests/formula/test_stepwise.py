@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import statinf as si
+from statinf.errors import FormulaError
 from statinf.formula.stepwise import expand
 
 
@@ -66,3 +69,22 @@ def test_names_of_the_caller_come_first():
 def test_what_cannot_be_meant_is_refused(text, said):
     with pytest.raises(si.FormulaError, match=said):
         expand(text, outcomes=True)
+
+
+@pytest.mark.parametrize("right", [".", "x + .", "(.)^2", ". - x", "sw(., x)"])
+def test_a_dot_holds_none_of_the_outcomes(right):
+    rng = np.random.default_rng(1)
+    data = pd.DataFrame(rng.normal(size=(40, 5)), columns=["y", "the other", "x", "z", "p"])
+    fits = si.lm(f"cbind(y, `the other`, exp(p)) ~ {right}", data)
+    for fit, outcome in zip(fits, np.repeat(["y", "the other", "exp(p)"], 2 if "sw" in right else 1), strict=True):
+        assert fit.outcome == outcome
+        assert not {"y", "the other", "p"} & set(fit.params.index)
+    alone = si.lm(f"y ~ {right.replace('sw(., x)', '.')}", data[["y", "x", "z"]])
+    assert list(fits[0].params.index) == list(alone.params.index)
+    np.testing.assert_allclose(fits[0].params, alone.params, rtol=1e-12)
+
+
+@pytest.mark.parametrize("left", ["c(y, z)", "sw(y, z)", "list(y, z)"])
+def test_several_outcomes_of_other_spellings_are_told_ours(left):
+    with pytest.raises(FormulaError, match=r"written cbind\(y1, y2\)"):
+        expand(f"{left} ~ x", outcomes=True)

@@ -348,3 +348,25 @@ def test_an_outcome_may_hold_the_signs_of_formulas():
     data = pd.DataFrame({"a ~ b; c": [1.0, 3.0, 2.0, 5.0], "x": [1.0, 2.0, 3.0, 4.0], "u ~ v": [0.0, 1.0, 1.0, 0.0]})
     assert si.lm("`a ~ b; c` ~ x", data).outcome == "a ~ b; c"
     assert si.lm("x ~ `u ~ v`", data).outcome == "x"
+
+
+def test_levels_may_hold_brackets_and_factors_rs_spelling():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame(
+        {"z": rng.normal(size=80), "k": rng.integers(0, 3, 80), "h": rng.choice(["A", "[b]", "c:)"], 80)}
+    )
+    data["y"] = rng.normal(size=80)
+    fit = si.lm("y ~ cut(z, 3) * h + factor(k)", data)
+    made = si.table(
+        fit, keep=["cut(z, 3)", "h", "factor(k)"], rename={"factor(k)": "K", "cut(z, 3)": "Z"}, group_factors=True
+    )
+    assert [made.rows[i][0].split(" (")[0] for i in made.heads[:3]] == ["Z", "h", "K"]
+    assert "[b]" in [made.rows[i][0] for i in made.indented]
+    shown = si.table(fit, drop="h", indicate={"in k": "factor(k)"})
+    assert ("in k", "yes") in [row[:2] for row in shown.rows]
+    assert fit.test("factor(k)").df == fit.test("C(k) = 0").df == 2
+    assert fit.test("cut(z, 3)").df == 2
+    assert fit.test("cut(z, 3):h").df == 4
+    ordered = si.lm("y ~ C(b, levels=['c', '[b]', 'a'])", data.assign(b=np.resize(["a", "[b]", "c"], 80)))
+    assert ordered.test("C(b, levels=['c', '[b]', 'a'])").df == 2
+    assert si.multinomial("h ~ factor(k) + cut(z, 2)", data).test("factor(k)").df == 4

@@ -77,3 +77,11 @@ def test_the_command_resumes(small, tmp_path, capsys, monkeypatch):
     assert main(words) == 0
     assert "running" not in capsys.readouterr().err
     assert (tmp_path / "out" / "REPRODUCED.md").exists()
+
+
+@pytest.mark.parametrize("text", ["{broken", "[]", "{}", '{"name": "small", "verdicts": []}'])
+def test_a_record_that_cannot_be_read_counts_as_none(tmp_path, text):
+    folder = tmp_path / "reproduced"
+    folder.mkdir()
+    (folder / "small.smoke.json").write_text(text)
+    assert read_records(tmp_path) == {}
