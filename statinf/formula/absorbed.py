@@ -44,6 +44,10 @@ def read_absorb(absorb: Any) -> tuple[AbsorbedTerm, ...]:
     FormulaError
         If it names no factor or asks for what is not there, such as slopes that vary by level.
     """
+    if hasattr(absorb, "shape"):
+        raise FormulaError(
+            "absorb= names columns of the data, and was given values: add them to the data as a column and write its name."
+        )
     listed = [absorb] if isinstance(absorb, str) else absorb
     if not isinstance(listed, Sequence) or not listed or not all(isinstance(term, str) for term in listed):
         raise FormulaError(f"absorb={absorb!r} names no factors; write absorb='firm + year', or a list of columns.")

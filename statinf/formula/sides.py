@@ -37,13 +37,14 @@ def check_sides(text: FormulaText, roles: Sequence[str], response: str) -> None:
 
 def _too_many(text: FormulaText, roles: Sequence[str]) -> str:
     found = f"the formula has {len(text.parts)} parts after '~', this method takes {len(roles)}: {' | '.join(roles)}."
-    if tuple(roles) != ("covariates",) or len(text.parts) != 2 or len(text.parts[1].terms) != 1:
+    terms = text.parts[1].terms
+    if tuple(roles) != ("covariates",) or len(text.parts) != 2 or not terms or not all(term.factors for term in terms):
         return found
-    name = text.parts[1].terms[0].factors[0]
-    name = text.quoted.get(name, name)
+    names = [[text.quoted.get(name, name) for name in term.factors] for term in terms]
+    first = names[0][0]
     return (
-        f"{found} For fixed effects, one coefficient per level, write + C({name}); for standard errors by group give "
-        f"cluster='{name}'."
+        f"{found} For fixed effects give absorb='{' + '.join(map('^'.join, names))}' to si.lm or si.glm, or write + C({first}), "
+        f"one coefficient per level; for standard errors by group give cluster='{first}'."
     )
 
 

@@ -259,7 +259,8 @@ def _with_degrees(moments: Moments, codes: np.ndarray, variant: str, whose: str)
     seen = slice(None) if moments.observed is None else moments.observed
     if variance is not None or (moments.working[seen] != 1.0).any() or moments.residual is None:
         raise NotIdentifiedError(
-            "degrees of freedom 'imbens-kolesar' are for linear regressions without weights; use 'satterthwaite'."
+            "degrees of freedom 'imbens-kolesar' are for linear regressions without weights or absorbed effects; use "
+            "'satterthwaite'."
         )
     if len(sums) > MOST_CLUSTERS:
         raise NotIdentifiedError(

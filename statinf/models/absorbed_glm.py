@@ -41,7 +41,7 @@ from statinf.results import Estimate
 
 
 class _SettledError(Exception):
-    """Rows, shape (n,) bool, whose zero counts the effects alone separate."""
+    """Rows, shape (n,) bool, whose outcomes the effects alone separate."""
 
     def __init__(self, rows: np.ndarray) -> None:
         super().__init__()
@@ -92,14 +92,16 @@ def absorbed_glm(
         shares=family.law.shares,
         **reading,
     )
-    try:
-        made, found = estimate(made, absorption, settings)
-    except _SettledError as settled:
-        # As the rows of a level without a count: their effects run off, and the coefficients are those without them.
-        cause = "the effects alone separate their zero outcomes"
-        made = replace(made, dropped={**made.dropped, cause: int(settled.rows.sum())})
-        made, absorption = informative(made, absorption, ~settled.rows, partial(ends_of, family))
-        made, found = estimate(made, absorption, settings)
+    while True:
+        try:
+            made, found = estimate(made, absorption, settings)
+            break
+        except _SettledError as settled:
+            # As the rows of a level without a count: their effects run off, and the coefficients are those without them.
+            cause = f"the effects alone separate their {_ends(family)}"
+            count = made.dropped.get(cause, 0) + int(settled.rows.sum())
+            made = replace(made, dropped={**made.dropped, cause: count})
+            made, absorption = informative(made, absorption, ~settled.rows, partial(ends_of, family))
     return AbsorbedGeneralizedFit.of(made, found, spec if spec.explicit else None, method=method, cluster=cluster)
 
 
@@ -124,6 +126,11 @@ def ends_of(family: Family, y: np.ndarray) -> Sequence[np.ndarray]:
     if family.law.shares:
         return (y == 0.0, y == 1.0)
     return (y == 0.0,) if family.separable else ()
+
+
+def _ends(family: Family) -> str:
+    """Outcomes that can be separated, in words."""
+    return "outcomes" if family.law.shares else "zero outcomes"
 
 
 def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design, Estimate]:
@@ -217,11 +224,11 @@ def _solve(made: Design, absorption: Absorption, family: Family, options: Any) -
 
 
 def _check_separation(made: Design, absorption: Absorption, family: Family) -> None:
-    """Refuse counts that columns and effects separate, naming the columns that do."""
-    if family.law.shares or not family.separable:
+    """Refuse outcomes that columns and effects separate, naming the columns that do."""
+    if not family.separable:
         return
     matrix = made.parts[0]
-    found = separated_rows(matrix.values, made.y, absorption.factors, made.weights)
+    found = separated_rows(matrix.values, made.y, absorption.factors, made.weights, family.law.upper)
     if found is None or not found[0].any():
         return
     rows, direction = found
@@ -232,7 +239,7 @@ def _check_separation(made: Design, absorption: Absorption, family: Family) -> N
     first = made.rows[np.flatnonzero(rows)[0]]
     named, factors = ", ".join(map(repr, guilty[:5])), ", ".join(term.name for term in absorption.terms)
     raise NotIdentifiedError(
-        f"separation: the zero outcomes of {int(rows.sum())} of {made.n} rows (first: row {first}) are predicted perfectly by "
+        f"separation: the {_ends(family)} of {int(rows.sum())} of {made.n} rows (first: row {first}) are predicted perfectly by "
         f"{named} and the effects of {factors}, so the likelihood has no finite maximum. Leave these rows out, which tell "
         "nothing of the other coefficients, or remove or merge what separates."
     )

@@ -180,6 +180,8 @@ class Estimated(TableHooks, HypothesisTests):
             se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
             return low, high
+        if interval == "profile":
+            raise OptionError("interval='profile' follows the likelihood of a fit by si.glm; leave interval= out here.")
         if interval is not None:
             raise OptionError(f"interval={interval!r} is a bootstrap interval; call fit.bootstrap() first.")
         half = t_quantile(0.5 + level / 2.0, self._df()) * self._se()

@@ -112,8 +112,10 @@ def test_groups_after_a_bar_name_what_replaces_them():
     data = table()
     with pytest.raises(FormulaError, match=r"\+ C\(g\).*cluster='g'.$"):
         si.lm("y ~ x1 | g", data)
-    with pytest.raises(FormulaError, match="this method takes 1: covariates.$"):
+    with pytest.raises(FormulaError, match=r"absorb='x2 \+ g' to si.lm"):
         si.lm("y ~ x1 | x2 + g", data)
+    with pytest.raises(FormulaError, match="this method takes 1: covariates.$"):
+        si.lm("y ~ x1 | x2 | g", data)
 
 
 @pytest.mark.parametrize("written", ["I(~x1 > 0)", "I(x1 > 0 == True)", "I(k + 1 in [2, 3])", "I(x1 * k % 2)"])

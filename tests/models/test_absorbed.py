@@ -319,6 +319,8 @@ def test_other_tables_and_other_results():
         ("", FormulaError, "names no factors"),
         ("firm + ", FormulaError, "cannot be read"),
         (3, FormulaError, "names no factors"),
+        (DATA["firm"], FormulaError, "names columns of the data, and was given values"),
+        (DATA["firm"].to_numpy(), FormulaError, "names columns of the data, and was given values"),
         ("frim", DataError, "absorb= names 'frim'.*Did you mean 'firm'"),
     ],
 )
@@ -328,6 +330,8 @@ def test_bad_absorb(absorb, error, message):
 
 
 def test_bad_options_and_formulas():
+    with pytest.raises(FormulaError, match=r"absorb='firm \+ kind\^year' to si.lm"):
+        si.lm("y ~ x | firm + kind:year", DATA)
     with pytest.raises(OptionError, match="singletons='leave'"):
         si.lm("y ~ x", DATA, absorb="firm", singletons="leave")
     with pytest.raises(DataError, match="no term beside the absorbed effects"):

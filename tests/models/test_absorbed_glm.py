@@ -117,6 +117,36 @@ def test_separated_counts_are_named_or_left_out():
     close(fit.params, si.glm("count ~ x", left, family="poisson", absorb="firm + year").params)
 
 
+@pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
+def test_separated_shares_are_named_or_left_out(link):
+    known = {"family": "binomial", "link": link, "absorb": "firm + year"}
+    sure = ((DATA["z"] > 1.2) & (DATA["bought"] == 1)).astype(float)
+    with pytest.raises(NotIdentifiedError, match=r"outcomes of \d+ of 500 rows .*by 'sure' and the effects of firm"):
+        si.glm("bought ~ x + sure", DATA.assign(sure=sure), **known)
+    with pytest.raises(NotIdentifiedError, match="by 'x' and the effects of firm"):
+        si.glm("bought ~ x", DATA.assign(bought=(DATA["x"] > 0.0).astype(float)), **known)
+    with pytest.raises(NotIdentifiedError, match="by 'sure' and the effects of firm"):
+        si.glm(
+            "cbind(won, lost) ~ sure", DATA.assign(sure=sure, won=1.0 + sure, lost=1.0 - sure * DATA["bought"]), **known
+        )
+
+
+def test_shares_that_effects_alone_separate_are_left_out():
+    extra = pd.DataFrame({"firm": [100] * 8 + [101] * 8, "year": ([20] * 4 + [21] * 4) * 2})
+    extra["bought"] = [1.0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0]
+    extra["x"] = np.random.default_rng(1).standard_normal(16)
+    late = pd.DataFrame(
+        {"firm": [101, 102, 102, 102], "year": [22, 22, 22, 21], "bought": [0.0, 1, 0, 1], "x": [0.1, 0.3, 0.2, 1.0]}
+    )
+    both = pd.concat([DATA[["firm", "year", "bought", "x"]], extra, late], ignore_index=True)
+    fit = si.glm("bought ~ x", both, family="binomial", absorb="firm + year")
+    cause = "the effects alone separate their outcomes"
+    assert fit.dropped[cause] > 0
+    assert np.abs(fit.absorbed.effects[0]).max() < 10.0
+    left = both.iloc[fit.design.rows]
+    close(fit.params, si.glm("bought ~ x", left, family="binomial", absorb="firm + year").params)
+
+
 def test_options():
     with pytest.raises(OptionError, match="start= is not taken with absorb="):
         si.glm("count ~ x", DATA, family="poisson", absorb="firm", start=[0.0])

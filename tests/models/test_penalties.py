@@ -204,3 +204,5 @@ def test_shrunken_terms_and_endless_strengths_are_refused_by_name():
             si.anova(*fits)
     with pytest.raises(si.OptionError, match="strength=inf is not a finite number"):
         si.glm("hg ~ pi", ENDOMETRIAL, strength=np.inf, **known)
+    with pytest.raises(si.OptionError, match="follows the likelihood of a fit by si.glm"):
+        si.lm("eh ~ pi", ENDOMETRIAL).conf_int(interval="profile")

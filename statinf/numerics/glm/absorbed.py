@@ -225,33 +225,36 @@ def separated_rows(
     y: np.ndarray,
     factors: Factors,
     weights: np.ndarray,
+    upper: float = np.inf,
     *,
     tolerance: float = 1e-3,
     max_iterations: int = 200,
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Rows of counts that a direction of columns and effects separates, by iterated rectification.
+    """Rows of counts or shares that a direction of columns and effects separates, by iterated rectification.
 
     A direction z of the linear predictor that is zero where y > 0 and never negative elsewhere lowers the means where it is
     positive to zero at no cost (Correia, Guimaraes and Zylkin 2019, arXiv 1903.01633): zeros are regressed on themselves,
-    with a large weight on the rows that must not move, and negative fits are set to zero.
+    with a large weight on the rows that must not move, and negative fits are set to zero. At the `upper` end of the outcomes, one
+    of shares, z is never positive, likewise.
 
     Returns
     -------
     rows : ndarray of bool, shape (n,)
-        Where z is positive.
+        Where z is not zero.
     direction : ndarray, shape (p,)
         Its coefficients of the columns.
 
     None if there is no such direction.
     """
-    zero = y == 0
-    if not zero.any() or zero.all():
+    side = np.where(y == 0, 1.0, np.where(y == upper, -1.0, 0.0))
+    ends = side != 0
+    if not ends.any() or (side == side[0]).all():
         return None
     # What heavy rows let light ones move is of the order of one over their weight, far below the tolerance.
-    heavy = np.where(zero, 1.0, tolerance**-2) * (weights > 0)
+    heavy = np.where(ends, 1.0, tolerance**-2) * (weights > 0)
     demeaner = Demeaner(factors, heavy, tol=1e-10)
     made = demeaner(columns)
-    target = zero.astype(np.float64)
+    target = side
     for _ in range(max_iterations):
         out = demeaner(target[:, None].copy(order="F"))
         solution = solve(made.columns, out.columns[:, 0], heavy, tolerance=1e-7)
@@ -259,9 +262,10 @@ def separated_rows(
         fitted = effect_sums(factors, [e[:, 0] - s @ delta for e, s in zip(out.effects, made.effects, strict=True)])
         fitted += columns @ delta
         fitted[np.abs(fitted) < tolerance] = 0.0
-        if not fitted[zero].any():
+        moved = side * fitted
+        if not moved[ends].any():
             return None
-        if (fitted[zero] >= 0.0).all():
-            return (fitted > tolerance) & zero, delta
-        target = np.where(zero, np.maximum(fitted, 0.0), 0.0)
+        if (moved[ends] >= 0.0).all():
+            return moved > tolerance, delta
+        target = side * np.maximum(moved, 0.0)
     return None
