@@ -152,12 +152,12 @@ class Fits(Sequence[Fit]):
 
     # --- tests across fits --------------------------------------------------------------------------------------
 
-    def joint(self, vcov: Any = "HC0") -> Joint:
+    def joint(self, vcov: Any = None) -> Joint:
         """The joint distribution of all coefficients, named "fit: term"; fits of groups have no row in common.
 
         Parameters
         ----------
-        vcov : {"HC0"} or mapping
+        vcov : {"HC0"} or mapping, optional
             As in `statinf.joint`.
 
         Examples

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError, OptionError, StatinfWarning, issue_warning
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
@@ -38,15 +38,15 @@ class Joint(Fit):
         return joint(*self.fits, vcov=vcov)
 
 
-def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> Joint:
+def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> Joint:
     """The joint distribution of several fits on the same data frame, from their influence values.
 
     Parameters
     ----------
     *fits : Fit
         Made on the same data frame; their rows may differ.
-    vcov : {"HC0"} or mapping
-        "HC0", or `{"cluster": "column"}`.
+    vcov : {"HC0"} or mapping, optional
+        "HC0", or `{"cluster": "column"}`. By default the cluster column that all the fits have in common, else "HC0".
     names : sequence of str, optional
         A prefix for each fit's coefficients; "1", "2", ... by default.
 
@@ -74,6 +74,7 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
     labels = list(names) if names is not None else [str(i + 1) for i in range(len(fits))]
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise OptionError(f"names must give each of the {len(fits)} fits a name of its own.")
+    vcov = _shared_kind(fits) if vcov is None else vcov
     present, total = _joint_influence(fits)
     df = min(f.df_resid for f in fits)
     if isinstance(vcov, dict):
@@ -102,6 +103,25 @@ def joint(*fits: Fit, vcov: Any = "HC0", names: Sequence[str] | None = None) -> 
         design=fits[0].design,
         fits=tuple(fits),
     )
+
+
+def _shared_kind(fits: Sequence[Fit]) -> Any:
+    """The clusters of all the fits where they are the same, else HC0; one warning where that takes away what a fit allows for."""
+    kinds = [fit.cov.kind for fit in fits]
+    asked = [kind for kind in kinds if isinstance(kind, Mapping)]
+    if not asked:
+        return "HC0"
+    names = [kind.get("cluster") for kind in asked]
+    name = names[0]
+    in_data = isinstance(name, str) and all(f.design is not None and name in f.design.frame.names for f in fits)
+    if in_data and len(asked) == len(kinds) and all(other == name for other in names):
+        return {"cluster": name}
+    issue_warning(
+        "the fits allow for dependence between rows, though not for one that they share, and are taken together as if rows "
+        "were independent (HC0); give vcov={'cluster': 'column'} for groups of rows.",
+        StatinfWarning,
+    )
+    return "HC0"
 
 
 def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
