@@ -175,7 +175,7 @@ def test_other_verbs(data):
         si.lm("mpg ~ wt", data, stepss=1)
 
 
-@pytest.mark.filterwarnings("ignore:the cluster column")
+@pytest.mark.filterwarnings("ignore:the cluster column", "ignore:3 clusters for")
 @pytest.mark.parametrize("options", [{}, {"by": "am"}])
 def test_clusters_of_the_fits_are_those_of_their_joint_distribution(options):
     cars = si.datasets.load("mtcars")
@@ -188,7 +188,7 @@ def test_clusters_of_the_fits_are_those_of_their_joint_distribution(options):
     np.testing.assert_array_equal(fits.joint(vcov="HC0").std_errors, si.lm(formula, cars, **options).joint().std_errors)
 
 
-@pytest.mark.filterwarnings("ignore:the cluster column")
+@pytest.mark.filterwarnings("ignore:the cluster column", "ignore:3 clusters for")
 @pytest.mark.parametrize("cluster", ["array", "unlike", "none"])
 def test_a_joint_distribution_says_where_it_leaves_clusters_out(cluster):
     cars = si.datasets.load("mtcars")
