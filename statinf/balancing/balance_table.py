@@ -20,6 +20,7 @@ from statinf.balancing.weights import BalanceWeights
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula import Design, Frame, as_frame
 from statinf.formula.given import on_frame, weights_of
+from statinf.formula.scan import halves
 
 
 @BALANCE_TABLE.document
@@ -136,7 +137,7 @@ def _named(weights: Any) -> dict[str, Any]:
 def _right_side(covariates: Any) -> str:
     if not isinstance(covariates, str):
         raise OptionError(f"covariates={covariates!r} is not a formula; write '~ x3 + I(x1**2)'.")
-    left, tilde, right = covariates.partition("~")
+    left, tilde, right = halves(covariates)
     if left.strip() and tilde:
         raise OptionError(
             f"covariates={covariates!r} has a left side; the treatment stands in the formula: write '~ x3 + x4'."

@@ -14,6 +14,7 @@ from statinf.formula.arms import order_note, treatment_levels
 from statinf.formula.design import Design, design
 from statinf.formula.frame import Categorical, Frame
 from statinf.formula.identity import RowIdentity
+from statinf.formula.scan import halves
 
 MOST_ARMS = 10
 """Numbers of at most this many different values are arms unless `dose=` says otherwise."""
@@ -92,7 +93,7 @@ def read_design(
     OptionError
         If `treated` or `reference` is none of its values, or a dose has either.
     """
-    left, _, right = formula.partition("~")
+    left, _, right = halves(formula)
     called = _FACTOR.fullmatch(left.strip())
     name = (called.group(1) if called else left).strip().strip("`")
     labelled = name in frame.names and (called is not None or isinstance(frame.column(name), Categorical))

@@ -102,6 +102,12 @@ def split(text: str, at: str) -> list[str]:
     return [text[a + 1 : b].strip() for a, b in zip(cuts, cuts[1:], strict=False)]
 
 
+def halves(text: str) -> tuple[str, str, str]:
+    """What stands before the first `~` outside quotes, the `~`, and what stands behind it; like `str.partition`."""
+    at = next((i for i, char in outside(text) if char == "~"), len(text))
+    return text[:at], text[at : at + 1], text[at + 1 :]
+
+
 class Names:
     """Stand-ins for column names that are no Python identifiers, unique in the formula and the data."""
 

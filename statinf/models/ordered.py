@@ -15,6 +15,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.formula.design import Design, design
+from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
 from statinf.models.categories import boundary_names, check_terms, ordered_levels
@@ -180,6 +181,6 @@ def _with_levels(formula: str, levels: Sequence[Any]) -> str:
         raise OptionError(
             "levels= takes the categories from the lowest to the highest, such as ['low', 'mid', 'high']."
         )
-    outcome, tilde, rest = formula.partition("~")
+    outcome, tilde, rest = halves(formula)
     listed = [v.item() if isinstance(v, np.generic) else v for v in levels]
     return f"C({outcome.strip()}, levels={listed!r}) {tilde}{rest}"

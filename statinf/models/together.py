@@ -16,6 +16,7 @@ import numpy as np
 
 from statinf.errors import StatinfError, silent_warnings
 from statinf.formula.design import Design, design
+from statinf.formula.scan import halves
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 
 
@@ -96,7 +97,7 @@ def _outcome_alone(formula: str, given: Mapping[str, Any]) -> Design | None:
     kept = {k: given[k] for k in ("data", "weights", "context") if k in given}
     try:
         with silent_warnings():
-            return design(f"{formula.partition('~')[0]} ~ 1", **kept)
+            return design(f"{halves(formula)[0]} ~ 1", **kept)
     except StatinfError:
         return None  # its own fit says what is wrong
 

@@ -46,8 +46,7 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
     *fits : Fit
         Made on the same data frame; their rows may differ.
     vcov : {"HC0"} or mapping, optional
-        "HC0", or `{"cluster": "column"}`; by default the clusters of the fits where all have the same column of them, and else
-        "HC0", with a warning where some are clustered.
+        "HC0", or `{"cluster": "column"}`. By default the cluster column that all the fits have in common, else "HC0".
     names : sequence of str, optional
         A prefix for each fit's coefficients; "1", "2", ... by default.
 
@@ -107,19 +106,21 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
 
 
 def _shared_kind(fits: Sequence[Fit]) -> Any:
-    """The clusters that the covariances of all fits have; else rows."""
-    found = [f.cov.kind.get("cluster") if isinstance(f.cov.kind, Mapping) else None for f in fits]
-    name = found[0]
-    # Clusters given as numbers beside the data have a name that is no column: they may be others in each fit.
-    columns = all(name in f._need_rows("joint covariances").frame.names for f in fits)
-    if isinstance(name, str) and columns and all(other == name for other in found):
+    """The clusters of all the fits where they are the same, else HC0; one warning where that takes away what a fit allows for."""
+    kinds = [fit.cov.kind for fit in fits]
+    asked = [kind for kind in kinds if isinstance(kind, Mapping)]
+    if not asked:
+        return "HC0"
+    names = [kind.get("cluster") for kind in asked]
+    name = names[0]
+    in_data = isinstance(name, str) and all(f.design is not None and name in f.design.frame.names for f in fits)
+    if in_data and len(asked) == len(kinds) and all(other == name for other in names):
         return {"cluster": name}
-    if any(other is not None for other in found):
-        issue_warning(
-            "the fits are not all clustered by the same one column of the data, so that their rows count as independent of each "
-            "other: give joint(..., vcov={'cluster': 'column'}).",
-            StatinfWarning,
-        )
+    issue_warning(
+        "the fits allow for dependence between rows, though not for one that they share, and are taken together as if rows "
+        "were independent (HC0); give vcov={'cluster': 'column'} for groups of rows.",
+        StatinfWarning,
+    )
     return "HC0"
 
 

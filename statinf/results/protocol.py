@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from statinf.errors import DataError, NotIdentifiedError
-from statinf.formula.scan import split
+from statinf.formula.scan import halves, split
 from statinf.results.table import Table
 from statinf.spellings import hint
 
@@ -86,7 +86,7 @@ class Result:
     @property
     def outcome(self) -> str:
         """Left-hand side of the formula; those of fits taken together in one line."""
-        sides = (split(part, "~")[0] for part in split(self.formula, ";"))
+        sides = (halves(part)[0].strip() for part in split(self.formula, ";"))
         return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
 
     @property

@@ -119,7 +119,8 @@ def _noted(where: str, verb: Callable[..., Any], formula: str, data: Any, option
 def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
     """The groups of rows, in the order of the levels."""
     if not isinstance(by, str):
-        raise OptionError(f"by={by!r}: give the name of a column; a fit is made for each of its values.")
+        said = repr(by) if isinstance(by, list | tuple | int | float) else f"a {type(by).__name__}"
+        raise OptionError(f"by={said[:80]}: give the name of a column; a fit is made for each of its values.")
     frame = as_frame(data)
     column = frame.categories(by)
     missing = int((column.codes < 0).sum())

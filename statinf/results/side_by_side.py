@@ -128,6 +128,8 @@ def table(
     Std. errors        HC1         HC1         HC1
     """
     given = _flat(fits)
+    if not isinstance(show, str | Iterable | None):
+        raise OptionError(f"show={show!r}: give one of {', '.join(SHOWN)}, a list of them, or None.")
     show = (show,) if isinstance(show, str) else tuple(show or ())
     for what in show:
         one_of("show", what, SHOWN)
@@ -136,6 +138,7 @@ def table(
     check_digits(digits)
     check_caption(caption, label)
     further = _lines(notes)
+    _check_kinds(headers, indicate, exponentiate, stats)
     if given and all(isinstance(f, Weights) for f, _ in given):
         return weightings([f for f, _ in given], names, digits).captioned(caption, label)
     if not given or not all(isinstance(f, Fit) for f, _ in given):
@@ -171,6 +174,17 @@ def _flat(given: Sequence[Any]) -> list[tuple[Any, Mapping[str, str]]]:
         else:
             out.append((one, {}))
     return out
+
+
+def _check_kinds(headers: Any, indicate: Any, exponentiate: Any, stats: Any) -> None:
+    if not isinstance(headers, Mapping | None):
+        raise OptionError(f"headers={headers!r}: give texts by row, such as {{'Sample': ['all', 'women']}}.")
+    if not isinstance(indicate, Mapping | None):
+        raise OptionError(f"indicate={indicate!r}: give coefficients by row, such as {{'Controls': ['x', 'z']}}.")
+    if isinstance(exponentiate, str) or not isinstance(exponentiate, bool | Sequence):
+        raise OptionError(f"exponentiate={exponentiate!r}: give True, False, or a list of them.")
+    if not isinstance(stats, str | Mapping | Iterable | None):
+        raise OptionError(f"stats={stats!r}: give names of statistics, or rows by label.")
 
 
 def _lines(notes: Any) -> tuple[str, ...]:

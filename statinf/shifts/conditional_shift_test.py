@@ -7,6 +7,7 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import FormulaError
+from statinf.formula.scan import halves, split
 from statinf.shifts.reading import read_samples
 from statinf.shifts.samples import check_columns
 from statinf.shifts.shift_test_result import ConditionalShiftTest
@@ -67,8 +68,8 @@ def conditional_shift_test(
     """
     method, settings = CONDITIONAL_SHIFT_TEST.read("", options)
     check_seed(seed)
-    left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
-    if not (tilde and left.strip() and right.strip()) or "|" in formula:
+    left, tilde, right = halves(formula) if isinstance(formula, str) else ("", "", "")
+    if not (tilde and left.strip() and right.strip()) or len(split(formula, "|")) > 1:
         raise FormulaError(f"{formula!r}: write the columns and what they are conditioned on as 'x1 + x2 ~ y'.")
     samples = read_samples(
         f"~{right}", source, target, ratio_formula=f"~ {left}", na_action=na_action, context=context, seed=seed

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.design import Design, design
+from statinf.formula.scan import halves
 from statinf.results import Weights
 from statinf.shifts.margins import Margins
 from statinf.shifts.samples import Samples
@@ -81,7 +82,7 @@ def read_samples(
 
 def ratio_terms(formula: str) -> str:
     """The right-hand side of a formula that has no left one."""
-    left, tilde, right = formula.partition("~") if isinstance(formula, str) else ("", "", "")
+    left, tilde, right = halves(formula) if isinstance(formula, str) else ("", "", "")
     if not tilde or left.strip() or not right.strip():
         raise FormulaError(f"ratio_formula={formula!r}: write the columns of the density ratio as '~ x1 + x2'.")
     return right

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import statinf as si
 from formula.tables import columns, table
 from statinf.errors import DataError, FormulaError
 from statinf.formula import design
@@ -234,3 +235,21 @@ def test_a_callers_function_meets_no_missing_value_and_cannot_change_the_data():
 def test_what_a_caller_hands_over_must_work(context):
     with pytest.raises(FormulaError):
         design("y ~ f(x1)" if callable(context["f"]) else "y ~ I(x1 + f)", table(), context=context)
+
+
+@pytest.mark.parametrize(
+    ("call", "terms"),
+    [
+        (lambda d: si.ordered("`c ~ d` ~ x", d, levels=["lo", "hi", "top"]), "lo|hi"),
+        (lambda d: si.missing_mean("`a ~ b` ~ x", d), "`a ~ b`"),
+        (lambda d: si.lm("cbind(`a ~ b`, x) ~ `p | q`", d)[0], "p | q"),
+        (lambda d: si.balance("`t ~ 1` ~ x + `p | q`", d), None),
+        (lambda d: si.conditional_shift_test("`p | q` ~ `a ~ b`", d[:60], d[60:], permutations=19), None),
+    ],
+)
+def test_names_may_hold_the_signs_of_formulas_in_every_verb(call, terms):
+    rng = np.random.default_rng(6)
+    made = {"a ~ b": rng.normal(size=120), "p | q": rng.normal(size=120), "x": rng.normal(size=120)}
+    made |= {"t ~ 1": rng.integers(0, 2, 120), "c ~ d": rng.choice(["lo", "hi", "top"], 120)}
+    found = call(pd.DataFrame(made))
+    assert terms is None or terms.strip("`") in " ".join(found.terms).replace("`", "")

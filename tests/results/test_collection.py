@@ -173,3 +173,27 @@ def test_other_verbs(data):
     assert si.ordered("gear ~ sw(wt, hp)", data).table().columns == ("term", "(1)", "(2)")
     with pytest.raises(si.OptionError, match="stepss= is not an option"):
         si.lm("mpg ~ wt", data, stepss=1)
+
+
+@pytest.mark.filterwarnings("ignore:the cluster column", "ignore:3 clusters for")
+@pytest.mark.parametrize("options", [{}, {"by": "am"}])
+def test_clusters_of_the_fits_are_those_of_their_joint_distribution(options):
+    cars = si.datasets.load("mtcars")
+    formula = "mpg ~ wt" if options else "cbind(mpg, qsec) ~ wt"
+    fits = si.lm(formula, cars, cluster="cyl", **options)
+    both = fits.joint()
+    assert both.cov.label == "clustered by cyl (HC0)"
+    expected = np.concatenate([f.with_vcov({"cluster": "cyl", "type": "HC0"}).std_errors for f in fits])
+    np.testing.assert_allclose(both.std_errors, expected, rtol=1e-10)
+    np.testing.assert_array_equal(fits.joint(vcov="HC0").std_errors, si.lm(formula, cars, **options).joint().std_errors)
+
+
+@pytest.mark.filterwarnings("ignore:the cluster column", "ignore:3 clusters for")
+@pytest.mark.parametrize("cluster", ["array", "unlike", "none"])
+def test_a_joint_distribution_says_where_it_leaves_clusters_out(cluster):
+    cars = si.datasets.load("mtcars")
+    first = si.lm("mpg ~ wt", cars, cluster=cars["carb"].to_numpy() if cluster == "array" else "carb")
+    given = {"array": cars["carb"].to_numpy(), "unlike": "gear", "none": None}[cluster]
+    second = si.lm("qsec ~ wt", cars, cluster=given)
+    with pytest.warns(si.StatinfWarning, match="as if rows were independent"):
+        assert si.joint(first, second).cov.label == "HC0, joint"

@@ -322,7 +322,9 @@ def test_an_empty_choice_is_a_table_of_statistics(fits):
         ({"stars": {" ": 0.1}}, "marks with their levels"), ({"show": "se"}, "show='se'"),
         ({"classes": "cells"}, "classes"), ({"exponentiate": [True]}, "exponentiate has 1 entries for 3"),
         ({"indicate": {"x": "zz"}}, "indicate: 'zz'"), ({"names": ["a"]}, "for 3 columns"),
-        ({"notes": 5}, "notes=5"), ({"notes": ["a", 5]}, "a list of texts"),
+        ({"notes": 5}, "notes=5"), ({"stats": 5}, "stats=5"), ({"headers": 5}, "headers=5"), ({"indicate": ["x"]}, "indicate="),
+        ({"show": 5}, "show=5"), ({"exponentiate": None}, "exponentiate=None"), ({"exponentiate": "yes"}, "'yes'"),
+        ({"notes": ["a", 5]}, "a list of texts"),
     ],
 )  # fmt: skip
 def test_options_are_checked(fits, options, said):

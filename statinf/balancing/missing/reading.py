@@ -16,6 +16,7 @@ from statinf.formula import Design, design
 from statinf.formula.frame import Frame
 from statinf.formula.mentioned import read_frame
 from statinf.formula.scale import SQUARES, check_columns, check_scale
+from statinf.formula.scan import halves
 from statinf.inference.vcov import cluster_columns
 
 _DOT = re.compile(r"(?<![\w.])\.(?![\w.])")
@@ -96,7 +97,7 @@ def read_rows(
         )
     groups = cluster_columns(vcov, cluster)
     frame = read_frame(formula, data, weights, groups)
-    left, tilde, right = formula.partition("~")
+    left, tilde, right = halves(formula)
     if not tilde or not left.strip() or not right.strip():
         raise FormulaError("missing_mean reads 'outcome ~ covariates', or 'outcome ~ covariates | observed'.")
     outcome = _outcome(left, frame, context)

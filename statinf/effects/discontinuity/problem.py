@@ -12,6 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import AliasedWarning, DataError, NotIdentifiedError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design, design
+from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models.regression import check_outcome
 from statinf.numerics.localpoly.side import Side, sides
@@ -84,7 +85,7 @@ class RdProblem(Brief):
     def of_treatment(self) -> RdProblem:
         """The sharp problem of a fuzzy design's treatment."""
         recipe = self.design.recipe
-        text = f"{self.treatment} ~ {recipe.formula.partition('~')[2].strip()}"
+        text = f"{self.treatment} ~ {halves(recipe.formula)[2].strip()}"
         design = replace(self.design, response=self.outcomes[:, 1], recipe=replace(recipe, formula=text))
         y = self.outcomes[:, 1] - np.average(self.outcomes[:, 1], weights=self.w)
         outcomes = np.column_stack([y, self.outcomes[:, 2:]])

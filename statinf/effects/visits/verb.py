@@ -16,6 +16,7 @@ from statinf.effects.visits.spells import check_past, lagged_columns, make_spell
 from statinf.errors import OptionError
 from statinf.formula import as_frame
 from statinf.formula.design import Design
+from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 
@@ -107,7 +108,7 @@ def visits(
         raise OptionError("weights= takes sampling weights as an array or a column name here, not estimated ones.")
     text, lags = lagged_columns(visits)
     plain, more = (None, ()) if settings.stabilize is None else lagged_columns(settings.stabilize)
-    outcome = formula.partition("~")[0]
+    outcome = halves(formula)[0]
     for option, given in (("visits", visits), ("stabilize", settings.stabilize)):
         if given is not None:
             check_past(given, outcome, f"{option}=")

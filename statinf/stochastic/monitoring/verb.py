@@ -9,6 +9,7 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import FormulaError, one_of
 from statinf.formula.blocks import warn_dropped
 from statinf.formula.in_time import begin, opened
+from statinf.formula.scan import halves
 from statinf.stochastic.monitoring.result import Monitor
 from statinf.stochastic.monitoring.run import MonitorStart, begin_run
 from statinf.stochastic.table import MONITOR
@@ -90,7 +91,7 @@ def monitor(
     one_of("na_action", na_action, ("drop", "raise"))
     if not isinstance(formula, str) or "~" not in formula:
         raise FormulaError(f"formula={formula!r}: write 'y ~ x', 'y ~ 1' or '~ x'.")
-    left, _, right = formula.partition("~")
+    left, _, right = halves(formula)
     # Which rows come first must be known before the formula has been read.
     burn_in = settings.first_rows(bool(left.strip()) and right.strip() != "1")
     kind, tables = opened(formula, data, time)
