@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.bootstrap import Bootstrap
-from statinf.inference.marginal import CONTRASTS
+from statinf.inference.contrasts import CONTRASTS
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.margins.compute import ItemAverages
 from statinf.results.margins.items import Items

@@ -88,7 +88,8 @@ def test_logit_slopes_have_the_closed_form():
 
 
 def test_derivatives_in_coefficients_are_exact_for_means_of_several_predictors():
-    from statinf.inference.marginal import Direction, IndexedMean, RowGroups, mean_values, slope_values
+    from statinf.inference.indexed_mean import IndexedMean
+    from statinf.inference.marginal import Direction, RowGroups, mean_values, slope_values
 
     random = np.random.default_rng(1)
     X, theta = random.normal(size=(30, 3)), random.normal(size=7)
