@@ -140,7 +140,8 @@ def _cluster(fit: Fit, cluster: Any) -> str | None:
         name = fit.cov.kind["cluster"]
     if name is not None and not isinstance(name, str):
         raise OptionError(
-            "the bootstrap draws one kind of cluster; give bootstrap(cluster='column'), or take fit.with_vcov({'cluster': 'column'})."
+            "the bootstrap draws one kind of cluster; give bootstrap(cluster='column'), or take "
+            "fit.with_vcov({'cluster': 'column'})."
         )
     return name
 
