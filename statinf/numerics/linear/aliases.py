@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.numerics.linear.least_squares import solve
+from statinf.numerics.linear.reduction import without_rounding
 
 _BROKEN = 1e-8
 """Share of the terms' size beyond which what is left of an alias is no rounding."""
@@ -24,7 +25,8 @@ def alias_map(columns: np.ndarray, kept: np.ndarray, w: np.ndarray | None = None
     if kept.all():
         return np.empty((len(kept), 0))
     weights = np.ones(len(columns)) if w is None else w
-    return np.column_stack([solve(columns[:, kept], column, weights).coef for column in columns[:, ~kept].T])
+    made = np.column_stack([solve(columns[:, kept], column, weights).coef for column in columns[:, ~kept].T])
+    return without_rounding(made, columns, kept, w)
 
 
 def breaks_alias(columns: np.ndarray, kept: np.ndarray, aliases: np.ndarray) -> np.ndarray:

@@ -16,6 +16,9 @@ TOLERANCE = 1e-11
 _DIGITS = 8.0 * np.finfo(float).eps
 """What rounding may have done to an entry, relative to its size: some thirty times its standard deviation."""
 
+_ROUNDING = 1e-11
+"""Share of a column that a coefficient has to make of it to be no rounding."""
+
 
 def independent_columns(
     factor: np.ndarray, p: int, tolerance: float = TOLERANCE, rounding: np.ndarray | None = None
@@ -140,5 +143,17 @@ def reduce_columns(
     if moved is not None:
         gap = moved.centre[~kept] - moved.centre[kept] @ aliases
         aliases = aliases + np.outer(moved.ones[kept], gap)
+    aliases = without_rounding(aliases, columns, kept, weights)
     joint = np.asarray(np.linalg.qr(joint[:, np.delete(chosen, np.arange(k, p))], mode="r"))
     return Reduced(kept, joint, moved, aliases)
+
+
+def without_rounding(
+    aliases: np.ndarray, columns: np.ndarray, kept: np.ndarray, weights: np.ndarray | None
+) -> np.ndarray:
+    """The coefficients (k, p - k) of aliases, zero where they are rounding: a row of zeros else seems not to follow from them."""
+    if kept.all():
+        return aliases
+    seen = columns if weights is None else columns[np.asarray(weights) > 0]
+    size = np.abs(seen).max(axis=0, initial=0.0)
+    return np.where(np.abs(aliases) * size[kept][:, None] > _ROUNDING * size[~kept], aliases, 0.0)

@@ -487,3 +487,26 @@ def test_coefficients_without_covariance_are_not_drawn():
         fit.slopes(method="simulation")
     with pytest.raises(si.NotIdentifiedError, match="no standard errors"):
         si.anova(fit)
+
+
+@pytest.mark.parametrize("verb", [si.lm, lambda f, d: si.glm(f, d, family="binomial")])
+def test_rows_of_zeros_are_no_rows_that_break_an_alias(verb):
+    data = DATA[~((DATA["g"] == "a") & DATA["k"])]
+    with pytest.warns(si.errors.AliasedWarning):
+        fit = verb("y ~ g * k", data)
+    cells = pd.DataFrame({"g": list("abc") * 2, "k": np.repeat([False, True], 3)})
+    with pytest.warns(si.errors.DroppedRowsWarning):
+        found = fit.predict(cells)["estimate"].to_numpy()
+    want = data.groupby(["k", "g"])["y"].mean().reindex(list(zip(cells["k"], cells["g"], strict=True)))
+    np.testing.assert_allclose(found, want, rtol=1e-6)
+    assert np.isnan(found).sum() == 1 and fit.predict()["estimate"].notna().all()
+
+
+def test_columns_with_the_names_of_labels_stand_beside_them():
+    data = DATA.assign(variable=DATA["g"], estimate=DATA["g"])
+    made = si.lm("u ~ x + z", data).slopes("x", by="variable").tidy()
+    assert list(made["variable"]) == ["x"] * 3 and list(made["variable_"]) == list("abc")
+    each = si.lm("u ~ estimate", data).predictions({"estimate": ["a"]}, average=False).tidy()
+    assert set(each["estimate_"]) == {"a"}
+    with pytest.warns(si.errors.NumericalWarning, match="infinite"):
+        si.lm("u ~ sqrt(c)", DATA).slopes("c")
