@@ -11,7 +11,7 @@ from statinf.effects.cate_columns import columns_for
 from statinf.effects.conditional import ConditionalEffect
 from statinf.effects.heterogeneity import Heterogeneity
 from statinf.errors import OptionError, check_level
-from statinf.formula.counterfactual import PartSide
+from statinf.formula.part_sides import PartSide
 from statinf.formula.recipe import Recipe
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds

@@ -14,8 +14,8 @@ from statinf.effects.iv_diagnostics import diagnostics
 from statinf.effects.iv_rows import IVColumns, IVRows, as_indicator
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import NotIdentifiedError, check_level, one_of
-from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
+from statinf.formula.part_sides import PartSide
 from statinf.inference.dependent import is_dependent
 from statinf.inference.distributions import t_quantile
 from statinf.inference.hypotheses import WaldTest

@@ -17,8 +17,8 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes, combine_splits
 from statinf.effects.evaluation import combine
-from statinf.formula.counterfactual import PartSide
 from statinf.formula.design import Design
+from statinf.formula.part_sides import PartSide
 from statinf.formula.recipe import Recipe
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance

@@ -6,9 +6,8 @@ Only the columns that depend on what is set are made again; transforms keep what
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,34 +21,11 @@ from statinf.formula.frame import Frame
 from statinf.formula.layout import Layout
 from statinf.formula.learning import values_of
 from statinf.formula.matrix import written
-from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
+from statinf.formula.part_sides import PartSide, depending, holding, joined, parts_of
+from statinf.formula.recipe import Recipe, sum_offsets
 from statinf.formula.rows import Store, take, usable_rows
 from statinf.formula.set_values import at_level, set_to, some_rows
 from statinf.formula.transforms import transform
-
-
-@dataclass(frozen=True)
-class PartSide:
-    """A part of a formula whose columns enter the predictors.
-
-    Attributes
-    ----------
-    role : str
-    constant : bool, optional
-        Whether there is a constant in front: True puts one there, False takes it out, None leaves the part as it is.
-    low, high : float
-        Values of the columns that count as 0 and 1.
-    """
-
-    role: str
-    constant: bool | None = None
-    low: float = 0.0
-    high: float = 1.0
-
-    @property
-    def plain(self) -> bool:
-        """Whether columns stay as they are."""
-        return (self.low, self.high) == (0.0, 1.0)
 
 
 @dataclass(frozen=True, repr=False)
@@ -124,12 +100,8 @@ class SettableRows(Brief):
 
     # --- what there is ------------------------------------------------------------------------------------
 
-    def _parts(self) -> list[tuple[PartSide, PartRecipe]]:
-        by_role = {part.role: part for part in self.recipe.parts}
-        return [(side, by_role[side.role]) for side in self.sides if side.role in by_role]
-
     def _factors(self) -> list[fa.Factor]:
-        labels = [label for _, part in self._parts() for label in part.factors]
+        labels = [label for _, part in parts_of(self.recipe, self.sides) for label in part.factors]
         return [self.recipe.factors[label] for label in dict.fromkeys([*labels, *self.recipe.offset])]
 
     @property
@@ -140,7 +112,7 @@ class SettableRows(Brief):
     @property
     def regressors(self) -> tuple[str, ...]:
         """The same without columns that offsets alone use."""
-        labels = dict.fromkeys(label for _, part in self._parts() for label in part.factors)
+        labels = dict.fromkeys(label for _, part in parts_of(self.recipe, self.sides) for label in part.factors)
         return tuple(dict.fromkeys(c for label in labels for c in self.recipe.factors[label].columns))
 
     def levels(self, name: str) -> tuple[Any, ...] | None:
@@ -209,7 +181,7 @@ class SettableRows(Brief):
         rows = slice(None) if found.index is None else found.index
         kept = self.n if found.index is None else len(found.index)
         places, blocks = [], []
-        for side, at, sub, layout in self._depending(set(used)):
+        for side, at, sub, layout in depending(self.recipe, self.sides, set(used)):
             values = self._values(layout, store, found.index, kept)
             made = written(layout, values, self.recipe.learnt, kept)
             blocks.append(made if side.plain else (made - side.low) / (side.high - side.low))
@@ -217,7 +189,7 @@ class SettableRows(Brief):
         out = np.full((self.n, sum(b.shape[1] for b in blocks)), np.nan, order="F")
         if blocks:
             out[rows] = np.hstack(blocks)
-        return ChangedColumns(_joined(places), out, self._offset(store, set(used)), found.ok)
+        return ChangedColumns(joined(places), out, self._offset(store, set(used)), found.ok)
 
     def slopes(self, name: str) -> ChangedColumns:
         """The derivatives of the columns that depend on one of the data's, in that one."""
@@ -225,7 +197,7 @@ class SettableRows(Brief):
         slopes = {f.label: self._slope(f, name, store) for f in self._factors() if name in f.columns}
         slopes = {label: slope for label, slope in slopes.items() if slope is not None}
         places, blocks, same = [], [], True
-        for side, at, sub, layout in self._depending(set(slopes)):
+        for side, at, sub, layout in depending(self.recipe, self.sides, set(slopes)):
             alone = all(len(b.factors) == 1 and np.ndim(slopes[b.factors[0]]) == 0 for b in layout.blocks)
             if alone:
                 made = np.array([[b.scale * slopes[b.factors[0]] for b in layout.blocks]])
@@ -240,13 +212,13 @@ class SettableRows(Brief):
             values = np.concatenate([b[0] for b in blocks]) if blocks else np.empty(0)
         else:
             values = np.hstack([np.broadcast_to(b, (self.n, b.shape[1])) for b in blocks])
-        return ChangedColumns(_joined(places), values, offset, np.ones(self.n, dtype=bool))
+        return ChangedColumns(joined(places), values, offset, np.ones(self.n, dtype=bool))
 
     def _product_rule(self, layout: Layout, values: Mapping[str, Any], slopes: Mapping[str, Any]) -> np.ndarray:
         """Derivatives of products of factors, shape (n, columns of the layout)."""
         total = np.zeros((self.n, len(layout.names)), order="F")
         for label, slope in slopes.items():
-            places, mine = _holding(layout, {label}, self.recipe)
+            places, mine = holding(layout, {label}, self.recipe)
             if len(places):
                 table = np.zeros((self.n, self.recipe.learnt[label].columns(True)))
                 table += slope[:, None] if np.ndim(slope) == 1 else slope
@@ -274,36 +246,9 @@ class SettableRows(Brief):
         labels = dict.fromkeys(f for b in layout.blocks for f in b.factors)
         return values_of([self.recipe.factors[label] for label in labels], self.recipe.learnt, store, index, n)
 
-    def _depending(self, labels: set[str]) -> Iterator[tuple[PartSide, int, np.ndarray, Layout]]:
-        """Each part with columns that depend on some factors: where it begins, which columns, and their layout."""
-        at = 0
-        for side, part in self._parts():
-            shift = 0 if side.constant is None else int(side.constant) - int(part.layout.intercept)
-            places, layout = _holding(part.layout, labels, self.recipe)
-            if len(places):
-                yield side, at + shift, places, layout
-            at += len(part.layout.names) + shift
-
     def _offset(self, store: Store, labels: set[str]) -> np.ndarray | None:
         if not set(self.recipe.offset) & labels:
             return None
         every = [self.recipe.factors[label] for label in self.recipe.offset]
         values = values_of(every, self.recipe.learnt, store, None, self.n)
         return sum_offsets([values[f.label][:, 0] for f in every])
-
-
-def _holding(layout: Layout, labels: set[str], recipe: Recipe) -> tuple[np.ndarray, Layout]:
-    """The columns of blocks that hold one of the factors, and the layout of these alone."""
-    places, blocks, at = [], [], int(layout.intercept)
-    for block in layout.blocks:
-        width = prod(recipe.learnt[f].columns(r) for f, r in zip(block.factors, block.reduced, strict=True))
-        if labels & set(block.factors):
-            places.append(np.arange(at, at + width))
-            blocks.append(block)
-        at += width
-    where = _joined(places)
-    return where, Layout(False, tuple(blocks), tuple(layout.names[i] for i in where), {})
-
-
-def _joined(places: Sequence[np.ndarray]) -> np.ndarray:
-    return np.concatenate(places) if places else np.empty(0, dtype=np.intp)

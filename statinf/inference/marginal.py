@@ -1,4 +1,4 @@
-"""Means of rows as functions of coefficients, their slopes in a variable, and the derivatives of both: arrays alone.
+"""Means of rows, their slopes in a variable, and the derivatives of both in the coefficients: arrays alone.
 
 A mean is h(eta_1, ..., eta_J) of J linear predictors eta_j = x'b_j. Its derivative in the coefficients is x times the slope of
 h, and that of its slope along dx needs the second derivative of h besides, so that nothing but h is ever differenced.
@@ -6,89 +6,15 @@ h, and that of its slope along dx needs the second derivative of h besides, so t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.inference.indexed_mean import IndexedMean
 
 SLOPES = ("dydx", "eyex", "eydx", "dyex")
-_STEP = 1e-3
-
-
-def _identity(eta: np.ndarray) -> np.ndarray:
-    return eta[:, 0]
-
-
-def _ones(eta: np.ndarray) -> np.ndarray:
-    return np.ones_like(eta)
-
-
-@dataclass(frozen=True, repr=False)
-class IndexedMean(Brief):
-    """One mean of a fit: a function of one or more linear predictors.
-
-    Attributes
-    ----------
-    places : ndarray of int, shape (J, p)
-        The coefficient that each column has in each predictor, as its place in the fit's `theta`; -1 for none.
-    inverse : callable
-        From predictors (m, J) to means (m,).
-    slope : callable
-        To the derivatives of the mean in each predictor, (m, J).
-    name : object
-        Of the mean where a fit has several, such as a level of a quantile regression or a class.
-    signs : ndarray, shape (J, p), optional
-        Factors of the coefficients; ones by default.
-    linear : bool
-        Whether the mean is its one predictor.
-    """
-
-    places: np.ndarray
-    inverse: Callable[[np.ndarray], np.ndarray] = _identity
-    slope: Callable[[np.ndarray], np.ndarray] = _ones
-    name: Any = ""
-    signs: np.ndarray | None = None
-    linear: bool = field(default=False)
-
-    @property
-    def predictors(self) -> int:
-        return len(self.places)
-
-    def coefficients(self, theta: np.ndarray) -> np.ndarray:
-        """Coefficients of the predictors, shape (..., J, p), from theta (..., q); aliased and absent ones count as zero."""
-        made = np.where(self.places >= 0, np.nan_to_num(theta)[..., self.places], 0.0)
-        return made if self.signs is None else made * self.signs
-
-    def gathered(self, gradient: np.ndarray, q: int) -> np.ndarray:
-        """Derivatives in theta (..., q) from those in the predictors' coefficients (..., J, p)."""
-        if self.signs is not None:
-            gradient = gradient * self.signs
-        flat, places = gradient.reshape(*gradient.shape[:-2], -1), self.places.ravel()
-        if self.predictors == 1 and len(places) == q and np.array_equal(places, np.arange(q)):
-            return flat
-        there = places >= 0
-        spread = np.zeros((int(there.sum()), q))
-        spread[np.arange(len(spread)), places[there]] = 1.0
-        return flat[..., there] @ spread
-
-    def curvature(self, eta: np.ndarray) -> np.ndarray:
-        """Second derivatives of the mean, shape (m, J, J), by five-point differences of the slope (about 1e-12 relative)."""
-        m, count = eta.shape
-        out = np.empty((m, count, count))
-        for j in range(count):
-            step = _STEP * np.clip(np.abs(eta[:, j]), 1e-2, 1.0)
-
-            def moved(times: float, j: int = j, step: np.ndarray = step) -> np.ndarray:
-                shifted = eta.copy()
-                shifted[:, j] += times * step
-                return self.slope(shifted)
-
-            near, far = moved(1.0) - moved(-1.0), moved(2.0) - moved(-2.0)
-            out[:, :, j] = (8.0 * near - far) / (12.0 * step[:, None])
-        return out
 
 
 @dataclass(frozen=True, repr=False)
@@ -348,46 +274,3 @@ def drawn_values(
         moved = moved + direction.offset[:, None]
     moved = np.broadcast_to(moved, eta.shape)
     return moved if straight else mean.slope(flat).reshape(eta.shape) * moved
-
-
-# --- contrasts ---------------------------------------------------------------------------------------------
-
-Contrast = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
-
-
-def _difference(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return hi - lo, np.ones_like(hi), -np.ones_like(lo)
-
-
-def _ratio(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return hi / lo, 1.0 / lo, -hi / (lo * lo)
-
-
-def _log_ratio(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.log(hi / lo), 1.0 / hi, -1.0 / lo
-
-
-def _lift(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return (hi - lo) / lo, 1.0 / lo, -hi / (lo * lo)
-
-
-def _log_odds(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    value = np.log(hi / (1.0 - hi)) - np.log(lo / (1.0 - lo))
-    return value, 1.0 / (hi * (1.0 - hi)), -1.0 / (lo * (1.0 - lo))
-
-
-def _odds_ratio(hi: np.ndarray, lo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    value, up, down = _log_odds(hi, lo)
-    odds = np.exp(value)
-    return odds, odds * up, odds * down
-
-
-CONTRASTS: dict[str, Contrast] = {
-    "difference": _difference,
-    "ratio": _ratio,
-    "log_ratio": _log_ratio,
-    "lift": _lift,
-    "log_odds": _log_odds,
-    "odds_ratio": _odds_ratio,
-}
-"""Comparisons of two means, each with its derivatives in both."""

@@ -93,7 +93,7 @@ def linear_restrictions(hypothesis: str | Sequence[str], names: Sequence[str]) -
     text, slots = replace_names(hypothesis, names)
     rows, values = [], []
     for equation in split_equations(text):
-        term = _columns_of_term(restore(equation, slots, names), names)
+        term = columns_of_term(restore(equation, slots, names), names)
         if term:
             rows += list(np.eye(len(names))[term])
             values += [0.0] * len(term)
@@ -132,7 +132,7 @@ def restriction_matrix(matrix: Any, values: Any) -> tuple[np.ndarray, np.ndarray
     return left, right
 
 
-def _columns_of_term(equation: str, names: Sequence[str]) -> list[int]:
+def columns_of_term(equation: str, names: Sequence[str]) -> list[int]:
     """The coefficients of a term of several columns, if that is what the equation is: C(g), or C(g) = 0."""
     term = compact(spelled(re.sub(r"=\s*0(\.0*)?\s*$", "", equation)))
     if not term or term in map(compact, names):

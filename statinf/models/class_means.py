@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from statinf.formula.counterfactual import PartSide
-from statinf.inference.marginal import IndexedMean
+from statinf.formula.part_sides import PartSide
+from statinf.inference.indexed_mean import IndexedMean
 from statinf.numerics.glm.multinomial import softmax
 from statinf.numerics.limited.censored_means import censored_mean
 from statinf.numerics.limited.links import CumulativeLink, log_between

@@ -12,6 +12,7 @@ from statinf.frames import to_caller
 from statinf.inference.bootstrap import Bootstrap, check_replicas
 from statinf.inference.joint_normal import LargestT
 from statinf.inference.multiplicity import STEPWISE, adjusted, step_down
+from statinf.inference.restrictions import columns_of_term
 from statinf.inference.weights import LAWS
 
 if TYPE_CHECKING:
@@ -88,6 +89,9 @@ def _family(fit: Estimated, terms: Any) -> np.ndarray:
     names = [terms] if isinstance(terms, str) else list(terms)
     if not names:
         raise OptionError("terms= is empty; name the coefficients of the family.")
+    # A factor by its own name is all of its coefficients, as in hypotheses.
+    each = [[fit.terms[i] for i in columns_of_term(str(name), fit.terms)] or [name] for name in names]
+    names = [name for found in each for name in found]
     for name in names:
         if name not in fit.terms:
             raise OptionError(f"terms: {name!r} is no coefficient of the fit.{nearest(str(name), fit.terms)}")

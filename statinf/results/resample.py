@@ -139,7 +139,10 @@ def _cluster(fit: Fit, cluster: Any) -> str | None:
     if name is None and isinstance(fit.cov.kind, dict):
         name = fit.cov.kind["cluster"]
     if name is not None and not isinstance(name, str):
-        raise OptionError("the bootstrap draws one kind of cluster; give cluster='column'.")
+        raise OptionError(
+            "the bootstrap draws one kind of cluster; give bootstrap(cluster='column'), or take "
+            "fit.with_vcov({'cluster': 'column'})."
+        )
     return name
 
 

@@ -149,7 +149,7 @@ class HypothesisTests(Predictive):
             "romano-wolf", step-down by the draws of `fit.bootstrap`, or else by multipliers of the influence values. The
             expected share of false rejections is bounded by "bh" and "by".
         terms : str or sequence of str, optional
-            Coefficients of the family; all but intercepts by default.
+            Coefficients of the family, or factors, which stand for all of theirs; all but intercepts by default.
         level : float
             Of the simultaneous limits.
         replicas, law : int and str, optional

@@ -13,7 +13,8 @@ import statinf as si
 from formula.tables import table
 from statinf.errors import DataError, DroppedRowsWarning, FormulaError, NumericalWarning
 from statinf.formula import as_frame, design
-from statinf.formula.counterfactual import PartSide, SettableRows
+from statinf.formula.counterfactual import SettableRows
+from statinf.formula.part_sides import PartSide
 
 LEARNING = [
     "ns(x1, df=3)",

@@ -148,3 +148,12 @@ def test_bad_input(fit, options, error, message):
 def test_a_fit_without_standard_errors_says_so(fit):
     with pytest.raises(si.NotIdentifiedError, match="offers"):
         si.conformal("mpg ~ wt", si.datasets.load("mtcars")).adjust()
+
+
+def test_a_factor_stands_for_all_of_its_coefficients():
+    fit = si.lm("mpg ~ wt + C(cyl)", si.datasets.load("mtcars"))
+    both = fit.adjust("bonferroni", terms="C(cyl)")
+    assert list(both["term"]) == ["C(cyl)[T.6]", "C(cyl)[T.8]"]
+    assert list(fit.adjust(terms=["C(cyl)", "wt"])["term"]) == [*both["term"], "wt"]
+    with pytest.raises(si.OptionError, match="twice"):
+        fit.adjust(terms=["C(cyl)", "C(cyl)[T.6]"])

@@ -95,7 +95,7 @@ class RowEffects(Result):
             statistic = np.where(se > 0, estimate / se, np.nan)
         limits = self.conf_int(level)
         labels = {name: np.repeat(np.array(values, dtype=object), n) for name, values in self.labels.items()}
-        columns = labels | {
+        columns = {
             "row": np.tile(np.arange(n), blocks),
             "estimate": estimate,
             "std_error": se,
@@ -104,6 +104,7 @@ class RowEffects(Result):
             "conf_low": limits["conf_low"].to_numpy(),
             "conf_high": limits["conf_high"].to_numpy(),
         }
+        columns = {f"{name}_" if name in columns else name: values for name, values in labels.items()} | columns
         return to_caller(pd.DataFrame(columns).infer_objects(), self.kind, self._labels())
 
     def summary(self, level: float = 0.95) -> Table:
@@ -150,6 +151,7 @@ class RowEffects(Result):
 
 def row_effects(fit: Fit, verb: str, model: MeanModel, source: MarginRows, made: Items, link: bool) -> RowEffects:
     """Estimates and standard errors of the rows, by blocks that bound the memory."""
+    from statinf.results.margins.finish import beside
     from statinf.results.margins.single import single_rows
 
     value, se = single_rows(source, model, made, fit.theta, fit.estimable, fit.cov, link)
@@ -163,7 +165,7 @@ def row_effects(fit: Fit, verb: str, model: MeanModel, source: MarginRows, made:
             DroppedRowsWarning,
         )
     rows = [
-        {**target.labels, **({model.label: mean.name} if model.label else {})}
+        beside(target.labels, {model.label: mean.name} if model.label else {})
         for target in made.targets
         for mean in model.means
     ]

@@ -9,9 +9,9 @@ import numpy as np
 
 from statinf.backend import chunks, map_threads, rows_per_chunk
 from statinf.brief import Brief
+from statinf.inference.indexed_mean import IndexedMean
 from statinf.inference.marginal import (
     Direction,
-    IndexedMean,
     RowGroups,
     RowValues,
     drawn_values,

@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.bootstrap import Bootstrap
-from statinf.inference.marginal import CONTRASTS
+from statinf.inference.contrasts import CONTRASTS
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.margins.compute import ItemAverages
 from statinf.results.margins.items import Items
@@ -41,7 +41,8 @@ def combined(made: Items, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 def gradients(made: Items, up: np.ndarray, down: np.ndarray, of_items: np.ndarray) -> np.ndarray:
     """Derivatives of targets (T, ..., q) from those of items (I, ..., q)."""
     hi, lo = [t.hi for t in made.targets], [t.lo for t in made.targets]
-    return up[..., None] * of_items[hi] + down[..., None] * of_items[lo]
+    with np.errstate(invalid="ignore"):
+        return up[..., None] * of_items[hi] + down[..., None] * of_items[lo]
 
 
 def labelled(model: MeanModel, source: MarginRows, made: Items) -> dict[str, tuple[Any, ...]]:
@@ -49,12 +50,22 @@ def labelled(model: MeanModel, source: MarginRows, made: Items) -> dict[str, tup
     rows = []
     for target in made.targets:
         for mean in model.means:
-            own = {model.label: mean.name} if model.label else {}
+            own = beside(target.labels, {model.label: mean.name} if model.label else {})
             for g, group in enumerate(source.groups):
                 at = dict(zip(source.by, group, strict=True)) if source.by else {}
                 at |= {name: values[g] for name, values in source.grid.items()} if not source.by else {}
-                rows.append({**target.labels, **own, **at})
+                rows.append(beside(own, at))
     return {name: tuple(_plain(row[name]) for row in rows) for name in rows[0]}
+
+
+def beside(labels: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Labels with more of them; a column of the data that has the name of one already gets an underscore."""
+    out = dict(labels)
+    for name, value in more.items():
+        while name in out:
+            name += "_"
+        out[name] = value
+    return out
 
 
 def _plain(value: Any) -> Any:

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.formula.counterfactual import PartSide
 from statinf.formula.matrix import Matrix
+from statinf.formula.part_sides import PartSide
 from statinf.formula.recipe import Recipe
-from statinf.inference.marginal import IndexedMean
+from statinf.inference.indexed_mean import IndexedMean
 from statinf.numerics.linear.aliases import breaks_alias
 
 

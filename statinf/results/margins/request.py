@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError, nearest, one_of
 from statinf.formula.counterfactual import SettableRows
-from statinf.inference.marginal import CONTRASTS
+from statinf.inference.contrasts import CONTRASTS
 from statinf.numerics.order.quantiles import weighted_quantile
 from statinf.results.margins.items import Items, MeanItem, Moved, SlopeItem, Target
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.backend import map_threads
-from statinf.inference.marginal import CONTRASTS
+from statinf.inference.contrasts import CONTRASTS
 from statinf.inference.moments import Covariance
 from statinf.results.margins.compute import _PARALLEL_FROM, ItemBlock, _blocks, _items_of
 from statinf.results.margins.items import Items

@@ -196,6 +196,12 @@ def _warn_missing(made: Items, values: np.ndarray) -> None:
             "of a spline's range, or depend on aliased coefficients.",
             DroppedRowsWarning,
         )
+    if np.isinf(values).any():
+        issue_warning(
+            f"{int(np.isinf(values).sum())} of {values.size} means or slopes are infinite: the formula has no finite slope on some "
+            "rows, such as sqrt(x) or log(x) at 0.",
+            NumericalWarning,
+        )
     value = combined(made, values)[0]
     there = np.array(
         [np.isfinite(values[t.hi]) & np.isfinite(values[t.hi if t.lo < 0 else t.lo]) for t in made.targets]

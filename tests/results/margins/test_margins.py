@@ -88,7 +88,8 @@ def test_logit_slopes_have_the_closed_form():
 
 
 def test_derivatives_in_coefficients_are_exact_for_means_of_several_predictors():
-    from statinf.inference.marginal import Direction, IndexedMean, RowGroups, mean_values, slope_values
+    from statinf.inference.indexed_mean import IndexedMean
+    from statinf.inference.marginal import Direction, RowGroups, mean_values, slope_values
 
     random = np.random.default_rng(1)
     X, theta = random.normal(size=(30, 3)), random.normal(size=7)
@@ -420,69 +421,3 @@ def test_figures():
     with pytest.raises(si.OptionError, match="three values"):
         LOGIT.slopes().plot("line")
     plt.close("all")
-
-
-# --- absorbed effects, and values that mean nothing --------------------------------------------------------------
-
-PANEL = DATA.assign(
-    f=np.arange(N) % 5, own=(np.arange(N) % 5) ** 2.0, q=DATA.z + np.random.default_rng(3).normal(size=N)
-)
-
-
-@pytest.mark.parametrize("verb", ["slopes", "comparisons"])
-@pytest.mark.parametrize("instrumented", [False, True])
-def test_absorbed_effects_leave_differences_as_they_are(verb, instrumented):
-    def fit(more, **options):
-        if instrumented:
-            return si.iv(f"u ~ z | x * t + x:g {more} | q", PANEL, method="2sls", **options)
-        return si.lm(f"u ~ z + x * t + x:g {more}", PANEL, **options)
-
-    with pytest.warns(si.errors.AliasedWarning, match="own"):
-        absorbed = fit("+ own", absorb="f")
-    names = ["z", "x", "t", "g"]
-    same(getattr(absorbed, verb)(names), getattr(fit("+ C(f)"), verb)(names), 1e-7)
-    with pytest.warns(si.errors.DroppedRowsWarning, match="1 of"):
-        assert np.isnan(absorbed.slopes("own").theta).all()
-
-
-def test_values_that_mean_nothing_are_refused():
-    for ask in (
-        lambda: LINEAR.predictions(newdata={"x": [np.nan, 1.0]}),
-        lambda: LINEAR.predictions(newdata={"x": [None]}),
-        lambda: LINEAR.predictions({"x": [np.inf]}),
-        lambda: LINEAR.comparisons({"x": (0, np.nan)}),
-        lambda: LOGICAL.predictions({"k": [7]}),
-        lambda: LOGICAL.comparisons({"k": ("low", "high")}),
-    ):
-        with pytest.raises(si.OptionError, match="cannot be set to"):
-            ask()
-    turned = LOGICAL.comparisons({"k": (True, False)})
-    assert turned.terms == ("k: False - True",)
-    np.testing.assert_allclose(turned.theta, -LOGICAL.comparisons("k").theta)
-    np.testing.assert_allclose(LOGICAL.predictions({"k": [np.bool_(True)]}).theta, LOGICAL.predictions("k").theta[1:])
-
-
-def test_odds_of_means_beyond_zero_and_one_are_named():
-    with pytest.warns(si.errors.NumericalWarning, match="1 of 1 comparisons have no finite value"):
-        assert np.isnan(si.lm("c ~ x", DATA).comparisons("x", comparison="log_odds").theta).all()
-
-
-def test_effects_of_no_rows():
-    assert len(LINEAR.predictions(newdata=DATA.head(0), average=False).tidy()) == 0
-
-
-@pytest.mark.parametrize("kind", [{"cluster": "c"}, {"cluster": ["c", "e"]}, "HC1"])
-def test_sampled_rows_of_absorbed_fits_count_effects_as_the_fit_does(kind):
-    fit = si.lm("u ~ x + z", PANEL.assign(e=np.arange(N) // 12), absorb="c", vcov=kind)
-    # A constant slope does not vary over the rows: sampling them adds nothing.
-    found = fit.slopes(population=True)
-    np.testing.assert_allclose(found.std_errors, fit.std_errors, rtol=1e-9)
-    np.testing.assert_allclose(found.with_vcov(kind).std_errors, fit.std_errors, rtol=1e-9)
-
-
-def test_coefficients_without_covariance_are_not_drawn():
-    fit = si.glm("y ~ x + z", DATA, family="binomial", penalty="l2", strength=0.1)
-    with pytest.raises(si.NotIdentifiedError, match="this fit has none"):
-        fit.slopes(method="simulation")
-    with pytest.raises(si.NotIdentifiedError, match="no standard errors"):
-        si.anova(fit)
