@@ -227,6 +227,6 @@ def test_fits_of_the_same_clusters_are_joined_by_them():
     both = si.joint(one, two)
     given = si.joint(one, two, vcov={"cluster": "firm"})
     np.testing.assert_array_equal(both.cov.matrix, given.cov.matrix)
-    with pytest.warns(si.errors.StatinfWarning, match="not all clustered by the same"):
+    with pytest.warns(si.errors.StatinfWarning, match="as if rows were independent"):
         mixed = si.joint(one, si.lm("invest ~ capital", data))
     assert mixed.cov.kind == "HC0"
