@@ -232,10 +232,10 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     if variant in ("HC2", "HC3"):
         return _corrected_sums(moments, codes, variant)
     total = moments.total if seen is None else moments.total[seen]
-    units = np.dot(inside.T, total.T).T
     if moments.outside is not None:
-        units = np.concatenate([units, moments.outside @ inside])
-    sums = cluster_sums(units, codes)
+        total = np.concatenate([total, moments.outside])
+    # Sums are whitened before they are multiplied with one another: only products of raw sums would lose digits twice.
+    sums = cluster_sums(total, codes) @ inside
     return sums * np.sqrt(_factor(moments, _count(moments, codes), variant))
 
 
