@@ -152,3 +152,38 @@ def test_every_dependency_is_pinned():
     }
     pinned = set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
     assert names <= pinned
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports inside of functions count; those for type checkers alone do not."""
+    modules = {_module(path): path for path in sources("statinf")}
+    needs = {name: _imported(path, modules) - {name} for name, path in modules.items()}
+    while free := {name for name, own in needs.items() if not own & needs.keys()}:
+        for name in free:
+            del needs[name]
+    # What is left stands in a circle, or above one.
+    while top := needs.keys() - {needed for own in needs.values() for needed in own}:
+        for name in top:
+            del needs[name]
+    assert not needs, f"these import each other: {sorted(needs)}; move what they share below both"
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _imported(path: Path, modules: dict[str, Path]) -> set[str]:
+    guarded = {
+        id(node)
+        for guard in ast.walk(_tree(path))
+        if isinstance(guard, ast.If) and "TYPE_CHECKING" in ast.unparse(guard.test)
+        for node in ast.walk(guard)
+    }
+    found = set()
+    for node in _nodes(path):
+        if not isinstance(node, ast.ImportFrom) or id(node) in guarded:
+            continue
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            found.add(inner if inner in modules else node.module)
+    return found & modules.keys()

@@ -32,11 +32,11 @@ from statinf.models.absorb_options import AbsorbOptions
 from statinf.models.absorbed import AbsorbedFit, unbroken
 from statinf.models.absorbed_covariance import group_leverages
 from statinf.models.absorbed_effects import AbsorbedEffects
-from statinf.models.absorbed_lm import RESOLVED
 from statinf.models.absorbing import Absorption, absorbed_design, demeaned_columns
 from statinf.numerics.absorb.demean import Demeaned, effect_sums
 from statinf.numerics.linear.aliases import alias_map
 from statinf.numerics.linear.factors import leverages, triangular_factor
+from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate, prediction_frame
 
 
@@ -57,7 +57,7 @@ class AbsorbedIVProblem(IVProblem):
 
     @property
     def tolerance(self) -> float:
-        return RESOLVED * self.absorption.options.absorb_tol
+        return self.absorption.resolution(TOLERANCE)
 
     @cached_property
     def projected(self) -> Demeaned:

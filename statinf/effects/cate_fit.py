@@ -17,10 +17,11 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, prediction_frame, predictor, predictor_se, unsupported
 from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mixin import MarginVerbs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class CATEFit(Heterogeneity, Fit):
+class CATEFit(Heterogeneity, MarginVerbs, Fit):
     """A conditional effect that is linear in given columns, with standard errors of an orthogonal score.
 
     Attributes

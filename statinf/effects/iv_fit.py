@@ -23,6 +23,7 @@ from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.numerics.linear.aliases import alias_map
 from statinf.results import Estimate, Fit, augmented, prediction_frame, predictor, predictor_se, to_caller, unsupported
 from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mixin import MarginVerbs
 
 if TYPE_CHECKING:
     from statinf.formula.design import Design
@@ -32,7 +33,7 @@ STRONG = 23.1
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class IVFit(Fit):
+class IVFit(MarginVerbs, Fit):
     """A linear model with endogenous columns, estimated with instruments.
 
     Attributes

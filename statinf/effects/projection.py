@@ -26,13 +26,14 @@ from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, Fit, Method, stack_scores
 from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mixin import MarginVerbs
 
 Regression = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows (m,), columns (m, q) and response (m,) of a block."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Projection(Fit):
+class Projection(MarginVerbs, Fit):
     """A regression whose outcome is a score of the effect.
 
     Attributes

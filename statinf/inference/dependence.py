@@ -26,6 +26,7 @@ from statinf.inference.serial import (
     lag_weights,
     long_run,
     newey_west_bandwidth,
+    panel_sums,
     prewhitened,
 )
 
@@ -207,24 +208,6 @@ def _panel(rows: ScoreRows, kind: Mapping[str, Any]) -> tuple[np.ndarray, str, i
         )
     label = f"HAC in {kind['time']} within {kind['unit']} ({_KERNELS[name]} kernel, {_lags(asked)})"
     return panel_sums(scores, key, weights), label, times
-
-
-def panel_sums(scores: np.ndarray, key: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Long-run sums within units, shape (q, q); rows of one unit that are `lag` times apart have keys `lag` apart.
-
-    Parameters
-    ----------
-    scores : ndarray, shape (n, q)
-    key : ndarray of int, shape (n,)
-        Ascending; keys of different units are further apart than there are lags.
-    weights : ndarray, shape (lags + 1,)
-    """
-    out = 0.5 * weights[0] * (scores.T @ scores)
-    for lag in range(1, len(weights)):
-        place = np.minimum(np.searchsorted(key, key + lag), len(key) - 1)
-        first = np.flatnonzero(key[place] == key + lag)
-        out += weights[lag] * (scores[first].T @ scores[place[first]])
-    return out + out.T
 
 
 def _check_times(times: int, name: str) -> None:

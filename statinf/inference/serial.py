@@ -81,6 +81,24 @@ def _smoothed(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return out
 
 
+def panel_sums(scores: np.ndarray, key: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Long-run sums within units, shape (q, q); rows of one unit that are `lag` times apart have keys `lag` apart.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n, q)
+    key : ndarray of int, shape (n,)
+        Ascending; keys of different units are further apart than there are lags.
+    weights : ndarray, shape (lags + 1,)
+    """
+    out = 0.5 * weights[0] * (scores.T @ scores)
+    for lag in range(1, len(weights)):
+        place = np.minimum(np.searchsorted(key, key + lag), len(key) - 1)
+        first = np.flatnonzero(key[place] == key + lag)
+        out += weights[lag] * (scores[first].T @ scores[place[first]])
+    return out + out.T
+
+
 def prewhitened(scores: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
     """Residuals (n - order, q) of a vector autoregression without constant, and the matrix (q, q) that colours them again.
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.inference.clusters import cluster_sums
-from statinf.inference.serial import lag_weights
+from statinf.inference.serial import lag_weights, panel_sums
 
 EARTH = 6371.01
 """Mean radius in kilometres."""
@@ -133,8 +133,6 @@ def _on_sphere(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
 
 def _own_lags(scores: np.ndarray, time: np.ndarray, unit: np.ndarray, lags: int, kind: Mapping[str, Any]) -> np.ndarray:
     """Bartlett-weighted products of a unit's scores up to so many times apart, those of one time left out."""
-    from statinf.inference.dependence import panel_sums
-
     weights = lag_weights("bartlett", lags + 1.0, int(time.max()) + 1)
     key = unit * (int(time.max()) + 1 + len(weights)) + time
     order = np.argsort(key, kind="stable")

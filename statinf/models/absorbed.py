@@ -27,11 +27,12 @@ from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbing import Absorption
 from statinf.results import Fit
 from statinf.results.margins.mean import MeanModel
+from statinf.results.margins.mixin import MarginVerbs
 from statinf.results.predicting import prediction_rows
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class AbsorbedFit(Fit):
+class AbsorbedFit(MarginVerbs, Fit):
     """A fit with absorbed effects.
 
     Attributes

@@ -21,7 +21,6 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models.absorbed import AbsorbedFit
 from statinf.models.absorbed_effects import AbsorbedEffects
 from statinf.models.absorbed_lm import (
-    RESOLVED,
     absorbed_moments,
     check_absorbable,
     check_df,
@@ -37,6 +36,7 @@ from statinf.numerics.absorb.demean import effect_sums
 from statinf.numerics.glm.absorbed import AbsorbedGlm, fit_absorbed, separated_rows
 from statinf.numerics.glm.families import Family, log_likelihood
 from statinf.numerics.linear.factors import inverse_gram
+from statinf.numerics.linear.reduction import TOLERANCE
 from statinf.results import Estimate
 
 
@@ -213,7 +213,7 @@ def _solve(made: Design, absorption: Absorption, family: Family, options: Any) -
             max_iterations=options.max_iter,
             absorb_tol=options.absorb_tol,
             absorb_max_iter=options.absorb_max_iter,
-            alias_tolerance=RESOLVED * options.absorb_tol,
+            alias_tolerance=absorption.resolution(TOLERANCE),
         )
     except ConvergenceError:
         _check_separation(made, absorption, family)

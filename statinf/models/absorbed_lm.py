@@ -30,9 +30,6 @@ from statinf.numerics.linear.factors import inverse_gram, leverages
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, stack_scores
 
-RESOLVED = 10.0
-"""Times the tolerance of projections: columns that differ by less once projected are aliased."""
-
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AbsorbedLinearFit(AbsorbedFit, LinearFit):
@@ -116,7 +113,7 @@ def estimate(made: Design, absorption: Absorption, options: Any) -> tuple[Design
     if projected.spanned[-1]:
         raise DataError(f"the absorbed effects determine the outcome '{name}'; nothing is left to explain.")
     x, y = projected.columns[:, :-1], projected.columns[:, -1]
-    solution = solve(x, y, weights, tolerance=max(options.tol, RESOLVED * options.absorb_tol))
+    solution = solve(x, y, weights, tolerance=absorption.resolution(options.tol))
     nobs, effects_rank = made.n, absorption.factors.rank[0]
     df = float(nobs - solution.rank - effects_rank)
     check_df(df, nobs, matrix.p, effects_rank)

@@ -23,6 +23,8 @@ from statinf.numerics.absorb.demean import Demeaner
 from statinf.numerics.absorb.factors import Factors
 from statinf.numerics.absorb.rows import informative_rows
 
+_RESOLVED = 10.0
+"""Times the tolerance of projections: columns that differ by less once projected are aliased."""
 OutcomeEnds = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
@@ -50,6 +52,13 @@ class Absorption(Brief):
         return Demeaner(
             self.factors, None if plain else weights, tol=self.options.absorb_tol, max_iter=self.options.absorb_max_iter
         )
+
+    def resolution(self, tol: float) -> float:
+        """Share of a projected column's length below which what other columns leave of it is the projection's own error.
+
+        One factor's effects are means, taken off without iterations: there it is the tolerance of the regression.
+        """
+        return tol if len(self.terms) == 1 else max(tol, _RESOLVED * self.options.absorb_tol)
 
     def names(self, made: Design) -> tuple[LevelNames, ...]:
         """Levels by name."""

@@ -8,8 +8,8 @@ limits, `fit.conf_int(interval="profile")`, hold their level better than those m
 from __future__ import annotations
 
 from statinf.formula.design import Design
-from statinf.models.glm import ScoredModel, check_outcomes, described, scoring
 from statinf.models.glm_options import VerbOptions
+from statinf.models.glm_scoring import ScoredModel, check_outcomes, described, scoring
 from statinf.models.row_counts import RowCounts
 from statinf.numerics.glm.firth import fit_firth
 from statinf.results import Estimate

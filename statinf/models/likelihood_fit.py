@@ -14,6 +14,7 @@ from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.row_counts import RowCounts
 from statinf.results import Fit
+from statinf.results.margins.mixin import MarginVerbs
 
 LIKELIHOOD_KINDS = VcovKinds(
     default="iid", names=("iid", "HC0", "HC1", "fixed"), clustered=("HC0", "HC1"), dependent=DEPENDENT
@@ -27,7 +28,7 @@ def asked_covariance(vcov: Any, cluster: Any, counts: RowCounts) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LikelihoodFit(Fit):
+class LikelihoodFit(MarginVerbs, Fit):
     """Maximum likelihood.
 
     Attributes

@@ -19,8 +19,8 @@ from statinf.inference.distributions import t_quantile
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.models.existence import check_separation, name_separation
-from statinf.models.glm import ScoredModel, check_outcomes, described, scoring, solve
 from statinf.models.glm_options import VerbOptions
+from statinf.models.glm_scoring import ScoredModel, check_outcomes, described, scoring, solve
 from statinf.models.row_counts import RowCounts
 from statinf.numerics.glm.families import ALL_FAMILIES, family_of, log_likelihood
 from statinf.numerics.glm.negative_binomial import DispersionSums, fit_negative_binomial

@@ -15,6 +15,7 @@ from statinf.models.regression import kept_columns
 from statinf.numerics.linear.factors import leverages
 from statinf.results import Fit
 from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mixin import MarginVerbs
 from statinf.results.predicting import (
     augmented,
     prediction_rows,
@@ -28,7 +29,7 @@ FITTED = 1.0 - 1e-10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class RegressionFit(Fit):
+class RegressionFit(MarginVerbs, Fit):
     """A fit with a linear predictor.
 
     Attributes

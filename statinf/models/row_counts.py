@@ -52,11 +52,9 @@ class RowCounts(Brief):
     def variances(self, weights: np.ndarray) -> np.ndarray:
         """Of single outcomes, relative to one another, that the weights stand for, shape (n,).
 
-        Only precision weights are inverse variances: copies share theirs, and a survey's weights say nothing of it. A row of
-        weight zero is absent and has one.
+        They are inverse to the weights, but for copies, which share theirs; so are a survey's weights taken, which say nothing
+        of variances. A row of weight zero is absent and has one.
         """
-        if self.weights_kind == "probability":
-            return np.ones_like(weights)
         each = weights if self.copies is None else weights / np.maximum(self.copies, 1.0)
         return np.divide(1.0, each, out=np.ones_like(weights), where=each > 0)
 

@@ -13,8 +13,8 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.models.existence import null_deviance
-from statinf.models.glm import check_outcomes
 from statinf.models.glm_options import VerbOptions
+from statinf.models.glm_scoring import check_outcomes
 from statinf.models.row_counts import RowCounts
 from statinf.numerics.glm.families import log_likelihood
 from statinf.numerics.glm.shrinkage import ShrinkageProblem, shrink, shrinkage_path

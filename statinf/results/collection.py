@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from statinf.errors import DataError, OptionError, nearest
 from statinf.frames import to_caller
 from statinf.results.fit import Fit
 from statinf.results.fit_columns import plain_columns
+from statinf.results.fit_group import FitGroup
 from statinf.results.table import Table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fits(Sequence[Fit]):
+class Fits(FitGroup, Sequence[Fit]):
     """The fits of one call with several outcomes (`cbind`), steps (`sw`, `csw`, `sw0`, `csw0`) or groups of rows (`by`).
 
     A sequence: `fits[0]`, `fits["mpg"]`, `len(fits)`, `for fit in fits`. Each fit leaves out its own incomplete rows. Tests
@@ -46,9 +47,6 @@ class Fits(Sequence[Fit]):
     {'Intercept': 18.875, 'wt': -0.319}
     """
 
-    fits: tuple[Fit, ...]
-    names: tuple[str, ...]
-    above: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     places: tuple[tuple[Frame, np.ndarray], ...] = ()
 
     def __post_init__(self) -> None:

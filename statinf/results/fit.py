@@ -17,11 +17,10 @@ from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
-from statinf.results.margins.mixin import MarginVerbs
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Fit(MarginVerbs, Estimated):
+class Fit(Estimated):
     """Estimated coefficients with a covariance that can be changed after the fit.
 
     It is born by `Fit.of`. Every method returns a new object; none changes this one.

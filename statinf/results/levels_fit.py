@@ -14,6 +14,7 @@ from statinf.results import levels_process as process
 from statinf.results import levels_tables as shown
 from statinf.results.fit import Fit
 from statinf.results.margins.mean import MeanModel, linear_mean
+from statinf.results.margins.mixin import MarginVerbs
 from statinf.results.table import Table
 
 
@@ -133,7 +134,7 @@ class LevelsFit(Fit):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LevelLinesFit(LevelsFit):
+class LevelLinesFit(MarginVerbs, LevelsFit):
     """A linear predictor at each of k levels.
 
     Attributes

@@ -44,6 +44,7 @@ PROMISES: Mapping[str, str] = {
     "plot": "plot",
 }
 """Names that every result answers or refuses, and what they give."""
+_NO_MEAN = "its estimates are not the coefficients of a mean function"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -240,15 +241,15 @@ class Result:
 
     def slopes(self, *args: Any, **options: Any) -> Any:
         """Marginal effects."""
-        self.refuse("slopes")
+        self.refuse("slopes", _NO_MEAN)
 
     def comparisons(self, *args: Any, **options: Any) -> Any:
         """Contrasts of predictions."""
-        self.refuse("comparisons")
+        self.refuse("comparisons", _NO_MEAN)
 
     def predictions(self, *args: Any, **options: Any) -> Any:
         """Adjusted predictions."""
-        self.refuse("predictions")
+        self.refuse("predictions", _NO_MEAN)
 
     def to_arviz(self) -> Any:
         """Draws as arviz's own container."""

@@ -12,9 +12,9 @@ from statinf.inference.naming import spelled
 from statinf.results import fit_columns as fc
 from statinf.results.coefficient_rows import SHOWN, NumberStyle, TermChoice, coefficient_rows, marks_note, marks_of
 from statinf.results.coefficients import ALIASED
-from statinf.results.collection import Fits
 from statinf.results.fit import Fit
 from statinf.results.fit_columns import FitColumn
+from statinf.results.fit_group import FitGroup
 from statinf.results.fit_statistics import contributed_rows, covariance_rows, statistics_rows
 from statinf.results.table import Span, Table, check_caption, check_digits
 from statinf.results.term_names import label as label_of
@@ -167,7 +167,7 @@ def _flat(given: Sequence[Any]) -> list[tuple[Any, Mapping[str, str]]]:
     """Results one by one, with what stands above them in a collection."""
     out: list[tuple[Any, Mapping[str, str]]] = []
     for one in given:
-        if isinstance(one, Fits):
+        if isinstance(one, FitGroup):
             out += [(fit, {name: texts[i] for name, texts in one.above.items()}) for i, fit in enumerate(one.fits)]
         elif isinstance(one, list | tuple):
             out += _flat(one)

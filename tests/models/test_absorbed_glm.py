@@ -184,3 +184,15 @@ def test_coverage_of_clustered_intervals():
     # Three standard errors of the simulation, and what sixty clusters fall short of.
     for name, hits in inside.items():
         assert abs(hits / draws - 0.95) < 3.0 * np.sqrt(0.95 * 0.05 / draws) + 0.015, (name, hits / draws)
+
+
+def test_a_column_far_from_zero_is_not_taken_for_an_alias():
+    rng = np.random.default_rng(1)
+    firm, x, z = rng.integers(0, 40, 400), *rng.standard_normal((2, 400))
+    x = np.round(x * 2.0**20) / 2.0**20
+    counts = rng.poisson(np.exp(0.2 * x + 0.1 * x * z)).astype(float)
+    data = pd.DataFrame({"y": counts, "x": x, "z": z, "firm": firm})
+    options = {"family": "poisson", "absorb": "firm"}
+    near, far = (si.glm("y ~ x * z", d, **options) for d in (data, data.assign(x=x + 1e7)))
+    # The product holds nine digits there.
+    np.testing.assert_allclose(far.params[["x", "x:z"]], near.params[["x", "x:z"]], rtol=1e-6)

@@ -141,3 +141,11 @@ def test_kinds_are_checked():
         si.lm("y ~ b", DATA, weights=w, weights_kind="probability")
     with pytest.raises(si.OptionError, match="one row per trial"):
         si.glm("cbind(s, m) ~ z", DATA, family="binomial", weights=w)
+
+
+def test_a_survey_has_the_working_model_of_inverse_weights():
+    """As clubSandwich's `inverse_var = TRUE`, which the reference numbers of precision weights hold."""
+    data, kind = DATA.assign(w=1.0 + DATA["f"]), {"cluster": "g", "type": "CR2"}
+    one, two = (si.lm("y ~ x + z", data, weights="w", weights_kind=k, vcov=kind) for k in ("probability", "precision"))
+    np.testing.assert_allclose(one.cov.matrix, two.cov.matrix, rtol=1e-10)
+    np.testing.assert_allclose(one.cov.df_each, two.cov.df_each, rtol=1e-10)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from statinf.errors import OptionError
-from statinf.models.glm import GlmOptions
+from statinf.models.glm_options import GlmOptions
 from statinf.results import choice, flag, number, value
 
 

@@ -187,7 +187,9 @@ class _AbsorbedLikelihood:
             state.spanned = moved.spanned
         state.x[:, state.spanned] = 0.0
         out = demeaner(residual[:, None].copy(order="F"), overwrite=True)
-        solution = solve(state.x, out.columns[:, 0], working, tolerance=max(self.alias, 10.0 * accuracy))
+        # Means of one factor's levels are taken off exactly, at any accuracy asked for.
+        alias = self.alias if len(self.factors.sizes) == 1 else max(self.alias, 10.0 * accuracy)
+        solution = solve(state.x, out.columns[:, 0], working, tolerance=alias)
         return _WorkingRegression(solution, residual, out.columns[:, 0], working, [e[:, 0] for e in out.effects])
 
     def step(self, state: _ScoringState, accuracy: float, *, first: bool) -> float:

@@ -14,6 +14,7 @@ from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.contrasts import CONTRASTS
 from statinf.inference.moments import Covariance, Moments
 from statinf.results.margins.compute import ItemAverages
+from statinf.results.margins.delta import delta
 from statinf.results.margins.items import Items
 from statinf.results.margins.mean import MeanModel
 from statinf.results.margins.result import CITATION, MarginalEffects
@@ -136,16 +137,6 @@ def _flat(made: Items, found: ItemAverages, fit: Fit) -> tuple[np.ndarray, np.nd
     value, up, down = combined(made, found.values)
     full = gradients(made, up, down, found.gradients)
     return value.ravel(), full.reshape(value.size, -1)[:, fit.estimable]
-
-
-def delta(cov: Covariance, jacobian: np.ndarray) -> Covariance:
-    """The covariance of functions of estimates, from their derivatives."""
-    label = f"{cov.label}, delta method"
-    if not np.isfinite(cov.matrix).all():
-        return Covariance(np.full((len(jacobian), len(jacobian)), np.nan), cov.kind, label, cov.df)
-    made = cov.combined(jacobian)
-    root = made.root
-    return replace(made, matrix=root @ root.T, label=label)
 
 
 def _moments(parent: Fit, jacobian: np.ndarray) -> Moments:

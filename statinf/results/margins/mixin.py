@@ -10,19 +10,13 @@ if TYPE_CHECKING:
     from statinf.results.margins.mean import MeanModel
     from statinf.results.margins.result import MarginalEffects
 
-VERBS = ("slopes", "comparisons", "predictions")
-
 
 class MarginVerbs:
-    """Marginal effects, contrasts of predictions and adjusted predictions; `mean_model` is what a kind of fit supplies."""
+    """Marginal effects, contrasts of predictions and adjusted predictions, for kinds of fits that have a mean function."""
 
     def mean_model(self, promise: str = "slopes") -> MeanModel:
-        """The mean function of the fit, for `promise`; kinds of fits without one refuse."""
-        cast("Fit", self).refuse(promise, "its estimates are not the coefficients of a mean function")
-
-    def _offered(self) -> list[str]:
-        found = super()._offered()  # type: ignore[misc]
-        return found if type(self).mean_model is not MarginVerbs.mean_model else [n for n in found if n not in VERBS]
+        """The mean function of the fit, for `promise`."""
+        raise NotImplementedError
 
     def slopes(
         self,

@@ -12,6 +12,7 @@ from statinf.frames import to_caller
 from statinf.inference.moments import Covariance
 from statinf.results import coefficients
 from statinf.results.fit import Fit
+from statinf.results.margins.delta import delta
 
 CITATION = "Arel-Bundock, Greifer and Heiss (2024), Interpreting statistical models with marginaleffects"
 MOST_ESTIMATES = 2_000
@@ -52,7 +53,7 @@ class MarginalEffects(Fit):
     parent: Fit | None = field(default=None, metadata={"saved": False})
 
     beside: ClassVar[tuple[str, ...]] = ("differences",)
-    lacks: ClassVar[tuple[str, ...]] = ("predict", "augment", "slopes", "comparisons", "predictions")
+    lacks: ClassVar[tuple[str, ...]] = ("predict", "augment")
 
     @property
     def normal_reference(self) -> bool:  # type: ignore[override]
@@ -62,17 +63,12 @@ class MarginalEffects(Fit):
     def title(self) -> str:
         return f"{_TITLES[self.verb]} of the {self.estimand}"
 
-    def mean_model(self, promise: str = "slopes") -> Any:
-        self.refuse(promise, "it is itself made of a fit's predictions")
-
     # --- covariance ---------------------------------------------------------------------------------------
 
     def with_vcov(self, vcov: Any) -> Self:
         """The same estimates with another covariance of the fit that they were made from."""
         if self.parent is None or self.covary is None:
             return super().with_vcov(vcov)
-        from statinf.results.margins.finish import delta
-
         kind = self.parent.with_vcov(vcov)
         if not self.estimable.all():
             return replace(self, cov=self.covary(kind.cov.kind), draws=None)
