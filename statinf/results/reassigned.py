@@ -88,10 +88,7 @@ def randomization_test(
     Randomisation test, within blocks of cyl: 999 random assignments of 32 units.
     """
     what = "a randomisation test"
-    if getattr(fit, "absorbed", None) is not None:
-        raise NotIdentifiedError(
-            f"{what} would have to take absorbed effects out of every assignment: write their factors as C() in the formula."
-        )
+    _check_fit(fit, what)
     one_of("statistic", statistic, ("t", "estimate"))
     one_of("side", side, SIDES)
     one_of("interval", interval, ("symmetric", "equal-tailed"))
@@ -134,6 +131,13 @@ def randomization_test(
         design=" ".join(places) or "complete",
         units=len(assignment.values),
     ).handed(fit.kind)
+
+
+def _check_fit(fit: Any, what: str) -> None:
+    if getattr(fit, "absorbed", None) is not None:
+        raise NotIdentifiedError(
+            f"{what} would have to take absorbed effects out of every assignment: write their factors as C() in the formula."
+        )
 
 
 def _check_numbers(permutations: Any, null: Any) -> None:

@@ -141,10 +141,7 @@ def table(
     _check_kinds(headers, indicate, exponentiate, stats)
     if given and all(isinstance(f, Weights) for f, _ in given):
         return weightings([f for f, _ in given], names, digits).captioned(caption, label)
-    if not given or not all(isinstance(f, Fit) for f, _ in given):
-        raise OptionError(
-            "table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2)."
-        )
+    _check_fits(given)
     style = NumberStyle(show, below, marks_of(stars), digits, fixed)
     choice = TermChoice(_names(rename), keep, drop, order, dict(indicate or {}), group_factors)
     columns, powers = _columns(given, level, exponentiate, vcov, headers, classes)
@@ -174,6 +171,13 @@ def _flat(given: Sequence[Any]) -> list[tuple[Any, Mapping[str, str]]]:
         else:
             out.append((one, {}))
     return out
+
+
+def _check_fits(given: Sequence[tuple[Any, Any]]) -> None:
+    if not given or not all(isinstance(f, Fit) for f, _ in given):
+        raise OptionError(
+            "table() takes fitted results, such as si.table(fit1, fit2), or weights, such as si.table(w1, w2)."
+        )
 
 
 def _check_kinds(headers: Any, indicate: Any, exponentiate: Any, stats: Any) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.numerics.glm import laws
-from statinf.numerics.glm.laws import Domain, OutcomeLaw, is_binary
 from statinf.numerics.glm.links import LINKS, Link, namespace, sigmoid
+from statinf.numerics.glm.outcome_law import Domain, OutcomeLaw, is_binary
 
 __all__ = [
     "ALL_FAMILIES",
