@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.formula.design import Design
-from statinf.models import glm
+from statinf.models.glm_options import GlmOptions
+from statinf.models.glm_scoring import estimate
 from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Method, Weights
 from statinf.shifts.pooled import PooledTerms
@@ -82,4 +83,4 @@ def weighted(design: Design, ratio: Weights) -> Design:
 
 def likelihood(design: Design, family: Family) -> Estimate:
     """Maximum (weighted) likelihood on the rows of a design."""
-    return glm.estimate(design, glm.GlmOptions(family=family.name, link=family.link.name))
+    return estimate(design, GlmOptions(family=family.name, link=family.link.name))

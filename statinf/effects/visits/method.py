@@ -22,7 +22,8 @@ from statinf.errors import DataError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
 from statinf.formula.frame import Frame
 from statinf.formula.identity import RowIdentity
-from statinf.models import glm
+from statinf.models import glm_scoring
+from statinf.models.glm_options import GlmOptions
 from statinf.results import Estimate, Method, Weights
 
 _LARGE, _FEW = 20.0, 5.0
@@ -135,8 +136,8 @@ def _warn_uneven(relative: np.ndarray, s: np.ndarray, rows: np.ndarray) -> None:
 
 def estimate(problem: Design, options: VisitOptions) -> Estimate:
     """The outcome's regression on its visits, weighted; a generalised linear model with independent errors to work with."""
-    settings = {name: getattr(options, name) for name in glm.GlmOptions.names()}
-    found = glm.estimate(problem, glm.GlmOptions(**settings))
+    settings = {name: getattr(options, name) for name in GlmOptions.names()}
+    found = glm_scoring.estimate(problem, GlmOptions(**settings))
     if not len(problem.rows):
         raise DataError("no visit has an outcome and a known past.")
     return replace(found, facts={"Effective visits": _size(problem.weights)})

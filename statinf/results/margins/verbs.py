@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from statinf.results.margins.result import MOST_ESTIMATES, MarginalEffects
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit
+    from statinf.results.margins.mixin import MarginVerbs
 
 METHODS = ("delta", "simulation", "draws")
 TYPES = ("response", "link")
@@ -114,7 +115,7 @@ def _made(
     fit: Fit, verb: str, fill: Callable[[Items, on.MarginRows], None], asked: Asked, *, differences: bool = False
 ) -> MarginalEffects | RowEffects:
     fit = fit if asked.vcov is None else fit.with_vcov(asked.vcov)
-    model = fit.mean_model(verb)
+    model = cast("MarginVerbs", fit).mean_model(verb)
     if model.differences and not differences:
         raise NotIdentifiedError(f"{verb} of '{fit.method}' are differences of means alone: {model.differences}.")
     if asked.type == "link" and any(mean.predictors > 1 for mean in model.means):
