@@ -25,7 +25,7 @@ from statinf.numerics.linear.factors import inverse_gram, root_of_products, scal
 from statinf.numerics.linear.reduction import Reduced, reduced_from
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores, ScoredRows
-from statinf.passes.sums import Every, Extremes, Triangle
+from statinf.passes.sums import Every, Span, Triangle
 from statinf.results import Estimate
 
 
@@ -106,14 +106,14 @@ class OutcomeFacts:
 
     Attributes
     ----------
-    outcome : Extremes
+    outcome : Span
     log_weights : float
         Sum of the logs of positive weights.
     spanned : Every
         Whether the columns taken for the constant make it on every row.
     """
 
-    outcome: Extremes
+    outcome: Span
     log_weights: float
     spanned: Every
 
@@ -174,7 +174,7 @@ def _products(moved: Centring | None, block: Design) -> tuple[np.ndarray, Outcom
     y, w = (block.y, block.weights) if plain else (block.y[seen], block.weights[seen])
     spanned = moved is None or bool((block.parts[0].values @ moved.ones == 1.0).all())
     logs = 0.0 if (w == 1.0).all() else float(np.sum(np.log(w)))
-    return np.dot(rows.T, rows), OutcomeFacts(Extremes.of(y), logs, Every(spanned))
+    return np.dot(rows.T, rows), OutcomeFacts(Span.of(y), logs, Every(spanned))
 
 
 def _triangle(moved: Centring | None, block: Design) -> Triangle:

@@ -89,7 +89,7 @@ def read_passes(
         [*(c for f in reading.every for c in f.columns), *names, *also, *([weights] if weights else [])]
     )
     columns = tuple(c for c in table.names if c in used) or columns[:1]
-    learner = _Learner(table, reading, columns, weights, names, progress)
+    learner = _FormulaPasses(table, reading, columns, weights, names, progress)
     states, learnt = learner.transforms()
     met = learner.levels(states)
     check_no_rows(met.tally.n, met.tally.n_total, met.tally.causes)
@@ -138,7 +138,7 @@ class _Met:
 
 
 @dataclass(frozen=True)
-class _Learner:
+class _FormulaPasses:
     table: BlockTable
     reading: Reading
     columns: tuple[str, ...]

@@ -13,7 +13,7 @@ from statinf.formula.scan import check_text
 from statinf.formula.sources import unified
 from statinf.optional import need
 from statinf.passes.engine import LocalEngine
-from statinf.passes.parts import Fragment, Reopened, RowGroups, Tables
+from statinf.passes.parts import Fragment, ParquetGroups, Reopened, Tables
 from statinf.passes.table import BLOCK_ROWS, BlockTable
 
 IN_MEMORY = 1 << 30
@@ -168,12 +168,12 @@ def _has_keys(data: Any) -> bool:
     return any(str(f.partition_expression) != "true" for f in data.get_fragments())
 
 
-def _row_groups(data: Any) -> tuple[tuple[RowGroups, ...], int, float]:
+def _row_groups(data: Any) -> tuple[tuple[ParquetGroups, ...], int, float]:
     parts, count = [], 0
     for fragment in data.get_fragments():
         groups = [(g.id, g.num_rows) for g in fragment.row_groups]
         if groups:
             ids, sizes = zip(*groups, strict=True)
-            parts.append(RowGroups(fragment.path, ids, sizes, data.schema, data.filesystem))
+            parts.append(ParquetGroups(fragment.path, ids, sizes, data.schema, data.filesystem))
             count += sum(sizes)
     return tuple(parts), count, float(count)

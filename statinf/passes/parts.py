@@ -14,7 +14,7 @@ from statinf.passes.table import Load
 
 
 @dataclass(frozen=True)
-class RowGroups:
+class ParquetGroups:
     """Row groups of one Parquet file.
 
     Attributes

@@ -259,7 +259,7 @@ class Fit(Estimated):
 
     def lean(self) -> Self:
         """The same fit without its rows; the covariances iid and HC0 to HC3 stay available."""
-        if self.design is None and self.covary is None:
+        if self.design is None:
             return self
         kept = dict(self.kept_covariances)
         for kind in self.vcov_kinds.names:

@@ -27,7 +27,9 @@ def data() -> pd.DataFrame:
             "half": rng.integers(0, 40, n),
         }
     )
-    made["y"] = 3 + made.x + 0.2 * (made.z - 1e7) * rng.normal(size=n) + (made.g == "b") + rng.normal(size=61)[made.firm]
+    made["y"] = (
+        3 + made.x + 0.2 * (made.z - 1e7) * rng.normal(size=n) + (made.g == "b") + rng.normal(size=61)[made.firm]
+    )
     made.loc[rng.choice(n, 50), "z"] = np.nan
     made.loc[[3, 9], "g"] = None
     return made
