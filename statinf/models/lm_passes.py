@@ -25,7 +25,7 @@ from statinf.numerics.linear.factors import inverse_gram, root_of_products, scal
 from statinf.numerics.linear.reduction import Reduced, reduced_from
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores, ScoredRows
-from statinf.passes.sums import Every, Span, Triangle
+from statinf.passes.sums import Every, Extent, Triangle
 from statinf.results import Estimate
 
 
@@ -54,7 +54,7 @@ def lm_passes(
 
 def estimate(made: PassDesign, tolerance: float) -> Estimate:
     """Least squares of the outcome on the columns of the first part."""
-    nobs = made.tally.positive
+    nobs = made.nobs
     reduced, facts = reduce_passes(made, tolerance)
     k = reduced.rank
     centred = reduced.centred_factor
@@ -106,14 +106,14 @@ class OutcomeFacts:
 
     Attributes
     ----------
-    outcome : Span
+    outcome : Extent
     log_weights : float
         Sum of the logs of positive weights.
     spanned : Every
         Whether the columns taken for the constant make it on every row.
     """
 
-    outcome: Span
+    outcome: Extent
     log_weights: float
     spanned: Every
 
@@ -174,7 +174,7 @@ def _products(moved: Centring | None, block: Design) -> tuple[np.ndarray, Outcom
     y, w = (block.y, block.weights) if plain else (block.y[seen], block.weights[seen])
     spanned = moved is None or bool((block.parts[0].values @ moved.ones == 1.0).all())
     logs = 0.0 if (w == 1.0).all() else float(np.sum(np.log(w)))
-    return np.dot(rows.T, rows), OutcomeFacts(Span.of(y), logs, Every(spanned))
+    return np.dot(rows.T, rows), OutcomeFacts(Extent.of(y), logs, Every(spanned))
 
 
 def _triangle(moved: Centring | None, block: Design) -> Triangle:
@@ -184,7 +184,7 @@ def _triangle(moved: Centring | None, block: Design) -> Triangle:
 def _check_outcome(made: PassDesign, facts: OutcomeFacts) -> None:
     name = made.reading.outcome[0].label
     low, high = float(facts.outcome.low), float(facts.outcome.high)
-    if made.tally.positive > 1 and low == high:
+    if made.nobs > 1 and low == high:
         raise DataError(f"the outcome '{name}' is constant ({low:g}) on the rows used; there is nothing to explain.")
     check_scale(max(high, -low), f"the outcome '{name}'")
 

@@ -23,7 +23,7 @@ from statinf.inference.sandwich import LEVERED, check_kind, covariance
 from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped
 from statinf.passes.keyed import KeyedSums
-from statinf.passes.sums import Span
+from statinf.passes.sums import Extent
 
 
 @dataclass(frozen=True)
@@ -183,16 +183,16 @@ def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
     return np.dot(rows.T, rows)
 
 
-def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Span:
-    return Span.of(score(block).leverage)
+def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:
+    return Extent.of(score(block).leverage)
 
 
 def _levered_meat(
     score: Callable[[Design], ScoredRows], kind: str, nobs: int, q: int, highest: float | None, block: Design
-) -> tuple[np.ndarray, Span]:
+) -> tuple[np.ndarray, Extent]:
     made = score(block)
     leverage = made.leverage
-    seen = Span.of(leverage)
+    seen = Extent.of(leverage)
     inside = np.minimum(leverage, 1.0 - 1e-12)
     rows = made.scores * correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
     return np.dot(rows.T, rows), seen

@@ -31,7 +31,7 @@ class Tally:
     Attributes
     ----------
     n : int
-        Rows used.
+        Rows used, of weight zero too.
     n_total : int
         Rows in all.
     positive : int
@@ -105,9 +105,9 @@ class PassDesign(Brief):
     progress: Any = None
 
     @property
-    def n(self) -> int:
-        """Rows used."""
-        return self.tally.n
+    def nobs(self) -> int:
+        """Rows used whose weight is positive."""
+        return self.tally.positive
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -142,10 +142,10 @@ class PassDesign(Brief):
         """
         found = self.table.total(partial(_apply, self, function), self.columns, label, progress=self.progress)
         sums, tally = (None, Tally()) if found is None else found
-        if (tally.n, tally.n_total) != (self.tally.n, self.tally.n_total):
+        if (tally.positive, tally.n_total) != (self.nobs, self.tally.n_total):
             raise DataError(
-                f"the data changed between two passes: {self.tally.n_total} rows with {self.tally.n} in use became "
-                f"{tally.n_total} with {tally.n}; fit a copy that nobody writes to."
+                f"the data changed between two passes: {self.tally.n_total} rows with {self.nobs} in use became "
+                f"{tally.n_total} with {tally.positive}; fit a copy that nobody writes to."
             )
         return sums
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, FormulaError, OptionError, one_of
-from statinf.formula import expression as ex
+from statinf.errors import DataError, OptionError, one_of
 from statinf.formula import factors as fa
 from statinf.formula.calls import learning_calls, stateful_calls
 from statinf.formula.columns import Categorical
@@ -150,11 +149,6 @@ class _FormulaPasses:
         """What calls that look at whole columns learn: states of groupings, and `Learnt` of transforms."""
         scope = self.reading.scope
         looking = [f for f in self.reading.every if stateful_calls(f.node, scope) or learning_calls(f.node, scope)]
-        for factor in looking:
-            if any(ex.call_name(call) == ex.SMOOTH for call in stateful_calls(factor.node, scope)):
-                raise FormulaError(
-                    f"'{factor.label}': penalised splines are not fitted to data that are read in blocks."
-                )
         if not looking:
             return {}, {}
         needed = tuple(dict.fromkeys(c for f in looking for c in f.columns))

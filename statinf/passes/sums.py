@@ -8,20 +8,20 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Span:
+class Extent:
     """Smallest and largest values, shape () or (q,)."""
 
     low: np.ndarray
     high: np.ndarray
 
     @classmethod
-    def of(cls, values: np.ndarray) -> Span:
+    def of(cls, values: np.ndarray) -> Extent:
         """Of the rows of one block; infinite the wrong way round for none."""
         return cls(values.min(axis=0, initial=np.inf), values.max(axis=0, initial=-np.inf))
 
-    def plus(self, other: Span) -> Span:
+    def plus(self, other: Extent) -> Extent:
         """Of both."""
-        return Span(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
+        return Extent(np.minimum(self.low, other.low), np.maximum(self.high, other.high))
 
 
 @dataclass(frozen=True)
