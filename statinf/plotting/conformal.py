@@ -35,7 +35,7 @@ def plot_band(
         x,
         *shown,
         color=_BLUE,
-        alpha=float(np.clip(40.0 / max(len(x), 1), 0.04, 0.4)),
+        alpha=float(np.clip(60.0 / max(len(x), 1), 0.06, 0.5)),
         linewidth=2.0,
         rasterized=len(x) > 2000,
     )
