@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ def plot_coefficients(
     if count > 1:
         for below in range(len(terms) - 1):
             ax.axhline(below + 0.5, color=INK, linewidth=0.4, alpha=0.2)
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(count, 3))
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=_columns(fits))
     return ax
 
 
@@ -125,6 +125,12 @@ def plot_panels(fits: Mapping[str, Limits], *, intercept: bool = False, label: s
         ax.set_visible(False)
     drawn.supxlabel(label, fontsize="medium")
     return grid
+
+
+def _columns(names: Iterable[str]) -> int:
+    """Columns of the legend: three at most, fewer where names are so long that they would leave the figure."""
+    room = [len(name) + 5 for name in names]
+    return next((k for k in (3, 2) if k <= len(room) and sum(max(room[c::k]) for c in range(k)) <= 66), 1)
 
 
 def _colours(count: int) -> tuple[str, ...]:
