@@ -6,9 +6,11 @@ households. The words are written from the fits, so that they say what came out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from statinf.cli.tour_steps import STEPS, TourStep
 
 TITLE = "A tour: one question through six families"
 INTRO = (
@@ -20,42 +22,18 @@ INTRO = (
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of the tour: lines to run, and what to say and draw of the names that they leave behind.
-
-    Attributes
-    ----------
-    name, title : str
-    code : str
-        Runs in one namespace with the steps before it.
-    words : callable
-        Names to sentences.
-    caption : str
-    draw : callable
-        Names to matplotlib axes.
-    """
-
-    name: str
-    title: str
-    code: str
-    words: Callable[[Mapping[str, Any]], str]
-    caption: str
-    draw: Callable[[Mapping[str, Any]], Any]
-
-
-@dataclass(frozen=True)
 class Told:
     """A step that was run.
 
     Attributes
     ----------
-    step : Step
+    step : TourStep
     words : str
     draw : callable
         Draws the figure; returns matplotlib axes.
     """
 
-    step: Step
+    step: TourStep
     words: str
     draw: Callable[[], Any]
 
@@ -63,12 +41,12 @@ class Told:
         return f"```python\n{self.step.code.strip()}\n```\n\n{self.words}"
 
 
-def walk(steps: tuple[Step, ...] | None = None) -> Iterator[Told]:
+def walk(steps: tuple[TourStep, ...] | None = None) -> Iterator[Told]:
     """Run the steps one after the other.
 
     Parameters
     ----------
-    steps : tuple of Step, optional
+    steps : tuple of TourStep, optional
         All by default.
 
     Yields
@@ -77,7 +55,6 @@ def walk(steps: tuple[Step, ...] | None = None) -> Iterator[Told]:
     """
     import warnings
 
-    from statinf.cli.tour_steps import STEPS
     from statinf.errors import NumericalWarning
 
     names: dict[str, Any] = {}

@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from statinf.cli.tour import Step
+LeftBehind = Mapping[str, Any]
+"""The names that the steps so far have left behind."""
 
-Names = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class TourStep:
+    """A step of the tour: lines to run, and what to say and draw of the names that they leave behind.
+
+    Attributes
+    ----------
+    name, title : str
+    code : str
+        Runs in one namespace with the steps before it.
+    words : callable
+        Names to sentences.
+    caption : str
+    draw : callable
+        Names to matplotlib axes.
+    """
+
+    name: str
+    title: str
+    code: str
+    words: Callable[[Mapping[str, Any]], str]
+    caption: str
+    draw: Callable[[Mapping[str, Any]], Any]
+
 
 _BALANCE = """\
 import numpy as np
@@ -58,7 +83,7 @@ def _within(fit: Any, term: str = "eligible", digits: int = 1) -> str:
     return f"{fit.params[term]:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
-def _balance(names: Names) -> str:
+def _balance(names: LeftBehind) -> str:
     data, w = names["data"], names["weights"]
     earned = data.groupby("eligible")["income"].mean()
     table = w.diagnostics()
@@ -72,7 +97,7 @@ def _balance(names: Names) -> str:
     )
 
 
-def _effect(names: Names) -> str:
+def _effect(names: LeftBehind) -> str:
     naive, weighted, learned = names["naive"], names["weighted"], names["learned"]
     share = 1.0 - weighted.params["eligible"] / naive.params["eligible"]
     return (
@@ -83,7 +108,7 @@ def _effect(names: Names) -> str:
     )
 
 
-def _who(names: Names) -> str:
+def _who(names: LeftBehind) -> str:
     who, order = names["who"], names["quarters"]
     poor, rich = (f"eligible[{name}]" for name in (order[0], order[-1]))
     test = who.test(f"{rich} = {poor}")
@@ -94,7 +119,7 @@ def _who(names: Names) -> str:
     )
 
 
-def _sets(names: Names) -> str:
+def _sets(names: LeftBehind) -> str:
     table = names["coverage"].set_index("label")
     whole = names["coverage"].iloc[0]
     limits, high = names["sets"].predict(names["new"]), names["new"]["income"] > names["new"]["income"].median()
@@ -108,7 +133,7 @@ def _sets(names: Names) -> str:
     )
 
 
-def _tails(names: Names) -> str:
+def _tails(names: LeftBehind) -> str:
     levels = names["levels"].tidy()
     row = levels[levels["term"] == "eligible"].set_index("tau")
     said = {
@@ -122,7 +147,7 @@ def _tails(names: Names) -> str:
     )
 
 
-def _elsewhere(names: Names) -> str:
+def _elsewhere(names: LeftBehind) -> str:
     here, carried, there = names["here"], names["carried"], names["there"]
     gap = carried.params["eligible"] - there.params["eligible"]
     z = abs(gap) / (carried.std_errors["eligible"] ** 2 + there.std_errors["eligible"] ** 2) ** 0.5
@@ -138,7 +163,7 @@ def _elsewhere(names: Names) -> str:
     )
 
 
-def _stream(names: Names) -> str:
+def _stream(names: LeftBehind) -> str:
     stream, batch = names["stream"], names["batch"]
     apart = abs(stream.params["eligible"] - batch.params["eligible"]) / batch.std_errors["eligible"]
     return (
@@ -149,7 +174,7 @@ def _stream(names: Names) -> str:
 
 
 STEPS = (
-    Step(
+    TourStep(
         "balance",
         "Balance: make the two groups comparable",
         _BALANCE,
@@ -157,7 +182,7 @@ STEPS = (
         "Standardised mean differences of the eligible and the others, before and after weighting.",
         lambda n: n["weights"].plot(),
     ),
-    Step(
+    TourStep(
         "effect",
         "Effect: what eligibility does on average",
         _EFFECT,
@@ -169,7 +194,7 @@ STEPS = (
             keep=["eligible"],
         ),
     ),
-    Step(
+    TourStep(
         "who",
         "For whom: the effect by income",
         _WHO,
@@ -177,7 +202,7 @@ STEPS = (
         "Effect of eligibility by quarter of income, in thousand dollars, with 95% intervals.",
         lambda n: n["who"].plot(order=[f"eligible[{name}]" for name in n["quarters"]]),
     ),
-    Step(
+    TourStep(
         "sets",
         "Prediction sets: what one household may own",
         _SETS,
@@ -185,7 +210,7 @@ STEPS = (
         "Intervals of 300 new households with a coverage of 0.9, and what the households own (points).",
         lambda n: n["sets"].plot("band", newdata=n["new"].query("income < 100").head(300), x="income"),
     ),
-    Step(
+    TourStep(
         "tails",
         "Tails: the effect at each level of wealth",
         _TAILS,
@@ -193,7 +218,7 @@ STEPS = (
         "Effect of eligibility on the quantiles of wealth, in thousand dollars.",
         lambda n: n["levels"].plot(terms=["eligible"]),
     ),
-    Step(
+    TourStep(
         "elsewhere",
         "Elsewhere: from couples to singles",
         _ELSEWHERE,
@@ -203,7 +228,7 @@ STEPS = (
             others=[n["carried"], n["there"]], names=["couples", "carried to singles", "singles"], keep=["eligible"]
         ),
     ),
-    Step(
+    TourStep(
         "stream",
         "As a stream: each row seen once",
         _STREAM,

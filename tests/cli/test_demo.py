@@ -9,7 +9,8 @@ import pytest
 
 from statinf.cli import main
 from statinf.cli.report import prose
-from statinf.cli.tour import Step, walk
+from statinf.cli.tour import walk
+from statinf.cli.tour_steps import TourStep
 from statinf.errors import ConvergenceError
 from statinf.results.demo import DemoSection
 from statinf.results.table import Table
@@ -35,7 +36,7 @@ SECTION = DemoSection(
     figures=(("A line", figure), ("The same line from its axes", axes_only)),
 )
 STEPS = (
-    Step(
+    TourStep(
         "first",
         "One & two",
         "two = 1 + 1",
@@ -43,7 +44,7 @@ STEPS = (
         "A line",
         lambda _: figure(),
     ),
-    Step(
+    TourStep(
         "second", "Four", "four = 2 * two", lambda names: f"It is {names['four']}.", "Its axes", lambda _: axes_only()
     ),
 )
