@@ -30,7 +30,17 @@ def laid_out(sources: list[str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "cells.ipynb"
         file.write_text(json.dumps({"cells": cells, "metadata": about, "nbformat": 4, "nbformat_minor": 5}))
-        command = [ruff, "format", "--isolated", "--quiet", "--preview", "--line-length", str(WIDTH), "--target-version", "py311"]
+        command = [
+            ruff,
+            "format",
+            "--isolated",
+            "--quiet",
+            "--preview",
+            "--line-length",
+            str(WIDTH),
+            "--target-version",
+            "py311",
+        ]
         subprocess.run([*command, str(file)], check=True)
         done = json.loads(file.read_text())["cells"]
     return [_NUMBERS.sub(_row, "".join(cell["source"])) for cell in done]
