@@ -16,6 +16,7 @@ from statinf.passes.design import PassDesign
 Sums = tuple[np.ndarray, np.ndarray, np.ndarray]
 RowSums = Callable[[np.ndarray, Design], Sums]
 """From points (K, q) and the design of a block to values (K,), gradients (K, q) and Hessians (K, q, q), summed over its rows."""
+Finish = Callable[[np.ndarray, Sums], Sums]
 _ROUNDING = 1e-13
 
 
@@ -26,10 +27,11 @@ class PassNewton:
     Attributes
     ----------
     beta : ndarray, shape (K, q)
+        A step further than where the sums were last taken, for those that converged.
     value : ndarray, shape (K,)
     gradient : ndarray, shape (K, q)
     hessian : ndarray, shape (K, q, q)
-        There.
+        Where the sums were last taken.
     residual : ndarray, shape (K,)
         Largest absolute entries of the gradients.
     converged : ndarray of bool, shape (K,)
@@ -57,6 +59,7 @@ def minimise_passes(
     limit: float = np.inf,
     label: str = "likelihood",
     warm: bool = True,
+    finish: Finish | None = None,
 ) -> PassNewton:
     """Minimise K sums over rows at once.
 
@@ -78,6 +81,8 @@ def minimise_passes(
         What the bar says.
     warm : bool
         Begin at the solution of the first block's rows, which saves passes.
+    finish : callable, optional
+        From points and sums over all rows to the values and derivatives that are minimised, for smooth functions of sums.
 
     Returns
     -------
@@ -86,14 +91,14 @@ def minimise_passes(
     """
     begin = np.array(start, dtype=np.float64)
     if warm:
-        begin = _from_first(made, sums, begin, limit)
-    total: Callable[[np.ndarray], Sums] = partial(_total, made, sums, label)
+        begin = _from_first(made, sums, begin, limit, finish)
+    total: Callable[[np.ndarray], Sums] = partial(_total, made, sums, label, finish)
     return lockstep(total, begin, mass=mass, tol=tol, max_iter=max_iter, limit=limit)
 
 
-def _total(made: PassDesign, sums: RowSums, label: str, points: np.ndarray) -> Sums:
+def _total(made: PassDesign, sums: RowSums, label: str, finish: Finish | None, points: np.ndarray) -> Sums:
     found: Any = made.total(partial(_quiet, sums, points), label)
-    return found
+    return found if finish is None else finish(points, found)
 
 
 def _quiet(sums: RowSums, points: np.ndarray, block: Design) -> Sums:
@@ -102,19 +107,21 @@ def _quiet(sums: RowSums, points: np.ndarray, block: Design) -> Sums:
         return sums(points, block)
 
 
-def _from_first(made: PassDesign, sums: RowSums, start: np.ndarray, limit: float) -> np.ndarray:
+def _from_first(made: PassDesign, sums: RowSums, start: np.ndarray, limit: float, finish: Finish | None) -> np.ndarray:
     """The solutions of the first block's rows; `start` where they have none."""
     native = made.table.first(made.columns)
     block = None if native is None else made.block(native)
     if block is None or not (block.weights > 0).any():
         return start
-    heavy = float(block.weights.sum())
-    found = lockstep(partial(_quiet_at, sums, block), start, mass=heavy, tol=1e-4, max_iter=30, limit=min(limit, 50.0))
+    heavy = float(block.weights.sum()) if finish is None else 1.0
+    evaluate = partial(_quiet_at, sums, block, finish)
+    found = lockstep(evaluate, start, mass=heavy, tol=1e-4, max_iter=30, limit=min(limit, 50.0))
     return np.where(found.converged[:, None], found.beta, start)
 
 
-def _quiet_at(sums: RowSums, block: Design, points: np.ndarray) -> Sums:
-    return _quiet(sums, points, block)
+def _quiet_at(sums: RowSums, block: Design, finish: Finish | None, points: np.ndarray) -> Sums:
+    found = _quiet(sums, points, block)
+    return found if finish is None else finish(points, found)
 
 
 def lockstep(
@@ -149,7 +156,7 @@ def lockstep(
         trial = _mean(evaluate(point), weight)
         count += 1
         slope = np.einsum("kq,kq->k", gradient, step)
-        decrease = trial[0] - value
+        decrease = np.where(active, trial[0], 0.0) - np.where(active, value, 0.0)
         # Near the minimum the decrease drowns in rounding; there the gradient decides.
         rounding = _ROUNDING * np.maximum(1.0, np.abs(value))
         smaller = _size(trial[1]) < size
@@ -164,7 +171,10 @@ def lockstep(
         active &= ~stuck & ~far & (size > tol)
         renewed = taken & active
         step[renewed] = _steps(hessian[renewed], gradient[renewed])
-    return PassNewton(beta, value, gradient, hessian, size, size <= tol, count)
+    done = size <= tol
+    # The last step costs no pass, and squares what is left.
+    beta[done] += _steps(hessian[done], gradient[done])
+    return PassNewton(beta, value, gradient, hessian, size, done, count)
 
 
 def _mean(sums: Sums, weight: np.ndarray) -> Sums:
@@ -177,4 +187,7 @@ def _size(gradient: np.ndarray) -> np.ndarray:
 
 
 def _steps(hessian: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    return np.array([newton_step(h, g) for h, g in zip(hessian, gradient, strict=True)])
+    out = np.empty_like(gradient)
+    for k, (h, g) in enumerate(zip(hessian, gradient, strict=True)):
+        out[k] = newton_step(h, g)
+    return out
