@@ -74,19 +74,19 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
     factor = reduced.factor
     df = float(nobs - k)
     bread = inverse_gram(factor)
-    whitening = _Whitening(reduced, inner)
-    scored = partial(_scored, whitening)
+    whitening = Whitening(reduced, inner)
+    plain = partial(scored, whitening)
     estimated = hasattr(made.weights, "on_block")
     scores = PassScores(
         made,
-        stacked(made, scored, whitening.unit),
+        stacked(made, plain, whitening.unit),
         whitening.outside,
         nobs,
         df,
         bread * (rss / df) if df > 0 else None,
         weighted=made.weights is not None,
         suffix=", weights estimated" if estimated else "",
-        plain=scored if estimated else None,
+        plain=plain if estimated else None,
     )
     return Estimate(
         terms=made.names,
@@ -212,7 +212,7 @@ def _explained(made: PassDesign, reduced: Reduced, inner: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class _Whitening:
+class Whitening:
     """The solution in centred columns, from which a block's residuals and whitened rows are made."""
 
     reduced: Reduced
@@ -239,6 +239,7 @@ class _Whitening:
         return np.dot(x, inverse), y - np.dot(x, self.inner)
 
 
-def _scored(whitening: _Whitening, block: Design) -> ScoredRows:
+def scored(whitening: Whitening, block: Design) -> ScoredRows:
+    """The rows of a block as covariances see them."""
     rows, residual = whitening.rows(block)
     return ScoredRows(rows * residual[:, None], rows)
