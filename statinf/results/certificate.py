@@ -21,8 +21,12 @@ from statinf.results.protocol import Result
 from statinf.results.table import Table
 
 RECORDS = Path(__file__).with_name("certificates.json")
+_WEIGHTED = ("weights estimated", "weights taken as fixed")
+"""What labels say of weights that were estimated, and of those whose estimation is left out."""
 _BAND = 3.29
 """Normal quantile of a share's band of 99.9%."""
+_TOLERANCE = 0.005
+"""Distance from the nominal coverage that counts as none, however many intervals were looked at."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class CertifiedLine:
         Samples without an interval, because the fit was refused; not in the share.
     clusters : int
         Number of clusters, 0 where there are none.
+    share : float
+        Effective rows as a share of the rows, where weights carry one sample to another law; else 0.
     """
 
     verb: str
@@ -68,14 +74,19 @@ class CertifiedLine:
     error: float
     failed: int = 0
     clusters: int = 0
+    share: float = 0.0
 
     @property
     def verdict(self) -> str:
         """Whether the share "holds" within the simulation's error, or is "too low" or "too high"."""
-        spread = max(self.error, np.sqrt(self.level * (1.0 - self.level) / max(self.samples, 1)))
-        if self.found < self.level - _BAND * spread:
+        samples = max(self.samples, 1)
+        single, nominal = (float(np.sqrt(p * (1.0 - p) / samples)) for p in (self.found, self.level))
+        # The mean of several intervals a sample has an error of its own; of one interval it is the binomial's, also if all held.
+        spread = self.error if self.error < 0.95 * single else max(self.error, nominal)
+        slack = max(_BAND * spread, _TOLERANCE)
+        if self.found < self.level - slack:
             return "too low"
-        return "too high" if self.found > self.level + _BAND * spread else "holds"
+        return "too high" if self.found > self.level + slack else "holds"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -199,8 +210,10 @@ def interval_kind(fit: Result) -> str:
     covariance = getattr(fit, "cov", None)
     if covariance is None:
         return "prediction sets" if "coverage" in fit.offers else "its own"
-    stacked = ", weights estimated" if "weights estimated" in covariance.label else ""
-    draws = getattr(fit, "draws", None)
+    stacked = next((f", {said}" for said in _WEIGHTED if said in covariance.label), "")
+    draws, chosen = getattr(fit, "draws", None), getattr(fit, "inference", "multiplier")
+    if chosen != "multiplier":
+        return f"{chosen}{stacked}"
     if draws is not None:
         return f"{draws.kind} bootstrap{stacked}"
     asked = covariance.kind
