@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -23,12 +23,7 @@ def others(n: int, seed: int) -> Iterator[Any]:
     """Methods beside those of `treatments`, effects on everybody, with the covariance that each has."""
     data = confounded(n, seed)
     for method in ("sbw", "energy", "kernel", "ipm"):
-
-        @cache
-        def fit(method: str = method) -> Any:
-            w = si.balance("treat ~ x + z", data, method=method, estimand="ATE")
-            return si.lm("y ~ treat", data, weights=w)
-
+        fit = cache(partial(_after, data, "treat ~ x + z", {"method": method, "estimand": "ATE"}, "y ~ treat"))
         for kind in ("HC0", "HC3"):
             yield lambda fit=fit, kind=kind, method=method: limits(
                 fit().with_vcov(kind), "treat", 1.0, f"ATE after {method}", share=0.0
@@ -49,16 +44,15 @@ def several(arms: bool, n: int, seed: int) -> Iterator[Any]:
     formula, term, truth = ("y ~ C(arm)", "C(arm)[T.2]", 2.0) if arms else ("y ~ dose", "dose", 1.0)
     said = "third arm less the first" if arms else "slope of a dose"
     for name, options in (ARMS if arms else DOSES).items():
-
-        @cache
-        def fit(options: Any = tuple(options.items())) -> Any:
-            w = si.balance(f"{'arm' if arms else 'dose'} ~ x + z", data, **dict(options))
-            return si.lm(formula, data, weights=w)
-
+        fit = cache(partial(_after, data, f"{'arm' if arms else 'dose'} ~ x + z", options, formula))
         for kind in ("HC0", "HC3"):
             yield lambda fit=fit, kind=kind, name=name: limits(
                 fit().with_vcov(kind), term, truth, f"{said} after {name}"
             )
+
+
+def _after(data: pd.DataFrame, treatment: str, options: Mapping[str, Any], formula: str) -> Any:
+    return si.lm(formula, data, weights=si.balance(treatment, data, **options))
 
 
 def missing(n: int, seed: int) -> Iterator[Any]:
@@ -72,7 +66,8 @@ def missing(n: int, seed: int) -> Iterator[Any]:
 def models(n: int, seed: int) -> Iterator[Any]:
     """A line with weights of training."""
     yield from many(
-        trained(n, seed), lambda name: (("LinearFit", "lm", "HC0, weights estimated"), f"{name.replace('line', 'slope')}")
+        trained(n, seed),
+        lambda name: (("LinearFit", "lm", "HC0, weights estimated"), f"{name.replace('line', 'slope')}"),
     )
 
 
@@ -102,9 +97,15 @@ STUDIES = (
     Study("weights_others", "lm", f"{CONFOUNDED}; weights estimated first", (200, 1000), others, samples=400),
     Study("weights_uniform", "lm", f"{CONFOUNDED}; weights of a transformer", (200, 400), uniform, samples=400),
     Study("weights_arms", "lm", ARMED, (200, 500), partial(several, True), samples=400),
-    Study("weights_dose", "lm", "a dose that goes with two covariates; weights estimated first", (200, 500), partial(several, False), samples=400),
+    Study(
+        "weights_dose", "lm", "a dose that goes with two covariates; weights estimated first", (200, 500),
+        partial(several, False), samples=400,
+    ),
     Study("missing_mean", "missing_mean", "half of the outcomes missing by a logit", (200, 1000), missing),
     Study("training_weights", "lm", "arms that share data; weights of training", (200, 800), models),
-    Study("visits", "visits", "visits that come the sooner the larger the last outcome; n / 8 units", (400, 1600), visits, samples=400),
+    Study(
+        "visits", "visits", "visits that come the sooner the larger the last outcome; n / 8 units", (400, 1600), visits,
+        samples=400,
+    ),
     Study("rq_weights", "rq", "quantiles of arms of unlike spread; weights estimated first", (200, 500), quantiles),
 )  # fmt: skip

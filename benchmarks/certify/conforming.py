@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ import statinf as si
 from benchmarks.certify.study import Shown, Study
 from benchmarks.conformal_coverage import CLASSES, categories, numbers
 from benchmarks.multicalibration_size import frame, outcomes
-from benchmarks.online_coverage import BURN_IN, series
+from benchmarks.online_coverage import BURN_IN, METHODS, series
 
 NEW = 100
 LEVEL = 0.9
@@ -79,25 +79,28 @@ def classes(n: int, seed: int) -> Iterator[Any]:
         if method in ("jackknife+", "cv+"):
             continue
 
-        def made(method: str = method, options: Any = tuple(options.items())) -> Shown:
-            fit = si.conformal("kind ~ x + z", rows[:n], method=method, level=LEVEL, seed=seed, **dict(options))
-            return Shown(fit, "class of a new row", float(np.mean(fit.contains(rows[n:]))))
+        yield partial(_classes, rows[:n], rows[n:], method, options, seed)
 
-        yield made
+
+def _classes(rows: pd.DataFrame, new: pd.DataFrame, method: str, options: Mapping[str, Any], seed: int) -> Shown:
+    fit = si.conformal("kind ~ x + z", rows, method=method, level=LEVEL, seed=seed, **options)
+    return Shown(fit, "class of a new row", float(np.mean(fit.contains(new))))
 
 
 def regions(n: int, seed: int) -> Iterator[Any]:
     """Two outcomes on a bent band."""
     data, new = (si.datasets.simulate("banana", k, seed=2 * seed + j) for j, k in enumerate((n, NEW)))
     for method, options in (("dqr", {}), ("st-dqr", {"transform": "identity"})):
-        fit = si.conformal("cbind(y1, y2) ~ x1", data, level=LEVEL, seed=seed, method=method, n_directions=16, **options)
+        fit = si.conformal(
+            "cbind(y1, y2) ~ x1", data, level=LEVEL, seed=seed, method=method, n_directions=16, **options
+        )
         yield Shown(fit, "both outcomes of a new row", float(np.mean(fit.contains(new))))
 
 
 def streams(n: int, seed: int) -> Iterator[Any]:
     """An autoregression whose errors double halfway."""
     data = series("doubling", seed).head(n)
-    for method, options in (("aci", {"gamma": 0.02}), ("dtaci", {}), ("agaci", {}), ("sf-ogd", {}), ("saocp", {}), ("enbpi", {"models": 10})):  # fmt: skip
+    for method, options in METHODS.items():
         fit = si.conformal_online("y ~ before", data, method=method, burn_in=BURN_IN, level=LEVEL, **options)
         yield Shown(fit, "next outcome", float(fit.path["covered"].mean()))
 
@@ -138,6 +141,12 @@ STUDIES = (
     Study("sets_classes", "conformal", "three classes of a multinomial logit, one rare", (200, 1000), classes, LEVEL, 400),
     Study("sets_regions", "conformal", "two outcomes on a bent band", (400,), regions, LEVEL, 400),
     Study("sets_online", "conformal_online", "an autoregression whose errors double halfway", (1200,), streams, LEVEL, 400),
-    Study("selection", "conformal_select", "a line, half of the rows pass; false discoveries of .1", (200, 1000), selected, LEVEL, 400),
-    Study("multicalibration", "multicalibrate", "binary outcomes, predictions that are right; tests at 5%", (2500,), calibrated, samples=400),
+    Study(
+        "selection", "conformal_select", "a line, half of the rows pass; false discoveries of .1", (200, 1000), selected,
+        LEVEL, 400,
+    ),
+    Study(
+        "multicalibration", "multicalibrate", "binary outcomes, predictions that are right; tests at 5%", (500, 2500),
+        calibrated, samples=400,
+    ),
 )  # fmt: skip

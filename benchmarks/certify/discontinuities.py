@@ -82,11 +82,11 @@ STUDIES = (
     *(
         Study(
             f"did_{method}", "did", "three cohorts and units never treated, five times, trends that go with a covariate",
-            (500, 2500), partial(differences, method),
+            (200, 500, 2500), partial(differences, method),
         )
         for method in ("dr", "dr-improved", "ipw", "regression")
     ),
-    Study("rd", "rd", "means of Lee's elections, which bend at the cutoff", (500, 1000), jumps),
+    Study("rd", "rd", "means of Lee's elections, which bend at the cutoff", (200, 500, 1000), jumps),
     *(
         Study(
             f"rd_distribution_{method}", "rd_distribution", "units of fifty rows, normal with random means and spreads, no jump",

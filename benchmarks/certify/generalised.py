@@ -23,7 +23,12 @@ def covariates(key: int, n: int, seed: int) -> tuple[Any, pd.DataFrame, np.ndarr
 
 
 def family(
-    name: str, link: str | None, draw: Callable[[Any, np.ndarray], np.ndarray], kinds: tuple[str, ...], n: int, seed: int
+    name: str,
+    link: str | None,
+    draw: Callable[[Any, np.ndarray], np.ndarray],
+    kinds: tuple[str, ...],
+    n: int,
+    seed: int,
 ) -> Iterator[Any]:
     rng, data, eta = covariates(21, n, seed)
     data["y"] = draw(rng, eta)
@@ -179,7 +184,10 @@ STUDIES = (
         "few_rows_poisson", "glm", f"Poisson counts, log link, {TWO}; few rows", (25,),
         partial(few_rows, "poisson", None, lambda rng, eta: rng.poisson(np.exp(1 + eta)).astype(float)),
     ),
-    Study("firth", "glm", f"binary outcome, logit link, {TWO}; Firth's penalty and profiles", (30, *SIZES), separated),
+    Study(
+        "firth", "glm", f"binary outcome, logit link, {TWO}; Firth's penalty and profiles", (30, 50, 200), separated,
+        samples=400,
+    ),
     *(
         Study(
             f"glm_clusters_{name}", "glm", f"{name} outcome; clusters of five rows that share x and a part of the error",

@@ -46,41 +46,19 @@ def learnt(method: str, n: int, seed: int) -> Iterator[Any]:
     yield Shown(own, "ranks, rate()", low <= ranked[0] <= high)
 
 
-def nothing(method: str, n: int, seed: int) -> Iterator[Any]:
-    """No effect on anybody: tests keep what is true."""
-    frame = draw(seed, n, 0.0)
-    fit: Any = si.cate(FORMULA, frame, method=method, effect="~ a + b", seed=seed, outcome_model="ridge")
-    own = described(fit)
-    clan = fit.clan().set_index("variable")
-    yield Shown(own, "test of heterogeneity, calibration()", float(fit.calibration().pvalues["heterogeneity"]) > 0.05)
-    yield Shown(own, "test of ranks, rate()", fit.rate(replicas=100).p_value > 0.05)
-    alike = ["d[G1] = d[G2]", "d[G2] = d[G3]", "d[G3] = d[G4]"]
-    yield Shown(own, "test of equal groups, gates()", float(fit.gates().test(alike).p_value) > 0.05)
-    yield Shown(own, "test of a covariate of no part, clan()", float(clan.loc["z", "p_value"]) > 0.05)
-    yield Shown(own, "test of both slopes, blp()", float(fit.blp("~ a + b").test(["d:a = 0", "d:b = 0"]).p_value) > 0.05)
-
-
 def rules(n: int, seed: int) -> Iterator[Any]:
     """Effects of 3 or -3: gains of the rules that the folds chose."""
     yield from many(policies(n, seed), lambda name: (("Policy", "policy", "its own"), f"gain of a {name}"))
 
 
-ROUGH = ("s", "t", "x", "r", "u", "dr", "ivw")
+LEARNERS = ("t", "x", "r", "u", "dr", "ivw")
 STUDIES = (
     *(
         Study(
             f"cate_{method}", "cate", "effects 1 + a / 2 of a treatment that goes with a; linear outcome models", SIZES,
             partial(learnt, method),
         )
-        for method in ROUGH
-        if method != "s"
-    ),
-    *(
-        Study(
-            f"cate_null_{method}", "cate", "no effect of a treatment that goes with a; tests of heterogeneity at 5%", (200, 1000),
-            partial(nothing, method),
-        )
-        for method in ROUGH
+        for method in LEARNERS
     ),
     Study("policy", "cate", "effects of 3 where a > 0 and -3 elsewhere, or -3 for all", (200, 800), rules),
 )  # fmt: skip

@@ -140,6 +140,6 @@ STUDIES = (
     Study("late", "iv", "a binary offer that six of ten take up, odds that go with x", (200, 1000), compliers),
     Study("ivqr", "iv", "effects that rise with the outcome's rank, a strong instrument", (200, 500), partial(quantiles, "strong")),
     Study("ivqr_weak", "iv", "a weak instrument, effect 1", (200, 500), partial(quantiles, "weak")),
-    Study("invalid", "iv", "an instrument with a direct effect, right models", (2000,), doubtful),
-    Study("proximal", "proximal", "a hidden confounder with two proxies, both bridges right", (200, 1000), proxies),
+    Study("invalid", "iv", "an instrument with a direct effect, right models", (500, 2000), doubtful),
+    Study("proximal", "proximal", "a hidden confounder with two proxies, both bridges right", (100, 200, 1000), proxies),
 )  # fmt: skip

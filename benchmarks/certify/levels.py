@@ -11,10 +11,10 @@ import pandas as pd
 
 import statinf as si
 from benchmarks import cvar_coverage, presto_coverage
-from benchmarks.certify.study import Shown, Study, inside, limits
 from benchmarks.censored_coverage import TAU as CENSORED_TAU
 from benchmarks.censored_coverage import sample as censored_rows
 from benchmarks.censored_coverage import truth as censored_truth
+from benchmarks.certify.study import Shown, Study, inside, limits
 
 SIZES = (50, 200, 1000)
 TAU = np.array([0.1, 0.5, 0.9])
@@ -104,15 +104,15 @@ def ordinal(n: int, seed: int) -> Iterator[Any]:
 
 
 STUDIES = (
-    Study("rq_spread", "rq", "a uniform covariate, normal errors whose spread grows with it", SIZES, quantiles, samples=400),
+    Study("rq_spread", "rq", "a uniform covariate, normal errors whose spread grows with it", (50, 200), quantiles, samples=400),
     Study("rq_clusters", "rq", "clusters of five rows that share x and a part of the error", SIZES, clustered),
     Study("expectile", "expectile", "a uniform covariate, normal errors whose spread grows with it", SIZES, expectiles),
-    Study("crq", "crq", "three of ten times censored, spread that grows with a covariate", (200, 1000), censored, samples=400),
+    Study("crq", "crq", "three of ten times censored, spread that grows with a covariate", (200,), censored, samples=400),
     *(
         Study(
             f"cvar_{loss}", "cvar", "errors wider where |x| is larger; the worst tenth"
             + (", of the logistic loss the worst half" if loss == "logistic" else ""),
-            (500, 2000), partial(tails, loss), samples=400,
+            (200, 500, 2000), partial(tails, loss), samples=400,
         )
         for loss in ("absolute", "squared", "logistic")
     ),

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 import statinf as si
-from benchmarks import dro_coverage, heterogeneous_coverage, margins_coverage, transport_coverage
+from benchmarks import dro_coverage, heterogeneous_coverage, margins_coverage
 from benchmarks.certify.study import Shown, Study, inside, limits, many
-from benchmarks.label_shift_coverage import MEAN, SOURCE, TARGET, drawn
 from benchmarks.shift_coverage import samples, truth
 
 SIZES = (200, 1000, 4000)
@@ -42,54 +41,9 @@ def means(tilt: float, n: int, seed: int) -> Iterator[Any]:
         yield limits(fit, "mean", true, "mean of the target", share=0.0 if method == "gcomp" else share)
 
 
-def trial(binary: bool, gap: float, n: int, seed: int) -> Iterator[Any]:
-    given, population = transport_coverage.samples(np.random.default_rng([seed, n]), n, gap, binary)
-    true = transport_coverage.truth(gap, binary)
-    for method in ("ipw", "gformula", "aipw"):
-        family = {"family": "binomial"} if binary and method != "ipw" else {}
-        fit = si.transport("y ~ treat | x1 + x2", given, population, method=method, **family)
-        yield limits(fit, 0, true, "effect in the population", share=_elsewhere(method, given, population))
-
-
-def _elsewhere(method: str, given: pd.DataFrame, population: pd.DataFrame) -> float:
-    if method == "gformula":
-        return 0.0
-    return si.density_ratio("~ x1 + x2", given, population).ess / len(given)
-
-
-@cache
-def _population(ball: str) -> np.ndarray:
-    everybody = dro_coverage.sample(dro_coverage.POPULATION, 0)
-    return dro_coverage.robust(everybody, dro_coverage.BALLS[ball])[0]
-
-
-def robust(n: int, seed: int) -> Iterator[Any]:
-    data = dro_coverage.sample(n, 1 + seed)
-    for ball, options in dro_coverage.BALLS.items():
-        fit = si.shift("y ~ x + z", data, data.head(5), method="dro", **options)
-        true = _population(ball)
-        yield limits(fit, "x", true[0], f"slope, {ball}")
-        yield Shown(fit, f"worst-case loss, {ball}", inside(fit.risk(), true[1])[0])
-
-
 def double(n: int, seed: int) -> Iterator[Any]:
     held = dro_coverage.weighted(n, seed)
     yield Shown(("ShiftFit", "double, gaussian, identity", "HC0"), "slopes of a right line", held.mean())
-
-
-def labels(n: int, seed: int) -> Iterator[Any]:
-    """Three normal classes whose shares differ."""
-    random = np.random.default_rng([seed, n])
-    source, target = drawn(random, n, SOURCE), drawn(random, n, TARGET)
-    for method in ("bbse", "bbse-soft", "mlls", "rlls"):
-        w = si.target_shift("C(label) ~ x1 + x2", source, target, method=method)
-        low, high = w.shares.conf_int().to_numpy().T
-        yield Shown(w, "shares of the classes", ((low <= TARGET) & (high >= TARGET)).mean())
-        half = 1.959964 * w.ratio_errors
-        yield Shown(w, "weights of the classes", (np.abs(w.ratio - TARGET / SOURCE) <= half).mean())
-        yield Shown(w, "test of label shift", w.specification_test().p_value > 0.05)
-        mean = si.lm("z ~ 1", source, weights=w)
-        yield limits(mean, 0, MEAN, f"mean after {method}", share=w.ess / n)
 
 
 def margins(n: int, seed: int) -> Iterator[Any]:
@@ -116,16 +70,12 @@ def _elsewhere_rows() -> pd.DataFrame:
 
 
 def alike(n: int, seed: int) -> Iterator[Any]:
-    """Two samples of one law: tests keep that they are alike."""
+    """Two samples of one law: the test keeps that they are alike."""
     random = np.random.default_rng([51, n, seed])
-    a, b = (pd.DataFrame(random.standard_normal((n, 2)), columns=["x", "z"]) for _ in range(2))
-    b["x"] = np.abs(b["x"]) * np.sign(random.standard_normal(n))
-    found = si.shift_test("~ x + z", a, b, seed=seed, permutations=99)
-    for name, column, p in found.tidy()[["test", "column", "p_value"]].itertuples(index=False):
-        yield Shown(found, f"test of covariate shift, {name}{f' of {column}' if column else ''}", p > 0.05)
-    rows = [frame.assign(y=frame["x"] + random.standard_normal(n)) for frame in (a, b)]
+    rows = [pd.DataFrame(random.standard_normal((n, 2)), columns=["x", "z"]) for _ in range(2)]
+    rows = [frame.assign(y=frame["x"] + random.standard_normal(n)) for frame in rows]
     found = si.conditional_shift_test("x + z ~ y", *rows, permutations=99, seed=seed)
-    yield Shown(found, "test of a shift of x given y", float(found.tidy()["p_value"].iloc[0]) > 0.05)
+    yield Shown(found, "test of a shift of columns given the outcome", float(found.tidy()["p_value"].iloc[-1]) > 0.05)
 
 
 TWO = "two normal columns, the first shifted by {} standard deviations"
@@ -141,20 +91,9 @@ STUDIES = (
         Study(f"target_mean_{tilt:g}", "target_mean", TWO.format(f"{tilt:g}"), (200, 1000), partial(means, tilt))
         for tilt in (0.5, 1.0)
     ),
-    *(
-        Study(
-            f"transport_{kind}_{gap:g}", "transport",
-            f"a {kind} outcome, a population {gap:g} standard deviations from the trial", (200, 1000),
-            partial(trial, kind == "binary", gap),
-        )
-        for kind in ("numeric", "binary")
-        for gap in (0.25, 1.0)
-    ),
-    Study("dro", "shift", "a quadratic outcome with uneven noise, fitted by a line; robust", (200, 1000), robust, samples=400),
     Study("shift_double", "shift", "a right line, uniform columns, a shift of half a width", (200,), double, samples=400),
-    Study("label_shift", "target_shift", "three normal classes of other shares in the target", (200, 1000), labels),
     Study("known_margins", "target_mean", "known shares of three groups and a known mean", (100, 400), margins),
     Study("mrp", "target_mean", "normal effects of ages and of n / 20 regions, one of them not in the sample", (200, 400), pooled),
     Study("additive_shift", "heterogeneous_shift", "two linear columns and two smooth ones", (100, 400), additive),
-    Study("same_law", "shift_test", "two samples of one law; tests at 5%", (50, 200), alike, samples=400),
+    Study("same_law", "conditional_shift_test", "two samples of one law; tests at 5%", (50, 200), alike, samples=400),
 )  # fmt: skip

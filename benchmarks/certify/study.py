@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,10 @@ class Shown:
     share: float = 0.0
 
 
+def _refused(refusal: StatinfError) -> Shown:
+    raise refusal
+
+
 def limits(
     fit: Any, place: Any, truth: Any, quantity: str, *, level: float = 0.95, clusters: int = 0, share: float = 0.0
 ) -> Shown:
@@ -61,7 +66,9 @@ def inside(table: Any, truth: Any, names: tuple[str, str] = ("conf_low", "conf_h
     return (low <= truth) & (truth <= high)
 
 
-def many(found: Mapping[str, Any], whole: Callable[[str], tuple[tuple[str, str, str], str]], **more: Any) -> Iterator[Shown]:
+def many(
+    found: Mapping[str, Any], whole: Callable[[str], tuple[tuple[str, str, str], str]], **more: Any
+) -> Iterator[Shown]:
     """The intervals of a sample that a script of coverage gives by name; `whole` says whose and what for each is."""
     for name, held in found.items():
         identity, quantity = whole(name)
@@ -134,7 +141,7 @@ class Study:
     def _chunk(self, known: dict[str, Any], n: int, seeds: range) -> None:
         sums = {tuple(line[:6]): [*line[6:], 0.0][:4] for line in known["sums"]}
         for seed in seeds:
-            for item in self.draw(n, seed):
+            for item in self._sample(n, seed):
                 try:
                     shown = item() if callable(item) else item
                 except StatinfError as refusal:
@@ -147,6 +154,13 @@ class Study:
                 for place, value in enumerate((1, shown.held, float(shown.held) ** 2, shown.share)):
                     total[place] += value
         known["sums"] = [[*key, *total] for key, total in sums.items()]
+
+    def _sample(self, n: int, seed: int) -> Iterator[Shown | Callable[[], Shown]]:
+        """The intervals of one sample; after a refusal of all that follows, the refusal."""
+        try:
+            yield from self.draw(n, seed)
+        except StatinfError as refusal:
+            yield partial(_refused, refusal)
 
     def lines(self) -> list[CertifiedLine]:
         """What the samples so far say, one line per interval and size."""

@@ -1,9 +1,8 @@
-"""Studies of `si.lm` under dependence and leverage, of its tests, and of marginal effects."""
+"""Studies of `si.lm` under dependence and leverage and of its tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import cache, partial
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 import statinf as si
 from benchmarks.certify.study import Shown, Study, limits, many
 from benchmarks.hypotheses_size import assignment, equivalence, family
-from benchmarks.marginal_effects_coverage import estimates, means, sample
 from benchmarks.robust_errors_coverage import PANEL, SERIES, SPACE, autoregressive
 
 CLUSTERED: dict[str, dict[str, Any]] = {
@@ -20,6 +18,14 @@ CLUSTERED: dict[str, dict[str, Any]] = {
     "CR2, df of clusters": {"cluster": "g", "type": "CR2", "df": "clusters"},
     "CR2": {"cluster": "g", "type": "CR2"},
     "CR3": {"cluster": "g", "type": "CR3"},
+}
+
+
+WILD: dict[str, dict[str, Any]] = {
+    "": {},
+    ", type 31": {"type": "31"},
+    ", type 33": {"type": "33"},
+    ", webb": {"law": "webb"},
 }
 
 
@@ -53,7 +59,7 @@ def wild(n: int, seed: int) -> Iterator[Any]:
     x = rng.standard_normal(groups)[g] + rng.standard_normal(len(g))
     y = x + rng.standard_normal(groups)[g] + rng.standard_normal(len(g))
     fit = si.lm("y ~ x", pd.DataFrame({"y": y, "x": x, "g": g}), cluster="g")
-    for name, how in (("", {}), (", type 31", {"type": "31"}), (", type 33", {"type": "33"}), (", webb", {"law": "webb"})):  # fmt: skip
+    for name, how in WILD.items():
         p = fit.test("x = 1", bootstrap="wild", replicas=599, seed=seed, **how).p_value
         yield Shown(fit, f"test of a slope, wild bootstrap{name}", p > 0.05, groups)
     for kind in ("HC1", "HC2", "HC3"):
@@ -118,37 +124,18 @@ def hypotheses(n: int, seed: int) -> Iterator[Any]:
     yield from many(rejected, lambda name: (hc2, f"randomization_test: {name}"))
 
 
-@cache
-def _truth() -> dict[str, float]:
-    return means(sample(1_000_000, 0))
-
-
-def effects(n: int, seed: int) -> Iterator[Any]:
-    """Marginal effects for the rows at hand by the delta method or simulation, and for the population."""
-    data = sample(n, seed)
-    own = means(data)
-    for kind, population, replicas in (("delta", False, 0), ("simulation", False, 199), ("population", True, 0)):
-        made = cache(partial(estimates, data, population, replicas))
-        for name in own:
-            if replicas and "weights" in name:
-                continue
-            truth = _truth()[name] if population else own[name]
-            yield partial(_held, made, name, f"{name}, {kind}", truth)
-
-
-def _held(made: Callable[[], Any], name: str, quantity: str, truth: float) -> Shown:
-    found = made()[name]
-    low, high = found.conf_int().to_numpy()[-1]
-    return Shown(found, quantity, low <= truth <= high)
-
-
 STUDIES = (
-    Study("lm_uneven_clusters", "lm", "clusters of unlike sizes, three of them treated, a lognormal covariate of clusters", (200, 300, 400, 1000), uneven),
-    Study("lm_wild", "lm", "clusters whose rows differ by a factor of ten, parts shared; tests at 5%", (300, 600), wild, samples=500),
+    Study(
+        "lm_uneven_clusters", "lm", "clusters of unlike sizes, three of them treated, a lognormal covariate of clusters",
+        (200, 300, 400, 1000), uneven,
+    ),
+    Study(
+        "lm_wild", "lm", "clusters whose rows differ by a factor of ten, parts shared; tests at 5%", (300, 600), wild,
+        samples=500,
+    ),
     Study("lm_series", "lm", "a series whose covariate and error are autoregressions of coefficient .5", (100, 400), series),
     Study("lm_panel", "lm", "20 units that share shocks, autoregressions of coefficient .3", (600, 2000), panel),
     Study("lm_space", "lm", "places in a square, correlations that fall with distance", (250,), space),
     Study("lm_leverage", "lm", "a lognormal covariate, errors that grow with it", (40, 100, 400), leverage),
     Study("lm_tests", "lm", "tests of true hypotheses at 5%", (60, 200), hypotheses, samples=500),
-    Study("margins", "lm", "effects of a logit and of a line, averaged over rows", (50, 200, 1000), effects),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -101,24 +101,14 @@ class Certificate(Result):
         Simulations of the same result, method and kind of interval.
     clusters : int
         Clusters of the fit, 0 where there are none.
+    outside : str
+        How the fit is outside of where intervals held; empty if it is not.
     """
 
     interval: str
     lines: tuple[CertifiedLine, ...]
     clusters: int = 0
-
-    @property
-    def outside(self) -> str:
-        """How the fit is outside of what was simulated; empty if it is not."""
-        if not self.lines:
-            return f"no simulation has looked at intervals of this kind ({self.interval})"
-        least = min(line.n for line in self.lines)
-        if self.nobs < least:
-            return f"{self.nobs} rows are fewer than the {least} of the smallest simulation"
-        counted = [line.clusters for line in self.lines if line.clusters]
-        if counted and 0 < self.clusters < min(counted):
-            return f"{self.clusters} clusters are fewer than the {min(counted)} of the smallest simulation"
-        return ""
+    outside: str = ""
 
     def tidy(self) -> Any:
         """One row per simulation, in the caller's kind of data frame.
@@ -183,10 +173,13 @@ def certificate(fit: Any) -> Certificate:
     >>> found.interval, found.outside
     ('HC3', '')
     """
+    from statinf.results.reach import clusters_of, short_of
+
     if not isinstance(fit, Result):
         raise OptionError(f"si.certificate() takes a fit of this package, not a {type(fit).__name__}.")
     result, method, kind = described(fit)
     lines = tuple(line for line in certified() if (line.result, line.method, line.kind) == (result, method, kind))
+    none = f"no simulation has looked at intervals of this kind ({kind})"
     return Certificate(
         method=fit.method,
         formula=fit.formula,
@@ -194,7 +187,8 @@ def certificate(fit: Any) -> Certificate:
         kind=fit.kind,
         interval=kind,
         lines=lines,
-        clusters=_clusters(fit),
+        clusters=clusters_of(fit),
+        outside=short_of(fit) if lines else none,
     )
 
 
@@ -225,17 +219,22 @@ def interval_kind(fit: Result) -> str:
     return f"{'several clusters' if several else 'clusters'}, {asked.get('type', 'HC1')}{stacked}"
 
 
-def _clusters(fit: Result) -> int:
-    """The least number of clusters behind a fit's covariance; 0 where there are none or the rows are not at hand."""
-    asked = getattr(getattr(fit, "cov", None), "kind", None)
-    design = getattr(fit, "design", None)
-    if design is None or not isinstance(asked, Mapping) or "cluster" not in asked:
-        return 0
-    names = [asked["cluster"]] if isinstance(asked["cluster"], str) else asked["cluster"]
-    return min(len(np.unique(design.cluster_codes(name)[design.weights > 0])) for name in names)
-
-
 @cache
 def certified() -> tuple[CertifiedLine, ...]:
     """Every line of the simulations' record."""
-    return tuple(CertifiedLine(**line) for line in json.loads(RECORDS.read_text(encoding="utf-8")))
+    held = json.loads(RECORDS.read_text(encoding="utf-8"))
+    designs = held["designs"]
+    return tuple(CertifiedLine(*line[:5], designs[line[5]], *line[6:]) for line in held["lines"])
+
+
+def recorded(lines: tuple[CertifiedLine, ...]) -> str:
+    """Lines as the record holds them: designs once, and one line of text a line."""
+    columns = [entry.name for entry in fields(CertifiedLine)]
+    designs = list(dict.fromkeys(line.design for line in lines))
+    rows = [[getattr(line, name) for name in columns] for line in lines]
+    for row in rows:
+        row[5] = designs.index(row[5])
+    said = ",\n".join(json.dumps(row) for row in rows)
+    return (
+        f'{{"columns": {json.dumps(columns)},\n"designs": {json.dumps(designs, indent=0)},\n"lines": [\n{said}\n]}}\n'
+    )
