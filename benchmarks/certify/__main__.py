@@ -15,8 +15,8 @@ from benchmarks.certify.page import page
 from benchmarks.certify.records import RECORDS
 from benchmarks.certify.studies import STUDIES
 from benchmarks.certify.study import Study
-from statinf.results.certificate import RECORDS as FILE
-from statinf.results.certificate import recorded
+from statinf.results.certified import RECORDS as FILE
+from statinf.results.certified import recorded
 
 PAGE = Path(__file__).resolve().parents[1] / "COVERAGE.md"
 

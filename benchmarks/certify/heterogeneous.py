@@ -13,7 +13,7 @@ from benchmarks.adjusted_coverage import policies
 from benchmarks.certify.study import Shown, Study, limits, many
 from benchmarks.heterogeneity_coverage import truths
 from benchmarks.heterogeneity_size import draw
-from statinf.results.certificate import described
+from statinf.results.certified import described
 
 SIZES = (200, 1000)
 FORMULA = "y ~ d | a + b + z"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import StatinfError
-from statinf.results.certificate import CertifiedLine, described
+from statinf.results.certified import CertifiedLine, described
 from statinf.results.protocol import Result
 
 FOLDER = Path(__file__).resolve().parents[1] / "results" / "certificates"
@@ -42,7 +42,7 @@ class Shown:
 
     result: Result | tuple[str, str, str]
     quantity: str
-    held: float
+    held: float | np.bool_
     clusters: int = 0
     share: float = 0.0
 

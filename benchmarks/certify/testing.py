@@ -61,7 +61,7 @@ def wild(n: int, seed: int) -> Iterator[Any]:
     fit = si.lm("y ~ x", pd.DataFrame({"y": y, "x": x, "g": g}), cluster="g")
     for name, how in WILD.items():
         p = fit.test("x = 1", bootstrap="wild", replicas=599, seed=seed, **how).p_value
-        yield Shown(fit, f"test of a slope, wild bootstrap{name}", p > 0.05, groups)
+        yield Shown(("LinearFit", "lm", "wild bootstrap of clusters"), f"test of a slope{name}", p > 0.05, groups)
     for kind in ("HC1", "HC2", "HC3"):
         found = fit.with_vcov({"cluster": "g", "type": kind})
         yield Shown(found, "test of a slope", found.test("x = 1").p_value > 0.05, groups)

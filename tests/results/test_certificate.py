@@ -9,7 +9,7 @@ from benchmarks.certify.records import RECORDS as RECORDS_OF_SCRIPTS
 from benchmarks.certify.records import number
 from benchmarks.certify.study import Shown, Study
 from statinf.errors import OptionError
-from statinf.results.certificate import RECORDS, CertifiedLine, certified, interval_kind, recorded
+from statinf.results.certified import RECORDS, CertifiedLine, certified, interval_kind, recorded
 from statinf.results.reach import reach_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
