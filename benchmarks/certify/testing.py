@@ -110,6 +110,15 @@ def leverage(n: int, seed: int) -> Iterator[Any]:
         yield limits(fit.with_vcov(kind), "x", 0.0, "slope")
 
 
+def plain(n: int, seed: int) -> Iterator[Any]:
+    """Normal errors of one variance, for covariances that look at leverage."""
+    rng = np.random.default_rng([97, n, seed])
+    x, z = rng.standard_normal((2, n))
+    fit = si.lm("y ~ x + z", pd.DataFrame({"x": x, "z": z, "y": 1 + x - 0.5 * z + rng.standard_normal(n)}))
+    for kind in ("HC4", "HC4m", "HC5"):
+        yield limits(fit.with_vcov(kind), "x", 1.0, "slope")
+
+
 def hypotheses(n: int, seed: int) -> Iterator[Any]:
     """Tests keep what is true: multiplicity, equivalence at a bound, one side, assignment."""
     hc3, hc2 = ("LinearFit", "lm", "HC3"), ("LinearFit", "lm", "HC2")
@@ -137,5 +146,6 @@ STUDIES = (
     Study("lm_panel", "lm", "20 units that share shocks, autoregressions of coefficient .3", (600, 2000), panel),
     Study("lm_space", "lm", "places in a square, correlations that fall with distance", (250,), space),
     Study("lm_leverage", "lm", "a lognormal covariate, errors that grow with it", (40, 100, 400), leverage),
+    Study("lm_plain", "lm", "two normal covariates, normal errors of one variance; HC4 and HC5", (25, 50, 200), plain),
     Study("lm_tests", "lm", "tests of true hypotheses at 5%", (60, 200), hypotheses, samples=500),
 )  # fmt: skip
