@@ -94,7 +94,7 @@ def quantiles(n: int, seed: int) -> Iterator[Any]:
 
 ARMED = "three arms whose odds go with two covariates; weights estimated first"
 STUDIES = (
-    Study("weights_others", "lm", f"{CONFOUNDED}; weights estimated first", (200, 1000), others, samples=400),
+    Study("weights_others", "lm", f"{CONFOUNDED}; weights estimated first", (200,), others, samples=400),
     Study("weights_uniform", "lm", f"{CONFOUNDED}; weights of a transformer", (200, 400), uniform, samples=400),
     Study("weights_arms", "lm", ARMED, (200, 500), partial(several, True), samples=400),
     Study(
