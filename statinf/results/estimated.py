@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from statinf.errors import DataError, NumericalWarning, OptionError, check_level, issue_warning, one_of
+from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
-from statinf.inference.bootstrap import Bootstrap
+from statinf.inference.bootstrap import Bootstrap, warn_bca
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.moments import Covariance
 from statinf.results import coefficients
 from statinf.results.hooks import TableHooks
 from statinf.results.table import Table
 from statinf.results.testing import HypothesisTests
-
-BCA_ROWS = 1000
-"""Rows from which BCa limits held in simulations (benchmarks/COVERAGE.md)."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,13 +179,8 @@ class Estimated(TableHooks, HypothesisTests):
             base = self.kept_covariances.get("before bootstrap")
             se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
-            if interval == "bca" and self.nobs < BCA_ROWS:
-                issue_warning(
-                    f"BCa limits lean on third powers of influence values, which few of {self.nobs} rows decide: at nominal 95% "
-                    "they covered 89% to 92% at 200 rows in simulations, and held from 1,000 on. Use 'percentile', 'basic' or "
-                    "'normal'.",
-                    NumericalWarning,
-                )
+            if interval == "bca":
+                warn_bca(self.nobs)
             return low, high
         if interval == "profile":
             raise OptionError("interval='profile' follows the likelihood of a fit by si.glm; leave interval= out here.")

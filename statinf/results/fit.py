@@ -97,8 +97,9 @@ class Fit(Estimated):
         """The covariance asked for; where none is, the default, which weights that were estimated may raise from HC0 to another."""
         kinds = cls.vcov_kinds
         spec = VcovSpec.read(vcov, cluster, kinds, stacked=weights is not None)
-        raised = weights is not None and not spec.explicit and spec.kind == "HC0" and weights.errors in kinds.names
-        return replace(spec, kind=weights.errors) if raised else spec
+        if weights is None or spec.explicit or spec.kind != "HC0" or weights.errors not in kinds.names:
+            return spec
+        return replace(spec, kind=weights.errors)
 
     def _first_covariance(self, spec: VcovSpec) -> Covariance:
         """The covariance that the fit is born with; a default gives way where it does not exist."""
