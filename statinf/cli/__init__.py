@@ -13,7 +13,7 @@ from statinf.errors import StatinfError
 
 __all__ = ["main"]
 
-_FORMATS = ("html", "docx", "gfm", "latex", "pdf")
+_FORMATS = ("html", "docx", "gfm", "latex", "pdf", "typst")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
