@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from statinf.errors import StatinfError
+from statinf.optional import need
 from statinf.vignette.cache import version
 from tools.docs.mathematics import to_mathml
 from tools.docs.site import Site
@@ -63,14 +64,13 @@ def build(site: Site, out: Path, nav: list[Any]) -> None:
     # The theme prints a notice about another program otherwise.
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
     os.environ.setdefault("DISABLE_MKDOCS_2_WARNING", "true")
-    from mkdocs.commands.build import build as make
-    from mkdocs.config.base import Config
-    from mkdocs.config.defaults import MkDocsConfig
-
+    make = need("mkdocs.commands.build", "the site").build
     for file in THEME.glob("*.css"):
         site.keep(f"assets/{file.name}", file.read_bytes())
     site.keep("assets/icon.svg", (THEME / "icon.svg").read_bytes())
-    config: Config = MkDocsConfig(config_file_path=str(site.folder.parent / "mkdocs.yml"))
+    config = need("mkdocs.config.defaults", "the site").MkDocsConfig(
+        config_file_path=str(site.folder.parent / "mkdocs.yml")
+    )
     config.load_dict(_settings(site, out, nav))
     errors, warned = config.validate()
     if errors:
@@ -123,7 +123,7 @@ def _settings(site: Site, out: Path, nav: list[Any]) -> dict[str, Any]:
 
 
 def _content(fragments: Mapping[str, str]) -> Any:
-    from mkdocs.structure.toc import get_toc
+    get_toc = need("mkdocs.structure.toc", "the site").get_toc
 
     def on_page_content(html: str, *, page: Any, **_: Any) -> str:
         made = fragments.get(page.file.src_uri)

@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from statinf.optional import need
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -83,18 +85,16 @@ def link(page: str, other: str) -> str:
 
 
 def thumbnail(content: bytes) -> bytes:
-    """A small copy of a figure on white; empty for a format that Pillow cannot read."""
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        image = Image.open(io.BytesIO(content)).convert("RGBA")
-    except UnidentifiedImageError:
+    """A small copy of a figure on white; empty for anything but PNG and JPEG."""
+    pillow = need("PIL.Image", "the gallery")
+    if not content.startswith((b"\x89PNG", b"\xff\xd8")):
         return b""
-    white = Image.new("RGBA", image.size, "white")
-    small = Image.alpha_composite(white, image).convert("RGB")
+    image = pillow.open(io.BytesIO(content)).convert("RGBA")
+    white = pillow.new("RGBA", image.size, "white")
+    small = pillow.alpha_composite(white, image).convert("RGB")
     small.thumbnail((640, 480))
     held = io.BytesIO()
-    small.quantize(128, dither=Image.Dither.NONE).save(held, "PNG", optimize=True)
+    small.quantize(128, dither=0).save(held, "PNG", optimize=True)
     return held.getvalue()
 
 
