@@ -105,6 +105,16 @@ def write(executed: Executed, to: str, target: Path) -> None:
             target.write_bytes(done)
 
 
+def fragment(executed: Executed, page: Page) -> str:
+    """HTML of an executed vignette without a head or a title, for a page of a site; figures are addressed by their names."""
+    arguments = ["--from=markdown", "--to=html", "--mathml", "--wrap=none"]
+    document = executed.document
+    if document.meta.get("bibliography") or document.meta.get("references"):
+        arguments.append("--citeproc")
+    text = f"---\n{_metadata(document)}---\n\n{page.markdown}"
+    return pandoc(text, arguments, source=document.path, folder=document.path.resolve().parent).decode()
+
+
 def _target(source: Path, to: str, out: str | Path | None) -> Path:
     target = Path(out) if out else source.parent
     if target.suffix.lower() != ENDINGS[to]:
