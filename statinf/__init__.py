@@ -14,6 +14,7 @@ _PUBLIC = {
     "balance": "statinf.balancing.verb",
     "balance_table": "statinf.balancing.balance_table",
     "bootstrap": "statinf.results.pipeline",
+    "blocks": "statinf.passes.opening",
     "calibrate_online": "statinf.conformity.forecasts.verb",
     "cate": "statinf.effects.cate",
     "certificate": "statinf.results.certificate",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def warn_alone(fit: RegressionFit) -> None:
     """Warn where the fit's covariance takes the error of a coefficient for zero."""
-    if not judges_by_residuals(fit.cov.kind):
+    if fit.design is None or not judges_by_residuals(fit.cov.kind):
         return
     made = fit._need_rows("leverages")
     names, columns = kept_columns(made.parts[0], fit.estimable)

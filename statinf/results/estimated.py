@@ -268,7 +268,7 @@ class Estimated(TableHooks, HypothesisTests):
         return to_arviz(self)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
-        """Coefficients with their intervals, those of other fits beside them; returns the matplotlib axes.
+        """Coefficients with their intervals, those of other fits beside them.
 
         Parameters
         ----------
@@ -276,7 +276,13 @@ class Estimated(TableHooks, HypothesisTests):
         **options
             `others`, a list of fits; `names`, one for each fit, this one first; `level`, one or several such as [0.9, 0.95];
             `rename`, `keep`, `drop` and `order`, as in `statinf.table`; `panels`, a panel with its own scale for each
-            coefficient; `intercept` (False), `ax` and `label`, the text below.
+            coefficient, by default where a fit is drawn alone and some coefficient would be a dot at zero;
+            `intercept` (False), `ax` and `label`, the text below.
+
+        Returns
+        -------
+        matplotlib axes
+            An array of them with ``panels=True``; the first panel's where panels are drawn by default.
         """
         from statinf.results.plotted import coefficients_of
 

@@ -178,7 +178,7 @@ class Fit(Estimated):
         {'Intercept': 11.2235, 'value': 0.0129, 'capital': 0.0513}
         """
         spec = VcovSpec.read(vcov, kinds=self.vcov_kinds)
-        if self.design is None:
+        if self.design is None and self.covary is None:
             return replace(self, cov=self._kept(spec.asked), draws=None)
         return replace(self, cov=self._spelled(spec), draws=None)
 
@@ -213,7 +213,10 @@ class Fit(Estimated):
 
     def _need_rows(self, what: str) -> Design:
         if self.design is None:
-            raise DataError(f"{what} need the rows of the fit, which a saved or lean fit leaves out; fit again.")
+            raise DataError(
+                f"{what} need the rows of the fit, which a saved or lean fit and one of data read in blocks leave out; fit again, "
+                "on rows in memory."
+            )
         return self.design
 
     # --- functions of coefficients and draws --------------------------------------------------------------

@@ -1,0 +1,179 @@
+"""Which data are passed over in blocks, and how they are opened."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from statinf.errors import DataError, OptionError
+from statinf.formula.mentioned import Mentioned
+from statinf.formula.scan import check_text
+from statinf.formula.sources import unified
+from statinf.optional import need
+from statinf.passes.engine import LocalEngine
+from statinf.passes.parts import Fragment, ParquetGroups, Reopened, Tables
+from statinf.passes.table import BLOCK_ROWS, BlockTable
+
+IN_MEMORY = 1 << 30
+"""Bytes of the columns of a formula up to which a single file, a query or a lazy table is read into memory as a whole."""
+
+
+def blocks(data: Any, *, rows: int = BLOCK_ROWS) -> BlockTable:
+    """A table that verbs pass over in blocks of rows instead of reading it into memory.
+
+    A folder of Parquet files, a pyarrow data set, a list of tables and a function that opens an iterator of tables are
+    passed over without being asked; a single file, a duckdb relation or a polars lazy frame if the columns of the formula
+    would take more than a gigabyte. This asks for it, and says how.
+
+    Parameters
+    ----------
+    data : table
+        The path of a Parquet or CSV file or of a folder of them, a pyarrow data set, a data frame, a list of tables, or a
+        function without arguments that returns an iterator of tables, the same ones at every call.
+    rows : int
+        Rows that are read and summed at a time: memory is a few times what their columns take.
+
+    Returns
+    -------
+    BlockTable
+        To be given to a verb as `data`.
+
+    Raises
+    ------
+    DataError
+        If the data can be read once only, or are no table.
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> cars = si.blocks(si.datasets.load("mtcars"), rows=10)
+    >>> fit = si.lm("mpg ~ wt + hp", cars)
+    >>> fit.params.round(3).to_dict()
+    {'Intercept': 37.227, 'wt': -3.878, 'hp': -0.032}
+    """
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 1:
+        raise OptionError(f"rows={rows!r} is no number of rows; give a whole number from 1 on.")
+    found = _opened(data, rows)
+    if found is not None:
+        return found
+    return _in_memory(data, rows)
+
+
+def block_table(data: Any, formula: str, *named: Any) -> BlockTable | None:
+    """The table to pass over, or None for data that are read into memory.
+
+    Parameters
+    ----------
+    data : object
+        What the caller gave.
+    formula : str
+    *named : object
+        Names of further columns, or lists of them.
+    """
+    if isinstance(data, BlockTable):
+        return data
+    if not _worth_opening(data):
+        return None
+    found = _opened(data, BLOCK_ROWS)
+    if found is None or found.weigh is None:
+        return found
+    mentioned = Mentioned(check_text(formula), *named)
+    return found if found.weigh([c for c in found.names if c in mentioned]) > IN_MEMORY else None
+
+
+def _worth_opening(data: Any) -> bool:
+    """Whether the data may be more than a table in memory, told from their type alone."""
+    if isinstance(data, str | os.PathLike):
+        path = Path(data)
+        return path.is_dir() or path.suffix.lower() == ".parquet"
+    package = type(data).__module__.split(".")[0]
+    if package == "pyarrow":
+        return hasattr(data, "scanner")
+    return (callable(data) and not isinstance(data, type)) or (isinstance(data, list | tuple) and _all_tables(data))
+
+
+def _opened(data: Any, rows: int) -> BlockTable | None:
+    if isinstance(data, BlockTable):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return _from_path(Path(data), rows)
+    package = type(data).__module__.split(".")[0]
+    if package == "pyarrow" and hasattr(data, "scanner"):
+        return _from_dataset(data, rows, "a data set of Arrow")
+    if isinstance(data, Iterator):
+        raise DataError(
+            f"the data are a {type(data).__name__}, which can be read once, and a fit passes over its rows several times: give a "
+            "function without arguments that opens it anew."
+        )
+    if isinstance(data, list | tuple) and _all_tables(data):
+        return _named(Tables(tuple(data)), rows, f"a list of {len(data)} tables")
+    if callable(data) and not isinstance(data, type) and not hasattr(data, "columns"):
+        return _named(Reopened(cast("Callable[[], Any]", data)), rows, "tables opened anew at each pass")
+    return None
+
+
+def _in_memory(data: Any, rows: int) -> BlockTable:
+    if isinstance(data, Mapping):
+        from statinf.formula import as_frame
+
+        data = as_frame(data).native
+    return _named(Tables((data,)), rows, "a table in memory")
+
+
+def _all_tables(items: Any) -> bool:
+    return len(items) > 0 and all(hasattr(i, "columns") or hasattr(i, "column_names") for i in items)
+
+
+def _named(part: Any, rows: int, source: str) -> BlockTable:
+    """A table whose columns are those of its first rows."""
+    from statinf.formula import as_frame
+
+    opened: Callable[[], Any] | None = getattr(part, "opened", None)
+    head = next(iter(opened()), None) if opened is not None else part.tables[0]
+    if head is None:
+        raise DataError("the data hold no table.")
+    frame = as_frame(head)
+    count = None if opened is not None else sum(as_frame(t).n for t in part.tables)
+    return BlockTable(tuple(map(str, frame.names)), (part,), LocalEngine(), source, count, rows)
+
+
+def _from_path(path: Path, rows: int) -> BlockTable:
+    if not path.exists():
+        raise DataError(f"{path} does not exist.")
+    dataset: Any = need("pyarrow.dataset", f"reading {path}")
+    form = "csv" if path.name.lower().endswith((".csv", ".csv.gz")) else "parquet"
+    kind = "a folder of Parquet files" if path.is_dir() else f"a {form.upper() if form == 'csv' else 'Parquet'} file"
+    try:
+        found = dataset.dataset(path, format=form, partitioning="hive" if path.is_dir() else None)
+        return _from_dataset(found, rows, kind, whole=path.is_file())
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read as {form}: {error}") from error
+
+
+def _from_dataset(data: Any, rows: int, source: str, *, whole: bool = False) -> BlockTable:
+    data = unified(data) if hasattr(data, "files") else data
+    names = tuple(data.schema.names)
+    if type(getattr(data, "format", None)).__name__ == "ParquetFileFormat" and not _has_keys(data):
+        parts, count, size = _row_groups(data)
+    else:
+        parts, count, size = (Fragment(data),), None, None
+    weigh = None if not whole else (lambda columns: float("inf") if size is None else size * 8.0 * len(columns))
+    return BlockTable(names, parts, LocalEngine(), source, count, rows, weigh)
+
+
+def _has_keys(data: Any) -> bool:
+    """Whether columns stand in the names of the folders, so that files do not have them."""
+    return any(str(f.partition_expression) != "true" for f in data.get_fragments())
+
+
+def _row_groups(data: Any) -> tuple[tuple[ParquetGroups, ...], int, float]:
+    parts, count = [], 0
+    for fragment in data.get_fragments():
+        groups = [(g.id, g.num_rows) for g in fragment.row_groups]
+        if groups:
+            ids, sizes = zip(*groups, strict=True)
+            parts.append(ParquetGroups(fragment.path, ids, sizes, data.schema, data.filesystem))
+            count += sum(sizes)
+    return tuple(parts), count, float(count)
