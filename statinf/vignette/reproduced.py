@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from statinf.errors import StatinfError
 from statinf.vignette.catalog import Vignette, available, describe, find
+from statinf.vignette.parse import Cell, read
 from statinf.vignette.run import execute
 from statinf.vignette.verdicts import Verdict, found_in
 
@@ -29,7 +31,7 @@ class Record:
     size : str
         "smoke", "reduced" or "full".
     source : str
-        Digest of the vignette's text.
+        Digest of what the vignette computes.
     version : str
         Of statinf.
     machine : str
@@ -105,7 +107,7 @@ def _processor_time() -> float:
 
 
 def is_current(record: Record, vignette: Vignette) -> bool:
-    """Whether the vignette still reads, and statinf still is, as when the record was made."""
+    """Whether the vignette still computes, and statinf still is, what it did when the record was made."""
     from statinf import __version__
 
     return not record.error and record.source == _digest(vignette) and record.version == __version__
@@ -125,4 +127,13 @@ def read_records(folder: str | Path) -> dict[tuple[str, str], Record]:
 
 
 def _digest(vignette: Vignette) -> str:
-    return hashlib.sha256(vignette.path.read_bytes()).hexdigest()[:16]
+    """Of what a vignette's cells compute: words around them, comments and layout change nothing."""
+    document = read(vignette.path)
+    told = [repr(document.meta.get("params"))]
+    for part in document.parts:
+        if isinstance(part, Cell) and part.runs:
+            try:
+                told.append(ast.dump(ast.parse(part.source)))
+            except SyntaxError:  # a cell with a magic
+                told.append(part.source)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

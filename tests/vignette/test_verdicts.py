@@ -59,7 +59,9 @@ def test_a_run_becomes_a_record_and_a_page(small, tmp_path):
     assert "1 runs, 2 claims: 1 hold, 1 differ." in page
     assert "A page of Nobody (2020)" in page
     assert "| a \\| b |  | smoke |  | **differs** | it is a name |" in page
-    small.path.write_text(PAGE + "\nMore.\n")
+    small.path.write_text(PAGE.replace("1 + 1, 1", "1 +  1,  # a comment\n1") + "\nMore.\n")
+    assert is_current(record, small)
+    small.path.write_text(PAGE.replace("1 + 1, 1", "1 + 2, 1"))
     assert not is_current(record, small)
 
 
