@@ -33,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _all(options: argparse.Namespace, level: str) -> int:
     """Every vignette, one after another; those whose record is up to date are left alone."""
+    from statinf.optional import MissingPackageError
     from statinf.vignette.reproduced import is_current, read_records, record_of, sources
     from statinf.vignette.reproduced_page import write_page
 
@@ -46,7 +47,12 @@ def _all(options: argparse.Namespace, level: str) -> int:
     ]
     for place, source in enumerate(waiting, 1):
         print(f"running {source.name} at size {level} ({place} of {len(waiting)}) ...", file=sys.stderr, flush=True)
-        made = record_of(source, level)
+        try:
+            made = record_of(source, level)
+        except MissingPackageError as missing:
+            print(missing, file=sys.stderr)
+            failed += 1
+            continue
         made.save(folder)
         known[source.name, level] = made
         failed += bool(made.error)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from statinf.errors import StatinfError
+from statinf.optional import MissingPackageError
 from statinf.vignette.catalog import Vignette, available, describe, find
 from statinf.vignette.parse import Cell, read
 from statinf.vignette.run import execute
@@ -73,7 +74,13 @@ def sources(name: str | None = None) -> list[Vignette]:
 
 
 def record_of(vignette: Vignette, size: str) -> Record:
-    """Run a vignette and keep its verdicts; a run that fails becomes a record of its error."""
+    """Run a vignette and keep its verdicts; a run that fails becomes a record of its error.
+
+    Raises
+    ------
+    MissingPackageError
+        If a package is not installed: that says something of the environment and nothing of the vignette.
+    """
     begun, busy = time.perf_counter(), _processor_time()
     verdicts: list[Verdict] = []
     error = ""
@@ -81,6 +88,8 @@ def record_of(vignette: Vignette, size: str) -> Record:
         done = execute(vignette.path, size=size)
         for outputs in done.outputs.values():
             verdicts += found_in(outputs)
+    except MissingPackageError:
+        raise
     except StatinfError as failure:
         error = str(failure).splitlines()[0]
     from statinf import __version__

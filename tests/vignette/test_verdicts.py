@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from statinf.optional import MissingPackageError
 from statinf.vignette import Verdicts, verdict
 from statinf.vignette.effort import growth
 from statinf.vignette.reproduced import is_current, read_records, record_of, sources
@@ -71,6 +72,15 @@ def test_a_run_that_fails_is_a_record_too(small, tmp_path):
     assert "ZeroDivisionError" in record.error
     assert not is_current(record, small)
     assert "**The run failed:**" in write_page(tmp_path, [record]).read_text()
+
+
+def test_a_missing_package_makes_no_record(small, monkeypatch):
+    def execute(*_, **__):
+        raise MissingPackageError("nbformat is not installed")
+
+    monkeypatch.setattr("statinf.vignette.reproduced.execute", execute)
+    with pytest.raises(MissingPackageError):
+        record_of(small, "smoke")
 
 
 def test_the_command_resumes(small, tmp_path, capsys, monkeypatch):
