@@ -57,8 +57,7 @@ class CovariateOptions(Options):
     )  # fmt: skip
     nonparametric: bool = flag(
         False,
-        "of a dose: weights of largest empirical likelihood, with no law of the dose; "
-        "standard errors are too small where columns are unbounded: entropy has no such limit",
+        "of a dose: weights of largest empirical likelihood, with no law of the dose; regressions have HC3 by default",
     )
     tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, open_low=True)
     max_iter: int = count(100, "most evaluations of a criterion")

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import cores, map_threads, rows_per_chunk
 from statinf.brief import Brief
@@ -25,6 +24,7 @@ from statinf.inference.clusters import cluster_sums
 from statinf.inference.inversion import NullDraws
 from statinf.inference.moments import Moments
 from statinf.inference.weights import BLOCK, draw
+from statinf.numerics.linear.triangular import solve_triangular
 
 _WHOLE = 1e-10
 """What is left of a direction below which a cluster alone determines it."""
