@@ -9,9 +9,8 @@ and R WeightIt give different answers to it. Here the conditions hold exactly an
 
 A weight is one over a linear function of the row's products of dose and columns. Where these are unbounded, only the constant
 function is positive on all of them, and the solution of a sample goes to it ever more slowly while extreme rows carry the balance
-(Schennach 2007, Annals of Statistics 35(2), doi 10.1214/009053606000001208): root-n standard errors are too small, with a normal
-dose and two normal columns 85% of nominal 95% intervals of a slope hold it at 300 rows and 78% at 3,000. Entropy balancing has no
-such limit.
+(Schennach 2007, Annals of Statistics 35(2), doi 10.1214/009053606000001208). HC0 is then too small: with a normal dose and two
+normal columns 85% of nominal 95% intervals of a slope hold it at 300 rows and 78% at 3,000, by HC3 91% and 97%.
 """
 
 from __future__ import annotations
