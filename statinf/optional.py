@@ -8,13 +8,15 @@ from types import ModuleType
 from statinf.errors import DataError, OptionError
 
 EXTRAS = {
+    "dask": ("dask[dataframe,distributed]", "dask"),
+    "distributed": ("dask[dataframe,distributed]", "dask"),
     "duckdb": ("duckdb", "duckdb"),
     "great_tables": ("great-tables", "tables"),
     "ipykernel": ("ipykernel", "docs"),
     "jupyter_client": ("jupyter_client", "docs"),
+    "mkdocs": ("mkdocs-material", "docs"),
     "nbclient": ("nbclient", "docs"),
     "nbformat": ("nbformat", "docs"),
-    "pdoc": ("pdoc", "docs"),
     "PIL": ("pillow", "docs"),
     "polars": ("polars", "polars"),
     "pyarrow": ("pyarrow", "pyarrow"),

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.roots import matrix_root
 from statinf.inference.satterthwaite import ClusterDegrees, hotelling
 from statinf.numerics.linear.factors import leverages, triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 
 
 @dataclass(frozen=True, repr=False)

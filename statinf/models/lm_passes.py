@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
@@ -23,6 +22,7 @@ from statinf.models.linear_fit import LinearFit
 from statinf.numerics.linear.centring import Centring, centring_of
 from statinf.numerics.linear.factors import inverse_gram, root_of_products, scaled_condition
 from statinf.numerics.linear.reduction import Reduced, reduced_from
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores
 from statinf.passes.scored import ScoredRows

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.inference.lone import judges_by_residuals, warn_lone
 from statinf.models.regression import kept_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 if TYPE_CHECKING:
     from statinf.models.regression_fit import RegressionFit

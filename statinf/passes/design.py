@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from statinf.formula.learning import outcomes, single, values_of
 from statinf.formula.reading import Reading
 from statinf.formula.recipe import Recipe, check_kinds, sum_offsets
 from statinf.formula.rows import Store, strike_untaught, take, usable_rows
+from statinf.passes.engine import LocalEngine
 from statinf.passes.levels import GroupIndex
 from statinf.passes.table import BlockTable
 from statinf.results.estimate import Passage
@@ -124,6 +125,11 @@ class PassDesign(Brief):
         """What a fit keeps of it."""
         return Passage(recipe=self.recipe, kind="pandas", dropped=self.tally.causes)
 
+    @property
+    def carried(self) -> PassDesign:
+        """What makes a block's design, without the table: all that travels to those who read blocks."""
+        return replace(self, table=replace(self.table, parts=(), weigh=None, engine=LocalEngine()))
+
     def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
         """The sum over all blocks of a function of their designs; one pass.
 
@@ -140,7 +146,7 @@ class PassDesign(Brief):
         DataError
             If the table has other rows than in the pass before.
         """
-        found = self.table.total(partial(_apply, self, function), self.columns, label, progress=self.progress)
+        found = self.table.total(partial(_apply, self.carried, function), self.columns, label, progress=self.progress)
         sums, tally = (None, Tally()) if found is None else found
         if (tally.positive, tally.n_total) != (self.nobs, self.tally.n_total):
             raise DataError(

@@ -33,7 +33,7 @@ def grouped(made: PassDesign, names: Sequence[str]) -> PassDesign:
         known.require(name)
     columns = tuple(c for c in made.table.names if c in (*made.columns, *missing))
     found: dict[str, Any] = made.table.total(
-        partial(_values, made, tuple(missing)), columns, "reading clusters", progress=made.progress
+        partial(_values, made.carried, tuple(missing)), columns, "reading clusters", progress=made.progress
     )
     return replace(made, columns=columns, clusters={**made.clusters, **found})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +12,11 @@ from statinf.formula.mentioned import Mentioned
 from statinf.formula.scan import check_text
 from statinf.formula.sources import unified
 from statinf.optional import need
+from statinf.passes.dask_engine import DaskEngine
+from statinf.passes.dask_rows import dask_rows, is_dask, names_of
 from statinf.passes.engine import LocalEngine
 from statinf.passes.parts import Fragment, ParquetGroups, Reopened, Tables
+from statinf.passes.queries import query_rows
 from statinf.passes.table import BLOCK_ROWS, BlockTable
 
 IN_MEMORY = 1 << 30
@@ -23,15 +26,20 @@ IN_MEMORY = 1 << 30
 def blocks(data: Any, *, rows: int = BLOCK_ROWS) -> BlockTable:
     """A table that verbs pass over in blocks of rows instead of reading it into memory.
 
-    A folder of Parquet files, a pyarrow data set, a list of tables and a function that opens an iterator of tables are
-    passed over without being asked; a single file, a duckdb relation or a polars lazy frame if the columns of the formula
-    would take more than a gigabyte. This asks for it, and says how.
+    A folder of Parquet files, a pyarrow data set, a list of tables, an object that gives its tables anew each time that it is
+    iterated over, a function that opens an iterator of tables, and Dask's data frames and delayed tables are passed over
+    without being asked; a single file, a duckdb relation or a polars lazy frame if the columns of the formula would take more
+    than a gigabyte. This asks for it, and says how.
+
+    Dask's partitions are summed by the workers of the current `dask.distributed` client, or by Dask's threads where there is
+    none; each pass computes them anew, so `persist()` what fits the workers' memory. Queries run once at each pass.
 
     Parameters
     ----------
     data : table
-        The path of a Parquet or CSV file or of a folder of them, a pyarrow data set, a data frame, a list of tables, or a
-        function without arguments that returns an iterator of tables, the same ones at every call.
+        The path of a Parquet or CSV file or of a folder of them, a pyarrow data set, a duckdb relation, a polars lazy frame, a
+        dask.dataframe or a list of delayed tables, a data frame, a list of tables, an object that can be iterated over again
+        and again, or a function without arguments that returns an iterator of tables; the same rows every time.
     rows : int
         Rows that are read and summed at a time: memory is a few times what their columns take.
 
@@ -90,11 +98,18 @@ def _worth_opening(data: Any) -> bool:
     """Whether the data may be more than a table in memory, told from their type alone."""
     if isinstance(data, str | os.PathLike):
         path = Path(data)
+        if path.name.lower().endswith((".csv", ".csv.gz")):
+            # What is read of text takes about as much as the text; what is compressed about eight times that.
+            return path.is_file() and path.stat().st_size * (8 if path.suffix.lower() == ".gz" else 1) > IN_MEMORY
         return path.is_dir() or path.suffix.lower() == ".parquet"
     package = type(data).__module__.split(".")[0]
     if package == "pyarrow":
         return hasattr(data, "scanner")
-    return (callable(data) and not isinstance(data, type)) or (isinstance(data, list | tuple) and _all_tables(data))
+    if is_dask(data) or query_rows(data) is not None:
+        return True
+    if isinstance(data, list | tuple):
+        return len(data) > 0 and (_all_tables(data) or all(map(is_dask, data)))
+    return (callable(data) and not isinstance(data, type)) or _gives_tables(data)
 
 
 def _opened(data: Any, rows: int) -> BlockTable | None:
@@ -105,7 +120,14 @@ def _opened(data: Any, rows: int) -> BlockTable | None:
     package = type(data).__module__.split(".")[0]
     if package == "pyarrow" and hasattr(data, "scanner"):
         return _from_dataset(data, rows, "a data set of Arrow")
-    if isinstance(data, Iterator):
+    if (cluster := dask_rows(data)) is not None:
+        return _on_dask(*cluster, rows)
+    if (query := query_rows(data)) is not None:
+        part, names, source = query
+        return BlockTable(
+            names, (part,), LocalEngine(), source, None, rows, lambda columns: 8.0 * part.count() * len(columns)
+        )
+    if isinstance(data, Iterator) or hasattr(data, "read_next_batch"):
         raise DataError(
             f"the data are a {type(data).__name__}, which can be read once, and a fit passes over its rows several times: give a "
             "function without arguments that opens it anew."
@@ -114,7 +136,28 @@ def _opened(data: Any, rows: int) -> BlockTable | None:
         return _named(Tables(tuple(data)), rows, f"a list of {len(data)} tables")
     if callable(data) and not isinstance(data, type) and not hasattr(data, "columns"):
         return _named(Reopened(cast("Callable[[], Any]", data)), rows, "tables opened anew at each pass")
+    if _gives_tables(data):
+        return _named(Reopened(data.__iter__), rows, f"the tables of a {type(data).__name__}")
     return None
+
+
+def _gives_tables(data: Any) -> bool:
+    """Whether an object is no table but gives tables, from the first on, each time that it is iterated over."""
+    if isinstance(data, Mapping | Iterator | str | bytes | list | tuple) or not hasattr(data, "__iter__"):
+        return False
+    table = ("columns", "column_names", "schema", "__array__", "__dataframe__", "__arrow_c_stream__")
+    if any(hasattr(data, name) for name in table):
+        return False
+    head = next(iter(data), None)
+    return head is not None and _all_tables([head])
+
+
+def _on_dask(part: Any, names: tuple[str, ...] | None, source: str, rows: int) -> BlockTable:
+    engine = DaskEngine()
+    if names is None:
+        found = engine.head(part.pieces[0])
+        names = names_of(found)
+    return BlockTable(names, (part,), engine, source, None, rows)
 
 
 def _in_memory(data: Any, rows: int) -> BlockTable:
@@ -134,12 +177,21 @@ def _named(part: Any, rows: int, source: str) -> BlockTable:
     from statinf.formula import as_frame
 
     opened: Callable[[], Any] | None = getattr(part, "opened", None)
-    head = next(iter(opened()), None) if opened is not None else part.tables[0]
+    head = part.tables[0] if opened is None else _head(opened())
     if head is None:
         raise DataError("the data hold no table.")
     frame = as_frame(head)
     count = None if opened is not None else sum(as_frame(t).n for t in part.tables)
     return BlockTable(tuple(map(str, frame.names)), (part,), LocalEngine(), source, count, rows)
+
+
+def _head(tables: Any) -> Any:
+    """The first of the tables that a function gave."""
+    if not hasattr(tables, "__iter__") or hasattr(tables, "columns") or hasattr(tables, "column_names"):
+        raise DataError(
+            f"the function given as data returned a {type(tables).__name__}; it must return an iterator of tables."
+        )
+    return next(iter(tables), None)
 
 
 def _from_path(path: Path, rows: int) -> BlockTable:
@@ -162,8 +214,18 @@ def _from_dataset(data: Any, rows: int, source: str, *, whole: bool = False) -> 
         parts, count, size = _row_groups(data)
     else:
         parts, count, size = (Fragment(data),), None, None
-    weigh = None if not whole else (lambda columns: float("inf") if size is None else size * 8.0 * len(columns))
+    weigh = (
+        None
+        if not whole
+        else (lambda columns: _text_bytes(data, columns) if size is None else size * 8.0 * len(columns))
+    )
     return BlockTable(names, parts, LocalEngine(), source, count, rows, weigh)
+
+
+def _text_bytes(data: Any, columns: Sequence[str]) -> float:
+    """About what columns of text files take in memory: their share of the files' bytes."""
+    size = sum(Path(f).stat().st_size * (8 if f.lower().endswith(".gz") else 1) for f in data.files)
+    return size * len(columns) / max(1, len(data.schema.names))
 
 
 def _has_keys(data: Any) -> bool:

@@ -79,8 +79,14 @@ class Fragment:
         reader = self.dataset.scanner(
             columns=list(columns), batch_size=rows, batch_readahead=2, fragment_readahead=1
         ).to_batches()
-        for batch in reader:
-            yield partial(pa.Table.from_batches, [batch])
+        try:
+            for batch in reader:
+                yield partial(pa.Table.from_batches, [batch])
+        except pa.ArrowInvalid as error:
+            raise DataError(
+                f"the data cannot be read: {str(error)[:300]}. Kinds of columns in text files are those of their first rows; give "
+                "a pyarrow data set with a schema of your own if these mislead."
+            ) from error
 
 
 @dataclass(frozen=True)

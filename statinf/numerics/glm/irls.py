@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import accelerated
 from statinf.errors import ConvergenceError
@@ -19,6 +18,7 @@ from statinf.numerics.glm.likelihood import (
 )
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 _MOST_ON_DEVICE = 64
 _MANY_ROWS = 1 << 17

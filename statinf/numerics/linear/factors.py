@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import map_threads, row_blocks
+from statinf.numerics.linear.triangular import solve_triangular
 
 _BLOCK_ELEMENTS = 1 << 17
 _PARALLEL_FROM = 1 << 21

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.numerics.linear.centring import Centring, centring_of
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 
 TOLERANCE = 1e-11
 """A column is aliased if less than this share of its length is left beside the columns before it."""
