@@ -22,7 +22,7 @@ from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
 from statinf.passes import PassDesign
-from statinf.passes.newton import NewtonSums, PassNewton, minimise_passes
+from statinf.passes.newton import PassNewton, PassSums, minimise_passes
 
 PropensityLoss = Callable[[np.ndarray, np.ndarray, np.ndarray], Triple]
 LIKELIHOODS: dict[str, PropensityLoss] = {"logit": logit_likelihood, "probit": probit_likelihood}
@@ -108,7 +108,7 @@ def fit_propensity(
     return minimise_passes(made, sums, start, mass=mass, tol=tol, max_iter=max_iter, limit=LIMIT, label="propensity")
 
 
-def _sums(rows: BlockRows, function: PropensityLoss, points: np.ndarray, block: Design) -> NewtonSums:
+def _sums(rows: BlockRows, function: PropensityLoss, points: np.ndarray, block: Design) -> PassSums:
     z, t = rows.columns(block), rows.arms.is_treated(block).astype(np.float64)
     value, first, second = function(z @ points[0], t, block.weights)
     hessian = np.dot(z.T * second, z)

@@ -1,6 +1,6 @@
 """Nuisances of effects on a table in blocks: least squares and ridge from sums by fold and arm, logits by Newton's method.
 
-NewtonSums over all rows less those of a fold are sums over its complement, so that every fold's fit comes from one pass; the logits
+PassSums over all rows less those of a fold are sums over its complement, so that every fold's fit comes from one pass; the logits
 of all folds share their passes.
 """
 
@@ -20,7 +20,7 @@ from statinf.learners.cells import solve_grams
 from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
 from statinf.numerics.glm.families import sigmoid
-from statinf.passes.newton import NewtonSums, minimise_passes
+from statinf.passes.newton import PassSums, minimise_passes
 
 _TOLERANCE, _MOST, _LIMIT = 1e-11, 60, 1e3
 
@@ -55,7 +55,7 @@ class BlockNuisance:
 
 @dataclass(frozen=True)
 class FoldArmSums:
-    """NewtonSums by fold and arm.
+    """PassSums by fold and arm.
 
     Attributes
     ----------
@@ -256,7 +256,7 @@ class _LogitRows:
     scale: np.ndarray
 
 
-def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> NewtonSums:
+def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> PassSums:
     made, fold = rows.read(block), rows.folds(block)
     z, w = standard_columns(made.x, rows.centre, rows.scale), made.w
     t = made.y if rows.target == "y" else made.d
@@ -275,7 +275,7 @@ def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> NewtonSu
     return value, gradient, hessian
 
 
-def _penalised(ridge: np.ndarray, points: np.ndarray, sums: NewtonSums) -> NewtonSums:
+def _penalised(ridge: np.ndarray, points: np.ndarray, sums: PassSums) -> PassSums:
     value, gradient, hessian = sums
     return (
         value + 0.5 * (points**2 @ ridge),

@@ -13,10 +13,10 @@ from statinf.formula.design import Design
 from statinf.numerics.rowwise.newton import newton_step
 from statinf.passes.design import PassDesign
 
-NewtonSums = tuple[np.ndarray, np.ndarray, np.ndarray]
-NewtonRowSums = Callable[[np.ndarray, Design], NewtonSums]
+PassSums = tuple[np.ndarray, np.ndarray, np.ndarray]
+NewtonRowSums = Callable[[np.ndarray, Design], PassSums]
 """From points (K, q) and the design of a block to values (K,), gradients (K, q) and Hessians (K, q, q), summed over its rows."""
-NewtonFinish = Callable[[np.ndarray, NewtonSums], NewtonSums]
+NewtonFinish = Callable[[np.ndarray, PassSums], PassSums]
 _ROUNDING = 1e-13
 
 
@@ -92,18 +92,18 @@ def minimise_passes(
     begin = np.array(start, dtype=np.float64)
     if warm:
         begin = _from_first(made, sums, begin, limit, finish)
-    total: Callable[[np.ndarray], NewtonSums] = partial(_total, made, sums, label, finish)
+    total: Callable[[np.ndarray], PassSums] = partial(_total, made, sums, label, finish)
     return lockstep(total, begin, mass=mass, tol=tol, max_iter=max_iter, limit=limit)
 
 
 def _total(
     made: PassDesign, sums: NewtonRowSums, label: str, finish: NewtonFinish | None, points: np.ndarray
-) -> NewtonSums:
+) -> PassSums:
     found: Any = made.total(partial(_quiet, sums, points), label)
     return found if finish is None else finish(points, found)
 
 
-def _quiet(sums: NewtonRowSums, points: np.ndarray, block: Design) -> NewtonSums:
+def _quiet(sums: NewtonRowSums, points: np.ndarray, block: Design) -> PassSums:
     # A step too long overflows; the value then says so.
     with np.errstate(over="ignore", invalid="ignore"):
         return sums(points, block)
@@ -123,13 +123,13 @@ def _from_first(
     return np.where(found.converged[:, None], found.beta, start)
 
 
-def _quiet_at(sums: NewtonRowSums, block: Design, finish: NewtonFinish | None, points: np.ndarray) -> NewtonSums:
+def _quiet_at(sums: NewtonRowSums, block: Design, finish: NewtonFinish | None, points: np.ndarray) -> PassSums:
     found = _quiet(sums, points, block)
     return found if finish is None else finish(points, found)
 
 
 def lockstep(
-    evaluate: Callable[[np.ndarray], NewtonSums],
+    evaluate: Callable[[np.ndarray], PassSums],
     start: np.ndarray,
     *,
     mass: np.ndarray | float = 1.0,
@@ -181,7 +181,7 @@ def lockstep(
     return PassNewton(beta, value, gradient, hessian, size, done, count)
 
 
-def _mean(sums: NewtonSums, weight: np.ndarray) -> NewtonSums:
+def _mean(sums: PassSums, weight: np.ndarray) -> PassSums:
     value, gradient, hessian = (np.array(s, dtype=np.float64) for s in sums)
     return value / weight, gradient / weight[:, None], hessian / weight[:, None, None]
 
