@@ -9,7 +9,7 @@ import numpy as np
 from statinf.backend import one_blas_thread
 from statinf.numerics.rowwise.fit import from_some_rows
 from statinf.numerics.rowwise.newton import NewtonResult, damped_newton
-from statinf.numerics.rowwise.sums import PassSums, ScaledRows
+from statinf.numerics.rowwise.sums import NewtonSums, ScaledRows
 
 DIVERGED = 500.0
 """A predictor of this size means that the minimum lies at infinity: no solution."""
@@ -127,7 +127,7 @@ class _Dual:
         value = self.shift - float(np.log(self.total)) - float(self.gap @ slope)
         return value, mean - self.gap, mean, None if second is None else second / mass
 
-    def _sums(self, slope: np.ndarray, curved: bool) -> PassSums:
+    def _sums(self, slope: np.ndarray, curved: bool) -> NewtonSums:
         wanted = self.rows.target if self.gap is None else None
         found = self.rows.all_sums(
             slope, self.function, curved=curved, offset=self.log_base - self.shift, mean_of=wanted
