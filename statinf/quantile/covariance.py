@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside, kernel_densities
 from statinf.numerics.quantreg.classic import barrodale_roberts
@@ -21,6 +22,7 @@ KINDS = ("iid", "nid", "ker", "uniform")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
 _SMALL_SHARE = 1e-5
 _ZERO = 1e-12
+_PARALLEL_FROM = 1 << 20
 
 
 def inverse_hessians(
@@ -57,9 +59,9 @@ def inverse_hessians(
     """
     one_of("kind", kind, KINDS)
     n, p = X.shape
-    residuals = y - coef @ X.T
-    residuals[np.abs(residuals) < _ZERO * max(np.abs(y).max(), 1e-300)] = 0.0
-    if n <= p or not residuals.any(axis=1).all():
+    tiny = _ZERO * max(float(y.max()), -float(y.min()), 1e-300)
+    residuals = np.empty((0, n)) if kind == "nid" else _residuals(X, y, coef, tiny)
+    if n <= p or not (_any_residual(X, y, coef, tiny) if kind == "nid" else residuals.any(axis=1).all()):
         raise NotIdentifiedError(
             "the rows are fitted exactly, so that there is no density to estimate standard errors from."
         )
@@ -72,13 +74,48 @@ def inverse_hessians(
         densities = np.stack([kernel_densities(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
     for k, f in enumerate(densities):
-        H = (X * f[:, None]).T @ X
+        H = weighted_products(X, f)
         if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
             raise NotIdentifiedError(
                 f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
                 "use a bootstrap, or a level further inside."
             )
         out[k] = np.linalg.inv(H)
+    return out
+
+
+def _residuals(X: np.ndarray, y: np.ndarray, coef: np.ndarray, tiny: float) -> np.ndarray:
+    """Residuals of every level (k, n); zero where they are rounding."""
+    residuals = y - coef @ X.T
+    residuals[np.abs(residuals) < tiny] = 0.0
+    return residuals
+
+
+def _any_residual(X: np.ndarray, y: np.ndarray, coef: np.ndarray, tiny: float) -> bool:
+    """Whether every level has a residual that is not rounding, which the first rows show where there are many."""
+    some = slice(0, 4 * coef.shape[1] + 1000)
+    return bool(_residuals(X[some], y[some], coef, tiny).any(axis=1).all()) or bool(
+        _residuals(X, y, coef, tiny).any(axis=1).all()
+    )
+
+
+def weighted_products(X: np.ndarray, f: np.ndarray) -> np.ndarray:
+    """Sum of f_i x_i x_i' over rows X (n, p), in blocks that stay in the cache."""
+
+    def block(rows: slice) -> np.ndarray:
+        return np.dot((X[rows] * f[rows, None]).T, X[rows])
+
+    return np.sum(map_threads(block, row_blocks(*X.shape), parallel=X.size > _PARALLEL_FROM), axis=0)
+
+
+def _distances(X: np.ndarray, apart: np.ndarray) -> np.ndarray:
+    """Predictions from coefficients (k, p) for every row, shape (k, n)."""
+    out = np.empty((len(apart), len(X)))
+
+    def block(rows: slice) -> None:
+        out[:, rows] = np.dot(apart, X[rows].T)
+
+    map_threads(block, row_blocks(*X.shape), parallel=X.size > _PARALLEL_FROM)
     return out
 
 
@@ -121,7 +158,7 @@ def difference_densities(
         raise NotIdentifiedError(
             "the fits at neighbouring levels, from which nid takes densities, do not exist."
         ) from None
-    distance = (ends[len(tau) :] - ends[: len(tau)]) @ X.T
+    distance = _distances(X, ends[len(tau) :] - ends[: len(tau)])
     crossed = (distance <= 0).sum(axis=1)
     if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))

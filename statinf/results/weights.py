@@ -10,7 +10,7 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.frame import Frame
 from statinf.formula.identity import RowIdentity
-from statinf.results.lazy import Lazy
+from statinf.lazy import Lazy
 from statinf.results.moving import moved
 from statinf.results.products import product
 from statinf.results.protocol import Result
