@@ -16,6 +16,7 @@ from statinf.inference.roots import matrix_root
 from statinf.inference.satterthwaite import ClusterDegrees, hotelling
 from statinf.lazy import Lazy
 from statinf.numerics.linear.factors import leverages, triangular_factor
+from statinf.numerics.linear.products import row_products
 
 
 @dataclass(frozen=True, repr=False)
@@ -170,7 +171,7 @@ class Moments(Brief):
                 "and joint covariances need: repeat the rows instead of weighting them."
             )
         inside, outside = self.split
-        return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
+        return row_products(self.total, inside @ outside.T if self.factor is not None else inside)
 
     @property
     def outside_influence(self) -> np.ndarray | None:
@@ -178,7 +179,7 @@ class Moments(Brief):
         if self.outside is None:
             return None
         inside, outside = self.split
-        return self.outside @ inside @ outside.T
+        return row_products(self.outside, inside @ outside.T)
 
 
 @dataclass(frozen=True)

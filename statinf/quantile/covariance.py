@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
+from statinf.numerics.linear.products import row_products, weighted_gram
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside, kernel_densities
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
@@ -22,7 +22,6 @@ KINDS = ("iid", "nid", "ker", "uniform")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
 _SMALL_SHARE = 1e-5
 _ZERO = 1e-12
-_PARALLEL_FROM = 1 << 20
 
 
 def inverse_hessians(
@@ -74,7 +73,7 @@ def inverse_hessians(
         densities = np.stack([kernel_densities(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
     for k, f in enumerate(densities):
-        H = weighted_products(X, f)
+        H = weighted_gram(X, f)
         if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
             raise NotIdentifiedError(
                 f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
@@ -97,26 +96,6 @@ def _any_residual(X: np.ndarray, y: np.ndarray, coef: np.ndarray, tiny: float) -
     return bool(_residuals(X[some], y[some], coef, tiny).any(axis=1).all()) or bool(
         _residuals(X, y, coef, tiny).any(axis=1).all()
     )
-
-
-def weighted_products(X: np.ndarray, f: np.ndarray) -> np.ndarray:
-    """Sum of f_i x_i x_i' over rows X (n, p), in blocks that stay in the cache."""
-
-    def block(rows: slice) -> np.ndarray:
-        return np.dot((X[rows] * f[rows, None]).T, X[rows])
-
-    return np.sum(map_threads(block, row_blocks(*X.shape), parallel=X.size > _PARALLEL_FROM), axis=0)
-
-
-def _distances(X: np.ndarray, apart: np.ndarray) -> np.ndarray:
-    """Predictions from coefficients (k, p) for every row, shape (k, n)."""
-    out = np.empty((len(apart), len(X)))
-
-    def block(rows: slice) -> None:
-        out[:, rows] = np.dot(apart, X[rows].T)
-
-    map_threads(block, row_blocks(*X.shape), parallel=X.size > _PARALLEL_FROM)
-    return out
 
 
 def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheather") -> float:
@@ -158,7 +137,7 @@ def difference_densities(
         raise NotIdentifiedError(
             "the fits at neighbouring levels, from which nid takes densities, do not exist."
         ) from None
-    distance = _distances(X, ends[len(tau) :] - ends[: len(tau)])
+    distance = row_products(X, (ends[len(tau) :] - ends[: len(tau)]).T).T
     crossed = (distance <= 0).sum(axis=1)
     if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.numerics.linear.products import column_sums, row_products
+
 
 def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:
     """What estimated weights add to the scores of a weighted estimator.
@@ -31,12 +33,14 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
         return {}
     if weights.derivative is None or weights.influence is None:
         return {"weights_fixed": True}
-    position = np.searchsorted(weights.used, rows)
-    gradient = unit_scores.T @ weights.derivative[position]
-    pushed = weights.influence @ gradient.T
-    inside = np.zeros(len(weights.used), dtype=bool)
+    used, whole = weights.used, len(rows) == len(weights.used)
+    # Where all rows of the weights are rows of the estimator there is nothing to pick.
+    position = slice(None) if whole and np.array_equal(used, rows) else np.searchsorted(used, rows)
+    gradient = column_sums(weights.derivative[position], unit_scores)
+    pushed = row_products(weights.influence, gradient.T)
+    inside = np.zeros(len(used), dtype=bool)
     inside[position] = True
-    outside, outside_rows = pushed[~inside], weights.used[~inside]
+    outside, outside_rows = pushed[~inside], used[~inside]
     leverage = None if weights.leverage is None else weights.leverage[position]
     found: dict[str, Any] = {"adjustment": pushed[position], "weight_leverage": leverage}
     if weights.other_influence is not None:

@@ -1,0 +1,50 @@
+"""Products of many rows with small matrices, block by block on several threads: rows in blocks go in, sums or rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from statinf.backend import map_threads, row_blocks
+
+PARALLEL_FROM = 1 << 20
+"""Entries from which blocks of rows are shared by threads."""
+
+
+def over_blocks(function: Callable[[slice], object], n: int, columns: int) -> list:
+    """What a function makes of each block of rows that stays in the cache, in order."""
+    return map_threads(function, row_blocks(n, columns), parallel=n * columns > PARALLEL_FROM)
+
+
+def row_products(columns: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """The product of columns (n, p) with a matrix (p, m) or a vector (p,); its columns are contiguous.
+
+    The small factor stands on the left, where its product with contiguous columns is fastest: BLAS reorders a tall factor before
+    it multiplies, which takes longer than the product.
+    """
+    n = len(columns)
+    if columns.size <= PARALLEL_FROM:
+        return np.dot(columns, matrix)
+    out = np.empty((n,) if matrix.ndim == 1 else (n, matrix.shape[1]), order="F")
+
+    def block(rows: slice) -> None:
+        out[rows] = np.dot(matrix.T, columns[rows].T).T
+
+    over_blocks(block, n, columns.shape[1])
+    return out
+
+
+def column_sums(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum of rows (n, p), each times its weights (n,) or (n, m): shape (p,) or (m, p)."""
+    return np.sum(over_blocks(lambda rows: np.dot(weights[rows].T, columns[rows]), *columns.shape), axis=0)
+
+
+def weighted_gram(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Sum of w_i x_i x_i' over rows (n, p)."""
+
+    def block(rows: slice) -> np.ndarray:
+        x = columns[rows]
+        return np.dot((x * weights[rows, None]).T, x)
+
+    return np.sum(over_blocks(block, *columns.shape), axis=0)
