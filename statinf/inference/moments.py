@@ -171,7 +171,10 @@ class Moments(Brief):
                 "and joint covariances need: repeat the rows instead of weighting them."
             )
         inside, outside = self.split
-        return row_products(self.total, inside @ outside.T if self.factor is not None else inside)
+        through = inside @ outside.T if self.factor is not None else inside
+        if self.by_column and self.columns is not None:
+            return row_products(self.columns, through, self.multiplier)
+        return row_products(self.total, through)
 
     @property
     def outside_influence(self) -> np.ndarray | None:

@@ -176,10 +176,10 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     """
     known = samples.target.known
     check_known(method, known)
-    check_columns(samples)
-    outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     if isinstance(method, RatioMethod) and not method.drawn:
         samples = replace(samples, drawn=False)
+    check_columns(samples)
+    outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     return made_ratio(samples, method, method.estimate(samples, options), power, trim, outside)
 
 
@@ -206,7 +206,7 @@ def made_ratio(
         identity=source.identity,
         derivative=None if made.derivative is None else partial(_derivative, made, samples, size, power, trim),
         influence=None if made.influence is None else partial(_influence, made, samples),
-        other_influence=None if other is None else samples.on_target(other),
+        other_influence=None if other is None else partial(_other_influence, other, samples),
         kind=source.kind,
         ratio=ratio,
         rule=made.rule,
@@ -236,6 +236,10 @@ def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float
 
 def _influence(made: RatioEstimate, samples: Samples) -> np.ndarray:
     return samples.on_source(_array(made.influence))
+
+
+def _other_influence(other: Any, samples: Samples) -> np.ndarray:
+    return samples.on_target(_array(other))
 
 
 def _array(given: Any) -> np.ndarray:

@@ -18,6 +18,7 @@ from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.linear.products import column_sums, row_products
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.results.clusters import fit_clusters
 from statinf.shifts.problem import ShiftProblem, likelihood
@@ -101,8 +102,12 @@ def outcome_model(problem: ShiftProblem) -> OutcomeModel:
     ok = ~np.isnan(made.theta)
 
     def means(x: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        eta = x[:, ok] @ made.theta[ok] + (0.0 if offset is None else offset)
-        return family.link.inverse(eta), x[:, ok] * family.link.slope(eta)[:, None]
+        x = x if ok.all() else x[:, ok]
+        eta = row_products(x, made.theta[ok])
+        eta = eta if offset is None else eta + offset
+        # Means that are the predictor itself have the columns for slopes.
+        plain = family.link.name == "identity"
+        return family.link.inverse(eta), x if plain else x * family.link.slope(eta)[:, None]
 
     design, target = samples.design, samples.target
     return OutcomeModel(
@@ -116,7 +121,7 @@ def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
     average = float(share @ model.at_target)
     return Mean(
         average,
-        model.influence @ (share @ model.target_slope),
+        row_products(model.influence, column_sums(model.target_slope, share)),
         share * (model.at_target - average),
         {"model over the target": average},
     )
@@ -147,7 +152,9 @@ def weighted_mean(
         Multiplies the weights; taken as known.
     """
     design = samples.design
-    position = np.searchsorted(ratio.used, design.rows)
+    position: Any = slice(None)  # where all rows of the ratio are rows of the design nothing is picked
+    if not np.array_equal(ratio.used, design.rows):
+        position = np.searchsorted(ratio.used, design.rows)
     scale = np.ones(len(rest)) if factor is None else factor
     w = ratio.values[position] * scale
     total = float(w.sum()) if normalize else float(design.weights.sum())
@@ -157,12 +164,12 @@ def weighted_mean(
     on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
     on_target = np.zeros(len(samples.target.rows))
     if model is not None:
-        on_source = on_source - model.influence @ ((w / total) @ model.slope)
+        on_source = on_source - row_products(model.influence, column_sums(model.slope, w / total))
     if ratio.derivative is not None:
-        pull = ((rest - centre) * scale / total) @ ratio.derivative[position]
-        on_source = on_source + ratio.influence[position] @ pull
+        pull = column_sums(ratio.derivative[position], (rest - centre) * scale / total)
+        on_source = on_source + row_products(ratio.influence[position], pull)
         if ratio.other_influence is not None:
-            on_target = _on_target_rows(ratio.other_influence @ pull, ratio, samples)
+            on_target = _on_target_rows(row_products(ratio.other_influence, pull), ratio, samples)
     return Mean(average, on_source, on_target, {name: average})
 
 

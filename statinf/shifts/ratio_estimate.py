@@ -53,7 +53,7 @@ class RatioEstimate:
     derivative : ndarray, shape (n, k), optional
         Of the ratio at the source rows by the parameters behind it; or a function that makes it when it is needed.
     influence, other_influence : ndarray, shape (n, k) and (m, k), optional
-        Of the source and target rows on those parameters; that of the source may be a function.
+        Of the source and target rows on those parameters; or functions that make them.
     facts : mapping
         Numbers for the summary.
     extra : mapping
@@ -65,6 +65,6 @@ class RatioEstimate:
     settings: Mapping[str, Any] = field(default_factory=dict)
     derivative: np.ndarray | Callable[[], np.ndarray] | None = None
     influence: np.ndarray | Callable[[], np.ndarray] | None = None
-    other_influence: np.ndarray | None = None
+    other_influence: np.ndarray | Callable[[], np.ndarray] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)

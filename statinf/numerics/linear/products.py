@@ -17,22 +17,32 @@ def over_blocks(function: Callable[[slice], object], n: int, columns: int) -> li
     return map_threads(function, row_blocks(n, columns), parallel=n * columns > PARALLEL_FROM)
 
 
-def row_products(columns: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """The product of columns (n, p) with a matrix (p, m) or a vector (p,); its columns are contiguous.
+def row_products(columns: np.ndarray, matrix: np.ndarray, multiplier: np.ndarray | None = None) -> np.ndarray:
+    """The product of columns (n, p) with a matrix (p, m) or a vector (p,), each row times its multiplier.
 
     The small factor stands on the left, where its product with contiguous columns is fastest: BLAS reorders a tall factor before
-    it multiplies, which takes longer than the product.
+    it multiplies, which takes longer than the product. Columns of the result are contiguous.
     """
     n = len(columns)
     if columns.size <= PARALLEL_FROM:
-        return np.dot(columns, matrix)
+        found = np.dot(columns, matrix)
+        return found if multiplier is None else found * (multiplier if found.ndim == 1 else multiplier[:, None])
     out = np.empty((n,) if matrix.ndim == 1 else (n, matrix.shape[1]), order="F")
 
     def block(rows: slice) -> None:
-        out[rows] = np.dot(matrix.T, columns[rows].T).T
+        found = np.dot(matrix.T, columns[rows].T)
+        out[rows] = (found if multiplier is None else np.multiply(found, multiplier[rows], out=found)).T
 
     over_blocks(block, n, columns.shape[1])
     return out
+
+
+def centred_products(columns: np.ndarray, centre: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """``(x_i - centre)' slope`` for rows (n, p), shape (n,)."""
+    if columns.size <= PARALLEL_FROM:
+        return (columns - centre) @ slope
+    parts = over_blocks(lambda rows: np.dot(columns[rows] - centre, slope), *columns.shape)
+    return np.concatenate(parts)
 
 
 def column_sums(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
