@@ -15,7 +15,7 @@ from statinf.results.methods import Method
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
 from statinf.shifts.reading import read_samples
 from statinf.shifts.samples import Samples, check_columns
 from statinf.shifts.table import DENSITY_RATIO
@@ -231,7 +231,9 @@ def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float
     raw = made.ratio
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
-    return samples.on_source(_array(made.derivative) * (slope * samples.ws * size)[:, None])
+    factor = slope * samples.ws * size
+    own = made.derivative
+    return samples.on_source(own.times(factor) if isinstance(own, Multiples) else _array(own) * factor[:, None])
 
 
 def _influence(made: RatioEstimate, samples: Samples) -> np.ndarray:

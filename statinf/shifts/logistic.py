@@ -22,7 +22,7 @@ from statinf.numerics.linear.aliases import alias_map, breaks_alias
 from statinf.numerics.linear.products import PARALLEL_FROM, centred_products, row_products
 from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
-from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
 
 
@@ -133,7 +133,7 @@ def _with_influence(
         rule,
         ratio,
         {},
-        lambda: used[:n] * ratio[:, None],
+        Multiples(used[:n], ratio),
         lambda: row_products(used[:n], through, pull[:n]),
         lambda: row_products(used[n:], through, pull[n:]),
         facts,

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from statinf.brief import Brief
+from statinf.numerics.linear.products import row_multiples
 from statinf.results.methods import Method
 
 
@@ -36,6 +38,21 @@ class RatioMethod(Method):
     known_margins: bool = False
     drawn: bool = True
     result: type | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Multiples(Brief):
+    """Rows that are those of some columns (n, k), each times a number (n,): not multiplied out before they are read."""
+
+    columns: np.ndarray
+    multiplier: np.ndarray
+
+    def times(self, factor: np.ndarray) -> np.ndarray:
+        """The rows, each times another number (n,), shape (n, k)."""
+        return row_multiples(self.columns, self.multiplier * factor)
+
+    def __call__(self) -> np.ndarray:
+        return row_multiples(self.columns, self.multiplier)
 
 
 @dataclass(frozen=True)

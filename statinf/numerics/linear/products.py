@@ -37,6 +37,19 @@ def row_products(columns: np.ndarray, matrix: np.ndarray, multiplier: np.ndarray
     return out
 
 
+def row_multiples(columns: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
+    """Rows (n, p), each times its multiplier (n,); the columns of the result are contiguous where those given are."""
+    if columns.size <= PARALLEL_FROM or (not columns.flags.f_contiguous and columns.strides[0] != columns.itemsize):
+        return columns * multiplier[:, None]
+    out = np.empty(columns.shape, order="F")
+
+    def column(j: int) -> None:
+        np.multiply(columns[:, j], multiplier, out=out[:, j])
+
+    map_threads(column, range(columns.shape[1]))
+    return out
+
+
 def centred_products(columns: np.ndarray, centre: np.ndarray, slope: np.ndarray) -> np.ndarray:
     """``(x_i - centre)' slope`` for rows (n, p), shape (n,)."""
     if columns.size <= PARALLEL_FROM:
