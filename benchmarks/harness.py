@@ -296,7 +296,9 @@ def table(family: str, records: list[dict[str, Any]]) -> str:
         error = [None if r[k] is None else f"{r[k]:.1e}" for k in ("ours_error", "peer_error")]
         cold = [seconds(r.get(k)) for k in ("cold", "peer_cold")]
         ratio = None if r["ratio"] is None else f"{r['ratio']:.2g}" if r["ratio"] < 100 else f"{r['ratio']:.0f}"
-        rows.append([r["name"] + note, seconds(r["ours"]), r["peer_name"], seconds(r["peer"]), ratio, *cold, *error, *memory])
+        rows.append(
+            [r["name"] + note, seconds(r["ours"]), r["peer_name"], seconds(r["peer"]), ratio, *cold, *error, *memory]
+        )
         text = describe(r["machine"], r["repeat"])
         if text not in machines:
             machines.append(text)

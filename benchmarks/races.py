@@ -28,7 +28,7 @@ import numpy as np
 
 from benchmarks.harness import RESULTS, Comparison, keep, machine, seconds
 from benchmarks.race.exact import exact, loss
-from benchmarks.race.rows import P, X, Rows
+from benchmarks.race.rows import P, Rows, X
 
 HERE = Path(__file__).resolve().parent
 PEERS = os.environ.get("STATINF_PEERS", sys.executable)
@@ -73,6 +73,10 @@ RACES = (
     Race("iv", "iv, 2SLS, p = 20, 2 instruments", "effects", ("pyfixest", "linearmodels"), ALIKE),
     Race("plr", "effect, plr, ridge for both, 5 folds, p = 20", "effects", ("doubleml",), "own folds"),
     Race("irm", "effect, irm, ridge and logit, 5 folds, p = 20", "effects", ("doubleml",), "own folds"),
+    Race(
+        "lsa", "lsa, least squares in one pass with plug-in errors, p = 20", "stochastic", ("sklearn",),
+        "the peer: SGDRegressor, averaged, one pass, constant step 0.01, no standard error; it is a stochastic estimate",
+    ),
     Race(
         "target_mean", "target_mean, aipw, two samples, p = 20", "shift", ("statsmodels",),
         "the peer's logit and least squares, the mean by hand, no standard error",
@@ -141,7 +145,9 @@ def named(found: dict[str, Any], name: str) -> Any:
     return found.get(name) or (found.get("(Intercept)") or found.get("const") if name == "Intercept" else None)
 
 
-def errors(race: Race, rows: Rows, mine: dict[str, Any], peers: dict[str, Any]) -> tuple[float | None, float | None, str]:
+def errors(
+    race: Race, rows: Rows, mine: dict[str, Any], peers: dict[str, Any]
+) -> tuple[float | None, float | None, str]:
     """Distance of both from the exact solution in standard errors, or between the two where there is none; in words."""
     if race.key == "rq":
         both = [loss(rows, np.array([named(f, c)[0] for c in ["Intercept", *X[:10]]])) for f in (mine, peers)]

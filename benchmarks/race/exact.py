@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.race.rows import X, Rows
+from benchmarks.race.rows import Rows, X
 
 Long = np.longdouble
 

@@ -82,3 +82,9 @@ def target_mean(rows: Rows) -> Found:
     import statinf as si
 
     return _table(si.target_mean(f"y ~ {TERMS}", rows.source, rows.target))
+
+
+def lsa(rows: Rows) -> Found:
+    import statinf as si
+
+    return _table(si.lsa(f"y ~ {TERMS}", rows.source, replicas=0))

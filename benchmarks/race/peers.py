@@ -139,5 +139,15 @@ def target_mean__statsmodels(rows: Rows) -> Found:
     return {"mean": (float(mean), NAN)}
 
 
-PACKAGES = {"empirical_calibration": "empirical-calibration"}
+def lsa__sklearn(rows: Rows) -> Found:
+    from sklearn.linear_model import SGDRegressor
+
+    made = SGDRegressor(
+        penalty=None, max_iter=1, tol=None, average=True, learning_rate="constant", eta0=0.01, random_state=0
+    )
+    made.fit(rows.source[X].to_numpy(), rows.source["y"].to_numpy())
+    return {name: (float(slope), NAN) for name, slope in zip(X, made.coef_, strict=True)}
+
+
+PACKAGES = {"empirical_calibration": "empirical-calibration", "sklearn": "scikit-learn"}
 """Names on PyPI where they are others than the module's."""

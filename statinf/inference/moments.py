@@ -171,10 +171,10 @@ class Moments(Brief):
                 "and joint covariances need: repeat the rows instead of weighting them."
             )
         inside, outside = self.split
-        through = inside @ outside.T if self.factor is not None else inside
+        after = None if self.factor is None else outside.T
         if self.by_column and self.columns is not None:
-            return row_products(self.columns, through, self.multiplier)
-        return row_products(self.total, through)
+            return row_products(self.columns, inside, self.multiplier, after)
+        return row_products(self.total, inside, after=after)
 
     @property
     def outside_influence(self) -> np.ndarray | None:
@@ -182,7 +182,7 @@ class Moments(Brief):
         if self.outside is None:
             return None
         inside, outside = self.split
-        return row_products(self.outside, inside @ outside.T)
+        return row_products(self.outside, inside, after=outside.T)
 
 
 @dataclass(frozen=True)

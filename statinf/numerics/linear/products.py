@@ -17,8 +17,15 @@ def over_blocks(function: Callable[[slice], object], n: int, columns: int) -> li
     return map_threads(function, row_blocks(n, columns), parallel=n * columns > PARALLEL_FROM)
 
 
-def row_products(columns: np.ndarray, matrix: np.ndarray, multiplier: np.ndarray | None = None) -> np.ndarray:
-    """The product of columns (n, p) with a matrix (p, m) or a vector (p,), each row times its multiplier.
+def row_products(
+    columns: np.ndarray,
+    matrix: np.ndarray,
+    multiplier: np.ndarray | None = None,
+    after: np.ndarray | None = None,
+) -> np.ndarray:
+    """The product of columns (n, p) with a matrix (p, m) or a vector (p,), each row times its multiplier, then with `after`.
+
+    Two factors, as those of an inverse, are not multiplied with one another first: their product would lose digits.
 
     The small factor stands on the left, where its product with contiguous columns is fastest: BLAS reorders a tall factor before
     it multiplies, which takes longer than the product. Columns of the result are contiguous.
@@ -26,12 +33,17 @@ def row_products(columns: np.ndarray, matrix: np.ndarray, multiplier: np.ndarray
     n = len(columns)
     if columns.size <= PARALLEL_FROM:
         found = np.dot(columns, matrix)
-        return found if multiplier is None else found * (multiplier if found.ndim == 1 else multiplier[:, None])
-    out = np.empty((n,) if matrix.ndim == 1 else (n, matrix.shape[1]), order="F")
+        if multiplier is not None:
+            found *= multiplier if found.ndim == 1 else multiplier[:, None]
+        return found if after is None else np.dot(found, after)
+    last = matrix if after is None else after
+    out = np.empty((n,) if last.ndim == 1 else (n, last.shape[1]), order="F")
 
     def block(rows: slice) -> None:
         found = np.dot(matrix.T, columns[rows].T)
-        out[rows] = (found if multiplier is None else np.multiply(found, multiplier[rows], out=found)).T
+        if multiplier is not None:
+            found *= multiplier[rows]
+        out[rows] = (found if after is None else np.dot(after.T, found)).T
 
     over_blocks(block, n, columns.shape[1])
     return out
