@@ -237,7 +237,7 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     if variant in ("HC2", "HC3"):
         return _corrected_sums(moments, codes, variant)
     # Sums are whitened before they are multiplied with one another: only products of raw sums would lose digits twice.
-    if moments.by_column and seen is None and moments.outside is None:
+    if moments.by_column and moments.columns is not None and seen is None and moments.outside is None:
         sums = cluster_sums(moments.columns, codes, moments.multiplier) @ inside
     else:
         total = moments.total if seen is None else moments.total[seen]

@@ -75,7 +75,7 @@ class Moments(Brief):
     are called when the field is first read.
     """
 
-    scores: Any = Lazy(required=True)
+    scores: Any = Lazy(required=True)  # pyright: ignore[reportAssignmentType]
     bread: np.ndarray
     nobs: int
     df_resid: float
