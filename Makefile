@@ -40,6 +40,7 @@ check: $(VENV)/.installed-dev
 format: $(VENV)/.installed-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python tools/format_vignettes.py
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks

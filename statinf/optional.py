@@ -8,6 +8,8 @@ from types import ModuleType
 from statinf.errors import DataError, OptionError
 
 EXTRAS = {
+    "dask": ("dask[dataframe,distributed]", "dask"),
+    "distributed": ("dask[dataframe,distributed]", "dask"),
     "duckdb": ("duckdb", "duckdb"),
     "great_tables": ("great-tables", "tables"),
     "ipykernel": ("ipykernel", "docs"),

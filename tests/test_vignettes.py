@@ -11,6 +11,7 @@ import matplotlib
 import pytest
 
 from statinf.vignette import execute
+from statinf.vignette.index import HEADINGS
 from statinf.vignette.parse import Cell, read
 from statinf.vignette.sizes import VARIABLE
 
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "vignettes"
 FILES = sorted(path for path in FOLDER.rglob("*.qmd") if not path.name.startswith("_"))
 IN_A_KERNEL = "start"
 SECONDS_A_CELL = 120
+COLUMN = 88
 
 
 def test_there_are_vignettes():
@@ -87,3 +89,12 @@ def test_vignette_says_what_it_is(path):
     about = {vignette.path: vignette for vignette in available()}[path]
     assert about.title
     assert about.description, f"{path.name} needs an abstract or a description in its front matter"
+    assert about.categories[:1] and about.categories[0] in HEADINGS, f"{path.name} stands under no family of the index"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_code_fits_the_column_of_a_page(path):
+    for part in read(path).parts:
+        if isinstance(part, Cell) and part.options["echo"] and part.options["include"]:
+            long = [row for row in part.source.split("\n") if len(row) > COLUMN]
+            assert not long, f"{path.name}:{part.line}: `make format` lays the code out; what stays: {long}"

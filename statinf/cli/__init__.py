@@ -13,7 +13,7 @@ from statinf.errors import StatinfError
 
 __all__ = ["main"]
 
-_FORMATS = ("html", "docx", "gfm", "latex", "pdf")
+_FORMATS = ("html", "docx", "gfm", "latex", "pdf", "typst")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,9 +66,11 @@ def _parser() -> argparse.ArgumentParser:
     def command(name: str, words: str) -> argparse.ArgumentParser:
         return commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
 
-    demo = command("demo", "fit real data with each family, print the tables and write a report with figures")
+    demo = command(
+        "demo", "take one question through all families, fit real data with each, and write a report with figures"
+    )
     demo.add_argument("--out", default="demo-output", metavar="DIR", help="folder of the report (default: %(default)s)")
-    demo.add_argument("--only", action="append", metavar="FAMILY", help="this family only; may be repeated")
+    demo.add_argument("--only", action="append", metavar="FAMILY", help="this family, or tour, only; may be repeated")
 
     methods = command("methods", "list every method with its paper and guarantee")
     methods.add_argument("verb", nargs="?", metavar="VERB", help="those of one verb, such as balance")

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import statinf
 from statinf.cli.info import version
+from statinf.cli.tour import INTRO, TITLE
 
 if TYPE_CHECKING:
-    from statinf.cli.demo import Shown
+    from statinf.cli.demo import Shown, Tour
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -39,14 +40,16 @@ The lines shown are those to type.</p>
 """
 
 
-def write(shown: Sequence[Shown], target: Path) -> Path:
-    """Write the report of the sections that were run; figures are read from their files and embedded."""
+def write(shown: Sequence[Shown], target: Path, tour: Tour | None = None) -> Path:
+    """Write the report of the tour and the sections that were run; figures are read from their files and embedded."""
     import platform
 
+    heads = [("tour", TITLE)] if tour else []
+    heads += [(s.name, s.section.title) for s in shown]
     page = _PAGE.format(
         css=resources.files("statinf.cli").joinpath("assets", "report.css").read_text(encoding="utf-8"),
-        contents="".join(f'<li><a href="#{s.name}">{html.escape(s.section.title)}</a></li>\n' for s in shown),
-        sections="".join(_section(s) for s in shown),
+        contents="".join(f'<li><a href="#{name}">{html.escape(title)}</a></li>\n' for name, title in heads),
+        sections=(_tour(tour) if tour else "") + "".join(_section(s) for s in shown),
         python=platform.python_version(),
         statinf=statinf.__version__,
         jax=version("jax"),
@@ -62,13 +65,30 @@ def _section(shown: Shown) -> str:
     if section.code:
         parts.append(f"<pre><code>{html.escape(section.code.strip())}</code></pre>\n")
     parts += [f'<div class="table">{table.to_html()}</div>\n' for table in section.tables]
-    for caption, file in shown.figures:
-        data = base64.b64encode(file.read_bytes()).decode()
-        words = html.escape(caption)
-        image = f'<img src="data:image/png;base64,{data}" alt="{words}">'
-        parts.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>\n")
+    parts += [_figure(caption, file) for caption, file in shown.figures]
     parts.append(f'<p class="time">{shown.seconds:.1f} s, compilation included</p>\n</section>\n')
     return "".join(parts)
+
+
+def _tour(tour: Tour) -> str:
+    """The steps below each other: lines and words beside the figure, where the page is wide enough."""
+    parts = [f'<section id="tour">\n<h2>{html.escape(TITLE)}</h2>\n{prose(INTRO)}\n']
+    for number, (told, file) in enumerate(tour.steps, start=1):
+        step = told.step
+        parts.append(
+            f'<article class="step" id="tour-{step.name}">\n<h3>{number}. {html.escape(step.title)}</h3>\n'
+            f'<div class="words">{prose(told.words)}</div>\n{_figure(step.caption, file)}'
+            f"<pre><code>{html.escape(step.code.strip())}</code></pre>\n</article>\n"
+        )
+    parts.append(f'<p class="time">{tour.seconds:.1f} s, imports and compilation included</p>\n</section>\n')
+    return "".join(parts)
+
+
+def _figure(caption: str, file: Path) -> str:
+    data = base64.b64encode(file.read_bytes()).decode()
+    words = html.escape(caption)
+    image = f'<img src="data:image/png;base64,{data}" alt="{words}">'
+    return f"<figure>{image}<figcaption>{words}</figcaption></figure>\n"
 
 
 def prose(text: str) -> str:

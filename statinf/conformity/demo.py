@@ -8,7 +8,8 @@ import statinf as si
 from statinf.results import DemoSection, Table
 
 CODE = """\
-bike = si.datasets.load("bikeshare").query("weathersit != 'heavy rain/snow'").sample(frac=1, random_state=0)
+bike = si.datasets.load("bikeshare").query("weathersit != 'heavy rain/snow'")
+bike = bike.sample(frac=1, random_state=0)
 train, test = bike.iloc[:6000], bike.iloc[6000:]
 formula = "bikers ~ bs(hr, df=8) * workingday + temp + hum + C(weathersit)"
 split = si.conformal(formula, train, method="split")

@@ -13,7 +13,8 @@ naive = si.effect("re78 ~ treat", data, method="dim")
 lin = si.effect(f"re78 ~ treat | {x}", data, method="regression")
 irm = si.effect(f"re78 ~ treat | {x}", data, method="irm", repeats=5)
 who = si.cate(f"re78 ~ treat | {x}", data, method="ivw", effect="~ nodegree + age")
-school = si.iv("lwage ~ educ | exper + expersq + black + south + smsa | nearc4", si.datasets.load("card"))
+card = si.datasets.load("card")
+school = si.iv("lwage ~ educ | exper + expersq + black + south + smsa | nearc4", card)
 school.anderson_rubin()"""
 
 

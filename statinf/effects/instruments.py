@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh, solve_triangular
+from scipy.linalg import cho_factor, cho_solve, eigh
 
 from statinf.errors import NotIdentifiedError
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.reduction import TOLERANCE, independent_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 _IRRELEVANT = 1e-9
 """First stages with less than this share of the treatment's variation left do not identify it."""

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
@@ -21,6 +20,7 @@ from statinf.inference.lone import warn_lone
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.products import row_products
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate, stack_scores
 
 

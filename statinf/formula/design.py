@@ -10,24 +10,20 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import DataError, one_of
-from statinf.formula import expression as ex
-from statinf.formula.assemble import outcome_factor, read_parts
 from statinf.formula.cells import columns_of
-from statinf.formula.classes import class_factor, class_outcome, outcome_kind
+from statinf.formula.classes import class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
 from statinf.formula.frame import Frame
 from statinf.formula.given import on_frame, positive, without_gaps
 from statinf.formula.identity import RowIdentity
-from statinf.formula.layout import Layout, lay_out
 from statinf.formula.learning import learn_all, outcomes, single
 from statinf.formula.matrix import Matrix
 from statinf.formula.mentioned import available_names, read_frame
 from statinf.formula.ordered import ordered_outcome
 from statinf.formula.parse import parse
-from statinf.formula.recipe import PartRecipe, Recipe, sum_offsets
-from statinf.formula.rows import Store, take
-from statinf.formula.sides import Terms, check_apart, check_sides
-from statinf.formula.smooths import check_smooths
+from statinf.formula.reading import read_formula
+from statinf.formula.recipe import Recipe, sum_offsets
+from statinf.formula.rows import take
 from statinf.formula.used_rows import rows_used
 
 
@@ -189,44 +185,22 @@ def design(
     ('Intercept', 'wt', 'C(cyl)[T.6]', 'C(cyl)[T.8]')
     """
     one_of("na_action", na_action, ("drop", "raise"))
-    one_of("response", response, ("numeric", "matrix", "none", "any", "categories", "ordered"))
     frame = read_frame(formula, data, weights, cluster)
-    text = parse(formula, available_names(frame, formula))
-    check_sides(text, roles, response)
-    scope = ex.Scope(frozenset(frame.names), text.quoted, dict(context or {}), smooth=bool(smooth))
-    store = Store.of(frame, scope)
-    classes = response in ("categories", "ordered")
-    outcome = [(class_factor if classes else outcome_factor)(t, store) for t in text.response]
-    parts, factors, offsets = read_parts(text.parts, store)
-    check_apart(outcome, dict(zip(roles, parts, strict=False)), offsets, factors, scope)
-    if smooth:
-        check_smooths(dict(zip(roles, parts, strict=False)), [*outcome, *offsets], factors, smooth, scope)
-    every = [*outcome, *factors.values(), *offsets]
+    reading, store = read_formula(formula, frame, roles, response, context, smooth)
     weights = on_frame(weights, frame)
-    rows = rows_used(store, every, weights, cluster, na_action)
+    rows = rows_used(store, reading.every, weights, cluster, na_action)
     index, n, known = rows.index, rows.n, rows.known
-    learnt, values = learn_all([*factors.values(), *offsets], store, index, n, known)
-    layouts = [
-        lay_out(part.intercept, terms, factors, learnt, n) for part, terms in zip(text.parts, parts, strict=True)
-    ]
+    learnt, values = learn_all(reading.measured, store, index, n, known)
+    layouts = reading.layouts(learnt, n)
     matrices = tuple(columns_of(layout, values, learnt, n) for layout in layouts)
     given = np.ones(n) if rows.given is None else positive(np.array(take(rows.given, index)))
+    outcome = reading.outcome
     if response == "ordered":
         made_outcome, outcome_learnt, levels = ordered_outcome(outcome[0], store, index, given > 0)
-    elif classes:
+    elif reading.by_categories:
         made_outcome, outcome_learnt, levels = class_outcome(outcome[0], store, index)
     else:
         made_outcome, outcome_learnt, levels = *outcomes(outcome, store, index, n, known), None
-    recipe = Recipe(
-        formula=text.text,
-        parts=_part_recipes(roles, layouts, parts),
-        response=tuple(f.label for f in outcome),
-        offset=tuple(f.label for f in offsets),
-        factors=factors | {f.label: f for f in (*outcome, *offsets)},
-        learnt={**outcome_learnt, **learnt},
-        quoted=text.quoted,
-        context=dict(context or {}),
-    )
     return Design(
         response=made_outcome,
         response_names=tuple(f.label for f in outcome),
@@ -234,23 +208,15 @@ def design(
         roles=tuple(roles)[: len(matrices)],
         weights=given,
         weights_object=weights if hasattr(weights, "used") else None,
-        offset=sum_offsets([single(f, values[f.label]) for f in offsets]),
+        offset=sum_offsets([single(f, values[f.label]) for f in reading.offsets]),
         clusters={k: without_gaps(take(v, index)) for k, v in rows.clusters.items()},
         rows=np.arange(n) if index is None else index,
         n_total=frame.n,
         dropped=rows.causes,
-        recipe=recipe,
+        recipe=reading.recipe(layouts, {**outcome_learnt, **learnt}),
         frame=frame,
         levels=levels,
         frame_clusters=rows.clusters,
-    )
-
-
-def _part_recipes(roles: Sequence[str], layouts: Sequence[Layout], parts: Sequence[Terms]) -> tuple[PartRecipe, ...]:
-    """What each part needs for new rows: its layout, and its factors once each."""
-    return tuple(
-        PartRecipe(role, layout, tuple(dict.fromkeys(f for _, factors, _ in terms for f in factors)))
-        for role, layout, terms in zip(roles, layouts, parts, strict=False)
     )
 
 

@@ -136,6 +136,11 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
         raise DataError("data is an open or closed file object; give its path, or read it into a data frame first.")
     if isinstance(data, str | os.PathLike):
         return _read_file(Path(data), columns)
+    if hasattr(data, "block_rows"):
+        raise DataError(
+            "the data are a table in blocks of rows, which this verb or method does not pass over: read the columns that it needs "
+            "into a data frame."
+        )
     if isinstance(data, Mapping):
         return as_frame(_from_mapping(data))
     if _is_pandas(data):
@@ -205,6 +210,11 @@ def _from_mapping(data: Mapping[str, Any]) -> Any:
 
 def _read_file(path: Path, columns: Container[str] | None) -> Frame:
     suffixes = "".join(path.suffixes[-2:]).lower()
+    if path.is_dir():
+        raise DataError(
+            f"{path} is a folder, whose files are passed over in blocks of rows, which this verb or method does not do: read the "
+            "columns that it needs into a data frame."
+        )
     if not (suffixes.endswith(".parquet") or ".csv" in suffixes):
         raise DataError(f"the file {path} is neither .parquet nor .csv; read it into a data frame first.")
     try:

@@ -165,7 +165,7 @@ class Recipe:
             for column in factor.columns:
                 frame.require(column)
         store = Store.of(frame, self._scope(), new=True, states=self.states)
-        _check_kinds(store, chosen)
+        check_kinds(store, chosen)
         used = usable_rows(store, chosen, self.learnt)
         if warn:
             warn_rows(used.causes, frame.n, "cannot be predicted and are NaN")
@@ -198,7 +198,7 @@ def warn_rows(causes: Mapping[str, int], n: int, what: str) -> None:
     issue_warning(f"rows of {n} that {what}: {listed}.", DroppedRowsWarning)
 
 
-def _check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:
+def check_kinds(store: Store, factors: Sequence[fa.Factor]) -> None:
     """A column that was numbers at the fit must be numbers now, and one that was categories must be categories."""
     for factor in factors:
         name = ex.column_name(factor.node, store.scope)

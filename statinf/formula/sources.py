@@ -146,12 +146,12 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
     dataset: Any = need("pyarrow.dataset", f"reading {path}")
     form = "csv" if path.name.lower().endswith(".csv") else "parquet"
     try:
-        return _from_dataset(_unified(dataset.dataset(path, format=form)), wanted)
+        return _from_dataset(unified(dataset.dataset(path, format=form)), wanted)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as {form}: {error}") from error
 
 
-def _unified(data: Any) -> Any:
+def unified(data: Any) -> Any:
     """A data set whose files may hold whole numbers here and decimals there, read as the wider kind."""
     pa: Any = need("pyarrow", "reading a folder")
     dataset: Any = need("pyarrow.dataset", "reading a folder")
@@ -168,7 +168,7 @@ def _unified(data: Any) -> Any:
 def _from_dataset(data: Any, wanted: Wanted) -> Source:
     columns = wanted(list(data.schema.names))
     if hasattr(data, "files"):
-        data = _unified(data)
+        data = unified(data)
     if type(getattr(data, "format", None)).__name__ == "ParquetFileFormat":
         return Source(_row_groups(data, columns), data.count_rows())
     batches = data.scanner(columns=columns, batch_size=BLOCK_ROWS, batch_readahead=2, fragment_readahead=1).to_batches()

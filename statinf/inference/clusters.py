@@ -14,7 +14,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.inference.cluster_parts import POWER, corrected_clusters
@@ -22,6 +21,7 @@ from statinf.inference.moments import Moments, small_sample
 from statinf.inference.random_effects import MOST_CLUSTERS, RandomEffectDegrees, moulton
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.inference.satterthwaite import ClusterDegrees
+from statinf.numerics.linear.triangular import solve_triangular
 
 FEW_CLUSTERS = 10
 """Below this number clustered standard errors of type HC1 are known to be too small."""

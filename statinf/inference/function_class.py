@@ -49,7 +49,9 @@ class FunctionClass:
     @classmethod
     def of(cls, columns: np.ndarray) -> FunctionClass:
         """The class that calibration rows (n, k) tell apart."""
-        from scipy.linalg import qr, solve_triangular
+        from scipy.linalg import qr
+
+        from statinf.numerics.linear.triangular import solve_triangular
 
         k = columns.shape[1]
         shift, scale = columns.mean(axis=0), columns.std(axis=0)

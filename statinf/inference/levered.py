@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 
-def correction(leverage: np.ndarray, plain: np.ndarray, kind: str, nobs: int) -> np.ndarray:
+def correction(
+    leverage: np.ndarray, plain: np.ndarray, kind: str, nobs: int, highest: float | None = None
+) -> np.ndarray:
     """What residuals are multiplied by, in the shape of the leverage.
 
     Parameters
@@ -22,6 +24,8 @@ def correction(leverage: np.ndarray, plain: np.ndarray, kind: str, nobs: int) ->
     kind : {"HC2", "HC3", "HC4", "HC4m", "HC5"}
     nobs : int
         Rows of positive weight.
+    highest : float, optional
+        The largest leverage of all rows, where these are some of them.
     """
     left = 1.0 - leverage
     if kind in ("HC2", "HC3"):
@@ -32,5 +36,6 @@ def correction(leverage: np.ndarray, plain: np.ndarray, kind: str, nobs: int) ->
         return left ** (-0.5 * np.minimum(4.0, share))
     if kind == "HC4m":
         return left ** (-0.5 * (np.minimum(1.0, share) + np.minimum(1.5, share)))
-    largest = np.maximum(4.0, 0.7 * share.max(axis=0))
+    most = share.max(axis=0) if highest is None else nobs * highest / np.maximum(coefficients, 1.0)
+    largest = np.maximum(4.0, 0.7 * most)
     return left ** (-0.25 * np.minimum(share, largest))

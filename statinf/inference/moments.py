@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError
@@ -17,6 +16,7 @@ from statinf.inference.satterthwaite import ClusterDegrees, hotelling
 from statinf.lazy import Lazy
 from statinf.numerics.linear.factors import leverages, triangular_factor
 from statinf.numerics.linear.products import row_products
+from statinf.numerics.linear.triangular import solve_triangular
 
 
 @dataclass(frozen=True, repr=False)

@@ -267,7 +267,7 @@ def check_left(made: Design, kept: np.ndarray, spanned: np.ndarray, condition: f
     seen = ~spanned
     if not seen.all():
         matrix = replace(matrix, names=tuple(n for n, s in zip(matrix.names, seen, strict=True) if s))
-    common.warn_aliased(matrix, kept[seen], condition)
+    common.warn_aliased(matrix.names, kept[seen], condition)
 
 
 def check_df(df: float, nobs: int, columns: int, effects: int) -> None:

@@ -7,9 +7,10 @@ from statinf.results import DemoSection
 
 CODE = """\
 data = si.datasets.load("lalonde")
-w = si.balance("treat ~ age + educ + C(race) + married + nodegree + re74 + re75", data, estimand="ATT")
+x = "age + educ + C(race) + married + nodegree + re74 + re75"
+w = si.balance(f"treat ~ {x}", data, estimand="ATT")
 naive = si.lm("re78 ~ treat", data)
-adjusted = si.lm("re78 ~ treat + age + educ + C(race) + married + nodegree + re74 + re75", data)
+adjusted = si.lm(f"re78 ~ treat + {x}", data)
 weighted = si.lm("re78 ~ treat", data, weights=w)
 si.table(naive, adjusted, weighted, names=["naive", "adjusted", "weighted"])"""
 

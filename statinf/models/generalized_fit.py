@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
@@ -15,6 +14,7 @@ from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.regression_fit import FITTED, RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results.predicting import prediction_frame
 
 

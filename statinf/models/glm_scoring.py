@@ -73,7 +73,7 @@ def described(made: Design, solved: ScoredModel, rows: RowCounts) -> Estimate:
     matrix, family, solution = made.parts[0], solved.family, solved.glm
     nobs, rank = rows.nobs(made.weights), len(solution.factor)
     common.check_size(nobs, rank, matrix.names)
-    common.warn_aliased(matrix, solution.kept, solution.condition)
+    common.warn_aliased(matrix.names, solution.kept, solution.condition)
     df_resid = float(nobs - rank)
     dispersion = 1.0
     if not family.known_dispersion:

@@ -27,6 +27,7 @@ from statinf.models.together import outcomes_together, shared_solution
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.least_squares import LeastSquaresSolution
 from statinf.numerics.linear.reduction import TOLERANCE
+from statinf.passes import block_table
 from statinf.results import Estimate, Method, number, stack_scores
 from statinf.results.predicting import predictor
 from statinf.results.several import several
@@ -58,7 +59,7 @@ def estimate(made: Design, options: LmOptions, rows: RowCounts = ONE_EACH) -> Es
     plain = bool((made.weights == 1.0).all())
     solution = shared_solution(made, outcome, None if plain else made.weights, options.tol)
     common.check_size(nobs, solution.rank, matrix.names)
-    common.warn_aliased(matrix, solution.kept, solution.condition)
+    common.warn_aliased(matrix.names, solution.kept, solution.condition)
     fitted = predictor(matrix, solution.coef, made.offset)
     centre = np.average(fitted, weights=made.weights) if matrix.intercept else 0.0
     return Estimate(
@@ -235,6 +236,12 @@ def lm(
 
         reading = {"weights": weights, "na_action": na_action, "context": context}
         return absorbed_lm(formula, data, absorb, chosen, settings, spec, cluster, **reading)
+    table = block_table(data, formula, weights, cluster)
+    if table is not None:
+        from statinf.models.lm_passes import lm_passes
+
+        reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+        return lm_passes(formula, table, chosen, settings, spec, vcov, **reading)
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.inference.lone import judges_by_residuals, warn_lone
 from statinf.models.regression import kept_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 if TYPE_CHECKING:
     from statinf.models.regression_fit import RegressionFit
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def warn_alone(fit: RegressionFit) -> None:
     """Warn where the fit's covariance takes the error of a coefficient for zero."""
-    if not judges_by_residuals(fit.cov.kind):
+    if fit.design is None or not judges_by_residuals(fit.cov.kind):
         return
     made = fit._need_rows("leverages")
     names, columns = kept_columns(made.parts[0], fit.estimable)

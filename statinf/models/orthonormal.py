@@ -111,7 +111,7 @@ def orthonormal_rows(
     kept, factor = reduced.kept, reduced.centred_factor
     common.check_size(counts.nobs(made.weights), len(factor), matrix.names)
     if warn:
-        common.warn_aliased(matrix, kept, scaled_condition(factor))
+        common.warn_aliased(matrix.names, kept, scaled_condition(factor))
     k = len(factor)
     shift, unit = np.zeros(k), np.zeros(k)
     if reduced.centring is not None:

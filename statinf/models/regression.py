@@ -52,10 +52,10 @@ def regression_design(
     return made
 
 
-def warn_aliased(matrix: Matrix, kept: np.ndarray, condition: float) -> None:
+def warn_aliased(all_names: Sequence[str], kept: np.ndarray, condition: float) -> None:
     """One warning that names the aliased columns, or says that some are nearly so."""
     if not kept.all():
-        names = ", ".join(f"'{n}'" for n, k in zip(matrix.names, kept, strict=True) if not k)
+        names = ", ".join(f"'{n}'" for n, k in zip(all_names, kept, strict=True) if not k)
         issue_warning(
             f"dropped because other columns determine them: {names}. Their coefficients have no estimate.",
             AliasedWarning,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,8 +80,40 @@ def plot_coefficients(
     if count > 1:
         for below in range(len(terms) - 1):
             ax.axhline(below + 0.5, color=INK, linewidth=0.4, alpha=0.2)
-        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(count, 3))
+        ax.legend(frameon=False, loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=_columns(fits))
     return ax
+
+
+_LEAST = 0.05
+"""Share of a common axis within which a coefficient, its interval and zero cannot be told apart."""
+
+
+def unlike(fits: Mapping[str, Limits], *, intercept: bool = False) -> bool:
+    """Whether on one axis some coefficient would be a dot at zero beside the longest of the others.
+
+    Parameters
+    ----------
+    fits : mapping of str to Limits
+    intercept : bool
+        Whether it is drawn.
+
+    Returns
+    -------
+    bool
+    """
+    reach = []
+    for term in _shown(fits, intercept):
+        seen = [np.array([0.0])]
+        for one in fits.values():
+            if term in one.terms:
+                at = one.terms.index(term)
+                seen.append(np.array([one.estimate[at], one.low[at], one.high[at]]))
+        values = np.concatenate(seen)
+        values = values[np.isfinite(values)]
+        reach.append((values.min(), values.max()))
+    low, high = np.array(reach).reshape(-1, 2).T
+    whole = high.max(initial=0.0) - low.min(initial=0.0)
+    return bool(np.any(high - low < _LEAST * whole))
 
 
 @figure
@@ -117,7 +149,7 @@ def plot_panels(fits: Mapping[str, Limits], *, intercept: bool = False, label: s
                     ax, [at], np.array([count - 1.0 - k]), colours[k % len(colours)], MARKERS[k % len(MARKERS)], name
                 )
         ax.set_title(plain(term), fontsize="medium", loc="left")
-        ax.set_yticks(np.arange(count)[::-1], [plain(name) for name in fits])
+        ax.set_yticks(np.arange(count)[::-1] if count > 1 else [], [plain(name) for name in fits] if count > 1 else [])
         ax.set_ylim(-0.6, count - 0.4)
         ax.grid(axis="y", visible=False)
         ax.locator_params(axis="x", nbins=4)
@@ -125,6 +157,12 @@ def plot_panels(fits: Mapping[str, Limits], *, intercept: bool = False, label: s
         ax.set_visible(False)
     drawn.supxlabel(label, fontsize="medium")
     return grid
+
+
+def _columns(names: Iterable[str]) -> int:
+    """Columns of the legend: three at most, fewer where names are so long that they would leave the figure."""
+    room = [len(name) + 5 for name in names]
+    return next((k for k in (3, 2) if k <= len(room) and sum(max(room[c::k]) for c in range(k)) <= 66), 1)
 
 
 def _colours(count: int) -> tuple[str, ...]:

@@ -6,17 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import figure, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, figure, new_axes, plain
 
-_BLUE, _DARK, _RED = "#3b6fb6", "#1b1b1b", "#b03a2e"
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+_BLUE, _DARK, _RED = PALETTE[0], INK, ACCENT
 
 
 @figure
@@ -31,7 +23,7 @@ def plot_band(
     ax: Any = None,
 ) -> Any:
     """Pieces of sets (pieces,) as vertical bars over a covariate, outcomes as points; unbounded bars end at the frame."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     if outcome is not None:
         recorded = np.isfinite(outcome[1])
         outcome = outcome[0][recorded], outcome[1][recorded]
@@ -43,13 +35,13 @@ def plot_band(
         x,
         *shown,
         color=_BLUE,
-        alpha=float(np.clip(60.0 / max(len(x), 1), 0.06, 0.6)),
+        alpha=float(np.clip(60.0 / max(len(x), 1), 0.06, 0.5)),
         linewidth=2.0,
         rasterized=len(x) > 2000,
     )
     if outcome is not None:
         size = float(np.clip(2000.0 / max(len(outcome[0]), 1), 2.0, 14.0))
-        ax.scatter(*outcome, s=size, color=_DARK, alpha=0.5, linewidth=0, zorder=3, rasterized=len(outcome[0]) > 2000)
+        ax.scatter(*outcome, s=size, color=_RED, alpha=0.8, linewidth=0, zorder=3, rasterized=len(outcome[0]) > 2000)
     ax.set(xlabel=plain(xlabel), ylabel=plain(ylabel), ylim=(low - margin, high + margin))
     return ax
 
@@ -57,7 +49,7 @@ def plot_band(
 @figure
 def plot_sizes(length: np.ndarray, *, bins: int = 40, ax: Any = None) -> Any:
     """Histogram of set sizes (n,); the number of infinite ones is told in the title."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     finite = length[np.isfinite(length)]
     ax.hist(finite, bins=bins, color=_BLUE, alpha=0.8)
     if len(finite):
@@ -89,7 +81,7 @@ def plot_coverage(
     ax: Any = None,
 ) -> Any:
     """Coverage in bins (bins,) with intervals, against the level asked for."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     bottom = min(0.5, float(low.min()) - 0.02, ax.get_ylim()[0] if ax.has_data() else 1.0)
     ax.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
     ax.errorbar(
@@ -109,7 +101,7 @@ def plot_coverage(
 
 def plot_set_sizes(counts: np.ndarray, *, ax: Any = None) -> Any:
     """Bars of how many sets (K + 1,) have 0, 1, ... K classes."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     sizes = np.arange(len(counts))
     ax.bar(sizes, counts, color=_BLUE, alpha=0.8)
     if counts.sum():
@@ -139,7 +131,7 @@ def plot_shares(
     ax: Any = None,
 ) -> Any:
     """Coverage of named parts (parts,) with intervals, against the level asked for."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     at = np.arange(len(labels))
     ax.axhline(level, color=_RED, linestyle="--", linewidth=1.0)
     ax.errorbar(at, coverage, yerr=(coverage - low, high - coverage), fmt="o", color=_BLUE, markersize=5, capsize=3)
@@ -151,7 +143,7 @@ def plot_shares(
 @figure
 def plot_martingale(rows: np.ndarray, log10: np.ndarray, alarm: float, *, ax: Any = None) -> Any:
     """The logarithm (m,) of a martingale over rows (m,), with the value at which it gives alarm."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     ax.plot(rows, log10, color=_BLUE, lw=1.4)
     ax.axhline(0.0, color=_DARK, lw=0.8)
     ax.axhline(alarm, color=_RED, lw=0.9, ls="--", label=f"{10.0**alarm:g}")

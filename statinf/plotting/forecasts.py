@@ -8,23 +8,15 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, plain
+from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
 
 _COLORS = {"forecast": SOFT, "scaled": PALETTE[0], "calibrated": ACCENT}
-
-
-def _axes(ax: Any, size: tuple[float, float]) -> Any:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=size, layout="constrained")[1]
 
 
 @figure
 def plot_reliability(made: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]], *, ax: Any = None) -> Any:
     """Mean outcomes against mean probabilities by bin; each kind has counts and both sums (bins,); areas go by counts."""
-    ax = _axes(ax, (4.8, 4.6))
+    ax = new_axes(ax, size=(4.8, 4.6))
     ax.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=0.8)
     for marker, (name, (counts, said, ones)) in zip(MARKERS, made.items(), strict=False):
         seen = counts > 0
@@ -42,7 +34,7 @@ def plot_reliability(made: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray
 @figure
 def plot_error(time: np.ndarray, errors: Mapping[str, np.ndarray], *, xlabel: str = "", ax: Any = None) -> Any:
     """Calibration errors (n,) of all rows up to each time."""
-    ax = _axes(ax, (7.0, 3.4))
+    ax = new_axes(ax, size=(7.0, 3.4))
     for name, values in errors.items():
         ax.plot(time, values, color=_COLORS[name], linewidth=1.4, label=plain(name))
     ax.set(xlabel=plain(xlabel), ylabel="Calibration error so far", ylim=(0, None))
@@ -63,7 +55,7 @@ def plot_path(
     """Probabilities (n,) over time, and outcomes at the frame's edges."""
     if isinstance(last, bool) or not isinstance(last, int | np.integer) or last < 1:
         raise OptionError(f"last={last!r} is a number of rows; it must be a whole number from 1.")
-    ax = _axes(ax, (7.0, 3.4))
+    ax = new_axes(ax, size=(7.0, 3.4))
     part = slice(-int(last), None)
     for name, values in said.items():
         ax.plot(time[part], values[part], color=_COLORS[name], linewidth=1.0, label=plain(name))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, figure, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, figure, new_axes, plain
 
 _MOST = 4000
 """Points drawn at most; longer paths are thinned evenly."""
@@ -24,10 +24,7 @@ def plot_monitor(
     ax: Any = None,
 ) -> Any:
     """A statistic and its limit over time, all of shape (n,), with alarms as vertical lines."""
-    if ax is None:
-        import matplotlib.pyplot as plt
-
-        ax = plt.subplots(figsize=(7.0, 3.6), layout="constrained")[1]
+    ax = new_axes(ax, size=(7.0, 3.6))
     n = len(time)
     at = np.arange(n) if n <= _MOST else np.unique(np.linspace(0, n - 1, _MOST).astype(int))
     shown = np.where(np.isfinite(limit), limit, np.nan)

@@ -7,19 +7,11 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
 
 _BLUE = PALETTE[0]
 _MOST = 4000
 """Points drawn at most; longer series are thinned evenly."""
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(7.0, 3.6), layout="constrained")[1]
 
 
 def _thin(n: int) -> np.ndarray:
@@ -53,7 +45,7 @@ def plot_coverage(
     ax: Any = None,
 ) -> Any:
     """Coverage of the last `window` rows and of all rows so far (n,), the level, and its bounds (n,) where there are any."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(7.0, 3.6))
     window = min(_whole("window", window), max(len(covered) // 2, 1))
     at = _thin(len(covered))
     ax.axhline(level, color=ACCENT, linestyle="--", linewidth=1.0)
@@ -79,7 +71,7 @@ def plot_band(
     last: int = 300, ax: Any = None,
 ) -> Any:  # fmt: skip
     """Intervals (n,) of the last rows over time, outcomes as points; misses stand out, infinite ends are at the frame."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(7.0, 3.6))
     part = slice(-_whole("last", last), None)
     time, outcome, lower, upper = time[part], outcome[part], lower[part], upper[part]
     finite = np.concatenate([outcome, lower[np.isfinite(lower)], upper[np.isfinite(upper)]])
@@ -99,7 +91,7 @@ def plot_band(
 @figure
 def plot_level(time: np.ndarray, used: np.ndarray, *, level: float, xlabel: str = "", ax: Any = None) -> Any:
     """The level of coverage that was used (n,), and the one asked for."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(7.0, 3.6))
     at = _thin(len(used))
     ax.axhline(level, color=ACCENT, linestyle="--", linewidth=1.0)
     ax.plot(time[at], used[at], color=_BLUE, linewidth=1.0)

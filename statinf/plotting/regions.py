@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError
-from statinf.plotting.style import figure, plain
+from statinf.plotting.style import PALETTE, figure, new_axes, plain
 
-_COLOURS = ("#3b6fb6", "#b03a2e", "#2e8b57", "#b8860b", "#6a4c93", "#444444")
 _STEPS = 200
 
 
@@ -23,13 +22,11 @@ def plot_regions(
     ax: Any = None,
 ) -> Any:
     """Regions of two outcomes, filled, with the outcomes (k, 2) of their rows as points."""
-    import matplotlib.pyplot as plt
-
     if len(regions[0].names) != 2:
         raise DataError(f"regions of {len(regions[0].names)} outcomes have no figure; those of two have.")
-    ax = plt.subplots(figsize=(6.0, 4.5), layout="constrained")[1] if ax is None else ax
+    ax = new_axes(ax, size=(6.0, 4.5))
     for i, region in enumerate(regions):
-        colour = _COLOURS[i % len(_COLOURS)]
+        colour = PALETTE[i % len(PALETTE)]
         box = region.box.to_numpy()
         if not np.isfinite(box).all():
             continue

@@ -6,23 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import figure, plain
+from statinf.plotting.style import ACCENT, PALETTE, SOFT, figure, new_axes, plain
 
-_BLUE, _GREY, _RED = "#3b6fb6", "#9a9a9a", "#b03a2e"
-
-
-def _axes(ax: Any) -> Any:
-    if ax is not None:
-        return ax
-    import matplotlib.pyplot as plt
-
-    return plt.subplots(figsize=(6.0, 4.0), layout="constrained")[1]
+_BLUE, _GREY, _RED = PALETTE[0], SOFT, ACCENT
 
 
 @figure
 def plot_p_values(p: np.ndarray, selected: np.ndarray, fdr: float, *, ax: Any = None) -> Any:
     """Sorted p-values (m,) with the step-up line of slope fdr / m; selected ones in blue."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     order = np.argsort(p, kind="stable")
     rank = np.arange(1, len(p) + 1)
     chosen = selected[order]
@@ -37,7 +29,7 @@ def plot_p_values(p: np.ndarray, selected: np.ndarray, fdr: float, *, ax: Any = 
 @figure
 def plot_curve(levels: np.ndarray, counts: np.ndarray, fdr: float, *, ax: Any = None) -> Any:
     """Number of rows selected (k,) at each false discovery rate (k,); the level used is marked."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     ax.step(levels, counts, where="post", color=_BLUE)
     ax.axvline(fdr, color=_RED, linewidth=1.0, linestyle="--")
     ax.set(xlabel="false discovery rate", ylabel="rows selected", xlim=(0, float(levels[-1])), ylim=(0, None))
@@ -49,7 +41,7 @@ def plot_recorded(
     predicted: np.ndarray, given: np.ndarray, flagged: np.ndarray, *, ylabel: str = "", ax: Any = None
 ) -> Any:
     """Recorded outcomes (n,) over predicted ones (n,), those flagged in red."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     size = float(np.clip(4000.0 / max(len(given), 1), 3.0, 16.0))
     for mask, colour, label in ((~flagged, _BLUE, "fits"), (flagged, _RED, "flagged")):
         if mask.any():
@@ -64,7 +56,7 @@ def plot_recorded(
 @figure
 def plot_path(removed: np.ndarray, r_squared: np.ndarray, share: float, *, ax: Any = None) -> Any:
     """R squared (k,) over the share of rows left out (k,); the share chosen is marked."""
-    ax = _axes(ax)
+    ax = new_axes(ax, size=(6.0, 4.0))
     ax.plot(removed, r_squared, color=_BLUE, marker="o", markersize=4)
     ax.axvline(share, color=_RED, linewidth=1.0, linestyle="--")
     ax.set(xlabel="share of rows left out of the fit", ylabel="R squared over all rows")

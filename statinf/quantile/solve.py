@@ -71,7 +71,7 @@ def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
     if (scale > 0).all() and np.linalg.eigvalsh(gram / np.outer(scale, scale))[0] > _CLEARLY_FULL_RANK:
         return np.ones(X.shape[1], bool), np.empty((X.shape[1], 0))
     solution = least_squares(X, made.y[used], None)
-    common.warn_aliased(matrix, solution.kept, solution.condition)
+    common.warn_aliased(matrix.names, solution.kept, solution.condition)
     return solution.kept, solution.aliases
 
 

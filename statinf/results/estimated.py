@@ -11,7 +11,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
-from statinf.inference.bootstrap import Bootstrap
+from statinf.inference.bootstrap import Bootstrap, warn_bca
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.moments import Covariance
 from statinf.results import coefficients
@@ -179,6 +179,8 @@ class Estimated(TableHooks, HypothesisTests):
             base = self.kept_covariances.get("before bootstrap")
             se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
+            if interval == "bca":
+                warn_bca(self.nobs)
             return low, high
         if interval == "profile":
             raise OptionError("interval='profile' follows the likelihood of a fit by si.glm; leave interval= out here.")
@@ -268,7 +270,7 @@ class Estimated(TableHooks, HypothesisTests):
         return to_arviz(self)
 
     def plot(self, kind: str = "coefficients", **options: Any) -> Any:
-        """Coefficients with their intervals, those of other fits beside them; returns the matplotlib axes.
+        """Coefficients with their intervals, those of other fits beside them.
 
         Parameters
         ----------
@@ -276,7 +278,13 @@ class Estimated(TableHooks, HypothesisTests):
         **options
             `others`, a list of fits; `names`, one for each fit, this one first; `level`, one or several such as [0.9, 0.95];
             `rename`, `keep`, `drop` and `order`, as in `statinf.table`; `panels`, a panel with its own scale for each
-            coefficient; `intercept` (False), `ax` and `label`, the text below.
+            coefficient, by default where a fit is drawn alone and some coefficient would be a dot at zero;
+            `intercept` (False), `ax` and `label`, the text below.
+
+        Returns
+        -------
+        matplotlib axes
+            An array of them with ``panels=True``; the first panel's where panels are drawn by default.
         """
         from statinf.results.plotted import coefficients_of
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from statinf.errors import OptionError, check_level
-from statinf.plotting.coefficients import Limits, plot_coefficients, plot_panels
+from statinf.plotting.coefficients import Limits, plot_coefficients, plot_panels, unlike
 from statinf.plotting.style import figure
 from statinf.results.protocol import Result
 from statinf.results.term_names import label as label_of
@@ -25,7 +25,7 @@ def coefficients_of(
     keep: Any = None,
     drop: Any = None,
     order: Any = None,
-    panels: bool = False,
+    panels: bool | None = None,
     ax: Any = None,
     label: str | None = None,
 ) -> Any:
@@ -44,15 +44,17 @@ def coefficients_of(
     intercept : bool
     rename, keep, drop, order : optional
         What coefficients are called, which are shown and in which order, as in `statinf.table`.
-    panels : bool
-        A panel for each coefficient, with a scale of its own, for coefficients of unlike units.
+    panels : bool, optional
+        A panel for each coefficient, with a scale of its own. By default where a fit is drawn alone, with none of the choices
+        above, and its units are so unlike that on one axis some coefficient would be a dot at zero.
     ax : matplotlib axes, optional
     label : str, optional
         Of the horizontal axis.
 
     Returns
     -------
-    matplotlib axes, or an array of them with `panels`
+    matplotlib axes
+        An array of them with ``panels=True``; the first panel's where panels are drawn by default.
     """
     listed: Any = level if isinstance(level, list | tuple) else [level]
     levels = sorted({check_level(one) for one in listed}, reverse=True)
@@ -67,6 +69,10 @@ def coefficients_of(
     said = " and ".join(f"{100 * one:g}%" for one in reversed(levels))
     label = label or f"estimate, {said} interval{'s' if len(levels) > 1 else ''}"
     intercept = intercept or (keep is not None and "Intercept" in shown)
+    chosen = len(fits) > 1 or len(levels) > 1 or intercept or ax is not None
+    chosen = chosen or any(one is not None for one in (rename, keep, drop, order))
+    if panels is None and not chosen and unlike(drawn):
+        return plot_panels(drawn, intercept=intercept, label=label).flat[0]
     if not panels:
         return plot_coefficients(drawn, intercept=intercept, ax=ax, label=label)
     if ax is not None:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.brief import Brief
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.numerics.smoothing.penalised import Penalised
 from statinf.results import stack_scores
 from statinf.results.clusters import fit_clusters

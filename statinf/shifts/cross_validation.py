@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import generator
 from statinf.backend.seeds import check_seed
@@ -17,6 +16,7 @@ from statinf.errors import OptionError
 from statinf.inference.least_squares import unpack_symmetric
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.irls_batch import refit_glm
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate
 from statinf.shifts.problem import ShiftProblem
 from statinf.shifts.samples import Samples

@@ -11,13 +11,14 @@ from statinf.results import DemoSection, Table, format_number
 
 COLUMNS = "age + educ + C(race) + married + nodegree + re74 + re75"
 CODE = f"""\
+x = "{COLUMNS}"
 people = si.datasets.load("lalonde")
 survey, trainees = people[people["treat"] == 0], people[people["treat"] == 1]
-si.shift_test("~ {COLUMNS}", survey, trainees, tests=("classifier", "columns"))
-w = si.density_ratio("~ {COLUMNS}", survey, trainees, method="moment")
-fit = si.shift("re78 ~ {COLUMNS}", survey, trainees, ratio=w)
+si.shift_test(f"~ {{x}}", survey, trainees, tests=("classifier", "columns"))
+w = si.density_ratio(f"~ {{x}}", survey, trainees, method="moment")
+fit = si.shift(f"re78 ~ {{x}}", survey, trainees, ratio=w)
 fit.specification_test()
-si.target_mean("re78 ~ {COLUMNS}", survey, trainees, ratio=w)"""
+si.target_mean(f"re78 ~ {{x}}", survey, trainees, ratio=w)"""
 
 
 def section() -> DemoSection:

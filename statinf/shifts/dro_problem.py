@@ -72,7 +72,7 @@ def robust_problem(design: Design, family: Family, scale: bool) -> RobustProblem
     offset = np.zeros(len(used)) if design.offset is None else design.offset[used]
     first = solve(X, y - offset, w)
     common.check_size(len(used), len(first.factor), matrix.names)
-    common.warn_aliased(matrix, first.kept, first.condition)
+    common.warn_aliased(matrix.names, first.kept, first.condition)
     X = np.ascontiguousarray(X[:, first.kept])
     at = coordinates(X, even=True)
     Z = X if at is None else at.columns(X)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.numerics.glm.families import Family
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 
 
 def information_factor(

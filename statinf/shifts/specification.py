@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import DataError
 from statinf.inference.distributions import chi2_sf
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate, Weights
 from statinf.shifts.information import information_factor
 from statinf.shifts.problem import ShiftProblem, likelihood, weighted

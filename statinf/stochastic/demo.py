@@ -10,7 +10,8 @@ visits = si.datasets.load("randhie").sample(frac=1.0, random_state=1)
 formula = "mdvis ~ lncoins + idp + physlm + disea + hlthp"
 fit = si.lsa(formula, visits, inference=("multiplier", "plugin", "random-scaling"))
 batch = si.lm(formula, visits, vcov="HC0")
-si.table(fit, fit.with_vcov("plugin"), batch, names=["stream, bootstrap", "stream, plug-in", "all rows at once"])"""
+names = ["stream, bootstrap", "stream, plug-in", "all rows at once"]
+si.table(fit, fit.with_vcov("plugin"), batch, names=names)"""
 
 
 def section() -> DemoSection:

@@ -15,6 +15,18 @@ from statinf.vignette.errors import VignetteError, need
 from statinf.vignette.pandoc import pandoc
 from statinf.vignette.rendering import ASSETS
 
+HEADINGS = {
+    "start": "Start",
+    "models": "Regression",
+    "balance": "Balance and weights",
+    "effects": "Treatment effects",
+    "quantile": "Quantiles, tails and distributions",
+    "conformal": "Conformal prediction and calibration",
+    "stochastic": "Streams and stochastic approximation",
+    "shift": "Other populations",
+}
+"""Headings of the index by the first of a vignette's categories, in the order of the page."""
+
 _IMAGE = re.compile(r'<img\b[^>]*?\bsrc="data:image/(?:png|jpeg);base64,([^"]+)"')
 _TITLE = re.compile(r"<title>(.*?)</title>", re.DOTALL)
 _ABOUT = re.compile(r'<meta name="description" content="([^"]*)"')
@@ -29,7 +41,8 @@ def build_index(
 ) -> Path:
     """Write ``index.html``: a card for each page with title, abstract and its first figure.
 
-    Cards are grouped by the first of the vignette's ``categories``; those without one come first.
+    Cards are grouped by the first of the vignette's ``categories``, the families in the order of `HEADINGS` and others
+    after them; those without one come first. Within a group pages with an ``order`` come first, then by name.
 
     Parameters
     ----------
@@ -56,14 +69,17 @@ def build_index(
     if not pages:
         raise VignetteError(f"{folder} has no rendered pages (*.html) to list")
     known = {vignette.name: vignette for vignette in (available() if vignettes is None else vignettes)}
+    texts = {page: page.read_text(encoding="utf-8", errors="replace") for page in pages}
+    described = {page: known.get(page.stem) or _from_page(page, text) for page, text in texts.items()}
     groups: dict[str, list[str]] = {}
-    for page in pages:
-        text = page.read_text(encoding="utf-8", errors="replace")
-        about = known.get(page.stem) or _from_page(page, text)
+    for page in sorted(pages, key=lambda page: (described[page].order, page.name)):
+        text, about = texts[page], described[page]
         groups.setdefault(about.categories[0] if about.categories else "", []).append(_card(page, text, about))
     body = [_inline(intro)] if intro else []
-    for name in sorted(groups):
-        heading = f"<h2>{html.escape(name[:1].upper() + name[1:])}</h2>\n" if name else ""
+    ours = [name for name in ("", *HEADINGS) if name in groups]
+    for name in [*ours, *sorted(set(groups) - set(ours))]:
+        words = HEADINGS.get(name, name[:1].upper() + name[1:])
+        heading = f"<h2>{html.escape(words)}</h2>\n" if name else ""
         body.append(f'{heading}<div class="cards">\n{"".join(groups[name])}</div>')
     css = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in ("page.css", "index.css"))
     target = folder / "index.html"

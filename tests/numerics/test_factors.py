@@ -46,5 +46,5 @@ def test_empty_and_infinite_columns_take_no_products(columns):
     none = columns.copy()
     none[:, 4] = 0.0
     assert abs(factors.triangular_factor(none)[:, 4]).max() == 0.0
-    assert factors._root_of_products(np.full((2, 2), np.inf)) is None
-    assert factors._root_of_products(np.ones((2, 2))) is None
+    assert factors.root_of_products(np.full((2, 2), np.inf)) is None
+    assert factors.root_of_products(np.ones((2, 2))) is None

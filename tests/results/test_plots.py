@@ -125,3 +125,20 @@ def test_a_panel_for_each_coefficient_of_a_collection():
     assert legend(several.plot()) == ["none", "hp", "hp + qsec"]
     with pytest.raises(si.OptionError, match="leave ax= out"):
         several.plot(panels=True, ax=axes.flat[0])
+
+
+def test_unlike_units_have_a_panel_each():
+    data = si.datasets.load("lalonde")
+    fit = si.lm("re78 ~ treat + age + re74", data)
+    ax = fit.plot()
+    assert [panel.get_title(loc="left") for panel in ax.figure.axes] == ["treat", "age", "re74"]
+    # the shortest interval is as long beside its axis as the others are
+    shares = [np.ptp(p.collections[0].get_segments()[0][:, 0]) / np.ptp(p.get_xlim()) for p in ax.figure.axes]
+    assert min(shares) > 0.3
+    assert ticks(fit.plot(panels=False)) == ticks(fit.plot(keep=["treat", "age", "re74"])) == ["treat", "age", "re74"]
+    assert ticks(fit.plot(ax=fit.plot(panels=False))) == ["treat", "age", "re74"]
+
+
+def test_like_units_share_an_axis():
+    fit = si.lm("mpg ~ C(cyl) + am", si.datasets.load("mtcars"))
+    assert ticks(fit.plot()) == ["C(cyl)[T.6]", "C(cyl)[T.8]", "am"]

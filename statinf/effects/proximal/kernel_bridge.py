@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, solve_triangular
+from scipy.linalg import cho_factor
 
 from statinf.backend import generator
 from statinf.numerics.kernels.distances import gaussian, squared_distances
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
+from statinf.numerics.linear.triangular import solve_triangular
 
 RIDGES = np.logspace(-7, 0, 8)
 _ACCURACY, _MOST, _SOME = 1e-6, 500, 1000

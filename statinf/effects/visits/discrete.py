@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.effects.visits.intensity import Intensity, IntensityFit, orthonormal
 from statinf.effects.visits.spells import Spells
@@ -20,6 +19,7 @@ from statinf.inference.moments import Moments
 from statinf.learners.spline import expand
 from statinf.numerics.glm.families import LINKS, family_of
 from statinf.numerics.glm.irls import fit_glm
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate, Method
 
 _KNOTS = 5

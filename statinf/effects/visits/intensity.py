@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.effects.visits.spells import Spells
 from statinf.errors import DataError
 from statinf.formula.design import Design, design
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.numerics.survival.cox import CoxSolution, fit_cox
 from statinf.results import Estimate, Fit, Method
 

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import Family
@@ -16,6 +15,7 @@ from statinf.numerics.glm.irls import orthonormal
 from statinf.numerics.glm.likelihood import LikelihoodSums, solve_information
 from statinf.numerics.linear.factors import leverages
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 _HALVINGS = 30
 Found = tuple[np.ndarray, np.ndarray, float]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import accelerated
 from statinf.errors import ConvergenceError
@@ -20,6 +19,7 @@ from statinf.numerics.glm.likelihood import (
 from statinf.numerics.glm.many_rows import from_some_rows, next_is_last
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 _MOST_ON_DEVICE = 64
 

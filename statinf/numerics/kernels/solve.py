@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.backend import generator
+from statinf.numerics.linear.triangular import solve_triangular
 
 _TOLERANCE = 1e-12
 _ROUNDS, _STEPS = 8, 60

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.numerics.linear.factors import inverse_gram, scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, reduce_columns
+from statinf.numerics.linear.triangular import solve_triangular
 
 _REFINE_ABOVE = 300.0
 _REFINE_UP_TO = 1 << 20

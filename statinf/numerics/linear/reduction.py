@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.numerics.linear.centring import Centring, centring_of
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 
 TOLERANCE = 1e-11
 """A column is aliased if less than this share of its length is left beside the columns before it."""
@@ -123,6 +123,26 @@ def reduce_columns(
     p = columns.shape[1]
     moved = centring_of(columns) if centring else None
     joint = triangular_factor(columns, weights, extra, None if moved is None else moved.centre)
+    found = reduced_from(joint, p, moved, tolerance=tolerance)
+    return reduce_columns(columns, weights, extra, tolerance=tolerance, centring=False) if found is None else found
+
+
+def reduced_from(joint: np.ndarray, p: int, moved: Centring | None, *, tolerance: float = TOLERANCE) -> Reduced | None:
+    """Columns reduced by their triangular factor alone.
+
+    Parameters
+    ----------
+    joint : ndarray, shape (m, p + extra)
+        Upper triangular factor of the columns, centred as `moved` says, and the further ones.
+    p : int
+    moved : Centring or None
+    tolerance : float
+
+    Returns
+    -------
+    Reduced or None
+        None where the columns that span the constant are not all kept, so that the factor of columns as they stand is needed.
+    """
     rounding = None
     if moved is not None:
         far = np.abs(moved.centre) * np.linalg.norm(joint[:, :p] @ moved.ones)
@@ -131,7 +151,7 @@ def reduce_columns(
     if kept.all():
         return Reduced(kept, joint, moved, np.empty((p, 0)))
     if moved is not None and not kept[moved.ones != 0].all():
-        return reduce_columns(columns, weights, extra, tolerance=tolerance, centring=False)
+        return None
     m = joint.shape[1] - p
     chosen = np.concatenate([np.flatnonzero(kept), np.flatnonzero(~kept), np.arange(p, p + m)])
     turned = np.asarray(np.linalg.qr(joint[:, chosen], mode="r"))

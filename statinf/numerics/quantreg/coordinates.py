@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import solve_triangular
+
+from statinf.numerics.linear.triangular import solve_triangular
 
 FAR = 30.0
 """A column is far from zero if its middle is this many times its spread."""

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg import cholesky
 
 from statinf.brief import Brief
+from statinf.numerics.linear.triangular import solve_triangular
 
 GRID = 10.0 ** (np.arange(-24, 17) / 4.0)
 """Penalties that are tried, from 1e-6 to 1e4."""

@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
@@ -22,6 +21,7 @@ from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.numerics.linear.asymmetric import asymmetric_squares
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.quantile.expectile.fit import ExpectileFit
 from statinf.quantile.expectile.solved import SolvedExpectiles, moments_of
 from statinf.quantile.solve import kept_columns

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.lone import judges_by_residuals, warn_lone
 from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.numerics.linear.asymmetric import asymmetric_replicas, asymmetry
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.quantile.expectile.solved import SolvedExpectiles
 from statinf.results.levels_fit import LinearLevelsFit
 

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
-from scipy.linalg import block_diag, solve_triangular
+from scipy.linalg import block_diag
 
 from statinf.formula.design import Design
 from statinf.inference.moments import Moments
 from statinf.numerics.linear.asymmetric import asymmetry
 from statinf.numerics.linear.factors import leverages, triangular_factor
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.quantile.working import WorkingRows, working_rows
 from statinf.results import stack_scores
 

@@ -182,7 +182,7 @@ def estimate(problem: PrestoProblem, options: PrestoOptions) -> Estimate:
     rows, names = problem.rows, problem.matrix.names
     reduced = reduce_columns(np.column_stack([np.ones(len(rows.codes)), rows.X]), rows.weights)
     kept = reduced.kept[1:]
-    common.warn_aliased(problem.matrix, kept, 1.0)
+    common.warn_aliased(problem.matrix.names, kept, 1.0)
     boundaries = boundary_names(problem.levels)
     slopes = names if options.parallel else tuple(f"{name}[{at}]" for at in boundaries for name in names)
     there = np.concatenate([np.tile(kept, 1 if options.parallel else len(boundaries)), np.ones(len(boundaries), bool)])

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import qr
 
 from statinf.backend import generator
 from statinf.brief import Brief
@@ -23,6 +23,7 @@ from statinf.errors import DataError, OptionError
 from statinf.formula.in_time import OnlineRows
 from statinf.inference.betting import cusum_of, jumper, mixture, power, shiryaev_roberts_of
 from statinf.inference.exchangeability import growing_p_values, log_martingale
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Method, choice, number
 from statinf.stochastic.monitoring.detector import AlarmOptions, Findings, MonitorProblem, crossed
 from statinf.stochastic.monitoring.reference import Reference, combined, learn

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import qr, solve_triangular
+from scipy.linalg import qr
 
 from statinf.brief import Brief
 from statinf.errors import AliasedWarning, DataError, FormulaError, NotIdentifiedError, OptionError, issue_warning
@@ -13,6 +13,7 @@ from statinf.models.existence import at_bounds, check_range, refuse_separation
 from statinf.numerics.glm.families import Family, family_of
 from statinf.numerics.glm.irls import fit_glm
 from statinf.numerics.linear.reduction import TOLERANCE
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.stochastic.monitoring.detector import MonitorProblem
 
 

@@ -1,0 +1,231 @@
+"""Linear regression on data that are read in blocks: one pass for the coefficients, one for robust standard errors.
+
+Columns are reduced to a triangular factor, from sums of products where these keep the digits and by orthogonal factors of
+blocks where they do not, as for rows in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import DataError, OptionError
+from statinf.formula.design import Design
+from statinf.formula.scale import check_scale
+from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.models import regression as common
+from statinf.models.linear_fit import LinearFit
+from statinf.numerics.linear.centring import Centring, centring_of
+from statinf.numerics.linear.factors import inverse_gram, root_of_products, scaled_condition
+from statinf.numerics.linear.reduction import Reduced, reduced_from
+from statinf.numerics.linear.triangular import solve_triangular
+from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.passes.covariance import PassScores, ScoredRows
+from statinf.passes.sums import Every, Extent, Triangle
+from statinf.results import Estimate
+
+
+def lm_passes(
+    formula: str,
+    table: BlockTable,
+    chosen: Any,
+    settings: Any,
+    spec: VcovSpec,
+    vcov: Any,
+    *,
+    weights: Any,
+    cluster: Any,
+    na_action: str,
+    context: Mapping[str, Any] | None,
+) -> LinearFit:
+    """The fit of `si.lm` on a table in blocks."""
+    if settings.weights_kind != "precision":
+        raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
+    groups = cluster_columns(spec, cluster)
+    made = read_passes(formula, table, weights=weights, cluster=groups, na_action=na_action, context=context)
+    if not made.names:
+        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    return LinearFit.of(made.passage, estimate(made, settings.tol), vcov, method=chosen, cluster=cluster)
+
+
+def estimate(made: PassDesign, tolerance: float) -> Estimate:
+    """Least squares of the outcome on the columns of the first part."""
+    nobs = made.nobs
+    reduced, facts = reduce_passes(made, tolerance)
+    k = reduced.rank
+    centred = reduced.centred_factor
+    inner = solve_triangular(centred, reduced.joint[:k, k]) if k else np.empty(0)
+    coef = np.full(len(made.names), np.nan)
+    raw = inner[:, None]
+    coef[reduced.kept] = (raw if reduced.centring is None else reduced.centring.raw_coefficients(raw, reduced.kept))[
+        :, 0
+    ]
+    rss = float(np.sum(reduced.joint[k:, k] ** 2))
+    common.check_size(nobs, k, made.names)
+    common.warn_aliased(made.names, reduced.kept, scaled_condition(centred))
+    factor = reduced.factor
+    df = float(nobs - k)
+    bread = inverse_gram(factor)
+    whitening = _Whitening(reduced, inner)
+    scores = PassScores(
+        made,
+        partial(_scored, whitening),
+        whitening.outside,
+        nobs,
+        df,
+        bread * (rss / df) if df > 0 else None,
+        weighted=made.weights is not None,
+    )
+    return Estimate(
+        terms=made.names,
+        theta=coef,
+        moments=None,
+        covary=scores.covariance,
+        nobs=nobs,
+        df_resid=df,
+        extra={
+            "factor": factor,
+            "aliases": reduced.aliases,
+            "rss": rss,
+            "mss": _explained(made, reduced, inner),
+            "intercept": made.intercept,
+            "log_weights": facts.log_weights,
+            "weights_kind": "precision",
+            "copies": None,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class OutcomeFacts:
+    """What one pass tells beside the sums.
+
+    Attributes
+    ----------
+    outcome : Extent
+    log_weights : float
+        Sum of the logs of positive weights.
+    spanned : Every
+        Whether the columns taken for the constant make it on every row.
+    """
+
+    outcome: Extent
+    log_weights: float
+    spanned: Every
+
+    def plus(self, other: OutcomeFacts) -> OutcomeFacts:
+        """Of both."""
+        return OutcomeFacts(
+            self.outcome.plus(other.outcome), self.log_weights + other.log_weights, self.spanned.plus(other.spanned)
+        )
+
+
+def reduce_passes(made: PassDesign, tolerance: float) -> tuple[Reduced, OutcomeFacts]:
+    """The columns reduced to their triangular factor beside outcome and offset, shape (m, k + 1 or k + 2), in a pass or two."""
+    moved = _centring(made)
+    sums, facts = made.total(partial(_products, moved), "least squares")
+    _check_outcome(made, facts)
+    if moved is not None and not facts.spanned.holds:
+        moved = None
+        sums, _ = made.total(partial(_products, moved), "least squares")
+    reduced = None
+    joint = root_of_products(sums)
+    if joint is not None:
+        reduced = reduced_from(joint, len(made.names), moved, tolerance=tolerance)
+    if reduced is None:
+        joint = made.total(partial(_triangle, moved), "least squares").factor
+        reduced = reduced_from(joint, len(made.names), moved, tolerance=tolerance)
+    if reduced is None:
+        joint = made.total(partial(_triangle, None), "least squares").factor
+        reduced = reduced_from(joint, len(made.names), None, tolerance=tolerance)
+    assert reduced is not None
+    return reduced, facts
+
+
+def _centring(made: PassDesign) -> Centring | None:
+    """How columns are centred, from the first block: any value in a column's range does."""
+    native = made.table.first(made.columns)
+    design = made.block(native)
+    return None if design is None else centring_of(design.parts[0].values)
+
+
+def _rows(moved: Centring | None, block: Design) -> np.ndarray:
+    """Columns less their centres, outcome less offset, and the offset, times the root of the weights."""
+    x = block.parts[0].values
+    p, offset = x.shape[1], block.offset
+    rows = np.empty((len(x), p + (1 if offset is None else 2)), order="F")
+    rows[:, :p] = x if moved is None else x - moved.centre
+    rows[:, p] = block.y if offset is None else block.y - offset
+    if offset is not None:
+        rows[:, p + 1] = offset
+    if (block.weights != 1.0).any():
+        rows *= np.sqrt(block.weights)[:, None]
+    return rows
+
+
+def _products(moved: Centring | None, block: Design) -> tuple[np.ndarray, OutcomeFacts]:
+    rows = _rows(moved, block)
+    seen = block.weights > 0
+    plain = seen.all()
+    y, w = (block.y, block.weights) if plain else (block.y[seen], block.weights[seen])
+    spanned = moved is None or bool((block.parts[0].values @ moved.ones == 1.0).all())
+    logs = 0.0 if (w == 1.0).all() else float(np.sum(np.log(w)))
+    return np.dot(rows.T, rows), OutcomeFacts(Extent.of(y), logs, Every(spanned))
+
+
+def _triangle(moved: Centring | None, block: Design) -> Triangle:
+    return Triangle.of(_rows(moved, block))
+
+
+def _check_outcome(made: PassDesign, facts: OutcomeFacts) -> None:
+    name = made.reading.outcome[0].label
+    low, high = float(facts.outcome.low), float(facts.outcome.high)
+    if made.nobs > 1 and low == high:
+        raise DataError(f"the outcome '{name}' is constant ({low:g}) on the rows used; there is nothing to explain.")
+    check_scale(max(high, -low), f"the outcome '{name}'")
+
+
+def _explained(made: PassDesign, reduced: Reduced, inner: np.ndarray) -> float:
+    """Weighted sum of squares of the fitted values about their mean, read from the triangular factor."""
+    k, joint = reduced.rank, reduced.joint
+    fitted = joint[:, :k] @ inner
+    if joint.shape[1] > k + 1:
+        fitted = fitted + joint[:, k + 1]
+    if not made.intercept:
+        return float(fitted @ fitted)
+    # The constant is the first column, which is never centred nor left out.
+    one = joint[:, 0]
+    away = fitted - one * (one @ fitted) / (one @ one)
+    return float(away @ away)
+
+
+@dataclass(frozen=True)
+class _Whitening:
+    """The solution in centred columns, from which a block's residuals and whitened rows are made."""
+
+    reduced: Reduced
+    inner: np.ndarray
+
+    @property
+    def outside(self) -> np.ndarray:
+        """Takes sums of whitened scores to errors of the coefficients as they stand, shape (k, k)."""
+        inverse = solve_triangular(self.reduced.centred_factor, np.eye(self.reduced.rank))
+        moved = self.reduced.centring
+        return inverse if moved is None else moved.raw_coefficients(inverse, self.reduced.kept)
+
+    def rows(self, block: Design) -> tuple[np.ndarray, np.ndarray]:
+        """Orthonormal rows and residuals, both times the root of the weights."""
+        rows = _rows(self.reduced.centring, block)
+        p = block.parts[0].values.shape[1]
+        x, y = rows[:, :p][:, self.reduced.kept], rows[:, p]
+        inverse = solve_triangular(self.reduced.centred_factor, np.eye(self.reduced.rank))
+        return np.dot(x, inverse), y - np.dot(x, self.inner)
+
+
+def _scored(whitening: _Whitening, block: Design) -> ScoredRows:
+    rows, residual = whitening.rows(block)
+    return ScoredRows(rows * residual[:, None], rows)

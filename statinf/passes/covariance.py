@@ -1,0 +1,226 @@
+"""Every covariance of an estimate whose scores are made block by block.
+
+Scores are whitened, that is multiplied by the inverse triangular factor of the regressors, before they are summed or
+multiplied with one another. What the formulas of `statinf.inference` need of rows enters by few stand-ins: the root of the sum
+of their products, or for clusters one row of sums for each, which those formulas cannot tell from the rows themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.errors import NotIdentifiedError
+from statinf.formula.design import Design
+from statinf.inference.dependent import is_dependent
+from statinf.inference.levered import correction
+from statinf.inference.moments import Covariance, Moments
+from statinf.inference.sandwich import LEVERED, check_kind, covariance
+from statinf.passes.design import PassDesign
+from statinf.passes.grouping import grouped
+from statinf.passes.keyed import KeyedSums
+from statinf.passes.sums import Extent
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """The rows of a block as the covariance sees them.
+
+    Attributes
+    ----------
+    scores : ndarray, shape (n, q)
+        Whitened scores, row weight included.
+    columns : ndarray, shape (n, q), or None
+        Whitened regressors times the root of the working weight, orthonormal over all rows: leverages are their squared
+        lengths. None for an estimator that has none.
+    """
+
+    scores: np.ndarray
+    columns: np.ndarray | None = None
+
+    @property
+    def leverage(self) -> np.ndarray:
+        if self.columns is None:
+            raise NotIdentifiedError("this estimator has no leverages, which HC2 and HC3 need; use HC0 or HC1.")
+        return np.einsum("ij,ij->i", self.columns, self.columns)
+
+
+@dataclass(frozen=True)
+class PassScores:
+    """What the covariances of an estimate need, made of blocks of rows.
+
+    Attributes
+    ----------
+    made : PassDesign
+    score : callable
+        From the design of a block to its `ScoredRows`.
+    outside : ndarray, shape (q, q)
+        Takes sums of whitened scores to errors of the coefficients; the inverse triangular factor.
+    nobs : int
+    df_resid : float
+    model : ndarray, shape (q, q), optional
+        The covariance under the model's own assumptions.
+    normal : bool
+    weighted : bool
+        Whether rows have weights, for which the corrections of whole clusters need the rows themselves.
+    suffix : str
+        What labels say beside the kind.
+    """
+
+    made: PassDesign
+    score: Callable[[Design], ScoredRows]
+    outside: np.ndarray
+    nobs: int
+    df_resid: float
+    model: np.ndarray | None = field(default=None)
+    normal: bool = False
+    weighted: bool = False
+    suffix: str = ""
+
+    @property
+    def q(self) -> int:
+        return len(self.outside)
+
+    def covariance(self, kind: Any) -> Covariance:
+        """The covariance of a kind in normal form, by one pass or two.
+
+        Raises
+        ------
+        NotIdentifiedError
+            If it does not exist, or needs rows in an order that blocks do not have.
+        """
+        kind = check_kind(kind)
+        if is_dependent(kind):
+            raise NotIdentifiedError(
+                "covariances under dependence in time or space look at pairs of rows, which data read in blocks do not give; use "
+                "clusters, or fit rows in memory."
+            )
+        if isinstance(kind, Mapping):
+            return self._clustered(kind)
+        if kind == "iid":
+            return covariance(self._stand_in(np.zeros((1, self.q)), model=True), kind, normal=self.normal)
+        if kind in LEVERED:
+            return self._levered(kind)
+        meat = self.made.total(partial(_meat, self.score), "standard errors")
+        found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
+        return self._carried(found)
+
+    def _carried(self, found: Covariance) -> Covariance:
+        made = found.combined(self.outside)
+        return made if not self.suffix else _labelled(made, self.suffix)
+
+    def _stand_in(self, scores: np.ndarray, *, model: bool = False, **more: Any) -> Moments:
+        """Moments of few rows with the sums of all, in whitened coordinates."""
+        return Moments(
+            scores,
+            np.eye(self.q),
+            self.nobs,
+            int(self.df_resid),
+            self.model if model else None,
+            present=np.ones(len(scores), bool),
+            **more,
+        )
+
+    def _levered(self, kind: str) -> Covariance:
+        if self.df_resid <= 0:
+            raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
+        highest = None
+        if kind == "HC5":
+            highest = float(self.made.total(partial(_leverages, self.score), "leverages").high)
+        sums = self.made.total(partial(_levered_meat, self.score, kind, self.nobs, self.q, highest), "standard errors")
+        meat, seen = sums
+        if float(seen.high) > 1.0 - 1e-10:
+            raise NotIdentifiedError(
+                f"a row has leverage 1: it alone determines a coefficient, and {kind} does not exist. Leave that row out or merge "
+                "its level with another; HC0 and HC1 exist, but take its error for zero."
+            )
+        found = covariance(self._stand_in(_root_rows(meat)), "HC0", normal=self.normal)
+        return self._carried(Covariance(found.matrix, kind, kind, found.df, found.square_root))
+
+    def _clustered(self, kind: Mapping[str, Any]) -> Covariance:
+        names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
+        corrected = kind.get("type", "HC1") in ("HC2", "HC3") or "df" in kind
+        if corrected and self.weighted:
+            raise NotIdentifiedError(
+                "with weights the corrections CR2 and CR3 look at the rows of a cluster together, which data read in blocks do not "
+                "give; use type HC1, or fit rows in memory."
+            )
+        made = grouped(self.made, names)
+        sizes = [made.clusters[name].count for name in names]
+        cells: KeyedSums = made.total(
+            partial(_cells, self.score, names, sizes, corrected), "sums by cluster"
+        ).together()
+        numbers = np.unravel_index(cells.keys[0], sizes)
+        codes = {name: np.unique(code, return_inverse=True)[1] for name, code in zip(names, numbers, strict=True)}
+        scores = cells.sums[0][:, : self.q]
+        if not corrected:
+            return self._carried(covariance(self._stand_in(scores), kind, codes, normal=self.normal))
+        rows = _roots(cells.sums[0][:, self.q :], self.q)
+        # The sum of a cell's scores stands in its first row; only sums by cluster are used.
+        long = np.zeros((len(rows), self.q))
+        long[:: self.q] = scores
+        codes = {name: np.repeat(code, self.q) for name, code in codes.items()}
+        moments = self._stand_in(long, columns=rows, working=np.ones(len(rows)), factor=np.eye(self.q))
+        return self._carried(covariance(moments, kind, codes, normal=self.normal))
+
+
+def _labelled(found: Covariance, suffix: str) -> Covariance:
+    return replace(found, label=found.label + suffix)
+
+
+def _root_rows(meat: np.ndarray) -> np.ndarray:
+    """Rows whose products sum to a positive semi-definite matrix, shape (q, q)."""
+    values, vectors = np.linalg.eigh(meat)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))).T
+
+
+def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
+    rows = score(block).scores
+    return np.dot(rows.T, rows)
+
+
+def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:
+    return Extent.of(score(block).leverage)
+
+
+def _levered_meat(
+    score: Callable[[Design], ScoredRows], kind: str, nobs: int, q: int, highest: float | None, block: Design
+) -> tuple[np.ndarray, Extent]:
+    made = score(block)
+    leverage = made.leverage
+    seen = Extent.of(leverage)
+    inside = np.minimum(leverage, 1.0 - 1e-12)
+    rows = made.scores * correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
+    return np.dot(rows.T, rows), seen
+
+
+def _cells(
+    score: Callable[[Design], ScoredRows], names: Sequence[str], sizes: Sequence[int], corrected: bool, block: Design
+) -> KeyedSums:
+    """Sums of scores, and of products of the columns where they are needed, by combination of clusters."""
+    made = score(block)
+    # A row of weight zero is absent, and its cluster may be that of no other row.
+    seen = block.weights > 0
+    keys = np.ravel_multi_index([block.clusters[name][seen] for name in names], sizes)
+    if not corrected:
+        return KeyedSums.of(keys, made.scores[seen])
+    if made.columns is None:
+        raise NotIdentifiedError("clustered HC2 and HC3 exist for regressions only; use type HC0 or HC1.")
+    upper = np.triu_indices(made.columns.shape[1])
+    columns = made.columns[seen]
+    products = columns[:, upper[0]] * columns[:, upper[1]]
+    return KeyedSums.of(keys, np.concatenate([made.scores[seen], products], axis=1))
+
+
+def _roots(products: np.ndarray, q: int) -> np.ndarray:
+    """For each cell q rows whose products are its own, shape (cells * q, q)."""
+    grams = np.empty((len(products), q, q))
+    upper = np.triu_indices(q)
+    grams[:, upper[0], upper[1]] = products
+    grams[:, upper[1], upper[0]] = products
+    values, vectors = np.linalg.eigh(grams)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]).transpose(0, 2, 1).reshape(-1, q)

@@ -1,0 +1,235 @@
+"""What a formula makes of a table that is read in blocks: a `Design` for one block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from statinf.brief import Brief
+from statinf.errors import DataError
+from statinf.formula.cells import columns_of
+from statinf.formula.design import Design
+from statinf.formula.frame import as_frame
+from statinf.formula.given import weights_of
+from statinf.formula.learning import outcomes, single, values_of
+from statinf.formula.reading import Reading
+from statinf.formula.recipe import Recipe, check_kinds, sum_offsets
+from statinf.formula.rows import Store, strike_untaught, take, usable_rows
+from statinf.passes.engine import LocalEngine
+from statinf.passes.levels import GroupIndex
+from statinf.passes.table import BlockTable
+from statinf.results.estimate import Passage
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Rows counted in one pass.
+
+    Attributes
+    ----------
+    n : int
+        Rows used, of weight zero too.
+    n_total : int
+        Rows in all.
+    positive : int
+        Rows used whose weight is positive.
+    causes : mapping of str to int
+        Rows lost to each cause.
+    """
+
+    n: int = 0
+    n_total: int = 0
+    positive: int = 0
+    causes: Mapping[str, int] = field(default_factory=dict)
+
+    def plus(self, other: Tally) -> Tally:
+        """Both together."""
+        causes = dict(self.causes)
+        for cause, count in other.causes.items():
+            causes[cause] = causes.get(cause, 0) + count
+        return Tally(self.n + other.n, self.n_total + other.n_total, self.positive + other.positive, causes)
+
+
+@dataclass(frozen=True)
+class UsedBlock:
+    """The rows of one block that can be used.
+
+    Attributes
+    ----------
+    index : ndarray of int, or None
+        None for all of them.
+    n : int
+    weights : ndarray, shape (n,), or None
+    clusters : mapping of str to ndarray of int, shape (n,)
+        Numbers of the clusters among all of the table.
+    tally : Tally
+    """
+
+    index: np.ndarray | None
+    n: int
+    weights: np.ndarray | None
+    clusters: Mapping[str, np.ndarray]
+    tally: Tally
+
+
+@dataclass(frozen=True, repr=False)
+class PassDesign(Brief):
+    """What a formula makes of a table that is read in blocks.
+
+    Attributes
+    ----------
+    table : BlockTable
+    reading : Reading
+    recipe : Recipe
+    columns : tuple of str
+        Those that are read.
+    tally : Tally
+        Counted in the first pass.
+    weights : str or None
+        The column of row weights.
+    clusters : mapping of str to GroupIndex
+        All values of the cluster columns.
+    progress : bool or None
+    """
+
+    table: BlockTable
+    reading: Reading
+    recipe: Recipe
+    columns: tuple[str, ...]
+    tally: Tally
+    weights: str | None
+    clusters: Mapping[str, GroupIndex]
+    progress: Any = None
+
+    @property
+    def nobs(self) -> int:
+        """Rows used whose weight is positive."""
+        return self.tally.positive
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the first part."""
+        return self.recipe.parts[0].layout.names
+
+    @property
+    def intercept(self) -> bool:
+        """Whether the first part has a constant."""
+        return self.recipe.parts[0].layout.intercept
+
+    @property
+    def passage(self) -> Passage:
+        """What a fit keeps of it."""
+        return Passage(recipe=self.recipe, kind="pandas", dropped=self.tally.causes)
+
+    @property
+    def carried(self) -> PassDesign:
+        """What makes a block's design, without the table: all that travels to those who read blocks."""
+        return replace(self, table=replace(self.table, parts=(), weigh=None, engine=LocalEngine()))
+
+    def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
+        """The sum over all blocks of a function of their designs; one pass.
+
+        Parameters
+        ----------
+        function : callable
+            From the `Design` of a block, rows without a value left out, to what `plus` adds. The block's `clusters` are
+            numbered as in `clusters` here; `rows` are places in the block. Runs on several threads or processes: it must
+            change nothing outside itself.
+        label : str
+
+        Raises
+        ------
+        DataError
+            If the table has other rows than in the pass before.
+        """
+        found = self.table.total(partial(_apply, self.carried, function), self.columns, label, progress=self.progress)
+        sums, tally = (None, Tally()) if found is None else found
+        if (tally.positive, tally.n_total) != (self.nobs, self.tally.n_total):
+            raise DataError(
+                f"the data changed between two passes: {self.tally.n_total} rows with {self.nobs} in use became "
+                f"{tally.n_total} with {tally.positive}; fit a copy that nobody writes to."
+            )
+        return sums
+
+    def block(self, native: Any) -> Design | None:
+        """The design of one block; None where no row of it can be used."""
+        return self.counted(native)[0]
+
+    def counted(self, native: Any) -> tuple[Design | None, Tally]:
+        """The design of one block, and its rows counted."""
+        frame = as_frame(native)
+        reading, learnt = self.reading, self.recipe.learnt
+        store = Store.of(frame, reading.scope, states=self.recipe.states)
+        check_kinds(store, reading.every)
+        used = used_block(reading, store, self.weights, self.clusters, learnt)
+        if not used.n:
+            return None, used.tally
+        index, n = used.index, used.n
+        values = values_of(reading.measured, learnt, store, index, n)
+        made = Design(
+            response=outcomes(reading.outcome, store, index, n, learnt)[0],
+            response_names=tuple(f.label for f in reading.outcome),
+            parts=tuple(columns_of(part.layout, values, learnt, n) for part in self.recipe.parts),
+            roles=reading.roles[: len(self.recipe.parts)],
+            weights=np.ones(n) if used.weights is None else np.array(used.weights),
+            weights_object=None,
+            offset=sum_offsets([single(f, values[f.label]) for f in reading.offsets]),
+            clusters=used.clusters,
+            rows=np.arange(n) if index is None else index,
+            n_total=frame.n,
+            dropped=used.tally.causes,
+            recipe=self.recipe,
+            frame=frame,
+        )
+        return made, used.tally
+
+
+def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> tuple[Any, Tally]:
+    design, tally = made.counted(native)
+    return (None if design is None else function(design)), tally
+
+
+def used_block(
+    reading: Reading,
+    store: Store,
+    weights: str | None,
+    clusters: Mapping[str, GroupIndex | None],
+    learnt: Mapping[str, Any] | None = None,
+) -> UsedBlock:
+    """The rows of a block that every factor, the weights and the clusters have.
+
+    Parameters
+    ----------
+    reading : Reading
+    store : Store
+    weights : str or None
+    clusters : mapping of str to GroupIndex or None
+        None while the values of a cluster column are being collected: its codes are those of the block then.
+    learnt : mapping, optional
+        What the factors learnt from all rows, once they have.
+    """
+    frame = store.frame
+    given, strikes = weights_of(weights, frame)
+    groups = {name: frame.categories(name) for name in clusters}
+    strikes |= {f"{name} is missing": found.codes < 0 for name, found in groups.items()}
+    absent = None if given is None else given == 0.0
+    if absent is not None and not absent.any():
+        absent = None
+    used = usable_rows(store, reading.every, None, strikes, absent)
+    ok = used.ok
+    if absent is not None and learnt is not None:
+        # Levels that rows of weight zero alone have are learnt from no row.
+        ok = strike_untaught(store, reading.every, learnt, ok, absent)
+    index = None if ok.all() else np.flatnonzero(ok)
+    n = frame.n if index is None else len(index)
+    kept = None if given is None else take(given, index)
+    codes = {
+        name: take(found.codes if clusters[name] is None else clusters[name].place(found), index)  # type: ignore[union-attr]
+        for name, found in groups.items()
+    }
+    positive = n if kept is None else int(np.count_nonzero(kept > 0))
+    return UsedBlock(index, n, kept, codes, Tally(n, frame.n, positive, used.causes))
