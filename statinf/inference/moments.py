@@ -176,6 +176,14 @@ class Moments(Brief):
             return row_products(self.columns, inside, self.multiplier, after)
         return row_products(self.total, inside, after=after)
 
+    def influence_along(self, direction: np.ndarray) -> np.ndarray:
+        """Influence of each row on one combination (q,) of the estimates, shape (n,)."""
+        if self.copies is not None or not self.by_column or self.columns is None:
+            return row_products(self.influence, direction)
+        inside, outside = self.split
+        along = outside.T @ direction if self.factor is not None else direction
+        return row_products(self.columns, inside @ along, self.multiplier)
+
     @property
     def outside_influence(self) -> np.ndarray | None:
         """Influence of the rows that only helped to estimate the weights, shape (m, q)."""

@@ -31,11 +31,17 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
     """
     if weights is None:
         return {}
-    if weights.derivative is None or weights.influence is None:
-        return {"weights_fixed": True}
     used, whole = weights.used, len(rows) == len(weights.used)
     # Where all rows of the weights are rows of the estimator there is nothing to pick.
-    position = slice(None) if whole and np.array_equal(used, rows) else np.searchsorted(used, rows)
+    whole = whole and np.array_equal(used, rows)
+    if whole and weights.expansion is not None and weights.leverage is None:
+        by_row = weights.expansion()
+        direction = by_row.gradient(unit_scores).T
+        found = {"adjustment": by_row.moved(direction), "weight_leverage": None}
+        return found | {"outside": by_row.others_moved(direction), "outside_rows": None}
+    if weights.derivative is None or weights.influence is None:
+        return {"weights_fixed": True}
+    position = slice(None) if whole else np.searchsorted(used, rows)
     gradient = column_sums(weights.derivative[position], unit_scores)
     pushed = row_products(weights.influence, gradient.T)
     inside = np.zeros(len(used), dtype=bool)

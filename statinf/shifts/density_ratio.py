@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
+from statinf.numerics.linear.products import RowExpansion
 from statinf.results.methods import Method
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
@@ -207,6 +208,7 @@ def made_ratio(
         derivative=None if made.derivative is None else partial(_derivative, made, samples, size, power, trim),
         influence=None if made.influence is None else partial(_influence, made, samples),
         other_influence=None if other is None else partial(_other_influence, other, samples),
+        expansion=partial(_expansion, made, samples, size, power, trim) if made.expansion and samples.whole else None,
         kind=source.kind,
         ratio=ratio,
         rule=made.rule,
@@ -228,12 +230,22 @@ def made_ratio(
 
 def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
     """Derivative of the weights, flattened and cut, by the parameters behind the ratio; rows as in `samples.source`."""
+    factor = _factor(made, samples, size, power, trim)
+    own = made.derivative
+    return samples.on_source(own.times(factor) if isinstance(own, Multiples) else _array(own) * factor[:, None])
+
+
+def _factor(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
+    """Derivative of the weights by the ratio behind them, shape (n,)."""
     raw = made.ratio
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
-    factor = slope * samples.ws * size
-    own = made.derivative
-    return samples.on_source(own.times(factor) if isinstance(own, Multiples) else _array(own) * factor[:, None])
+    return slope * samples.ws * size
+
+
+def _expansion(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> RowExpansion:
+    assert made.expansion is not None
+    return made.expansion(_factor(made, samples, size, power, trim))
 
 
 def _influence(made: RatioEstimate, samples: Samples) -> np.ndarray:

@@ -19,7 +19,7 @@ from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.linear.aliases import alias_map, breaks_alias
-from statinf.numerics.linear.products import PARALLEL_FROM, centred_products, row_products
+from statinf.numerics.linear.products import PARALLEL_FROM, RowExpansion, centred_products, row_products
 from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
 from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
@@ -137,6 +137,7 @@ def _with_influence(
         lambda: row_products(used[:n], through, pull[:n]),
         lambda: row_products(used[n:], through, pull[n:]),
         facts,
+        expansion=lambda factor: RowExpansion(used[:n], ratio * factor, pull[:n], through, used[n:], pull[n:]),
     )
 
 

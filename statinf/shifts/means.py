@@ -80,14 +80,19 @@ class OutcomeModel(Brief):
     ----------
     fitted, slope : ndarray, shape (n,) and (n, k)
     at_target, target_slope : ndarray, shape (m,) and (m, k)
-    influence : ndarray, shape (n, k)
+    moments : Moments
+        Of its coefficients.
     """
 
     fitted: np.ndarray
     slope: np.ndarray
     at_target: np.ndarray
     target_slope: np.ndarray
-    influence: np.ndarray
+    moments: Moments
+
+    def moved(self, direction: np.ndarray) -> np.ndarray:
+        """Influence of each row on the coefficients along a direction (k,), shape (n,)."""
+        return self.moments.influence_along(direction)
 
 
 def outcome_model(problem: ShiftProblem) -> OutcomeModel:
@@ -110,9 +115,7 @@ def outcome_model(problem: ShiftProblem) -> OutcomeModel:
         return family.link.inverse(eta), x if plain else x * family.link.slope(eta)[:, None]
 
     design, target = samples.design, samples.target
-    return OutcomeModel(
-        *means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source().influence
-    )
+    return OutcomeModel(*means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source())
 
 
 def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
@@ -121,7 +124,7 @@ def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
     average = float(share @ model.at_target)
     return Mean(
         average,
-        row_products(model.influence, column_sums(model.target_slope, share)),
+        model.moved(column_sums(model.target_slope, share)),
         share * (model.at_target - average),
         {"model over the target": average},
     )
@@ -164,8 +167,13 @@ def weighted_mean(
     on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
     on_target = np.zeros(len(samples.target.rows))
     if model is not None:
-        on_source = on_source - row_products(model.influence, column_sums(model.slope, w / total))
-    if ratio.derivative is not None:
+        on_source = on_source - model.moved(column_sums(model.slope, w / total))
+    if ratio.expansion is not None and isinstance(position, slice):
+        by_row = ratio.expansion()
+        pull = by_row.gradient((rest - centre) * scale / total)
+        on_source = on_source + by_row.moved(pull)
+        on_target = _on_target_rows(by_row.others_moved(pull), ratio, samples)
+    elif ratio.derivative is not None:
         pull = column_sums(ratio.derivative[position], (rest - centre) * scale / total)
         on_source = on_source + row_products(ratio.influence[position], pull)
         if ratio.other_influence is not None:
@@ -221,7 +229,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
 def stacked(design: Design, moments: Moments, kind: Any, ratio: Weights | None = None) -> Covariance:
     """The sandwich of both samples under its name, which tells of a ratio whose estimation has no theory."""
     found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
-    fixed = ratio is not None and ratio.method != "known" and ratio.derivative is None
+    fixed = ratio is not None and ratio.method != "known" and not ratio.counted
     said = f"{MODELS}, density ratio taken as fixed" if fixed else MODELS
     return replace(found, label=found.label.replace(", weights estimated", said))
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.numerics.linear.products import row_multiples
+from statinf.numerics.linear.products import RowExpansion, row_multiples
 from statinf.results.methods import Method
 
 
@@ -71,6 +71,8 @@ class RatioEstimate:
         Of the ratio at the source rows by the parameters behind it; or a function that makes it when it is needed.
     influence, other_influence : ndarray, shape (n, k) and (m, k), optional
         Of the source and target rows on those parameters; or functions that make them.
+    expansion : callable, optional
+        From factors of the derivative (n,) to a `RowExpansion` of both samples.
     facts : mapping
         Numbers for the summary.
     extra : mapping
@@ -85,3 +87,4 @@ class RatioEstimate:
     other_influence: np.ndarray | Callable[[], np.ndarray] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    expansion: Callable[[np.ndarray], RowExpansion] | None = None

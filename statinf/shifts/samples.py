@@ -104,6 +104,11 @@ class Samples(Brief):
         """Whether the arrays are the rows of `source`, all of them in their order."""
         return not self.drawn and len(self.at_source) == self.source.n
 
+    @property
+    def whole(self) -> bool:
+        """Whether the arrays are all rows of both samples in their order."""
+        return self._as_given and self.target.known is None and _whole(self.at_target, len(self.target.rows))
+
     @cached_property
     def distinct(self) -> Distinct:
         """The source rows of positive weight by what differs between them, where margins are known; else one by one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -83,3 +84,37 @@ def weighted_gram(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
         return np.dot((x * weights[rows, None]).T, x)
 
     return np.sum(over_blocks(block, *columns.shape), axis=0)
+
+
+@dataclass(frozen=True)
+class RowExpansion:
+    """A derivative ``slope_i x_i`` and an influence ``pull_i x_i' through`` of rows x (n, k), never multiplied out.
+
+    Attributes
+    ----------
+    columns : ndarray, shape (n, k)
+    slope, pull : ndarray, shape (n,)
+    through : ndarray, shape (k, k)
+    others : ndarray, shape (m, k)
+        Rows of a second sample, which have an influence alone.
+    others_pull : ndarray, shape (m,)
+    """
+
+    columns: np.ndarray
+    slope: np.ndarray
+    pull: np.ndarray
+    through: np.ndarray
+    others: np.ndarray
+    others_pull: np.ndarray
+
+    def gradient(self, unit: np.ndarray) -> np.ndarray:
+        """Sum of unit (n,) or (n, q) times the derivative, shape (k,) or (q, k)."""
+        return column_sums(self.columns, unit * (self.slope if unit.ndim == 1 else self.slope[:, None]))
+
+    def moved(self, direction: np.ndarray) -> np.ndarray:
+        """The influence times a direction (k,) or (k, q), shape (n,) or (n, q)."""
+        return row_products(self.columns, self.through @ direction, self.pull)
+
+    def others_moved(self, direction: np.ndarray) -> np.ndarray:
+        """The same of the second sample."""
+        return row_products(self.others, self.through @ direction, self.others_pull)
