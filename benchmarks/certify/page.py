@@ -131,7 +131,7 @@ def _samples(lines: Iterable[CertifiedLine], design: str) -> str:
 def _cell(line: CertifiedLine) -> str:
     """Rows and share of one size, as "200: 0.948 (20 clusters)"."""
     mark = {"holds": "", "too low": "**", "too high": "*"}[line.verdict]
-    more = [f"{line.clusters} clusters"] if line.clusters else []
+    more = [f"{line.clusters} {'clusters' if 'clusters' in line.kind else 'units'}"] if line.clusters else []
     more += [f"{100 * line.share:.0f}% effective"] if line.share else []
     more += [f"{line.failed} refused"] if line.failed else []
     return f"{line.n:,}: {mark}{line.found:.3f}{mark}" + (f" ({', '.join(more)})" if more else "")
