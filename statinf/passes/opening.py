@@ -174,12 +174,21 @@ def _named(part: Any, rows: int, source: str) -> BlockTable:
     from statinf.formula import as_frame
 
     opened: Callable[[], Any] | None = getattr(part, "opened", None)
-    head = next(iter(opened()), None) if opened is not None else part.tables[0]
+    head = part.tables[0] if opened is None else _head(opened())
     if head is None:
         raise DataError("the data hold no table.")
     frame = as_frame(head)
     count = None if opened is not None else sum(as_frame(t).n for t in part.tables)
     return BlockTable(tuple(map(str, frame.names)), (part,), LocalEngine(), source, count, rows)
+
+
+def _head(tables: Any) -> Any:
+    """The first of the tables that a function gave."""
+    if not hasattr(tables, "__iter__") or hasattr(tables, "columns") or hasattr(tables, "column_names"):
+        raise DataError(
+            f"the function given as data returned a {type(tables).__name__}; it must return an iterator of tables."
+        )
+    return next(iter(tables), None)
 
 
 def _from_path(path: Path, rows: int) -> BlockTable:
