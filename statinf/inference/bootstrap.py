@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.backend import cores, map_threads, progress_bar, rows_per_chunk
+from statinf.backend import cores, map_threads, over_hosts, progress_bar, rows_per_chunk, weighted_sums
 from statinf.errors import (
     NotIdentifiedError,
     NumericalWarning,
@@ -226,7 +226,7 @@ def one_step(
     centred = units if kind == "multiplier" else units - units.mean(axis=0)
 
     def solve(weights: np.ndarray) -> np.ndarray:
-        return theta + weights @ centred
+        return theta + weighted_sums(weights, centred)
 
     draws = map_replicas(solve, len(units), replicas, kind=kind, law=law, seed=seed, show=show)
     count = 0 if clusters is None else len(units)
@@ -247,7 +247,8 @@ def map_replicas(
 ) -> np.ndarray:
     """Apply a solver to the weights of all replicas, chunk by chunk.
 
-    Chunks run on a few threads, in waves: the random draws and the products release the interpreter.
+    Chunks run on a few threads, in waves: the random draws and the products release the interpreter. Hosts that share the
+    work take some chunks each.
 
     Parameters
     ----------
@@ -272,8 +273,11 @@ def map_replicas(
         weights = draw(kind, units, start, min(start + size, replicas), seed, law)
         return solve(weights if clusters is None else weights[:, clusters])
 
-    waves = [starts[i : i + cores()] for i in range(0, len(starts), cores())]
-    done: list[np.ndarray] = []
-    for wave in progress_bar(waves, label="bootstrap", show=show):
-        done += map_threads(run, wave, parallel=rows * replicas > 1 << 20)
-    return np.concatenate(done)
+    def some(own: Sequence[int]) -> np.ndarray:
+        waves = [own[i : i + cores()] for i in range(0, len(own), cores())]
+        done: list[np.ndarray] = []
+        for wave in progress_bar(waves, label="bootstrap", show=show):
+            done += map_threads(run, wave, parallel=rows * replicas > 1 << 20)
+        return np.concatenate(done)
+
+    return over_hosts(some, starts, same=(units, replicas, seed % 2**31))
