@@ -78,6 +78,49 @@ class WeightSums:
         return self.total**2 / max(self.squares, 1e-300)
 
 
+@dataclass(frozen=True)
+class WeightSource:
+    """What makes the weights of each block, wherever it is read; picklable.
+
+    Attributes
+    ----------
+    made : PassDesign
+        What the weights' formula makes of the table, without the table itself.
+    rule : WeightRule
+    sums : WeightSums
+        Those of all rows, by which the table is known again.
+    facts : mapping of str to str
+        Method and formula.
+    """
+
+    made: PassDesign
+    rule: WeightRule
+    sums: WeightSums
+    facts: Mapping[str, str]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the table that the weights are made from."""
+        return self.made.columns
+
+    def on_block(self, frame: Frame) -> Weights:
+        """The weights of the rows of one block, with their expansion."""
+        for name in self.made.columns:
+            frame.require(name)
+        block, rule = self.made.block(frame.native), self.rule
+        if block is None:
+            return Weights(values=np.empty(0), used=np.empty(0, np.intp), n_total=frame.n, **self.facts)
+        return Weights(
+            values=rule.values(block),
+            used=block.rows,
+            n_total=frame.n,
+            derivative=lambda: rule.expansion(block)[0],
+            influence=lambda: rule.expansion(block)[1],
+            leverage=lambda: rule.expansion(block)[2],
+            **self.facts,
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BlockWeights(Result):
     """Estimated weights of a table in blocks, for `weights=` of verbs on the same table.
@@ -122,23 +165,15 @@ class BlockWeights(Result):
         """Effective sample size of all rows, (sum w)^2 / sum w^2."""
         return self.sums.ess_after
 
+    @property
+    def source(self) -> WeightSource:
+        """What makes the weights of each block."""
+        made, rule = self._passes()
+        return WeightSource(made.carried, rule, self.sums, {"method": self.method, "formula": self.formula})
+
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
-        made, rule = self._passes()
-        for name in made.columns:
-            frame.require(name)
-        block = made.block(frame.native)
-        facts: dict[str, Any] = {"method": self.method, "formula": self.formula, "n_total": frame.n}
-        if block is None:
-            return Weights(values=np.empty(0), used=np.empty(0, np.intp), **facts)
-        return Weights(
-            values=rule.values(block),
-            used=block.rows,
-            derivative=lambda: rule.expansion(block)[0],
-            influence=lambda: rule.expansion(block)[1],
-            leverage=lambda: rule.expansion(block)[2],
-            **facts,
-        )
+        return self.source.on_block(frame)
 
     def _passes(self) -> tuple[PassDesign, WeightRule]:
         if self.made is None or self.rule is None:
