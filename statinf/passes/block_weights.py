@@ -89,14 +89,14 @@ class WeightSource:
     rule : WeightRule
     sums : WeightSums
         Those of all rows, by which the table is known again.
-    facts : mapping of str to str
+    facts : mapping of str to object
         Method and formula.
     """
 
     made: PassDesign
     rule: WeightRule
     sums: WeightSums
-    facts: Mapping[str, str]
+    facts: Mapping[str, Any]
 
     @property
     def columns(self) -> tuple[str, ...]:
