@@ -94,6 +94,8 @@ class PassDesign(Brief):
     clusters : mapping of str to GroupIndex
         All values of the cluster columns.
     progress : bool or None
+    before : int
+        Passes over the table before the formula was read.
     """
 
     table: BlockTable
@@ -104,6 +106,13 @@ class PassDesign(Brief):
     weights: str | None
     clusters: Mapping[str, GroupIndex]
     progress: Any = None
+    before: int = 0
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What a summary says of the passes so far."""
+        done = self.table.count.done - self.before
+        return {"Read in blocks": f"{done} passes over {self.tally.n_total} rows"}
 
     @property
     def nobs(self) -> int:
