@@ -17,7 +17,7 @@ help:
 	@echo "make test    run the tests"
 	@echo "make check   ruff, pyright, import-linter, file sizes"
 	@echo "make bench   time statinf beside its peers; tables in benchmarks/results/"
-	@echo "make docs    vignettes and the API reference in docs/_build/"
+	@echo "make docs    the site in docs/_build/: verbs, guides, vignettes, gallery; every page looked at"
 	@echo "make format  let ruff lay out and fix the code"
 	@echo "make clean   remove what these commands made; distclean removes .venv too"
 
@@ -46,7 +46,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python tools/build_docs.py docs/_build
+	$(BIN)/python -m tools.docs docs/_build
+	$(BIN)/python -m tools.docs.check docs/_build
 
 readme: $(VENV)/.installed-dev
 	$(BIN)/python tools/readme_table.py

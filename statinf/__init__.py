@@ -71,6 +71,7 @@ _PUBLIC = {
     "ConvergenceError": "statinf.errors",
     "DataError": "statinf.errors",
     "FormulaError": "statinf.errors",
+    "HostError": "statinf.errors",
     "InfeasibleError": "statinf.errors",
     "NotIdentifiedError": "statinf.errors",
     "OptionError": "statinf.errors",

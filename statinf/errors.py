@@ -46,6 +46,10 @@ class NotIdentifiedError(StatinfError, ValueError):
     """A quantity that the data or the method do not identify, standard errors without theory included."""
 
 
+class HostError(StatinfError, RuntimeError):
+    """Work that several processes share and one of them did not finish."""
+
+
 class StatinfWarning(UserWarning):
     """Base class of the warnings that statinf issues."""
 

@@ -10,12 +10,16 @@ from statinf.backend.device import (
     devices,
     enable_compile_cache,
     enforce_device,
+    on_devices,
     set_device,
+    shared_devices,
+    sharing,
 )
+from statinf.backend.hosts import host_number, host_part, over_hosts
 from statinf.backend.kernel import Kernel, kernel, x64
 from statinf.backend.progress import progress_bar
 from statinf.backend.seeds import generator, key
-from statinf.backend.sharding import row_sharded_sum
+from statinf.backend.sharding import map_rows, over_models, row_sharded_sum, split_over, weighted_sums
 from statinf.backend.threads import cores, map_threads, one_blas_thread, one_thread, row_blocks
 
 __all__ = [
@@ -28,11 +32,17 @@ __all__ = [
     "enable_compile_cache",
     "enforce_device",
     "generator",
+    "host_number",
+    "host_part",
     "kernel",
     "key",
+    "map_rows",
     "map_threads",
+    "on_devices",
     "one_blas_thread",
     "one_thread",
+    "over_hosts",
+    "over_models",
     "pad_axis",
     "pad_rows",
     "progress_bar",
@@ -40,5 +50,9 @@ __all__ = [
     "row_sharded_sum",
     "rows_per_chunk",
     "set_device",
+    "shared_devices",
+    "sharing",
+    "split_over",
+    "weighted_sums",
     "x64",
 ]

@@ -30,7 +30,8 @@ def x64() -> Iterator[None]:
                 yield
 
 
-def _to_float64(leaf: Any) -> Any:
+def to_float64(leaf: Any) -> Any:
+    """A leaf of a kernel's arguments as the kernel gets it: floats in double precision."""
     # Only floats are cast: integer and boolean arguments are labels and masks.
     if hasattr(leaf, "dtype") and leaf.dtype.kind not in "fiub?":
         return leaf  # typed PRNG keys
@@ -70,7 +71,7 @@ class Kernel:
         import jax
 
         with x64():
-            cast = jax.tree.map(_to_float64, args)
+            cast = jax.tree.map(to_float64, args)
             return jax.tree.map(np.asarray, self._compiled(*cast, **static))
 
 

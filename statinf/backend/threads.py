@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -57,7 +58,8 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
 
     # The caller works too: a thread that only waits would have to be woken for every result.
     with one_blas_thread(), ThreadPoolExecutor(workers - 1) as pool:
-        others = [pool.submit(work) for _ in range(workers - 1)]
+        # The choice of a device and silenced warnings hold in the threads too.
+        others = [pool.submit(contextvars.copy_context().run, work) for _ in range(workers - 1)]
         work()
         for other in others:
             other.result()

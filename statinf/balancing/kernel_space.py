@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.backend import chunks, generator, map_threads
+from statinf.backend import chunks, generator, map_threads, on_devices
 from statinf.backend.threads import cores
 from statinf.balancing.problem import BalanceProblem, Task
 from statinf.numerics.kernels.distances import gaussian_of, squared_distances
+from statinf.numerics.kernels.on_devices import gaussian_product
 from statinf.numerics.linear.leading_eigen import leading_eigenpairs
 
 MAX_DENSE = 4000
@@ -95,10 +96,13 @@ def standardised(problem: BalanceProblem) -> np.ndarray:
 
 def _extend(x: np.ndarray, centres: np.ndarray, width: float, coefficients: np.ndarray) -> np.ndarray:
     """Features of all rows from landmarks, rotated to orthogonal columns."""
-    raw = np.empty((len(x), coefficients.shape[1]))
-    for start in range(0, len(x), 4096):
-        rows = slice(start, start + 4096)
-        raw[rows] = np.exp(-squared_distances(x[rows], centres) / width) @ coefficients
+    if on_devices():
+        raw = gaussian_product(x, centres, width, coefficients)
+    else:
+        raw = np.empty((len(x), coefficients.shape[1]))
+        for start in range(0, len(x), 4096):
+            rows = slice(start, start + 4096)
+            raw[rows] = np.exp(-squared_distances(x[rows], centres) / width) @ coefficients
     values, rotation = np.linalg.eigh(raw.T @ raw)
     order = np.argsort(values)[::-1]
     order = order[values[order] > 1e-10 * values[order[0]]]

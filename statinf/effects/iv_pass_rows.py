@@ -17,15 +17,16 @@ from statinf.inference.moments import Covariance
 from statinf.inference.sandwich import uncorrected
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign
-from statinf.passes.covariance import PassScores, ScoredRows
-from statinf.passes.reduction import Stack
+from statinf.passes.covariance import PassScores
+from statinf.passes.reduction import ColumnStack
+from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent
 
 _FLAT = 16.0 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
-class Widths:
+class ColumnCounts:
     """Numbers of columns: exogenous (a) with the constant, instruments (b), endogenous (c)."""
 
     a: int
@@ -33,13 +34,13 @@ class Widths:
     c: int
 
 
-def stack(block: Design) -> Stack:
+def stack(block: Design) -> ColumnStack:
     """Exogenous columns, instruments, endogenous columns and the outcome less its offset."""
     treatment, covariates, instruments = (block.part(role) for role in ROLES)
     assert treatment is not None and covariates is not None and instruments is not None
     y = block.y if block.offset is None else block.y - block.offset
     columns = side_by_side(covariates.values, instruments.rest.values, treatment.rest.values, y[:, None])
-    return Stack(columns, None, np.sqrt(block.weights) if (block.weights != 1.0).any() else None)
+    return ColumnStack(columns, None, np.sqrt(block.weights) if (block.weights != 1.0).any() else None)
 
 
 def facts(block: Design) -> Extent:
@@ -55,7 +56,7 @@ def facts(block: Design) -> Extent:
 
 
 @dataclass(frozen=True)
-class Standard:
+class Standardised:
     """How columns are centred and scaled to unit length, in the order of `stack`.
 
     Attributes
@@ -75,7 +76,7 @@ class Standard:
         out[:, self.flat] = 0.0
         return np.asfortranarray(out)
 
-    def units(self, widths: Widths, centred: bool) -> Units:
+    def units(self, widths: ColumnCounts, centred: bool) -> Units:
         """As coefficients are carried back: endogenous columns first."""
         a, b, c = widths.a, widths.b, widths.c
         order = [*range(a + b, a + b + c), *range(a)]
@@ -84,7 +85,7 @@ class Standard:
         )
 
 
-def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[np.ndarray, Standard]:
+def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[np.ndarray, Standardised]:
     """The triangular factor of centred and scaled columns, from that of columns less `shift`.
 
     Parameters
@@ -97,7 +98,7 @@ def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[n
     Returns
     -------
     ndarray, shape (m, m)
-    Standard
+    Standardised
     """
     m = joint.shape[1]
     factor = np.zeros((m, m))
@@ -116,7 +117,7 @@ def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[n
     scale[flat] = 1.0
     if centred:
         scale[0], flat[0] = 1.0, False
-    return factor / scale, Standard(centre, scale, flat)
+    return factor / scale, Standardised(centre, scale, flat)
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,8 @@ class TwoStages:
     Attributes
     ----------
     system : System
-    standard : Standard
-    widths : Widths
+    standard : Standardised
+    widths : ColumnCounts
         Of all columns, aliased ones too.
     kept : ndarray of bool, shape (a + b,)
     coef : ndarray, shape (k,)
@@ -137,8 +138,8 @@ class TwoStages:
     """
 
     system: System
-    standard: Standard
-    widths: Widths
+    standard: Standardised
+    widths: ColumnCounts
     kept: np.ndarray
     coef: np.ndarray
     whitened: np.ndarray
@@ -149,15 +150,26 @@ class TwoStages:
         return every[:, :a][:, self.kept[:a]], every[:, a : a + b][:, self.kept[a:]], every[:, a + b : -1], every[:, -1]
 
 
-def second_stage(made: TwoStages, levered: bool, block: Design) -> ScoredRows:
-    """Scores of the structural equation on whitened columns of the second stage."""
+def _second(made: TwoStages, block: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Whitened columns of the second stage, and residuals with the treatment as it is."""
     exogenous, instruments, endogenous, y = made.columns(block)
     s = made.system
     fitted = onto(s, exogenous, instruments, s.factor[: s.a + s.b, s.a + s.b : -1])
     rows = side_by_side(fitted, exogenous) @ made.whitened
-    residual = y - endogenous @ made.coef[: s.c] - exogenous @ made.coef[s.c :]
+    return rows, y - endogenous @ made.coef[: s.c] - exogenous @ made.coef[s.c :]
+
+
+def second_stage(made: TwoStages, levered: bool, block: Design) -> ScoredRows:
+    """Scores of the structural equation on whitened columns of the second stage."""
+    rows, residual = _second(made, block)
     columns = rows * np.sqrt(block.weights)[:, None] if levered else None
     return ScoredRows(rows * (block.weights * residual)[:, None], columns)
+
+
+def second_stage_unit(made: TwoStages, block: Design) -> np.ndarray:
+    """The same scores per unit of weight, shape (n, k)."""
+    rows, residual = _second(made, block)
+    return rows * residual[:, None]
 
 
 def reduced_forms(made: TwoStages, block: Design) -> ScoredRows:
@@ -208,7 +220,9 @@ class PassForms:
         return lambda t: self.reduced_form(np.append(-t, 1.0), kind).matrix
 
 
-def stages_of(system: System, standard: Standard, widths: Widths, kept: np.ndarray, coef: np.ndarray) -> TwoStages:
+def stages_of(
+    system: System, standard: Standardised, widths: ColumnCounts, kept: np.ndarray, coef: np.ndarray
+) -> TwoStages:
     """The stages of a solved model, with the factor of its second stage's columns."""
     size = system.a + system.b
     # In the coordinates of the instruments: projected endogenous columns, then exogenous ones.

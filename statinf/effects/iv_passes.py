@@ -14,7 +14,17 @@ import numpy as np
 
 from statinf.effects.instruments import k_class, liml_kappa, structural_rss, system_of
 from statinf.effects.iv_fit import IVFit
-from statinf.effects.iv_pass_rows import PassForms, Widths, facts, second_stage, stack, stages_of, standardised
+from statinf.effects.iv_pass_rows import (
+    ColumnCounts,
+    PassForms,
+    TwoStages,
+    facts,
+    second_stage,
+    second_stage_unit,
+    stack,
+    stages_of,
+    standardised,
+)
 from statinf.effects.iv_rows import ROLES
 from statinf.effects.linear_iv import LinearIV, check_small, warn_determined
 from statinf.errors import DataError, FormulaError, OptionError
@@ -23,6 +33,7 @@ from statinf.numerics.linear.aliases import alias_map
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores
 from statinf.passes.reduction import joint_factor, middle
+from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
@@ -49,6 +60,8 @@ def iv_passes(
         raise OptionError(
             f"method={chosen.name!r} is not for data that are read in blocks; take '2sls' or 'liml', or fit rows in memory."
         )
+    if hasattr(weights, "on_block"):
+        spec = vcov = VcovSpec.read(vcov, cluster, IVFit.vcov_kinds, stacked=True)
     made = read_passes(
         formula,
         table,
@@ -90,7 +103,7 @@ def _estimate(made: PassDesign, method: str, fuller: float) -> tuple[Estimate, P
     exogenous, instruments, endogenous = (_names(made, r) for r in ("covariates", "instruments", "treatment"))
     if not endogenous:
         raise DataError("the formula has no treatment before the first '|'.")
-    widths = Widths(len(exogenous), len(instruments), len(endogenous))
+    widths = ColumnCounts(len(exogenous), len(instruments), len(endogenous))
     centred = made.recipe.parts[ROLES.index("covariates")].layout.intercept
     shift = middle(made, stack) if centred else None
     shift = np.zeros(widths.a + widths.b + widths.c + 1) if shift is None else shift
@@ -112,7 +125,7 @@ def _estimate(made: PassDesign, method: str, fuller: float) -> tuple[Estimate, P
     theta[estimable] = units.raw(coef)
     solution = LinearIV(small, kept, units, (0.0, 1.0), coef, bread, float(kappa), np.empty((0, 0)))
     used = tuple(n for n, k in zip(instruments, kept[widths.a :], strict=True) if k)
-    scores = _scores(made, solution, stages.whitened, partial(second_stage, stages, kappa == 1.0))
+    scores = _scores(made, solution, stages)
     estimate = Estimate(
         terms=(*endogenous, *exogenous),
         theta=theta,
@@ -133,20 +146,23 @@ def _estimate(made: PassDesign, method: str, fuller: float) -> tuple[Estimate, P
     return estimate, PassForms(made, stages), alias_map(as_given, estimable[small.c :])
 
 
-def _scores(made: PassDesign, solution: LinearIV, whitened: np.ndarray, score: Any) -> PassScores:
+def _scores(made: PassDesign, solution: LinearIV, stages: TwoStages) -> PassScores:
     """What the covariances need; of a member of the k-class other than two-stage least squares the bread is its own."""
     carry, small = solution.units.carry, solution.system
     variance = structural_rss(small, solution.beta) / small.df_resid
-    # Whitened scores times this, turned back, are scores of the second stage's columns under the bread.
-    outside = carry @ solution.bread @ np.linalg.inv(whitened).T
+    plain = partial(second_stage, stages, solution.kappa == 1.0)
+    estimated = hasattr(made.weights, "on_block")
     return PassScores(
         made,
-        score,
-        outside,
+        stacked(made, plain, partial(second_stage_unit, stages)),
+        # Whitened scores turned back are scores of the second stage's columns, which the bread takes to errors.
+        carry @ solution.bread @ np.linalg.inv(stages.whitened).T,
         small.nobs,
         float(small.df_resid),
         carry @ solution.bread @ carry.T * variance,
         weighted=made.weights is not None,
+        suffix=", weights estimated" if estimated else "",
+        plain=plain if estimated else None,
     )
 
 

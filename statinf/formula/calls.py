@@ -11,6 +11,10 @@ from statinf.formula.options import variables_of
 
 def stateless_parts(node: ast.AST, scope: ex.Scope) -> Iterator[ast.expr]:
     """The largest subexpressions without a stateful call: what can be checked row by row before any state."""
+    if isinstance(node, ast.Name):
+        if ex.column_name(node, scope):
+            yield node
+        return
     if not any(_is_stateful(n, scope) for n in ast.walk(node)):
         if isinstance(node, ast.expr) and ex.columns_of(node, scope):
             yield node
@@ -28,11 +32,15 @@ def _is_stateful(node: ast.AST, scope: ex.Scope) -> bool:
 
 def stateful_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
     """The stateful numeric calls in an expression."""
+    if isinstance(node, ast.Name):
+        return []
     return [n for n in ast.walk(node) if isinstance(n, ast.Call) and scope.is_stateful(ex.call_name(n))]
 
 
 def learning_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
     """The calls whose values are categories and that learn from rows, the inner ones first."""
+    if isinstance(node, ast.Name):
+        return []
     calls = [n for n in ast.walk(node) if isinstance(n, ast.Call)]
     return [
         n
@@ -45,6 +53,8 @@ def learning_calls(node: ast.AST, scope: ex.Scope) -> list[ast.Call]:
 
 def grouped_columns(node: ast.AST, scope: ex.Scope) -> tuple[set[str], set[str]]:
     """Columns of an expression that stand in `interaction()` and `C()`, where numbers are levels, and those elsewhere."""
+    if isinstance(node, ast.Name):
+        return set(), set(ex.columns_of(node, scope))
     inside = [n for n in ast.walk(node) if ex.call_name(n) == "interaction" or scope.is_categorical(n)]
     grouped = {id(a) for n in inside if isinstance(n, ast.Call) for a in n.args}
     called = {id(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}

@@ -76,7 +76,7 @@ class Scope:
 
     def admits_missing(self, node: ast.AST) -> bool:
         """Whether an expression may have a value where a column that it uses has none, as `is.na(x)` has."""
-        return any(
+        return not isinstance(node, ast.Name) and any(
             isinstance(n, ast.BoolOp | ast.BitAnd | ast.BitOr)
             or (isinstance(n, ast.Compare) and isinstance(n.ops[0], ast.In | ast.NotIn))
             or call_name(n) in ("where", "is_na")
@@ -94,6 +94,9 @@ def label(node: ast.AST, scope: Scope) -> str:
 
 def columns_of(node: ast.AST, scope: Scope) -> tuple[str, ...]:
     """Names of the columns that an expression uses, in order of appearance."""
+    if isinstance(node, ast.Name):  # as most are
+        name = column_name(node, scope)
+        return () if name is None else (name,)
     nodes = list(_data_nodes(node))
     called = {id(n.func) for n in nodes if isinstance(n, ast.Call)}
     found = [column_name(n, scope) for n in nodes if id(n) not in called]

@@ -18,6 +18,8 @@ MAX_COLUMNS = 100_000
 MANY_LEVELS = 1_000
 MAX_BYTES = 4 * 2**30
 """From here on a variable of many levels is refused, whatever the machine's memory."""
+_SMALL = 2**26
+"""Bytes that need no look at the machine's memory."""
 MAX_CATEGORICAL = 12
 
 
@@ -143,7 +145,7 @@ def _check_width(blocks: Sequence[TermBlock], learnt: Mapping[str, Learnt], n: i
     total = 1 + sum(widths)
     # Fits hold the matrix and square arrays of its columns.
     size = 8 * total * (n + total)
-    if total <= MAX_COLUMNS and size <= min(MAX_BYTES, memory_limit()):
+    if total <= MAX_COLUMNS and (size <= _SMALL or size <= min(MAX_BYTES, memory_limit())):
         return
     widest = max(range(len(blocks)), key=widths.__getitem__)
     levels = {f: len(c.levels) for b in blocks for f in b.factors if (c := learnt[f].coding) is not None}

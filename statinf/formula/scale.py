@@ -20,6 +20,8 @@ SQUARES = 1e-153, 1e153
 
 def check_columns(matrix: Matrix, smallest: float = SMALLEST, largest: float = LARGEST) -> None:
     """Refuse columns whose squares are no numbers."""
+    if not len(matrix.values):
+        return
     sizes = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
     for name, size in zip(matrix.names, sizes, strict=True):
         check_scale(float(size), f"the column '{name}'", smallest, largest)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from statinf.backend import weighted_sums
 from statinf.numerics.linear.pairs import pair_products, unpack_symmetric
 
 
@@ -33,7 +34,7 @@ def refit_solver(
     nobs = int(np.count_nonzero(weights))
 
     def solve(w: np.ndarray) -> np.ndarray:
-        sums = w @ products
+        sums = weighted_sums(w, products)
         gram = unpack_symmetric(sums[:, :pairs], p)
         inverse, bad = _inverse(gram)
         coef = np.einsum("cij,cj->ci", inverse, sums[:, pairs:])

@@ -12,12 +12,12 @@ of the cluster in the hat matrix. Rows are the clusters of the heteroskedastic w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.backend import cores, map_threads, rows_per_chunk
+from statinf.backend import cores, map_threads, over_hosts, rows_per_chunk
 from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError
 from statinf.inference.clusters import cluster_sums
@@ -259,8 +259,10 @@ def _size(sums: WildSums) -> int:
 
 
 def _in_chunks(run: Callable[[int], np.ndarray], replicas: int, size: int, clusters: int) -> np.ndarray:
-    starts = range(0, replicas, size)
-    return np.concatenate(map_threads(run, starts, parallel=cores() > 1 and replicas * clusters > 1 << 20))
+    def some(own: Sequence[int]) -> np.ndarray:
+        return np.concatenate(map_threads(run, own, parallel=cores() > 1 and replicas * clusters > 1 << 20))
+
+    return over_hosts(some, range(0, replicas, size), same=(replicas, clusters))
 
 
 def _dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statinf.backend import bucket, generator, pad_axis
+from statinf.backend import bucket, generator, over_models, pad_axis
 from statinf.errors import ConvergenceError, DataError, one_of
 from statinf.learners import training
 from statinf.learners.base import check_rows
@@ -160,7 +160,8 @@ class Network:
             training.start_layers((X.shape[1], *self.hidden, 1), generator(seed, 31, stream)) for stream in streams
         ]
         stacked = [tuple(np.stack([s[i][j] for s in starts]) for j in (0, 1)) for i in range(len(starts[0]))]
-        best, value, history = training.train_together(
+        best, value, history = over_models(
+            training.train_together,
             stacked,
             pad_axis((X - centre) / spread, length),
             pad_axis((y - units[:, :1]) / units[:, 1:], length, axis=1),
@@ -168,6 +169,7 @@ class Network:
             pad_axis(unit * held, length, axis=1),
             np.array([seed + stream for stream in streams]),
             (np.float64(self.rate), np.float64(self.decay), self.epochs),
+            together=(0, None, 0, 0, 0, 0, None),
             loss=_logistic if self.task == "probability" else _squares,
             batch=self.batch,
             kept=bucket(self.epochs),

@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import bucket, generator, kernel, pad_axis
+from statinf.backend import bucket, generator, kernel, over_models, pad_axis
 from statinf.learners.quantile_objective import Objective, widen, width
 
 _EPOCHS_A_CALL = 10
 _LEAST_ROWS = 1024
 _HELD_OUT = 0.2
+_TOGETHER = (0, 0, None, None, 0, 0, 0, 0, None, None, 0, 0, None, None, None)
+"""The axis of each argument of `_epochs` that counts networks."""
 _NEVER = np.iinfo(np.int32).max
 
 
@@ -187,9 +189,9 @@ def train_networks(
     memory, lowest, waited, flat = _memory(params, guard=guard), np.full(K, np.inf), np.zeros(K, int), np.zeros(K, int)
     history = []
     for number in progress(range(-(-most_epochs // epochs_a_call))):
-        params, memory, value = _epochs(
-            params, memory, X, Z, y, training, watched, aside, tau, margin, penalties, rates,
-            np.uint32(seed), np.int32(number), steps,
+        params, memory, value = over_models(
+            _epochs, params, memory, X, Z, y, training, watched, aside, tau, margin, penalties, rates,
+            np.uint32(seed), np.int32(number), steps, together=_TOGETHER,
             objective=objective, batch=batch, epochs=epochs_a_call, guard=guard,
         )  # fmt: skip
         history.append(value)

@@ -37,7 +37,7 @@ class Facts:
     ----------
     nobs : int
     weight, weighted, start, offset : float
-        Sums of weights, and of weighted outcomes, first means and offsets.
+        LikelihoodAt of weights, and of weighted outcomes, first means and offsets.
     saturated : float
         What scoring's deviances leave out.
     density : float
@@ -90,7 +90,7 @@ def facts(model: Model, stride: int, block: Design) -> Facts:
     counts = block.response if block.response is not None and block.response.ndim == 2 else None
     broken = np.zeros(len(y), bool)
     if counts is None and family.law.whole is not None:
-        broken = not_whole(y, w * y, family)
+        broken = not_whole(y, y if block.weights_object is not None else w * y, family)
     return Facts(
         nobs=len(y),
         weight=float(w.sum()),

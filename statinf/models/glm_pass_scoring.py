@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import ConvergenceError
-from statinf.models.glm_pass_sums import Sums
+from statinf.models.glm_pass_sums import LikelihoodAt
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.irls import NO_START, ON_THE_BORDER, last_step, not_converged
 from statinf.numerics.glm.likelihood import solve_information
 
-Steps = Generator[Sequence[np.ndarray], Sequence[Sums], Any]
+ScoringSteps = Generator[Sequence[np.ndarray], Sequence[LikelihoodAt], Any]
 """Yields candidates, is sent the sums at each, and returns what was found."""
 
 _SHORTER = 5
@@ -28,14 +28,14 @@ class Maximum:
     Attributes
     ----------
     beta : ndarray, shape (k,)
-    sums : Sums
+    sums : LikelihoodAt
     iterations : int
     decrement : float
         Squared length of the last step in the information's norm.
     """
 
     beta: np.ndarray
-    sums: Sums
+    sums: LikelihoodAt
     iterations: int
     decrement: float
 
@@ -49,7 +49,7 @@ class StoppedError(ConvergenceError):
 
 
 def together(
-    problems: Mapping[str, Steps], sums: Callable[[Mapping[str, Sequence[np.ndarray]]], Mapping[str, Any]]
+    problems: Mapping[str, ScoringSteps], sums: Callable[[Mapping[str, Sequence[np.ndarray]]], Mapping[str, Any]]
 ) -> dict:
     """Run several maximisations side by side, one pass for a step of each.
 
@@ -77,13 +77,13 @@ def together(
     return done
 
 
-def at(beta: np.ndarray) -> Steps:
+def at(beta: np.ndarray) -> ScoringSteps:
     """The sums at given coefficients alone."""
     found = yield [beta]
     return found[0]
 
 
-def null_steps(start: np.ndarray, family: Family, nobs: int) -> Steps:
+def null_steps(start: np.ndarray, family: Family, nobs: int) -> ScoringSteps:
     """The maximum of a constant beside an offset; None where there is none."""
     try:
         return (yield from scoring_steps([start], family, 1e-10, 100, nobs)).sums
@@ -93,7 +93,7 @@ def null_steps(start: np.ndarray, family: Family, nobs: int) -> Steps:
 
 def scoring_steps(
     starts: Sequence[np.ndarray], family: Family, tolerance: float, max_iterations: int, nobs: int
-) -> Steps:
+) -> ScoringSteps:
     """Fisher scoring with step halving, as `statinf.numerics.glm.irls` does it on rows in memory."""
     found = yield starts
     usable = [(s.deviance, i) for i, s in enumerate(found) if s.usable]
@@ -120,7 +120,9 @@ def scoring_steps(
     raise StoppedError(not_converged(max_iterations, decrement))
 
 
-def _advance(beta: np.ndarray, step: np.ndarray, sums: Sums) -> Generator[Any, Any, tuple[np.ndarray, Sums] | None]:
+def _advance(
+    beta: np.ndarray, step: np.ndarray, sums: LikelihoodAt
+) -> Generator[Any, Any, tuple[np.ndarray, LikelihoodAt] | None]:
     """The first of ever shorter steps that does not raise the deviance; None if there is none."""
     slack = 1e-9 * (abs(sums.deviance) + 0.1)  # rounding of the deviance must not undo the last digits
     halvings = 0
@@ -138,7 +140,7 @@ def _advance(beta: np.ndarray, step: np.ndarray, sums: Sums) -> Generator[Any, A
     return None
 
 
-def _on_the_border(sums: Sums, family: Family, nobs: int, share: float) -> bool:
+def _on_the_border(sums: LikelihoodAt, family: Family, nobs: int, share: float) -> bool:
     """Whether means that must be positive have run to zero, below a share of their mean, under a link that lets them."""
     if not family.law.positive_mean or family.link.name == "log":
         return False

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.formula.design import Design
 from statinf.models.existence import separated
-from statinf.models.glm_pass_sums import Model, Problem, outcome
+from statinf.models.glm_pass_sums import Model, PassLikelihood, outcome
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.linear.reduction import Reduced
 from statinf.passes import PassDesign
@@ -57,7 +57,7 @@ def refuse_separation_by_passes(made: PassDesign, model: Model, reduced: Reduced
     if not family.separable:
         return
     kept = reduced.kept
-    held: Some = made.total(partial(_bounded, Problem(model, reduced), beta), "looking for separation")
+    held: Some = made.total(partial(_bounded, PassLikelihood(model, reduced), beta), "looking for separation")
     held = Some(np.concatenate([held.x, some.x]), np.concatenate([held.y, some.y]))
     for _ in range(_ROUNDS):
         direction = separating_direction(held.x[:, kept], held.y == 0, held.y == family.law.upper)
@@ -71,7 +71,7 @@ def refuse_separation_by_passes(made: PassDesign, model: Model, reduced: Reduced
         held = Some(np.concatenate([held.x, tried.objecting.x]), np.concatenate([held.y, tried.objecting.y]))
 
 
-def _bounded(problem: Problem, beta: np.ndarray, block: Design) -> Some:
+def _bounded(problem: PassLikelihood, beta: np.ndarray, block: Design) -> Some:
     """The rows whose mean has run into its bound: those that a direction moves are among them."""
     y, w = outcome(block)
     family = problem.model.family

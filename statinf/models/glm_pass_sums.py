@@ -12,7 +12,7 @@ from statinf.formula.design import Design
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.numerics.glm.irls import orthonormal
 from statinf.numerics.linear.reduction import Reduced
-from statinf.passes.reduction import Stack
+from statinf.passes.reduction import ColumnStack
 from statinf.passes.sums import Extent, Triangle
 
 
@@ -43,13 +43,13 @@ def outcome(block: Design) -> tuple[np.ndarray, np.ndarray]:
     return response[:, 0] / np.maximum(trials, np.finfo(float).tiny), block.weights * trials
 
 
-def stack(block: Design) -> Stack:
+def stack(block: Design) -> ColumnStack:
     """The columns of rows whose weight is positive."""
     seen = outcome(block)[1] > 0
-    return Stack(block.parts[0].values, None, None if seen.all() else seen.astype(float))
+    return ColumnStack(block.parts[0].values, None, None if seen.all() else seen.astype(float))
 
 
-class Sums(NamedTuple):
+class LikelihoodAt(NamedTuple):
     """A likelihood at coefficients.
 
     Attributes
@@ -88,7 +88,7 @@ class Sums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Problem:
+class PassLikelihood:
     """A likelihood in columns that are orthonormal over the rows; of a constant alone without `reduced`."""
 
     model: Model
@@ -100,7 +100,7 @@ class Problem:
             return np.ones((block.n, 1))
         return orthonormal(block.parts[0].values, self.reduced)
 
-    def sums(self, beta: np.ndarray, x: np.ndarray, block: Design) -> Sums:
+    def sums(self, beta: np.ndarray, x: np.ndarray, block: Design) -> LikelihoodAt:
         """The sums of one block."""
         family = self.model.family
         y, w = outcome(block)
@@ -123,7 +123,7 @@ class Problem:
             bounded = family.law.bounded(y, mean) & seen if family.separable else np.zeros(0, bool)
             total = float(mean[seen].sum())
             cross = np.dot(half.T, half)
-        return Sums(
+        return LikelihoodAt(
             cross,
             float(np.dot(w, unit)),
             Extent.of(mean[seen]),
@@ -134,8 +134,8 @@ class Problem:
 
 
 def evaluated(
-    problems: Mapping[str, Problem], asked: Mapping[str, Sequence[np.ndarray]], block: Design
-) -> dict[str, list[Sums]]:
+    problems: Mapping[str, PassLikelihood], asked: Mapping[str, Sequence[np.ndarray]], block: Design
+) -> dict[str, list[LikelihoodAt]]:
     """The sums of each problem at each of the coefficients asked for."""
     found = {}
     for name, candidates in asked.items():
@@ -144,8 +144,8 @@ def evaluated(
     return found
 
 
-def first_guess(problem: Problem, level: float, block: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums of one weighted least-squares step from means inside the range, and of a predictor that is the same on every row."""
+def first_guess(problem: PassLikelihood, level: float, block: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """LikelihoodAt of one weighted least-squares step from means inside the range, and of a predictor that is the same on every row."""
     family = problem.model.family
     y, w = outcome(block)
     x = problem.columns(block)
@@ -161,14 +161,14 @@ def first_guess(problem: Problem, level: float, block: Design) -> tuple[np.ndarr
     return gram, moment, np.dot(x.T, np.where(w > 0, level - shift, 0.0))
 
 
-def information_factor(problem: Problem, beta: np.ndarray, block: Design) -> Triangle:
+def information_factor(problem: PassLikelihood, beta: np.ndarray, block: Design) -> Triangle:
     """The triangular factor of one block's information."""
     x, (y, w) = problem.columns(block), outcome(block)
     eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
     return Triangle.of(x * np.sqrt(w * problem.model.family.terms(eta, y)[1])[:, None])
 
 
-def density(problem: Problem, beta: np.ndarray, dispersion: float, block: Design) -> float:
+def density(problem: PassLikelihood, beta: np.ndarray, dispersion: float, block: Design) -> float:
     """Log-likelihood of one block."""
     x, (y, w) = problem.columns(block), outcome(block)
     eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)

@@ -27,7 +27,7 @@ from statinf.models.glm_pass_scoring import Maximum, OutOfRangeError, at, null_s
 from statinf.models.glm_pass_separation import Some, refuse_separation_by_passes
 from statinf.models.glm_pass_sums import (
     Model,
-    Problem,
+    PassLikelihood,
     density,
     evaluated,
     first_guess,
@@ -41,8 +41,10 @@ from statinf.numerics.glm.likelihood import WELL_CONDITIONED, smallest_eigenvalu
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import Reduced
 from statinf.passes import BlockTable, PassDesign, read_passes
-from statinf.passes.covariance import PassScores, ScoredRows
+from statinf.passes.covariance import PassScores
 from statinf.passes.reduction import reduce_rows
+from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import stacked
 from statinf.results import Estimate
 
 _SAMPLE = 1 << 21
@@ -73,6 +75,8 @@ def glm_passes(
             "family='negative_binomial' estimates its overdispersion from rows in memory; give alpha= for data that are read in "
             "blocks, or take family='quasipoisson'."
         )
+    if hasattr(weights, "on_block"):
+        spec = vcov = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds, stacked=True)
     made = read_passes(
         formula,
         table,
@@ -99,7 +103,7 @@ def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     solved, null = _solved(made, model, reduced, told, options)
     if solved.sums.bounded:
         refuse_separation_by_passes(made, model, reduced, solved.beta, _sample(told))
-    return _described(made, Problem(model, reduced), told, solved, null, options)
+    return _described(made, PassLikelihood(model, reduced), told, solved, null, options)
 
 
 def _check(made: PassDesign, model: Model, told: Facts) -> None:
@@ -142,8 +146,8 @@ def _solved(
 ) -> tuple[Maximum, float]:
     """The maximum, and the null deviance less its saturated part; separation that explains a failure is named."""
     family = model.family
-    problem = Problem(model, reduced)
-    problems = {"model": problem, "null": Problem(model, None)}
+    problem = PassLikelihood(model, reduced)
+    problems = {"model": problem, "null": PassLikelihood(model, None)}
 
     def sums(asked: Mapping[str, Any]) -> Any:
         return made.total(partial(evaluated, problems, asked), "Fisher scoring")
@@ -198,7 +202,7 @@ def _from_some_rows(model: Model, reduced: Reduced, told: Facts) -> np.ndarray |
     return found.coef if np.isfinite(found.coef).all() else None
 
 
-def _guesses(made: PassDesign, problem: Problem, told: Facts) -> list[np.ndarray]:
+def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.ndarray]:
     """Coefficients to begin with, from one pass: a first step of scoring, and a predictor that is the same on every row."""
     with np.errstate(all="ignore"):
         level = float(problem.model.family.link.link(np.array(told.start / told.weight)))
@@ -208,7 +212,7 @@ def _guesses(made: PassDesign, problem: Problem, told: Facts) -> list[np.ndarray
 
 
 def _described(
-    made: PassDesign, problem: Problem, told: Facts, solved: Maximum, null: float, options: VerbOptions
+    made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
 ) -> Estimate:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
@@ -227,15 +231,19 @@ def _described(
     outside = solve_triangular(reduced.centred_factor, whitened)
     if reduced.centring is not None:
         outside = reduced.centring.raw_coefficients(outside, reduced.kept)
+    plain = partial(_scored, problem, solved.beta, whitened)
+    estimated = hasattr(made.weights, "on_block")
     scores = PassScores(
         made,
-        partial(_scored, problem, solved.beta, whitened),
+        stacked(made, plain, partial(_unit, problem, solved.beta, whitened)),
         outside,
         told.nobs,
         df,
         inverse_gram(factor) * dispersion,
         normal=family.known_dispersion,
         weighted=family.name != "gaussian" or made.weights is not None,
+        suffix=", weights estimated" if estimated else "",
+        plain=plain if estimated else None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
     return Estimate(
@@ -265,7 +273,7 @@ def _described(
     )
 
 
-def _loglik(made: PassDesign, problem: Problem, told: Facts, solved: Maximum, deviance: float) -> float:
+def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, deviance: float) -> float:
     """As `log_likelihood` has it of rows in memory; one pass more where the dispersion is estimated."""
     family = problem.model.family
     if family.law.density is None:
@@ -278,7 +286,14 @@ def _loglik(made: PassDesign, problem: Problem, told: Facts, solved: Maximum, de
     return float(made.total(partial(density, problem, solved.beta, dispersion), "the likelihood"))
 
 
-def _scored(problem: Problem, beta: np.ndarray, whitened: np.ndarray, block: Design) -> ScoredRows:
+def _unit(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> np.ndarray:
+    """Whitened scores per unit of weight."""
+    x, (y, _) = problem.columns(block), outcome(block)
+    eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
+    return np.dot(x, whitened) * problem.model.family.terms(eta, y)[0][:, None]
+
+
+def _scored(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> ScoredRows:
     x, (y, w) = problem.columns(block), outcome(block)
     eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
     slope, information, _ = problem.model.family.terms(eta, y)

@@ -23,8 +23,10 @@ from statinf.numerics.linear.factors import inverse_gram, scaled_condition
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign, read_passes
-from statinf.passes.covariance import PassScores, ScoredRows
-from statinf.passes.reduction import Stack, reduce_rows
+from statinf.passes.covariance import PassScores
+from statinf.passes.reduction import ColumnStack, reduce_rows
+from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
@@ -45,6 +47,8 @@ def lm_passes(
     """The fit of `si.lm` on a table in blocks."""
     if settings.weights_kind != "precision":
         raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
+    if hasattr(weights, "on_block"):
+        spec = vcov = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds, stacked=True)
     groups = cluster_columns(spec, cluster)
     made = read_passes(formula, table, weights=weights, cluster=groups, na_action=na_action, context=context)
     if not made.names:
@@ -70,15 +74,19 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
     factor = reduced.factor
     df = float(nobs - k)
     bread = inverse_gram(factor)
-    whitening = _Whitening(reduced, inner)
+    whitening = Whitening(reduced, inner)
+    plain = partial(scored, whitening)
+    estimated = hasattr(made.weights, "on_block")
     scores = PassScores(
         made,
-        partial(_scored, whitening),
+        stacked(made, plain, whitening.unit),
         whitening.outside,
         nobs,
         df,
         bread * (rss / df) if df > 0 else None,
         weighted=made.weights is not None,
+        suffix=", weights estimated" if estimated else "",
+        plain=plain if estimated else None,
     )
     return Estimate(
         terms=made.names,
@@ -125,11 +133,12 @@ def reduce_passes(made: PassDesign, tolerance: float) -> tuple[Reduced, OutcomeF
     return reduce_rows(made, _stack, _facts, tolerance=tolerance, check=partial(_check_outcome, made))
 
 
-def _stack(block: Design) -> Stack:
+def _stack(block: Design, *, weighted: bool = True) -> ColumnStack:
     """Columns, outcome less offset, and the offset, with the root of the weights."""
     offset = block.offset
     beside = block.y[:, None] if offset is None else np.column_stack([block.y - offset, offset])
-    return Stack(block.parts[0].values, beside, np.sqrt(block.weights) if (block.weights != 1.0).any() else None)
+    weighted = weighted and bool((block.weights != 1.0).any())
+    return ColumnStack(block.parts[0].values, beside, np.sqrt(block.weights) if weighted else None)
 
 
 def _facts(block: Design) -> OutcomeFacts:
@@ -162,7 +171,7 @@ def _explained(made: PassDesign, reduced: Reduced, inner: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class _Whitening:
+class Whitening:
     """The solution in centred columns, from which a block's residuals and whitened rows are made."""
 
     reduced: Reduced
@@ -175,15 +184,23 @@ class _Whitening:
         moved = self.reduced.centring
         return inverse if moved is None else moved.raw_coefficients(inverse, self.reduced.kept)
 
-    def rows(self, block: Design) -> tuple[np.ndarray, np.ndarray]:
+    def unit(self, block: Design) -> np.ndarray:
+        """Whitened scores per unit of weight, shape (n, k)."""
+        rows, residual = self.rows(block, weighted=False)
+        return rows * residual[:, None]
+
+    def rows(self, block: Design, *, weighted: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Orthonormal rows and residuals, both times the root of the weights."""
-        rows = _stack(block).rows(None if self.reduced.centring is None else self.reduced.centring.centre)
+        rows = _stack(block, weighted=weighted).rows(
+            None if self.reduced.centring is None else self.reduced.centring.centre
+        )
         p = block.parts[0].values.shape[1]
         x, y = rows[:, :p][:, self.reduced.kept], rows[:, p]
         inverse = solve_triangular(self.reduced.centred_factor, np.eye(self.reduced.rank))
         return np.dot(x, inverse), y - np.dot(x, self.inner)
 
 
-def _scored(whitening: _Whitening, block: Design) -> ScoredRows:
+def scored(whitening: Whitening, block: Design) -> ScoredRows:
+    """The rows of a block as covariances see them."""
     rows, residual = whitening.rows(block)
     return ScoredRows(rows * residual[:, None], rows)

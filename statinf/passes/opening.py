@@ -78,10 +78,13 @@ def block_table(data: Any, formula: str, *named: Any) -> BlockTable | None:
         What the caller gave.
     formula : str
     *named : object
-        Names of further columns, or lists of them.
+        Names of further columns, or lists of them; weights, if they were estimated in blocks.
     """
     if isinstance(data, BlockTable):
         return data
+    if any(hasattr(n, "on_block") for n in named):
+        # Weights that were estimated in blocks are taken in blocks.
+        return blocks(data)
     if not _worth_opening(data):
         return None
     found = _opened(data, BLOCK_ROWS)
@@ -189,12 +192,21 @@ def _named(part: Any, rows: int, source: str) -> BlockTable:
     from statinf.formula import as_frame
 
     opened: Callable[[], Any] | None = getattr(part, "opened", None)
-    head = next(iter(opened()), None) if opened is not None else part.tables[0]
+    head = part.tables[0] if opened is None else _head(opened())
     if head is None:
         raise DataError("the data hold no table.")
     frame = as_frame(head)
     count = None if opened is not None else sum(as_frame(t).n for t in part.tables)
     return BlockTable(tuple(map(str, frame.names)), (part,), LocalEngine(), source, count, rows)
+
+
+def _head(tables: Any) -> Any:
+    """The first of the tables that a function gave."""
+    if not hasattr(tables, "__iter__") or hasattr(tables, "columns") or hasattr(tables, "column_names"):
+        raise DataError(
+            f"the function given as data returned a {type(tables).__name__}; it must return an iterator of tables."
+        )
+    return next(iter(tables), None)
 
 
 def _from_path(path: Path, rows: int) -> BlockTable:

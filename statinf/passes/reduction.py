@@ -18,7 +18,7 @@ from statinf.passes.design import PassDesign
 from statinf.passes.sums import Every, Triangle
 
 
-class Stack(NamedTuple):
+class ColumnStack(NamedTuple):
     """What of a block is reduced.
 
     Attributes
@@ -47,7 +47,7 @@ class Stack(NamedTuple):
         return rows
 
 
-Stacking = Callable[[Design], Stack]
+Stacking = Callable[[Design], ColumnStack]
 
 
 def reduce_rows(
@@ -69,7 +69,7 @@ def reduce_rows(
     ----------
     made : PassDesign
     stack : callable
-        From a block to its `Stack`.
+        From a block to its `ColumnStack`.
     facts : callable, optional
         From a block to what `plus` adds, summed in the same pass.
     p : int, optional
@@ -109,7 +109,7 @@ def _centring(made: PassDesign, stack: Stacking) -> Centring | None:
     """How columns are centred, from the first block: any value in a column's range does."""
     native = made.table.first(made.columns)
     design = made.block(native)
-    return None if design is None else centring_of(stack(design).columns)
+    return None if design is None or not design.n else centring_of(stack(design).columns)
 
 
 def _products(
@@ -139,7 +139,7 @@ def joint_factor(
     ----------
     made : PassDesign
     stack : callable
-        From a block to its `Stack`.
+        From a block to its `ColumnStack`.
     centre : ndarray, shape (p,), or None
     facts : callable, optional
         From a block to what `plus` adds.
@@ -155,7 +155,7 @@ def joint_factor(
 def middle(made: PassDesign, stack: Stacking) -> np.ndarray | None:
     """Means of the stack's columns over the first block: values inside their ranges; None where it has no row in use."""
     design = made.block(made.table.first(made.columns))
-    return None if design is None else stack(design).columns.mean(axis=0)
+    return None if design is None or not design.n else stack(design).columns.mean(axis=0)
 
 
 def _centred_products(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import progress_bar
+from statinf.backend import host_number, over_hosts, progress_bar
 from statinf.backend.seeds import check_seed
 from statinf.errors import (
     ConvergenceError,
@@ -140,7 +140,7 @@ def bootstrap(
         made = function(frame.native, rows) if weighted else function(redrawn(frame, units, weights, cluster))
         return _read(made, names)[1]
 
-    draws, failed = _draws(one, units, replicas, kind, seed, progress)
+    draws, failed = _draws(one, units, len(theta), replicas, kind, seed, progress)
     made = engine.Bootstrap(
         draws, kind, "", seed, np.zeros(len(theta)), clusters=0 if cluster is None else units.count, failed=failed
     )
@@ -168,33 +168,49 @@ def _whole(data: Any) -> Frame:
 
 
 def _draws(
-    one: Callable[[np.ndarray], np.ndarray], units: DrawnUnits, replicas: int, kind: str, seed: int, show: bool | None
+    one: Callable[[np.ndarray], np.ndarray],
+    units: DrawnUnits,
+    width: int,
+    replicas: int,
+    kind: str,
+    seed: int,
+    show: bool | None,
 ) -> tuple[np.ndarray, int]:
     """Draws (replicas - failed, q) and how many failed."""
-    made, error = [], ""
-    with silent_warnings():
-        for r in progress_bar(range(replicas), label="bootstrap", show=show):
-            if r % BLOCK == 0:
+    error, tried = "", 0
+
+    def some(starts: Sequence[int]) -> np.ndarray:
+        """Draws of blocks of replicas; NaN for those without a result, and for those after work has become hopeless."""
+        nonlocal error, tried
+        mine = [r for start in starts for r in range(start, min(start + BLOCK, replicas))]
+        made, failures = np.full((len(mine), width), np.nan), 0
+        for i, r in enumerate(progress_bar(mine, label="bootstrap", show=show)):
+            if i == 0 or r % BLOCK == 0:
                 block = units.weights(kind, r, min(r + BLOCK, replicas), seed)
+            tried += 1
             try:
-                found = one(block[r % BLOCK])
+                made[i] = one(block[r % BLOCK])
             except (StatinfError, np.linalg.LinAlgError, ArithmeticError) as raised:
                 error = error or f"{type(raised).__name__}: {raised}"
-                continue
-            if np.isfinite(found).all():
-                made.append(found)
-            else:
+            if not np.isfinite(made[i]).all():
+                made[i], failures = np.nan, failures + 1
                 error = error or "a value that is not finite"
             # Hopeless work is not carried to its end.
-            if r + 1 - len(made) > _LOST * replicas:
+            if failures > _LOST * replicas:
                 break
-    failed = replicas - len(made) if len(made) >= (1 - _LOST) * replicas else r + 1 - len(made)
+        return made
+
+    with silent_warnings():
+        draws = over_hosts(some, range(0, replicas, BLOCK), same=(units.count, replicas, seed % 2**31))
+    good = np.isfinite(draws).all(axis=1)
+    tried = tried if host_number()[1] == 1 else replicas
+    failed = int(np.count_nonzero(~good)) - (replicas - tried)
     if failed > _LOST * replicas:
         raise ConvergenceError(
-            f"{failed} of {r + 1} replicas have no result, the first for: {error} Use kind='bayesian' with weighted=True or "
+            f"{failed} of {tried} replicas have no result, the first for: {error} Use kind='bayesian' with weighted=True or "
             "strata= where redrawn rows lack an arm or a level."
         )
-    return np.stack(made), failed
+    return draws[good], failed
 
 
 def _read(made: Any, names: tuple[str, ...] | None) -> tuple[tuple[str, ...], np.ndarray]:

@@ -59,6 +59,11 @@ class Weights(Result):
     beside = ("values", "ess", "diagnostics")
 
     @property
+    def errors(self) -> str:
+        """The covariance of a regression with these weights where the caller asks for none."""
+        return "HC0"
+
+    @property
     def ess(self) -> float:
         """Effective sample size of all rows, (sum w)^2 / sum w^2."""
         return float(self.values.sum() ** 2 / (self.values**2).sum())

@@ -12,11 +12,12 @@ Sejdinovic and Gretton 2014, arXiv 1408.5404), right for many independent rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from statinf.backend import chunks, generator, progress_bar, rows_per_chunk
+from statinf.backend import chunks, generator, host_number, on_devices, over_hosts, progress_bar, rows_per_chunk
+from statinf.numerics.kernels import on_devices as devices
 from statinf.numerics.kernels.distances import distances
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
 from statinf.shifts.kernels import rbf
@@ -92,11 +93,13 @@ def mmd(
     if factor is not None:
 
         def forms(u: np.ndarray) -> np.ndarray:
-            return ((u @ factor) ** 2).sum(axis=1)
+            return devices.squared_lengths(u, factor) if on_devices() else ((u @ factor) ** 2).sum(axis=1)
 
     else:
 
         def forms(u: np.ndarray) -> np.ndarray:
+            if on_devices():
+                return devices.quadratic_forms(x, u, "gaussian", 2.0 * bandwidth**2)
             return _by_blocks(x, u, lambda a, b: rbf(a, b, bandwidth))
 
     return _permuted(forms, first, permutations, seed, show, share)
@@ -130,7 +133,7 @@ def energy(
     """Energy distance ``2 E|X - Y| - E|X - X'| - E|Y - Y'|``, observed and permuted; arguments as in `mmd`."""
 
     def forms(u: np.ndarray) -> np.ndarray:
-        return -_by_blocks(x, u, distances)
+        return -(devices.quadratic_forms(x, u, "distance") if on_devices() else _by_blocks(x, u, distances))
 
     return _permuted(forms, first, permutations, seed, show, share)
 
@@ -166,23 +169,23 @@ def _permuted(
 ) -> tuple[float, np.ndarray]:
     n = int(np.count_nonzero(first))
     own = observed_mass(first) if share is None else weighted_mass(first, share)
-    # Every batch passes over K once: batches are as large as memory allows.
+    # Every batch passes over K once: batches are as large as memory allows. The observed masses are the first of all.
     size = rows_per_chunk(8.0 * len(first) * 2, 2.0**30)
-    null = np.empty(permutations)
-    batches = list(chunks(permutations, size))
-    observed = 0.0
-    for number, batch in enumerate(progress_bar(batches, total=len(batches), label="permutations", show=show)):
-        many = batch.stop - batch.start
+    size = min(size, -(-(permutations + 1) // host_number()[1]))
+
+    def made(batch: slice) -> np.ndarray:
+        start, stop = max(batch.start - 1, 0), batch.stop - 1
         if share is None:
-            u = masses(n, len(first) - n, many, seed, batch.start)
+            u = masses(n, len(first) - n, stop - start, seed, start)
         else:
-            u = signed_masses(first, share, many, seed, batch.start)
-        if number == 0:
-            both = forms(np.concatenate([own, u]))
-            observed, null[batch] = float(both[0]), both[1:]
-        else:
-            null[batch] = forms(u)
-    return observed, null
+            u = signed_masses(first, share, stop - start, seed, start)
+        return forms(np.concatenate([own, u]) if batch.start == 0 else u)
+
+    def some(part: Sequence[slice]) -> np.ndarray:
+        return np.concatenate([made(b) for b in progress_bar(part, total=len(part), label="permutations", show=show)])
+
+    found = over_hosts(some, list(chunks(permutations + 1, size)), same=(len(first), n, permutations, seed % 2**31))
+    return float(found[0]), found[1:]
 
 
 def _by_blocks(x: np.ndarray, u: np.ndarray, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import generator
+from statinf.backend import generator, on_devices
 from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
 from statinf.results.options import value
+from statinf.shifts import ulsif_devices
 from statinf.shifts.kernels import (
     BumpOptions,
     KernelRatio,
@@ -99,6 +100,8 @@ def loocv(xs: np.ndarray, xt: np.ndarray, centers: np.ndarray, widths: np.ndarra
     Row i of both samples is left out together, for i up to the smaller sample's size; coefficients are clipped at zero
     after each removal, as in the fit.
     """
+    if on_devices():
+        return ulsif_devices.loocv(xs, xt, centers, widths, ridges)
     return np.stack([_scores(rbf(xs, centers, s), rbf(xt, centers, s), ridges) for s in widths])
 
 

@@ -100,7 +100,7 @@ def _work(
                 state = state.with_trace(settings.carried(state.mean), _trace_se(settings, state, tiles))
             if after is not None:
                 after(state)
-    replicas, totals = tiles.arrays()
+    replicas, totals = tiles.arrays(state.mean)
     return replace(state, replicas=replicas, replica_sums=totals)
 
 
@@ -188,7 +188,7 @@ def _until_trace(settings: Settings, done: int) -> int:
 
 def _trace_se(settings: Settings, state: State, tiles: Tiles) -> np.ndarray:
     if settings.replicas > 1:
-        _, totals = tiles.arrays()
+        _, totals = tiles.arrays(state.mean)
         totals = totals / np.maximum(state.done - state.origin, 1)[:, None]
         return settings.carried(totals[:, : settings.replicas].T).std(axis=0, ddof=1)
     try:

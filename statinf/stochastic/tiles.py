@@ -1,16 +1,26 @@
-"""The replicas of a run on the device, cut into tiles that are advanced side by side."""
+"""The replicas of a run on its devices, cut into tiles that are advanced side by side."""
 
 from __future__ import annotations
 
 import contextvars
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import accelerated, cores, pad_axis, x64
+from statinf.backend import (
+    accelerated,
+    cores,
+    host_part,
+    over_hosts,
+    pad_axis,
+    shared_devices,
+    sharing,
+    split_over,
+    x64,
+)
 from statinf.numerics.laws.multipliers import GROUP, seed_words
 from statinf.numerics.recursions.averaging import (
     ACCELERATOR_BLOCK,
@@ -24,25 +34,39 @@ from statinf.stochastic.settings import Settings
 from statinf.stochastic.state import State
 
 _TILE = 512
+_SPLIT = (1, 1, None, None, None, 0, None)
+"""The axis of each argument of the kernel that counts replicas."""
 _COORDINATES = 4
 """Coordinates are padded with zeros to a multiple of it: models of about one size share what is compiled."""
 
 
 class Tiles:
-    """The replicas of a run on the device, cut into tiles that are advanced side by side."""
+    """The replicas of a run on its devices, cut into tiles that are advanced side by side.
+
+    Several devices share each tile; several hosts share the replicas, and `arrays` puts them together.
+    """
 
     def __init__(self, settings: Settings, state: State) -> None:
         self.settings = settings
         self.height = -(-settings.d // _COORDINATES) * _COORDINATES
-        width = tile_width(settings.padded)
-        self.cuts = [slice(a, min(a + width, settings.padded)) for a in range(0, settings.padded, width)]
+        self.targets = shared_devices() if sharing() else ()
+        many = max(len(self.targets), 1)
+        width = tile_width(settings.padded) * many
+        own = host_part(range(settings.padded // GROUP))
+        first, last = (own[0] * GROUP, (own[-1] + 1) * GROUP) if own else (0, 0)
+        self.cuts = [slice(a, min(a + width, last)) for a in range(first, last, width)]
         self.words = seed_words(settings.seed)
         self.block, self.chain = (ACCELERATOR_BLOCK, ACCELERATOR_CHAIN) if accelerated() else (BLOCK, CHAIN)
+        self.sizes = [-(-(c.stop - c.start) // (GROUP * many)) * GROUP * many for c in self.cuts]
         with x64():
             import jax.numpy as jnp
 
+            def placed(columns: np.ndarray, size: int) -> Any:
+                return jnp.asarray(pad_axis(columns, size, axis=1))
+
             Th, S = (pad_axis(a, self.height) for a in (state.replicas, state.replica_sums))
-            self.tiles = [(jnp.asarray(Th[:, c]), jnp.asarray(S[:, c])) for c in self.cuts]
+            cuts = list(zip(self.cuts, self.sizes, strict=True))
+            self.tiles = [(placed(Th[:, c], size), placed(S[:, c], size)) for c, size in cuts]
         self.pool = ThreadPoolExecutor(min(len(self.cuts), cores())) if self.cuts and cores() > 1 else None
 
     def __enter__(self) -> Tiles:
@@ -73,17 +97,23 @@ class Tiles:
 
         def one(i: int) -> Any:
             with x64():
-                groups = np.arange(self.cuts[i].start // GROUP, self.cuts[i].stop // GROUP, dtype=np.uint32)
-                Th, S = replica_tile.on_device(
-                    *self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau),
-                    loss=settings.loss, law=settings.law, block=self.block, chain=self.chain,
-                )  # fmt: skip
+                start = self.cuts[i].start // GROUP
+                groups = np.arange(start, start + self.sizes[i] // GROUP, dtype=np.uint32)
+                Th, S = self._advanced(*self.tiles[i], arrays, blocks, self.words, groups, np.float64(settings.tau))
                 return Th.block_until_ready(), S
 
         if self.pool is None:
             return [partial(one, i) for i in range(len(self.cuts))]
         contexts = [contextvars.copy_context() for _ in self.cuts]
         return [self.pool.submit(context.run, one, i).result for i, context in enumerate(contexts)]
+
+    def _advanced(self, *args: Any) -> Any:
+        settings = self.settings
+        static = {"loss": settings.loss, "law": settings.law, "block": self.block, "chain": self.chain}
+        if not self.targets:
+            return replica_tile.on_device(*args, **static)
+        _, compiled = split_over(replica_tile.inner, self.targets, _SPLIT, 1, tuple(sorted(static.items())))
+        return compiled(*args)
 
     def finish(self, begun: list[Callable[[], Any]]) -> None:
         """Wait for a slab that `begin` sent."""
@@ -98,15 +128,24 @@ class Tiles:
         with x64():
             self.tiles = [(Th + move, S * ~again[:, None]) for Th, S in self.tiles]
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Replicas and sums, shape (d, padded) each."""
-        if not self.cuts:
-            empty = np.zeros((self.settings.d, 0))
+    def arrays(self, same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Replicas and sums, shape (d, padded) each; `same` is what every host must have in common."""
+        d, padded = self.settings.d, self.settings.padded
+        if not padded:
+            empty = np.zeros((d, 0))
             return empty, empty
-        with x64():
-            Th, S = ([np.asarray(part) for part in parts] for parts in zip(*self.tiles, strict=True))
-        d = self.settings.d
-        return np.concatenate(Th, axis=1)[:d], np.concatenate(S, axis=1)[:d]
+
+        def own(groups: Sequence[int]) -> np.ndarray:
+            with x64():
+                kept = [c.stop - c.start for c in self.cuts]
+                parts = [
+                    np.concatenate([np.asarray(Th)[:d, :n], np.asarray(S)[:d, :n]])
+                    for (Th, S), n in zip(self.tiles, kept, strict=True)
+                ]
+            return np.concatenate(parts, axis=1).T
+
+        whole = over_hosts(own, range(padded // GROUP), same=same).T
+        return np.ascontiguousarray(whole[:d]), np.ascontiguousarray(whole[d:])
 
 
 def tile_width(padded: int) -> int:

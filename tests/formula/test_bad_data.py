@@ -161,7 +161,7 @@ def test_a_file_that_cannot_be_read(tmp_path, path):
 
 def test_files_and_objects_that_are_no_tables(tmp_path):
     refuse("is neither .parquet nor .csv", data=tmp_path / "table.xlsx")
-    refuse("cannot be read", data=_folder(tmp_path / "folder.csv"))
+    refuse("is a folder", data=_folder(tmp_path / "folder.csv"))
     with open(tmp_path / "closed.csv", "w") as file:
         file.write("y,x\n1,2\n")
     refuse("open or closed file object", data=file)

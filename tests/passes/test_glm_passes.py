@@ -160,3 +160,21 @@ def test_refusals(data: pd.DataFrame) -> None:
         fit.scaled_residuals()
     new = fit.predict(data.dropna().iloc[:3])
     assert len(new) == 3
+
+
+def test_estimated_weights(data: pd.DataFrame) -> None:
+    frame = data.assign(t=lambda d: (d.b + d.c > 1) + 0, late=lambda d: np.where(d.index > 1_700, np.nan, d.c))
+    rows = si.blocks(frame, rows=250)
+    options = {"method": "ipw", "tol": 1e-13}
+    here, there = (si.balance("t ~ x + g", d, **options) for d in (frame, rows))
+    for vcov in (None, {"cluster": "firm"}, "fixed"):
+        in_memory = si.glm("late ~ t + z", frame, family="poisson", weights=here, vcov=vcov)
+        by_passes = si.glm("late ~ t + z", rows, family="poisson", weights=there, vcov=vcov)
+        same(by_passes, in_memory, 1e-7)
+        formula = "late ~ t | x | z"
+        in_memory, by_passes = (
+            si.iv(formula, frame, weights=here, vcov=vcov),
+            si.iv(formula, rows, weights=there, vcov=vcov),
+        )
+        np.testing.assert_allclose(by_passes.std_errors, in_memory.std_errors, rtol=1e-7)
+        assert by_passes.cov.label == in_memory.cov.label

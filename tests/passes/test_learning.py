@@ -120,6 +120,9 @@ def test_refusals(data: pd.DataFrame, tmp_path: Path) -> None:
     table = si.blocks(data, rows=400)
     with pytest.raises(si.DataError, match="read once"):
         si.blocks(once())
+    for wrong in (lambda: 0, lambda: data):
+        with pytest.raises(si.DataError, match="must return an iterator of tables"):
+            si.lm("y ~ x", wrong)
     with pytest.raises(si.OptionError, match="name of a column"):
         si.lm("y ~ x", table, weights=np.ones(len(data)))
     with pytest.raises(si.FormulaError, match="'nothing' is not a column of the data"):

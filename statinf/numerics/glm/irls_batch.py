@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import Kernel, bucket, pad_axis
+from statinf.backend import Kernel, bucket, over_models, pad_axis
 from statinf.numerics.glm.families import Family
 
 
@@ -94,4 +94,8 @@ def refit_glm(
     w[len(weights) :, :n] = 1.0
     starts = np.repeat(start[None], batch, axis=0)
     kernel = _kernel(family, p)
-    return kernel(padded, outcome, shift, w, starts, tolerance, np.int64(max_iterations))[: len(weights)]
+    together = (None, None, None, 0, 0, None, None)
+    made = over_models(
+        kernel, padded, outcome, shift, w, starts, np.float64(tolerance), np.int64(max_iterations), together=together
+    )
+    return made[: len(weights)]

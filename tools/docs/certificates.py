@@ -1,0 +1,48 @@
+"""What simulations found about the intervals of a verb."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from statinf.results.certificate import RECORDS, CertifiedLine
+
+FEW = 12
+
+
+@cache
+def _lines() -> tuple[CertifiedLine, ...]:
+    known = CertifiedLine.__dataclass_fields__
+    records: list[dict[str, Any]] = json.loads(RECORDS.read_text(encoding="utf-8"))
+    return tuple(CertifiedLine(**{name: value for name, value in r.items() if name in known}) for r in records)
+
+
+def certificates(verb: str) -> list[str]:
+    """Markdown of the section, nothing if no simulation looked at the verb."""
+    lines = [line for line in _lines() if line.verb == verb]
+    if not lines:
+        return []
+    verdicts = [line.verdict for line in lines]
+    count = f"{verdicts.count('holds')} of {len(lines)} hold their level within the simulation's error"
+    below = verdicts.count("too low")
+    said = f"{count}{f', {below} cover less' if below else ''}."
+    rows = [
+        f"| {line.method} | {line.kind} | {line.quantity} | {line.design} | {line.n:,} | {line.clusters or ''} | "
+        f"{line.level:g} | {line.found:.3f} ± {line.error:.3f} | {_mark(line.verdict)} |"
+        for line in lines
+    ]
+    head = "| Method | Interval | Of | Design | n | Clusters | Level | Found | Verdict |\n|---|---|---|---|--:|--:|--:|--:|---|\n"
+    table = head + "\n".join(rows)
+    intro = (
+        "How often intervals held the truth in simulations, with the Monte Carlo error; "
+        f"`si.certificate(fit)` prints the lines that belong to a fit. {said}"
+    )
+    if len(lines) > FEW:
+        folded = "\n".join("    " + line for line in table.splitlines())
+        return ["## Certificate", intro, f'??? abstract "{len(lines)} simulations"\n\n{folded}']
+    return ["## Certificate", intro, table]
+
+
+def _mark(verdict: str) -> str:
+    return f'<span class="verdict {verdict.replace(" ", "-")}">{verdict}</span>'
