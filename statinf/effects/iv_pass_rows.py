@@ -56,7 +56,7 @@ def facts(block: Design) -> Extent:
 
 
 @dataclass(frozen=True)
-class Standardised:
+class ColumnScales:
     """How columns are centred and scaled to unit length, in the order of `stack`.
 
     Attributes
@@ -85,7 +85,7 @@ class Standardised:
         )
 
 
-def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[np.ndarray, Standardised]:
+def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[np.ndarray, ColumnScales]:
     """The triangular factor of centred and scaled columns, from that of columns less `shift`.
 
     Parameters
@@ -98,7 +98,7 @@ def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[n
     Returns
     -------
     ndarray, shape (m, m)
-    Standardised
+    ColumnScales
     """
     m = joint.shape[1]
     factor = np.zeros((m, m))
@@ -117,7 +117,7 @@ def standardised(joint: np.ndarray, shift: np.ndarray, centred: bool) -> tuple[n
     scale[flat] = 1.0
     if centred:
         scale[0], flat[0] = 1.0, False
-    return factor / scale, Standardised(centre, scale, flat)
+    return factor / scale, ColumnScales(centre, scale, flat)
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class TwoStages:
     Attributes
     ----------
     system : System
-    standard : Standardised
+    standard : ColumnScales
     widths : ColumnCounts
         Of all columns, aliased ones too.
     kept : ndarray of bool, shape (a + b,)
@@ -138,7 +138,7 @@ class TwoStages:
     """
 
     system: System
-    standard: Standardised
+    standard: ColumnScales
     widths: ColumnCounts
     kept: np.ndarray
     coef: np.ndarray
@@ -221,7 +221,7 @@ class PassForms:
 
 
 def stages_of(
-    system: System, standard: Standardised, widths: ColumnCounts, kept: np.ndarray, coef: np.ndarray
+    system: System, standard: ColumnScales, widths: ColumnCounts, kept: np.ndarray, coef: np.ndarray
 ) -> TwoStages:
     """The stages of a solved model, with the factor of its second stage's columns."""
     size = system.a + system.b
