@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.certify", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="studies to run; all by default")
     parser.add_argument("--samples", type=int, default=1000, help="of each size (default: %(default)s)")
+    parser.add_argument("--sizes", type=int, metavar="K", help="the first K sizes of a study alone")
     parser.add_argument("--list", action="store_true", help="name the studies and stop")
     options = parser.parse_args()
     known = {study.name: study for study in STUDIES}
@@ -38,7 +39,7 @@ def main() -> None:
         warnings.simplefilter("ignore")
         for name, study in known.items():
             if not options.names or name in options.names:
-                study.run(options.samples)
+                study.run(options.samples, sizes=options.sizes)
                 write(STUDIES)
     write(STUDIES)
 

@@ -20,7 +20,7 @@ HOW = {"id": "unit", "time": "t", "cohort": "cohort"}
 
 
 def dynamic(study: Any, seed: int, own: Any, clusters: int = 0) -> Iterator[Shown]:
-    """Intervals of the average, of each time since treatment, and the band of all times."""
+    """Intervals of the average, of each time since treatment, and the band of all times; clusters are units by default."""
     path = study.path(replicas=499, seed=seed)
     truth = np.where(study.at >= 0, 1.0 + study.at, 0.0)
     yield Shown(own, "effect at a time since treatment", inside(path, truth).mean(), clusters)
@@ -33,7 +33,7 @@ def differences(method: str, n: int, seed: int) -> Iterator[Any]:
     units = n // PERIODS
     data = panel(units, seed)
     fit = si.did("y ~ 1 | x", data, method=method, **HOW)
-    yield from dynamic(fit.aggregate("dynamic"), seed, fit)
+    yield from dynamic(fit.aggregate("dynamic"), seed, fit, units)
     if method == "dr":
         fit = si.did("shared ~ 1 | x", data, cluster="village", **HOW)
         yield from dynamic(fit.aggregate("dynamic"), seed, fit, units // 5)
@@ -61,10 +61,10 @@ def laws(method: str, n: int, seed: int) -> Iterator[Any]:
     data = {"y": y.ravel(), "x": np.repeat(x, MEMBERS), "unit": np.repeat(np.arange(units), MEMBERS)}
     fit = si.rd_distribution("y ~ x | unit", data, tau=TAU, method=method)
     band = fit.band(replicas=399)
-    yield Shown(fit, "jumps at nine levels at once", bool(((band.lower <= 0) & (band.upper >= 0)).all()))
-    yield limits(fit, slice(None), 0.0, "jump at a level")
-    yield Shown(fit, "test of no jump", fit.nullity_test(replicas=399).p_value > 0.05)
-    yield Shown(fit, "test of one jump for all levels", fit.homogeneity_test(replicas=399).p_value > 0.05)
+    yield Shown(fit, "jumps at nine levels at once", bool(((band.lower <= 0) & (band.upper >= 0)).all()), units)
+    yield limits(fit, slice(None), 0.0, "jump at a level", clusters=units)
+    yield Shown(fit, "test of no jump", fit.nullity_test(replicas=399).p_value > 0.05, units)
+    yield Shown(fit, "test of one jump for all levels", fit.homogeneity_test(replicas=399).p_value > 0.05, units)
 
 
 def densities(n: int, seed: int) -> Iterator[Any]:

@@ -28,7 +28,8 @@ HEAD = (
     "Written by `python -m benchmarks.certify` (`--list` names the studies; what was drawn is kept, and a run goes on from there). "
     "A cell is the share of the simulated samples in which an interval held the truth, or a set the new outcome, or a test at 5% a "
     "true hypothesis, with its Monte Carlo error. It holds if it lies within 3.29 errors, or half a point, of the nominal "
-    "coverage; **bold** cells are too low, *slanted* ones too high. `si.certificate(fit)` prints the lines that belong to a fit, "
+    "coverage; **bold** cells are too low, *slanted* ones too high (prediction sets promise at least their level, and hold up to "
+    "one over their calibration rows more). `si.certificate(fit)` prints the lines that belong to a fit, "
     "and a summary says where a fit has fewer rows or clusters, or weaker overlap, than intervals of its kind held with.",
 )
 
@@ -131,7 +132,7 @@ def _samples(lines: Iterable[CertifiedLine], design: str) -> str:
 def _cell(line: CertifiedLine) -> str:
     """Rows and share of one size, as "200: 0.948 (20 clusters)"."""
     mark = {"holds": "", "too low": "**", "too high": "*"}[line.verdict]
-    more = [f"{line.clusters} clusters"] if line.clusters else []
+    more = [f"{line.clusters} {'clusters' if 'clusters' in line.kind else 'units'}"] if line.clusters else []
     more += [f"{100 * line.share:.0f}% effective"] if line.share else []
     more += [f"{line.failed} refused"] if line.failed else []
     return f"{line.n:,}: {mark}{line.found:.3f}{mark}" + (f" ({', '.join(more)})" if more else "")

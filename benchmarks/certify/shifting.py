@@ -43,7 +43,9 @@ def means(tilt: float, n: int, seed: int) -> Iterator[Any]:
 
 def double(n: int, seed: int) -> Iterator[Any]:
     held = dro_coverage.weighted(n, seed)
-    yield Shown(("ShiftFit", "double, gaussian, identity", "HC0"), "slopes of a right line", held.mean())
+    yield Shown(
+        ("ShiftFit", "double, gaussian, identity", "HC0, weights taken as fixed"), "slopes of a right line", held.mean()
+    )
 
 
 def margins(n: int, seed: int) -> Iterator[Any]:

@@ -125,11 +125,11 @@ class Study:
         draft.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         os.replace(draft, self.file)
 
-    def run(self, samples: int, say: Callable[[str], None] = print) -> None:
-        """Draw until there are so many samples of each size; what was drawn before counts."""
+    def run(self, samples: int, say: Callable[[str], None] = print, sizes: int | None = None) -> None:
+        """Draw until there are so many samples of each size, or of the first sizes; what was drawn before counts."""
         known = self.read()
         samples = min(samples, self.samples)
-        for n in self.sizes:
+        for n in self.sizes[:sizes]:
             done = known["done"].get(str(n), 0)
             while done < samples:
                 until = min(samples, done + CHUNK)

@@ -238,8 +238,8 @@ def _logits(
     )
     if not found.converged.all():
         raise ConvergenceError(
-            f"the logit of {q.name} did not converge in {found.passes} passes (mean score left {found.residual.max():.2g}): covariates "
-            "may separate its outcomes. Use a ridge penalty, or fewer covariates."
+            f"the logit of {q.name} did not converge in {found.passes} passes (mean score left {found.residual.max():.2g}): "
+            "covariates may separate its outcomes. Use a ridge penalty, or fewer covariates."
         )
     return found.beta, found.hessian[0] * mass[0]
 

@@ -140,8 +140,8 @@ def read_effect(
     if not two and (binary or matrix.p > 1):
         if arms is not None and len(arms.levels) > 2:
             raise OptionError(
-                f"the treatment '{name}' has {len(arms.levels)} arms; data that are read in blocks take two. Read the rows into memory "
-                "for several."
+                f"the treatment '{name}' has {len(arms.levels)} arms; data that are read in blocks take two. Read the rows into "
+                "memory for several."
             )
         raise not_arms(arms, rows[:, 0], name, several=False)
     if not two and (treated is not None or reference is not None):

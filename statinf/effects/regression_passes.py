@@ -93,7 +93,8 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
         raise OptionError("without interactions the regression has one effect for all; leave estimand out.")
     if adjusted and settings.target == "population":
         raise OptionError(
-            "target='population' needs rows in memory; on data that are read in blocks standard errors take the covariates as given."
+            "target='population' needs rows in memory; on data that are read in blocks standard errors take the covariates "
+            "as given."
         )
     cells = cell_sums(problem, BlockFolds(1, 0))
     if (cells.mass.sum(axis=0) == 0).any():

@@ -145,7 +145,7 @@ def evaluated(
 
 
 def first_guess(problem: PassLikelihood, level: float, block: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """LikelihoodAt of one weighted least-squares step from means inside the range, and of a predictor that is the same on every row."""
+    """Sums of a weighted least-squares step from means in range, and of a predictor that is the same on every row."""
     family = problem.model.family
     y, w = outcome(block)
     x = problem.columns(block)

@@ -105,12 +105,13 @@ def _few_clusters(fit: Any, kind: Kind, reach: CertifiedReach) -> str:
     enough = reach.most + 1 if reach.clusters is None else reach.clusters
     if fit.cov.df != np.inf and fit.cov.df + 1 >= enough:
         return ""
-    count = clusters_of(fit)
+    clustered = "clusters" in kind[2]
+    count, noun = (clusters_of(fit), "clusters") if clustered else (units_of(fit), "units")
     if not 0 < count < enough:
         return ""
     if reach.clusters is None:
-        return f"such intervals fell short in simulations of up to {reach.most} clusters{_instead(kind)}"
-    return f"{count} clusters are fewer than the {reach.clusters} from which such intervals held in simulations{_instead(kind)}"
+        return f"such intervals fell short in simulations of up to {reach.most} {noun}{_instead(kind)}"
+    return f"{count} {noun} are fewer than the {reach.clusters} from which such intervals held in simulations{_instead(kind)}"
 
 
 def _instead(kind: Kind) -> str:
@@ -146,6 +147,13 @@ def effective_share(fit: Any) -> float:
     weights = getattr(fit, "weights", None) if weights is None else weights
     ess = getattr(weights, "ess", None)
     return float(ess) / fit.nobs if ess is not None and fit.nobs else 0.0
+
+
+def units_of(fit: Any) -> int:
+    """Units of a fit whose rows are several a unit; 0 where they are not known."""
+    if type(fit).__name__ == "DistributionJump":
+        return sum(fit.units)
+    return int(fit.df_resid) + 1 if type(fit).__name__ in ("DidFit", "DidPath") else 0
 
 
 def clusters_of(fit: Any) -> int:

@@ -8,6 +8,7 @@ from benchmarks.certify.page import page
 from benchmarks.certify.records import RECORDS as RECORDS_OF_SCRIPTS
 from benchmarks.certify.records import number
 from benchmarks.certify.study import Shown, Study
+from benchmarks.did_coverage import sample as panel
 from statinf.errors import OptionError
 from statinf.results.certified import RECORDS, CertifiedLine, certified, interval_kind, recorded
 from statinf.results.reach import reach_of
@@ -121,6 +122,13 @@ def test_a_summary_says_once_that_its_fit_is_outside(cars):
     assert "Certificate: 6 clusters are fewer than the" in clustered
     assert "(type CR2: 10)" in clustered
     assert "Certificate" in si.rq("mpg ~ wt", cars.head(20), tau=[0.2, 0.5]).summary().to_text()
+
+
+def test_units_count_where_rows_are_several_a_unit():
+    few, many = (si.did("y ~ 1 | x", panel(n, 1), id="unit", time="t", cohort="cohort") for n in (40, 120))
+    assert "40 units are fewer than the" in si.certificate(few).outside
+    assert "40 units are fewer than the" in few.aggregate("dynamic").summary().to_text()
+    assert not si.certificate(many).outside
 
 
 def test_concentrated_weights_are_outside():

@@ -22,7 +22,7 @@ from tools.docs.site import Site, link
 EVERYWHERE = "Everywhere"
 """Heading of the verbs that serve every family."""
 # Where the first try at a figure, `fit.plot()`, is not the one that tells most
-PLOTS = {"conformal": "fit.plot('band', newdata=test.head(200), x='hr')"}
+PLOTS = {"conformal": 'fit.plot("band", newdata=cars, x="wt")'}
 
 
 @cache
@@ -125,9 +125,9 @@ def _method(method: Method, words: Words, vignettes: dict[str, str]) -> str:
     facts = {"Guarantee": words.flat(method.guarantee), "Paper": _paper(method, words)}
     if method.vignette in vignettes:
         facts["Vignette"] = f"[{method.vignette}]({link(words.page, vignettes[method.vignette])})"
-    doses = getattr(method, "estimands", None)
-    if doses:
-        facts["Estimand"] = ", ".join(f"`{e}`" for e in ([doses] if isinstance(doses, str) else doses))
+    known: Any = getattr(method, "estimands", ())
+    known = known(method.options()) if callable(known) else known
+    facts["Estimands"] = ", ".join(f"`{estimand}`" for estimand in known)
     parts.append("\n".join(f"- **{name}**: {text}" for name, text in facts.items() if text))
     rows = [
         f"| `{name}` | `{_default(default)}` | {words.flat(rule.meaning)} | {words.flat(rule.accepts)} |"
@@ -182,15 +182,18 @@ def _example(site: Site, name: str, text: str, words: Words, heading: str) -> li
         lead, fit, rest = _first_call(pieces[first][1])
         asked = [("asked", f"print({fit}.summary())"), ("asked", PLOTS.get(name, f"{fit}.plot()"))]
         pieces[first : first + 1] = [("code", lead), *asked, *([("code", rest)] if rest else [])]
-    codes = [piece for kind, piece in pieces if kind != "prose"]
+    codes = [piece for kind, piece in pieces if kind in ("code", "asked")]
     if not codes:
         return []
-    optional = {i for i, (kind, _) in enumerate(p for p in pieces if p[0] != "prose") if kind == "asked"}
+    optional = {i for i, (kind, _) in enumerate(p for p in pieces if p[0] in ("code", "asked")) if kind == "asked"}
     outputs = iter(blocks.run(codes, f"si.{name}", site.cache / "blocks", optional=optional))
     parts, figures = ["## Example"], []
     for number, (kind, piece) in enumerate(pieces):
         if kind == "prose":
             parts.append(words.prose(piece))
+            continue
+        if kind == "error":
+            parts.append(blocks.fenced(piece, "python"))
             continue
         output = next(outputs)
         figures += output.figures
@@ -212,6 +215,11 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     pieces: list[tuple[str, str]] = []
     block: list[str] = []
     for part in doctest.DocTestParser().parse(text):
+        if isinstance(part, doctest.Example) and part.exc_msg:
+            pieces += [("code", "\n".join(block))] if block else []
+            block = []
+            pieces.append(("error", f"{part.source}\n# {part.exc_msg.strip()}"))
+            continue
         if isinstance(part, doctest.Example):
             block.append(part.source.rstrip())
         ends = bool(part.want) if isinstance(part, doctest.Example) else bool(part.strip())
