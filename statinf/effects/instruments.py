@@ -14,6 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 
 from statinf.errors import NotIdentifiedError
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.reduction import TOLERANCE, independent_columns
 from statinf.numerics.linear.triangular import solve_triangular
 
@@ -54,6 +55,13 @@ class System:
     def reduced(self) -> np.ndarray:
         """The outcome on the instruments, exogenous ones partialled out, shape (b,)."""
         return self.factor[self.a : self.a + self.b, -1]
+
+    @property
+    def second_stage_factor(self) -> np.ndarray:
+        """Triangular factor of projected endogenous columns and exogenous ones, in this order, shape (c + a, c + a)."""
+        inside = self.factor[: self.a + self.b]
+        both = np.column_stack([inside[:, self.a + self.b : -1], inside[:, : self.a]])
+        return np.asarray(np.linalg.qr(both, mode="r"))
 
     @property
     def rest(self) -> np.ndarray:
@@ -104,6 +112,14 @@ def system(
     a, b = exogenous.shape[1], instruments.shape[1]
     extra = np.column_stack([instruments, endogenous, y])
     factor = triangular_factor(exogenous, weights, extra)
+    nobs = len(y) if weights is None else int(np.count_nonzero(weights))
+    return system_of(factor, a, b, endogenous.shape[1], nobs, absorbed=absorbed, tolerance=tolerance)
+
+
+def system_of(
+    factor: np.ndarray, a: int, b: int, c: int, nobs: int, *, absorbed: int = 0, tolerance: float = TOLERANCE
+) -> tuple[System, np.ndarray]:
+    """The same from the triangular factor of [exogenous (a), instruments (b), endogenous (c), outcome]."""
     kept = independent_columns(factor, a + b, tolerance)
     if not kept.all():
         chosen = np.concatenate([np.flatnonzero(kept), np.arange(a + b, factor.shape[1])])
@@ -111,9 +127,8 @@ def system(
     size = factor.shape[1]
     if len(factor) < size:
         factor = np.vstack([factor, np.zeros((size - len(factor), size))])
-    nobs = len(y) if weights is None else int(np.count_nonzero(weights))
     left = int(kept[:a].sum())
-    return System(factor, left, int(kept.sum()) - left, endogenous.shape[1], nobs, absorbed), kept
+    return System(factor, left, int(kept.sum()) - left, c, nobs, absorbed), kept
 
 
 def check_identified(made: System, names: tuple[str, ...]) -> None:
@@ -188,4 +203,6 @@ def onto(made: System, exogenous: np.ndarray, instruments: np.ndarray, factor: n
     """
     size = made.a + made.b
     inside = solve_triangular(made.factor[:size, :size], factor)
-    return exogenous @ inside[: made.a] + instruments @ inside[made.a :]
+    found = row_products(exogenous, inside[: made.a])
+    found += row_products(instruments, inside[made.a :])
+    return found

@@ -17,7 +17,7 @@ from tools.docs.site import ROOT, Site
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.docs", description=__doc__)
     parser.add_argument("out", nargs="?", type=Path, default=ROOT / "docs" / "_build", help="folder of the site")
-    parser.add_argument("--size", choices=("smoke", "reduced"), default="reduced", help="size of the vignettes")
+    parser.add_argument("--size", choices=("none", "smoke", "reduced"), default="reduced", help="size of the vignettes")
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help="verbs and vignettes that get a page")
     parser.add_argument("--cache", type=Path, help="what earlier builds ran; by default OUT/.cache")
     options = parser.parse_args(arguments)
@@ -46,7 +46,8 @@ def write(site: Site) -> list[Any]:
         )
         nav.append({"Guides": ["guides/index.md", *({title: page} for title, page in guided.items())]})
     nav.append({"Verbs": ["verbs/index.md", *_grouped(by_verb)]})
-    nav.append({"Vignettes": ["vignettes/index.md", *_grouped(shown)]})
+    if shown:
+        nav.append({"Vignettes": ["vignettes/index.md", *_grouped(shown)]})
     nav.append({"Gallery": gallery.page(site)})
     if reference:
         site.write("reference/index.md", _reference(reference))

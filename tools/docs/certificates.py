@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from typing import Any
-
-from statinf.results.certificate import RECORDS, CertifiedLine
+from statinf.results.certified import certified
 
 FEW = 12
 
 
-@cache
-def _lines() -> tuple[CertifiedLine, ...]:
-    known = CertifiedLine.__dataclass_fields__
-    records: list[dict[str, Any]] = json.loads(RECORDS.read_text(encoding="utf-8"))
-    return tuple(CertifiedLine(**{name: value for name, value in r.items() if name in known}) for r in records)
-
-
 def certificates(verb: str) -> list[str]:
     """Markdown of the section, nothing if no simulation looked at the verb."""
-    lines = [line for line in _lines() if line.verb == verb]
+    lines = [line for line in certified() if line.verb == verb]
     if not lines:
         return []
     verdicts = [line.verdict for line in lines]

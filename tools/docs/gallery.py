@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 
+from statinf.vignette.index import HEADINGS
 from tools.docs.site import Site, link
 
 PAGE = "gallery.md"
@@ -11,7 +12,10 @@ PAGE = "gallery.md"
 
 def page(site: Site) -> str:
     parts = ["# Gallery", "Every picture leads to the page that draws it, with its code."]
-    headings = dict.fromkeys(picture.heading for picture in site.pictures)
+    order = {heading: number for number, heading in enumerate(HEADINGS.values())}
+    headings = sorted(
+        dict.fromkeys(p.heading for p in site.pictures), key=lambda heading: order.get(heading, len(order))
+    )
     for heading in headings:
         tiles = "".join(
             f'<a class="tile" href="{link(PAGE, p.page)[:-3]}.html"><img src="{link(PAGE, p.thumbnail)}" '

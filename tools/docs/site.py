@@ -34,7 +34,7 @@ class Site:
     cache : Path
         What earlier builds ran.
     size : str
-        Size of the vignettes: "smoke" or "reduced".
+        Size of the vignettes: "smoke" or "reduced", or "none" for a site without them.
     only : frozenset of str
         Names of the verbs and vignettes that get a page; all of them if empty.
     fragments : dict of str to str

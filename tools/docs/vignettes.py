@@ -20,7 +20,7 @@ _REFERS = re.compile(r'href="([\w-]+)\.(?:qmd|html)(#[^"]*)?"')
 
 def listed(site: Site) -> dict[str, list[Vignette]]:
     """Vignettes by heading, the families in their order."""
-    wanted = [v for v in available() if site.wants(v.name)]
+    wanted = [v for v in available() if site.wants(v.name)] if site.size != "none" else []
     named = {v.name: HEADINGS.get(v.categories[0] if v.categories else "", "Others") for v in wanted}
     order = dict.fromkeys([*HEADINGS.values(), "Others"])
     found = {heading: [v for v in wanted if named[v.name] == heading] for heading in order}
@@ -38,7 +38,8 @@ def pages(site: Site) -> dict[str, list[str]]:
         for vignette in those:
             _render(site, vignette, heading)
             print(f"{heading}: {vignette.name}", flush=True)
-    site.write("vignettes/index.md", _index(site, groups), title="Vignettes", hide="[toc]")
+    if groups:
+        site.write("vignettes/index.md", _index(site, groups), title="Vignettes", hide="[toc]")
     return {heading: [page_of(v.name) for v in those] for heading, those in groups.items()}
 
 

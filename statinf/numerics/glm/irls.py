@@ -16,12 +16,12 @@ from statinf.numerics.glm.likelihood import (
     smallest_eigenvalue,
     solve_information,
 )
+from statinf.numerics.glm.many_rows import from_some_rows, next_is_last
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
 from statinf.numerics.linear.triangular import solve_triangular
 
 _MOST_ON_DEVICE = 64
-_MANY_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def fit_glm(
     w = np.ones(len(y)) if weights is None else weights
     reduced: Reduced | None = None
     problem = LikelihoodSums(columns, y, w, offset, family)
-    warm = _from_some_rows(problem) if start is None else _from_start(problem, start)
+    warm = from_some_rows(problem, fit_glm) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, spread = problem.first_guess()
@@ -108,30 +108,32 @@ def fit_glm(
             guess, _ = problem.first_guess()
         beta, current = _begin(problem, guess, start if start is None or reduced is None else inside(start, reduced))
     gram, score, deviance = current
-    # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
-    enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
-    decrement = np.inf
+    enough = last_step(family, tolerance)
+    decrement, chord = np.inf, False
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
+        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
+        done = length <= short
         before = beta
-        beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
+        # An information from before the step serves the next one, where that is the last.
+        kept = gram if not done and next_is_last(length, len(y), short) else None
+        chord = chord or kept is not None
+        beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score), kept)
         if done:
+            # The sums at the end give one more step for nothing: the last one may have been by the information before it.
+            beta = beta + solve_information(gram, score) if chord else beta
             if _on_the_border(problem, beta, 1e-10):
-                raise ConvergenceError(_ON_THE_BORDER)
+                raise ConvergenceError(ON_THE_BORDER)
             break
         if beta is before:
-            raise ConvergenceError(_ON_THE_BORDER)
+            raise ConvergenceError(ON_THE_BORDER)
     else:
         if _on_the_border(problem, beta):
-            raise ConvergenceError(_ON_THE_BORDER)
-        raise ConvergenceError(
-            f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
-            "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
-        )
+            raise ConvergenceError(ON_THE_BORDER)
+        raise ConvergenceError(not_converged(max_iterations, decrement))
     return solution_of(problem, reduced, beta, gram, deviance, (iteration, decrement))
 
 
@@ -150,6 +152,12 @@ def solution_of(
     if reduced is None:
         kept, aliases = np.ones(len(beta), dtype=bool), np.empty((len(beta), 0))
         return GlmSolution(beta, kept, factor, total, eta, *counts, scaled_condition(factor), aliases)
+    coef, inner, condition = as_they_stand(reduced, beta, factor)
+    return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
+
+
+def as_they_stand(reduced: Reduced, beta: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Coefficients (p,), information's factor (k, k) and its condition in columns as they stand, from the orthonormal ones."""
     coef = np.full(len(reduced.kept), np.nan)
     centred = solve_triangular(reduced.centred_factor, beta)[:, None]
     coef[reduced.kept] = (
@@ -159,13 +167,36 @@ def solution_of(
     condition = scaled_condition(inner)
     if reduced.centring is not None:
         inner = reduced.centring.raw_factor(inner, reduced.kept)
-    return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
+    return coef, inner, condition
 
 
-_ON_THE_BORDER = (
+ON_THE_BORDER = (
     "no step keeps the means in the family's range and lowers the deviance any further: the maximum lies on the border of "
     "that range, where it has no standard errors. Use another link, or give start= (coefficients to begin with)."
 )
+
+
+OUTSIDE_AT_START = "the means at start= lie outside the family's range; give other coefficients."
+NO_START = (
+    "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), or use another "
+    "link."
+)
+
+
+def not_converged(max_iterations: int, decrement: float) -> str:
+    """What is said of scoring that was stopped."""
+    return (
+        f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
+        "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
+    )
+
+
+def last_step(family: Family, tolerance: float) -> float:
+    """Length of the last step relative to the root of the deviance.
+
+    With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
+    """
+    return max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
 
 
 def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-6) -> bool:
@@ -200,7 +231,7 @@ def _begin(
     if start is not None:
         current = problem.evaluate(np.asarray(start, dtype=np.float64))
         if not _usable(current):
-            raise ConvergenceError("the means at start= lie outside the family's range; give other coefficients.")
+            raise ConvergenceError(OUTSIDE_AT_START)
         return np.asarray(start, dtype=np.float64), current
     if np.isfinite(guess).all():
         if problem.x.size > PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
@@ -214,36 +245,12 @@ def _begin(
     flat = np.linalg.lstsq(problem.x, np.broadcast_to(target, len(problem.y)), rcond=None)[0]
     current = problem.evaluate(flat)
     if not _usable(current):
-        raise ConvergenceError(
-            "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), "
-            "or use another link."
-        )
+        raise ConvergenceError(NO_START)
     return flat, current
 
 
 def _usable(current: tuple[np.ndarray, np.ndarray, float]) -> bool:
     return bool(np.isfinite(current[0]).all() and np.isfinite(current[1]).all() and np.isfinite(current[2]))
-
-
-def _from_some_rows(problem: LikelihoodSums) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
-    """A start for large fits, from every sixteenth row, and the sums there: it saves two passes over all rows.
-
-    None for small fits, for an accelerator, and where those rows or the design are not up to it.
-    """
-    if len(problem.y) < _MANY_ROWS or accelerated():
-        return None
-    some = slice(None, None, 16)
-    offset = None if problem.offset is None else problem.offset[some]
-    x = np.asfortranarray(problem.x[some])
-    try:
-        found = fit_glm(x, problem.y[some], problem.family, weights=problem.w[some], offset=offset, tolerance=1e-4)
-    except ConvergenceError:
-        return None
-    if not np.isfinite(found.coef).all():
-        return None
-    current = problem.evaluate(found.coef)
-    usable = np.isfinite(current[2]) and smallest_eigenvalue(current[0]) >= WELL_CONDITIONED
-    return (found.coef, current) if usable else None
 
 
 def _from_start(
@@ -266,12 +273,17 @@ def _on_device(problem: LikelihoodSums, start: np.ndarray) -> np.ndarray:
 
 
 def _advance(
-    problem: LikelihoodSums, beta: np.ndarray, step: np.ndarray, deviance: float, current: tuple[np.ndarray, np.ndarray]
+    problem: LikelihoodSums,
+    beta: np.ndarray,
+    step: np.ndarray,
+    deviance: float,
+    current: tuple[np.ndarray, np.ndarray],
+    kept: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
     for _ in range(30):
         candidate = beta + step
-        gram, score, new = problem.evaluate(candidate)
+        gram, score, new = problem.evaluate(candidate) if kept is None else (kept, *problem.evaluate_score(candidate))
         if np.isfinite(new) and np.isfinite(gram).all() and new <= deviance + slack:
             return candidate, gram, score, new
         step = step / 2.0
