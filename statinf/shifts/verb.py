@@ -74,7 +74,7 @@ def shift(
         parameters are estimated; "fixed" takes the weights as known, which is all there is for kernel methods. HC3 is
         wider in small samples. Intervals of "mwle" are those of the t distribution with the effective number of rows behind
         each standard error: where few rows carry the weight, the normal's covered 72% to 88% and they cover 86% to 92%, which
-        a warning says (`benchmarks/results/shift_coverage.md`). "dro" has HC0 of its stacked equations at the given radius, a
+        a warning says (`benchmarks/COVERAGE.md`). "dro" has HC0 of its stacked equations at the given radius, a
         little short below some hundred rows (`benchmarks/results/dro_coverage.md`).
     totals : mapping, optional
         Known totals in place of `target`, as in `statinf.density_ratio`.
