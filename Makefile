@@ -18,7 +18,7 @@ help:
 	@echo "make check   ruff, pyright, import-linter, file sizes"
 	@echo "make bench   time statinf beside its peers; tables in benchmarks/results/"
 	@echo "make bench-gpu  an accelerator beside two cores, where there is one"
-	@echo "make docs    vignettes and the API reference in docs/_build/"
+	@echo "make docs    the site in docs/_build/: verbs, guides, vignettes, gallery; every page looked at"
 	@echo "make format  let ruff lay out and fix the code"
 	@echo "make clean   remove what these commands made; distclean removes .venv too"
 
@@ -50,7 +50,8 @@ bench-gpu: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks.gpu
 
 docs: $(VENV)/.installed-dev
-	$(BIN)/python tools/build_docs.py docs/_build
+	$(BIN)/python -m tools.docs docs/_build
+	$(BIN)/python -m tools.docs.check docs/_build
 
 readme: $(VENV)/.installed-dev
 	$(BIN)/python tools/readme_table.py

@@ -11,7 +11,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def main(names: list[str]) -> int:
-    helpers = {"__init__", "__main__", "harness"}
+    helpers = {"__init__", "__main__", "harness", "scoreboard"}
     files = sorted(f for f in HERE.glob("*.py") if f.stem not in helpers and not f.name.startswith("_"))
     unknown = set(names) - {f.stem for f in files}
     if unknown:
@@ -31,6 +31,9 @@ def main(names: list[str]) -> int:
             [sys.executable, "-m", f"benchmarks.{file.stem}"], env={**os.environ, "PYTHONPATH": places}, check=False
         ).returncode:
             failed.append(file.stem)
+    subprocess.run(
+        [sys.executable, "-m", "benchmarks.scoreboard"], env={**os.environ, "PYTHONPATH": places}, check=False
+    )
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))

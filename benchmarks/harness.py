@@ -35,7 +35,8 @@ class Comparison:
 
     Times are medians in seconds, with (lowest, highest) in `ours_range` and `peer_range`. `ratio` is the peer's time
     over ours: above 1 we are faster. Errors are None where none was asked for; memory is the peak of a fresh process
-    over what it held before the call, in MB. A comparison without a peer has None in the peer's fields.
+    over what it held before the call, in MB. A comparison without a peer has None in the peer's fields. Races of whole
+    verbs say their number of rows, the package's family and the times of a first call in a fresh process (cold).
     """
 
     name: str
@@ -52,6 +53,10 @@ class Comparison:
     peer_memory: float | None
     note: str
     machine: dict[str, Any]
+    n: int | None = None
+    family: str = ""
+    cold: float | None = None
+    peer_cold: float | None = None
 
 
 _SHORT, _AGAIN = 1.0, 2
@@ -274,6 +279,8 @@ def table(family: str, records: list[dict[str, Any]]) -> str:
         "Peer",
         "Peer's time",
         "Peer / statinf",
+        "Cold",
+        "Peer's, cold",
         "Error",
         "Peer's error",
         "Memory",
@@ -287,8 +294,11 @@ def table(family: str, records: list[dict[str, Any]]) -> str:
             note = f" ({len(notes)})"
         memory = [None if r[k] is None else f"{r[k]:.0f} MB" for k in ("ours_memory", "peer_memory")]
         error = [None if r[k] is None else f"{r[k]:.1e}" for k in ("ours_error", "peer_error")]
+        cold = [seconds(r.get(k)) for k in ("cold", "peer_cold")]
         ratio = None if r["ratio"] is None else f"{r['ratio']:.2g}" if r["ratio"] < 100 else f"{r['ratio']:.0f}"
-        rows.append([r["name"] + note, seconds(r["ours"]), r["peer_name"], seconds(r["peer"]), ratio, *error, *memory])
+        rows.append(
+            [r["name"] + note, seconds(r["ours"]), r["peer_name"], seconds(r["peer"]), ratio, *cold, *error, *memory]
+        )
         text = describe(r["machine"], r["repeat"])
         if text not in machines:
             machines.append(text)

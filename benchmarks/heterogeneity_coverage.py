@@ -18,7 +18,7 @@ import numpy as np
 
 import statinf as si
 from benchmarks.heterogeneity_size import REPLICAS, draw
-from statinf.effects.evaluation import Block
+from statinf.effects.evaluation import EvaluationBlock
 from statinf.effects.projection import project_blocks
 from statinf.effects.rate import rate_by_blocks
 
@@ -44,14 +44,14 @@ def truths(fit: Any, effect: np.ndarray) -> list[np.ndarray]:
     learnt, found = fit._learnt(), fit._evaluation("sequential", None)
     w, d = learnt.sample.w, learnt.sample.d
 
-    def means(_: Any, b: Block) -> tuple[np.ndarray, np.ndarray]:
+    def means(_: Any, b: EvaluationBlock) -> tuple[np.ndarray, np.ndarray]:
         return (b.groups(4, w, learnt.how.seed)[:, None] == np.arange(4)).astype(float), effect[b.rows]
 
-    def products(p: Any, b: Block) -> tuple[np.ndarray, np.ndarray]:
+    def products(p: Any, b: EvaluationBlock) -> tuple[np.ndarray, np.ndarray]:
         v = (d - p["propensity"])[b.rows]
         return np.column_stack([v, v * b.centred(w)]), v * effect[b.rows]
 
-    def solved(of: Callable[[Any, Block], tuple[np.ndarray, np.ndarray]], q: int) -> np.ndarray:
+    def solved(of: Callable[[Any, EvaluationBlock], tuple[np.ndarray, np.ndarray]], q: int) -> np.ndarray:
         pairs = zip(learnt.evaluation, found.splits, strict=True)
         splits = [[(b.rows, *of(p, b)) for b in blocks] for p, blocks in pairs]
         names = [f"c{j}" for j in range(q)]

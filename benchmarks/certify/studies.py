@@ -1,8 +1,61 @@
-"""Every study, in the order of the page."""
+"""Every study, by family, in the order of the page."""
 
 from __future__ import annotations
 
-from benchmarks.certify import limited, regressions, treatments
+from collections.abc import Mapping
+from itertools import chain
+
+from benchmarks.certify import (
+    averages,
+    balancing,
+    conforming,
+    discontinuities,
+    generalised,
+    heterogeneous,
+    identified,
+    levels,
+    limited,
+    regressions,
+    shifting,
+    streams,
+    testing,
+    treatments,
+)
 from benchmarks.certify.study import Study
 
-STUDIES: tuple[Study, ...] = (*regressions.STUDIES, *limited.STUDIES, *treatments.STUDIES)
+MODULES = (
+    regressions,
+    testing,
+    generalised,
+    limited,
+    levels,
+    treatments,
+    averages,
+    heterogeneous,
+    identified,
+    discontinuities,
+    balancing,
+    conforming,
+    streams,
+    shifting,
+)
+STUDIES: tuple[Study, ...] = tuple(chain.from_iterable(module.STUDIES for module in MODULES))
+
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "Models": ("lm", "glm", "multinomial", "ordered", "tobit", "slopes"),
+    "Quantiles": ("rq", "expectile", "crq", "cvar", "presto"),
+    "Balance": ("missing_mean", "visits"),
+    "Effects": ("effect", "cate", "iv", "proximal", "did", "rd", "rd_distribution", "rd_density"),
+    "Prediction sets": ("conformal", "conformal_online", "conformal_select", "multicalibrate"),
+    "Streams": ("lsa", "td", "ctd", "monitor"),
+    "Shift": (
+        "shift",
+        "target_mean",
+        "transport",
+        "target_shift",
+        "heterogeneous_shift",
+        "shift_test",
+        "conditional_shift_test",
+    ),
+}
+"""Verbs by family."""

@@ -55,7 +55,10 @@ class CovariateOptions(Options):
         False, "one propensity per arm, each balancing its arm with everybody (inverse probability tilting); the ATT and the "
         "ATC reweight one arm anyway",
     )  # fmt: skip
-    nonparametric: bool = flag(False, "of a dose: weights of largest empirical likelihood, with no law of the dose")
+    nonparametric: bool = flag(
+        False,
+        "of a dose: weights of largest empirical likelihood, with no law of the dose; regressions have HC3 by default",
+    )
     tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, open_low=True)
     max_iter: int = count(100, "most evaluations of a criterion")
 

@@ -139,7 +139,8 @@ class _CodedFactor:
     names: tuple[str, ...]
 
 
-def _factors(columns: BalanceColumns, recipe: Recipe) -> list[_CodedFactor]:
+def coded_factors(columns: BalanceColumns, recipe: Recipe) -> list[_CodedFactor]:
+    """The factors under treatment coding among the columns."""
     found = []
     for block in recipe.parts[0].layout.blocks:
         if len(block.factors) != 1 or not block.reduced[0]:
@@ -162,7 +163,7 @@ def present_levels(columns: BalanceColumns, recipe: Recipe) -> BalanceColumns:
     Where no row has the reference level, the first level that occurs takes its place.
     """
     keep = np.ones(len(columns.names), dtype=bool)
-    for factor in _factors(columns, recipe):
+    for factor in coded_factors(columns, recipe):
         present: np.ndarray = np.asarray(columns.values[:, factor.at].any(axis=0))
         if not factor.base.any():
             present[int(np.argmax(present))] = False
@@ -177,7 +178,7 @@ def with_all_levels(columns: BalanceColumns, recipe: Recipe) -> BalanceColumns:
     """
     order, names = list(range(len(columns.names))), list(columns.names)
     extra, terms = [], list(columns.terms)
-    for factor in _factors(columns, recipe):
+    for factor in coded_factors(columns, recipe):
         present = columns.values[:, factor.at].any(axis=0)
         reference, first = bool(factor.base.any()), int(factor.at[0])
         absent = set(factor.at[~present].tolist())
@@ -269,7 +270,11 @@ def _eliminated(x: np.ndarray, s: np.ndarray, least: float) -> np.ndarray:
     rows = ScaledRows(x, some_rows(x, 5000).mean(axis=0), rough_scales(x))
     with one_blas_thread():
         mass, first, second = rows.sums(np.zeros(rows.q), weights)
-    gram = second - np.outer(first, first) / mass
+    return eliminated(second - np.outer(first, first) / mass, least)
+
+
+def eliminated(gram: np.ndarray, least: float = _ALIASED) -> np.ndarray:
+    """Which columns keep more than the share `least` of their variance beside those before them; from centred products (p, p)."""
     d = np.sqrt(np.maximum(np.diag(gram), 1e-300))
     left = gram / np.outer(d, d)
     keep = np.zeros(len(d), dtype=bool)

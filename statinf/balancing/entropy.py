@@ -68,9 +68,9 @@ def estimate(problem: BalanceProblem, options: EntropyOptions) -> BalanceSolutio
     values = merge(problem, {arm: tilt.p for arm, tilt in tilts.items()}, {task.arm: task.index for task in todo})
 
     def linear() -> Linear:
-        z = problem.x / scale
+        at = {task.arm: values[task.index] for task in todo}
         return side_by_side(
-            [expand_calibration(problem, task, z, values[task.index], values[task.index]) for task in todo]
+            [expand_calibration(problem, task, problem.x, at[task.arm], at[task.arm], scale) for task in todo]
         )
 
     return BalanceSolution(

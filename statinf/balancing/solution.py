@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.backend.threads import row_blocks
 from statinf.balancing.problem import BalanceProblem, Task
-from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
+from statinf.numerics.linear.products import column_sums, over_blocks, weighted_gram
+from statinf.numerics.linear.symmetric import symmetric_inverse
 from statinf.numerics.rowwise.scales import weights_at
 
 
@@ -76,7 +77,12 @@ def merge(problem: BalanceProblem, pieces: dict[int, np.ndarray], index: dict[in
 
 
 def expand_calibration(
-    problem: BalanceProblem, task: Task, z: np.ndarray, values: np.ndarray, slope_weights: np.ndarray
+    problem: BalanceProblem,
+    task: Task,
+    z: np.ndarray,
+    values: np.ndarray,
+    slope_weights: np.ndarray,
+    scale: np.ndarray | None = None,
 ) -> Linear:
     """Linear expansion of weights ``w_i = s_i g(a + z_i' l)`` that meet mean constraints.
 
@@ -91,23 +97,50 @@ def expand_calibration(
         Weights of the arm's rows.
     slope_weights : ndarray, shape (m,)
         ``s_i g'(.)`` of the arm's rows.
+    scale : ndarray, shape (k,), optional
+        What the features are divided by, block by block.
     """
-    rows, total = task.index, values.sum()
-    mean_target = task.target @ z
-    around_target = z - mean_target
-    gap = values @ around_target[rows] / total
-    arm = np.column_stack([np.ones(len(rows)), around_target[rows] - gap])
-    bread = (arm * slope_weights[:, None]).T @ arm
-    psi = np.zeros((problem.n, z.shape[1] + 1))
-    psi[:, 1:] = -total * task.target[:, None] * around_target
-    psi[rows, 0] += values - problem.s[rows]
-    psi[rows, 1:] += values[:, None] * arm[:, 1:]
-    inverse = symmetric_inverse(bread)
-    derivative = np.zeros_like(psi)
-    derivative[rows] = arm * slope_weights[:, None]
-    leverage = np.zeros(problem.n)
-    leverage[rows] = quadratic_forms(arm, inverse) * slope_weights
-    return Linear(derivative, -psi @ inverse, leverage)
+    rows, total, k = task.index, float(values.sum()), z.shape[1]
+    unit = np.ones(k) if scale is None else scale
+    mean_target = column_sums(z, task.target)
+    # Of all rows, zero outside the arm: the weight, its slope, and the weight less the sampling weight.
+    weight, slope, moved = np.zeros((3, problem.n))
+    weight[rows], slope[rows], moved[rows] = values, slope_weights, values - problem.s[rows]
+
+    def around(part: slice) -> np.ndarray:
+        """A constant and the features about the target's mean, shape (k + 1, block)."""
+        out = np.empty((k + 1, part.stop - part.start))
+        out[0] = 1.0
+        np.subtract(z[part].T, mean_target[:, None], out=out[1:])
+        out[1:] /= unit[:, None]
+        return out
+
+    def sums(part: slice) -> tuple[np.ndarray, np.ndarray]:
+        a = around(part)
+        return np.dot(a, weight[part]), np.dot(a * slope[part], a.T)
+
+    first, second = (np.sum(each, axis=0) for each in zip(*over_blocks(sums, *z.shape), strict=True))
+    gap = np.append(0.0, first[1:] / total)
+    shift = np.eye(k + 1)
+    shift[1:, 0] = -gap[1:]
+    inverse = symmetric_inverse(shift @ second @ shift.T)
+    pulled = weight - total * task.target
+    out = Linear(np.empty((problem.n, k + 1), order="F"), np.empty((problem.n, k + 1), order="F"), np.empty(problem.n))
+    by_gap = inverse @ gap
+
+    def expand(part: slice) -> None:
+        a = around(part)
+        a -= gap[:, None]
+        half = np.dot(inverse, a)
+        out.leverage[part] = np.einsum("ij,ij->j", half, a) * slope[part]
+        half *= pulled[part]
+        half += np.outer(inverse[:, 0], moved[part] - pulled[part])
+        half += np.outer(by_gap, pulled[part] - weight[part])
+        out.influence[part] = -half.T
+        out.derivative[part] = (a * slope[part]).T
+
+    over_blocks(expand, *z.shape)
+    return out
 
 
 def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope: np.ndarray) -> Linear:
@@ -122,9 +155,18 @@ def expand_scores(z: np.ndarray, score: np.ndarray, curvature: np.ndarray, slope
     slope : ndarray, shape (n,)
         Derivative of the weights in the predictor.
     """
-    inverse = symmetric_inverse((z * curvature[:, None]).T @ z)
-    leverage = quadratic_forms(z, inverse) * curvature
-    return Linear(z * slope[:, None], (z * score[:, None]) @ inverse, leverage)
+    inverse = symmetric_inverse(weighted_gram(z, curvature))
+    out = Linear(np.empty(z.shape, order="F"), np.empty(z.shape, order="F"), np.empty(len(z)))
+
+    def expand(part: slice) -> None:
+        rows = z[part].T
+        half = np.dot(inverse, rows)
+        out.leverage[part] = np.einsum("ij,ij->j", half, rows) * curvature[part]
+        out.influence[part] = (half * score[part]).T
+        out.derivative[part] = (rows * slope[part]).T
+
+    over_blocks(expand, *z.shape)
+    return out
 
 
 def expand_equations(z: np.ndarray, scores: np.ndarray, jacobian: np.ndarray, slopes: np.ndarray) -> Linear:

@@ -93,10 +93,7 @@ def read_design(
     OptionError
         If `treated` or `reference` is none of its values, or a dose has either.
     """
-    left, _, right = halves(formula)
-    called = _FACTOR.fullmatch(left.strip())
-    name = (called.group(1) if called else left).strip().strip("`")
-    labelled = name in frame.names and (called is not None or isinstance(frame.column(name), Categorical))
+    name, labelled, rest = treatment_column(formula, frame)
     if not labelled:
         made = design(formula, frame, **options)
         values, name = made.y, made.response_names[0]
@@ -108,8 +105,6 @@ def read_design(
     if dose:
         raise OptionError(f"dose=True needs a treatment of numbers; '{name}' has labels.")
     extra = options.pop("cluster", None)
-    # A dot stands for all columns but the one on the left.
-    rest = f"{right} - `{name}`" if _DOT.search(right) else right
     made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
     if name in made.recipe.columns:
         raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
@@ -118,6 +113,21 @@ def read_design(
     codes = found.codes[made.rows]
     levels = [found.levels[k] for k in _with_weight(codes, made.weights)]
     return made, _arms(levels, lambda level: codes == found.levels.index(level), name, treated, reference)
+
+
+def treatment_column(formula: str, frame: Frame) -> tuple[str, bool, str]:
+    """The treatment's column, whether it has labels or is written as `C()`, and the right side of the formula."""
+    left, _, right = halves(formula)
+    called = _FACTOR.fullmatch(left.strip())
+    name = (called.group(1) if called else left).strip().strip("`")
+    labelled = name in frame.names and (called is not None or isinstance(frame.column(name), Categorical))
+    # A dot stands for all columns but the one on the left.
+    return name, labelled, f"{right} - `{name}`" if labelled and _DOT.search(right) else right
+
+
+def arms_of_levels(levels: list[Any], name: str, treated: Any, reference: Any) -> Treatment:
+    """The arms of levels alone, without rows: `codes` are those of the levels."""
+    return _arms(levels, lambda level: np.array([one == level for one in levels]), name, treated, reference)
 
 
 def _is_dose(levels: Sequence[Any], dose: bool | None, expected: bool) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.balancing.arm_weights import MultiArmWeights
+from statinf.balancing.block_weights import BalanceBlockWeights
 from statinf.balancing.columns import check_moments
 from statinf.balancing.dose_weights import DoseWeights
 from statinf.balancing.making import column_sets, group_codes, make_weights
@@ -19,6 +20,7 @@ from statinf.balancing.treatment import Treatment, read_design
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import as_frame
+from statinf.passes import block_table
 
 
 @BALANCE.document
@@ -40,7 +42,7 @@ def balance(
     context: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **options: Any,
-) -> BalanceWeights | MultiArmWeights | DoseWeights:
+) -> BalanceWeights | MultiArmWeights | DoseWeights | BalanceBlockWeights:
     """Estimate weights that balance covariates between treatment arms, or free a dose of its dependence on them.
 
     Parameters
@@ -49,7 +51,7 @@ def balance(
         `treatment ~ covariates`. Two values, or labels, make arms; so do up to ten different numbers, and `C(treatment)`. Other
         numbers are a dose. Splines, transforms and interactions are written in the formula.
     data : data frame
-        As `statinf.lm` takes it.
+        As `statinf.lm` takes it; of two arms also data that are read in blocks (`statinf.blocks`), by ipw, entropy or cbps.
     method : {"ipw", "entropy", "cbps", "sbw", "energy", "kernel", "ipm", "uniform"}
         "ipw" and "cbps" model a propensity, "entropy" and "sbw" balance columns by weights close to uniform, the others
         balance whole distributions.
@@ -85,7 +87,7 @@ def balance(
 
     Returns
     -------
-    BalanceWeights, or MultiArmWeights for several arms, or DoseWeights
+    BalanceWeights, or MultiArmWeights for several arms, or DoseWeights; BalanceBlockWeights of data in blocks
         Goes into any verb as `weights=`, whose standard errors then account for its estimation; energy and the adversarial
         metrics have no theory for that, and the label of the standard errors says that weights are taken as known.
 
@@ -133,6 +135,15 @@ def balance(
             "take estimated ones as known give weights=w.full()."
         )
     by = _names(by)
+    table = block_table(data, formula, weights, by)
+    if table is not None:
+        from statinf.balancing.balance_passes import balance_passes
+
+        return balance_passes(
+            formula, table, chosen, settings, estimand, treated=treated, reference=reference, dose=dose, weights=weights,
+            beside={"by": (by, []), "moments": (moments, 1), "interactions": (interactions, False)},
+            na_action=na_action, context=context,
+        )  # fmt: skip
     design, treatment = read_design(
         formula,
         as_frame(data),

@@ -13,7 +13,7 @@ from statinf.errors import StatinfError
 
 __all__ = ["main"]
 
-_FORMATS = ("html", "docx", "gfm", "latex", "pdf")
+_FORMATS = ("html", "docx", "gfm", "latex", "pdf", "typst")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,6 +83,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     reproduce.add_argument("--again", action="store_true", help="with --all: run those with a record as well")
     reproduce.add_argument("--full", action="store_true", help="at the sizes of the paper (may take hours)")
+    reproduce.add_argument(
+        "--within",
+        type=float,
+        metavar="MINUTES",
+        help="with --all --full: those alone that take no more, by what their records at size reduced took",
+    )
     reproduce.add_argument("--to", default="html", choices=_FORMATS, help="format of the page (default: %(default)s)")
     reproduce.add_argument("--out", default=".", metavar="PATH", help="folder or file to write (default: here)")
 

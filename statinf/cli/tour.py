@@ -15,9 +15,9 @@ from statinf.cli.tour_steps import STEPS, TourStep
 TITLE = "A tour: one question through six families"
 INTRO = (
     "Does eligibility for a 401(k) pension plan make American households save more? Employers decide who is eligible, and "
-    "those who are earn more to begin with. The data are the 9,275 households of the Survey of Income and Program "
+    "those who are earn more to begin with. The data are households of the Survey of Income and Program "
     "Participation of 1991 (Abadie 2003); eligibility counts as random given income, age and family. Money is in "
-    "thousands of dollars, brackets are 95% intervals, and every sentence is written from the fit above it."
+    "thousands of dollars, brackets are 95% intervals, and every sentence is written from the fits."
 )
 
 

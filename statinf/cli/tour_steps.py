@@ -90,10 +90,10 @@ def _balance(names: LeftBehind) -> str:
     before, after = table["smd_before"].abs().max(), table["smd_after"].abs().max()
     controls = w.sizes_frame().iloc[1]
     return (
-        f"Eligible households earn {earned[1]:.1f} a year, the others {earned[0]:.1f}: a plain comparison would compare the "
-        f"rich with the less rich. Entropy weights give the others the means of the eligible in every column: the largest "
-        f"standardised difference falls from {before:.2f} to {after:.4f}. The price is precision: {int(controls['rows']):,} "
-        f"households now count as {controls['ess_after']:,.0f}."
+        f"Of {len(data):,} households the eligible earn {earned[1]:.1f} a year, the others {earned[0]:.1f}: a plain "
+        f"comparison would compare the rich with the less rich. Entropy weights give the others the means of the eligible in "
+        f"every column: the largest standardised difference falls from {before:.2f} to {after:.4f}. The price is precision: "
+        f"{int(controls['rows']):,} households now count as {controls['ess_after']:,.0f}."
     )
 
 

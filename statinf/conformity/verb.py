@@ -20,6 +20,7 @@ from statinf.errors import OptionError, check_level
 from statinf.formula import Design, design
 from statinf.formula.frame import Frame
 from statinf.formula.scale import check_sizes
+from statinf.passes import block_table
 
 
 @CONFORMAL.document
@@ -52,7 +53,8 @@ def conformal(
         `outcome ~ covariates`, or `outcome ~ covariates | groups` for methods that calibrate on held-out rows. The second
         part of `"conditional"` may hold any terms, such as `g1 + bs(x)`. Several outcomes are `cbind(y1, y2)` or `y1 + y2`.
     data : data frame
-        pandas, polars, pyarrow, duckdb, or a dict of columns.
+        pandas, polars, pyarrow, duckdb, or a dict of columns; of "split" and "cqr" with linear models also data that are
+        read in blocks (`statinf.blocks`), whose rows are split by a hash of their values.
     model : str or object, optional
         A learner's name, a learner from `statinf.learners`, or any scikit-learn estimator. By default least squares;
         `"rq"` for `"cqr"` and directional quantiles, a mixture density network (`"mdn"`) for `"pcp"` and the `"cp2"` methods.
@@ -132,6 +134,16 @@ def conformal(
     """
     level = check_level(level)
     check_seed(seed)
+    table = block_table(data, formula, options.get("by"), options.get("split"))
+    if table is not None:
+        from statinf.conformity.conformal_passes import conformal_passes
+
+        record, settings = CONFORMAL.read("split" if method is None else method, options)
+        assert isinstance(record, ConformalMethod)
+        return conformal_passes(
+            formula, table, record, settings, model=model, level=level, weights=weights, seed=seed, na_action=na_action,
+            context=context, progress=progress,
+        )  # fmt: skip
     ratio = read_ratio(weights)
     chosen, settings, classes, frame = read_method(method, options, formula, data, weights, context)
     if ratio is not None and not chosen.held_out:

@@ -16,6 +16,7 @@ from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import effect_rows
 from statinf.effects.table import EFFECT
 from statinf.inference.vcov import VcovSpec
+from statinf.passes import block_table
 
 
 @EFFECT.document
@@ -44,7 +45,9 @@ def effect(
     formula : str
         `outcome ~ treatment | covariates`.
     data : data frame
-        As `statinf.lm` takes it.
+        As `statinf.lm` takes it; also data that are read in blocks (`statinf.blocks`), by dim, regression, ipw, aipw, plr
+        or irm of two arms, with the learners "lm", "ridge" and "logit". Folds there go by a hash of the rows' values, of the
+        clusters if `cluster` is given, or by a column of labels that `folds` names.
     method : str
         With its own options, given by name:
 
@@ -114,6 +117,14 @@ def effect(
     estimand = chosen.check_estimand(estimand)
     check_seed(seed)
     VcovSpec.read(vcov, cluster, chosen.fit.vcov_kinds)
+    table = block_table(data, formula, weights, cluster, by, getattr(settings, "folds", None))
+    if table is not None:
+        from statinf.effects.effect_passes import effect_passes
+
+        return effect_passes(
+            formula, table, chosen, settings, estimand, treated=treated, reference=reference, by=by, vcov=vcov, weights=weights,
+            cluster=cluster, seed=seed, na_action=na_action, context=context, progress=progress,
+        )  # fmt: skip
     rows = effect_rows(
         formula,
         data,

@@ -14,6 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 
 from statinf.errors import NotIdentifiedError
 from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.reduction import TOLERANCE, independent_columns
 from statinf.numerics.linear.triangular import solve_triangular
 
@@ -54,6 +55,13 @@ class System:
     def reduced(self) -> np.ndarray:
         """The outcome on the instruments, exogenous ones partialled out, shape (b,)."""
         return self.factor[self.a : self.a + self.b, -1]
+
+    @property
+    def second_stage_factor(self) -> np.ndarray:
+        """Triangular factor of projected endogenous columns and exogenous ones, in this order, shape (c + a, c + a)."""
+        inside = self.factor[: self.a + self.b]
+        both = np.column_stack([inside[:, self.a + self.b : -1], inside[:, : self.a]])
+        return np.asarray(np.linalg.qr(both, mode="r"))
 
     @property
     def rest(self) -> np.ndarray:
@@ -188,4 +196,6 @@ def onto(made: System, exogenous: np.ndarray, instruments: np.ndarray, factor: n
     """
     size = made.a + made.b
     inside = solve_triangular(made.factor[:size, :size], factor)
-    return exogenous @ inside[: made.a] + instruments @ inside[made.a :]
+    found = row_products(exogenous, inside[: made.a])
+    found += row_products(instruments, inside[made.a :])
+    return found

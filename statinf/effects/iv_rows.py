@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, onto
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance, uncorrected
+from statinf.numerics.linear.products import row_products
 
+_PARALLEL_FROM = 1 << 20
 ROLES = ("treatment", "covariates", "instruments")
 
 
@@ -69,6 +72,8 @@ class IVColumns:
     endogenous, exogenous, instruments : ndarray, shapes (n, c), (n, a), (n, b)
     y, weights : ndarray, shape (n,)
     units : Units
+    room : ndarray, shape (n, c + a), optional
+        Of which `exogenous` is the last part: projected endogenous columns go before it, so that nothing is copied.
     """
 
     endogenous: np.ndarray
@@ -77,6 +82,7 @@ class IVColumns:
     y: np.ndarray
     weights: np.ndarray
     units: Units
+    room: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class IVRows:
     units : Units
     design : Design
         For its clusters.
+    room : ndarray, shape (n, c + a), optional
+        As in `IVColumns`; None where some of its columns are left out.
     """
 
     endogenous: np.ndarray
@@ -101,6 +109,7 @@ class IVRows:
     system: System
     units: Units
     design: Design
+    room: np.ndarray | None = None
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -121,7 +130,10 @@ class IVRows:
     @cached_property
     def second_stage(self) -> np.ndarray:
         """Projected endogenous columns, then exogenous ones, shape (n, k)."""
-        return side_by_side(self.fitted_first, self.exogenous)
+        if self.room is None:
+            return side_by_side(self.fitted_first, self.exogenous)
+        self.room[:, : self.system.c] = self.fitted_first
+        return self.room
 
     @cached_property
     def unexplained(self) -> np.ndarray:
@@ -139,7 +151,7 @@ class IVRows:
 
     def reduced_form(self, direction: np.ndarray, kind: Any) -> Covariance:
         """Covariance of the coefficients of [endogenous, outcome] @ direction on the orthonormal instruments."""
-        left = self.unexplained @ direction
+        left = row_products(self.unexplained, direction)
         s = self.system
         model = np.eye(s.b) * float(self.weights @ left**2) / s.df_first
         scores = self.excluded * (self.weights * left)[:, None]
@@ -174,11 +186,14 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
     y = made.y if made.offset is None else made.y - made.offset
     w, centred = made.weights, covariates.intercept
     endogenous, centre, scale = _standard(as_indicator(treatment.rest.values, arms), w, centred)
-    exogenous, own_centre, own_scale = _standard(covariates.rest.values, w, centred)
+    c, given = endogenous.shape[1], covariates.rest.values
+    room = np.empty((made.n, c + int(centred) + given.shape[1]), order="F")
+    if centred:
+        room[:, c] = 1.0
+    exogenous, (_, own_centre, own_scale) = room[:, c:], _standard(given, w, centred, room[:, c + int(centred) :])
     excluded, _, _ = _standard(instruments.rest.values, w, centred)
     outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
     if centred:
-        exogenous = side_by_side(np.ones((made.n, 1)), exogenous)
         own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
     units = Units(
         np.append(centre, own_centre),
@@ -187,7 +202,7 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
         float(outcome_scale[0]),
         len(centre) if centred else -1,
     )
-    return IVColumns(endogenous, exogenous, excluded, outcome[:, 0], w, units)
+    return IVColumns(endogenous, exogenous, excluded, outcome[:, 0], w, units, room)
 
 
 def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
@@ -205,27 +220,43 @@ def side_by_side(*parts: np.ndarray) -> np.ndarray:
     return out
 
 
-def _standard(columns: np.ndarray, w: np.ndarray, centred: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns (n, p) less their mean, over their length; columns that do not vary become zeros."""
+def _standard(
+    columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns (n, p) less their mean, over their length, written to `out`; columns that do not vary become zeros."""
+    n, p = columns.shape
     share = w / w.sum()
-    p = columns.shape[1]
-    centre = share @ columns if centred else np.zeros(p)
-    out = columns - centre
-    # What the first mean's rounding has left, of the size of where the column stands.
-    rest = share @ out if centred else np.zeros(p)
-    out -= rest
+    made = np.empty((n, p), order="F") if out is None else out
+    centre, length = np.zeros(p), np.ones(p)
+
+    def column(j: int) -> None:
+        own = made[:, j]
+        first = float(np.dot(share, columns[:, j])) if centred else 0.0
+        np.subtract(columns[:, j], first, out=own)
+        # What the first mean's rounding has left, of the size of where the column stands.
+        rest = float(np.dot(share, own)) if centred else 0.0
+        own -= rest
+        size = _length(own, share)
+        centre[j] = first + rest
+        if size <= 16.0 * np.finfo(float).eps * abs(first):
+            own[:] = 0.0
+            return
+        own /= size
+        length[j] = size
+
+    map_threads(column, range(p), parallel=n * p > _PARALLEL_FROM)
+    return made, centre, length
+
+
+def _length(column: np.ndarray, share: np.ndarray) -> float:
+    """Root of the mean square of a column (n,) under masses (n,)."""
     with np.errstate(over="ignore", under="ignore"):
-        length = np.sqrt(np.einsum("i,ij,ij->j", share, out, out))
-    extreme = ~((length > 1e-140) & (length < 1e140))
-    for j in np.flatnonzero(extreme):
-        # Squares may overflow or vanish: in units of the largest value they do not.
-        largest = np.abs(out[:, j]).max()
-        length[j] = largest * np.sqrt(share @ (out[:, j] / largest) ** 2) if largest > 0 else 0.0
-    flat = length <= 16.0 * np.finfo(float).eps * np.abs(centre)
-    out[:, flat] = 0.0
-    length[flat] = 1.0
-    out /= length
-    return out, centre + rest, length
+        length = float(np.sqrt(np.dot(share * column, column)))
+    if 1e-140 < length < 1e140:
+        return length
+    # Squares may overflow or vanish: in units of the largest value they do not.
+    largest = float(np.abs(column).max())
+    return largest * float(np.sqrt(share @ (column / largest) ** 2)) if largest > 0 else 0.0
 
 
 def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) -> IVRows:
@@ -240,4 +271,5 @@ def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) 
         system,
         columns.units.only(np.append(np.ones(c, bool), kept[:a])),
         made,
+        columns.room if kept[:a].all() else None,
     )

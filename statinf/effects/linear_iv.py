@@ -19,7 +19,7 @@ from statinf.formula.design import Design
 from statinf.inference.lone import warn_lone
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
-from statinf.numerics.linear.factors import triangular_factor
+from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate, stack_scores
 
@@ -74,14 +74,16 @@ class LinearIV(Brief):
     def residual(self, rows: IVRows) -> np.ndarray:
         """Scaled outcome less x'b, with the treatment as recorded, shape (n,)."""
         c = self.system.c
-        return rows.y - rows.endogenous @ self.coef[:c] - rows.exogenous @ self.coef[c:]
+        out = rows.y - row_products(rows.exogenous, self.coef[c:])
+        out -= row_products(rows.endogenous, self.coef[:c])
+        return out
 
     def scaled_moments(self, made: Design, rows: IVRows | None = None) -> Moments:
         """Scores of the centred and scaled columns, which are made where they are not given."""
         rows = self.rows(made) if rows is None else rows
         e = self.residual(rows)
         gmm = bool(self.combine.size)
-        columns = rows.basis @ self.combine if gmm else rows.second_stage
+        columns = row_products(rows.basis, self.combine) if gmm else rows.second_stage
         stacked = {}
         if made.weights_object is not None:
             stacked = stack_scores(made.weights_object, made.rows, columns * e[:, None])
@@ -89,20 +91,23 @@ class LinearIV(Brief):
         # Hat values exist where the second stage is a least-squares fit.
         shape = {"columns": columns, "working": made.weights} if self.kappa == 1.0 else {}
         shape["as_given"] = np.linalg.inv(self.units.carry)
-        scores = columns * (made.weights * e)[:, None]
+        multiplier = made.weights * e
+        shape |= {"multiplier": multiplier} if "columns" in shape else {}
         df = float(self.system.df_resid)
-        return Moments(scores, self.bread, self.system.nobs, df, model, **shape, **stacked)
+        return Moments(
+            lambda: columns * multiplier[:, None], self.bread, self.system.nobs, df, model, **shape, **stacked
+        )
 
     def moments(self, made: Design) -> Moments:
         """Influence values of the coefficients of the columns as given."""
         own = self.scaled_moments(made)
         bread = self.units.carry @ own.bread
         return Moments(
-            own.total @ bread.T,
+            row_products(own.total, bread.T),
             np.eye(own.q),
             own.nobs,
             own.df_resid,
-            outside=None if own.outside is None else own.outside @ bread.T,
+            outside=None if own.outside is None else row_products(own.outside, bread.T),
             outside_rows=own.outside_rows,
             weights_fixed=own.weights_fixed,
         )
@@ -115,7 +120,7 @@ class LinearIV(Brief):
             columns,
             made.weights,
             self.residual(rows),
-            lambda: solve_triangular(triangular_factor(columns, made.weights), np.eye(columns.shape[1])),
+            lambda: solve_triangular(self.system.second_stage_factor, np.eye(columns.shape[1])),
             names,
             numbers=made.rows,
             codes=made.cluster_codes,

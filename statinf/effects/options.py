@@ -51,6 +51,10 @@ def check_folds(name: str, given: Any) -> Any:
     return given
 
 
+def _folds_or_column(name: str, given: Any) -> Any:
+    return given if isinstance(given, str) else check_folds(name, given)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CrossFitOptions(Options):
     """Options of methods that learn nuisances."""
@@ -66,8 +70,8 @@ class CrossFitOptions(Options):
         None,
         "folds of cross-fitting: 5, or none for parametric models of methods that can do without; with cluster= whole "
         "clusters share a fold (of several columns, those of the coarsest), unless labels are given",
-        "a whole number of at least 1, or one label per row",
-        check_folds,
+        "a whole number of at least 1, one label per row, or the name of a column of labels",
+        _folds_or_column,
     )
     repeats: int = count(1, "random splits, put together by their median; the standard error counts their spread")
 
@@ -175,6 +179,8 @@ def choose_folds(rows: EffectRows, folds: Any, repeats: int, seed: int, *, whole
     if folds is None:
         most = int(used.sum()) if groups is None else len(np.unique(groups[used]))
         folds = min(5, most) if most > 1 else 5
+    if isinstance(folds, str):
+        folds = rows.design.cluster_codes(folds)
     if np.ndim(folds) == 1:
         folds = np.asarray(aligned(folds, rows.design.frame, "folds", rows.design.rows))
         n = len(rows.y)

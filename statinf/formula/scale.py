@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.errors import DataError
 from statinf.formula.matrix import Matrix
 
@@ -14,15 +15,23 @@ if TYPE_CHECKING:
 
 SMALLEST, LARGEST = 1e-140, 1e140
 """Sizes whose squares, and inverse squares, are numbers with some room for sums of them."""
+_PARALLEL_FROM = 1 << 20
 SQUARES = 1e-153, 1e153
 """Sizes whose squares are numbers."""
 
 
 def check_columns(matrix: Matrix, smallest: float = SMALLEST, largest: float = LARGEST) -> None:
     """Refuse columns whose squares are no numbers."""
-    sizes = np.maximum(matrix.values.max(axis=0), -matrix.values.min(axis=0))
+    sizes = largest_sizes(matrix.values)
     for name, size in zip(matrix.names, sizes, strict=True):
         check_scale(float(size), f"the column '{name}'", smallest, largest)
+
+
+def largest_sizes(columns: np.ndarray) -> np.ndarray:
+    """Largest absolute value of each column (n, p)."""
+    if columns.size <= _PARALLEL_FROM:
+        return np.maximum(columns.max(axis=0), -columns.min(axis=0))
+    return np.array(map_threads(lambda j: max(columns[:, j].max(), -columns[:, j].min()), range(columns.shape[1])))
 
 
 def check_scale(size: float, what: str, smallest: float = SMALLEST, largest: float = LARGEST) -> None:

@@ -217,10 +217,15 @@ def intersect(codes: Sequence[np.ndarray]) -> np.ndarray:
     return combined
 
 
-def cluster_sums(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Sums of rows by group, shape (groups, q)."""
+def cluster_sums(scores: np.ndarray, codes: np.ndarray, multiplier: np.ndarray | None = None) -> np.ndarray:
+    """Sums of rows, each times its multiplier, by group, shape (groups, q)."""
     groups = int(codes.max()) + 1
-    return np.stack([np.bincount(codes, weights=column, minlength=groups) for column in scores.T], axis=1)
+    each = np.empty(len(scores))
+
+    def weights(column: np.ndarray) -> np.ndarray:
+        return column if multiplier is None else np.multiply(column, multiplier, out=each)
+
+    return np.stack([np.bincount(codes, weights=weights(column), minlength=groups) for column in scores.T], axis=1)
 
 
 def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
@@ -231,11 +236,14 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
         return _corrected_sums(moments, codes, variant)
-    total = moments.total if seen is None else moments.total[seen]
-    if moments.outside is not None:
-        total = np.concatenate([total, moments.outside])
     # Sums are whitened before they are multiplied with one another: only products of raw sums would lose digits twice.
-    sums = cluster_sums(total, codes) @ inside
+    if moments.by_column and moments.columns is not None and seen is None and moments.outside is None:
+        sums = cluster_sums(moments.columns, codes, moments.multiplier) @ inside
+    else:
+        total = moments.total if seen is None else moments.total[seen]
+        if moments.outside is not None:
+            total = np.concatenate([total, moments.outside])
+        sums = cluster_sums(total, codes) @ inside
     return sums * np.sqrt(_factor(moments, _count(moments, codes), variant))
 
 

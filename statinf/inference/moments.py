@@ -13,7 +13,9 @@ from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.roots import matrix_root
 from statinf.inference.satterthwaite import ClusterDegrees, hotelling
+from statinf.lazy import Lazy
 from statinf.numerics.linear.factors import leverages, triangular_factor
+from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.triangular import solve_triangular
 
 
@@ -63,16 +65,24 @@ class Moments(Brief):
         regressions.
     copies : ndarray, shape (n,), optional
         How many equal rows each row stands for, among its weights and in `nobs`; one by default.
+    multiplier : ndarray, shape (n,), optional
+        Where the scores are the columns times one number a row: that number, row weight included. Sums of scores are made from it
+        block by block then.
+
+    Notes
+    -----
+    `scores`, `working`, `residual`, `variance` and `multiplier` may be given as functions without arguments that make them; they
+    are called when the field is first read.
     """
 
-    scores: np.ndarray
+    scores: Any = Lazy(required=True)  # pyright: ignore[reportAssignmentType]
     bread: np.ndarray
     nobs: int
     df_resid: float
     model: np.ndarray | None = None
     columns: np.ndarray | None = None
-    working: np.ndarray | None = None
-    residual: np.ndarray | None = None
+    working: Any = Lazy()
+    residual: Any = Lazy()
     factor: np.ndarray | None = None
     adjustment: np.ndarray | None = None
     outside: np.ndarray | None = None
@@ -82,8 +92,9 @@ class Moments(Brief):
     present: np.ndarray | None = None
     hats: Callable[[], np.ndarray] | None = None
     copies: np.ndarray | None = None
-    variance: np.ndarray | None = None
+    variance: Any = Lazy()
     as_given: np.ndarray | None = None
+    multiplier: Any = Lazy()
 
     def by_copy(self) -> Moments:
         """The same with one of its copies in each row's place, times the root of their number: for sums of squares of scores."""
@@ -93,6 +104,7 @@ class Moments(Brief):
         return replace(
             self,
             scores=self.scores / np.sqrt(each)[:, None],
+            multiplier=None if self.multiplier is None else self.multiplier / np.sqrt(each),
             working=None if self.working is None else self.working / each,
             factor=self.factor if self.columns is None else self.hat_factor,
             copies=None,
@@ -100,7 +112,12 @@ class Moments(Brief):
 
     @property
     def q(self) -> int:
-        return self.scores.shape[1]
+        return len(self.bread)
+
+    @property
+    def by_column(self) -> bool:
+        """Whether all scores are the columns times `multiplier`."""
+        return self.multiplier is not None and self.columns is not None and self.adjustment is None
 
     @property
     def total(self) -> np.ndarray:
@@ -154,7 +171,18 @@ class Moments(Brief):
                 "and joint covariances need: repeat the rows instead of weighting them."
             )
         inside, outside = self.split
-        return self.total @ inside @ outside.T if self.factor is not None else self.total @ inside
+        after = None if self.factor is None else outside.T
+        if self.by_column and self.columns is not None:
+            return row_products(self.columns, inside, self.multiplier, after)
+        return row_products(self.total, inside, after=after)
+
+    def influence_along(self, direction: np.ndarray) -> np.ndarray:
+        """Influence of each row on one combination (q,) of the estimates, shape (n,)."""
+        if self.copies is not None or not self.by_column or self.columns is None:
+            return row_products(self.influence, direction)
+        inside, outside = self.split
+        along = outside.T @ direction if self.factor is not None else direction
+        return row_products(self.columns, inside @ along, self.multiplier)
 
     @property
     def outside_influence(self) -> np.ndarray | None:
@@ -162,7 +190,7 @@ class Moments(Brief):
         if self.outside is None:
             return None
         inside, outside = self.split
-        return self.outside @ inside @ outside.T
+        return row_products(self.outside, inside, after=outside.T)
 
 
 @dataclass(frozen=True)

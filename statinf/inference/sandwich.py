@@ -143,32 +143,44 @@ def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarr
     if moments.df_resid <= 0:
         raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
     whole, moments = moments, moments.by_copy()
-    scores = moments.total
+    scores, multiplier = (moments.columns, moments.multiplier) if moments.by_column else (moments.total, None)
+    assert scores is not None
     if kind in LEVERED:
         factor = correction(_leverage(moments, kind), whole.leverage, kind, moments.nobs)
         factor = factor if factor.ndim == 2 else factor[:, None]
-        if moments.weight_leverage is not None:
+        if multiplier is not None and factor.shape[1] == 1:
+            multiplier = multiplier * factor[:, 0]
+        elif moments.weight_leverage is not None:
             # The weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
             scores = scores * factor
         else:
-            scores = moments.scores * factor
+            scores, multiplier = moments.scores * factor, None
             if moments.adjustment is not None:
                 scores = scores + moments.adjustment
     inside, outside = moments.split
-    units = [scores] if moments.outside is None else [scores, moments.outside]
-    meat = np.sum([_cross_product(u, inside) for u in units], axis=0)
+    meat = _cross_product(scores, inside, multiplier)
+    if moments.outside is not None:
+        meat = meat + _cross_product(moments.outside, inside)
     scale = small_sample(moments.nobs, moments.df_resid) if kind == "HC1" else 1.0
-    root = root_of(meat * scale, lambda: np.concatenate([u @ inside for u in units]) * np.sqrt(scale))
+
+    def halves() -> np.ndarray:
+        own = scores if multiplier is None else scores * multiplier[:, None]
+        units = [own] if moments.outside is None else [own, moments.outside]
+        return np.concatenate([u @ inside for u in units]) * np.sqrt(scale)
+
+    root = root_of(meat * scale, halves)
     matrix = _symmetric(outside @ (meat * scale) @ outside.T)
     return matrix, facts[0], facts[1], facts[2], outside @ root
 
 
-def _cross_product(scores: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Sum of products of the rows of scores @ inside, over blocks that stay in cache."""
+def _cross_product(scores: np.ndarray, inside: np.ndarray, multiplier: np.ndarray | None = None) -> np.ndarray:
+    """Sum of products of the rows of scores @ inside, each times its multiplier, over blocks that stay in cache."""
 
     def product(rows: slice) -> np.ndarray:
         # Transposed, so that the small factor is on the left: columns are contiguous there and here.
         block = np.dot(inside.T, scores[rows].T)
+        if multiplier is not None:
+            block *= multiplier[rows]
         return np.dot(block, block.T)
 
     blocks = row_blocks(*scores.shape)

@@ -62,6 +62,11 @@ def at_bounds(y: np.ndarray, family: Family, eta: np.ndarray) -> np.ndarray:
     """Rows (n,) whose mean has run into its bound, the sign of separation."""
     if not family.separable:
         return np.zeros(len(y), bool)
+    if len(eta):
+        # Means go one way with the linear predictor: where its ends are inside, all are.
+        ends = family.link.inverse(np.array([eta.min(), eta.max()]))
+        if not family.law.bounded(np.zeros(2), ends).any():
+            return np.zeros(len(y), bool)
     return family.law.bounded(y, family.link.inverse(eta))
 
 

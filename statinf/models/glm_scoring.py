@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -74,15 +74,17 @@ def described(made: Design, solved: ScoredModel, rows: RowCounts) -> Estimate:
     nobs, rank = rows.nobs(made.weights), len(solution.factor)
     common.check_size(nobs, rank, matrix.names)
     common.warn_aliased(matrix.names, solution.kept, solution.condition)
-    mean = family.link.inverse(solution.eta)
     df_resid = float(nobs - rank)
     dispersion = 1.0
     if not family.known_dispersion:
+        mean = family.link.inverse(solution.eta)
         pearson = float(np.sum(made.weights * (made.y - mean) ** 2 / family.variance(mean)))
         dispersion = pearson / df_resid if df_resid > 0 else np.nan
     loglik = np.nan
     if rows.likely:
-        loglik = log_likelihood(family, made.y, mean, made.weights, solution.deviance, rows.copies)
+        loglik = log_likelihood(
+            family, made.y, lambda: family.link.inverse(solution.eta), made.weights, solution.deviance, rows.copies
+        )
     return Estimate(
         terms=matrix.names,
         theta=solution.coef,
@@ -120,30 +122,63 @@ def moments(
     """Scores of the likelihood and the inverse of the Fisher information, at dispersion one."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
-    eta = predictor(matrix, solution.coef, made.offset)
-    slope, information, _ = family.terms(eta, made.y)
-    slope = slope if shift is None else slope + shift
-    unit = x * slope[:, None]
+    terms = _RowTerms(made, family, solution, rows, shift)
     stacked = {}
     if made.weights_object is not None:
-        stacked = stack_scores(made.weights_object, made.rows, unit)
+        stacked = stack_scores(made.weights_object, made.rows, x * terms.slope[:, None])
     bread = inverse_gram(solution.factor)
     nobs = rows.nobs(made.weights)
     return Moments(
-        unit if (made.weights == 1.0).all() else unit * made.weights[:, None],
+        lambda: x * terms.multiplier[:, None],
         bread,
         nobs,
         float(nobs - len(bread)),
         bread * dispersion,
         columns=x,
-        working=made.weights * information,
-        residual=slope,
+        working=lambda: terms.working,
+        residual=lambda: terms.slope,
         factor=solution.factor,
         present=made.weights > 0,
         copies=rows.copies,
-        variance=family.variance(family.link.inverse(eta)) * rows.variances(made.weights),
+        variance=lambda: terms.variance,
+        multiplier=lambda: terms.multiplier,
         **stacked,
     )
+
+
+@dataclass(frozen=True)
+class _RowTerms:
+    """Numbers of every row that inference reads, made where it does: the inverse information needs none."""
+
+    made: Design
+    family: Family
+    solution: GlmSolution
+    rows: RowCounts
+    shift: np.ndarray | None
+
+    @cached_property
+    def _eta(self) -> np.ndarray:
+        return predictor(self.made.parts[0], self.solution.coef, self.made.offset)
+
+    @cached_property
+    def _terms(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.family.terms(self._eta, self.made.y)[:2]
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        return self._terms[0] if self.shift is None else self._terms[0] + self.shift
+
+    @cached_property
+    def multiplier(self) -> np.ndarray:
+        return self.slope if (self.made.weights == 1.0).all() else self.slope * self.made.weights
+
+    @cached_property
+    def working(self) -> np.ndarray:
+        return self.made.weights * self._terms[1]
+
+    @cached_property
+    def variance(self) -> np.ndarray:
+        return self.family.variance(self.family.link.inverse(self._eta)) * self.rows.variances(self.made.weights)
 
 
 def start_of(start: Any, matrix: Matrix) -> np.ndarray | None:

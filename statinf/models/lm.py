@@ -65,7 +65,7 @@ def estimate(made: Design, options: LmOptions, rows: RowCounts = ONE_EACH) -> Es
     return Estimate(
         terms=matrix.names,
         theta=solution.coef,
-        moments=partial(moments, made, solution, rows),
+        moments=partial(moments, made, solution, rows, fitted),
         nobs=nobs,
         df_resid=float(nobs - solution.rank),
         extra={
@@ -88,21 +88,23 @@ def _log_weights(weights: np.ndarray, rows: RowCounts) -> float:
     return 0.0 if rows.copies is not None or (weights == 1.0).all() else float(np.sum(np.log(weights)))
 
 
-def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_EACH) -> Moments:
+def moments(
+    made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_EACH, fitted: np.ndarray | None = None
+) -> Moments:
     """Scores and bread of the normal equations."""
     matrix = made.parts[0]
     x = common.kept_columns(matrix, solution.kept)[1]
-    residual = made.y - predictor(matrix, solution.coef, made.offset)
-    unit = x * residual[:, None]
+    residual = made.y - (predictor(matrix, solution.coef, made.offset) if fitted is None else fitted)
     stacked = {}
     if made.weights_object is not None:
-        stacked = stack_scores(made.weights_object, made.rows, unit)
+        stacked = stack_scores(made.weights_object, made.rows, x * residual[:, None])
     bread = inverse_gram(solution.factor)
     nobs = rows.nobs(made.weights)
     df = float(nobs - solution.rank)
     plain = bool((made.weights == 1.0).all())
+    multiplier = residual if plain else residual * made.weights
     return Moments(
-        unit if plain else unit * made.weights[:, None],
+        lambda: x * multiplier[:, None],
         bread,
         nobs,
         df,
@@ -114,6 +116,7 @@ def moments(made: Design, solution: LeastSquaresSolution, rows: RowCounts = ONE_
         present=made.weights > 0,
         copies=rows.copies,
         variance=None if plain else rows.variances(made.weights),
+        multiplier=multiplier,
         **stacked,
     )
 

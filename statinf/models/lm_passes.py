@@ -24,7 +24,9 @@ from statinf.numerics.linear.factors import inverse_gram, root_of_products, scal
 from statinf.numerics.linear.reduction import Reduced, reduced_from
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign, read_passes
-from statinf.passes.covariance import PassScores, ScoredRows
+from statinf.passes.covariance import PassScores
+from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import stacked
 from statinf.passes.sums import Every, Extent, Triangle
 from statinf.results import Estimate
 
@@ -45,6 +47,8 @@ def lm_passes(
     """The fit of `si.lm` on a table in blocks."""
     if settings.weights_kind != "precision":
         raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
+    if hasattr(weights, "on_block"):
+        spec = vcov = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds, stacked=True)
     groups = cluster_columns(spec, cluster)
     made = read_passes(formula, table, weights=weights, cluster=groups, na_action=na_action, context=context)
     if not made.names:
@@ -70,15 +74,19 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
     factor = reduced.factor
     df = float(nobs - k)
     bread = inverse_gram(factor)
-    whitening = _Whitening(reduced, inner)
+    whitening = Whitening(reduced, inner)
+    plain = partial(scored, whitening)
+    estimated = hasattr(made.weights, "on_block")
     scores = PassScores(
         made,
-        partial(_scored, whitening),
+        stacked(made, plain, whitening.unit),
         whitening.outside,
         nobs,
         df,
         bread * (rss / df) if df > 0 else None,
         weighted=made.weights is not None,
+        suffix=", weights estimated" if estimated else "",
+        plain=plain if estimated else None,
     )
     return Estimate(
         terms=made.names,
@@ -153,7 +161,7 @@ def _centring(made: PassDesign) -> Centring | None:
     return None if design is None else centring_of(design.parts[0].values)
 
 
-def _rows(moved: Centring | None, block: Design) -> np.ndarray:
+def _rows(moved: Centring | None, block: Design, *, weighted: bool = True) -> np.ndarray:
     """Columns less their centres, outcome less offset, and the offset, times the root of the weights."""
     x = block.parts[0].values
     p, offset = x.shape[1], block.offset
@@ -162,7 +170,7 @@ def _rows(moved: Centring | None, block: Design) -> np.ndarray:
     rows[:, p] = block.y if offset is None else block.y - offset
     if offset is not None:
         rows[:, p + 1] = offset
-    if (block.weights != 1.0).any():
+    if weighted and (block.weights != 1.0).any():
         rows *= np.sqrt(block.weights)[:, None]
     return rows
 
@@ -204,7 +212,7 @@ def _explained(made: PassDesign, reduced: Reduced, inner: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class _Whitening:
+class Whitening:
     """The solution in centred columns, from which a block's residuals and whitened rows are made."""
 
     reduced: Reduced
@@ -217,15 +225,21 @@ class _Whitening:
         moved = self.reduced.centring
         return inverse if moved is None else moved.raw_coefficients(inverse, self.reduced.kept)
 
-    def rows(self, block: Design) -> tuple[np.ndarray, np.ndarray]:
+    def unit(self, block: Design) -> np.ndarray:
+        """Whitened scores per unit of weight, shape (n, k)."""
+        rows, residual = self.rows(block, weighted=False)
+        return rows * residual[:, None]
+
+    def rows(self, block: Design, *, weighted: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Orthonormal rows and residuals, both times the root of the weights."""
-        rows = _rows(self.reduced.centring, block)
+        rows = _rows(self.reduced.centring, block, weighted=weighted)
         p = block.parts[0].values.shape[1]
         x, y = rows[:, :p][:, self.reduced.kept], rows[:, p]
         inverse = solve_triangular(self.reduced.centred_factor, np.eye(self.reduced.rank))
         return np.dot(x, inverse), y - np.dot(x, self.inner)
 
 
-def _scored(whitening: _Whitening, block: Design) -> ScoredRows:
+def scored(whitening: Whitening, block: Design) -> ScoredRows:
+    """The rows of a block as covariances see them."""
     rows, residual = whitening.rows(block)
     return ScoredRows(rows * residual[:, None], rows)

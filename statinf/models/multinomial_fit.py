@@ -143,7 +143,7 @@ class MultinomialFit(ClassFit):
             tuple(rows),
             title=self.title,
             facts=tuple(facts),
-            notes=(*coefficients.aliased_note(self), *self._notes()),
+            notes=coefficients.notes_of(self),
             rules=tuple(range(p, len(rows), p)),
             kind=self.kind,
         )

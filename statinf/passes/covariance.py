@@ -16,6 +16,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
+from statinf.inference.clusters import RowClusters
 from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
 from statinf.inference.moments import Covariance, Moments
@@ -23,30 +24,10 @@ from statinf.inference.sandwich import LEVERED, check_kind, covariance
 from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped
 from statinf.passes.keyed import KeyedSums
+from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent
 
-
-@dataclass(frozen=True)
-class ScoredRows:
-    """The rows of a block as the covariance sees them.
-
-    Attributes
-    ----------
-    scores : ndarray, shape (n, q)
-        Whitened scores, row weight included.
-    columns : ndarray, shape (n, q), or None
-        Whitened regressors times the root of the working weight, orthonormal over all rows: leverages are their squared
-        lengths. None for an estimator that has none.
-    """
-
-    scores: np.ndarray
-    columns: np.ndarray | None = None
-
-    @property
-    def leverage(self) -> np.ndarray:
-        if self.columns is None:
-            raise NotIdentifiedError("this estimator has no leverages, which HC2 and HC3 need; use HC0 or HC1.")
-        return np.einsum("ij,ij->i", self.columns, self.columns)
+_NO_CORRECTION = "with estimated weights the corrections CR2 and CR3 do not exist; use type HC1 or HC0."
 
 
 @dataclass(frozen=True)
@@ -69,6 +50,8 @@ class PassScores:
         Whether rows have weights, for which the corrections of whole clusters need the rows themselves.
     suffix : str
         What labels say beside the kind.
+    plain : callable, optional
+        Like `score`, with estimated weights taken as known.
     """
 
     made: PassDesign
@@ -80,6 +63,7 @@ class PassScores:
     normal: bool = False
     weighted: bool = False
     suffix: str = ""
+    plain: Callable[[Design], ScoredRows] | None = None
 
     @property
     def q(self) -> int:
@@ -102,12 +86,14 @@ class PassScores:
         if isinstance(kind, Mapping):
             return self._clustered(kind)
         if kind == "iid":
-            return covariance(self._stand_in(np.zeros((1, self.q)), model=True), kind, normal=self.normal)
+            found = covariance(self._stand_in(np.zeros((1, self.q)), model=True), kind, normal=self.normal)
+            return _labelled(found, ", weights taken as fixed") if self.plain is not None else found
         if kind in LEVERED:
             return self._levered(kind)
-        meat = self.made.total(partial(_meat, self.score), "standard errors")
+        score = self.plain if kind == "fixed" and self.plain is not None else self.score
+        meat = self.made.total(partial(_meat, score), "standard errors")
         found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
-        return self._carried(found)
+        return found.combined(self.outside) if kind == "fixed" else self._carried(found)
 
     def _carried(self, found: Covariance) -> Covariance:
         made = found.combined(self.outside)
@@ -139,11 +125,13 @@ class PassScores:
                 "its level with another; HC0 and HC1 exist, but take its error for zero."
             )
         found = covariance(self._stand_in(_root_rows(meat)), "HC0", normal=self.normal)
-        return self._carried(Covariance(found.matrix, kind, kind, found.df, found.square_root))
+        return self._carried(replace(found, kind=kind, label=kind))
 
     def _clustered(self, kind: Mapping[str, Any]) -> Covariance:
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
         corrected = kind.get("type", "HC1") in ("HC2", "HC3") or "df" in kind
+        if corrected and self.plain is not None:
+            raise NotIdentifiedError(_NO_CORRECTION)
         if corrected and self.weighted:
             raise NotIdentifiedError(
                 "with weights the corrections CR2 and CR3 look at the rows of a cluster together, which data read in blocks do not "
@@ -157,6 +145,8 @@ class PassScores:
         numbers = np.unravel_index(cells.keys[0], sizes)
         codes = {name: np.unique(code, return_inverse=True)[1] for name, code in zip(names, numbers, strict=True)}
         scores = cells.sums[0][:, : self.q]
+        if self.plain is not None:
+            return self._carried(self._with_outside(kind, codes, scores, cells.sums[0][:, self.q] > 0))
         if not corrected:
             return self._carried(covariance(self._stand_in(scores), kind, codes, normal=self.normal))
         rows = _roots(cells.sums[0][:, self.q :], self.q)
@@ -166,6 +156,22 @@ class PassScores:
         codes = {name: np.repeat(code, self.q) for name, code in codes.items()}
         moments = self._stand_in(long, columns=rows, working=np.ones(len(rows)), factor=np.eye(self.q))
         return self._carried(covariance(moments, kind, codes, normal=self.normal))
+
+    def _with_outside(
+        self, kind: Mapping[str, Any], codes: Mapping[str, np.ndarray], scores: np.ndarray, inside: np.ndarray
+    ) -> Covariance:
+        """Clusters of which some hold only rows that made the weights, which count for none."""
+        if inside.all():
+            return covariance(self._stand_in(scores), kind, codes, normal=self.normal)
+        rows = RowClusters({name: code[inside] for name, code in codes.items()}, partial(_elsewhere, codes, ~inside))
+        moments = self._stand_in(scores[inside], outside=scores[~inside], outside_rows=np.arange(int((~inside).sum())))
+        found = covariance(moments, kind, rows, normal=self.normal)
+        # The label is made below, whether or not there are such rows.
+        return replace(found, label=found.label.removesuffix(self.suffix))
+
+
+def _elsewhere(codes: Mapping[str, np.ndarray], outside: np.ndarray, name: str, numbers: np.ndarray) -> np.ndarray:
+    return codes[name][outside][numbers]
 
 
 def _labelled(found: Covariance, suffix: str) -> Covariance:
@@ -179,23 +185,23 @@ def _root_rows(meat: np.ndarray) -> np.ndarray:
 
 
 def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
-    rows = score(block).scores
-    return np.dot(rows.T, rows)
+    return score(block).products()
 
 
 def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:
-    return Extent.of(score(block).leverage)
+    return Extent.of(score(block).highest)
 
 
 def _levered_meat(
     score: Callable[[Design], ScoredRows], kind: str, nobs: int, q: int, highest: float | None, block: Design
 ) -> tuple[np.ndarray, Extent]:
     made = score(block)
-    leverage = made.leverage
+    leverage = made.highest
     seen = Extent.of(leverage)
     inside = np.minimum(leverage, 1.0 - 1e-12)
-    rows = made.scores * correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
-    return np.dot(rows.T, rows), seen
+    factor = correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
+    # Estimated weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
+    return replace(made, scores=made.total * factor, adjustment=None).products(), seen
 
 
 def _cells(
@@ -206,6 +212,8 @@ def _cells(
     # A row of weight zero is absent, and its cluster may be that of no other row.
     seen = block.weights > 0
     keys = np.ravel_multi_index([block.clusters[name][seen] for name in names], sizes)
+    if made.adjustment is not None:
+        return _with_counts(made, names, sizes, block, seen, keys)
     if not corrected:
         return KeyedSums.of(keys, made.scores[seen])
     if made.columns is None:
@@ -214,6 +222,24 @@ def _cells(
     columns = made.columns[seen]
     products = columns[:, upper[0]] * columns[:, upper[1]]
     return KeyedSums.of(keys, np.concatenate([made.scores[seen], products], axis=1))
+
+
+def _with_counts(
+    made: ScoredRows, names: Sequence[str], sizes: Sequence[int], block: Design, seen: np.ndarray, keys: np.ndarray
+) -> KeyedSums:
+    """Sums of all scores by combination of clusters, and how many rows of the fit each has."""
+    rows = np.column_stack([made.total[seen], np.ones(len(keys))])
+    if made.outside is None or made.outside_rows is None:
+        return KeyedSums.of(keys, rows)
+    codes = [block.frame_clusters[name][made.outside_rows] for name in names]
+    if any((code < 0).any() for code in codes):
+        raise NotIdentifiedError(
+            "rows that are not in the fit but helped to estimate its weights have no cluster; leave rows without a cluster out "
+            "where the weights are estimated."
+        )
+    more = np.column_stack([made.outside, np.zeros(len(made.outside))])
+    keys = np.concatenate([keys, np.ravel_multi_index(codes, sizes)])
+    return KeyedSums.of(keys, np.concatenate([rows, more]))
 
 
 def _roots(products: np.ndarray, q: int) -> np.ndarray:

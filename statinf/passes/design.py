@@ -13,7 +13,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError
 from statinf.formula.cells import columns_of
 from statinf.formula.design import Design
-from statinf.formula.frame import as_frame
+from statinf.formula.frame import Frame, as_frame
 from statinf.formula.given import weights_of
 from statinf.formula.learning import outcomes, single, values_of
 from statinf.formula.reading import Reading
@@ -89,8 +89,8 @@ class PassDesign(Brief):
         Those that are read.
     tally : Tally
         Counted in the first pass.
-    weights : str or None
-        The column of row weights.
+    weights : str, BlockWeights or None
+        The column of row weights, or weights that were estimated on the same table.
     clusters : mapping of str to GroupIndex
         All values of the cluster columns.
     progress : bool or None
@@ -101,7 +101,7 @@ class PassDesign(Brief):
     recipe: Recipe
     columns: tuple[str, ...]
     tally: Tally
-    weights: str | None
+    weights: Any
     clusters: Mapping[str, GroupIndex]
     progress: Any = None
 
@@ -165,8 +165,11 @@ class PassDesign(Brief):
         reading, learnt = self.reading, self.recipe.learnt
         store = Store.of(frame, reading.scope, states=self.recipe.states)
         check_kinds(store, reading.every)
-        used = used_block(reading, store, self.weights, self.clusters, learnt)
-        if not used.n:
+        held = weights_on(self.weights, frame)
+        estimated = held if hasattr(self.weights, "on_block") else None
+        used = used_block(reading, store, held, self.clusters, learnt)
+        # Rows outside the fit may still have helped to estimate its weights.
+        if not used.n and (estimated is None or not len(estimated.used)):
             return None, used.tally
         index, n = used.index, used.n
         values = values_of(reading.measured, learnt, store, index, n)
@@ -176,7 +179,7 @@ class PassDesign(Brief):
             parts=tuple(columns_of(part.layout, values, learnt, n) for part in self.recipe.parts),
             roles=reading.roles[: len(self.recipe.parts)],
             weights=np.ones(n) if used.weights is None else np.array(used.weights),
-            weights_object=None,
+            weights_object=estimated,
             offset=sum_offsets([single(f, values[f.label]) for f in reading.offsets]),
             clusters=used.clusters,
             rows=np.arange(n) if index is None else index,
@@ -184,6 +187,9 @@ class PassDesign(Brief):
             dropped=used.tally.causes,
             recipe=self.recipe,
             frame=frame,
+            frame_clusters={}
+            if estimated is None
+            else {name: index.place(frame.categories(name)) for name, index in self.clusters.items()},
         )
         return made, used.tally
 
@@ -193,10 +199,15 @@ def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> 
     return (None if design is None else function(design)), tally
 
 
+def weights_on(weights: Any, frame: Frame) -> Any:
+    """Weights as they are given, those estimated on a table in blocks as `Weights` of the rows of this block."""
+    return weights.on_block(frame) if hasattr(weights, "on_block") else weights
+
+
 def used_block(
     reading: Reading,
     store: Store,
-    weights: str | None,
+    weights: Any,
     clusters: Mapping[str, GroupIndex | None],
     learnt: Mapping[str, Any] | None = None,
 ) -> UsedBlock:
@@ -206,14 +217,14 @@ def used_block(
     ----------
     reading : Reading
     store : Store
-    weights : str or None
+    weights : str, BlockWeights, Weights or None
     clusters : mapping of str to GroupIndex or None
         None while the values of a cluster column are being collected: its codes are those of the block then.
     learnt : mapping, optional
         What the factors learnt from all rows, once they have.
     """
     frame = store.frame
-    given, strikes = weights_of(weights, frame)
+    given, strikes = weights_of(weights_on(weights, frame), frame)
     groups = {name: frame.categories(name) for name in clusters}
     strikes |= {f"{name} is missing": found.codes < 0 for name, found in groups.items()}
     absent = None if given is None else given == 0.0

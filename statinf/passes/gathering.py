@@ -11,6 +11,7 @@ import numpy as np
 from statinf.formula.columns import Categorical, Numeric
 from statinf.formula.frame import as_frame
 from statinf.formula.given import weights_of
+from statinf.passes.design import weights_on
 from statinf.passes.levels import is_declared
 
 
@@ -59,10 +60,10 @@ def _named(piece: Any) -> Categorical:
     return piece if isinstance(piece, Categorical) else Categorical(np.full(len(piece.values), -1), ())
 
 
-def gather(names: Sequence[str], weights: str | None, native: Any) -> Gathered:
+def gather(names: Sequence[str], weights: Any, native: Any) -> Gathered:
     """The columns of one block, without rows of weight zero."""
     frame = as_frame(native)
-    given = weights_of(weights, frame)[0]
+    given = weights_of(weights_on(weights, frame), frame)[0]
     seen = slice(None) if given is None else given != 0.0
     pieces: dict[str, tuple[Any, ...]] = {}
     declared = set()

@@ -12,7 +12,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.rows import Store
-from statinf.passes.design import PassDesign, used_block
+from statinf.passes.design import PassDesign, used_block, weights_on
 from statinf.passes.levels import GroupIndex
 
 
@@ -41,7 +41,8 @@ def grouped(made: PassDesign, names: Sequence[str]) -> PassDesign:
 def _values(made: PassDesign, names: Sequence[str], native: Any) -> dict[str, GroupIndex]:
     frame = as_frame(native)
     store = Store.of(frame, made.reading.scope, states=made.recipe.states)
-    index = used_block(made.reading, store, made.weights, made.clusters, made.recipe.learnt).index
+    held = weights_on(made.weights, frame)
+    index = used_block(made.reading, store, held, made.clusters, made.recipe.learnt).index
     groups = {name: frame.categories(name) for name in names}
     for name, column in groups.items():
         lost = np.count_nonzero((column.codes if index is None else column.codes[index]) < 0)
@@ -50,4 +51,5 @@ def _values(made: PassDesign, names: Sequence[str], native: Any) -> dict[str, Gr
                 f"the cluster column '{name}' is missing in rows used by the fit (in one block {lost}); give cluster={name!r} at "
                 "the fit, so that these rows are left out."
             )
-    return {name: GroupIndex.of(column, index) for name, column in groups.items()}
+    grouped = held.used if hasattr(made.weights, "on_block") else index
+    return {name: GroupIndex.of(column, grouped) for name, column in groups.items()}

@@ -22,7 +22,7 @@ from statinf.formula.recipe import check_kinds, check_no_rows, warn_rows
 from statinf.formula.rows import Store, take, usable_rows
 from statinf.formula.scan import check_text
 from statinf.passes.adding import plus
-from statinf.passes.design import PassDesign, Tally, used_block
+from statinf.passes.design import PassDesign, Tally, used_block, weights_on
 from statinf.passes.gathering import Gathered, gather
 from statinf.passes.levels import GroupIndex, LevelsMet, is_declared
 from statinf.passes.table import BlockTable
@@ -52,8 +52,8 @@ def read_passes(
     formula, roles, na_action, context, response
         As `statinf.formula.design` takes them; `response` is not "categories" or "ordered".
     table : BlockTable
-    weights : str, optional
-        A column of row weights.
+    weights : str or BlockWeights, optional
+        A column of row weights, or weights estimated on the same table.
     cluster : str or sequence of str, optional
     also : sequence of str
         Further columns that a method reads of each block.
@@ -72,23 +72,25 @@ def read_passes(
     """
     one_of("na_action", na_action, ("drop", "raise"))
     names = _named(cluster)
-    if weights is not None and not isinstance(weights, str):
-        raise OptionError("data that are read in blocks take weights as the name of a column, not as an array.")
-    mentioned = Mentioned(check_text(formula), *([weights] if weights else []), list(names), list(also))
+    if weights is not None and not isinstance(weights, str) and not hasattr(weights, "on_block"):
+        raise OptionError(
+            "data that are read in blocks take weights as the name of a column, or as weights estimated on the same blocks, not as "
+            "an array."
+        )
+    weighing = [] if weights is None else [weights] if isinstance(weights, str) else list(weights.columns)
+    mentioned = Mentioned(check_text(formula), weighing, list(names), list(also))
     columns = tuple(c for c in table.names if c in mentioned) or table.names[:1]
     first = table.first(columns)
     if first is None:
         raise DataError("the data have no rows.")
     frame = as_frame(first)
     known = Frame(frame.native, frame.kind, frame.names, frame.n, tuple(c for c in table.names if c not in columns))
-    for name in (*names, *also, *([weights] if weights else [])):
+    for name in (*names, *also, *weighing):
         known.require(name)
     reading, _ = read_formula(formula, frame, roles, response, context)
-    used = dict.fromkeys(
-        [*(c for f in reading.every for c in f.columns), *names, *also, *([weights] if weights else [])]
-    )
+    used = dict.fromkeys([*(c for f in reading.every for c in f.columns), *names, *also, *weighing])
     columns = tuple(c for c in table.names if c in used) or columns[:1]
-    learner = _FormulaPasses(table, reading, columns, weights, names, progress)
+    learner = _FormulaPasses(table, reading, columns, weights, tuple(weighing), names, progress)
     states, learnt = learner.transforms()
     met = learner.levels(states)
     check_no_rows(met.tally.n, met.tally.n_total, met.tally.causes)
@@ -141,7 +143,8 @@ class _FormulaPasses:
     table: BlockTable
     reading: Reading
     columns: tuple[str, ...]
-    weights: str | None
+    weights: Any
+    weighing: tuple[str, ...]
     clusters: tuple[str, ...]
     progress: Any
 
@@ -152,7 +155,7 @@ class _FormulaPasses:
         if not looking:
             return {}, {}
         needed = tuple(dict.fromkeys(c for f in looking for c in f.columns))
-        read = (*needed, *([self.weights] if self.weights and self.weights not in needed else []))
+        read = tuple(dict.fromkeys((*needed, *self.weighing)))
         found: Gathered = self.table.total(
             partial(gather, needed, self.weights), read, "reading the columns of transforms", progress=self.progress
         )
@@ -179,13 +182,15 @@ class _FormulaPasses:
 
 
 def _meet(
-    reading: Reading, weights: str | None, clusters: Sequence[str], states: Mapping[str, dict[str, Any]], native: Any
+    reading: Reading, weights: Any, clusters: Sequence[str], states: Mapping[str, dict[str, Any]], native: Any
 ) -> _Met:
     frame = as_frame(native)
     store = Store.of(frame, reading.scope, states=states)
     check_kinds(store, reading.every)
-    used = used_block(reading, store, weights, dict.fromkeys(clusters))
+    held = weights_on(weights, frame)
+    used = used_block(reading, store, held, dict.fromkeys(clusters))
     index = used.index
+    helped = held.used if hasattr(weights, "on_block") else None
     if used.weights is not None and used.tally.positive < used.n:
         # Rows of weight zero teach nothing.
         rows = np.arange(frame.n) if index is None else index
@@ -201,7 +206,9 @@ def _meet(
             levels[factor.label] = LevelsMet.of(found, declared)
         elif count and not stateful_calls(factor.node, reading.scope):
             plain |= learn_all([factor], store, index, count)[0]
-    groups = {name: GroupIndex.of(frame.categories(name), index) for name in clusters}
+    # Rows outside the fit that helped to estimate its weights have clusters too.
+    grouped = index if helped is None else helped
+    groups = {name: GroupIndex.of(frame.categories(name), grouped) for name in clusters}
     return _Met(used.tally, levels, groups, plain)
 
 

@@ -78,10 +78,13 @@ def block_table(data: Any, formula: str, *named: Any) -> BlockTable | None:
         What the caller gave.
     formula : str
     *named : object
-        Names of further columns, or lists of them.
+        Names of further columns, or lists of them; weights, if they were estimated in blocks.
     """
     if isinstance(data, BlockTable):
         return data
+    if any(hasattr(n, "on_block") for n in named):
+        # Weights that were estimated in blocks are taken in blocks.
+        return blocks(data)
     if not _worth_opening(data):
         return None
     found = _opened(data, BLOCK_ROWS)

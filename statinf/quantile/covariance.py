@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
+from statinf.numerics.linear.products import row_products, weighted_gram
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside, kernel_densities
 from statinf.numerics.quantreg.classic import barrodale_roberts
 from statinf.numerics.quantreg.solver import fit_quantiles
@@ -57,9 +58,9 @@ def inverse_hessians(
     """
     one_of("kind", kind, KINDS)
     n, p = X.shape
-    residuals = y - coef @ X.T
-    residuals[np.abs(residuals) < _ZERO * max(np.abs(y).max(), 1e-300)] = 0.0
-    if n <= p or not residuals.any(axis=1).all():
+    tiny = _ZERO * max(float(y.max()), -float(y.min()), 1e-300)
+    residuals = np.empty((0, n)) if kind == "nid" else _residuals(X, y, coef, tiny)
+    if n <= p or not (_any_residual(X, y, coef, tiny) if kind == "nid" else residuals.any(axis=1).all()):
         raise NotIdentifiedError(
             "the rows are fitted exactly, so that there is no density to estimate standard errors from."
         )
@@ -72,7 +73,7 @@ def inverse_hessians(
         densities = np.stack([kernel_densities(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
     for k, f in enumerate(densities):
-        H = (X * f[:, None]).T @ X
+        H = weighted_gram(X, f)
         if not np.isfinite(H).all() or np.linalg.matrix_rank(H) < p:
             raise NotIdentifiedError(
                 f"the {kind} density estimate at tau={tau[k]:g} vanishes in some direction of the regressors; "
@@ -80,6 +81,21 @@ def inverse_hessians(
             )
         out[k] = np.linalg.inv(H)
     return out
+
+
+def _residuals(X: np.ndarray, y: np.ndarray, coef: np.ndarray, tiny: float) -> np.ndarray:
+    """Residuals of every level (k, n); zero where they are rounding."""
+    residuals = y - coef @ X.T
+    residuals[np.abs(residuals) < tiny] = 0.0
+    return residuals
+
+
+def _any_residual(X: np.ndarray, y: np.ndarray, coef: np.ndarray, tiny: float) -> bool:
+    """Whether every level has a residual that is not rounding, which the first rows show where there are many."""
+    some = slice(0, 4 * coef.shape[1] + 1000)
+    return bool(_residuals(X[some], y[some], coef, tiny).any(axis=1).all()) or bool(
+        _residuals(X, y, coef, tiny).any(axis=1).all()
+    )
 
 
 def sparsity(residual: np.ndarray, tau: float, p: int, rule: str = "hall-sheather") -> float:
@@ -121,7 +137,7 @@ def difference_densities(
         raise NotIdentifiedError(
             "the fits at neighbouring levels, from which nid takes densities, do not exist."
         ) from None
-    distance = (ends[len(tau) :] - ends[: len(tau)]) @ X.T
+    distance = row_products(X, (ends[len(tau) :] - ends[: len(tau)]).T).T
     crossed = (distance <= 0).sum(axis=1)
     if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))

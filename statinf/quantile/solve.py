@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import map_threads, row_blocks
 from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design
 from statinf.formula.scale import check_scale
@@ -12,9 +13,10 @@ from statinf.numerics.linear.least_squares import solve as least_squares
 from statinf.numerics.quantreg.coordinates import coordinates
 from statinf.numerics.quantreg.noncrossing import fit_noncrossing
 from statinf.numerics.quantreg.solver import solve_quantiles
-from statinf.quantile.working import SolvedQuantiles, working_rows
+from statinf.quantile.working import SolvedQuantiles, WorkingRows, working_rows
 
 _CLEARLY_FULL_RANK = 1e-6
+_PARALLEL_FROM = 1 << 20
 
 
 def solve_design(
@@ -50,7 +52,7 @@ def solve_design(
         inner, basis, dual = solution.coef, solution.basis, solution.dual
         _warn_several_solutions(solution.dual, levels)
     coef[:, kept] = rows.carried(inner)
-    objective = _check_loss(rows.y[None] - inner @ rows.Z.T, levels, rows.w)
+    objective = _fitted_losses(rows, inner, levels)
     null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
     return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
 
@@ -75,8 +77,24 @@ def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
 
 def null_losses(y: np.ndarray, w: np.ndarray, levels: np.ndarray, intercept: bool) -> np.ndarray:
     """Weighted mean check losses of the outcome about its own quantiles, or about zero, shape (k,)."""
-    alone = solve_quantiles(np.ones((len(y), 1)), y, levels, w).coef if intercept else np.zeros((len(levels), 1))
+    if not intercept:
+        alone = np.zeros((len(levels), 1))
+    elif (w == 1.0).all():
+        # Any quantile has the same loss.
+        at = np.clip(np.ceil(len(y) * levels).astype(int) - 1, 0, len(y) - 1)
+        alone = np.partition(y, np.unique(at))[at][:, None]
+    else:
+        alone = solve_quantiles(np.ones((len(y), 1)), y, levels, w).coef
     return _check_loss(y[None] - alone, levels, w) / w.sum()
+
+
+def _fitted_losses(rows: WorkingRows, coef: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Weighted check losses of coefficients (k, p) of Z, shape (k,)."""
+
+    def block(some: slice) -> np.ndarray:
+        return _check_loss(rows.y[some] - np.dot(coef, rows.Z[some].T), levels, rows.w[some])
+
+    return np.sum(map_threads(block, row_blocks(*rows.Z.shape), parallel=rows.Z.size > _PARALLEL_FROM), axis=0)
 
 
 def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndarray:

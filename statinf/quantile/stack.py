@@ -264,15 +264,18 @@ def stack(
 
     Examples
     --------
-    >>> import numpy as np
     >>> import statinf as si
     >>> data = si.datasets.load("mtcars")
-    >>> fit = si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "mean": np.full(32, data.mpg.mean())[:0]})
+    >>> fit = si.stack("mpg ~ wt + hp", data, models=["lm", "spline"])
+    >>> fit.model_weights.round(2)
+    array([0.51, 0.49])
+
+    Predictions that were made elsewhere are a model too, one for each row:
+
+    >>> si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "mean": data.mpg.mean() * data.wt.to_numpy()[:0]})
     Traceback (most recent call last):
     ...
     statinf.errors.DataError: the predictions of 'mean' have shape (0,); give one for each of the 32 rows.
-    >>> si.stack("mpg ~ wt + hp", data, models=["lm"]).model_weights
-    array([1.])
     """
     method, settings = STACK.read("", options)
     check_seed(seed)

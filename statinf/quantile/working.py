@@ -39,14 +39,19 @@ class WorkingRows:
     at: Coordinates | None
     level: float
 
-    @property
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every weight is one."""
+        return bool((self.w == 1.0).all())
+
+    @cached_property
     def Zw(self) -> np.ndarray:
         """Regressors times weights."""
-        return self.Z * self.w[:, None]
+        return self.Z if self.plain else self.Z * self.w[:, None]
 
-    @property
+    @cached_property
     def yw(self) -> np.ndarray:
-        return self.y * self.w
+        return self.y if self.plain else self.y * self.w
 
     @property
     def back(self) -> np.ndarray:

@@ -1,81 +1,16 @@
-"""`si.certificate`: where the intervals of a fit were simulated, and how often they held the truth.
-
-The simulations are run by `python -m benchmarks.certify`, which writes what they found into `certificates.json` beside
-this file. A line of it belongs to a fit if result, method and kind of interval are the same.
-"""
+"""`si.certificate`: where the intervals of a fit were simulated, and how often they held the truth."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from statinf.errors import OptionError
 from statinf.frames import to_caller
+from statinf.results.certified import CertifiedLine, certified, described
 from statinf.results.protocol import Result
+from statinf.results.reach import clusters_of, short_of
 from statinf.results.table import Table
-
-RECORDS = Path(__file__).with_name("certificates.json")
-_BAND = 3.29
-"""Normal quantile of a share's band of 99.9%."""
-
-
-@dataclass(frozen=True)
-class CertifiedLine:
-    """One cell of the simulations.
-
-    Attributes
-    ----------
-    verb : str
-        As called, such as "lm".
-    result, method, kind : str
-        Class of the result, its method, and the kind of interval: what a fit is found by.
-    quantity : str
-        What the interval is for.
-    design : str
-        The data that were simulated.
-    n : int
-        Rows.
-    samples : int
-        Data sets that were drawn.
-    level : float
-        Nominal coverage.
-    found : float
-        Share of the samples whose interval held the truth; a mean over several intervals of a sample.
-    error : float
-        Its Monte Carlo standard error.
-    failed : int
-        Samples without an interval, because the fit was refused; not in the share.
-    clusters : int
-        Number of clusters, 0 where there are none.
-    """
-
-    verb: str
-    result: str
-    method: str
-    kind: str
-    quantity: str
-    design: str
-    n: int
-    samples: int
-    level: float
-    found: float
-    error: float
-    failed: int = 0
-    clusters: int = 0
-
-    @property
-    def verdict(self) -> str:
-        """Whether the share "holds" within the simulation's error, or is "too low" or "too high"."""
-        spread = max(self.error, np.sqrt(self.level * (1.0 - self.level) / max(self.samples, 1)))
-        if self.found < self.level - _BAND * spread:
-            return "too low"
-        return "too high" if self.found > self.level + _BAND * spread else "holds"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -90,24 +25,14 @@ class Certificate(Result):
         Simulations of the same result, method and kind of interval.
     clusters : int
         Clusters of the fit, 0 where there are none.
+    outside : str
+        How the fit is outside of where intervals held; empty if it is not.
     """
 
     interval: str
     lines: tuple[CertifiedLine, ...]
     clusters: int = 0
-
-    @property
-    def outside(self) -> str:
-        """How the fit is outside of what was simulated; empty if it is not."""
-        if not self.lines:
-            return f"no simulation has looked at intervals of this kind ({self.interval})"
-        least = min(line.n for line in self.lines)
-        if self.nobs < least:
-            return f"{self.nobs} rows are fewer than the {least} of the smallest simulation"
-        counted = [line.clusters for line in self.lines if line.clusters]
-        if counted and 0 < self.clusters < min(counted):
-            return f"{self.clusters} clusters are fewer than the {min(counted)} of the smallest simulation"
-        return ""
+    outside: str = ""
 
     def tidy(self) -> Any:
         """One row per simulation, in the caller's kind of data frame.
@@ -176,6 +101,7 @@ def certificate(fit: Any) -> Certificate:
         raise OptionError(f"si.certificate() takes a fit of this package, not a {type(fit).__name__}.")
     result, method, kind = described(fit)
     lines = tuple(line for line in certified() if (line.result, line.method, line.kind) == (result, method, kind))
+    none = f"no simulation has looked at intervals of this kind ({kind})"
     return Certificate(
         method=fit.method,
         formula=fit.formula,
@@ -183,46 +109,6 @@ def certificate(fit: Any) -> Certificate:
         kind=fit.kind,
         interval=kind,
         lines=lines,
-        clusters=_clusters(fit),
+        clusters=clusters_of(fit),
+        outside=short_of(fit) if lines else none,
     )
-
-
-def described(fit: Result) -> tuple[str, str, str]:
-    """Class, method (with family and link) and kind of interval of a result: what simulations are kept under."""
-    law = [str(found) for name in ("family", "link") if (found := getattr(fit, name, None)) is not None]
-    penalty = [f"penalty {found}" for name in ("penalty",) if (found := getattr(fit, name, None))]
-    return type(fit).__name__, ", ".join([fit.method, *law, *penalty]), interval_kind(fit)
-
-
-def interval_kind(fit: Result) -> str:
-    """The kind of interval that a result gives: its covariance, its bootstrap, or the result's own."""
-    covariance = getattr(fit, "cov", None)
-    if covariance is None:
-        return "prediction sets" if "coverage" in fit.offers else "its own"
-    stacked = ", weights estimated" if "weights estimated" in covariance.label else ""
-    draws = getattr(fit, "draws", None)
-    if draws is not None:
-        return f"{draws.kind} bootstrap{stacked}"
-    asked = covariance.kind
-    if not isinstance(asked, Mapping):
-        return f"{asked}{stacked}"
-    if "cluster" not in asked:
-        return f"{next(iter(asked))}{stacked}"
-    several = not isinstance(asked["cluster"], str) and len(asked["cluster"]) > 1
-    return f"{'several clusters' if several else 'clusters'}, {asked.get('type', 'HC1')}{stacked}"
-
-
-def _clusters(fit: Result) -> int:
-    """The least number of clusters behind a fit's covariance; 0 where there are none or the rows are not at hand."""
-    asked = getattr(getattr(fit, "cov", None), "kind", None)
-    design = getattr(fit, "design", None)
-    if design is None or not isinstance(asked, Mapping) or "cluster" not in asked:
-        return 0
-    names = [asked["cluster"]] if isinstance(asked["cluster"], str) else asked["cluster"]
-    return min(len(np.unique(design.cluster_codes(name)[design.weights > 0])) for name in names)
-
-
-@cache
-def certified() -> tuple[CertifiedLine, ...]:
-    """Every line of the simulations' record."""
-    return tuple(CertifiedLine(**line) for line in json.loads(RECORDS.read_text(encoding="utf-8")))

@@ -68,13 +68,20 @@ def summary(fit: Estimated, level: float) -> Table:
     columns = ("term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
     facts: list[tuple[str, Any]] = [("Formula", fit.formula)]
     facts += [(k, format_number(v)) for k, v in fit.summary_facts().items()]
-    notes = (*aliased_note(fit), *fit._notes())
+    notes = notes_of(fit)
     return Table(columns, tuple(rows), title=fit.title, facts=tuple(facts), notes=notes, kind=fit.kind)
 
 
 def aliased_cells(count: int) -> tuple[str, ...]:
     """Cells of a coefficient that is not estimable, as R prints them."""
     return ("NA",) * count
+
+
+def notes_of(fit: Estimated) -> tuple[str, ...]:
+    """What stands below a table of a fit; last, where there are fewer rows or clusters than intervals held with in simulations."""
+    from statinf.results.reach import footer
+
+    return (*aliased_note(fit), *fit._notes(), *footer(fit))
 
 
 def aliased_note(fit: Estimated) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
-from statinf.inference.bootstrap import Bootstrap
+from statinf.inference.bootstrap import Bootstrap, warn_bca
 from statinf.inference.distributions import t_quantile, two_sided_p
 from statinf.inference.moments import Covariance
 from statinf.results import coefficients
@@ -179,6 +179,8 @@ class Estimated(TableHooks, HypothesisTests):
             base = self.kept_covariances.get("before bootstrap")
             se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
+            if interval == "bca":
+                warn_bca(self.nobs)
             return low, high
         if interval == "profile":
             raise OptionError("interval='profile' follows the likelihood of a fit by si.glm; leave interval= out here.")

@@ -68,8 +68,7 @@ class Fit(Estimated):
             If it was asked for and does not exist.
         """
         rows = design if isinstance(design, Design) else None
-        stacked = rows is not None and rows.weights_object is not None
-        spec = VcovSpec.read(vcov, cluster, cls.vcov_kinds, stacked=stacked)
+        spec = cls._asked(vcov, cluster, None if rows is None else rows.weights_object)
         draft = cls(
             method=method.name or method.verb,
             formula=design.recipe.formula,
@@ -92,6 +91,15 @@ class Fit(Estimated):
         born = replace(draft, cov=draft._first_covariance(spec))
         born._examine()
         return replace(born, source=estimate.source)
+
+    @classmethod
+    def _asked(cls, vcov: Any, cluster: Any, weights: Any) -> VcovSpec:
+        """The covariance asked for; where none is, the default, which weights that were estimated may raise from HC0 to another."""
+        kinds = cls.vcov_kinds
+        spec = VcovSpec.read(vcov, cluster, kinds, stacked=weights is not None)
+        if weights is None or spec.explicit or spec.kind != "HC0" or weights.errors not in kinds.names:
+            return spec
+        return replace(spec, kind=weights.errors)
 
     def _first_covariance(self, spec: VcovSpec) -> Covariance:
         """The covariance that the fit is born with; a default gives way where it does not exist."""

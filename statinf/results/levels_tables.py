@@ -42,7 +42,7 @@ def summary_table(fit: LevelsFit, level: float) -> Table:
     listed = (("Formula", fit.formula), *((k, format_number(v)) for k, v in facts.items()))
     rows = _summary_rows(fit, level)
     rules = tuple(range(len(fit.columns), len(rows), len(fit.columns))) if many else ()
-    notes = (*coefficients.aliased_note(fit), *fit._notes())
+    notes = coefficients.notes_of(fit)
     return Table(columns, rows, title=fit.title, facts=listed, notes=notes, rules=rules, kind=fit.kind)
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.numerics.linear.products import column_sums, row_products
+
 
 def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dict[str, Any]:
     """What estimated weights add to the scores of a weighted estimator.
@@ -29,14 +31,22 @@ def stack_scores(weights: Any, rows: np.ndarray, unit_scores: np.ndarray) -> dic
     """
     if weights is None:
         return {}
+    used, whole = weights.used, len(rows) == len(weights.used)
+    # Where all rows of the weights are rows of the estimator there is nothing to pick.
+    whole = whole and np.array_equal(used, rows)
+    if whole and weights.expansion is not None and weights.leverage is None:
+        by_row = weights.expansion()
+        direction = by_row.gradient(unit_scores).T
+        found = {"adjustment": by_row.moved(direction), "weight_leverage": None}
+        return found | {"outside": by_row.others_moved(direction), "outside_rows": None}
     if weights.derivative is None or weights.influence is None:
         return {"weights_fixed": True}
-    position = np.searchsorted(weights.used, rows)
-    gradient = unit_scores.T @ weights.derivative[position]
-    pushed = weights.influence @ gradient.T
-    inside = np.zeros(len(weights.used), dtype=bool)
+    position = slice(None) if whole else np.searchsorted(used, rows)
+    gradient = column_sums(weights.derivative[position], unit_scores)
+    pushed = row_products(weights.influence, gradient.T)
+    inside = np.zeros(len(used), dtype=bool)
     inside[position] = True
-    outside, outside_rows = pushed[~inside], weights.used[~inside]
+    outside, outside_rows = pushed[~inside], used[~inside]
     leverage = None if weights.leverage is None else weights.leverage[position]
     found: dict[str, Any] = {"adjustment": pushed[position], "weight_leverage": leverage}
     if weights.other_influence is not None:

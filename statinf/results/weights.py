@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
@@ -10,7 +11,8 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.frame import Frame
 from statinf.formula.identity import RowIdentity
-from statinf.results.lazy import Lazy
+from statinf.lazy import Lazy
+from statinf.numerics.linear.products import RowExpansion
 from statinf.results.moving import moved
 from statinf.results.products import product
 from statinf.results.protocol import Result
@@ -44,6 +46,8 @@ class Weights(Result):
         Share of each row in the equations that set its own weight; HC2 and HC3 downstream use it.
     identity : RowIdentity, optional
         The rows of the caller's frame, by which the weights find them in another frame.
+    expansion : callable, optional
+        Makes a `RowExpansion` of all rows used, for where derivative and influence would be made only to be multiplied; not saved.
     """
 
     values: np.ndarray
@@ -55,8 +59,19 @@ class Weights(Result):
     other_influence: Any = Lazy()
     leverage: Any = Lazy()
     identity: RowIdentity | None = None
+    expansion: Callable[[], RowExpansion] | None = field(default=None, metadata={"saved": False})
 
     beside = ("values", "ess", "diagnostics")
+
+    @property
+    def errors(self) -> str:
+        """The covariance of a regression with these weights where the caller asks for none."""
+        return "HC0"
+
+    @property
+    def counted(self) -> bool:
+        """Whether errors downstream count that the weights were estimated; makes nothing."""
+        return self.__dict__["derivative"] is not None
 
     @property
     def ess(self) -> float:

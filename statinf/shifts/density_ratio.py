@@ -12,11 +12,12 @@ import numpy as np
 from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
+from statinf.numerics.linear.products import RowExpansion
 from statinf.results.methods import Method
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
 from statinf.shifts.reading import read_samples
 from statinf.shifts.samples import Samples, check_columns
 from statinf.shifts.table import DENSITY_RATIO
@@ -181,10 +182,10 @@ def ratio_of(samples: Samples, method: Method, options: Any, power: float = 1.0,
     """
     known = samples.target.known
     check_known(method, known)
-    check_columns(samples)
-    outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     if isinstance(method, RatioMethod) and not method.drawn:
         samples = replace(samples, drawn=False)
+    check_columns(samples)
+    outside = check_support(samples.xs, samples.xt, samples.names) if known is None else 0
     return made_ratio(samples, method, method.estimate(samples, options), power, trim, outside)
 
 
@@ -211,7 +212,8 @@ def made_ratio(
         identity=source.identity,
         derivative=None if made.derivative is None else partial(_derivative, made, samples, size, power, trim),
         influence=None if made.influence is None else partial(_influence, made, samples),
-        other_influence=None if other is None else samples.on_target(other),
+        other_influence=None if other is None else partial(_other_influence, other, samples),
+        expansion=partial(_expansion, made, samples, size, power, trim) if made.expansion and samples.whole else None,
         kind=source.kind,
         ratio=ratio,
         rule=made.rule,
@@ -233,14 +235,30 @@ def made_ratio(
 
 def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
     """Derivative of the weights, flattened and cut, by the parameters behind the ratio; rows as in `samples.source`."""
+    factor = _factor(made, samples, size, power, trim)
+    own = made.derivative
+    return samples.on_source(own.times(factor) if isinstance(own, Multiples) else _array(own) * factor[:, None])
+
+
+def _factor(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
+    """Derivative of the weights by the ratio behind them, shape (n,)."""
     raw = made.ratio
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
-    return samples.on_source(_array(made.derivative) * (slope * samples.ws * size)[:, None])
+    return slope * samples.ws * size
+
+
+def _expansion(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> RowExpansion:
+    assert made.expansion is not None
+    return made.expansion(_factor(made, samples, size, power, trim))
 
 
 def _influence(made: RatioEstimate, samples: Samples) -> np.ndarray:
     return samples.on_source(_array(made.influence))
+
+
+def _other_influence(other: Any, samples: Samples) -> np.ndarray:
+    return samples.on_target(_array(other))
 
 
 def _array(given: Any) -> np.ndarray:

@@ -12,16 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.linear.aliases import alias_map, breaks_alias
-from statinf.results.methods import Method
+from statinf.numerics.linear.products import PARALLEL_FROM, RowExpansion, centred_products, row_products
 from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
-from statinf.shifts.ratio_estimate import RatioEstimate
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
 
 
@@ -57,7 +58,7 @@ class LogLinear(Brief):
             return np.exp(u)
 
     def at(self, x: np.ndarray) -> np.ndarray:
-        ratio = self.curve(self.constant + (x - self.centre) @ self.slope)
+        ratio = self.curve(self.constant + centred_products(x, self.centre, self.slope))
         if not self.kept.all():
             ratio[breaks_alias(with_constant(x), self.kept, self.aliases)] = np.nan
         return ratio
@@ -84,8 +85,7 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
             f"{p} columns for {n} source and {m} target rows: a logit would separate the samples. Use fewer columns, or a "
             "kernel method (method='kmm' or 'ulsif')."
         )
-    features = np.ones((n + m, p + 1))
-    features[:, 1:] = samples.scaling.apply(np.concatenate([samples.xs, samples.xt]))
+    features = _features(samples)
     label = np.repeat([0.0, 1.0], [n, m])
     w = np.concatenate([samples.ws, samples.wt])
     family = family_of("binomial")
@@ -100,20 +100,45 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
     return _with_influence(samples, features, label - share, w, solution)
 
 
+def _features(samples: Samples) -> np.ndarray:
+    """A constant and the centred and scaled columns of both samples, shape (n + m, p + 1)."""
+    n, m, p = len(samples.xs), len(samples.xt), samples.xs.shape[1]
+    out = np.empty((n + m, p + 1), order="F")
+    out[:, 0] = 1.0
+    centre, spread = samples.scaling.centre, samples.scaling.spread
+
+    def column(j: int) -> None:
+        for part, x in ((out[:n, j + 1], samples.xs), (out[n:, j + 1], samples.xt)):
+            np.subtract(x[:, j], centre[j], out=part)
+            part /= spread[j]
+
+    map_threads(column, range(p), parallel=out.size > PARALLEL_FROM)
+    return out
+
+
 def _with_influence(
     samples: Samples, features: np.ndarray, residual: np.ndarray, w: np.ndarray, solution: GlmSolution
 ) -> RatioEstimate:
     n = len(samples.xs)
-    used = features[:, solution.kept]
+    used = features if solution.kept.all() else features[:, solution.kept]
     inverse = np.linalg.inv(solution.factor)
-    influence = (used * (w * residual)[:, None]) @ (inverse @ inverse.T)
+    through, pull = inverse @ inverse.T, w * residual
     coef = np.where(solution.kept, solution.coef, 0.0)
     constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
-    both = np.concatenate([samples.xs, samples.xt])
+    both = samples.xs if solution.kept.all() else np.concatenate([samples.xs, samples.xt])
     rule = LogLinear.of(both, constant, coef[1:] / samples.scaling.spread, samples.scaling.centre, solution.kept)
     ratio = rule.at(samples.xs)
     facts = {"logit coefficients": int(solution.kept.sum()), "iterations": solution.iterations}
-    return RatioEstimate(rule, ratio, {}, used[:n] * ratio[:, None], influence[:n], influence[n:], facts)
+    return RatioEstimate(
+        rule,
+        ratio,
+        {},
+        Multiples(used[:n], ratio),
+        lambda: row_products(used[:n], through, pull[:n]),
+        lambda: row_products(used[n:], through, pull[n:]),
+        facts,
+        expansion=lambda factor: RowExpansion(used[:n], ratio * factor, pull[:n], through, used[n:], pull[n:]),
+    )
 
 
 def _name_separation(samples: Samples, features: np.ndarray, label: np.ndarray, kept: np.ndarray) -> None:
@@ -133,10 +158,11 @@ def _name_separation(samples: Samples, features: np.ndarray, label: np.ndarray, 
     )
 
 
-METHOD = Method(
+METHOD = RatioMethod(
     verb="density_ratio",
     name="logistic",
     estimate=estimate,
+    drawn=False,
     summary="a logit that tells target from source rows; the log ratio is linear in the columns",
     citation="Qin (1998); Bickel, Brückner and Scheffer (2009)",
     guarantee="right if the log ratio is linear in the columns; stacked standard errors downstream",

@@ -18,6 +18,7 @@ from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.moments import Covariance, Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.linear.products import column_sums, row_products
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.results.clusters import fit_clusters
 from statinf.shifts.problem import ShiftProblem, likelihood
@@ -79,14 +80,19 @@ class OutcomeModel(Brief):
     ----------
     fitted, slope : ndarray, shape (n,) and (n, k)
     at_target, target_slope : ndarray, shape (m,) and (m, k)
-    influence : ndarray, shape (n, k)
+    moments : Moments
+        Of its coefficients.
     """
 
     fitted: np.ndarray
     slope: np.ndarray
     at_target: np.ndarray
     target_slope: np.ndarray
-    influence: np.ndarray
+    moments: Moments
+
+    def moved(self, direction: np.ndarray) -> np.ndarray:
+        """Influence of each row on the coefficients along a direction (k,), shape (n,)."""
+        return self.moments.influence_along(direction)
 
 
 def outcome_model(problem: ShiftProblem) -> OutcomeModel:
@@ -101,13 +107,15 @@ def outcome_model(problem: ShiftProblem) -> OutcomeModel:
     ok = ~np.isnan(made.theta)
 
     def means(x: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        eta = x[:, ok] @ made.theta[ok] + (0.0 if offset is None else offset)
-        return family.link.inverse(eta), x[:, ok] * family.link.slope(eta)[:, None]
+        x = x if ok.all() else x[:, ok]
+        eta = row_products(x, made.theta[ok])
+        eta = eta if offset is None else eta + offset
+        # Means that are the predictor itself have the columns for slopes.
+        plain = family.link.name == "identity"
+        return family.link.inverse(eta), x if plain else x * family.link.slope(eta)[:, None]
 
     design, target = samples.design, samples.target
-    return OutcomeModel(
-        *means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source().influence
-    )
+    return OutcomeModel(*means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source())
 
 
 def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
@@ -116,7 +124,7 @@ def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
     average = float(share @ model.at_target)
     return Mean(
         average,
-        model.influence @ (share @ model.target_slope),
+        model.moved(column_sums(model.target_slope, share)),
         share * (model.at_target - average),
         {"model over the target": average},
     )
@@ -147,7 +155,9 @@ def weighted_mean(
         Multiplies the weights; taken as known.
     """
     design = samples.design
-    position = np.searchsorted(ratio.used, design.rows)
+    position: Any = slice(None)  # where all rows of the ratio are rows of the design nothing is picked
+    if not np.array_equal(ratio.used, design.rows):
+        position = np.searchsorted(ratio.used, design.rows)
     scale = np.ones(len(rest)) if factor is None else factor
     w = ratio.values[position] * scale
     total = float(w.sum()) if normalize else float(design.weights.sum())
@@ -157,12 +167,17 @@ def weighted_mean(
     on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
     on_target = np.zeros(len(samples.target.rows))
     if model is not None:
-        on_source = on_source - model.influence @ ((w / total) @ model.slope)
-    if ratio.derivative is not None:
-        pull = ((rest - centre) * scale / total) @ ratio.derivative[position]
-        on_source = on_source + ratio.influence[position] @ pull
+        on_source = on_source - model.moved(column_sums(model.slope, w / total))
+    if ratio.expansion is not None and isinstance(position, slice):
+        by_row = ratio.expansion()
+        pull = by_row.gradient((rest - centre) * scale / total)
+        on_source = on_source + by_row.moved(pull)
+        on_target = _on_target_rows(by_row.others_moved(pull), ratio, samples)
+    elif ratio.derivative is not None:
+        pull = column_sums(ratio.derivative[position], (rest - centre) * scale / total)
+        on_source = on_source + row_products(ratio.influence[position], pull)
         if ratio.other_influence is not None:
-            on_target = _on_target_rows(ratio.other_influence @ pull, ratio, samples)
+            on_target = _on_target_rows(row_products(ratio.other_influence, pull), ratio, samples)
     return Mean(average, on_source, on_target, {name: average})
 
 
@@ -214,7 +229,7 @@ def mean_estimate(mean: Mean, problem: ShiftProblem) -> Estimate:
 def stacked(design: Design, moments: Moments, kind: Any, ratio: Weights | None = None) -> Covariance:
     """The sandwich of both samples under its name, which tells of a ratio whose estimation has no theory."""
     found = covariance(moments, kind, fit_clusters(design, kind), normal=True)
-    fixed = ratio is not None and ratio.method != "known" and ratio.derivative is None
+    fixed = ratio is not None and ratio.method != "known" and not ratio.counted
     said = f"{MODELS}, density ratio taken as fixed" if fixed else MODELS
     return replace(found, label=found.label.replace(", weights estimated", said))
 

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import map_threads
 from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
 
+_PARALLEL_FROM = 1 << 20
 UNCOVERED_SHARE = 0.2
 """Share of target rows outside the source's range in one column from which a warning is due."""
 
@@ -16,17 +18,30 @@ LEAST_ESS_SHARE = 0.5
 LARGEST_SHARE = 0.05
 """The same, for one row's share of all weight."""
 
-REGRESSIONS = "72% (n = 200) to 89% (n = 4000) at an effective share of about 0.35"
+REGRESSIONS = "86% (n = 200) to 92% (n = 4000) at an effective share of about 0.38"
 """Coverage of weighted regressions where few rows carry the weight."""
 MEANS = "89% (n = 200) to 92% (n = 1000) at an effective share of a third"
-"""The same for means of the target's outcome."""
+"""The same for a trial's means in a population."""
+TARGET_MEANS = "92% (n = 200) to 95% (n = 1000) at an effective share of 0.39"
+"""The same for means of the target's outcome, whose limits are those of a t law."""
 LIGHTER = "use fewer columns in ratio_formula=, power= below 1, or restrict the target"
 
 
 def uncovered(xs: np.ndarray, xt: np.ndarray) -> tuple[np.ndarray, int]:
     """Target rows outside the source's range, by column, shape (p,), and in any column."""
-    outside = (xt < xs.min(axis=0)) | (xt > xs.max(axis=0))
-    return outside.sum(axis=0), int(outside.any(axis=1).sum())
+    counts, anywhere = np.zeros(xs.shape[1], np.intp), np.zeros(len(xt), bool)
+
+    def ends(j: int) -> tuple[float, float, bool]:
+        low, high = xs[:, j].min(), xs[:, j].max()
+        return low, high, bool(xt[:, j].min() < low or xt[:, j].max() > high)
+
+    found = map_threads(ends, range(xs.shape[1]), parallel=xs.size + xt.size > _PARALLEL_FROM)
+    for j, (low, high, leaves) in enumerate(found):
+        if leaves:
+            outside = (xt[:, j] < low) | (xt[:, j] > high)
+            counts[j] = np.count_nonzero(outside)
+            anywhere |= outside
+    return counts, int(np.count_nonzero(anywhere))
 
 
 def describe_uncovered(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> str:

@@ -144,7 +144,7 @@ class DensityRatio(Weights):
         ]
         rows += [(name, format_number(value)) for name, value in {**self.settings, **self.facts}.items()]
         notes = [f"Method: {self.citation}."]
-        if self.derivative is None:
+        if not self.counted:
             notes.append("Standard errors downstream take these weights as fixed: the method has no influence values.")
         notes += left_out(self.dropped, self.dropped_target)
         facts = (("Formula", self.formula), ("Estimand", self.estimand))

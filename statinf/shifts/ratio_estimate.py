@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from statinf.brief import Brief
+from statinf.numerics.linear.products import RowExpansion, row_multiples
 from statinf.results.methods import Method
 
 
@@ -38,6 +40,21 @@ class RatioMethod(Method):
     result: type | None = None
 
 
+@dataclass(frozen=True, repr=False)
+class Multiples(Brief):
+    """Rows that are those of some columns (n, k), each times a number (n,): not multiplied out before they are read."""
+
+    columns: np.ndarray
+    multiplier: np.ndarray
+
+    def times(self, factor: np.ndarray) -> np.ndarray:
+        """The rows, each times another number (n,), shape (n, k)."""
+        return row_multiples(self.columns, self.multiplier * factor)
+
+    def __call__(self) -> np.ndarray:
+        return row_multiples(self.columns, self.multiplier)
+
+
 @dataclass(frozen=True)
 class RatioEstimate:
     """An estimated density ratio.
@@ -53,7 +70,9 @@ class RatioEstimate:
     derivative : ndarray, shape (n, k), optional
         Of the ratio at the source rows by the parameters behind it; or a function that makes it when it is needed.
     influence, other_influence : ndarray, shape (n, k) and (m, k), optional
-        Of the source and target rows on those parameters; that of the source may be a function.
+        Of the source and target rows on those parameters; or functions that make them.
+    expansion : callable, optional
+        From factors of the derivative (n,) to a `RowExpansion` of both samples.
     facts : mapping
         Numbers for the summary.
     extra : mapping
@@ -65,6 +84,7 @@ class RatioEstimate:
     settings: Mapping[str, Any] = field(default_factory=dict)
     derivative: np.ndarray | Callable[[], np.ndarray] | None = None
     influence: np.ndarray | Callable[[], np.ndarray] | None = None
-    other_influence: np.ndarray | None = None
+    other_influence: np.ndarray | Callable[[], np.ndarray] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
+    expansion: Callable[[np.ndarray], RowExpansion] | None = None

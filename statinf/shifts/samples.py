@@ -18,6 +18,8 @@ from statinf.shifts.distinct import Distinct
 from statinf.shifts.scaling import Scaling, pooled_scaling, weighted_scaling
 from statinf.shifts.target import TargetRows
 
+_FEW = 1000
+
 
 @dataclass(frozen=True, repr=False)
 class Samples(Brief):
@@ -101,6 +103,11 @@ class Samples(Brief):
     def _as_given(self) -> bool:
         """Whether the arrays are the rows of `source`, all of them in their order."""
         return not self.drawn and len(self.at_source) == self.source.n
+
+    @property
+    def whole(self) -> bool:
+        """Whether the arrays are all rows of both samples in their order."""
+        return self._as_given and self.target.known is None and _whole(self.at_target, len(self.target.rows))
 
     @cached_property
     def distinct(self) -> Distinct:
@@ -195,7 +202,14 @@ def check_columns(samples: Samples) -> None:
     if samples.target.known is not None:
         return
     first = samples.xs[0]
-    same = (samples.xs == first).all(axis=0) & (samples.xt == first).all(axis=0)
+
+    def flat_so_far(rows: int) -> np.ndarray:
+        return (samples.xs[:rows] == first).all(axis=0) & (samples.xt[:rows] == first).all(axis=0)
+
+    # A few rows tell of nearly every column that it varies.
+    same = flat_so_far(_FEW)
+    for j in np.flatnonzero(same):
+        same[j] = bool((samples.xs[:, j] == first[j]).all() and (samples.xt[:, j] == first[j]).all())
     flat = [name for name, constant in zip(samples.names, same, strict=True) if constant]
     if flat:
         raise DataError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,9 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.distributions import prediction_half_width
+from statinf.inference.effective import by_effective_rows
 from statinf.inference.least_squares import refit_solver
+from statinf.inference.moments import Covariance, Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.regression_fit import check_interval
@@ -58,6 +60,22 @@ class ShiftFit(GeneralizedFit):
     @property
     def _linear(self) -> bool:
         return self.family == "gaussian" and self.link == "identity"
+
+    def _covariance(self, kind: Any) -> Covariance:
+        return self._counted(super()._covariance(kind), kind, self.moments)
+
+    def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
+        """Where weights are uneven, few rows carry a variance: intervals are those of a t law with so many degrees of freedom."""
+        if self.ratio is None or isinstance(kind, Mapping) or kind == "iid":
+            return found
+        return by_effective_rows(found, moments().influence)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = super()._notes()
+        if self.ratio is None or self.cov.each is None:
+            return notes
+        said = "Intervals are those of the t distribution with the effective number of rows behind each standard error"
+        return (*notes, f"{said}, {self.cov.df:.1f} at least.")
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         if not self._linear:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from statinf.inference.effective import by_effective_rows
+from statinf.inference.moments import Covariance, Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit
 
@@ -39,6 +41,15 @@ class TargetMean(Fit):
     @property
     def title(self) -> str:
         return f"Mean outcome of the target population: {self.method}"
+
+    def _covariance(self, kind: Any) -> Covariance:
+        return self._counted(super()._covariance(kind), kind, self.moments)
+
+    def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
+        """Where weights are uneven, few rows carry the variance: limits are those of a t law with so many degrees of freedom."""
+        if not np.isfinite(self.ess) or isinstance(kind, Mapping):
+            return found
+        return by_effective_rows(found, moments().influence)
 
     def summary_facts(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"Source rows": self.nobs, "Target rows": self.target_rows or "known margins"}

@@ -6,8 +6,10 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
-from statinf.errors import StatinfError
+from statinf.errors import OptionError, StatinfError
+from statinf.vignette.errors import need
 from statinf.vignette.sizes import SIZES
 
 
@@ -42,8 +44,11 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--size", choices=SIZES, help="amount of work (default: STATINF_VIGNETTE, else reduced)")
         made.add_argument("--cache", metavar="FOLDER", help="keep executed notebooks here and reuse them")
         made.add_argument("--timeout", type=float, metavar="SECONDS", help="limit for one cell (default: none)")
+        made.add_argument(
+            "-P", "--param", action="append", default=[], metavar="NAME:VALUE", help="set a parameter; may be repeated"
+        )
         if name == "render":
-            made.add_argument("--to", default="html", choices=("html", "docx", "gfm", "latex", "pdf"))
+            made.add_argument("--to", default="html", choices=("html", "docx", "gfm", "latex", "pdf", "typst"))
             made.add_argument("--out", metavar="PATH", help="folder or file to write (default: beside the source)")
             made.add_argument("--no-quarto", action="store_true", help="do not use quarto even where it is installed")
     command("list", "list the vignettes", _list)
@@ -52,6 +57,21 @@ def _parser() -> argparse.ArgumentParser:
     index.add_argument("--title", default="statinf: vignettes")
     index.add_argument("--intro", default="", help="introduction, in Markdown")
     return parser
+
+
+def _params(given: Sequence[str]) -> dict[str, Any]:
+    """Values of ``-P NAME:VALUE``, read as YAML, as Quarto reads them."""
+    yaml = need("yaml")
+    values = {}
+    for one in given:
+        name, colon, text = one.partition(":")
+        if not colon or not name.strip().isidentifier():
+            raise OptionError(f"-P {one}: write a parameter as NAME:VALUE, such as level:0.9.")
+        try:
+            values[name.strip()] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise OptionError(f"-P {one}: the value cannot be read ({error}).") from error
+    return values
 
 
 def _render(options: argparse.Namespace) -> int:
@@ -64,6 +84,7 @@ def _render(options: argparse.Namespace) -> int:
             options.to,
             out=options.out,
             size=options.size,
+            params=_params(options.param),
             cache=options.cache,
             timeout=options.timeout,
             use_quarto=False if options.no_quarto else "auto",
@@ -77,7 +98,8 @@ def _run(options: argparse.Namespace) -> int:
 
     for name in options.files:
         begun = time.perf_counter()
-        done = execute(find(name), size=options.size, cache=options.cache, timeout=options.timeout)
+        values = _params(options.param)
+        done = execute(find(name), size=options.size, params=values, cache=options.cache, timeout=options.timeout)
         print(f"{done.document.path}: every cell ran at size {done.size} ({time.perf_counter() - begun:.1f} s)")
     return 0
 

@@ -14,13 +14,14 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Vignette:
-    """Name, place and front matter's title, description (or abstract) and categories of a vignette."""
+    """Name, place and front matter's title, description (or abstract), categories and order of a vignette."""
 
     name: str
     path: Path
     title: str
     description: str = ""
     categories: tuple[str, ...] = ()
+    order: float = float("inf")
 
 
 def folders() -> list[Path]:
@@ -38,7 +39,11 @@ def describe(path: str | Path) -> Vignette:
     about = str(meta.get("description") or meta.get("abstract") or "").strip()
     categories = meta.get("categories") or []
     names = [categories] if isinstance(categories, str) else categories
-    return Vignette(path.stem, path, Document(path, meta, ()).title, about, tuple(str(name) for name in names))
+    order = meta.get("order", float("inf"))
+    if isinstance(order, bool) or not isinstance(order, int | float):
+        raise VignetteError(f"{path}: order: {order!r} in the front matter must be a number")
+    title = Document(path, meta, ()).title
+    return Vignette(path.stem, path, title, about, tuple(str(name) for name in names), order)
 
 
 def available() -> list[Vignette]:

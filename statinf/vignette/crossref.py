@@ -14,6 +14,8 @@ _ID = r"(?:fig|tbl|eq|sec)-[\w-]*\w"
 _LABEL = re.compile(rf"\{{#({_ID})[^}}]*\}}")
 _EQUATION = re.compile(rf"\$\$(.+?)\$\$[ \t]*\{{#({_ID})[^}}]*\}}", re.DOTALL)
 _HEADING = re.compile(r"^(#{1,6})\s+(.+?)\s*$", re.MULTILINE)
+# a heading right below the opening of a callout is its title
+_CALLOUT_TITLE = re.compile(r"^:{3,}\s*\{[^}]*\.callout-[^}]*\}[ \t]*\n\s*(?P<heading>#{1,6}\s.*)$", re.MULTILINE)
 _IMAGE = re.compile(r"!\[(?P<caption>[^\]]*)\](?P<link>\([^)]*\)\{#(?P<id>fig-[\w-]*\w))")
 _TABLE = re.compile(r"^(?P<mark>:\s+)(?P<caption>\S.*?)\s*\{#(?P<id>tbl-[\w-]*\w)\s*\}\s*$", re.MULTILINE)
 _GROUP = re.compile(rf"\[(?P<before>[^\]\[@]*)(?P<refs>-?@{_ID}(?:\s*;\s*-?@{_ID})*)\](?![(\[{{])")
@@ -76,7 +78,13 @@ def top_level(document: Document) -> int:
     """Smallest heading level of the prose (1 if there is no heading); sections are counted from it."""
     prose = [part for part in document.parts if isinstance(part, Prose)]
     texts = [text for part in prose for code, text, _ in part.chunks() if not code]
-    return min((len(found[1]) for text in texts for found in _HEADING.finditer(text)), default=1)
+    return min((len(found[1]) for text in texts for found in _headings(text)), default=1)
+
+
+def _headings(text: str) -> list[re.Match[str]]:
+    """Headings of sections in a text without fenced code."""
+    titles = {found.start("heading") for found in _CALLOUT_TITLE.finditer(text)}
+    return [found for found in _HEADING.finditer(text) if found.start() not in titles]
 
 
 def cell_labels(cell: Cell) -> list[str]:
@@ -98,7 +106,7 @@ def _labels(document: Document) -> Iterator[tuple[str, int, re.Match[str] | None
         for code, text, line in part.chunks():
             if code:
                 continue
-            found = [*_HEADING.finditer(text), *(m for m in _LABEL.finditer(text) if not m[1].startswith("sec-"))]
+            found = [*_headings(text), *(m for m in _LABEL.finditer(text) if not m[1].startswith("sec-"))]
             for match in sorted(found, key=lambda m: m.start()):
                 if match.re is _HEADING:
                     label = _LABEL.search(match[2])

@@ -42,7 +42,7 @@ def build_index(
     """Write ``index.html``: a card for each page with title, abstract and its first figure.
 
     Cards are grouped by the first of the vignette's ``categories``, the families in the order of `HEADINGS` and others
-    after them; those without one come first.
+    after them; those without one come first. Within a group pages with an ``order`` come first, then by name.
 
     Parameters
     ----------
@@ -69,10 +69,11 @@ def build_index(
     if not pages:
         raise VignetteError(f"{folder} has no rendered pages (*.html) to list")
     known = {vignette.name: vignette for vignette in (available() if vignettes is None else vignettes)}
+    texts = {page: page.read_text(encoding="utf-8", errors="replace") for page in pages}
+    described = {page: known.get(page.stem) or _from_page(page, text) for page, text in texts.items()}
     groups: dict[str, list[str]] = {}
-    for page in pages:
-        text = page.read_text(encoding="utf-8", errors="replace")
-        about = known.get(page.stem) or _from_page(page, text)
+    for page in sorted(pages, key=lambda page: (described[page].order, page.name)):
+        text, about = texts[page], described[page]
         groups.setdefault(about.categories[0] if about.categories else "", []).append(_card(page, text, about))
     body = [_inline(intro)] if intro else []
     ours = [name for name in ("", *HEADINGS) if name in groups]

@@ -72,7 +72,19 @@ def table_to_markdown(text: str) -> str:
     """Markdown of an HTML table, such as a data frame's, for formats that take no HTML."""
     # the style sheet of a data frame is for browsers only, its shape for the prompt
     text = re.sub(r"<style.*?</style>|<small>shape: .*?</small>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<table[^>]*dataframe.*?</table>", lambda found: _aligned(found[0]), text, flags=re.DOTALL)
     return pandoc(text, ["--from=html-native_divs-native_spans", f"--to={_TABLES}", "--wrap=none"]).decode().strip()
+
+
+def _aligned(table: str) -> str:
+    """A data frame's table with its names to the left and its columns to the right, in every cell, as Pandoc reads it."""
+    rows = re.split(r"(?=<tr)", table)
+    for i, row in enumerate(rows):
+        cells = iter(range(row.count("<th>") + row.count("<td>")))
+        left = 1 if row.count("<th>") else 0
+        sides = (f' style="text-align: {"left" if k < left else "right"}">' for k in cells)
+        rows[i] = re.sub(r"(<t[hd])>", lambda found, sides=sides: found[1] + next(sides), row)
+    return "".join(rows)
 
 
 def typst_pdf(text: str, folder: Path, out: Path, source: Path) -> None:

@@ -22,9 +22,10 @@ from statinf.vignette.pandoc import pandoc, table_to_markdown, typst_pdf
 from statinf.vignette.parse import Document, read
 from statinf.vignette.run import Executed, execute
 
-ENDINGS = {"html": ".html", "docx": ".docx", "gfm": ".md", "latex": ".tex", "pdf": ".pdf"}
+ENDINGS = {"html": ".html", "docx": ".docx", "gfm": ".md", "latex": ".tex", "pdf": ".pdf", "typst": ".typ"}
 ASSETS = Path(__file__).parent / "assets"
 
+_PAGE_SETTINGS = ("papersize", "fontsize", "mainfont", "columns")
 _KEPT = (
     "title", "subtitle", "abstract", "description", "keywords", "lang", "csl", "nocite", "references",
     "link-citations", "reference-section-title",
@@ -33,7 +34,7 @@ _KEPT = (
 
 def render(
     path: str | Path,
-    to: Literal["html", "docx", "gfm", "latex", "pdf"] = "html",
+    to: Literal["html", "docx", "gfm", "latex", "pdf", "typst"] = "html",
     *,
     out: str | Path | None = None,
     size: str | None = None,
@@ -48,8 +49,8 @@ def render(
     ----------
     path : str or Path
         A ``.qmd`` file.
-    to : {"html", "docx", "gfm", "latex", "pdf"}
-        Format. HTML is one self-contained file; GitHub Markdown and LaTeX keep their figures in a folder
+    to : {"html", "docx", "gfm", "latex", "pdf", "typst"}
+        Format. HTML is one self-contained file; GitHub Markdown, LaTeX and Typst keep their figures in a folder
         ``NAME_files`` beside the page; PDF is made by Typst.
     out : path, optional
         File to write, or a folder (anything without the format's ending); by default beside the source.
@@ -96,12 +97,22 @@ def write(executed: Executed, to: str, target: Path) -> None:
         title = f"# {document.title}\n\n{document.meta.get('abstract', '')}\n\n" if to == "gfm" else ""
         text = f"---\n{_metadata(document)}---\n\n{title}{page.markdown}"
         arguments = _arguments(executed, form, page, folder, target)
-        beside = to in ("gfm", "latex")
+        beside = to in ("gfm", "latex", "typst")
         done = pandoc(text, arguments, source=document.path, folder=target.parent if beside else folder)
         if to == "pdf":
             typst_pdf(done.decode(), folder, target, document.path)
         else:
             target.write_bytes(done)
+
+
+def fragment(executed: Executed, page: Page) -> str:
+    """HTML of an executed vignette without a head or a title, for a page of a site; figures are addressed by their names."""
+    arguments = ["--from=markdown", "--to=html", "--mathml", "--wrap=none"]
+    document = executed.document
+    if document.meta.get("bibliography") or document.meta.get("references"):
+        arguments.append("--citeproc")
+    text = f"---\n{_metadata(document)}---\n\n{page.markdown}"
+    return pandoc(text, arguments, source=document.path, folder=document.path.resolve().parent).decode()
 
 
 def _target(source: Path, to: str, out: str | Path | None) -> Path:
@@ -135,8 +146,12 @@ def _arguments(executed: Executed, form: str, page: Page, folder: Path, target: 
         arguments += ["--mathml", "--embed-resources", f"--template={ASSETS / 'page.html'}", f"--variable=made={made}"]
         arguments += [f"--css={ASSETS / 'page.css'}", "--section-divs"]
     elif form == "typst":
-        arguments += [f"--include-in-header={ASSETS / 'header.typ'}", "--extract-media=."]
-    elif form in ("gfm", "latex") and (page.media or "![" in page.markdown):
+        arguments.append(f"--include-in-header={ASSETS / 'header.typ'}")
+        settings = ((name, document.setting(name, to="typst")) for name in _PAGE_SETTINGS)
+        arguments += [f"--variable={name}:{value}" for name, value in settings if value]
+    if target.suffix == ".pdf":
+        arguments.append("--extract-media=.")
+    elif form in ("gfm", "latex", "typst") and (page.media or "![" in page.markdown):
         arguments.append(f"--extract-media={target.stem}_files")
     return arguments
 

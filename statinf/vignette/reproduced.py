@@ -1,22 +1,23 @@
-"""Every vignette's verdicts in one page: a record for each that was run, kept beside it, so that the work can be resumed."""
+"""What each vignette found, a record for each that was run, so that the work can be resumed."""
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import os
 import platform
 import time
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from statinf.errors import StatinfError
+from statinf.optional import MissingPackageError
 from statinf.vignette.catalog import Vignette, available, describe, find
+from statinf.vignette.parse import Cell, read
 from statinf.vignette.run import execute
 from statinf.vignette.verdicts import Verdict, found_in
 
-PAGE = "REPRODUCED.md"
 RECORDS = "reproduced"
 
 
@@ -31,11 +32,14 @@ class Record:
     size : str
         "smoke", "reduced" or "full".
     source : str
-        Digest of the vignette's text.
+        Digest of what the vignette computes.
     version : str
         Of statinf.
     machine : str
     seconds : float
+        By the clock.
+    busy : float
+        Seconds of processor time, all threads together: what a machine with nothing else to do needs at most.
     verdicts : tuple of Verdict
     error : str
         Why the run failed, or empty.
@@ -49,6 +53,7 @@ class Record:
     version: str
     machine: str
     seconds: float
+    busy: float
     verdicts: tuple[Verdict, ...]
     error: str = ""
 
@@ -69,14 +74,22 @@ def sources(name: str | None = None) -> list[Vignette]:
 
 
 def record_of(vignette: Vignette, size: str) -> Record:
-    """Run a vignette and keep its verdicts; a run that fails becomes a record of its error."""
-    begun = time.perf_counter()
+    """Run a vignette and keep its verdicts; a run that fails becomes a record of its error.
+
+    Raises
+    ------
+    MissingPackageError
+        If a package is not installed: that says something of the environment and nothing of the vignette.
+    """
+    begun, busy = time.perf_counter(), _processor_time()
     verdicts: list[Verdict] = []
     error = ""
     try:
         done = execute(vignette.path, size=size)
         for outputs in done.outputs.values():
             verdicts += found_in(outputs)
+    except MissingPackageError:
+        raise
     except StatinfError as failure:
         error = str(failure).splitlines()[0]
     from statinf import __version__
@@ -90,13 +103,20 @@ def record_of(vignette: Vignette, size: str) -> Record:
         __version__,
         f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
         round(time.perf_counter() - begun, 1),
+        round(_processor_time() - busy, 1),
         tuple(verdicts),
         error,
     )
 
 
+def _processor_time() -> float:
+    """Seconds of this process and of those it has started and seen end, as a vignette's kernel is."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
+
+
 def is_current(record: Record, vignette: Vignette) -> bool:
-    """Whether the vignette still reads, and statinf still is, as when the record was made."""
+    """Whether the vignette still computes, and statinf still is, what it did when the record was made."""
     from statinf import __version__
 
     return not record.error and record.source == _digest(vignette) and record.version == __version__
@@ -115,46 +135,14 @@ def read_records(folder: str | Path) -> dict[tuple[str, str], Record]:
     return known
 
 
-def write_page(folder: str | Path, records: Iterable[Record]) -> Path:
-    """Write the page of all records; returns the file."""
-    kept = sorted(records, key=lambda record: (record.name, record.size))
-    lines = [line for record in kept for line in record.verdicts]
-    text = [
-        "# What the vignettes reproduce",
-        "",
-        "Written by `statinf reproduce --all`; a line per claim of a paper or number of other software, the claim beside",
-        "what was found. What differs stays here, with its reason where one is known.",
-        "",
-        f"{len(kept)} runs, {len(lines)} claims: {sum(line.holds for line in lines)} hold, "
-        f"{sum(not line.holds for line in lines)} differ.",
-    ]
-    for record in kept:
-        text += ["", *_section(record)]
-    file = Path(folder) / PAGE
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text("\n".join(text) + "\n", encoding="utf-8")
-    return file
-
-
-def _section(record: Record) -> list[str]:
-    run = f"`{record.name}`, size {record.size}, {record.seconds:.0f} s ({record.machine})."
-    out = [f"## {record.title}", "", " ".join(record.about.split()), "", run]
-    if record.error:
-        return [*out, "", f"**The run failed:** {_cell(record.error)}"]
-    if not record.verdicts:
-        return [*out, "", "This page compares no numbers in a table of verdicts."]
-    out += ["", "| claim | paper | here | tolerance | verdict | why |", "|---|---|---|---|---|---|"]
-    for line in record.verdicts:
-        word = line.verdict if line.holds else f"**{line.verdict}**"
-        out.append(
-            "| " + " | ".join(map(_cell, (line.claim, line.paper, line.ours, line.tolerance, word, line.reason))) + " |"
-        )
-    return out
-
-
-def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
-
-
 def _digest(vignette: Vignette) -> str:
-    return hashlib.sha256(vignette.path.read_bytes()).hexdigest()[:16]
+    """Of what a vignette's cells compute: words around them, comments and layout change nothing."""
+    document = read(vignette.path)
+    told = [repr(document.meta.get("params"))]
+    for part in document.parts:
+        if isinstance(part, Cell) and part.runs:
+            try:
+                told.append(ast.dump(ast.parse(part.source)))
+            except SyntaxError:  # a cell with a magic
+                told.append(part.source)
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16]

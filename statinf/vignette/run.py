@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import tempfile
@@ -77,9 +78,10 @@ def execute(
     MissingPackageError
         If Jupyter is not installed, or a package that a cell needs.
     StatinfError
-        If `size` is unknown.
+        If `size` is unknown, or the vignette has no parameter of a name in `params`.
     """
     document = path if isinstance(path, Document) else read(path)
+    _check_params(document, params or {})
     level = sizes.size() if size is None else one_of("size", size, sizes.SIZES)
     values = {**(document.meta.get("params") or {}), **(params or {})}
     notebook = _notebook(document, values)
@@ -94,6 +96,24 @@ def execute(
             store.save(notebook, file)
     seconds = time.perf_counter() - started if known is None else float("nan")
     return _collect(document, known or notebook, level, seconds)
+
+
+def _check_params(document: Document, params: Mapping[str, Any]) -> None:
+    """Refuse a parameter that the vignette does not have."""
+    known = set(document.meta.get("params") or {})
+    tagged = [p for p in document.parts if isinstance(p, Cell) and "parameters" in (p.options.get("tags") or [])]
+    if not tagged:
+        return
+    try:
+        assigned = ast.walk(ast.parse(tagged[0].source))
+    except SyntaxError:  # the run names its line
+        return
+    for node in assigned:
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            known.add(node.id)
+    for name in params:
+        if name not in known:
+            one_of(f"{document.path}: parameter", name, tuple(sorted(known)))
 
 
 def _notebook(document: Document, values: Mapping[str, Any]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Any
 
 MIME = "application/vnd.statinf.verdicts+json"
@@ -107,11 +108,23 @@ class Verdicts:
         # the blanks that pandas sets behind the index's name are of no use
         return "\n".join(line.rstrip() for line in str(self.to_frame()).splitlines())
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
+    def _html(self) -> str:
+        """A table whose cells carry their heading, so that a narrow page can set a claim's cells below one another."""
         frame = self.to_frame()
+        heads = "".join(f'<th scope="col">{name}</th>' for name in ("claim", *frame.columns))
+        rows = []
+        for claim, cells in zip(frame.index, frame.itertuples(index=False), strict=True):
+            named = zip(frame.columns, cells, strict=True)
+            data = "".join(f'<td data-label="{name}">{escape(cell)}</td>' for name, cell in named)
+            held = cells[list(frame.columns).index("verdict")]
+            rows.append(f'<tr class="{held}"><th scope="row">{escape(claim)}</th>{data}</tr>')
+        body = "\n".join(rows)
+        return f'<table class="verdicts">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>'
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Mapping[str, Any]:
         return {
             "text/plain": str(self),
-            "text/html": frame.to_html(border=0, classes="dataframe verdicts"),
+            "text/html": self._html(),
             MIME: {"verdicts": [asdict(line) for line in self.lines]},
         }
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from statinf.errors import ConvergenceError
-from statinf.numerics.glm import irls, likelihood
+from statinf.numerics.glm import irls, likelihood, many_rows
 from statinf.numerics.glm.families import LINKS, family_of
 from statinf.numerics.glm.irls_batch import _kernel, refit_glm
+from statinf.numerics.glm.likelihood import LikelihoodSums
 from statinf.numerics.glm.separation import separating_direction
 
 
@@ -149,7 +150,7 @@ def test_large_fits_go_to_the_accelerator_and_agree(monkeypatch):
 def test_a_start_from_some_rows_does_not_change_the_estimate(monkeypatch):
     x, y, w = simulate("gamma", "log", n=4000)
     plain = irls.fit_glm(x, y, family_of("gamma"), weights=w)
-    monkeypatch.setattr(irls, "_MANY_ROWS", 2000)
+    monkeypatch.setattr(many_rows, "MANY_ROWS", 2000)
     warm = irls.fit_glm(x, y, family_of("gamma"), weights=w)
     np.testing.assert_allclose(warm.coef, plain.coef, rtol=1e-10)
     np.testing.assert_allclose(warm.factor, plain.factor, rtol=1e-8)
@@ -157,6 +158,19 @@ def test_a_start_from_some_rows_does_not_change_the_estimate(monkeypatch):
     found = irls.fit_glm(aliased, y, family_of("gamma"), weights=w)
     assert found.kept.tolist() == [True, True, True, False]
     np.testing.assert_allclose(found.coef[:3], plain.coef, rtol=1e-10)
+
+
+def test_steps_by_information_from_before_end_where_newton_does(monkeypatch):
+    x, y, w = simulate("binomial", "logit", n=20_000)
+    plain = irls.fit_glm(x, y, family_of("binomial"), weights=w, tolerance=1e-14)
+    real, calls = LikelihoodSums.evaluate_score, []
+    monkeypatch.setattr(many_rows, "MANY_ROWS", 2000)
+    monkeypatch.setattr(LikelihoodSums, "evaluate_score", lambda *a: calls.append(len(a[0].y)) or real(*a))
+    found = irls.fit_glm(x, y, family_of("binomial"), weights=w)
+    assert calls == [20_000, 20_000]
+    np.testing.assert_allclose(found.coef, plain.coef, rtol=1e-12)
+    np.testing.assert_allclose(found.factor, plain.factor, rtol=1e-10)
+    np.testing.assert_allclose(found.deviance, plain.deviance, rtol=1e-13)
 
 
 def test_links_invert_and_slopes_are_derivatives():

@@ -152,6 +152,10 @@ def test_workers_that_die(data: pd.DataFrame, tmp_path: Path, monkeypatch: pytes
         "distributed.scheduler.allowed-failures": 1,
         "distributed.worker.profile.enabled": False,
         "distributed.logging.distributed": "critical",
+        # Two processes begin slowly where others keep the processors busy.
+        "distributed.comm.timeouts.connect": "120s",
+        "distributed.comm.timeouts.tcp": "120s",
+        "distributed.nanny.pre-spawn-environ.OMP_NUM_THREADS": 1,
     }
     read = dask.delayed(_perishing(), pure=False)
     parts = [data.iloc[i : i + 300] for i in range(0, len(data), 300)]

@@ -4,9 +4,14 @@ import numpy as np
 import pytest
 
 import statinf as si
+from benchmarks.certify.page import page
+from benchmarks.certify.records import RECORDS as RECORDS_OF_SCRIPTS
+from benchmarks.certify.records import number
 from benchmarks.certify.study import Shown, Study
+from benchmarks.did_coverage import sample as panel
 from statinf.errors import OptionError
-from statinf.results.certificate import CertifiedLine, certified, interval_kind
+from statinf.results.certified import RECORDS, CertifiedLine, certified, interval_kind, recorded
+from statinf.results.reach import reach_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 
@@ -66,7 +71,7 @@ def test_a_fit_outside_of_the_simulations_is_told_so(cars):
     clustered = si.certificate(si.lm("mpg ~ wt", cars, vcov={"cluster": "cyl"}))
     assert clustered.clusters == 3
     assert "fewer than" in clustered.outside
-    unknown = si.certificate(si.rd("mpg ~ wt", cars, cutoff=3.2, bandwidth=2.0))
+    unknown = si.certificate(si.glm("mpg ~ wt", cars, link="log"))
     assert not unknown.lines
     assert "no simulation" in unknown.outside
 
@@ -75,9 +80,11 @@ def test_verdicts_come_from_the_simulation_error():
     assert line().verdict == "holds"
     assert line(found=0.92).verdict == "too low"
     assert line(found=0.98).verdict == "too high"
-    # A share of several intervals a sample has less error than one interval a sample: the wider of the two decides.
-    assert line(found=0.935, error=0.001).verdict == "holds"
+    # A mean of several intervals a sample has less error than the binomial's; half a point counts as none.
+    assert line(found=0.935, error=0.001).verdict == "too low"
+    assert line(found=0.946, error=0.001).verdict == "holds"
     assert line(found=0.92, samples=100, error=0.027).verdict == "holds"
+    assert line(found=1.0, samples=20, error=0.0).verdict == "holds"
 
 
 def test_only_results_have_certificates():
@@ -85,10 +92,75 @@ def test_only_results_have_certificates():
         si.certificate([1, 2])
 
 
+@pytest.mark.parametrize(
+    ("found", "rows", "most"),
+    [
+        ((0.95, 0.95, 0.95), 20, 80),
+        ((0.8, 0.95, 0.95), 40, 80),
+        ((0.95, 0.8, 0.95), 80, 80),
+        ((0.8, 0.8, 0.8), None, 80),
+    ],
+)
+def test_intervals_reach_down_to_where_no_larger_size_fell_short(found, rows, most):
+    reach = reach_of(line(n=n, found=share) for n, share in zip((20, 40, 80), found, strict=True))
+    assert (reach.rows, reach.clusters, reach.share, reach.most) == (rows, 0, 0.0, most)
+
+
+def test_the_best_design_decides_and_clusters_and_shares_count():
+    lines = [line(found=0.8, design="b"), line(design="a", n=100), line(design="c", n=30, found=0.8)]
+    assert reach_of(lines).rows == 100
+    clustered = [line(n=100, clusters=10, found=0.85), line(n=200, clusters=20)]
+    assert reach_of(clustered).clusters == 20
+    assert reach_of([line(share=0.9), line(design="b", share=0.6), line(design="c", share=0.3, found=0.8)]).share == 0.6
+
+
+def test_a_summary_says_once_that_its_fit_is_outside(cars):
+    few = si.lm("mpg ~ wt", cars.head(12)).summary().to_text()
+    assert few.count("Certificate: 12 rows are fewer than the 25") == 1
+    assert "Certificate" not in si.lm("mpg ~ wt", cars).summary().to_text()
+    clustered = si.lm("mpg ~ wt", cars, cluster="carb").summary().to_text()
+    assert "Certificate: 6 clusters are fewer than the" in clustered
+    assert "(type CR2: 10)" in clustered
+    assert "Certificate" in si.rq("mpg ~ wt", cars.head(20), tau=[0.2, 0.5]).summary().to_text()
+
+
+def test_units_count_where_rows_are_several_a_unit():
+    few, many = (si.did("y ~ 1 | x", panel(n, 1), id="unit", time="t", cohort="cohort") for n in (40, 120))
+    assert "40 units are fewer than the" in si.certificate(few).outside
+    assert "40 units are fewer than the" in few.aggregate("dynamic").summary().to_text()
+    assert not si.certificate(many).outside
+
+
+def test_concentrated_weights_are_outside():
+    data = si.datasets.simulate("covariate_shift", 2000, seed=3, tilt=(1.2, -0.5))
+    source, target = data[data["sample"] == "source"], data[data["sample"] == "target"]
+    fit = si.shift("y ~ x1 + x2", source, target, method="mwle", ratio="logistic")
+    assert "of the rows effective" in si.certificate(fit).outside
+    assert "of the rows effective" in fit.summary().to_text()
+    plain = si.shift("y ~ x1 + x2", source, target, method="mle")
+    assert "effective, less" not in plain.summary().to_text()
+
+
 def test_the_record_is_whole():
     lines = certified()
     assert len({(e.result, e.method, e.kind, e.quantity, e.design, e.n, e.clusters) for e in lines}) == len(lines)
-    assert all(e.samples + e.failed >= 1000 and 0.0 <= e.found <= 1.0 for e in lines)
+    assert all(e.samples + e.failed >= 400 and 0.0 <= e.found <= 1.0 for e in lines)
+    assert recorded(lines) == RECORDS.read_text(encoding="utf-8")
+
+
+def test_tables_of_other_records_are_read():
+    lines = RECORDS_OF_SCRIPTS[0].lines()
+    assert {entry.method for entry in lines} == {"s", "t", "x", "dr", "r", "u", "ivw"}
+    assert {entry.n for entry in lines} == {200, 1000}
+    assert number("**0.913** (0.245)") == 0.913
+    assert np.isnan(number(""))
+
+
+def test_the_page_has_every_family_and_names_what_to_use_instead():
+    text = page([line(n=200, found=0.8), line(n=200, kind="HC3")])
+    assert "| Models | 2 | 1 | 1 | 0 |" in text
+    assert "| HC3 (0.950) |" in text
+    assert "200: **0.800**" in text
 
 
 def test_a_study_goes_on_where_it_stopped(cars, tmp_path, monkeypatch):
@@ -116,4 +188,5 @@ def test_families_links_and_penalties_are_kept_apart(cars):
     plain = si.certificate(si.glm("am ~ wt", cars, family="binomial"))
     assert {entry.method for entry in plain.lines} == {"glm, binomial, logit"}
     for options in ({"link": "probit"}, {"penalty": "firth"}):
-        assert not si.certificate(si.glm("am ~ wt", cars, family="binomial", **options)).lines
+        found = si.certificate(si.glm("am ~ wt", cars, family="binomial", **options))
+        assert not {entry.method for entry in found.lines} & {"glm, binomial, logit"}

@@ -214,6 +214,7 @@ def test_plots_return_axes(fit):
     plt.close("all")
 
 
+@pytest.mark.filterwarnings("ignore:BCa limits lean")
 def test_bootstrap_results_survive_saving(data, tmp_path):
     fit = si.lm("mpg ~ wt", data).bootstrap(99, kind="pairs", seed=3, studentize=True)
     loaded = si.load(fit.save(tmp_path / "fit.si"))

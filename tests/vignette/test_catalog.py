@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from statinf.errors import OptionError
@@ -32,6 +34,26 @@ def test_available_and_find(shelves):
         catalog.find("strat")
     with pytest.raises(VignetteError, match="there are: other, start"):
         catalog.find("zzzzzz")
+
+
+def test_index_has_families_in_order_and_pages_in_theirs(tmp_path):
+    from statinf.vignette import build_index
+
+    def page(name, *categories, **order):
+        (tmp_path / f"{name}.html").write_text("<p></p>")
+        return catalog.Vignette(name, tmp_path / f"{name}.qmd", name.upper(), categories=categories, **order)
+
+    made = [page("a", "shift"), page("b", "start"), page("c", "start", order=1), page("d", "own"), page("e", "models")]
+    text = build_index(tmp_path, vignettes=made).read_text()
+    found = re.findall(r"<h2>(.+?)</h2>|<h3><a href=\"(.+?)\.html\">", text)
+    said = [heading or name for heading, name in found]
+    assert said == ["Start", "c", "b", "Regression", "e", "Other populations", "a", "Own", "d"]
+
+
+def test_order_is_a_number(tmp_path):
+    (tmp_path / "x.qmd").write_text("---\ntitle: X\norder: first\n---\n")
+    with pytest.raises(VignetteError, match="order: 'first' in the front matter must be a number"):
+        catalog.describe(tmp_path / "x.qmd")
 
 
 def test_command_line(shelves, capsys):

@@ -42,6 +42,13 @@ def test_section_numbers_start_at_the_highest_heading():
     assert references("@sec-b", targets, "html", "a:1") == "[Section\u00a01.1](#sec-b)"
 
 
+def test_the_title_of_a_callout_is_no_section():
+    text = "---\nnumber-sections: true\n---\n## A\n\n::: {.callout-note}\n\n## Mind\nx\n:::\n\n## B {#sec-b}\n"
+    assert number(parse(text))["sec-b"].number == "2"
+    text = "## A\n\n::: {.callout-note}\n# Mind\nx\n:::\n\n### B {#sec-b}\n"
+    assert number(parse("---\nnumber-sections: true\n---\n" + text))["sec-b"].number == "1.1"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

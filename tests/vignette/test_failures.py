@@ -51,6 +51,19 @@ def test_options_are_checked(folder):
         execute(folder / "small.qmd", size="huge")
 
 
+def test_parameters_are_checked(folder, capsys):
+    from statinf.vignette.__main__ import _params, main
+
+    file = folder / "parameters.qmd"
+    file.write_text("```{python}\n#| tags: [parameters]\nlevel = 0.95\ndata = 'a'\n```\n")
+    with pytest.raises(StatinfError, match=r"parameter='levle' is not known; choose one of 'data', 'level'.*level"):
+        execute(file, params={"levle": 0.9})
+    assert _params(["level:0.9", "data: b.csv", "on:true"]) == {"level": 0.9, "data": "b.csv", "on": True}
+    for wrong in ("level", "1x:2", "level:[1"):
+        assert main(["run", str(file), "-P", wrong]) == 1
+        assert f"-P {wrong}" in capsys.readouterr().err
+
+
 def test_missing_package_names_the_extra(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "nbclient", None)
     with pytest.raises(StatinfError, match=r"package nbclient, .*pip install nbclient"):

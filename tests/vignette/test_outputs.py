@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 
+import pandas as pd
 import pytest
 
 from statinf.vignette.outputs import Image, choose, convert, terminal
+from statinf.vignette.pandoc import table_to_markdown
 
 SHOWN = {"output": True, "warning": True, "message": True}
 BOTH = {"text/html": "<table></table>", "text/markdown": "|a|", "text/plain": "a"}
@@ -68,6 +70,13 @@ def test_value_of_a_plotting_call_is_left_out_beside_its_figure(echoed):
     assert convert((plain(echoed), figure), SHOWN, "html", str) == [Image(b"png", "png", 600)]
     assert len(convert((plain("3.5"), figure), SHOWN, "html", str)) == 2
     assert len(convert((plain(echoed),), SHOWN, "html", str)) == 1
+
+
+def test_columns_of_a_data_frame_are_aligned():
+    frame = pd.DataFrame({"a": [1.5], "b": ["x"]}, index=["row"])
+    lines = table_to_markdown(frame.to_html()).splitlines()
+    assert [set(cell) for cell in lines[1].strip("|").split("|")] == [{":", "-"}] * 3
+    assert [cell.endswith(":") for cell in lines[1].strip("|").split("|")] == [False, True, True]
 
 
 def test_html_table_is_converted_for_other_formats():

@@ -127,7 +127,14 @@ def executed(folder):
 @pytest.fixture(scope="module")
 def pages(executed, folder) -> dict[str, Path]:
     made = {}
-    for to, ending in {"html": "html", "gfm": "md", "docx": "docx", "latex": "tex", "pdf": "pdf"}.items():
+    for to, ending in {
+        "html": "html",
+        "gfm": "md",
+        "docx": "docx",
+        "latex": "tex",
+        "pdf": "pdf",
+        "typst": "typ",
+    }.items():
         made[to] = folder / "out" / f"small.{ending}"
         made[to].parent.mkdir(exist_ok=True)
         write(executed, to, made[to])
@@ -208,6 +215,23 @@ def test_word_and_pdf_pages(pages):
         assert any(name.startswith("word/media/") for name in archive.namelist())
     assert "Figure 1: A line" in text and "md-slope" in text and text.count("<w:tbl>") == 2
     assert pages["pdf"].read_bytes().startswith(b"%PDF-")
+
+
+def test_typst_page_keeps_its_figures_beside_it(pages, tmp_path):
+    import typst
+
+    text = pages["typst"].read_text()
+    assert 'image("small_files/fig-line.png"' in text and "<fig-line>" in text and "<tbl-fit>" in text
+    assert (pages["typst"].parent / "small_files" / "fig-line.png").read_bytes().startswith(b"\x89PNG")
+    assert bytes(typst.compile(str(pages["typst"]))).startswith(b"%PDF-")
+
+
+def test_settings_of_the_sheet_reach_typst(executed, tmp_path):
+    from dataclasses import replace
+
+    meta = {**executed.document.meta, "format": {"typst": {"papersize": "a5"}}}
+    write(replace(executed, document=replace(executed.document, meta=meta)), "typst", tmp_path / "x.typ")
+    assert 'paper: "a5"' in (tmp_path / "x.typ").read_text()
 
 
 def test_cache_is_read_back(executed, folder):

@@ -1,11 +1,15 @@
 """Verdicts on a page, and the page of all of them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from statinf.optional import MissingPackageError
 from statinf.vignette import Verdicts, verdict
-from statinf.vignette.reproduced import is_current, read_records, record_of, sources, write_page
+from statinf.vignette.effort import growth
+from statinf.vignette.reproduced import is_current, read_records, record_of, sources
+from statinf.vignette.reproduced_page import write_page
 from statinf.vignette.verdicts import MIME, found_in
 
 PAGE = """---
@@ -47,6 +51,7 @@ def test_a_run_becomes_a_record_and_a_page(small, tmp_path):
     record = record_of(small, "smoke")
     assert (record.error, [line.holds for line in record.verdicts]) == ("", [True, False])
     assert record.verdicts[1].ours == "smoke"
+    assert record.busy > 0.1, "the kernel's processor time is not counted"
     record.save(tmp_path)
     known = read_records(tmp_path)
     assert known == {("small", "smoke"): record}
@@ -55,7 +60,9 @@ def test_a_run_becomes_a_record_and_a_page(small, tmp_path):
     assert "1 runs, 2 claims: 1 hold, 1 differ." in page
     assert "A page of Nobody (2020)" in page
     assert "| a \\| b |  | smoke |  | **differs** | it is a name |" in page
-    small.path.write_text(PAGE + "\nMore.\n")
+    small.path.write_text(PAGE.replace("1 + 1, 1", "1 +  1,  # a comment\n1") + "\nMore.\n")
+    assert is_current(record, small)
+    small.path.write_text(PAGE.replace("1 + 1, 1", "1 + 2, 1"))
     assert not is_current(record, small)
 
 
@@ -65,6 +72,15 @@ def test_a_run_that_fails_is_a_record_too(small, tmp_path):
     assert "ZeroDivisionError" in record.error
     assert not is_current(record, small)
     assert "**The run failed:**" in write_page(tmp_path, [record]).read_text()
+
+
+def test_a_missing_package_makes_no_record(small, monkeypatch):
+    def execute(*_, **__):
+        raise MissingPackageError("nbformat is not installed")
+
+    monkeypatch.setattr("statinf.vignette.reproduced.execute", execute)
+    with pytest.raises(MissingPackageError):
+        record_of(small, "smoke")
 
 
 def test_the_command_resumes(small, tmp_path, capsys, monkeypatch):
@@ -85,3 +101,44 @@ def test_a_record_that_cannot_be_read_counts_as_none(tmp_path, text):
     folder.mkdir()
     (folder / "small.smoke.json").write_text(text)
     assert read_records(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "factors"),
+    [
+        ("reduced=10, full=40", (4.0, 4.0)),
+        ("reduced=(10, 3), full=(40, 6)", (4.0, 8.0)),
+        ("reduced=[1, 2], full=[3, 9]", (4.0, 4.0)),
+        ("reduced=10, full=5", (1.0, 1.0)),
+        ("reduced=len(x), full=1000", (1.0, 1.0)),
+        ("reduced='a', full='b'", (1.0, 1.0)),
+    ],
+)
+def test_growth_of_the_work_is_read_from_the_sizes(small, sizes, factors):
+    small.path.write_text(PAGE.replace("Verdicts([", f"R = pick(smoke=1, {sizes})\nVerdicts([", 1))
+    assert growth(small) == factors
+
+
+def test_the_page_says_what_the_papers_size_takes(small, tmp_path):
+    small.path.write_text(PAGE.replace("Verdicts([", "R = pick(smoke=1, reduced=10, full=600)\nVerdicts([", 1))
+    one = replace(record_of(small, "smoke"), size="reduced", busy=12.0)
+    assert "| `small` | 12 s | not run, about 12 min |" in write_page(tmp_path, [one], [small]).read_text()
+    both = [one, replace(one, size="full", busy=700.0)]
+    assert "| `small` | 12 s | 700 s |" in write_page(tmp_path, both, [small]).read_text()
+    small.path.write_text(PAGE)
+    assert "| `small` | not run | the same |" in write_page(tmp_path, [], [small]).read_text()
+
+
+def test_full_size_of_those_that_fit(small, tmp_path, capsys):
+    from statinf.cli import main
+
+    small.path.write_text(
+        PAGE.replace("size()", "str(pick(smoke=1, reduced=10, full=600))").replace("size\n", "pick\n")
+    )
+    replace(record_of(small, "smoke"), size="reduced", busy=12.0).save(tmp_path)
+    words = ["reproduce", str(small.path), "--all", "--full", "--out", str(tmp_path), "--within"]
+    assert main([*words, "11"]) == 0
+    assert "running" not in capsys.readouterr().err
+    assert main([*words, "13"]) == 0
+    assert "running small at size full" in capsys.readouterr().err
+    assert "| a \\| b |  | 600 |" in (tmp_path / "REPRODUCED.md").read_text()

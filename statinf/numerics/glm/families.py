@@ -141,7 +141,7 @@ def family_of(name: str, link: str | None = None, *, alpha: float = 0.0, among: 
 def log_likelihood(
     family: Family,
     y: np.ndarray,
-    mean: np.ndarray,
+    mean: np.ndarray | Callable[[], np.ndarray],
     weights: np.ndarray,
     deviance: float,
     copies: np.ndarray | None = None,
@@ -151,8 +151,9 @@ def log_likelihood(
     Parameters
     ----------
     family : Family
-    y, mean, weights : ndarray, shape (n,)
+    y, weights : ndarray, shape (n,)
         Binomial weights are numbers of trials, y shares of successes.
+    mean : ndarray, shape (n,), or a function that makes it
     deviance : float
     copies : ndarray, shape (n,), optional
         How many rows each row stands for; the weights are those of all of them.
@@ -164,6 +165,9 @@ def log_likelihood(
     """
     if family.law.density is None:
         return np.nan
+    if family.law.certain is not None and family.law.certain(y):
+        return -0.5 * deviance
+    mean = mean() if callable(mean) else mean
     positive = weights > 0
     y, mean, weights = y[positive], mean[positive], weights[positive]
     each = np.ones(len(y)) if copies is None else copies[positive]

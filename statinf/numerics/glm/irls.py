@@ -16,12 +16,12 @@ from statinf.numerics.glm.likelihood import (
     smallest_eigenvalue,
     solve_information,
 )
+from statinf.numerics.glm.many_rows import from_some_rows, next_is_last
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
 from statinf.numerics.linear.triangular import solve_triangular
 
 _MOST_ON_DEVICE = 64
-_MANY_ROWS = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def fit_glm(
     w = np.ones(len(y)) if weights is None else weights
     reduced: Reduced | None = None
     problem = LikelihoodSums(columns, y, w, offset, family)
-    warm = _from_some_rows(problem) if start is None else _from_start(problem, start)
+    warm = from_some_rows(problem, fit_glm) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, spread = problem.first_guess()
@@ -110,16 +110,22 @@ def fit_glm(
     gram, score, deviance = current
     # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
     enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
-    decrement = np.inf
+    decrement, chord = np.inf, False
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        done = np.sqrt(decrement) <= enough * np.sqrt(abs(deviance) + 0.1)
+        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
+        done = length <= short
         before = beta
-        beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score))
+        # An information from before the step serves the next one, where that is the last.
+        kept = gram if not done and next_is_last(length, len(y), short) else None
+        chord = chord or kept is not None
+        beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score), kept)
         if done:
+            # The sums at the end give one more step for nothing: the last one may have been by the information before it.
+            beta = beta + solve_information(gram, score) if chord else beta
             if _on_the_border(problem, beta, 1e-10):
                 raise ConvergenceError(_ON_THE_BORDER)
             break
@@ -225,27 +231,6 @@ def _usable(current: tuple[np.ndarray, np.ndarray, float]) -> bool:
     return bool(np.isfinite(current[0]).all() and np.isfinite(current[1]).all() and np.isfinite(current[2]))
 
 
-def _from_some_rows(problem: LikelihoodSums) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
-    """A start for large fits, from every sixteenth row, and the sums there: it saves two passes over all rows.
-
-    None for small fits, for an accelerator, and where those rows or the design are not up to it.
-    """
-    if len(problem.y) < _MANY_ROWS or accelerated():
-        return None
-    some = slice(None, None, 16)
-    offset = None if problem.offset is None else problem.offset[some]
-    x = np.asfortranarray(problem.x[some])
-    try:
-        found = fit_glm(x, problem.y[some], problem.family, weights=problem.w[some], offset=offset, tolerance=1e-4)
-    except ConvergenceError:
-        return None
-    if not np.isfinite(found.coef).all():
-        return None
-    current = problem.evaluate(found.coef)
-    usable = np.isfinite(current[2]) and smallest_eigenvalue(current[0]) >= WELL_CONDITIONED
-    return (found.coef, current) if usable else None
-
-
 def _from_start(
     problem: LikelihoodSums, start: np.ndarray
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]] | None:
@@ -266,12 +251,17 @@ def _on_device(problem: LikelihoodSums, start: np.ndarray) -> np.ndarray:
 
 
 def _advance(
-    problem: LikelihoodSums, beta: np.ndarray, step: np.ndarray, deviance: float, current: tuple[np.ndarray, np.ndarray]
+    problem: LikelihoodSums,
+    beta: np.ndarray,
+    step: np.ndarray,
+    deviance: float,
+    current: tuple[np.ndarray, np.ndarray],
+    kept: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
     slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
     for _ in range(30):
         candidate = beta + step
-        gram, score, new = problem.evaluate(candidate)
+        gram, score, new = problem.evaluate(candidate) if kept is None else (kept, *problem.evaluate_score(candidate))
         if np.isfinite(new) and np.isfinite(gram).all() and new <= deviance + slack:
             return candidate, gram, score, new
         step = step / 2.0

@@ -88,6 +88,7 @@ BINOMIAL = OutcomeLaw(
     separable=("logit", "probit", "cloglog"),
     fused={"logit": _logistic},
     saturated=_binomial_saturated,
+    certain=is_binary,
     jeffreys={"logit": lambda mean: 0.5 - mean},
 )
 

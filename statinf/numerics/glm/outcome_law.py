@@ -72,6 +72,8 @@ class OutcomeLaw:
         From outcomes to the part of the unit deviance that `fused` leaves out.
     paper : str
         Where its regression was proposed; empty for those of generalised linear models themselves.
+    certain : callable or None
+        From outcomes to whether a saturated model is certain of them, so that the log-likelihood is minus half the deviance.
     jeffreys : mapping of str to callable
         By canonical link: from means to half the logarithmic derivative of the Fisher weight, the score of Jeffreys' prior
         per unit of leverage.
@@ -96,6 +98,7 @@ class OutcomeLaw:
     fused: Mapping[str, Callable[[Any, Any], tuple[Any, Any, Any]]] = field(default_factory=dict)
     saturated: Callable[[Any], Any] = lambda y: 0.0 * y
     paper: str = ""
+    certain: Callable[[Any], bool] | None = None
     jeffreys: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __repr__(self) -> str:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from statinf.backend import map_threads
 from statinf.numerics.quantreg.bandwidth import normal_density
 from statinf.numerics.quantreg.interior import interior_point
 
@@ -21,6 +22,7 @@ _JACOBIAN_ROWS = 20_000
 _ROUGH_GAP = 1e-5
 _MOST_PASSES = 10
 _BLOCK = 400_000
+_PARALLEL_FROM = 1 << 20
 
 
 class Start(NamedTuple):
@@ -126,13 +128,14 @@ def _inverses(J: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def subgradient(X, y, w, tau, coef) -> np.ndarray:
     """sum_i w_i (tau - 1{r_i < 0}) x_i for each row of `coef`, in row blocks that stay in the cache."""
-    total = np.zeros(coef.shape)
     height = int(np.clip(_BLOCK // len(coef), 256, 8192))
-    for at in range(0, len(X), height):
-        rows = slice(at, at + height)
+
+    def block(rows: slice) -> np.ndarray:
         Xr = X[rows]
-        psi = tau[:, None] - (y[..., rows] < coef @ Xr.T)
+        psi = tau[:, None] - (y[..., rows] < np.dot(coef, Xr.T))
         if w is not None:
             psi *= w[..., rows]
-        total += psi @ Xr
-    return total
+        return np.dot(psi, Xr)
+
+    blocks = [slice(at, at + height) for at in range(0, len(X), height)]
+    return np.sum(map_threads(block, blocks, parallel=X.size > _PARALLEL_FROM), axis=0)

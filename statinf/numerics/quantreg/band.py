@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.backend import progress_bar
+from statinf.backend import map_threads, progress_bar
 from statinf.errors import DataError
 from statinf.numerics.quantreg.starting import nearest_basis
 from statinf.numerics.quantreg.vertex import descend
@@ -16,6 +16,8 @@ from statinf.numerics.quantreg.vertex import descend
 _ROWS_AT_ONCE = 4096
 _MOST_ROUNDS = 500
 _BYTES = 96 * 2**20
+_PARALLEL_FROM = 1 << 20
+_NONE = np.empty((0, 2), np.intp)
 
 
 def solve_in_band(X, y, tau, w, pull, start):
@@ -64,13 +66,13 @@ class _Group:
                 break
         return self.coef, basis, dual, optimal
 
-    def _blocks(self):
-        for at in range(0, self.n, _ROWS_AT_ONCE):
-            yield slice(at, min(at + _ROWS_AT_ONCE, self.n))
+    def _over_blocks(self, block):
+        blocks = [slice(at, min(at + _ROWS_AT_ONCE, self.n)) for at in range(0, self.n, _ROWS_AT_ONCE)]
+        return map_threads(block, blocks, parallel=self.X.size > _PARALLEL_FROM)
 
     def _residual(self, q, rows):
         y = self.y[rows] if self.y.ndim == 1 else self.y[q, rows]
-        return y - self.coef[q] @ self.X[rows].T
+        return y - np.dot(self.coef[q], self.X[rows].T)
 
     def _weight(self, q, rows):
         return 1.0 if self.w is None else self.w[rows] if self.w.ndim == 1 else self.w[q, rows]
@@ -90,18 +92,18 @@ class _Group:
     def _split(self, problems, width) -> None:
         every = len(problems) == self.Q and self.Q > 1
         q = slice(None) if every else problems
-        total = np.zeros((len(problems), self.p))
-        found = []
-        for rows in self._blocks():
+
+        def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
             residual = self._residual(q, rows)
             below = residual < 0
             inside = np.abs(residual) <= width[:, None]
             psi = (self.tau[q][:, None] - below) * self._weight(q, rows)
             psi[inside] = 0.0
-            total += psi @ self.X[rows]
             self.below[q, rows], self.inside[q, rows] = below, inside
-            found.append(np.argwhere(inside) + np.array([0, rows.start]))
-        self.pull[problems] = total + self.fixed[problems]
+            return np.dot(psi, self.X[rows]), np.argwhere(inside) + np.array([0, rows.start])
+
+        sums, found = zip(*self._over_blocks(block), strict=True)
+        self.pull[problems] = np.sum(sums, axis=0) + self.fixed[problems]
         pairs = np.concatenate(found)
         pairs = pairs[np.argsort(pairs[:, 0], kind="stable")]
         cuts = np.searchsorted(pairs[:, 0], np.arange(1, len(problems)))
@@ -158,14 +160,14 @@ class _Group:
         if not len(problems):
             return wrong
         q = slice(None) if len(problems) == self.Q and self.Q > 1 else problems
-        hits = []
-        for rows in self._blocks():
+
+        def block(rows: slice) -> np.ndarray:
             flipped = ((self._residual(q, rows) < 0) ^ self.below[q, rows]) & ~self.inside[q, rows]
-            if flipped.any():
-                hits.append(np.argwhere(flipped) + np.array([0, rows.start]))
-        if not hits:
+            return np.argwhere(flipped) + np.array([0, rows.start]) if flipped.any() else _NONE
+
+        pairs = np.concatenate(self._over_blocks(block))
+        if not len(pairs):
             return wrong
-        pairs = np.concatenate(hits)
         for k in np.unique(pairs[:, 0]):
             self._admit(problems[k], pairs[pairs[:, 0] == k, 1])
             wrong[k] = True

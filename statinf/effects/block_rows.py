@@ -1,0 +1,197 @@
+"""The rows of an effect on a table in blocks: outcome, treatment, covariates and folds of one block at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from statinf.effects.arms import Arms, arms_of, not_arms, plain_name
+from statinf.effects.rows import ROLES
+from statinf.errors import DataError, OptionError
+from statinf.formula.design import Design
+from statinf.formula.matrix import Matrix
+from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.passes.folding import row_hashes, shares, value_hashes
+
+_MOST = 60
+"""Different treatments that are told apart; of more the treatment is a dose."""
+
+
+@dataclass(frozen=True)
+class BlockFolds:
+    """How the rows of blocks are put into folds.
+
+    Attributes
+    ----------
+    count : int
+        One for none.
+    seed : int
+    by : str
+        The column whose values share a fold; empty for the rows' own values.
+    table : ndarray of int, shape (groups,), or None
+        The fold of each value of `by`.
+    """
+
+    count: int
+    seed: int
+    by: str = ""
+    table: np.ndarray | None = None
+
+    def __call__(self, block: Design) -> np.ndarray:
+        """Folds (n,)."""
+        if self.count == 1:
+            return np.zeros(block.n, np.intp)
+        if self.table is not None:
+            return self.table[block.clusters[self.by]]
+        values = [block.y, *(part.rest.values for part in block.parts)]
+        return shares(row_hashes(values, self.seed), self.count)
+
+
+@dataclass(frozen=True)
+class EffectBlock:
+    """Arrays of one block; rows of weight zero are left out.
+
+    Attributes
+    ----------
+    y, d, w : ndarray, shape (n,)
+    x : ndarray, shape (n, p)
+    """
+
+    y: np.ndarray
+    d: np.ndarray
+    x: np.ndarray
+    w: np.ndarray
+
+
+@dataclass(frozen=True)
+class EffectReader:
+    """How blocks are read.
+
+    Attributes
+    ----------
+    on : ndarray, shape (q,), or None
+        The columns of the treatment on treated rows; None where it is a number that is taken as it is.
+    """
+
+    on: np.ndarray | None
+
+    def __call__(self, block: Design) -> EffectBlock:
+        treatment = block.parts[0].rest.values
+        d = treatment[:, 0] if self.on is None else (treatment == self.on).all(axis=1).astype(np.float64)
+        x = block.parts[1].rest.values if len(block.parts) > 1 else np.empty((block.n, 0))
+        y = block.y if block.offset is None else block.y - block.offset
+        return EffectBlock(y, d, x, block.weights)
+
+
+@dataclass(frozen=True)
+class EffectPasses:
+    """An effect to be estimated on a table in blocks.
+
+    Attributes
+    ----------
+    made : PassDesign
+    read : EffectReader
+    arms : Arms or None
+        Of the distinct treatments; None for doses.
+    treatment : str
+    binary : bool
+    width : int or None
+        Covariate columns; None where the formula has no part for them.
+    """
+
+    made: PassDesign
+    read: EffectReader
+    arms: Arms | None
+    treatment: str
+    binary: bool
+    width: int | None
+
+
+def read_effect(
+    formula: str,
+    table: BlockTable,
+    *,
+    binary: bool,
+    treated: Any,
+    reference: Any,
+    vcov: VcovSpec,
+    cluster: Any,
+    folds: Any = None,
+    **options: Any,
+) -> EffectPasses:
+    """Read `outcome ~ treatment | covariates` on a table in blocks; `binary` wants a treatment of two arms."""
+    named = [*(cluster_columns(vcov, cluster) or ()), *([folds] if isinstance(folds, str) else [])]
+    made = read_passes(formula, table, roles=ROLES, cluster=list(dict.fromkeys(named)), **options)
+    block = made.block(table.first(made.columns))
+    if block is None:
+        raise DataError("no row of the first block can be used; put blocks with complete rows first.")
+    distinct: Distinct = made.total(_distinct, "reading the treatment")
+    rows = distinct.rows
+    small = replace(block, weights=np.ones(len(rows)), rows=np.arange(len(rows)))
+    part = block.parts[0].rest
+    matrix = Matrix(rows, part.names, part.terms, False)
+    arms = arms_of(small, matrix, treated=treated, reference=reference)
+    name = plain_name(matrix)
+    two = arms is not None and len(arms.levels) == 2
+    if not two and (binary or matrix.p > 1):
+        if arms is not None and len(arms.levels) > 2:
+            raise OptionError(
+                f"the treatment '{name}' has {len(arms.levels)} arms; data that are read in blocks take two. Read the rows into "
+                "memory for several."
+            )
+        raise not_arms(arms, rows[:, 0], name, several=False)
+    if not two and (treated is not None or reference is not None):
+        raise OptionError(f"treated= and reference= choose between two levels; '{name}' has more values.")
+    on = None
+    if two:
+        assert arms is not None
+        on = rows[int(np.flatnonzero(arms.rows(arms.treated))[0])]
+    width = None if len(block.parts) < 2 else block.parts[1].rest.p
+    return EffectPasses(made, EffectReader(on), arms if two else None, name, two, width)
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """Distinct treatments, as rows of their columns; no more than are looked at."""
+
+    rows: np.ndarray
+
+    def plus(self, other: Distinct) -> Distinct:
+        """Of both."""
+        return Distinct(np.unique(np.concatenate([self.rows, other.rows]), axis=0)[:_MOST])
+
+
+def _distinct(block: Design) -> Distinct | None:
+    values = block.parts[0].rest.values[block.weights > 0]
+    if not len(values):
+        return None
+    if values.shape[1] == 1:
+        low, high = values.min(), values.max()
+        if ((values == low) | (values == high)).all():
+            return Distinct(np.unique(np.array([[low], [high]]), axis=0))
+    return Distinct(np.unique(values, axis=0)[:_MOST])
+
+
+def block_folds(made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whole: bool) -> BlockFolds:
+    """The folds of an option: a number, or the name of a column of labels; whole clusters share one."""
+    if isinstance(folds, str):
+        values = made.clusters[folds].values
+        return BlockFolds(len(values), seed, folds, np.argsort(np.argsort(np.asarray(values))))
+    if folds is not None and not isinstance(folds, int | np.integer):
+        raise OptionError(
+            "folds= of data that are read in blocks is a number, or the name of a column of labels, not an array."
+        )
+    if (folds is None and whole) or folds == 1:
+        return BlockFolds(1, seed)
+    count = 5 if folds is None else int(folds)
+    sizes: Mapping[str, int] = {name: made.clusters[name].count for name in vcov.clusters}
+    if not sizes:
+        return BlockFolds(count, seed)
+    coarsest = min(sizes, key=lambda name: sizes[name])
+    hashes = value_hashes(made.clusters[coarsest].values, seed)
+    # The clusters in the order of their hashes are dealt out in turn, so that no fold is empty.
+    return BlockFolds(min(count, len(hashes)), seed, coarsest, np.argsort(np.argsort(hashes)) % min(count, len(hashes)))

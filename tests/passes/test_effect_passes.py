@@ -1,0 +1,119 @@
+"""Effects on data in blocks are those of rows in memory with the same folds, whatever the blocks and their order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import statinf as si
+from statinf.errors import DataError, NotIdentifiedError, OptionError
+
+N, ROWS = 1_200, 300
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    d = pd.DataFrame(
+        {
+            "x": rng.normal(size=N),
+            "z": rng.normal(size=N) * 2 + 1e4,
+            "g": rng.choice(list("cabd"), N),
+            "w": rng.integers(0, 3, N).astype(float),
+            "firm": rng.integers(0, 41, N),
+            "k": rng.integers(0, 5, N),
+        }
+    )
+    eta = 0.5 * d.x - 0.2 * (d.z - 1e4) + 0.3 * (d.g == "b")
+    d["t"] = (rng.random(N) < 1 / (1 + np.exp(-eta))).astype(int)
+    d["arm"] = np.where(d.t == 1, "drug", "placebo")
+    d["dose"] = d.x + rng.normal(size=N)
+    d["y"] = d.t + d.x + 0.3 * (d.z - 1e4) + (d.g == "b") + rng.normal(size=N)
+    d.loc[rng.choice(N, 30), "z"] = np.nan
+    d.loc[rng.choice(N, 40), "y"] = np.nan
+    return d
+
+
+def same(formula: str, data: pd.DataFrame, tol: float = 1e-9, **options: Any) -> None:
+    here, there = si.effect(formula, data, **options), si.effect(formula, si.blocks(data, rows=ROWS), **options)
+    np.testing.assert_allclose(there.theta, here.theta, rtol=tol)
+    np.testing.assert_allclose(there.std_errors, here.std_errors, rtol=tol)
+    assert (there.terms, there.cov.label, there.nobs) == (here.terms, here.cov.label, here.nobs)
+    assert there.cov.df == pytest.approx(here.cov.df)
+    assert dict(there.dropped) == dict(here.dropped)
+    for name, fact in here.facts.items():
+        assert there.facts[name] == (pytest.approx(fact, rel=1e-8) if isinstance(fact, float) else fact), name
+
+
+@pytest.mark.parametrize("estimand", ["ATE", "ATT", "ATC"])
+def test_scores(data: pd.DataFrame, estimand: str) -> None:
+    formula = "y ~ t | x + z + g"
+    same(formula, data, method="irm", estimand=estimand, folds="k", normalize=True, weights="w")
+    same(formula, data, method="aipw", estimand=estimand)
+    same(formula, data, method="ipw", estimand=estimand, weights="w")
+
+
+def test_other_methods(data: pd.DataFrame) -> None:
+    same("y ~ t", data, method="dim")
+    same("y ~ arm | x + z + g", data, method="regression", estimand="ATT", cluster="firm")
+    same("y ~ t | x + z + g", data, method="regression", interactions=False, weights="w")
+    same("y ~ t | x + z + g", data, method="ipw", normalize=False)
+    same("y ~ t | x + z + g", data, method="ipw", estimand="ATO", folds="k")
+    same("y ~ t | x + z + g", data, method="plr", folds="k", cluster="firm")
+    same("y ~ dose | x + z + g", data, method="plr", folds="k", learner="ridge", weights="w")
+    same("y ~ t | x + g", data, method="irm", folds="k", learner="ridge", treatment_model="logit")
+
+
+def test_folds_know_neither_blocks_nor_order(data: pd.DataFrame) -> None:
+    one = si.effect("y ~ t | x + g", si.blocks(data, rows=97), method="irm", seed=3)
+    two = si.effect("y ~ t | x + g", si.blocks(data.sample(frac=1, random_state=0), rows=500), method="irm", seed=3)
+    np.testing.assert_allclose(two.theta, one.theta, rtol=1e-12)
+    other = si.effect("y ~ t | x + g", si.blocks(data, rows=500), method="irm", seed=4)
+    assert other.theta[0] != one.theta[0]
+    whole = si.effect("y ~ t | x", si.blocks(data, rows=500), method="plr", cluster="firm")
+    assert whole.cov.label == "clustered by firm (HC1)"
+
+
+def test_weights_estimated_in_blocks(data: pd.DataFrame) -> None:
+    table = si.blocks(data, rows=ROWS)
+    here, there = si.balance("t ~ x + g", data, tol=1e-13), si.balance("t ~ x + g", table, tol=1e-13)
+    for formula, method in (("y ~ t | x", "regression"), ("y ~ t | x", "aipw")):
+        a = si.effect(formula, data, method=method, weights=here)
+        b = si.effect(formula, table, method=method, weights=there)
+        np.testing.assert_allclose([b.theta[0], b.std_errors.iloc[0]], [a.theta[0], a.std_errors.iloc[0]], rtol=1e-9)
+        assert a.cov.label == b.cov.label
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"method": "tmle"}, "dim, regression, ipw, aipw, plr, irm"),
+        ({"learner": "forest"}, "'lm', 'ridge' or 'logit'"),
+        ({"repeats": 2, "folds": 3}, "repeats"),
+        ({"by": "g"}, "by="),
+        ({"propensity": 0.5}, "propensity"),
+        ({"formula": "y ~ g | x"}, "4 arms"),
+        ({"folds": np.ones(N, int)}, "column of labels"),
+        ({"method": "regression", "target": "population"}, "population"),
+    ],
+)
+def test_refusals(data: pd.DataFrame, options: dict, match: str) -> None:
+    formula = options.pop("formula", "y ~ t | x")
+    with pytest.raises(OptionError, match=match):
+        si.effect(formula, si.blocks(data, rows=ROWS), **options)
+
+
+def test_what_needs_rows_says_so(data: pd.DataFrame) -> None:
+    fit = si.effect("y ~ t | x", si.blocks(data, rows=ROWS))
+    with pytest.raises(DataError, match="read in blocks"):
+        fit.means()
+    with pytest.raises(DataError, match="read in blocks"):
+        fit.sensitivity()
+    with pytest.raises(NotIdentifiedError, match="leverages"):
+        fit.with_vcov("HC2")
+    labels = data.assign(k=data.t)
+    with pytest.raises(DataError, match="leaves no row"):
+        si.effect("y ~ t | x", si.blocks(labels, rows=ROWS), method="irm", folds="k")
