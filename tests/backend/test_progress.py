@@ -165,7 +165,10 @@ WORK = {
 }
 
 
-@pytest.mark.parametrize("name", WORK)
+COMPILED = ("ngboost", "network", "td")
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in COMPILED)) for n in WORK])
 @pytest.mark.filterwarnings("ignore")
 def test_work_that_takes_long_reports(name, terminal, monkeypatch):
     monkeypatch.setattr(progress, "clock", Clock(1.1))
