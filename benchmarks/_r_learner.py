@@ -132,7 +132,7 @@ def _ours(errors: np.ndarray) -> tuple[float, float]:
 
 
 def _shown(log: float, error: float) -> str:
-    return f"{log:.2f} ({error:.2f})"
+    return f"{log:.2f} ({error:.2f})" if np.isfinite(error) else f"{log:.2f} (one sample)"
 
 
 def _numbers(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Any]:
