@@ -112,6 +112,14 @@ def system(
     a, b = exogenous.shape[1], instruments.shape[1]
     extra = np.column_stack([instruments, endogenous, y])
     factor = triangular_factor(exogenous, weights, extra)
+    nobs = len(y) if weights is None else int(np.count_nonzero(weights))
+    return system_of(factor, a, b, endogenous.shape[1], nobs, absorbed=absorbed, tolerance=tolerance)
+
+
+def system_of(
+    factor: np.ndarray, a: int, b: int, c: int, nobs: int, *, absorbed: int = 0, tolerance: float = TOLERANCE
+) -> tuple[System, np.ndarray]:
+    """The same from the triangular factor of [exogenous (a), instruments (b), endogenous (c), outcome]."""
     kept = independent_columns(factor, a + b, tolerance)
     if not kept.all():
         chosen = np.concatenate([np.flatnonzero(kept), np.arange(a + b, factor.shape[1])])
@@ -119,9 +127,8 @@ def system(
     size = factor.shape[1]
     if len(factor) < size:
         factor = np.vstack([factor, np.zeros((size - len(factor), size))])
-    nobs = len(y) if weights is None else int(np.count_nonzero(weights))
     left = int(kept[:a].sum())
-    return System(factor, left, int(kept.sum()) - left, endogenous.shape[1], nobs, absorbed), kept
+    return System(factor, left, int(kept.sum()) - left, c, nobs, absorbed), kept
 
 
 def check_identified(made: System, names: tuple[str, ...]) -> None:

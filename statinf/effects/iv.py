@@ -7,6 +7,7 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.effects.absorbed_iv import absorbed_iv
+from statinf.effects.iv_passes import iv_passes
 from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import ROLES, check_parts
 from statinf.effects.method import EffectMethod
@@ -14,6 +15,7 @@ from statinf.effects.rows import clustered_design
 from statinf.effects.table import IV
 from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
+from statinf.passes import block_table, refuse_blocks
 from statinf.results import Fit
 from statinf.results.several import several
 
@@ -119,6 +121,7 @@ def iv(
     kinds = chosen.fit.vcov_kinds
     VcovSpec.read(vcov, cluster, kinds)
     if absorb is not None:
+        refuse_blocks(data, formula, "absorb", absorb)
         reading = {"weights": weights, "na_action": na_action, "context": context}
         return absorbed_iv(
             formula,
@@ -133,6 +136,11 @@ def iv(
             progress=progress,
             reading=reading,
         )
+    table = block_table(data, formula, weights, cluster)
+    if table is not None:
+        reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+        spec = VcovSpec.read(vcov, cluster, kinds)
+        return iv_passes(formula, table, chosen, settings, spec, vcov, treated=treated, progress=progress, **reading)
     design, clusters = clustered_design(
         formula,
         data,

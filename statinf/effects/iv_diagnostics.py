@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,14 +12,17 @@ from statinf.effects.linear_iv import LinearIV
 from statinf.inference.dependent import is_dependent
 from statinf.inference.distributions import chi2_sf
 
+if TYPE_CHECKING:
+    from statinf.effects.iv_pass_rows import PassForms
 
-def diagnostics(solution: LinearIV, rows: IVRows, kind: Any, j: float) -> dict[str, float]:
+
+def diagnostics(solution: LinearIV, rows: IVRows | PassForms, kind: Any, j: float) -> dict[str, float]:
     """Strength of the instruments, exogeneity of the treatment, and validity of the extra instruments.
 
     Parameters
     ----------
     solution : LinearIV
-    rows : IVRows
+    rows : IVRows or PassForms
     kind : str or mapping
         The covariance of the fit in normal form, for the first stage.
     j : float

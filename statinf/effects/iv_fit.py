@@ -26,7 +26,9 @@ from statinf.results.margins.mean import MeanModel, linear_mean
 from statinf.results.margins.mixin import MarginVerbs
 
 if TYPE_CHECKING:
+    from statinf.effects.iv_pass_rows import PassForms
     from statinf.formula.design import Design
+    from statinf.results.estimate import Passage
 
 STRONG = 23.1
 """Effective F above which one instrument's worst-case bias is below a tenth (Montiel Olea and Pflueger 2013)."""
@@ -52,6 +54,8 @@ class IVFit(MarginVerbs, Fit):
         Statistics that the summary prints, with the covariance of the fit.
     columns : IVColumns or None
         Centred and scaled columns while the fit is born; None afterwards, when they are made as they are asked for.
+    forms : PassForms or None
+        Of data that are read in blocks: what makes the covariance of the reduced form.
     """
 
     heading: str
@@ -62,6 +66,7 @@ class IVFit(MarginVerbs, Fit):
     diagnostics: dict[str, float] = field(default_factory=dict)
     aliases: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
     columns: IVColumns | None = field(default=None, metadata={"saved": False})
+    forms: PassForms | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds = VcovKinds()
     beside = ("first_stage", "anderson_rubin", "overid", "wu_hausman")
@@ -84,6 +89,23 @@ class IVFit(MarginVerbs, Fit):
         aliases = alias_map(covariates.values, fit.estimable[len(fit.endogenous) :], design.weights)
         told = diagnostics(solution, rows, fit.cov.kind, fit.j)
         return replace(fit, aliases=aliases, covary=estimate.covary, diagnostics=told, columns=None)
+
+    @classmethod
+    def of_passes(
+        cls,
+        passage: Passage,
+        estimate: Estimate,
+        vcov: Any,
+        *,
+        method: Any,
+        cluster: Any,
+        forms: PassForms,
+        aliases: np.ndarray,
+    ) -> Self:
+        """The fit of data that are read in blocks."""
+        fit = super().of(passage, estimate, vcov, method=method, cluster=cluster)
+        told = diagnostics(fit.solution, forms, fit.cov.kind, fit.j)
+        return replace(fit, aliases=aliases, diagnostics=told, forms=forms)
 
     @property
     def title(self) -> str:
@@ -112,6 +134,9 @@ class IVFit(MarginVerbs, Fit):
     def _rows(self, what: str) -> IVRows:
         return self.solution.rows(self._need_rows(what))
 
+    def _forms(self, what: str) -> IVRows | PassForms:
+        return self._rows(what) if self.forms is None else self.forms
+
     # --- instruments --------------------------------------------------------------------------------------
 
     def first_stage(self, vcov: Any = None) -> Any:
@@ -132,7 +157,7 @@ class IVFit(MarginVerbs, Fit):
         import pandas as pd
 
         kind = self._kind(vcov)
-        rows = self._rows("first stages")
+        rows = self._forms("first stages")
         weakest = weak_iv.cragg_donald(self.system)
         out = []
         for j, name in enumerate(self.endogenous):
@@ -178,7 +203,7 @@ class IVFit(MarginVerbs, Fit):
         """
         check_level(level)
         kind = self._kind(vcov)
-        rows = self._rows("Anderson-Rubin tests")
+        rows = self._forms("Anderson-Rubin tests")
         made = self.system
         given = np.broadcast_to(np.asarray(null, dtype=np.float64), (made.c,))
         unit = self.solution.units.outcome_scale / self.solution.units.scale[: made.c]

@@ -164,19 +164,29 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
         absorbed=problem.absorbed,
         tolerance=problem.tolerance,
     )
+    warn_determined(
+        (*covariates.names, *instruments.names), kept, ", or the absorbed effects," if problem.absorbed else ""
+    )
+    check_small(small, names)
+    return small, kept
+
+
+def warn_determined(names: Sequence[str], kept: np.ndarray, effects: str = "") -> None:
+    """Warn of covariates and instruments (a + b) that others, or `effects`, determine."""
     if not kept.all():
-        every = (*covariates.names, *instruments.names)
-        gone = ", ".join(f"'{n}'" for n, k in zip(every, kept, strict=True) if not k)
-        effects = ", or the absorbed effects," if problem.absorbed else ""
+        gone = ", ".join(f"'{n}'" for n, k in zip(names, kept, strict=True) if not k)
         issue_warning(
             f"dropped because other covariates or instruments{effects} determine them: {gone}.", AliasedWarning
         )
+
+
+def check_small(small: System, names: tuple[str, ...]) -> None:
+    """Refuse models whose endogenous columns, named in order, are not identified, or that have too few rows."""
     check_identified(small, names)
     if small.df_resid <= 0 or small.df_first <= 0:
         raise DataError(
             f"{small.nobs} rows cannot determine {small.a + max(small.b, small.c)} coefficients; use fewer terms."
         )
-    return small, kept
 
 
 def k_class_estimate(problem: IVProblem, kappa: float, blocks: tuple[System, np.ndarray], heading: str) -> Estimate:

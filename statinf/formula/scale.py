@@ -22,6 +22,8 @@ SQUARES = 1e-153, 1e153
 
 def check_columns(matrix: Matrix, smallest: float = SMALLEST, largest: float = LARGEST) -> None:
     """Refuse columns whose squares are no numbers."""
+    if not len(matrix.values):
+        return
     sizes = largest_sizes(matrix.values)
     for name, size in zip(matrix.names, sizes, strict=True):
         check_scale(float(size), f"the column '{name}'", smallest, largest)

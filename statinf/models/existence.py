@@ -10,7 +10,7 @@ from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, Stat
 from statinf.formula.design import Design
 from statinf.numerics.glm.families import Family, is_binary
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
-from statinf.numerics.glm.separation import separating_columns
+from statinf.numerics.glm.separation import guilty_columns, separating_columns
 from statinf.numerics.linear.reduction import reduce_columns
 
 _ADVICE = {
@@ -23,11 +23,14 @@ def check_range(y: np.ndarray, weights: np.ndarray, family: Family, name: str) -
     used = y[weights > 0]
     wrong = family.domain.outside(used)
     if wrong.any():
-        example = used[np.argmax(wrong)]
-        raise DataError(
-            f"the outcome '{name}' of a {family.name} model must lie {family.domain.words}; {int(wrong.sum())} rows do not, "
-            f"such as {example:g}."
-        )
+        refuse_range(used[np.argmax(wrong)], int(wrong.sum()), family, name)
+
+
+def refuse_range(example: float, count: int, family: Family, name: str) -> None:
+    """Refuse outcomes out of range, of which one is an example."""
+    raise DataError(
+        f"the outcome '{name}' of a {family.name} model must lie {family.domain.words}; {count} rows do not, such as {example:g}."
+    )
 
 
 def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Family, name: str) -> None:
@@ -35,21 +38,30 @@ def check_whole(y: np.ndarray, weights: np.ndarray, estimated: bool, family: Fam
 
     Weights that were estimated are no numbers of trials, and 0 and 1 are whole under any weights.
     """
-    whole = family.law.whole
-    if whole is None:
+    if family.law.whole is None:
         return
     y, weights = y[weights > 0], weights[weights > 0]
-    if family.law.shares:
-        trials = y if estimated else weights * y
-        broken = (y != 0) & (y != 1) & (np.abs(trials - np.round(trials)) > 1e-3)
-    else:
-        broken = np.abs(y - np.round(y)) > 1e-7 * np.maximum(1.0, np.abs(y))
+    broken = not_whole(y, y if estimated else weights * y, family)
     if broken.any():
-        issue_warning(
-            f"the outcome '{name}' of a {family.name} model holds {int(broken.sum())} {whole.words} that are not whole, such as "
-            f"{y[np.argmax(broken)]:g}: {whole.advice}, or take a robust vcov, which does not need the likelihood.",
-            StatinfWarning,
-        )
+        warn_not_whole(y[np.argmax(broken)], int(broken.sum()), family, name)
+
+
+def not_whole(y: np.ndarray, trials: np.ndarray, family: Family) -> np.ndarray:
+    """Which outcomes (n,) are no whole counts, or no shares of whole numbers of trials (successes (n,) are given)."""
+    if family.law.shares:
+        return (y != 0) & (y != 1) & (np.abs(trials - np.round(trials)) > 1e-3)
+    return np.abs(y - np.round(y)) > 1e-7 * np.maximum(1.0, np.abs(y))
+
+
+def warn_not_whole(example: float, count: int, family: Family, name: str) -> None:
+    """Warn of outcomes that are not whole, of which one is an example."""
+    whole = family.law.whole
+    assert whole is not None
+    issue_warning(
+        f"the outcome '{name}' of a {family.name} model holds {count} {whole.words} that are not whole, such as "
+        f"{example:g}: {whole.advice}, or take a robust vcov, which does not need the likelihood.",
+        StatinfWarning,
+    )
 
 
 def check_separation(made: Design, family: Family, solution: GlmSolution) -> None:
@@ -88,9 +100,28 @@ def refuse_separation(
     found = separating_columns(values[:, kept], [n for n, k in zip(names, kept, strict=True) if k], y == 0, upper)
     if found is None:
         return
-    guilty, moved = found
-    raise NotIdentifiedError(
-        f"separation: the outcomes of {moved} of {len(y)} rows are predicted perfectly by "
+    raise _separation(*found, len(y), family)
+
+
+def separated(names: Sequence[str], reach: np.ndarray, moved: int, rows: int, family: Family) -> NotIdentifiedError:
+    """The error that names the columns that separate outcomes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of k columns.
+    reach : ndarray, shape (k,)
+        How far each moves the predictor along the separating direction.
+    moved, rows : int
+        Rows whose outcomes are settled, and rows in all.
+    family : Family
+    """
+    return _separation(guilty_columns(names, reach), moved, rows, family)
+
+
+def _separation(guilty: Sequence[str], moved: int, rows: int, family: Family) -> NotIdentifiedError:
+    return NotIdentifiedError(
+        f"separation: the outcomes of {moved} of {rows} rows are predicted perfectly by "
         f"{', '.join(map(repr, guilty[:5])) or 'the design'}, so the likelihood has no finite maximum. "
         f"Remove or merge what separates, or {_ADVICE[family.jeffreys is not None]}."
     )

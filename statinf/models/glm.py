@@ -16,6 +16,7 @@ from statinf.models.row_counts import ONE_EACH, RowCounts, counted
 from statinf.models.table import GLM
 from statinf.models.together import outcomes_together
 from statinf.numerics.glm.families import ALL_FAMILIES, family_of
+from statinf.passes import block_table, refuse_blocks
 from statinf.results import Estimate, Method
 from statinf.results.several import several
 
@@ -145,10 +146,17 @@ def glm(
     law = settings.model.law
     spec = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds)
     if absorb is not None:
+        refuse_blocks(data, formula, "absorb", absorb)
         from statinf.models.absorbed_glm import absorbed_glm
 
         reading = {"weights": weights, "na_action": na_action, "context": context}
         return absorbed_glm(formula, data, absorb, chosen, settings, spec, cluster, **reading)
+    table = block_table(data, formula, weights, cluster)
+    if table is not None:
+        from statinf.models.glm_passes import glm_passes
+
+        reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+        return glm_passes(formula, table, chosen, settings, spec, vcov, **reading)
     made = common.regression_design(
         formula,
         data,

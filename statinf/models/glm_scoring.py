@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any
@@ -11,7 +11,6 @@ import numpy as np
 
 from statinf.errors import ConvergenceError, OptionError
 from statinf.formula.design import Design
-from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.models import regression as common
@@ -181,7 +180,7 @@ class _RowTerms:
         return self.family.variance(self.family.link.inverse(self._eta)) * self.rows.variances(self.made.weights)
 
 
-def start_of(start: Any, matrix: Matrix) -> np.ndarray | None:
+def start_of(start: Any, names: Sequence[str]) -> np.ndarray | None:
     """Coefficients to begin with, one per column of the design."""
     if start is None:
         return None
@@ -189,10 +188,10 @@ def start_of(start: Any, matrix: Matrix) -> np.ndarray | None:
         given = np.asarray(start, dtype=np.float64)
     except (TypeError, ValueError):
         given = np.array(np.nan)
-    if given.shape != (matrix.p,) or not np.isfinite(given).all():
+    if given.shape != (len(names),) or not np.isfinite(given).all():
         raise OptionError(
-            f"start= takes {matrix.p} finite numbers, one for each of {', '.join(matrix.names[:8])}"
-            f"{', ...' if matrix.p > 8 else ''}."
+            f"start= takes {len(names)} finite numbers, one for each of {', '.join(names[:8])}"
+            f"{', ...' if len(names) > 8 else ''}."
         )
     return given
 
@@ -202,7 +201,7 @@ def scoring(made: Design, options: GlmOptions) -> dict[str, Any]:
     return {
         "weights": made.weights,
         "offset": made.offset,
-        "start": start_of(options.start, made.parts[0]),
+        "start": start_of(options.start, made.parts[0].names),
         "tolerance": options.tol,
         "max_iterations": options.max_iter,
         "alias_tolerance": TOLERANCE,

@@ -112,7 +112,7 @@ class LinearFit(RegressionFit):
             "R2": g["r_squared"],
             "Adjusted R2": g["adj_r_squared"],
             "Residual std. deviation": g["sigma"],
-        }
+        } | dict(self.facts)
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         self._refittable()

@@ -27,7 +27,7 @@ from statinf.models.together import outcomes_together, shared_solution
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.least_squares import LeastSquaresSolution
 from statinf.numerics.linear.reduction import TOLERANCE
-from statinf.passes import block_table
+from statinf.passes import block_table, refuse_blocks
 from statinf.results import Estimate, Method, number, stack_scores
 from statinf.results.predicting import predictor
 from statinf.results.several import several
@@ -232,6 +232,7 @@ def lm(
     chosen, settings = LM.read("", options)
     spec = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds)
     if absorb is not None:
+        refuse_blocks(data, formula, "absorb", absorb)
         from statinf.models.absorbed_lm import absorbed_lm
 
         reading = {"weights": weights, "na_action": na_action, "context": context}

@@ -15,19 +15,19 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
-from statinf.formula.scale import check_scale
+from statinf.formula.scale import check_columns, check_scale
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
-from statinf.numerics.linear.centring import Centring, centring_of
-from statinf.numerics.linear.factors import inverse_gram, root_of_products, scaled_condition
-from statinf.numerics.linear.reduction import Reduced, reduced_from
+from statinf.numerics.linear.factors import inverse_gram, scaled_condition
+from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores
+from statinf.passes.reduction import ColumnStack, reduce_rows
 from statinf.passes.scored import ScoredRows
 from statinf.passes.stacking import stacked
-from statinf.passes.sums import Every, Extent, Triangle
+from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
 
@@ -95,6 +95,7 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
         covary=scores.covariance,
         nobs=nobs,
         df_resid=df,
+        facts=made.record,
         extra={
             "factor": factor,
             "aliases": reduced.aliases,
@@ -117,76 +118,34 @@ class OutcomeFacts:
     outcome : Extent
     log_weights : float
         Sum of the logs of positive weights.
-    spanned : Every
-        Whether the columns taken for the constant make it on every row.
     """
 
     outcome: Extent
     log_weights: float
-    spanned: Every
 
     def plus(self, other: OutcomeFacts) -> OutcomeFacts:
         """Of both."""
-        return OutcomeFacts(
-            self.outcome.plus(other.outcome), self.log_weights + other.log_weights, self.spanned.plus(other.spanned)
-        )
+        return OutcomeFacts(self.outcome.plus(other.outcome), self.log_weights + other.log_weights)
 
 
 def reduce_passes(made: PassDesign, tolerance: float) -> tuple[Reduced, OutcomeFacts]:
     """The columns reduced to their triangular factor beside outcome and offset, shape (m, k + 1 or k + 2), in a pass or two."""
-    moved = _centring(made)
-    sums, facts = made.total(partial(_products, moved), "least squares")
-    _check_outcome(made, facts)
-    if moved is not None and not facts.spanned.holds:
-        moved = None
-        sums, _ = made.total(partial(_products, moved), "least squares")
-    reduced = None
-    joint = root_of_products(sums)
-    if joint is not None:
-        reduced = reduced_from(joint, len(made.names), moved, tolerance=tolerance)
-    if reduced is None:
-        joint = made.total(partial(_triangle, moved), "least squares").factor
-        reduced = reduced_from(joint, len(made.names), moved, tolerance=tolerance)
-    if reduced is None:
-        joint = made.total(partial(_triangle, None), "least squares").factor
-        reduced = reduced_from(joint, len(made.names), None, tolerance=tolerance)
-    assert reduced is not None
-    return reduced, facts
+    return reduce_rows(made, _stack, _facts, tolerance=tolerance, check=partial(_check_outcome, made))
 
 
-def _centring(made: PassDesign) -> Centring | None:
-    """How columns are centred, from the first block: any value in a column's range does."""
-    native = made.table.first(made.columns)
-    design = made.block(native)
-    return None if design is None else centring_of(design.parts[0].values)
+def _stack(block: Design, *, weighted: bool = True) -> ColumnStack:
+    """Columns, outcome less offset, and the offset, with the root of the weights."""
+    offset = block.offset
+    beside = block.y[:, None] if offset is None else np.column_stack([block.y - offset, offset])
+    weighted = weighted and bool((block.weights != 1.0).any())
+    return ColumnStack(block.parts[0].values, beside, np.sqrt(block.weights) if weighted else None)
 
 
-def _rows(moved: Centring | None, block: Design, *, weighted: bool = True) -> np.ndarray:
-    """Columns less their centres, outcome less offset, and the offset, times the root of the weights."""
-    x = block.parts[0].values
-    p, offset = x.shape[1], block.offset
-    rows = np.empty((len(x), p + (1 if offset is None else 2)), order="F")
-    rows[:, :p] = x if moved is None else x - moved.centre
-    rows[:, p] = block.y if offset is None else block.y - offset
-    if offset is not None:
-        rows[:, p + 1] = offset
-    if weighted and (block.weights != 1.0).any():
-        rows *= np.sqrt(block.weights)[:, None]
-    return rows
-
-
-def _products(moved: Centring | None, block: Design) -> tuple[np.ndarray, OutcomeFacts]:
-    rows = _rows(moved, block)
+def _facts(block: Design) -> OutcomeFacts:
+    check_columns(block.parts[0])
     seen = block.weights > 0
-    plain = seen.all()
-    y, w = (block.y, block.weights) if plain else (block.y[seen], block.weights[seen])
-    spanned = moved is None or bool((block.parts[0].values @ moved.ones == 1.0).all())
-    logs = 0.0 if (w == 1.0).all() else float(np.sum(np.log(w)))
-    return np.dot(rows.T, rows), OutcomeFacts(Extent.of(y), logs, Every(spanned))
-
-
-def _triangle(moved: Centring | None, block: Design) -> Triangle:
-    return Triangle.of(_rows(moved, block))
+    y, w = (block.y, block.weights) if seen.all() else (block.y[seen], block.weights[seen])
+    return OutcomeFacts(Extent.of(y), 0.0 if (w == 1.0).all() else float(np.sum(np.log(w))))
 
 
 def _check_outcome(made: PassDesign, facts: OutcomeFacts) -> None:
@@ -232,7 +191,9 @@ class Whitening:
 
     def rows(self, block: Design, *, weighted: bool = True) -> tuple[np.ndarray, np.ndarray]:
         """Orthonormal rows and residuals, both times the root of the weights."""
-        rows = _rows(self.reduced.centring, block, weighted=weighted)
+        rows = _stack(block, weighted=weighted).rows(
+            None if self.reduced.centring is None else self.reduced.centring.centre
+        )
         p = block.parts[0].values.shape[1]
         x, y = rows[:, :p][:, self.reduced.kept], rows[:, p]
         inverse = solve_triangular(self.reduced.centred_factor, np.eye(self.reduced.rank))

@@ -9,7 +9,7 @@ from statinf.passes.adding import plus
 from statinf.passes.design import PassDesign
 from statinf.passes.engine import Engine, LocalEngine
 from statinf.passes.learning import read_passes
-from statinf.passes.opening import block_table, blocks
+from statinf.passes.opening import block_table, blocks, refuse_blocks
 from statinf.passes.table import BLOCK_ROWS, BlockTable, Part
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "blocks",
     "plus",
     "read_passes",
+    "refuse_blocks",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -174,6 +174,11 @@ class BlockWeights(Result):
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
         return self.source.on_block(frame)
+
+    @property
+    def carried(self) -> BlockWeights:
+        """The same without the table, for those who read blocks."""
+        return replace(self, made=self._passes()[0].carried)
 
     def _passes(self) -> tuple[PassDesign, WeightRule]:
         if self.made is None or self.rule is None:

@@ -47,7 +47,7 @@ class PassScores:
         The covariance under the model's own assumptions.
     normal : bool
     weighted : bool
-        Whether rows have weights, for which the corrections of whole clusters need the rows themselves.
+        Whether outcomes differ in variance under the working model, for which CR2 needs the rows themselves.
     suffix : str
         What labels say beside the kind.
     plain : callable, optional
@@ -105,7 +105,7 @@ class PassScores:
             scores,
             np.eye(self.q),
             self.nobs,
-            int(self.df_resid),
+            float(self.df_resid),
             self.model if model else None,
             present=np.ones(len(scores), bool),
             **more,
@@ -132,10 +132,11 @@ class PassScores:
         corrected = kind.get("type", "HC1") in ("HC2", "HC3") or "df" in kind
         if corrected and self.plain is not None:
             raise NotIdentifiedError(_NO_CORRECTION)
-        if corrected and self.weighted:
+        if self.weighted and (kind.get("type") == "HC2" or "df" in kind):
             raise NotIdentifiedError(
-                "with weights the corrections CR2 and CR3 look at the rows of a cluster together, which data read in blocks do not "
-                "give; use type HC1, or fit rows in memory."
+                "where outcomes differ in variance, by weights or by a family's mean, the correction CR2 and degrees of freedom "
+                "look at the rows of a cluster together, which data read in blocks do not give; use type HC1 or HC3, or fit rows "
+                "in memory."
             )
         made = grouped(self.made, names)
         sizes = [made.clusters[name].count for name in names]

@@ -65,7 +65,7 @@ def dask_rows(data: Any) -> tuple[Any, tuple[str, ...] | None, str] | None:
         return None
     if all(type(p).__name__ in ("Delayed", "DelayedLeaf", "DelayedAttr", "Future") for p in pieces):
         return DaskPieces(tuple(pieces)), None, f"{len(pieces)} partitions of Dask"
-    only = pieces[0] if len(pieces) == 1 else None
+    only: Any = pieces[0] if len(pieces) == 1 else None
     if hasattr(only, "to_delayed") and getattr(only, "ndim", 0) == 2 and hasattr(only, "dtypes"):
         return DaskFrame(only), tuple(map(str, only.columns)), f"a Dask data frame of {only.npartitions} partitions"
     raise DataError(

@@ -94,6 +94,8 @@ class PassDesign(Brief):
     clusters : mapping of str to GroupIndex
         All values of the cluster columns.
     progress : bool or None
+    before : int
+        Passes over the table before the formula was read.
     """
 
     table: BlockTable
@@ -104,6 +106,13 @@ class PassDesign(Brief):
     weights: Any
     clusters: Mapping[str, GroupIndex]
     progress: Any = None
+    before: int = 0
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What a summary says of the passes so far."""
+        done = self.table.count.done - self.before
+        return {"Read in blocks": f"{done} passes over {self.tally.n_total} rows"}
 
     @property
     def nobs(self) -> int:
@@ -128,7 +137,8 @@ class PassDesign(Brief):
     @property
     def carried(self) -> PassDesign:
         """What makes a block's design, without the table: all that travels to those who read blocks."""
-        return replace(self, table=replace(self.table, parts=(), weigh=None, engine=LocalEngine()))
+        weights = self.weights.carried if hasattr(self.weights, "on_block") else self.weights
+        return replace(self, table=replace(self.table, parts=(), weigh=None, engine=LocalEngine()), weights=weights)
 
     def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
         """The sum over all blocks of a function of their designs; one pass.

@@ -71,7 +71,7 @@ def read_passes(
         If weights or clusters are arrays: rows in blocks have columns only.
     """
     one_of("na_action", na_action, ("drop", "raise"))
-    names = _named(cluster)
+    names, before = _named(cluster), table.count.done
     if weights is not None and not isinstance(weights, str) and not hasattr(weights, "on_block"):
         raise OptionError(
             "data that are read in blocks take weights as the name of a column, or as weights estimated on the same blocks, not as "
@@ -103,7 +103,7 @@ def read_passes(
     # The layout's own limit on memory counts one block.
     layouts = reading.layouts(learnt, min(met.tally.n, table.block_rows))
     recipe = reading.recipe(layouts, learnt)
-    return PassDesign(table, reading, recipe, columns, met.tally, weights, met.clusters, progress)
+    return PassDesign(table, reading, recipe, columns, met.tally, weights, met.clusters, progress, before)
 
 
 def _named(cluster: Any) -> tuple[str, ...]:

@@ -94,6 +94,21 @@ def block_table(data: Any, formula: str, *named: Any) -> BlockTable | None:
     return found if found.weigh([c for c in found.names if c in mentioned]) > IN_MEMORY else None
 
 
+def refuse_blocks(data: Any, formula: str, option: str, value: Any) -> None:
+    """Refuse an option that works on rows in memory, for data that are passed over in blocks.
+
+    Raises
+    ------
+    OptionError
+    """
+    found = block_table(data, formula, value)
+    if found is not None:
+        raise OptionError(
+            f"{option}={value!r} works on rows in memory, and the data are {found.source}, read in blocks: leave it out, or read "
+            "the columns that it needs into a data frame."
+        )
+
+
 def _worth_opening(data: Any) -> bool:
     """Whether the data may be more than a table in memory, told from their type alone."""
     if isinstance(data, str | os.PathLike):

@@ -26,6 +26,13 @@ class Part(Protocol):
         ...
 
 
+@dataclass
+class PassCount:
+    """How often a table has been read as a whole."""
+
+    done: int = 0
+
+
 @dataclass(frozen=True, repr=False)
 class BlockTable(Brief):
     """A table that is read in blocks of rows.
@@ -45,6 +52,8 @@ class BlockTable(Brief):
     block_rows : int
     weigh : callable or None
         From columns to the bytes that they would take in memory, where known without reading them.
+    count : PassCount
+        Passes so far.
     """
 
     names: tuple[str, ...]
@@ -54,6 +63,7 @@ class BlockTable(Brief):
     rows: int | None = None
     block_rows: int = BLOCK_ROWS
     weigh: Callable[[Sequence[str]], float] | None = field(default=None, compare=False)
+    count: PassCount = field(default_factory=PassCount, compare=False)
 
     def first(self, columns: Sequence[str]) -> Any:
         """The first block that has rows; None where there is none."""
@@ -73,4 +83,5 @@ class BlockTable(Brief):
         progress : bool, optional
             As `progress_bar` takes it.
         """
+        self.count.done += 1
         return self.engine.total(self, function, columns, label, progress)

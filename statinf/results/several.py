@@ -121,7 +121,11 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
     if not isinstance(by, str):
         said = repr(by) if isinstance(by, list | tuple | int | float) else f"a {type(by).__name__}"
         raise OptionError(f"by={said[:80]}: give the name of a column; a fit is made for each of its values.")
-    frame = as_frame(data)
+    try:
+        frame = as_frame(data)
+    except DataError as error:
+        error.add_note(f"by={by!r} works on rows in memory")
+        raise
     column = frame.categories(by)
     missing = int((column.codes < 0).sum())
     if missing:

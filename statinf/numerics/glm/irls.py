@@ -108,8 +108,7 @@ def fit_glm(
             guess, _ = problem.first_guess()
         beta, current = _begin(problem, guess, start if start is None or reduced is None else inside(start, reduced))
     gram, score, deviance = current
-    # With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
-    enough = max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
+    enough = last_step(family, tolerance)
     decrement, chord = np.inf, False
     iteration = 0
     while iteration < max_iterations:
@@ -127,17 +126,14 @@ def fit_glm(
             # The sums at the end give one more step for nothing: the last one may have been by the information before it.
             beta = beta + solve_information(gram, score) if chord else beta
             if _on_the_border(problem, beta, 1e-10):
-                raise ConvergenceError(_ON_THE_BORDER)
+                raise ConvergenceError(ON_THE_BORDER)
             break
         if beta is before:
-            raise ConvergenceError(_ON_THE_BORDER)
+            raise ConvergenceError(ON_THE_BORDER)
     else:
         if _on_the_border(problem, beta):
-            raise ConvergenceError(_ON_THE_BORDER)
-        raise ConvergenceError(
-            f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
-            "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
-        )
+            raise ConvergenceError(ON_THE_BORDER)
+        raise ConvergenceError(not_converged(max_iterations, decrement))
     return solution_of(problem, reduced, beta, gram, deviance, (iteration, decrement))
 
 
@@ -156,6 +152,12 @@ def solution_of(
     if reduced is None:
         kept, aliases = np.ones(len(beta), dtype=bool), np.empty((len(beta), 0))
         return GlmSolution(beta, kept, factor, total, eta, *counts, scaled_condition(factor), aliases)
+    coef, inner, condition = as_they_stand(reduced, beta, factor)
+    return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
+
+
+def as_they_stand(reduced: Reduced, beta: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """Coefficients (p,), information's factor (k, k) and its condition in columns as they stand, from the orthonormal ones."""
     coef = np.full(len(reduced.kept), np.nan)
     centred = solve_triangular(reduced.centred_factor, beta)[:, None]
     coef[reduced.kept] = (
@@ -165,13 +167,36 @@ def solution_of(
     condition = scaled_condition(inner)
     if reduced.centring is not None:
         inner = reduced.centring.raw_factor(inner, reduced.kept)
-    return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
+    return coef, inner, condition
 
 
-_ON_THE_BORDER = (
+ON_THE_BORDER = (
     "no step keeps the means in the family's range and lowers the deviance any further: the maximum lies on the border of "
     "that range, where it has no standard errors. Use another link, or give start= (coefficients to begin with)."
 )
+
+
+OUTSIDE_AT_START = "the means at start= lie outside the family's range; give other coefficients."
+NO_START = (
+    "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), or use another "
+    "link."
+)
+
+
+def not_converged(max_iterations: int, decrement: float) -> str:
+    """What is said of scoring that was stopped."""
+    return (
+        f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
+        "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
+    )
+
+
+def last_step(family: Family, tolerance: float) -> float:
+    """Length of the last step relative to the root of the deviance.
+
+    With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
+    """
+    return max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
 
 
 def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-6) -> bool:
@@ -206,7 +231,7 @@ def _begin(
     if start is not None:
         current = problem.evaluate(np.asarray(start, dtype=np.float64))
         if not _usable(current):
-            raise ConvergenceError("the means at start= lie outside the family's range; give other coefficients.")
+            raise ConvergenceError(OUTSIDE_AT_START)
         return np.asarray(start, dtype=np.float64), current
     if np.isfinite(guess).all():
         if problem.x.size > PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
@@ -220,10 +245,7 @@ def _begin(
     flat = np.linalg.lstsq(problem.x, np.broadcast_to(target, len(problem.y)), rcond=None)[0]
     current = problem.evaluate(flat)
     if not _usable(current):
-        raise ConvergenceError(
-            "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), "
-            "or use another link."
-        )
+        raise ConvergenceError(NO_START)
     return flat, current
 
 

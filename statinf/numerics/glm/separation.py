@@ -62,6 +62,10 @@ def separating_columns(
     if direction is None:
         return None
     reach = np.abs(direction) * np.abs(columns).max(axis=0)
+    return guilty_columns(names, reach), int(np.count_nonzero(np.abs(columns @ direction) > 1e-7))
+
+
+def guilty_columns(names: Sequence[str], reach: np.ndarray) -> list[str]:
+    """Names of the columns that move a predictor, by how far (k,); "Intercept" is never blamed."""
     order = sorted(range(len(names)), key=lambda j: -reach[j])
-    guilty = [names[j] for j in order if reach[j] > 1e-6 and names[j] != "Intercept"]
-    return guilty, int(np.count_nonzero(np.abs(columns @ direction) > 1e-7))
+    return [names[j] for j in order if reach[j] > 1e-6 and names[j] != "Intercept"]

@@ -1,0 +1,301 @@
+"""Generalised linear models on data that are read in blocks: Fisher scoring in columns that are orthonormal over all rows.
+
+One pass reads levels, one reduces the columns to their triangular factor and takes some rows from all over the table, and each
+step of scoring is one more. Scoring begins at the estimate on those rows, so that three or four steps do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from statinf.errors import ConvergenceError, DataError, FormulaError, OptionError, StatinfWarning, issue_warning
+from statinf.formula.design import Design
+from statinf.formula.scale import check_scale
+from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.models import regression as common
+from statinf.models.existence import refuse_range, warn_not_whole
+from statinf.models.generalized_fit import GeneralizedFit
+from statinf.models.glm_options import VerbOptions
+from statinf.models.glm_pass_facts import Facts, facts
+from statinf.models.glm_pass_scoring import Maximum, OutOfRangeError, at, null_steps, scoring_steps, together
+from statinf.models.glm_pass_separation import Some, refuse_separation_by_passes
+from statinf.models.glm_pass_sums import (
+    Model,
+    PassLikelihood,
+    density,
+    evaluated,
+    first_guess,
+    information_factor,
+    outcome,
+    stack,
+)
+from statinf.models.glm_scoring import start_of
+from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
+from statinf.numerics.glm.likelihood import WELL_CONDITIONED, smallest_eigenvalue, solve_information
+from statinf.numerics.linear.factors import inverse_gram
+from statinf.numerics.linear.reduction import Reduced
+from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.passes.covariance import PassScores
+from statinf.passes.reduction import reduce_rows
+from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import stacked
+from statinf.results import Estimate
+
+_SAMPLE = 1 << 21
+"""Entries of the columns that are held for a start."""
+
+
+def glm_passes(
+    formula: str,
+    table: BlockTable,
+    chosen: Any,
+    settings: VerbOptions,
+    spec: VcovSpec,
+    vcov: Any,
+    *,
+    weights: Any,
+    cluster: Any,
+    na_action: str,
+    context: Mapping[str, Any] | None,
+) -> GeneralizedFit:
+    """The fit of `si.glm` on a table in blocks."""
+    if settings.weights_kind != "precision":
+        raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
+    if settings.penalty is not None:
+        raise OptionError(f"penalty={settings.penalty!r} is not for data that are read in blocks; fit rows in memory.")
+    family = settings.model
+    if family.law.overdispersed and settings.alpha is None:
+        raise OptionError(
+            "family='negative_binomial' estimates its overdispersion from rows in memory; give alpha= for data that are read in "
+            "blocks, or take family='quasipoisson'."
+        )
+    if hasattr(weights, "on_block"):
+        spec = vcov = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds, stacked=True)
+    made = read_passes(
+        formula,
+        table,
+        weights=weights,
+        cluster=cluster_columns(spec, cluster),
+        na_action=na_action,
+        context=context,
+        response="matrix" if family.law.shares else "numeric",
+    )
+    if not made.names:
+        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    fit = GeneralizedFit.of(made.passage, estimate(made, settings), vcov, method=chosen, cluster=cluster)
+    return replace(fit, citation=settings.paper) if settings.paper else fit
+
+
+def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
+    """Maximum likelihood of the outcome on the columns of the first part."""
+    model = Model.of(options.model, options.alpha or 0.0)
+    stride = max(1, -(-made.nobs * len(made.names) // _SAMPLE))
+    reduced, told = reduce_rows(
+        made, stack, partial(facts, model, stride), label="reading outcomes", check=partial(_check, made, model)
+    )
+    common.check_size(told.nobs, reduced.rank, made.names)
+    solved, null = _solved(made, model, reduced, told, options)
+    if solved.sums.bounded:
+        refuse_separation_by_passes(made, model, reduced, solved.beta, _sample(told))
+    return _described(made, PassLikelihood(model, reduced), told, solved, null, options)
+
+
+def _check(made: PassDesign, model: Model, told: Facts) -> None:
+    """Refuse outcomes that the family cannot take."""
+    family, labels = model.family, [f.label for f in made.reading.outcome]
+    name = labels[0] if len(labels) == 1 else f"cbind({', '.join(labels)})"
+    if len(labels) > 2:
+        raise FormulaError(
+            f"cbind() holds {len(labels)} columns; a binomial outcome is cbind(successes, failures), or a share of successes with "
+            "the trials as weights=."
+        )
+    if told.negative.count:
+        raise DataError(
+            f"{name} counts successes and failures and cannot be negative, such as {told.negative.examples[0]:g}."
+        )
+    if not told.nobs:
+        raise DataError(f"{name} holds no trial in any row of positive weight.")
+    if told.outside.count:
+        refuse_range(told.outside.examples[0], told.outside.count, family, name)
+    low, high = float(told.range.low), float(told.range.high)
+    if told.nobs > 1 and low == high:
+        raise DataError(f"the outcome '{name}' is constant ({low:g}) on the rows used; there is nothing to explain.")
+    check_scale(max(high, -low), f"the outcome '{name}'")
+    if told.broken.count:
+        warn_not_whole(told.broken.examples[0], told.broken.count, family, name)
+    if told.halves.count:
+        issue_warning(
+            f"{name} holds {told.halves.count} rows of counts that are not whole: take a robust vcov, which does not need the "
+            "likelihood, or a quasi family.",
+            StatinfWarning,
+        )
+
+
+def _sample(told: Facts) -> Some:
+    return Some(np.concatenate(told.x), np.concatenate(told.y))
+
+
+def _solved(
+    made: PassDesign, model: Model, reduced: Reduced, told: Facts, options: VerbOptions
+) -> tuple[Maximum, float]:
+    """The maximum, and the null deviance less its saturated part; separation that explains a failure is named."""
+    family = model.family
+    problem = PassLikelihood(model, reduced)
+    problems = {"model": problem, "null": PassLikelihood(model, None)}
+
+    def sums(asked: Mapping[str, Any]) -> Any:
+        return made.total(partial(evaluated, problems, asked), "Fisher scoring")
+
+    def solve(starts: list[np.ndarray]) -> tuple[Maximum, float]:
+        steps = scoring_steps(starts, family, options.tol, options.max_iter, told.nobs)
+        found = together({"model": steps, "null": _null(made, model, told)}, sums)
+        return found["model"], np.nan if found["null"] is None else found["null"].deviance
+
+    given = start_of(options.start, made.names)
+    try:
+        if given is not None:
+            try:
+                return solve([inside(given, reduced)])
+            except OutOfRangeError:
+                raise ConvergenceError(OUTSIDE_AT_START) from None
+        start = _from_some_rows(model, reduced, told)
+        if start is not None:
+            try:
+                return solve([start])
+            except OutOfRangeError:
+                pass
+        return solve(_guesses(made, problem, told))
+    except ConvergenceError:
+        far = np.zeros(reduced.rank)
+        refuse_separation_by_passes(made, model, reduced, far, _sample(told))
+        raise
+
+
+def _null(made: PassDesign, model: Model, told: Facts) -> Any:
+    """The steps to the deviance of a constant alone, of nothing without one."""
+    family = model.family
+    if not made.intercept:
+        return at(np.zeros(1))
+    with np.errstate(all="ignore"):
+        level = float(family.link.link(np.array(told.weighted / told.weight)))
+        if not made.reading.offsets:
+            return at(np.array([level]))
+        level = float(family.link.link(np.array(told.start / told.weight)))
+    return null_steps(np.array([level - told.offset / told.weight]), family, told.nobs)
+
+
+def _from_some_rows(model: Model, reduced: Reduced, told: Facts) -> np.ndarray | None:
+    """Coefficients from the rows that were held; None where these are not up to it."""
+    x = orthonormal(np.concatenate(told.x), reduced)
+    y, w = np.concatenate(told.y), np.concatenate(told.w)
+    offset = np.concatenate(told.o) if told.o else None
+    try:
+        found = fit_glm(np.asfortranarray(x), y, model.family, weights=w, offset=offset, tolerance=1e-4)
+    except ConvergenceError:
+        return None
+    return found.coef if np.isfinite(found.coef).all() else None
+
+
+def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.ndarray]:
+    """Coefficients to begin with, from one pass: a first step of scoring, and a predictor that is the same on every row."""
+    with np.errstate(all="ignore"):
+        level = float(problem.model.family.link.link(np.array(told.start / told.weight)))
+    gram, moment, flat = made.total(partial(first_guess, problem, level), "Fisher scoring")
+    guess = solve_information(gram, moment) if np.isfinite(gram).all() else flat
+    return [guess, flat] if np.isfinite(guess).all() else [flat]
+
+
+def _described(
+    made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
+) -> Estimate:
+    reduced, family = problem.reduced, problem.model.family
+    assert reduced is not None
+    gram, rank, df = solved.sums.information, reduced.rank, float(told.nobs - reduced.rank)
+    if smallest_eigenvalue(gram) > WELL_CONDITIONED:
+        inner = np.linalg.cholesky(gram).T
+    else:
+        inner = made.total(partial(information_factor, problem, solved.beta), "the information").factor
+    coef, factor, condition = as_they_stand(reduced, solved.beta, inner)
+    common.warn_aliased(made.names, reduced.kept, condition)
+    deviance = solved.sums.deviance + told.saturated
+    dispersion = 1.0
+    if not family.known_dispersion:
+        dispersion = solved.sums.pearson / df if df > 0 else np.nan
+    whitened = solve_triangular(inner, np.eye(rank))
+    outside = solve_triangular(reduced.centred_factor, whitened)
+    if reduced.centring is not None:
+        outside = reduced.centring.raw_coefficients(outside, reduced.kept)
+    plain = partial(_scored, problem, solved.beta, whitened)
+    estimated = hasattr(made.weights, "on_block")
+    scores = PassScores(
+        made,
+        stacked(made, plain, partial(_unit, problem, solved.beta, whitened)),
+        outside,
+        told.nobs,
+        df,
+        inverse_gram(factor) * dispersion,
+        normal=family.known_dispersion,
+        weighted=family.name != "gaussian" or made.weights is not None,
+        suffix=", weights estimated" if estimated else "",
+        plain=plain if estimated else None,
+    )
+    loglik = _loglik(made, problem, told, solved, deviance)
+    return Estimate(
+        terms=made.names,
+        theta=coef,
+        moments=None,
+        covary=scores.covariance,
+        nobs=told.nobs,
+        df_resid=df,
+        facts=made.record,
+        extra={
+            "family": family.name,
+            "link": family.link.name,
+            "factor": factor,
+            "aliases": reduced.aliases,
+            "deviance": deviance,
+            "null_deviance": null + told.saturated,
+            "dispersion": dispersion,
+            "loglik": loglik,
+            "iterations": solved.iterations,
+            "df_null": float(told.nobs - int(made.intercept)),
+            "shape": {"alpha": options.alpha} if family.law.overdispersed else {},
+            "penalty": "",
+            "weights_kind": "precision",
+            "copies": None,
+        },
+    )
+
+
+def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, deviance: float) -> float:
+    """As `log_likelihood` has it of rows in memory; one pass more where the dispersion is estimated."""
+    family = problem.model.family
+    if family.law.density is None:
+        return np.nan
+    if family.known_dispersion:
+        return told.density - deviance / 2.0
+    if deviance <= 0.0:
+        return np.inf
+    dispersion = deviance / (told.weight if family.law.total_weight else told.nobs)
+    return float(made.total(partial(density, problem, solved.beta, dispersion), "the likelihood"))
+
+
+def _unit(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> np.ndarray:
+    """Whitened scores per unit of weight."""
+    x, (y, _) = problem.columns(block), outcome(block)
+    eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
+    return np.dot(x, whitened) * problem.model.family.terms(eta, y)[0][:, None]
+
+
+def _scored(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> ScoredRows:
+    x, (y, w) = problem.columns(block), outcome(block)
+    eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
+    slope, information, _ = problem.model.family.terms(eta, y)
+    rows = np.dot(x, whitened)
+    return ScoredRows(rows * (w * slope)[:, None], rows * np.sqrt(w * information)[:, None])
