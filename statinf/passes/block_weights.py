@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -79,45 +79,42 @@ class WeightSums:
 
 
 @dataclass(frozen=True)
-class WeightSource:
-    """What makes the weights of each block, wherever it is read; picklable.
+class CarriedWeights:
+    """What makes the weights of blocks, wherever they are read.
 
     Attributes
     ----------
     made : PassDesign
-        What the weights' formula makes of the table, without the table itself.
     rule : WeightRule
-    sums : WeightSums
-        Those of all rows, by which the table is known again.
-    facts : mapping of str to object
-        Method and formula.
+    method, formula : str
     """
 
     made: PassDesign
     rule: WeightRule
-    sums: WeightSums
-    facts: Mapping[str, Any]
+    method: str
+    formula: str
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """Columns of the table that the weights are made from."""
-        return self.made.columns
+    def carried(self) -> CarriedWeights:
+        """The same."""
+        return self
 
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
-        for name in self.made.columns:
+        made, rule = self.made, self.rule
+        for name in made.columns:
             frame.require(name)
-        block, rule = self.made.block(frame.native), self.rule
+        block = made.block(frame.native)
+        facts: dict[str, Any] = {"method": self.method, "formula": self.formula, "n_total": frame.n}
         if block is None:
-            return Weights(values=np.empty(0), used=np.empty(0, np.intp), n_total=frame.n, **self.facts)
+            return Weights(values=np.empty(0), used=np.empty(0, np.intp), **facts)
         return Weights(
             values=rule.values(block),
             used=block.rows,
-            n_total=frame.n,
             derivative=lambda: rule.expansion(block)[0],
             influence=lambda: rule.expansion(block)[1],
             leverage=lambda: rule.expansion(block)[2],
-            **self.facts,
+            **facts,
         )
 
 
@@ -165,20 +162,15 @@ class BlockWeights(Result):
         """Effective sample size of all rows, (sum w)^2 / sum w^2."""
         return self.sums.ess_after
 
-    @property
-    def source(self) -> WeightSource:
-        """What makes the weights of each block."""
-        made, rule = self._passes()
-        return WeightSource(made.carried, rule, self.sums, {"method": self.method, "formula": self.formula})
-
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
-        return self.source.on_block(frame)
+        return self.carried.on_block(frame)
 
     @property
-    def carried(self) -> BlockWeights:
-        """The same without the table, for those who read blocks."""
-        return replace(self, made=self._passes()[0].carried)
+    def carried(self) -> CarriedWeights:
+        """What makes the weights of a block, without the table: all that travels to those who read blocks."""
+        made, rule = self._passes()
+        return CarriedWeights(made.carried, rule, self.method, self.formula)
 
     def _passes(self) -> tuple[PassDesign, WeightRule]:
         if self.made is None or self.rule is None:

@@ -77,8 +77,6 @@ def read_passes(
             "data that are read in blocks take weights as the name of a column, or as weights estimated on the same blocks, not as "
             "an array."
         )
-    # The source of estimated weights goes wherever blocks are read.
-    weights = getattr(weights, "source", weights)
     weighing = [] if weights is None else [weights] if isinstance(weights, str) else list(weights.columns)
     mentioned = Mentioned(check_text(formula), weighing, list(names), list(also))
     columns = tuple(c for c in table.names if c in mentioned) or table.names[:1]

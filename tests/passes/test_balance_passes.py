@@ -148,8 +148,8 @@ def test_no_overlap() -> None:
 def test_weights_go_where_blocks_are_read(data: pd.DataFrame) -> None:
     there = si.balance("t ~ x", si.blocks(data, rows=ROWS))
     frame = as_frame(data.iloc[:50])
-    one, two = there.source.on_block(frame), pickle.loads(pickle.dumps(there.source)).on_block(frame)
+    one, two = there.carried.on_block(frame), pickle.loads(pickle.dumps(there.carried)).on_block(frame)
     np.testing.assert_array_equal(one.values, two.values)
     np.testing.assert_array_equal(one.influence, two.influence)
     # The table stays behind.
-    assert len(pickle.dumps(there.source)) < 20_000
+    assert len(pickle.dumps(there.carried)) < 20_000
