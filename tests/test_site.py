@@ -105,7 +105,7 @@ def test_docstrings_become_lists_with_links():
     words = Words("verbs/rd.md", {"si.lm": "verbs/lm.md"})
     assert doc[""] == "Do it."
     made = definitions(doc["Parameters"], words)
-    assert "`a`, `b`" in made and "[`statinf.lm`](lm.md)" in made and r"x\_1 \< 2" in made
+    assert "`a`, `b`" in made and "[`statinf.lm`](lm.md)" in made and r"x\_1 &#60; 2" in made
 
 
 def test_formulas_are_mathml():

@@ -12,7 +12,7 @@ from statinf.balancing.block_rows import BlockRows
 from statinf.formula.design import Design
 from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
 from statinf.passes import PassDesign
-from statinf.passes.newton import PassNewton, Sums, minimise_passes
+from statinf.passes.newton import PassNewton, PassSums, minimise_passes
 
 LIMIT = 1e3
 
@@ -118,7 +118,7 @@ def fit_entropy(
     return found, rule
 
 
-def _sums(rows: BlockRows, arms: Sequence[bool], points: np.ndarray, block: Design) -> Sums:
+def _sums(rows: BlockRows, arms: Sequence[bool], points: np.ndarray, block: Design) -> PassSums:
     z, t = rows.columns(block), rows.arms.is_treated(block)
     p = points.shape[1]
     mass, first, second = np.zeros(len(arms)), np.zeros((len(arms), p)), np.zeros((len(arms), p, p))
@@ -131,7 +131,7 @@ def _sums(rows: BlockRows, arms: Sequence[bool], points: np.ndarray, block: Desi
     return mass, first, second
 
 
-def _logs(points: np.ndarray, sums: Sums) -> Sums:
+def _logs(points: np.ndarray, sums: PassSums) -> PassSums:
     """Log of the summed tilts, its gradient and Hessian."""
     mass, first, second = sums
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

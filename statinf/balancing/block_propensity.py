@@ -22,11 +22,11 @@ from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
 from statinf.passes import PassDesign
-from statinf.passes.newton import PassNewton, Sums, minimise_passes
+from statinf.passes.newton import PassNewton, PassSums, minimise_passes
 
-RowFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], Triple]
-LIKELIHOODS: dict[str, RowFunction] = {"logit": logit_likelihood, "probit": probit_likelihood}
-BALANCES: dict[str, RowFunction] = {"ATE": balance_all, "ATT": balance_treated, "ATC": balance_controls}
+PropensityLoss = Callable[[np.ndarray, np.ndarray, np.ndarray], Triple]
+LIKELIHOODS: dict[str, PropensityLoss] = {"logit": logit_likelihood, "probit": probit_likelihood}
+BALANCES: dict[str, PropensityLoss] = {"ATE": balance_all, "ATT": balance_treated, "ATC": balance_controls}
 LIMIT = 1e3
 
 
@@ -100,7 +100,7 @@ class PropensityRule:
 
 
 def fit_propensity(
-    made: PassDesign, rows: BlockRows, function: RowFunction, mass: float, *, tol: float, max_iter: int
+    made: PassDesign, rows: BlockRows, function: PropensityLoss, mass: float, *, tol: float, max_iter: int
 ) -> PassNewton:
     """Minimise a row function over the coefficients of standardised columns and an intercept."""
     start = np.zeros((1, len(rows.kept) + 1))
@@ -108,7 +108,7 @@ def fit_propensity(
     return minimise_passes(made, sums, start, mass=mass, tol=tol, max_iter=max_iter, limit=LIMIT, label="propensity")
 
 
-def _sums(rows: BlockRows, function: RowFunction, points: np.ndarray, block: Design) -> Sums:
+def _sums(rows: BlockRows, function: PropensityLoss, points: np.ndarray, block: Design) -> PassSums:
     z, t = rows.columns(block), rows.arms.is_treated(block).astype(np.float64)
     value, first, second = function(z @ points[0], t, block.weights)
     hessian = np.dot(z.T * second, z)

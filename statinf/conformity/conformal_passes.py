@@ -26,7 +26,7 @@ from statinf.learners.linear import FittedLinear, LeastSquares, Ridge
 from statinf.learners.linear_quantile import FittedLinearQuantile, LinearQuantile
 from statinf.learners.registry import resolve
 from statinf.passes import BlockTable, PassDesign, read_passes
-from statinf.passes.columns import ColumnMoments, Standardised, column_moments
+from statinf.passes.columns import ColumnMoments, StandardColumns, column_moments
 from statinf.passes.folding import row_hashes, units
 from statinf.passes.order import order_statistics
 from statinf.passes.quantiles import solve_passes
@@ -278,7 +278,7 @@ def _quantile_pair(
 
 
 def _training(
-    split: RowSplit, columns: Standardised, level: float, block: Design
+    split: RowSplit, columns: StandardColumns, level: float, block: Design
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inside = split(block)
     return np.ascontiguousarray(columns(block)[inside]), block.y[inside] - level, block.weights[inside]

@@ -1,6 +1,6 @@
 """Nuisances of effects on a table in blocks: least squares and ridge from sums by fold and arm, logits by Newton's method.
 
-Sums over all rows less those of a fold are sums over its complement, so that every fold's fit comes from one pass; the logits
+PassSums over all rows less those of a fold are sums over its complement, so that every fold's fit comes from one pass; the logits
 of all folds share their passes.
 """
 
@@ -20,13 +20,13 @@ from statinf.learners.cells import solve_grams
 from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
 from statinf.numerics.glm.families import sigmoid
-from statinf.passes.newton import Sums, minimise_passes
+from statinf.passes.newton import PassSums, minimise_passes
 
 _TOLERANCE, _MOST, _LIMIT = 1e-11, 60, 1e3
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BlockNuisance:
     """A nuisance.
 
     Attributes
@@ -54,8 +54,8 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """Sums by fold and arm.
+class FoldArmSums:
+    """PassSums by fold and arm.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class Cells:
         return turn @ self.gram @ turn.T
 
 
-def cell_sums(problem: EffectPasses, folds: BlockFolds) -> Cells:
+def cell_sums(problem: EffectPasses, folds: BlockFolds) -> FoldArmSums:
     """The sums, in one pass."""
     made = problem.made
     block = made.block(made.table.first(made.columns))
@@ -104,7 +104,7 @@ def cell_sums(problem: EffectPasses, folds: BlockFolds) -> Cells:
     spread = np.sqrt(np.maximum(np.diag(total)[1 : p + 1] / mass - shift**2, 0.0))
     centre = near[:p] + shift
     scale = np.where(spread > 1e-14 * np.maximum(np.abs(centre), 1e-290), spread, 1.0)
-    return Cells(gram, near, count, centre, scale)
+    return FoldArmSums(gram, near, count, centre, scale)
 
 
 def _cells(
@@ -173,13 +173,15 @@ def standard_columns(x: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np
     return z
 
 
-def fit_nuisances(problem: EffectPasses, wanted: Sequence[Wanted], folds: BlockFolds) -> tuple[Predictors, Cells, Any]:
+def fit_nuisances(
+    problem: EffectPasses, wanted: Sequence[BlockNuisance], folds: BlockFolds
+) -> tuple[Predictors, FoldArmSums, Any]:
     """Every nuisance without each fold, or on all rows where there is one fold.
 
     Returns
     -------
     Predictors
-    Cells
+    FoldArmSums
     information : ndarray, shape (p + 1, p + 1), or None
         Of the last logit on all rows.
     """
@@ -205,7 +207,7 @@ def fit_nuisances(problem: EffectPasses, wanted: Sequence[Wanted], folds: BlockF
     return Predictors(names, np.array(coef), odds, folds, cells.centre, cells.scale), cells, information
 
 
-def _check(cells: Cells, wanted: Sequence[Wanted], problem: EffectPasses) -> None:
+def _check(cells: FoldArmSums, wanted: Sequence[BlockNuisance], problem: EffectPasses) -> None:
     """Refuse folds that leave nothing to learn on."""
     if problem.binary and (cells.rows.sum(axis=0) == 0).any():
         raise DataError(
@@ -221,7 +223,7 @@ def _check(cells: Cells, wanted: Sequence[Wanted], problem: EffectPasses) -> Non
 
 
 def _logits(
-    problem: EffectPasses, q: Wanted, folds: BlockFolds, cells: Cells, mass: np.ndarray, ridge: np.ndarray
+    problem: EffectPasses, q: BlockNuisance, folds: BlockFolds, cells: FoldArmSums, mass: np.ndarray, ridge: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients (folds, p + 1), and the information of the first fit."""
     read = _LogitRows(problem.read, folds, q.target, q.arm, cells.centre, cells.scale)
@@ -254,7 +256,7 @@ class _LogitRows:
     scale: np.ndarray
 
 
-def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> Sums:
+def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> PassSums:
     made, fold = rows.read(block), rows.folds(block)
     z, w = standard_columns(made.x, rows.centre, rows.scale), made.w
     t = made.y if rows.target == "y" else made.d
@@ -273,7 +275,7 @@ def _logit_sums(rows: _LogitRows, points: np.ndarray, block: Design) -> Sums:
     return value, gradient, hessian
 
 
-def _penalised(ridge: np.ndarray, points: np.ndarray, sums: Sums) -> Sums:
+def _penalised(ridge: np.ndarray, points: np.ndarray, sums: PassSums) -> PassSums:
     value, gradient, hessian = sums
     return (
         value + 0.5 * (points**2 @ ridge),

@@ -129,7 +129,7 @@ def read_effect(
     block = made.block(table.first(made.columns))
     if block is None:
         raise DataError("no row of the first block can be used; put blocks with complete rows first.")
-    distinct: Distinct = made.total(_distinct, "reading the treatment")
+    distinct: TreatmentValues = made.total(_distinct, "reading the treatment")
     rows = distinct.rows
     small = replace(block, weights=np.ones(len(rows)), rows=np.arange(len(rows)))
     part = block.parts[0].rest
@@ -155,25 +155,25 @@ def read_effect(
 
 
 @dataclass(frozen=True)
-class Distinct:
-    """Distinct treatments, as rows of their columns; no more than are looked at."""
+class TreatmentValues:
+    """TreatmentValues treatments, as rows of their columns; no more than are looked at."""
 
     rows: np.ndarray
 
-    def plus(self, other: Distinct) -> Distinct:
+    def plus(self, other: TreatmentValues) -> TreatmentValues:
         """Of both."""
-        return Distinct(np.unique(np.concatenate([self.rows, other.rows]), axis=0)[:_MOST])
+        return TreatmentValues(np.unique(np.concatenate([self.rows, other.rows]), axis=0)[:_MOST])
 
 
-def _distinct(block: Design) -> Distinct | None:
+def _distinct(block: Design) -> TreatmentValues | None:
     values = block.parts[0].rest.values[block.weights > 0]
     if not len(values):
         return None
     if values.shape[1] == 1:
         low, high = values.min(), values.max()
         if ((values == low) | (values == high)).all():
-            return Distinct(np.unique(np.array([[low], [high]]), axis=0))
-    return Distinct(np.unique(values, axis=0)[:_MOST])
+            return TreatmentValues(np.unique(np.array([[low], [high]]), axis=0))
+    return TreatmentValues(np.unique(values, axis=0)[:_MOST])
 
 
 def block_folds(made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whole: bool) -> BlockFolds:

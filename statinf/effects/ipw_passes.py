@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from statinf.effects.block_nuisances import Cells, Predictors
+from statinf.effects.block_nuisances import FoldArmSums, Predictors
 from statinf.effects.block_rows import EffectPasses, EffectReader
-from statinf.effects.effect_passes import Overlap, clipped, overlap_facts, score_estimate
+from statinf.effects.block_scores import Overlap, clipped, overlap_facts, score_estimate
 from statinf.effects.ipw import weights_of
 from statinf.errors import OptionError
 from statinf.formula.design import Design
@@ -22,7 +22,7 @@ def ipw_estimate(
     settings: Any,
     estimand: str,
     predict: Predictors,
-    cells: Cells,
+    cells: FoldArmSums,
     information: np.ndarray | None,
     learner: Any,
 ) -> Estimate:
@@ -30,7 +30,7 @@ def ipw_estimate(
     if not settings.normalize and estimand != "ATE":
         raise OptionError("normalize=False (Horvitz-Thompson) is for estimand='ATE'.")
     read = _Weighted(problem.read, predict, estimand, settings.clip)
-    sums: _Sums = problem.made.total(partial(_sums, read, information is not None), "weighted means")
+    sums: _WeightedSums = problem.made.total(partial(_sums, read, information is not None), "weighted means")
     facts = overlap_facts(sums.overlap, settings.clip, estimand)
     for name, arm in (("treated", 1), ("controls", 0)):
         facts[f"Effective sample, {name}"] = float(sums.weight[arm] ** 2 / sums.square[arm])
@@ -55,7 +55,7 @@ class _Weighted:
 
 
 @dataclass(frozen=True)
-class _Sums:
+class _WeightedSums:
     """By arm, the controls first: sums of weights, their squares, and weighted outcomes; and gradients (2, p + 1) of the logit."""
 
     weight: np.ndarray
@@ -65,14 +65,14 @@ class _Sums:
     by_one: np.ndarray
     overlap: Overlap
 
-    def plus(self, other: _Sums) -> _Sums:
-        return _Sums(
+    def plus(self, other: _WeightedSums) -> _WeightedSums:
+        return _WeightedSums(
             self.weight + other.weight, self.square + other.square, self.outcome + other.outcome,
             self.by_outcome + other.by_outcome, self.by_one + other.by_one, self.overlap.plus(other.overlap),
         )  # fmt: skip
 
 
-def _sums(read: _Weighted, stack: bool, block: Design) -> _Sums:
+def _sums(read: _Weighted, stack: bool, block: Design) -> _WeightedSums:
     rows = read.read(block)
     raw = read.predict(block, rows.x)["propensity"]
     e = clipped(raw, read.clip, read.estimand)
@@ -87,7 +87,7 @@ def _sums(read: _Weighted, stack: bool, block: Design) -> _Sums:
             some = free * (treated == bool(arm))
             by_one[arm], by_outcome[arm] = z.T @ some, z.T @ (some * rows.y)
     arms = (~treated, treated)
-    return _Sums(
+    return _WeightedSums(
         np.array([own[a].sum() for a in arms]),
         np.array([own[a] @ own[a] for a in arms]),
         np.array([own[a] @ rows.y[a] for a in arms]),

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from statinf.effects.block_nuisances import Cells, cell_sums
+from statinf.effects.block_nuisances import FoldArmSums, cell_sums
 from statinf.effects.block_rows import BlockFolds, EffectPasses, EffectReader
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
@@ -27,7 +27,7 @@ from statinf.results import Estimate
 
 
 @dataclass(frozen=True)
-class Regressors:
+class EffectColumns:
     """From the design of a block to that of the regression: constant, treatment, covariates about a mean, their products.
 
     Attributes
@@ -101,7 +101,7 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
         raise DataError(
             f"the treatment '{problem.treatment}' does not vary on the rows used; there is nothing to compare."
         )
-    turn = Regressors(problem.read, _target_mean(cells, estimand), adjusted, interactions)
+    turn = EffectColumns(problem.read, _target_mean(cells, estimand), adjusted, interactions)
     made = TurnedDesign.of(problem.made, turn)
     reduced, _ = reduce_passes(made, TOLERANCE)
     k = reduced.rank
@@ -144,7 +144,7 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
     )
 
 
-def _target_mean(cells: Cells, estimand: str) -> np.ndarray:
+def _target_mean(cells: FoldArmSums, estimand: str) -> np.ndarray:
     """Means of the covariates over the rows whose effect is meant."""
     arms = {"ATE": [0, 1], "ATT": [1], "ATC": [0]}[estimand]
     sums = cells.gram.sum(axis=0)[arms].sum(axis=0)
@@ -152,7 +152,7 @@ def _target_mean(cells: Cells, estimand: str) -> np.ndarray:
     return cells.near[:p] + sums[0, 1 : p + 1] / sums[0, 0]
 
 
-def _welch(cells: Cells) -> float:
+def _welch(cells: FoldArmSums) -> float:
     """Welch's degrees of freedom of a difference in means; NaN where an arm has one row or nothing varies."""
     parts = []
     for n, gram in zip(cells.rows.sum(axis=0), cells.gram.sum(axis=0), strict=True):

@@ -19,7 +19,7 @@ Chosen = Callable[[Design], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Standardised:
+class StandardColumns:
     """Columns of blocks less centres, over scales.
 
     Attributes
@@ -82,7 +82,7 @@ class ColumnMoments:
     def mass(self) -> float:
         return float(self.gram[0, 0])
 
-    def standardised(self, *, constant: bool = True) -> Standardised:
+    def standardised(self, *, constant: bool = True) -> StandardColumns:
         """Standardised columns; those that earlier ones determine are left out."""
         p = len(self.near) - 1
         mean = self.gram[0, 1 : p + 1] / self.mass if constant else np.zeros(p)
@@ -94,7 +94,7 @@ class ColumnMoments:
         root = np.asarray(np.linalg.qr((vectors * np.sqrt(np.maximum(values, 0.0))).T, mode="r"))
         free = independent_columns(root, len(varies), 1e-7) if len(varies) else np.zeros(0, bool)
         kept = varies[free]
-        return Standardised(
+        return StandardColumns(
             kept, (self.near[:p] + mean)[kept] if constant else np.zeros(len(kept)), spread[kept], constant
         )
 

@@ -13,10 +13,10 @@ from statinf.formula.design import Design
 from statinf.numerics.rowwise.newton import newton_step
 from statinf.passes.design import PassDesign
 
-Sums = tuple[np.ndarray, np.ndarray, np.ndarray]
-RowSums = Callable[[np.ndarray, Design], Sums]
+PassSums = tuple[np.ndarray, np.ndarray, np.ndarray]
+NewtonRowSums = Callable[[np.ndarray, Design], PassSums]
 """From points (K, q) and the design of a block to values (K,), gradients (K, q) and Hessians (K, q, q), summed over its rows."""
-Finish = Callable[[np.ndarray, Sums], Sums]
+NewtonFinish = Callable[[np.ndarray, PassSums], PassSums]
 _ROUNDING = 1e-13
 
 
@@ -50,7 +50,7 @@ class PassNewton:
 
 def minimise_passes(
     made: PassDesign,
-    sums: RowSums,
+    sums: NewtonRowSums,
     start: np.ndarray,
     *,
     mass: np.ndarray | float = 1.0,
@@ -59,7 +59,7 @@ def minimise_passes(
     limit: float = np.inf,
     label: str = "likelihood",
     warm: bool = True,
-    finish: Finish | None = None,
+    finish: NewtonFinish | None = None,
 ) -> PassNewton:
     """Minimise K sums over rows at once.
 
@@ -67,7 +67,7 @@ def minimise_passes(
     ----------
     made : PassDesign
     sums : callable
-        Picklable; see `RowSums`.
+        Picklable; see `NewtonRowSums`.
     start : ndarray, shape (K, q)
         Where the first block's own search begins, and that over all rows where that search fails.
     mass : float or ndarray, shape (K,)
@@ -92,22 +92,26 @@ def minimise_passes(
     begin = np.array(start, dtype=np.float64)
     if warm:
         begin = _from_first(made, sums, begin, limit, finish)
-    total: Callable[[np.ndarray], Sums] = partial(_total, made, sums, label, finish)
+    total: Callable[[np.ndarray], PassSums] = partial(_total, made, sums, label, finish)
     return lockstep(total, begin, mass=mass, tol=tol, max_iter=max_iter, limit=limit)
 
 
-def _total(made: PassDesign, sums: RowSums, label: str, finish: Finish | None, points: np.ndarray) -> Sums:
+def _total(
+    made: PassDesign, sums: NewtonRowSums, label: str, finish: NewtonFinish | None, points: np.ndarray
+) -> PassSums:
     found: Any = made.total(partial(_quiet, sums, points), label)
     return found if finish is None else finish(points, found)
 
 
-def _quiet(sums: RowSums, points: np.ndarray, block: Design) -> Sums:
+def _quiet(sums: NewtonRowSums, points: np.ndarray, block: Design) -> PassSums:
     # A step too long overflows; the value then says so.
     with np.errstate(over="ignore", invalid="ignore"):
         return sums(points, block)
 
 
-def _from_first(made: PassDesign, sums: RowSums, start: np.ndarray, limit: float, finish: Finish | None) -> np.ndarray:
+def _from_first(
+    made: PassDesign, sums: NewtonRowSums, start: np.ndarray, limit: float, finish: NewtonFinish | None
+) -> np.ndarray:
     """The solutions of the first block's rows; `start` where they have none."""
     native = made.table.first(made.columns)
     block = None if native is None else made.block(native)
@@ -119,13 +123,13 @@ def _from_first(made: PassDesign, sums: RowSums, start: np.ndarray, limit: float
     return np.where(found.converged[:, None], found.beta, start)
 
 
-def _quiet_at(sums: RowSums, block: Design, finish: Finish | None, points: np.ndarray) -> Sums:
+def _quiet_at(sums: NewtonRowSums, block: Design, finish: NewtonFinish | None, points: np.ndarray) -> PassSums:
     found = _quiet(sums, points, block)
     return found if finish is None else finish(points, found)
 
 
 def lockstep(
-    evaluate: Callable[[np.ndarray], Sums],
+    evaluate: Callable[[np.ndarray], PassSums],
     start: np.ndarray,
     *,
     mass: np.ndarray | float = 1.0,
@@ -177,7 +181,7 @@ def lockstep(
     return PassNewton(beta, value, gradient, hessian, size, done, count)
 
 
-def _mean(sums: Sums, weight: np.ndarray) -> Sums:
+def _mean(sums: PassSums, weight: np.ndarray) -> PassSums:
     value, gradient, hessian = (np.array(s, dtype=np.float64) for s in sums)
     return value / weight, gradient / weight[:, None], hessian / weight[:, None, None]
 

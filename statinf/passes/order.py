@@ -20,12 +20,12 @@ from statinf.formula.design import Design
 from statinf.passes.design import PassDesign
 
 KEPT = 1 << 20
-"""Numbers inside a bracket that are kept."""
+"""BlockNumbers inside a bracket that are kept."""
 _BINS = 1 << 12
 _SIGN, _ALL = np.uint64(1 << 63), np.uint64((1 << 64) - 1)
 _MOST_PASSES = 12
 
-Numbers = Callable[[Design], np.ndarray]
+BlockNumbers = Callable[[Design], np.ndarray]
 """From the design of a block to numbers (m, tails), those of some of its rows."""
 
 
@@ -70,18 +70,18 @@ class _Counted:
         return _Counted(self.count + other.count, self.below + other.below, self.bins + other.bins, inside, size)
 
 
-def count_rows(made: PassDesign, numbers: Numbers) -> int:
+def count_rows(made: PassDesign, numbers: BlockNumbers) -> int:
     """How many numbers there are; one pass."""
     found: Any = made.total(partial(_length, numbers), "counting")
     return 0 if found is None else int(found)
 
 
-def _length(numbers: Numbers, block: Design) -> int:
+def _length(numbers: BlockNumbers, block: Design) -> int:
     return len(numbers(block))
 
 
 def order_statistics(
-    made: PassDesign, numbers: Numbers, ranks: Callable[[int], Sequence[int]]
+    made: PassDesign, numbers: BlockNumbers, ranks: Callable[[int], Sequence[int]]
 ) -> tuple[np.ndarray, int]:
     """The exact k-th smallest number of each tail.
 
@@ -89,7 +89,7 @@ def order_statistics(
     ----------
     made : PassDesign
     numbers : callable
-        Picklable; see `Numbers`.
+        Picklable; see `BlockNumbers`.
     ranks : callable
         From how many numbers there are to the rank of each tail, from 1; one beyond their number gives infinity.
 
@@ -97,7 +97,7 @@ def order_statistics(
     -------
     values : ndarray, shape (tails,)
     count : int
-        Numbers of each tail.
+        BlockNumbers of each tail.
 
     Raises
     ------
@@ -140,7 +140,7 @@ def _settled(found: _Counted, bracket: _Bracket, k: int) -> tuple[float | None, 
     return (_value(low), bracket) if low == high else (None, _Bracket(low, high))
 
 
-def _first_brackets(made: PassDesign, numbers: Numbers, ranks: Callable[[int], Sequence[int]]) -> list[_Bracket]:
+def _first_brackets(made: PassDesign, numbers: BlockNumbers, ranks: Callable[[int], Sequence[int]]) -> list[_Bracket]:
     """Four standard errors of the first block's ranks about where each rank would be there."""
     native = made.table.first(made.columns)
     block = None if native is None else made.block(native)
@@ -161,7 +161,7 @@ def _first_brackets(made: PassDesign, numbers: Numbers, ranks: Callable[[int], S
     return out
 
 
-def _count(numbers: Numbers, brackets: Sequence[_Bracket], block: Design) -> list[_Counted]:
+def _count(numbers: BlockNumbers, brackets: Sequence[_Bracket], block: Design) -> list[_Counted]:
     values = np.asarray(numbers(block), dtype=np.float64)
     if np.isnan(values).any():
         raise DataError(

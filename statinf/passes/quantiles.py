@@ -22,8 +22,8 @@ from statinf.numerics.quantreg.solver import solve_quantiles
 from statinf.passes.design import PassDesign
 from statinf.passes.folding import row_hashes, units
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
-RowsOf = Callable[[Design], Rows]
+LossRows = tuple[np.ndarray, np.ndarray, np.ndarray]
+LossRowsOf = Callable[[Design], LossRows]
 """From the design of a block to regressors (m, p), outcomes and weights (m,) of the rows that count."""
 SAMPLE = 60_000
 """Rows that the first coefficients come from."""
@@ -33,22 +33,22 @@ _NEWTON, _ROUNDS = 8, 30
 
 
 @dataclass(frozen=True)
-class _Gathered:
+class _RowsHeld:
     """Rows in pieces."""
 
-    pieces: tuple[Rows, ...]
+    pieces: tuple[LossRows, ...]
 
-    def plus(self, other: _Gathered) -> _Gathered:
-        return _Gathered((*self.pieces, *other.pieces))
+    def plus(self, other: _RowsHeld) -> _RowsHeld:
+        return _RowsHeld((*self.pieces, *other.pieces))
 
-    def rows(self) -> Rows:
+    def rows(self) -> LossRows:
         """All of them."""
         x, y, w = zip(*self.pieces, strict=True)
         return np.concatenate(x), np.concatenate(y), np.concatenate(w)
 
 
 @dataclass(frozen=True)
-class _Band:
+class _NearRows:
     """Rows within `width` of a level's coefficients `coef` (p,)."""
 
     tau: float
@@ -56,14 +56,14 @@ class _Band:
     width: float
 
 
-def solve_passes(made: PassDesign, rows: RowsOf, taus: Sequence[float], n: int) -> np.ndarray:
+def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float], n: int) -> np.ndarray:
     """Exact coefficients at several levels, all in the same passes.
 
     Parameters
     ----------
     made : PassDesign
     rows : callable
-        Picklable; see `RowsOf`. Columns are of one size and about zero, and none follows from others.
+        Picklable; see `LossRowsOf`. Columns are of one size and about zero, and none follows from others.
     taus : sequence of float
     n : int
         Rows that count, of positive weight.
@@ -93,24 +93,24 @@ def solve_passes(made: PassDesign, rows: RowsOf, taus: Sequence[float], n: int) 
     # About so many of all rows lie within the width, if residuals are even near zero.
     near = max(50, len(x) // 50)
     widths = residual[:, near] * np.minimum(wanted * len(x) / n / near, 1e3)
-    return _exact(made, rows, [_Band(t, c, s) for t, c, s in zip(levels, coef, widths, strict=True)])
+    return _exact(made, rows, [_NearRows(t, c, s) for t, c, s in zip(levels, coef, widths, strict=True)])
 
 
-def _sampled(rows: RowsOf, share: float, block: Design) -> _Gathered | None:
+def _sampled(rows: LossRowsOf, share: float, block: Design) -> _RowsHeld | None:
     x, y, w = rows(block)
     if share < 1.0:
         chosen = units(row_hashes([x, y], 41)) < share
         x, y, w = x[chosen], y[chosen], w[chosen]
-    return _Gathered(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
+    return _RowsHeld(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
 
 
 def _newton(
-    made: PassDesign, rows: RowsOf, taus: np.ndarray, coef: np.ndarray, slope: np.ndarray, gram: np.ndarray, n: int
+    made: PassDesign, rows: LossRowsOf, taus: np.ndarray, coef: np.ndarray, slope: np.ndarray, gram: np.ndarray, n: int
 ) -> np.ndarray:
     """Steps on the subgradient of all rows, in place; about how many rows each band should hold, shape (levels,)."""
     p = coef.shape[1]
     metric = np.linalg.pinv(gram, hermitian=True)
-    best: np.ndarray | None = None
+    best = np.full(len(taus), 10.0 * p)
     trial, length = coef.copy(), np.ones(len(taus))
     mean = np.zeros_like(coef)
     size = np.full(len(taus), np.inf)
@@ -127,17 +127,16 @@ def _newton(
             break
         step = np.stack([np.linalg.lstsq(j, m, rcond=None)[0] for j, m in zip(slope, mean, strict=True)])
         trial = coef + length[:, None] * step
-    assert best is not None
     return np.minimum(best, BAND / len(taus))
 
 
-def _subgradients(rows: RowsOf, taus: np.ndarray, coef: np.ndarray, block: Design) -> np.ndarray:
+def _subgradients(rows: LossRowsOf, taus: np.ndarray, coef: np.ndarray, block: Design) -> np.ndarray:
     x, y, w = rows(block)
     below = y[:, None] < x @ coef.T
     return ((taus - below) * w[:, None]).T @ x
 
 
-def _exact(made: PassDesign, rows: RowsOf, bands: list[_Band]) -> np.ndarray:
+def _exact(made: PassDesign, rows: LossRowsOf, bands: list[_NearRows]) -> np.ndarray:
     """Solve the bands, and widen or extend them until no row outside is on the wrong side."""
     found: list[Any] = made.total(partial(_split, rows, bands), "quantile regression: the band")
     pulls = [one[0] for one in found]
@@ -148,7 +147,7 @@ def _exact(made: PassDesign, rows: RowsOf, bands: list[_Band]) -> np.ndarray:
         wide = [q for q in todo if not _solve(q, bands, pulls, held, out)]
         if wide:
             for q in wide:
-                bands[q] = _Band(bands[q].tau, bands[q].coef, 4.0 * bands[q].width)
+                bands[q] = _NearRows(bands[q].tau, bands[q].coef, 4.0 * bands[q].width)
             again: list[Any] = made.total(
                 partial(_split, rows, [bands[q] for q in wide]), "quantile regression: the band"
             )
@@ -178,7 +177,7 @@ def _exact(made: PassDesign, rows: RowsOf, bands: list[_Band]) -> np.ndarray:
     )
 
 
-def _solve(q: int, bands: list[_Band], pulls: list[np.ndarray], held: list[Any], out: np.ndarray) -> bool:
+def _solve(q: int, bands: list[_NearRows], pulls: list[np.ndarray], held: list[Any], out: np.ndarray) -> bool:
     x, y, w = held[q]
     if len(x) <= x.shape[1]:
         return False
@@ -195,7 +194,7 @@ def _solve(q: int, bands: list[_Band], pulls: list[np.ndarray], held: list[Any],
     return True
 
 
-def _split(rows: RowsOf, bands: Sequence[_Band], block: Design) -> list[tuple[np.ndarray, _Gathered]]:
+def _split(rows: LossRowsOf, bands: Sequence[_NearRows], block: Design) -> list[tuple[np.ndarray, _RowsHeld]]:
     x, y, w = rows(block)
     out = []
     for band in bands:
@@ -203,15 +202,15 @@ def _split(rows: RowsOf, bands: Sequence[_Band], block: Design) -> list[tuple[np
         inside = np.abs(residual) <= band.width
         psi = (band.tau - (residual < 0)) * w
         psi[inside] = 0.0
-        out.append((psi @ x, _Gathered(((x[inside], y[inside], w[inside]),))))
+        out.append((psi @ x, _RowsHeld(((x[inside], y[inside], w[inside]),))))
     return out
 
 
-def _flipped(rows: RowsOf, bands: Sequence[_Band], coef: np.ndarray, block: Design) -> list[_Gathered | None]:
+def _flipped(rows: LossRowsOf, bands: Sequence[_NearRows], coef: np.ndarray, block: Design) -> list[_RowsHeld | None]:
     x, y, w = rows(block)
-    out: list[_Gathered | None] = []
+    out: list[_RowsHeld | None] = []
     for band, now in zip(bands, coef, strict=True):
         before = y - x @ band.coef
         wrong = (np.abs(before) > band.width) & ((before < 0) != (y - x @ now < 0))
-        out.append(_Gathered(((x[wrong], y[wrong], w[wrong]),)) if wrong.any() else None)
+        out.append(_RowsHeld(((x[wrong], y[wrong], w[wrong]),)) if wrong.any() else None)
     return out

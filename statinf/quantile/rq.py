@@ -20,6 +20,7 @@ from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.numerics.quantreg.bandwidth import BANDWIDTHS
+from statinf.passes import block_table
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
 from statinf.quantile.fit import QuantileFit
@@ -117,7 +118,8 @@ def rq(
     formula : str
         `outcome ~ terms`, with `offset()` if there is one.
     data : data frame
-        pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file.
+        pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file; also data that are read in
+        blocks (`statinf.blocks`), whose standard errors are "nid".
     tau : float or sequence of float
         Levels in (0, 1).
     vcov : str or mapping, optional
@@ -171,6 +173,12 @@ def rq(
     if spec.kind == "boot":
         spec = replace(spec, settings={"seed": seed} | dict(spec.settings))
         bootstraps.check_settings(spec.settings)
+    table = block_table(data, formula, weights, cluster)
+    if table is not None:
+        from statinf.quantile.rq_passes import rq_passes
+
+        reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+        return rq_passes(formula, table, method, settings, levels, spec, **reading)
     made = common.regression_design(
         formula,
         data,

@@ -100,7 +100,8 @@ def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str
     kept = np.flatnonzero(ok)
     if not (given[kept] > 0).any():
         raise DataError("all target weights are zero; at least some must be positive.")
-    parts = {role: matrix.values[kept] for role, matrix in rows.parts.items()}
+    # Each column stays in one piece, as it does where all rows are kept.
+    parts = {role: m.values if ok.all() else m.values.T[:, kept].T for role, m in rows.parts.items()}
     offset = None if rows.offset is None else rows.offset[kept]
     identity = RowIdentity(rows.n, _read_columns(recipe), rows.frame)
     return TargetRows(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)

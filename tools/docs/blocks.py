@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import re
+import subprocess
 import sys
 import traceback
 import warnings
@@ -140,6 +141,17 @@ def _written(output: Output) -> dict[str, Any]:
 
 def _read(item: dict[str, Any]) -> Output:
     return Output(item["text"], tuple(base64.b64decode(f) for f in item["figures"]), item["warned"])
+
+
+@cache
+def laid_out(code: str, width: int = 80) -> str:
+    """Code in lines that fit the column of a page, by ruff where it is installed."""
+    ruff = Path(sys.executable).with_name("ruff")
+    if not ruff.is_file():
+        return code
+    command = [str(ruff), "format", "--quiet", f"--line-length={width}", "--stdin-filename=page.py", "-"]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=False)
+    return done.stdout.rstrip() if done.returncode == 0 else code
 
 
 def fenced(text: str, classes: str = "text") -> str:

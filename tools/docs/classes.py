@@ -6,7 +6,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,12 @@ PARTS = {
     "statinf.errors": "Errors",
 }
 """Modules whose public names have a page together."""
+
+INNER = frozenset(
+    "CumulativeLink Estimate IntervalSets Matrix MeanModel Moments NewRows Path SideDensities SolvedExpectiles SolvedQuantiles "
+    "System".split()
+)
+"""Classes that methods return to one another, not to users."""
 
 
 @cache
@@ -54,7 +60,7 @@ def results() -> dict[str, type]:
     waiting = [getattr(statinf, name) for name in statinf.__all__] + list(found.values())
     while waiting:
         for name in _named(waiting.pop()):
-            if name in known and name not in found and not issubclass(known[name], Exception):
+            if name in known and name not in found and name not in INNER and not issubclass(known[name], Exception):
                 found[name] = known[name]
                 waiting.append(known[name])
     return dict(sorted(found.items()))
@@ -74,10 +80,16 @@ def members(kind: type) -> list[tuple[str, Any]]:
     found: dict[str, Any] = {}
     for owner in reversed(kind.__mro__):
         if owner.__module__.startswith("statinf"):
-            found |= {
-                name: value for name, value in vars(owner).items() if not name.startswith("_") and _is_member(value)
-            }
+            own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and _is_member(value)}
+            found |= {name: value for name, value in own.items() if inspect.getdoc(function_of(value))}
     return sorted(found.items())
+
+
+def teller(kind: type, member: str, pages: Mapping[str, str]) -> type:
+    """The class whose page tells of a member: of those with a page the most basic that has it unchanged."""
+    meant = inspect.getattr_static(kind, member)
+    having = [c for c in kind.__mro__ if c.__name__ in pages and inspect.getattr_static(c, member, None) is meant]
+    return having[-1] if having else kind
 
 
 def _is_member(value: Any) -> bool:
@@ -115,7 +127,7 @@ def _class(name: str, kind: type, words: Words) -> str:
     ]
     own, inherited = [], []
     for member, value in members(kind):
-        (own if member in vars(kind) else inherited).append((member, value))
+        (own if teller(kind, member, words.pages) is kind else inherited).append((member, value))
     if own:
         parts += ["## Methods and properties", *(_member(m, v, words) for m, v in own)]
     if inherited:
@@ -127,9 +139,8 @@ def _brief(inherited: list[tuple[str, Any]], kind: type, words: Words) -> list[s
     """A table of what a class inherits, with a link to the class that tells it in full."""
     rows = []
     for member, value in inherited:
-        owner = next(c for c in kind.__mro__ if member in vars(c))
         mark = f"`{member}`" if isinstance(value, property) else f"`{member}()`"
-        target = words.pages.get(owner.__name__)
+        target = words.pages.get(teller(kind, member, words.pages).__name__)
         if target:
             mark = f"[{mark}]({_anchor(words, target, member)})"
         rows.append(f"| {mark} | {words.flat(first_sentence(inspect.getdoc(function_of(value))))} |")

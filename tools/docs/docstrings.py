@@ -13,7 +13,7 @@ from tools.docs.site import link
 
 _HEAD = re.compile(r"^(?P<name>[A-Z][A-Za-z ]+)\n-{3,}$", re.MULTILINE)
 _CODE = re.compile(r"(``[^`]+``|`[^`\n]+`)")
-_SPECIAL = re.compile(r"([\\*_\[\]<>$|~^#])")
+_SPECIAL = re.compile(r"([\\*_\[\]#])|([<>$|])")
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Words:
     def __call__(self, text: str) -> str:
         """One or several paragraphs."""
         pieces = _CODE.split(text)
-        made = "".join(self._code(p.strip("`")) if i % 2 else _SPECIAL.sub(r"\\\1", p) for i, p in enumerate(pieces))
+        made = "".join(self._code(p.strip("`")) if i % 2 else _plainly(p) for i, p in enumerate(pieces))
         return re.sub(r"arXiv:? (\d{4}\.\d{4,5})", r"[arXiv \1](https://arxiv.org/abs/\1)", made)
 
     def flat(self, text: str) -> str:
@@ -69,9 +69,7 @@ class Words:
 
     def names(self, text: str) -> str:
         """Text with every class that has a page of its own as a link."""
-        return re.sub(
-            r"\b[A-Z]\w+\b", lambda m: self._code(m[0]) if m[0] in self.pages else m[0], _SPECIAL.sub(r"\\\1", text)
-        )
+        return re.sub(r"\b[A-Z]\w+\b", lambda m: self._code(m[0]) if m[0] in self.pages else m[0], _plainly(text))
 
     def prose(self, text: str) -> str:
         """Paragraphs, lists, and indented examples of a docstring."""
@@ -89,6 +87,11 @@ class Words:
     def _item(self, line: str) -> str:
         found = re.match(r"(\s*[-*] )(.*)", line)
         return found[1] + self(found[2]) if found else self(line)
+
+
+def _plainly(text: str) -> str:
+    """Text whose marks mean nothing to Markdown: Python-Markdown escapes only some of them by a backslash."""
+    return _SPECIAL.sub(lambda found: f"\\{found[1]}" if found[1] else f"&#{ord(found[2])};", text)
 
 
 def _plain(code: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -95,7 +96,19 @@ def _moved(text: str, file: Path, page: str, site: Site) -> str:
             return f"[{words}]({link(page, other)}{'#' + anchor if anchor else ''})"
         return words
 
-    return _LINK.sub(one, text)
+    return _LINK.sub(one, _BARRED.sub(_with_bars, text))
+
+
+_BARRED = re.compile(r"^\|.*`[^`\n]*\\\|.*$", re.MULTILINE)
+
+
+def _with_bars(row: re.Match[str]) -> str:
+    """A row of a table whose code has bars in it, which Python-Markdown reads as GitHub does only so."""
+    return re.sub(r"`([^`]*\\\|[^`]*)`", lambda m: f"<code>{_bars(m[1])}</code>", row[0])
+
+
+def _bars(code: str) -> str:
+    return html.escape(code, quote=False).replace("\\|", "&#124;")
 
 
 def _page(target: Path, site: Site) -> str:

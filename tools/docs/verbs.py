@@ -15,13 +15,14 @@ from statinf.results.methods import Method, MethodTable, withheld
 from statinf.vignette.index import HEADINGS
 from tools.docs import blocks
 from tools.docs.certificates import certificates
-from tools.docs.classes import function_of, members, results
+from tools.docs.classes import function_of, members, results, teller
 from tools.docs.docstrings import Entry, Words, definitions, entries, first_sentence, sections, signature
 from tools.docs.site import Site, link
 
 EVERYWHERE = "Everywhere"
 """Heading of the verbs that serve every family."""
 # Where the first try at a figure, `fit.plot()`, is not the one that tells most
+_BELOW = "OPTIONSBELOW"
 PLOTS = {"conformal": 'fit.plot("band", newdata=cars, x="wt")'}
 
 
@@ -78,7 +79,11 @@ def _write(site: Site, name: str, heading: str, vignettes: dict[str, str]) -> st
     parts = [f"# si.{name}", words.prose(doc.get("", "")), blocks.fenced(signature(verb, f"si.{name}"), "python")]
     parts += _example(site, name, doc.get("Examples", ""), words, heading)
     if "Parameters" in doc:
-        parts += ["## Arguments", definitions(doc["Parameters"], words)]
+        said = definitions(
+            doc["Parameters"].replace(f"With its own options, given by name:\n\n    {_BELOW}", _BELOW), words
+        )
+        anchor = "methods" if methods and methods[0].name else "method"
+        parts += ["## Arguments", said.replace(_BELOW, f"With options of its own, [listed below](#{anchor}).")]
     if methods:
         parts += ["## Methods" if methods[0].name else "## Method", *(_method(m, words, vignettes) for m in methods)]
     parts += ["## What comes back", _returned(doc.get("Returns", ""), words)] if "Returns" in doc else []
@@ -104,7 +109,7 @@ def _without_methods(name: str, doc: str) -> str:
         return doc
     lines = [line.strip() for line in tables()[name][1].documentation.splitlines()]
     pattern = r"\s*\n".join(r"[ ]*" + re.escape(line) for line in lines if line)
-    return re.sub(pattern, "    See below.", doc, count=1)
+    return re.sub(pattern, f"    {_BELOW}", doc, count=1)
 
 
 def _joined(doc: dict[str, str], *names: str) -> str:
@@ -163,8 +168,7 @@ def _kind(name: str, kind: type, words: Words) -> str:
     rows = []
     for member, value in members(kind):
         mark = member if isinstance(value, property) else f"{member}()"
-        owner = next(c for c in kind.__mro__ if member in vars(c))
-        target = words.pages.get(owner.__name__)
+        target = words.pages.get(teller(kind, member, words.pages).__name__)
         cell = f"[`{mark}`]({link(words.page, target)}#{member})" if target else f"`{mark}`"
         rows.append(f"    | {cell} | {words.flat(first_sentence(inspect.getdoc(function_of(value))))} |")
     about = words.flat(first_sentence(kind.__doc__))
@@ -176,10 +180,10 @@ def _kind(name: str, kind: type, words: Words) -> str:
 def _example(site: Site, name: str, text: str, words: Words, heading: str) -> list[str]:
     """The docstring's example, run here: the first call with what its result prints and draws, then the rest."""
     pieces = _pieces(text)
-    first = next((i for i, (kind, piece) in enumerate(pieces) if kind == "code" and _result(piece)), None)
+    first = next((i for i, (kind, piece) in enumerate(pieces) if kind == "code" and _result(piece, name)), None)
     asked: list[tuple[str, str]] = []
     if first is not None:
-        lead, fit, rest = _first_call(pieces[first][1])
+        lead, fit, rest = _first_call(pieces[first][1], name)
         asked = [("asked", f"print({fit}.summary())"), ("asked", PLOTS.get(name, f"{fit}.plot()"))]
         pieces[first : first + 1] = [("code", lead), *asked, *([("code", rest)] if rest else [])]
     codes = [piece for kind, piece in pieces if kind in ("code", "asked")]
@@ -207,7 +211,7 @@ def _example(site: Site, name: str, text: str, words: Words, heading: str) -> li
 def _block(site: Site, code: str, output: blocks.Output, page: str, name: str, number: int) -> list[str]:
     files = [site.keep(f"{page[:-3]}-{number}-{i}.png", content) for i, content in enumerate(output.figures)]
     shown = blocks.shown(output, [link(page, file) for file in files], f"Figure of the example of si.{name}")
-    return [blocks.fenced(code, "python"), shown]
+    return [blocks.fenced(blocks.laid_out(code), "python"), shown]
 
 
 def _pieces(text: str) -> list[tuple[str, str]]:
@@ -231,18 +235,19 @@ def _pieces(text: str) -> list[tuple[str, str]]:
     return [*pieces, ("code", "\n".join(block))] if block else pieces
 
 
-_CALL = re.compile(r"^(\w+) = si\.(?!datasets)\w+\(", re.MULTILINE)
-
-
-def _result(code: str) -> str:
-    """Name of the first variable that a call of a verb was given to; empty if there is none."""
-    found = _CALL.search(code)
+def _result(code: str, name: str) -> str:
+    """Name of the first variable that a call of the verb was given to; empty if there is none."""
+    found = re.search(_KEPT.format(name), code, re.MULTILINE) or re.search(
+        _KEPT.format(r"(?!datasets)\w+"), code, re.MULTILINE
+    )
     return found[1] if found else ""
 
 
-def _first_call(code: str) -> tuple[str, str, str]:
-    """A block up to its last call of a verb that is kept, the variable, and the lines after it."""
-    lines = code.split("\n")
-    last = [s for s in ast.parse(code).body if _CALL.match(lines[s.lineno - 1])][-1]
-    end = last.end_lineno or last.lineno
-    return "\n".join(lines[:end]), _result(lines[last.lineno - 1]), "\n".join(lines[end:])
+_KEPT = r"^(\w+) = si\.{}\("
+
+
+def _first_call(code: str, name: str) -> tuple[str, str, str]:
+    """A block up to the call of the verb that is kept, the variable, and the lines after it."""
+    lines, fit = code.split("\n"), _result(code, name)
+    end = next(s.end_lineno or s.lineno for s in ast.parse(code).body if lines[s.lineno - 1].startswith(f"{fit} = si."))
+    return "\n".join(lines[:end]), fit, "\n".join(lines[end:])
