@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -78,6 +78,46 @@ class WeightSums:
         return self.total**2 / max(self.squares, 1e-300)
 
 
+@dataclass(frozen=True)
+class CarriedWeights:
+    """What makes the weights of blocks, wherever they are read.
+
+    Attributes
+    ----------
+    made : PassDesign
+    rule : WeightRule
+    method, formula : str
+    """
+
+    made: PassDesign
+    rule: WeightRule
+    method: str
+    formula: str
+
+    @property
+    def carried(self) -> CarriedWeights:
+        """The same."""
+        return self
+
+    def on_block(self, frame: Frame) -> Weights:
+        """The weights of the rows of one block, with their expansion."""
+        made, rule = self.made, self.rule
+        for name in made.columns:
+            frame.require(name)
+        block = made.block(frame.native)
+        facts: dict[str, Any] = {"method": self.method, "formula": self.formula, "n_total": frame.n}
+        if block is None:
+            return Weights(values=np.empty(0), used=np.empty(0, np.intp), **facts)
+        return Weights(
+            values=rule.values(block),
+            used=block.rows,
+            derivative=lambda: rule.expansion(block)[0],
+            influence=lambda: rule.expansion(block)[1],
+            leverage=lambda: rule.expansion(block)[2],
+            **facts,
+        )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BlockWeights(Result):
     """Estimated weights of a table in blocks, for `weights=` of verbs on the same table.
@@ -124,26 +164,13 @@ class BlockWeights(Result):
 
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
-        made, rule = self._passes()
-        for name in made.columns:
-            frame.require(name)
-        block = made.block(frame.native)
-        facts: dict[str, Any] = {"method": self.method, "formula": self.formula, "n_total": frame.n}
-        if block is None:
-            return Weights(values=np.empty(0), used=np.empty(0, np.intp), **facts)
-        return Weights(
-            values=rule.values(block),
-            used=block.rows,
-            derivative=lambda: rule.expansion(block)[0],
-            influence=lambda: rule.expansion(block)[1],
-            leverage=lambda: rule.expansion(block)[2],
-            **facts,
-        )
+        return self.carried.on_block(frame)
 
     @property
-    def carried(self) -> BlockWeights:
-        """The same without the table, for those who read blocks."""
-        return replace(self, made=self._passes()[0].carried)
+    def carried(self) -> CarriedWeights:
+        """What makes the weights of a block, without the table: all that travels to those who read blocks."""
+        made, rule = self._passes()
+        return CarriedWeights(made.carried, rule, self.method, self.formula)
 
     def _passes(self) -> tuple[PassDesign, WeightRule]:
         if self.made is None or self.rule is None:
