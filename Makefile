@@ -10,13 +10,14 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --use
 SINGLE := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 PYTEST_ARGS ?= -q -n 2 --dist worksteal
 
-.PHONY: help demo test test-slow check format bench docs readme constraints clean distclean
+.PHONY: help demo test test-slow check format bench bench-gpu docs readme constraints clean distclean
 
 help:
 	@echo "make demo    fit real data with each family; tables here, figures and a report in demo-output/"
 	@echo "make test    run the tests"
 	@echo "make check   ruff, pyright, import-linter, file sizes"
 	@echo "make bench   time statinf beside its peers; tables in benchmarks/results/"
+	@echo "make bench-gpu  an accelerator beside two cores, where there is one"
 	@echo "make docs    the site in docs/_build/: verbs, guides, vignettes, gallery; every page looked at"
 	@echo "make format  let ruff lay out and fix the code"
 	@echo "make clean   remove what these commands made; distclean removes .venv too"
@@ -44,6 +45,9 @@ format: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python -m benchmarks
+
+bench-gpu: $(VENV)/.installed-dev
+	$(BIN)/python -m benchmarks.gpu
 
 docs: $(VENV)/.installed-dev
 	$(BIN)/python -m tools.docs docs/_build

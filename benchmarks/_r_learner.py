@@ -132,7 +132,7 @@ def _ours(errors: np.ndarray) -> tuple[float, float]:
 
 
 def _shown(log: float, error: float) -> str:
-    return f"{log:.2f} ({error:.2f})"
+    return f"{log:.2f} ({error:.2f})" if np.isfinite(error) else f"{log:.2f} (one sample)"
 
 
 def _numbers(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Any]:
@@ -188,19 +188,12 @@ def _claims(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Any]:
 
     helps = all(log[d][w] < log[d][p] for d in varying for p, w in zip(("DR / 1", "U / 1"), WEIGHTED, strict=True))
     few = "so few samples leave differences of this size open"
-    return [
-        verdict(
-            f"weights help in {', '.join(varying)} (log error with them less without)",
-            gains(log),
-            helps,
-            paper=gains(theirs),
-            reason=few,
-        ),
-        verdict(
-            f"the T-learner is behind all weighted ones in {', '.join(far)}",
-            last(log),
-            all(log[d]["T"] > max(log[d][p] for p in WEIGHTED) for d in far),
-            paper=last(theirs),
-            reason=few,
-        ),
-    ]
+    out = []
+    if varying:
+        claim = f"weights help in {', '.join(varying)} (log error with them less without)"
+        out.append(verdict(claim, gains(log), helps, paper=gains(theirs), reason=few))
+    if far:
+        behind = all(log[d]["T"] > max(log[d][p] for p in WEIGHTED) for d in far)
+        claim = f"the T-learner is behind all weighted ones in {', '.join(far)}"
+        out.append(verdict(claim, last(log), behind, paper=last(theirs), reason=few))
+    return out

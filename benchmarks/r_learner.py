@@ -187,13 +187,13 @@ def errors_of(design: str, sample: int, nuisances: dict[str, dict[str, Any]]) ->
     return found
 
 
-def main(samples: int, minutes: float) -> None:
+def main(samples: int, minutes: float, designs: str) -> None:
     """Go on with the samples that are not done yet, as long as the time lasts."""
     warnings.simplefilter("ignore", si.StatinfWarning)
     held = json.loads(STATE.read_text()) if STATE.exists() else {"seconds": 0.0, "tuned": {}, "errors": {}}
     begun = time.monotonic()
     for sample in range(samples):
-        for design in DESIGNS:
+        for design in designs:
             key = f"{design} {sample}"
             if key in held["errors"]:
                 continue
@@ -229,4 +229,5 @@ if __name__ == "__main__":
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--samples", type=int, default=600, help="of each design (default: %(default)s)")
     words.add_argument("--minutes", type=float, default=3.0, help="after which no further sample is begun")
+    words.add_argument("--designs", default=DESIGNS, help="some of them, such as AC (default: %(default)s)")
     main(**vars(words.parse_args()))

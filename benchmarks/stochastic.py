@@ -1,16 +1,9 @@
-"""Averaged stochastic approximation: replicas against a NumPy loop, plug-in rate, a stream from disk, scaling exponents.
-
-``python benchmarks/stochastic.py --gpu`` measures 100,000 replicas of 32 coefficients on an accelerator beside two
-cores of the same machine.
-"""
+"""Averaged stochastic approximation: replicas against a NumPy loop, plug-in rate, a stream from disk, scaling exponents."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
@@ -136,58 +129,8 @@ def exponents() -> None:
         keep(replace(done, note=note), Path(sys.argv[0]).stem, RESULTS)
 
 
-def gpu(n: int = 16_384, B: int = 100_000, d: int = 32) -> None:
-    """Microseconds per row on the accelerator for several block lengths, and on two pinned cores of the same machine."""
-    if os.environ.get("STATINF_BENCHMARK_CORES"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])  # before JAX makes its threads
-        _timed(min(n, 1024), B, d, "two cores")
-        return
-    import jax
-
-    device = jax.devices()[0]
-    print("device:", device.device_kind, "| jax", jax.__version__)
-    if device.platform == "cpu":
-        print("no accelerator: timing the same path on the processor with fewer replicas")
-        n, B = 1024, 2048
-    from statinf.stochastic import engine
-
-    best = np.inf
-    for block, chain in ((16, 8), (16, 16), (32, 8), (32, 16), (32, 32), (64, 16)):
-        engine.ACCELERATOR_BLOCK, engine.ACCELERATOR_CHAIN = block, chain
-        best = min(best, _timed(n, B, d, f"block {block}, chain {chain}"))
-    here = {**os.environ, "JAX_PLATFORMS": "cpu", "STATINF_BENCHMARK_CORES": "2", "STATINF_BENCHMARK_B": str(B)}
-    out = subprocess.run([sys.executable, __file__, "--gpu"], env=here, capture_output=True, text=True, check=False)
-    print(out.stdout.strip() or out.stderr[-2000:])
-    slow = float(out.stdout.split("=")[-1].split()[0])
-    print(f"accelerator over two cores, B = {B}, d = {d}: {slow / best:.1f}x")
-
-
-def _timed(n: int, B: int, d: int, name: str) -> float:
-    B = int(os.environ.get("STATINF_BENCHMARK_B", B))
-    rows, s = sample(n, d), options(d, B)
-    begun = time.perf_counter()
-    ours(rows[:1024], B)
-    first = time.perf_counter() - begun
-    # Replicas go to the device and back once a call: the slope between two lengths is the cost of a row.
-    half = n // 2
-    times = []
-    for length in (half, n):
-        runs = []
-        for _ in range(3):
-            begun = time.perf_counter()
-            advance(s, State.start(s), rows[:length])
-            runs.append(time.perf_counter() - begun)
-        times.append(min(runs))
-    row = (times[1] - times[0]) / (n - half) * 1e6
-    print(f"{name}: first call {first:.1f} s, {n} rows {times[1]:.2f} s, a row = {row:.2f} microseconds", flush=True)
-    return row
-
-
 if __name__ == "__main__":
-    if "--gpu" in sys.argv:
-        gpu()
-    else:
-        replicas()
-        plugin()
-        parquet()
-        exponents()
+    replicas()
+    plugin()
+    parquet()
+    exponents()

@@ -146,7 +146,7 @@ STUDIES = (
         LEVEL, 400,
     ),
     Study(
-        "multicalibration", "multicalibrate", "binary outcomes, predictions that are right; tests at 5%", (500, 2500),
+        "multicalibration", "multicalibrate", "binary outcomes, predictions that are right; tests at 5%", (2500,),
         calibrated, samples=400,
     ),
 )  # fmt: skip

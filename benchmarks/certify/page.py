@@ -12,6 +12,7 @@ from statinf.results.reach import reach_of
 
 INSTEAD = {
     "CATECurve": "`method='dr'`",
+    "DidFit": "more units: `method='dr'` held with 500",
     "HonestFit": "",
     "RdFit": "`method='honest'` with a bound, or `bandwidth='cerrd'`",
     "ShiftFit": "`method='mle'` if the model is right, `power=` below 1, fewer columns in `ratio_formula=`",

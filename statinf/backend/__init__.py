@@ -17,7 +17,7 @@ from statinf.backend.device import (
 )
 from statinf.backend.hosts import host_number, host_part, over_hosts
 from statinf.backend.kernel import Kernel, kernel, x64
-from statinf.backend.progress import progress_bar
+from statinf.backend.progress import counted_bar, progress_bar, reporting
 from statinf.backend.seeds import generator, key
 from statinf.backend.sharding import map_rows, over_models, row_sharded_sum, split_over, weighted_sums
 from statinf.backend.threads import cores, map_threads, one_blas_thread, one_thread, row_blocks
@@ -28,6 +28,7 @@ __all__ = [
     "bucket",
     "chunks",
     "cores",
+    "counted_bar",
     "devices",
     "enable_compile_cache",
     "enforce_device",
@@ -46,6 +47,7 @@ __all__ = [
     "pad_axis",
     "pad_rows",
     "progress_bar",
+    "reporting",
     "row_blocks",
     "row_sharded_sum",
     "rows_per_chunk",

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextvars
 import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any, TypeVar
 
+from statinf.backend.progress import counted_bar
+
 A = TypeVar("A")
 B = TypeVar("B")
 _MOST = 8
+_COUNTING = threading.Lock()
 _BRINGERS = ("scipy.linalg", "sklearn.ensemble")
 
 
@@ -26,7 +30,9 @@ def cores() -> int:
     return max(1, min(_MOST, available))
 
 
-def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: bool = True) -> list[B]:
+def map_threads(
+    function: Callable[[A], B], items: Sequence[A], *, parallel: bool = True, label: str | None = None
+) -> list[B]:
     """Apply a function to every item, in order; on several threads if it pays.
 
     Inside the threads BLAS runs on one thread each: two layers of threads on one machine are many times
@@ -39,7 +45,19 @@ def map_threads(function: Callable[[A], B], items: Sequence[A], *, parallel: boo
     items : sequence
     parallel : bool
         Whether the work is large enough; a plain loop otherwise.
+    label : str, optional
+        What is being done, for a bar of progress; none otherwise.
     """
+    if label is not None and len(items) > 1:
+        with counted_bar(len(items), label) as bar:
+
+            def counted(item: A) -> B:
+                made = function(item)
+                with _COUNTING:
+                    bar.advance()
+                return made
+
+            return map_threads(function if bar.quiet else counted, items, parallel=parallel)
     workers = min(cores(), len(items))
     if not parallel or workers < 2:
         return [function(item) for item in items]

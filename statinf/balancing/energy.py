@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.balancing.energy_dose import estimate_dose
 from statinf.balancing.feasibility import stopped
 from statinf.balancing.method import BalanceMethod
@@ -161,7 +162,7 @@ def _target_distance(z: np.ndarray, index: np.ndarray, target: np.ndarray) -> np
     """``sum_j target_j ||z_i - z_j||`` for the rows of `index`, in blocks."""
     out = np.zeros(len(index))
     mass = np.flatnonzero(target)
-    for start in range(0, len(mass), 4096):
+    for start in progress_bar(range(0, len(mass), 4096), label="distances"):
         block = mass[start : start + 4096]
         out += distances(z[index], z[block]) @ target[block]
     return out

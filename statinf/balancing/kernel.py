@@ -19,7 +19,7 @@ from itertools import islice
 
 import numpy as np
 
-from statinf.backend import one_blas_thread
+from statinf.backend import one_blas_thread, progress_bar
 from statinf.balancing.feasibility import reach, stopped
 from statinf.balancing.kernel_space import KernelSpace, standardised
 from statinf.balancing.method import BalanceMethod
@@ -125,7 +125,8 @@ def _search(
     before = bound([base / base.sum()])[0]
     best: _KernelTilt | None = None
     since, spent = 0, 0
-    for r, tilt, now in _bounded(zip(counts, tilts, strict=False), bound):
+    steps = progress_bar(counts, label="components of the kernel, at most")
+    for r, tilt, now in _bounded(zip(steps, tilts, strict=False), bound):
         spent += tilt.iterations
         since += 1
         if best is None or now < best.bound:

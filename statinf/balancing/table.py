@@ -26,6 +26,7 @@ BALANCE = MethodTable(
         "seed",
         "na_action",
         "context",
+        "progress",
     ),
     aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw", "wunt": "uniform"},
 )
@@ -36,7 +37,7 @@ MISSING_MEAN = MethodTable(
         "ipw": "statinf.balancing.missing.ipw",
         "aipw": "statinf.balancing.missing.aipw",
     },
-    shared=("vcov", "weights", "cluster", "seed", "na_action", "context"),
+    shared=("vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
     aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
 )
 BALANCE_TABLE = MethodTable(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.balancing.arm_weights import MultiArmWeights
 from statinf.balancing.block_weights import BalanceBlockWeights
@@ -39,6 +40,7 @@ def balance(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> BalanceWeights | MultiArmWeights | DoseWeights | BalanceBlockWeights:
     """Estimate weights that balance covariates between treatment arms, or free a dose of its dependence on them.
@@ -76,6 +78,8 @@ def balance(
         Of what is random: landmarks, the adversarial metrics, the bootstrap behind `tols="auto"`.
     na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method, below.
 
@@ -170,8 +174,9 @@ def balance(
         focal,
         None if treatment.dose is None else treatment.dose[used],
     )
-    task = Balancing(chosen, estimate, settings, problem, used, codes, groups)
-    return make_weights(task, design, treatment, columns, formula.strip())
+    with reporting(progress):
+        task = Balancing(chosen, estimate, settings, problem, used, codes, groups)
+        return make_weights(task, design, treatment, columns, formula.strip())
 
 
 def _focal(chosen: BalanceMethod, settings: Any, treatment: Treatment, estimand: str) -> int:

@@ -50,7 +50,7 @@ CONFORMAL_ONLINE = MethodTable(
         "saocp": "statinf.conformity.online.saocp",
         "enbpi": "statinf.conformity.online.enbpi",
     },
-    shared=("time", "method", "model", "level", "seed", "na_action", "context"),
+    shared=("time", "method", "model", "level", "seed", "na_action", "context", "progress"),
     aliases={"sfogd": "sf-ogd", "sf_ogd": "sf-ogd", "faci": "dtaci"},
 )
 CALIBRATE_ONLINE = MethodTable(

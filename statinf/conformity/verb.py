@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.conformity import mondrian
 from statinf.conformity.class_result import ClassSets
@@ -156,7 +157,8 @@ def conformal(
     problem = ConformalProblem(d, data if hasattr(weights, "score") else frame, model, level, ratio, seed, progress)
     if not classes:
         warn_two_values(chosen, d.y, formula)
-    procedure = chosen.estimate(problem, settings)
+    with reporting(progress):
+        procedure = chosen.estimate(problem, settings)
     groups = None if chosen.second != "groups" or problem.groups is None else problem.groups[0]
     warn_infinite(procedure, level, groups)
     shared: dict[str, Any] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.effects.arm_checks import warn_thin_arms
 from statinf.effects.cate_columns import effect_columns
@@ -124,7 +125,8 @@ def cate(
         raise OptionError("cate() needs covariates: write 'outcome ~ treatment | x1 + x2'.")
     phi, names, recipe = _final_columns(rows, effect, context)
     problem = CateProblem(rows, phi, names, recipe, seed, progress)
-    learnt: ConditionalEffect = chosen.estimate(problem, settings)
+    with reporting(progress):
+        learnt: ConditionalEffect = chosen.estimate(problem, settings)
     warn_thin_arms(rows)
     if has_standard_errors(learnt):
         return CATEFit.of(rows.design, linear_estimate(problem, learnt), vcov, method=chosen, cluster=cluster)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.effects.arm_checks import check_whose, warn_thin_arms
 from statinf.effects.effect_fit import EffectFit
@@ -142,8 +143,9 @@ def effect(
     chosen.check_covariates(None if rows.design.part("covariates") is None else rows.x.shape[1])
     problem = EffectProblem(rows, estimand, seed, progress)
     check_whose(rows, estimand)
-    fit = chosen.fit.of(rows.design, chosen.solve(problem, settings), vcov, method=chosen, cluster=cluster)
-    assert isinstance(fit, EffectFit)
-    if np.isfinite(fit._se()).any():
-        warn_thin_arms(rows)
-    return fit
+    with reporting(progress):
+        fit = chosen.fit.of(rows.design, chosen.solve(problem, settings), vcov, method=chosen, cluster=cluster)
+        assert isinstance(fit, EffectFit)
+        if np.isfinite(fit._se()).any():
+            warn_thin_arms(rows)
+        return fit

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.effects import pseudo as ps
 from statinf.effects.cate_problem import Sample
 from statinf.effects.options import Nuisances
@@ -143,7 +144,7 @@ def _one_model(sample: Sample, how: Nuisances, folds: np.ndarray | None) -> list
     out = []
     for number, split in enumerate(np.zeros((1, len(sample)), np.intp) if folds is None else folds):
         made = {"outcome0": np.empty(len(x)), "outcome1": np.empty(len(x))}
-        for k in range(int(split.max()) + 1):
+        for k in progress_bar(range(int(split.max()) + 1), label="Fitting folds", show=how.progress):
             here = split == k
             train = ((~here) | (folds is None)) & (sample.w > 0)
             fitted = how.outcome.fit(x[train], sample.y[train], sample.w[train], seed=how.seed + number)

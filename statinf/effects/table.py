@@ -70,7 +70,7 @@ PROXIMAL = MethodTable(
         "p2sls": "statinf.effects.proximal.p2sls",
         "p-learner": "statinf.effects.proximal.p_learner",
     },
-    shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context"),
+    shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
     aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
 )
 
@@ -91,7 +91,7 @@ RD_DISTRIBUTION = MethodTable(
         "simple": "statinf.effects.distributional.simple",
     },
     shared=(
-        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context",
+        "cutoff", "tau", "fuzzy", "kernel", "unit_weights", "vcov", "weights", "cluster", "na_action", "context", "progress",
     ),
     aliases={"r3d": "frechet", "fréchet": "frechet", "pointwise": "simple"},
 )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.errors import OptionError
 from statinf.learners.base import require
 from statinf.learners.linear_quantile import LinearQuantile
@@ -86,7 +87,7 @@ class DirectionalQuantiles:
         if isinstance(learner, LinearQuantile):
             return FittedDirectional(self.directions, self.tau, _linear(X, along, self.tau))
         learner = learner.at_taus((self.tau,)) if hasattr(learner, "at_taus") else learner
-        fits = tuple(learner.fit(X, own, seed=seed) for own in along)
+        fits = tuple(learner.fit(X, own, seed=seed) for own in progress_bar(along, label="directions"))
         require(fits[0], "predict_quantiles", "A region of directional quantiles")
         return FittedDirectional(self.directions, self.tau, None, fits)
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from statinf.backend import bucket, generator, over_models, pad_axis
+from statinf.backend import bucket, generator, pad_axis, progress_bar
 from statinf.errors import ConvergenceError, DataError, one_of
 from statinf.learners import training
 from statinf.learners.base import check_rows
@@ -135,7 +135,7 @@ class Network:
         X, y, w = check_rows(X, y, w)
         count = int(folds.max()) + 1
         out: list[FittedNetwork] = []
-        for start in range(0, count, _TOGETHER):
+        for start in progress_bar(range(0, count, _TOGETHER), label="networks of folds"):
             # Every call trains the same number, so that the last one compiles nothing.
             some = [min(start + i, count - 1) for i in range(min(_TOGETHER, count))]
             weights = np.stack([np.where(folds == k, 0.0, w) for k in some])
@@ -160,8 +160,7 @@ class Network:
             training.start_layers((X.shape[1], *self.hidden, 1), generator(seed, 31, stream)) for stream in streams
         ]
         stacked = [tuple(np.stack([s[i][j] for s in starts]) for j in (0, 1)) for i in range(len(starts[0]))]
-        best, value, history = over_models(
-            training.train_together,
+        best, value, history = training.train_together(
             stacked,
             pad_axis((X - centre) / spread, length),
             pad_axis((y - units[:, :1]) / units[:, 1:], length, axis=1),
@@ -169,7 +168,6 @@ class Network:
             pad_axis(unit * held, length, axis=1),
             np.array([seed + stream for stream in streams]),
             (np.float64(self.rate), np.float64(self.decay), self.epochs),
-            together=(0, None, 0, 0, 0, 0, None),
             loss=_logistic if self.task == "probability" else _squares,
             batch=self.batch,
             kept=bucket(self.epochs),

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import map_threads, progress_bar
+from statinf.backend import map_threads, progress_bar, reporting
 from statinf.backend.seeds import check_seed
 from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
@@ -129,7 +129,9 @@ def cross_predict(
         here = groups[start : start + width]
         for group, made in zip(here, map_threads(quick, here, parallel=many), strict=True):
             for split, found in zip(group, made, strict=True):
-                out.append(found | _one_by_one(X, slow, None if folds is None else split, w, seed + len(out)))
+                with reporting(progress):
+                    rest = _one_by_one(X, slow, None if folds is None else split, w, seed + len(out))
+                out.append(found | rest)
     return out
 
 
@@ -155,7 +157,8 @@ def _one_by_one(
         ask = fitted.predict_proba if q.probability and hasattr(fitted, "predict_proba") else fitted.predict
         return np.asarray(ask(X[here]), np.float64)
 
-    made = map_threads(job, jobs, parallel=len(X) * X.shape[1] > _PARALLEL_FROM)
+    large = len(X) * X.shape[1] > _PARALLEL_FROM
+    made = map_threads(job, jobs, parallel=large, label="models of nuisances")
     out |= {q.name: np.empty(len(X)) for q in wanted}
     for (q, k), values in zip(jobs, made, strict=True):
         out[q.name][slice(None) if k is None else split == k] = values

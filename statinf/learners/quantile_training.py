@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import bucket, generator, kernel, over_models, pad_axis
+from statinf.backend import bucket, generator, kernel, over_models, pad_axis, progress_bar
 from statinf.learners.quantile_objective import Objective, widen, width
 
 _EPOCHS_A_CALL = 10
@@ -135,7 +135,7 @@ def train_networks(
     batch: int | None = None,
     guard: bool = False,
     seed: int = 0,
-    progress: Callable[[Iterable[int]], Iterable[int]] = iter,
+    progress: Callable[[Iterable[int]], Iterable[int]] = partial(progress_bar, label="training the networks"),  # noqa: B008
 ) -> Trained:
     """Train K networks at once.
 

@@ -6,16 +6,17 @@ similar size compiles nothing and several trainings on the same rows are one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from statinf.backend import chunks, kernel, rows_per_chunk
+from statinf.backend import chunks, kernel, over_models, progress_bar, rows_per_chunk, x64
 from statinf.errors import DataError, OptionError
 
 BATCHES = (16, 32, 64, 128, 256)
+_CALLS = 20
 Layers = tuple[tuple[np.ndarray, np.ndarray], ...]
 
 
@@ -41,18 +42,25 @@ def predicted(layers: Layers, X: np.ndarray) -> np.ndarray:
     return out
 
 
-def _one(start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int):
+def _optimiser(rate: Any, decay: Any, total: Any) -> Any:
+    import jax.numpy as jnp
+    import optax
+
+    return optax.chain(
+        optax.clip_by_global_norm(5.0),
+        optax.adamw(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / total)), weight_decay=decay),
+    )
+
+
+def _one(carry: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, span: Any, *, loss: Any, batch: int):
+    """Some epochs of one training; carried are parameters, the optimiser's memory, the best parameters and losses."""
     import jax
     import jax.numpy as jnp
     import optax
 
     rate, decay, epochs = setting
     steps = X.shape[0] // batch
-    total = epochs * steps
-    optimiser = optax.chain(
-        optax.clip_by_global_norm(5.0),
-        optax.adamw(lambda count: 0.5 * rate * (1.0 + jnp.cos(jnp.pi * count / total)), weight_decay=decay),
-    )
+    optimiser = _optimiser(rate, decay, epochs * steps)
 
     def step(state: Any, rows: Any) -> Any:
         params, memory = state
@@ -71,13 +79,45 @@ def _one(start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any,
         history = history.at[number].set(jnp.stack([values.mean(), value]))
         return state, best, jnp.where(better, value, best_value), history
 
-    first = ((start, optimiser.init(start)), start, jnp.inf, jnp.zeros((kept, 2)))
-    return jax.lax.fori_loop(0, epochs, epoch, first)[1:]
+    return jax.lax.fori_loop(span[0], span[1], epoch, carry)
 
 
-@partial(kernel, static=("loss", "batch", "kept"))
+some_epochs = kernel(_one, static=("loss", "batch"))
+
+
+@partial(kernel, static=("loss", "batch"))
+def epochs_together(
+    carry: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, span: Any, *, loss: Any, batch: int
+) -> Any:
+    import jax
+
+    each = partial(_one, loss=loss, batch=batch)
+    return jax.vmap(each, in_axes=(0, None, 0, 0, 0, 0, None, None))(carry, X, y, w, held, seed, setting, span)
+
+
+def _carried(start: Any, kept: int, models: tuple[int, ...]) -> Any:
+    """What training begins with: the optimiser's memory is zero."""
+    import jax
+
+    with x64():
+        memory = jax.eval_shape(_optimiser(1.0, 0.0, 1).init, start)
+    # counts of steps are one a model
+    memory = jax.tree.map(lambda leaf: np.zeros(leaf.shape or models, leaf.dtype), memory)
+    return (start, memory), start, np.full(models, np.inf), np.zeros((*models, kept, 2))
+
+
 def train(
-    start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int
+    start: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    held: np.ndarray,
+    seed: int,
+    setting: tuple[Any, ...],
+    *,
+    loss: Any,
+    batch: int,
+    kept: int,
 ) -> Any:
     """Parameters of the best epoch, its held-out loss, and both losses by epoch, padded to `kept` rows.
 
@@ -93,18 +133,40 @@ def train(
         ``loss(params, X, y, w)``; the same object for the same loss, as it is part of what is compiled.
     batch, kept : int
     """
-    return _one(start, X, y, w, held, seed, setting, loss=loss, batch=batch, kept=kept)
+    carry = _carried(start, kept, ())
+    for span in _spans(setting[2]):
+        carry = some_epochs(carry, X, y, w, held, seed, setting, span, loss=loss, batch=batch)
+    return carry[1:]
 
 
-@partial(kernel, static=("loss", "batch", "kept"))
 def train_together(
-    start: Any, X: Any, y: Any, w: Any, held: Any, seed: Any, setting: Any, *, loss: Any, batch: int, kept: int
+    start: Any,
+    X: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    held: np.ndarray,
+    seed: np.ndarray,
+    setting: tuple[Any, ...],
+    *,
+    loss: Any,
+    batch: int,
+    kept: int,
 ) -> Any:
     """Several trainings on the same features at once: everything but `X` and `setting` has them as its first axis."""
-    import jax
+    carry = _carried(start, kept, (len(seed),))
+    together = (0, None, 0, 0, 0, 0, None, None)
+    for span in _spans(setting[2]):
+        carry = over_models(
+            epochs_together, carry, X, y, w, held, seed, setting, span, together=together, loss=loss, batch=batch
+        )
+    return carry[1:]
 
-    each = partial(_one, loss=loss, batch=batch, kept=kept)
-    return jax.vmap(each, in_axes=(0, None, 0, 0, 0, 0, None))(start, X, y, w, held, seed, setting)
+
+def _spans(epochs: int) -> Iterator[tuple[np.int32, np.int32]]:
+    """First and last epoch of the calls, which a bar counts."""
+    step = -(-epochs // _CALLS)
+    for first in progress_bar(range(0, epochs, step), label="training the network"):
+        yield np.int32(first), np.int32(min(first + step, epochs))
 
 
 def held_out(n: int, random: np.random.Generator) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import generator
+from statinf.backend import generator, reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design, design
@@ -185,7 +185,8 @@ def quantile_ensemble(
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
     check_sizes(made)
     problem = _problem(made, specs, folds, given, levels)
-    core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
+    with reporting(progress):
+        core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
     return QuantileEnsemble(
         method=method.verb,
         formula=made.recipe.formula,

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
 from statinf.inference.levels import levels_of
@@ -109,6 +110,7 @@ def rq(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> QuantileFit:
     """Fit linear quantile regressions.
@@ -140,6 +142,8 @@ def rq(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -188,8 +192,9 @@ def rq(
         na_action=na_action,
         context=context,
     )
-    found = method.estimate(LinearQuantileProblem(made, levels, weights is not None), settings)
-    record = NONCROSSING if settings.noncrossing else method
-    if spec.kind == "boot":
-        return QuantileFit.of(made, found, VcovSpec("none"), method=record).with_vcov(spec)
-    return QuantileFit.of(made, found, spec, method=record)
+    with reporting(progress):
+        found = method.estimate(LinearQuantileProblem(made, levels, weights is not None), settings)
+        record = NONCROSSING if settings.noncrossing else method
+        if spec.kind == "boot":
+            return QuantileFit.of(made, found, VcovSpec("none"), method=record).with_vcov(spec)
+        return QuantileFit.of(made, found, spec, method=record)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from statinf.backend import progress_bar, reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.design import design
@@ -190,7 +191,7 @@ def _cross_validated(problem: StackProblem) -> tuple[np.ndarray, dict[str, Any]]
         if isinstance(model, np.ndarray):
             P[:, j] = model
             continue
-        for k in range(int(problem.folds.max()) + 1):
+        for k in progress_bar(range(int(problem.folds.max()) + 1), label=f"folds of {name}"):
             out = problem.folds == k
             made = model.fit(X[~out], y[~out], w[~out], seed=problem.seed)
             P[out, j] = _predicted(made, X[out], name)
@@ -233,6 +234,7 @@ def stack(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Stack:
     """Combine regression models with the smallest cross-validated squared error.
@@ -251,6 +253,8 @@ def stack(
     seed : int
     na_action : {"drop", "raise"}
     context : mapping, optional
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -295,14 +299,15 @@ def stack(
         {name: spec[made.rows][use] if isinstance(spec, np.ndarray) else spec for name, spec in specs.items()},
         seed,
     )
-    return Stack(
-        method=method.verb,
-        formula=made.recipe.formula,
-        citation=method.reference,
-        nobs=len(y),
-        models=tuple(specs),
-        recipe=made.recipe,
-        kind=made.kind,
-        dropped=made.dropped,
-        **method.estimate(problem, settings),
-    )
+    with reporting(progress):
+        return Stack(
+            method=method.verb,
+            formula=made.recipe.formula,
+            citation=method.reference,
+            nobs=len(y),
+            models=tuple(specs),
+            recipe=made.recipe,
+            kind=made.kind,
+            dropped=made.dropped,
+            **method.estimate(problem, settings),
+        )

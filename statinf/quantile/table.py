@@ -4,7 +4,7 @@ from statinf.results.methods import MethodTable
 
 _ROWS = ("weights", "seed", "na_action", "context")
 
-RQ = MethodTable("rq", {"": "statinf.quantile.rq"}, shared=("tau", "vcov", "cluster", *_ROWS))
+RQ = MethodTable("rq", {"": "statinf.quantile.rq"}, shared=("tau", "vcov", "cluster", "progress", *_ROWS))
 RQ_PATH = MethodTable(
     "rq_path",
     {"lasso": "statinf.quantile.penalised.lasso", "group-lasso": "statinf.quantile.penalised.group"},
@@ -19,7 +19,7 @@ CRQ = MethodTable(
         "peng-huang": f"{_CENSORED}.peng_huang",
         "powell": f"{_CENSORED}.powell",
     },
-    shared=("tau", "method", "side", "vcov", "cluster", *_ROWS),
+    shared=("tau", "method", "side", "vcov", "cluster", "progress", *_ROWS),
     aliases={"penghuang": "peng-huang", "por": "portnoy", "pow": "powell"},
 )
 EXPECTILE = MethodTable(
@@ -32,17 +32,19 @@ ENSEMBLE = MethodTable(
     {"": "statinf.quantile.ensemble"},
     shared=("models", "tau", "folds", "progress", *_ROWS),
 )
-STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", *_ROWS))
+STACK = MethodTable("stack", {"": "statinf.quantile.stack"}, shared=("models", "folds", "progress", *_ROWS))
 PROCESS = MethodTable("quantile_process", {"": "statinf.quantile.noncrossing.verb"}, shared=("tau", "progress", *_ROWS))
 _STREAMS = "statinf.quantile.cvar.streams"
 CVAR = MethodTable(
     "cvar",
     {"exact": "statinf.quantile.cvar.exact", "spl+": _STREAMS, "spl": _STREAMS, "sgm": _STREAMS},
-    shared=("level", "method", "vcov", "cluster", *_ROWS),
+    shared=("level", "method", "vcov", "cluster", "progress", *_ROWS),
     aliases={"splplus": "spl+", "subgradient": "sgm"},
 )
 PRESTO = MethodTable(
-    "presto", {"": "statinf.quantile.presto.method"}, shared=("penalty", "parallel", "vcov", "cluster", *_ROWS)
+    "presto",
+    {"": "statinf.quantile.presto.method"},
+    shared=("penalty", "parallel", "vcov", "cluster", "progress", *_ROWS),
 )
 NGBOOST = MethodTable("ngboost", {"": "statinf.quantile.ngboost.verb"}, shared=("dist", "score", "progress", *_ROWS))
 TABLES = (RQ, RQ_PATH, CRQ, EXPECTILE, ENSEMBLE, PROCESS, NGBOOST, STACK, CVAR, PRESTO)

@@ -93,7 +93,7 @@ def bootstrap(
         Column within whose values rows or clusters are drawn, so that each keeps its size.
     seed : int
     progress : bool, optional
-        None shows a bar in a terminal on work over two seconds.
+        None shows a bar in a terminal on work over a second.
 
     Returns
     -------

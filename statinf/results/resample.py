@@ -53,7 +53,7 @@ def bootstrap(
         Keep an HC1 standard error of every draw, for `conf_int(interval="studentized")`; "pairs" and
         "bayesian" of linear regressions.
     progress : bool, optional
-        None shows a bar in a terminal on work over two seconds.
+        None shows a bar in a terminal on work over a second.
 
     Returns
     -------

@@ -45,7 +45,7 @@ class ConditionalTestOptions(GaussianKernelOptions):
     ridge: float = number(0.05, "of the conditional operators, per row", low=0.0, open_low=True)
     permutations: int = count(499, "random relabellings within groups")
     bins: int = count(10, "groups of rows within which labels are permuted", low=2)
-    progress: bool | None = flag(None, "a bar; None shows one in a terminal on work over two seconds")
+    progress: bool | None = flag(None, "a bar; None shows one in a terminal on work over a second")
 
 
 def estimate(samples: Samples, options: ConditionalTestOptions) -> tuple[Global, ...]:

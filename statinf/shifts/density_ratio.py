@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.numerics.linear.products import RowExpansion
@@ -37,6 +38,7 @@ def density_ratio(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> DensityRatio:
     """Estimate the density ratio of a target to a source sample.
@@ -76,6 +78,8 @@ def density_ratio(
         The order of the rows does not matter: what is drawn goes by their contents.
     na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method:
 
@@ -134,7 +138,8 @@ def density_ratio(
         formula, source, margins or target, weights=weights, target_weights=target_weights, na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
-    return ratio_of(samples, chosen, settings, float(power), cut)
+    with reporting(progress):
+        return ratio_of(samples, chosen, settings, float(power), cut)
 
 
 def default_ratio(margins: Any) -> str:

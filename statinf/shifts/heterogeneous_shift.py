@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import FormulaError, NumericalWarning, issue_warning, one_of
@@ -36,6 +37,7 @@ def heterogeneous_shift(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> HeterogeneousShiftFit:
     """Fit an additive regression on source rows for a target in which some covariates have shifted more than others.
@@ -61,6 +63,8 @@ def heterogeneous_shift(
         Weights of the rows of either sample. Estimated weights of the source enter the standard errors.
     cluster, na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     seed : int
         Not used: nothing is drawn.
     **options
@@ -113,7 +117,7 @@ def heterogeneous_shift(
     _check_blocks(made)
     other = target_rows(made.recipe, target, target_weights, na_action)
     # Products of few columns lose more to waking a second thread than it brings.
-    with one_blas_thread(sum(part.p for part in made.parts) <= _FEW):
+    with reporting(progress), one_blas_thread(sum(part.p for part in made.parts) <= _FEW):
         estimate = method.estimate(made, settings)
         _warn_outside(made, other)
         joint = partial(joint_covariance, made, estimate.extra["solved"])

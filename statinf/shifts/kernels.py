@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import chunks, generator, rows_per_chunk
+from statinf.backend import chunks, generator, progress_bar, rows_per_chunk
 from statinf.brief import Brief
 from statinf.errors import DataError, NumericalWarning, OptionError, issue_warning
 from statinf.numerics.kernels.distances import gaussian, squared_distances
@@ -121,7 +121,8 @@ def rbf(x: np.ndarray, centers: np.ndarray, bandwidth: float) -> np.ndarray:
 def kernel_sums(x: np.ndarray, centers: np.ndarray, weights: np.ndarray, bandwidth: float) -> np.ndarray:
     """``sum_l weights_l k(x_i, c_l)`` in blocks of rows, shape (n,), or (n, k) for k columns of weights."""
     out = np.empty((len(x), *weights.shape[1:]))
-    for block in chunks(len(x), rows_per_chunk(24.0 * len(centers))):
+    blocks = list(chunks(len(x), rows_per_chunk(24.0 * len(centers))))
+    for block in progress_bar(blocks, label="kernel sums"):
         out[block] = rbf(x[block], centers, bandwidth) @ weights
     return out
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import generator, rows_per_chunk
+from statinf.backend import generator, progress_bar, rows_per_chunk
 from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.results.methods import Method
 from statinf.results.options import count
@@ -91,7 +91,7 @@ def cross_validate(
     open_center = inside[:, chosen].astype(float)
     together = max(1, rows_per_chunk(8.0 * folds * m * len(centers) * 3))
     out = np.empty(len(widths))
-    for start in range(0, len(widths), together):
+    for start in progress_bar(range(0, len(widths), together), label="bandwidths"):
         some = widths[start : start + together]
         phi = np.stack([rbf(xt, centers, s) for s in some])
         source = np.stack([rbf(xs, centers, s) for s in some])
@@ -140,7 +140,7 @@ def maximise(
     scaled = np.maximum(phi, 1e-10) / level[:, None, :]
     theta = np.full((batch, b), 1.0 / b)
     slack = np.ones((batch, b))
-    for _ in range(max_iter):
+    for _ in progress_bar(range(max_iter), label="interior-point steps, at most"):
         fitted = np.einsum("kml,kl->km", scaled, theta)
         pull = weights / fitted
         gradient = 1.0 - np.einsum("kml,km->kl", scaled, pull)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.numerics.kernels.lowrank import pivoted_cholesky
@@ -149,7 +150,7 @@ def _without_ridge(factor: np.ndarray, linear: np.ndarray, problem: tuple[Any, .
     u = np.full(n, problem[2][0] / max(1.0, float(problem[1].sum())))
     best = np.inf
     solution = None
-    for _ in range(200):
+    for _ in progress_bar(range(200), label="proximal steps, at most"):
         solution = solve_band_qp(factor, linear + proximity * u, proximity, *problem, start=u, tolerance=1e-10)
         u = solution.values
         inner = factor.T @ u

@@ -191,7 +191,8 @@ def _permuted(
 def _by_blocks(x: np.ndarray, u: np.ndarray, kernel: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> np.ndarray:
     """``u_b' K u_b`` for every row of u; K is symmetric, so that blocks above the diagonal count twice."""
     out = np.zeros(len(u))
-    for rows, columns in _upper_blocks(len(x), max(256, int((2.0**26 / 8) ** 0.5))):
+    blocks = list(_upper_blocks(len(x), max(256, int((2.0**26 / 8) ** 0.5))))
+    for rows, columns in progress_bar(blocks, label="blocks of the kernel"):
         inner = u[:, rows] @ kernel(x[rows], x[columns])
         out += (1.0 if rows == columns else 2.0) * np.einsum("bi,bi->b", inner, u[:, columns])
     return out

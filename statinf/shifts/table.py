@@ -2,7 +2,7 @@
 
 from statinf.results.methods import MethodTable
 
-_SHARED = ("weights", "target_weights", "seed", "na_action", "context")
+_SHARED = ("weights", "target_weights", "seed", "na_action", "context", "progress")
 
 DENSITY_RATIO = MethodTable(
     "density_ratio",

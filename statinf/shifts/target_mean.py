@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
 from statinf.inference.vcov import VcovSpec, cluster_columns
@@ -41,6 +42,7 @@ def target_mean(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> TargetMean:
     """Estimate the mean outcome of the target population from source outcomes.
@@ -70,6 +72,8 @@ def target_mean(
         "HC0" or `{"cluster": "column of the source"}`; both account for the estimated models. "model" alone for "mrp".
     weights, target_weights, cluster, seed, na_action, context
         As in `statinf.shift`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -116,23 +120,24 @@ def target_mean(
     margins = read_margins(target, totals, target_weights)
     if margins is not None and isinstance(ratio, Weights):
         margins = replace(margins, more=True)
-    if chosen.pooled:
-        return _poststratified(
-            formula, source, margins or target, chosen, settings, outcome_family, vcov=vcov, cluster=cluster,
-            weights=weights, target_weights=target_weights, na_action=na_action, context=context,
+    with reporting(progress):
+        if chosen.pooled:
+            return _poststratified(
+                formula, source, margins or target, chosen, settings, outcome_family, vcov=vcov, cluster=cluster,
+                weights=weights, target_weights=target_weights, na_action=na_action, context=context,
+            )  # fmt: skip
+        spec = VcovSpec.read(vcov, cluster, TargetMean.vcov_kinds)
+        samples = read_samples(
+            formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights,
+            target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
+            seed=seed,
         )  # fmt: skip
-    spec = VcovSpec.read(vcov, cluster, TargetMean.vcov_kinds)
-    samples = read_samples(
-        formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights,
-        target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
-        seed=seed,
-    )  # fmt: skip
-    weighting = None if chosen.power is None else find_ratio(samples, ratio)
-    if weighting is not None:
-        advice = "use fewer columns in ratio_formula=, or restrict the target"
-        warn_concentrated(weighting.values, 1, covered=TARGET_MEANS, advice=advice)
-    estimate = chosen.estimate(ShiftProblem(samples, outcome_family, weighting), settings)
-    return TargetMean.of(samples.design, estimate, spec, method=chosen)
+        weighting = None if chosen.power is None else find_ratio(samples, ratio)
+        if weighting is not None:
+            advice = "use fewer columns in ratio_formula=, or restrict the target"
+            warn_concentrated(weighting.values, 1, covered=TARGET_MEANS, advice=advice)
+        estimate = chosen.estimate(ShiftProblem(samples, outcome_family, weighting), settings)
+        return TargetMean.of(samples.design, estimate, spec, method=chosen)
 
 
 def _poststratified(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import kind_of_outcome
@@ -111,6 +112,7 @@ def target_shift(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> TargetShift | LabelShift:
     """Estimate how the outcome's law moved from source to target, from covariates of the target alone.
@@ -137,6 +139,8 @@ def target_shift(
         Of resamples and folds; the order of the rows does not matter.
     na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -189,14 +193,16 @@ def target_shift(
         "weights": weights, "target_weights": target_weights, "na_action": na_action, "context": context, "seed": seed,
     }  # fmt: skip
     if isinstance(chosen, LabelMethod):
-        return label_shift(formula, source, target, chosen, settings, cluster, **read)
+        with reporting(progress):
+            return label_shift(formula, source, target, chosen, settings, cluster, **read)
     if cluster is not None:
         raise OptionError(
             f"method={chosen.name!r} has no standard errors of its own; give cluster= to the verb that takes these weights."
         )
     samples = read_samples(formula, source, target, response="numeric", **read)
     check_outcome(samples)
-    found: OutcomeRatio = chosen.estimate(samples, settings)
+    with reporting(progress):
+        found: OutcomeRatio = chosen.estimate(samples, settings)
     omega = np.maximum(found.raw, 0.0)
     if not (omega > 0).any() or not np.isfinite(omega).all():
         raise DataError(

@@ -60,7 +60,7 @@ class TwoSampleOptions(GaussianKernelOptions):
         999, "random relabellings behind the p-values of the whole law; random signs where weights differ"
     )
     folds: int = count(5, "of the classifier", low=2)
-    progress: bool | None = flag(None, "a bar; None shows one in a terminal on work over two seconds")
+    progress: bool | None = flag(None, "a bar; None shows one in a terminal on work over a second")
 
 
 @dataclass(frozen=True)

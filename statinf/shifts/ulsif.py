@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import generator, on_devices
+from statinf.backend import generator, on_devices, progress_bar
 from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
 from statinf.results.options import value
@@ -102,7 +102,8 @@ def loocv(xs: np.ndarray, xt: np.ndarray, centers: np.ndarray, widths: np.ndarra
     """
     if on_devices():
         return ulsif_devices.loocv(xs, xt, centers, widths, ridges)
-    return np.stack([_scores(rbf(xs, centers, s), rbf(xt, centers, s), ridges) for s in widths])
+    bars = progress_bar(widths, label="bandwidths")
+    return np.stack([_scores(rbf(xs, centers, s), rbf(xt, centers, s), ridges) for s in bars])
 
 
 def _scores(phi_s: np.ndarray, phi_t: np.ndarray, ridges: np.ndarray) -> np.ndarray:

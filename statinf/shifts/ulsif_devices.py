@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import row_sharded_sum
+from statinf.backend import progress_bar, row_sharded_sum
 
 
 def _bumps(x: Any, centers: Any, width: Any) -> Any:
@@ -50,7 +50,7 @@ def loocv(xs: np.ndarray, xt: np.ndarray, centers: np.ndarray, widths: np.ndarra
     """Leave-one-out scores of a grid, shape (bandwidths, ridges); see `statinf.shifts.ulsif.loocv`."""
     n, m, pairs = len(xs), len(xt), min(len(xs), len(xt))
     out = np.empty((len(widths), len(ridges)))
-    for i, width in enumerate(widths):
+    for i, width in enumerate(progress_bar(widths, label="bandwidths")):
         bumps = (centers, np.float64(width))
         gram = row_sharded_sum(_gram, xs, np.ones(n), shared=bumps) / n
         h = row_sharded_sum(_total, xt, np.ones(m), shared=bumps) / m

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
@@ -42,6 +43,7 @@ def shift(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Any:
     """Fit a generalised linear model on source rows for predictions on a target population.
@@ -74,7 +76,7 @@ def shift(
         parameters are estimated; "fixed" takes the weights as known, which is all there is for kernel methods. HC3 is
         wider in small samples. Intervals of "mwle" are those of the t distribution with the effective number of rows behind
         each standard error: where few rows carry the weight, the normal's covered 72% to 88% and they cover 86% to 92%, which
-        a warning says (`benchmarks/results/shift_coverage.md`). "dro" has HC0 of its stacked equations at the given radius, a
+        a warning says (`benchmarks/COVERAGE.md`). "dro" has HC0 of its stacked equations at the given radius, a
         little short below some hundred rows (`benchmarks/results/dro_coverage.md`).
     totals : mapping, optional
         Known totals in place of `target`, as in `statinf.density_ratio`.
@@ -82,6 +84,8 @@ def shift(
         Sampling weights of the rows of either sample.
     cluster, na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     seed : int
         Of the density ratio.
     **options
@@ -140,23 +144,24 @@ def shift(
         target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
-    weighting: Weights | None = None
-    told: Mapping[str, Any] = {}
-    if chosen.weigh is not None:
-        weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
-    elif reweighted:
-        weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
-    problem = ShiftProblem(samples, outcome_family, weighting, told=told)
-    estimate = chosen.estimate(problem, settings)
-    if isinstance(estimate, Result):
-        return estimate
-    design = problem.design
-    if weighting is not None:
-        warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
-    extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
-    if kind is ShiftFit:
-        extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family), "ratio_given": ratio}
-    return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
+    with reporting(progress):
+        weighting: Weights | None = None
+        told: Mapping[str, Any] = {}
+        if chosen.weigh is not None:
+            weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
+        elif reweighted:
+            weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
+        problem = ShiftProblem(samples, outcome_family, weighting, told=told)
+        estimate = chosen.estimate(problem, settings)
+        if isinstance(estimate, Result):
+            return estimate
+        design = problem.design
+        if weighting is not None:
+            warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
+        extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
+        if kind is ShiftFit:
+            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family), "ratio_given": ratio}
+        return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
 
 
 def _inflation(samples: Samples, theta: np.ndarray, family: Any) -> float:

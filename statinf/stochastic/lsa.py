@@ -59,7 +59,7 @@ def lsa(
     seed : int
         Of the multipliers and the shuffle.
     progress : bool, optional
-        A bar with rows per second and the widest interval; None: in a terminal on work over two seconds.
+        A bar with rows per second and the widest interval; None: in a terminal on work over a second.
     **options
         {methods}
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend.progress import Bar
 from statinf.brief import Brief
 from statinf.formula import as_frame
 from statinf.formula.blocks import add_counts
@@ -71,41 +72,33 @@ class Meter:
     total : int or None
         Rows in all.
     show : bool or None
-        None: in a terminal or a notebook, on work over two seconds.
+        None: in a terminal or a notebook, after a second.
     done : int
         Rows worked in before.
     """
 
     def __init__(self, settings: Settings, total: int | None, show: bool | None, done: int = 0) -> None:
-        self.settings, self.total, self.wanted, self.done = settings, total, show, done
-        self.bar: Any = None
+        self.settings, self.done = settings, done
+        self.bar = Bar(total, "rows", unit=" rows", show=show, scaled=True)
         self.looked = 0.0
 
     def __enter__(self) -> Meter:
-        if self.wanted is not False:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(
-                total=self.total, desc="rows", unit=" rows", unit_scale=True, leave=False,
-                delay=0.0 if self.wanted else 2.0, disable=False if self.wanted else None,
-            )  # fmt: skip
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.bar is not None:
-            self.bar.close()
+        self.bar.close()
 
     def show(self, state: State) -> None:
         """Move the bar to where a state stands."""
-        if self.bar is None or self.bar.disable:
+        if self.bar.quiet:
             return
         now = time.monotonic()
         if now - self.looked > 0.5 and state.done > self.settings.burn_in:
             self.looked = now
-            self.bar.set_postfix_str(f"widest interval {self._width(state):.3g}", refresh=False)
-        self.bar.update(state.done - self.done)
+            self.bar.say(f"widest interval {self._width(state):.3g}")
+        self.bar.advance(state.done - self.done)
         self.done = state.done
 
     @staticmethod

@@ -35,7 +35,7 @@ MONITOR = MethodTable(
         "adwin": "statinf.stochastic.monitoring.adwin",
         "martingale": "statinf.stochastic.monitoring.martingale",
     },
-    shared=("time", "method", "seed", "na_action", "context"),
+    shared=("time", "method", "seed", "na_action", "context", "progress"),
     aliases={"conformal": "martingale", "conformal-martingale": "martingale", "adwin2": "adwin", "ols-cusum": "cusum"},
 )
 TABLES = (LSA, TD, CTD, MONITOR)

@@ -74,7 +74,7 @@ def td(
     seed : int
         Of the multipliers.
     progress : bool, optional
-        A bar; None: in a terminal on work over two seconds.
+        A bar; None: in a terminal on work over a second.
     **options
         {methods}
 

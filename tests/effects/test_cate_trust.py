@@ -30,7 +30,7 @@ def data():
 @pytest.mark.parametrize("method", list(CATE))
 def test_options_are_read_before_rows(method):
     for option in (
-        {"nonsense": 1}, {"clip": 0.5}, {"clip": None}, {"repeats": 0}, {"folds": "five"}, {"folds": True}, {"seed": -1},
+        {"nonsense": 1}, {"clip": 0.5}, {"clip": None}, {"repeats": 0}, {"folds": 2.5}, {"folds": True}, {"seed": -1},
         {"final": "nonsense"}, {"outcome_model": 1 + 2j}, {"vcov": "HC9"}, {"propensity": 0.5, "treatment_model": "logit"},
     ):  # fmt: skip
         with pytest.raises(si.OptionError, match=next(iter(option))):

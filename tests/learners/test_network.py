@@ -7,7 +7,7 @@ from statinf.learners import LeastSquares, Network, crossfit, fold_ids
 from statinf.learners.logit import Logit
 from statinf.learners.nuisance import Nuisance, cross_predict
 from statinf.learners.registry import resolve
-from statinf.learners.training import check_training, train_together
+from statinf.learners.training import check_training, epochs_together
 
 SMALL = Network(hidden=(16,), epochs=60)
 
@@ -68,9 +68,9 @@ def test_folds_are_trained_together_and_a_second_fit_compiles_nothing():
     x, _, y = curve(400)
     folds = fold_ids(400, 5)
     made = crossfit(SMALL, x, y, folds)
-    before = train_together.traces
+    before = epochs_together.traces
     rows = crossfit(SMALL, x[:390], y[:390], folds[:390]).predictions
-    assert train_together.traces == before and np.isfinite(rows).all()
+    assert epochs_together.traces == before and np.isfinite(rows).all()
     # Outcomes of a fold have no part in the fit that predicts it.
     other = y.copy()
     other[folds == 2] += 100.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.balancing.missing.fit import KINDS, MissingMeanFit, estimate_of
 from statinf.balancing.missing.reading import read_rows
@@ -25,6 +26,7 @@ def missing_mean(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> MissingMeanFit:
     """Estimate the mean of an outcome over all rows, some of which lack it.
@@ -53,6 +55,8 @@ def missing_mean(
         What is done with rows that lack covariates.
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method.
 
@@ -95,5 +99,6 @@ def missing_mean(
     spec = VcovSpec.read(vcov, cluster, KINDS)
     rows = read_rows(formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context)
     problem = rows.problem(int(seed))
-    found = chosen.estimate(problem, settings)
-    return MissingMeanFit.of(rows.design, estimate_of(rows, found, chosen), spec, method=chosen)
+    with reporting(progress):
+        found = chosen.estimate(problem, settings)
+        return MissingMeanFit.of(rows.design, estimate_of(rows, found, chosen), spec, method=chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.conformity.online.result import OnlineIntervals
 from statinf.conformity.online.run import RunStart, begin_run
@@ -28,6 +29,7 @@ def conformal_online(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> OnlineIntervals:
     """Prediction intervals along a stream, each made before its outcome is known.
@@ -58,6 +60,8 @@ def conformal_online(
         of a row whose outcome is still to come.
     context : mapping, optional
         Functions and numbers that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method, as listed there.
 
@@ -102,7 +106,8 @@ def conformal_online(
     burn_in = settings.first_rows(start.given)
     kind, tables = opened(formula, data, time)
     reader, frames = begin(formula, tables, time, max(burn_in, 1), context=context)
-    run = begin_run(reader, frames, start, burn_in, strict=na_action == "raise")
+    with reporting(progress):
+        run = begin_run(reader, frames, start, burn_in, strict=na_action == "raise")
     warn_dropped(run.dropped, run.reader.seen)
     return OnlineIntervals(
         method=chosen.name,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.conformity.labelled import row_labels
 from statinf.conformity.selection.problem import SelectMethod, SelectProblem, named_models, read_problem
@@ -124,7 +125,8 @@ def conformal_select(
         context=context,
         progress=progress,
     )
-    scored: Scored = chosen.estimate(problem, settings)
+    with reporting(progress):
+        scored: Scored = chosen.estimate(problem, settings)
     _warn_few(scored, problem, fdr)
     return Selection(
         method=chosen.name,

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.conformity.labelled import row_labels
 from statinf.conformity.table import VERACITY
@@ -99,9 +100,10 @@ def veracity(
     # In units of the outcome's own spread, which no square overflows and no penalty depends on.
     centre, unit = float(ordered.mean()), spread if spread > 0.0 else 1.0
     labels = None if isinstance(settings.folds, int) else _labels(settings.folds, d)[order]
-    found: VeracityScores = method.estimate(
-        VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress, labels), settings
-    )
+    with reporting(progress):
+        found: VeracityScores = method.estimate(
+            VeracityProblem(X[order], (ordered - centre) / unit, model, seed, progress, labels), settings
+        )
     back = np.argsort(order)
     parts = found.parts
     scored = replace(

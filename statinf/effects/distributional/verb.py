@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.effects.discontinuity.options import check_cutoff, check_kernel
 from statinf.effects.distributional.fit import DistributionJump
 from statinf.effects.distributional.problem import read_units
@@ -34,6 +35,7 @@ def rd_distribution(
     cluster: str | None = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> DistributionJump:
     """Estimate how the distribution within units jumps where their running variable passes a cutoff.
@@ -68,6 +70,8 @@ def rd_distribution(
         Rows without an outcome are left out, and units without rows with them.
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -120,4 +124,5 @@ def rd_distribution(
         na_action=na_action,
         context=context,
     )
-    return DistributionJump.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)
+    with reporting(progress):
+        return DistributionJump.of(problem.design, chosen.estimate(problem, settings), spec, method=chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.effects.proximal.method import ProximalMethod
 from statinf.effects.proximal.rows import read_problem
@@ -28,6 +29,7 @@ def proximal(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Fit:
     """Estimate effects with treatment proxies and outcome proxies of an unmeasured confounder.
@@ -57,6 +59,8 @@ def proximal(
         Of folds.
     na_action, context
         As in `statinf.lm`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method.
 
@@ -107,6 +111,7 @@ def proximal(
         na_action=na_action,
         context=context,
     )
-    design, estimate = chosen.estimate(problem, settings)
-    spec = VcovSpec.read(vcov, cluster, chosen.fit.vcov_kinds, stacked=design.weights_object is not None)
-    return chosen.fit.of(design, estimate, spec, method=chosen)
+    with reporting(progress):
+        design, estimate = chosen.estimate(problem, settings)
+        spec = VcovSpec.read(vcov, cluster, chosen.fit.vcov_kinds, stacked=design.weights_object is not None)
+        return chosen.fit.of(design, estimate, spec, method=chosen)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from scipy.linalg.lapack import dpstrf
 
+from statinf.backend.progress import Bar, counted_bar
+
 
 def pivoted_cholesky(
     columns: Callable[[np.ndarray], np.ndarray],
@@ -40,9 +42,20 @@ def pivoted_cholesky(
     n = len(diagonal)
     left = diagonal.astype(np.float64, copy=True)
     factor = np.empty((n, min(max_rank, n)), order="F")
-    rank = 0
+    with counted_bar(factor.shape[1], "directions of the kernel, at most") as bar:
+        rank = _filled(columns, left, factor, tol, block, bar)
+    if rank is None:
+        return factor if partial or factor.shape[1] == n else None
+    return np.ascontiguousarray(factor[:, :rank])
+
+
+def _filled(
+    columns: Callable[[np.ndarray], np.ndarray], left: np.ndarray, factor: np.ndarray, tol: float, block: int, bar: Bar
+) -> int | None:
+    """The rank whose columns were filled in; None where there is no room for all that `tol` needs."""
+    rank, some = 0, min(block, len(left))
     while left.max(initial=0.0) > tol:
-        candidates = np.argpartition(left, -min(block, n))[-min(block, n) :]
+        candidates = np.argpartition(left, -some)[-some:]
         fresh = columns(candidates) - factor[:, :rank] @ factor[candidates, :rank].T
         while True:
             best = int(np.argmax(left[candidates]))
@@ -51,15 +64,16 @@ def pivoted_cholesky(
             if pivot <= max(tol, 0.1 * left.max()):
                 break
             if rank == factor.shape[1]:
-                return factor if partial or rank == n else None
+                return None
             column = fresh[:, best] / np.sqrt(pivot)
             factor[:, rank] = column
             rank += 1
+            bar.advance()
             left -= column**2
             left[candidates[best]] = 0.0
             np.maximum(left, 0.0, out=left)
             fresh -= np.outer(column, column[candidates])
-    return np.ascontiguousarray(factor[:, :rank])
+    return rank
 
 
 def dense_pivoted_cholesky(matrix: np.ndarray, *, tol: float) -> np.ndarray:

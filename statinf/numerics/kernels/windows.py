@@ -107,5 +107,6 @@ def smoothed_mass(
         assert product is not None
         out[by_row[rows]] = product @ mass[slice(*ends)]
 
-    map_threads(block, row_blocks(len(x), 8 * len(at), _ELEMENTS), parallel=len(x) * len(at) > _ELEMENTS)
+    blocks = row_blocks(len(x), 8 * len(at), _ELEMENTS)
+    map_threads(block, blocks, parallel=len(x) * len(at) > _ELEMENTS, label="kernel sums")
     return out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from statinf.backend import progress_bar
 from statinf.errors import ConvergenceError
 
 
@@ -79,7 +80,7 @@ def solve_band_qp(
         v = factor.T @ start
     state = _dual(factor, linear, ridge, upper, coefficients, band, v)
     steps = 0
-    while steps < max_iterations:
+    for _ in progress_bar(range(max_iterations), label="Newton steps, at most"):
         value, gradient, u, multiplier = state
         scale = max(1.0, float(np.abs(v).max(initial=0.0)))
         if np.abs(gradient).max(initial=0.0) <= tolerance * scale:

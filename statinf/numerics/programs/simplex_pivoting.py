@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from statinf.backend import progress_bar
+
 
 class Quadratic(Protocol):
     """A positive definite matrix known through products and solves on subsets."""
@@ -93,7 +95,7 @@ def simplex_qp(
     fewest, patience = n + 1, 5
     v, nu = np.zeros(n), np.zeros(count)
     residual, iterations = np.inf, 0
-    while iterations < max_iter:
+    for _ in progress_bar(range(max_iter), label="pivoting steps, at most"):
         iterations += 1
         _keep_groups_alive(free, groups, count, linear)
         v, nu = _equality_solution(quadratic, linear, indicator, floor, free)

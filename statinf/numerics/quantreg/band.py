@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from statinf.backend import map_threads
+from statinf.backend import map_threads, progress_bar
 from statinf.errors import DataError
 from statinf.numerics.quantreg.starting import nearest_basis
 from statinf.numerics.quantreg.vertex import descend
@@ -25,7 +25,7 @@ def solve_in_band(X, y, tau, w, pull, start):
     n = len(X)
     size = max(1, int(_BYTES // (2 * n)))
     parts = []
-    for at in range(0, len(tau), size):
+    for at in progress_bar(range(0, len(tau), size), label="quantile regressions"):
         q = slice(at, at + size)
         yq, wq = (a if a is None or a.ndim == 1 else a[q] for a in (y, w))
         group = _Group(X, yq, tau[q], wq, pull[q], start.coef[q])
@@ -55,7 +55,7 @@ class _Group:
         dual = np.full((self.Q, self.p), np.nan)
         optimal = np.zeros(self.Q, bool)
         todo = every
-        for _ in range(_MOST_ROUNDS):
+        for _ in progress_bar(range(_MOST_ROUNDS), label="rounds, at most"):
             lost = self._simplex(todo, basis, dual)
             for q in todo[lost]:
                 self._extend(q)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.errors import ConvergenceError
 from statinf.numerics.quantreg.solver import solve_quantiles
 from statinf.numerics.quantreg.starting import nearest_basis
@@ -66,7 +67,7 @@ def descend(
     """
     basis = np.array(basis)
     loss = np.inf
-    for _ in range(max_iter):
+    for _ in progress_bar(range(max_iter), label="edges, at most"):
         inverse = np.linalg.inv(X[basis])
         coef = inverse @ y[basis]
         loss = powell_loss(X, y, limit, tau, w, coef)
@@ -163,7 +164,8 @@ def minimise_powell(
         residual = np.where(X @ start < limit, y - X @ start, np.inf)
         basis, independent = nearest_basis(X[None], residual[None], np.isfinite(residual)[None])
         starts += [basis[0]] if independent[0] else _inside_the_limit(X, y, limit, level, w, start)
-    found = [descend(X, y, limit, tau, w, basis) for basis in {tuple(sorted(b)): b for b in starts}.values()]
+    starts = list({tuple(sorted(b)): b for b in starts}.values())
+    found = [descend(X, y, limit, tau, w, basis) for basis in progress_bar(starts, label="starts")]
     return min(found, key=lambda one: one.loss)
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import progress_bar
 from statinf.errors import NotIdentifiedError
 from statinf.numerics.quantreg.bandwidth import bandwidths
 
@@ -51,7 +52,7 @@ def influence(
     out = []
     before = np.zeros_like(X)
     compensator, above = np.zeros(len(y)), np.ones(len(y), bool)
-    for j, t in enumerate(grid):
+    for j, t in enumerate(progress_bar(grid, label="levels")):
         if t > taus[-1]:
             break
         fitted = X @ path[j]

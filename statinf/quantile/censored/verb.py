@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import one_of
 from statinf.inference.levels import levels_of
@@ -29,6 +30,7 @@ def crq(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> CensoredQuantileFit:
     """Fit linear quantile regressions of a censored outcome.
@@ -60,6 +62,8 @@ def crq(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -112,7 +116,8 @@ def crq(
         context=context,
         seed=seed,
     )
-    found = chosen.estimate(problem, settings)
-    if spec.kind == "boot":
-        return CensoredQuantileFit.of(problem.design, found, method=chosen).with_vcov(spec)
-    return CensoredQuantileFit.of(problem.design, found, spec, method=chosen)
+    with reporting(progress):
+        found = chosen.estimate(problem, settings)
+        if spec.kind == "boot":
+            return CensoredQuantileFit.of(problem.design, found, method=chosen).with_vcov(spec)
+        return CensoredQuantileFit.of(problem.design, found, spec, method=chosen)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
 from statinf.inference.vcov import VcovSpec
@@ -31,6 +32,7 @@ def cvar(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> CvarFit:
     """Fit a linear predictor whose worst losses are smallest on average.
@@ -62,6 +64,8 @@ def cvar(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -105,7 +109,8 @@ def cvar(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
     problem = cvar_problem(made, settings.make_loss(), level, allow_small=settings.allow_small, seed=seed)
-    found = chosen.estimate(problem, settings)
-    if spec.kind == "boot":
-        return CvarFit.of(made, found, method=chosen).with_vcov(spec)
-    return CvarFit.of(made, found, spec, method=chosen)
+    with reporting(progress):
+        found = chosen.estimate(problem, settings)
+        if spec.kind == "boot":
+            return CvarFit.of(made, found, method=chosen).with_vcov(spec)
+        return CvarFit.of(made, found, spec, method=chosen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.formula import design
@@ -30,6 +31,7 @@ def presto(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Presto | CumulativeFit:
     """Fit a model of an ordered outcome, whose last category may be rare.
@@ -62,6 +64,8 @@ def presto(
     na_action : {"drop", "raise"}
     context : mapping, optional
         Functions that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -115,7 +119,8 @@ def presto(
     if len(groups) > 1:
         raise DataError("folds and draws of a penalised fit keep one kind of cluster whole; name one column.")
     problem = presto_problem(made, reverse=settings.reverse, cluster=groups[0] if groups else None, seed=seed)
-    found = chosen.estimate(problem, settings)
+    with reporting(progress):
+        found = chosen.estimate(problem, settings)
     if isinstance(found, Estimate):
         return CumulativeFit.of(made, found, vcov, method=LIKELIHOOD, cluster=cluster)
     return Presto(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
 from statinf.inference.vcov import VcovSpec, cluster_columns
@@ -44,6 +45,7 @@ def transport(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> TransportFit:
     """Estimate the effect that a trial's treatment would have in another population.
@@ -81,6 +83,8 @@ def transport(
         Clusters of the trial.
     seed, na_action, context
         As in `statinf.shift`.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         {methods}
 
@@ -132,23 +136,24 @@ def transport(
         weights=weights, target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action,
         context=context, seed=seed,
     )  # fmt: skip
-    weighting = None if chosen.power is None else find_ratio(read.samples, ratio)
-    means = chosen.estimate(TransportProblem(read, outcome_family, weighting), settings)
-    effects, outcomes = trial_estimates(read, means, comparison, weighting)
-    samples, plain = read.samples, _plain_means(read)
-    extra = {
-        "treatment": read.treatment,
-        "levels": read.names,
-        "comparison": comparison,
-        "population_rows": samples.target.nobs,
-        "in_trial": compared(plain, comparison)[0],
-        "parts": {name: value for mean in means for name, value in mean.parts.items()},
-        "ratio": weighting,
-        "coverage": _coverage(read, weighting),
-        "outside": 0 if samples.target.known is not None else uncovered(samples.xs, samples.xt)[1],
-        "outcomes": outcomes,
-    }
-    return TransportFit.of(read.design, replace(effects, extra=extra, facts=read.arms.facts), spec, method=chosen)
+    with reporting(progress):
+        weighting = None if chosen.power is None else find_ratio(read.samples, ratio)
+        means = chosen.estimate(TransportProblem(read, outcome_family, weighting), settings)
+        effects, outcomes = trial_estimates(read, means, comparison, weighting)
+        samples, plain = read.samples, _plain_means(read)
+        extra = {
+            "treatment": read.treatment,
+            "levels": read.names,
+            "comparison": comparison,
+            "population_rows": samples.target.nobs,
+            "in_trial": compared(plain, comparison)[0],
+            "parts": {name: value for mean in means for name, value in mean.parts.items()},
+            "ratio": weighting,
+            "coverage": _coverage(read, weighting),
+            "outside": 0 if samples.target.known is not None else uncovered(samples.xs, samples.xt)[1],
+            "outcomes": outcomes,
+        }
+        return TransportFit.of(read.design, replace(effects, extra=extra, facts=read.arms.facts), spec, method=chosen)
 
 
 def _plain_means(trial: Trial) -> np.ndarray:

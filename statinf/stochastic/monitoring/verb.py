@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import FormulaError, one_of
 from statinf.formula.blocks import warn_dropped
@@ -25,6 +26,7 @@ def monitor(
     seed: int = 0,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    progress: bool | None = None,
     **options: Any,
 ) -> Monitor:
     """Watch a stream for changes, with a false alarm rate that is known.
@@ -47,6 +49,8 @@ def monitor(
         Rows with missing values are left out, counted and warned of.
     context : mapping, optional
         Functions and numbers that the formula uses by name.
+    progress : bool, optional
+        None shows a bar in a terminal or a notebook on work over a second.
     **options
         Of the method, as listed there.
 
@@ -106,7 +110,8 @@ def monitor(
         seed,
         burn_in,
     )
-    run = begin_run(chosen, reader, frames, start, strict=na_action == "raise")
+    with reporting(progress):
+        run = begin_run(chosen, reader, frames, start, strict=na_action == "raise")
     warn_dropped(run.dropped, run.reader.seen)
     return Monitor(
         method=chosen.name,
