@@ -146,9 +146,44 @@ def _from_path(path: Path, wanted: Wanted) -> Source:
     dataset: Any = need("pyarrow.dataset", f"reading {path}")
     form = "csv" if path.name.lower().endswith(".csv") else "parquet"
     try:
-        return _from_dataset(unified(dataset.dataset(path, format=form)), wanted)
+        return _from_dataset(unified(dataset.dataset(path, format=file_format(form))), wanted)
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as {form}: {error}") from error
+
+
+MISSING_TEXTS = (
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA", "NULL",
+    "NaN", "None", "n/a", "nan", "null",
+)  # fmt: skip
+"""What stands for a missing value in text files: what pandas takes for one, so that both readers agree."""
+
+
+def file_format(form: str) -> Any:
+    """The format of a data set's files, "csv" or "parquet", as pyarrow takes it."""
+    if form != "csv":
+        return form
+    csv: Any = need("pyarrow.csv", "reading text files")
+    dataset: Any = need("pyarrow.dataset", "reading text files")
+    # An empty text would be a category of its own else.
+    options = csv.ConvertOptions(strings_can_be_null=True, null_values=list(MISSING_TEXTS))
+    return dataset.CsvFileFormat(convert_options=options)
+
+
+def _undictionaried(schemas: Sequence[Any]) -> list[Any]:
+    """Schemas of files, where a column is kept as a dictionary in some and plainly in others plain in all."""
+    pa: Any = need("pyarrow", "reading a folder")
+    held: dict[str, set[bool]] = {}
+    for schema in schemas:
+        for field_ in schema:
+            if not pa.types.is_null(field_.type):
+                held.setdefault(field_.name, set()).add(pa.types.is_dictionary(field_.type))
+    mixed = {name for name, kinds in held.items() if len(kinds) > 1}
+    return [
+        pa.schema(
+            [f.with_type(f.type.value_type) if f.name in mixed and pa.types.is_dictionary(f.type) else f for f in s]
+        )
+        for s in schemas
+    ]
 
 
 def unified(data: Any) -> Any:
@@ -159,7 +194,7 @@ def unified(data: Any) -> Any:
     if all(schema.equals(schemas[0]) for schema in schemas):
         return data
     try:
-        wide = pa.unify_schemas(schemas, promote_options="permissive")
+        wide = pa.unify_schemas(_undictionaried(schemas), promote_options="permissive")
     except pa.ArrowException as error:
         raise DataError(f"the files of the folder do not have the same columns: {error}.") from error
     return dataset.dataset(data.files, schema=wide, format=data.format, filesystem=data.filesystem)

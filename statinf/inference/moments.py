@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -75,7 +75,10 @@ class Moments(Brief):
     are called when the field is first read.
     """
 
-    scores: Any = Lazy(required=True)  # pyright: ignore[reportAssignmentType]
+    if TYPE_CHECKING:
+        scores: Any
+    else:
+        scores: Any = Lazy(required=True)
     bread: np.ndarray
     nobs: int
     df_resid: float

@@ -137,8 +137,8 @@ class PassDesign(Brief):
     @property
     def carried(self) -> PassDesign:
         """What makes a block's design, without the table: all that travels to those who read blocks."""
-        weights = self.weights.carried if hasattr(self.weights, "on_block") else self.weights
-        return replace(self, table=replace(self.table, parts=(), weigh=None, engine=LocalEngine()), weights=weights)
+        table = replace(self.table, parts=(), weigh=None, engine=LocalEngine())
+        return replace(self, table=table, weights=carried_weights(self.weights))
 
     def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
         """The sum over all blocks of a function of their designs; one pass.
@@ -207,6 +207,11 @@ class PassDesign(Brief):
 def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> tuple[Any, Tally]:
     design, tally = made.counted(native)
     return (None if design is None else function(design)), tally
+
+
+def carried_weights(weights: Any) -> Any:
+    """Weights as they travel to those who read blocks."""
+    return weights.carried if hasattr(weights, "on_block") else weights
 
 
 def weights_on(weights: Any, frame: Frame) -> Any:

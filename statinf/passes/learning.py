@@ -22,7 +22,7 @@ from statinf.formula.recipe import check_kinds, check_no_rows, warn_rows
 from statinf.formula.rows import Store, take, usable_rows
 from statinf.formula.scan import check_text
 from statinf.passes.adding import plus
-from statinf.passes.design import PassDesign, Tally, used_block, weights_on
+from statinf.passes.design import PassDesign, Tally, carried_weights, used_block, weights_on
 from statinf.passes.gathering import Gathered, gather
 from statinf.passes.levels import GroupIndex, LevelsMet, is_declared
 from statinf.passes.table import BlockTable
@@ -157,7 +157,10 @@ class _FormulaPasses:
         needed = tuple(dict.fromkeys(c for f in looking for c in f.columns))
         read = tuple(dict.fromkeys((*needed, *self.weighing)))
         found: Gathered = self.table.total(
-            partial(gather, needed, self.weights), read, "reading the columns of transforms", progress=self.progress
+            partial(gather, needed, carried_weights(self.weights)),
+            read,
+            "reading the columns of transforms",
+            progress=self.progress,
         )
         store = Store.of(as_frame(found.frame()), scope)
         learnt = {}
@@ -173,7 +176,7 @@ class _FormulaPasses:
     def levels(self, states: Mapping[str, dict[str, Any]]) -> _Met:
         """Levels and counts, in one pass."""
         found = self.table.total(
-            partial(_meet, self.reading, self.weights, self.clusters, states),
+            partial(_meet, self.reading, carried_weights(self.weights), self.clusters, states),
             self.columns,
             "reading levels",
             progress=self.progress,

@@ -10,7 +10,7 @@ from typing import Any, cast
 from statinf.errors import DataError, OptionError
 from statinf.formula.mentioned import Mentioned
 from statinf.formula.scan import check_text
-from statinf.formula.sources import unified
+from statinf.formula.sources import file_format, unified
 from statinf.optional import need
 from statinf.passes.dask_engine import DaskEngine
 from statinf.passes.dask_rows import dask_rows, is_dask, names_of
@@ -216,7 +216,7 @@ def _from_path(path: Path, rows: int) -> BlockTable:
     form = "csv" if path.name.lower().endswith((".csv", ".csv.gz")) else "parquet"
     kind = "a folder of Parquet files" if path.is_dir() else f"a {form.upper() if form == 'csv' else 'Parquet'} file"
     try:
-        found = dataset.dataset(path, format=form, partitioning="hive" if path.is_dir() else None)
+        found = dataset.dataset(path, format=file_format(form), partitioning="hive" if path.is_dir() else None)
         return _from_dataset(found, rows, kind, whole=path.is_file())
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as {form}: {error}") from error

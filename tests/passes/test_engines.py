@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,7 @@ import pyarrow as pa
 import pytest
 
 import statinf as si
-from statinf.passes import block_table, dask_engine, opening, read_passes
-from statinf.passes.design import PassDesign
+from statinf.passes import LocalEngine, block_table, dask_engine, opening
 
 FORMULA = "y ~ x * g"
 
@@ -110,9 +109,34 @@ def test_dask_on_threads(data: pd.DataFrame) -> None:
     assert "in partition 1 of the data" in found.value.__notes__
 
 
-def test_what_travels_is_small(data: pd.DataFrame) -> None:
-    made = read_passes(FORMULA, si.blocks(data, rows=500), cluster="firm")
-    assert len(cloudpickle.dumps(partial(PassDesign.counted, made.carried))) < 16_000
+class Travelling(LocalEngine):
+    """An engine whose functions arrive as bytes, as on another machine."""
+
+    longest = 0
+
+    def total(self, table: Any, function: Any, columns: Any, label: str, progress: Any) -> Any:
+        packed = cloudpickle.dumps(function)
+        Travelling.longest = max(Travelling.longest, len(packed))
+        return super().total(table, cloudpickle.loads(packed), columns, label, progress)
+
+
+def test_what_travels_is_small_and_whole(data: pd.DataFrame, tmp_path: Path) -> None:
+    frame = data.assign(b=(data.y > 0) + 0.0, t=(data.firm > 25) + 0)
+    here, there = si.blocks(frame, rows=500), replace(si.blocks(frame, rows=500), engine=Travelling())
+    calls: list[Callable[[Any], Any]] = [
+        lambda d: si.lm(FORMULA, d, cluster="firm"),
+        lambda d: si.glm("b ~ scale(x) + g", d, family="binomial", vcov="HC3"),
+        lambda d: si.iv("y ~ b | g | x", d),
+        lambda d: si.lm("y ~ t", d, weights=si.balance("t ~ x + g", d, method="ipw")),
+    ]
+    for call in calls:
+        fit = call(there)
+        np.testing.assert_allclose(fit.std_errors, call(here).std_errors, rtol=1e-10)
+        fit.save(tmp_path / "fit.si")
+        np.testing.assert_array_equal(si.load(tmp_path / "fit.si").std_errors, fit.std_errors)
+        with pytest.raises(si.DataError, match="bootstrap draws need the rows"):
+            fit.bootstrap(50)
+    assert Travelling.longest < 16_000
 
 
 def _perishing() -> Callable[[str, pd.DataFrame], pd.DataFrame]:

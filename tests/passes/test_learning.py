@@ -130,7 +130,7 @@ def test_refusals(data: pd.DataFrame, tmp_path: Path) -> None:
     with pytest.raises(si.DataError, match="'nobody' is not in the data"):
         si.lm("y ~ x", table, cluster="nobody")
     with pytest.raises(si.DataError, match="not pass over"):
-        si.cvar("y ~ x", table)
+        si.tobit("y ~ x", table)
     with pytest.raises(si.FormulaError, match="penalised spline"):
         read_passes("y ~ s(z)", table)
     with pytest.raises(si.OptionError, match="rows=0"):
