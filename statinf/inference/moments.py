@@ -216,6 +216,8 @@ class Covariance:
         Degrees of freedom of each estimate, where these differ; `df` is the least of them then.
     degrees : ClusterDegrees, optional
         Makes the degrees of freedom of any combination; not saved.
+    clusters : int
+        The least number of clusters behind it; 0 for none.
     """
 
     matrix: np.ndarray
@@ -225,6 +227,7 @@ class Covariance:
     square_root: np.ndarray | None = field(default=None, repr=False)
     each: np.ndarray | None = field(default=None, repr=False)
     degrees: ClusterDegrees | None = field(default=None, repr=False, metadata={"saved": False})
+    clusters: int = field(default=0, repr=False)
 
     @classmethod
     def with_degrees(

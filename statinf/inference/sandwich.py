@@ -122,10 +122,12 @@ def _clustered(
     if found.degrees is not None:
         whose = "Satterthwaite" if degrees_of_freedom(kind) == "satterthwaite" else "Imbens-Kolesar"
         label = f"clustered by {names} ({variant.replace('HC', 'CR')}, {whose} df){suffix}"
-        return Covariance.with_degrees(found.matrix, kind, label, found.root, found.degrees)
+        own = Covariance.with_degrees(found.matrix, kind, label, found.root, found.degrees)
+        return replace(own, clusters=found.count)
     label = f"clustered by {names} ({variant}{', factor of the fewest clusters' if kind.get('factor') == 'min' else ''}){suffix}"
     label += ", made positive semi-definite" if found.mended else ""
-    return Covariance(found.matrix, kind, label, np.inf if normal else float(found.count - 1), found.root)
+    df = np.inf if normal else float(found.count - 1)
+    return Covariance(found.matrix, kind, label, df, found.root, clusters=found.count)
 
 
 def _model_root(moments: Moments) -> np.ndarray | None:

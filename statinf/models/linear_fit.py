@@ -14,7 +14,7 @@ from statinf.inference.hypotheses import wald
 from statinf.inference.least_squares import refit_solver
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
-from statinf.models.regression_fit import RegressionFit, check_interval
+from statinf.models.regression_fit import RegressionFit, blocks_read, check_interval
 from statinf.results.predicting import prediction_frame
 
 
@@ -112,7 +112,7 @@ class LinearFit(RegressionFit):
             "R2": g["r_squared"],
             "Adjusted R2": g["adj_r_squared"],
             "Residual std. deviation": g["sigma"],
-        } | dict(self.facts)
+        } | blocks_read(self.facts)
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         self._refittable()

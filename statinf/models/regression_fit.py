@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,6 +205,11 @@ class RegressionFit(MarginVerbs, Fit):
 
     def _labels(self) -> dict[str, str]:
         return {}
+
+
+def blocks_read(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary says of passes over data in blocks, among the facts of a fit."""
+    return {name: said for name, said in facts.items() if name == "Read in blocks"}
 
 
 def check_interval(interval: str | None, level: float, allowed: tuple[str, ...]) -> None:

@@ -28,8 +28,8 @@ def blocks(data: Any, *, rows: int = BLOCK_ROWS) -> BlockTable:
 
     A folder of Parquet files, a pyarrow data set, a list of tables, an object that gives its tables anew each time that it is
     iterated over, a function that opens an iterator of tables, and Dask's data frames and delayed tables are passed over
-    without being asked; a single file, a duckdb relation or a polars lazy frame if the columns of the formula would take more
-    than a gigabyte. This asks for it, and says how.
+    without being asked; a single file, a duckdb relation or a polars scan of Parquet if the columns of the formula would take
+    more than a gigabyte. This asks for it, and says how; of any other polars query too, whose rows are not counted beforehand.
 
     Dask's partitions are summed by the workers of the current `dask.distributed` client, or by Dask's threads where there is
     none; each pass computes them anew, so `persist()` what fits the workers' memory. Queries run once at each pass.
@@ -139,9 +139,9 @@ def _opened(data: Any, rows: int) -> BlockTable | None:
         return _on_dask(*cluster, rows)
     if (query := query_rows(data)) is not None:
         part, names, source = query
-        return BlockTable(
-            names, (part,), LocalEngine(), source, None, rows, lambda columns: 8.0 * part.count() * len(columns)
-        )
+        # To count the rows of any other query would run it once more.
+        weigh = (lambda columns: 8.0 * part.count() * len(columns)) if part.countable else (lambda columns: 0.0)
+        return BlockTable(names, (part,), LocalEngine(), source, None, rows, weigh)
     if isinstance(data, Iterator) or hasattr(data, "read_next_batch"):
         raise DataError(
             f"the data are a {type(data).__name__}, which can be read once, and a fit passes over its rows several times: give a "

@@ -17,6 +17,7 @@ class DuckRelation:
     """A duckdb relation: each pass runs its query over the columns that are used, and streams the result."""
 
     relation: Any
+    countable = True
 
     def blocks(self, columns: Sequence[str], rows: int) -> Iterator[Load]:
         pa: Any = need("pyarrow", "reading a duckdb relation")
@@ -48,6 +49,11 @@ class LazyRows:
         for batch in chosen.collect_batches(chunk_size=rows, maintain_order=True):
             for start in range(0, len(batch), rows):
                 yield partial(batch.slice, start, rows)
+
+    @property
+    def countable(self) -> bool:
+        """Whether rows are counted without running the query: a frame in memory or Parquet files, and nothing done to them."""
+        return bool(self.lazy.explain().lstrip().startswith(("DF [", "Parquet SCAN")))
 
     def count(self) -> int:
         """Rows of the result, by a query of its own."""

@@ -157,10 +157,12 @@ def units_of(fit: Any) -> int:
 
 
 def clusters_of(fit: Any) -> int:
-    """The least number of clusters behind a fit's covariance; 0 where there are none or the rows are not at hand."""
+    """The least number of clusters behind a fit's covariance; 0 where there are none or they are not known."""
     asked = getattr(getattr(fit, "cov", None), "kind", None)
-    design = getattr(fit, "design", None)
-    if design is None or not isinstance(asked, Mapping) or "cluster" not in asked:
+    if not isinstance(asked, Mapping) or "cluster" not in asked:
         return 0
+    design = getattr(fit, "design", None)
+    if fit.cov.clusters or design is None:
+        return int(fit.cov.clusters)
     names = [asked["cluster"]] if isinstance(asked["cluster"], str) else asked["cluster"]
     return min(len(np.unique(design.cluster_codes(name)[design.weights > 0])) for name in names)

@@ -46,7 +46,7 @@ def test_options_of_another_method_of_iv_are_refused_by_name(method):
     ("verb", "method", "option"),
     [
         ("effect", "irm", {"clip": 0.5}), ("effect", "irm", {"clip": None}), ("effect", "irm", {"repeats": 0}),
-        ("effect", "irm", {"folds": "five"}), ("effect", "irm", {"folds": True}), ("iv", "late", {"folds": 0}),
+        ("effect", "irm", {"folds": 2.5}), ("effect", "irm", {"folds": True}), ("iv", "late", {"folds": 0}),
         ("effect", "regression", {"target": "nonsense"}), ("effect", "regression", {"interactions": "yes"}),
         ("effect", "plr", {"score": "nonsense"}), ("effect", "ipw", {"normalize": None}), ("effect", "ipw", {"seed": -1}),
         ("effect", "aipw", {"outcome_model": "nonsense"}), ("effect", "aipw", {"treatment_model": 1.5}),

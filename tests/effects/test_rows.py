@@ -218,7 +218,7 @@ def test_welch_degrees_of_freedom_at_the_border(data):
 @pytest.mark.parametrize(
     "options",
     [
-        {"clip": None}, {"clip": "a"}, {"clip": 0.5}, {"clip": np.nan}, {"folds": [0, 1]}, {"folds": "five"},
+        {"clip": None}, {"clip": "a"}, {"clip": 0.5}, {"clip": np.nan}, {"folds": [0, 1]}, {"folds": 2.5},
         {"folds": np.r_[np.nan, np.arange(239) % 3]}, {"repeats": "two"}, {"seed": "a"}, {"seed": -1},
         {"propensity": [0.5, 0.5]}, {"propensity": ["a"] * 240}, {"propensity": np.full((240, 2), 0.5)},
         {"propensity": 0.5, "treatment_model": "logit"}, {"estimand": None},
