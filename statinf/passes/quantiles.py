@@ -56,7 +56,7 @@ class _NearRows:
     width: float
 
 
-def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float], n: int) -> np.ndarray:
+def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.ndarray, n: int) -> np.ndarray:
     """Exact coefficients at several levels, all in the same passes.
 
     Parameters
@@ -64,7 +64,7 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float], n: i
     made : PassDesign
     rows : callable
         Picklable; see `LossRowsOf`. Columns are of one size and about zero, and none follows from others.
-    taus : sequence of float
+    taus : sequence of float, or ndarray
     n : int
         Rows that count, of positive weight.
 
