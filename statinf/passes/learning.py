@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError, one_of
+from statinf.errors import DataError, FormulaError, OptionError, one_of
 from statinf.formula import factors as fa
 from statinf.formula.calls import learning_calls, stateful_calls
 from statinf.formula.columns import Categorical
+from statinf.formula.evaluate import grouped
+from statinf.formula.expression import Scope, call_name, column_name
 from statinf.formula.frame import Frame, as_frame
+from statinf.formula.grouping import crossed_value
 from statinf.formula.learning import learn_all
 from statinf.formula.mentioned import Mentioned
 from statinf.formula.reading import Reading, read_formula
@@ -88,6 +91,7 @@ def read_passes(
     for name in (*names, *also, *weighing):
         known.require(name)
     reading, _ = read_formula(formula, frame, roles, response, context)
+    _check_nested(reading)
     used = dict.fromkeys([*(c for f in reading.every for c in f.columns), *names, *also, *weighing])
     columns = tuple(c for c in table.names if c in used) or columns[:1]
     learner = _FormulaPasses(table, reading, columns, weights, tuple(weighing), names, progress)
@@ -205,8 +209,14 @@ def _meet(
         if factor.kind == "categorical":
             found = take(fa.categories(factor, store.values(), store.categories), index)
             name = fa.grouping_column(factor, reading.scope)
-            declared = name is not None and not fa.has_labels(factor) and is_declared(frame, name)
+            if name is None or fa.has_labels(factor):
+                # All intervals of a cut() and all labels are known before their rows are met.
+                declared = found.ordered or fa.has_labels(factor)
+            else:
+                declared = is_declared(frame, name)
             levels[factor.label] = LevelsMet.of(found, declared)
+            for place, argument in enumerate(_crossed_arguments(factor, reading.scope)):
+                levels[f"{factor.label}\0{place}"] = _piece_met(argument, store, index)
         elif count and not stateful_calls(factor.node, reading.scope):
             plain |= learn_all([factor], store, index, count)[0]
     # Rows outside the fit that helped to estimate its weights have clusters too.
@@ -215,13 +225,55 @@ def _meet(
     return _Met(used.tally, levels, groups, plain)
 
 
+def _crossed_arguments(factor: fa.Factor, scope: Scope) -> list[ast.expr]:
+    """What an `interaction()` that is a factor crosses; nothing for other factors."""
+    node = factor.node
+    while isinstance(node, ast.Call) and scope.is_categorical(node) and not fa.has_labels(factor):
+        node = node.args[0]
+    crosses = isinstance(node, ast.Call) and call_name(node) == "interaction" and scope.is_grouping(node)
+    return list(node.args) if crosses else []  # type: ignore[union-attr]
+
+
+def _piece_met(argument: ast.expr, store: Store, index: np.ndarray | None) -> LevelsMet:
+    found = grouped(argument, store.values())
+    name = column_name(argument, store.values().scope)
+    return LevelsMet.of(take(found, index), found.ordered if name is None else is_declared(store.frame, name))
+
+
+def _check_nested(reading: Reading) -> None:
+    """Refuse levels that are made of made levels in ways whose order a block does not know."""
+    for factor in reading.every:
+        if factor.kind != "categorical":
+            continue
+        calls = [n for n in ast.walk(factor.node) if isinstance(n, ast.Call)]
+        crossings = sum(call_name(n) == "interaction" for n in calls)
+        renamed = [n for n in calls if n is not factor.node and any(k.arg == "labels" for k in n.keywords)]
+        if crossings > 1 or (renamed and any(reading.scope.is_categorical(n) for n in renamed)):
+            raise FormulaError(
+                f"'{factor.label}': levels made of made levels are not learnt from data that are read in blocks; compute the "
+                "column first."
+            )
+
+
+def _in_order(factor: fa.Factor, met: _Met, scope: Scope) -> LevelsMet:
+    """The levels of a factor; those of an `interaction()` in the order that the levels of what it crosses have in all rows."""
+    found, count = met.levels[factor.label], len(_crossed_arguments(factor, scope))
+    if not count:
+        return found
+    pieces = [met.levels[f"{factor.label}\0{place}"].order for place in range(count)]
+    cells = np.indices([len(p) for p in pieces]).reshape(count, -1)
+    call = next(n for n in ast.walk(factor.node) if call_name(n) == "interaction")
+    every = crossed_value(call, [Categorical(c, p) for c, p in zip(cells, pieces, strict=True)]).levels  # type: ignore[arg-type]
+    return replace(found, order=tuple(dict.fromkeys(v for v in every if v in found.present)))
+
+
 def _codings(reading: Reading, met: _Met, states: Mapping[str, dict[str, Any]]) -> dict[str, fa.Learnt]:
     """What plain and categorical factors have learnt from the levels met."""
     learnt = dict(met.plain)
     for factor in reading.every:
         if factor.kind != "categorical":
             continue
-        found: Categorical = met.levels[factor.label].as_column
+        found = _in_order(factor, met, reading.scope).as_column
         made = fa.learn(factor, found, None, len(found.codes))[0]  # type: ignore[arg-type]
         texts = {ast.unparse(call) for call in learning_calls(factor.node, reading.scope)}
         own = {text: state for text, state in states.items() if text in texts}

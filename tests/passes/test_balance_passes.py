@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import statinf as si
 from statinf.errors import DataError, InfeasibleError, NotIdentifiedError, OptionError
+from statinf.formula.frame import as_frame
 
 N, ROWS = 1_200, 300
 FORMULA = "t ~ x + z + g"
@@ -141,3 +143,13 @@ def test_no_overlap() -> None:
         si.balance("t ~ x", apart)
     with pytest.raises(InfeasibleError, match="runs off"):
         si.balance("t ~ x", apart, method="entropy")
+
+
+def test_weights_go_where_blocks_are_read(data: pd.DataFrame) -> None:
+    there = si.balance("t ~ x", si.blocks(data, rows=ROWS))
+    frame = as_frame(data.iloc[:50])
+    one, two = there.carried.on_block(frame), pickle.loads(pickle.dumps(there.carried)).on_block(frame)
+    np.testing.assert_array_equal(one.values, two.values)
+    np.testing.assert_array_equal(one.influence, two.influence)
+    # The table stays behind.
+    assert len(pickle.dumps(there.carried)) < 20_000

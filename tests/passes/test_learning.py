@@ -172,3 +172,28 @@ def test_sums_of_many_kinds() -> None:
     assert found["b"] is None
     np.testing.assert_array_equal(found["c"], np.ones(2))
     assert plus(None, 3) == plus(3, None) == 3
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        "cut(z, 4)",
+        "factor(i, labels=['d', 'c', 'b', 'a'])",
+        "interaction(g, i)",
+        "C(interaction(g, cut(z, 3), lex_order=True))",
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 7])
+def test_computed_levels_keep_their_order_where_blocks_lack_some(term: str, rows: int) -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"z": rng.normal(size=60) * 6, "i": rng.integers(0, 4, 60), "g": rng.choice(list("ba"), 60)})
+    frame["y"] = rng.normal(size=60)
+    frame = frame.sort_values("i", ascending=False, ignore_index=True)
+    here, there = si.lm(f"y ~ {term}", frame), si.lm(f"y ~ {term}", si.blocks(frame, rows=rows))
+    assert there.terms == here.terms
+    np.testing.assert_allclose(there.theta, here.theta, rtol=1e-9)
+
+
+def test_levels_made_of_made_levels_are_refused(data: pd.DataFrame) -> None:
+    with pytest.raises(si.FormulaError, match="made of made levels"):
+        si.lm("y ~ interaction(interaction(g, q), l)", si.blocks(data, rows=400))

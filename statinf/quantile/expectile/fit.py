@@ -62,7 +62,7 @@ class ExpectileFit(LinearLevelsFit):
         working, residual = np.zeros(made.n), np.zeros(made.n)
         residual[rows.used] = solved.residual[0]
         working[rows.used] = rows.w * asymmetry(solved.residual[:1], self.tau[:1])[0]
-        half = np.linalg.qr(rows.Z * np.sqrt(working[rows.used])[:, None], mode="r")
+        half = np.asarray(np.linalg.qr(rows.Z * np.sqrt(working[rows.used])[:, None], mode="r"))
         names = [c for c, ok in zip(self.columns, self.estimable, strict=False) if ok]
         warn_lone(
             self.cov.kind,
