@@ -128,9 +128,9 @@ def read_arms(
 
 
 def _first(made: PassDesign) -> Design:
-    found = made.block(made.table.first(made.columns))
-    if found is None or not found.n:
-        raise DataError("no row of the first block can be used; put blocks with complete rows first.")
+    found = made.head()
+    if found is None:
+        raise DataError("no row of the data can be used.")
     return found
 
 

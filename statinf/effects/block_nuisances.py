@@ -93,7 +93,7 @@ class FoldArmSums:
 def cell_sums(problem: EffectPasses, folds: BlockFolds) -> FoldArmSums:
     """The sums, in one pass."""
     made = problem.made
-    block = made.block(made.table.first(made.columns))
+    block = made.head()
     assert block is not None
     rows = problem.read(block)
     near = np.r_[rows.x.mean(axis=0), rows.y.mean() if len(rows.y) else 0.0, 0.0]
@@ -220,6 +220,13 @@ def _check(cells: FoldArmSums, wanted: Sequence[BlockNuisance], problem: EffectP
                 f"fold {int(np.argmax(rows))} leaves no row to learn {q.name} on. Use fewer folds, or name a column of labels in "
                 "folds=."
             )
+        if problem.binary and q.target == "d" and isinstance(q.learner, Logit) and len(cells.rows) > 1:
+            alone = (cells.rows == cells.rows.sum(axis=0)).any(axis=1)
+            if alone.any():
+                raise ConvergenceError(
+                    f"the logit of {q.name} has no maximum: an arm lies wholly inside fold {int(np.argmax(alone))}. Use fewer "
+                    "folds, or name a column of labels in folds=."
+                )
 
 
 def _logits(

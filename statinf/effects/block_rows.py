@@ -126,9 +126,9 @@ def read_effect(
     """Read `outcome ~ treatment | covariates` on a table in blocks; `binary` wants a treatment of two arms."""
     named = [*(cluster_columns(vcov, cluster) or ()), *([folds] if isinstance(folds, str) else [])]
     made = read_passes(formula, table, roles=ROLES, cluster=list(dict.fromkeys(named)), **options)
-    block = made.block(table.first(made.columns))
+    block = made.head()
     if block is None:
-        raise DataError("no row of the first block can be used; put blocks with complete rows first.")
+        raise DataError("no row of the data can be used.")
     distinct: TreatmentValues = made.total(_distinct, "reading the treatment")
     rows = distinct.rows
     small = replace(block, weights=np.ones(len(rows)), rows=np.arange(len(rows)))
@@ -180,6 +180,8 @@ def block_folds(made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whol
     """The folds of an option: a number, or the name of a column of labels; whole clusters share one."""
     if isinstance(folds, str):
         values = made.clusters[folds].values
+        if len(values) < 2:
+            raise OptionError("folds holds one label only; at least two folds are needed.")
         return BlockFolds(len(values), seed, folds, np.argsort(np.argsort(np.asarray(values))))
     if folds is not None and not isinstance(folds, int | np.integer):
         raise OptionError(
@@ -188,6 +190,8 @@ def block_folds(made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whol
     if (folds is None and whole) or folds == 1:
         return BlockFolds(1, seed)
     count = 5 if folds is None else int(folds)
+    if not 2 <= count <= made.nobs:
+        raise OptionError(f"folds={folds} must be a whole number from 2 to the number of rows, {made.nobs}.")
     sizes: Mapping[str, int] = {name: made.clusters[name].count for name in vcov.clusters}
     if not sizes:
         return BlockFolds(count, seed)

@@ -65,8 +65,8 @@ def estimate(problem: EffectProblem, options: IpwOptions) -> Estimate:
     for p in made:
         e, count = clipped(p["propensity"], rows.design.rows, how.clip, rows.w, estimand=estimand)
         moved = max(moved, count)
-        free = (e == p["propensity"]) if stacked else None
-        theta, moment = _one(problem, e, normalize=options.normalize, free=free, penalty=penalty)
+        fitted = p["propensity"] if stacked else None
+        theta, moment = _one(problem, e, normalize=options.normalize, fitted=fitted, penalty=penalty)
         thetas.append(theta)
         moments.append(moment)
     w = rows.w * weights_of(e, rows.d, estimand)[0]
@@ -85,9 +85,9 @@ def means(problem: EffectProblem, options: IpwOptions) -> Estimate:
 
 
 def _one(
-    problem: EffectProblem, e: np.ndarray, *, normalize: bool, free: np.ndarray | None, penalty: float
+    problem: EffectProblem, e: np.ndarray, *, normalize: bool, fitted: np.ndarray | None, penalty: float
 ) -> tuple[np.ndarray, Moments]:
-    """Effects of one set of propensities; `free` marks rows whose propensity moves with a logit of that penalty."""
+    """Effects of one set of propensities; `fitted` are those of a logit of that penalty before they were clipped."""
     rows = problem.rows
     weight, slope = weights_of(e, rows.d, problem.estimand)
     theta, unit, by_eta = [], [], []
@@ -106,13 +106,15 @@ def _one(
         unit.append(parts[0][1] + parts[1][1])
         by_eta.append(parts[0][2] + parts[1][2])
     influence = np.column_stack(unit)
-    if free is not None:
+    if fitted is not None:
         # In columns of mean zero and unit variance, so that where a covariate stands costs no digits.
         columns = standardise(rows.x, rows.w)
         x, ridge = columns.z, columns.penalty(penalty)
-        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(ridge)
+        information = (x * (rows.w * fitted * (1.0 - fitted))[:, None]).T @ x + np.diag(ridge)
+        # What was moved to an end does not move with the logit, but is among the rows that the logit was fitted to.
+        free = e == fitted
         gradient = (x * (rows.w * free)[:, None]).T @ np.column_stack(by_eta)
-        influence = influence + (x * (rows.d - e)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
+        influence = influence + (x * (rows.d - fitted)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
     extra = stack_scores(rows.design.weights_object, rows.design.rows, influence)
     nobs = int(np.count_nonzero(rows.w))
     q = len(theta)

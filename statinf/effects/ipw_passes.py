@@ -112,5 +112,5 @@ def _unit(
     else:
         out = sign * weight * rows.y / sizes[arm] - (means[1] - means[0]) / sizes[0]
     if push is not None:
-        out = out + (rows.d - e) * (read.predict.columns(rows.x) @ push)
+        out = out + (rows.d - raw) * (read.predict.columns(rows.x) @ push)
     return out[:, None]

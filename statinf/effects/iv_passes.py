@@ -155,14 +155,15 @@ def _scores(made: PassDesign, solution: LinearIV, stages: TwoStages) -> PassScor
     return PassScores(
         made,
         stacked(made, plain, partial(second_stage_unit, stages)),
-        # Whitened scores turned back are scores of the second stage's columns, which the bread takes to errors.
-        carry @ solution.bread @ np.linalg.inv(stages.whitened).T,
+        carry,
         small.nobs,
         float(small.df_resid),
         carry @ solution.bread @ carry.T * variance,
         weighted=made.weights is not None,
         suffix=", weights estimated" if estimated else "",
         plain=plain if estimated else None,
+        # Whitened scores turned back are scores of the second stage's columns, which the bread takes to errors.
+        inner=solution.bread @ np.linalg.inv(stages.whitened).T,
     )
 
 

@@ -101,10 +101,9 @@ class ColumnMoments:
 
 def column_moments(made: PassDesign, chosen: Chosen | None = None, *, constant: bool = True) -> ColumnMoments:
     """The sums, in one pass."""
-    native = made.table.first(made.columns)
-    block = None if native is None else made.block(native)
-    if block is None or not block.n:
-        raise DataError("no row of the first block can be used; put blocks with complete rows first.")
+    block = made.head()
+    if block is None:
+        raise DataError("no row of the data can be used.")
     p = block.parts[0].rest.p
     near = np.r_[block.parts[0].rest.values.mean(axis=0), _outcome(block).mean()] if constant else np.zeros(p + 1)
     found = made.total(partial(_moments, near, chosen), "moments of the columns")

@@ -40,7 +40,8 @@ class PassScores:
     score : callable
         From the design of a block to its `ScoredRows`.
     outside : ndarray, shape (q, q)
-        Takes sums of whitened scores to errors of the coefficients; the inverse triangular factor.
+        Takes sums of whitened scores to errors of the coefficients; the inverse triangular factor. With `inner`, takes what
+        that makes of them on.
     nobs : int
     df_resid : float
     model : ndarray, shape (q, q), optional
@@ -52,6 +53,9 @@ class PassScores:
         What labels say beside the kind.
     plain : callable, optional
         Like `score`, with estimated weights taken as known.
+    inner : ndarray, shape (q, q), optional
+        Takes whitened scores to the coordinates in which a covariance by clusters of several ways that is indefinite is
+        repaired: those of the same fit to rows in memory. Whitened ones by default.
     """
 
     made: PassDesign
@@ -64,6 +68,7 @@ class PassScores:
     weighted: bool = False
     suffix: str = ""
     plain: Callable[[Design], ScoredRows] | None = None
+    inner: np.ndarray | None = None
 
     @property
     def q(self) -> int:
@@ -103,7 +108,7 @@ class PassScores:
         """Moments of few rows with the sums of all, in whitened coordinates."""
         return Moments(
             scores,
-            np.eye(self.q),
+            np.eye(self.q) if self.inner is None else self.inner,
             self.nobs,
             float(self.df_resid),
             self.model if model else None,
@@ -155,7 +160,8 @@ class PassScores:
         long = np.zeros((len(rows), self.q))
         long[:: self.q] = scores
         codes = {name: np.repeat(code, self.q) for name, code in codes.items()}
-        moments = self._stand_in(long, columns=rows, working=np.ones(len(rows)), factor=np.eye(self.q))
+        factor = np.eye(self.q) if self.inner is None else None
+        moments = self._stand_in(long, columns=rows, working=np.ones(len(rows)), factor=factor)
         return self._carried(covariance(moments, kind, codes, normal=self.normal))
 
     def _with_outside(

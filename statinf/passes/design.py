@@ -165,6 +165,15 @@ class PassDesign(Brief):
             )
         return sums
 
+    def head(self) -> Design | None:
+        """The first block that has rows in use; None where no block has any. It costs a pass where the first block has none."""
+        native = self.table.first(self.columns)
+        found = None if native is None else self.block(native)
+        if found is not None and found.n:
+            return found
+        kept = self.total(_kept, "looking for rows in use")
+        return None if kept is None else kept.block
+
     def block(self, native: Any) -> Design | None:
         """The design of one block; None where no row of it can be used."""
         return self.counted(native)[0]
@@ -202,6 +211,20 @@ class PassDesign(Brief):
             else {name: index.place(frame.categories(name)) for name, index in self.clusters.items()},
         )
         return made, used.tally
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A block that is kept; of two the first."""
+
+    block: Design
+
+    def plus(self, other: _Kept) -> _Kept:
+        return self
+
+
+def _kept(block: Design) -> _Kept | None:
+    return _Kept(block) if block.n else None
 
 
 def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> tuple[Any, Tally]:

@@ -113,8 +113,7 @@ def _from_first(
     made: PassDesign, sums: NewtonRowSums, start: np.ndarray, limit: float, finish: NewtonFinish | None
 ) -> np.ndarray:
     """The solutions of the first block's rows; `start` where they have none."""
-    native = made.table.first(made.columns)
-    block = None if native is None else made.block(native)
+    block = made.head()
     if block is None or not (block.weights > 0).any():
         return start
     heavy = float(block.weights.sum()) if finish is None else 1.0

@@ -142,8 +142,7 @@ def _settled(found: _Counted, bracket: _Bracket, k: int) -> tuple[float | None, 
 
 def _first_brackets(made: PassDesign, numbers: BlockNumbers, ranks: Callable[[int], Sequence[int]]) -> list[_Bracket]:
     """Four standard errors of the first block's ranks about where each rank would be there."""
-    native = made.table.first(made.columns)
-    block = None if native is None else made.block(native)
+    block = made.head()
     some = np.empty((0, 1)) if block is None else numbers(block)
     n = len(some)
     if not n:

@@ -107,9 +107,8 @@ def reduce_rows(
 
 def _centring(made: PassDesign, stack: Stacking) -> Centring | None:
     """How columns are centred, from the first block: any value in a column's range does."""
-    native = made.table.first(made.columns)
-    design = made.block(native)
-    return None if design is None or not design.n else centring_of(stack(design).columns)
+    design = made.head()
+    return None if design is None else centring_of(stack(design).columns)
 
 
 def _products(
@@ -154,8 +153,8 @@ def joint_factor(
 
 def middle(made: PassDesign, stack: Stacking) -> np.ndarray | None:
     """Means of the stack's columns over the first block: values inside their ranges; None where it has no row in use."""
-    design = made.block(made.table.first(made.columns))
-    return None if design is None or not design.n else stack(design).columns.mean(axis=0)
+    design = made.head()
+    return None if design is None else stack(design).columns.mean(axis=0)
 
 
 def _centred_products(

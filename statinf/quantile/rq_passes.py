@@ -22,6 +22,7 @@ from statinf.passes.order import order_statistics
 from statinf.passes.quantiles import LossRows, solve_passes
 from statinf.quantile.covariance import joint_covariance
 from statinf.quantile.fit import QuantileFit
+from statinf.quantile.solve import warn_extreme
 from statinf.results import Estimate, Method
 
 _FLOOR = np.finfo(float).eps ** 0.5
@@ -87,8 +88,9 @@ def _estimate(made: PassDesign, levels: np.ndarray, rule: str) -> Estimate:
     common.check_size(n, p, names)
     aliases = np.empty((p, 0))
     if not kept.all():
-        common.warn_aliased(names, kept, np.inf)
+        common.warn_aliased(names, kept, 1.0)
         aliases = _aliases(sums, kept, made.intercept)
+    warn_extreme(levels, n)
     level = float(sums.near[-1] + sums.gram[0, -1] / sums.mass) if made.intercept else 0.0
     rows = QuantileRows(columns, level)
     h = np.array([inside(t, bandwidth(n, t, rule)) for t in levels])
@@ -224,8 +226,7 @@ class QuantilePieces:
 
     def _offsets(self) -> np.ndarray:
         """What is taken off every distance, shape (k,): R's constant, and less for outcomes of small numbers."""
-        native = self.made.table.first(self.made.columns)
-        block = self.made.block(native)
+        block = self.made.head()
         some = np.zeros((0, len(self.h))) if block is None else _distances(self.rows, self.distance, block)
         if len(some) and (np.median(some, axis=0) > 3.0 * _FLOOR / _SMALL_SHARE).all():
             return np.full(len(self.h), _FLOOR)

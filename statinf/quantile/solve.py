@@ -38,7 +38,7 @@ def solve_design(
     rows = working_rows(made, np.where(kept, 0.0, np.nan)[None], orthogonal=not several)
     n, p = rows.Z.shape
     common.check_size(n, p, matrix.names)
-    _warn_extreme(levels, n)
+    warn_extreme(levels, n)
     check_scale(float(np.abs(rows.y).max()), f"the outcome '{made.response_names[0]}'")
     w = rows.w if weighted else None
     coef = np.full((len(levels), matrix.p), np.nan)
@@ -101,7 +101,8 @@ def _check_loss(residual: np.ndarray, tau: np.ndarray, w: np.ndarray) -> np.ndar
     return np.maximum(tau[:, None] * residual, (tau[:, None] - 1.0) * residual) @ w
 
 
-def _warn_extreme(levels: np.ndarray, n: int) -> None:
+def warn_extreme(levels: np.ndarray, n: int) -> None:
+    """Warn of levels so near an end that no row is expected beyond."""
     extreme = levels[np.minimum(levels, 1 - levels) * n < 1]
     if len(extreme):
         issue_warning(
