@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.balancing.columns import BalanceColumns
 from statinf.errors import one_of
-from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominators, effective_size, imbalance, is_binary
+from statinf.numerics.discrepancy.imbalance import DENOMINATORS, denominators, effective_size, imbalances, is_binary
 from statinf.results.table import format_number
 
 SD = {
@@ -79,7 +79,7 @@ def pair_frame(
     flags = binary_columns(columns) if flags is None else flags
     if binary == "raw":
         sd, kinds = np.where(flags, 1.0, sd), np.where(flags, "none", kinds)
-    before, after = imbalance(x, t, s, sd), imbalance(x, t, w, sd)
+    before, after = imbalances(x, t, (s, w), sd)
     return pd.DataFrame(
         {
             "term": columns.names,

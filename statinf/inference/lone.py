@@ -97,8 +97,9 @@ def _clusters(
     working: np.ndarray,
     inverse: np.ndarray,
 ) -> None:
+    # A cluster holds a direction whole only if the leverages of its rows sum to one.
     half = np.dot(inverse.T, columns.T)
-    total = np.bincount(codes, weights=working * np.einsum("ij,ij->j", half, half))
+    total = np.bincount(codes, weights=working * np.sum(half * half, axis=0))
     groups = np.count_nonzero(total)
     found = []
     for g in np.flatnonzero(total > 1.0 - _WHOLE):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,28 +134,39 @@ def _constant(x: np.ndarray, treated: np.ndarray, weights: np.ndarray, kind: str
 
 def imbalance(x: np.ndarray, treated: np.ndarray, w: np.ndarray, sd: np.ndarray) -> Imbalance:
     """Differences between treated and controls under weights `w`, standardised by `sd`."""
+    return imbalances(x, treated, (w,), sd)[0]
+
+
+def imbalances(
+    x: np.ndarray, treated: np.ndarray, weights: Sequence[np.ndarray], sd: np.ndarray
+) -> tuple[Imbalance, ...]:
+    """`imbalance` under each of several weights; the columns are put in order once."""
     binary = is_binary(x)
-    w1, w0, x1, x0 = w[treated], w[~treated], x[treated], x[~treated]
+    signed = [np.where(treated, w / w[treated].sum(), -w / w[~treated].sum()) for w in weights]
+    gaps = np.zeros((len(signed), x.shape[1]))
+    for j in np.flatnonzero(~binary):
+        gaps[:, j] = _ks(x[:, j], signed)
+    x1, x0 = x[treated], x[~treated]
     # About a value of the column: far from zero the difference would drown in the means' rounding.
     centre = np.where(binary, 0.0, x[0])
-    from1, from0 = w1 @ (x1 - centre) / w1.sum(), w0 @ (x0 - centre) / w0.sum()
-    mean1, mean0, difference = centre + from1, centre + from0, from1 - from0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        smd = np.where(difference == 0.0, 0.0, difference / sd)
-        ratio = weighted_variance(x1, w1, binary) / weighted_variance(x0, w0, binary)
-    signed = np.where(treated, w / w1.sum(), -w / w0.sum())
-    ks = np.abs(difference)
-    for j in np.flatnonzero(~binary):
-        ks[j] = _ks(x[:, j], signed)
-    return Imbalance(binary, mean1, mean0, sd, smd, difference, np.where(binary, np.nan, ratio), ks)
+    out = []
+    for w, ks in zip(weights, gaps, strict=True):
+        w1, w0 = w[treated], w[~treated]
+        from1, from0 = w1 @ (x1 - centre) / w1.sum(), w0 @ (x0 - centre) / w0.sum()
+        mean1, mean0, difference = centre + from1, centre + from0, from1 - from0
+        with np.errstate(divide="ignore", invalid="ignore"):
+            smd = np.where(difference == 0.0, 0.0, difference / sd)
+            ratio = weighted_variance(x1, w1, binary) / weighted_variance(x0, w0, binary)
+        ks = np.where(binary, np.abs(difference), ks)
+        out.append(Imbalance(binary, mean1, mean0, sd, smd, difference, np.where(binary, np.nan, ratio), ks))
+    return tuple(out)
 
 
-def _ks(column: np.ndarray, signed: np.ndarray) -> float:
+def _ks(column: np.ndarray, signed: Sequence[np.ndarray]) -> list[float]:
     order = np.argsort(column, kind="stable")
     ordered = column[order]
-    gaps = np.cumsum(signed[order])
     last_of_value = np.r_[ordered[1:] != ordered[:-1], True]
-    return float(np.max(np.abs(gaps[last_of_value])))
+    return [float(np.max(np.abs(np.cumsum(each[order])[last_of_value]))) for each in signed]
 
 
 def effective_size(w: np.ndarray) -> float:
