@@ -180,3 +180,21 @@ def test_links_invert_and_slopes_are_derivatives():
         np.testing.assert_allclose(link.link(link.inverse(at)), at, rtol=1e-9, atol=1e-9)
         numeric = (link.inverse(at + 1e-6) - link.inverse(at - 1e-6)) / 2e-6
         np.testing.assert_allclose(link.slope(at), numeric, rtol=1e-6)
+
+
+def test_many_rows_of_which_every_sixteenth_is_unlike_the_others():
+    rng = np.random.default_rng(0)
+    n = (1 << 17) + 321
+    x = rng.normal(size=n)
+    z = rng.normal(size=n) + 1e5
+    p = 1.0 / (1.0 + np.exp(0.5 - x))
+    y = (rng.random(n) < p).astype(float)
+    some = slice(None, None, 16)
+    # Outcomes of these rows are told by x alone: by themselves they have no maximum.
+    y[some] = (x[some] > 0).astype(float)
+    columns = np.column_stack([np.ones(n), x, z - 1e5])
+    found = fit_glm(columns, y, family_of("binomial"))
+    order = rng.permutation(n)
+    shuffled = fit_glm(columns[order], y[order], family_of("binomial"))
+    np.testing.assert_allclose(found.coef, shuffled.coef, rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(found.deviance, shuffled.deviance, rtol=1e-10)

@@ -58,10 +58,10 @@ class LikelihoodSums:
 
         def block(rows: slice) -> tuple[np.ndarray, float]:
             x, w = self.x[rows], self.w[rows]
-            eta = np.dot(x, beta)
-            if self.offset is not None:
-                eta += self.offset[rows]
             with np.errstate(all="ignore"):
+                eta = np.dot(x, beta)
+                if self.offset is not None:
+                    eta += self.offset[rows]
                 slope, information, unit = self.family.terms(eta, self.y[rows])
                 root = np.sqrt(w * information)
                 # Beside the scaled columns a working residual: their one cross-product holds information and score.
@@ -69,7 +69,7 @@ class LikelihoodSums:
                 np.multiply(x, root[:, None], out=half[:, :k])
                 np.divide(w * slope, root, out=half[:, k], where=root > 0)
                 half[root == 0, k] = 0.0
-            return np.dot(half.T, half), float(np.dot(w, unit))
+                return np.dot(half.T, half), float(np.dot(w, unit))
 
         cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
         return cross[:k, :k], cross[:k, k], float(deviance)
@@ -79,10 +79,10 @@ class LikelihoodSums:
 
         def block(rows: slice) -> tuple[np.ndarray, float]:
             x, w = self.x[rows], self.w[rows]
-            eta = np.dot(x, beta)
-            if self.offset is not None:
-                eta += self.offset[rows]
             with np.errstate(all="ignore"):
+                eta = np.dot(x, beta)
+                if self.offset is not None:
+                    eta += self.offset[rows]
                 slope, _, unit = self.family.terms(eta, self.y[rows])
                 return np.dot(w * slope, x), float(np.dot(w, unit))
 

@@ -13,6 +13,7 @@ from statinf.numerics.glm.likelihood import WELL_CONDITIONED, LikelihoodSums, sm
 
 MANY_ROWS = 1 << 17
 _SHARE = 16
+_NEAR = 0.1
 
 Current = tuple[np.ndarray, np.ndarray, float]
 
@@ -35,12 +36,26 @@ def from_some_rows(problem: LikelihoodSums, fit: Callable[..., Any]) -> tuple[np
     if not np.isfinite(found.coef).all() or not mass > 0:
         return None
     score, deviance = problem.evaluate_score(found.coef)
+    if not np.isfinite(deviance):
+        return None
     step = solve_information(found.factor.T @ found.factor * (float(problem.w.sum()) / mass), score)
     for start in (found.coef + step, found.coef):
         current = problem.evaluate(start)
         if np.isfinite(current[2]) and current[2] <= deviance + 1e-9 * (abs(deviance) + 0.1):
-            return (start, current) if smallest_eigenvalue(current[0]) >= WELL_CONDITIONED else None
+            return (start, current) if _near_the_end(current) else None
     return None
+
+
+def _near_the_end(current: Current) -> bool:
+    """Whether scoring can go on from a start: its columns are told apart there, and the next step is a short one.
+
+    Rows that are unlike the others, or that are separated, end far from where all rows do: there the information is next to
+    nothing and a step by it leaves the range of floats.
+    """
+    gram, score, deviance = current
+    if smallest_eigenvalue(gram) < WELL_CONDITIONED:
+        return False
+    return float(score @ solve_information(gram, score)) <= _NEAR * abs(deviance)
 
 
 def next_is_last(step_length: float, rows: int, enough: float) -> bool:

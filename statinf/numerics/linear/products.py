@@ -72,8 +72,16 @@ def centred_products(columns: np.ndarray, centre: np.ndarray, slope: np.ndarray)
 
 
 def column_sums(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Sum of rows (n, p), each times its weights (n,) or (n, m): shape (p,) or (m, p)."""
-    return np.sum(over_blocks(lambda rows: np.dot(weights[rows].T, columns[rows]), *columns.shape), axis=0)
+    """Sum of rows (n, p), each times its weights (n,) or (n, m): shape (p,) or (m, p).
+
+    Rows are summed from the first one, so that the rounding of a long sum does not grow with where a column stands.
+    """
+    if len(columns) == 0:
+        return np.dot(weights.T, columns)
+    first = columns[0]
+    near = np.sum(over_blocks(lambda rows: np.dot(weights[rows].T, columns[rows] - first), *columns.shape), axis=0)
+    total = weights.sum(axis=0)
+    return near + (total * first if weights.ndim == 1 else total[:, None] * first)
 
 
 def weighted_gram(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
