@@ -12,7 +12,7 @@ from statinf.models import regression as common
 from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.glm_options import VerbOptions
 from statinf.models.glm_scoring import estimate
-from statinf.models.row_counts import ONE_EACH, RowCounts, counted
+from statinf.models.row_counts import ONE_EACH, RowCounts, absent_as_present, counted
 from statinf.models.table import GLM
 from statinf.models.together import outcomes_together
 from statinf.numerics.glm.families import ALL_FAMILIES, family_of
@@ -169,5 +169,7 @@ def glm(
     )
     made, rows = counted(made, settings.weights_kind)
     asked = ROBUST if vcov is None and cluster is None and not rows.likely else vcov
-    fit = GeneralizedFit.of(made, chosen.estimate(made, settings, rows), asked, method=chosen, cluster=cluster)
+    fit = GeneralizedFit.of(
+        made, chosen.estimate(absent_as_present(made), settings, rows), asked, method=chosen, cluster=cluster
+    )
     return replace(fit, citation=settings.paper) if settings.paper else fit

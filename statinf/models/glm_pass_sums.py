@@ -43,6 +43,17 @@ def outcome(block: Design) -> tuple[np.ndarray, np.ndarray]:
     return response[:, 0] / np.maximum(trials, np.finfo(float).tiny), block.weights * trials
 
 
+def terms(family: Family, eta: np.ndarray, y: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """As `Family.terms`, and nothing in rows of weight zero, where means may leave the range of floats."""
+    with np.errstate(all="ignore"):
+        found = family.terms(eta, y)
+    absent = ~(w > 0)
+    if not absent.any():
+        return found
+    slope, information, unit = (np.where(absent, 0.0, part) for part in found)
+    return slope, information, unit
+
+
 def stack(block: Design) -> ColumnStack:
     """The columns of rows whose weight is positive."""
     seen = outcome(block)[1] > 0
@@ -109,7 +120,7 @@ class PassLikelihood:
             eta = eta + block.offset
         k, seen = x.shape[1], w > 0
         with np.errstate(all="ignore"):
-            slope, information, unit = family.terms(eta, y)
+            slope, information, unit = terms(family, eta, y, w)
             root = np.sqrt(w * information)
             half = np.empty((len(x), k + 1), order="F")
             np.multiply(x, root[:, None], out=half[:, :k])
@@ -119,7 +130,7 @@ class PassLikelihood:
             mean = family.link.inverse(eta)
             pearson = np.nan
             if not family.known_dispersion:
-                pearson = float(np.sum(w * (y - mean) ** 2 / family.variance(mean)))
+                pearson = float(np.sum((w * (y - mean) ** 2 / family.variance(mean))[seen]))
             bounded = family.law.bounded(y, mean) & seen if family.separable else np.zeros(0, bool)
             total = float(mean[seen].sum())
             cross = np.dot(half.T, half)
@@ -156,6 +167,8 @@ def first_guess(problem: PassLikelihood, level: float, block: Design) -> tuple[n
         slope = family.link.slope(eta)
         information = w * slope**2 / family.variance(mean)
         target = eta + (y - mean) / slope - shift
+        if not (w > 0).all():
+            information, target = np.where(w > 0, information, 0.0), np.where(w > 0, target, 0.0)
         half = x * np.sqrt(information)[:, None]
         gram, moment = np.dot(half.T, half), np.dot(x.T, information * target)
     return gram, moment, np.dot(x.T, np.where(w > 0, level - shift, 0.0))
@@ -165,7 +178,7 @@ def information_factor(problem: PassLikelihood, beta: np.ndarray, block: Design)
     """The triangular factor of one block's information."""
     x, (y, w) = problem.columns(block), outcome(block)
     eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
-    return Triangle.of(x * np.sqrt(w * problem.model.family.terms(eta, y)[1])[:, None])
+    return Triangle.of(x * np.sqrt(w * terms(problem.model.family, eta, y, w)[1])[:, None])
 
 
 def density(problem: PassLikelihood, beta: np.ndarray, dispersion: float, block: Design) -> float:

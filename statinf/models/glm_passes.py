@@ -34,6 +34,7 @@ from statinf.models.glm_pass_sums import (
     information_factor,
     outcome,
     stack,
+    terms,
 )
 from statinf.models.glm_scoring import start_of
 from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
@@ -296,6 +297,6 @@ def _unit(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block
 def _scored(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> ScoredRows:
     x, (y, w) = problem.columns(block), outcome(block)
     eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
-    slope, information, _ = problem.model.family.terms(eta, y)
+    slope, information, _ = terms(problem.model.family, eta, y, w)
     rows = np.dot(x, whitened)
     return ScoredRows(rows * (w * slope)[:, None], rows * np.sqrt(w * information)[:, None])

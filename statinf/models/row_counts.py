@@ -10,6 +10,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
+from statinf.formula.matrix import Matrix
 from statinf.results import choice
 
 WEIGHTS_KINDS = ("precision", "frequency", "probability")
@@ -102,6 +103,32 @@ def counted(made: Design, kind: str) -> tuple[Design, RowCounts]:
     if response.ndim == 1:
         return (made if weights is made.weights else replace(made, weights=weights)), RowCounts(kind, copies)
     return _shares(made, response, weights), RowCounts(kind, copies, True)
+
+
+def absent_as_present(made: Design) -> Design:
+    """The design with the first row of positive weight in the place of every row of weight zero.
+
+    Means, variances and deviances of absent rows then exist, whatever stands in them, and zero times them is zero. Under estimated
+    weights rows stay as they are: a weight that is zero moves with what it was estimated from.
+    """
+    absent = ~(made.weights > 0)
+    if made.weights_object is not None or not absent.any() or absent.all():
+        return made
+    first = int(np.argmin(absent))
+
+    def filled(rows: np.ndarray) -> np.ndarray:
+        out = np.array(rows, order="F")
+        out[absent] = rows[first]
+        return out
+
+    columns = made.parts[0]
+    matrix = Matrix(filled(columns.values), columns.names, columns.terms, columns.intercept)
+    return replace(
+        made,
+        response=None if made.response is None else filled(made.response),
+        parts=(matrix, *made.parts[1:]),
+        offset=None if made.offset is None else filled(made.offset),
+    )
 
 
 def _whole(weights: np.ndarray, rows: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.formula.design import Design
 from statinf.models.glm_options import GlmOptions
 from statinf.models.glm_scoring import estimate
+from statinf.models.row_counts import absent_as_present
 from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Method, Weights
 from statinf.shifts.pooled import PooledTerms
@@ -83,4 +84,4 @@ def weighted(design: Design, ratio: Weights) -> Design:
 
 def likelihood(design: Design, family: Family) -> Estimate:
     """Maximum (weighted) likelihood on the rows of a design."""
-    return estimate(design, GlmOptions(family=family.name, link=family.link.name))
+    return estimate(absent_as_present(design), GlmOptions(family=family.name, link=family.link.name))

@@ -47,6 +47,34 @@ def test_weight_zero_is_no_row(frame, verb, vcov):
     np.testing.assert_allclose(drawn[0], drawn[1], rtol=1e-6)
 
 
+@pytest.mark.parametrize("vcov", ["iid", "HC0", {"cluster": "id"}])
+@pytest.mark.parametrize("family", ["poisson", "quasipoisson", "gamma", "inverse_gaussian", "negative_binomial"])
+def test_what_stands_in_a_row_of_weight_zero_does_not_matter(family, vcov):
+    # Means of the absent rows leave the range of floats, and their outcomes the family's.
+    rng = np.random.default_rng(7)
+    n = 400
+    data = pd.DataFrame({"x": rng.normal(size=n), "o": rng.normal(size=n) / 5, "id": np.arange(n) % 40})
+    mean = np.exp(0.4 * data["x"] + data["o"]) * rng.gamma(2.0, 0.5, n)
+    data["y"] = mean if family in ("gamma", "inverse_gaussian") else rng.poisson(mean)
+    data["w"] = np.where(rng.random(n) < 0.25, 0.0, rng.uniform(0.5, 2.0, n))
+    data["g"] = rng.choice(list("ab"), n)
+    used = data[data["w"] > 0]
+    data.loc[data["w"] == 0, ["x", "o"]] *= 1e4
+    data.loc[data["w"] == 0, "y"] = -1.0
+    options = {"family": family, "link": "log", "weights": "w", "vcov": vcov}
+    right = si.glm("y ~ x + g + offset(o)", used, **options)
+    tables = [data, data.sample(frac=1.0, random_state=1)]
+    if family != "negative_binomial":
+        tables.append(si.blocks(data, rows=90))
+    for table in tables:
+        fit = si.glm("y ~ x + g + offset(o)", table, **options)
+        np.testing.assert_allclose(fit.params, right.params, rtol=1e-9)
+        np.testing.assert_allclose(fit.std_errors, right.std_errors, rtol=1e-8)
+        named = ("deviance", "null_deviance", "dispersion", "loglik")
+        np.testing.assert_allclose(*([getattr(f, k) for k in named] for f in (fit, right)), rtol=1e-9)
+        assert fit.nobs == right.nobs
+
+
 def test_a_row_that_alone_holds_a_level_is_named(frame):
     with pytest.warns(si.StatinfWarning, match=r"row 39 alone determines 'C\(g\)\[T.c\]'"):
         si.lm("y ~ x + C(g)", frame)
