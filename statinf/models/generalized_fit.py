@@ -12,7 +12,7 @@ from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.distributions import t_quantile
 from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
-from statinf.models.regression_fit import FITTED, RegressionFit, blocks_read, check_interval
+from statinf.models.regression_fit import FITTED, RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results.predicting import prediction_frame
@@ -146,7 +146,7 @@ class GeneralizedFit(RegressionFit):
         }
         facts |= {"AIC": g["aic"]} if not np.isnan(g["aic"]) else {}
         facts |= {} if self._family.known_dispersion else {"Dispersion": self.dispersion}
-        return facts | self._overdispersion_facts() | blocks_read(self.facts)
+        return facts | self._overdispersion_facts() | dict(self.facts)
 
     def _overdispersion_facts(self) -> dict[str, Any]:
         if np.isnan(self.alpha):
