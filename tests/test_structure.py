@@ -154,6 +154,13 @@ def test_every_dependency_is_pinned():
     assert names <= pinned
 
 
+def test_triangular_systems_go_by_lapack_itself():
+    # SciPy's function estimates a condition on all threads, which small matrices wait for.
+    own = ROOT / "statinf" / "numerics" / "linear" / "triangular.py"
+    scipys = re.compile(r"scipy\.linalg import.*solve_triangular")
+    assert not [path for path in sources("statinf") if path != own and scipys.search(path.read_text(encoding="utf-8"))]
+
+
 def test_no_files_import_each_other_in_a_circle():
     """Imports inside of functions count; those for type checkers alone do not."""
     modules = {_module(path): path for path in sources("statinf")}

@@ -15,7 +15,6 @@ from statinf.errors import NotIdentifiedError, issue_warning
 from statinf.formula.design import Design
 from statinf.passes.covariance import PassScores
 from statinf.passes.scored import ScoredRows
-from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
@@ -95,12 +94,9 @@ def score_estimate(
     """An effect from its influence per unit of weight, shape (n, 1), of a block."""
     made = problem.made
     plain = partial(_weighted, unit)
-    estimated = hasattr(made.weights, "on_block")
     df = float(made.nobs - 1)
-    scores = PassScores(
-        made, stacked(made, plain, unit), np.eye(1), made.nobs, df, normal=True, weighted=made.weights is not None,
-        suffix=(", weights estimated" if estimated else "") + label, plain=plain if estimated else None,
-    )  # fmt: skip
+    weighted = made.weights is not None
+    scores = PassScores.on(made, plain, unit, np.eye(1), made.nobs, df, suffix=label, normal=True, weighted=weighted)
     return Estimate(
         terms=(problem.treatment,),
         theta=theta,

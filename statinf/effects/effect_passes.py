@@ -23,6 +23,7 @@ from statinf.learners.constant import Constant
 from statinf.learners.linear import LeastSquares
 from statinf.learners.logit import Logit
 from statinf.passes import BlockTable
+from statinf.passes.design import is_estimated
 from statinf.results import Estimate
 
 METHODS = ("dim", "regression", "ipw", "aipw", "plr", "irm")
@@ -47,7 +48,7 @@ def effect_passes(
 ) -> EffectFit:
     """The fit of `si.effect` on a table in blocks."""
     _refuse(chosen, settings, by)
-    estimated = hasattr(weights, "on_block")
+    estimated = is_estimated(weights)
     spec = VcovSpec.read(vcov, cluster, chosen.fit.vcov_kinds, stacked=estimated)
     folds = getattr(settings, "folds", None)
     problem = read_effect(

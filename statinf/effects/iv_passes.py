@@ -32,8 +32,8 @@ from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.linear.aliases import alias_map
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores
+from statinf.passes.design import is_estimated
 from statinf.passes.reduction import joint_factor, middle
-from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
@@ -60,7 +60,7 @@ def iv_passes(
         raise OptionError(
             f"method={chosen.name!r} is not for data that are read in blocks; take '2sls' or 'liml', or fit rows in memory."
         )
-    if hasattr(weights, "on_block"):
+    if is_estimated(weights):
         spec = vcov = VcovSpec.read(vcov, cluster, IVFit.vcov_kinds, stacked=True)
     made = read_passes(
         formula,
@@ -151,17 +151,15 @@ def _scores(made: PassDesign, solution: LinearIV, stages: TwoStages) -> PassScor
     carry, small = solution.units.carry, solution.system
     variance = structural_rss(small, solution.beta) / small.df_resid
     plain = partial(second_stage, stages, solution.kappa == 1.0)
-    estimated = hasattr(made.weights, "on_block")
-    return PassScores(
+    return PassScores.on(
         made,
-        stacked(made, plain, partial(second_stage_unit, stages)),
+        plain,
+        partial(second_stage_unit, stages),
         carry,
         small.nobs,
         float(small.df_resid),
-        carry @ solution.bread @ carry.T * variance,
+        model=carry @ solution.bread @ carry.T * variance,
         weighted=made.weights is not None,
-        suffix=", weights estimated" if estimated else "",
-        plain=plain if estimated else None,
         # Whitened scores turned back are scores of the second stage's columns, which the bread takes to errors.
         inner=solution.bread @ np.linalg.inv(stages.whitened).T,
     )

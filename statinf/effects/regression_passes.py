@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.effects.block_nuisances import FoldArmSums, cell_sums
 from statinf.effects.block_rows import BlockFolds, EffectPasses, EffectReader
@@ -19,10 +18,10 @@ from statinf.inference.moments import Covariance
 from statinf.models.lm_passes import Whitening, reduce_passes, scored
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import TOLERANCE
+from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.design import Tally
-from statinf.passes.stacking import stacked
 from statinf.results import Estimate
 
 
@@ -117,12 +116,10 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
     place = int(np.count_nonzero(kept[:1]))
     theta = (outside @ (reduced.centred_factor @ inner))[place : place + 1]
     rss = float(np.sum(reduced.joint[k:, k] ** 2))
-    plain, estimated = partial(scored, whitening), hasattr(made.weights, "on_block")
-    scores = PassScores(
-        made, stacked(made, plain, whitening.unit), outside, nobs, df, inverse_gram(reduced.factor) * (rss / df),
-        weighted=made.weights is not None, suffix=", weights estimated" if estimated else "",
-        plain=plain if estimated else None,
-    )  # fmt: skip
+    model, weighted = inverse_gram(reduced.factor) * (rss / df), made.weights is not None
+    scores = PassScores.on(
+        made, partial(scored, whitening), whitening.unit, outside, nobs, df, model=model, weighted=weighted
+    )
     pick = np.zeros((1, k))
     pick[0, place] = 1.0
     welch = None if adjusted or made.weights is not None else _welch(cells)
@@ -138,7 +135,7 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
             "estimand": estimand,
             "treatment": problem.treatment,
             "thetas": theta[None],
-            "stacked": estimated,
+            "stacked": made.estimated,
         },
         covary=partial(_covariance, scores, pick, welch),
     )

@@ -12,12 +12,11 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from statinf.errors import ConvergenceError, DataError, FormulaError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
 from statinf.formula.scale import check_scale
-from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.existence import refuse_range, warn_not_whole
 from statinf.models.generalized_fit import GeneralizedFit
@@ -37,15 +36,16 @@ from statinf.models.glm_pass_sums import (
     terms,
 )
 from statinf.models.glm_scoring import start_of
+from statinf.models.regression_passes import regression_passes
 from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
 from statinf.numerics.glm.likelihood import WELL_CONDITIONED, smallest_eigenvalue, solve_information
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import Reduced
-from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.numerics.linear.triangular import solve_triangular
+from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.reduction import reduce_rows
 from statinf.passes.scored import ScoredRows
-from statinf.passes.stacking import stacked
 from statinf.results import Estimate
 
 _SAMPLE = 1 << 21
@@ -66,8 +66,6 @@ def glm_passes(
     context: Mapping[str, Any] | None,
 ) -> GeneralizedFit:
     """The fit of `si.glm` on a table in blocks."""
-    if settings.weights_kind != "precision":
-        raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
     if settings.penalty is not None:
         raise OptionError(f"penalty={settings.penalty!r} is not for data that are read in blocks; fit rows in memory.")
     family = settings.model
@@ -76,19 +74,9 @@ def glm_passes(
             "family='negative_binomial' estimates its overdispersion from rows in memory; give alpha= for data that are read in "
             "blocks, or take family='quasipoisson'."
         )
-    if hasattr(weights, "on_block"):
-        spec = vcov = VcovSpec.read(vcov, cluster, GeneralizedFit.vcov_kinds, stacked=True)
-    made = read_passes(
-        formula,
-        table,
-        weights=weights,
-        cluster=cluster_columns(spec, cluster),
-        na_action=na_action,
-        context=context,
-        response="matrix" if family.law.shares else "numeric",
-    )
-    if not made.names:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+    reading["response"] = "matrix" if family.law.shares else "numeric"
+    made, vcov = regression_passes(formula, table, GeneralizedFit.vcov_kinds, settings, spec, vcov, **reading)
     fit = GeneralizedFit.of(made.passage, estimate(made, settings), vcov, method=chosen, cluster=cluster)
     return replace(fit, citation=settings.paper) if settings.paper else fit
 
@@ -232,19 +220,16 @@ def _described(
     outside = solve_triangular(reduced.centred_factor, whitened)
     if reduced.centring is not None:
         outside = reduced.centring.raw_coefficients(outside, reduced.kept)
-    plain = partial(_scored, problem, solved.beta, whitened)
-    estimated = hasattr(made.weights, "on_block")
-    scores = PassScores(
+    scores = PassScores.on(
         made,
-        stacked(made, plain, partial(_unit, problem, solved.beta, whitened)),
+        partial(_scored, problem, solved.beta, whitened),
+        partial(_unit, problem, solved.beta, whitened),
         outside,
         told.nobs,
         df,
-        inverse_gram(factor) * dispersion,
+        model=inverse_gram(factor) * dispersion,
         normal=family.known_dispersion,
         weighted=family.name != "gaussian" or made.weights is not None,
-        suffix=", weights estimated" if estimated else "",
-        plain=plain if estimated else None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
     return Estimate(

@@ -13,20 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError
+from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns, check_scale
-from statinf.inference.vcov import VcovSpec, cluster_columns
+from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.models.linear_fit import LinearFit
+from statinf.models.regression_passes import regression_passes
 from statinf.numerics.linear.factors import inverse_gram, scaled_condition
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
-from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.reduction import ColumnStack, reduce_rows
 from statinf.passes.scored import ScoredRows
-from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
 
@@ -45,14 +45,8 @@ def lm_passes(
     context: Mapping[str, Any] | None,
 ) -> LinearFit:
     """The fit of `si.lm` on a table in blocks."""
-    if settings.weights_kind != "precision":
-        raise OptionError("weights_kind: data that are read in blocks take 'precision' weights; fit rows in memory.")
-    if hasattr(weights, "on_block"):
-        spec = vcov = VcovSpec.read(vcov, cluster, LinearFit.vcov_kinds, stacked=True)
-    groups = cluster_columns(spec, cluster)
-    made = read_passes(formula, table, weights=weights, cluster=groups, na_action=na_action, context=context)
-    if not made.names:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    reading = {"weights": weights, "cluster": cluster, "na_action": na_action, "context": context}
+    made, vcov = regression_passes(formula, table, LinearFit.vcov_kinds, settings, spec, vcov, **reading)
     return LinearFit.of(made.passage, estimate(made, settings.tol), vcov, method=chosen, cluster=cluster)
 
 
@@ -75,18 +69,10 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
     df = float(nobs - k)
     bread = inverse_gram(factor)
     whitening = Whitening(reduced, inner)
-    plain = partial(scored, whitening)
-    estimated = hasattr(made.weights, "on_block")
-    scores = PassScores(
-        made,
-        stacked(made, plain, whitening.unit),
-        whitening.outside,
-        nobs,
-        df,
-        bread * (rss / df) if df > 0 else None,
-        weighted=made.weights is not None,
-        suffix=", weights estimated" if estimated else "",
-        plain=plain if estimated else None,
+    model = bread * (rss / df) if df > 0 else None
+    weighted = made.weights is not None
+    scores = PassScores.on(
+        made, partial(scored, whitening), whitening.unit, whitening.outside, nobs, df, model=model, weighted=weighted
     )
     return Estimate(
         terms=made.names,

@@ -188,8 +188,7 @@ def multinomial(
         context=context,
         response="categories",
     )
-    if made.parts[0].p == 0:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    common.check_has_columns(made.parts[0].p)
     made, counts = counted(made, settings.weights_kind)
     asked = asked_covariance(vcov, cluster, counts)
     return MultinomialFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)

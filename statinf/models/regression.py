@@ -47,9 +47,14 @@ def regression_design(
     made = shared_design(
         formula, data, weights=weights, cluster=groups, na_action=na_action, context=context, response=response
     )
-    if made.parts[0].p == 0:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    check_has_columns(made.parts[0].p)
     return made
+
+
+def check_has_columns(p: int) -> None:
+    """Refuse a formula with no column to fit."""
+    if p == 0:
+        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
 
 
 def warn_aliased(all_names: Sequence[str], kept: np.ndarray, condition: float) -> None:

@@ -25,6 +25,7 @@ from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped
 from statinf.passes.keyed import KeyedSums
 from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import stacked
 from statinf.passes.sums import Extent
 
 _NO_CORRECTION = "with estimated weights the corrections CR2 and CR3 do not exist; use type HC1 or HC0."
@@ -69,6 +70,35 @@ class PassScores:
     suffix: str = ""
     plain: Callable[[Design], ScoredRows] | None = None
     inner: np.ndarray | None = None
+
+    @classmethod
+    def on(
+        cls,
+        made: PassDesign,
+        plain: Callable[[Design], ScoredRows],
+        unit: Callable[[Design], np.ndarray],
+        outside: np.ndarray,
+        nobs: int,
+        df_resid: float,
+        *,
+        suffix: str = "",
+        **more: Any,
+    ) -> PassScores:
+        """Those of an estimate under whatever weights the design has; one pass where they were estimated.
+
+        Parameters
+        ----------
+        plain : callable
+            From the design of a block to its `ScoredRows`, weights taken as known.
+        unit : callable
+            From the same to whitened scores per unit of weight, shape (n, q).
+        **more
+            Further fields.
+        """
+        said = (", weights estimated" if made.estimated else "") + suffix
+        known = plain if made.estimated else None
+        score = stacked(made, plain, unit)
+        return cls(made, score, outside, nobs, df_resid, suffix=said, plain=known, **more)
 
     @property
     def q(self) -> int:

@@ -115,6 +115,11 @@ class PassDesign(Brief):
         return {"Read in blocks": f"{done} passes over {self.tally.n_total} rows"}
 
     @property
+    def estimated(self) -> bool:
+        """Whether its weights were estimated on the same table."""
+        return is_estimated(self.weights)
+
+    @property
     def nobs(self) -> int:
         """Rows used whose weight is positive."""
         return self.tally.positive
@@ -185,7 +190,7 @@ class PassDesign(Brief):
         store = Store.of(frame, reading.scope, states=self.recipe.states)
         check_kinds(store, reading.every)
         held = weights_on(self.weights, frame)
-        estimated = held if hasattr(self.weights, "on_block") else None
+        estimated = held if self.estimated else None
         used = used_block(reading, store, held, self.clusters, learnt)
         # Rows outside the fit may still have helped to estimate its weights.
         if not used.n and (estimated is None or not len(estimated.used)):
@@ -232,14 +237,19 @@ def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> 
     return (None if design is None else function(design)), tally
 
 
+def is_estimated(weights: Any) -> bool:
+    """Whether weights were estimated on a table in blocks, which they can follow."""
+    return hasattr(weights, "on_block")
+
+
 def carried_weights(weights: Any) -> Any:
     """Weights as they travel to those who read blocks."""
-    return weights.carried if hasattr(weights, "on_block") else weights
+    return weights.carried if is_estimated(weights) else weights
 
 
 def weights_on(weights: Any, frame: Frame) -> Any:
     """Weights as they are given, those estimated on a table in blocks as `Weights` of the rows of this block."""
-    return weights.on_block(frame) if hasattr(weights, "on_block") else weights
+    return weights.on_block(frame) if is_estimated(weights) else weights
 
 
 def used_block(

@@ -51,5 +51,5 @@ def _values(made: PassDesign, names: Sequence[str], native: Any) -> dict[str, Gr
                 f"the cluster column '{name}' is missing in rows used by the fit (in one block {lost}); give cluster={name!r} at "
                 "the fit, so that these rows are left out."
             )
-    grouped = held.used if hasattr(made.weights, "on_block") else index
+    grouped = held.used if made.estimated else index
     return {name: GroupIndex.of(column, grouped) for name, column in groups.items()}

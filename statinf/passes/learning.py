@@ -25,7 +25,7 @@ from statinf.formula.recipe import check_kinds, check_no_rows, warn_rows
 from statinf.formula.rows import Store, take, usable_rows
 from statinf.formula.scan import check_text
 from statinf.passes.adding import plus
-from statinf.passes.design import PassDesign, Tally, carried_weights, used_block, weights_on
+from statinf.passes.design import PassDesign, Tally, carried_weights, is_estimated, used_block, weights_on
 from statinf.passes.gathering import Gathered, gather
 from statinf.passes.levels import GroupIndex, LevelsMet, is_declared
 from statinf.passes.table import BlockTable
@@ -75,7 +75,7 @@ def read_passes(
     """
     one_of("na_action", na_action, ("drop", "raise"))
     names, before = _named(cluster), table.count.done
-    if weights is not None and not isinstance(weights, str) and not hasattr(weights, "on_block"):
+    if weights is not None and not isinstance(weights, str) and not is_estimated(weights):
         raise OptionError(
             "data that are read in blocks take weights as the name of a column, or as weights estimated on the same blocks, not as "
             "an array."
@@ -197,7 +197,7 @@ def _meet(
     held = weights_on(weights, frame)
     used = used_block(reading, store, held, dict.fromkeys(clusters))
     index = used.index
-    helped = held.used if hasattr(weights, "on_block") else None
+    helped = held.used if is_estimated(weights) else None
     if used.weights is not None and used.tally.positive < used.n:
         # Rows of weight zero teach nothing.
         rows = np.arange(frame.n) if index is None else index

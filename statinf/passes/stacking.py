@@ -67,7 +67,7 @@ def stacked(
     DataError
         If the weights' own rows are others than in this table.
     """
-    if not hasattr(made.weights, "on_block"):
+    if not made.estimated:
         return score
     gradient, rows, total = made.total(partial(_gradient, unit), "estimated weights")
     known = made.weights.sums

@@ -18,6 +18,7 @@ from statinf.models import regression as common
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.columns import ColumnMoments, StandardColumns, column_moments
+from statinf.passes.design import is_estimated
 from statinf.passes.order import order_statistics
 from statinf.passes.quantiles import LossRows, solve_passes
 from statinf.quantile.covariance import joint_covariance
@@ -59,7 +60,7 @@ def rq_passes(
     """The fit of `si.rq` on a table in blocks."""
     if settings.noncrossing:
         raise OptionError("noncrossing=True needs rows in memory; leave it out on data that are read in blocks.")
-    if hasattr(weights, "on_block"):
+    if is_estimated(weights):
         raise OptionError(
             "quantile regressions on data that are read in blocks take weights as the name of a column; for estimated weights fit "
             "rows in memory."

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from statinf.errors import DataError, OptionError
+from statinf.errors import OptionError
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
 from statinf.models import regression as common
@@ -62,8 +62,7 @@ def robust_problem(design: Design, family: Family, scale: bool) -> RobustProblem
     """
     loss = loss_of(family)
     matrix, name = design.parts[0], design.response_names[0]
-    if matrix.p == 0:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    common.check_has_columns(matrix.p)
     common.check_outcome(design.y, design.weights, name)
     check_columns(matrix)
     used = np.flatnonzero(design.weights > 0)

@@ -57,12 +57,8 @@ class LikelihoodSums:
         k = self.x.shape[1]
 
         def block(rows: slice) -> tuple[np.ndarray, float]:
-            x, w = self.x[rows], self.w[rows]
             with np.errstate(all="ignore"):
-                eta = np.dot(x, beta)
-                if self.offset is not None:
-                    eta += self.offset[rows]
-                slope, information, unit = self.family.terms(eta, self.y[rows])
+                x, w, (slope, information, unit) = self._terms(rows, beta)
                 root = np.sqrt(w * information)
                 # Beside the scaled columns a working residual: their one cross-product holds information and score.
                 half = np.empty((len(x), k + 1), order="F")
@@ -78,16 +74,20 @@ class LikelihoodSums:
         """Score and deviance alone, for a quarter of the work."""
 
         def block(rows: slice) -> tuple[np.ndarray, float]:
-            x, w = self.x[rows], self.w[rows]
             with np.errstate(all="ignore"):
-                eta = np.dot(x, beta)
-                if self.offset is not None:
-                    eta += self.offset[rows]
-                slope, _, unit = self.family.terms(eta, self.y[rows])
+                x, w, (slope, _, unit) = self._terms(rows, beta)
                 return np.dot(w * slope, x), float(np.dot(w, unit))
 
         score, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
         return score, float(deviance)
+
+    def _terms(self, rows: slice, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[Any, Any, Any]]:
+        """Columns, weights and what the family makes of a block's rows."""
+        x = self.x[rows]
+        eta = np.dot(x, beta)
+        if self.offset is not None:
+            eta += self.offset[rows]
+        return x, self.w[rows], self.family.terms(eta, self.y[rows])
 
     def factor(self, gram: np.ndarray, eta: np.ndarray) -> np.ndarray:
         """Triangular factor of the information: from the sums where they are accurate, else from the rows."""

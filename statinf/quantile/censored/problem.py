@@ -107,8 +107,7 @@ def censored_problem(
         response=response,
     )
     matrix = made.parts[0]
-    if matrix.p == 0:
-        raise DataError("the formula leaves no column: it has neither an intercept nor a term.")
+    common.check_has_columns(matrix.p)
     event, made = _events(made)
     check_columns(matrix)
     kept, aliases = kept_columns(made)
