@@ -20,6 +20,7 @@ from statinf.balancing.treatment import Treatment, read_design
 from statinf.balancing.weights import BalanceWeights
 from statinf.errors import OptionError, one_of
 from statinf.formula import as_frame
+from statinf.formula.design import Design
 from statinf.passes import block_table
 
 
@@ -156,7 +157,27 @@ def balance(
         context=context,
         cluster=by or None,
     )
-    estimate = chosen.solver(treatment, settings)
+    with reporting(progress):
+        return _made(
+            chosen, settings, design, treatment, estimand, by=by, moments=moments, interactions=interactions, seed=int(seed),
+            formula=formula.strip(),
+        )  # fmt: skip
+
+
+def _made(
+    chosen: BalanceMethod,
+    settings: Any,
+    design: Design,
+    treatment: Treatment,
+    estimand: str,
+    *,
+    by: list[str],
+    moments: int,
+    interactions: bool,
+    seed: int,
+    formula: str,
+) -> Any:
+    """The weights of rows in memory, once formula and treatment are read."""
     focal = _focal(chosen, settings, treatment, estimand)
     used = design.weights > 0
     columns = column_sets(chosen.all_levels(settings), design, used, moments, interactions)
@@ -168,15 +189,14 @@ def balance(
         design.weights[used],
         balanced.names,
         estimand,
-        int(seed),
+        seed,
         balanced.terms,
         {"two": ("control", "treated"), "several": treatment.labels, "dose": ("sample",)}[treatment.kind],
         focal,
         None if treatment.dose is None else treatment.dose[used],
     )
-    with reporting(progress):
-        task = Balancing(chosen, estimate, settings, problem, used, codes, groups)
-        return make_weights(task, design, treatment, columns, formula.strip())
+    task = Balancing(chosen, chosen.solver(treatment, settings), settings, problem, used, codes, groups)
+    return make_weights(task, design, treatment, columns, formula)
 
 
 def _focal(chosen: BalanceMethod, settings: Any, treatment: Treatment, estimand: str) -> int:

@@ -17,7 +17,7 @@ from statinf.conformity.result import Conformal
 from statinf.conformity.shift import read_ratio
 from statinf.conformity.table import CONFORMAL
 from statinf.errors import OptionError, check_level
-from statinf.formula import Design, design
+from statinf.formula import Design, Recipe, design
 from statinf.formula.frame import Frame
 from statinf.formula.scale import check_sizes
 from statinf.passes import block_table
@@ -176,11 +176,16 @@ def conformal(
         # As it is now; of a file and a lazy table only the formula's columns were read.
         "data": data if frame.unread else frame,
     }
+    return _result(chosen, classes, d.recipe, shared)
+
+
+def _result(chosen: ConformalMethod, classes: bool, recipe: Recipe, shared: Mapping[str, Any]) -> Any:
+    """The kind of result that the method's outcome has."""
     if classes:
-        return ClassSets(recipe=d.recipe.with_levels(procedure.levels), **shared)
+        return ClassSets(recipe=recipe.with_levels(shared["procedure"].levels), **shared)
     if chosen.outcome == "several":
-        return chosen.result(recipe=d.recipe, **shared)
-    return (chosen.result or Conformal)(recipe=d.recipe, unions=chosen.unions, **shared)
+        return chosen.result(recipe=recipe, **shared)
+    return (chosen.result or Conformal)(recipe=recipe, unions=chosen.unions, **shared)
 
 
 def _design(chosen: ConformalMethod, settings: Any, formula: str, frame: Frame, **options: Any) -> Design:
