@@ -17,7 +17,8 @@ from statinf.effects.arms import shown_level
 from statinf.effects.estimate import LinearScore, Splits
 from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.results import Estimate, stack_scores
 
 

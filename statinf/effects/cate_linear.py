@@ -15,7 +15,8 @@ from statinf.effects.estimate import Splits
 from statinf.effects.stages import PseudoRegression
 from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.learners.linear import LeastSquares
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 from statinf.results import Estimate, stack_scores

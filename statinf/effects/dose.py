@@ -24,7 +24,8 @@ from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.learners.registry import resolve
 from statinf.numerics.order.quantiles import weighted_quantile

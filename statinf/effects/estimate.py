@@ -14,7 +14,8 @@ from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, stack_scores
 from statinf.results.clusters import fit_clusters

@@ -13,7 +13,7 @@ from statinf.effects.instruments import System, onto
 from statinf.effects.iv_rows import ROLES, Units, side_by_side
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns, check_scale
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.inference.sandwich import uncorrected
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign

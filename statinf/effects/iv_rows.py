@@ -14,7 +14,8 @@ from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, onto
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance, uncorrected
 from statinf.numerics.linear.products import row_products
 

@@ -18,7 +18,8 @@ from statinf.effects.instruments import System
 from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
 from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.quantreg.bandwidth import kernel_densities
 from statinf.numerics.quantreg.inverse import InverseSolution

@@ -16,8 +16,9 @@ from statinf.effects.iv_problem import IVProblem
 from statinf.effects.iv_rows import IVColumns, IVRows, Units, columns_of, rows_of
 from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
+from statinf.inference.covariance import Covariance
 from statinf.inference.lone import warn_lone
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.products import row_products
 from statinf.numerics.linear.triangular import solve_triangular

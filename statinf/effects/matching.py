@@ -25,7 +25,8 @@ from statinf.effects.problem import EffectProblem
 from statinf.effects.rows import EffectRows
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.learners.registry import resolve
 from statinf.results import Estimate

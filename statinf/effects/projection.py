@@ -20,7 +20,8 @@ from statinf.effects.evaluation import combine
 from statinf.formula.design import Design
 from statinf.formula.part_sides import PartSide
 from statinf.formula.recipe import Recipe
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve

@@ -14,7 +14,7 @@ from statinf.effects.block_rows import BlockFolds, EffectPasses, EffectReader
 from statinf.errors import DataError, NotIdentifiedError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.models.lm_passes import Whitening, reduce_passes, scored
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import TOLERANCE

@@ -19,7 +19,8 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.inference.clusters import RowClusters, cluster_sums
-from statinf.inference.moments import Covariance, Moments, small_sample
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments, small_sample
 from statinf.inference.roots import matrix_root, repaired
 from statinf.inference.serial import (
     andrews_bandwidth,

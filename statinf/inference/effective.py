@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 
 
 def effective_degrees(influence: np.ndarray) -> np.ndarray:

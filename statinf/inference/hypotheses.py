@@ -8,8 +8,8 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError
 from statinf.findings import Finding
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import chi2_sf, f_sf, t_quantile, two_sided_p
-from statinf.inference.moments import Covariance
 from statinf.inference.roots import matrix_root
 
 

@@ -25,10 +25,11 @@ from statinf.backend import map_threads, row_blocks
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.clusters import clustered, degrees_of_freedom
+from statinf.inference.covariance import Covariance
 from statinf.inference.dependence import under_dependence
 from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
-from statinf.inference.moments import Covariance, Moments, small_sample
+from statinf.inference.moments import Moments, small_sample
 from statinf.inference.roots import root_of
 from statinf.inference.vcov import SANDWICH
 

@@ -13,8 +13,9 @@ from statinf.formula.frame import as_frame
 from statinf.formula.matrix import Matrix
 from statinf.formula.recipe import NewRows
 from statinf.frames import to_caller
+from statinf.inference.covariance import Covariance
 from statinf.inference.lone import warn_lone
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.models.absorbed_covariance import (
     adjusted,
     check_equal,

@@ -16,7 +16,8 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError
 from statinf.inference.clusters import cluster_sums, intersect, joined_codes
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.roots import matrix_root, repaired
 from statinf.inference.sandwich import LEVERED
 from statinf.numerics.absorb.factors import Factors

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, check_level, one_of
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile
-from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.regression_fit import FITTED, RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of

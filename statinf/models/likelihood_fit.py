@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
+from statinf.inference.covariance import Covariance
 from statinf.inference.dependent import DEPENDENT
-from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.models.row_counts import RowCounts
 from statinf.results import Fit

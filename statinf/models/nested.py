@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 
 _APART = 1e-8
 """Share of a column's spread that may stay outside of the larger model."""

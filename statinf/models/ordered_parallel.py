@@ -14,7 +14,8 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from statinf.errors import ConvergenceError, NotIdentifiedError
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.models.ordered_rows import OrderedProblem, ordered_problem
 from statinf.numerics.limited.links import LINKS

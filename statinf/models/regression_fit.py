@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError, check_level, one_of
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.models.lone import warn_alone
 from statinf.models.regression import kept_columns
 from statinf.numerics.linear.factors import leverages

@@ -17,9 +17,10 @@ import numpy as np
 from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
+from statinf.inference.covariance import Covariance
 from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import LEVERED, check_kind, covariance
 from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped

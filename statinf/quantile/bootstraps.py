@@ -12,7 +12,7 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.quantile import replicas as draws
 from statinf.quantile.inference import density, moments_of
 

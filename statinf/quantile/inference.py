@@ -9,8 +9,9 @@ import numpy as np
 from scipy.linalg import block_diag
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, issue_warning
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.inference.roots import matrix_root
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds

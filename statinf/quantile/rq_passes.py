@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, issue_warning
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.inference.roots import matrix_root
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common

@@ -10,7 +10,8 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.formula.recipe import Recipe
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -12,8 +12,8 @@ from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.frames import to_caller
 from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap, warn_bca
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile, two_sided_p
-from statinf.inference.moments import Covariance
 from statinf.results import coefficients
 from statinf.results.hooks import TableHooks
 from statinf.results.table import Table

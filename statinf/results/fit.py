@@ -11,7 +11,8 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.results.clusters import fit_clusters

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, OptionError, StatinfWarning, issue_warning
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
 

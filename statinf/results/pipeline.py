@@ -21,7 +21,7 @@ from statinf.errors import (
 )
 from statinf.formula.frame import Frame, as_frame
 from statinf.inference import bootstrap as engine
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.inference.weights import BLOCK
 from statinf.results.fit import Fit
 from statinf.results.redrawn import DrawnUnits, redrawn

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from statinf.formula.design import Design
     from statinf.formula.matrix import Matrix
     from statinf.formula.recipe import NewRows
-    from statinf.inference.moments import Covariance
+    from statinf.inference.covariance import Covariance
     from statinf.results.fit import Fit
 
 

@@ -12,8 +12,8 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
 from statinf.inference.clusters import joined_codes
+from statinf.inference.covariance import Covariance
 from statinf.inference.dependent import is_dependent
-from statinf.inference.moments import Covariance
 from statinf.inference.sandwich import covariance
 from statinf.results.clusters import clusters_of
 

@@ -16,7 +16,8 @@ from statinf.inference.restrictions import restrictions
 from statinf.results.protocol import Predictive
 
 if TYPE_CHECKING:
-    from statinf.inference.moments import Covariance, Moments
+    from statinf.inference.covariance import Covariance
+    from statinf.inference.moments import Moments
 
 SIDES = ("two-sided", "less", "greater")
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import OptionError
+from statinf.inference.covariance import Covariance
 from statinf.inference.functions import coefficient_function, delta_jacobian
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit

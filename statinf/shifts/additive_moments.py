@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.numerics.smoothing.penalised import Penalised

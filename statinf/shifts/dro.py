@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NumericalWarning, issue_warning
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.inference.sandwich import covariance
 from statinf.models.existence import name_separation
 from statinf.numerics.glm.families import Family

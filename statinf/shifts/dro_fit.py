@@ -9,8 +9,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, check_level, one_of
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile
-from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.models.minimised import expit, predicted
 from statinf.models.regression_fit import check_interval

@@ -16,7 +16,8 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.products import column_sums, row_products
 from statinf.results import Estimate, Options, Weights, flag

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning, issue_warning
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.models.existence import check_range, check_whole
 from statinf.numerics.mixed.laplace import fit_logistic
 from statinf.numerics.mixed.reml import fit_reml

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import prediction_half_width
 from statinf.inference.effective import by_effective_rows
 from statinf.inference.least_squares import refit_solver
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.regression_fit import check_interval

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from statinf.inference.covariance import Covariance
 from statinf.inference.effective import by_effective_rows
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import statinf as si
+from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile
 from statinf.inference.effective import by_effective_rows, effective_degrees
-from statinf.inference.moments import Covariance
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
 

@@ -12,7 +12,8 @@ from statinf.brief import Brief
 from statinf.effects.did.cohorts import check_constant
 from statinf.effects.did.problem import DidProblem
 from statinf.formula.design import Design
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 
 

@@ -25,7 +25,8 @@ from statinf.effects.discontinuity.method import RdMethod
 from statinf.effects.discontinuity.options import widths
 from statinf.effects.discontinuity.problem import RdProblem, check_determined
 from statinf.errors import NotIdentifiedError, OptionError, check_level
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.numerics.localpoly.side import LocalFit, Side, local_fit
 from statinf.numerics.localpoly.variance import Clusters
 from statinf.results import Estimate, Options, choice, count, number, value

@@ -23,7 +23,8 @@ from statinf.effects.discontinuity.options import RobustOptions
 from statinf.effects.discontinuity.problem import RdProblem, warn_tied
 from statinf.effects.discontinuity.solving import described, jump_of, selected
 from statinf.errors import NotIdentifiedError
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.results import Estimate
 
 

@@ -18,7 +18,8 @@ from statinf.effects.discontinuity.options import RobustOptions, check_cutoff
 from statinf.effects.discontinuity.problem import RdProblem, check_rows
 from statinf.effects.discontinuity.robust import estimate_at
 from statinf.errors import DataError, NotIdentifiedError, OptionError
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.numerics.localpoly.variance import Clusters
 from statinf.results import Estimate, Fit, Method, to_caller
 

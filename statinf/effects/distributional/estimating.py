@@ -12,7 +12,8 @@ import numpy as np
 from statinf.effects.distributional.problem import UnitCurves
 from statinf.effects.distributional.solved import SolvedCurves
 from statinf.errors import DataError, NotIdentifiedError, OptionError, StatinfWarning, issue_warning, nearest
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.numerics.localpoly.curve_bandwidth import curve_bandwidth
 from statinf.numerics.localpoly.curves import CurveSide
 from statinf.numerics.localpoly.side import Side

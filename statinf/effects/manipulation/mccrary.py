@@ -15,7 +15,7 @@ import numpy as np
 from statinf.effects.manipulation.fit import LOG_TERMS
 from statinf.effects.manipulation.problem import RunningRows
 from statinf.errors import NotIdentifiedError, OptionError
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.numerics.laws.edge_bars import Bars, bar_bandwidth, edge_levels
 from statinf.numerics.laws.edge_density import Ranked
 from statinf.results import Estimate

@@ -20,7 +20,8 @@ from statinf.effects.estimate import cluster_codes
 from statinf.effects.manipulation.fit import TERMS
 from statinf.effects.manipulation.problem import RunningRows
 from statinf.errors import DataError, OptionError, nearest
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.laws.edge_bandwidth import edge_bandwidths
 from statinf.numerics.laws.edge_density import EdgeDensity, Ranked, edge_constants, edge_density

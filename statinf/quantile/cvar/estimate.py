@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NumericalWarning, issue_warning
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.quantile.cvar.solved import SolvedTail, moments_of, risk_covariance
 from statinf.results import Estimate
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import NotIdentifiedError
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile

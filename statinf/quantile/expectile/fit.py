@@ -9,8 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
+from statinf.inference.covariance import Covariance
 from statinf.inference.lone import judges_by_residuals, warn_lone
-from statinf.inference.moments import Covariance
 from statinf.inference.vcov import VcovKinds
 from statinf.numerics.linear.asymmetric import asymmetric_replicas, asymmetry
 from statinf.numerics.linear.triangular import solve_triangular

@@ -12,7 +12,8 @@ import numpy as np
 from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.bootstrap import Bootstrap
 from statinf.inference.contrasts import CONTRASTS
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.results.margins.compute import ItemAverages
 from statinf.results.margins.delta import delta
 from statinf.results.margins.items import Items

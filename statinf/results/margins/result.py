@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 from statinf.errors import DataError, OptionError, one_of
 from statinf.frames import to_caller
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.results import coefficients
 from statinf.results.fit import Fit
 from statinf.results.margins.delta import delta

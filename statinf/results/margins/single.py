@@ -6,7 +6,7 @@ import numpy as np
 
 from statinf.backend import map_threads
 from statinf.inference.contrasts import CONTRASTS
-from statinf.inference.moments import Covariance
+from statinf.inference.covariance import Covariance
 from statinf.results.margins.compute import _PARALLEL_FROM, ItemBlock, _blocks, _items_of
 from statinf.results.margins.items import Items
 from statinf.results.margins.mean import MeanModel

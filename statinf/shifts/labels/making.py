@@ -11,7 +11,8 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.results import Estimate
 from statinf.shifts.labels.moves import LabelMoves

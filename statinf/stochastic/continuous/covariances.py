@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NotIdentifiedError, OptionError
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.inference.roots import matrix_root
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Later
-from statinf.inference.moments import Covariance, Moments
+from statinf.inference.covariance import Covariance
+from statinf.inference.moments import Moments
 from statinf.results.estimate import Estimate
 from statinf.stochastic.continuous.covariances import path_covariance
 from statinf.stochastic.continuous.equations import ConditionRoot, Equations, solve
