@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.formula.frame import Frame
+from statinf.internal import internal
 from statinf.passes.design import PassDesign
 from statinf.results.protocol import Result
 from statinf.results.weights import Weights
@@ -149,6 +150,7 @@ class BlockWeights(Result):
         return self._passes()[0].columns
 
     @property
+    @internal
     def sums(self) -> WeightSums:
         """Those of all rows."""
         parts = list(self.sizes_by.values())
@@ -162,11 +164,13 @@ class BlockWeights(Result):
         """Effective sample size of all rows, (sum w)^2 / sum w^2."""
         return self.sums.ess_after
 
+    @internal
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
         return self.carried.on_block(frame)
 
     @property
+    @internal
     def carried(self) -> CarriedWeights:
         """What makes the weights of a block, without the table: all that travels to those who read blocks."""
         made, rule = self._passes()
@@ -197,6 +201,7 @@ class BlockWeights(Result):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self._no_rows("values")
 
+    @internal
     def resolve(self, multipliers: np.ndarray) -> np.ndarray:
         """Refused, as `values`."""
         self._no_rows("replicas")

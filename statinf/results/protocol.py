@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.scan import halves, split
+from statinf.internal import internal
 from statinf.results.table import Table
 from statinf.spellings import hint
 
@@ -91,10 +92,12 @@ class Result:
         return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
 
     @property
+    @internal
     def model_name(self) -> str:
         """The model in a few letters, for tables of several fits."""
         return self.method
 
+    @internal
     def table_rows(self) -> Mapping[str, Any]:
         """Rows that this result adds to a table of several, by label: True and False as yes and no, text as it is."""
         return {}
@@ -108,6 +111,7 @@ class Result:
     def _repr_markdown_(self) -> str:
         return self.summary().to_markdown()
 
+    @internal
     def dropped_note(self) -> str:
         """What the summary says of rows left out; empty if there are none."""
         if not self.dropped:
@@ -146,6 +150,7 @@ class Result:
     # --- what it may refuse -------------------------------------------------------------------------------
 
     @property
+    @internal
     def offers(self) -> str:
         """The promised names that this kind of result answers, for messages."""
         return ", ".join(self._offered())
@@ -154,6 +159,7 @@ class Result:
         own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
         return [*own, "summary", *self.beside]
 
+    @internal
     def refuse(self, promise: str, why: str = "") -> NoReturn:
         """Raise the `NotIdentifiedError` of a promise that this result cannot keep.
 
@@ -272,6 +278,7 @@ class Predictive(Result):
 
     recipe: Recipe | None = None
 
+    @internal
     def new_rows(self, newdata: Any, *args: Any, **options: Any) -> NewRows:
         """The formula's columns for new rows.
 
