@@ -44,6 +44,7 @@ from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
+from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import reduce_rows
 from statinf.passes.scored import ScoredRows
 from statinf.results import Estimate
@@ -237,6 +238,7 @@ def _described(
         theta=coef,
         moments=None,
         covary=scores.covariance,
+        redraw=partial(block_draws, scores),
         nobs=told.nobs,
         df_resid=df,
         facts=made.record,

@@ -208,6 +208,14 @@ class PassScores:
         return replace(found, label=found.label.removesuffix(self.suffix))
 
 
+def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
+    sizes = [scores.made.clusters[name].count]
+    found: KeyedSums = scores.made.total(partial(_cells, scores.score, [name], sizes, False), "sums by cluster")
+    cells = found.together()
+    return cells.keys[0], cells.sums[0][:, : scores.q]
+
+
 def _elsewhere(codes: Mapping[str, np.ndarray], outside: np.ndarray, name: str, numbers: np.ndarray) -> np.ndarray:
     return codes[name][outside][numbers]
 
