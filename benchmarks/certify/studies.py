@@ -13,6 +13,7 @@ from benchmarks.certify import (
     generalised,
     heterogeneous,
     identified,
+    laws,
     levels,
     limited,
     regressions,
@@ -29,6 +30,7 @@ MODULES = (
     generalised,
     limited,
     levels,
+    laws,
     treatments,
     averages,
     heterogeneous,
@@ -43,7 +45,7 @@ STUDIES: tuple[Study, ...] = tuple(chain.from_iterable(module.STUDIES for module
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "Models": ("lm", "glm", "multinomial", "ordered", "tobit", "slopes"),
-    "Quantiles": ("rq", "expectile", "crq", "cvar", "presto"),
+    "Quantiles": ("rq", "expectile", "crq", "cvar", "presto", "ngboost", "quantile_process", "quantile_ensemble"),
     "Balance": ("missing_mean", "visits"),
     "Effects": ("effect", "cate", "iv", "proximal", "did", "rd", "rd_distribution", "rd_density"),
     "Prediction sets": ("conformal", "conformal_online", "conformal_select", "multicalibrate"),

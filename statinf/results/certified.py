@@ -90,10 +90,11 @@ class CertifiedLine:
 def described(fit: Result) -> tuple[str, str, str]:
     """Class, method (with family and link) and kind of interval of a result: what simulations are kept under."""
     law = [str(found) for name in ("family", "link") if (found := getattr(fit, name, None)) is not None]
-    penalty = [f"penalty {found}" for name in ("penalty",) if (found := getattr(fit, name, None))]
+    found = getattr(fit, "penalty", None)
+    penalty = [f"penalty {found}"] if isinstance(found, str) and found else []
     return (
         _MADE_OF.get(type(fit).__name__, type(fit).__name__),
-        ", ".join([fit.method, *law, *penalty]),
+        ", ".join([fit.method, *law, *penalty, *fit.certified_as]),
         interval_kind(fit),
     )
 
