@@ -104,6 +104,21 @@ def test_the_reference_shows_what_users_call():
                 assert not inner and "NoReturn" not in str(said), f"{name}.{member}: {said}; mark it with @internal"
 
 
+def test_vignettes_and_guides_call_what_the_reference_shows():
+    kinds = [
+        c for m in classes.modules() for c in vars(m).values() if inspect.isclass(c) and c.__module__ == m.__name__
+    ]
+    marked, open_ = set(), set()
+    for kind in kinds:
+        names = {n for n, v in vars(kind).items() if not n.startswith("_") and classes.is_member(v)}
+        shown = {name for name, _ in classes.members(kind)}
+        marked |= {n for n in names - shown if inspect.getdoc(classes.function_of(vars(kind)[n]))}
+        open_ |= names & shown
+    files = [*ROOT.glob("vignettes/*.qmd"), *ROOT.glob("docs/guides/*.md"), ROOT / "README.md"]
+    called = {name for file in files for name in re.findall(r"\.(\w+_\w+)\b", file.read_text(encoding="utf-8"))}
+    assert not called & (marked - open_)
+
+
 def test_a_verb_page_that_lacks_a_part_is_named(tmp_path):
     (tmp_path / "verbs").mkdir()
     made = "".join(f'<h2 id="{part.lower().replace(" ", "-")}">' for part in check.PARTS if part != "Certificate")

@@ -119,7 +119,6 @@ class Balanced(Weights):
             notes.append(f"Standard errors downstream treat these weights as known: {self.treated_as_fixed}")
         return notes
 
-    @internal
     def resolve(self, multipliers: np.ndarray) -> np.ndarray:
         """Weights estimated again with every row's sampling weight multiplied, as bootstraps do.
 

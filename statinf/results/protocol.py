@@ -117,7 +117,6 @@ class Result:
     def _repr_markdown_(self) -> str:
         return self.summary().to_markdown()
 
-    @internal
     def dropped_note(self) -> str:
         """What the summary says of rows left out; empty if there are none."""
         if not self.dropped:

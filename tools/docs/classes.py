@@ -85,7 +85,7 @@ def members(kind: type) -> list[tuple[str, Any]]:
     marked: set[str] = set()
     for owner in reversed(kind.__mro__):
         if owner.__module__.startswith("statinf"):
-            own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and _is_member(value)}
+            own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and is_member(value)}
             found |= {name: value for name, value in own.items() if inspect.getdoc(function_of(value))}
             marked |= {name for name, value in own.items() if is_internal(function_of(value))}
     return sorted((name, value) for name, value in found.items() if name not in marked)
@@ -98,7 +98,8 @@ def teller(kind: type, member: str, pages: Mapping[str, str]) -> type:
     return having[-1] if having else kind
 
 
-def _is_member(value: Any) -> bool:
+def is_member(value: Any) -> bool:
+    """Whether a value of a class is a method or a property."""
     return (
         inspect.isfunction(value) or isinstance(value, property | classmethod | staticmethod) or hasattr(value, "func")
     )
