@@ -13,7 +13,10 @@ from statinf.results.reach import reach_of
 INSTEAD = {
     "CATECurve": "`method='dr'`",
     "DidFit": "more units: `method='dr'` held with 500",
+    "DistributionFit": "iterations chosen on validation rows, or `si.conformal(..., score='normalised')` with the same learner",
     "HonestFit": "",
+    "QuantileEnsemble": "`calibrate='cqr'`",
+    "QuantileProcess": "`calibrate='cqr'` or `'dcp'`",
     "RdFit": "`method='honest'` with a bound, or `bandwidth='cerrd'`",
     "ShiftFit": "`method='mle'` if the model is right, `power=` below 1, fewer columns in `ratio_formula=`",
     "TargetMean": "`method='gcomp'` if the outcome model is right",
