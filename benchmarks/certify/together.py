@@ -1,4 +1,4 @@
-"""Studies of tests of nested and joint fits, of tail risks of a sample, of pipelines that are bootstrapped whole, and of records."""
+"""Studies of tests of nested and joint fits, tail risks of a sample, pipelines that are bootstrapped whole, and records."""
 
 from __future__ import annotations
 
