@@ -95,6 +95,8 @@ def test_verdicts_come_from_the_simulation_error():
     assert line().verdict == "holds"
     assert line(found=0.92).verdict == "too low"
     assert line(found=0.98).verdict == "too high"
+    # The error is that of a share at the level: 0.9025 of 400 is 4.4 of them away, and 3.2 of its own.
+    assert line(found=0.9025, samples=400, error=0.0148).verdict == "too low"
     # A mean of several intervals a sample has less error than the binomial's; half a point counts as none.
     assert line(found=0.935, error=0.001).verdict == "too low"
     assert line(found=0.946, error=0.001).verdict == "holds"
