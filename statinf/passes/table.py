@@ -72,7 +72,15 @@ class BlockTable(Brief):
         return self.engine.first(self, columns)
 
     @internal
-    def total(self, function: Callable[[Any], Any], columns: Sequence[str], label: str, *, progress: Any = None) -> Any:
+    def total(
+        self,
+        function: Callable[..., Any],
+        columns: Sequence[str],
+        label: str,
+        *,
+        progress: Any = None,
+        placed: bool = False,
+    ) -> Any:
         """The sum over all blocks of a function of a table in memory; one pass.
 
         Parameters
@@ -85,6 +93,9 @@ class BlockTable(Brief):
             What is being summed, for the bar.
         progress : bool, optional
             As `progress_bar` takes it.
+        placed : bool
+            Whether the function is told the place of the block's first row in the table too, as its second argument.
         """
         self.count.done += 1
-        return self.engine.total(self, function, columns, label, progress)
+        more = {"placed": True} if placed else {}
+        return self.engine.total(self, function, columns, label, progress, **more)

@@ -35,11 +35,14 @@ class Fit(Estimated):
         Makes the `Moments` of the estimate from the rows; not saved.
     covary : callable or None
         Makes a covariance from its normal form where it is not the sandwich of the moments; not saved.
+    redraw : callable or None
+        Makes bootstrap draws where rows are read in blocks, as `Estimate` has it; not saved.
     """
 
     design: Design | None = field(default=None, metadata={"saved": False})
     source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
+    redraw: Callable[..., Any] | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
@@ -89,6 +92,7 @@ class Fit(Estimated):
             # Made once for the covariance and for what is looked at beside it; not kept with the fit.
             source=None if estimate.source is None else cache(estimate.source),
             covary=estimate.covary,
+            redraw=estimate.redraw,
             **estimate.extra,
         )
         born = replace(draft, cov=draft._first_covariance(spec))

@@ -97,6 +97,12 @@ class Result:
         """The model in a few letters, for tables of several fits."""
         return self.method
 
+    @property
+    @internal
+    def certified_as(self) -> tuple[str, ...]:
+        """Words beside the method under which simulations of its intervals are kept."""
+        return ()
+
     @internal
     def table_rows(self) -> Mapping[str, Any]:
         """Rows that this result adds to a table of several, by label: True and False as yes and no, text as it is."""

@@ -19,6 +19,7 @@ from statinf.quantile.noncrossing.calibration import LevelMap, PairShifts, score
 from statinf.quantile.noncrossing.fan import fan_rows
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, prediction_frame, to_caller
+from statinf.results.reach import footer
 
 CROSSING_LEVELS = np.arange(1, 20) / 20
 _NUMERIC = (int, float, np.integer, np.floating)
@@ -46,6 +47,10 @@ class QuantileProcess(Predictive):
     calibrate: str | None
     process: FittedProcess
     calibration: PairShifts | LevelMap | None = None
+
+    @property
+    def certified_as(self) -> tuple[str, ...]:
+        return (self.calibrate or "not calibrated",)
 
     @property
     def penalty(self) -> float:
@@ -252,6 +257,7 @@ class QuantileProcess(Predictive):
         notes = (
             "Pinball loss on the rows held out in training, over levels 0.05 to 0.95; share of rows with quantiles that cross.",
             f"Method: {self.citation}.",
+            *footer(self),
         ) + ((self.dropped_note(),) if self.dropped else ())
         columns = ("penalty", "pinball loss", "rows crossing")
         return Table.of(columns, rows, title="Quantile process", facts=facts, notes=notes)
