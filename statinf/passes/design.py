@@ -130,6 +130,11 @@ class PassDesign(Brief):
         return self.recipe.parts[0].layout.names
 
     @property
+    def outcomes(self) -> tuple[str, ...]:
+        """What stands left of `~`."""
+        return tuple(f.label for f in self.reading.outcome)
+
+    @property
     def intercept(self) -> bool:
         """Whether the first part has a constant."""
         return self.recipe.parts[0].layout.intercept

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from statinf.brief import Brief
+from statinf.internal import internal
 
 if TYPE_CHECKING:
     from statinf.passes.engine import Engine
@@ -65,10 +66,12 @@ class BlockTable(Brief):
     weigh: Callable[[Sequence[str]], float] | None = field(default=None, compare=False)
     count: PassCount = field(default_factory=PassCount, compare=False)
 
+    @internal
     def first(self, columns: Sequence[str]) -> Any:
         """The first block that has rows; None where there is none."""
         return self.engine.first(self, columns)
 
+    @internal
     def total(
         self,
         function: Callable[..., Any],

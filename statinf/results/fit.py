@@ -15,6 +15,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
@@ -49,6 +50,7 @@ class Fit(Estimated):
     # --- birth --------------------------------------------------------------------------------------------
 
     @classmethod
+    @internal
     def of(
         cls, design: Design | Passage, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None
     ) -> Self:
@@ -133,6 +135,7 @@ class Fit(Estimated):
 
     # --- what a family supplies ---------------------------------------------------------------------------
 
+    @internal
     def moments(self) -> Moments:
         """Scores and bread of the estimating function; needs the rows of the fit."""
         if self.source is None:
@@ -143,16 +146,19 @@ class Fit(Estimated):
     def _examine(self) -> None:
         """Warn of what the covariance that the fit is born with cannot judge."""
 
+    @internal
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         """Coefficients from replica weights; for methods that can be refitted in batches."""
         raise NotIdentifiedError(f"'{self.method}' has no refitting bootstrap; use kind='multiplier'.")
 
+    @internal
     def wild_influence(self) -> np.ndarray:
         """Influence of residuals with flipped signs; for linear regressions."""
         raise NotIdentifiedError(
             f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'."
         )
 
+    @internal
     def drawn_codes(self, name: str) -> np.ndarray:
         """Codes from 0 of the clusters that a bootstrap draws, one for each row of the influence values."""
         return self._need_rows("bootstrap draws").cluster_codes(name)
@@ -289,6 +295,7 @@ class _Plain(Fit):
     normal: bool = False
 
     @property
+    @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         return self.normal
 

@@ -117,9 +117,13 @@ def fit_glm(
         decrement = float(step @ gram @ step)
         length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
         done = length <= short
+        if done and family.quadratic:
+            beta, deviance = beta + step, deviance - decrement
+            break
         before = beta
-        # An information from before the step serves the next one, where that is the last.
-        kept = gram if not done and next_is_last(length, len(y), short) else None
+        # An information from before the step serves the next one, where that is the last; that of least squares serves all.
+        last = not done and next_is_last(length, len(y), short)
+        kept = gram if last or family.quadratic else None
         chord = chord or kept is not None
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score), kept)
         if done:
