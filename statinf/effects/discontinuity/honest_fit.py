@@ -88,14 +88,11 @@ class HonestFit(CutoffFit):
         half = self.bias + float(ndtri(level)) * float(self._se()[0])
         return float(self.theta[0]) - half, float(self.theta[0]) + half
 
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided p-values of no jump, the largest under the bound."""
-        import pandas as pd
-
+    def _p_values(self) -> np.ndarray:
+        """Of no jump, the largest under the bound."""
         se = self._se()
         z, t = np.abs(self.theta) / se, self.bias / se
-        return pd.Series(ndtr(t - z) + ndtr(-t - z), index=list(self.terms), name="p_value")
+        return ndtr(t - z) + ndtr(-t - z)
 
     def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
         """Refused: a Wald test leaves the bias out."""

@@ -53,6 +53,11 @@ class Family:
         return self.law.canonical[0] == self.link.name
 
     @property
+    def quadratic(self) -> bool:
+        """Whether the log-likelihood is quadratic in the linear predictor, with Fisher weights that are always one."""
+        return self.law.quadratic and self.link.name == "identity"
+
+    @property
     def domain(self) -> Domain:
         """The outcomes taken."""
         return self.law.domains.get(self.link.name, self.law.domain)
@@ -169,11 +174,15 @@ def log_likelihood(
         return -0.5 * deviance
     mean = mean() if callable(mean) else mean
     positive = weights > 0
-    y, mean, weights = y[positive], mean[positive], weights[positive]
-    each = np.ones(len(y)) if copies is None else copies[positive]
+    if not positive.all():
+        y, mean, weights = y[positive], mean[positive], weights[positive]
+        copies = None if copies is None else copies[positive]
     dispersion = 1.0
     if not family.known_dispersion:
-        dispersion = deviance / (weights.sum() if family.law.total_weight else each.sum())
+        rows = len(y) if copies is None else copies.sum()
+        dispersion = deviance / (weights.sum() if family.law.total_weight else rows)
         if deviance <= 0.0:
             return np.inf
-    return float(each @ family.law.density(y, mean, weights / each, dispersion))
+    if copies is None:
+        return float(family.law.density(y, mean, weights, dispersion).sum())
+    return float(copies @ family.law.density(y, mean, weights / copies, dispersion))
