@@ -44,6 +44,7 @@ from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
+from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import reduce_rows
 from statinf.passes.scored import ScoredRows
 from statinf.results import Estimate
@@ -83,6 +84,22 @@ def glm_passes(
 
 def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     """Maximum likelihood of the outcome on the columns of the first part."""
+    return scored_estimate(made, options)[0]
+
+
+def scored_estimate(made: PassDesign, options: VerbOptions) -> tuple[Estimate, PassScores]:
+    """The same, with the scores of its coefficients."""
+    return _described(made, *_maximum(made, options), options)
+
+
+def maximise(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Maximum]:
+    """The maximum alone, in columns that are orthonormal over all rows."""
+    problem, _, solved, _ = _maximum(made, options)
+    return problem, solved
+
+
+def _maximum(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Facts, Maximum, float]:
+    """The maximum, with facts of the outcome and the null deviance less its saturated part."""
     model = Model.of(options.model, options.alpha or 0.0)
     stride = max(1, -(-made.nobs * len(made.names) // _SAMPLE))
     reduced, told = reduce_rows(
@@ -92,12 +109,12 @@ def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     solved, null = _solved(made, model, reduced, told, options)
     if solved.sums.bounded:
         refuse_separation_by_passes(made, model, reduced, solved.beta, _sample(told))
-    return _described(made, PassLikelihood(model, reduced), told, solved, null, options)
+    return PassLikelihood(model, reduced), told, solved, null
 
 
 def _check(made: PassDesign, model: Model, told: Facts) -> None:
     """Refuse outcomes that the family cannot take."""
-    family, labels = model.family, [f.label for f in made.reading.outcome]
+    family, labels = model.family, made.outcomes
     name = labels[0] if len(labels) == 1 else f"cbind({', '.join(labels)})"
     if len(labels) > 2:
         raise FormulaError(
@@ -202,7 +219,7 @@ def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.
 
 def _described(
     made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
-) -> Estimate:
+) -> tuple[Estimate, PassScores]:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
     gram, rank, df = solved.sums.information, reduced.rank, float(told.nobs - reduced.rank)
@@ -232,11 +249,12 @@ def _described(
         weighted=family.name != "gaussian" or made.weights is not None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
-    return Estimate(
+    made_of = Estimate(
         terms=made.names,
         theta=coef,
         moments=None,
         covary=scores.covariance,
+        redraw=partial(block_draws, scores),
         nobs=told.nobs,
         df_resid=df,
         facts=made.record,
@@ -257,6 +275,7 @@ def _described(
             "copies": None,
         },
     )
+    return made_of, scores
 
 
 def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, deviance: float) -> float:

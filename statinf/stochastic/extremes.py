@@ -15,7 +15,7 @@ from statinf.stochastic.sums import curvature, psi
 
 
 def most(h: np.ndarray, kept: Extremes) -> np.ndarray:
-    """Places of the rows of a slab with the largest leverage h (n,) that may be kept, the largest first, earlier ones where they tie."""
+    """Rows of a slab with the largest leverage h (n,) that may be kept: the largest first, earlier ones where they tie."""
     least = float(kept.h.min()) if len(kept.h) >= KEPT else -np.inf
     found = np.flatnonzero(h > least)
     if len(found) > KEPT:
@@ -34,13 +34,14 @@ def met(
     sums of the noise leave out; the psi that is kept for them is zero, as it is in those sums.
     """
     number = first + top
-    point = np.where((top > 0)[:, None], means[top - 1], before)
-    point = np.where((number - origin >= 1)[:, None], point, settings.start_values())
+    point = means[top - 1]
+    point[top == 0] = before
+    if number.min() <= origin:
+        point = np.where((number > origin)[:, None], point, settings.start_values())
     at = row_dots(rows.G[top], point)
     slope = psi(at, rows.c[top], settings)
-    curve: np.ndarray | float = settings.curvature
+    curve = np.full(slope.shape, settings.curvature)
     if settings.loss != "quantile":
-        curve = curvature(at, rows.c[top], number, settings)
-    curve = np.broadcast_to(curve, slope.shape).copy()
+        curve[:] = curvature(at, rows.c[top], number, settings)
     target, slope = curve * at - slope, np.where(apart[top], 0.0, slope)
     return Extremes(rows.F[top], rows.G[top], rows.c[top], slope, curve, target, number, h[top])

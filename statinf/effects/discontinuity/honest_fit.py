@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -12,9 +12,6 @@ from scipy.special import ndtr, ndtri
 from statinf.effects.discontinuity.bounds import critical_value
 from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

@@ -54,8 +54,8 @@ class Family:
 
     @property
     def quadratic(self) -> bool:
-        """Whether the log-likelihood is quadratic in the linear predictor, with Fisher weights that are always one."""
-        return self.law.quadratic and self.link.name == "identity"
+        """Whether the likelihood is one of least squares, whose information is the same everywhere."""
+        return self.canonical and self.name == "gaussian"
 
     @property
     def domain(self) -> Domain:

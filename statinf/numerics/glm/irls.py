@@ -97,10 +97,7 @@ def fit_glm(
     w = np.ones(len(y)) if weights is None else weights
     reduced: Reduced | None = None
     problem = LikelihoodSums(columns, y, w, offset, family)
-    if start is not None:
-        warm = _from_start(problem, start)
-    else:
-        warm = None if family.quadratic else from_some_rows(problem, fit_glm)
+    warm = from_some_rows(problem, fit_glm) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
         guess, first = problem.first_guess()
@@ -122,12 +119,12 @@ def fit_glm(
         length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
         done = length <= short
         if done and family.quadratic:
-            # The information is the same there, and the deviance is by no more than the square of the step.
-            beta = beta + step
+            beta, deviance = beta + step, deviance - decrement
             break
         before = beta
-        # An information from before the step serves the next one, where that is the last.
-        kept = gram if not done and next_is_last(length, len(y), short) else None
+        # An information from before the step serves the next one, where that is the last; that of least squares serves all.
+        last = not done and next_is_last(length, len(y), short)
+        kept = gram if last or family.quadratic else None
         chord = chord or kept is not None
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score), kept)
         if done:

@@ -30,7 +30,6 @@ GAUSSIAN = OutcomeLaw(
     unit_deviance=lambda y, mean: (y - mean) ** 2,
     start=lambda y, weights: y,
     domain=Domain("any number"),
-    quadratic=True,
     domains={"log": Domain("above 0 for the log link", 0.0, open_low=True)},
     canonical=("identity", 1.0),
     density=_gaussian_density,

@@ -47,8 +47,6 @@ class OutcomeLaw:
     start : callable
         From outcomes and weights to means to start from, inside the law's range.
     domain : Domain
-    quadratic : bool
-        Whether the log-likelihood is quadratic in the mean, so that one step of least squares is at its maximum.
     canonical : tuple of str and float
         The link under which the score in the linear predictor is a multiple of outcome less mean, and the multiple.
     known_dispersion : bool
@@ -87,7 +85,6 @@ class OutcomeLaw:
     unit_deviance: Callable[[Any, Any], Any]
     start: Callable[[Any, Any], Any]
     domain: Domain
-    quadratic: bool = False
     canonical: tuple[str, float] = ("", 1.0)
     known_dispersion: bool = False
     density: Callable[..., Any] | None = None
