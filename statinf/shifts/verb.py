@@ -160,14 +160,19 @@ def shift(
             warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
         extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
         if kind is ShiftFit:
-            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family), "ratio_given": ratio}
+            own = estimate.extra["factor"] if design is samples.design else None
+            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family, own), "ratio_given": ratio}
         return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
 
 
-def _inflation(samples: Samples, theta: np.ndarray, family: Any) -> float:
+def _inflation(samples: Samples, theta: np.ndarray, family: Any, own: np.ndarray | None) -> float:
+    """The trace that tells by how much the target's risk is larger; `own` is the information's factor of a fit to the source."""
     made, target = samples.design, samples.target
     if target.known is not None:  # means do not tell second moments
         return float("nan")
-    on_source = information_factor(made.parts[0].values, theta, made.weights, made.offset, family)
+    if own is None:
+        on_source = information_factor(made.parts[0].values, theta, made.weights, made.offset, family)
+    else:
+        on_source = own / np.sqrt(made.weights.sum())
     on_target = information_factor(target.x, theta, target.weights, target.offset, family)
     return relative_trace(on_target, on_source) / len(on_source)

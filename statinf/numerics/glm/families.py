@@ -174,11 +174,15 @@ def log_likelihood(
         return -0.5 * deviance
     mean = mean() if callable(mean) else mean
     positive = weights > 0
-    y, mean, weights = y[positive], mean[positive], weights[positive]
-    each = np.ones(len(y)) if copies is None else copies[positive]
+    if not positive.all():
+        y, mean, weights = y[positive], mean[positive], weights[positive]
+        copies = None if copies is None else copies[positive]
     dispersion = 1.0
     if not family.known_dispersion:
-        dispersion = deviance / (weights.sum() if family.law.total_weight else each.sum())
+        rows = len(y) if copies is None else copies.sum()
+        dispersion = deviance / (weights.sum() if family.law.total_weight else rows)
         if deviance <= 0.0:
             return np.inf
-    return float(each @ family.law.density(y, mean, weights / each, dispersion))
+    if copies is None:
+        return float(family.law.density(y, mean, weights, dispersion).sum())
+    return float(copies @ family.law.density(y, mean, weights / copies, dispersion))
