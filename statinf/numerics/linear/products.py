@@ -41,7 +41,8 @@ def row_products(
     out = np.empty((n,) if last.ndim == 1 else (n, last.shape[1]), order="F")
 
     def block(rows: slice) -> None:
-        found = np.dot(matrix.T, columns[rows].T)
+        # A vector goes to the columns as they stand; np.dot would copy the block first.
+        found = columns[rows] @ matrix if matrix.ndim == 1 else np.dot(matrix.T, columns[rows].T)
         if multiplier is not None:
             found *= multiplier[rows]
         out[rows] = (found if after is None else np.dot(after.T, found)).T
