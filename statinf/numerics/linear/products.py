@@ -51,6 +51,19 @@ def row_products(
     return out
 
 
+def by_rows(columns: np.ndarray) -> np.ndarray:
+    """Columns (n, p) with each row in one piece; as they are where they are so."""
+    if columns.flags.c_contiguous or columns.size <= PARALLEL_FROM:
+        return np.ascontiguousarray(columns)
+    out = np.empty(columns.shape)
+
+    def block(rows: slice) -> None:
+        out[rows] = columns[rows]
+
+    over_blocks(block, *columns.shape)
+    return out
+
+
 def row_multiples(columns: np.ndarray, multiplier: np.ndarray) -> np.ndarray:
     """Rows (n, p), each times its multiplier (n,); the columns of the result are contiguous where those given are."""
     if columns.size <= PARALLEL_FROM or (not columns.flags.f_contiguous and columns.strides[0] != columns.itemsize):
