@@ -63,7 +63,7 @@ def fold_ids(
     if strata is not None:
         order = order[np.argsort(np.asarray(strata)[order], kind="stable")]
     out = np.empty(n, np.intp)
-    out[order] = np.resize(np.arange(folds), n)
+    out[order] = np.tile(np.arange(folds), -(-n // folds))[:n]
     return out
 
 
