@@ -46,14 +46,14 @@ def effect(
         `outcome ~ treatment | covariates`.
     data : data frame
         As `statinf.lm` takes it; also data that are read in blocks (`statinf.blocks`), by dim, regression, ipw, aipw, plr
-        or irm of two arms, with the learners "lm", "ridge" and "logit". Folds there go by a hash of the rows' values, of the
-        clusters if `cluster` is given, or by a column of labels that `folds` names.
+        or irm of two arms, with the learners "lm", "ridge", "logit" and "binned_trees". Folds there go by a hash of the
+        rows' values, of the clusters if `cluster` is given, or by a column of labels that `folds` names.
     method : str
         With its own options, given by name:
 
         {methods}
     estimand : {"ATE", "ATT", "ATC", "ATO"}
-        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in any case.
+        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in upper or lower case.
     treated, reference : optional
         The level of the treatment that counts as treated, and the one it is compared with. By default labels such as
         "control", "placebo", "untreated" or "no" are the reference, and else the smaller value or the first level; the
