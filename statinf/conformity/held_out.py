@@ -70,7 +70,7 @@ def scored(problem: ConformalProblem, options: HeldOutOptions, rule: Any) -> tup
     train = training_rows(options.split, d, seed)
     rest = np.flatnonzero(~train)
     learner = rule.learner(problem.model, problem.level) if train.any() else None
-    if getattr(learner, "by_sums", False) and problem.columns.size > PARALLEL_FROM:
+    if learner is not None and getattr(learner, "by_sums", False) and problem.columns.size > PARALLEL_FROM:
         # Rows that do not train have weight zero: no copy of either half is made.
         fitted = learner.fit(problem.columns, problem.y, train.astype(np.float64), seed=seed)
         local = tuple(part[rest] for part in rule.local(fitted, problem.columns, seed))
