@@ -111,7 +111,7 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
 
 
 @dataclass(frozen=True)
-class _Logit:
+class _LabelLogit:
     """The logit of the label in columns ``(x - centre) / spread`` behind a constant.
 
     Attributes
@@ -126,17 +126,17 @@ class _Logit:
     solution: GlmSolution
 
 
-def _scaled(samples: Samples, label: np.ndarray, w: np.ndarray) -> _Logit:
+def _scaled(samples: Samples, label: np.ndarray, w: np.ndarray) -> _LabelLogit:
     """The logit on columns centred and scaled."""
     features = _features(samples)
     try:
-        return _Logit(features, samples.scaling, fit_glm(features, label, family_of("binomial"), weights=w))
+        return _LabelLogit(features, samples.scaling, fit_glm(features, label, family_of("binomial"), weights=w))
     except ConvergenceError:
         _name_separation(samples, label, np.ones(features.shape[1], dtype=bool), features)
         raise
 
 
-def _as_they_stand(samples: Samples, label: np.ndarray, w: np.ndarray) -> _Logit | None:
+def _as_they_stand(samples: Samples, label: np.ndarray, w: np.ndarray) -> _LabelLogit | None:
     """The same on many rows of columns near zero, which are not copied; None for others."""
     part, target = samples.source.parts[0], samples.target
     if len(label) < MANY_ROWS or not samples.whole or not part.intercept:
@@ -150,7 +150,7 @@ def _as_they_stand(samples: Samples, label: np.ndarray, w: np.ndarray) -> _Logit
         solution = fit_glm(columns, label, family_of("binomial"), weights=w)  # type: ignore[arg-type]
     except ConvergenceError:
         return None
-    return _Logit(columns, unscaled(len(part.names) - 1), solution) if solution.kept.all() else None
+    return _LabelLogit(columns, unscaled(len(part.names) - 1), solution) if solution.kept.all() else None
 
 
 def _features(samples: Samples) -> np.ndarray:
@@ -169,7 +169,7 @@ def _features(samples: Samples) -> np.ndarray:
     return out
 
 
-def _with_influence(samples: Samples, made: _Logit, residual: np.ndarray, w: np.ndarray) -> RatioEstimate:
+def _with_influence(samples: Samples, made: _LabelLogit, residual: np.ndarray, w: np.ndarray) -> RatioEstimate:
     n, solution = len(samples.xs), made.solution
     upper, lower = made.columns[:n], made.columns[n:]
     if not solution.kept.all():
