@@ -54,7 +54,7 @@ def solve_design(
     coef[:, kept] = rows.carried(inner)
     objective = _fitted_losses(rows, inner, levels)
     null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
-    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
+    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule, [rows]), null, aliases
 
 
 def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,12 @@ def null_losses(y: np.ndarray, w: np.ndarray, levels: np.ndarray, intercept: boo
         alone = np.partition(y, np.unique(at))[at][:, None]
     else:
         alone = solve_quantiles(np.ones((len(y), 1)), y, levels, w).coef
-    return _check_loss(y[None] - alone, levels, w) / w.sum()
+
+    def block(some: slice) -> np.ndarray:
+        return _check_loss(y[some] - alone, levels, w[some])
+
+    parts = map_threads(block, row_blocks(len(y), 4 * len(levels)), parallel=len(y) > _PARALLEL_FROM >> 3)
+    return np.sum(parts, axis=0) / w.sum()
 
 
 def _fitted_losses(rows: WorkingRows, coef: np.ndarray, levels: np.ndarray) -> np.ndarray:

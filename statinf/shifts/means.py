@@ -22,7 +22,7 @@ from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.products import column_sums, row_products
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.results.clusters import fit_clusters
-from statinf.shifts.problem import ShiftProblem, likelihood
+from statinf.shifts.problem import ShiftProblem, mean_model
 from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
 
@@ -104,7 +104,7 @@ def outcome_model(problem: ShiftProblem) -> OutcomeModel:
             "known margins do not determine the mean of a curved outcome model, or of an offset, over the target; use "
             "method='ipw', or a gaussian family."
         )
-    made = likelihood(samples.design, family)
+    made = mean_model(samples.design, family)
     ok = ~np.isnan(made.theta)
 
     def means(x: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
