@@ -15,6 +15,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
@@ -170,6 +171,7 @@ def ordered(
         context=context,
         response="ordered",
     )
+    check_sizes(made)
     made, counts = counted(made, settings.weights_kind)
     asked = asked_covariance(vcov, cluster, counts)
     return OrderedFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)
