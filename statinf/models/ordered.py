@@ -6,7 +6,7 @@ expected negative log-likelihood where the model is wrong. Slopes are shared by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -179,7 +179,7 @@ def ordered(
 
 def _with_levels(formula: str, levels: Sequence[Any]) -> str:
     """The formula with the order of the outcome's levels written into it."""
-    if isinstance(levels, str) or len(list(levels)) < 2:
+    if isinstance(levels, str) or not isinstance(levels, Iterable) or len(list(levels)) < 2:
         raise OptionError(
             "levels= takes the categories from the lowest to the highest, such as ['low', 'mid', 'high']."
         )
