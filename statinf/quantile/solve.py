@@ -50,7 +50,7 @@ def solve_design(
     else:
         solution = solve_quantiles(rows.Z, rows.y, levels, w)
         inner, basis, dual = solution.coef, solution.basis, solution.dual
-        _warn_several_solutions(solution.dual, levels)
+        warn_several_solutions(solution.dual, levels)
     coef[:, kept] = rows.carried(inner)
     objective = _fitted_losses(rows, inner, levels)
     null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
@@ -117,7 +117,7 @@ def warn_extreme(levels: np.ndarray, n: int) -> None:
         )
 
 
-def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
+def warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
     """A subgradient at an end of its range means an edge along which the loss does not change."""
     distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
     flat = tau[distance < 1e-8]
