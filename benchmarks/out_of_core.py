@@ -38,13 +38,15 @@ WORK = {
     "plr": f"effect, y ~ t | {X}, plr, 5 folds, least squares and logit",
     "split conformal": f"conformal, y ~ {X}, split",
     "lsa plug-in": f"lsa, y ~ t + {X}, plug-in",
+    "density ratio": f"density_ratio, ~ {X}, logistic, to a target of a tenth of the rows, and its table of balance",
 }
 
 
-def group(number: int, rows: int, seed: int = 0) -> dict[str, np.ndarray]:
-    """The rows of one row group, told by its number alone."""
+def group(number: int, rows: int, seed: int = 0, shift: float = 0.0) -> dict[str, np.ndarray]:
+    """The rows of one row group, told by its number alone; `shift` moves the first two covariates."""
     random = np.random.default_rng((seed, number))
     x = random.standard_normal((rows, 6))
+    x[:, :2] += shift
     firm = random.integers(0, FIRMS, rows)
     effect = np.random.default_rng(seed + 1).standard_normal(FIRMS)[firm]
     t = (random.random(rows) < 1.0 / (1.0 + np.exp(0.5 - 0.4 * x[:, 0] + 0.3 * x[:, 1]))).astype(np.float64)
@@ -54,12 +56,19 @@ def group(number: int, rows: int, seed: int = 0) -> dict[str, np.ndarray]:
     return {"y": y, "b": b, "t": t, "firm": firm, **{f"x{j + 1}": x[:, j] for j in range(6)}}
 
 
-def make(folder: Path, rows: int, *, size: int = GROUP, seed: int = 0) -> Path:
+def target_of(source: Path) -> Path:
+    """The folder of the target's rows that goes with one of source rows."""
+    return source.with_name(source.name + "_target")
+
+
+def make(
+    folder: Path, rows: int, *, size: int = GROUP, seed: int = 0, shift: float = 0.0, name: str | None = None
+) -> Path:
     """The folder of Parquet files of so many rows; files that are there already stay."""
     import pyarrow as pa
     import pyarrow.parquet as parquet
 
-    target = folder / f"rows_{rows}"
+    target = folder / (name or f"rows_{rows}")
     target.mkdir(parents=True, exist_ok=True)
     groups = [(k, min(size, rows - k * size)) for k in range(-(-rows // size))]
     for start in range(0, len(groups), GROUPS_A_FILE):
@@ -69,7 +78,7 @@ def make(folder: Path, rows: int, *, size: int = GROUP, seed: int = 0) -> Path:
         draft = target / f".{path.name}.draft"
         writer = None
         for number, count in groups[start : start + GROUPS_A_FILE]:
-            table = pa.table(group(number, count, seed))
+            table = pa.table(group(number, count, seed, shift))
             writer = writer or parquet.ParquetWriter(draft, table.schema, compression="none", use_dictionary=False)
             writer.write_table(table, row_group_size=size)
         assert writer is not None
@@ -99,6 +108,8 @@ def work(name: str, folder: Path) -> Any:
         return si.effect(f"y ~ t | {X}", data, method="plr").tidy()
     if name == "split conformal":
         return si.conformal(f"y ~ {X}", data).summary().to_text()
+    if name == "density ratio":
+        return si.density_ratio(f"~ {X}", data, str(target_of(folder))).diagnostics()
     return si.lsa(f"y ~ t + {X}", data, inference="plugin", progress=False).tidy()
 
 
@@ -216,14 +227,22 @@ def table(results: dict[str, Any], machine: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _pair(folder: Path, rows: int) -> Path:
+    """The source's folder, whose target of a tenth of the rows lies beside it."""
+    size = min(GROUP, rows)
+    source = make(folder, rows, size=size)
+    make(folder, max(1, rows // 10), size=size, seed=7, shift=0.3, name=target_of(source).name)
+    return source
+
+
 def run(rows: list[int], folder: Path, names: list[str], *, again: bool, results: Path = RESULTS) -> None:
     """Make the data, measure what has not been measured, and write the results after each."""
     held_at = results / "out_of_core.json"
     held = json.loads(held_at.read_text()) if held_at.exists() else {"results": {}}
     held["machine"] = {"cores": len(os.sched_getaffinity(0)), "python": sys.version.split()[0]}
-    small = make(folder, 20_000, size=20_000)
+    small = _pair(folder, 20_000)
     for n in sorted(rows):
-        where = make(folder, n)
+        where = _pair(folder, n)
         found = held["results"].setdefault(str(n), {})
         for name in names:
             if "seconds" in found.get(name, {}) and not again:

@@ -12,7 +12,6 @@ from statinf.balancing.block_entropy import aims, fit_entropy
 from statinf.balancing.block_propensity import BALANCES, LIKELIHOODS, PropensityRule, fit_propensity, propensity_rule
 from statinf.balancing.block_reading import TwoArms, about, read_arms
 from statinf.balancing.block_rows import BlockRows
-from statinf.balancing.block_sums import ArmSums
 from statinf.balancing.block_weights import BalanceBlockWeights, TableColumns
 from statinf.balancing.columns import eliminated
 from statinf.balancing.feasibility import stopped
@@ -29,6 +28,7 @@ from statinf.errors import (
 from statinf.formula.design import Design
 from statinf.passes import BlockTable
 from statinf.passes.block_weights import WeightRule, WeightSums
+from statinf.passes.column_sums import ColumnSums
 from statinf.passes.newton import PassNewton
 from statinf.passes.sums import Extent
 
@@ -204,7 +204,7 @@ def _weighted(reads: Any, rule: Any, centre: np.ndarray, block: Design) -> dict[
     values, treated = rule.values(block)[seen], reads.is_treated(block)[seen]
     x, s = block.parts[0].rest.values[seen], block.weights[seen]
     found: dict[str, Any] = {
-        name: (WeightSums.of(values[arm], s[arm]), ArmSums.of(x[arm], centre, values[arm]))
+        name: (WeightSums.of(values[arm], s[arm]), ColumnSums.of(x[arm], centre, values[arm]))
         for name, arm in (("treated", treated), ("control", ~treated))
     }
     eta = rule.predictor(block)[seen] if isinstance(rule, PropensityRule) else np.zeros(1)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from statinf.balancing.block_rows import ArmsOf
-from statinf.balancing.block_sums import ArmSums
 from statinf.balancing.columns import BalanceColumns, coded_factors
 from statinf.balancing.treatment import MOST_ARMS, Treatment, arms_of_levels, treatment_column
 from statinf.errors import DataError, FormulaError, OptionError
@@ -19,6 +18,7 @@ from statinf.formula.frame import as_frame
 from statinf.formula.mentioned import Mentioned
 from statinf.formula.scan import check_text
 from statinf.passes import BlockTable, PassDesign, read_passes
+from statinf.passes.column_sums import ColumnSums
 from statinf.passes.levels import is_declared
 
 
@@ -32,7 +32,7 @@ class TwoArms:
     treatment : Treatment
         Its levels and words; it holds no row.
     reads : ArmsOf
-    treated, control : ArmSums
+    treated, control : ColumnSums
         Of all columns but the constant, about `centre`.
     centre : ndarray, shape (p,)
     names, terms : tuple of str
@@ -41,14 +41,14 @@ class TwoArms:
     made: PassDesign
     treatment: Treatment
     reads: ArmsOf
-    treated: ArmSums
-    control: ArmSums
+    treated: ColumnSums
+    control: ColumnSums
     centre: np.ndarray
     names: tuple[str, ...]
     terms: tuple[str, ...]
 
     @property
-    def both(self) -> ArmSums:
+    def both(self) -> ColumnSums:
         """Of all rows."""
         return self.treated.plus(self.control)
 
@@ -114,7 +114,7 @@ def read_arms(
         terms[where] = [term] * (where.stop - where.start)
     centre = matrix.values.mean(axis=0)
     label = name if labelled else None
-    sums: Mapping[Any, ArmSums] = made.total(partial(_by_arm, label, centre), "moments of the arms")
+    sums: Mapping[Any, ColumnSums] = made.total(partial(_by_arm, label, centre), "moments of the arms")
     levels, keys = _levels(made, head, name, labelled, sums)
     if not labelled and len(levels) > MOST_ARMS and dose is None:
         raise _needs_two(name, "has many values")
@@ -141,16 +141,16 @@ def _needs_two(name: str, what: str) -> OptionError:
     )
 
 
-def _by_arm(label: str | None, centre: np.ndarray, block: Design) -> dict[Any, ArmSums]:
+def _by_arm(label: str | None, centre: np.ndarray, block: Design) -> dict[Any, ColumnSums]:
     seen = block.weights > 0
     values = (block.y if label is None else block.clusters[label])[seen]
     x, w = block.parts[0].rest.values[seen], block.weights[seen]
     found = np.unique(values)[: MOST_ARMS + 1]
-    return {v.item(): ArmSums.of(x[at], centre, w[at]) for v in found for at in (values == v,)}
+    return {v.item(): ColumnSums.of(x[at], centre, w[at]) for v in found for at in (values == v,)}
 
 
 def _levels(
-    made: PassDesign, head: Any, name: str, labelled: bool, sums: Mapping[Any, ArmSums]
+    made: PassDesign, head: Any, name: str, labelled: bool, sums: Mapping[Any, ColumnSums]
 ) -> tuple[list[Any], list[Any]]:
     """Levels in their order, and the keys of their sums."""
     if not labelled:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from statinf.balancing.block_sums import ArmSums
 from statinf.balancing.pairs import SIZE_HEADS, check_shown, denominator_notes, extremes
 from statinf.balancing.treatment import plain_level
 from statinf.balancing.weights import BalanceWeights
 from statinf.formula.recipe import Recipe
+from statinf.internal import internal
 from statinf.passes.block_weights import BlockWeights
+from statinf.passes.column_sums import ColumnSums
 from statinf.results import Table, to_caller
 from statinf.results.table import format_number
 
@@ -27,22 +28,22 @@ class TableColumns:
     names : tuple of str
     point : ndarray, shape (m,)
         Where zero of the sums lies.
-    treated, control, both : ArmSums
+    treated, control, both : ColumnSums
         Under sampling weights.
-    treated_after, control_after, both_after : ArmSums
+    treated_after, control_after, both_after : ColumnSums
         Under the weights.
     """
 
     names: tuple[str, ...]
     point: np.ndarray
-    treated: ArmSums
-    control: ArmSums
-    both: ArmSums
-    treated_after: ArmSums
-    control_after: ArmSums
-    both_after: ArmSums
+    treated: ColumnSums
+    control: ColumnSums
+    both: ColumnSums
+    treated_after: ColumnSums
+    control_after: ColumnSums
+    both_after: ColumnSums
 
-    def _groups(self, kind: str) -> tuple[ArmSums, ...]:
+    def _groups(self, kind: str) -> tuple[ColumnSums, ...]:
         return {
             "treated": (self.treated,),
             "control": (self.control,),
@@ -131,6 +132,7 @@ class BalanceBlockWeights(BlockWeights):
         """
         return to_caller(self.balance_frame(denominator=denominator, binary=binary), self.kind)
 
+    @internal
     def balance_frame(self, *, denominator: str | None = None, binary: str = "std") -> Any:
         """`diagnostics` as a pandas frame."""
         import pandas as pd

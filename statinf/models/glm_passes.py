@@ -38,12 +38,18 @@ from statinf.models.glm_pass_sums import (
 from statinf.models.glm_scoring import start_of
 from statinf.models.regression_passes import regression_passes
 from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
-from statinf.numerics.glm.likelihood import WELL_CONDITIONED, smallest_eigenvalue, solve_information
+from statinf.numerics.glm.likelihood import (
+    WELL_CONDITIONED,
+    least_deviance,
+    smallest_eigenvalue,
+    solve_information,
+)
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
+from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import reduce_rows
 from statinf.passes.scored import ScoredRows
 from statinf.results import Estimate
@@ -83,6 +89,22 @@ def glm_passes(
 
 def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     """Maximum likelihood of the outcome on the columns of the first part."""
+    return scored_estimate(made, options)[0]
+
+
+def scored_estimate(made: PassDesign, options: VerbOptions) -> tuple[Estimate, PassScores]:
+    """The same, with the scores of its coefficients."""
+    return _described(made, *_maximum(made, options), options)
+
+
+def maximise(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Maximum]:
+    """The maximum alone, in columns that are orthonormal over all rows."""
+    problem, _, solved, _ = _maximum(made, options)
+    return problem, solved
+
+
+def _maximum(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Facts, Maximum, float]:
+    """The maximum, with facts of the outcome and the null deviance less its saturated part."""
     model = Model.of(options.model, options.alpha or 0.0)
     stride = max(1, -(-made.nobs * len(made.names) // _SAMPLE))
     reduced, told = reduce_rows(
@@ -92,12 +114,12 @@ def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     solved, null = _solved(made, model, reduced, told, options)
     if solved.sums.bounded:
         refuse_separation_by_passes(made, model, reduced, solved.beta, _sample(told))
-    return _described(made, PassLikelihood(model, reduced), told, solved, null, options)
+    return PassLikelihood(model, reduced), told, solved, null
 
 
 def _check(made: PassDesign, model: Model, told: Facts) -> None:
     """Refuse outcomes that the family cannot take."""
-    family, labels = model.family, [f.label for f in made.reading.outcome]
+    family, labels = model.family, made.outcomes
     name = labels[0] if len(labels) == 1 else f"cbind({', '.join(labels)})"
     if len(labels) > 2:
         raise FormulaError(
@@ -141,9 +163,11 @@ def _solved(
     def sums(asked: Mapping[str, Any]) -> Any:
         return made.total(partial(evaluated, problems, asked), "Fisher scoring")
 
+    floor = least_deviance(family, np.concatenate(told.y), np.concatenate(told.w))
+
     def solve(starts: list[np.ndarray]) -> tuple[Maximum, float]:
-        steps = scoring_steps(starts, family, options.tol, options.max_iter, told.nobs)
-        found = together({"model": steps, "null": _null(made, model, told)}, sums)
+        steps = scoring_steps(starts, family, options.tol, options.max_iter, told.nobs, floor)
+        found = together({"model": steps, "null": _null(made, model, told, floor)}, sums)
         return found["model"], np.nan if found["null"] is None else found["null"].deviance
 
     given = start_of(options.start, made.names)
@@ -166,7 +190,7 @@ def _solved(
         raise
 
 
-def _null(made: PassDesign, model: Model, told: Facts) -> Any:
+def _null(made: PassDesign, model: Model, told: Facts, floor: float) -> Any:
     """The steps to the deviance of a constant alone, of nothing without one."""
     family = model.family
     if not made.intercept:
@@ -176,7 +200,7 @@ def _null(made: PassDesign, model: Model, told: Facts) -> Any:
         if not made.reading.offsets:
             return at(np.array([level]))
         level = float(family.link.link(np.array(told.start / told.weight)))
-    return null_steps(np.array([level - told.offset / told.weight]), family, told.nobs)
+    return null_steps(np.array([level - told.offset / told.weight]), family, told.nobs, floor)
 
 
 def _from_some_rows(model: Model, reduced: Reduced, told: Facts) -> np.ndarray | None:
@@ -202,7 +226,7 @@ def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.
 
 def _described(
     made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
-) -> Estimate:
+) -> tuple[Estimate, PassScores]:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
     gram, rank, df = solved.sums.information, reduced.rank, float(told.nobs - reduced.rank)
@@ -232,11 +256,12 @@ def _described(
         weighted=family.name != "gaussian" or made.weights is not None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
-    return Estimate(
+    made_of = Estimate(
         terms=made.names,
         theta=coef,
         moments=None,
         covary=scores.covariance,
+        redraw=partial(block_draws, scores),
         nobs=told.nobs,
         df_resid=df,
         facts=made.record,
@@ -257,6 +282,7 @@ def _described(
             "copies": None,
         },
     )
+    return made_of, scores
 
 
 def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, deviance: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NoReturn, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.formula.frame import Frame
+from statinf.internal import internal
 from statinf.passes.design import PassDesign
 from statinf.results.protocol import Result
 from statinf.results.weights import Weights
@@ -23,8 +25,8 @@ class WeightRule(Protocol):
         """Weights with the sampling weights multiplied in, shape (n,)."""
         ...
 
-    def expansion(self, block: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Derivatives (n, k), influence values (n, k) and leverages (n,), as `Weights` has them."""
+    def expansion(self, block: Design) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Derivatives (n, k), influence values (n, k) and leverages (n,) or None, as `Weights` has them."""
         ...
 
 
@@ -108,14 +110,20 @@ class CarriedWeights:
         facts: dict[str, Any] = {"method": self.method, "formula": self.formula, "n_total": frame.n}
         if block is None:
             return Weights(values=np.empty(0), used=np.empty(0, np.intp), **facts)
-        return Weights(
-            values=rule.values(block),
-            used=block.rows,
-            derivative=lambda: rule.expansion(block)[0],
-            influence=lambda: rule.expansion(block)[1],
-            leverage=lambda: rule.expansion(block)[2],
-            **facts,
-        )
+        return weights_of_block(rule, block, **facts)
+
+
+def weights_of_block(rule: WeightRule, block: Design, **facts: Any) -> Weights:
+    """The weights of one block's rows, whose expansion is made once where it is read."""
+    expanded = cache(lambda: rule.expansion(block))
+    return Weights(
+        values=rule.values(block),
+        used=block.rows,
+        derivative=lambda: expanded()[0],
+        influence=lambda: expanded()[1],
+        leverage=lambda: expanded()[2],
+        **facts,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -149,6 +157,7 @@ class BlockWeights(Result):
         return self._passes()[0].columns
 
     @property
+    @internal
     def sums(self) -> WeightSums:
         """Those of all rows."""
         parts = list(self.sizes_by.values())
@@ -162,11 +171,19 @@ class BlockWeights(Result):
         """Effective sample size of all rows, (sum w)^2 / sum w^2."""
         return self.sums.ess_after
 
+    @property
+    @internal
+    def other_products(self) -> np.ndarray | None:
+        """Sum of products of the influence values of a second sample's rows, shape (k, k); None where there is none."""
+        return None
+
+    @internal
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
         return self.carried.on_block(frame)
 
     @property
+    @internal
     def carried(self) -> CarriedWeights:
         """What makes the weights of a block, without the table: all that travels to those who read blocks."""
         made, rule = self._passes()
@@ -197,6 +214,7 @@ class BlockWeights(Result):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self._no_rows("values")
 
+    @internal
     def resolve(self, multipliers: np.ndarray) -> np.ndarray:
         """Refused, as `values`."""
         self._no_rows("replicas")

@@ -7,7 +7,7 @@ of their products, or for clusters one row of sums for each, which those formula
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -22,11 +22,13 @@ from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import LEVERED, check_kind, covariance
+from statinf.passes.adding import plus
+from statinf.passes.cells import cell_sums, product_rows
 from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped
 from statinf.passes.keyed import KeyedSums
 from statinf.passes.scored import ScoredRows
-from statinf.passes.stacking import stacked
+from statinf.passes.stacking import beside_rows, stacked
 from statinf.passes.sums import Extent
 
 _NO_CORRECTION = "with estimated weights the corrections CR2 and CR3 do not exist; use type HC1 or HC0."
@@ -55,6 +57,8 @@ class PassScores:
         What labels say beside the kind.
     plain : callable, optional
         Like `score`, with estimated weights taken as known.
+    beside : ndarray, shape (q, q), optional
+        Sum of products of the whitened scores of a second, independent sample.
     inner : ndarray, shape (q, q), optional
         Takes whitened scores to the coordinates in which a covariance by clusters of several ways that is indefinite is
         repaired: those of the same fit to rows in memory. Whitened ones by default.
@@ -71,6 +75,7 @@ class PassScores:
     suffix: str = ""
     plain: Callable[[Design], ScoredRows] | None = None
     inner: np.ndarray | None = None
+    beside: np.ndarray | None = None
 
     @classmethod
     def on(
@@ -99,7 +104,8 @@ class PassScores:
         said = (", weights estimated" if made.estimated else "") + suffix
         known = plain if made.estimated else None
         score = stacked(made, plain, unit)
-        return cls(made, score, outside, nobs, df_resid, suffix=said, plain=known, **more)
+        beside = beside_rows(made, score)
+        return cls(made, score, outside, nobs, df_resid, suffix=said, plain=known, beside=beside, **more)
 
     @property
     def q(self) -> int:
@@ -126,10 +132,14 @@ class PassScores:
             return _labelled(found, ", weights taken as fixed") if self.plain is not None else found
         if kind in LEVERED:
             return self._levered(kind)
-        score = self.plain if kind == "fixed" and self.plain is not None else self.score
-        meat = self.made.total(partial(_meat, score), "standard errors")
+        fixed = kind == "fixed" and self.plain is not None
+        meat = self.made.total(partial(_meat, self.plain if fixed else self.score), "standard errors")
+        meat = meat if fixed else self._with_beside(meat)
         found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
         return found.combined(self.outside) if kind == "fixed" else self._carried(found)
+
+    def _with_beside(self, meat: np.ndarray) -> np.ndarray:
+        return meat if self.beside is None else meat + self.beside
 
     def _carried(self, found: Covariance) -> Covariance:
         made = found.combined(self.outside)
@@ -160,7 +170,7 @@ class PassScores:
                 f"a row has leverage 1: it alone determines a coefficient, and {kind} does not exist. Leave that row out or merge "
                 "its level with another; HC0 and HC1 exist, but take its error for zero."
             )
-        found = covariance(self._stand_in(_root_rows(meat)), "HC0", normal=self.normal)
+        found = covariance(self._stand_in(_root_rows(self._with_beside(meat))), "HC0", normal=self.normal)
         return self._carried(replace(found, kind=kind, label=kind))
 
     def _clustered(self, kind: Mapping[str, Any]) -> Covariance:
@@ -176,17 +186,19 @@ class PassScores:
             )
         made = grouped(self.made, names)
         sizes = [made.clusters[name].count for name in names]
-        cells: KeyedSums = made.total(
-            partial(_cells, self.score, names, sizes, corrected), "sums by cluster"
-        ).together()
+        lone = self.beside is not None
+        sums: tuple[KeyedSums, Any] = made.total(
+            partial(cell_sums, self.score, names, sizes, corrected, lone), "sums by cluster"
+        )
+        cells = sums[0].together()
         numbers = np.unravel_index(cells.keys[0], sizes)
         codes = {name: np.unique(code, return_inverse=True)[1] for name, code in zip(names, numbers, strict=True)}
         scores = cells.sums[0][:, : self.q]
-        if self.plain is not None:
-            return self._carried(self._with_outside(kind, codes, scores, cells.sums[0][:, self.q] > 0))
-        if not corrected:
-            return self._carried(covariance(self._stand_in(scores), kind, codes, normal=self.normal))
-        rows = _roots(cells.sums[0][:, self.q :], self.q)
+        if self.plain is not None or not corrected:
+            inside = np.ones(len(scores), bool) if self.plain is None else cells.sums[0][:, self.q] > 0
+            alone = None if self.beside is None else _root_rows(plus(self.beside, sums[1]))
+            return self._carried(self._with_outside(kind, codes, scores, inside, alone))
+        rows = product_rows(cells.sums[0][:, self.q :], self.q)
         # The sum of a cell's scores stands in its first row; only sums by cluster are used.
         long = np.zeros((len(rows), self.q))
         long[:: self.q] = scores
@@ -196,20 +208,40 @@ class PassScores:
         return self._carried(covariance(moments, kind, codes, normal=self.normal))
 
     def _with_outside(
-        self, kind: Mapping[str, Any], codes: Mapping[str, np.ndarray], scores: np.ndarray, inside: np.ndarray
+        self,
+        kind: Mapping[str, Any],
+        codes: Mapping[str, np.ndarray],
+        scores: np.ndarray,
+        inside: np.ndarray,
+        alone: np.ndarray | None = None,
     ) -> Covariance:
-        """Clusters of which some hold only rows that made the weights, which count for none."""
-        if inside.all():
+        """Clusters of which some hold only rows that made the weights, which count for none, beside rows that are each alone."""
+        if inside.all() and alone is None:
             return covariance(self._stand_in(scores), kind, codes, normal=self.normal)
+        outside = scores[~inside]
+        if alone is not None:
+            outside = np.concatenate([outside, alone])
         rows = RowClusters({name: code[inside] for name, code in codes.items()}, partial(_elsewhere, codes, ~inside))
-        moments = self._stand_in(scores[inside], outside=scores[~inside], outside_rows=np.arange(int((~inside).sum())))
+        moments = self._stand_in(scores[inside], outside=outside, outside_rows=np.arange(len(outside)))
         found = covariance(moments, kind, rows, normal=self.normal)
-        # The label is made below, whether or not there are such rows.
-        return replace(found, label=found.label.removesuffix(self.suffix))
+        # What labels say beside the kind is added where all covariances get it, whether or not there are such rows.
+        return replace(found, label=found.label.removesuffix(", weights estimated"))
+
+
+def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
+    sizes = [scores.made.clusters[name].count]
+    found: tuple[KeyedSums, None] = scores.made.total(
+        partial(cell_sums, scores.score, [name], sizes, False, False), "sums by cluster"
+    )
+    cells = found[0].together()
+    return cells.keys[0], cells.sums[0][:, : scores.q]
 
 
 def _elsewhere(codes: Mapping[str, np.ndarray], outside: np.ndarray, name: str, numbers: np.ndarray) -> np.ndarray:
-    return codes[name][outside][numbers]
+    """Clusters of the cells without a row of the fit; -1 for the rows behind them, which are each alone."""
+    known = codes[name][outside]
+    return np.append(known, -1)[np.minimum(numbers, len(known))]
 
 
 def _labelled(found: Covariance, suffix: str) -> Covariance:
@@ -238,53 +270,7 @@ def _levered_meat(
     seen = Extent.of(leverage)
     inside = np.minimum(leverage, 1.0 - 1e-12)
     factor = correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
+    if made.adjustment is not None and made.weight_leverage is None:
+        return replace(made, scores=made.scores * factor).products(), seen
     # Estimated weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
     return replace(made, scores=made.total * factor, adjustment=None).products(), seen
-
-
-def _cells(
-    score: Callable[[Design], ScoredRows], names: Sequence[str], sizes: Sequence[int], corrected: bool, block: Design
-) -> KeyedSums:
-    """Sums of scores, and of products of the columns where they are needed, by combination of clusters."""
-    made = score(block)
-    # A row of weight zero is absent, and its cluster may be that of no other row.
-    seen = block.weights > 0
-    keys = np.ravel_multi_index([block.clusters[name][seen] for name in names], sizes)
-    if made.adjustment is not None:
-        return _with_counts(made, names, sizes, block, seen, keys)
-    if not corrected:
-        return KeyedSums.of(keys, made.scores[seen])
-    if made.columns is None:
-        raise NotIdentifiedError("clustered HC2 and HC3 exist for regressions only; use type HC0 or HC1.")
-    upper = np.triu_indices(made.columns.shape[1])
-    columns = made.columns[seen]
-    products = columns[:, upper[0]] * columns[:, upper[1]]
-    return KeyedSums.of(keys, np.concatenate([made.scores[seen], products], axis=1))
-
-
-def _with_counts(
-    made: ScoredRows, names: Sequence[str], sizes: Sequence[int], block: Design, seen: np.ndarray, keys: np.ndarray
-) -> KeyedSums:
-    """Sums of all scores by combination of clusters, and how many rows of the fit each has."""
-    rows = np.column_stack([made.total[seen], np.ones(len(keys))])
-    if made.outside is None or made.outside_rows is None:
-        return KeyedSums.of(keys, rows)
-    codes = [block.frame_clusters[name][made.outside_rows] for name in names]
-    if any((code < 0).any() for code in codes):
-        raise NotIdentifiedError(
-            "rows that are not in the fit but helped to estimate its weights have no cluster; leave rows without a cluster out "
-            "where the weights are estimated."
-        )
-    more = np.column_stack([made.outside, np.zeros(len(made.outside))])
-    keys = np.concatenate([keys, np.ravel_multi_index(codes, sizes)])
-    return KeyedSums.of(keys, np.concatenate([rows, more]))
-
-
-def _roots(products: np.ndarray, q: int) -> np.ndarray:
-    """For each cell q rows whose products are its own, shape (cells * q, q)."""
-    grams = np.empty((len(products), q, q))
-    upper = np.triu_indices(q)
-    grams[:, upper[0], upper[1]] = products
-    grams[:, upper[1], upper[0]] = products
-    values, vectors = np.linalg.eigh(grams)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))[:, None, :]).transpose(0, 2, 1).reshape(-1, q)

@@ -35,6 +35,8 @@ class Stacked:
     def __call__(self, block: Design) -> ScoredRows:
         made, weights = self.score(block), block.weights_object
         pushed = weights.influence @ self.gradient.T
+        if len(weights.used) == len(block.rows):
+            return replace(made, adjustment=pushed, weight_leverage=weights.leverage)
         position = np.searchsorted(weights.used, block.rows)
         outside = np.ones(len(weights.used), dtype=bool)
         outside[position] = False
@@ -77,6 +79,12 @@ def stacked(
             f"{rows} rows that sum to {total:.10g}. Give the table that they were made on."
         )
     return Stacked(score, gradient)
+
+
+def beside_rows(made: PassDesign, score: Callable[[Design], ScoredRows]) -> np.ndarray | None:
+    """Sum of products of the scores of a second sample that helped to estimate the weights, shape (q, q); None without one."""
+    products = made.weights.other_products if isinstance(score, Stacked) else None
+    return None if products is None else score.gradient @ products @ score.gradient.T  # type: ignore[attr-defined]
 
 
 def _gradient(unit: Callable[[Design], np.ndarray], block: Design) -> tuple[np.ndarray, int, float]:

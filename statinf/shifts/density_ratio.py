@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,11 +16,14 @@ from statinf.numerics.linear.products import RowExpansion
 from statinf.results.methods import Method
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
-from statinf.shifts.ratio import DensityRatio, shaped
-from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
+from statinf.shifts.ratio import DensityRatio, shaped, slope_of
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod, check_known
 from statinf.shifts.reading import read_samples
 from statinf.shifts.samples import Samples, check_columns
 from statinf.shifts.table import DENSITY_RATIO
+
+if TYPE_CHECKING:
+    from statinf.shifts.block_ratio import BlockDensityRatio
 
 
 @DENSITY_RATIO.document
@@ -40,7 +43,7 @@ def density_ratio(
     context: Mapping[str, Any] | None = None,
     progress: bool | None = None,
     **options: Any,
-) -> DensityRatio:
+) -> DensityRatio | BlockDensityRatio:
     """Estimate the density ratio of a target to a source sample.
 
     The estimand is p_T(x) / p_S(x) at the source rows and as a function of x; its mean over the source is about one.
@@ -50,7 +53,8 @@ def density_ratio(
     formula : str
         `~ covariates`, read against the source; the target gets the same columns.
     source : data frame
-        As `statinf.lm` takes it.
+        As `statinf.lm` takes it. Where source or target is a table in blocks (`statinf.blocks`), both are passed over, by
+        "logistic" and "moment".
     target : data frame or mapping
         Rows of the target, or known means of the formula's terms: `{"age": 39.2, "g": {"a": 0.3, "b": 0.7}}`, numbers for
         numeric columns, shares by level for categories, and by the levels of both for "a:b", as nested mappings or with
@@ -87,9 +91,10 @@ def density_ratio(
 
     Returns
     -------
-    DensityRatio
+    DensityRatio or BlockDensityRatio
         Goes into any verb as `weights=`; `score(newdata)` gives the ratio at new rows. That of "double" is a `DoubleRatio`,
-        with `alpha`, `beta` and the worst-case risk over D in `path()`.
+        with `alpha`, `beta` and the worst-case risk over D in `path()`. That of tables in blocks holds no row: it makes the
+        weights of each block anew, for verbs that pass over the same source.
 
     Raises
     ------
@@ -134,6 +139,17 @@ def density_ratio(
     check_known(chosen, margins)
     cut = check_shape(power, trim)
     check_seed(seed)
+    from statinf.shifts.block_samples import sample_tables
+
+    tables = sample_tables(formula, source, target, weights, target_weights, known=margins is not None)
+    if tables is not None:
+        from statinf.shifts.density_ratio_passes import density_ratio_passes
+
+        with reporting(progress):
+            return density_ratio_passes(
+                formula, tables, margins, chosen, settings, power=float(power), trim=cut, weights=weights,
+                target_weights=target_weights, na_action=na_action, context=context, progress=progress,
+            )  # fmt: skip
     samples = read_samples(
         formula, source, margins or target, weights=weights, target_weights=target_weights, na_action=na_action, context=context,
         seed=seed,
@@ -145,14 +161,6 @@ def density_ratio(
 def default_ratio(margins: Any) -> str:
     """The method where none was named: means alone leave one."""
     return "logistic" if margins is None else "moment"
-
-
-def check_known(method: Method, margins: Any) -> None:
-    """Refuse a method that needs the rows of a target of which only margins are known."""
-    if margins is not None and not (isinstance(method, RatioMethod) and method.known_margins):
-        raise OptionError(
-            f"method={method.name!r} needs rows of the target, and only margins are known; use method='moment'."
-        )
 
 
 def check_shape(power: Any, trim: Any = None) -> float:
@@ -242,10 +250,7 @@ def _derivative(made: RatioEstimate, samples: Samples, size: float, power: float
 
 def _factor(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> np.ndarray:
     """Derivative of the weights by the ratio behind them, shape (n,)."""
-    raw = made.ratio
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(raw > 0, power * raw ** (power - 1.0), 0.0) * (shaped(raw, power, np.inf) < trim)
-    return slope * samples.ws * size
+    return slope_of(made.ratio, power, trim) * samples.ws * size
 
 
 def _expansion(made: RatioEstimate, samples: Samples, size: float, power: float, trim: float) -> RowExpansion:

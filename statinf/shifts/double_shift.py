@@ -26,7 +26,7 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Weights, choice, count, value
 from statinf.shifts.cross_validation import held_out
-from statinf.shifts.density_ratio import check_known, made_ratio
+from statinf.shifts.density_ratio import made_ratio
 from statinf.shifts.double import DEFAULT_D, ProgramOptions, estimate_of
 from statinf.shifts.double import METHOD as RATIO
 from statinf.shifts.double_program import GRID, DoubleProgram, check_levels
@@ -35,6 +35,7 @@ from statinf.shifts.minimax import MinimaxProblem, minimax_fit
 from statinf.shifts.minimax_fit import MinimaxFit
 from statinf.shifts.overlap import check_support
 from statinf.shifts.problem import ShiftMethod, ShiftProblem, likelihood, weighted
+from statinf.shifts.ratio_estimate import check_known
 from statinf.shifts.samples import Samples, check_columns
 
 RULES = ("weighted", "minimax", "overlap")

@@ -80,7 +80,11 @@ def _is_margin(value: Any) -> bool:
 
 
 def _table(given: Any) -> tuple[dict[str, Any], bool] | None:
-    names = {str(c) for c in getattr(given, "columns", getattr(given, "column_names", ()))}
+    if hasattr(given, "collect_schema"):  # a polars query tells its columns only so
+        listed = given.collect_schema().names()
+    else:
+        listed = getattr(given, "columns", getattr(given, "column_names", ()))
+    names = {str(c) for c in listed}
     value = names & {"mean", "share", "total"}
     if "term" not in names or len(value) != 1 or names - {"term", "level", *value}:
         return None

@@ -25,12 +25,12 @@ from statinf.numerics.tilting.distances import DISTANCES, Distance, DistanceSolu
 from statinf.results.options import Options, choice, count, number, value
 from statinf.shifts.distinct import Distinct
 from statinf.shifts.logistic import LogLinear
-from statinf.shifts.moment_hull import check_hull, check_ranges
+from statinf.shifts.moment_hull import WantedMeans, check_hull, check_ranges
 from statinf.shifts.ratio_estimate import RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
 from statinf.shifts.scaling import Scaling
 
-_CLEAR = 1e-6
+CLEAR = 1e-6
 """Least eigenvalue of the columns' correlations from which none can be one that the others determine."""
 
 
@@ -122,7 +122,7 @@ def estimate(samples: Samples, options: MomentOptions) -> RatioEstimate:
     names = [name for name, k in zip(samples.names, kept, strict=True) if k]
     solved = _solve(samples, scaled, rows.w, names, distance, options)
     _, ratio, steep = distance.all(solved.predictor)
-    _check_sign(rows.spread(ratio))
+    _refuse_negative(rows.spread(ratio))
     slope = np.zeros(p)
     slope[kept] = solved.slope[1:] / scale
     rule = LogLinear.of(rows.x, float(solved.slope[0]), slope / scaling.spread, centre, np.append(True, kept))
@@ -132,7 +132,7 @@ def estimate(samples: Samples, options: MomentOptions) -> RatioEstimate:
     return RatioEstimate(
         rule,
         rows.spread(ratio),
-        _told(distance),
+        told(distance),
         derivative=expansion.derivative,
         influence=expansion.influence,
         other_influence=None
@@ -197,13 +197,13 @@ def _independent(rows: Distinct, scaling: Scaling) -> np.ndarray:
 
     products = columns.sums(np.zeros(p + 1), weigh)[2]
     size = np.sqrt(np.diag(products))
-    if size.min() > 0 and np.linalg.eigvalsh(products / np.outer(size, size))[0] > _CLEAR:
+    if size.min() > 0 and np.linalg.eigvalsh(products / np.outer(size, size))[0] > CLEAR:
         return np.ones(p, dtype=bool)
     full = np.column_stack([np.ones(n), scaling.apply(rows.x)])
     return independent_columns(triangular_factor(full), p + 1)[1:]
 
 
-def _told(distance: Distance) -> dict[str, Any]:
+def told(distance: Distance) -> dict[str, Any]:
     """What the summary says of a distance; nothing of plain raking."""
     told: dict[str, Any] = {} if distance.name == "raking" else {"distance": distance.name}
     ends = {"least ratio": distance.low, "largest ratio": distance.high}
@@ -214,22 +214,32 @@ def _solve(
     samples: Samples, rows: ScaledRows, w: np.ndarray, names: list[str], distance: Distance, options: MomentOptions
 ) -> DistanceSolution:
     low, high = ((end - rows.centre) / rows.scale for end in (rows.x.min(axis=0), rows.x.max(axis=0)))
-    check_ranges(samples, low, high, names, distance)
+    wanted = WantedMeans.of(samples)
+    check_ranges(wanted, low, high, names, distance)
     found = calibrate(rows, w, distance, tol=options.tol, max_iter=options.max_iter)
     if found.converged:
         return found
-    check_hull(samples, rows.matrix()[:, 1:], w, names, distance)
+    check_hull(wanted, rows.matrix()[:, 1:], w, names, distance)
     raise ConvergenceError(
         f"the calibration did not converge (largest moment error {found.residual:.2e} standard deviations); the target's "
-        "means lie close to the edge of what the source can reach. Use fewer columns, wider bounds= or method='kmm'."
+        "means lie close to the edge of what the source can wanted. Use fewer columns, wider bounds= or method='kmm'."
     )
 
 
-def _check_sign(ratio: np.ndarray) -> None:
-    negative = int(np.count_nonzero(ratio < 0))
+def _refuse_negative(ratio: np.ndarray) -> None:
+    check_sign(int(np.count_nonzero(ratio < 0)), len(ratio), float(ratio.min()))
+
+
+def check_sign(negative: int, rows: int, least: float) -> None:
+    """Refuse ratios of which some are negative.
+
+    Raises
+    ------
+    InfeasibleError
+    """
     if negative:
         raise InfeasibleError(
-            f"{negative} of {len(ratio)} weights would be negative (least ratio {ratio.min():.4g}) with distance='linear' "
+            f"{negative} of {rows} weights would be negative (least ratio {least:.4g}) with distance='linear' "
             "without bounds; give bounds=(0, None), or use distance='raking'."
         )
 
@@ -242,9 +252,13 @@ def _check_aliased(samples: Samples, columns: np.ndarray | None, kept: np.ndarra
     left = np.column_stack([np.ones(len(columns)), columns[:, kept]])
     coefficients = np.linalg.lstsq(left, columns[:, ~kept], rcond=None)[0]
     implied = np.concatenate([[1.0], mean])[basis] @ coefficients
-    gap = np.abs(implied - mean[~kept])  # in standard deviations of the columns
+    check_gaps(samples.names, kept, np.abs(implied - mean[~kept]))
+
+
+def check_gaps(names: Sequence[str], kept: np.ndarray, gap: np.ndarray) -> None:
+    """Refuse means of columns that others determine, in gaps (p - k,) of their standard deviations from what these make."""
     if (gap > 1e-8).any():
-        guilty = [name for name, k in zip(samples.names, kept, strict=True) if not k]
+        guilty = [name for name, k in zip(names, kept, strict=True) if not k]
         raise InfeasibleError(
             f"other columns determine {', '.join(map(repr, guilty))} in the source but not in the target: no weights match "
             "these means. Leave them out."

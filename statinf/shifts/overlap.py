@@ -46,11 +46,15 @@ def uncovered(xs: np.ndarray, xt: np.ndarray) -> tuple[np.ndarray, int]:
 
 def describe_uncovered(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> str:
     """The columns in which target rows lie outside the source's range, with counts; empty if there are none."""
-    counts, total = uncovered(xs, xt)
+    return described(*uncovered(xs, xt), len(xt), names)
+
+
+def described(counts: np.ndarray, total: int, rows: int, names: tuple[str, ...]) -> str:
+    """The same from the counts by column (p,), those in any column, and the target's rows."""
     if total == 0:
         return ""
     worst = [f"'{names[j]}' ({counts[j]} rows)" for j in np.argsort(-counts)[:5] if counts[j]]
-    return f"{total} of {len(xt)} target rows lie outside the source's range, in {', '.join(worst)}"
+    return f"{total} of {rows} target rows lie outside the source's range, in {', '.join(worst)}"
 
 
 def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> int:
@@ -67,17 +71,22 @@ def check_support(xs: np.ndarray, xt: np.ndarray, names: tuple[str, ...]) -> int
         If all target rows lie outside the source's range in one column.
     """
     counts, total = uncovered(xs, xt)
-    if (counts == len(xt)).any():
+    judge_support(counts, total, len(xt), names)
+    return total
+
+
+def judge_support(counts: np.ndarray, total: int, rows: int, names: tuple[str, ...]) -> None:
+    """`check_support` from the counts by column (p,), those in any column, and the target's rows."""
+    if (counts == rows).any():
         raise NotIdentifiedError(
-            f"no common support: {describe_uncovered(xs, xt, names)}. No weight on source rows can stand for them; leave "
+            f"no common support: {described(counts, total, rows, names)}. No weight on source rows can stand for them; leave "
             "the column out, or restrict the target to the source's range."
         )
-    if total > UNCOVERED_SHARE * len(xt):
+    if total > UNCOVERED_SHARE * rows:
         issue_warning(
-            f"weak overlap: {describe_uncovered(xs, xt, names)}. Weighted estimates extrapolate to these rows.",
+            f"weak overlap: {described(counts, total, rows, names)}. Weighted estimates extrapolate to these rows.",
             NumericalWarning,
         )
-    return total
 
 
 def warn_concentrated(
@@ -97,10 +106,17 @@ def warn_concentrated(
     """
     used = values[values > 0]
     ess, largest = float(used.sum() ** 2 / (used**2).sum()), float(used.max() / used.sum())
-    if ess >= LEAST_ESS_SHARE * len(used) and largest <= LARGEST_SHARE and ess >= coefficients + 1:
+    judge_concentration(len(used), ess, largest, coefficients, covered=covered, advice=advice)
+
+
+def judge_concentration(
+    rows: int, ess: float, largest: float, coefficients: int, *, covered: str = REGRESSIONS, advice: str = LIGHTER
+) -> None:
+    """`warn_concentrated` from the rows of positive weight, their effective number, and the largest weight's share."""
+    if ess >= LEAST_ESS_SHARE * rows and largest <= LARGEST_SHARE and ess >= coefficients + 1:
         return
     said = (
-        f"the {len(used)} weighted source rows have an effective sample size of {ess:.1f}, and the largest weight is "
+        f"the {rows} weighted source rows have an effective sample size of {ess:.1f}, and the largest weight is "
         f"{100 * largest:.1f}% of all"
     )
     if ess < coefficients + 1:
@@ -120,9 +136,19 @@ def pareto_k(weights: np.ndarray) -> float:
     and Gabry, 2024, arXiv 1507.02646). The fit is that of Zhang and Stephens (2009, Technometrics 51) on the largest
     min(n / 5, 3 sqrt(n)) weights.
     """
-    ordered = np.sort(weights[weights > 0])
-    size = int(np.ceil(min(0.2 * len(ordered), 3.0 * np.sqrt(len(ordered)))))
-    if size < 5 or len(ordered) <= size:
+    positive = weights[weights > 0]
+    return tail_shape(np.sort(positive), len(positive))
+
+
+def tail_size(rows: int) -> int:
+    """How many of the largest of so many weights make the tail."""
+    return int(np.ceil(min(0.2 * rows, 3.0 * np.sqrt(rows))))
+
+
+def tail_shape(ordered: np.ndarray, rows: int) -> float:
+    """`pareto_k` of the largest of so many weights, in order: one more of them than `tail_size` at least."""
+    size = tail_size(rows)
+    if size < 5 or rows <= size:
         return float("nan")
     excess = ordered[-size:] - ordered[-size - 1]
     if excess[-1] <= 1e-10 * ordered[-1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,15 +72,7 @@ class DensityRatio(Weights):
         ndarray, shape (rows,)
             NaN, with one warning, for rows that cannot be scored.
         """
-        rows = self.recipe.new_rows(newdata)
-        x = rows.parts["covariates"].without_intercept().values
-        out = np.full(rows.n, np.nan)
-        if rows.ok.any():
-            out[rows.ok] = shaped(self.rule.at(x[rows.ok]), self.power, self.trim)
-            unknown = int(np.isnan(out[rows.ok]).sum())
-            if unknown:
-                warn_rows({"columns that others determined do not follow from them": unknown}, rows.n, "have no ratio")
-        return out
+        return scored(self.recipe, self.rule, self.power, self.trim, newdata)
 
     @property
     def pareto_k(self) -> float:
@@ -132,25 +124,12 @@ class DensityRatio(Weights):
     def summary(self) -> Table:
         """Sizes, tail and effective sample size, with the tuning constants that were used or chosen."""
         v = self.values
-        rows = [
-            ("source rows", str(self.nobs)),
-            ("target rows", str(self.n_target) if self.n_target else "known margins"),
-            ("target rows not covered", str(self.uncovered_rows)),
-            ("effective sample size", format_number(self.ess)),
-            ("largest weight", format_number(float(v.max()))),
-            ("largest share", format_number(float(v.max() / v.sum()))),
-            ("Pareto k", format_number(self.pareto_k)),
-            ("zero weights", str(self.nobs - int(np.count_nonzero(v)))),
-        ]
-        rows += [(name, format_number(value)) for name, value in {**self.settings, **self.facts}.items()]
-        notes = [f"Method: {self.citation}."]
+        largest = float(v.max())
+        notes = []
         if not self.counted:
             notes.append("Standard errors downstream take these weights as fixed: the method has no influence values.")
-        notes += left_out(self.dropped, self.dropped_target)
-        facts = (("Formula", self.formula), ("Estimand", self.estimand))
-        return Table(
-            ("weights", "value"), tuple(rows), title=f"Density ratio: {self.method}", facts=facts, notes=tuple(notes)
-        )
+        zero = self.nobs - int(np.count_nonzero(v))
+        return ratio_table(self, self.nobs, largest, largest / float(v.sum()), zero, notes)
 
     def plot(self, kind: str = "balance", **options: Any) -> Any:
         """A figure.
@@ -177,3 +156,53 @@ class DensityRatio(Weights):
 def shaped(ratio: np.ndarray, power: float, trim: float) -> np.ndarray:
     """A ratio flattened by a power, then cut."""
     return np.minimum(ratio if power == 1.0 else ratio**power, trim)
+
+
+def slope_of(ratio: np.ndarray, power: float, trim: float) -> np.ndarray:
+    """Derivative of `shaped` by the ratio, shape (n,)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slope = np.where(ratio > 0, power * ratio ** (power - 1.0), 0.0)
+    return slope * (shaped(ratio, power, np.inf) < trim)
+
+
+def scored(recipe: Recipe, rule: Any, power: float, trim: float, newdata: Any) -> np.ndarray:
+    """The ratio at new rows, shape (rows,); NaN, with one warning, for those that cannot be scored."""
+    rows = recipe.new_rows(newdata)
+    x = rows.parts["covariates"].without_intercept().values
+    out = np.full(rows.n, np.nan)
+    if rows.ok.any():
+        out[rows.ok] = shaped(rule.at(x[rows.ok]), power, trim)
+        unknown = int(np.isnan(out[rows.ok]).sum())
+        if unknown:
+            warn_rows({"columns that others determined do not follow from them": unknown}, rows.n, "have no ratio")
+    return out
+
+
+def ratio_table(found: Any, nobs: int, largest: float, share: float, zero: int, notes: Sequence[str]) -> Table:
+    """The summary of a density ratio.
+
+    Parameters
+    ----------
+    found : DensityRatio or BlockDensityRatio
+    nobs : int
+        Source rows.
+    largest, share : float
+        The largest weight, and its share of all.
+    zero : int
+        Weights that are zero.
+    notes : sequence of str
+    """
+    rows = [
+        ("source rows", str(nobs)),
+        ("target rows", str(found.n_target) if found.n_target else "known margins"),
+        ("target rows not covered", str(found.uncovered_rows)),
+        ("effective sample size", format_number(found.ess)),
+        ("largest weight", format_number(largest)),
+        ("largest share", format_number(share)),
+        ("Pareto k", format_number(found.pareto_k)),
+        ("zero weights", str(zero)),
+    ]
+    rows += [(name, format_number(value)) for name, value in {**found.settings, **found.facts}.items()]
+    said = (f"Method: {found.citation}.", *notes, *left_out(found.dropped, found.dropped_target))
+    facts = (("Formula", found.formula), ("Estimand", found.estimand))
+    return Table(("weights", "value"), tuple(rows), title=f"Density ratio: {found.method}", facts=facts, notes=said)

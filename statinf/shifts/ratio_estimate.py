@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.errors import OptionError
 from statinf.numerics.linear.products import RowExpansion, row_multiples
 from statinf.results.methods import Method
 
@@ -88,3 +89,11 @@ class RatioEstimate:
     facts: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     expansion: Callable[[np.ndarray], RowExpansion] | None = None
+
+
+def check_known(method: Method, margins: Any) -> None:
+    """Refuse a method that needs the rows of a target of which only margins are known."""
+    if margins is not None and not (isinstance(method, RatioMethod) and method.known_margins):
+        raise OptionError(
+            f"method={method.name!r} needs rows of the target, and only margins are known; use method='moment'."
+        )

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.design import Design, design
+from statinf.formula.recipe import Recipe
 from statinf.formula.scan import halves
 from statinf.results import Weights
 from statinf.shifts.margins import Margins
@@ -90,15 +91,19 @@ def ratio_terms(formula: str) -> str:
 
 def part_alone(made: Design, number: int, formula: str, *, outcome: bool = True) -> Design:
     """The design of one part, with a recipe that knows nothing of the others; without the outcome if that is not its own."""
-    recipe = made.recipe
+    alone = recipe_alone(made.recipe, number, formula, outcome=outcome)
+    found = replace(made, parts=(made.parts[number],), roles=("covariates",), recipe=alone)
+    return found if outcome else replace(found, response=None, response_names=(), offset=None)
+
+
+def recipe_alone(recipe: Recipe, number: int, formula: str, *, outcome: bool = True) -> Recipe:
+    """The recipe of one part, that knows nothing of the others; without the outcome if that is not its own."""
     part = replace(recipe.parts[number], role="covariates")
     response, offset = (recipe.response, recipe.offset) if outcome else ((), ())
     labels = (*part.factors, *response, *offset)
     factors = {label: recipe.factors[label] for label in labels}
     text = " ".join(formula.split())
-    alone = replace(recipe, formula=text, parts=(part,), response=response, offset=offset, factors=factors)
-    found = replace(made, parts=(made.parts[number],), roles=("covariates",), recipe=alone)
-    return found if outcome else replace(found, response=None, response_names=(), offset=None)
+    return replace(recipe, formula=text, parts=(part,), response=response, offset=offset, factors=factors)
 
 
 def check_sampling(weights: Any) -> None:

@@ -210,7 +210,17 @@ def check_columns(samples: Samples) -> None:
     same = flat_so_far(_FEW)
     for j in np.flatnonzero(same):
         same[j] = bool((samples.xs[:, j] == first[j]).all() and (samples.xt[:, j] == first[j]).all())
-    flat = [name for name, constant in zip(samples.names, same, strict=True) if constant]
+    flat_columns(samples.names, same)
+
+
+def flat_columns(names: tuple[str, ...], same: np.ndarray) -> None:
+    """Refuse columns that are the same number on every row of both samples, flagged (p,).
+
+    Raises
+    ------
+    DataError
+    """
+    flat = [name for name, constant in zip(names, same, strict=True) if constant]
     if flat:
         raise DataError(
             f"constant in both samples: {', '.join(map(repr, flat))}. A column that does not vary says nothing about the "

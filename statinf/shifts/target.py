@@ -83,37 +83,67 @@ def target_rows(recipe: Recipe, target: Any, weights: Any = None, na_action: str
     DataError
         If the frame lacks a column, has infinite values or levels that the source does not have, or no usable row.
     """
+    found = some_target_rows(recipe, target, weights)
+    check_target(found.dropped, found.n_total, len(found.rows), found.nobs, na_action)
+    return found
+
+
+def some_target_rows(recipe: Recipe, target: Any, weights: Any = None) -> TargetRows:
+    """The usable rows of a part of the target, of which there may be none.
+
+    Raises
+    ------
+    DataError
+        If it lacks a column, or has infinite values or levels that the source does not have.
+    """
     try:
         rows = recipe.new_rows(target, warn=False)
     except DataError as error:
         raise DataError(f"target frame: {error}") from None
-    _refuse_rows(rows, na_action)
-    warn_rows({c: k for c, k in rows.causes.items() if c.endswith("is not finite")}, rows.n, "are dropped")
+    _refuse_rows(rows)
     given = _weights_of(weights, rows)
     dropped = dict(rows.causes)
     ok = rows.ok & ~np.isnan(given)
     if (rows.ok & ~ok).any():
         dropped["its weight is missing"] = int((rows.ok & ~ok).sum())
-    if not ok.any():
-        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
-        raise DataError(f"no row of the target frame can be used ({listed or 'it is empty'}).")
     kept = np.flatnonzero(ok)
-    if not (given[kept] > 0).any():
-        raise DataError("all target weights are zero; at least some must be positive.")
     # Each column stays in one piece, as it does where all rows are kept.
     parts = {role: m.values if ok.all() else m.values.T[:, kept].T for role, m in rows.parts.items()}
     offset = None if rows.offset is None else rows.offset[kept]
-    identity = RowIdentity(rows.n, _read_columns(recipe), rows.frame)
+    identity = RowIdentity(rows.n, read_columns(recipe), rows.frame)
     return TargetRows(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)
 
 
-def _read_columns(recipe: Recipe) -> tuple[str, ...]:
+def check_target(dropped: Mapping[str, int], total: int, used: int, positive: int, na_action: str) -> None:
+    """Refuse a target of which nothing can be used, and rows without a value where the caller wants none.
+
+    Parameters
+    ----------
+    dropped : mapping of str to int
+        Rows left out, by cause.
+    total, used, positive : int
+        Rows in all, those used, and those of positive weight.
+    na_action : {"drop", "raise"}
+    """
+    gaps = {cause: count for cause, count in dropped.items() if cause != "its weight is missing"}
+    if na_action == "raise" and gaps:
+        listed = "; ".join(f"{count} rows: {cause}" for cause, count in gaps.items())
+        raise DataError(f"na_action='raise' and rows of the target frame cannot be used: {listed}.")
+    warn_rows({c: k for c, k in gaps.items() if c.endswith("is not finite")}, total, "are dropped")
+    if not used:
+        listed = "; ".join(f"{count}: {cause}" for cause, count in dropped.items())
+        raise DataError(f"no row of the target frame can be used ({listed or 'it is empty'}).")
+    if not positive:
+        raise DataError("all target weights are zero; at least some must be positive.")
+
+
+def read_columns(recipe: Recipe) -> tuple[str, ...]:
     """The data columns that are read from the target: all but the outcome's own."""
     labels = [label for part in recipe.parts for label in part.factors] + list(recipe.offset)
     return tuple(dict.fromkeys(c for label in labels for c in recipe.factors[label].columns))
 
 
-def _refuse_rows(rows: NewRows, na_action: str) -> None:
+def _refuse_rows(rows: NewRows) -> None:
     unseen = [cause for cause in rows.causes if "unseen level" in cause]
     if unseen:
         raise DataError(
@@ -127,9 +157,6 @@ def _refuse_rows(rows: NewRows, na_action: str) -> None:
             f"target frame: {listed} (first at row {_first_infinite(rows, infinite)}); replace infinite values by missing "
             "ones or remove these rows."
         )
-    if na_action == "raise" and rows.causes:
-        listed = "; ".join(f"{count} rows: {cause}" for cause, count in rows.causes.items())
-        raise DataError(f"na_action='raise' and rows of the target frame cannot be used: {listed}.")
 
 
 def _first_infinite(rows: NewRows, causes: Mapping[str, int]) -> int:

@@ -16,7 +16,7 @@ from statinf.numerics.rowwise.newton import NewtonResult, damped_newton
 from statinf.numerics.rowwise.sums import ScaledRows
 
 DISTANCES = ("raking", "linear", "logit")
-_DIVERGED = 1e4
+DIVERGED = 1e4
 """A predictor of this size means that the minimum lies at infinity: no weights meet the means."""
 
 Three = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -149,7 +149,7 @@ def calibrate(
         return value / mass - float(slope[0]), gradient / mass
 
     found: NewtonResult = damped_newton(
-        evaluate, np.zeros(rows.q), tol=tol, max_iter=max_iter, limit=_DIVERGED, first_order=first_order
+        evaluate, np.zeros(rows.q), tol=tol, max_iter=max_iter, limit=DIVERGED, first_order=first_order
     )
     gap = float(np.max(np.abs(found.gradient), initial=0.0))
     solved = bool(np.isfinite(gap)) and (found.converged or gap <= 1e3 * tol)  # where rounding ends the search

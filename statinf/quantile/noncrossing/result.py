@@ -13,6 +13,7 @@ from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.formula.given import aligned
 from statinf.formula.recipe import NewRows
 from statinf.inference.levels import given_levels, levels_of
+from statinf.internal import internal
 from statinf.learners.process_network import FittedProcess, crossing_share
 from statinf.quantile.noncrossing.calibration import LevelMap, PairShifts, score
 from statinf.quantile.noncrossing.fan import fan_rows
@@ -57,6 +58,7 @@ class QuantileProcess(Predictive):
         return self.process.penalty
 
     @property
+    @internal
     def response_columns(self) -> tuple[str, ...]:
         """Data columns of the outcome."""
         recipe = self.recipe

@@ -1,4 +1,4 @@
-"""Moments of columns by arm over blocks of rows: what balance tables, scales and aliases are read from."""
+"""Weighted moments of columns over blocks of rows: what balance tables, scales and aliases are read from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statinf.passes.sums import Extent
 
 
 @dataclass(frozen=True)
-class ArmSums:
+class ColumnSums:
     """Weighted sums over rows of columns about a point that all blocks share.
 
     Attributes
@@ -31,7 +31,7 @@ class ArmSums:
     binary: np.ndarray
 
     @classmethod
-    def of(cls, x: np.ndarray, centre: np.ndarray, w: np.ndarray) -> ArmSums:
+    def of(cls, x: np.ndarray, centre: np.ndarray, w: np.ndarray) -> ColumnSums:
         """Of the rows of one block."""
         rows = np.empty((len(x), x.shape[1] + 1), order="F")
         rows[:, 0] = 1.0
@@ -39,9 +39,9 @@ class ArmSums:
         binary = ((x == 0.0) | (x == 1.0)).all(axis=0)
         return cls(float(w @ w), np.dot(rows.T * w, rows), Extent.of(x), binary)
 
-    def plus(self, other: ArmSums) -> ArmSums:
+    def plus(self, other: ColumnSums) -> ColumnSums:
         """Of both."""
-        return ArmSums(
+        return ColumnSums(
             self.weight2 + other.weight2,
             self.gram + other.gram,
             self.extent.plus(other.extent),
@@ -52,7 +52,7 @@ class ArmSums:
     def mass(self) -> float:
         return float(self.gram[0, 0])
 
-    def combined(self, columns: np.ndarray, binary: np.ndarray) -> ArmSums:
+    def combined(self, columns: np.ndarray, binary: np.ndarray) -> ColumnSums:
         """Of combinations (m, p + 1) of the constant and the columns, binary ones flagged by the caller.
 
         Their extents are told from their variances: those of combinations are asked for constancy only.
