@@ -39,6 +39,7 @@ WORK = {
     "split conformal": f"conformal, y ~ {X}, split",
     "lsa plug-in": f"lsa, y ~ t + {X}, plug-in",
     "density ratio": f"density_ratio, ~ {X}, logistic, to a target of a tenth of the rows, and its table of balance",
+    "target mean": f"target_mean, y ~ {X}, doubly robust, over the same target",
 }
 
 
@@ -110,6 +111,8 @@ def work(name: str, folder: Path) -> Any:
         return si.conformal(f"y ~ {X}", data).summary().to_text()
     if name == "density ratio":
         return si.density_ratio(f"~ {X}", data, str(target_of(folder))).diagnostics()
+    if name == "target mean":
+        return si.target_mean(f"y ~ {X}", data, str(target_of(folder))).tidy()
     return si.lsa(f"y ~ t + {X}", data, inference="plugin", progress=False).tidy()
 
 
