@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from statinf.frames import to_caller
+from statinf.internal import internal
 
 
 @dataclass(frozen=True, repr=False)
@@ -39,11 +40,13 @@ class Finding:
 
         return to_caller(pd.DataFrame({name: [value] for name, value in self.items().items()}), self.frame_kind)
 
+    @internal
     def items(self) -> dict[str, Any]:
         """What the row of `tidy` holds: numbers and words, arrays left out."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "frame_kind"}
         return {name: value for name, value in own.items() if isinstance(value, int | float | str | np.number)}
 
+    @internal
     def handed(self, kind: str) -> Self:
         """The same answer, whose tables are of a kind of data frame."""
         return replace(self, frame_kind=kind)

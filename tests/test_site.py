@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tools.docs import blocks, check, guides
+import statinf as si
+from tools.docs import blocks, check, classes, guides, verbs
 from tools.docs.browser import chromium, program
 from tools.docs.docstrings import Words, definitions, sections
 from tools.docs.mathematics import to_mathml
@@ -63,11 +66,65 @@ def test_the_walk_sees_what_is_wrong(tmp_path):
 
 def test_a_verb_page_has_everything(built):
     page = (built / "verbs" / "rd_density.html").read_text(encoding="utf-8")
-    for part in ("Example", "Arguments", "Methods", "What comes back", "Errors and warnings", "Vignettes"):
+    for part in ("Example", "Formula", "Arguments", "Methods", "What comes back", "Errors and warnings", "Vignettes"):
         assert f">{part}<" in page, part
     assert "McCrary (2008)" in page and "<code>bandwidth</code>" in page and "rd-density.html" in page
     assert list((built / "verbs").glob("rd_density-*.png"))
     assert ">Certificate<" in (built / "verbs" / "lm.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", list(verbs.tables()))
+def test_records_and_docstrings_fill_a_verb_page(verb):
+    doc = sections(inspect.getdoc(getattr(si, verb)) or "")
+    assert not {"", "Parameters", "Returns", "Raises", "Examples"} - set(doc)
+    assert doc["Parameters"].startswith("formula : str\n")
+    assert verbs._result("\n".join(code for kind, code in verbs._pieces(doc["Examples"]) if kind == "code"), verb)
+    methods = list(verbs.tables()[verb][1].values())
+    assert all(m.guarantee and m.citation for m in methods) and any(m.vignette for m in methods)
+    assert all(rule.meaning and rule.accepts for m in methods for rule, _ in m.options.rules().values())
+    kinds = [name for name in re.findall(r"\b[A-Z]\w+\b", doc["Returns"]) if name in classes.results()]
+    assert kinds, "what comes back has no page"
+
+
+def test_the_reference_shows_what_users_call():
+    known = classes.results()
+    shown = {name for name, _ in classes.members(known["AbsorbedLinearFit"])}
+    assert {"summary", "predict", "test", "fixed_effects", "r2_within"} <= shown
+    assert not {"refit_solver", "wild_influence", "glance_items", "coefficients_used", "moments"} & shown
+    # what the package's parts hand one another takes or returns what no page tells of
+    library = {
+        n: c for m in classes.modules() for n, c in vars(m).items() if inspect.isclass(c) and c.__module__ == m.__name__
+    }
+    for name, kind in known.items():
+        for member, value in classes.members(kind):
+            function = classes.function_of(value)
+            for said in getattr(function, "__annotations__", {}).values():
+                inner = {w for w in re.findall(r"\b[A-Z]\w+\b", str(said)) if w in library and w not in known}
+                inner -= {w for w in inner if getattr(function, "__globals__", {}).get(w) not in (None, library[w])}
+                assert not inner and "NoReturn" not in str(said), f"{name}.{member}: {said}; mark it with @internal"
+
+
+def test_vignettes_and_guides_call_what_the_reference_shows():
+    kinds = [
+        c for m in classes.modules() for c in vars(m).values() if inspect.isclass(c) and c.__module__ == m.__name__
+    ]
+    marked, open_ = set(), set()
+    for kind in kinds:
+        names = {n for n, v in vars(kind).items() if not n.startswith("_") and classes.is_member(v)}
+        shown = {name for name, _ in classes.members(kind)}
+        marked |= {n for n in names - shown if inspect.getdoc(classes.function_of(vars(kind)[n]))}
+        open_ |= names & shown
+    files = [*ROOT.glob("vignettes/*.qmd"), *ROOT.glob("docs/guides/*.md"), ROOT / "README.md"]
+    called = {name for file in files for name in re.findall(r"\.(\w+_\w+)\b", file.read_text(encoding="utf-8"))}
+    assert not called & (marked - open_)
+
+
+def test_a_verb_page_that_lacks_a_part_is_named(tmp_path):
+    (tmp_path / "verbs").mkdir()
+    made = "".join(f'<h2 id="{part.lower().replace(" ", "-")}">' for part in check.PARTS if part != "Certificate")
+    (tmp_path / "verbs" / "a.html").write_text(made + "<strong>Paper</strong>")
+    said = check.verbs(tmp_path)
+    assert said == [f"verbs/a.html: without {part}" for part in ("Certificate", "Guarantee", "figure")]
 
 
 def test_blocks_share_a_namespace_and_are_kept(tmp_path):

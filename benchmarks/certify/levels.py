@@ -33,14 +33,25 @@ def quantiles(n: int, seed: int) -> Iterator[Any]:
 
     data, truth = spread(n, seed), 1 + ndtri(TAU)
     fit = si.rq("y ~ x", data, tau=TAU)
+
+    @cache
+    def by_kind(kind: str) -> tuple[Any, Any]:
+        found = fit.with_vcov(kind)
+        return found, found.conf_int()
+
+    def made(kind: str, k: int) -> Shown:
+        found, table = by_kind(kind)
+        low, high = table.loc[f"q{TAU[k]:g}: x"]
+        return Shown(found, f"slope, tau = {TAU[k]:g}", bool(low <= truth[k] <= high))
+
     for kind in ("nid", "ker", "rank-nid"):
-        for k, level in enumerate(TAU):
-            yield lambda kind=kind, k=k, level=level: limits(
-                fit.with_vcov(kind), f"q{level:g}: x", truth[k], f"slope, tau = {level:g}"
-            )
+        for k in range(len(TAU)):
+            yield partial(made, kind, k)
     drawn = fit.bootstrap(199, kind="pairs", seed=seed, progress=False)
+    table = drawn.conf_int()
     for k, level in enumerate(TAU):
-        yield limits(drawn, f"q{level:g}: x", truth[k], f"slope, percentile, tau = {level:g}")
+        low, high = table.loc[f"q{level:g}: x"]
+        yield Shown(drawn, f"slope, percentile, tau = {level:g}", bool(low <= truth[k] <= high))
 
 
 def clustered(n: int, seed: int) -> Iterator[Any]:

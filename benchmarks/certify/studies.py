@@ -13,12 +13,14 @@ from benchmarks.certify import (
     generalised,
     heterogeneous,
     identified,
+    laws,
     levels,
     limited,
     regressions,
     shifting,
     streams,
     testing,
+    together,
     treatments,
 )
 from benchmarks.certify.study import Study
@@ -26,9 +28,11 @@ from benchmarks.certify.study import Study
 MODULES = (
     regressions,
     testing,
+    together,
     generalised,
     limited,
     levels,
+    laws,
     treatments,
     averages,
     heterogeneous,
@@ -42,11 +46,21 @@ MODULES = (
 STUDIES: tuple[Study, ...] = tuple(chain.from_iterable(module.STUDIES for module in MODULES))
 
 FAMILIES: Mapping[str, tuple[str, ...]] = {
-    "Models": ("lm", "glm", "multinomial", "ordered", "tobit", "slopes"),
-    "Quantiles": ("rq", "expectile", "crq", "cvar", "presto"),
+    "Models": ("lm", "glm", "multinomial", "ordered", "tobit", "slopes", "anova", "joint", "bootstrap"),
+    "Quantiles": (
+        "rq",
+        "expectile",
+        "crq",
+        "cvar",
+        "cvar_of",
+        "presto",
+        "ngboost",
+        "quantile_process",
+        "quantile_ensemble",
+    ),
     "Balance": ("missing_mean", "visits"),
     "Effects": ("effect", "cate", "iv", "proximal", "did", "rd", "rd_distribution", "rd_density"),
-    "Prediction sets": ("conformal", "conformal_online", "conformal_select", "multicalibrate"),
+    "Prediction sets": ("conformal", "conformal_online", "conformal_select", "multicalibrate", "veracity"),
     "Streams": ("lsa", "td", "ctd", "monitor"),
     "Shift": (
         "shift",

@@ -137,7 +137,19 @@ def placement() -> Placement:
 
 
 def devices() -> list[Any]:
-    """The JAX devices of the chosen kind in this process, all of them."""
+    """The JAX devices of the chosen kind in this process, all of them.
+
+    Returns
+    -------
+    list of jax.Device
+
+    Examples
+    --------
+    >>> import statinf as si
+    >>> with si.set_device("cpu"):
+    ...     [device.platform for device in si.devices()][:1]
+    ['cpu']
+    """
     return _local(_chosen.get().kind)
 
 
@@ -209,6 +221,12 @@ def enable_compile_cache(path: str | os.PathLike[str]) -> Path:
     -------
     pathlib.Path
         The folder in use.
+
+    Examples
+    --------
+    At the top of a script, before the first fit::
+
+        si.enable_compile_cache("~/.cache/statinf")
     """
     import jax
     import jaxlib

@@ -24,6 +24,7 @@ from statinf.balancing.pairs import (
 )
 from statinf.balancing.treatment import plain_level
 from statinf.errors import one_of
+from statinf.internal import internal
 from statinf.numerics.discrepancy.imbalance import arm_denominators
 from statinf.results import Table, Weights, to_caller
 
@@ -53,6 +54,7 @@ class MultiArmWeights(Balanced):
     propensity: np.ndarray | None = None
 
     @property
+    @internal
     def labels(self) -> list[str]:
         """The levels as text."""
         return [plain_level(level) for level in self.levels]

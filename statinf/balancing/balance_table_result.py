@@ -12,6 +12,7 @@ from statinf.balancing.assess import METHOD, Assessed
 from statinf.balancing.balanced import Balanced
 from statinf.balancing.pairs import SD
 from statinf.errors import OptionError, one_of
+from statinf.internal import internal
 from statinf.numerics.discrepancy.imbalance import DENOMINATORS
 from statinf.results import Result, Table, to_caller
 from statinf.results.table import format_number
@@ -61,6 +62,7 @@ class BalanceTable(Result):
     beside = ("sizes", "unbalanced")
 
     @classmethod
+    @internal
     def of(
         cls,
         found: Assessed,

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.balancing.columns import BalanceColumns
 from statinf.errors import DataError, OptionError
 from statinf.formula.recipe import Recipe
+from statinf.internal import internal
 from statinf.results import Weights, to_caller
 
 
@@ -73,19 +74,23 @@ class Balanced(Weights):
         """Rows and effective sample sizes before and after weighting, in the caller's kind of frame."""
         return to_caller(self.sizes_frame(), self.kind)
 
+    @internal
     def balance_frame(self, **options: Any) -> Any:
         """`diagnostics` as a pandas frame."""
         raise NotImplementedError
 
+    @internal
     def compared(self) -> Any:
         """Balance before and after as a pandas frame: `term`, `before`, `after`, `denominator`, one line each."""
         frame = self.balance_frame()
         return frame.assign(before=frame["smd_before"], after=frame["smd_after"])
 
+    @internal
     def sizes_frame(self) -> Any:
         """`sizes` as a pandas frame."""
         raise NotImplementedError
 
+    @internal
     def size_labels(self) -> list[str]:
         """What a table of several weightings calls the effective sizes of `sizes`."""
         return [f"ESS {label}" for label in self.sizes_frame().iloc[:, 0]]

@@ -12,6 +12,7 @@ from statinf.balancing.pairs import SIZE_HEADS, check_shown, denominator_notes, 
 from statinf.balancing.treatment import plain_level
 from statinf.balancing.weights import BalanceWeights
 from statinf.formula.recipe import Recipe
+from statinf.internal import internal
 from statinf.passes.block_weights import BlockWeights
 from statinf.passes.column_sums import ColumnSums
 from statinf.results import Table, to_caller
@@ -131,6 +132,7 @@ class BalanceBlockWeights(BlockWeights):
         """
         return to_caller(self.balance_frame(denominator=denominator, binary=binary), self.kind)
 
+    @internal
     def balance_frame(self, *, denominator: str | None = None, binary: str = "std") -> Any:
         """`diagnostics` as a pandas frame."""
         import pandas as pd

@@ -62,7 +62,7 @@ def balance(
     treated : object, optional
         The value that counts as treated. By default the one that is not the reference by its name (0, "control", "placebo",
         "untreated", "no", "FALSE", "none", "" in any spelling); of other pairs the later one, and the summary says so. Of
-        several arms, whose average effect the ATT is.
+        several arms, the one whose rows the ATT averages over.
     reference : object, optional
         The value that others are compared with; of several arms by default the one with such a name, or the first.
     dose : bool, optional
@@ -101,7 +101,7 @@ def balance(
     NotIdentifiedError
         If covariates separate the arms.
     OptionError
-        If an option is none of the method's, or out of its range.
+        If the method has no such option, or its value is out of range.
 
     Examples
     --------
@@ -129,7 +129,7 @@ def balance(
     estimand = one_of("estimand", estimand.upper() if isinstance(estimand, str) else estimand, ESTIMANDS)
     chosen.check_estimand(estimand, settings)
     check_seed(seed)
-    check_moments(moments, interactions)
+    check_moments(moments, interactions, dose)
     if hasattr(weights, "used") and hasattr(weights, "values"):
         raise OptionError(
             "weights= takes sampling weights as an array or a column name; to multiply two estimated weights write w1 * w2, to "

@@ -103,8 +103,8 @@ def _effect(names: LeftBehind) -> str:
     return (
         f"Eligible households own {_within(naive)} more. Among households made comparable the difference is "
         f"{_within(weighted)}, and double machine learning, which models wealth as well, says {_within(learned)}: "
-        f"{share:.0%} of the plain difference was who is eligible, not what eligibility does. The standard errors know that "
-        f"the weights and the models were estimated."
+        f"{share:.0%} of the plain difference came from who is eligible and not from eligibility. The standard errors account "
+        f"for weights and models that were estimated."
     )
 
 
@@ -142,7 +142,7 @@ def _tails(names: LeftBehind) -> str:
     }
     return (
         f"Given income and family, eligibility moves the tenth percentile of wealth by {said[0.1]}, the median by {said[0.5]} "
-        f"and the 90th percentile by {said[0.9]}. The mean of the second step says little of either end: the effect at the "
+        f"and the 90th percentile by {said[0.9]}. The average of the second step hides this: the effect at the "
         f"90th percentile is {row.loc[0.9, 'estimate'] / row.loc[0.5, 'estimate']:.1f} times that at the median."
     )
 
@@ -153,13 +153,14 @@ def _elsewhere(names: LeftBehind) -> str:
     z = abs(gap) / (carried.std_errors["eligible"] ** 2 + there.std_errors["eligible"] ** 2) ** 0.5
     agree = "agree within their errors" if z < 1.96 else "differ by more than their errors"
     facts = dict(carried.summary().facts)
+    plain, eligible = (float(facts[f"Effective sample, {arm}"]) for arm in (0, 1))
     earned = {name: names[name]["income"].mean() for name in ("couples", "singles")}
     return (
         f"Suppose that wealth were known for couples only, where the effect is {_within(here)}, and wanted for singles, who "
         f"earn {earned['singles']:.0f} a year instead of {earned['couples']:.0f}. Carried over by models of wealth and of who is "
-        f"single it is {_within(carried)}; the singles' own data say {_within(there)}. The two {agree} (z = {z:.1f}). Couples "
-        f"who look like singles carry the weight: {len(names['couples']):,} count as {facts['Effective sample, 0']} and "
-        f"{facts['Effective sample, 1']}, without and with eligibility."
+        f"single it is {_within(carried)}; the singles' own data say {_within(there)}. The two {agree} (z = {z:.1f}). Only couples "
+        f"who look like singles can speak for them: weighted that way, the {len(names['couples']):,} couples are worth "
+        f"{plain:,.0f} without eligibility and {eligible:,.0f} with it."
     )
 
 
@@ -168,8 +169,8 @@ def _stream(names: LeftBehind) -> str:
     apart = abs(stream.params["eligible"] - batch.params["eligible"]) / batch.std_errors["eligible"]
     return (
         f"The same households as a stream, each seen once and forgotten: the regression says {_within(stream)} for "
-        f"eligibility, the one that holds all rows in memory {_within(batch)}, {apart:.1f} standard errors apart. The "
-        f"interval is there at any time, and the next block only continues the fit."
+        f"eligibility, and a regression on all rows in memory {_within(batch)}: {apart:.1f} standard errors apart. The "
+        f"interval can be read at any time, and the next block continues the fit."
     )
 
 

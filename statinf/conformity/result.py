@@ -23,6 +23,7 @@ from statinf.conformity.sets_result import ConformalSets
 from statinf.conformity.tables import coverage_table, summary_table
 from statinf.errors import DataError, OptionError, check_level
 from statinf.formula.recipe import NewRows
+from statinf.internal import internal
 from statinf.numerics.order.intervals import IntervalSets
 from statinf.results import Table, prediction_frame, to_caller
 
@@ -50,6 +51,7 @@ class Conformal(ConformalSets):
 
     # --- sets ---------------------------------------------------------------------------------------------
 
+    @internal
     def sets(self, newdata: Any, level: float | None = None) -> IntervalSets:
         """Sets of new rows as arrays; rows that cannot be predicted have the empty set."""
         return self._sets(newdata, level)[1]

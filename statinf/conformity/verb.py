@@ -40,8 +40,8 @@ def conformal(
 ) -> Conformal | ClassSets | Regions:
     """Prediction sets that hold a new outcome with a probability of at least `level`.
 
-    An outcome of numbers has intervals or unions of them, one of categories (text, truth values, `C(y)`) sets of classes,
-    several numbers together, `cbind(y1, y2) ~ x`, a region.
+    A numeric outcome gets intervals or unions of intervals, an outcome of categories (text, truth values, `C(y)`) sets of
+    classes, and several numbers together, `cbind(y1, y2) ~ x`, a region.
     Coverage holds in finite samples whatever the model, if calibration and new rows are exchangeable. It is marginal:
     an average over rows. `method="mondrian"` makes it hold in groups, `"conditional"` over the span of the formula's second
     part; `"localized"`, `"cqr"`, `score="normalised"` and the `"cp2"` methods adapt sets to the row, `weights=` moves

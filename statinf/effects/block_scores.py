@@ -14,6 +14,7 @@ from statinf.effects.overlap import OverlapWarning
 from statinf.errors import NotIdentifiedError, issue_warning
 from statinf.formula.design import Design
 from statinf.passes.covariance import PassScores
+from statinf.passes.drawing import block_draws
 from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
@@ -102,6 +103,7 @@ def score_estimate(
         theta=theta,
         moments=None,
         covary=scores.covariance,
+        redraw=partial(block_draws, scores),
         nobs=made.nobs,
         df_resid=df,
         facts={**({} if problem.arms is None else problem.arms.facts), **facts},

@@ -79,8 +79,8 @@ def cate(
     CATEFit or CATECurve
         Both have `predict`, `cate` (out-of-fold effects), `ate`, `blp`, `gate`, `gates`, `clan`, `calibration`, `rate`
         and `curve`. The first, which "dr", "ivw" and "r" give with a final stage of least squares, has coefficients with
-        standard errors. Predicted effects are evaluated in sequence, each fold by what earlier folds taught in all
-        stages: `benchmarks/results/heterogeneity_size.md` has how often the tests reject where effects do not vary.
+        standard errors. Predicted effects are evaluated fold by fold, each with models fitted on earlier folds
+        only; `benchmarks/results/heterogeneity_size.md` has how often the tests reject where effects do not vary.
 
     Raises
     ------

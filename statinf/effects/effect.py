@@ -53,7 +53,7 @@ def effect(
 
         {methods}
     estimand : {"ATE", "ATT", "ATC", "ATO"}
-        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in any case.
+        Average over all rows, the treated, the controls, or the overlap population ("ipw" only); in upper or lower case.
     treated, reference : optional
         The level of the treatment that counts as treated, and the one it is compared with. By default labels such as
         "control", "placebo", "untreated" or "no" are the reference, and else the smaller value or the first level; the

@@ -101,13 +101,13 @@ def iv(
     >>> fit.first_stage()[["term", "effective_f"]].round(2).to_dict("list")
     {'term': ['educ'], 'effective_f': [17.51]}
 
-    Eligibility for a savings plan may matter for wealth directly. An effect that such a direct effect does not disturb, and
-    what one of up to 2,000 dollars could do to two-stage least squares:
+    Eligibility for a savings plan may matter for wealth directly, and is then no valid instrument. An effect that holds all
+    the same, and what a direct effect of up to 2,000 dollars would do to two-stage least squares:
 
     >>> import warnings
     >>> formula = "nettfa ~ p401k | inc + age + fsize + marr + male + incsq + agesq | e401k"
-    >>> with warnings.catch_warnings():
-    ...     warnings.simplefilter("ignore")  # nobody joins who is not eligible, of which it warns
+    >>> with warnings.catch_warnings():  # nobody joins who is not eligible, of which it warns
+    ...     warnings.simplefilter("ignore")
     ...     fit = si.iv(formula, si.datasets.load("k401ksubs"), method="invalid", estimator="genius")
     >>> round(float(fit.params["p401k"]), 2), round(float(fit.std_errors["p401k"]), 2)
     (14.88, 2.45)

@@ -17,6 +17,7 @@ from statinf.formula.matrix import Matrix
 from statinf.formula.part_sides import PartSide
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds
+from statinf.internal import internal
 from statinf.numerics.linear.aliases import alias_map
 from statinf.results import Estimate, augmented, prediction_frame, predictor, predictor_se, unsupported
 from statinf.results.margins.mean import MeanModel, linear_mean
@@ -77,6 +78,7 @@ class IVFit(MarginVerbs, InstrumentTests):
         return replace(fit, aliases=aliases, covary=estimate.covary, diagnostics=told, columns=None)
 
     @classmethod
+    @internal
     def of_passes(
         cls,
         passage: Passage,

@@ -33,6 +33,7 @@ from statinf.numerics.linear.aliases import alias_map
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.covariance import PassScores
 from statinf.passes.design import is_estimated
+from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import joint_factor, middle
 from statinf.passes.sums import Extent
 from statinf.results import Estimate
@@ -140,6 +141,7 @@ def _estimate(made: PassDesign, method: str, fuller: float) -> tuple[Estimate, P
             "instruments": used,
         },
         covary=scores.covariance,
+        redraw=partial(block_draws, scores),
     )
     # Rows of the factor have the products of the rows of the data: what makes a column there makes it here.
     as_given = (joint + np.outer(joint[:, 0], shift))[:, : widths.a] if centred else joint[:, : widths.a]

@@ -15,6 +15,7 @@ from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.dependent import is_dependent
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovSpec
+from statinf.internal import internal
 from statinf.results import Fit, to_caller
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class InstrumentTests(Fit):
     beside = ("first_stage", "anderson_rubin", "overid", "wu_hausman")
 
     @property
+    @internal
     def system(self) -> System:
         """Small blocks that hold all classical statistics, of centred and scaled columns."""
         return self.solution.system

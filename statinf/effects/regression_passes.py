@@ -22,7 +22,9 @@ from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.design import Tally
+from statinf.passes.drawing import block_draws
 from statinf.results import Estimate
+from statinf.results.resample import combined_draws
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,7 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
             "stacked": made.estimated,
         },
         covary=partial(_covariance, scores, pick, welch),
+        redraw=partial(combined_draws, partial(block_draws, scores), pick),
     )
 
 

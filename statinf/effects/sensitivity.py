@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 from statinf.effects.estimate import Pieces, Splits
 from statinf.errors import OptionError, check_level
 from statinf.findings import Finding
+from statinf.internal import internal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,6 +73,7 @@ class OmittedVariableBounds(Finding):
         distance = (self.lower - self.null) / self.lower_se if low else (self.null - self.upper) / self.upper_se
         return float(ndtr(-distance))
 
+    @internal
     def strength_at(self, cf_y: np.ndarray, cf_d: np.ndarray) -> np.ndarray:
         """The bound nearer to `null` at other strengths."""
         size = np.asarray(strength(cf_y, cf_d, self.rho)) * self.scale

@@ -23,7 +23,7 @@ import numpy as np
 
 from statinf.backend import map_threads, row_blocks
 from statinf.backend.threads import one_blas_thread
-from statinf.errors import NotIdentifiedError, OptionError
+from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, issue_warning
 from statinf.inference.clusters import clustered, degrees_of_freedom
 from statinf.inference.covariance import Covariance
 from statinf.inference.dependence import under_dependence
@@ -36,6 +36,8 @@ from statinf.inference.vcov import SANDWICH
 _FEW = 64
 _PARALLEL_FROM = 1 << 21
 KINDS = SANDWICH
+_OWN_WEIGHT = 0.9
+"""Share of a row in the equations of its own weight from which corrections by leverage are no use."""
 LEVERED = ("HC2", "HC3", "HC4", "HC4m", "HC5")
 
 
@@ -197,6 +199,7 @@ def _leverage(moments: Moments, kind: str) -> np.ndarray:
     leverage = moments.leverage
     if moments.weight_leverage is not None:
         own = moments.weight_leverage
+        _warn_own_weights(own, kind)
         leverage = np.maximum(leverage, own if leverage.ndim == 1 else own[:, None])
     by_row = leverage if leverage.ndim == 1 else leverage.max(axis=1)
     worst = int(np.argmax(by_row))
@@ -206,6 +209,18 @@ def _leverage(moments: Moments, kind: str) -> np.ndarray:
             "Leave that row out or merge its level with another; HC0 and HC1 exist, but take its error for zero."
         )
     return leverage
+
+
+def _warn_own_weights(shares: np.ndarray, kind: str) -> None:
+    """Warn where rows all but set their own weights: one over one less their share is then no correction any more."""
+    many = int(np.count_nonzero(shares > _OWN_WEIGHT))
+    if many:
+        rows = f"{many} rows set" if many > 1 else "one row sets"
+        issue_warning(
+            f"{kind}: {rows} more than {100 * _OWN_WEIGHT:.0f}% of {'their' if many > 1 else 'its'} own weight (up to "
+            f"{100 * shares.max():.4g}%), which makes these standard errors far too large. Use HC0, or balance fewer terms.",
+            NumericalWarning,
+        )
 
 
 def _symmetric(matrix: np.ndarray) -> np.ndarray:

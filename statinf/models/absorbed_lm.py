@@ -18,6 +18,7 @@ from statinf.formula.design import Design
 from statinf.formula.scale import check_columns
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec
+from statinf.internal import internal
 from statinf.models import regression as common
 from statinf.models.absorbed import AbsorbedFit
 from statinf.models.absorbed_covariance import group_leverages
@@ -55,6 +56,7 @@ class AbsorbedLinearFit(AbsorbedFit, LinearFit):
         return self.mss / total if total > 0 else np.nan
 
     @property
+    @internal
     def coefficients_used(self) -> float:
         """Columns and effects that the rows identify."""
         return self.nobs - self.df_resid

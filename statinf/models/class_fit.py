@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.inference.distributions import t_quantile
+from statinf.internal import internal
 from statinf.models.likelihood_fit import LikelihoodFit
 from statinf.models.regression_fit import check_interval
 from statinf.results import augmented, prediction_frame, unsupported
@@ -32,19 +33,23 @@ class ClassFit(LikelihoodFit):
 
     # --- what a model supplies ----------------------------------------------------------------------------
 
+    @internal
     def model_matrix(self, matrix: Matrix) -> Matrix:
         """The columns of the model, of those of the formula."""
         raise NotImplementedError
 
     @property
+    @internal
     def kept(self) -> np.ndarray:
         """Which columns of the model are not aliased, shape (p,) bool."""
         raise NotImplementedError
 
+    @internal
     def shares(self, theta: np.ndarray, X: np.ndarray, offset: np.ndarray | None) -> np.ndarray:
         """Probabilities of the classes, shape (n, K), at coefficients (q,) for columns (n, k) that are not aliased."""
         raise NotImplementedError
 
+    @internal
     def share_roots(self, X: np.ndarray, offset: np.ndarray | None, root: np.ndarray) -> np.ndarray:
         """Derivatives of the probabilities times a matrix (q, r), shape (n, K, r)."""
         raise NotImplementedError

@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError, check_level, one_of
 from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.models.regression_fit import FITTED, RegressionFit, check_interval
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.numerics.linear.triangular import solve_triangular
@@ -99,6 +100,7 @@ class GeneralizedFit(RegressionFit):
         return overdispersion(self, level)
 
     @property
+    @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         """Z for known dispersion, t otherwise, as R's summary.glm."""
         return self._family.known_dispersion

@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.covariance import Covariance
 from statinf.inference.dependent import DEPENDENT
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.models.row_counts import RowCounts
 from statinf.results import Fit
 from statinf.results.margins.mixin import MarginVerbs
@@ -62,6 +63,7 @@ class LikelihoodFit(MarginVerbs, Fit):
             )
         return super()._covariance(kind)
 
+    @internal
     def likelihood_items(self) -> dict[str, Any]:
         """Statistics of the likelihood, by name."""
         k = int(self.estimable.sum())

@@ -155,7 +155,8 @@ def lm(
         `outcome ~ terms`, with `offset()` if there is one. `cbind(y1, y2) ~ terms` is a fit for each outcome;
         `sw(x, z)` tries its terms in turn, `csw(x, z)` adds them one by one, and `sw0()`, `csw0()` begin with none.
     data : data frame
-        pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file.
+        pandas, polars, pyarrow, duckdb, a dict of arrays, or the path of a parquet or csv file; also data beyond memory, which
+        are read in blocks (`statinf.blocks`).
     vcov : str or mapping, optional
         "iid", "HC0" to "HC3", "HC4", "HC4m", "HC5". HC1 by default; clusters if `cluster` is given; the
         stacked sandwich (HC0) with a `Weights` object.
@@ -169,9 +170,9 @@ def lm(
         or "newey-west" or "andrews" for a bandwidth from the data; "kernel" is "bartlett", "parzen" or
         "quadratic-spectral", "prewhite" the order of an autoregression. `{"driscoll-kraay": lags, "time": "column"}` sums
         over the rows of each time first. `{"conley": kilometres, "latitude": "column", "longitude": "column"}` for rows near
-        each other ("kernel" "uniform" or "bartlett"), with "time" of one time, and with "unit" and "lags" for each
-        unit's own past. "adjust" (True) is the small-sample factor of each, (n - 1) / (n - k) T / (T - 1) with T times and
-        n / (n - k) in space.
+        each other ("kernel" "uniform" or "bartlett"), with "time" only those of the same time, and with "unit" and "lags"
+        also each unit's own past. "adjust" (True) is the small-sample factor of each, (n - 1) / (n - k) T / (T - 1) with T
+        times and n / (n - k) in space.
     weights : array of shape (rows,), str or Weights, optional
         Precision weights as in R's `lm`, or a `Weights`, whose estimation the standard errors then
         account for; `weights_kind=` gives them another meaning.

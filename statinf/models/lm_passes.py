@@ -25,6 +25,7 @@ from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
+from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import ColumnStack, reduce_rows
 from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent
@@ -79,6 +80,7 @@ def estimate(made: PassDesign, tolerance: float) -> Estimate:
         theta=coef,
         moments=None,
         covary=scores.covariance,
+        redraw=partial(block_draws, scores, residuals=True),
         nobs=nobs,
         df_resid=df,
         facts=made.record,

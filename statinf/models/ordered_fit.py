@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import OptionError
 from statinf.formula.matrix import Matrix
 from statinf.inference.hypotheses import WaldTest, wald
+from statinf.internal import internal
 from statinf.models.categories import boundary_names, ordered_levels
 from statinf.models.class_fit import ClassFit
 from statinf.models.class_means import ordered_means
@@ -59,6 +60,7 @@ class OrderedFit(ClassFit):
         return len(self.terms) - len(self.levels) + 1
 
     @property
+    @internal
     def law(self) -> CumulativeLink:
         """The distribution behind the cutpoints."""
         return LINKS[self.link]

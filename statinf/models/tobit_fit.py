@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import NotIdentifiedError, one_of
 from statinf.formula.frame import as_frame
 from statinf.inference.distributions import t_quantile
+from statinf.internal import internal
 from statinf.models.class_means import tobit_means
 from statinf.models.likelihood_fit import LikelihoodFit
 from statinf.models.limits import limit_values, sides
@@ -104,6 +105,7 @@ class TobitFit(LikelihoodFit):
     def _limits_of(self, frame: Any, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return limit_values(frame, self.lower, "lower", rows), limit_values(frame, self.upper, "upper", rows)
 
+    @internal
     def means(
         self, X: np.ndarray, offset: np.ndarray | None, lower: np.ndarray, upper: np.ndarray, scale: str = "censored"
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.design import Design
 from statinf.formula.frame import Frame
+from statinf.internal import internal
 from statinf.passes.design import PassDesign
 from statinf.results.protocol import Result
 from statinf.results.weights import Weights
@@ -159,6 +160,7 @@ class BlockWeights(Result):
         return self._passes()[0].columns
 
     @property
+    @internal
     def sums(self) -> WeightSums:
         """Those of all rows."""
         parts = list(self.sizes_by.values())
@@ -173,15 +175,18 @@ class BlockWeights(Result):
         return self.sums.ess_after
 
     @property
+    @internal
     def other_products(self) -> np.ndarray | None:
         """Sum of products of the influence values of a second sample's rows, shape (k, k); None where there is none."""
         return None
 
+    @internal
     def on_block(self, frame: Frame) -> Weights:
         """The weights of the rows of one block, with their expansion."""
         return self.carried.on_block(frame)
 
     @property
+    @internal
     def carried(self) -> CarriedWeights:
         """What makes the weights of a block, without the table: all that travels to those who read blocks."""
         made, rule = self._passes()
@@ -212,6 +217,7 @@ class BlockWeights(Result):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         self._no_rows("values")
 
+    @internal
     def resolve(self, multipliers: np.ndarray) -> np.ndarray:
         """Refused, as `values`."""
         self._no_rows("replicas")

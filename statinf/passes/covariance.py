@@ -234,6 +234,16 @@ class PassScores:
         return replace(found, label=found.label.removesuffix(", weights estimated"))
 
 
+def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
+    sizes = [scores.made.clusters[name].count]
+    found: tuple[KeyedSums, None] = scores.made.total(
+        partial(cell_sums, scores.score, [name], sizes, False, False), "sums by cluster"
+    )
+    cells = found[0].together()
+    return cells.keys[0], cells.sums[0][:, : scores.q]
+
+
 def _elsewhere(codes: Mapping[str, np.ndarray], outside: np.ndarray, name: str, numbers: np.ndarray) -> np.ndarray:
     """Clusters of the cells without a row of the fit; -1 for the rows behind them, which are each alone."""
     known = codes[name][outside]

@@ -6,6 +6,7 @@ shape follows from the number of partitions alone, so that sums do not depend on
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,19 +47,35 @@ class DaskEngine:
         return None
 
     def total(
-        self, table: BlockTable, function: Callable[[Any], Any], columns: Sequence[str], label: str, progress: Any
+        self,
+        table: BlockTable,
+        function: Callable[..., Any],
+        columns: Sequence[str],
+        label: str,
+        progress: Any,
+        placed: bool = False,
     ) -> Any:
         dask: Any = need("dask", "reading partitions")
+        # To wait for the rows of the partitions before it, each would have to stay in a worker's memory.
+        starts = self._starts(table, columns) if placed else None
         summed, added = dask.delayed(_summed, pure=False), dask.delayed(_added, pure=False)
         # What a block is turned into travels to each worker once, not with each task.
         carried = dask.delayed(function, traverse=False, pure=False)
         level = [
-            summed(piece, carried, tuple(columns), table.block_rows, number)
+            summed(piece, carried, tuple(columns), table.block_rows, number, None if starts is None else starts[number])
             for number, piece in enumerate(_partitions(table, columns))
         ]
         while len(level) > 1:
             level = [added(level[i : i + FAN_IN]) for i in range(0, len(level), FAN_IN)]
         return _computed(level[0], label) if level else None
+
+    def _starts(self, table: BlockTable, columns: Sequence[str]) -> list[int]:
+        """The place of the first row of each partition; one more pass, over one column."""
+        dask: Any = need("dask", "reading partitions")
+        table.count.done += 1
+        counted = dask.delayed(_rows_of, pure=False)
+        sizes = _computed(dask.delayed(list)([counted(p) for p in _partitions(table, columns[:1])]), "counting rows")
+        return [0, *itertools.accumulate(sizes)][: len(sizes)]
 
 
 def _partitions(table: BlockTable, columns: Sequence[str]) -> Iterator[Any]:
@@ -79,14 +96,21 @@ def _head(piece: Any, columns: Sequence[str], rows: int) -> Any:
     return None
 
 
-def _summed(piece: Any, function: Callable[[Any], Any], columns: Sequence[str], rows: int, number: int) -> Any:
-    """The sum over the blocks of one partition."""
+def _rows_of(piece: Any) -> int:
+    return as_frame(piece).n
+
+
+def _summed(
+    piece: Any, function: Callable[..., Any], columns: Sequence[str], rows: int, number: int, start: int | None
+) -> Any:
+    """The sum over the blocks of one partition; the function is told where each begins if `start` says where the first does."""
     found = None
     try:
         for load in sliced(piece, columns, rows):
             block = load()
             if length(block):
-                found = plus(found, function(block))
+                found = plus(found, function(block) if start is None else function(block, start))
+            start = None if start is None else start + length(block)
     except StatinfError as error:
         error.add_note(f"in partition {number} of the data")
         raise

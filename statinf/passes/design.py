@@ -150,7 +150,7 @@ class PassDesign(Brief):
         table = replace(self.table, parts=(), weigh=None, engine=LocalEngine())
         return replace(self, table=table, weights=carried_weights(self.weights))
 
-    def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
+    def total(self, function: Callable[..., Any], label: str = "summing over rows", *, placed: bool = False) -> Any:
         """The sum over all blocks of a function of their designs; one pass.
 
         Parameters
@@ -160,13 +160,16 @@ class PassDesign(Brief):
             numbered as in `clusters` here; `rows` are places in the block. Runs on several threads or processes: it must
             change nothing outside itself.
         label : str
+        placed : bool
+            Whether the function is also told the place of the block's first row in the table.
 
         Raises
         ------
         DataError
             If the table has other rows than in the pass before.
         """
-        found = self.table.total(partial(_apply, self.carried, function), self.columns, label, progress=self.progress)
+        apply = partial(_apply, self.carried, function)
+        found = self.table.total(apply, self.columns, label, progress=self.progress, placed=placed)
         sums, tally = (None, Tally()) if found is None else found
         if (tally.positive, tally.n_total) != (self.nobs, self.tally.n_total):
             raise DataError(
@@ -237,9 +240,9 @@ def _kept(block: Design) -> _Kept | None:
     return _Kept(block) if block.n else None
 
 
-def _apply(made: PassDesign, function: Callable[[Design], Any], native: Any) -> tuple[Any, Tally]:
+def _apply(made: PassDesign, function: Callable[..., Any], native: Any, *place: int) -> tuple[Any, Tally]:
     design, tally = made.counted(native)
-    return (None if design is None else function(design)), tally
+    return (None if design is None else function(design, *place)), tally
 
 
 def is_estimated(weights: Any) -> bool:
@@ -277,7 +280,7 @@ def used_block(
         What the factors learnt from all rows, once they have.
     """
     frame = store.frame
-    given, strikes = weights_of(weights_on(weights, frame), frame)
+    given, strikes = weights_of(weights_on(weights, frame), frame, lambda: f" of the {frame.n:,} rows read together")
     groups = {name: frame.categories(name) for name in clusters}
     strikes |= {f"{name} is missing": found.codes < 0 for name, found in groups.items()}
     absent = None if given is None else given == 0.0

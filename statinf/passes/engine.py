@@ -22,7 +22,13 @@ class Engine(Protocol):
         ...
 
     def total(
-        self, table: BlockTable, function: Callable[[Any], Any], columns: Sequence[str], label: str, progress: Any
+        self,
+        table: BlockTable,
+        function: Callable[..., Any],
+        columns: Sequence[str],
+        label: str,
+        progress: Any,
+        placed: bool = False,
     ) -> Any:
         """The sum over all blocks; see `BlockTable.total`."""
         ...
@@ -39,7 +45,13 @@ class LocalEngine:
         return None
 
     def total(
-        self, table: BlockTable, function: Callable[[Any], Any], columns: Sequence[str], label: str, progress: Any
+        self,
+        table: BlockTable,
+        function: Callable[..., Any],
+        columns: Sequence[str],
+        label: str,
+        progress: Any,
+        placed: bool = False,
     ) -> Any:
         workers = cores()
         found: Any = None
@@ -57,10 +69,17 @@ class LocalEngine:
 
         estimate = None if table.rows is None else max(len(table.parts), -(-table.rows // table.block_rows))
         loads = progress_bar(_loads(table, columns), total=estimate, label=label, show=progress)
+        before: Future[int] = Future()
+        before.set_result(0)
         with one_blas_thread(), ThreadPoolExecutor(workers) as pool:
             try:
                 for load in loads:
-                    waiting.append(pool.submit(_one, load, function))
+                    if placed:
+                        after: Future[int] = Future()
+                        waiting.append(pool.submit(_placed, load, function, before, after))
+                        before = after
+                    else:
+                        waiting.append(pool.submit(_one, load, function))
                     if len(waiting) > workers:
                         collect()
                 while waiting:
@@ -75,6 +94,22 @@ def _one(load: Load, function: Callable[[Any], Any]) -> tuple[Any, int]:
     block = load()
     rows = length(block)
     return (function(block) if rows else None), rows
+
+
+def _placed(load: Load, function: Callable[..., Any], before: Future[int], after: Future[int]) -> tuple[Any, int]:
+    """What a function makes of a block and the place of its first row, which the block before it tells once it is loaded.
+
+    Blocks are begun in their order, so that the one before is always under way.
+    """
+    try:
+        block = load()
+        rows = length(block)
+        start = before.result()
+        after.set_result(start + rows)
+    except BaseException as error:
+        after.set_exception(error)
+        raise
+    return (function(block, start) if rows else None), rows
 
 
 def _loads(table: BlockTable, columns: Sequence[str]) -> Iterator[Load]:

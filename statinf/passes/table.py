@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from statinf.brief import Brief
+from statinf.internal import internal
 
 if TYPE_CHECKING:
     from statinf.passes.engine import Engine
@@ -65,11 +66,21 @@ class BlockTable(Brief):
     weigh: Callable[[Sequence[str]], float] | None = field(default=None, compare=False)
     count: PassCount = field(default_factory=PassCount, compare=False)
 
+    @internal
     def first(self, columns: Sequence[str]) -> Any:
         """The first block that has rows; None where there is none."""
         return self.engine.first(self, columns)
 
-    def total(self, function: Callable[[Any], Any], columns: Sequence[str], label: str, *, progress: Any = None) -> Any:
+    @internal
+    def total(
+        self,
+        function: Callable[..., Any],
+        columns: Sequence[str],
+        label: str,
+        *,
+        progress: Any = None,
+        placed: bool = False,
+    ) -> Any:
         """The sum over all blocks of a function of a table in memory; one pass.
 
         Parameters
@@ -82,6 +93,9 @@ class BlockTable(Brief):
             What is being summed, for the bar.
         progress : bool, optional
             As `progress_bar` takes it.
+        placed : bool
+            Whether the function is told the place of the block's first row in the table too, as its second argument.
         """
         self.count.done += 1
-        return self.engine.total(self, function, columns, label, progress)
+        more = {"placed": True} if placed else {}
+        return self.engine.total(self, function, columns, label, progress, **more)

@@ -16,6 +16,7 @@ from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibra
 from statinf.quantile.ensemble_core import EnsembleCore
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, prediction_frame, to_caller
+from statinf.results.reach import footer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -51,6 +52,10 @@ class QuantileEnsemble(Predictive):
     core: EnsembleCore
     given: np.ndarray
     calibration: SplitCalibration | CrossCalibration | None = None
+
+    @property
+    def certified_as(self) -> tuple[str, ...]:
+        return (self.calibrate or "not calibrated",)
 
     def _rows(
         self, newdata: Any, predictions: Any, response: bool = False
@@ -221,6 +226,7 @@ class QuantileEnsemble(Predictive):
         notes = (
             "Out-of-fold losses; score the ensemble itself on new rows: fit.compare(newdata).",
             f"Method: {self.citation}.",
+            *footer(self),
         ) + ((self.dropped_note(),) if self.dropped else ())
         return Table.of(
             ("model", "pinball loss", "over the best"), rows, title="Quantile ensemble", facts=facts, notes=notes

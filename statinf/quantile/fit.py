@@ -11,6 +11,7 @@ import numpy as np
 
 from statinf.errors import OptionError, check_level, one_of
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
 from statinf.quantile.scores import QuantileScores, score_quantiles
@@ -46,6 +47,7 @@ class QuantileFit(LinearLevelsFit):
     heading = "Quantile regression"
     loss_name = "Check loss"
 
+    @internal
     def solved(self, what: str) -> SolvedQuantiles:
         """What standard errors need; a `DataError` that names `what` without the rows of the fit."""
         made = self._need_rows(what)

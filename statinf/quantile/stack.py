@@ -261,6 +261,12 @@ def stack(
     Returns
     -------
     Stack
+        `model_weights`, `support`, `predict`, `score`; `risk` of every model, `average_risk` and `ensemble_risk`.
+
+    Raises
+    ------
+    FormulaError, DataError, OptionError
+        If the formula, the data, a model or an option cannot be used.
 
     Examples
     --------
@@ -270,12 +276,11 @@ def stack(
     >>> fit.model_weights.round(2)
     array([0.51, 0.49])
 
-    Predictions that were made elsewhere are a model too, one for each row:
+    Cross-validated predictions that were made elsewhere, one for each row, count as a model too:
 
-    >>> si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "mean": data.mpg.mean() * data.wt.to_numpy()[:0]})
-    Traceback (most recent call last):
-    ...
-    statinf.errors.DataError: the predictions of 'mean' have shape (0,); give one for each of the 32 rows.
+    >>> made = fit.cv_predictions[:, 1]
+    >>> si.stack("mpg ~ wt + hp", data, models={"lm": "lm", "made": made}).model_weights.round(2)
+    array([0.51, 0.49])
     """
     method, settings = STACK.read("", options)
     check_seed(seed)

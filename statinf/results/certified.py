@@ -79,8 +79,9 @@ class CertifiedLine:
         """Whether the share "holds" within the simulation's error, or is "too low" or "too high"."""
         samples = max(self.samples, 1)
         single, nominal = (float(np.sqrt(p * (1.0 - p) / samples)) for p in (self.found, self.level))
-        # The mean of several intervals a sample has an error of its own; of one interval it is the binomial's, also if all held.
-        spread = self.error if self.error < 0.95 * single else max(self.error, nominal)
+        # The mean of several intervals a sample has an error of its own; of one interval it is that of a share whose
+        # expectation is the level: the error of the share found would be the larger, the further below the level it lies.
+        spread = self.error if self.error < 0.95 * single else nominal
         slack = max(_BAND * spread, _TOLERANCE)
         if self.found < self.level - slack:
             return "too low"
@@ -90,10 +91,11 @@ class CertifiedLine:
 def described(fit: Result) -> tuple[str, str, str]:
     """Class, method (with family and link) and kind of interval of a result: what simulations are kept under."""
     law = [str(found) for name in ("family", "link") if (found := getattr(fit, name, None)) is not None]
-    penalty = [f"penalty {found}" for name in ("penalty",) if (found := getattr(fit, name, None))]
+    found = getattr(fit, "penalty", None)
+    penalty = [f"penalty {found}"] if isinstance(found, str) and found else []
     return (
         _MADE_OF.get(type(fit).__name__, type(fit).__name__),
-        ", ".join([fit.method, *law, *penalty]),
+        ", ".join([fit.method, *law, *penalty, *fit.certified_as]),
         interval_kind(fit),
     )
 

@@ -39,6 +39,9 @@ class Estimate(Brief):
     covary : callable, optional
         From a covariance in normal form (`VcovSpec.asked`) to a `Covariance`, for estimators whose covariance is not the
         sandwich of `moments`.
+    redraw : callable, optional
+        Makes bootstrap draws where no rows are kept: from the coefficients that are not aliased, and by name `replicas`,
+        `kind`, `law`, `seed`, `cluster`, `combine` (a matrix that the errors are multiplied by) and `show`, to a `Bootstrap`.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Estimate(Brief):
     facts: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
     covary: Callable[[Any], Covariance] | None = None
+    redraw: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         if self.theta.shape != (len(self.terms),):

@@ -14,6 +14,7 @@ from statinf.inference.bands import sup_t_critical
 from statinf.inference.bootstrap import Bootstrap, warn_bca
 from statinf.inference.covariance import Covariance
 from statinf.inference.distributions import t_quantile, two_sided_p
+from statinf.internal import internal
 from statinf.results import coefficients
 from statinf.results.hooks import TableHooks
 from statinf.results.table import Table
@@ -222,6 +223,7 @@ class Estimated(TableHooks, HypothesisTests):
         """
         return to_caller(coefficients.tidy(self, level, style, interval, exponentiate), self.kind)
 
+    @internal
     def glance_items(self) -> dict[str, Any]:
         """Statistics of the whole fit, by name."""
         return {"nobs": self.nobs}
@@ -247,10 +249,12 @@ class Estimated(TableHooks, HypothesisTests):
         return coefficients.summary(self, level)
 
     @property
+    @internal
     def title(self) -> str:
         """Heading of the summary."""
         return self.method
 
+    @internal
     def summary_facts(self) -> dict[str, Any]:
         """What stands above the coefficients."""
         return {"Observations": self.nobs} | dict(self.facts)

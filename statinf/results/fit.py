@@ -15,6 +15,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
@@ -34,11 +35,14 @@ class Fit(Estimated):
         Makes the `Moments` of the estimate from the rows; not saved.
     covary : callable or None
         Makes a covariance from its normal form where it is not the sandwich of the moments; not saved.
+    redraw : callable or None
+        Makes bootstrap draws where rows are read in blocks, as `Estimate` has it; not saved.
     """
 
     design: Design | None = field(default=None, metadata={"saved": False})
     source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
+    redraw: Callable[..., Any] | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
@@ -46,6 +50,7 @@ class Fit(Estimated):
     # --- birth --------------------------------------------------------------------------------------------
 
     @classmethod
+    @internal
     def of(
         cls, design: Design | Passage, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None
     ) -> Self:
@@ -87,6 +92,7 @@ class Fit(Estimated):
             # Made once for the covariance and for what is looked at beside it; not kept with the fit.
             source=None if estimate.source is None else cache(estimate.source),
             covary=estimate.covary,
+            redraw=estimate.redraw,
             **estimate.extra,
         )
         born = replace(draft, cov=draft._first_covariance(spec))
@@ -129,6 +135,7 @@ class Fit(Estimated):
 
     # --- what a family supplies ---------------------------------------------------------------------------
 
+    @internal
     def moments(self) -> Moments:
         """Scores and bread of the estimating function; needs the rows of the fit."""
         if self.source is None:
@@ -139,16 +146,19 @@ class Fit(Estimated):
     def _examine(self) -> None:
         """Warn of what the covariance that the fit is born with cannot judge."""
 
+    @internal
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
         """Coefficients from replica weights; for methods that can be refitted in batches."""
         raise NotIdentifiedError(f"'{self.method}' has no refitting bootstrap; use kind='multiplier'.")
 
+    @internal
     def wild_influence(self) -> np.ndarray:
         """Influence of residuals with flipped signs; for linear regressions."""
         raise NotIdentifiedError(
             f"the wild bootstrap is for linear regressions; use kind='multiplier' for '{self.method}'."
         )
 
+    @internal
     def drawn_codes(self, name: str) -> np.ndarray:
         """Codes from 0 of the clusters that a bootstrap draws, one for each row of the influence values."""
         return self._need_rows("bootstrap draws").cluster_codes(name)
@@ -285,6 +295,7 @@ class _Plain(Fit):
     normal: bool = False
 
     @property
+    @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         return self.normal
 

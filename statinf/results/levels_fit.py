@@ -10,6 +10,7 @@ import numpy as np
 from statinf.errors import one_of
 from statinf.frames import to_caller
 from statinf.inference.hypotheses import WaldTest
+from statinf.internal import internal
 from statinf.results import levels_process as process
 from statinf.results import levels_tables as shown
 from statinf.results.fit import Fit
@@ -85,6 +86,7 @@ class LevelsFit(Fit):
         items = {"tau": self.tau, "nobs": self.nobs, "df_resid": self.df_resid} | self.level_items()
         return to_caller(pd.DataFrame(items | {"vcov": self.cov.label, "method": self.method}), self.kind)
 
+    @internal
     def level_items(self) -> dict[str, Any]:
         """What `glance` says of each level beside counts and names."""
         return {}

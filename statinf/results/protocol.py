@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.scan import halves, split
+from statinf.internal import internal
 from statinf.results.table import Table
 from statinf.spellings import hint
 
@@ -91,10 +92,18 @@ class Result:
         return ", ".join(dict.fromkeys(s[1:-1] if re.fullmatch("`[^`]*`", s) else s for s in sides))
 
     @property
+    @internal
     def model_name(self) -> str:
         """The model in a few letters, for tables of several fits."""
         return self.method
 
+    @property
+    @internal
+    def certified_as(self) -> tuple[str, ...]:
+        """Words beside the method under which simulations of its intervals are kept."""
+        return ()
+
+    @internal
     def table_rows(self) -> Mapping[str, Any]:
         """Rows that this result adds to a table of several, by label: True and False as yes and no, text as it is."""
         return {}
@@ -146,6 +155,7 @@ class Result:
     # --- what it may refuse -------------------------------------------------------------------------------
 
     @property
+    @internal
     def offers(self) -> str:
         """The promised names that this kind of result answers, for messages."""
         return ", ".join(self._offered())
@@ -154,6 +164,7 @@ class Result:
         own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
         return [*own, "summary", *self.beside]
 
+    @internal
     def refuse(self, promise: str, why: str = "") -> NoReturn:
         """Raise the `NotIdentifiedError` of a promise that this result cannot keep.
 
@@ -272,6 +283,7 @@ class Predictive(Result):
 
     recipe: Recipe | None = None
 
+    @internal
     def new_rows(self, newdata: Any, *args: Any, **options: Any) -> NewRows:
         """The formula's columns for new rows.
 

@@ -41,7 +41,9 @@ def bootstrap(
     fit : Fit
     replicas : int
     kind : {"multiplier", "pairs", "bayesian", "wild"}
-        "multiplier" perturbs influence values and refits nothing; it accounts for estimated weights.
+        Data that are read in blocks have "multiplier" and "wild": one pass for all replicas, in which a row's multipliers follow
+        from its place in the table, whatever the blocks (the draws are others than those of rows in memory), and clusters draw
+        as in memory. "multiplier" perturbs influence values and refits nothing; it accounts for estimated weights.
         "pairs" redraws rows, "bayesian" gives them exponential weights (Rubin 1981), and both refit.
         "wild" flips residuals scaled by their leverage (Wu 1986; HC2) in linear regressions.
     seed : int
@@ -79,10 +81,16 @@ def bootstrap(
     one_of("law", law, engine.LAWS)
     check_seed(seed)
     engine.check_replicas(replicas)
+    name = _cluster(fit, cluster)
+    if fit.redraw is not None:
+        _check_blocks(kind, studentize)
+        made = fit.redraw(
+            fit.theta[fit.estimable], replicas=replicas, kind=kind, law=law, seed=seed, cluster=name, show=progress
+        )
+        return _with_draws(fit, made, fit.cov)
     if kind != "multiplier" or fit.source is None:
         fit._need_rows("bootstrap draws")
     design = fit.design
-    name = _cluster(fit, cluster)
     codes = None if name is None else fit.drawn_codes(name)
     theta = fit.theta[fit.estimable]
     if studentize and kind not in ("pairs", "bayesian"):
@@ -106,7 +114,32 @@ def bootstrap(
                 "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
-    before = covariance(fit.moments(), "HC1") if studentize else fit.cov
+    return _with_draws(fit, made, covariance(fit.moments(), "HC1") if studentize else fit.cov)
+
+
+def combined_draws(
+    redraw: Callable[..., engine.Bootstrap], jacobian: np.ndarray, theta: np.ndarray, **options: Any
+) -> engine.Bootstrap:
+    """Draws of what is linear, or taken for it, in an estimate that can be drawn itself."""
+    combine = options.pop("combine", None)
+    return redraw(theta, combine=jacobian if combine is None else combine @ jacobian, **options)
+
+
+def _check_blocks(kind: str, studentize: bool) -> None:
+    """Refuse what refits rows, for data that are read in blocks."""
+    if kind not in ("multiplier", "wild"):
+        raise NotIdentifiedError(
+            f"kind={kind!r} refits the rows of each replica, which data read in blocks do not give; use kind='multiplier', or fit "
+            "rows in memory."
+        )
+    if studentize:
+        raise OptionError(
+            "studentize=True needs refits of rows in memory; leave it out on data that are read in blocks."
+        )
+
+
+def _with_draws(fit: F, made: engine.Bootstrap, before: Covariance) -> F:
+    """The fit with its draws; `before` is the covariance that studentised limits start from."""
     kept = dict(fit.kept_covariances) | {"before bootstrap": before}
     df = fit.cov.df
     if np.isnan(df):  # of a fit that had no covariance

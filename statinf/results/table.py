@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import OptionError
+from statinf.internal import internal
 from statinf.results import markup, typeset
 from statinf.results.files import checked_path, replacing
 
@@ -178,12 +179,14 @@ class Table:
         return replace(self, caption=caption, label=label)
 
     @property
+    @internal
     def unrolled(self) -> tuple[tuple[str, ...], ...]:
         """All rows, what stands over several columns repeated in each; for formats without spanning cells."""
         over = ((name, *(text for text, k in texts for _ in range(k))) for name, texts in self.spans)
         return (*over, *self.rows)
 
     @property
+    @internal
     def ruled_spans(self) -> tuple[tuple[str, tuple[tuple[str, int], ...], bool], ...]:
         """The rows above the headings, and whether lines stand below their texts: not where the next has the same spans."""
         cuts = [[k for _, k in texts] for _, texts in self.spans]

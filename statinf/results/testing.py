@@ -13,6 +13,7 @@ from statinf.errors import NotIdentifiedError, OptionError, check_level, nearest
 from statinf.inference.hypotheses import EquivalenceTest, OneSidedTest, WaldTest, equivalence_test, one_sided, wald
 from statinf.inference.inverted_test import WildTest
 from statinf.inference.restrictions import restrictions
+from statinf.internal import internal
 from statinf.results.protocol import Predictive
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class HypothesisTests(Predictive):
         @property
         def estimable(self) -> np.ndarray: ...
 
+    @internal
     def linear_moments(self, what: str) -> Moments:
         """The moments of a linear regression with known weights; `what` needs them."""
         raise NotIdentifiedError(f"{what} is for linear regressions, si.lm(...); '{self.method}' is none.")

@@ -13,6 +13,7 @@ from statinf.errors import OptionError
 from statinf.inference.covariance import Covariance
 from statinf.inference.functions import coefficient_function, delta_jacobian
 from statinf.inference.moments import Moments
+from statinf.results.resample import combined_draws
 
 if TYPE_CHECKING:
     from statinf.results.fit import Fit
@@ -74,6 +75,7 @@ def transformed(
         "design": fit.design,
         "source": partial(_moments, fit, jacobian),
         "covary": partial(_covariance, fit, jacobian),
+        "redraw": None if fit.redraw is None else partial(combined_draws, fit.redraw, jacobian),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.frame import Frame
 from statinf.formula.identity import RowIdentity
+from statinf.internal import internal
 from statinf.lazy import Lazy
 from statinf.numerics.linear.products import RowExpansion
 from statinf.results.moving import moved
@@ -64,11 +65,13 @@ class Weights(Result):
     beside = ("values", "ess", "diagnostics")
 
     @property
+    @internal
     def errors(self) -> str:
         """The covariance of a regression with these weights where the caller asks for none."""
         return "HC0"
 
     @property
+    @internal
     def counted(self) -> bool:
         """Whether errors downstream count that the weights were estimated; makes nothing."""
         return self.__dict__["derivative"] is not None
@@ -84,6 +87,7 @@ class Weights(Result):
         out[self.used] = self.values
         return out
 
+    @internal
     def on(self, frame: Frame) -> Weights:
         """The same weights for the rows of a frame that holds the rows in another order, or some of them.
 
@@ -177,6 +181,7 @@ class MovedWeights(Weights):
 class MovedSolver(MovedWeights):
     """Moved weights that can be estimated again for other sampling weights."""
 
+    @internal
     def resolve(self, multipliers: np.ndarray) -> np.ndarray:
         """Weights estimated again with every row's sampling weight multiplied, shape (B, n)."""
         given = np.empty_like(multipliers, dtype=np.float64)

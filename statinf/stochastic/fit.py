@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError, one_of
 from statinf.formula.sources import mentioned, open_source
 from statinf.inference import Covariance
 from statinf.inference.vcov import VcovKinds
+from statinf.internal import internal
 from statinf.results import Fit, to_caller
 from statinf.results.estimate import Passage
 from statinf.results.methods import Method
@@ -63,6 +64,7 @@ class StochasticFit(Fit):
         columns = [t for t, ok in zip(self.terms, self.estimable, strict=True) if ok]
         return pd.DataFrame(self.replica_draws(), columns=columns)
 
+    @internal
     def replica_draws(self) -> np.ndarray:
         """Replicas of the coefficients that some row moved, shape (B, m)."""
         if self.draws is None:
@@ -168,6 +170,7 @@ class StochasticFit(Fit):
             run = self.run.consume(source.frames, weights, strict=na_action == "raise", meter=meter)
         return self.after(run)
 
+    @internal
     def after(self, run: Run) -> Self:
         """The fit with the state of another run of the same stream."""
         made = estimate_of(run, self.terms)

@@ -85,7 +85,7 @@ def lsa(
     k0 a hundredth of the rows and at least 200, burn-in a tenth of the rows (a fifth and at most 1,000 below 10,000 rows), and
     for c0 the largest stable step, or less: as little as keeps the bias that the curvature of a logistic or quantile equation
     leaves below a third of a standard error, and lets rows of large leverage count, as long as the average still spans 15
-    relaxation times. With c0 the plain recursion runs with exactly these steps, and an average that is off is warned of.
+    relaxation times. With c0 the plain recursion runs with exactly these steps, and a warning says where the average is off.
 
     The default run is within 2.5 standard errors of a batch fit, or raises. It raises where a category has only a few rows, where
     a single row has much of the leverage (the message names it), and in about one quantile fit in a hundred at n = 2,000. For a
@@ -112,7 +112,7 @@ def lsa(
     rows, if their order has nothing to do with their values. Where coefficients move far between chunks, such as counts that
     are all zero at first, it may be many standard errors away, and a warning tells: use
     `forget=`, `window=` or a batch fit, or shuffle the rows.
-    Squared residuals are met at the estimate of their chunk, so that standard errors differ by a share of about one over the
+    Squared residuals are taken at the estimate of their chunk, so that standard errors differ by a share of about one over the
     root of the rows. With `forget=` an interval is about the weighted rows: it does not include how far the target moved among
     them, and below 100 effective rows it covers less (91 to 93 % where it says 95 % at 49). A group is a stream of its own, aged
     in its own rows; its chunks of 256 rows wait in memory.

@@ -316,6 +316,15 @@ def test_product_of_two_weightings_keeps_both_errors(lalonde):
     assert np.isfinite(fit.with_vcov("HC3").std_errors["treat"])
 
 
+def test_corrections_by_leverage_warn_where_rows_set_their_own_weights():
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=60)
+    frame = pd.DataFrame({"t": (rng.random(60) < 1 / (1 + np.exp(-x))) * 1, "x": x, "y": rng.normal(size=60)})
+    fit = si.lm("y ~ t", frame, weights=si.balance("t ~ x", frame, method="kernel", dimensions=6))
+    with pytest.warns(si.StatinfWarning, match="own weight .*Use HC0"):
+        fit.with_vcov("HC3")
+
+
 def test_trimmed_rows_get_no_weight_and_stabilising_changes_no_contrast(lalonde):
     w = si.balance(FORMULA, lalonde, trim=0.1)
     e = si.balance(FORMULA, lalonde).propensity

@@ -114,10 +114,10 @@ class Travelling(LocalEngine):
 
     longest = 0
 
-    def total(self, table: Any, function: Any, columns: Any, label: str, progress: Any) -> Any:
+    def total(self, table: Any, function: Any, columns: Any, label: str, progress: Any, placed: bool = False) -> Any:
         packed = cloudpickle.dumps(function)
         Travelling.longest = max(Travelling.longest, len(packed))
-        return super().total(table, cloudpickle.loads(packed), columns, label, progress)
+        return super().total(table, cloudpickle.loads(packed), columns, label, progress, placed)
 
 
 def test_what_travels_is_small_and_whole(data: pd.DataFrame, tmp_path: Path) -> None:
@@ -134,8 +134,9 @@ def test_what_travels_is_small_and_whole(data: pd.DataFrame, tmp_path: Path) -> 
         np.testing.assert_allclose(fit.std_errors, call(here).std_errors, rtol=1e-10)
         fit.save(tmp_path / "fit.si")
         np.testing.assert_array_equal(si.load(tmp_path / "fit.si").std_errors, fit.std_errors)
+        assert fit.bootstrap(50).draws.replicas == 50
         with pytest.raises(si.DataError, match="bootstrap draws need the rows"):
-            fit.bootstrap(50)
+            si.load(tmp_path / "fit.si").bootstrap(50)
     assert Travelling.longest < 16_000
 
 

@@ -10,7 +10,7 @@ from benchmarks.certify.records import number
 from benchmarks.certify.study import Shown, Study
 from benchmarks.did_coverage import sample as panel
 from statinf.errors import OptionError
-from statinf.results.certified import RECORDS, CertifiedLine, certified, interval_kind, recorded
+from statinf.results.certified import RECORDS, CertifiedLine, certified, described, interval_kind, recorded
 from statinf.results.reach import reach_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
@@ -65,6 +65,21 @@ def test_bootstraps_and_estimated_weights_are_kinds_of_their_own(cars):
     assert interval_kind(si.lm("mpg ~ am", cars, weights=w)) == "HC0, weights estimated"
 
 
+def test_laws_are_kept_by_how_their_iterations_were_chosen(cars):
+    given = si.ngboost("mpg ~ wt", cars, n_estimators=5)
+    chosen = si.ngboost("mpg ~ wt", cars, n_estimators=5, early_stopping_rounds=2, refit=True)
+    assert described(given)[1] == "ngboost, normal, tree base, iterations as given"
+    assert described(chosen)[1] == "ngboost, normal, tree base, iterations chosen on validation rows"
+    assert described(si.ngboost("mpg ~ wt", cars, n_estimators=5, base="linear"))[1] != described(given)[1]
+
+
+def test_calibrated_quantiles_are_kept_apart(cars):
+    how = {"models": ["rq"], "tau": [0.25, 0.5, 0.75], "local": False, "resolution": "coarse", "progress": False}
+    plain, split = (si.quantile_ensemble("mpg ~ wt", cars, calibrate=kind, **how) for kind in (None, "cqr"))
+    assert described(plain)[1] == "quantile_ensemble, not calibrated"
+    assert described(split)[1] == "quantile_ensemble, cqr"
+
+
 def test_a_fit_outside_of_the_simulations_is_told_so(cars):
     few = si.certificate(si.lm("mpg ~ wt", cars.head(12)))
     assert "12 rows are fewer than" in few.outside
@@ -80,6 +95,8 @@ def test_verdicts_come_from_the_simulation_error():
     assert line().verdict == "holds"
     assert line(found=0.92).verdict == "too low"
     assert line(found=0.98).verdict == "too high"
+    # The error is that of a share at the level: 0.9025 of 400 is 4.4 of them away, and 3.2 of its own.
+    assert line(found=0.9025, samples=400, error=0.0148).verdict == "too low"
     # A mean of several intervals a sample has less error than the binomial's; half a point counts as none.
     assert line(found=0.935, error=0.001).verdict == "too low"
     assert line(found=0.946, error=0.001).verdict == "holds"

@@ -51,7 +51,7 @@ def write(site: Site) -> list[Any]:
     nav.append({"Gallery": gallery.page(site)})
     if reference:
         site.write("reference/index.md", _reference(reference))
-        nav.append({"Reference": ["reference/index.md", *({title: page} for title, page in reference.items())]})
+        nav.append({"Reference": ["reference/index.md", *_parts_first(reference)]})
     nav.append({"Records": [*({title: page} for title, page in recorded.items()), {"Changes": guides.changes(site)}]})
     home.page(
         site,
@@ -62,6 +62,12 @@ def write(site: Site) -> list[Any]:
         },
     )
     return nav
+
+
+def _parts_first(pages: dict[str, str]) -> list[dict[str, str]]:
+    """The modules before the many classes."""
+    named = sorted(pages, key=lambda title: title not in classes.PARTS.values())
+    return [{title: pages[title]} for title in named]
 
 
 def _name_pages(site: Site) -> None:

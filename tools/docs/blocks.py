@@ -23,7 +23,7 @@ from statinf.errors import StatinfError, StatinfWarning
 from statinf.vignette.cache import package_digest
 
 DPI = 144
-_ECHOED = re.compile(r"\[?<(?:matplotlib\.|Figure|Axes)|Text\(|array\(\[<Axes|\{.*<Axes", re.DOTALL)
+_ECHOED = re.compile(r"\[?<(?:matplotlib\.|Figure|Axes)|Text\(|array\(\[+<Axes|\{.*<Axes", re.DOTALL)
 
 
 class BlockError(StatinfError):
@@ -106,7 +106,10 @@ def _one(code: str, space: dict[str, Any]) -> Output:
     import matplotlib.pyplot as plt
 
     tree = ast.parse(code)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    end = tree.body[-1] if tree.body else None
+    last = end if isinstance(end, ast.Expr) else None
+    if last is not None:
+        tree.body.pop()
     silent = code.rstrip().endswith(";")
     printed = io.StringIO()
     plt.close("all")

@@ -5,13 +5,17 @@ from __future__ import annotations
 from statinf.results.certified import certified
 
 FEW = 12
+_NONE = (
+    "No simulation of coverage has been kept for what this verb returns. Where a result prints intervals all the same, "
+    "`si.certificate(fit)` says that no simulation has looked at them."
+)
 
 
-def certificates(verb: str) -> list[str]:
-    """Markdown of the section, nothing if no simulation looked at the verb."""
+def certificates(verb: str, estimates: bool) -> list[str]:
+    """Markdown of the section; nothing for a verb that estimates nothing, such as `si.table`."""
     lines = [line for line in certified() if line.verb == verb]
     if not lines:
-        return []
+        return ["## Certificate", _NONE] if estimates else []
     verdicts = [line.verdict for line in lines]
     count = f"{verdicts.count('holds')} of {len(lines)} hold their level within the simulation's error"
     below = verdicts.count("too low")

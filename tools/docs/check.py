@@ -10,6 +10,7 @@ import argparse
 import base64
 import functools
 import http.server
+import re
 import sys
 import threading
 import urllib.parse
@@ -75,6 +76,24 @@ def links(folder: Path) -> list[str]:
             problem = _problem(address, page, read, folder.resolve())
             if problem:
                 found.append(f"{page.relative_to(folder.resolve())}: {problem}")
+    return found
+
+
+PARTS = ("Example", "Formula", "Arguments", "What comes back", "Errors and warnings", "Certificate", "Vignettes")
+
+
+def verbs(folder: Path) -> list[str]:
+    """What pages of verbs with a formula lack: a part, the figure of the example, a method's paper or guarantee."""
+    found = []
+    for page in sorted((folder / "verbs").glob("*.html")):
+        text = page.read_text(encoding="utf-8")
+        if 'id="formula"' not in text:
+            continue
+        parts = PARTS if (folder / "vignettes").is_dir() else PARTS[:-1]
+        lacks = [part for part in parts if f'id="{part.lower().replace(" ", "-")}"' not in text]
+        lacks += [fact for fact in ("Guarantee", "Paper") if f"<strong>{fact}</strong>" not in text]
+        lacks += [] if re.search(r'<img [^>]*class="figure"', text) else ["figure"]
+        found += [f"{page.relative_to(folder)}: without {part}" for part in lacks]
     return found
 
 
@@ -163,7 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--height", type=int, default=1400)
     options = parser.parse_args(arguments)
     folder = options.out.resolve()
-    problems = links(folder)
+    problems = [*links(folder), *verbs(folder)]
     path = program()
     if path is None:
         print("no Chromium on the path: only links and anchors were looked at", file=sys.stderr)

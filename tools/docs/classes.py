@@ -11,6 +11,7 @@ from functools import cache
 from typing import Any
 
 import statinf
+from statinf.internal import is_internal
 from tools.docs.blocks import fenced
 from tools.docs.docstrings import Words, definitions, first_sentence, sections, signature
 from tools.docs.site import Site, link, slug
@@ -25,12 +26,6 @@ PARTS = {
     "statinf.errors": "Errors",
 }
 """Modules whose public names have a page together."""
-
-INNER = frozenset(
-    "CumulativeLink Estimate IntervalSets Matrix MeanModel Moments NewRows Path SideDensities SolvedExpectiles SolvedQuantiles "
-    "System".split()
-)
-"""Classes that methods return to one another, not to users."""
 
 
 @cache
@@ -60,7 +55,7 @@ def results() -> dict[str, type]:
     waiting = [getattr(statinf, name) for name in statinf.__all__] + list(found.values())
     while waiting:
         for name in _named(waiting.pop()):
-            if name in known and name not in found and name not in INNER and not issubclass(known[name], Exception):
+            if name in known and name not in found and not issubclass(known[name], Exception):
                 found[name] = known[name]
                 waiting.append(known[name])
     return dict(sorted(found.items()))
@@ -71,18 +66,29 @@ def _named(value: Any) -> Iterator[str]:
     for function in functions:
         function = function.fget if isinstance(function, property) else function
         said = str(getattr(function, "__annotations__", {}).get("return", ""))
-        said += sections(inspect.getdoc(function) or "").get("Returns", "").split("\n")[0]
-        yield from re.findall(r"\b[A-Z]\w+\b", said)
+        said += " " + sections(inspect.getdoc(function) or "").get("Returns", "").split("\n")[0]
+        space = getattr(function, "__globals__", {})
+        # a name that the function's module took from elsewhere, such as pathlib's Path, is no class of the package
+        yield from (n for n in re.findall(r"\b[A-Z]\w+\b", said) if _of_package(space.get(n)))
+
+
+def _of_package(value: Any) -> bool:
+    return value is None or getattr(value, "__module__", "").startswith("statinf")
 
 
 def members(kind: type) -> list[tuple[str, Any]]:
-    """Public methods and properties of a class, its own and the library's that it inherits, by name."""
+    """What users call of a class, by name: its public methods and properties, and those of the library that it inherits.
+
+    What a class or one that it inherits from marked by `statinf.internal.internal` is left out.
+    """
     found: dict[str, Any] = {}
+    marked: set[str] = set()
     for owner in reversed(kind.__mro__):
         if owner.__module__.startswith("statinf"):
-            own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and _is_member(value)}
+            own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and is_member(value)}
             found |= {name: value for name, value in own.items() if inspect.getdoc(function_of(value))}
-    return sorted(found.items())
+            marked |= {name for name, value in own.items() if is_internal(function_of(value))}
+    return sorted((name, value) for name, value in found.items() if name not in marked)
 
 
 def teller(kind: type, member: str, pages: Mapping[str, str]) -> type:
@@ -92,7 +98,8 @@ def teller(kind: type, member: str, pages: Mapping[str, str]) -> type:
     return having[-1] if having else kind
 
 
-def _is_member(value: Any) -> bool:
+def is_member(value: Any) -> bool:
+    """Whether a value of a class is a method or a property."""
     return (
         inspect.isfunction(value) or isinstance(value, property | classmethod | staticmethod) or hasattr(value, "func")
     )

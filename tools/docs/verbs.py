@@ -78,25 +78,36 @@ def _write(site: Site, name: str, heading: str, vignettes: dict[str, str]) -> st
     methods = list(tables()[name][1].values()) if name in tables() else []
     parts = [f"# si.{name}", words.prose(doc.get("", "")), blocks.fenced(signature(verb, f"si.{name}"), "python")]
     parts += _example(site, name, doc.get("Examples", ""), words, heading)
-    if "Parameters" in doc:
-        said = definitions(
-            doc["Parameters"].replace(f"With its own options, given by name:\n\n    {_BELOW}", _BELOW), words
-        )
-        anchor = "methods" if methods and methods[0].name else "method"
-        parts += ["## Arguments", said.replace(_BELOW, f"With options of its own, [listed below](#{anchor}).")]
+    parts += _arguments(doc.get("Parameters", ""), words, "methods" if methods and methods[0].name else "method")
     if methods:
         parts += ["## Methods" if methods[0].name else "## Method", *(_method(m, words, vignettes) for m in methods)]
     parts += ["## What comes back", _returned(doc.get("Returns", ""), words)] if "Returns" in doc else []
     for title, text in (("Errors and warnings", _joined(doc, "Raises", "Warns")), ("Notes", doc.get("Notes", ""))):
         if text:
             parts += [f"## {title}", _errors(text, words) if title[0] == "E" else words.prose(text)]
-    parts += certificates(name)
+    parts += certificates(name, bool(methods))
     parts += ["## References", words.prose(doc["References"])] if "References" in doc else []
     shown = dict.fromkeys(m.vignette for m in methods if m.vignette in vignettes)
     if shown:
         lines = [f"- [{_title(site, vignettes[v], v)}]({link(page, vignettes[v])})" for v in shown]
         parts += ["## Vignettes", "\n".join(lines)]
     return site.write(page, "\n\n".join(part for part in parts if part), title=f"si.{name}")
+
+
+def _arguments(text: str, words: Words, anchor: str) -> list[str]:
+    """What the formula says, then the other arguments."""
+    if not text:
+        return []
+    text = text.replace(f"With its own options, given by name:\n\n    {_BELOW}", _BELOW)
+    formula, _, others = text.partition("\n") if text.startswith("formula : ") else ("", "", text)
+    parts = []
+    if formula:
+        # up to the next argument, which begins without an indent
+        said, *rest = re.split(r"\n(?=\S)", others, maxsplit=1)
+        others = rest[0] if rest else ""
+        parts += ["## Formula", words.prose(inspect.cleandoc(said))]
+    said = definitions(others, words).replace(_BELOW, f"With options of its own, [listed below](#{anchor}).")
+    return [*parts, "## Arguments", said]
 
 
 def _title(site: Site, page: str, name: str) -> str:

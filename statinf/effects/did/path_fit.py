@@ -15,6 +15,7 @@ from statinf.effects.did.problem import DidProblem
 from statinf.errors import DataError, one_of
 from statinf.frames import to_caller
 from statinf.inference.vcov import VcovKinds
+from statinf.internal import internal
 from statinf.results import Estimate, Fit
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class DidPath(Fit):
     lacks = ("predict", "augment")
 
     @classmethod
+    @internal
     def estimate(cls, made: PathAverages, problem: DidProblem, kind: str, fit: DidFit) -> Estimate:
         """The averages as an estimate."""
         units = UnitInfluence.of(problem, made.influence)

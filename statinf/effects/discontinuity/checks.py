@@ -16,6 +16,7 @@ from statinf.errors import DataError, OptionError
 from statinf.findings import Finding
 from statinf.frames import to_caller
 from statinf.inference.distributions import t_quantile, two_sided_p
+from statinf.internal import internal
 from statinf.numerics.localpoly.along import jumps_along
 from statinf.numerics.localpoly.side import sides
 
@@ -59,6 +60,7 @@ class RdChecks(Finding):
             return two_sided_p(self.estimate / self.std_error, np.inf)
 
     @property
+    @internal
     def half(self) -> np.ndarray:
         """Half of each interval, shape (m,)."""
         return t_quantile(0.5 + self.level / 2.0, np.inf) * self.std_error

@@ -41,7 +41,7 @@ def rd(
     Parameters
     ----------
     formula : str
-        `outcome ~ running`, or `outcome ~ running | covariates`. Covariates add precision; they do not identify.
+        `outcome ~ running`, or `outcome ~ running | covariates`. Covariates add precision; identification does not rest on them.
     data : data frame
         As `statinf.lm` takes it.
     cutoff : float, sequence of float, or str

@@ -53,6 +53,11 @@ class Family:
         return self.law.canonical[0] == self.link.name
 
     @property
+    def quadratic(self) -> bool:
+        """Whether the likelihood is one of least squares, whose information is the same everywhere."""
+        return self.canonical and self.name == "gaussian"
+
+    @property
     def domain(self) -> Domain:
         """The outcomes taken."""
         return self.law.domains.get(self.link.name, self.law.domain)

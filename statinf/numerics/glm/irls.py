@@ -115,11 +115,15 @@ def fit_glm(
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
+        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + problem.floor))
         done = length <= short
+        if done and family.quadratic:
+            beta, deviance = beta + step, deviance - decrement
+            break
         before = beta
-        # An information from before the step serves the next one, where that is the last.
-        kept = gram if not done and next_is_last(length, len(y), short) else None
+        # An information from before the step serves the next one, where that is the last; that of least squares serves all.
+        last = not done and next_is_last(length, len(y), short)
+        kept = gram if last or family.quadratic else None
         chord = chord or kept is not None
         beta, gram, score, deviance = _advance(problem, beta, step, deviance, (gram, score), kept)
         if done:
@@ -280,7 +284,7 @@ def _advance(
     current: tuple[np.ndarray, np.ndarray],
     kept: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
+    slack = 1e-9 * (abs(deviance) + problem.floor)  # rounding of the deviance must not undo the last digits
     for _ in range(30):
         candidate = beta + step
         gram, score, new = problem.evaluate(candidate) if kept is None else (kept, *problem.evaluate_score(candidate))

@@ -14,6 +14,8 @@ from statinf.numerics.glm.likelihood import WELL_CONDITIONED, LikelihoodSums, sm
 MANY_ROWS = 1 << 17
 _SHARE = 16
 _NEAR = 0.1
+_ROUGH = 1e-3
+"""Tolerance of a start, whose sampling error is far larger."""
 
 Current = tuple[np.ndarray, np.ndarray, float]
 
@@ -29,19 +31,21 @@ def from_some_rows(problem: LikelihoodSums, fit: Callable[..., Any]) -> tuple[np
     offset = None if problem.offset is None else problem.offset[some]
     x, w = np.asfortranarray(problem.x[some]), problem.w[some]
     try:
-        found = fit(x, problem.y[some], problem.family, weights=w, offset=offset, tolerance=1e-4)
+        found = fit(x, problem.y[some], problem.family, weights=w, offset=offset, tolerance=_ROUGH)
     except ConvergenceError:
         return None
     mass = float(w.sum())
     if not np.isfinite(found.coef).all() or not mass > 0:
         return None
+    if problem.family.quadratic:
+        return found.coef, problem.evaluate(found.coef)
     score, deviance = problem.evaluate_score(found.coef)
     if not np.isfinite(deviance):
         return None
     step = solve_information(found.factor.T @ found.factor * (float(problem.w.sum()) / mass), score)
     for start in (found.coef + step, found.coef):
         current = problem.evaluate(start)
-        if np.isfinite(current[2]) and current[2] <= deviance + 1e-9 * (abs(deviance) + 0.1):
+        if np.isfinite(current[2]) and current[2] <= deviance + 1e-9 * (abs(deviance) + problem.floor):
             return (start, current) if _near_the_end(current) else None
     return None
 

@@ -12,6 +12,7 @@ from statinf.errors import NotIdentifiedError, OptionError
 from statinf.inference.covariance import Covariance
 from statinf.inference.lone import judges_by_residuals, warn_lone
 from statinf.inference.vcov import VcovKinds
+from statinf.internal import internal
 from statinf.numerics.linear.asymmetric import asymmetric_replicas, asymmetry
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.quantile.expectile.solved import SolvedExpectiles
@@ -43,6 +44,7 @@ class ExpectileFit(LinearLevelsFit):
     what = "expectile"
     loss_name = "Asymmetric squares"
 
+    @internal
     def solved(self, what: str) -> SolvedExpectiles:
         """What standard errors need; a `DataError` that names `what` without the rows of the fit."""
         made = self._need_rows(what)

@@ -14,6 +14,7 @@ from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.inference.levels import given_levels
 from statinf.quantile.ngboost.scoring import ScoredLaw
 from statinf.results import Table, prediction_frame, to_caller
+from statinf.results.reach import footer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -37,6 +38,16 @@ class DistributionFit(ScoredLaw):
         "pit",
         "importances",
     )
+
+    @property
+    def certified_as(self) -> tuple[str, ...]:
+        own = self.fitted.setting
+        chosen = own.refit or own.early_stopping_rounds is not None
+        return (
+            self.dist,
+            f"{own.base} base",
+            "iterations chosen on validation rows" if chosen else "iterations as given",
+        )
 
     def _limit(self, iterations: Any) -> int | None:
         if iterations is None:
@@ -217,6 +228,7 @@ class DistributionFit(ScoredLaw):
             + ("" if len(self.features) <= 10 else f" The first 10 of {len(self.features)}."),
             "Scores in training look too good and intervals are too narrow where iterations are many: see pit(newdata).",
             f"Method: {self.citation}.",
+            *footer(self),
         ) + ((self.dropped_note(),) if self.dropped else ())
         return Table.of(("feature", *names), rows, title="Natural gradient boosting", facts=facts, notes=notes)
 

@@ -13,11 +13,13 @@ from statinf.errors import DataError, OptionError, check_level, one_of
 from statinf.formula.given import aligned
 from statinf.formula.recipe import NewRows
 from statinf.inference.levels import given_levels, levels_of
+from statinf.internal import internal
 from statinf.learners.process_network import FittedProcess, crossing_share
 from statinf.quantile.noncrossing.calibration import LevelMap, PairShifts, score
 from statinf.quantile.noncrossing.fan import fan_rows
 from statinf.quantile.scores import QuantileScores, score_quantiles
 from statinf.results import Predictive, Table, prediction_frame, to_caller
+from statinf.results.reach import footer
 
 CROSSING_LEVELS = np.arange(1, 20) / 20
 _NUMERIC = (int, float, np.integer, np.floating)
@@ -47,11 +49,16 @@ class QuantileProcess(Predictive):
     calibration: PairShifts | LevelMap | None = None
 
     @property
+    def certified_as(self) -> tuple[str, ...]:
+        return (self.calibrate or "not calibrated",)
+
+    @property
     def penalty(self) -> float:
         """The penalty of the network: the one chosen, or the one given."""
         return self.process.penalty
 
     @property
+    @internal
     def response_columns(self) -> tuple[str, ...]:
         """Data columns of the outcome."""
         recipe = self.recipe
@@ -250,6 +257,7 @@ class QuantileProcess(Predictive):
         notes = (
             "Pinball loss on the rows held out in training, over levels 0.05 to 0.95; share of rows with quantiles that cross.",
             f"Method: {self.citation}.",
+            *footer(self),
         ) + ((self.dropped_note(),) if self.dropped else ())
         columns = ("penalty", "pinball loss", "rows crossing")
         return Table.of(columns, rows, title="Quantile process", facts=facts, notes=notes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from statinf.internal import internal
+
 if TYPE_CHECKING:
     from statinf.results.fit import Fit
     from statinf.results.margins.by_row import RowEffects
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 class MarginVerbs:
     """Marginal effects, contrasts of predictions and adjusted predictions, for kinds of fits that have a mean function."""
 
+    @internal
     def mean_model(self, promise: str = "slopes") -> MeanModel:
         """The mean function of the fit, for `promise`."""
         raise NotImplementedError

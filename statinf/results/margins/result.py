@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from statinf.errors import DataError, OptionError, one_of
 from statinf.frames import to_caller
 from statinf.inference.covariance import Covariance
+from statinf.internal import internal
 from statinf.results import coefficients
 from statinf.results.fit import Fit
 from statinf.results.margins.delta import delta
@@ -56,6 +57,7 @@ class MarginalEffects(Fit):
     lacks: ClassVar[tuple[str, ...]] = ("predict", "augment")
 
     @property
+    @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         return self.normal
 
