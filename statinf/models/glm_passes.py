@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -86,6 +86,19 @@ def glm_passes(
 
 def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     """Maximum likelihood of the outcome on the columns of the first part."""
+    return fitted(made, options).estimate
+
+
+class Fitted(NamedTuple):
+    """An estimate, the scores behind its covariances, and its rows."""
+
+    estimate: Estimate
+    scores: PassScores
+    rows: LikelihoodRows
+
+
+def fitted(made: PassDesign, options: VerbOptions) -> Fitted:
+    """The same, with what verbs that build on it need beside."""
     return _described(made, *_maximum(made, options), options)
 
 
@@ -224,7 +237,7 @@ def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.
 
 def _described(
     made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
-) -> Estimate:
+) -> Fitted:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
     df = float(told.nobs - reduced.rank)
@@ -248,7 +261,7 @@ def _described(
         weighted=family.name != "gaussian" or made.weights is not None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
-    return Estimate(
+    estimate = Estimate(
         terms=made.names,
         theta=coef,
         moments=None,
@@ -274,6 +287,7 @@ def _described(
             "copies": None,
         },
     )
+    return Fitted(estimate, scores, rows)
 
 
 def _whitened(

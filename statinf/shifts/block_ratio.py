@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError, one_of
 from statinf.formula.design import Design
 from statinf.formula.recipe import Recipe
+from statinf.internal import internal
 from statinf.passes.block_weights import BlockWeights, WeightSums
 from statinf.passes.column_sums import ColumnSums
 from statinf.results import Table, to_caller
@@ -189,6 +190,7 @@ class BlockDensityRatio(BlockWeights):
     beside = ("ess", "diagnostics", "overlap", "score", "on_block")
 
     @cached_property
+    @internal
     def other_products(self) -> np.ndarray | None:
         """Sum of products of the target rows' influence values, shape (k, k); None for known margins. One pass."""
         target = self.target
@@ -197,6 +199,7 @@ class BlockDensityRatio(BlockWeights):
         return target.total(partial(_products, self.expand), "the target's influence")
 
     @property
+    @internal
     def target(self) -> TargetPasses:
         """The target's rows."""
         if self.other is None:
@@ -204,6 +207,7 @@ class BlockDensityRatio(BlockWeights):
         return self.other
 
     @property
+    @internal
     def expand(self) -> BlockExpansion:
         """The influence of rows on the parameters behind the ratio."""
         assert isinstance(self.rule, RatioWeights)

@@ -73,7 +73,7 @@ def target_mean_passes(
     estimate = _estimate(
         samples, weighting, model, normalize=getattr(settings, "normalize", True), given=given is not None
     )
-    return TargetMean.of(samples.source.passage, estimate, spec, method=chosen)
+    return TargetMean.of(samples.passage(formula), estimate, spec, method=chosen)
 
 
 def warn_uneven(weighting: BlockWeights, coefficients: int, **words: str) -> None:
