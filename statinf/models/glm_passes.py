@@ -89,7 +89,7 @@ def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     return fitted(made, options).estimate
 
 
-class Fitted(NamedTuple):
+class FittedPasses(NamedTuple):
     """An estimate, the scores behind its covariances, and its rows."""
 
     estimate: Estimate
@@ -97,7 +97,7 @@ class Fitted(NamedTuple):
     rows: LikelihoodRows
 
 
-def fitted(made: PassDesign, options: VerbOptions) -> Fitted:
+def fitted(made: PassDesign, options: VerbOptions) -> FittedPasses:
     """The same, with what verbs that build on it need beside."""
     return _described(made, *_maximum(made, options), options)
 
@@ -237,7 +237,7 @@ def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.
 
 def _described(
     made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
-) -> Fitted:
+) -> FittedPasses:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
     df = float(told.nobs - reduced.rank)
@@ -287,7 +287,7 @@ def _described(
             "copies": None,
         },
     )
-    return Fitted(estimate, scores, rows)
+    return FittedPasses(estimate, scores, rows)
 
 
 def _whitened(

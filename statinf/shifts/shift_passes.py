@@ -13,7 +13,7 @@ from statinf.formula.design import Design
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models.glm_options import VerbOptions
 from statinf.models.glm_pass_sums import LikelihoodRows
-from statinf.models.glm_passes import Fitted, fitted
+from statinf.models.glm_passes import FittedPasses, fitted
 from statinf.numerics.glm.families import Family
 from statinf.passes import PassDesign
 from statinf.passes.block_weights import BlockWeights, weights_of_block
@@ -115,7 +115,7 @@ def shift_passes(
     return ShiftFit.of(samples.passage(formula), estimate, spec, method=chosen, cluster=cluster)
 
 
-def _inflation(samples: BlockSamples, found: Fitted, *, unweighted: bool) -> float:
+def _inflation(samples: BlockSamples, found: FittedPasses, *, unweighted: bool) -> float:
     """The target's information by the source's, per coefficient; a pass over each. NaN for known margins."""
     if samples.target.known is not None:
         return float("nan")
