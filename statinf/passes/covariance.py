@@ -132,9 +132,9 @@ class PassScores:
             return _labelled(found, ", weights taken as fixed") if self.plain is not None else found
         if kind in LEVERED:
             return self._levered(kind)
-        fixed = kind == "fixed" and self.plain is not None
-        meat = self.made.total(partial(_meat, self.plain if fixed else self.score), "standard errors")
-        meat = meat if fixed else self._with_beside(meat)
+        known = self.plain if kind == "fixed" else None
+        meat = self.made.total(partial(_meat, known or self.score), "standard errors")
+        meat = meat if known is not None else self._with_beside(meat)
         found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
         return found.combined(self.outside) if kind == "fixed" else self._carried(found)
 
@@ -149,6 +149,12 @@ class PassScores:
             return InDirections(self, kind, self.covariance(kind))
         cells, codes, _ = self._cells(list(names), False)
         return InDirections(self, kind, None, cells.sums[0][:, : self.q], codes)
+
+    def effective_degrees(self) -> np.ndarray:
+        """The effective number of rows behind each variance, shape (q,), as `inference.effective` counts them; one pass."""
+        squares, fourth = self.made.total(partial(_powers, self.score, self.outside), "effective rows")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(fourth > 0, squares**2 / fourth, np.nan)
 
     def _with_beside(self, meat: np.ndarray) -> np.ndarray:
         return meat if self.beside is None else meat + self.beside
@@ -303,6 +309,12 @@ def _root_rows(meat: np.ndarray) -> np.ndarray:
 
 def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
     return score(block).products()
+
+
+def _powers(score: Callable[[Design], ScoredRows], outside: np.ndarray, block: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares and fourth powers of influence values."""
+    squares = np.dot(score(block).total, outside.T) ** 2
+    return squares.sum(axis=0), (squares**2).sum(axis=0)
 
 
 def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:
