@@ -94,7 +94,7 @@ def balance_table(
     ['age', 'educ', 'Earnings 1974', 'married', 'I(age ** 2)']
     """
     _, settings = BALANCE_TABLE.read("", options)
-    check_moments(moments, interactions)
+    check_moments(moments, interactions, dose)
     frame = as_frame(data)
     named = _named(weights)
     placed = {name: on_frame(w, frame) if w is not None else None for name, w in named.items()}

@@ -218,8 +218,12 @@ def expanded(columns: BalanceColumns, s: np.ndarray, moments: int, interactions:
     return columns.with_more(extra, names) if extra else columns
 
 
-def check_moments(moments: int, interactions: bool) -> None:
+def check_moments(moments: int, interactions: bool, dose: bool | None = None) -> None:
     """Refuse what is no number of moments, or no yes or no."""
+    if not (dose is None or isinstance(dose, bool | np.bool_)):
+        raise OptionError(
+            f"dose={dose!r} is not True, False or None: it says whether a treatment of numbers is a dose."
+        )
     if not isinstance(interactions, bool | np.bool_):
         raise OptionError(f"interactions={interactions!r} is not True or False.")
     if isinstance(moments, bool) or not isinstance(moments, int | np.integer) or not 1 <= moments <= 10:

@@ -129,7 +129,7 @@ def balance(
     estimand = one_of("estimand", estimand.upper() if isinstance(estimand, str) else estimand, ESTIMANDS)
     chosen.check_estimand(estimand, settings)
     check_seed(seed)
-    check_moments(moments, interactions)
+    check_moments(moments, interactions, dose)
     if hasattr(weights, "used") and hasattr(weights, "values"):
         raise OptionError(
             "weights= takes sampling weights as an array or a column name; to multiply two estimated weights write w1 * w2, to "

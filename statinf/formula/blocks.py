@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError, DroppedRowsWarning, issue_warning
+from statinf.formula.native_rows import native_rows
 from statinf.formula.recipe import NewRows, Recipe
 
 
@@ -27,14 +28,7 @@ def counted(recipe: Recipe, new: NewRows, absent: np.ndarray | None = None) -> d
         return dict(new.causes)
     present = np.flatnonzero(~absent)
     roles = [p.role for p in recipe.parts]
-    return dict(recipe.new_rows(rows_of(new.frame, present), roles=roles, warn=False).causes)
-
-
-def rows_of(frame: Any, rows: np.ndarray) -> Any:
-    """Some rows of a frame, in its own kind."""
-    import narwhals as nw
-
-    return nw.from_native(frame.native, eager_only=True)[rows.tolist()].to_native()
+    return dict(recipe.new_rows(native_rows(new.frame, present), roles=roles, warn=False).causes)
 
 
 def refuse_infinite(recipe: Recipe, new: NewRows, response: np.ndarray, absent: np.ndarray | None = None) -> None:

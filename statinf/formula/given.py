@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from statinf.errors import DataError
 from statinf.formula.columns import Numeric
 from statinf.formula.frame import Frame
 from statinf.formula.identity import label_text
+
+_LEAST = 1e-60
 
 
 def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None) -> Any:
@@ -77,13 +80,17 @@ def on_frame(weights: Any, frame: Frame) -> Any:
     return aligned(weights, frame, "weights")
 
 
-def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
+def weights_of(
+    weights: Any, frame: Frame, of: Callable[[], str] = str
+) -> tuple[np.ndarray | None, dict[str, np.ndarray]]:
     """Weights on all rows, and the rows that they rule out by cause; a `Weights` as `on_frame` made it.
+
+    Messages say which rows they counted with `of`, where these are not all.
 
     Raises
     ------
     DataError
-        If they are no numbers, negative, infinite, or of another length than the data.
+        If they are no numbers, negative, infinite, beyond what sums can hold, or of another length than the data.
     """
     if weights is None:
         return None, {}
@@ -92,7 +99,7 @@ def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str,
         below = np.flatnonzero(full < 0)
         if len(below):
             raise DataError(
-                f"the weights of '{getattr(weights, 'method', 'balance')}' are negative in {len(below)} rows (first: row "
+                f"the weights of '{getattr(weights, 'method', 'balance')}' are negative in {len(below)} rows{of()} (first: row "
                 f"{int(below[0])}), which a regression cannot take: make them without negative=True or estimator='projection', "
                 "or with a kernel of order two; means under them are numpy.average(y, weights=w.full())."
             )
@@ -100,10 +107,16 @@ def weights_of(weights: Any, frame: Frame) -> tuple[np.ndarray | None, dict[str,
     values, name = _column_of(weights, frame) if isinstance(weights, str) else _array_of(weights, frame)
     negative = values < 0
     if negative.any():
-        raise DataError(f"{name}: {int(negative.sum())} are negative (first at row {int(np.argmax(negative))}).")
+        raise DataError(f"{name}: {int(negative.sum())}{of()} are negative (first at row {int(np.argmax(negative))}).")
     infinite = np.isinf(values)
     if infinite.any():
-        raise DataError(f"{name}: {int(infinite.sum())} are infinite (first at row {int(np.argmax(infinite))}).")
+        raise DataError(f"{name}: {int(infinite.sum())}{of()} are infinite (first at row {int(np.argmax(infinite))}).")
+    most = float(np.fmax.reduce(values, initial=0.0))
+    if most and not _LEAST < most < 1.0 / _LEAST:
+        raise DataError(
+            f"{name}: the largest is {most:.1e}, and variances need products of weights; rescale them, for instance by their mean "
+            "(estimates do not depend on their unit)."
+        )
     return values, {f"{name} is missing": np.isnan(values)}
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula import Design, Frame, Recipe, as_frame, design
-from statinf.formula.blocks import add_counts, counted, listed_causes, refuse_infinite, rows_of
-from statinf.formula.columns import as_pandas
+from statinf.formula.blocks import add_counts, counted, listed_causes, refuse_infinite
+from statinf.formula.native_rows import native_rows, pandas_rows
 from statinf.formula.scale import check_sizes
 from statinf.formula.sources import mentioned, open_source
 
@@ -149,7 +149,7 @@ def in_time(tables: Iterator[Any], time: str | None) -> Iterator[Frame]:
         if time is not None:
             times = times_of(frame, time, 0)
             if (times[1:] < times[:-1]).any():
-                frame = as_frame(rows_of(frame, np.argsort(times, kind="stable")))
+                frame = as_frame(native_rows(frame, np.argsort(times, kind="stable")))
         yield frame
 
 
@@ -220,12 +220,11 @@ def _first_design(
 
 
 def _head(frames: list[Frame], rows: int) -> Any:
-    import narwhals as nw
     import pandas as pd
 
     parts, left = [], rows
     for frame in frames:
-        parts.append(as_pandas(nw.from_native(frame.native, eager_only=True).head(left)).reset_index(drop=True))
+        parts.append(pandas_rows(frame, left))
         left -= len(parts[-1])
         if left <= 0:
             break

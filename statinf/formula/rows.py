@@ -15,6 +15,7 @@ from statinf.formula import factors as fa
 from statinf.formula.calls import grouped_columns, learning_calls, stateful_calls, stateless_parts
 from statinf.formula.coding import recode
 from statinf.formula.columns import Categorical
+from statinf.formula.scale import LARGEST
 from statinf.formula.store import Store, take
 
 __all__ = ["Store", "Strike", "Usable", "strike_untaught", "take", "usable_rows"]
@@ -94,7 +95,7 @@ def usable_rows(
     for factor in factors:
         for part in stateless_parts(factor.node, store.scope):
             if ex.column_name(part, store.scope) is None:
-                _strike_expression(store, part, ok, strike)
+                _strike_expression(store, part, ok, strike, absent)
             elif factor.fixed or fa.has_labels(factor):
                 _strike_unlabelled(store, factor, ok, strike)
     if learnt is not None:
@@ -157,6 +158,8 @@ def _strike_column(store: Store, name: str, strike: Strike, absent: np.ndarray |
     if isinstance(column, Categorical):
         strike(column.codes < 0, f"{name} is missing")
         return
+    if absent is not None:
+        strike(absent & (np.abs(column.values) > LARGEST), f"{name} is too large to be squared")
     # One pass decides the common case: a sum is finite only if nothing in it is missing or infinite
     # (or it overflows, and then the exact look follows).
     with np.errstate(all="ignore"):
@@ -175,7 +178,7 @@ def _strike_column(store: Store, name: str, strike: Strike, absent: np.ndarray |
     strike(np.isnan(column.values), f"{name} is missing")
 
 
-def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Strike) -> None:
+def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Strike, absent: np.ndarray | None) -> None:
     n = store.frame.n
     # Only on rows still in use: a caller's function such as a deviation from the mean must not meet missing values.
     index = None if ok.all() else np.flatnonzero(ok)
@@ -196,6 +199,9 @@ def _strike_expression(store: Store, node: ast.AST, ok: np.ndarray, strike: Stri
         array, computed = np.full((n, *array.shape[1:]), np.nan), array
         array[index] = computed
     store.computed[ast.unparse(node)] = array
+    if absent is not None:
+        large = np.abs(array) > LARGEST
+        strike(ok & absent & (large if large.ndim == 1 else large.any(axis=1)), f"{text} is too large to be squared")
     with np.errstate(all="ignore"):
         if np.isfinite(np.sum(array)):
             return

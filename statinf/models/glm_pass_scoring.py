@@ -83,18 +83,18 @@ def at(beta: np.ndarray) -> ScoringSteps:
     return found[0]
 
 
-def null_steps(start: np.ndarray, family: Family, nobs: int) -> ScoringSteps:
+def null_steps(start: np.ndarray, family: Family, nobs: int, floor: float) -> ScoringSteps:
     """The maximum of a constant beside an offset; None where there is none."""
     try:
-        return (yield from scoring_steps([start], family, 1e-10, 100, nobs)).sums
+        return (yield from scoring_steps([start], family, 1e-10, 100, nobs, floor)).sums
     except ConvergenceError:
         return None
 
 
 def scoring_steps(
-    starts: Sequence[np.ndarray], family: Family, tolerance: float, max_iterations: int, nobs: int
+    starts: Sequence[np.ndarray], family: Family, tolerance: float, max_iterations: int, nobs: int, floor: float
 ) -> ScoringSteps:
-    """Fisher scoring with step halving, as `statinf.numerics.glm.irls` does it on rows in memory."""
+    """Fisher scoring with step halving, as `statinf.numerics.glm.irls` does it on rows in memory; `floor` is its least deviance."""
     found = yield starts
     usable = [(s.deviance, i) for i, s in enumerate(found) if s.usable]
     if not usable:
@@ -105,8 +105,8 @@ def scoring_steps(
     for iteration in range(1, max_iterations + 1):
         step = solve_information(sums.information, sums.score)
         decrement = float(step @ sums.information @ step)
-        done = np.sqrt(decrement) <= enough * np.sqrt(abs(sums.deviance) + 0.1)
-        advanced = yield from _advance(beta, step, sums)
+        done = np.sqrt(decrement) <= enough * np.sqrt(abs(sums.deviance) + floor)
+        advanced = yield from _advance(beta, step, sums, floor)
         if done:
             beta, sums = advanced or (beta, sums)
             if _on_the_border(sums, family, nobs, 1e-10):
@@ -121,10 +121,10 @@ def scoring_steps(
 
 
 def _advance(
-    beta: np.ndarray, step: np.ndarray, sums: LikelihoodAt
+    beta: np.ndarray, step: np.ndarray, sums: LikelihoodAt, floor: float
 ) -> Generator[Any, Any, tuple[np.ndarray, LikelihoodAt] | None]:
     """The first of ever shorter steps that does not raise the deviance; None if there is none."""
-    slack = 1e-9 * (abs(sums.deviance) + 0.1)  # rounding of the deviance must not undo the last digits
+    slack = 1e-9 * (abs(sums.deviance) + floor)  # rounding of the deviance must not undo the last digits
     halvings = 0
     while halvings < 30:
         tried = [beta + step / 2.0**h for h in range(halvings, halvings + (1 if halvings == 0 else _SHORTER))]

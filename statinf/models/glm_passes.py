@@ -38,7 +38,12 @@ from statinf.models.glm_pass_sums import (
 from statinf.models.glm_scoring import start_of
 from statinf.models.regression_passes import regression_passes
 from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
-from statinf.numerics.glm.likelihood import WELL_CONDITIONED, smallest_eigenvalue, solve_information
+from statinf.numerics.glm.likelihood import (
+    WELL_CONDITIONED,
+    least_deviance,
+    smallest_eigenvalue,
+    solve_information,
+)
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular
@@ -158,9 +163,11 @@ def _solved(
     def sums(asked: Mapping[str, Any]) -> Any:
         return made.total(partial(evaluated, problems, asked), "Fisher scoring")
 
+    floor = least_deviance(family, np.concatenate(told.y), np.concatenate(told.w))
+
     def solve(starts: list[np.ndarray]) -> tuple[Maximum, float]:
-        steps = scoring_steps(starts, family, options.tol, options.max_iter, told.nobs)
-        found = together({"model": steps, "null": _null(made, model, told)}, sums)
+        steps = scoring_steps(starts, family, options.tol, options.max_iter, told.nobs, floor)
+        found = together({"model": steps, "null": _null(made, model, told, floor)}, sums)
         return found["model"], np.nan if found["null"] is None else found["null"].deviance
 
     given = start_of(options.start, made.names)
@@ -183,7 +190,7 @@ def _solved(
         raise
 
 
-def _null(made: PassDesign, model: Model, told: Facts) -> Any:
+def _null(made: PassDesign, model: Model, told: Facts, floor: float) -> Any:
     """The steps to the deviance of a constant alone, of nothing without one."""
     family = model.family
     if not made.intercept:
@@ -193,7 +200,7 @@ def _null(made: PassDesign, model: Model, told: Facts) -> Any:
         if not made.reading.offsets:
             return at(np.array([level]))
         level = float(family.link.link(np.array(told.start / told.weight)))
-    return null_steps(np.array([level - told.offset / told.weight]), family, told.nobs)
+    return null_steps(np.array([level - told.offset / told.weight]), family, told.nobs, floor)
 
 
 def _from_some_rows(model: Model, reduced: Reduced, told: Facts) -> np.ndarray | None:

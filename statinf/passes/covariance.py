@@ -231,8 +231,10 @@ class PassScores:
 def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
     sizes = [scores.made.clusters[name].count]
-    found: KeyedSums = scores.made.total(partial(_cells, scores.score, [name], sizes, False), "sums by cluster")
-    cells = found.together()
+    found: tuple[KeyedSums, None] = scores.made.total(
+        partial(cell_sums, scores.score, [name], sizes, False, False), "sums by cluster"
+    )
+    cells = found[0].together()
     return cells.keys[0], cells.sums[0][:, : scores.q]
 
 

@@ -280,7 +280,7 @@ def used_block(
         What the factors learnt from all rows, once they have.
     """
     frame = store.frame
-    given, strikes = weights_of(weights_on(weights, frame), frame)
+    given, strikes = weights_of(weights_on(weights, frame), frame, lambda: f" of the {frame.n:,} rows read together")
     groups = {name: frame.categories(name) for name in clusters}
     strikes |= {f"{name} is missing": found.codes < 0 for name, found in groups.items()}
     absent = None if given is None else given == 0.0

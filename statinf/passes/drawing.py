@@ -23,6 +23,7 @@ from statinf.passes.design import PassDesign
 from statinf.passes.grouping import grouped
 from statinf.passes.levels import is_declared
 from statinf.passes.scored import ScoredRows
+from statinf.passes.stacking import beside_rows
 
 
 @dataclass(frozen=True)
@@ -86,9 +87,14 @@ def block_draws(
     Raises
     ------
     NotIdentifiedError
-        If the estimator does not have that bootstrap.
+        If the estimator does not have that bootstrap, or its weights rest on rows of a second sample.
     """
     score = scores.score
+    if beside_rows(scores.made, score) is not None:
+        raise NotIdentifiedError(
+            "the weights rest on the rows of a second sample, which are not drawn here; use the fit's standard errors, which count "
+            "both samples, or hand over tables in memory."
+        )
     if kind == "wild":
         _check_wild(scores, residuals)
         score = partial(_levered, score)

@@ -8,6 +8,7 @@ only place that knows a default or a range: verbs, their documentation and the t
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -56,8 +57,12 @@ def number(
     open_low: bool = False,
     open_high: bool = False,
     also: Sequence[Any] = (),
+    infinite: bool = False,
 ) -> Any:
-    """A real number in [low, high]; `open_low` and `open_high` leave an end out, `also` lists further values (such as None)."""
+    """A real number in [low, high]; `open_low` and `open_high` leave an end out, `also` lists further values (such as None).
+
+    Infinity, under which a tolerance asks for nothing, is taken where `infinite` says that it has a meaning.
+    """
     accepts = _range_words("a number", low, high, open_low, open_high, also)
 
     def check(name: str, value: Any) -> Any:
@@ -69,6 +74,8 @@ def number(
         below = made < high if open_high else made <= high
         if not (inside and above and below):
             raise OptionError(f"{name}={value!r} is not {accepts}.")
+        if not (infinite or np.isfinite(made)):
+            raise OptionError(f"{name}={value!r} is not a finite number; give {accepts}.")
         return made
 
     return _field(default, meaning, accepts, check)
@@ -85,7 +92,8 @@ def count(
             return value
         if not isinstance(value, Integral) or isinstance(value, bool | np.bool_) or not low <= int(value) <= high:
             raise OptionError(f"{name}={value!r} is not {accepts}.")
-        return int(value)
+        # More than any loop can count is as good as no bound.
+        return min(int(value), sys.maxsize)
 
     return _field(default, meaning, accepts, check)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula.frame import Frame
+from statinf.formula.native_rows import native_rows
 from statinf.inference.weights import draw
 
 
@@ -62,12 +63,15 @@ def redrawn(frame: Frame, units: DrawnUnits, counts: np.ndarray, cluster: str | 
         if units.count == frame.n
         else np.concatenate([order[starts[u] : starts[u + 1]] for u in drawn.tolist()])
     )
-    table = nw.from_native(frame.native, eager_only=True)[rows.tolist()]
+    out = native_rows(frame, rows)
     if cluster is not None:
         sizes = np.diff(starts)[drawn]
         copy = np.repeat(np.arange(len(drawn)) - np.searchsorted(drawn, drawn), sizes)
-        table = table.with_columns(_apart(table[cluster], copy, nw))
-    out = table.to_native()
+        if frame.kind == "pandas":
+            out = out.assign(**{cluster: _apart(nw.from_native(out[cluster], series_only=True), copy, nw).to_native()})
+        else:
+            table = nw.from_native(out, eager_only=True)
+            out = table.with_columns(_apart(table[cluster], copy, nw)).to_native()
     return out.reset_index(drop=True) if frame.kind == "pandas" else out
 
 

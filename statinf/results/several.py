@@ -15,6 +15,7 @@ import numpy as np
 from statinf.errors import DataError, DroppedRowsWarning, OptionError, StatinfError, issue_warning
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.given import aligned
+from statinf.formula.native_rows import native_rows
 from statinf.formula.stepwise import FormulaStep, expand
 from statinf.results.collection import Fits
 
@@ -135,18 +136,10 @@ def _groups(data: Any, by: Any, options: Mapping[str, Any]) -> list[_RowGroup]:
         rows = np.flatnonzero(column.codes == code)
         if len(rows):
             given = {**options, **_own(options, rows, frame)}
-            out.append(_RowGroup(str(value), _some(frame, rows), given, (frame, rows)))
+            out.append(_RowGroup(str(value), native_rows(frame, rows), given, (frame, rows)))
     if not out:
         raise DataError(f"the column '{by}' has no value; there is no group to fit.")
     return out
-
-
-def _some(frame: Any, rows: np.ndarray) -> Any:
-    if frame.kind == "pandas":
-        return frame.native.iloc[rows]
-    import narwhals as nw
-
-    return nw.from_native(frame.native, eager_only=True)[rows.tolist()].to_native()
 
 
 def _own(options: Mapping[str, Any], rows: np.ndarray, frame: Frame) -> dict[str, Any]:

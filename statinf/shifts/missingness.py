@@ -15,9 +15,10 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.errors import DataError
-from statinf.formula.columns import Categorical, as_pandas
+from statinf.formula.columns import Categorical
 from statinf.formula.design import design
 from statinf.formula.mentioned import read_frame
+from statinf.formula.native_rows import pandas_rows
 
 LEVEL = "(missing)"
 
@@ -61,7 +62,7 @@ def filled(formula: str, source: Any, target: Any, *named: Any, context: Any = N
         If a variable has no value at all, or the name of an indicator is taken.
     """
     frames = [read_frame(formula, data, *named) for data in (source, target)]
-    made = [_table(frame) for frame in frames]
+    made = [pandas_rows(frame) for frame in frames]
     absent: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name in _columns(formula, frames[0], context):
         for frame, which in zip(frames, ("source", "target"), strict=True):
@@ -89,12 +90,6 @@ def filled(formula: str, source: Any, target: Any, *named: Any, context: Any = N
         absent[name] = (gone[0], gone[1])
     extra = "".join(f" + `{name}_missing`" for name in absent)
     return Filled(formula + extra, made[0], made[1], frames[0].kind, absent)
-
-
-def _table(frame: Any) -> Any:
-    import narwhals as nw
-
-    return as_pandas(nw.from_native(frame.native, eager_only=True)).reset_index(drop=True)
 
 
 def _labelled(column: Any, gone: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import DataError
-from statinf.formula import Design, Frame, Recipe, as_frame, design
-from statinf.formula.columns import as_pandas
+from statinf.formula import Design, Recipe, as_frame, design
+from statinf.formula.native_rows import pandas_rows
 from statinf.formula.scale import check_sizes
 from statinf.formula.sources import Source
 
@@ -31,19 +31,13 @@ def head(frames: Iterator[Any], rows: int) -> tuple[Any, list[Any], bool]:
         if not frame.n:
             continue
         read.append(table)
-        parts.append(_to_pandas(frame, rows - count))
+        parts.append(pandas_rows(frame, rows - count))
         count += len(parts[-1])
         if count >= rows:
             return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, False
     if not parts:
         raise DataError("the stream has no rows.")
     return (parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)), read, True
-
-
-def _to_pandas(frame: Frame, rows: int) -> Any:
-    import narwhals as nw
-
-    return as_pandas(nw.from_native(frame.native, eager_only=True).head(rows)).reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -96,7 +90,7 @@ def begin(
         present = int(np.count_nonzero(made.weights))
         return Opening(made, made.recipe, iter([source.whole.native]), expected or present, True, source.whole)
     if source.whole is not None:
-        first, frames = _to_pandas(source.whole, source.whole.n), iter([source.whole.native])
+        first, frames = pandas_rows(source.whole), iter([source.whole.native])
         length = expected or source.whole.n
     else:
         first, read, ended = head(source.frames, FIRST_ROWS)

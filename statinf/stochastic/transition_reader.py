@@ -9,7 +9,8 @@ import numpy as np
 
 from statinf.errors import DataError
 from statinf.formula import NewRows, Recipe, as_frame
-from statinf.formula.blocks import check_levels, counted, listed_causes, number_column, refuse_infinite, rows_of
+from statinf.formula.blocks import check_levels, counted, listed_causes, number_column, refuse_infinite
+from statinf.formula.native_rows import native_rows
 from statinf.stochastic.reading import StreamBlock
 from statinf.stochastic.rows import StreamRows
 
@@ -131,17 +132,14 @@ class TransitionReader:
         import narwhals as nw
 
         assert self.following is not None
-        frame = nw.from_native(new.frame.native, eager_only=True)
-        for name in self.following.values():
-            new.frame.require(name)
-        columns = [frame[source].alias(target) for target, source in self.following.items()]
-        rest = [frame[c] for c in self.recipe.columns if c not in self.following and c in frame.columns]
-        there = as_frame(frame.select([*columns, *rest]).to_native())
+        columns = {target: new.frame.raw(source).alias(target) for target, source in self.following.items()}
+        rest = [c for c in self.recipe.columns if c not in self.following and c in new.frame.names]
+        there = as_frame(nw.from_dict(columns | {c: new.frame.raw(c) for c in rest}).to_native())
         after = self.recipe.new_rows(there, roles=["covariates"], warn=False)
         values = after.part("covariates").values.copy()
         lost = ~after.ok & ~ended
         if lost.any():
-            gone = self.recipe.new_rows(rows_of(there, np.flatnonzero(lost)), roles=["covariates"], warn=False)
+            gone = self.recipe.new_rows(native_rows(there, np.flatnonzero(lost)), roles=["covariates"], warn=False)
             check_levels(self.recipe, gone)
         values[ended] = 0.0
         return values, ~lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -252,3 +253,39 @@ def test_a_repeated_column_that_nobody_uses_stays_in_the_augmented_frame():
     made = si.lm("y ~ x", data).augment()
     assert list(made.columns)[:6] == ["y", "x", "g", "fitted", "g", "fitted_"]
     np.testing.assert_allclose(made["fitted_"] + made["residual"], data["y"])
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e100])
+def test_weights_beyond_what_products_can_hold(size):
+    refuse("weights: the largest is .*rescale them", weights=np.full(10, size))
+    assert design("y ~ x", table(), weights=np.full(10, 1e-50)).n == 10
+
+
+def other_columns(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    twice = frame.assign(u=1.0, v=2.0).rename(columns={"v": "u"})
+    return {"name twice": twice, "big endian": frame.astype(dict.fromkeys(["y", "x"], ">f8"))}
+
+
+@pytest.mark.parametrize("kind", ["name twice", "big endian"])
+def test_columns_that_are_not_read_and_orders_of_bytes_do_not_matter(kind):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(60, 3)), columns=["y", "x", "time"]).assign(
+        unit=np.repeat(np.arange(15.0), 4)
+    )
+    other = other_columns(frame)[kind]
+    calls = {
+        "sorted by time": lambda d: si.conformal_online("y ~ x", d, time="time", burn_in=20).predict(frame)["lower"],
+        "redrawn": lambda d: (
+            si.bootstrap(lambda t: {"m": float(np.asarray(t["y"], float).mean())}, d, replicas=20, cluster="unit").draws
+        ),
+        "next columns": lambda d: si.td("y ~ x", d, next=["time"], discount=0.5, method="lstd").params,
+        "groups": lambda d: [f.params.to_numpy() for f in si.lm("y ~ x", d.assign(g=d["unit"] > 7), by="g")],
+        "a first pass": lambda d: si.lsa("y ~ x", d, replicas=0).params,
+    }
+    for name, call in calls.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", si.StatinfWarning)
+            found, first = call(other), call(frame)
+        if name == "redrawn":
+            found, first = found.draws, first.draws
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(first), err_msg=name)

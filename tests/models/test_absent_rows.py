@@ -152,3 +152,59 @@ def test_two_ways_of_clustering_are_mended_and_say_so():
     else:
         raise AssertionError("no sample had an indefinite matrix")
     assert "positive semi-definite" in fit.summary().to_text()
+
+
+@pytest.mark.parametrize("value", [1e300, -1e200, np.inf, np.nan])
+def test_whatever_stands_in_a_row_of_weight_zero_is_absent(value):
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(60, 4)), columns=["y", "x", "z", "v"]).assign(w=1.0, b=rng.integers(0, 2, 60))
+    gone = frame.copy()
+    for row, column in enumerate(["y", "x", "z", "v"]):
+        gone.loc[row, [column, "w"]] = value, 0.0
+    kept = frame.iloc[4:]
+    calls = {
+        "lm": lambda d: si.lm("y ~ x + z", d, weights="w"),
+        "square": lambda d: si.lm("y ~ x + I(z^2)", d, weights="w"),
+        "blocks": lambda d: si.lm("y ~ x + z", si.blocks([d.iloc[:30], d.iloc[30:]]), weights="w"),
+        "glm": lambda d: si.glm("b ~ x + z", d, family="binomial", weights="w"),
+        "rq": lambda d: si.rq("y ~ x + z", d, weights="w"),
+        "iv": lambda d: si.iv("y ~ x | z | v", d, weights="w"),
+        "effect": lambda d: si.effect("y ~ b | x + z", d, method="plr", learner="lm", weights="w"),
+    }
+    for name, call in calls.items():
+        found, first = call(gone), call(kept)
+        np.testing.assert_allclose(found.params, first.params, rtol=1e-10, err_msg=name)
+        np.testing.assert_allclose(found.std_errors, first.std_errors, rtol=1e-9, err_msg=name)
+        assert found.nobs == first.nobs
+
+
+@pytest.mark.parametrize("family, link", [("binomial", "probit"), ("gamma", "log"), ("gaussian", "log")])
+def test_scoring_goes_by_the_unit_of_weights_and_outcomes(family, link):
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)), columns=["x", "z"])
+    mean = np.exp(0.3 + 0.5 * frame["x"])
+    y = rng.binomial(1, mean / (1 + mean)) if family == "binomial" else mean * rng.gamma(2.0, 0.5, 200)
+    frame = frame.assign(y=y, g=np.arange(200) % 9)
+    formula = "y ~ x + z"
+
+    def fitted(weight, unit=1.0, **options):
+        data = frame.assign(y=frame["y"] * unit)
+        return si.glm(formula, data, family=family, link=link, weights=np.full(200, weight), vcov="HC1", **options)
+
+    def draws(fit):
+        return fit.bootstrap(replicas=40, kind="pairs", seed=1).draws.draws
+
+    first = fitted(1.0)
+    drawn = draws(first)
+    absorbed = fitted(1.0, absorb="g").params
+    for weight in (1e-12, 1e12):
+        fit = fitted(weight)
+        np.testing.assert_allclose(fit.params, first.params, rtol=1e-9)
+        np.testing.assert_allclose(fit.std_errors, first.std_errors, rtol=1e-9)
+        np.testing.assert_allclose(fitted(weight, absorb="g").params, absorbed, rtol=1e-8)
+        np.testing.assert_allclose(draws(fit), drawn, rtol=1e-8)
+    if family != "binomial":
+        for unit in (1e-9, 1e9):
+            fit = fitted(1.0, unit)
+            np.testing.assert_allclose(fit.params[1:], first.params[1:], rtol=1e-9)
+            np.testing.assert_allclose(draws(fit)[:, 1:], drawn[:, 1:], rtol=1e-8)

@@ -68,7 +68,10 @@ def test_other_verbs_take_the_weights() -> None:
     here, there = both(source, target)
     frame = si.blocks(source, rows=290)
     one = si.glm("b ~ x + g", source, family="binomial", weights=here)
-    same_fit(one, si.glm("b ~ x + g", frame, family="binomial", weights=there), 1e-8)
+    other = si.glm("b ~ x + g", frame, family="binomial", weights=there)
+    same_fit(one, other, 1e-8)
+    with pytest.raises(NotIdentifiedError, match="second sample"):
+        other.bootstrap(20)
 
 
 def test_known_margins() -> None:

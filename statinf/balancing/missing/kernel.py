@@ -56,7 +56,9 @@ class KernelMissingOptions(Options):
     anchor_folds: int = count(2, "folds of adaptive anchors, each balanced by itself at anchors that the outcomes of the others "
         "chose; 1 chooses by all outcomes")  # fmt: skip
     tols: float = number(1e-3, "largest imbalance allowed in a kernel function, whose values lie in (0, 1]", low=0.0)
-    slack: float = number(100.0, "price of each unit of imbalance beyond it; infinite for none", low=0.0, open_low=True)
+    slack: float = number(
+        100.0, "price of each unit of imbalance beyond it; infinite for none", low=0.0, open_low=True, infinite=True
+    )
     kernel: str = choice("gaussian", KERNELS, "kernel on standardised covariates")
     bandwidth: float | str = number(
         "median", "of the kernel, in standard deviations; by default the median distance between rows", low=0.0,

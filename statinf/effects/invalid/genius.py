@@ -55,7 +55,7 @@ def genius(found: NuisanceResiduals, w: np.ndarray) -> Genius:
     d = z * (square - w @ square / mass)[:, None]
     sums_a, sums_d = a.sum(axis=0), d.sum(axis=0)
     spread = d.T @ d
-    if np.abs(sums_d).max() <= 1e-10 * float(np.abs(z).T.max() * (w @ square)):
+    if np.abs(sums_d).max() <= 1e-10 * float(np.abs(found.z[w > 0]).max() * (w @ square)):
         raise NotIdentifiedError(
             "the treatment varies as much at all values of the instruments: nothing tells its effect from their direct effects."
         )

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError, StatinfWarning, issue_warning
 from statinf.formula.frame import Frame
+from statinf.formula.native_rows import pandas_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,8 +98,6 @@ def make_spells(
     DataError
         If a unit has two rows of one time, or a row after its end.
     """
-    import narwhals as nw
-
     codes, at = _unit_and_time(frame, unit, time)
     number = np.flatnonzero(keep)
     number = number[np.lexsort((at[number], codes[number]))]
@@ -113,7 +112,7 @@ def make_spells(
     last = np.flatnonzero(np.append(new[1:], True))
     until = _ends(frame, end, number, when, last, time)
     goes_on = until > when[last]
-    data = nw.from_native(frame.native, eager_only=True).to_pandas().reset_index(drop=True)
+    data = pandas_rows(frame)
     order = np.concatenate([number, number[last][goes_on]])
     spells = data.iloc[order].reset_index(drop=True)
     stop = np.concatenate([when, until[goes_on]])

@@ -8,6 +8,7 @@ starts where the weights have moved, and projections are as accurate as the step
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.absorb.demean import Demeaner, effect_sums
 from statinf.numerics.absorb.factors import Factors
 from statinf.numerics.glm.families import Family
+from statinf.numerics.glm.likelihood import least_deviance
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
 
 _LOOSE = 1e-4
@@ -109,7 +111,7 @@ def fit_absorbed(
         iteration += 1
         accuracy = max(accuracy, absorb_tol)
         decrement = problem.step(state, accuracy, first=iteration == 1)
-        size = np.sqrt(decrement / (abs(state.deviance) + 0.1))
+        size = np.sqrt(decrement / (abs(state.deviance) + problem.floor))
         if size <= enough and accuracy <= absorb_tol * 1.01:
             break
         # A step of Newton's squares what is left; projections follow it down.
@@ -166,6 +168,10 @@ class _AbsorbedLikelihood:
             np.array(self.columns, order="F"), shifts, effects, np.zeros(p), np.asarray(eta, float), self.deviance(eta)
         )
 
+    @cached_property
+    def floor(self) -> float:
+        return least_deviance(self.family, self.y, self.w)
+
     def deviance(self, eta: np.ndarray) -> float:
         with np.errstate(all="ignore"):
             return float(self.w @ self.family.unit_deviance(self.y, self.family.link.inverse(eta)))
@@ -204,7 +210,7 @@ class _AbsorbedLikelihood:
         origin = state.eta
         if first:
             origin = np.zeros_like(move) if self.offset is None else self.offset
-        share, slack = 1.0, 1e-9 * (abs(state.deviance) + 0.1)
+        share, slack = 1.0, 1e-9 * (abs(state.deviance) + self.floor)
         for _ in range(_HALVINGS):
             eta = origin + share * move
             deviance = self.deviance(eta)

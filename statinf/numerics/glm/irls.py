@@ -115,7 +115,7 @@ def fit_glm(
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + 0.1))
+        length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + problem.floor))
         done = length <= short
         if done and family.quadratic:
             beta, deviance = beta + step, deviance - decrement
@@ -284,7 +284,7 @@ def _advance(
     current: tuple[np.ndarray, np.ndarray],
     kept: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-    slack = 1e-9 * (abs(deviance) + 0.1)  # rounding of the deviance must not undo the last digits
+    slack = 1e-9 * (abs(deviance) + problem.floor)  # rounding of the deviance must not undo the last digits
     for _ in range(30):
         candidate = beta + step
         gram, score, new = problem.evaluate(candidate) if kept is None else (kept, *problem.evaluate_score(candidate))

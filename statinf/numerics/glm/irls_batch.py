@@ -9,6 +9,9 @@ import numpy as np
 
 from statinf.backend import Kernel, bucket, over_models, pad_axis
 from statinf.numerics.glm.families import Family
+from statinf.numerics.glm.likelihood import deviance_unit
+
+_LEAST = 1e-8
 
 
 @lru_cache(maxsize=64)
@@ -44,6 +47,14 @@ def _kernel(family: Family, p: int) -> Kernel:
     return Kernel(refit)
 
 
+def _length(family: Family, y: np.ndarray, eta: np.ndarray, w: np.ndarray) -> float:
+    """The root of a row's mean deviance at the start: what steps are long or short beside, in any unit of weights and outcomes."""
+    with np.errstate(all="ignore"):
+        mean = float(np.sum(w * family.unit_deviance(y, family.link.inverse(eta)))) / max(np.count_nonzero(w), 1)
+    least = _LEAST * deviance_unit(family, y, w)
+    return float(np.sqrt(max(mean, least))) if np.isfinite(mean) else float(np.sqrt(least))
+
+
 def refit_glm(
     columns: np.ndarray,
     y: np.ndarray,
@@ -69,7 +80,7 @@ def refit_glm(
     start : ndarray, shape (p,)
         The full-sample estimate.
     tolerance : float
-        Largest step allowed at the end, in the information's norm.
+        Largest step allowed at the end, in the information's norm over the root of a row's mean deviance.
     max_iterations : int
     batch : int
         Replicas are padded to a power of two of at least this many, so that the last chunk compiles nothing.
@@ -94,6 +105,7 @@ def refit_glm(
     w[len(weights) :, :n] = 1.0
     starts = np.repeat(start[None], batch, axis=0)
     kernel = _kernel(family, p)
+    tolerance = tolerance * _length(family, y, columns @ start + (0.0 if offset is None else offset), weights[0])
     together = (None, None, None, 0, 0, None, None)
     made = over_models(
         kernel, padded, outcome, shift, w, starts, np.float64(tolerance), np.int64(max_iterations), together=together

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,22 @@ PARALLEL_FROM = 1 << 21
 """Entries of the columns from which blocks are summed on several threads."""
 WELL_CONDITIONED = 1e-4
 """Smallest eigenvalue of a scaled Gram matrix above which sums of products keep enough digits."""
+_ROWS_OF_A_UNIT = 4096
+
+
+def deviance_unit(family: Family, y: np.ndarray, w: np.ndarray) -> float:
+    """Mean deviance of a row about one mean for all: the unit of weights and outcomes, from some rows; 1 where they have none."""
+    some = slice(None, None, max(1, len(y) // _ROWS_OF_A_UNIT))
+    seen = w[some] > 0
+    y, w = y[some][seen], w[some][seen]
+    with np.errstate(all="ignore"):
+        unit = float(np.mean(w * family.unit_deviance(y, np.average(y, weights=w)))) if len(y) else 0.0
+    return unit if np.isfinite(unit) and unit > 0 else 1.0
+
+
+def least_deviance(family: Family, y: np.ndarray, w: np.ndarray) -> float:
+    """A deviance that counts as nothing: a tenth, and less where all weights or outcomes are small."""
+    return 0.1 * min(1.0, deviance_unit(family, y, w))
 
 
 @dataclass(frozen=True)
@@ -30,6 +47,11 @@ class LikelihoodSums:
     def predictor(self, beta: np.ndarray) -> np.ndarray:
         eta = self.x @ beta
         return eta if self.offset is None else eta + self.offset
+
+    @cached_property
+    def floor(self) -> float:
+        """What is added to a deviance that steps are measured by, so that it may be zero."""
+        return least_deviance(self.family, self.y, self.w)
 
     def first_guess(self) -> tuple[np.ndarray, float]:
         """One weighted least-squares step from means inside the family's range, and the design's spread.

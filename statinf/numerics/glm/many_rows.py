@@ -45,7 +45,7 @@ def from_some_rows(problem: LikelihoodSums, fit: Callable[..., Any]) -> tuple[np
     step = solve_information(found.factor.T @ found.factor * (float(problem.w.sum()) / mass), score)
     for start in (found.coef + step, found.coef):
         current = problem.evaluate(start)
-        if np.isfinite(current[2]) and current[2] <= deviance + 1e-9 * (abs(deviance) + 0.1):
+        if np.isfinite(current[2]) and current[2] <= deviance + 1e-9 * (abs(deviance) + problem.floor):
             return (start, current) if _near_the_end(current) else None
     return None
 

@@ -43,7 +43,11 @@ class DistributionFit(ScoredLaw):
     def certified_as(self) -> tuple[str, ...]:
         own = self.fitted.setting
         chosen = own.refit or own.early_stopping_rounds is not None
-        return (self.dist, f"{own.base} base", "iterations chosen on validation rows" if chosen else "iterations as given")
+        return (
+            self.dist,
+            f"{own.base} base",
+            "iterations chosen on validation rows" if chosen else "iterations as given",
+        )
 
     def _limit(self, iterations: Any) -> int | None:
         if iterations is None:
