@@ -26,7 +26,7 @@ _BELOW = "OPTIONSBELOW"
 PLOTS = {
     "conformal": 'fit.plot("band", newdata=cars, x="wt")',
     "quantile_ensemble": "fit.plot(data)",
-    "quantile_process": "fit.plot(data)",
+    "quantile_process": 'fit.plot(data.query("income < 2500"))',
 }
 
 
