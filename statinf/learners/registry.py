@@ -63,6 +63,13 @@ LEARNERS: Mapping[str, Entry] = {
     "network": Entry("network", "Network", _MEANS, "a small neural network", {"probability": {"task": "probability"}}),
     "forest": Entry("forest", "QuantileForest", ("mean", "probability", "quantile"), "random forest"),
     "gbm": Entry("boosting", "Boosting", ("mean", "probability", "quantile"), "gradient boosting of trees"),
+    "binned_trees": Entry(
+        "binned_trees",
+        "BinnedTrees",
+        _MEANS,
+        "gradient boosting of symmetric trees on binned columns; also of data in blocks",
+        {"probability": {"loss": "logistic"}},
+    ),
     "rq": Entry("linear_quantile", "LinearQuantile", ("quantile",), "linear quantile regression"),
     "gaussian": Entry("gaussian", "GaussianLocationScale", _DENSITIES, "normal law, mean and log spread linear"),
     "location_scale": Entry("location_scale", "LocationScale", _DENSITIES, "a mean and a scale, residuals' own law"),
@@ -179,4 +186,6 @@ def _constant(given: float, task: str, option: str) -> Any:
 
     if task == "probability" and not 0.0 < given < 1.0:
         raise OptionError(f"{option}={given!r}: a known probability lies strictly between 0 and 1.")
+    if given != given or given in (float("inf"), -float("inf")):
+        raise OptionError(f"{option}={given!r}: a known mean is a finite number.")
     return Constant(given)
