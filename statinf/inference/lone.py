@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 
 from statinf.errors import NumericalWarning, issue_warning
+from statinf.numerics.linear.products import over_blocks
 
 _FITTED = 1e-7
 """Share of the largest residual below which a row may be one that is fitted exactly."""
 _WHOLE = 1e-8
 """What a leverage of one may lack."""
 _NAMED = 3
+_SOME = 512
+"""Rows that are looked at first."""
 
 
 def judges_by_residuals(kind: Any) -> bool:
@@ -97,14 +100,16 @@ def _clusters(
     working: np.ndarray,
     inverse: np.ndarray,
 ) -> None:
+    if _plainly_spread(codes, columns, working, inverse):
+        return
     # A cluster holds a direction whole only if the leverages of its rows sum to one.
-    half = np.dot(inverse.T, columns.T)
-    total = np.bincount(codes, weights=working * np.sum(half * half, axis=0))
+    length = over_blocks(lambda rows: _square_lengths(columns[rows], inverse), *columns.shape)
+    total = np.bincount(codes, weights=working * np.concatenate(length))
     groups = np.count_nonzero(total)
     found = []
     for g in np.flatnonzero(total > 1.0 - _WHOLE):
-        mine = codes == g
-        member = (half[:, mine] * np.sqrt(working[mine])).T
+        mine = np.flatnonzero(codes == g)
+        member = np.dot(columns[mine], inverse) * np.sqrt(working[mine])[:, None]
         share, directions = np.linalg.eigh(member.T @ member)
         if share[-1] > 1.0 - _WHOLE:
             found.append(names[_determined(directions[:, -1], inverse)])
@@ -117,6 +122,43 @@ def _clusters(
         "interval is far too short. Compare several clusters on either side, or cluster by something finer.",
         NumericalWarning,
     )
+
+
+def _square_lengths(columns: np.ndarray, inverse: np.ndarray) -> np.ndarray:
+    half = np.dot(inverse.T, columns.T)
+    half *= half
+    return half.sum(axis=0)
+
+
+def _plainly_spread(codes: np.ndarray, columns: np.ndarray, working: np.ndarray, inverse: np.ndarray) -> bool:
+    """Whether some rows show by themselves that, whatever cluster is left out, every direction has rows left.
+
+    The Gram matrix of all rows outside of a cluster is at least that of some of them; with the matrix of all rows the identity,
+    its least eigenvalue is what the cluster's share of a direction lacks of one.
+    """
+    n, q = columns.shape
+    count = max(_SOME, 16 * q)
+    if n <= count:
+        return False
+    # Not evenly spaced: rows of panels repeat their units or times.
+    place = np.arange(count)
+    some = ((place + (place * 0.6180339887498949) % 1.0) * (n / count)).astype(np.intp)
+    rows = np.dot(columns[some], inverse) * np.sqrt(working[some])[:, None]
+    gram = np.dot(rows.T, rows)
+    values, vectors = np.linalg.eigh(gram)
+    if not values[0] > 2.0 * _WHOLE:
+        return False
+    # Of a direction of these rows a cluster holds at most the sum of its rows' leverages among them.
+    _, cluster = np.unique(codes[some], return_inverse=True)
+    even = np.dot(rows, vectors) / np.sqrt(values)
+    most = np.bincount(cluster, weights=np.einsum("ij,ij->i", even, even))
+    close = np.flatnonzero((1.0 - most) * values[0] <= 2.0 * _WHOLE)
+    if len(close) > 4 * q:
+        return False
+    if not len(close):
+        return True
+    left = [gram - np.dot(own.T, own) for own in (rows[cluster == g] for g in close)]
+    return bool(np.linalg.eigvalsh(np.stack(left))[:, 0].min() > 2.0 * _WHOLE)
 
 
 def _determined(direction: np.ndarray, inverse: np.ndarray) -> int:

@@ -64,13 +64,14 @@ class AbsorbedLinearFit(AbsorbedFit, LinearFit):
     def glance_items(self) -> dict[str, Any]:
         items = LinearFit.glance_items(self)
         k, loglik = self.coefficients_used + 1, items["loglik"]
-        adjusted = 1.0 - (1.0 - self.r_squared) * (self.nobs - 1) / self.df_resid if self.df_resid > 0 else np.nan
         return items | {
-            "adj_r_squared": adjusted,
             "r2_within": self.r2_within,
             "aic": -2 * loglik + 2 * k,
             "bic": -2 * loglik + np.log(self.nobs) * k,
         }
+
+    def _adjusted(self) -> float:
+        return 1.0 - (1.0 - self.r_squared) * (self.nobs - 1) / self.df_resid if self.df_resid > 0 else np.nan
 
     def summary_facts(self) -> dict[str, Any]:
         facts = LinearFit.summary_facts(self)

@@ -65,12 +65,11 @@ class LinearFit(RegressionFit):
         f, p, df, label = self._overall()
         with np.errstate(divide="ignore", invalid="ignore"):
             loglik = self.loglik
-            adjusted = 1.0 - (1.0 - self.r_squared) * (n - base) / self.df_resid if self.df_resid > 0 else np.nan
         return {
             "nobs": n,
             "df_resid": self.df_resid,
             "r_squared": self.r_squared,
-            "adj_r_squared": adjusted,
+            "adj_r_squared": self._adjusted(),
             "sigma": self.sigma,
             "statistic": f,
             "p_value": p,
@@ -82,6 +81,12 @@ class LinearFit(RegressionFit):
             "bic": -2 * loglik + np.log(n) * (k + 1),
             "deviance": self.rss,
         }
+
+    def _adjusted(self) -> float:
+        """The share explained, less what as many columns would explain by chance."""
+        if self.df_resid <= 0:
+            return np.nan
+        return 1.0 - (1.0 - self.r_squared) * (self.nobs - int(self.intercept)) / self.df_resid
 
     def _overall(self) -> tuple[float, float, float, str]:
         """Test that all slopes are zero, with the covariance of the fit: statistic, p-value, df, name."""
@@ -105,13 +110,12 @@ class LinearFit(RegressionFit):
         return "Linear regression"
 
     def summary_facts(self) -> dict[str, Any]:
-        g = self.glance_items()
         return {
-            "Observations": g["nobs"],
-            "Residual df": int(g["df_resid"]),
-            "R2": g["r_squared"],
-            "Adjusted R2": g["adj_r_squared"],
-            "Residual std. deviation": g["sigma"],
+            "Observations": self.nobs,
+            "Residual df": int(self.df_resid),
+            "R2": self.r_squared,
+            "Adjusted R2": self._adjusted(),
+            "Residual std. deviation": self.sigma,
         } | blocks_read(self.facts)
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:

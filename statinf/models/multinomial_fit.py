@@ -129,7 +129,7 @@ class MultinomialFit(ClassFit):
     def summary(self, level: float = 0.95) -> Table:
         """Coefficients by class with the covariance's name, rows left out and the paper."""
         low, high = self._limits(level, None)
-        values = zip(self.theta, self._se(), self.statistics, self.pvalues.to_numpy(), low, high, strict=True)
+        values = zip(self.theta, self._se(), self.statistics, self._p_values(), low, high, strict=True)
         rows, p = [], len(self.columns)
         for i, (estimate, se, statistic, chance, lower, upper) in enumerate(values):
             lead = (str(self.classes[i // p]) if i % p == 0 else "", self.columns[i % p])

@@ -45,7 +45,7 @@ def adjust(
     check_seed(seed)
     _check_draws(plain, replicas, law)
     chosen = _family(fit, terms)
-    p = fit.pvalues.to_numpy()[chosen]
+    p = fit._p_values()[chosen]
     if not np.isfinite(p).all():
         missing = fit.terms[chosen[int(np.argmin(np.isfinite(p)))]]
         raise NotIdentifiedError(f"'{missing}' has no p-value: the fit has no standard errors ({fit.cov.label}).")

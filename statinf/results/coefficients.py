@@ -42,7 +42,7 @@ def tidy(fit: Estimated, level: float, style: str, interval: str | None, exponen
             "estimate": estimate,
             "std_error": se,
             "statistic": fit.statistics,
-            "p_value": fit.pvalues.to_numpy(),
+            "p_value": fit._p_values(),
             "conf_low": low,
             "conf_high": high,
         }
@@ -58,12 +58,13 @@ def summary(fit: Estimated, level: float) -> Table:
     A coefficient without a standard error has empty cells; one that is aliased is NA throughout, as in R.
     """
     low, high = fit._limits(level, None)
-    statistics, p, se = fit.statistics, fit.pvalues.to_numpy(), fit._se()
+    statistics, p, se = fit.statistics, fit._p_values(), fit._se()
+    estimable = fit.estimable
     rows = []
     for i, name in enumerate(fit.terms):
         numbers = [format_number(v) for v in (fit.theta[i], se[i], statistics[i])]
         cells = (*numbers, format_p(p[i]), format_interval(low[i], high[i]))
-        rows.append((name, *(cells if fit.estimable[i] else aliased_cells(len(cells)))))
+        rows.append((name, *(cells if estimable[i] else aliased_cells(len(cells)))))
     letter = "z" if np.isinf(fit.cov.df) else "t"
     columns = ("term", "estimate", "std. error", letter, "p", f"{100 * level:g}% interval")
     facts: list[tuple[str, Any]] = [("Formula", fit.formula)]

@@ -114,7 +114,10 @@ class Estimated(TableHooks, HypothesisTests):
         """Two-sided p-values of zero coefficients."""
         import pandas as pd
 
-        return pd.Series(two_sided_p(self.statistics, self._df()), index=list(self.terms), name="p_value")
+        return pd.Series(self._p_values(), index=list(self.terms), name="p_value")
+
+    def _p_values(self) -> np.ndarray:
+        return np.asarray(two_sided_p(self.statistics, self._df()))
 
     def conf_int(
         self,

@@ -36,7 +36,7 @@ class TableHooks:
 
         fit = cast("Estimated", self)
         low, high = fit._limits(0.95, None)
-        columns = {"b": fit.theta, "se": fit._se(), "t": fit.statistics, "p": fit.pvalues.to_numpy()}
+        columns = {"b": fit.theta, "se": fit._se(), "t": fit.statistics, "p": fit._p_values()}
         return pd.DataFrame(
             columns | {"ci95l": low, "ci95u": high}, index=pd.Index(list(fit.terms), name="Coefficient")
         )

@@ -114,6 +114,7 @@ def _few_clusters(fit: Any, kind: Kind, reach: CertifiedReach) -> str:
     return f"{count} {noun} are fewer than the {reach.clusters} from which such intervals held in simulations{_instead(kind)}"
 
 
+@cache
 def _instead(kind: Kind) -> str:
     """Another type of clustered errors that held with the fewest clusters, as a clause."""
     others = {

@@ -13,6 +13,7 @@ from statinf.backend.seeds import check_seed
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
 from statinf.results import Result, Weights
+from statinf.shifts.block_samples import sample_tables
 from statinf.shifts.information import information_factor, relative_trace
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import warn_concentrated
@@ -55,7 +56,8 @@ def shift(
     formula : str
         `outcome ~ terms`, read against the source.
     source : data frame
-        As `statinf.lm` takes it.
+        As `statinf.lm` takes it. Where source or target is a table in blocks (`statinf.blocks`), both are passed over, by "mle"
+        and "mwle".
     target : data frame or mapping
         Rows with the covariates, or known means of the terms of `ratio_formula`, as `statinf.density_ratio` takes them.
     method : {"mle", "mwle", "double", "dro"}
@@ -137,6 +139,25 @@ def shift(
     kind = chosen.result or ShiftFit
     reweighted = power is not None or chosen.weigh is not None or (chosen.reweighs and ratio is not None)
     spec = VcovSpec.read(vcov, cluster, kind.vcov_kinds, stacked=reweighted)
+    tables = sample_tables(
+        f"{formula} {ratio_formula or ''}",
+        source,
+        target,
+        weights,
+        target_weights,
+        cluster,
+        ratio,
+        known=margins is not None,
+    )
+    if tables is not None:
+        from statinf.shifts.shift_passes import shift_passes
+
+        with reporting(progress):
+            return shift_passes(
+                formula, tables, margins, chosen, spec, outcome_family, ratio=ratio, power=power, cluster=cluster,
+                ratio_formula=ratio_formula, weights=weights, target_weights=target_weights, na_action=na_action,
+                context=context, progress=progress,
+            )  # fmt: skip
     # Rows that a given ratio leaves out are left out of the fit.
     given = ratio if reweighted and isinstance(ratio, Weights) else None
     samples = read_samples(
@@ -160,14 +181,19 @@ def shift(
             warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
         extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
         if kind is ShiftFit:
-            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family), "ratio_given": ratio}
+            own = estimate.extra["factor"] if design is samples.design else None
+            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family, own), "ratio_given": ratio}
         return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
 
 
-def _inflation(samples: Samples, theta: np.ndarray, family: Any) -> float:
+def _inflation(samples: Samples, theta: np.ndarray, family: Any, own: np.ndarray | None) -> float:
+    """The trace that tells by how much the target's risk is larger; `own` is the information's factor of a fit to the source."""
     made, target = samples.design, samples.target
     if target.known is not None:  # means do not tell second moments
         return float("nan")
-    on_source = information_factor(made.parts[0].values, theta, made.weights, made.offset, family)
+    if own is None:
+        on_source = information_factor(made.parts[0].values, theta, made.weights, made.offset, family)
+    else:
+        on_source = own / np.sqrt(made.weights.sum())
     on_target = information_factor(target.x, theta, target.weights, target.offset, family)
     return relative_trace(on_target, on_source) / len(on_source)

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from statinf.stochastic.rows import CHUNK, StreamRows, by_chunks
+from statinf.stochastic.rows import CHUNK, StreamRows, by_chunks, row_dots
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.state import CovarianceSums, State
 
@@ -51,8 +51,8 @@ def directions(mean: np.ndarray, tolerance: np.ndarray, instruments: bool) -> np
 def leverage(F: np.ndarray, G: np.ndarray, instruments: bool) -> np.ndarray:
     """G'f of preconditioned rows, or the product of their lengths, which bounds it; shape (n,)."""
     if instruments:
-        return np.sqrt((F * F).sum(axis=1) * (G * G).sum(axis=1))
-    return np.maximum((F * G).sum(axis=1), 0.0)
+        return np.sqrt(row_dots(F, F) * row_dots(G, G))
+    return np.maximum(row_dots(F, G), 0.0)
 
 
 def until_refresh(done: int) -> int:
@@ -79,10 +79,13 @@ def first_new(settings: Settings, state: State, rows: StreamRows) -> int | None:
     return (int(np.argmax(fresh)) // CHUNK + 1) * CHUNK if fresh.any() else None
 
 
-def prepared(settings: Settings, state: State, rows: StreamRows, alpha: np.ndarray) -> tuple[StreamRows, np.ndarray]:
-    """Preconditioned rows and their bounded steps."""
+def prepared(
+    settings: Settings, state: State, rows: StreamRows, alpha: np.ndarray
+) -> tuple[StreamRows, np.ndarray, np.ndarray]:
+    """Preconditioned rows, their bounded steps (n,) and their leverages (n,)."""
     moved = replace(rows, F=by_chunks(rows.F, state.matrix.T))
-    return moved, alpha / (1.0 + alpha * settings.bound * leverage(moved.F, rows.G, settings.instruments))
+    h = leverage(moved.F, rows.G, settings.instruments)
+    return moved, alpha / (1.0 + alpha * settings.bound * h), h
 
 
 def mean_jacobian(settings: Settings, state: State) -> np.ndarray:

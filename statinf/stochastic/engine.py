@@ -23,8 +23,8 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.recursions.averaging import (
     point_path,
 )
-from statinf.stochastic.adapting import first_new, leverage, new_rows, prepared, refreshed, until_refresh
-from statinf.stochastic.extremes import met
+from statinf.stochastic.adapting import first_new, new_rows, prepared, refreshed, until_refresh
+from statinf.stochastic.extremes import met, most
 from statinf.stochastic.rows import CHUNK, SLABS, StreamRows, slab_size
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.state import State
@@ -107,16 +107,17 @@ def _work(
 def _slab(settings: Settings, state: State, slab: StreamRows, real: int, tiles: Tiles) -> State:
     """The state after some chunks, `real` of whose rows count."""
     alpha, share = _schedule(settings, state, len(slab), real)
-    moved, apart = slab, np.zeros(len(slab), bool)
+    moved, apart, h = slab, np.zeros(len(slab), bool), None
     if settings.adaptive:
-        moved, alpha = prepared(settings, state, slab, alpha)
+        moved, alpha, h = prepared(settings, state, slab, alpha)
         # A row with a direction that nothing moves yet would push the others' coefficients.
         apart = new_rows(settings, state, slab)
         alpha[apart] = 0.0
+        h[apart] = np.inf  # the preconditioner does not know these yet
     # The point estimate is one chain of rows: it runs here while the replicas run beside it.
     begun = tiles.begin(moved, alpha, share, first=state.done + 1, origin=int(state.origin.min()))
     with _host():
-        state = _point(settings, state, moved, slab, alpha, share, real, apart)
+        state = _point(settings, state, moved, slab, alpha, share, real, apart, h)
     tiles.finish(begun)
     if settings.adaptive and (first_new(settings, state, slab) or until_refresh(state.done - real) == real):
         state, shift = refreshed(settings, state)
@@ -150,7 +151,7 @@ def _schedule(settings: Settings, state: State, n: int, real: int) -> tuple[np.n
 
 def _point(
     settings: Settings, state: State, moved: StreamRows, slab: StreamRows, alpha: np.ndarray, share: np.ndarray, real: int,
-    apart: np.ndarray,
+    apart: np.ndarray, h: np.ndarray | None,
 ) -> State:  # fmt: skip
     size, n = slab_size(len(slab)), len(slab)
     padded = (pad_axis(a, size) for a in (moved.F, moved.G, moved.c, alpha, share))
@@ -158,8 +159,8 @@ def _point(
         (state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss
     )
     path, means = path[:n], means[:n]
-    largest = np.abs(path).max(axis=1)
-    if not (largest < _LARGEST).all():
+    if not max(path.max(), -path.min()) < _LARGEST:
+        largest = np.abs(path).max(axis=1)
         at = state.done + 1 + int(np.argmin(largest < _LARGEST))
         raise ConvergenceError(
             f"The iterates overflow at row {at}: the first steps are too large for these rows. Divide step c0="
@@ -168,12 +169,11 @@ def _point(
     sums = add_rows(
         state.sums, settings, state.done + 1, slab, path, means, state.mean, real, int(state.origin.min()), apart
     )
-    if settings.adaptive:
-        number = np.arange(state.done + 1, state.done + real + 1)
-        h = leverage(moved.F[:real], slab.G[:real], settings.instruments)
-        h = np.where(apart[:real], np.inf, h)  # the preconditioner does not know these yet
-        fresh = met(settings, slab[:real], h, means, state.mean, number, number - int(state.origin.min()), apart[:real])
-        state = replace(state, extremes=state.extremes.merged(fresh))
+    if h is not None:
+        top = most(h[:real], state.extremes)
+        if len(top):
+            fresh = met(settings, slab, h, means, state.mean, top, state.done + 1, int(state.origin.min()), apart)
+            state = replace(state, extremes=state.extremes.merged(fresh))
     return replace(state, done=state.done + real, theta=theta, mean=mean, sums=sums)
 
 

@@ -104,15 +104,10 @@ class StochasticFit(Fit):
         """
         return super().conf_int(level, interval=ci or interval)
 
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided p-values of zero coefficients, by the law that belongs to the inference or to a sequence."""
+    def _p_values(self) -> np.ndarray:
+        """By the law that belongs to the inference or to a sequence."""
         p = p_values(self)
-        if p is None:
-            return super().pvalues
-        import pandas as pd
-
-        return pd.Series(p, index=list(self.terms), name="p_value")
+        return super()._p_values() if p is None else p
 
     def region(self, kind: str = "ellipsoid", *, level: float = 0.95, terms: Sequence[str] | None = None) -> Region:
         """A joint confidence region.

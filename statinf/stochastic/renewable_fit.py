@@ -88,15 +88,11 @@ class RenewableFit(Fit):
         half = half * self._se()
         return self.theta - half, self.theta + half
 
-    @property
-    def pvalues(self) -> Any:
-        """Two-sided p-values of zero coefficients; of a sequence, such that they hold at every look."""
+    def _p_values(self) -> np.ndarray:
+        """Of a sequence, such that they hold at every look."""
         if self.interval != "sequential":
-            return super().pvalues
-        import pandas as pd
-
-        p = sequential_p_values(self.statistics, self.nobs, mixture_rho(self.run.settings.look, 0.95))
-        return pd.Series(p, index=list(self.terms), name="p_value")
+            return super()._p_values()
+        return sequential_p_values(self.statistics, self.nobs, mixture_rho(self.run.settings.look, 0.95))
 
     def _kept(self, kind: Any) -> Covariance:
         return _covary(self.cov, kind)

@@ -15,6 +15,10 @@ SLABS = (1024, 8192)
 """Lengths that rows are padded to on their way into a compiled kernel."""
 
 
+_SHORT = 8
+"""Coordinates from which NumPy sums a row faster than column after column; it does so in the same order below."""
+
+
 def slab_size(n: int) -> int:
     """The padded length for n rows, at most the largest slab."""
     return next(size for size in SLABS if n <= size)
@@ -23,6 +27,19 @@ def slab_size(n: int) -> int:
 def by_chunks(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """X @ matrix for whole chunks of rows, one after the other, so that bits do not depend on their number."""
     return (x.reshape(-1, CHUNK, x.shape[1]) @ matrix).reshape(-1, matrix.shape[1])
+
+
+def row_dots(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sums of products along rows (n, d), shape (n,).
+
+    No product of BLAS or einsum, whose rounding depends on alignment, and so on how rows arrived.
+    """
+    if a.shape[1] >= _SHORT:
+        return (a * b).sum(axis=1)
+    total = a[:, 0] * b[:, 0]
+    for j in range(1, a.shape[1]):
+        total += a[:, j] * b[:, j]
+    return total
 
 
 @dataclass(frozen=True)
@@ -43,7 +60,8 @@ class StreamRows:
         c = np.ascontiguousarray(c, np.float64)
         if episode is None:
             episode = np.zeros(len(c), np.int64)
-        return cls(np.ascontiguousarray(F, np.float64), np.ascontiguousarray(G, np.float64), c, episode)
+        left = np.ascontiguousarray(F, np.float64)
+        return cls(left, left if G is F else np.ascontiguousarray(G, np.float64), c, episode)
 
     @classmethod
     def none(cls, d: int) -> StreamRows:

@@ -89,6 +89,8 @@ class Extremes(Brief):
 
     def merged(self, other: Extremes) -> Extremes:
         """The rows of both with the largest leverage; earlier ones where they tie."""
+        if not len(self.h):
+            return other
         both = {f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
         order = np.lexsort((both["number"], -both["h"]))[:KEPT]
         return Extremes(**{name: value[order] for name, value in both.items()})

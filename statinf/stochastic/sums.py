@@ -8,7 +8,7 @@ import numpy as np
 
 from statinf.backend import pad_axis
 from statinf.numerics.recursions.averaging import running_batches
-from statinf.stochastic.rows import CHUNK, StreamRows, slab_size
+from statinf.stochastic.rows import CHUNK, StreamRows, row_dots, slab_size
 from statinf.stochastic.settings import Settings
 from statinf.stochastic.state import CovarianceSums
 
@@ -49,9 +49,9 @@ def curvature(u: np.ndarray, c: np.ndarray, index: np.ndarray, settings: Setting
 def _add(total: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     # One product a chunk, added one after the other: the rounding is the same however rows arrived.
     shape = (-1, CHUNK, left.shape[1])
-    for product in left.reshape(shape).transpose(0, 2, 1) @ right.reshape(-1, CHUNK, right.shape[1]):
-        total = total + product
-    return total
+    products = left.reshape(shape).transpose(0, 2, 1) @ right.reshape(-1, CHUNK, right.shape[1])
+    products[0] += total
+    return np.add.accumulate(products)[-1].copy()
 
 
 def add_rows(
@@ -89,34 +89,35 @@ def add_rows(
     live = np.arange(n) < real
     index[real:] = 0
     kept = index >= 1 if apart is None else (index >= 1) & ~apart
-    # A sum, not a product of BLAS or einsum: their rounding depends on alignment, and so on how rows arrived.
+    whole = bool(kept.all())
     met = np.concatenate([before[None], means[:-1]])
     if settings.adaptive and index[0] < 1:
         # Before there is an average, the first fit is a better place to meet a row at than the last iterate.
         met = np.where(kept[:, None], met, settings.start_values())
-    at = (rows.G * met).sum(axis=1)
+    at = row_dots(rows.G, met)
     slope = psi(at, rows.c, settings)
     curve = curvature(at, rows.c, np.where(kept, index, number), settings)
     # Weighted regressors and linearised targets: the Newton step of the rows from the point they were met at.
-    both = np.column_stack([rows.G, rows.c if settings.loss == "squared" else at]) * np.reshape(curve, (-1, 1))
+    both = np.column_stack([rows.G, rows.c if settings.loss == "squared" else at])
     if settings.loss != "squared":
+        both *= np.reshape(curve, (-1, 1))
         both[:, -1] -= slope
     if sums.gram.size:
         flat = np.column_stack([settings.curvature * rows.G, settings.curvature * at - slope])
         sums = replace(sums, gram=_add(sums.gram, rows.F * live[:, None], flat))
     before_average = live & ~kept
-    if before_average.any():
+    if not whole and before_average.any():
         sums = replace(sums, early=_add(sums.early, rows.F * before_average[:, None], both))
     if not kept.any():
         return sums
-    e = np.where(kept, slope, 0.0)
+    e = slope if whole else np.where(kept, slope, 0.0)
     scores = rows.F * e[:, None]
     if index[0] <= 1:  # the average starts in these rows; the last iterate before it is the origin
         start = 1 - index[0]
         sums = replace(sums, reference=(path[start - 1] if start else before).copy())
     if settings.loss == "logistic":
         sums = replace(sums, wrong=np.asarray(sums.wrong + np.count_nonzero(kept & ((at > 0.0) != (rows.c > 0.5)))))
-    total = _add(np.column_stack([sums.jacobian, sums.target]), rows.F * kept[:, None], both)
+    total = _add(np.column_stack([sums.jacobian, sums.target]), rows.F if whole else rows.F * kept[:, None], both)
     sums = replace(
         sums, jacobian=total[:, :-1].copy(), target=total[:, -1].copy(), noise=_add(sums.noise, scores, scores)
     )

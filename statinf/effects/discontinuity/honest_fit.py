@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -12,9 +12,6 @@ from scipy.special import ndtr, ndtri
 from statinf.effects.discontinuity.bounds import critical_value
 from statinf.effects.discontinuity.cutoff_fit import CutoffFit
 from statinf.errors import DataError, NotIdentifiedError, OptionError, check_level
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -88,14 +85,11 @@ class HonestFit(CutoffFit):
         half = self.bias + float(ndtri(level)) * float(self._se()[0])
         return float(self.theta[0]) - half, float(self.theta[0]) + half
 
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided p-values of no jump, the largest under the bound."""
-        import pandas as pd
-
+    def _p_values(self) -> np.ndarray:
+        """Of no jump, the largest under the bound."""
         se = self._se()
         z, t = np.abs(self.theta) / se, self.bias / se
-        return pd.Series(ndtr(t - z) + ndtr(-t - z), index=list(self.terms), name="p_value")
+        return ndtr(t - z) + ndtr(-t - z)
 
     def test(self, hypothesis: Any, values: Any = None, **options: Any) -> Any:
         """Refused: a Wald test leaves the bias out."""

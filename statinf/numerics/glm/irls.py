@@ -100,13 +100,15 @@ def fit_glm(
     warm = from_some_rows(problem, fit_glm) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
-        guess, spread = problem.first_guess()
-        if spread < WELL_CONDITIONED:
+        guess, first = problem.first_guess()
+        if smallest_eigenvalue(first) < WELL_CONDITIONED:
             # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
+            columns = np.asarray(columns)
             reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
             problem = LikelihoodSums(orthonormal(columns, reduced), y, w, offset, family)
-            guess, _ = problem.first_guess()
-        beta, current = _begin(problem, guess, start if start is None or reduced is None else inside(start, reduced))
+            guess, first = problem.first_guess()
+        begin = start if start is None or reduced is None else inside(start, reduced)
+        beta, current = _begin(problem, guess, first, begin)
     gram, score, deviance = current
     enough = last_step(family, tolerance)
     decrement, chord = np.inf, False
@@ -229,7 +231,7 @@ def inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
 
 
 def _begin(
-    problem: LikelihoodSums, guess: np.ndarray, start: np.ndarray | None
+    problem: LikelihoodSums, guess: np.ndarray, first: np.ndarray, start: np.ndarray | None
 ) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]]:
     """Coefficients whose means lie in the family's range, with the sums there."""
     if start is not None:
@@ -240,7 +242,8 @@ def _begin(
     if np.isfinite(guess).all():
         if problem.x.size > PARALLEL_FROM and problem.x.shape[1] <= _MOST_ON_DEVICE and accelerated():
             guess = _on_device(problem, guess)
-        current = problem.evaluate(guess)
+        quadratic = problem.family.quadratic
+        current = (first, *problem.evaluate_score(guess)) if quadratic else problem.evaluate(guess)
         if _usable(current):
             return guess, current
     # Least squares of a linear predictor that is the same on every row: exact where a constant is spanned.

@@ -45,19 +45,26 @@ class LikelihoodSums:
     family: Family
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
-        eta = self.x @ beta
-        return eta if self.offset is None else eta + self.offset
+        if self.x.size <= PARALLEL_FROM:
+            eta = self.x @ beta
+            return eta if self.offset is None else eta + self.offset
+        eta = np.empty(len(self.y))
+
+        def block(rows: slice) -> None:
+            np.matmul(self.x[rows], beta, out=eta[rows])
+            if self.offset is not None:
+                eta[rows] += self.offset[rows]
+
+        self._over_blocks(block)
+        return eta
 
     @cached_property
     def floor(self) -> float:
         """What is added to a deviance that steps are measured by, so that it may be zero."""
         return least_deviance(self.family, self.y, self.w)
 
-    def first_guess(self) -> tuple[np.ndarray, float]:
-        """One weighted least-squares step from means inside the family's range, and the design's spread.
-
-        The spread is the smallest eigenvalue of the Gram matrix scaled to a unit diagonal.
-        """
+    def first_guess(self) -> tuple[np.ndarray, np.ndarray]:
+        """One weighted least-squares step from means inside the family's range, and its Gram matrix."""
 
         def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
             y, w = self.y[rows], self.w[rows]
@@ -72,7 +79,7 @@ class LikelihoodSums:
         with np.errstate(all="ignore"):
             sums = self._over_blocks(block)
         gram, moment = (np.sum(parts, axis=0) for parts in zip(*sums, strict=True))
-        return solve_information(gram, moment), smallest_eigenvalue(gram)
+        return solve_information(gram, moment), gram
 
     def evaluate(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         """Fisher information, score and deviance, summed over blocks that stay in cache."""
