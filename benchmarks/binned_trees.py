@@ -1,8 +1,8 @@
 """Binned trees beside scikit-learn's histogram gradient boosting, on the same rows.
 
 Errors are of the mean in 20,000 new rows, of probabilities against the true ones; times are CPU seconds of the fits on one thread
-(`OMP_NUM_THREADS=1`: waiting threads would count), because other work on the machine would count otherwise. Scikit-learn is given as many trees with as many leaves at the same rate, and its own
-defaults (100 trees, 31 leaves, rate 0.1) too.
+(`OMP_NUM_THREADS=1`: waiting threads would count), because other work on the machine would count otherwise. Scikit-learn is
+given as many trees with as many leaves at the same rate, and its own defaults (100 trees, 31 leaves, rate 0.1) too.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from statinf.learners.binned_trees import BinnedTrees
 READING = (
     "On few rows, and where effects add up, symmetric trees are closer to the truth. A product of two columns hides from single "
     "splits, and they learn it late: the error of the curved mean at 200,000 rows is 0.25 with 100 trees, as of 50 by "
-    "scikit-learn, and 0.17 with 150. At many rows they take two to three times the time of as many trees there, most of it for sums "
-    "by node, column and bin, which blocks of rows can add up."
+    "scikit-learn, and 0.17 with 150. At many rows they take two to three times the time of as many trees there, most of it for "
+    "sums by node, column and bin, which blocks of rows can add up."
 )
 QUICK = bool(os.environ.get("STATINF_BENCH_QUICK"))
 RESULTS = Path(__file__).resolve().parent / "results" / "binned_trees.md"
