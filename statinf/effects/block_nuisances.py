@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.block_rows import BlockFolds, EffectPasses, EffectReader
+from statinf.effects.block_trees import BlockTrees, fit_trees
 from statinf.errors import ConvergenceError, DataError, OptionError
 from statinf.formula.design import Design
+from statinf.learners.binned_trees import BinnedTrees
 from statinf.learners.cells import solve_grams
 from statinf.learners.linear import LeastSquares, Ridge
 from statinf.learners.logit import Logit
@@ -34,7 +36,7 @@ class BlockNuisance:
     name : str
     target : str
         "y" or "d".
-    learner : LeastSquares, Ridge or Logit
+    learner : LeastSquares, Ridge, Logit or BinnedTrees
     arm : int or None
         The arm that it is learnt on; None for all rows.
     """
@@ -46,10 +48,10 @@ class BlockNuisance:
 
     def check(self) -> None:
         """Refuse learners that need the rows together."""
-        if not isinstance(self.learner, LeastSquares | Ridge | Logit):
+        if not isinstance(self.learner, LeastSquares | Ridge | Logit | BinnedTrees):
             raise OptionError(
                 f"the learner of {self.name} ({type(self.learner).__name__}) needs its rows in memory; on data that are read in "
-                "blocks nuisances are learnt by 'lm', 'ridge' or 'logit'."
+                "blocks nuisances are learnt by 'lm', 'ridge', 'logit' or 'binned_trees'."
             )
 
 
@@ -139,6 +141,8 @@ class Predictors:
     log_odds : ndarray of bool, shape (names,)
     folds : BlockFolds
     centre, scale : ndarray, shape (p,)
+    trees : tuple of BlockTrees
+        Nuisances that trees have learnt.
     """
 
     names: tuple[str, ...]
@@ -147,6 +151,7 @@ class Predictors:
     folds: BlockFolds
     centre: np.ndarray
     scale: np.ndarray
+    trees: tuple[BlockTrees, ...] = ()
 
     def columns(self, x: np.ndarray) -> np.ndarray:
         """Standardised covariates behind a constant, shape (n, p + 1)."""
@@ -154,9 +159,13 @@ class Predictors:
 
     def __call__(self, block: Design, x: np.ndarray) -> dict[str, np.ndarray]:
         """Predictions (n,) by name, each by the fit without the row's fold."""
+        out: dict[str, np.ndarray] = {}
+        for grown in self.trees:
+            out |= grown(block, x)
+        if not self.names:
+            return out
         z = self.columns(x)
         fold = self.folds(block)
-        out = {}
         for name, coef, odds in zip(self.names, self.coef, self.log_odds, strict=True):
             every = z @ coef.T
             own = every[:, 0] if self.folds.count == 1 else every[np.arange(len(z)), fold]
@@ -189,9 +198,12 @@ def fit_nuisances(
     _check(cells, wanted, problem)
     gram = cells.standardised()
     p = gram.shape[-1] - 3
-    coef, information = [], None
     for q in wanted:
         q.check()
+    trees = fit_trees(problem, [q for q in wanted if isinstance(q.learner, BinnedTrees)], folds)
+    coef, information = [], None
+    wanted = [q for q in wanted if not isinstance(q.learner, BinnedTrees)]
+    for q in wanted:
         ridge = np.append(0.0, getattr(q.learner, "penalty", 0.0) / cells.scale**2)
         arms = [0, 1] if q.arm is None else [q.arm]
         own = gram[:, arms].sum(axis=1)
@@ -204,7 +216,7 @@ def fit_nuisances(
             coef.append(solve_grams(left[:, : p + 1, : p + 1], left[:, : p + 1, column], ridge))
     odds = np.array([isinstance(q.learner, Logit) for q in wanted])
     names = tuple(q.name for q in wanted)
-    return Predictors(names, np.array(coef), odds, folds, cells.centre, cells.scale), cells, information
+    return Predictors(names, np.array(coef), odds, folds, cells.centre, cells.scale, trees), cells, information
 
 
 def _check(cells: FoldArmSums, wanted: Sequence[BlockNuisance], problem: EffectPasses) -> None:

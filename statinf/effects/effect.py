@@ -46,8 +46,8 @@ def effect(
         `outcome ~ treatment | covariates`.
     data : data frame
         As `statinf.lm` takes it; also data that are read in blocks (`statinf.blocks`), by dim, regression, ipw, aipw, plr
-        or irm of two arms, with the learners "lm", "ridge" and "logit". Folds there go by a hash of the rows' values, of the
-        clusters if `cluster` is given, or by a column of labels that `folds` names.
+        or irm of two arms, with the learners "lm", "ridge", "logit" and "binned_trees". Folds there go by a hash of the
+        rows' values, of the clusters if `cluster` is given, or by a column of labels that `folds` names.
     method : str
         With its own options, given by name:
 

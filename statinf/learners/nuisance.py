@@ -17,6 +17,7 @@ from statinf.backend import map_threads, progress_bar, reporting
 from statinf.backend.seeds import check_seed
 from statinf.backend.threads import cores
 from statinf.errors import DataError, OptionError
+from statinf.learners.binned_trees import BinnedTrees, columns_of, fit_together, model_values
 from statinf.learners.cells import PARALLEL_FROM
 from statinf.learners.crossfit import fold_ids, stratum_codes
 from statinf.learners.kernel_ridge import KernelRidge
@@ -138,7 +139,8 @@ def cross_predict(
 def _one_by_one(
     X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
-    out: dict[str, np.ndarray] = {}
+    out = _shared_trees(X, [q for q in wanted if isinstance(q.learner, BinnedTrees)], split, w)
+    wanted = [q for q in wanted if q.name not in out]
     if split is not None:
         for q in wanted:
             if getattr(q.learner, "folds_together", False):
@@ -191,6 +193,28 @@ def _shared_kernels(
         made = some[0].learner.predict_folds(X, np.column_stack([q.target for q in some]), split, weight)
         for q, values in zip(some, made.T, strict=True):
             out[q.name] = values
+            _check_values(q, out[q.name])
+    return out
+
+
+def _shared_trees(
+    X: np.ndarray, wanted: Sequence[Nuisance], split: np.ndarray | None, w: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Binned trees for all folds and for all nuisances of one plan, which share the bins of all rows."""
+    groups: dict[Any, list[Nuisance]] = {}
+    for q in wanted:
+        groups.setdefault(q.learner.plan, []).append(q)
+    out = {}
+    for some in groups.values():
+        learners = [q.learner for q in some]
+        bins, trees = fit_together(learners, X, [q.target for q in some], [q.rows for q in some], split, w)
+        codes, fold = bins.codes(columns_of(X)), np.zeros(len(X), np.intp) if split is None else split
+        count = int(fold.max()) + 1
+        for j, q in enumerate(some):
+            out[q.name] = np.empty(len(X))
+            for k in range(count):
+                here = np.flatnonzero(fold == k)
+                out[q.name][here] = model_values(trees, codes[:, here], j * count + k)
             _check_values(q, out[q.name])
     return out
 

@@ -63,6 +63,13 @@ LEARNERS: Mapping[str, Entry] = {
     "network": Entry("network", "Network", _MEANS, "a small neural network", {"probability": {"task": "probability"}}),
     "forest": Entry("forest", "QuantileForest", ("mean", "probability", "quantile"), "random forest"),
     "gbm": Entry("boosting", "Boosting", ("mean", "probability", "quantile"), "gradient boosting of trees"),
+    "binned_trees": Entry(
+        "binned_trees",
+        "BinnedTrees",
+        _MEANS,
+        "gradient boosting of symmetric trees on binned columns; also of data in blocks",
+        {"probability": {"loss": "logistic"}},
+    ),
     "rq": Entry("linear_quantile", "LinearQuantile", ("quantile",), "linear quantile regression"),
     "gaussian": Entry("gaussian", "GaussianLocationScale", _DENSITIES, "normal law, mean and log spread linear"),
     "location_scale": Entry("location_scale", "LocationScale", _DENSITIES, "a mean and a scale, residuals' own law"),

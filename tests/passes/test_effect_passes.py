@@ -91,7 +91,7 @@ def test_weights_estimated_in_blocks(data: pd.DataFrame) -> None:
     ("options", "match"),
     [
         ({"method": "tmle"}, "dim, regression, ipw, aipw, plr, irm"),
-        ({"learner": "forest"}, "'lm', 'ridge' or 'logit'"),
+        ({"learner": "forest"}, "'lm', 'ridge', 'logit' or 'binned_trees'"),
         ({"repeats": 2, "folds": 3}, "repeats"),
         ({"by": "g"}, "by="),
         ({"propensity": 0.5}, "propensity"),
