@@ -41,10 +41,10 @@ def row_products(
     out = np.empty((n,) if last.ndim == 1 else (n, last.shape[1]), order="F")
 
     def block(rows: slice) -> None:
-        found = np.dot(matrix.T, columns[rows].T)
+        found = matrix.T @ columns[rows].T  # np.dot would copy the rows first
         if multiplier is not None:
             found *= multiplier[rows]
-        out[rows] = (found if after is None else np.dot(after.T, found)).T
+        out[rows] = (found if after is None else after.T @ found).T
 
     over_blocks(block, n, columns.shape[1])
     return out
