@@ -32,8 +32,8 @@ HEAD = (
     "Written by `python -m benchmarks.certify` (`--list` names the studies; what was drawn is kept, and a run goes on from there). "
     "A cell is the share of the simulated samples in which an interval held the truth, or a set the new outcome, or a test at 5% a "
     "true hypothesis, with its Monte Carlo error. It holds if it lies within 3.29 errors, taken at the nominal coverage, or half "
-    "a point of that; **bold** cells are too low, *slanted* ones too high (prediction sets promise at least their level, and hold "
-    "up to one over their calibration rows more). `si.certificate(fit)` prints the lines that belong to a fit, "
+    "a point of that; **bold** cells are too low, *slanted* ones too high (prediction sets promise at least their level, "
+    "and one over their calibration rows more is no fault of theirs). `si.certificate(fit)` prints the lines that belong to a fit, "
     "and a summary says where a fit has fewer rows or clusters, or weaker overlap, than intervals of its kind held with.",
 )
 

@@ -15,6 +15,7 @@ from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.given import aligned
 from statinf.inference.conformal import Calibration
+from statinf.numerics.linear.products import PARALLEL_FROM
 from statinf.results import Options, value
 
 
@@ -67,13 +68,20 @@ def scored(problem: ConformalProblem, options: HeldOutOptions, rule: Any) -> tup
     """
     d, seed = problem.design, problem.seed
     train = training_rows(options.split, d, seed)
-    fitted = (
-        rule.learner(problem.model, problem.level).fit(problem.X[train], problem.y[train], seed=seed)
-        if train.any()
-        else model_as_fitted(rule, problem.model, problem.level)
-    )
     rest = np.flatnonzero(~train)
-    scores = rule.score(rule.local(fitted, problem.X[rest], seed), problem.y[rest])
+    learner = rule.learner(problem.model, problem.level) if train.any() else None
+    if learner is not None and getattr(learner, "by_sums", False) and problem.columns.size > PARALLEL_FROM:
+        # Rows that do not train have weight zero: no copy of either half is made.
+        fitted = learner.fit(problem.columns, problem.y, train.astype(np.float64), seed=seed)
+        local = tuple(part[rest] for part in rule.local(fitted, problem.columns, seed))
+    else:
+        fitted = (
+            model_as_fitted(rule, problem.model, problem.level)
+            if learner is None
+            else learner.fit(problem.X[train], problem.y[train], seed=seed)
+        )
+        local = rule.local(fitted, problem.X[rest], seed)
+    scores = rule.score(local, problem.y[rest])
     bad = np.flatnonzero(~np.isfinite(scores).all(axis=1))
     if len(bad):
         raise DataError(

@@ -68,12 +68,17 @@ class ConformalProblem:
     seed: int
     progress: bool | None
 
-    @cached_property
-    def X(self) -> np.ndarray:
-        """Covariates without the constant, shape (n, p)."""
+    @property
+    def columns(self) -> np.ndarray:
+        """Covariates without the constant as they stand in the design, shape (n, p)."""
         part = self.design.part("covariates")
         assert part is not None
-        return np.ascontiguousarray(part.without_intercept().values)
+        return part.without_intercept().values
+
+    @cached_property
+    def X(self) -> np.ndarray:
+        """The same with rows in one piece, shape (n, p)."""
+        return np.ascontiguousarray(self.columns)
 
     @property
     def y(self) -> np.ndarray:

@@ -83,30 +83,30 @@ def fit_trees(problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds) -
 
 def _fit(problem: EffectPasses, targets: tuple[_TreeTarget, ...], plan: TreePlan, folds: BlockFolds) -> BlockTrees:
     made = problem.made
-    sample: _ColumnSample = made.total(partial(_sampled, problem.read, made.nobs), "quantiles of columns")
+    sample: _BinSample = made.total(partial(_sampled, problem.read, made.nobs), "quantiles of columns")
     bins = learn_bins(*sample.rows(), plan.bins)
-    split = _FoldSplit(problem.read, folds, bins, targets)
+    split = _TreeRows(problem.read, folds, bins, targets)
     logistic = np.repeat([q.learner.logistic for q in targets], folds.count)
     trees = grow(plan, logistic, _summing(problem, split, len(logistic)), False)
     return BlockTrees(tuple(q.name for q in targets), bins, trees, folds)
 
 
-def _summing(problem: EffectPasses, split: _FoldSplit, models: int) -> Callable[[Callable[[BinnedRows], Any]], Any]:
+def _summing(problem: EffectPasses, split: _TreeRows, models: int) -> Callable[[Callable[[BinnedRows], Any]], Any]:
     """How a function of rows is summed: over those kept in memory, or in a pass."""
     made = problem.made
     bytes_a_row = len(split.bins.cuts) + 9.0 * models + 24.0
     if isinstance(made.table.engine, LocalEngine) and made.nobs * bytes_a_row <= HELD:
-        held: _HeldRows = made.total(partial(_held, split), "binning rows")
+        held: _HeldPieces = made.total(partial(_held, split), "binning rows")
         return partial(held_total, _gathered(held.pieces))
     return partial(_pass, problem, split)
 
 
-def _pass(problem: EffectPasses, split: _FoldSplit, function: Callable[[BinnedRows], Any]) -> Any:
+def _pass(problem: EffectPasses, split: _TreeRows, function: Callable[[BinnedRows], Any]) -> Any:
     return problem.made.total(partial(_summed, split, function), "growing trees")
 
 
-def _held(split: _FoldSplit, block: Design) -> _HeldRows:
-    return _HeldRows(tuple(split(block)))
+def _held(split: _TreeRows, block: Design) -> _HeldPieces:
+    return _HeldPieces(tuple(split(block)))
 
 
 def _gathered(pieces: Sequence[BinnedRows]) -> list[BinnedRows]:
@@ -120,7 +120,7 @@ def _gathered(pieces: Sequence[BinnedRows]) -> list[BinnedRows]:
     return [BinnedRows.joined(some) for lists in groups.values() for some in lists]
 
 
-def _summed(split: _FoldSplit, function: Callable[[BinnedRows], Any], block: Design) -> Any:
+def _summed(split: _TreeRows, function: Callable[[BinnedRows], Any], block: Design) -> Any:
     found = None
     for rows in split(block):
         found = plus(found, function(rows))
@@ -128,15 +128,15 @@ def _summed(split: _FoldSplit, function: Callable[[BinnedRows], Any], block: Des
 
 
 @dataclass(frozen=True)
-class _HeldRows:
+class _HeldPieces:
     pieces: tuple[BinnedRows, ...]
 
-    def plus(self, other: _HeldRows) -> _HeldRows:
-        return _HeldRows((*self.pieces, *other.pieces))
+    def plus(self, other: _HeldPieces) -> _HeldPieces:
+        return _HeldPieces((*self.pieces, *other.pieces))
 
 
 @dataclass(frozen=True)
-class _FoldSplit:
+class _TreeRows:
     """From the design of a block to its rows by fold and arm."""
 
     read: EffectReader
@@ -162,21 +162,21 @@ class _FoldSplit:
 
 
 @dataclass(frozen=True)
-class _ColumnSample:
+class _BinSample:
     """Columns and weights of some rows, in pieces."""
 
     pieces: tuple[tuple[np.ndarray, np.ndarray], ...]
 
-    def plus(self, other: _ColumnSample) -> _ColumnSample:
-        return _ColumnSample((*self.pieces, *other.pieces))
+    def plus(self, other: _BinSample) -> _BinSample:
+        return _BinSample((*self.pieces, *other.pieces))
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         x, w = zip(*self.pieces, strict=True)
         return np.concatenate(x), np.concatenate(w)
 
 
-def _sampled(read: EffectReader, n: int, block: Design) -> _ColumnSample | None:
+def _sampled(read: EffectReader, n: int, block: Design) -> _BinSample | None:
     rows = read(block)
     x = columns_of(rows.x)
     chosen = sampled(x, rows.w, n)
-    return _ColumnSample(((np.array(x[chosen]), rows.w[chosen]),)) if chosen.any() else None
+    return _BinSample(((np.array(x[chosen]), rows.w[chosen]),)) if chosen.any() else None

@@ -117,6 +117,7 @@ def cate(
         vcov=vcov,
         na_action=na_action,
         context=context,
+        folds=getattr(settings, "folds", None),
         treated=treated,
         reference=reference,
     )

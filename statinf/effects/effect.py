@@ -134,6 +134,7 @@ def effect(
         vcov=vcov,
         na_action=na_action,
         context=context,
+        folds=getattr(settings, "folds", None),
         binary=chosen.two_arms,
         several=chosen.means is not None,
         treated=treated,

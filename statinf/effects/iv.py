@@ -150,6 +150,7 @@ def iv(
         vcov=vcov,
         na_action=na_action,
         context=context,
+        folds=getattr(settings, "folds", None),
     )
     check_parts(design)
     check_sizes(design)

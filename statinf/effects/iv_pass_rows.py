@@ -17,7 +17,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.sandwich import uncorrected
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign
-from statinf.passes.covariance import PassScores
+from statinf.passes.covariance import InDirections, PassScores
 from statinf.passes.reduction import ColumnStack
 from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent
@@ -195,7 +195,7 @@ class PassForms:
 
     made: PassDesign
     stages: TwoStages
-    _known: dict[str, Covariance] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[str, InDirections] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def _scores(self) -> PassScores:
@@ -212,8 +212,8 @@ class PassForms:
             return Covariance(np.eye(s.b) * variance, "iid", "iid", float(s.df_first))
         key = repr(kind)
         if key not in self._known:
-            self._known[key] = self._scores.covariance(kind)
-        return self._known[key].combined(np.kron(direction, np.eye(s.b)))
+            self._known[key] = self._scores.in_directions(kind)
+        return self._known[key](np.kron(direction, np.eye(s.b)))
 
     def at_null(self, kind: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Covariance of the reduced form of y - X t, as a function of t, shape (c,)."""

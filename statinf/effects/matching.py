@@ -78,7 +78,7 @@ class MatchingOptions(Options):
 
 def number_above_zero(name: str, given: Any) -> float:
     """A positive finite number."""
-    usable = isinstance(given, int | float) and not isinstance(given, bool) and np.isfinite(given) and given > 0
+    usable = isinstance(given, int | float) and not isinstance(given, bool) and 0 < given < np.inf
     if not usable:
         raise OptionError(f"{name}={given!r} is not a positive number.")
     return float(given)

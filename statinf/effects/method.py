@@ -66,11 +66,11 @@ class EffectMethod(Method):
 
     def check_estimand(self, estimand: object) -> str:
         """The estimand in capitals, or an `OptionError` that names those of this method."""
-        plain = estimand.upper() if isinstance(estimand, str) else estimand
+        plain = estimand.upper() if isinstance(estimand, str) else ""
         if plain not in self.estimands:
             listed = ", ".join(map(repr, self.estimands))
             raise OptionError(f"estimand={estimand!r} is not one of method={self.name!r}, which takes {listed}.")
-        return str(plain)
+        return plain
 
     def check_covariates(self, width: int | None) -> None:
         """Refuse covariates that the method does not take, or want of those that it needs.

@@ -53,6 +53,8 @@ def wu_hausman(made: System) -> WaldTest:
     short = solve(x, y)
     long = solve(np.column_stack([x, residual]), y)
     df = made.df_resid - made.c
+    if df <= 0:
+        return WaldTest("the treatment is exogenous (Wu-Hausman)", np.nan, made.c, df, np.nan)
     value = (float(short.rss) - float(long.rss)) / made.c / (float(long.rss) / df)
     return WaldTest("the treatment is exogenous (Wu-Hausman)", value, made.c, df, f_sf(value, made.c, df))
 

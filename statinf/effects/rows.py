@@ -98,10 +98,12 @@ def effect_rows(
     several: bool = False,
     treated: Any = None,
     reference: Any = None,
+    folds: Any = None,
 ) -> EffectRows:
     """Read `outcome ~ treatment | covariates` into arrays.
 
-    `binary` wants a treatment of two arms, `several` one of two or more; with neither, numbers are doses.
+    Rows without a label in a column that `folds` names are left out. `binary` wants a treatment of two arms, `several` one of
+    two or more; with neither, numbers are doses.
 
     Raises
     ------
@@ -121,6 +123,7 @@ def effect_rows(
         vcov=vcov,
         na_action=na_action,
         context=context,
+        folds=folds,
     )
     treatment = made.part("treatment")
     assert treatment is not None
@@ -157,13 +160,15 @@ def clustered_design(
     vcov: Any = None,
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
+    folds: Any = None,
 ) -> tuple[Design, dict[str, np.ndarray]]:
-    """The design without rows of weight zero or without a group, and the clusters that rows come in."""
+    """The design without rows of weight zero or without a group or fold, and the clusters that rows come in."""
     if by is not None and not isinstance(by, str):
         raise OptionError(f"by= is the name of a column, not a {type(by).__name__}; put the groups into the data.")
     spec = VcovSpec.read(vcov, cluster)
     array = cluster is not None and spec.clusters == ("cluster",) and not isinstance(cluster, str | list | tuple)
-    asked = list(dict.fromkeys([*spec.columns, *([by] if by else [])]))
+    labels = [name for name in (by, folds) if isinstance(name, str)]
+    asked = list(dict.fromkeys([*spec.columns, *labels]))
     made = design(
         formula,
         data,
@@ -173,9 +178,10 @@ def clustered_design(
         na_action=na_action,
         context=context,
     )
-    if by is not None and array and (gaps := made.frame.categories(by).codes[made.rows] < 0).any():
-        made = replace(made, dropped={**made.dropped, f"{by} is missing": int(gaps.sum())})
-        made = subset(made, ~gaps)
+    for name in labels if array else ():
+        if (gaps := made.frame.categories(name).codes[made.rows] < 0).any():
+            made = replace(made, dropped={**made.dropped, f"{name} is missing": int(gaps.sum())})
+            made = subset(made, ~gaps)
     # Estimated weights have scores on rows of weight zero too: these stay, with nothing to say elsewhere.
     if made.weights_object is None and not made.weights.all():
         made = subset(made, made.weights > 0)

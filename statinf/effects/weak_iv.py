@@ -14,9 +14,12 @@ import numpy as np
 from scipy.linalg import eig, eigh, solve
 
 from statinf.effects.instruments import System
+from statinf.errors import NotIdentifiedError
 from statinf.findings import Finding
 from statinf.frames import to_caller
 from statinf.inference.distributions import f_sf
+
+_SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class FirstStage:
     f : float
         Homoskedastic F of the excluded instruments.
     robust_f : float
+        NaN where the covariance is singular, as one by clusters of several ways that was indefinite is.
         Robust Wald statistic over the number of instruments.
     effective_f : float
         Of Montiel Olea and Pflueger; NaN with several endogenous columns.
@@ -59,7 +63,7 @@ def first_stage(made: System, j: int, variance: np.ndarray, df: float) -> FirstS
     pi, v = made.first[:, j], made.rest[:-1, j]
     explained, left = float(pi @ pi), float(v @ v)
     exact = left <= 1e-24 * explained
-    wald = np.inf if exact else float(pi @ solve(variance, pi, assume_a="pos")) / made.b
+    wald = np.inf if exact else _length(pi, variance) / made.b
     inner = made.first.T @ made.first
     total = inner + made.rest[:, :-1].T @ made.rest[:, :-1]
     shea = np.linalg.inv(total)[j, j] / np.linalg.inv(inner)[j, j]
@@ -153,9 +157,31 @@ def f_quantile(p: float, df1: float, df2: float) -> float:
 
 
 def statistic(made: System, variance_at: Callable[[np.ndarray], np.ndarray], null: np.ndarray) -> float:
-    """Anderson-Rubin F at `null`, shape (c,)."""
-    g = made.reduced - made.first @ null
-    return float(g @ solve(variance_at(null), g, assume_a="pos")) / made.b
+    """Anderson-Rubin F at `null`, shape (c,).
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the covariance is singular there.
+    """
+    length = _length(made.reduced - made.first @ null, variance_at(null))
+    if np.isnan(length):
+        raise NotIdentifiedError(
+            "the covariance of the reduced form is singular, so there is no Anderson-Rubin test under it: clusters of several "
+            "ways, or too few of them, do this. Give vcov= another kind, such as clusters of one column."
+        )
+    return length / made.b
+
+
+def _length(g: np.ndarray, variance: np.ndarray) -> float:
+    """G' variance^-1 g; NaN where the variance is singular."""
+    scale = np.sqrt(np.diag(variance))
+    if not (scale > 0).all():
+        return np.nan
+    scaled, unit = variance / np.outer(scale, scale), g / scale
+    if np.linalg.eigvalsh(scaled)[0] <= _SINGULAR:
+        return np.nan
+    return float(unit @ solve(scaled, unit, assume_a="pos"))
 
 
 def kept_values(

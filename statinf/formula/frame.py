@@ -149,7 +149,7 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
         frame = nw.from_native(data)
     except TypeError:
         raise DataError(
-            f"data is a {type(data).__name__}; give a pandas, polars, pyarrow or duckdb table, "
+            f"data is {_said(data)}; give a pandas, polars, pyarrow or duckdb table, "
             "a dict of arrays, or the path of a parquet or csv file."
         ) from None
     if isinstance(frame, nw.LazyFrame):
@@ -160,6 +160,18 @@ def as_frame(data: Any, columns: Container[str] | None = None) -> Frame:
     kind = str(frame.implementation.name).lower()
     # Polars replaces columns in place too; a clone shares them.
     return Frame(native.clone() if kind == "polars" else native, kind, tuple(frame.columns), len(native))
+
+
+def _said(data: Any) -> str:
+    """What data are that are no table; of a list, which of its items is none."""
+    if not isinstance(data, list | tuple):
+        return f"a {type(data).__name__}"
+    if not data:
+        return f"an empty {type(data).__name__}"
+    table = [hasattr(item, "columns") or hasattr(item, "column_names") for item in data]
+    if not any(table):
+        return f"a {type(data).__name__} of {type(data[0]).__name__}"
+    return f"a {type(data).__name__} of tables in which item {table.index(False)} is a {type(data[table.index(False)]).__name__}"
 
 
 def copies_on_write() -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, OptionError
 from statinf.formula import Frame, as_frame
 from statinf.optional import need
 
@@ -248,6 +248,10 @@ def _from_lazy(frame: Any, wanted: Wanted) -> Source:
 
 def mentioned(formula: str, extra: Iterable[str]) -> Wanted:
     """The columns that a formula's text may mention, and the extra ones."""
+    extra = tuple(extra)
+    for name in extra:
+        if not isinstance(name, str):
+            raise OptionError(f"{name!r} is not the name of a column.")
     also = set(extra)
     whole = any(
         p.strip() == "."

@@ -12,6 +12,7 @@ _QUOTED = re.compile(r"""('(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
 _DOTTED = re.compile(r"\b(as|is)\.(\w+)(?=\s*\()")
 _OPTION = re.compile(r"\b([a-zA-Z]+)\.([a-z]+)(?=\s*=(?!=))")
 _RANGE = re.compile(r"(?<![\w.)\]])(-?\d+)\s*:\s*(-?\d+)(?![\w.(])")
+_MINUS_TWICE = re.compile(r"-\s*-")
 _BARRED = re.compile(r"\(\s*[^()|]*\|\s*[^()|]+\)")
 _DOUBLE = re.compile(r"\|\s*\|")
 _LOGICAL = re.compile(r"<(?!-)|[>&]|[=!]=|!")
@@ -34,7 +35,7 @@ def advise(text: str) -> None:
     FormulaError
         If the text holds one outside quotes.
     """
-    if not any(c in text for c in "$&<=|%"):
+    if not any(c in text for c in "$&<=|%") and text.count("-") < 2:
         return
     plain = "".join(_QUOTED.split(text)[::2])
     for pattern, name, advice in _ADVICE_ON_TEXT:
@@ -55,6 +56,10 @@ def advise(text: str) -> None:
     if found:
         raise FormulaError(
             f"{found.group()!r} in {short(text)} stands between terms; write it in a function, as in I(k {found.group()} 2)."
+        )
+    if _MINUS_TWICE.search(outer.partition("~")[2]):
+        raise FormulaError(
+            f"{short(text)} takes away what is already taken away, which R reads as leaving it out; write it with one sign."
         )
     bars = _BARRED.search(outer)
     if bars and not _LOGICAL.search(bars.group()):

@@ -36,5 +36,10 @@ def effective_degrees(influence: np.ndarray) -> np.ndarray:
 
 def by_effective_rows(found: Covariance, influence: np.ndarray) -> Covariance:
     """The covariance with degrees of freedom of its own for each estimate, at most those it has."""
-    each = np.minimum(effective_degrees(influence), found.df_each)
+    return with_effective_degrees(found, effective_degrees(influence))
+
+
+def with_effective_degrees(found: Covariance, degrees: np.ndarray) -> Covariance:
+    """The covariance with these degrees of freedom (q,), at most those it has."""
+    each = np.minimum(degrees, found.df_each)
     return replace(found, each=each, df=float(np.nanmin(each, initial=np.inf)), degrees=None)

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from statinf.errors import DataError, OptionError
+from statinf.numerics.linear.products import over_blocks
 
 
 @runtime_checkable
@@ -70,7 +71,7 @@ def check_rows(X: Any, y: Any, w: Any = None) -> tuple[np.ndarray, np.ndarray, n
     y = np.asarray(y, np.float64)
     if X.ndim != 2 or y.ndim != 1 or len(X) != len(y):
         raise DataError(f"A learner needs X of shape (n, p) and y of shape (n,); got {X.shape} and {y.shape}.")
-    if not np.isfinite(y).all() or not np.isfinite(X).all():
+    if not np.isfinite(y).all() or not all(over_blocks(lambda rows: np.isfinite(X[rows]).all(), *X.shape)):
         bad = int(np.flatnonzero(~(np.isfinite(y) & np.isfinite(X).all(axis=1)))[0])
         raise DataError(f"Row {bad} given to a learner holds a value that is missing or infinite; drop it first.")
     if w is None:

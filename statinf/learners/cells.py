@@ -17,6 +17,8 @@ from statinf.numerics.linear.gram import FoldGrams, fold_grams
 
 PARALLEL_FROM = 1 << 18
 _WELL_CONDITIONED = 1e-9
+_SMALL_BLOCK = 1 << 16
+"""Entries of blocks whose copies are made without a call for memory."""
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,21 @@ def standardise(X: np.ndarray, w: np.ndarray) -> Standard:
     near = X[blocks[0]].mean(axis=0) if blocks else np.zeros(X.shape[1])
 
     def sums(rows: slice) -> tuple[np.ndarray, np.ndarray]:
-        part = X[rows] - near
-        weighted = part * w[rows][:, None]
-        return weighted.sum(axis=0), np.einsum("ij,ij->j", weighted, part)
+        part = X[rows].T - near[:, None]
+        first = np.dot(part, w[rows])
+        return first, np.dot(np.multiply(part, part, out=part), w[rows])
 
-    parts = map_threads(sums, blocks, parallel=parallel)
+    parts = map_threads(sums, row_blocks(*z.shape, _SMALL_BLOCK), parallel=parallel)
     shift, squares = (np.sum([p[i] for p in parts], axis=0) / total for i in (0, 1))
     centre, scale = near + shift, np.sqrt(np.maximum(squares - shift**2, 0.0))
     scale = np.where(scale > 1e-14 * np.maximum(np.abs(centre), 1e-290), scale, 1.0)
     inverse = 1.0 / scale
 
     def scaled(rows: slice) -> None:
-        part = z[rows]
-        part[:, 0] = 1.0
-        np.subtract(X[rows], centre, out=part[:, 1:])
-        part[:, 1:] *= inverse
+        # Columns are scaled while each is in one piece, as those of a design are, and turned into rows at the end.
+        part = X[rows].T - centre[:, None]
+        part *= inverse[:, None]
+        z[rows, 0], z[rows, 1:] = 1.0, part.T
 
     map_threads(scaled, blocks, parallel=parallel)
     return Standard(z, centre, scale)

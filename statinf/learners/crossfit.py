@@ -63,7 +63,7 @@ def fold_ids(
     if strata is not None:
         order = order[np.argsort(np.asarray(strata)[order], kind="stable")]
     out = np.empty(n, np.intp)
-    out[order] = np.arange(n) % folds
+    out[order] = np.tile(np.arange(folds), -(-n // folds))[:n]
     return out
 
 
@@ -125,7 +125,8 @@ def _whole_codes(labels: np.ndarray) -> np.ndarray:
 
 def stratum_codes(strata: np.ndarray) -> np.ndarray:
     """Codes of labels in their order, in as few bytes as hold them: `fold_ids` sorts short integers in one sweep."""
-    codes = np.unique(strata, return_inverse=True)[1]
+    whole = strata.astype(np.intp) if strata.dtype.kind == "f" and 0 <= strata.min() <= strata.max() < 2**16 else strata
+    codes = _whole_codes(whole) if whole is strata or (whole == strata).all() else _whole_codes(strata)
     return codes.astype(np.uint8 if codes.max() < 256 else np.uint16 if codes.max() < 65536 else np.intp)
 
 

@@ -191,7 +191,7 @@ def train_networks(
     for number in progress(range(-(-most_epochs // epochs_a_call))):
         params, memory, value = over_models(
             _epochs, params, memory, X, Z, y, training, watched, aside, tau, margin, penalties, rates,
-            np.uint32(seed), np.int32(number), steps, together=_TOGETHER,
+            np.uint32(seed % 2**32), np.int32(number), steps, together=_TOGETHER,
             objective=objective, batch=batch, epochs=epochs_a_call, guard=guard,
         )  # fmt: skip
         history.append(value)

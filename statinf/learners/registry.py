@@ -186,4 +186,6 @@ def _constant(given: float, task: str, option: str) -> Any:
 
     if task == "probability" and not 0.0 < given < 1.0:
         raise OptionError(f"{option}={given!r}: a known probability lies strictly between 0 and 1.")
+    if given != given or given in (float("inf"), -float("inf")):
+        raise OptionError(f"{option}={given!r}: a known mean is a finite number.")
     return Constant(given)

@@ -13,6 +13,7 @@ from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
 from statinf.numerics.glm.irls import orthonormal
 from statinf.numerics.linear.reduction import Reduced
 from statinf.passes.reduction import ColumnStack
+from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent, Triangle
 
 
@@ -188,3 +189,38 @@ def density(problem: PassLikelihood, beta: np.ndarray, dispersion: float, block:
     seen, family = w > 0, problem.model.family
     assert family.law.density is not None
     return float(np.sum(family.law.density(y[seen], family.link.inverse(eta)[seen], w[seen], dispersion)))
+
+
+@dataclass(frozen=True)
+class LikelihoodRows:
+    """A fitted likelihood as blocks of rows see it.
+
+    Attributes
+    ----------
+    problem : PassLikelihood
+    beta : ndarray, shape (k,)
+        Coefficients of the orthonormal columns.
+    whitened : ndarray, shape (k, k)
+        Inverse triangular factor of the information: takes sums of whitened scores to errors of `beta`.
+    """
+
+    problem: PassLikelihood
+    beta: np.ndarray
+    whitened: np.ndarray
+
+    def predictor(self, block: Design) -> tuple[np.ndarray, np.ndarray]:
+        """The columns, shape (n, k), and the predictor, shape (n,); of a block without an outcome too."""
+        x = self.problem.columns(block)
+        return x, np.dot(x, self.beta) + (0.0 if block.offset is None else block.offset)
+
+    def unit(self, block: Design) -> np.ndarray:
+        """Whitened scores per unit of weight, shape (n, k)."""
+        (x, eta), (y, _) = self.predictor(block), outcome(block)
+        return np.dot(x, self.whitened) * self.problem.model.family.terms(eta, y)[0][:, None]
+
+    def scored(self, block: Design) -> ScoredRows:
+        """The rows as covariances see them."""
+        (x, eta), (y, w) = self.predictor(block), outcome(block)
+        slope, information, _ = terms(self.problem.model.family, eta, y, w)
+        rows = np.dot(x, self.whitened)
+        return ScoredRows(rows * (w * slope)[:, None], rows * np.sqrt(w * information)[:, None])

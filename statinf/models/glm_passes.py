@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from statinf.errors import ConvergenceError, DataError, FormulaError, OptionError, StatinfWarning, issue_warning
-from statinf.formula.design import Design
 from statinf.formula.scale import check_scale
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
@@ -25,15 +24,14 @@ from statinf.models.glm_pass_facts import Facts, facts
 from statinf.models.glm_pass_scoring import Maximum, OutOfRangeError, at, null_steps, scoring_steps, together
 from statinf.models.glm_pass_separation import Some, refuse_separation_by_passes
 from statinf.models.glm_pass_sums import (
+    LikelihoodRows,
     Model,
     PassLikelihood,
     density,
     evaluated,
     first_guess,
     information_factor,
-    outcome,
     stack,
-    terms,
 )
 from statinf.models.glm_scoring import start_of
 from statinf.models.regression_passes import regression_passes
@@ -51,7 +49,6 @@ from statinf.passes import BlockTable, PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.drawing import block_draws
 from statinf.passes.reduction import reduce_rows
-from statinf.passes.scored import ScoredRows
 from statinf.results import Estimate
 
 _SAMPLE = 1 << 21
@@ -89,11 +86,19 @@ def glm_passes(
 
 def estimate(made: PassDesign, options: VerbOptions) -> Estimate:
     """Maximum likelihood of the outcome on the columns of the first part."""
-    return scored_estimate(made, options)[0]
+    return fitted(made, options).estimate
 
 
-def scored_estimate(made: PassDesign, options: VerbOptions) -> tuple[Estimate, PassScores]:
-    """The same, with the scores of its coefficients."""
+class FittedPasses(NamedTuple):
+    """An estimate, the scores behind its covariances, and its rows."""
+
+    estimate: Estimate
+    scores: PassScores
+    rows: LikelihoodRows
+
+
+def fitted(made: PassDesign, options: VerbOptions) -> FittedPasses:
+    """The same, with what verbs that build on it need beside."""
     return _described(made, *_maximum(made, options), options)
 
 
@@ -101,6 +106,12 @@ def maximise(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Ma
     """The maximum alone, in columns that are orthonormal over all rows."""
     problem, _, solved, _ = _maximum(made, options)
     return problem, solved
+
+
+def likelihood_rows(made: PassDesign, options: VerbOptions) -> LikelihoodRows:
+    """The maximum with the scores of its rows, for what is made of a model beside its own table."""
+    problem, _, solved, _ = _maximum(made, options)
+    return _whitened(made, problem, solved)[0]
 
 
 def _maximum(made: PassDesign, options: VerbOptions) -> tuple[PassLikelihood, Facts, Maximum, float]:
@@ -226,28 +237,22 @@ def _guesses(made: PassDesign, problem: PassLikelihood, told: Facts) -> list[np.
 
 def _described(
     made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, null: float, options: VerbOptions
-) -> tuple[Estimate, PassScores]:
+) -> FittedPasses:
     reduced, family = problem.reduced, problem.model.family
     assert reduced is not None
-    gram, rank, df = solved.sums.information, reduced.rank, float(told.nobs - reduced.rank)
-    if smallest_eigenvalue(gram) > WELL_CONDITIONED:
-        inner = np.linalg.cholesky(gram).T
-    else:
-        inner = made.total(partial(information_factor, problem, solved.beta), "the information").factor
-    coef, factor, condition = as_they_stand(reduced, solved.beta, inner)
-    common.warn_aliased(made.names, reduced.kept, condition)
+    df = float(told.nobs - reduced.rank)
+    rows, coef, factor = _whitened(made, problem, solved)
     deviance = solved.sums.deviance + told.saturated
     dispersion = 1.0
     if not family.known_dispersion:
         dispersion = solved.sums.pearson / df if df > 0 else np.nan
-    whitened = solve_triangular(inner, np.eye(rank))
-    outside = solve_triangular(reduced.centred_factor, whitened)
+    outside = solve_triangular(reduced.centred_factor, rows.whitened)
     if reduced.centring is not None:
         outside = reduced.centring.raw_coefficients(outside, reduced.kept)
     scores = PassScores.on(
         made,
-        partial(_scored, problem, solved.beta, whitened),
-        partial(_unit, problem, solved.beta, whitened),
+        rows.scored,
+        rows.unit,
         outside,
         told.nobs,
         df,
@@ -256,7 +261,7 @@ def _described(
         weighted=family.name != "gaussian" or made.weights is not None,
     )
     loglik = _loglik(made, problem, told, solved, deviance)
-    made_of = Estimate(
+    estimate = Estimate(
         terms=made.names,
         theta=coef,
         moments=None,
@@ -282,7 +287,22 @@ def _described(
             "copies": None,
         },
     )
-    return made_of, scores
+    return FittedPasses(estimate, scores, rows)
+
+
+def _whitened(
+    made: PassDesign, problem: PassLikelihood, solved: Maximum
+) -> tuple[LikelihoodRows, np.ndarray, np.ndarray]:
+    """The rows at the maximum, and coefficients (p,) and the information's factor (k, k) in columns as they stand."""
+    reduced, gram = problem.reduced, solved.sums.information
+    assert reduced is not None
+    if smallest_eigenvalue(gram) > WELL_CONDITIONED:
+        inner = np.linalg.cholesky(gram).T
+    else:
+        inner = made.total(partial(information_factor, problem, solved.beta), "the information").factor
+    coef, factor, condition = as_they_stand(reduced, solved.beta, inner)
+    common.warn_aliased(made.names, reduced.kept, condition)
+    return LikelihoodRows(problem, solved.beta, solve_triangular(inner, np.eye(reduced.rank))), coef, factor
 
 
 def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maximum, deviance: float) -> float:
@@ -296,18 +316,3 @@ def _loglik(made: PassDesign, problem: PassLikelihood, told: Facts, solved: Maxi
         return np.inf
     dispersion = deviance / (told.weight if family.law.total_weight else told.nobs)
     return float(made.total(partial(density, problem, solved.beta, dispersion), "the likelihood"))
-
-
-def _unit(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> np.ndarray:
-    """Whitened scores per unit of weight."""
-    x, (y, _) = problem.columns(block), outcome(block)
-    eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
-    return np.dot(x, whitened) * problem.model.family.terms(eta, y)[0][:, None]
-
-
-def _scored(problem: PassLikelihood, beta: np.ndarray, whitened: np.ndarray, block: Design) -> ScoredRows:
-    x, (y, w) = problem.columns(block), outcome(block)
-    eta = np.dot(x, beta) + (0.0 if block.offset is None else block.offset)
-    slope, information, _ = terms(problem.model.family, eta, y, w)
-    rows = np.dot(x, whitened)
-    return ScoredRows(rows * (w * slope)[:, None], rows * np.sqrt(w * information)[:, None])

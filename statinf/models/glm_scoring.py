@@ -76,8 +76,10 @@ def described(made: Design, solved: ScoredModel, rows: RowCounts) -> Estimate:
     df_resid = float(nobs - rank)
     dispersion = 1.0
     if not family.known_dispersion:
-        mean = family.link.inverse(solution.eta)
-        pearson = float(np.sum(made.weights * (made.y - mean) ** 2 / family.variance(mean)))
+        pearson = solution.deviance
+        if not family.quadratic:
+            mean = family.link.inverse(solution.eta)
+            pearson = float(np.sum(made.weights * (made.y - mean) ** 2 / family.variance(mean)))
         dispersion = pearson / df_resid if df_resid > 0 else np.nan
     loglik = np.nan
     if rows.likely:
@@ -161,7 +163,7 @@ class _RowTerms:
 
     @cached_property
     def _terms(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.family.terms(self._eta, self.made.y)[:2]
+        return self.family.scores(self._eta, self.made.y)
 
     @cached_property
     def slope(self) -> np.ndarray:

@@ -17,9 +17,9 @@ def check_limit(name: str, given: Any) -> Any:
     if given is None or isinstance(given, str):
         return given
     number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
-    if not number or np.isnan(given):
+    if not number or given != given:
         raise OptionError(f"{name}={given!r} is not a number, the name of a column, or None for no limit.")
-    return None if np.isinf(given) else float(given)
+    return float(given) if -np.inf < given < np.inf else None
 
 
 def check_limits(lower: Any, upper: Any) -> None:

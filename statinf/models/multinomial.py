@@ -16,6 +16,7 @@ import numpy as np
 from statinf.errors import DataError
 from statinf.formula.arms import treatment_levels
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
 from statinf.models.categories import check_distinct, check_terms
@@ -188,6 +189,7 @@ def multinomial(
         context=context,
         response="categories",
     )
+    check_sizes(made)
     common.check_has_columns(made.parts[0].p)
     made, counts = counted(made, settings.weights_kind)
     asked = asked_covariance(vcov, cluster, counts)

@@ -6,7 +6,7 @@ expected negative log-likelihood where the model is wrong. Slopes are shared by 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 
 from statinf.errors import OptionError
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models import regression as common
@@ -170,6 +171,7 @@ def ordered(
         context=context,
         response="ordered",
     )
+    check_sizes(made)
     made, counts = counted(made, settings.weights_kind)
     asked = asked_covariance(vcov, cluster, counts)
     return OrderedFit.of(made, chosen.estimate(made, settings, counts), asked, method=chosen, cluster=cluster)
@@ -177,7 +179,7 @@ def ordered(
 
 def _with_levels(formula: str, levels: Sequence[Any]) -> str:
     """The formula with the order of the outcome's levels written into it."""
-    if isinstance(levels, str) or len(list(levels)) < 2:
+    if isinstance(levels, str) or not isinstance(levels, Iterable) or len(list(levels)) < 2:
         raise OptionError(
             "levels= takes the categories from the lowest to the highest, such as ['low', 'mid', 'high']."
         )

@@ -39,11 +39,14 @@ class RowCounts(Brief):
         How many equal rows each row stands for; None for one.
     trials : bool
         Whether rows hold shares of trials, which are among the weights.
+    asked : bool
+        Whether anybody asks for the likelihood.
     """
 
     weights_kind: str = "precision"
     copies: np.ndarray | None = None
     trials: bool = False
+    asked: bool = True
 
     def nobs(self, weights: np.ndarray) -> int:
         """Observations of positive weight."""
@@ -66,8 +69,8 @@ class RowCounts(Brief):
 
     @property
     def likely(self) -> bool:
-        """Whether there is a likelihood: weights of a survey make none."""
-        return self.weights_kind != "probability"
+        """Whether there is a likelihood that is asked for: weights of a survey make none."""
+        return self.asked and self.weights_kind != "probability"
 
 
 ONE_EACH = RowCounts()

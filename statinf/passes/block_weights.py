@@ -42,6 +42,8 @@ class WeightSums:
         Sums of sampling weights and weights, and of their squares.
     least, most : float
         The smallest and largest weight over its sampling weight.
+    largest : float
+        The largest weight.
     """
 
     rows: int
@@ -52,6 +54,7 @@ class WeightSums:
     squares: float
     least: float
     most: float
+    largest: float
 
     @classmethod
     def of(cls, values: np.ndarray, sampling: np.ndarray) -> WeightSums:
@@ -60,7 +63,7 @@ class WeightSums:
         return cls(
             len(values), int(np.count_nonzero(values == 0.0)), float(sampling.sum()), float(sampling @ sampling),
             float(values.sum()), float(values @ values), float(relative.min(initial=np.inf)),
-            float(relative.max(initial=-np.inf)),
+            float(relative.max(initial=-np.inf)), float(values.max(initial=-np.inf)),
         )  # fmt: skip
 
     def plus(self, other: WeightSums) -> WeightSums:
@@ -68,7 +71,7 @@ class WeightSums:
         return WeightSums(
             self.rows + other.rows, self.zero + other.zero, self.sampling + other.sampling, self.sampling2 + other.sampling2,
             self.total + other.total, self.squares + other.squares, min(self.least, other.least),
-            max(self.most, other.most),
+            max(self.most, other.most), max(self.largest, other.largest),
         )  # fmt: skip
 
     @property

@@ -132,11 +132,29 @@ class PassScores:
             return _labelled(found, ", weights taken as fixed") if self.plain is not None else found
         if kind in LEVERED:
             return self._levered(kind)
-        fixed = kind == "fixed" and self.plain is not None
-        meat = self.made.total(partial(_meat, self.plain if fixed else self.score), "standard errors")
-        meat = meat if fixed else self._with_beside(meat)
+        known = self.plain if kind == "fixed" else None
+        meat = self.made.total(partial(_meat, known or self.score), "standard errors")
+        meat = meat if known is not None else self._with_beside(meat)
         found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
         return found.combined(self.outside) if kind == "fixed" else self._carried(found)
+
+    def in_directions(self, kind: Any) -> InDirections:
+        """Covariances of linear combinations of the whitened scores, by the passes of one.
+
+        One by clusters of several ways that is indefinite is repaired in each combination, as it is where that is all there is.
+        """
+        kind = check_kind(kind)
+        names = kind["cluster"] if isinstance(kind, Mapping) and "cluster" in kind else ""
+        if isinstance(names, str) or self.plain is not None or self.beside is not None:
+            return InDirections(self, kind, self.covariance(kind))
+        cells, codes, _ = self._cells(list(names), False)
+        return InDirections(self, kind, None, cells.sums[0][:, : self.q], codes)
+
+    def effective_degrees(self) -> np.ndarray:
+        """The effective number of rows behind each variance, shape (q,), as `inference.effective` counts them; one pass."""
+        squares, fourth = self.made.total(partial(_powers, self.score, self.outside), "effective rows")
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(fourth > 0, squares**2 / fourth, np.nan)
 
     def _with_beside(self, meat: np.ndarray) -> np.ndarray:
         return meat if self.beside is None else meat + self.beside
@@ -173,6 +191,18 @@ class PassScores:
         found = covariance(self._stand_in(_root_rows(self._with_beside(meat))), "HC0", normal=self.normal)
         return self._carried(replace(found, kind=kind, label=kind))
 
+    def _cells(self, names: list[str], corrected: bool) -> tuple[KeyedSums, dict[str, np.ndarray], Any]:
+        """Sums of the cells of clusters, the codes of each way, and what rows that are each alone add."""
+        made = grouped(self.made, names)
+        sizes = [made.clusters[name].count for name in names]
+        sums: tuple[KeyedSums, Any] = made.total(
+            partial(cell_sums, self.score, names, sizes, corrected, self.beside is not None), "sums by cluster"
+        )
+        cells = sums[0].together()
+        numbers = np.unravel_index(cells.keys[0], sizes)
+        codes = {name: np.unique(code, return_inverse=True)[1] for name, code in zip(names, numbers, strict=True)}
+        return cells, codes, sums[1]
+
     def _clustered(self, kind: Mapping[str, Any]) -> Covariance:
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
         corrected = kind.get("type", "HC1") in ("HC2", "HC3") or "df" in kind
@@ -184,19 +214,11 @@ class PassScores:
                 "look at the rows of a cluster together, which data read in blocks do not give; use type HC1 or HC3, or fit rows "
                 "in memory."
             )
-        made = grouped(self.made, names)
-        sizes = [made.clusters[name].count for name in names]
-        lone = self.beside is not None
-        sums: tuple[KeyedSums, Any] = made.total(
-            partial(cell_sums, self.score, names, sizes, corrected, lone), "sums by cluster"
-        )
-        cells = sums[0].together()
-        numbers = np.unravel_index(cells.keys[0], sizes)
-        codes = {name: np.unique(code, return_inverse=True)[1] for name, code in zip(names, numbers, strict=True)}
+        cells, codes, lone = self._cells(names, corrected)
         scores = cells.sums[0][:, : self.q]
         if self.plain is not None or not corrected:
             inside = np.ones(len(scores), bool) if self.plain is None else cells.sums[0][:, self.q] > 0
-            alone = None if self.beside is None else _root_rows(plus(self.beside, sums[1]))
+            alone = None if self.beside is None else _root_rows(plus(self.beside, lone))
             return self._carried(self._with_outside(kind, codes, scores, inside, alone))
         rows = product_rows(cells.sums[0][:, self.q :], self.q)
         # The sum of a cell's scores stands in its first row; only sums by cluster are used.
@@ -228,6 +250,37 @@ class PassScores:
         return replace(found, label=found.label.removesuffix(", weights estimated"))
 
 
+@dataclass(frozen=True, eq=False)
+class InDirections:
+    """From linear combinations (m, q) of whitened scores to their covariance, shape (m, m).
+
+    Attributes
+    ----------
+    scores : PassScores
+    kind : str or mapping
+    whole : Covariance or None
+        Of all whitened scores.
+    cells : ndarray, shape (cells, q)
+        Sums of the scores of rows that are in the same clusters, where there is no `whole`.
+    codes : mapping of str to ndarray of int, shape (cells,)
+    """
+
+    scores: PassScores
+    kind: Any
+    whole: Covariance | None
+    cells: np.ndarray | None = None
+    codes: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __call__(self, combinations: np.ndarray) -> Covariance:
+        if self.whole is not None:
+            return self.whole.combined(combinations)
+        assert self.cells is not None
+        s, sums = self.scores, self.cells @ combinations.T
+        present = np.ones(len(sums), bool)
+        moments = Moments(sums, np.eye(len(combinations)), s.nobs, float(s.df_resid), present=present)
+        return covariance(moments, self.kind, self.codes, normal=s.normal)
+
+
 def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
     sizes = [scores.made.clusters[name].count]
@@ -256,6 +309,12 @@ def _root_rows(meat: np.ndarray) -> np.ndarray:
 
 def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
     return score(block).products()
+
+
+def _powers(score: Callable[[Design], ScoredRows], outside: np.ndarray, block: Design) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of squares and fourth powers of influence values."""
+    squares = np.dot(score(block).total, outside.T) ** 2
+    return squares.sum(axis=0), (squares**2).sum(axis=0)
 
 
 def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:

@@ -215,6 +215,8 @@ def _from_path(path: Path, rows: int) -> BlockTable:
     dataset: Any = need("pyarrow.dataset", f"reading {path}")
     form = "csv" if path.name.lower().endswith((".csv", ".csv.gz")) else "parquet"
     kind = "a folder of Parquet files" if path.is_dir() else f"a {form.upper() if form == 'csv' else 'Parquet'} file"
+    if path.is_dir() and not any(path.rglob("*.parquet")) and not any(f.is_file() for f in path.rglob("*")):
+        raise DataError(f"the folder {path} holds no file; give one with Parquet files.")
     try:
         found = dataset.dataset(path, format=file_format(form), partitioning="hive" if path.is_dir() else None)
         return _from_dataset(found, rows, kind, whole=path.is_file())

@@ -33,13 +33,13 @@ _NEWTON, _ROUNDS = 8, 30
 
 
 @dataclass(frozen=True)
-class _RowsHeld:
+class RowsHeld:
     """Rows in pieces."""
 
     pieces: tuple[LossRows, ...]
 
-    def plus(self, other: _RowsHeld) -> _RowsHeld:
-        return _RowsHeld((*self.pieces, *other.pieces))
+    def plus(self, other: RowsHeld) -> RowsHeld:
+        return RowsHeld((*self.pieces, *other.pieces))
 
     def rows(self) -> LossRows:
         """All of them."""
@@ -96,12 +96,12 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.
     return _exact(made, rows, [_NearRows(t, c, s) for t, c, s in zip(levels, coef, widths, strict=True)])
 
 
-def _sampled(rows: LossRowsOf, share: float, block: Design) -> _RowsHeld | None:
+def _sampled(rows: LossRowsOf, share: float, block: Design) -> RowsHeld | None:
     x, y, w = rows(block)
     if share < 1.0:
         chosen = units(row_hashes([x, y], 41)) < share
         x, y, w = x[chosen], y[chosen], w[chosen]
-    return _RowsHeld(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
+    return RowsHeld(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
 
 
 def _newton(
@@ -194,7 +194,7 @@ def _solve(q: int, bands: list[_NearRows], pulls: list[np.ndarray], held: list[A
     return True
 
 
-def _split(rows: LossRowsOf, bands: Sequence[_NearRows], block: Design) -> list[tuple[np.ndarray, _RowsHeld]]:
+def _split(rows: LossRowsOf, bands: Sequence[_NearRows], block: Design) -> list[tuple[np.ndarray, RowsHeld]]:
     x, y, w = rows(block)
     out = []
     for band in bands:
@@ -202,15 +202,15 @@ def _split(rows: LossRowsOf, bands: Sequence[_NearRows], block: Design) -> list[
         inside = np.abs(residual) <= band.width
         psi = (band.tau - (residual < 0)) * w
         psi[inside] = 0.0
-        out.append((psi @ x, _RowsHeld(((x[inside], y[inside], w[inside]),))))
+        out.append((psi @ x, RowsHeld(((x[inside], y[inside], w[inside]),))))
     return out
 
 
-def _flipped(rows: LossRowsOf, bands: Sequence[_NearRows], coef: np.ndarray, block: Design) -> list[_RowsHeld | None]:
+def _flipped(rows: LossRowsOf, bands: Sequence[_NearRows], coef: np.ndarray, block: Design) -> list[RowsHeld | None]:
     x, y, w = rows(block)
-    out: list[_RowsHeld | None] = []
+    out: list[RowsHeld | None] = []
     for band, now in zip(bands, coef, strict=True):
         before = y - x @ band.coef
         wrong = (np.abs(before) > band.width) & ((before < 0) != (y - x @ now < 0))
-        out.append(_RowsHeld(((x[wrong], y[wrong], w[wrong]),)) if wrong.any() else None)
+        out.append(RowsHeld(((x[wrong], y[wrong], w[wrong]),)) if wrong.any() else None)
     return out

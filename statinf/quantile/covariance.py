@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import numpy as np
 
+from statinf.backend import map_threads, row_blocks
 from statinf.errors import ConvergenceError, NotIdentifiedError, NumericalWarning, issue_warning, one_of
 from statinf.numerics.linear.products import row_products, weighted_gram
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside, kernel_densities
 from statinf.numerics.quantreg.classic import barrodale_roberts
-from statinf.numerics.quantreg.solver import fit_quantiles
+from statinf.numerics.quantreg.solver import solve_quantiles
 
 KINDS = ("iid", "nid", "ker", "uniform")
 _SMALL_SPREAD = np.finfo(float).eps ** 0.5
 _SMALL_SHARE = 1e-5
 _ZERO = 1e-12
+_MANY = 1 << 17
 
 
 def inverse_hessians(
@@ -68,7 +70,7 @@ def inverse_hessians(
         gram = np.linalg.inv(X.T @ X)
         return np.stack([sparsity(r, t, p, rule) * gram for r, t in zip(residuals, tau, strict=True)])
     if kind == "nid":
-        densities = difference_densities(X, y, tau, rule, quiet=quiet)
+        densities = difference_densities(X, y, tau, rule, quiet=quiet, near=coef)
     else:
         densities = np.stack([kernel_densities(r, t, rule, kind) for r, t in zip(residuals, tau, strict=True)])
     out = np.empty((len(tau), p, p))
@@ -119,8 +121,11 @@ def difference_densities(
     floor: float = _SMALL_SPREAD,
     halve: bool = True,
     quiet: bool = False,
+    near: np.ndarray | None = None,
 ) -> np.ndarray:
     """2h over the distance of the fits at tau + h and tau - h, zero where they cross; shape (k, n).
+
+    With many rows the search for these fits begins at those at tau, `near` (k, p), which are not far then.
 
     Raises
     ------
@@ -132,13 +137,18 @@ def difference_densities(
     if halve:
         h = np.array([inside(t, s) for t, s in zip(tau, h, strict=True)])
     try:
-        ends = fit_quantiles(X, y, np.concatenate([tau - h, tau + h]))
+        start = None if near is None or n < _MANY else np.concatenate([near, near])
+        ends = solve_quantiles(X, y, np.concatenate([tau - h, tau + h]), start=start).coef
     except ConvergenceError:
         raise NotIdentifiedError(
             "the fits at neighbouring levels, from which nid takes densities, do not exist."
         ) from None
     distance = row_products(X, (ends[len(tau) :] - ends[: len(tau)]).T).T
-    crossed = (distance <= 0).sum(axis=1)
+    # The constant that R takes off every distance must not matter for outcomes of small numbers.
+    densities, crossed, enough = _per_distance(distance, h, np.full(len(tau), floor), floor / _SMALL_SHARE)
+    if (enough <= n // 2).any():
+        least = np.minimum(floor, _SMALL_SHARE * np.median(np.abs(distance), axis=1))
+        densities = _per_distance(distance, h, least, 0.0)[0]
     if crossed.any() and not quiet:
         worst = int(np.argmax(crossed))
         issue_warning(
@@ -146,10 +156,23 @@ def difference_densities(
             "in the nid standard errors.",
             NumericalWarning,
         )
-    # The constant that R takes off every distance must not matter for outcomes of small numbers.
-    typical = np.median(np.abs(distance), axis=1, keepdims=True)
-    gap = distance - np.minimum(floor, _SMALL_SHARE * typical)
-    return np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
+    return densities
+
+
+def _per_distance(
+    distance: np.ndarray, h: np.ndarray, less: np.ndarray, mark: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """2h over distances (k, n) less a constant, zero where that is not positive, and how many are not, or reach a mark."""
+    out = np.empty_like(distance)
+
+    def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+        part = distance[:, rows]
+        gap = part - less[:, None]
+        out[:, rows] = np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
+        return np.count_nonzero(part <= 0, axis=1), np.count_nonzero(part > mark, axis=1)
+
+    counts = map_threads(block, row_blocks(distance.shape[1], 4 * len(h)), parallel=distance.size > _MANY)
+    return out, *(np.sum(one, axis=0) for one in zip(*counts, strict=True))
 
 
 def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import numpy as np
 from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.formula.design import Design
+from statinf.formula.scale import check_sizes
 from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
@@ -192,6 +193,7 @@ def rq(
         na_action=na_action,
         context=context,
     )
+    check_sizes(made)
     with reporting(progress):
         found = method.estimate(LinearQuantileProblem(made, levels, weights is not None), settings)
         record = NONCROSSING if settings.noncrossing else method

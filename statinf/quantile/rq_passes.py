@@ -20,14 +20,15 @@ from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.columns import ColumnMoments, StandardColumns, column_moments
 from statinf.passes.design import is_estimated
 from statinf.passes.order import order_statistics
-from statinf.passes.quantiles import LossRows, solve_passes
+from statinf.passes.quantiles import LossRows, RowsHeld, solve_passes
 from statinf.quantile.covariance import joint_covariance
 from statinf.quantile.fit import QuantileFit
-from statinf.quantile.solve import warn_extreme
+from statinf.quantile.solve import warn_extreme, warn_several_solutions
 from statinf.results import Estimate, Method
 
 _FLOOR = np.finfo(float).eps ** 0.5
 _SMALL_SHARE = 1e-5
+_ON_THE_FIT = 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,8 @@ def _estimate(made: PassDesign, levels: np.ndarray, rule: str) -> Estimate:
     k = len(levels)
     inner, low, high = solved[:k], solved[k : 2 * k], solved[2 * k :]
     null = _null(made, rows, levels, n) if made.intercept else None
-    losses: np.ndarray = made.total(partial(_losses, rows, levels, inner, null), "check losses")
+    losses, pull, *active = made.total(partial(_losses, rows, levels, inner, null), "check losses")
+    _warn_flat(levels, pull, [held.rows() for held in active])
     back = columns.back(len(names))[kept]
     coef = np.full((k, len(names)), np.nan)
     coef[:, kept] = inner @ back.T
@@ -164,15 +166,40 @@ def _constant(rows: QuantileRows, block: Design) -> LossRows:
 
 def _losses(
     rows: QuantileRows, levels: np.ndarray, coef: np.ndarray, null: np.ndarray | None, block: Design
-) -> np.ndarray:
-    """Weighted check losses of the fits, and of the outcome's own quantiles, shape (2, levels)."""
+) -> tuple[Any, ...]:
+    """Weighted check losses of the fits, and of the outcome's own quantiles, shape (2, levels), and what a level's dual is made of.
+
+    That are the subgradients of the rows off each fit, shape (levels, k), and the rows on it, no more than tell that there are
+    too many.
+    """
     x, y, w = rows(block)
     out = np.zeros((2, len(levels)))
+    pull, active = np.empty_like(coef), []
+    for q, (tau, beta) in enumerate(zip(levels, coef, strict=True)):
+        residual = y - x @ beta
+        on = np.abs(residual) <= _ON_THE_FIT * (np.abs(y) + np.abs(x) @ np.abs(beta))
+        pull[q] = (np.where(on, 0.0, tau - (residual < 0)) * w) @ x
+        kept = np.flatnonzero(on)[: x.shape[1] + 1]
+        active.append(RowsHeld(((x[kept], y[kept], w[kept]),)))
     for j, fitted in enumerate((coef @ x.T, None if null is None else null[:, None])):
         if fitted is not None:
             residual = y - fitted
             out[j] = np.maximum(levels[:, None] * residual, (levels[:, None] - 1.0) * residual) @ w
-    return out
+    return (out, pull, *active)
+
+
+def _warn_flat(levels: np.ndarray, pull: np.ndarray, active: Sequence[LossRows]) -> None:
+    """Say at which levels a row on the fit could as well lie off it: there are other minimisers then.
+
+    Levels with more rows on the fit than coefficients are passed by: their duals are not unique.
+    """
+    duals, told = [], []
+    for tau, subgradient, (x, _, w) in zip(levels, pull, active, strict=True):
+        if len(x) == x.shape[1] and np.linalg.matrix_rank(x) == len(x):
+            duals.append(np.linalg.solve((x * w[:, None]).T, -subgradient))
+            told.append(tau)
+    if told:
+        warn_several_solutions(np.array(duals), np.array(told))
 
 
 @dataclass(frozen=True)

@@ -50,11 +50,11 @@ def solve_design(
     else:
         solution = solve_quantiles(rows.Z, rows.y, levels, w)
         inner, basis, dual = solution.coef, solution.basis, solution.dual
-        _warn_several_solutions(solution.dual, levels)
+        warn_several_solutions(solution.dual, levels)
     coef[:, kept] = rows.carried(inner)
     objective = _fitted_losses(rows, inner, levels)
     null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
-    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule), null, aliases
+    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule, [rows]), null, aliases
 
 
 def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +85,12 @@ def null_losses(y: np.ndarray, w: np.ndarray, levels: np.ndarray, intercept: boo
         alone = np.partition(y, np.unique(at))[at][:, None]
     else:
         alone = solve_quantiles(np.ones((len(y), 1)), y, levels, w).coef
-    return _check_loss(y[None] - alone, levels, w) / w.sum()
+
+    def block(some: slice) -> np.ndarray:
+        return _check_loss(y[some] - alone, levels, w[some])
+
+    parts = map_threads(block, row_blocks(len(y), 4 * len(levels)), parallel=len(y) > _PARALLEL_FROM >> 3)
+    return np.sum(parts, axis=0) / w.sum()
 
 
 def _fitted_losses(rows: WorkingRows, coef: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -112,7 +117,7 @@ def warn_extreme(levels: np.ndarray, n: int) -> None:
         )
 
 
-def _warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
+def warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
     """A subgradient at an end of its range means an edge along which the loss does not change."""
     distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
     flat = tau[distance < 1e-8]

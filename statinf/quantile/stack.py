@@ -99,6 +99,14 @@ class Stack(Predictive):
         error = error[np.isfinite(error)]
         return {"rmse": float(np.sqrt(np.mean(error**2))), "rows": float(len(error))}
 
+    def plot(self, **options: Any) -> Any:
+        """Cross-validated errors and weights of the models, beside their average and the ensemble; returns matplotlib axes."""
+        from statinf.plotting.ensembles import plot_stack
+
+        errors = np.sqrt(self.risk)
+        average, ensemble = float(np.sqrt(self.average_risk)), float(np.sqrt(self.ensemble_risk))
+        return plot_stack(self.models, self.model_weights, errors, average, ensemble, **options)
+
     def summary(self) -> Table:
         rows = [(n, w, float(np.sqrt(r))) for n, w, r in zip(self.models, self.model_weights, self.risk, strict=True)]
         rows += [

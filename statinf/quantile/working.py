@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from statinf.formula.design import Design
+from statinf.numerics.linear.products import by_rows
 from statinf.numerics.quantreg.coordinates import Coordinates, coordinates
 
 
@@ -52,6 +53,14 @@ class WorkingRows:
     @cached_property
     def yw(self) -> np.ndarray:
         return self.y if self.plain else self.y * self.w
+
+    def fitting(self, coef: np.ndarray, basis: np.ndarray | None) -> WorkingRows:
+        """The same with coefficients (k, p) of the regressors, or of the fits that interpolate the rows of a basis (k, p)."""
+        if self.at is None:
+            return replace(self, coef=coef)
+        if basis is not None:
+            return replace(self, coef=np.linalg.solve(self.Z[basis], self.y[basis][:, :, None])[:, :, 0])
+        return replace(self, coef=(coef - self.level * self.at.unit) @ self.at.forward.T)
 
     @property
     def back(self) -> np.ndarray:
@@ -102,7 +111,7 @@ def working_rows(
     X = made.parts[0].values
     whole = len(used) == len(y)
     X, y = X if kept.all() else X[:, kept], y if whole else y[used]
-    X = np.ascontiguousarray(X if whole else X[used])
+    X = by_rows(X if whole else X[used])
     at = coordinates(X, orthogonal=orthogonal, even=True) if X.size else None
     inner, level = coef[:, kept], 0.0
     if at is not None:
@@ -110,10 +119,8 @@ def working_rows(
         if at.unit.any():
             level = float(np.partition(y, (len(y) - 1) // 2)[(len(y) - 1) // 2])
             y = y - level
-        inner = (inner - level * at.unit) @ at.forward.T
-        if basis is not None:
-            inner = np.linalg.solve(X[basis], y[basis][:, :, None])[:, :, 0]
-    return WorkingRows(X, y, made.weights[used], inner, used, at, level)
+    w = made.weights if whole else made.weights[used]
+    return WorkingRows(X, y, w, inner, used, at, level).fitting(inner, basis)
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,8 @@ class SolvedQuantiles:
         Rows that each level interpolates, and their subgradients; None under constraints.
     rule : {"hall-sheather", "bofinger"}
         Bandwidth of the density estimates.
+    lent : list of WorkingRows
+        Those that the fit was made on, for the first who asks for rows.
     """
 
     design: Design
@@ -141,9 +150,12 @@ class SolvedQuantiles:
     basis: np.ndarray | None
     dual: np.ndarray | None
     rule: str
+    lent: list[WorkingRows] = field(default_factory=list, compare=False, repr=False)
 
     @cached_property
     def rows(self) -> WorkingRows:
+        if self.lent:
+            return self.lent.pop().fitting(self.coef[:, ~np.isnan(self.coef[0])], self.basis)
         return working_rows(self.design, self.coef, self.basis, orthogonal=self.basis is not None)
 
     @property

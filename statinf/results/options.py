@@ -8,7 +8,6 @@ only place that knows a default or a range: verbs, their documentation and the t
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
@@ -20,6 +19,7 @@ from statinf.errors import OptionError, nearest
 from statinf.spellings import hint
 
 _KEY = "option"
+_MOST = 10**9
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,9 @@ def count(
             return value
         if not isinstance(value, Integral) or isinstance(value, bool | np.bool_) or not low <= int(value) <= high:
             raise OptionError(f"{name}={value!r} is not {accepts}.")
-        # More than any loop can count is as good as no bound.
-        return min(int(value), sys.maxsize)
+        if value > _MOST:
+            raise OptionError(f"{name}={value!r} is more than can be counted to or held; {_MOST:,} is the most.")
+        return int(value)
 
     return _field(default, meaning, accepts, check)
 

@@ -62,8 +62,9 @@ class PooledPasses(PassDesign):
     def intercept(self) -> bool:
         return True
 
-    def total(self, function: Callable[[Design], Any], label: str = "summing over rows") -> Any:
+    def total(self, function: Callable[..., Any], label: str = "summing over rows", *, placed: bool = False) -> Any:
         """The sum over the blocks of both samples; one pass over each."""
+        assert not placed
         here = self.first.total(partial(_labelled, function, self.part, 0.0), label)
         return plus(here, self.target.total(partial(_labelled, function, self.part, 1.0), label))
 

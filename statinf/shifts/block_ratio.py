@@ -12,6 +12,7 @@ import numpy as np
 from statinf.errors import DataError, NotIdentifiedError, one_of
 from statinf.formula.design import Design
 from statinf.formula.recipe import Recipe
+from statinf.internal import internal
 from statinf.passes.block_weights import BlockWeights, WeightSums
 from statinf.passes.column_sums import ColumnSums
 from statinf.results import Table, to_caller
@@ -105,7 +106,12 @@ class RatioSums:
         """Of the weights times a number."""
         w = self.weights
         weights = replace(
-            w, total=w.total * size, squares=w.squares * size**2, least=w.least * size, most=w.most * size
+            w,
+            total=w.total * size,
+            squares=w.squares * size**2,
+            least=w.least * size,
+            most=w.most * size,
+            largest=w.largest * size,
         )
         return replace(self, weights=weights, tail=self.tail * size)
 
@@ -157,7 +163,6 @@ class BlockDensityRatio(BlockWeights):
         In any column.
     n_target : int
         Target rows of positive weight; 0 for known margins.
-    largest : float
     pareto_k : float
         Shape of the weights' upper tail; above 0.7 weighted averages are unreliable.
     other : TargetPasses or None
@@ -179,26 +184,32 @@ class BlockDensityRatio(BlockWeights):
     uncovered_rows: int = 0
     n_target: int = 0
     dropped_target: Mapping[str, int] = field(default_factory=dict)
-    largest: float = np.nan
     pareto_k: float = np.nan
     other: TargetPasses | None = field(default=None, metadata={"saved": False})
 
     beside = ("ess", "diagnostics", "overlap", "score", "on_block")
 
     @cached_property
+    @internal
     def other_products(self) -> np.ndarray | None:
         """Sum of products of the target rows' influence values, shape (k, k); None for known margins. One pass."""
-        target = self._target()
+        target = self.target
         if target.known is not None:
             return None
-        return target.total(partial(_products, self._expansion()), "the target's influence")
+        return target.total(partial(_products, self.expand), "the target's influence")
 
-    def _target(self) -> TargetPasses:
+    @property
+    @internal
+    def target(self) -> TargetPasses:
+        """The target's rows."""
         if self.other is None:
             raise DataError("a saved density ratio leaves the tables out that it was made on; estimate it again.")
         return self.other
 
-    def _expansion(self) -> BlockExpansion:
+    @property
+    @internal
+    def expand(self) -> BlockExpansion:
+        """The influence of rows on the parameters behind the ratio."""
         assert isinstance(self.rule, RatioWeights)
         return self.rule.expand
 
@@ -243,7 +254,7 @@ class BlockDensityRatio(BlockWeights):
         """Sizes, tail and effective sample size, with the tuning constants that were used."""
         sums = self.sums
         note = "The weights are made anew for each block of rows; the verb that takes them reads both tables again."
-        return ratio_table(self, sums.rows, self.largest, self.largest / sums.total, sums.zero, (note,))
+        return ratio_table(self, sums.rows, sums.largest, sums.largest / sums.total, sums.zero, (note,))
 
     def plot(self, kind: str = "balance", **options: Any) -> Any:
         """A figure of standardised differences before and after weighting: matplotlib axes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,10 +15,11 @@ from statinf.formula.design import Design
 from statinf.passes import BlockTable, PassDesign, block_table, blocks, read_passes
 from statinf.passes.column_sums import ColumnSums
 from statinf.passes.design import is_estimated
+from statinf.results.estimate import Passage
 from statinf.shifts.block_target import TargetPasses, first_pass, margin_passes, target_passes
 from statinf.shifts.margins import Margins
 from statinf.shifts.overlap import described, judge_support
-from statinf.shifts.reading import ratio_terms
+from statinf.shifts.reading import ratio_terms, recipe_alone
 from statinf.shifts.samples import flat_columns
 
 
@@ -64,6 +65,11 @@ class BlockSamples(Brief):
         """Of the ratio's columns without the constant."""
         layout = self.source.recipe.parts[self.part].layout
         return layout.names[int(layout.intercept) :]
+
+    def passage(self, formula: str) -> Passage:
+        """What a fit keeps of the source: the recipe of the regression alone, whose formula this is."""
+        made = self.source.passage
+        return made if not self.part else replace(made, recipe=recipe_alone(made.recipe, 0, formula))
 
     @property
     def uncovered(self) -> str:

@@ -42,11 +42,13 @@ class TargetPasses(PassDesign):
         tally = Tally(len(rows.rows), rows.n_total, rows.nobs, rows.dropped)
         return (_as_design(self.recipe, rows, as_frame(native)) if len(rows.rows) else None), tally
 
-    def total(self, function: Callable[[Design], Any], label: str = "summing over the target") -> Any:
+    def total(
+        self, function: Callable[..., Any], label: str = "summing over the target", *, placed: bool = False
+    ) -> Any:
         """The sum over all blocks of a function of their designs; one pass, or none for margins."""
         if self.known is not None:
             return function(self._margins)
-        return super().total(function, label)
+        return super().total(function, label, placed=placed)
 
     def head(self) -> Design | None:
         """The first block that has rows in use, or the margins."""

@@ -14,10 +14,11 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.numerics.linear.products import RowExpansion
 from statinf.results.methods import Method
+from statinf.shifts.block_samples import sample_tables
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import check_support
 from statinf.shifts.ratio import DensityRatio, shaped, slope_of
-from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod, check_known
+from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod, check_known, default_ratio
 from statinf.shifts.reading import read_samples
 from statinf.shifts.samples import Samples, check_columns
 from statinf.shifts.table import DENSITY_RATIO
@@ -139,8 +140,6 @@ def density_ratio(
     check_known(chosen, margins)
     cut = check_shape(power, trim)
     check_seed(seed)
-    from statinf.shifts.block_samples import sample_tables
-
     tables = sample_tables(formula, source, target, weights, target_weights, known=margins is not None)
     if tables is not None:
         from statinf.shifts.density_ratio_passes import density_ratio_passes
@@ -156,11 +155,6 @@ def density_ratio(
     )  # fmt: skip
     with reporting(progress):
         return ratio_of(samples, chosen, settings, float(power), cut)
-
-
-def default_ratio(margins: Any) -> str:
-    """The method where none was named: means alone leave one."""
-    return "logistic" if margins is None else "moment"
 
 
 def check_shape(power: Any, trim: Any = None) -> float:

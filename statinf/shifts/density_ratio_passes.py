@@ -15,8 +15,9 @@ from statinf.shifts.block_ratio import BlockDensityRatio, RatioSums, RatioWeight
 from statinf.shifts.block_samples import BlockSamples, check_block_columns, read_block_samples
 from statinf.shifts.margins import Margins
 from statinf.shifts.moment import check_sign
-from statinf.shifts.ratio_estimate import check_known
+from statinf.shifts.ratio_estimate import check_known, default_ratio
 from statinf.shifts.reading import recipe_alone
+from statinf.shifts.table import DENSITY_RATIO
 
 METHODS = ("logistic", "moment")
 
@@ -45,6 +46,12 @@ def refuse_ratio_method(name: str) -> None:
             f"method={name!r} compares rows with one another and needs them in memory; density ratios of data that are read in "
             f"blocks are estimated by {', '.join(METHODS)}."
         )
+
+
+def named_ratio(samples: BlockSamples, name: str | None, power: float = 1.0, *, formula: str) -> BlockDensityRatio:
+    """The ratio by a method's name, with its usual options; see `find_ratio`."""
+    method, options = DENSITY_RATIO.read(name or default_ratio(samples.target.known), {})
+    return block_ratio(samples, method, options, power, formula=formula)
 
 
 def block_ratio(
@@ -96,7 +103,6 @@ def block_ratio(
         uncovered_rows=samples.beyond.anywhere if target.known is None else 0,
         n_target=target.weighed,
         dropped_target=target.tally.causes,
-        largest=float(sums.tail[-1]),
         pareto_k=tail_of(sums),
         other=target,
     )

@@ -12,6 +12,7 @@ from statinf.backend.seeds import check_seed
 from statinf.backend.threads import one_blas_thread
 from statinf.errors import FormulaError, NumericalWarning, issue_warning, one_of
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.shifts.additive_moments import joint_covariance
 from statinf.shifts.heterogeneous_fit import HeterogeneousShiftFit
@@ -114,6 +115,7 @@ def heterogeneous_shift(
         formula, source, roles=_ROLES, weights=weights, cluster=cluster_columns(spec, cluster), na_action=na_action,
         context=context, smooth=("flexible",),
     )  # fmt: skip
+    check_sizes(made)
     _check_blocks(made)
     other = target_rows(made.recipe, target, target_weights, na_action)
     # Products of few columns lose more to waking a second thread than it brings.

@@ -25,7 +25,8 @@ SCALES_APART = 10.0
 def positive_grid(name: str, given: Any) -> tuple[float, ...]:
     """One number or several, all positive and finite."""
     try:
-        values = np.atleast_1d(np.asarray(given, dtype=np.float64)).ravel()
+        words = np.asarray(given).dtype.kind == "b"
+        values = np.array([]) if words else np.atleast_1d(np.asarray(given, dtype=np.float64)).ravel()
     except (TypeError, ValueError):
         values = np.array([])
     if len(values) == 0 or not np.isfinite(values).all() or (values <= 0).any():

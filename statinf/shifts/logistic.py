@@ -9,6 +9,7 @@ likelihood equation over both samples, so the ratio has influence values and sta
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,23 @@ from statinf.brief import Brief
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.numerics.glm.families import family_of
 from statinf.numerics.glm.irls import GlmSolution, fit_glm
+from statinf.numerics.glm.links import sigmoid
+from statinf.numerics.glm.many_rows import MANY_ROWS
 from statinf.numerics.glm.separation import separating_direction
 from statinf.numerics.linear.aliases import alias_map, breaks_alias
-from statinf.numerics.linear.products import PARALLEL_FROM, RowExpansion, centred_products, row_products
+from statinf.numerics.linear.products import PARALLEL_FROM, RowExpansion, centred_products, over_blocks, row_products
+from statinf.numerics.linear.stacked import StackedRows
 from statinf.results.options import Options
 from statinf.shifts.overlap import describe_uncovered
 from statinf.shifts.ratio_estimate import Multiples, RatioEstimate, RatioMethod
 from statinf.shifts.samples import Samples
+from statinf.shifts.scaling import Scaling, unscaled
+
+_CERTAIN = float(np.log(1e7))
+"""Size of a log odds from which a row may be one of those that separate the samples."""
+_FEW = 4096
+_NEAR = 10.0
+"""Means in spreads below which sums of products lose two digits at most to where columns stand."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -85,19 +96,61 @@ def estimate(samples: Samples, options: Options) -> RatioEstimate:
             f"{p} columns for {n} source and {m} target rows: a logit would separate the samples. Use fewer columns, or a "
             "kernel method (method='kmm' or 'ulsif')."
         )
+    label, w = np.repeat([0.0, 1.0], [n, m]), np.concatenate([samples.ws, samples.wt])
+    made = _as_they_stand(samples, label, w) or _scaled(samples, label, w)
+    solution = made.solution
+    residual = np.empty(n + m)
+
+    def block(rows: slice) -> float:
+        np.subtract(label[rows], sigmoid(solution.eta[rows]), out=residual[rows])
+        return float(np.abs(solution.eta[rows]).max())
+
+    if max(over_blocks(block, n + m, 1)) > _CERTAIN:
+        _name_separation(samples, label, solution.kept)
+    return _with_influence(samples, made, residual, w)
+
+
+@dataclass(frozen=True)
+class _LabelLogit:
+    """The logit of the label in columns ``(x - centre) / spread`` behind a constant.
+
+    Attributes
+    ----------
+    columns : ndarray or StackedRows, shape (n + m, p + 1)
+    scaling : Scaling
+    solution : GlmSolution
+    """
+
+    columns: Any
+    scaling: Scaling
+    solution: GlmSolution
+
+
+def _scaled(samples: Samples, label: np.ndarray, w: np.ndarray) -> _LabelLogit:
+    """The logit on columns centred and scaled."""
     features = _features(samples)
-    label = np.repeat([0.0, 1.0], [n, m])
-    w = np.concatenate([samples.ws, samples.wt])
-    family = family_of("binomial")
     try:
-        solution = fit_glm(features, label, family, weights=w)
+        return _LabelLogit(features, samples.scaling, fit_glm(features, label, family_of("binomial"), weights=w))
     except ConvergenceError:
-        _name_separation(samples, features, label, np.ones(p + 1, dtype=bool))
+        _name_separation(samples, label, np.ones(features.shape[1], dtype=bool), features)
         raise
-    share = family.link.inverse(solution.eta)
-    if (np.minimum(share, 1.0 - share) < 1e-7).any():
-        _name_separation(samples, features, label, solution.kept)
-    return _with_influence(samples, features, label - share, w, solution)
+
+
+def _as_they_stand(samples: Samples, label: np.ndarray, w: np.ndarray) -> _LabelLogit | None:
+    """The same on many rows of columns near zero, which are not copied; None for others."""
+    part, target = samples.source.parts[0], samples.target
+    if len(label) < MANY_ROWS or not samples.whole or not part.intercept:
+        return None
+    some = slice(None, None, max(1, len(label) // _FEW))
+    near = np.concatenate([samples.xs[some], samples.xt[some]])
+    if not (np.abs(near.mean(axis=0)) < _NEAR * near.std(axis=0)).all():
+        return None
+    columns = StackedRows(part.values, target.parts[samples.role])
+    try:
+        solution = fit_glm(columns, label, family_of("binomial"), weights=w)  # type: ignore[arg-type]
+    except ConvergenceError:
+        return None
+    return _LabelLogit(columns, unscaled(len(part.names) - 1), solution) if solution.kept.all() else None
 
 
 def _features(samples: Samples) -> np.ndarray:
@@ -116,34 +169,35 @@ def _features(samples: Samples) -> np.ndarray:
     return out
 
 
-def _with_influence(
-    samples: Samples, features: np.ndarray, residual: np.ndarray, w: np.ndarray, solution: GlmSolution
-) -> RatioEstimate:
-    n = len(samples.xs)
-    used = features if solution.kept.all() else features[:, solution.kept]
+def _with_influence(samples: Samples, made: _LabelLogit, residual: np.ndarray, w: np.ndarray) -> RatioEstimate:
+    n, solution = len(samples.xs), made.solution
+    upper, lower = made.columns[:n], made.columns[n:]
+    if not solution.kept.all():
+        upper, lower = upper[:, solution.kept], lower[:, solution.kept]
     inverse = np.linalg.inv(solution.factor)
     through, pull = inverse @ inverse.T, w * residual
     coef = np.where(solution.kept, solution.coef, 0.0)
     constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
     both = samples.xs if solution.kept.all() else np.concatenate([samples.xs, samples.xt])
-    rule = LogLinear.of(both, constant, coef[1:] / samples.scaling.spread, samples.scaling.centre, solution.kept)
+    scaling = made.scaling
+    rule = LogLinear.of(both, constant, coef[1:] / scaling.spread, scaling.centre, solution.kept)
     ratio = rule.at(samples.xs)
     facts = {"logit coefficients": int(solution.kept.sum()), "iterations": solution.iterations}
     return RatioEstimate(
         rule,
         ratio,
         {},
-        Multiples(used[:n], ratio),
-        lambda: row_products(used[:n], through, pull[:n]),
-        lambda: row_products(used[n:], through, pull[n:]),
+        Multiples(upper, ratio),
+        lambda: row_products(upper, through, pull[:n]),
+        lambda: row_products(lower, through, pull[n:]),
         facts,
-        expansion=lambda factor: RowExpansion(used[:n], ratio * factor, pull[:n], through, used[n:], pull[n:]),
+        expansion=lambda factor: RowExpansion(upper, ratio * factor, pull[:n], through, lower, pull[n:]),
     )
 
 
-def _name_separation(samples: Samples, features: np.ndarray, label: np.ndarray, kept: np.ndarray) -> None:
+def _name_separation(samples: Samples, label: np.ndarray, kept: np.ndarray, features: np.ndarray | None = None) -> None:
     """Raise a `NotIdentifiedError` that names the separating columns, if there are any."""
-    x = features[:, kept]
+    x = (_features(samples) if features is None else features)[:, kept]
     direction = separating_direction(x, label == 0, label == 1)
     if direction is None:
         return

@@ -19,10 +19,11 @@ from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
+from statinf.numerics.glm.families import Family
 from statinf.numerics.linear.products import column_sums, row_products
 from statinf.results import Estimate, Options, Weights, flag
 from statinf.results.clusters import fit_clusters
-from statinf.shifts.problem import ShiftProblem, likelihood
+from statinf.shifts.problem import ShiftProblem, mean_model
 from statinf.shifts.ratio_choice import place_in_target
 from statinf.shifts.samples import Samples
 
@@ -47,6 +48,7 @@ class Mean(Brief):
     ----------
     value : float
     on_source, on_target : ndarray, shape (n,) and (m,)
+        Behind the rows of the target may stand further ones of either sample that moved a given ratio.
     parts : dict
         What the value is the sum of.
     """
@@ -99,12 +101,8 @@ class OutcomeModel(Brief):
 def outcome_model(problem: ShiftProblem) -> OutcomeModel:
     """Fit it on the source rows, unweighted by the ratio."""
     samples, family = problem.samples, problem.family
-    if samples.target.known is not None and (family.link.name != "identity" or samples.design.offset is not None):
-        raise NotIdentifiedError(
-            "known margins do not determine the mean of a curved outcome model, or of an offset, over the target; use "
-            "method='ipw', or a gaussian family."
-        )
-    made = likelihood(samples.design, family)
+    check_linear(samples.target.known is not None, family, offset=samples.design.offset is not None)
+    made = mean_model(samples.design, family)
     ok = ~np.isnan(made.theta)
 
     def means(x: np.ndarray, offset: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -117,6 +115,20 @@ def outcome_model(problem: ShiftProblem) -> OutcomeModel:
 
     design, target = samples.design, samples.target
     return OutcomeModel(*means(design.parts[0].values, design.offset), *means(target.x, target.offset), made.source())
+
+
+def check_linear(known: bool, family: Family, *, offset: bool) -> None:
+    """Refuse a curved outcome model over known margins.
+
+    Raises
+    ------
+    NotIdentifiedError
+    """
+    if known and (family.link.name != "identity" or offset):
+        raise NotIdentifiedError(
+            "known margins do not determine the mean of a curved outcome model, or of an offset, over the target; use "
+            "method='ipw', or a gaussian family."
+        )
 
 
 def model_mean(model: OutcomeModel, samples: Samples) -> Mean:
@@ -179,6 +191,10 @@ def weighted_mean(
         on_source = on_source + row_products(ratio.influence[position], pull)
         if ratio.other_influence is not None:
             on_target = _on_target_rows(row_products(ratio.other_influence, pull), ratio, samples)
+        if len(ratio.used) > len(design.rows):
+            # Source rows that the mean lacks, such as those without an outcome, moved the ratio too.
+            left = ~np.isin(ratio.used, design.rows)
+            on_target = np.concatenate([on_target, row_products(ratio.influence[left], pull)])
     return Mean(average, on_source, on_target, {name: average})
 
 

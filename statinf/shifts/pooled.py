@@ -17,6 +17,7 @@ from statinf.formula.design import Design, design
 from statinf.formula.frame import Frame, as_frame
 from statinf.formula.recipe import Recipe
 from statinf.formula.rows import Store
+from statinf.formula.scale import check_sizes
 from statinf.shifts.margin_cells import ONE
 from statinf.shifts.margins import Margins
 from statinf.shifts.reading import part_alone
@@ -91,6 +92,7 @@ def read_pooled(
     made = design(
         formula, source, roles=("covariates", "pooled"), weights=weights, na_action=na_action, context=context
     )
+    check_sizes(made)
     if len(made.parts) < 2 or not made.parts[1].terms.keys() - {"Intercept"}:
         raise FormulaError(
             "method='mrp' needs the variables whose effects are pooled behind a bar: 'y ~ x | g1 + g2', or 'y ~ 1 | g1 + g2'."

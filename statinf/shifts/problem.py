@@ -11,7 +11,7 @@ import numpy as np
 from statinf.formula.design import Design
 from statinf.models.glm_options import GlmOptions
 from statinf.models.glm_scoring import estimate
-from statinf.models.row_counts import absent_as_present
+from statinf.models.row_counts import RowCounts, absent_as_present
 from statinf.numerics.glm.families import Family
 from statinf.results import Estimate, Method, Weights
 from statinf.shifts.pooled import PooledTerms
@@ -85,3 +85,9 @@ def weighted(design: Design, ratio: Weights) -> Design:
 def likelihood(design: Design, family: Family) -> Estimate:
     """Maximum (weighted) likelihood on the rows of a design."""
     return estimate(absent_as_present(design), GlmOptions(family=family.name, link=family.link.name))
+
+
+def mean_model(design: Design, family: Family) -> Estimate:
+    """The same where means and scores alone are read, and nobody asks how likely the outcomes are."""
+    options = GlmOptions(family=family.name, link=family.link.name)
+    return estimate(absent_as_present(design), options, RowCounts(asked=False))

@@ -8,8 +8,10 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError
 from statinf.formula.given import aligned
+from statinf.passes.design import is_estimated
 from statinf.results import Weights
-from statinf.shifts.density_ratio import default_ratio, ratio_of
+from statinf.shifts.density_ratio import ratio_of
+from statinf.shifts.ratio_estimate import default_ratio
 from statinf.shifts.samples import Samples
 from statinf.shifts.table import DENSITY_RATIO
 
@@ -34,7 +36,7 @@ def check_ratio(ratio: Any, power: float = 1.0, weights: Any = None) -> None:
         raise OptionError(
             "weights= and a ratio of your own exclude each other: give the ratio times the sampling weights."
         )
-    if isinstance(ratio, Weights):
+    if isinstance(ratio, Weights) or is_estimated(ratio):
         return
     if np.ndim(ratio) != 1:
         raise OptionError(

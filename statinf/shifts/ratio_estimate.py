@@ -97,3 +97,8 @@ def check_known(method: Method, margins: Any) -> None:
         raise OptionError(
             f"method={method.name!r} needs rows of the target, and only margins are known; use method='moment'."
         )
+
+
+def default_ratio(margins: Any) -> str:
+    """The method where none was named: means alone leave one."""
+    return "logistic" if margins is None else "moment"

@@ -11,6 +11,7 @@ import numpy as np
 from statinf.errors import FormulaError, OptionError
 from statinf.formula.design import Design, design
 from statinf.formula.recipe import Recipe
+from statinf.formula.scale import check_sizes
 from statinf.formula.scan import halves
 from statinf.results import Weights
 from statinf.shifts.margins import Margins
@@ -69,6 +70,7 @@ def read_samples(
     else:
         text = f"{formula} | {ratio_terms(ratio_formula)}"
         made = design(text, source, response=response, roles=("covariates", "ratio"), **options)
+    check_sizes(made)
     if ratio is not None:
         made = replace(made, weights=np.ones(made.n), weights_object=None)
     if isinstance(target, Margins):

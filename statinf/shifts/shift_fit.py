@@ -16,7 +16,8 @@ from statinf.inference.least_squares import refit_solver
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovKinds
 from statinf.models.generalized_fit import GeneralizedFit
-from statinf.models.regression_fit import check_interval
+from statinf.models.regression_fit import blocks_read, check_interval
+from statinf.passes.block_weights import BlockWeights
 from statinf.results import Weights, to_caller
 from statinf.results.predicting import prediction_frame
 from statinf.shifts.cross_validation import cross_validate
@@ -31,7 +32,7 @@ class ShiftFit(GeneralizedFit):
 
     Attributes
     ----------
-    ratio : Weights or None
+    ratio : Weights, BlockWeights or None
         The density ratio that weights the source rows; None for maximum likelihood.
     inflation : float
         ``tr(I_T I_S^{-1}) / p`` with the mean information of a target and of a source row: how much larger the target's
@@ -44,7 +45,7 @@ class ShiftFit(GeneralizedFit):
         How `specification_test`, `risk` and `cross_validate` find the ratio where the fit has none; not saved.
     """
 
-    ratio: Weights | None = None
+    ratio: Weights | BlockWeights | None = None
     inflation: float = np.nan
     target_rows: int = 0
     samples: Samples | None = field(default=None, metadata={"saved": False})
@@ -63,7 +64,9 @@ class ShiftFit(GeneralizedFit):
         return self.family == "gaussian" and self.link == "identity"
 
     def _covariance(self, kind: Any) -> Covariance:
-        return self._counted(super()._covariance(kind), kind, self.moments)
+        found = super()._covariance(kind)
+        # What makes covariances of blocks counts the rows behind them itself.
+        return found if self.source is None else self._counted(found, kind, self.moments)
 
     def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
         """Where weights are uneven, few rows carry a variance: intervals are those of a t law with so many degrees of freedom."""
@@ -89,8 +92,8 @@ class ShiftFit(GeneralizedFit):
         items = {"nobs": self.nobs, "target_rows": self.target_rows, "df_resid": self.df_resid}
         items |= {"dispersion": self.dispersion, "shift_inflation": self.inflation}
         if self.ratio is not None:
-            values = self.ratio.values[self.ratio.values > 0]
-            items |= {"ess": self.ratio.ess, "largest_weight": float(values.max() * self.nobs / values.sum())}
+            largest, total = largest_weight(self.ratio)
+            items |= {"ess": self.ratio.ess, "largest_weight": largest * self.nobs / total}
         return items
 
     def summary_facts(self) -> dict[str, Any]:
@@ -100,7 +103,7 @@ class ShiftFit(GeneralizedFit):
             facts |= {"Density ratio": self.ratio.method, "Effective sample size": self.ratio.ess}
             facts["Largest weight"] = g["largest_weight"]
         inflation = {"Shift inflation": self.inflation} if np.isfinite(self.inflation) else {}
-        return facts | {"Dispersion": self.dispersion} | inflation
+        return facts | {"Dispersion": self.dispersion} | inflation | blocks_read(self.facts)
 
     def _diagnostics(self) -> dict[str, np.ndarray]:
         made = GeneralizedFit._diagnostics(self)
@@ -132,7 +135,7 @@ class ShiftFit(GeneralizedFit):
             Columns estimate and std_error; conf_low and conf_high with "confidence", lower and upper with "prediction".
         """
         if newdata is None and self.samples is None:
-            raise DataError("a saved fit leaves the target frame out; give newdata=.")
+            raise DataError("a saved fit and one of data read in blocks leave the target's rows out; give newdata=.")
         if newdata is None and self.samples is not None and self.samples.target.known is not None:
             raise DataError("the target is known margins, which have no rows to predict; give newdata=.")
         rows = newdata if newdata is not None or self.samples is None else self.samples.target.frame
@@ -203,11 +206,20 @@ class ShiftFit(GeneralizedFit):
     def _problem(self) -> ShiftProblem:
         if self.samples is None:
             raise DataError(
-                "comparisons with the weighted fit need both samples, which a saved fit leaves out; fit again."
+                "comparisons with the weighted fit need both samples, which a saved fit and one of data read in blocks leave "
+                "out; fit again, on rows in memory."
             )
-        return ShiftProblem(self.samples, self._family, self.ratio)
+        return ShiftProblem(self.samples, self._family, self.ratio if isinstance(self.ratio, Weights) else None)
 
     def _chosen(self, ratio: Any) -> Any:
         """The ratio asked for, else the fit's own, else what the fit was told."""
         own = self.ratio_given if self.ratio is None else self.ratio
         return own if ratio is None else ratio
+
+
+def largest_weight(ratio: Any) -> tuple[float, float]:
+    """The largest weight of a ratio, and the sum of all."""
+    if isinstance(ratio, BlockWeights):
+        return ratio.sums.largest, ratio.sums.total
+    values = ratio.values[ratio.values > 0]
+    return float(values.max()), float(values.sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from statinf.formula.frame import as_frame
 from statinf.formula.given import aligned
 from statinf.formula.identity import RowIdentity
 from statinf.formula.recipe import NewRows, Recipe, warn_rows
+from statinf.formula.scale import SQUARES, check_columns
 from statinf.shifts.margins import KnownMeans, Margins, known_means
 
 
@@ -109,6 +110,9 @@ def some_target_rows(recipe: Recipe, target: Any, weights: Any = None) -> Target
     kept = np.flatnonzero(ok)
     # Each column stays in one piece, as it does where all rows are kept.
     parts = {role: m.values if ok.all() else m.values.T[:, kept].T for role, m in rows.parts.items()}
+    present = given[kept] > 0.0
+    for role, matrix in rows.parts.items():
+        check_columns(replace(matrix, values=parts[role] if present.all() else parts[role][present]), *SQUARES)
     offset = None if rows.offset is None else rows.offset[kept]
     identity = RowIdentity(rows.n, read_columns(recipe), rows.frame)
     return TargetRows(parts, given[kept], kept, rows.n, dropped, rows.frame.native, identity, offset)

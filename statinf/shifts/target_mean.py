@@ -11,7 +11,9 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import Family, family_of
+from statinf.passes.design import is_estimated
 from statinf.results import Weights
+from statinf.shifts.block_samples import sample_tables
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import TARGET_MEANS, warn_concentrated
 from statinf.shifts.pooled import read_pooled
@@ -53,6 +55,7 @@ def target_mean(
         `outcome ~ terms` of the outcome model, read against the source; for "mrp" `outcome ~ terms | g1 + g2 + g1:g2`, with
         the variables whose effects are pooled behind the bar.
     source : data frame
+        Where source or target is a table in blocks (`statinf.blocks`), both are passed over, by "aipw", "ipw" and "gcomp".
     target : data frame or mapping
         Rows with the covariates, or known means of the terms, as `statinf.density_ratio` takes them; then the estimate is
         the calibration estimator of survey sampling, and only the source adds to its standard error. For "mrp" the rows of a
@@ -118,9 +121,27 @@ def target_mean(
     check_ratio(ratio, weights=weights)
     check_seed(seed)
     margins = read_margins(target, totals, target_weights)
-    if margins is not None and isinstance(ratio, Weights):
+    if margins is not None and (isinstance(ratio, Weights) or is_estimated(ratio)):
         margins = replace(margins, more=True)
+    tables = sample_tables(
+        f"{formula} {ratio_formula or ''}",
+        source,
+        target,
+        weights,
+        target_weights,
+        cluster,
+        ratio,
+        known=margins is not None,
+    )
     with reporting(progress):
+        if tables is not None:
+            from statinf.shifts.target_mean_passes import target_mean_passes
+
+            return target_mean_passes(
+                formula, tables, margins, chosen, settings, outcome_family, ratio=ratio, ratio_formula=ratio_formula,
+                vcov=vcov, cluster=cluster, weights=weights, target_weights=target_weights, na_action=na_action,
+                context=context, progress=progress,
+            )  # fmt: skip
         if chosen.pooled:
             return _poststratified(
                 formula, source, margins or target, chosen, settings, outcome_family, vcov=vcov, cluster=cluster,

@@ -44,7 +44,9 @@ class TargetMean(Fit):
         return f"Mean outcome of the target population: {self.method}"
 
     def _covariance(self, kind: Any) -> Covariance:
-        return self._counted(super()._covariance(kind), kind, self.moments)
+        found = super()._covariance(kind)
+        # What makes covariances of blocks counts the rows behind them itself.
+        return found if self.source is None else self._counted(found, kind, self.moments)
 
     def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
         """Where weights are uneven, few rows carry the variance: limits are those of a t law with so many degrees of freedom."""
@@ -56,7 +58,7 @@ class TargetMean(Fit):
         facts: dict[str, Any] = {"Source rows": self.nobs, "Target rows": self.target_rows or "known margins"}
         if np.isfinite(self.ess):
             facts["Effective sample size"] = self.ess
-        return facts | {name.capitalize(): value for name, value in self.parts.items()}
+        return facts | {name.capitalize(): value for name, value in self.parts.items()} | dict(self.facts)
 
     def glance_items(self) -> dict[str, Any]:
         return {"nobs": self.nobs, "target_rows": self.target_rows, "ess": self.ess}

@@ -13,6 +13,7 @@ from statinf.backend.seeds import check_seed
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
 from statinf.results import Result, Weights
+from statinf.shifts.block_samples import sample_tables
 from statinf.shifts.information import information_factor, relative_trace
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import warn_concentrated
@@ -55,7 +56,8 @@ def shift(
     formula : str
         `outcome ~ terms`, read against the source.
     source : data frame
-        As `statinf.lm` takes it.
+        As `statinf.lm` takes it. Where source or target is a table in blocks (`statinf.blocks`), both are passed over, by "mle"
+        and "mwle".
     target : data frame or mapping
         Rows with the covariates, or known means of the terms of `ratio_formula`, as `statinf.density_ratio` takes them.
     method : {"mle", "mwle", "double", "dro"}
@@ -137,6 +139,25 @@ def shift(
     kind = chosen.result or ShiftFit
     reweighted = power is not None or chosen.weigh is not None or (chosen.reweighs and ratio is not None)
     spec = VcovSpec.read(vcov, cluster, kind.vcov_kinds, stacked=reweighted)
+    tables = sample_tables(
+        f"{formula} {ratio_formula or ''}",
+        source,
+        target,
+        weights,
+        target_weights,
+        cluster,
+        ratio,
+        known=margins is not None,
+    )
+    if tables is not None:
+        from statinf.shifts.shift_passes import shift_passes
+
+        with reporting(progress):
+            return shift_passes(
+                formula, tables, margins, chosen, spec, outcome_family, ratio=ratio, power=power, cluster=cluster,
+                ratio_formula=ratio_formula, weights=weights, target_weights=target_weights, na_action=na_action,
+                context=context, progress=progress,
+            )  # fmt: skip
     # Rows that a given ratio leaves out are left out of the fit.
     given = ratio if reweighted and isinstance(ratio, Weights) else None
     samples = read_samples(

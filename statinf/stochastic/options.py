@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ from statinf.stochastic.tuning import UNKNOWN_LENGTH, Tuning, check_step
 
 
 def _check_inference(name: str, given: Any) -> tuple[str, ...]:
-    asked = (given,) if isinstance(given, str) else tuple(given)
+    asked = (given,) if isinstance(given, str) or not isinstance(given, Iterable) else tuple(given)
     if not asked:
         raise OptionError(f"{name} is empty; name at least one of " + ", ".join(map(repr, INFERENCE)) + ".")
     for kind in asked:

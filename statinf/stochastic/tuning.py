@@ -56,7 +56,7 @@ def burn_in_rows(burn_in: float | int | None, n: int | None) -> int:
     length = UNKNOWN_LENGTH if n is None else n
     if burn_in is None:
         return length // 2 if length < 10_000 else max(length // 10, 1000)
-    if isinstance(burn_in, bool) or not isinstance(burn_in, int | float | np.number) or burn_in < 0:
+    if isinstance(burn_in, bool) or not isinstance(burn_in, int | float | np.number) or not 0 <= burn_in < np.inf:
         raise OptionError(f"burn_in={burn_in!r} is not a count of rows or a share between 0 and 1.")
     if isinstance(burn_in, float) and 0.0 < burn_in < 1.0:
         if n is None:

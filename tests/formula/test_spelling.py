@@ -227,3 +227,12 @@ def test_functions_of_rs_packages_are_called_by_their_name():
 def test_operators_between_percent_signs_are_read_as_rs_or_refused(text):
     with pytest.raises(FormulaError, match=r"is no operator of a formula|write it in a function, as in I\(k"):
         design(f"y ~ {text}", table())
+
+
+def test_a_minus_of_a_minus_is_refused():
+    data = pd.DataFrame({"y": [1.0, 2.0, 4.0, 3.0], "x": [1.0, 0.0, 2.0, 1.0], "z": [0.0, 1.0, 1.0, 3.0]})
+    for formula in ("y ~ x--z", "y ~ x - -z"):
+        with pytest.raises(si.FormulaError, match="one sign"):
+            si.lm(formula, data)
+    assert list(si.lm("y ~ x - (-z)", data).terms) == ["Intercept", "x"]
+    assert list(si.lm("y ~ x + I(z--1)", data).terms)[1] == "x"

@@ -117,3 +117,19 @@ def test_what_needs_rows_says_so(data: pd.DataFrame) -> None:
     labels = data.assign(k=data.t)
     with pytest.raises(DataError, match="leaves no row"):
         si.effect("y ~ t | x", si.blocks(labels, rows=ROWS), method="irm", folds="k")
+
+
+@pytest.mark.filterwarnings("ignore::statinf.StatinfWarning")
+def test_rows_without_a_fold_are_left_out_and_counted():
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame(rng.normal(size=(200, 2)), columns=["x", "y"]).assign(
+        t=rng.integers(0, 2, 200), f=np.arange(200) % 3.0
+    )
+    data.loc[[3, 7], "f"] = np.nan
+    fits = [
+        si.effect("y ~ t | x", source, method="aipw", folds="f")
+        for source in (data.dropna(), data, si.blocks([data.iloc[:90], data.iloc[90:]]))
+    ]
+    for fit in fits[1:]:
+        np.testing.assert_allclose(fit.params, fits[0].params, rtol=1e-8)
+        assert dict(fit.dropped) == {"f is missing": 2} and fit.nobs == 198

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,15 @@ def test_refusals(data: pd.DataFrame) -> None:
     fit = si.rq("y ~ x", table)
     with pytest.raises(NotIdentifiedError, match="vcov='nid'"):
         fit.with_vcov("iid")
+
+
+def test_several_minimisers_are_told_as_in_memory():
+    data = pd.DataFrame({"g": list("ab") * 4, "y": [0, 1, 1, 2, 2, 3, 3, 5.0]})
+    for source in (data, si.blocks([data.iloc[:3], data.iloc[3:]])):
+        with pytest.warns(si.StatinfWarning, match="several minimisers at tau = 0.5"):
+            si.rq("y ~ g", source)
+    one = pd.concat([data, pd.DataFrame({"g": ["a", "b"], "y": [1.5, 2.5]})])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*several minimisers")
+        warnings.filterwarnings("ignore", message=".*conditional densities")
+        si.rq("y ~ g", si.blocks([one.iloc[:3], one.iloc[3:]]))

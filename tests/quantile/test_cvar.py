@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.optimize import linprog
+from scipy.stats import t
 
 import statinf as si
 from statinf.errors import NumericalWarning
@@ -259,6 +260,38 @@ def test_cvar_of_losses_is_the_mean_of_the_worst():
     assert si.cvar_of(losses_, 0).cvar == pytest.approx(losses_.mean(), rel=1e-12)
     assert si.cvar_of(np.ones(10), 0.5).tidy()["estimate"].tolist() == [1.0, 1.0]
     assert "CVaR" in str(found) and list(found.conf_int().index) == ["VaR", "CVaR"]
+
+
+def test_limits_of_the_var_are_quantiles_whatever_the_scale():
+    losses_ = np.random.default_rng(3).normal(size=400)
+    plain, skewed = (si.cvar_of(values, 0.9).conf_int() for values in (losses_, np.exp(losses_)))
+    mid = (np.arange(400) + 0.5) / 400
+    half = t.ppf(0.975, 399) * np.sqrt(0.9 * 0.1 / 400)
+    expected = np.interp([0.9 - half, 0.9 + half], mid, np.sort(losses_))
+    np.testing.assert_allclose(plain.loc["VaR"], expected, rtol=1e-9)
+    # Between two losses a quantile is a mean of both, before or after the exponential function.
+    np.testing.assert_allclose(np.log(skewed.loc["VaR"].to_numpy(float)), expected, atol=0.02)
+    few = si.cvar_of(losses_[:20], 0.95).conf_int()
+    assert few.loc["VaR", "conf_high"] == np.inf and np.isfinite(few.loc["VaR", "conf_low"])
+
+
+def test_long_samples_keep_a_stretch_around_the_var(tmp_path):
+    losses_ = np.random.default_rng(4).gumbel(size=50_000)
+    found = si.cvar_of(losses_, 0.99)
+    half = t.ppf(0.975, 49_999) * np.sqrt(0.99 * 0.01 / 50_000)
+    expected = np.interp([0.99 - half, 0.99 + half], (np.arange(50_000) + 0.5) / 50_000, np.sort(losses_))
+    assert found.stretch.shape[1] <= 1001
+    np.testing.assert_allclose(found.conf_int().loc["VaR"], expected, rtol=1e-4)
+    assert si.load(found.save(tmp_path / "risk.si")).conf_int().equals(found.conf_int())
+
+
+def test_limits_of_a_regressions_var_hold_and_are_those_of_its_losses():
+    fit = si.cvar("y ~ x + z", sample(), level=0.8)
+    limits = fit.risk().set_index("term").loc["VaR"]
+    inside = np.sort(fit.losses)
+    assert limits["conf_low"] < fit.var < limits["conf_high"] and inside[0] < limits["conf_low"]
+    # In the middle of a law of losses both kinds of limits are alike: the width is that of two and two errors.
+    assert limits["conf_high"] - limits["conf_low"] == pytest.approx(4 * limits["std_error"], rel=0.5)
 
 
 @pytest.mark.parametrize(

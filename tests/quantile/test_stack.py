@@ -101,3 +101,14 @@ def test_a_saved_stack_predicts_unless_a_model_belongs_to_another_library(tmp_pa
     assert str(back) == str(other)
     with pytest.raises(DataError, match="another library"):
         back.predict(data)
+
+
+def test_the_figure_has_every_model_the_average_and_the_ensemble():
+    import matplotlib
+
+    matplotlib.use("agg")
+    fit = si.stack("mpg ~ wt", si.datasets.load("mtcars"), models=["lm", "spline"])
+    axes = fit.plot()
+    assert [text.get_text() for text in axes.get_yticklabels()][-2:] == ["average", "ensemble"]
+    drawn = axes.collections[-1].get_offsets()[:, 0]
+    np.testing.assert_allclose(drawn[-1] ** 2, fit.ensemble_risk)

@@ -84,3 +84,61 @@ def test_options_of_figures_and_next_states(data):
             fit.plot(nonsense=1)
     with pytest.raises(si.OptionError, match="next= is a column name"):
         si.td("y ~ x", data, next=data, discount=0.5)
+
+
+ODD = [float("nan"), float("inf"), 10**30, object(), np.array([1.0, 2.0]), {}, [None]]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=lambda v: type(v).__name__)
+def test_odd_values_of_options_are_refused(data, odd):
+    data = data.assign(w=1.0, g=np.arange(120) % 3.0, id=np.arange(120) // 4, day=np.arange(120) % 4)
+    calls = {
+        "balance dose": lambda: si.balance("t ~ x", data, dose=odd),
+        "balance tol": lambda: si.balance("t ~ x", data, method="entropy", tol=odd),
+        "estimand": lambda: si.effect("y ~ t | x", data, estimand=odd),
+        "constant learner": lambda: si.cate("y ~ t | x", data, method="dr", final=odd),
+        "discount": lambda: si.ctd("y ~ x", data, id="id", time="day", discount=odd),
+        "terminal": lambda: si.ctd("y ~ x", data, id="id", time="day", discount=0.5, terminal=odd),
+        "inference": lambda: si.lsa("y ~ x", data, inference=odd),
+        "burn_in": lambda: si.lsa("y ~ x", data, burn_in=odd),
+        "replicas": lambda: si.lsa("y ~ x", data, replicas=odd),
+        "id": lambda: si.td("y ~ x", data, next=["z"], discount=0.5, id=odd),
+        "levels": lambda: si.ordered("g ~ x", data, levels=odd),
+        "nlambda": lambda: si.rq_path("y ~ x", data, nlambda=odd),
+        "cutoff": lambda: si.rd("y ~ x | z", data, cutoff=odd),
+        "end": lambda: si.visits("y ~ x", data, visits="~ x", id="id", time="day", end=odd),
+    }
+    numbers = ("balance tol", "constant learner", "discount", "terminal", "cutoff", "end")
+    for name, call in calls.items():
+        if (isinstance(odd, int) and name in numbers) or (isinstance(odd, np.ndarray) and name == "cutoff"):
+            continue
+        with pytest.raises(si.StatinfError):
+            call()
+
+
+def test_few_rows_beside_a_cutoff(data):
+    for cutoff in (-2.2, 2.0):
+        with pytest.raises(si.NotIdentifiedError, match="too few distinct values"):
+            si.rd("y ~ x | z", data.assign(x=np.round(data["x"], 2)), cutoff=cutoff)
+
+
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_columns_whose_squares_are_no_numbers_are_refused_by_name(data, size):
+    big = data.assign(x=data["x"] * size, g=(data["x"] > 0) + 0.0 + (data["y"] > 1.0))
+    calls = {
+        "rq": lambda: si.rq("y ~ x", big),
+        "cvar": lambda: si.cvar("y ~ x", big),
+        "expectile": lambda: si.expectile("y ~ x", big),
+        "rq_path": lambda: si.rq_path("y ~ x + z", big),
+        "ordered": lambda: si.ordered("g ~ x", big),
+        "multinomial": lambda: si.multinomial("C(g) ~ x", big),
+        "rd": lambda: si.rd("y ~ x", big),
+        "density ratio": lambda: si.density_ratio("~ x", big, data),
+        "target": lambda: si.density_ratio("~ x", data, big),
+        "transport": lambda: si.transport("y ~ t | x", big, data),
+        "target_shift": lambda: si.target_shift("t ~ x", big, data, method="bbse"),
+    }
+    for name, call in calls.items():
+        with pytest.raises(si.DataError, match="column 'x' has entries of size"):
+            call()
+            pytest.fail(name)

@@ -25,12 +25,13 @@ def sample(n: int, seed: int, shift: float = 0.0, *, outcome: bool = True) -> pd
             "team": rng.integers(0, 17, n),
         }
     )
-    d.loc[n - 60 :, "g"] = rng.choice(list("dcab"), 60)
+    late = n // 3 * 2
+    d.loc[late:, "g"] = rng.choice(list("dcab"), n - late)
     if outcome:
         d["y"] = d.x + 0.3 * (d.z - 1e5) + (d.g == "b") + rng.normal(size=n) * (1 + 0.3 * abs(d.x))
         d["b"] = (rng.random(n) < 1 / (1 + np.exp(-d.x - 0.2 * (d.z - 1e5)))).astype(float)
         # Outcomes that are missing in whole blocks.
-        d.loc[n - 320 :, ["y", "b"]] = np.nan
+        d.loc[n - 300 :, ["y", "b"]] = np.nan
         d.loc[rng.choice(n, 30), "y"] = np.nan
     d.loc[rng.choice(n, n // 40), "z"] = np.nan
     return d

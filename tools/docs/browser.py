@@ -45,7 +45,7 @@ class Browser:
     _held: bytes = b""
     _number: int = 0
 
-    def call(self, method: str, seconds: float = 60.0, **params: Any) -> dict[str, Any]:
+    def call(self, method: str, seconds: float = 180.0, **params: Any) -> dict[str, Any]:
         """Answer to a command of the DevTools protocol."""
         self._number += 1
         number = self._number
@@ -61,7 +61,7 @@ class Browser:
             self.seen.append(found)
         raise TimeoutError(f"{method}: no answer within {seconds:g} s")
 
-    def wait(self, event: str, seconds: float = 60.0) -> None:
+    def wait(self, event: str, seconds: float = 180.0) -> None:
         """Read events until one of this name has come."""
         if any(found.get("method") == event for found in self.seen):
             return
@@ -127,6 +127,9 @@ def chromium(path: str) -> Iterator[Browser]:
             yield browser
         finally:
             process.terminate()
-            process.wait(10)
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
             os.close(to_write)
             os.close(from_read)

@@ -23,7 +23,11 @@ EVERYWHERE = "Everywhere"
 """Heading of the verbs that serve every family."""
 # Where the first try at a figure, `fit.plot()`, is not the one that tells most
 _BELOW = "OPTIONSBELOW"
-PLOTS = {"conformal": 'fit.plot("band", newdata=cars, x="wt")'}
+PLOTS = {
+    "conformal": 'fit.plot("band", newdata=cars, x="wt")',
+    "quantile_ensemble": "fit.plot(data)",
+    "quantile_process": 'fit.plot(data.query("income < 2500"))',
+}
 
 
 @cache

@@ -126,7 +126,9 @@ class _Given:
 
 def learns_label(model: Any, fit_to: str) -> bool:
     """Whether a model is fitted to labels: it is asked for, or the model is a classifier."""
-    return fit_to == "label" or model == "logit" or (not isinstance(model, str) and hasattr(model, "predict_proba"))
+    if isinstance(model, str):
+        return fit_to == "label" or model == "logit"
+    return fit_to == "label" or hasattr(model, "predict_proba")
 
 
 def learner_of(model: Any, label: bool) -> Any:

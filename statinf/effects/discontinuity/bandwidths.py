@@ -117,7 +117,8 @@ def width_parts(
     constant = float(small.inverse[deriv] @ small.leading)
     large = local_fit(side, top, wide, search.kernel)
     # The highest coefficient stands for that of x^(order + 1); where it is of a higher power, x counts in standard deviations.
-    unit = (search.unit / wide) ** top / search.unit ** (order + 1)
+    with np.errstate(divide="ignore"):
+        unit = float((search.unit / np.float64(wide)) ** top) / search.unit ** (order + 1)
     share = 2.0 * (order + 1 - deriv)
     penalty = 0.0
     if scale > 0:

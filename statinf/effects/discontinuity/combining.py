@@ -36,9 +36,11 @@ def covariate_products(fit: LocalFit, heads: int) -> tuple[np.ndarray, np.ndarra
 
 
 def slopes(products: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Coefficients of covariates (z, heads), common to the fits that the products come from."""
-    inside, cross = (sum(parts) for parts in zip(*products, strict=True))
-    return np.linalg.lstsq(np.asarray(inside), np.asarray(cross), rcond=None)[0]
+    """Coefficients of covariates (z, heads), common to the fits that the products come from; NaN where a fit has no polynomial."""
+    inside, cross = (np.asarray(sum(parts)) for parts in zip(*products, strict=True))
+    if not (np.isfinite(inside).all() and np.isfinite(cross).all()):
+        return np.full(cross.shape, np.nan)
+    return np.linalg.lstsq(inside, cross, rcond=None)[0]
 
 
 def combine(jumps: np.ndarray, gamma: np.ndarray, fuzzy: bool) -> Combined:

@@ -12,6 +12,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import AliasedWarning, DataError, NotIdentifiedError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 from statinf.formula.scan import halves
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.models.regression import check_outcome
@@ -159,6 +160,7 @@ def _design(
         text = f"{formula}{' | 1' if '|' not in formula else ''} | `{fuzzy}`"
         roles = (*roles, "treatment")
     made = design(text, data, roles=roles, weights=weights, cluster=cluster, na_action=na_action, context=context)
+    check_sizes(made)
     return made if text == formula else replace(made, recipe=replace(made.recipe, formula=formula))
 
 

@@ -12,6 +12,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError, OptionError, StatinfWarning, issue_warning
 from statinf.formula.design import Design, design
 from statinf.formula.matrix import Matrix
+from statinf.formula.scale import check_sizes
 from statinf.numerics.localpoly.side import Side, sides
 from statinf.numerics.order.unit_quantiles import unit_quantiles
 
@@ -159,6 +160,7 @@ def _read(formula: str, head: str, data: Any, fuzzy: str | None, how: Mapping[st
     """The rows, with the running variable and, in fuzzy designs, the treatment as parts of one column each."""
     text = head if fuzzy is None else f"{head} | `{fuzzy}`"
     made = design(text, data, roles=("running", "treatment"), response="any", **how)
+    check_sizes(made)
     columns = [part.without_intercept() for part in made.parts]
     if columns[0].p != 1:
         raise FormulaError(f"'{formula}' has {columns[0].p} running columns; write 'outcome ~ running | unit'.")

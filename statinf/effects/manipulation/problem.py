@@ -11,6 +11,7 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
+from statinf.formula.scale import check_sizes
 
 FEWEST = 25
 """Rows and distinct values that either side needs."""
@@ -76,6 +77,7 @@ def running_rows(
         context=context,
         response="none",
     )
+    check_sizes(rows)
     part = rows.parts[0].without_intercept()
     if part.p != 1:
         raise FormulaError(f"'{formula}' has {part.p} columns; write '~ running', with one column of numbers.")

@@ -178,8 +178,10 @@ def _ends(frame: Frame, end: Any, number: np.ndarray, when: np.ndarray, last: np
     else:
         try:
             until = np.full(len(last), float(end))
-        except (TypeError, ValueError):
-            raise DataError(f"end={end!r} is not a number or the name of a column.") from None
+        except (TypeError, ValueError, OverflowError):
+            until = np.array([np.nan])
+        if not np.isfinite(until).all():
+            raise DataError(f"end={end!r} is not a finite number or the name of a column.")
     if (late := when[last] > until).any():
         k = int(np.argmax(late))
         raise DataError(

@@ -90,7 +90,7 @@ def boost(
     for begin in progress_bar(range(0, iterations, _ROOM), label="boosting", show=show):
         count = min(_ROOM, iterations - begin)
         theta, pieces, steps, lengths, scores = advance(
-            theta, rows, numbers, np.int64(seed), np.int64(begin), np.int64(count), plan=plan, room=_ROOM
+            theta, rows, numbers, np.int64(seed % 2**63), np.int64(begin), np.int64(count), plan=plan, room=_ROOM
         )
         if not np.isfinite(scores[:count, 0]).all():
             raise ConvergenceError(

@@ -103,6 +103,7 @@ def fit_glm(
         guess, first = problem.first_guess()
         if smallest_eigenvalue(first) < WELL_CONDITIONED:
             # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
+            columns = np.asarray(columns)
             reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
             problem = LikelihoodSums(orthonormal(columns, reduced), y, w, offset, family)
             guess, first = problem.first_guess()

@@ -45,8 +45,18 @@ class LikelihoodSums:
     family: Family
 
     def predictor(self, beta: np.ndarray) -> np.ndarray:
-        eta = self.x @ beta
-        return eta if self.offset is None else eta + self.offset
+        if self.x.size <= PARALLEL_FROM:
+            eta = self.x @ beta
+            return eta if self.offset is None else eta + self.offset
+        eta = np.empty(len(self.y))
+
+        def block(rows: slice) -> None:
+            np.matmul(self.x[rows], beta, out=eta[rows])
+            if self.offset is not None:
+                eta[rows] += self.offset[rows]
+
+        self._over_blocks(block)
+        return eta
 
     @cached_property
     def floor(self) -> float:

@@ -38,7 +38,9 @@ def from_some_rows(problem: LikelihoodSums, fit: Callable[..., Any]) -> tuple[np
     if not np.isfinite(found.coef).all() or not mass > 0:
         return None
     if problem.family.quadratic:
-        return found.coef, problem.evaluate(found.coef)
+        current = problem.evaluate(found.coef)
+        usable = np.isfinite(current[2]) and smallest_eigenvalue(current[0]) >= WELL_CONDITIONED
+        return (found.coef, current) if usable else None
     score, deviance = problem.evaluate_score(found.coef)
     if not np.isfinite(deviance):
         return None

@@ -41,12 +41,26 @@ def row_products(
     out = np.empty((n,) if last.ndim == 1 else (n, last.shape[1]), order="F")
 
     def block(rows: slice) -> None:
-        found = matrix.T @ columns[rows].T  # np.dot would copy the rows first
+        # np.dot would copy the block first.
+        found = columns[rows] @ matrix if matrix.ndim == 1 else matrix.T @ columns[rows].T
         if multiplier is not None:
             found *= multiplier[rows]
         out[rows] = (found if after is None else after.T @ found).T
 
     over_blocks(block, n, columns.shape[1])
+    return out
+
+
+def by_rows(columns: np.ndarray) -> np.ndarray:
+    """Columns (n, p) with each row in one piece; as they are where they are so."""
+    if columns.flags.c_contiguous or columns.size <= PARALLEL_FROM:
+        return np.ascontiguousarray(columns)
+    out = np.empty(columns.shape)
+
+    def block(rows: slice) -> None:
+        out[rows] = columns[rows]
+
+    over_blocks(block, *columns.shape)
     return out
 
 

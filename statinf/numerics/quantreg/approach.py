@@ -23,6 +23,8 @@ _ROUGH_GAP = 1e-5
 _MOST_PASSES = 10
 _BLOCK = 400_000
 _PARALLEL_FROM = 1 << 20
+_UNDECIDED = 6000
+"""Of this many rows one may be left to the simplex: deciding them takes less time than another pass over all."""
 
 
 class Start(NamedTuple):
@@ -100,7 +102,8 @@ def _newton(X, y, w, tau, pull, coef, J, G, passes: int = _MOST_PASSES) -> Start
     metric = np.linalg.pinv(G, hermitian=True)
     mean = (subgradient(X, y, w, tau, coef) + pull) / n
     size = np.sqrt(np.einsum("qi,ij,qj->q", mean, metric, mean))
-    live = np.flatnonzero((n * size > 2 * p) & invertible)
+    enough = max(2 * p, n // _UNDECIDED)
+    live = np.flatnonzero((n * size > enough) & invertible)
     for _ in range(passes):
         if not len(live):
             break
@@ -114,7 +117,7 @@ def _newton(X, y, w, tau, pull, coef, J, G, passes: int = _MOST_PASSES) -> Start
         good = live[better]
         coef[good], mean[good], size[good] = trial[better], new[better], new_size[better]
         length[live[~better]] *= 0.3
-        live = live[(n * size[live] > 2 * p) & (gain != 1.0) & (gain < 0.9) | ~better & (length[live] > 0.05)]
+        live = live[(n * size[live] > enough) & (gain != 1.0) & (gain < 0.9) | ~better & (length[live] > 0.05)]
     return Start(coef, n * size)
 
 

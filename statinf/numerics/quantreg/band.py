@@ -14,6 +14,7 @@ from statinf.numerics.quantreg.starting import nearest_basis
 from statinf.numerics.quantreg.vertex import descend
 
 _ROWS_AT_ONCE = 4096
+_AT_ONCE = 1 << 14
 _MOST_ROUNDS = 500
 _BYTES = 96 * 2**20
 _PARALLEL_FROM = 1 << 20
@@ -31,6 +32,13 @@ def solve_in_band(X, y, tau, w, pull, start):
         group = _Group(X, yq, tau[q], wq, pull[q], start.coef[q])
         parts.append(group.solve(start.undecided[q]))
     return tuple(np.concatenate(piece) for piece in zip(*parts, strict=True))
+
+
+def _marked(marks: np.ndarray, first: int) -> np.ndarray:
+    """Problem and row of each mark (Q, rows), shape (m, 2), problems in order; rows are counted from `first`."""
+    found = [np.flatnonzero(own) + first for own in marks]
+    which = np.repeat(np.arange(len(found)), [len(f) for f in found])
+    return np.column_stack([which, np.concatenate(found)])
 
 
 class _Group:
@@ -67,7 +75,8 @@ class _Group:
         return self.coef, basis, dual, optimal
 
     def _over_blocks(self, block):
-        blocks = [slice(at, min(at + _ROWS_AT_ONCE, self.n)) for at in range(0, self.n, _ROWS_AT_ONCE)]
+        height = int(np.clip(_AT_ONCE // self.Q, _ROWS_AT_ONCE, _AT_ONCE))
+        blocks = [slice(at, min(at + height, self.n)) for at in range(0, self.n, height)]
         return map_threads(block, blocks, parallel=self.X.size > _PARALLEL_FROM)
 
     def _residual(self, q, rows):
@@ -100,7 +109,7 @@ class _Group:
             psi = (self.tau[q][:, None] - below) * self._weight(q, rows)
             psi[inside] = 0.0
             self.below[q, rows], self.inside[q, rows] = below, inside
-            return np.dot(psi, self.X[rows]), np.argwhere(inside) + np.array([0, rows.start])
+            return np.dot(psi, self.X[rows]), _marked(inside, rows.start)
 
         sums, found = zip(*self._over_blocks(block), strict=True)
         self.pull[problems] = np.sum(sums, axis=0) + self.fixed[problems]
@@ -163,7 +172,7 @@ class _Group:
 
         def block(rows: slice) -> np.ndarray:
             flipped = ((self._residual(q, rows) < 0) ^ self.below[q, rows]) & ~self.inside[q, rows]
-            return np.argwhere(flipped) + np.array([0, rows.start]) if flipped.any() else _NONE
+            return _marked(flipped, rows.start) if flipped.any() else _NONE
 
         pairs = np.concatenate(self._over_blocks(block))
         if not len(pairs):

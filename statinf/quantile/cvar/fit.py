@@ -15,7 +15,7 @@ from statinf.models.minimised import expit, predicted
 from statinf.models.regression_fit import check_interval
 from statinf.numerics.tails.minimise import minimise_cvar
 from statinf.quantile import bootstraps
-from statinf.quantile.cvar.solved import SolvedTail, risk_covariance
+from statinf.quantile.cvar.solved import SolvedTail, risk_covariance, var_limits
 from statinf.quantile.cvar.tail_risk import risk_frame
 from statinf.results import Fit, augmented, predictor, to_caller
 
@@ -139,14 +139,16 @@ class CvarFit(Fit):
         -------
         data frame
             Rows "VaR" and "CVaR"; columns term, estimate, std_error, conf_low, conf_high. Errors are those of the fit's
-            covariance, HC0 after a bootstrap.
+            covariance, HC0 after a bootstrap. Limits of the VaR are the losses' quantiles at levels around its own.
         """
         check_level(level)
         solved = self._rows_solved("errors of the risk")
         kind = self.cov.kind if isinstance(self.cov.kind, dict) or self.cov.kind in KINDS.names else "HC0"
         found = risk_covariance(solved, kind)
         half = float(t_quantile(0.5 + level / 2, found.df))
-        return to_caller(risk_frame((self.var, self.cvar), np.sqrt(np.diag(found.matrix)), half), self.kind)
+        errors = np.sqrt(np.diag(found.matrix))
+        ends = var_limits(solved, float(errors[0]), half)
+        return to_caller(risk_frame((self.var, self.cvar), errors, half, ends), self.kind)
 
     @property
     def losses(self) -> np.ndarray:

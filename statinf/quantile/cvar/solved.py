@@ -21,7 +21,7 @@ from statinf.inference.sandwich import covariance
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile
 from statinf.numerics.tails.minimise import TailSolution
-from statinf.numerics.tails.risk import cvar_influence, tail_mean, tail_shares
+from statinf.numerics.tails.risk import cvar_influence, quantile_limits, quantile_stretch, tail_mean, tail_shares
 from statinf.quantile.cvar.problem import CvarProblem
 from statinf.results.clusters import fit_clusters
 
@@ -146,3 +146,22 @@ def risk_covariance(solved: SolvedTail, kind: object) -> Covariance:
     moments = problem.loss_moments(unit)
     found = covariance(moments, kind, fit_clusters(made, kind))
     return replace(found, matrix=np.where(np.outer(known, known), found.matrix, np.nan), square_root=None)
+
+
+def var_limits(solved: SolvedTail, error: float, quantile: float) -> tuple[float, float]:
+    """Limits of the VaR, in units of the outcome: quantiles of the losses at levels as far from its own as its error says.
+
+    Parameters
+    ----------
+    solved : SolvedTail
+    error : float
+        Standard error of the VaR, which over the losses' spacing at the VaR is that of its level.
+    quantile : float
+        Standard errors on either side.
+    """
+    problem, unit = solved.problem, solved.problem.loss_unit
+    if not np.isfinite(error):
+        return np.nan, np.nan
+    around = error / unit * solved.hessian[2]
+    stretch = quantile_stretch(solved.terms[0] * unit, problem.w, problem.level, around)
+    return quantile_limits(stretch, problem.level, quantile * around)

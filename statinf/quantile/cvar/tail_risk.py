@@ -11,7 +11,14 @@ from statinf.errors import DataError, check_level
 from statinf.inference.distributions import t_quantile
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile
-from statinf.numerics.tails.risk import cvar_influence, tail_mean, var_influence
+from statinf.numerics.tails.risk import (
+    cvar_influence,
+    level_error,
+    quantile_limits,
+    quantile_stretch,
+    tail_mean,
+    var_influence,
+)
 from statinf.quantile.cvar.options import check_tail_level
 from statinf.results import Result, Table, format_number
 
@@ -21,18 +28,20 @@ if TYPE_CHECKING:
 TERMS = ("VaR", "CVaR")
 
 
-def risk_frame(estimates: tuple[float, float], errors: np.ndarray, quantile: float) -> pd.DataFrame:
-    """VaR and CVaR with errors and limits, one row each."""
+def risk_frame(
+    estimates: tuple[float, float], errors: np.ndarray, quantile: float, var_limits: tuple[float, float]
+) -> pd.DataFrame:
+    """VaR and CVaR with errors and limits, one row each; the limits of the VaR are quantiles, those of the CVaR symmetric."""
     import pandas as pd
 
-    found = np.asarray(estimates)
+    (low, high), half = var_limits, quantile * errors[1]
     return pd.DataFrame(
         {
             "term": TERMS,
-            "estimate": found,
+            "estimate": np.asarray(estimates),
             "std_error": errors,
-            "conf_low": found - quantile * errors,
-            "conf_high": found + quantile * errors,
+            "conf_low": [low, estimates[1] - half],
+            "conf_high": [high, estimates[1] + half],
         }
     )
 
@@ -48,6 +57,10 @@ class TailRisk(Result):
     var, cvar : float
     var_std_error, std_error : float
         Of the VaR (NaN where losses have no density there) and of the CVaR.
+    level_error : float
+        Of the share of losses up to the VaR.
+    stretch : ndarray, shape (2, k)
+        Shares around `level`, and the losses there: the limits of the VaR are read from it.
     """
 
     level: float
@@ -55,6 +68,8 @@ class TailRisk(Result):
     cvar: float
     var_std_error: float
     std_error: float
+    level_error: float
+    stretch: np.ndarray
 
     @property
     def estimate(self) -> float:
@@ -70,10 +85,16 @@ class TailRisk(Result):
     def _frame(self, level: float) -> pd.DataFrame:
         check_level(level)
         errors = np.array([self.var_std_error, self.std_error])
-        return risk_frame((self.var, self.cvar), errors, float(t_quantile(0.5 + level / 2, float(self.nobs - 1))))
+        quantile = float(t_quantile(0.5 + level / 2, float(self.nobs - 1)))
+        ends = quantile_limits(self.stretch, self.level, quantile * self.level_error)
+        return risk_frame((self.var, self.cvar), errors, quantile, ends)
 
     def conf_int(self, level: float = 0.95) -> Any:
-        """Confidence limits of VaR and CVaR, indexed by name."""
+        """Confidence limits of VaR and CVaR, indexed by name.
+
+        Those of the VaR are the losses' quantiles at levels around its own (Woodruff 1952), infinite where too few losses lie
+        beyond; those of the CVaR are symmetric, and too short where its worst share has fewer than a hundred losses.
+        """
         return self._frame(level).set_index("term")[["conf_low", "conf_high"]].rename_axis(None)
 
     def tidy(self, level: float = 0.95) -> Any:
@@ -136,8 +157,9 @@ def cvar_of(losses: Any, level: float = 0.95, *, weights: Any = None) -> TailRis
     w = w / w.sum()
     var, cvar = tail_mean(values, w, level)
     error = float(np.sqrt(np.sum((w * cvar_influence(values, level, var, cvar)) ** 2)))
-    at_var = np.nan
+    at_var, around = np.nan, np.nan
     if level > 0 and len(values) > 1:
+        around = level_error(values, w, level, var)
         _, density = near_quantile(values, w, level, inside(level, bandwidth(len(values), level)))
         if density > 0:
             at_var = float(np.sqrt(np.sum((w * var_influence(values, w, level, var, density)) ** 2)))
@@ -151,6 +173,8 @@ def cvar_of(losses: Any, level: float = 0.95, *, weights: Any = None) -> TailRis
         cvar=cvar,
         var_std_error=at_var,
         std_error=error if len(values) > 1 else np.nan,
+        level_error=around,
+        stretch=quantile_stretch(values, w, level, around if np.isfinite(around) else 0.0),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
 from statinf.quantile import bootstraps
@@ -108,6 +109,7 @@ def cvar(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
+    check_sizes(made)
     problem = cvar_problem(made, settings.make_loss(), level, allow_small=settings.allow_small, seed=seed)
     with reporting(progress):
         found = chosen.estimate(problem, settings)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from statinf.formula.design import Design
-from statinf.formula.scale import check_columns
+from statinf.formula.scale import check_columns, check_sizes
 from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
@@ -165,5 +165,6 @@ def expectile(
     made = common.regression_design(
         formula, data, weights=weights, vcov=spec, cluster=cluster, na_action=na_action, context=context
     )
+    check_sizes(made)
     found = method.estimate(ExpectileProblem(made, levels), settings)
     return ExpectileFit.of(made, found, vcov, method=method, cluster=cluster)

@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.formula import design
+from statinf.formula.scale import check_sizes
 from statinf.inference.levels import levels_of
 from statinf.quantile.penalised.problem import path_problem
 from statinf.quantile.penalised.result import QuantilePath
@@ -87,6 +88,7 @@ def rq_path(
     check_seed(seed)
     levels = levels_of(tau)
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    check_sizes(made)
     problem = path_problem(made, levels, settings, seed=seed, progress=progress)
     found = chosen.estimate(problem, settings)
     return QuantilePath(

@@ -9,6 +9,7 @@ from statinf.backend import reporting
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError
 from statinf.formula import design
+from statinf.formula.scale import check_sizes
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.quantile.presto.fit import KINDS, CumulativeFit
 from statinf.quantile.presto.method import LIKELIHOOD
@@ -115,6 +116,7 @@ def presto(
         context=context,
         response="ordered",
     )
+    check_sizes(made)
     groups = spec.clusters if not settings.likelihood else ()
     if len(groups) > 1:
         raise DataError("folds and draws of a penalised fit keep one kind of cluster whole; name one column.")

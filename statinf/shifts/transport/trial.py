@@ -12,6 +12,7 @@ from statinf.brief import Brief
 from statinf.errors import DataError, FormulaError
 from statinf.formula.design import Design, design
 from statinf.formula.recipe import Recipe
+from statinf.formula.scale import check_sizes
 from statinf.formula.subset import subset
 from statinf.formula.treatment import MOST_NUMBERS, Arms, arms_of, plain_name, shown_level
 from statinf.shifts.margins import Margins
@@ -89,6 +90,7 @@ def read_trial(
     made = design(
         text, trial, roles=roles, weights=weights, cluster=cluster, na_action=na_action, context=context
     )  # fmt: skip
+    check_sizes(made)
     if not made.weights.all():
         made = subset(made, made.weights > 0)
     if len(made.parts) < len(roles) or made.parts[1].without_intercept().p == 0:

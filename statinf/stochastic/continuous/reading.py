@@ -205,7 +205,7 @@ def _warn_cut(made: Design, ends: np.ndarray, asked: CtdQuestion) -> None:
 def check_discount(discount: Any) -> float:
     """A finite rate of zero or more."""
     good = isinstance(discount, int | float | np.number) and not isinstance(discount, bool | np.bool_)
-    if not (good and np.isfinite(discount) and discount >= 0.0):
+    if not (good and 0.0 <= discount < np.inf):
         raise OptionError(
             f"discount={discount!r} is not a rate per unit of time, a finite number of zero or more: rewards after t count "
             "exp(-discount * t). A factor g per unit of time is the rate -log(g)."
@@ -218,7 +218,7 @@ def check_terminal(terminal: Any) -> str | float | None:
     if terminal is None or isinstance(terminal, str):
         return terminal
     good = isinstance(terminal, int | float | np.number) and not isinstance(terminal, bool | np.bool_)
-    if not (good and np.isfinite(terminal)):
+    if not (good and -np.inf < terminal < np.inf):
         raise OptionError(
             f"terminal={terminal!r} is not the column of what is paid at the end, a number such as 0, or None for paths that go on."
         )
