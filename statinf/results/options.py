@@ -92,7 +92,7 @@ def count(
             return value
         if not isinstance(value, Integral) or isinstance(value, bool | np.bool_) or not low <= int(value) <= high:
             raise OptionError(f"{name}={value!r} is not {accepts}.")
-        if value > _MOST:
+        if int(value) > _MOST:
             raise OptionError(f"{name}={value!r} is more than can be counted to or held; {_MOST:,} is the most.")
         return int(value)
 
