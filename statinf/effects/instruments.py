@@ -86,6 +86,7 @@ def system(
     y: np.ndarray,
     weights: np.ndarray | None = None,
     *,
+    together: np.ndarray | None = None,
     absorbed: int = 0,
     tolerance: float = TOLERANCE,
 ) -> tuple[System, np.ndarray]:
@@ -99,6 +100,8 @@ def system(
     endogenous : ndarray, shape (n, c)
     y : ndarray, shape (n,)
     weights : ndarray, shape (n,), optional
+    together : ndarray, shape (n, a + b + c + 1), optional
+        All of these columns in this order, where they stand side by side.
     absorbed : int
     tolerance : float
         Share of a column that must be left beside those before it.
@@ -110,8 +113,10 @@ def system(
         Exogenous columns and instruments that the columns before them do not determine.
     """
     a, b = exogenous.shape[1], instruments.shape[1]
-    extra = np.column_stack([instruments, endogenous, y])
-    factor = triangular_factor(exogenous, weights, extra)
+    if together is None:
+        factor = triangular_factor(exogenous, weights, np.column_stack([instruments, endogenous, y]))
+    else:
+        factor = triangular_factor(together, weights)
     nobs = len(y) if weights is None else int(np.count_nonzero(weights))
     return system_of(factor, a, b, endogenous.shape[1], nobs, absorbed=absorbed, tolerance=tolerance)
 
@@ -196,13 +201,18 @@ def structural_rss(made: System, beta: np.ndarray) -> float:
     )
 
 
+def carried(made: System, factor: np.ndarray) -> np.ndarray:
+    """What takes [exogenous, instruments] to their orthonormal columns times `factor` (a + b, m), shape (a + b, m)."""
+    size = made.a + made.b
+    return solve_triangular(made.factor[:size, :size], factor)
+
+
 def onto(made: System, exogenous: np.ndarray, instruments: np.ndarray, factor: np.ndarray) -> np.ndarray:
     """Orthonormal columns of [exogenous, instruments] times `factor` (a + b, m), shape (n, m).
 
     Kept columns only, weights not applied. The small matrices are multiplied first: the orthonormal columns need not be made.
     """
-    size = made.a + made.b
-    inside = solve_triangular(made.factor[:size, :size], factor)
+    inside = carried(made, factor)
     found = row_products(exogenous, inside[: made.a])
     found += row_products(instruments, inside[made.a :])
     return found

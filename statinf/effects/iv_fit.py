@@ -62,15 +62,16 @@ class IVFit(MarginVerbs, InstrumentTests):
     def of(cls, design: Design, estimate: Estimate, vcov: Any = None, *, method: Any, cluster: Any = None) -> Self:
         solution: LinearIV = estimate.extra["solution"]
         rows = solution.rows(design, estimate.extra["columns"])
+        residual = solution.residual(rows)
         fit = super().of(
             design,
-            replace(estimate, covary=partial(solution.covariance, design, rows=rows)),
+            replace(estimate, covary=partial(solution.covariance, design, rows=rows, residual=residual)),
             vcov,
             method=method,
             cluster=cluster,
         )
         names = [t for t, kept in zip(fit.terms, fit.estimable, strict=True) if kept]
-        solution.warn_alone(design, rows, fit.cov.kind, names)
+        solution.warn_alone(design, rows, fit.cov.kind, names, residual)
         covariates = design.part("covariates")
         assert covariates is not None
         aliases = alias_map(covariates.values, fit.estimable[len(fit.endogenous) :], design.weights)

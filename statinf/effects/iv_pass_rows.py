@@ -17,7 +17,8 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.sandwich import uncorrected
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.passes import PassDesign
-from statinf.passes.covariance import InDirections, PassScores
+from statinf.passes.covariance import PassScores
+from statinf.passes.directions import InDirections
 from statinf.passes.reduction import ColumnStack
 from statinf.passes.scored import ScoredRows
 from statinf.passes.sums import Extent

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from statinf.backend import map_threads
+from statinf.backend import map_threads, row_blocks
 from statinf.effects.estimate import cluster_codes
-from statinf.effects.instruments import System, onto
+from statinf.effects.instruments import System, carried, onto
 from statinf.errors import FormulaError
 from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
@@ -20,6 +20,8 @@ from statinf.inference.sandwich import covariance, uncorrected
 from statinf.numerics.linear.products import row_products
 
 _PARALLEL_FROM = 1 << 20
+_IN_CACHE = 1 << 14
+"""Rows of one column that are gone over several times while they are near."""
 ROLES = ("treatment", "covariates", "instruments")
 
 
@@ -75,6 +77,8 @@ class IVColumns:
     units : Units
     room : ndarray, shape (n, c + a), optional
         Of which `exogenous` is the last part: projected endogenous columns go before it, so that nothing is copied.
+    together : ndarray, shape (n, a + b + c + 1), optional
+        Exogenous columns, instruments, endogenous columns and the outcome, of which the others are parts.
     """
 
     endogenous: np.ndarray
@@ -84,6 +88,7 @@ class IVColumns:
     weights: np.ndarray
     units: Units
     room: np.ndarray | None = None
+    together: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,8 @@ class IVRows:
         For its clusters.
     room : ndarray, shape (n, c + a), optional
         As in `IVColumns`; None where some of its columns are left out.
+    outside : ndarray, shape (n, a + b), optional
+        Exogenous columns and instruments side by side, where none of them is left out.
     """
 
     endogenous: np.ndarray
@@ -111,6 +118,7 @@ class IVRows:
     units: Units
     design: Design
     room: np.ndarray | None = None
+    outside: np.ndarray | None = None
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -118,15 +126,20 @@ class IVRows:
         return self._onto(np.eye(self.system.a + self.system.b))
 
     @cached_property
+    def _projected(self) -> np.ndarray:
+        """Orthonormal instruments, and endogenous columns and outcome projected, by one pass: shape (n, b + c + 1)."""
+        s = self.system
+        return self._onto(np.column_stack([np.eye(s.a + s.b)[:, s.a :], s.factor[: s.a + s.b, s.a + s.b :]]))
+
+    @property
     def excluded(self) -> np.ndarray:
         """Orthonormal instruments with the exogenous columns partialled out, shape (n, b)."""
-        return self._onto(np.eye(self.system.a + self.system.b)[:, self.system.a :])
+        return self._projected[:, : self.system.b]
 
-    @cached_property
+    @property
     def fitted_first(self) -> np.ndarray:
         """Endogenous columns projected on all exogenous ones, shape (n, c)."""
-        s = self.system
-        return self._onto(s.factor[: s.a + s.b, s.a + s.b : -1])
+        return self._projected[:, self.system.b : -1]
 
     @cached_property
     def second_stage(self) -> np.ndarray:
@@ -139,11 +152,11 @@ class IVRows:
     @cached_property
     def unexplained(self) -> np.ndarray:
         """What the first stage and the reduced form leave of [endogenous, outcome], shape (n, c + 1)."""
-        s = self.system
-        both = side_by_side(self.endogenous, self.y[:, None])
-        return both - self._onto(s.factor[: s.a + s.b, s.a + s.b :])
+        return side_by_side(self.endogenous, self.y[:, None]) - self._projected[:, self.system.b :]
 
     def _onto(self, factor: np.ndarray) -> np.ndarray:
+        if self.outside is not None:
+            return row_products(self.outside, carried(self.system, factor))
         return onto(self.system, self.exogenous, self.instruments, factor)
 
     def clusters(self, kind: Any) -> Mapping[str, np.ndarray]:
@@ -186,14 +199,16 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
     assert treatment is not None and covariates is not None and instruments is not None
     y = made.y if made.offset is None else made.y - made.offset
     w, centred = made.weights, covariates.intercept
-    endogenous, centre, scale = _standard(as_indicator(treatment.rest.values, arms), w, centred)
-    c, given = endogenous.shape[1], covariates.rest.values
-    room = np.empty((made.n, c + int(centred) + given.shape[1]), order="F")
+    treated, given, outside = as_indicator(treatment.rest.values, arms), covariates.rest.values, instruments.rest.values
+    c, a, b = treated.shape[1], int(centred) + given.shape[1], outside.shape[1]
+    whole = np.empty((made.n, c + a + b + c + 1), order="F")
+    exogenous, excluded, endogenous, outcome = np.split(whole[:, c:], [a, a + b, a + b + c], axis=1)
     if centred:
-        room[:, c] = 1.0
-    exogenous, (_, own_centre, own_scale) = room[:, c:], _standard(given, w, centred, room[:, c + int(centred) :])
-    excluded, _, _ = _standard(instruments.rest.values, w, centred)
-    outcome, outcome_centre, outcome_scale = _standard(y[:, None], w, centred)
+        exogenous[:, 0] = 1.0
+    centre, scale = _standard(treated, w, centred, endogenous)
+    own_centre, own_scale = _standard(given, w, centred, exogenous[:, int(centred) :])
+    _standard(outside, w, centred, excluded)
+    outcome_centre, outcome_scale = _standard(y[:, None], w, centred, outcome)
     if centred:
         own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
     units = Units(
@@ -203,7 +218,7 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
         float(outcome_scale[0]),
         len(centre) if centred else -1,
     )
-    return IVColumns(endogenous, exogenous, excluded, outcome[:, 0], w, units, room)
+    return IVColumns(endogenous, exogenous, excluded, outcome[:, 0], w, units, whole[:, : c + a], whole[:, c:])
 
 
 def as_indicator(columns: np.ndarray, arms: tuple[float, float]) -> np.ndarray:
@@ -221,32 +236,51 @@ def side_by_side(*parts: np.ndarray) -> np.ndarray:
     return out
 
 
-def _standard(
-    columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns (n, p) less their mean, over their length, written to `out`; columns that do not vary become zeros."""
+def _standard(columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Write columns (n, p) less their mean, over their length, to `out`; columns that do not vary become zeros.
+
+    Returns the means and lengths, shape (p,) each.
+    """
     n, p = columns.shape
     share = w / w.sum()
-    made = np.empty((n, p), order="F") if out is None else out
+    even = bool((w == w[0]).all())
     centre, length = np.zeros(p), np.ones(p)
+    blocks = row_blocks(n, 1, _IN_CACHE)
+
+    def mean(part: np.ndarray, rows: slice) -> float:
+        return float(part.sum()) / n if even else float(np.dot(share[rows], part))
+
+    def square(part: np.ndarray, rows: slice) -> float:
+        return float(np.dot(part, part)) / n if even else float(np.dot(share[rows] * part, part))
 
     def column(j: int) -> None:
-        own = made[:, j]
-        first = float(np.dot(share, columns[:, j])) if centred else 0.0
-        np.subtract(columns[:, j], first, out=own)
-        # What the first mean's rounding has left, of the size of where the column stands.
-        rest = float(np.dot(share, own)) if centred else 0.0
-        own -= rest
-        size = _length(own, share)
+        given, own = columns[:, j], out[:, j]
+        first = sum(mean(given[rows], rows) for rows in blocks) if centred else 0.0
+        rest = squares = 0.0
+        with np.errstate(over="ignore", under="ignore"):
+            for rows in blocks:
+                part = np.subtract(given[rows], first, out=own[rows])
+                # What the first mean's rounding has left, of the size of where the column stands.
+                rest += mean(part, rows) if centred else 0.0
+                squares += square(part, rows)
+            size = float(np.sqrt(max(squares - rest * rest, 0.0)))
+        if not 1e-140 < size < 1e140:
+            own -= rest
+            size, left = _length(own, share), 0.0
+        else:
+            left = rest
         centre[j] = first + rest
         if size <= 16.0 * np.finfo(float).eps * abs(first):
             own[:] = 0.0
             return
-        own /= size
+        for rows in blocks:
+            part = own[rows]
+            part -= left
+            part /= size
         length[j] = size
 
     map_threads(column, range(p), parallel=n * p > _PARALLEL_FROM)
-    return made, centre, length
+    return centre, length
 
 
 def _length(column: np.ndarray, share: np.ndarray) -> float:
@@ -273,4 +307,5 @@ def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) 
         columns.units.only(np.append(np.ones(c, bool), kept[:a])),
         made,
         columns.room if kept[:a].all() else None,
+        columns.together[:, : len(kept)] if columns.together is not None and kept.all() else None,
     )

@@ -79,10 +79,10 @@ class LinearIV(Brief):
         out -= row_products(rows.endogenous, self.coef[:c])
         return out
 
-    def scaled_moments(self, made: Design, rows: IVRows | None = None) -> Moments:
-        """Scores of the centred and scaled columns, which are made where they are not given."""
+    def scaled_moments(self, made: Design, rows: IVRows | None = None, residual: np.ndarray | None = None) -> Moments:
+        """Scores of the centred and scaled columns, which are made where they are not given, and so are residuals."""
         rows = self.rows(made) if rows is None else rows
-        e = self.residual(rows)
+        e = self.residual(rows) if residual is None else residual
         gmm = bool(self.combine.size)
         columns = row_products(rows.basis, self.combine) if gmm else rows.second_stage
         stacked = {}
@@ -113,23 +113,27 @@ class LinearIV(Brief):
             weights_fixed=own.weights_fixed,
         )
 
-    def warn_alone(self, made: Design, rows: IVRows, kind: Any, names: Sequence[str]) -> None:
+    def warn_alone(
+        self, made: Design, rows: IVRows, kind: Any, names: Sequence[str], residual: np.ndarray | None = None
+    ) -> None:
         """Warn of coefficients, named in order, that one row, or one cluster, determines alone."""
         columns = rows.second_stage
         warn_lone(
             kind,
             columns,
             made.weights,
-            self.residual(rows),
+            self.residual(rows) if residual is None else residual,
             lambda: solve_triangular(self.system.second_stage_factor, np.eye(columns.shape[1])),
             names,
             numbers=made.rows,
             codes=made.cluster_codes,
         )
 
-    def covariance(self, made: Design, kind: Any, rows: IVRows | None = None) -> Covariance:
+    def covariance(
+        self, made: Design, kind: Any, rows: IVRows | None = None, residual: np.ndarray | None = None
+    ) -> Covariance:
         """Covariance of the coefficients of the columns as given."""
-        found = covariance(self.scaled_moments(made, rows), kind, cluster_codes(made, kind))
+        found = covariance(self.scaled_moments(made, rows, residual), kind, cluster_codes(made, kind))
         return found.combined(self.units.carry)
 
 
@@ -162,6 +166,7 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
         columns.endogenous,
         columns.y,
         None if plain else made.weights,
+        together=columns.together,
         absorbed=problem.absorbed,
         tolerance=problem.tolerance,
     )

@@ -19,17 +19,17 @@ from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
 from statinf.inference.covariance import Covariance
 from statinf.inference.dependent import is_dependent
-from statinf.inference.levered import correction
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import LEVERED, check_kind, covariance
 from statinf.passes.adding import plus
 from statinf.passes.cells import cell_sums, product_rows
 from statinf.passes.design import PassDesign
+from statinf.passes.directions import InDirections
 from statinf.passes.grouping import grouped
 from statinf.passes.keyed import KeyedSums
+from statinf.passes.score_sums import leverages_of, levered_meat, meat_of, powers_of, root_rows
 from statinf.passes.scored import ScoredRows
 from statinf.passes.stacking import beside_rows, stacked
-from statinf.passes.sums import Extent
 
 _NO_CORRECTION = "with estimated weights the corrections CR2 and CR3 do not exist; use type HC1 or HC0."
 
@@ -133,9 +133,9 @@ class PassScores:
         if kind in LEVERED:
             return self._levered(kind)
         known = self.plain if kind == "fixed" else None
-        meat = self.made.total(partial(_meat, known or self.score), "standard errors")
+        meat = self.made.total(partial(meat_of, known or self.score), "standard errors")
         meat = meat if known is not None else self._with_beside(meat)
-        found = covariance(self._stand_in(_root_rows(meat)), kind, normal=self.normal)
+        found = covariance(self._stand_in(root_rows(meat)), kind, normal=self.normal)
         return found.combined(self.outside) if kind == "fixed" else self._carried(found)
 
     def in_directions(self, kind: Any) -> InDirections:
@@ -146,13 +146,13 @@ class PassScores:
         kind = check_kind(kind)
         names = kind["cluster"] if isinstance(kind, Mapping) and "cluster" in kind else ""
         if isinstance(names, str) or self.plain is not None or self.beside is not None:
-            return InDirections(self, kind, self.covariance(kind))
+            return InDirections(kind, self.nobs, float(self.df_resid), self.normal, self.covariance(kind))
         cells, codes, _ = self._cells(list(names), False)
-        return InDirections(self, kind, None, cells.sums[0][:, : self.q], codes)
+        return InDirections(kind, self.nobs, float(self.df_resid), self.normal, None, cells.sums[0][:, : self.q], codes)
 
     def effective_degrees(self) -> np.ndarray:
         """The effective number of rows behind each variance, shape (q,), as `inference.effective` counts them; one pass."""
-        squares, fourth = self.made.total(partial(_powers, self.score, self.outside), "effective rows")
+        squares, fourth = self.made.total(partial(powers_of, self.score, self.outside), "effective rows")
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(fourth > 0, squares**2 / fourth, np.nan)
 
@@ -180,15 +180,15 @@ class PassScores:
             raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
         highest = None
         if kind == "HC5":
-            highest = float(self.made.total(partial(_leverages, self.score), "leverages").high)
-        sums = self.made.total(partial(_levered_meat, self.score, kind, self.nobs, self.q, highest), "standard errors")
+            highest = float(self.made.total(partial(leverages_of, self.score), "leverages").high)
+        sums = self.made.total(partial(levered_meat, self.score, kind, self.nobs, self.q, highest), "standard errors")
         meat, seen = sums
         if float(seen.high) > 1.0 - 1e-10:
             raise NotIdentifiedError(
                 f"a row has leverage 1: it alone determines a coefficient, and {kind} does not exist. Leave that row out or merge "
                 "its level with another; HC0 and HC1 exist, but take its error for zero."
             )
-        found = covariance(self._stand_in(_root_rows(self._with_beside(meat))), "HC0", normal=self.normal)
+        found = covariance(self._stand_in(root_rows(self._with_beside(meat))), "HC0", normal=self.normal)
         return self._carried(replace(found, kind=kind, label=kind))
 
     def _cells(self, names: list[str], corrected: bool) -> tuple[KeyedSums, dict[str, np.ndarray], Any]:
@@ -218,7 +218,7 @@ class PassScores:
         scores = cells.sums[0][:, : self.q]
         if self.plain is not None or not corrected:
             inside = np.ones(len(scores), bool) if self.plain is None else cells.sums[0][:, self.q] > 0
-            alone = None if self.beside is None else _root_rows(plus(self.beside, lone))
+            alone = None if self.beside is None else root_rows(plus(self.beside, lone))
             return self._carried(self._with_outside(kind, codes, scores, inside, alone))
         rows = product_rows(cells.sums[0][:, self.q :], self.q)
         # The sum of a cell's scores stands in its first row; only sums by cluster are used.
@@ -250,37 +250,6 @@ class PassScores:
         return replace(found, label=found.label.removesuffix(", weights estimated"))
 
 
-@dataclass(frozen=True, eq=False)
-class InDirections:
-    """From linear combinations (m, q) of whitened scores to their covariance, shape (m, m).
-
-    Attributes
-    ----------
-    scores : PassScores
-    kind : str or mapping
-    whole : Covariance or None
-        Of all whitened scores.
-    cells : ndarray, shape (cells, q)
-        Sums of the scores of rows that are in the same clusters, where there is no `whole`.
-    codes : mapping of str to ndarray of int, shape (cells,)
-    """
-
-    scores: PassScores
-    kind: Any
-    whole: Covariance | None
-    cells: np.ndarray | None = None
-    codes: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    def __call__(self, combinations: np.ndarray) -> Covariance:
-        if self.whole is not None:
-            return self.whole.combined(combinations)
-        assert self.cells is not None
-        s, sums = self.scores, self.cells @ combinations.T
-        present = np.ones(len(sums), bool)
-        moments = Moments(sums, np.eye(len(combinations)), s.nobs, float(s.df_resid), present=present)
-        return covariance(moments, self.kind, self.codes, normal=s.normal)
-
-
 def sums_by_cluster(scores: PassScores, name: str) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the clusters of a column that the design has, (groups,), and their sums of whitened scores, (groups, q)."""
     sizes = [scores.made.clusters[name].count]
@@ -299,37 +268,3 @@ def _elsewhere(codes: Mapping[str, np.ndarray], outside: np.ndarray, name: str, 
 
 def _labelled(found: Covariance, suffix: str) -> Covariance:
     return replace(found, label=found.label + suffix)
-
-
-def _root_rows(meat: np.ndarray) -> np.ndarray:
-    """Rows whose products sum to a positive semi-definite matrix, shape (q, q)."""
-    values, vectors = np.linalg.eigh(meat)
-    return (vectors * np.sqrt(np.maximum(values, 0.0))).T
-
-
-def _meat(score: Callable[[Design], ScoredRows], block: Design) -> np.ndarray:
-    return score(block).products()
-
-
-def _powers(score: Callable[[Design], ScoredRows], outside: np.ndarray, block: Design) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of squares and fourth powers of influence values."""
-    squares = np.dot(score(block).total, outside.T) ** 2
-    return squares.sum(axis=0), (squares**2).sum(axis=0)
-
-
-def _leverages(score: Callable[[Design], ScoredRows], block: Design) -> Extent:
-    return Extent.of(score(block).highest)
-
-
-def _levered_meat(
-    score: Callable[[Design], ScoredRows], kind: str, nobs: int, q: int, highest: float | None, block: Design
-) -> tuple[np.ndarray, Extent]:
-    made = score(block)
-    leverage = made.highest
-    seen = Extent.of(leverage)
-    inside = np.minimum(leverage, 1.0 - 1e-12)
-    factor = correction(inside, np.array([float(q)]), kind, nobs, highest)[:, None]
-    if made.adjustment is not None and made.weight_leverage is None:
-        return replace(made, scores=made.scores * factor).products(), seen
-    # Estimated weights shrink a row's score as its own fit does: both are corrected, by the larger leverage.
-    return replace(made, scores=made.total * factor, adjustment=None).products(), seen

@@ -59,8 +59,9 @@ class DoubleOptions(ProgramOptions):
     """Options of double weights."""
 
     D: float = number(
-        DEFAULT_D, "by how much the effective sample size may grow over that of D = 1, the ratio itself", low=1
-    )
+        DEFAULT_D, "by how much the effective sample size may grow over that of D = 1, the ratio itself; infinite for no end",
+        low=1, infinite=True,
+    )  # fmt: skip
 
 
 def estimate(samples: Samples, options: DoubleOptions) -> RatioEstimate:

@@ -123,16 +123,9 @@ def target_mean(
     margins = read_margins(target, totals, target_weights)
     if margins is not None and (isinstance(ratio, Weights) or is_estimated(ratio)):
         margins = replace(margins, more=True)
-    tables = sample_tables(
-        f"{formula} {ratio_formula or ''}",
-        source,
-        target,
-        weights,
-        target_weights,
-        cluster,
-        ratio,
-        known=margins is not None,
-    )
+    read = f"{formula} {ratio_formula or ''}"
+    given = (weights, target_weights, cluster, ratio)
+    tables = sample_tables(read, source, target, *given, known=margins is not None)
     with reporting(progress):
         if tables is not None:
             from statinf.shifts.target_mean_passes import target_mean_passes

@@ -139,16 +139,9 @@ def shift(
     kind = chosen.result or ShiftFit
     reweighted = power is not None or chosen.weigh is not None or (chosen.reweighs and ratio is not None)
     spec = VcovSpec.read(vcov, cluster, kind.vcov_kinds, stacked=reweighted)
-    tables = sample_tables(
-        f"{formula} {ratio_formula or ''}",
-        source,
-        target,
-        weights,
-        target_weights,
-        cluster,
-        ratio,
-        known=margins is not None,
-    )
+    read = f"{formula} {ratio_formula or ''}"
+    given = (weights, target_weights, cluster, ratio)
+    tables = sample_tables(read, source, target, *given, known=margins is not None)
     if tables is not None:
         from statinf.shifts.shift_passes import shift_passes
 
@@ -159,9 +152,9 @@ def shift(
                 context=context, progress=progress,
             )  # fmt: skip
     # Rows that a given ratio leaves out are left out of the fit.
-    given = ratio if reweighted and isinstance(ratio, Weights) else None
+    kept = ratio if reweighted and isinstance(ratio, Weights) else None
     samples = read_samples(
-        formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights, ratio=given,
+        formula, source, margins or target, ratio_formula=ratio_formula, response="numeric", weights=weights, ratio=kept,
         target_weights=target_weights, cluster=cluster_columns(spec, cluster), na_action=na_action, context=context,
         seed=seed,
     )  # fmt: skip
@@ -172,18 +165,22 @@ def shift(
             weighting, told = chosen.weigh(samples, outcome_family, ratio, settings)
         elif reweighted:
             weighting = find_ratio(samples, ratio, 1.0 if power is None else power)
-        problem = ShiftProblem(samples, outcome_family, weighting, told=told)
-        estimate = chosen.estimate(problem, settings)
-        if isinstance(estimate, Result):
-            return estimate
-        design = problem.design
-        if weighting is not None:
-            warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
-        extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
-        if kind is ShiftFit:
-            own = estimate.extra["factor"] if design is samples.design else None
-            extra |= {"inflation": _inflation(samples, estimate.theta, outcome_family, own), "ratio_given": ratio}
-        return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=chosen)
+        return _fitted(ShiftProblem(samples, outcome_family, weighting, told=told), chosen, settings, spec, ratio)
+
+
+def _fitted(problem: ShiftProblem, method: ShiftMethod, settings: Any, spec: VcovSpec, ratio: Any) -> Result:
+    samples, kind = problem.samples, method.result or ShiftFit
+    estimate = method.estimate(problem, settings)
+    if isinstance(estimate, Result):
+        return estimate
+    design = problem.design
+    if problem.ratio is not None:
+        warn_concentrated(design.weights, int(np.count_nonzero(~np.isnan(estimate.theta))))
+    extra = {"ratio": problem.ratio, "target_rows": samples.target.nobs, "samples": samples}
+    if kind is ShiftFit:
+        own = estimate.extra["factor"] if design is samples.design else None
+        extra |= {"inflation": _inflation(samples, estimate.theta, problem.family, own), "ratio_given": ratio}
+    return kind.of(design, replace(estimate, extra=dict(estimate.extra) | extra), spec, method=method)
 
 
 def _inflation(samples: Samples, theta: np.ndarray, family: Any, own: np.ndarray | None) -> float:

@@ -9,6 +9,8 @@ from statinf.numerics.linear.triangular import solve_triangular
 
 _BLOCK_ELEMENTS = 1 << 17
 _PARALLEL_FROM = 1 << 21
+_FREE_FROM = 500
+"""Entries of a product from which `@` lets other threads work."""
 _WELL_CONDITIONED = 30.0
 """Condition up to which products of columns lose less than three of their sixteen digits."""
 
@@ -52,7 +54,12 @@ def triangular_factor(
     def reduce(rows: slice) -> np.ndarray:
         return np.asarray(np.linalg.qr(block_of(rows), mode="r"))
 
+    # np.dot copies a block of rows of a larger matrix first; `@` does not, but holds the interpreter for small products.
+    bare = m == 0 and root is None and centre is None and p * p >= _FREE_FROM and columns.strides[0] == columns.itemsize
+
     def product(rows: slice) -> np.ndarray:
+        if bare:
+            return columns[rows].T @ columns[rows]
         block = block_of(rows)
         return np.dot(block.T, block)
 

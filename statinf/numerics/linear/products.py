@@ -41,11 +41,11 @@ def row_products(
     out = np.empty((n,) if last.ndim == 1 else (n, last.shape[1]), order="F")
 
     def block(rows: slice) -> None:
-        # A vector goes to the columns as they stand; np.dot would copy the block first.
-        found = columns[rows] @ matrix if matrix.ndim == 1 else np.dot(matrix.T, columns[rows].T)
+        # np.dot would copy the block first.
+        found = columns[rows] @ matrix if matrix.ndim == 1 else matrix.T @ columns[rows].T
         if multiplier is not None:
             found *= multiplier[rows]
-        out[rows] = (found if after is None else np.dot(after.T, found)).T
+        out[rows] = (found if after is None else after.T @ found).T
 
     over_blocks(block, n, columns.shape[1])
     return out
