@@ -189,6 +189,9 @@ def exponents(results: dict[str, Any]) -> dict[str, dict[str, float]]:
     out = {}
     for name in WORK:
         held = sorted((int(n), found[name]) for n, found in results.items() if "seconds" in found.get(name, {}))
+        # Where there are enough times of a quiet machine, those alone tell the growth.
+        quiet = [one for one in held if not one[1].get("busy")]
+        held = quiet if len(quiet) > 1 else held
         if len(held) < 2:
             continue
         (few, first), (many, last) = held[0], held[-1]
