@@ -107,8 +107,8 @@ class AbsorbedLinearIV(LinearIV):
             columns = _columns(made, projected(made, self.absorption, self.indicator))
         return rows_of(made, columns, self.system, self.kept)
 
-    def scaled_moments(self, made: Design, rows: IVRows | None = None) -> Moments:
-        own = super().scaled_moments(made, rows)
+    def scaled_moments(self, made: Design, rows: IVRows | None = None, residual: np.ndarray | None = None) -> Moments:
+        own = super().scaled_moments(made, rows, residual)
         if own.columns is None or self.absorption is None or len(self.absorption.terms) > 1:
             return own
         return replace(own, hats=partial(_hats, own.columns, made.weights, self.absorption))

@@ -64,6 +64,9 @@ def redrawn(frame: Frame, units: DrawnUnits, counts: np.ndarray, cluster: str | 
         else np.concatenate([order[starts[u] : starts[u + 1]] for u in drawn.tolist()])
     )
     out = native_rows(frame, rows)
+    if frame.kind == "pandas":
+        # Labels occur as often as their rows were drawn, and a column is given back by label.
+        out = out.reset_index(drop=True)
     if cluster is not None:
         sizes = np.diff(starts)[drawn]
         copy = np.repeat(np.arange(len(drawn)) - np.searchsorted(drawn, drawn), sizes)
@@ -72,7 +75,7 @@ def redrawn(frame: Frame, units: DrawnUnits, counts: np.ndarray, cluster: str | 
         else:
             table = nw.from_native(out, eager_only=True)
             out = table.with_columns(_apart(table[cluster], copy, nw)).to_native()
-    return out.reset_index(drop=True) if frame.kind == "pandas" else out
+    return out
 
 
 def _apart(column: Any, copy: np.ndarray, nw: Any) -> Any:
