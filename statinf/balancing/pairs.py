@@ -121,11 +121,12 @@ def size_cells(sampling: np.ndarray, values: np.ndarray) -> tuple[str, ...]:
 
 def extremes(frame: Any) -> list[tuple[str, str]]:
     """The largest standardised differences of a balance table, for summaries."""
-    worst = frame.loc[frame["smd_after"].abs().idxmax()]
-    pair = f", {worst['arm']} against {worst['reference']}" if "arm" in frame else ""
+    before, after = (np.abs(frame[column].to_numpy()) for column in ("smd_before", "smd_after"))
+    at = int(np.nanargmax(after))
+    pair = f", {frame['arm'].iloc[at]} against {frame['reference'].iloc[at]}" if "arm" in frame else ""
     return [
-        ("Largest |SMD| before", f"{float(frame['smd_before'].abs().max()):.4f}"),
-        ("Largest |SMD| after", f"{abs(float(worst['smd_after'])):.4f} ({worst['term']}{pair})"),
+        ("Largest |SMD| before", f"{float(np.fmax.reduce(before)):.4f}"),
+        ("Largest |SMD| after", f"{float(after[at]):.4f} ({frame['term'].iloc[at]}{pair})"),
     ]
 
 
@@ -133,9 +134,10 @@ def denominator_notes(frame: Any, estimand: str, said: dict[str, str] | None = N
     """Which standard deviation stands behind the differences, and where another had to."""
     said, kind = said or SD, DENOMINATORS.get(estimand, "weighted")
     notes = [f"Standardised mean differences divide by the standard deviation of {said[kind]}."]
+    kinds = frame["denominator"].to_numpy()
     for other in ("pooled", "all"):
-        rows = (frame["denominator"] == other) & (kind != other)
-        terms = list(dict.fromkeys(str(term) for term in frame.loc[rows, "term"]))
-        if terms:
+        rows = np.flatnonzero(kinds == other) if kind != other else ()
+        if len(rows):
+            terms = dict.fromkeys(str(term) for term in frame["term"].to_numpy()[rows])
             notes.append(f"{', '.join(terms)}: does not vary there, so that of {said[other]}.")
     return notes
