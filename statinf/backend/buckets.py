@@ -38,10 +38,12 @@ def pad_axis(array: np.ndarray, length: int, *, axis: int = 0, value: float = 0.
         return array
     shape = list(array.shape)
     shape[axis] = length
-    out = np.full(shape, value, dtype=array.dtype)
+    out = np.empty(shape, dtype=array.dtype)
     index = [slice(None)] * array.ndim
     index[axis] = slice(0, array.shape[axis])
     out[tuple(index)] = array
+    index[axis] = slice(array.shape[axis], length)
+    out[tuple(index)] = value
     return out
 
 

@@ -154,9 +154,10 @@ def _point(
     apart: np.ndarray, h: np.ndarray | None,
 ) -> State:  # fmt: skip
     size, n = slab_size(len(slab)), len(slab)
-    padded = (pad_axis(a, size) for a in (moved.F, moved.G, moved.c, alpha, share))
+    left, c, steps, counts = (pad_axis(a, size) for a in (moved.F, moved.c, alpha, share))
+    right = left if moved.G is moved.F else pad_axis(moved.G, size)
     (theta, mean), path, means = point_path(
-        (state.theta, state.mean), *padded, np.float64(settings.tau), loss=settings.loss
+        (state.theta, state.mean), left, right, c, steps, counts, np.float64(settings.tau), loss=settings.loss
     )
     path, means = path[:n], means[:n]
     if not max(path.max(), -path.min()) < _LARGEST:

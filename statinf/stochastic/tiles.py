@@ -94,8 +94,9 @@ class Tiles:
         number //= settings.block_len
         blocks = np.int64(-(-len(slab) // self.block))
         size = slab_size(len(slab))
-        F, G = (pad_axis(a, self.height, axis=1) for a in (slab.F, slab.G))
-        arrays = tuple(pad_axis(a, size) for a in (F, G, slab.c, alpha, kept, number))
+        left = _lengthened(slab.F, size, self.height)
+        right = left if slab.G is slab.F else _lengthened(slab.G, size, self.height)
+        arrays = (left, right, *(pad_axis(a, size) for a in (slab.c, alpha, kept, number)))
 
         def one(i: int) -> Any:
             with x64():
@@ -159,3 +160,12 @@ def tile_width(padded: int) -> int:
     if accelerated():
         return max(padded, GROUP)
     return _TILE if padded > _TILE else max(GROUP * -(-padded // (2 * GROUP)), 2 * GROUP)
+
+
+def _lengthened(rows: np.ndarray, length: int, width: int) -> np.ndarray:
+    """Rows (n, d) with zeros behind and below, shape (length, width)."""
+    if rows.shape[1] == width:
+        return pad_axis(rows, length)
+    out = np.zeros((length, width))
+    out[: len(rows), : rows.shape[1]] = rows
+    return out
