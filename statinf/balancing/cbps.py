@@ -59,7 +59,7 @@ class CovariateOptions(Options):
         False,
         "of a dose: weights of largest empirical likelihood, with no law of the dose; regressions have HC3 by default",
     )
-    tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, open_low=True)
+    tol: float = number(1e-10, "largest mean score left, in standard deviations", low=0.0, high=1.0, open_low=True)
     max_iter: int = count(100, "most evaluations of a criterion")
 
     def check(self) -> None:

@@ -55,7 +55,7 @@ class EnergyOptions(Options):
         None, "balance the energy distance within this many leading directions of its kernel, one arm at a time, in memory "
         "proportional to rows times rank; 1000, with a warning, above 10,000 reweighted rows", also=(None,),
     )  # fmt: skip
-    tol: float = number(1e-9, "optimality residual", low=0.0, open_low=True)
+    tol: float = number(1e-9, "optimality residual", low=0.0, high=1.0, open_low=True)
     max_iter: int = count(500, "most steps of the quadratic program")
 
     def check(self) -> None:

@@ -41,7 +41,7 @@ class EntropyOptions(Options):
     """Options of entropy balancing."""
 
     d_moments: int = count(1, "of a dose: powers of it and of the columns whose means stay those of the sample")
-    tol: float = number(1e-10, "largest imbalance left, in standard deviations", low=0.0, open_low=True)
+    tol: float = number(1e-10, "largest imbalance left, in standard deviations", low=0.0, high=1.0, open_low=True)
     max_iter: int = count(100, "most evaluations of the dual")
 
 

@@ -71,7 +71,7 @@ class MetricOptions(Options):
     )
     tol: float | None = number(
         None, "optimality residual, 1e-9 unless given; for the sipm the share by which the objective may exceed its optimum, "
-        "0.01", low=0.0, open_low=True, also=(None,),
+        "0.01", low=0.0, high=1.0, open_low=True, also=(None,),
     )  # fmt: skip
     max_iter: int = count(500, "most steps, for the sipm rounds")
     epochs: int | None = count(None, "steps of the weights in an iterative scheme; 1000 unless given", also=(None,))

@@ -47,7 +47,7 @@ class InverseProbabilityOptions(Options):
         None, "cap weights at this quantile of their arm; standard errors take the cap as given",
         low=0.5, high=1.0, open_low=True, also=(None,),
     )  # fmt: skip
-    tol: float = number(1e-10, "largest mean score left", low=0.0, open_low=True)
+    tol: float = number(1e-10, "largest mean score left", low=0.0, high=1.0, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 

@@ -54,7 +54,9 @@ class KernelBalanceOptions(Options):
         "the 300 leading components are kept, and with landmarks the bias bound is that within them", low=2, also=(None,),
     )  # fmt: skip
     mean_first: bool = flag(False, "balance the columns themselves too")
-    tol: float = number(1e-8, "largest imbalance left in a component, in standard deviations", low=0.0, open_low=True)
+    tol: float = number(
+        1e-8, "largest imbalance left in a component, in standard deviations", low=0.0, high=1.0, open_low=True
+    )
     max_iter: int = count(100, "most evaluations of one dual")
 
 

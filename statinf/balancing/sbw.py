@@ -64,7 +64,7 @@ class StableOptions(Options):
         "samples best", "a number, one number per column, a mapping from columns or terms to numbers, or 'auto'", _check_tols,
     )  # fmt: skip
     negative: bool = flag(False, "allow negative weights; with tols=0 these are those of regression imputation")
-    tol: float = number(1e-10, "optimality residual", low=0.0, open_low=True)
+    tol: float = number(1e-10, "optimality residual", low=0.0, high=1.0, open_low=True)
     max_iter: int = count(200, "most evaluations of the dual")
 
 

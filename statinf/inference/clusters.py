@@ -17,7 +17,7 @@ import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, StatinfWarning, issue_warning
 from statinf.inference.cluster_parts import POWER, corrected_clusters
-from statinf.inference.moments import Moments, small_sample
+from statinf.inference.moments import Moments, need_degrees, small_sample
 from statinf.inference.random_effects import MOST_CLUSTERS, RandomEffectDegrees, moulton
 from statinf.inference.roots import matrix_root, repaired, root_of
 from statinf.inference.satterthwaite import ClusterDegrees
@@ -235,6 +235,7 @@ def _one_way(moments: Moments, codes: np.ndarray, variant: str) -> np.ndarray:
     """
     inside, seen = moments.split[0], moments.observed
     if variant in ("HC2", "HC3"):
+        need_degrees(moments.df_resid, variant)
         return _corrected_sums(moments, codes, variant)
     # Sums are whitened before they are multiplied with one another: only products of raw sums would lose digits twice.
     if moments.by_column and moments.columns is not None and seen is None and moments.outside is None:
@@ -257,6 +258,7 @@ def _factor(moments: Moments, groups: int, variant: str) -> float:
 
 def _with_degrees(moments: Moments, codes: np.ndarray, variant: str, whose: str) -> tuple[np.ndarray, ClusterDegrees]:
     """Cluster sums of whitened scores, and the degrees of freedom of their covariance."""
+    need_degrees(moments.df_resid, variant)
     rows, scores, variance = _orthonormal(moments, variant)
     sums, parts, order = corrected_clusters(rows, scores, codes, POWER[variant], variance)
     back = moments.hat_factor @ moments.split[0]

@@ -196,6 +196,11 @@ class Moments(Brief):
 
 def small_sample(nobs: float, df: float) -> float:
     """The factor of HC1, n / (n - k)."""
-    if df <= 0:
-        raise NotIdentifiedError("there are no degrees of freedom left for HC1; use fewer coefficients.")
+    need_degrees(df, "HC1")
     return nobs / df
+
+
+def need_degrees(df: float, kind: str) -> None:
+    """Refuse a covariance where rows are as many as coefficients: residuals are all zero there, and so would be its errors."""
+    if df <= 0:
+        raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")

@@ -29,7 +29,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.dependence import under_dependence
 from statinf.inference.dependent import is_dependent
 from statinf.inference.levered import correction
-from statinf.inference.moments import Moments, small_sample
+from statinf.inference.moments import Moments, need_degrees, small_sample
 from statinf.inference.roots import root_of
 from statinf.inference.vcov import SANDWICH
 
@@ -145,8 +145,7 @@ def _model_root(moments: Moments) -> np.ndarray | None:
 
 
 def _heteroskedastic(moments: Moments, kind: str, *facts: Any) -> tuple[np.ndarray, Any, str, float, np.ndarray]:
-    if moments.df_resid <= 0:
-        raise NotIdentifiedError(f"there are no degrees of freedom left for {kind}; use fewer coefficients.")
+    need_degrees(moments.df_resid, kind)
     whole, moments = moments, moments.by_copy()
     scores, multiplier = (moments.columns, moments.multiplier) if moments.by_column else (moments.total, None)
     assert scores is not None

@@ -49,6 +49,7 @@ class GlmOptions(Options):
         1e-10,
         "largest last step, in the information's norm, relative to the root of the deviance",
         low=0,
+        high=1,
         open_low=True,
     )
     max_iter: int = count(100, "most steps of Fisher scoring")

@@ -39,7 +39,7 @@ class MultinomialOptions(Options):
 
     weights_kind: str = weights_kind_option()
     reference: Any = value(None, "the class that the others are compared with; the first one by default", "a class")
-    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
+    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, high=1, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 

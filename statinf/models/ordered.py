@@ -37,7 +37,7 @@ class OrderedOptions(Options):
 
     weights_kind: str = weights_kind_option()
     link: str = choice("logit", tuple(LINKS), "the inverse of F")  # type: ignore[assignment]
-    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
+    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, high=1, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
 

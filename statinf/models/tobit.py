@@ -39,7 +39,7 @@ class TobitOptions(Options):
     weights_kind: str = weights_kind_option()
     lower: Any = value(0.0, "limit from below", "a number, the name of a column, or None", check_limit)
     upper: Any = value(None, "limit from above", "a number, the name of a column, or None", check_limit)
-    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, open_low=True)
+    tol: float = number(1e-10, "largest mean score of orthonormal columns", low=0, high=1, open_low=True)
     max_iter: int = count(100, "most evaluations of the likelihood")
 
     def check(self) -> None:

@@ -38,7 +38,7 @@ def check_levels(given: Any) -> tuple[float, ...]:
         levels = tuple(float(d) for d in several)
     except (TypeError, ValueError):
         levels = ()
-    if not levels or not all(d >= 1.0 for d in levels):
+    if not levels or not all(d >= 1.0 for d in levels) or any(isinstance(d, bool | np.bool_) for d in several):
         raise OptionError(f"D={given!r}: give numbers of at least 1; 1 weights the source alone, inf the target alone.")
     return levels
 

@@ -60,7 +60,7 @@ class MomentOptions(Options):
         "a pair (low, high) around 1",
         check_bounds,
     )
-    tol: float = number(1e-12, "largest gap of a mean, in standard deviations", low=0, open_low=True)
+    tol: float = number(1e-12, "largest gap of a mean, in standard deviations", low=0, high=1, open_low=True)
     max_iter: int = count(200, "most evaluations of the dual")
 
     def check(self) -> None:

@@ -199,3 +199,11 @@ def test_degrees_of_freedom_under_a_random_effect_are_those_of_dense_matrices(un
     for other in (si.lm("y ~ x", uneven, weights="w"), si.glm("a ~ x", uneven, family="binomial")):
         with pytest.raises(si.NotIdentifiedError, match="linear regressions without weights"):
             other.with_vcov(kind)
+
+
+@pytest.mark.filterwarnings("ignore::statinf.errors.StatinfWarning")
+@pytest.mark.parametrize("kind", ["HC1", "HC2", "HC3"])
+def test_as_many_coefficients_as_rows_have_no_errors(kind: str) -> None:
+    data = pd.DataFrame({"y": [1.0, 3, 2, 5, 4, 6], "g": list("abcdef"), "k": [1, 1, 2, 2, 3, 3]})
+    with pytest.raises(si.NotIdentifiedError, match="degrees of freedom left"):
+        si.lm("y ~ g", data, vcov={"cluster": "k", "type": kind})

@@ -325,6 +325,7 @@ def test_minimax_and_overlap_for_numbers():
         ({"ratio": "logistic"}, "method='mwle'"),
         ({"D": "best"}, "'auto'"),
         ({"D": [1.0, 0.2]}, "at least 1"),
+        ({"D": True}, "at least 1"),
         ({"folds": 1}, "folds"),
     ],
 )

@@ -62,7 +62,7 @@ class CvarOptions(Options):
 class ExactOptions(CvarOptions):
     """Options of the exact method."""
 
-    tol: float = number(1e-8, "largest duality gap, relative to the CVaR", low=0, open_low=True)
+    tol: float = number(1e-8, "largest duality gap, relative to the CVaR", low=0, high=1, open_low=True)
     max_iter: int = count(400, "most Newton steps")
 
 

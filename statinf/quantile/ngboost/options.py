@@ -56,7 +56,9 @@ class NgboostOptions(Options):
     df: float | None = number(
         None, "degrees of freedom of dist='student' (3)", low=1, high=300, open_low=True, also=(None,)
     )
-    tol: float = number(1e-4, "mean step below which the line search and the boosting end", low=0, open_low=True)
+    tol: float = number(
+        1e-4, "mean step below which the line search and the boosting end", low=0, high=1, open_low=True
+    )
 
     def check(self) -> None:
         self.learner().rule()

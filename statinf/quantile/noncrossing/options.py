@@ -14,6 +14,7 @@ from statinf.learners.process_objective import KNOTS
 from statinf.results import Options, choice, count, number, value
 
 CALIBRATIONS = ("cqr", "dcp")
+_MOST_UNITS = 10_000
 
 
 def _penalty(name: str, given: Any) -> Any:
@@ -23,8 +24,10 @@ def _penalty(name: str, given: Any) -> Any:
 
 def _hidden(name: str, given: Any) -> tuple[int, ...]:
     units = tuple(given) if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
-    if not all(isinstance(u, int | np.integer) and not isinstance(u, bool) and u >= 1 for u in units):
-        raise OptionError(f"{name}={given!r}: give the units of the hidden layers, such as (64, 64); () for none.")
+    if not all(isinstance(u, int | np.integer) and not isinstance(u, bool) and 1 <= u <= _MOST_UNITS for u in units):
+        raise OptionError(
+            f"{name}={given!r}: give the units of the hidden layers, such as (64, 64), at most {_MOST_UNITS:,} each; () for none."
+        )
     return tuple(int(u) for u in units)
 
 

@@ -47,7 +47,7 @@ class PrestoOptions(Options):
         True, "penalise the slopes of the first boundary too; False penalises differences between boundaries alone"
     )
     reverse: bool = flag(False, "turn the order of the categories round, so that the first is the rare one")
-    tol: float = number(1e-10, "largest violation of the optimality conditions", low=0, open_low=True)
+    tol: float = number(1e-10, "largest violation of the optimality conditions", low=0, high=1, open_low=True)
     max_iter: int = count(100, "most Newton steps for a penalty")
 
     def check(self) -> None:
