@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("a command is needed; `statinf --help` lists them")
     try:
         # a command's imports are its own: `statinf methods` does not wait for matplotlib
-        return import_module(f"statinf.cli.{options.command}").run(options)
+        code = import_module(f"statinf.cli.{options.command}").run(options)
+        # here rather than at the exit, where a reader that has gone ends in a complaint of Python's
+        sys.stdout.flush()
+        return code
     except StatinfError as error:
         print(f"statinf {options.command}: {error}", file=sys.stderr)
         return 1
