@@ -9,18 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from statinf.effects.iv_columns import ROLES, IVColumns, as_indicator, columns_of, side_by_side
 from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import (
-    ROLES,
-    IVColumns,
-    IVRows,
-    as_indicator,
-    check_parts,
-    columns_of,
-    rows_of,
-    side_by_side,
-)
+from statinf.effects.iv_rows import IVRows, check_parts, rows_of
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import OptionError
 from statinf.formula.design import Design

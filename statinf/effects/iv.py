@@ -7,9 +7,10 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.effects.absorbed_iv import absorbed_iv
+from statinf.effects.iv_columns import ROLES
 from statinf.effects.iv_passes import iv_passes
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import ROLES, check_parts
+from statinf.effects.iv_rows import check_parts
 from statinf.effects.method import EffectMethod
 from statinf.effects.rows import clustered_design
 from statinf.effects.table import IV

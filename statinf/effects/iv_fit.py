@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from statinf.effects.iv_columns import IVColumns, as_indicator
 from statinf.effects.iv_diagnostics import diagnostics
-from statinf.effects.iv_rows import IVColumns, as_indicator
 from statinf.effects.iv_tests import InstrumentTests
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import check_level, one_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.instruments import System, onto
-from statinf.effects.iv_rows import ROLES, Units, side_by_side
+from statinf.effects.iv_columns import ROLES, Units, side_by_side
 from statinf.formula.design import Design
 from statinf.formula.scale import check_columns, check_scale
 from statinf.inference.covariance import Covariance

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.instruments import k_class, liml_kappa, structural_rss, system_of
+from statinf.effects.iv_columns import ROLES
 from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_pass_rows import (
     ColumnCounts,
@@ -25,7 +26,6 @@ from statinf.effects.iv_pass_rows import (
     stages_of,
     standardised,
 )
-from statinf.effects.iv_rows import ROLES
 from statinf.effects.linear_iv import LinearIV, check_small, warn_determined
 from statinf.errors import DataError, FormulaError, OptionError
 from statinf.inference.vcov import VcovSpec, cluster_columns

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from statinf.effects.arms import Arms, arms_of
-from statinf.effects.iv_rows import IVColumns, columns_of
+from statinf.effects.iv_columns import IVColumns, columns_of
 from statinf.errors import OptionError
 from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from statinf.effects.iv_rows import as_indicator
+from statinf.effects.iv_columns import as_indicator
 from statinf.effects.ivqr_region import QuantileSet, kept_values
 from statinf.effects.ivqr_solved import RobustTest, SolvedIvqr
 from statinf.errors import OptionError, check_level

@@ -15,7 +15,8 @@ from scipy.linalg import block_diag, solve
 from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System
-from statinf.effects.iv_rows import IVRows, Units, columns_of, rows_of
+from statinf.effects.iv_columns import Units, columns_of
+from statinf.effects.iv_rows import IVRows, rows_of
 from statinf.errors import NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance

@@ -12,8 +12,9 @@ import numpy as np
 from statinf.brief import Brief
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, check_identified, k_class, structural_rss, system
+from statinf.effects.iv_columns import IVColumns, Units, columns_of
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import IVColumns, IVRows, Units, columns_of, rows_of
+from statinf.effects.iv_rows import IVRows, rows_of
 from statinf.errors import AliasedWarning, DataError, issue_warning
 from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance

@@ -97,5 +97,4 @@ class BlockTable(Brief):
             Whether the function is told the place of the block's first row in the table too, as its second argument.
         """
         self.count.done += 1
-        more = {"placed": True} if placed else {}
-        return self.engine.total(self, function, columns, label, progress, **more)
+        return self.engine.total(self, function, columns, label, progress, placed)

@@ -14,7 +14,8 @@ from statinf.formula.design import Design
 from statinf.formula.frame import as_frame
 from statinf.passes import PassDesign
 from statinf.passes.block_weights import BlockWeights, CarriedWeights
-from statinf.shifts.block_ratio import BlockDensityRatio, BlockExpansion, RatioWeights
+from statinf.shifts.block_ratio import BlockDensityRatio
+from statinf.shifts.block_ratio_sums import BlockExpansion, RatioWeights
 from statinf.shifts.block_target import TargetPasses
 
 

@@ -11,7 +11,8 @@ from statinf.errors import DataError, OptionError
 from statinf.results.methods import Method
 from statinf.shifts.block_logistic import estimate_logistic
 from statinf.shifts.block_moment import estimate_moment
-from statinf.shifts.block_ratio import BlockDensityRatio, RatioSums, RatioWeights, ratio_sums, tail_of
+from statinf.shifts.block_ratio import BlockDensityRatio
+from statinf.shifts.block_ratio_sums import RatioSums, RatioWeights, ratio_sums, tail_of
 from statinf.shifts.block_samples import BlockSamples, check_block_columns, read_block_samples
 from statinf.shifts.margins import Margins
 from statinf.shifts.moment import check_sign

@@ -20,7 +20,8 @@ from statinf.passes.covariance import PassScores
 from statinf.results import Estimate
 from statinf.shifts.block_given import GivenRatio, OwnRatio, TargetInfluence, check_given, refuse_ratio
 from statinf.shifts.block_means import SourceScores, TargetScores, model_average, squares_of_target, weighted_average
-from statinf.shifts.block_ratio import BlockDensityRatio, RatioWeights
+from statinf.shifts.block_ratio import BlockDensityRatio
+from statinf.shifts.block_ratio_sums import RatioWeights
 from statinf.shifts.block_samples import BlockSamples, read_block_samples
 from statinf.shifts.density_ratio_passes import named_ratio
 from statinf.shifts.margins import Margins

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from statinf.effects.iv_columns import as_indicator
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import as_indicator
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design
 from statinf.learners.cells import standardise

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from statinf.effects.iv_columns import as_indicator
 from statinf.effects.iv_fit import IVFit
-from statinf.effects.iv_rows import as_indicator
 from statinf.effects.proximal.strength import WEAK
 from statinf.effects.proximal.weak_proxies import GivenProxy, WeakProxySet, united
 from statinf.errors import NotIdentifiedError, check_level, one_of
