@@ -13,6 +13,8 @@ ROLES = ("treatment", "covariates", "instruments")
 _PARALLEL_FROM = 1 << 20
 _IN_CACHE = 1 << 14
 """Rows of one column that are gone over several times while they are near."""
+_EVERY = 64
+"""Of so many rows one tells where a column stands."""
 
 
 @dataclass(frozen=True)
@@ -141,36 +143,45 @@ def _standard(columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray
     even = bool((w == w[0]).all())
     centre, length = np.zeros(p), np.ones(p)
     blocks = row_blocks(n, 1, _IN_CACHE)
+    some = slice(None, None, _EVERY if even and n > _IN_CACHE else 1)
 
-    def mean(part: np.ndarray, rows: slice) -> float:
-        return float(part.sum()) / n if even else float(np.dot(share[rows], part))
-
-    def square(part: np.ndarray, rows: slice) -> float:
-        return float(np.dot(part, part)) / n if even else float(np.dot(share[rows] * part, part))
+    def sums(given: np.ndarray, near: float) -> tuple[float, float]:
+        """Means of a column less `near` and of its square."""
+        room, first, second = np.empty(min(n, _IN_CACHE)), 0.0, 0.0
+        for rows in blocks:
+            part = np.subtract(given[rows], near, out=room[: len(given[rows])])
+            if even:
+                first += float(part.sum()) / n
+                second += float(np.dot(part, part)) / n
+            else:
+                first += float(np.dot(share[rows], part))
+                second += float(np.dot(share[rows] * part, part))
+        return first, second
 
     def column(j: int) -> None:
         given, own = columns[:, j], out[:, j]
-        first = sum(mean(given[rows], rows) for rows in blocks) if centred else 0.0
-        rest = squares = 0.0
-        with np.errstate(over="ignore", under="ignore"):
-            for rows in blocks:
-                part = np.subtract(given[rows], first, out=own[rows])
-                # What the first mean's rounding has left, of the size of where the column stands.
-                rest += mean(part, rows) if centred else 0.0
-                squares += square(part, rows)
+        near = float(np.dot(share[some], given[some]) / share[some].sum()) if centred else 0.0
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            rest, squares = sums(given, near)
+            if (
+                centred and rest * rest > 0.5 * squares
+            ):  # those rows are unlike the others, or rounding is all that is left
+                near += rest
+                rest, squares = sums(given, near)
+            rest = rest if centred else 0.0
             size = float(np.sqrt(max(squares - rest * rest, 0.0)))
+        centre[j] = near + rest
         if not 1e-140 < size < 1e140:
+            np.subtract(given, near, out=own)
             own -= rest
-            size, left = _length(own, share), 0.0
-        else:
-            left = rest
-        centre[j] = first + rest
-        if size <= 16.0 * np.finfo(float).eps * abs(first):
+            size = _length(own, share)
+        if size <= 16.0 * np.finfo(float).eps * abs(near):
             own[:] = 0.0
             return
         for rows in blocks:
-            part = own[rows]
-            part -= left
+            # In two steps: where a column stands far from zero its mean is a rounded number.
+            part = np.subtract(given[rows], near, out=own[rows])
+            part -= rest
             part /= size
         length[j] = size
 

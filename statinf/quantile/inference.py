@@ -15,6 +15,7 @@ from statinf.inference.moments import Moments
 from statinf.inference.roots import matrix_root
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds
+from statinf.numerics.linear.products import gram
 from statinf.quantile.covariance import inverse_hessians, joint_covariance
 from statinf.quantile.rank_inversion import rank_intervals
 from statinf.quantile.working import SolvedQuantiles
@@ -99,7 +100,7 @@ def covariance_of(solved: SolvedQuantiles, kind: Any) -> Covariance:
     if estimated and kind in ("nid", "ker"):
         stacked = covariance(_moments(solved, inverse), "HC0")
         return replace(stacked, kind=kind, label=f"{kind}, weights estimated", df=solved.df_resid)
-    inner = joint_covariance(solved.tau, inverse, rows.Zw.T @ rows.Zw)
+    inner = joint_covariance(solved.tau, inverse, gram(rows.Zw))
     label = name + limits + (", weights taken as fixed" if estimated else "")
     root = rows.carried_root(matrix_root(inner))
     return Covariance(rows.carried_covariance(inner), kind, label, solved.df_resid, root)
@@ -141,7 +142,7 @@ def _moments(solved: SolvedQuantiles, inverse: np.ndarray) -> Moments:
     plain = np.concatenate([one[:, None] * X for one in psi], axis=1)
     stacked = {} if made.weights_object is None else stack_scores(made.weights_object, made.rows, plain)
     bread = rows.carried_covariance(block_diag(*inverse))
-    model = rows.carried_covariance(joint_covariance(solved.tau, inverse, rows.Zw.T @ rows.Zw))
+    model = rows.carried_covariance(joint_covariance(solved.tau, inverse, gram(rows.Zw)))
     factor = None
     if np.isfinite(inverse).all():
         forward = np.eye(X.shape[1]) if rows.at is None else rows.at.forward

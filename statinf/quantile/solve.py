@@ -10,6 +10,7 @@ from statinf.formula.design import Design
 from statinf.formula.scale import check_scale
 from statinf.models import regression as common
 from statinf.numerics.linear.least_squares import solve as least_squares
+from statinf.numerics.linear.products import gram, squares
 from statinf.numerics.quantreg.coordinates import coordinates
 from statinf.numerics.quantreg.noncrossing import fit_noncrossing
 from statinf.numerics.quantreg.solver import solve_quantiles
@@ -17,6 +18,9 @@ from statinf.quantile.working import SolvedQuantiles, WorkingRows, working_rows
 
 _CLEARLY_FULL_RANK = 1e-6
 _PARALLEL_FROM = 1 << 20
+_MANY = 1 << 17
+_SOME = 16
+"""Of many rows one in so many is asked first."""
 
 
 def solve_design(
@@ -65,14 +69,29 @@ def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
     if not len(X):
         raise DataError("no row has a positive weight.")
     at = coordinates(X, orthogonal=False, even=True)
-    Z = X if at is None else at.columns(X)
-    gram = Z.T @ Z
-    scale = np.sqrt(np.diag(gram))
-    if (scale > 0).all() and np.linalg.eigvalsh(gram / np.outer(scale, scale))[0] > _CLEARLY_FULL_RANK:
+    if _clearly_independent(X if at is None else at.columns(X)):
         return np.ones(X.shape[1], bool), np.empty((X.shape[1], 0))
     solution = least_squares(X, made.y[used], None)
     common.warn_aliased(matrix.names, solution.kept, solution.condition)
     return solution.kept, solution.aliases
+
+
+def _clearly_independent(Z: np.ndarray) -> bool:
+    """Whether the scaled columns (n, p) are far from dependent, which some rows settle where there are many.
+
+    Rows that are left out only add to a sum of products: scaled by what all rows make of a column, its smallest eigenvalue is at
+    least that of some rows times the smallest share that these have in a column's square.
+    """
+    for some in (slice(None, None, _SOME), slice(None)) if len(Z) > _MANY else (slice(None),):
+        inner = gram(Z[some])
+        own = np.diag(inner)
+        if not (own > 0).all():
+            continue
+        scale = np.sqrt(own)
+        share = 1.0 if some.step is None else float((own / squares(Z)).min())
+        if np.linalg.eigvalsh(inner / np.outer(scale, scale))[0] * share > _CLEARLY_FULL_RANK:
+            return True
+    return False
 
 
 def null_losses(y: np.ndarray, w: np.ndarray, levels: np.ndarray, intercept: bool) -> np.ndarray:

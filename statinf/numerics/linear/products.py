@@ -98,6 +98,22 @@ def column_sums(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return near + (total * first if weights.ndim == 1 else total[:, None] * first)
 
 
+def gram(columns: np.ndarray) -> np.ndarray:
+    """Sum of x_i x_i' over rows (n, p)."""
+
+    def block(rows: slice) -> np.ndarray:
+        x = columns[rows]
+        return np.dot(x.T, x)
+
+    return np.sum(over_blocks(block, *columns.shape), axis=0)
+
+
+def squares(columns: np.ndarray) -> np.ndarray:
+    """Sums of squares of columns (n, p), shape (p,)."""
+    parts = over_blocks(lambda rows: np.einsum("ij,ij->j", columns[rows], columns[rows]), *columns.shape)
+    return np.sum(parts, axis=0)
+
+
 def weighted_gram(columns: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Sum of w_i x_i x_i' over rows (n, p)."""
 

@@ -87,7 +87,9 @@ def coordinates(X: np.ndarray, *, orthogonal: bool = True, even: bool = False) -
     size = np.sqrt(np.mean(some**2, axis=0))
     even = even and n <= _SMALL
     far = np.abs(middle) > (0.0 if even else FAR) * spread
-    unit = _ones(X, some, middle, spread, far)
+    # Where no column that varies is far from zero nothing is shifted, and what sums to one is asked for last.
+    near = not (even or (far & (spread > 0.0)).any())
+    unit = np.zeros(p) if near else _ones(X, some, middle, spread, far)
     shift = np.where(far & (unit == 0.0), middle, 0.0) if unit.any() else np.zeros(p)
     scale = np.where(shift == 0.0, size, spread)
     for j in np.flatnonzero(scale == 0.0):  # a column that varies only outside the sample
@@ -101,7 +103,7 @@ def coordinates(X: np.ndarray, *, orthogonal: bool = True, even: bool = False) -
                 triangle = None
     if not (even or shift.any() or triangle is not None or scale.max() > UNEVEN * scale.min()):
         return None
-    return Coordinates(shift, scale, unit, triangle)
+    return Coordinates(shift, scale, _ones(X, some, middle, spread, far) if near else unit, triangle)
 
 
 def _ones(X: np.ndarray, some: np.ndarray, middle: np.ndarray, spread: np.ndarray, far: np.ndarray) -> np.ndarray:
