@@ -137,7 +137,7 @@ STUDIES = (
     Study("effect_binary", "effect", "a binary outcome, a treatment that goes with x; targeted", (200, 1000), binary),
     Study("matching", "effect", "effects 1 + x of a treatment that goes with x; pairs", (200, 1000), matched),
     Study("effect_arms", "effect", "three arms whose odds go with x", (200, 1000), arms),
-    Study("effect_dose", "effect", "a normal dose that goes with x, a curved response", (200, 1000), doses),
+    Study("effect_dose", "effect", "a normal dose that goes with x, a curved response; less its bias", (200, 1000), doses),
     Study("qte_normal", "effect", "normal arms of unlike spread", (200, 500, 2000), partial(quantile_effects, False)),
     Study("qte_lognormal", "effect", "lognormal arms", (200, 500, 2000), partial(quantile_effects, True)),
 )  # fmt: skip

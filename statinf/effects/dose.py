@@ -2,8 +2,9 @@
 
 Estimand: theta(a) = E[Y(a)], the mean outcome if every row had the dose a, for a numeric treatment that is as good as
 random given the covariates and whose conditional density is positive. Outcomes are adjusted so that their regression on
-the dose is the curve if either the outcome model or the dose's density is right, and regressed on it by local lines.
-Limits and bands are those of the curve smoothed at the bandwidth; a smaller bandwidth leaves less bias in it.
+the dose is the curve if either the outcome model or the dose's density is right, and regressed on it by local lines, whose
+bias is estimated by local cubics and subtracted (Takatsu and Westling 2022, arXiv 2210.06448). Without that correction limits
+and bands are those of the curve smoothed at the bandwidth.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.learners.registry import resolve
 from statinf.numerics.order.quantiles import weighted_quantile
-from statinf.numerics.rowwise.local_linear import chosen_bandwidth, kernel, local_linear
+from statinf.numerics.rowwise.local_linear import chosen_bandwidth, kernel, local_bend, local_linear
 from statinf.results import Estimate
-from statinf.results.options import Options, number, value
+from statinf.results.options import Options, flag, number, value
 
 _POINTS = 20
 _FEWEST = 10
@@ -71,6 +72,10 @@ class DoseOptions(Options):
         None, "of the local lines, in units of the dose; by leave-one-out error by default", "a positive number",
         check_bandwidth,
     )  # fmt: skip
+    bias_correction: bool = flag(
+        True,
+        "subtract the estimated bias of the local lines and count its variance, so that limits are those of the curve itself",
+    )
     outcome_model: Any = value(
         "spline", "learner of the outcome from dose and covariates", LEARNER, learner_for("mean")
     )
@@ -110,7 +115,7 @@ def estimate(problem: EffectProblem, options: DoseOptions) -> Estimate:
         n = int(used.sum())
         candidates = spread * np.geomspace(0.3 * n**-0.2, 3.0 * n**-0.2, 16)
         bandwidth = chosen_bandwidth(rows.d[used], found.pseudo[used], w[used], candidates)
-    theta, unit = curve(rows, found, at, bandwidth)
+    theta, unit = curve(rows, found, at, bandwidth, corrected=options.bias_correction)
     if not np.isfinite(theta).all():
         bad = at[~np.isfinite(theta)][0]
         raise NotIdentifiedError(f"no rows lie near the dose {bad:g}: use a larger bandwidth or fewer doses.")
@@ -134,19 +139,28 @@ def estimate(problem: EffectProblem, options: DoseOptions) -> Estimate:
     )
 
 
-def curve(rows: EffectRows, found: DoseNuisances, at: np.ndarray, bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+def curve(
+    rows: EffectRows, found: DoseNuisances, at: np.ndarray, bandwidth: float, *, corrected: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """The curve at doses (m,), and each row's influence per unit of weight, shape (n, m).
 
     Beside the residual of the local line a row moves the curve through the average over covariates (the second term of
     Kennedy et al.'s theorem 3): the outcome model at its covariates, averaged over doses near by as they are distributed.
+    A corrected curve is less the bias of the lines, and its rows less what each of them adds to that bias.
     """
     made = local_linear(rows.d, found.pseudo, rows.w, at, bandwidth)
     if not (made.determinant > 0.0).all():
         return np.full(len(at), np.nan), np.zeros((len(rows.d), len(at)))
     steps, k = kernel(rows.d, at, bandwidth)
     unit = made.first_row(steps) * k * (found.pseudo[:, None] - made.level - made.slope * steps)
-    steps, k = kernel(found.grid, at, bandwidth)
-    return made.level, unit + (found.by_dose - found.mean) @ (made.first_row(steps) * k * found.mass[:, None])
+    near, mass = kernel(found.grid, at, bandwidth)
+    through, theta = made.first_row(near), made.level
+    if corrected:
+        bend = local_bend(rows.d, found.pseudo, rows.w, at, bandwidth)
+        theta = theta - bend.bias
+        unit -= bend.bias_row(steps) * k * (found.pseudo[:, None] - bend.fitted(steps))
+        through = through - bend.bias_row(near)
+    return theta, unit + (found.by_dose - found.mean) @ (through * mass * found.mass[:, None])
 
 
 def _doses(rows: EffectRows, given: Any) -> np.ndarray:
@@ -183,7 +197,7 @@ METHOD = EffectMethod(
     two_arms=False,
     doses=True,
     summary="doubly robust dose-response curve of a numeric treatment, with pointwise and uniform bands",
-    citation="Kennedy, Ma, McHugh and Small (2017)",
+    citation="Kennedy, Ma, McHugh and Small (2017); Takatsu and Westling (2022)",
     arxiv="1507.00747",
     guarantee="consistent if the outcome model or the dose's density is right",
     vignette="effects-dose-policy",

@@ -9,7 +9,7 @@ from statinf.effects.dose import curve
 from statinf.effects.dose_nuisances import dose_nuisances
 from statinf.effects.rows import effect_rows
 from statinf.learners import resolve
-from statinf.numerics.rowwise.local_linear import chosen_bandwidth, local_linear
+from statinf.numerics.rowwise.local_linear import chosen_bandwidth, local_bend, local_linear
 
 AT = [-1.0, 0.0, 1.0]
 
@@ -47,7 +47,8 @@ def test_local_lines_are_weighted_least_squares():
 
 def test_curve_and_errors_by_hand():
     data = simulate(300, 1)
-    fit = si.effect("y ~ a | x1 + x2", data, method="dose", doses=AT, bandwidth=0.4, folds=1, outcome_model="lm")
+    options = {"method": "dose", "doses": AT, "bandwidth": 0.4, "folds": 1, "outcome_model": "lm"}
+    fit = si.effect("y ~ a | x1 + x2", data, bias_correction=False, **options)
     rows = effect_rows("y ~ a | x1 + x2", data, binary=False)
     found = dose_nuisances(rows, resolve("lm"), resolve("lm"), None, 0, 0.01)
     y, a, x = rows.y, rows.d, rows.x
@@ -78,10 +79,66 @@ def test_curve_and_errors_by_hand():
     np.testing.assert_allclose(fit.theta, theta, rtol=1e-8)
     influence = np.column_stack(influence)
     np.testing.assert_allclose(fit.vcov, influence.T @ influence, rtol=1e-6)
-    np.testing.assert_allclose(curve(rows, found, np.array(AT), 0.4)[1], influence, rtol=1e-6, atol=1e-9)
+    plain = curve(rows, found, np.array(AT), 0.4, corrected=False)[1]
+    np.testing.assert_allclose(plain, influence, rtol=1e-6, atol=1e-9)
     sums = pd.DataFrame(influence).groupby(data["g"].to_numpy()).sum().to_numpy()
     clustered = fit.with_vcov({"cluster": "g", "type": "HC0"})
     np.testing.assert_allclose(clustered.vcov, sums.T @ sums * 40 / 39, rtol=1e-6)
+
+
+def test_the_bias_of_lines_by_hand():
+    data = simulate(300, 1)
+    options = {"method": "dose", "doses": AT, "bandwidth": 0.4, "folds": 1, "outcome_model": "lm"}
+    fit = si.effect("y ~ a | x1 + x2", data, **options)
+    rows = effect_rows("y ~ a | x1 + x2", data, binary=False)
+    found = dose_nuisances(rows, resolve("lm"), resolve("lm"), None, 0, 0.01)
+    plain, _ = curve(rows, found, np.array(AT), 0.4, corrected=False)
+    for j, at in enumerate(AT):
+        s = (rows.d - at) / 0.4
+        k = np.exp(-0.5 * s**2)
+        line, cubic = (np.linalg.pinv(np.sqrt(k)[:, None] * s[:, None] ** np.arange(q)) * np.sqrt(k) for q in (2, 4))
+        # What the level of a line makes of a parabola of the second derivative that the cubic finds.
+        whole = line[0] - (line[0] @ s**2) * cubic[2]
+        assert fit.theta[j] == pytest.approx(whole @ found.pseudo, rel=1e-9)
+        assert plain[j] == pytest.approx(line[0] @ found.pseudo, rel=1e-9)
+        # The influence of the rows' outcomes sums to what they add: a residual each of its own fit.
+        residual = found.pseudo - s[:, None] ** np.arange(2) @ (line @ found.pseudo)
+        bent = found.pseudo - s[:, None] ** np.arange(4) @ (cubic @ found.pseudo)
+        own = line[0] * residual - (line[0] @ s**2) * cubic[2] * bent
+        near = (found.grid - at) / 0.4
+        mass = np.exp(-0.5 * near**2) / (0.4 * np.sqrt(2 * np.pi)) * found.mass
+        scale = np.sqrt(2 * np.pi) * 0.4
+        moments = [(k / scale) @ s**j for j in range(7)]
+        first = (moments[2] - moments[1] * near) / (moments[0] * moments[2] - moments[1] ** 2)
+        gram = np.array([[moments[i + j] for j in range(4)] for i in range(4)])
+        through = first - (line[0] @ s**2) * (near[:, None] ** np.arange(4)) @ np.linalg.inv(gram)[2]
+        influence = own + (found.by_dose - found.mean) @ (through * mass)
+        np.testing.assert_allclose(
+            curve(rows, found, np.array(AT), 0.4, corrected=True)[1][:, j], influence, rtol=1e-6, atol=1e-9
+        )
+        assert fit.vcov.to_numpy()[j, j] == pytest.approx(influence @ influence, rel=1e-6)
+    # A cubic is its own: nothing of it is left in the bias.
+    x, w = rows.d, np.linspace(0.5, 1.5, 300)
+    y = 1 + 2 * x - 0.5 * x**2 + 0.25 * x**3
+    at = np.array(AT)
+    level = local_linear(x, y, w, at, 0.4).level - local_bend(x, y, w, at, 0.4).bias
+    third = np.array(
+        [
+            (
+                lambda s, k: np.linalg.lstsq(
+                    np.sqrt(k)[:, None] * s[:, None] ** np.arange(2), np.sqrt(k) * s**3, rcond=None
+                )[0][0]
+            )((x - a) / 0.4, w * np.exp(-0.5 * ((x - a) / 0.4) ** 2))
+            for a in AT
+        ]
+    )
+    np.testing.assert_allclose(level - third * 0.25 * 0.4**3, 1 + 2 * at - 0.5 * at**2 + 0.25 * at**3, rtol=1e-9)
+
+
+def test_too_few_rows_for_the_bias_are_named():
+    data = simulate(300, 4)
+    with pytest.raises(si.NotIdentifiedError, match="larger bandwidth"):
+        si.effect("y ~ a | x1", data, method="dose", doses=[data["a"].max()], bandwidth=0.02)
 
 
 def test_bands_weights_and_places():
@@ -130,7 +187,7 @@ def test_faults_are_named():
 def test_limits_and_bands_cover_the_curve(count):
     covered, uniform = np.zeros(3), 0
     for seed in range(count):
-        fit = si.effect("y ~ a | x1 + x2", simulate(800, seed), method="dose", doses=AT, bandwidth=0.35, folds=2)
+        fit = si.effect("y ~ a | x1 + x2", simulate(800, seed), method="dose", doses=AT, folds=2)
         distance = np.abs(fit.theta - np.sin(AT)) / fit.std_errors.to_numpy()
         covered += distance < 1.959964
         uniform += distance.max() < fit.curve().critical

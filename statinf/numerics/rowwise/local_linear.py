@@ -1,4 +1,4 @@
-"""Local linear regression on one column, at a few points or along a grid, with its bandwidth by leave-one-out error."""
+"""Local polynomials on one column, at a few points or along a grid, with the bandwidth of lines by leave-one-out error."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from statinf.numerics.rowwise.gauss_sums import PAY_FROM, Boxes
+
+_TOLD = 1e-9
+"""Smallest eigenvalue of the scaled moments of a cubic that is still one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,65 @@ def local_linear(x: np.ndarray, y: np.ndarray, w: np.ndarray, at: np.ndarray, ba
         moved = k * steps
         sums += np.stack([k.sum(0), moved.sum(0), (moved * steps).sum(0), y[rows] @ k, y[rows] @ moved])
     return _lines(*sums)
+
+
+@dataclass(frozen=True)
+class LocalBend:
+    """The second-order bias of local lines at points (m,), from local cubics of the same kernel.
+
+    Attributes
+    ----------
+    bias : ndarray, shape (m,)
+        Of the level of each line; NaN where too few rows lie near.
+    coef : ndarray, shape (4, m)
+        Of the cubics, in powers of the distance in bandwidths.
+    row : ndarray, shape (4, m)
+        What a unit of the kernel's weight adds to the bias, in powers of its distance.
+    """
+
+    bias: np.ndarray
+    coef: np.ndarray
+    row: np.ndarray
+
+    def fitted(self, steps: np.ndarray) -> np.ndarray:
+        """The cubics at distances (n, m)."""
+        return _cubic(self.coef, steps)
+
+    def bias_row(self, steps: np.ndarray) -> np.ndarray:
+        """What a unit of the kernel's weight at distances (n, m) adds to the bias."""
+        return _cubic(self.row, steps)
+
+
+def local_bend(x: np.ndarray, y: np.ndarray, w: np.ndarray, at: np.ndarray, bandwidth: float) -> LocalBend:
+    """The bias of `local_linear` of the same arguments: what its level makes of the square of the distance, times the cubics'.
+
+    Takatsu and Westling (arXiv 2210.06448), with the moment of the rows in place of the kernel's.
+    """
+    power, moment = np.zeros((7, len(at))), np.zeros((4, len(at)))
+    for start in range(0, len(x), 20_000):
+        rows = slice(start, start + 20_000)
+        steps, k = kernel(x[rows], at, bandwidth)
+        k *= w[rows, None]
+        for j in range(7):
+            power[j] += k.sum(0)
+            if j < 4:
+                moment[j] += y[rows] @ k
+            k *= steps
+    gram = power[np.add.outer(np.arange(4), np.arange(4))].transpose(2, 0, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        line = _lines(*power[:3], *moment[:2])
+        bend = (power[2] * line.s2 - power[3] * line.s1) / line.determinant
+    size = np.sqrt(np.einsum("mjj->mj", gram))
+    scaled = gram / np.where(size > 0.0, size, 1.0)[:, :, None] / np.where(size > 0.0, size, 1.0)[:, None, :]
+    told = np.linalg.eigvalsh(scaled)[:, 0] > _TOLD
+    inverse = np.full_like(gram, np.nan)
+    inverse[told] = np.linalg.inv(scaled[told]) / size[told][:, :, None] / size[told][:, None, :]
+    coef = np.einsum("mij,jm->im", inverse, moment)
+    return LocalBend(bend * coef[2], coef, bend * inverse[:, 2].T)
+
+
+def _cubic(coef: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    return ((coef[3] * steps + coef[2]) * steps + coef[1]) * steps + coef[0]
 
 
 def _boxed_lines(boxes: Boxes, at: np.ndarray, bandwidth: float) -> LocalLinear:
