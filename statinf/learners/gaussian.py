@@ -16,6 +16,9 @@ from statinf.learners.base import check_rows
 from statinf.learners.linear import FittedLinear, LeastSquares
 from statinf.numerics.laws.normal_mixture import NormalMixture
 
+_LARGEST = 350.0
+"""Of log scales, far from where they were learnt: squares of scales stay finite."""
+
 
 @dataclass(frozen=True)
 class FittedLocationScale:
@@ -31,7 +34,8 @@ class FittedLocationScale:
 
     def predict_scale(self, X: np.ndarray) -> np.ndarray:
         """Conditional standard deviations (n,), never below the floor."""
-        return np.maximum(np.exp(self.log_scale.predict(X)), self.floor)  # type: ignore[attr-defined]
+        log_scale = np.minimum(self.log_scale.predict(X), _LARGEST)  # type: ignore[attr-defined]
+        return np.maximum(np.exp(log_scale), self.floor)
 
     def mixture(self, X: np.ndarray) -> NormalMixture:
         """The conditional law as a mixture of one normal."""
@@ -99,7 +103,8 @@ class GaussianLocationScale:
 
 
 def _likelihood(y: np.ndarray, mean: np.ndarray, log_scale: np.ndarray, w: np.ndarray) -> float:
-    return float(np.average(-log_scale - 0.5 * ((y - mean) * np.exp(-log_scale)) ** 2, weights=w))
+    with np.errstate(over="ignore", invalid="ignore"):  # a step too far is halved
+        return float(np.average(-log_scale - 0.5 * ((y - mean) * np.exp(-log_scale)) ** 2, weights=w))
 
 
 def _climb(X, y, w, mean, scale: FittedLinear, step: FittedLinear, last: float) -> tuple[FittedLinear, float]:

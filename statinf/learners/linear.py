@@ -188,9 +188,9 @@ def _solve_gram(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndar
     if p == 0:
         return np.zeros(0)
     A = gram + penalty * np.eye(p)
-    scale = np.sqrt(np.diag(A))
-    if not (scale > 0).all():
+    if not (np.diag(A) > 0).all():
         return None
+    scale = np.sqrt(np.diag(A))
     A = A / scale / scale[:, None]
     values = linalg.eigvalsh(A)
     if values[0] < _WELL_CONDITIONED * values[-1]:

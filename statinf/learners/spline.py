@@ -78,8 +78,8 @@ def expand(X: np.ndarray, knots: tuple[np.ndarray, ...]) -> np.ndarray:
             continue
         span = at[-1] - at[0]
         x, t = (X[:, j] - at[0]) / span, (at - at[0]) / span
-        over = np.maximum(x[:, None] - t, 0.0)
-        cubes = over * over * over
-        slope = (cubes[:, :-1] - cubes[:, -1:]) / (1.0 - t[:-1])
-        parts.append(slope[:, :-1] - slope[:, -1:])
+        over = np.maximum(np.minimum(x, 1.0)[:, None] - t, 0.0)
+        slope = over[:, :-1] * over[:, :-1] * over[:, :-1] / (1.0 - t[:-1])
+        # Beyond the last knot lines, whose cubes would cancel.
+        parts.append(slope[:, :-1] - slope[:, -1:] + np.maximum(x - 1.0, 0.0)[:, None] * (3.0 * (t[-2] - t[:-2])))
     return np.column_stack(parts)

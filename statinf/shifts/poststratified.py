@@ -99,8 +99,11 @@ def _satterthwaite(
 
     With C = (T'T / s^2 + diag(1 / s_k^2))^-1 the variance l'Cl of a mean moves by |(Cl)_k|^2 / s_k^4 with s_k^2.
     """
-    variance, pull, components = variance / fit.dispersion, pull / fit.dispersion, fit.variances / fit.dispersion
+    components = fit.variances / fit.dispersion
     with np.errstate(divide="ignore", invalid="ignore"):
+        pull = (
+            pull / np.sqrt(variance * fit.dispersion)[:, None]
+        )  # in units of the error: its square may be beyond floats
         by = np.array([rows.sums(row**2) for row in pull[:, rows.p :]]) / components**2
     by = np.where(components > 0, by, 0.0)
     own = np.zeros(len(pull))
@@ -109,7 +112,7 @@ def _satterthwaite(
     slopes = np.column_stack([by, own])
     spread = np.einsum("ij,jk,ik->i", slopes, fit.components, slopes)
     with np.errstate(divide="ignore", invalid="ignore"):
-        df = 2.0 * variance**2 / spread
+        df = 2.0 / spread
     return np.where(np.isfinite(df), np.maximum(df, 1.0), np.inf)
 
 

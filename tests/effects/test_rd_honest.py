@@ -149,3 +149,15 @@ def test_honest_intervals_cover_the_worst_mean() -> None:
         hits += low <= 0.0 <= high
     # Three binomial standard errors below.
     assert hits / 250 >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / 250)
+
+
+def test_an_outlier_leaves_a_wide_interval() -> None:
+    """Its curvature makes the pilot's window narrower than the distance between rows."""
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-1, 1, 150)
+    data = pd.DataFrame({"x": x, "y": x + (x > 0) + 0.3 * rng.standard_normal(150)})
+    data.loc[5, "y"] = 1e12
+    with np.errstate(all="raise", under="ignore"):
+        fit = si.rd("y ~ x", data, method="honest")
+    low, high = fit.conf_int().to_numpy()[0]
+    assert low < 1.0 < high and high - low > 1e3

@@ -10,6 +10,8 @@ from sklearn.linear_model import Ridge as SkRidge
 
 from statinf.errors import DataError, OptionError
 from statinf.learners import KernelRidge, LeastSquares, Ridge, fold_ids, leave_one_out, resolve
+from statinf.learners.gaussian import GaussianLocationScale
+from statinf.learners.spline import SplineRidge
 
 
 @pytest.fixture(scope="module")
@@ -160,3 +162,24 @@ def test_linear_quantiles_minimise_the_check_loss(rows):
         assert np.sum(w * error * (tau - (error < 0))) == pytest.approx(best.fun, rel=1e-9)
     with pytest.raises(OptionError, match="asked for"):
         fitted.predict_quantiles(double, np.array([0.5]))
+
+
+def test_splines_are_lines_beyond_their_knots():
+    random = np.random.default_rng(0)
+    x = random.standard_normal(200)
+    fit = SplineRidge().fit(x[:, None], np.sin(x) + 0.1 * random.standard_normal(200))
+    # So far out cubes of distances would have lost every digit of what is left of them.
+    for far in (1e6, 1e100):
+        here = fit.predict(np.array([[far], [2.0 * far], [3.0 * far]]))
+        assert here[2] - here[1] == pytest.approx(here[1] - here[0], rel=1e-9)
+    assert here[0] / 1e100 == pytest.approx(
+        (fit.predict(np.array([[9.0]])) - fit.predict(np.array([[8.0]])))[0], rel=1e-9
+    )
+
+
+def test_scales_far_out_are_finite():
+    random = np.random.default_rng(1)
+    x = random.standard_normal((100, 1))
+    fit = GaussianLocationScale().fit(x, x[:, 0] + np.exp(0.5 * x[:, 0]) * random.standard_normal(100))
+    far = fit.predict_quantiles(np.array([[1e6]]), np.array([0.1, 0.5, 0.9]))
+    assert np.isfinite(far).all() and far[0, 1] == pytest.approx(fit.predict(np.array([[1e6]]))[0])

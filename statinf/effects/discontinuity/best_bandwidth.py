@@ -112,7 +112,9 @@ def optimal_bandwidth(
     kernel : str
     options : HonestOptions
     """
-    fits = [local_fit(side, 1, pilot, "triangular") for side in both]
+    # An outlier leaves next to nothing of a pilot: a line needs rows on both sides.
+    low = max(_nearest(side, 3) for side in both)
+    fits = [local_fit(side, 1, max(pilot, low), "triangular") for side in both]
     left, right = (float((((fit.side.y - fit.fitted()) @ guess) ** 2).mean()) for fit in fits)
     trade = Trade(both, (left, right), bound, kernel, options.smoothness)
     from scipy.optimize import brentq, minimize_scalar
@@ -127,7 +129,6 @@ def optimal_bandwidth(
             )
         return made if np.isfinite(made) else np.inf
 
-    low = max(_nearest(side, 3) for side in both)
     high = max(max(side.reach for side in both) * (1.0 + 1e-9), low * 1.001)
     grid = np.geomspace(low, high, 25)
     values = np.array([loss(h) for h in grid])
