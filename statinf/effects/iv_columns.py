@@ -102,10 +102,11 @@ def columns_of(made: Design, arms: tuple[float, float] = (0.0, 1.0)) -> IVColumn
     exogenous, excluded, endogenous, outcome = np.split(whole[:, c:], [a, a + b, a + b + c], axis=1)
     if centred:
         exogenous[:, 0] = 1.0
-    centre, scale = _standard(treated, w, centred, endogenous)
-    own_centre, own_scale = _standard(given, w, centred, exogenous[:, int(centred) :])
-    _standard(outside, w, centred, excluded)
-    outcome_centre, outcome_scale = _standard(y[:, None], w, centred, outcome)
+    share = None if (w == w[0]).all() else w / w.sum()
+    centre, scale = _standard(treated, share, centred, endogenous)
+    own_centre, own_scale = _standard(given, share, centred, exogenous[:, int(centred) :])
+    _standard(outside, share, centred, excluded)
+    outcome_centre, outcome_scale = _standard(y[:, None], share, centred, outcome)
     if centred:
         own_centre, own_scale = np.append(0.0, own_centre), np.append(1.0, own_scale)
     units = Units(
@@ -133,24 +134,24 @@ def side_by_side(*parts: np.ndarray) -> np.ndarray:
     return out
 
 
-def _standard(columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _standard(
+    columns: np.ndarray, share: np.ndarray | None, centred: bool, out: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Write columns (n, p) less their mean, over their length, to `out`; columns that do not vary become zeros.
 
-    Returns the means and lengths, shape (p,) each.
+    Means are by the rows' shares (n,) of all weight, or even. Returns the means and lengths, shape (p,) each.
     """
     n, p = columns.shape
-    share = w / w.sum()
-    even = bool((w == w[0]).all())
     centre, length = np.zeros(p), np.ones(p)
     blocks = row_blocks(n, 1, _IN_CACHE)
-    some = slice(None, None, _EVERY if even and n > _IN_CACHE else 1)
+    some = slice(None, None, _EVERY if share is None and n > _IN_CACHE else 1)
 
     def sums(given: np.ndarray, near: float) -> tuple[float, float]:
         """Means of a column less `near` and of its square."""
         room, first, second = np.empty(min(n, _IN_CACHE)), 0.0, 0.0
         for rows in blocks:
             part = np.subtract(given[rows], near, out=room[: len(given[rows])])
-            if even:
+            if share is None:
                 first += float(part.sum()) / n
                 second += float(np.dot(part, part)) / n
             else:
@@ -160,7 +161,7 @@ def _standard(columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray
 
     def column(j: int) -> None:
         given, own = columns[:, j], out[:, j]
-        near = float(np.dot(share[some], given[some]) / share[some].sum()) if centred else 0.0
+        near = (float(given[some].mean()) if share is None else float(np.dot(share, given))) if centred else 0.0
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             rest, squares = sums(given, near)
             if (
@@ -174,7 +175,7 @@ def _standard(columns: np.ndarray, w: np.ndarray, centred: bool, out: np.ndarray
         if not 1e-140 < size < 1e140:
             np.subtract(given, near, out=own)
             own -= rest
-            size = _length(own, share)
+            size = _length(own, np.full(n, 1.0 / n) if share is None else share)
         if size <= 16.0 * np.finfo(float).eps * abs(near):
             own[:] = 0.0
             return

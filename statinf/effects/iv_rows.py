@@ -17,7 +17,7 @@ from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance, uncorrected
-from statinf.numerics.linear.products import row_products
+from statinf.numerics.linear.products import row_multiples, row_products
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class IVRows:
         For its clusters.
     room : ndarray, shape (n, c + a), optional
         As in `IVColumns`; None where some of its columns are left out.
-    outside : ndarray, shape (n, a + b), optional
-        Exogenous columns and instruments side by side, where none of them is left out.
+    together : ndarray, shape (n, a + b + c + 1), optional
+        As in `IVColumns`; None where some of its columns are left out.
     """
 
     endogenous: np.ndarray
@@ -47,7 +47,7 @@ class IVRows:
     units: Units
     design: Design
     room: np.ndarray | None = None
-    outside: np.ndarray | None = None
+    together: np.ndarray | None = None
 
     @cached_property
     def basis(self) -> np.ndarray:
@@ -84,8 +84,8 @@ class IVRows:
         return side_by_side(self.endogenous, self.y[:, None]) - self._projected[:, self.system.b :]
 
     def _onto(self, factor: np.ndarray) -> np.ndarray:
-        if self.outside is not None:
-            return row_products(self.outside, carried(self.system, factor))
+        if self.together is not None:
+            return row_products(self.together[:, : self.system.a + self.system.b], carried(self.system, factor))
         return onto(self.system, self.exogenous, self.instruments, factor)
 
     def clusters(self, kind: Any) -> Mapping[str, np.ndarray]:
@@ -96,8 +96,9 @@ class IVRows:
         """Covariance of the coefficients of [endogenous, outcome] @ direction on the orthonormal instruments."""
         left = row_products(self.unexplained, direction)
         s = self.system
-        model = np.eye(s.b) * float(self.weights @ left**2) / s.df_first
-        scores = self.excluded * (self.weights * left)[:, None]
+        pull = self.weights * left
+        model = np.eye(s.b) * float(pull @ left) / s.df_first
+        scores = row_multiples(self.excluded, pull)
         moments = Moments(scores, np.eye(s.b), s.nobs, float(s.df_first), model)
         return covariance(moments, uncorrected(kind), self.clusters(kind))
 
@@ -128,5 +129,5 @@ def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) 
         columns.units.only(np.append(np.ones(c, bool), kept[:a])),
         made,
         columns.room if kept[:a].all() else None,
-        columns.together[:, : len(kept)] if columns.together is not None and kept.all() else None,
+        columns.together if kept.all() else None,
     )

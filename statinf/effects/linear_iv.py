@@ -76,6 +76,9 @@ class LinearIV(Brief):
     def residual(self, rows: IVRows) -> np.ndarray:
         """Scaled outcome less x'b, with the treatment as recorded, shape (n,)."""
         c = self.system.c
+        if rows.together is not None:
+            b = rows.instruments.shape[1]
+            return row_products(rows.together, np.concatenate([-self.coef[c:], np.zeros(b), -self.coef[:c], [1.0]]))
         out = rows.y - row_products(rows.exogenous, self.coef[c:])
         out -= row_products(rows.endogenous, self.coef[:c])
         return out
@@ -156,7 +159,9 @@ def reduced(problem: IVProblem) -> tuple[System, np.ndarray]:
             f"{', '.join(map(repr, both))} is both a treatment and an instrument; an endogenous column cannot be its "
             "own instrument."
         )
-    if np.ptp(columns.y[made.weights > 0]) == 0.0:
+    # Centred, an outcome that does not vary is zero.
+    centred = columns.units.constant >= 0
+    if not columns.y.any() if centred else np.ptp(columns.y[made.weights > 0]) == 0.0:
         raise DataError(
             f"the outcome '{made.response_names[0]}' is constant on the rows used; there is nothing to explain."
         )

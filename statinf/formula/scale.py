@@ -54,7 +54,12 @@ def check_sizes(design: Design) -> None:
         That names the outcome or the column.
     """
     if design.response is not None and design.response.dtype.kind == "f":
-        used = design.response[design.weights > 0]
-        check_scale(float(np.abs(used).max()), f"the outcome '{design.response_names[0]}'", *SQUARES)
+        whole = design.weights.min() > 0
+        used = design.response if whole else design.response[design.weights > 0]
+        check_scale(
+            float(largest_sizes(used.reshape(len(used), -1)).max()),
+            f"the outcome '{design.response_names[0]}'",
+            *SQUARES,
+        )
     for matrix in design.parts:
         check_columns(matrix, *SQUARES)
