@@ -94,18 +94,17 @@ def quantiles(n: int, seed: int) -> Iterator[Any]:
 
 ARMED = "three arms whose odds go with two covariates; weights estimated first"
 STUDIES = (
-    Study("weights_others", "lm", f"{CONFOUNDED}; weights estimated first", (200,), others, samples=400),
-    Study("weights_uniform", "lm", f"{CONFOUNDED}; weights of a transformer", (200, 400), uniform, samples=400),
-    Study("weights_arms", "lm", ARMED, (200, 500), partial(several, True), samples=400),
+    Study("weights_others", "lm", f"{CONFOUNDED}; weights estimated first", (200,), others),
+    Study("weights_uniform", "lm", f"{CONFOUNDED}; weights of a transformer", (200, 400), uniform),
+    Study("weights_arms", "lm", ARMED, (200, 500), partial(several, True)),
     Study(
         "weights_dose", "lm", "a dose that goes with two covariates; weights estimated first", (200, 500),
-        partial(several, False), samples=400,
+        partial(several, False),
     ),
     Study("missing_mean", "missing_mean", "half of the outcomes missing by a logit", (200, 1000), missing),
     Study("training_weights", "lm", "arms that share data; weights of training", (200, 800), models),
     Study(
         "visits", "visits", "visits that come the sooner the larger the last outcome; n / 8 units", (400, 1600), visits,
-        samples=400,
     ),
     Study("rq_weights", "rq", "quantiles of arms of unlike spread; weights estimated first", (200, 500), quantiles),
 )  # fmt: skip

@@ -134,19 +134,19 @@ def calibrated(n: int, seed: int) -> Iterator[Any]:
 
 SCALE = "a line, errors whose scale grows with x and doubles in a group; a hundred new rows a sample"
 STUDIES = (
-    Study("sets", "conformal", SCALE, SIZES[:2], partial(sets, PLAIN), LEVEL, 400),
-    Study("sets_heavy", "conformal", SCALE, (50, 200), partial(sets, HEAVY), LEVEL, 400),
-    Study("sets_groups", "conformal", f"{SCALE}; those of one group", (200, 1000), by_group, LEVEL, 400),
-    Study("sets_shifted", "conformal", f"{SCALE}, tilted towards the wider errors", (200, 1000), shifted, LEVEL, 400),
-    Study("sets_classes", "conformal", "three classes of a multinomial logit, one rare", (200, 1000), classes, LEVEL, 400),
-    Study("sets_regions", "conformal", "two outcomes on a bent band", (400,), regions, LEVEL, 400),
-    Study("sets_online", "conformal_online", "an autoregression whose errors double halfway", (1200,), streams, LEVEL, 400),
+    Study("sets", "conformal", SCALE, SIZES[:2], partial(sets, PLAIN), LEVEL),
+    Study("sets_heavy", "conformal", SCALE, (50, 200), partial(sets, HEAVY), LEVEL),
+    Study("sets_groups", "conformal", f"{SCALE}; those of one group", (200, 1000), by_group, LEVEL),
+    Study("sets_shifted", "conformal", f"{SCALE}, tilted towards the wider errors", (200, 1000), shifted, LEVEL),
+    Study("sets_classes", "conformal", "three classes of a multinomial logit, one rare", (200, 1000), classes, LEVEL),
+    Study("sets_regions", "conformal", "two outcomes on a bent band", (400,), regions, LEVEL),
+    Study("sets_online", "conformal_online", "an autoregression whose errors double halfway", (1200,), streams, LEVEL),
     Study(
         "selection", "conformal_select", "a line, half of the rows pass; false discoveries of .1", (200, 1000), selected,
-        LEVEL, 400,
+        LEVEL,
     ),
     Study(
         "multicalibration", "multicalibrate", "binary outcomes, predictions that are right; tests at 5%", (2500,),
-        calibrated, samples=400,
+        calibrated,
     ),
 )  # fmt: skip

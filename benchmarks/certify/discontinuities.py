@@ -90,7 +90,7 @@ STUDIES = (
     *(
         Study(
             f"rd_distribution_{method}", "rd_distribution", "units of fifty rows, normal with random means and spreads, no jump",
-            (10_000, 25_000), partial(laws, method), samples=500,
+            (10_000, 25_000), partial(laws, method),
         )
         for method in ("frechet", "simple")
     ),

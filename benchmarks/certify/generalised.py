@@ -186,7 +186,6 @@ STUDIES = (
     ),
     Study(
         "firth", "glm", f"binary outcome, logit link, {TWO}; Firth's penalty and profiles", (30, 50, 200), separated,
-        samples=400,
     ),
     *(
         Study(

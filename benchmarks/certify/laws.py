@@ -68,15 +68,15 @@ WAVE = "a wave whose spread grows with its covariate"
 STUDIES = (
     Study(
         "ngboost", "ngboost", "normal law, mean that bends, spread exp(x3 / 2), five covariates; a hundred new rows a sample",
-        (200, 500), boosted, LEVEL, 400,
+        (200, 500), boosted, LEVEL,
     ),
-    Study("quantile_process", "quantile_process", f"{WAVE}; networks of 32-32 units", (100, 400), processes, LEVEL, 400),
+    Study("quantile_process", "quantile_process", f"{WAVE}; networks of 32-32 units", (100, 400), processes, LEVEL),
     Study(
         "quantile_ensemble", "quantile_ensemble", f"{WAVE}; lines of quantiles and a normal line", (100, 400),
-        partial(ensembles, ("constant weights", "constant weights, cqr", "constant weights, cv+")), LEVEL, 400,
+        partial(ensembles, ("constant weights", "constant weights, cqr", "constant weights, cv+")), LEVEL,
     ),
     Study(
         "quantile_ensemble_local", "quantile_ensemble", f"{WAVE}; lines of quantiles and a normal line, weights of a network",
-        (100, 400), partial(ensembles, ("local weights", "local weights, cqr")), LEVEL, 400,
+        (100, 400), partial(ensembles, ("local weights", "local weights, cqr")), LEVEL,
     ),
 )  # fmt: skip

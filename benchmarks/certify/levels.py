@@ -115,17 +115,17 @@ def ordinal(n: int, seed: int) -> Iterator[Any]:
 
 
 STUDIES = (
-    Study("rq_spread", "rq", "a uniform covariate, normal errors whose spread grows with it", (50, 200), quantiles, samples=400),
+    Study("rq_spread", "rq", "a uniform covariate, normal errors whose spread grows with it", (50, 200), quantiles),
     Study("rq_clusters", "rq", "clusters of five rows that share x and a part of the error", SIZES, clustered),
     Study("expectile", "expectile", "a uniform covariate, normal errors whose spread grows with it", SIZES, expectiles),
-    Study("crq", "crq", "three of ten times censored, spread that grows with a covariate", (200,), censored, samples=400),
+    Study("crq", "crq", "three of ten times censored, spread that grows with a covariate", (200,), censored),
     *(
         Study(
             f"cvar_{loss}", "cvar", "errors wider where |x| is larger; the worst tenth"
             + (", of the logistic loss the worst half" if loss == "logistic" else ""),
-            (200, 500, 2000), partial(tails, loss), samples=400,
+            (200, 500, 2000), partial(tails, loss),
         )
         for loss in ("absolute", "squared", "logistic")
     ),
-    Study("presto", "presto", "four ordered categories, the last rare; proportional odds", (100, 400), ordinal, samples=400),
+    Study("presto", "presto", "four ordered categories, the last rare; proportional odds", (100, 400), ordinal),
 )  # fmt: skip

@@ -93,9 +93,9 @@ STUDIES = (
         Study(f"target_mean_{tilt:g}", "target_mean", TWO.format(f"{tilt:g}"), (200, 1000), partial(means, tilt))
         for tilt in (0.5, 1.0)
     ),
-    Study("shift_double", "shift", "a right line, uniform columns, a shift of half a width", (200,), double, samples=400),
+    Study("shift_double", "shift", "a right line, uniform columns, a shift of half a width", (200,), double),
     Study("known_margins", "target_mean", "known shares of three groups and a known mean", (100, 400), margins),
     Study("mrp", "target_mean", "normal effects of ages and of n / 20 regions, one of them not in the sample", (200, 400), pooled),
     Study("additive_shift", "heterogeneous_shift", "two linear columns and two smooth ones", (100, 400), additive),
-    Study("same_law", "conditional_shift_test", "two samples of one law; tests at 5%", (50, 200), alike, samples=400),
+    Study("same_law", "conditional_shift_test", "two samples of one law; tests at 5%", (50, 200), alike),
 )  # fmt: skip

@@ -83,7 +83,7 @@ STUDIES = (
     *(
         Study(
             f"lsa_{loss}", "lsa", "two normal covariates; one pass" + (", unequal variances" if loss == "squared" else ""),
-            (1000, 4000), partial(averaged, loss), samples=400,
+            (1000, 4000), partial(averaged, loss),
         )
         for loss in ("squared", "logistic", "poisson", "quantile")
     ),
@@ -94,7 +94,7 @@ STUDIES = (
         )
         for loss in ("squared", "logistic", "poisson", "multinomial")
     ),
-    Study("td", "td", "ten states of a garnet, independent transitions", (2000, 8000), values, samples=400),
-    Study("ctd", "ctd", "a hundred episodes of a stationary process, steps of .01", (20_020, 100_100), continuous, samples=400),
-    Study("monitor", "monitor", "a regression that does not change", (1100, 2200), alarms, samples=400),
+    Study("td", "td", "ten states of a garnet, independent transitions", (2000, 8000), values),
+    Study("ctd", "ctd", "a hundred episodes of a stationary process, steps of .01", (20_020, 100_100), continuous),
+    Study("monitor", "monitor", "a regression that does not change", (1100, 2200), alarms),
 )  # fmt: skip

@@ -94,8 +94,6 @@ class Study:
         which each may be refused by itself.
     level : float
         Nominal coverage.
-    samples : int
-        Most samples that are drawn of a size, where one takes long.
     """
 
     name: str
@@ -104,7 +102,6 @@ class Study:
     sizes: tuple[int, ...]
     draw: Callable[[int, int], Iterable[Shown | Callable[[], Shown]]]
     level: float = 0.95
-    samples: int = 1000
 
     @property
     def file(self) -> Path:
@@ -128,7 +125,6 @@ class Study:
     def run(self, samples: int, say: Callable[[str], None] = print, sizes: int | None = None) -> None:
         """Draw until there are so many samples of each size, or of the first sizes; what was drawn before counts."""
         known = self.read()
-        samples = min(samples, self.samples)
         for n in self.sizes[:sizes]:
             done = known["done"].get(str(n), 0)
             while done < samples:

@@ -140,12 +140,11 @@ STUDIES = (
     ),
     Study(
         "lm_wild", "lm", "clusters whose rows differ by a factor of ten, parts shared; tests at 5%", (300, 600), wild,
-        samples=500,
     ),
     Study("lm_series", "lm", "a series whose covariate and error are autoregressions of coefficient .5", (100, 400), series),
     Study("lm_panel", "lm", "20 units that share shocks, autoregressions of coefficient .3", (600, 2000), panel),
     Study("lm_space", "lm", "places in a square, correlations that fall with distance", (250,), space),
     Study("lm_leverage", "lm", "a lognormal covariate, errors that grow with it", (40, 100, 400), leverage),
     Study("lm_plain", "lm", "two normal covariates, normal errors of one variance; HC4 and HC5", (25, 50, 200), plain),
-    Study("lm_tests", "lm", "tests of true hypotheses at 5%", (60, 200), hypotheses, samples=500),
+    Study("lm_tests", "lm", "tests of true hypotheses at 5%", (60, 200), hypotheses),
 )  # fmt: skip

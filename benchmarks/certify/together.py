@@ -115,7 +115,6 @@ STUDIES = (
     Study("anova", "anova", "two covariates without effect; tests at 5%", SIZES, nested),
     Study("joint", "joint", "two outcomes that share errors, of which one has errors that grow with x", SIZES, joined),
     Study("cvar_of", "cvar_of", "losses of normal and of lognormal law; the worst tenth", (100, 400, 2000), sampled),
-    Study("pipelines", "bootstrap", "two arms of normal outcomes", SIZES[:2], pipelines, samples=400),
-    Study("veracity", "veracity", "a line, errors that grow with x, a hundred new records a sample", (100, 400), recorded,
-          samples=400),
+    Study("pipelines", "bootstrap", "two arms of normal outcomes", SIZES[:2], pipelines),
+    Study("veracity", "veracity", "a line, errors that grow with x, a hundred new records a sample", (100, 400), recorded),
 )  # fmt: skip
