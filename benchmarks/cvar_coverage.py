@@ -1,4 +1,4 @@
-"""Coverage of intervals of `si.cvar`: coefficients by loss, size and covariance, and the VaR and CVaR of `risk()`.
+"""Coverage of intervals of `si.cvar`: coefficients by loss, size and covariance. Those of the risks have certificates.
 
 Errors are symmetric about the line and wider where |x| is, so that the line minimises the CVaR of absolute and squared losses;
 for the logistic loss, and for the risks, the truth is that of 200,000 rows.
@@ -59,8 +59,6 @@ def replicate(n: int, seed: int, loss: str, true: dict[str, float], boot: bool) 
         out["x, bootstrap of pairs, percentile"] = covered(*drawn.conf_int().loc["x"], true["x"])
         half = 1.96 * float(drawn.std_errors["x"])
         out["x, bootstrap of pairs, normal"] = covered(fit.params["x"] - half, fit.params["x"] + half, true["x"])
-    risk = fit.risk().set_index("term")
-    out |= {name: covered(*risk.loc[name, ["conf_low", "conf_high"]], true[name]) for name in ("VaR", "CVaR")}
     if loss != "logistic":
         grouped = si.cvar("y ~ x + z", draw(n, seed, loss, group=5), level=TAIL[loss], loss=loss)
         out["x in groups of five, HC0"] = covered(*grouped.conf_int().loc["x"], 1.0)
@@ -100,10 +98,8 @@ def markdown(shares: pd.DataFrame, replications: int, bootstrapped: int) -> str:
         lines.append(f"| {name} | " + " | ".join("" if np.isnan(v) else f"{v:.3f}" for v in row) + " |")
     lines += [
         "",
-        "The VaR and the CVaR are those of the rows of the fit, whose worst losses the fit has made small: their intervals fall "
-        "short in small samples, most where few rows are in the tail. Those of coefficients fall short with 50 rows in the tail "
-        "and hold with 200; with the logistic loss they fall short with 250 in the worst half and hold with 1,000, "
-        "and the VaR, about which few losses lie, falls far short. Errors of the "
+        "Intervals of coefficients fall short with 50 rows in the tail and hold with 200; with the logistic loss they fall "
+        "short with 250 in the worst half and hold with 1,000. Those of the VaR and the CVaR are in `COVERAGE.md`. Errors of the "
         "bootstrap are the larger: its normal intervals hold for absolute and squared losses with 50 rows in the tail, its "
         "percentile intervals are then somewhat too long. Ignoring the groups is wrong at every n.",
     ]
