@@ -86,6 +86,7 @@ def instead(line: CertifiedLine, lines: Iterable[CertifiedLine]) -> str:
         for other in lines
         if (other.design, other.n, other.quantity.split(",")[0]) == (line.design, line.n, name)
         and other.verdict == "holds"
+        and _loss(other) == _loss(line)
     ]
     same = [other for other in others if other.method == line.method and other.kind != line.kind]
     if others:
@@ -95,6 +96,12 @@ def instead(line: CertifiedLine, lines: Iterable[CertifiedLine]) -> str:
         return f"{kind}{f', {what}' if what else ''} ({best.found:.3f})"
     reach = reach_of(other for other in lines if _same(other, line))
     return f"more rows: it held from {reach.rows:,}" if reach.rows else INSTEAD.get(line.result, "")
+
+
+def _loss(line: CertifiedLine) -> str:
+    """The loss that a line names, "" where none is; another loss is another estimand."""
+    before, named, _ = line.quantity.partition(" loss")
+    return before.rpartition(" ")[2] if named else ""
 
 
 def _same(one: CertifiedLine, other: CertifiedLine) -> bool:

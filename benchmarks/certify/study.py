@@ -165,6 +165,9 @@ class Study:
         for n, result, method, kind, quantity, clusters, count, total, squares, *share in known["sums"]:
             if not result or known["done"].get(str(n), 0) < ENOUGH or n not in self.sizes:
                 continue
+            # Intervals that few samples have, or that have no standard error, say nothing of coverage.
+            if kind == "none" or 4 * count < ENOUGH:
+                continue
             mean = total / count
             error = float(np.sqrt(max(squares / count - mean**2, 0.0) / count))
             out.append(
