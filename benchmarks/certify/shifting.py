@@ -71,11 +71,14 @@ def _elsewhere_rows() -> pd.DataFrame:
     return heterogeneous_coverage.drawn(300, 10**6)
 
 
-def alike(n: int, seed: int) -> Iterator[Any]:
-    """Two samples of one law: the test keeps that they are alike."""
+def alike(higher: float, n: int, seed: int) -> Iterator[Any]:
+    """Two samples of one law given the outcome, which is higher in the target: the test keeps that they are alike."""
     random = np.random.default_rng([51, n, seed])
-    rows = [pd.DataFrame(random.standard_normal((n, 2)), columns=["x", "z"]) for _ in range(2)]
-    rows = [frame.assign(y=frame["x"] + random.standard_normal(n)) for frame in rows]
+    rows = []
+    for centre in (0.0, higher):
+        y = random.normal(centre, 1.0, n)
+        x, z = random.standard_normal((2, n))
+        rows.append(pd.DataFrame({"x": y + 3.0 * np.tanh(y) + x, "z": z, "y": y}))
     found = si.conditional_shift_test("x + z ~ y", *rows, permutations=99, seed=seed)
     yield Shown(found, "test of a shift of columns given the outcome", float(found.tidy()["p_value"].iloc[-1]) > 0.05)
 
@@ -97,5 +100,9 @@ STUDIES = (
     Study("known_margins", "target_mean", "known shares of three groups and a known mean", (100, 400), margins),
     Study("mrp", "target_mean", "normal effects of ages and of n / 20 regions, one of them not in the sample", (200, 400), pooled),
     Study("additive_shift", "heterogeneous_shift", "two linear columns and two smooth ones", (100, 400), additive),
-    Study("same_law", "conditional_shift_test", "two samples of one law; tests at 5%", (50, 200), alike),
+    Study("same_law", "conditional_shift_test", "two samples of one bent law; tests at 5%", (50, 200), partial(alike, 0.0)),
+    Study(
+        "shifted_outcome", "conditional_shift_test", "one bent law given an outcome that is half a deviation higher; tests at 5%",
+        (50, 200, 500), partial(alike, 0.5),
+    ),
 )  # fmt: skip
