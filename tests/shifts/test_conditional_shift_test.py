@@ -132,3 +132,18 @@ def test_few_rows():
 def test_constant_condition():
     with pytest.raises(si.DataError, match="'y', which is conditioned on, is the same on all rows"):
         si.conditional_shift_test("x1 ~ y", SOURCE.assign(y=1.0), TARGET.assign(y=1.0))
+
+
+def test_a_shifted_condition_alone_is_not_rejected():
+    """Groups as wide as a tenth of the rows let the condition differ within them, and reject two in five of such samples."""
+    rejected = 0
+    for seed in range(20):
+        random = np.random.default_rng([7, seed])
+        rows = []
+        for centre in (0.0, 0.5):
+            y = random.normal(centre, 1.0, 500)
+            rows.append(pd.DataFrame({"y": y, "x": y + 3.0 * np.tanh(y) + random.standard_normal(500)}))
+        found = si.conditional_shift_test("x ~ y", *rows, permutations=99, seed=seed)
+        rejected += found.p_values["conditional total"] <= 0.05
+    # Five or more of twenty have a chance of .003 at the level.
+    assert rejected <= 4
