@@ -101,9 +101,8 @@ def _satterthwaite(
     """
     components = fit.variances / fit.dispersion
     with np.errstate(divide="ignore", invalid="ignore"):
-        pull = (
-            pull / np.sqrt(variance * fit.dispersion)[:, None]
-        )  # in units of the error: its square may be beyond floats
+        # In units of the error, whose square may be beyond floats.
+        pull = pull / np.sqrt(variance * fit.dispersion)[:, None]
         by = np.array([rows.sums(row**2) for row in pull[:, rows.p :]]) / components**2
     by = np.where(components > 0, by, 0.0)
     own = np.zeros(len(pull))

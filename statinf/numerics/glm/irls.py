@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,15 +100,7 @@ def fit_glm(
     warm = from_some_rows(problem, fit_glm) if start is None else _from_start(problem, start)
     beta, current = warm if warm is not None else (None, None)
     if beta is None or current is None:
-        guess, first = problem.first_guess()
-        if smallest_eigenvalue(first) < WELL_CONDITIONED:
-            # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
-            columns = np.asarray(columns)
-            reduced = reduce_columns(columns, (w > 0).astype(float), tolerance=alias_tolerance)
-            problem = LikelihoodSums(orthonormal(columns, reduced), y, w, offset, family)
-            guess, first = problem.first_guess()
-        begin = start if start is None or reduced is None else inside(start, reduced)
-        beta, current = _begin(problem, guess, first, begin)
+        problem, reduced, (beta, current) = _cold(problem, start, alias_tolerance)
     gram, score, deviance = current
     enough = last_step(family, tolerance)
     # Least squares from near its end, in columns that are told apart: one step is exact to the last digits.
@@ -230,6 +222,22 @@ def inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
     if reduced.centring is not None:
         beta = beta + reduced.centring.ones[reduced.kept] * (reduced.centring.centre[reduced.kept] @ beta)
     return reduced.centred_factor @ beta
+
+
+def _cold(
+    problem: LikelihoodSums, start: np.ndarray | None, alias_tolerance: float
+) -> tuple[LikelihoodSums, Reduced | None, tuple[np.ndarray, tuple[np.ndarray, np.ndarray, float]]]:
+    """The problem, in orthonormal columns where its own are not told apart, and where it begins."""
+    reduced = None
+    guess, first = problem.first_guess()
+    if smallest_eigenvalue(first) < WELL_CONDITIONED:
+        # Orthonormal columns: what is computed from sums of products keeps the digits of the columns.
+        columns = np.asarray(problem.x)
+        reduced = reduce_columns(columns, (problem.w > 0).astype(float), tolerance=alias_tolerance)
+        problem = replace(problem, x=orthonormal(columns, reduced))
+        guess, first = problem.first_guess()
+        start = None if start is None else inside(start, reduced)
+    return problem, reduced, _begin(problem, guess, first, start)
 
 
 def _begin(

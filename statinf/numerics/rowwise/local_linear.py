@@ -102,8 +102,7 @@ def local_bend(x: np.ndarray, y: np.ndarray, w: np.ndarray, at: np.ndarray, band
             k *= steps
     gram = power[np.add.outer(np.arange(4), np.arange(4))].transpose(2, 0, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        line = _lines(*power[:3], *moment[:2])
-        bend = (power[2] * line.s2 - power[3] * line.s1) / line.determinant
+        bend = (power[2] ** 2 - power[3] * power[1]) / (power[0] * power[2] - power[1] ** 2)
     size = np.sqrt(np.einsum("mjj->mj", gram))
     scaled = gram / np.where(size > 0.0, size, 1.0)[:, :, None] / np.where(size > 0.0, size, 1.0)[:, None, :]
     told = np.linalg.eigvalsh(scaled)[:, 0] > _TOLD
