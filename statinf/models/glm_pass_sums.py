@@ -10,7 +10,7 @@ import numpy as np
 
 from statinf.formula.design import Design
 from statinf.numerics.glm.families import ALL_FAMILIES, Family, family_of
-from statinf.numerics.glm.irls import orthonormal
+from statinf.numerics.glm.orthonormal import orthonormal
 from statinf.numerics.linear.reduction import Reduced
 from statinf.passes.reduction import ColumnStack
 from statinf.passes.scored import ScoredRows

@@ -35,13 +35,14 @@ from statinf.models.glm_pass_sums import (
 )
 from statinf.models.glm_scoring import start_of
 from statinf.models.regression_passes import regression_passes
-from statinf.numerics.glm.irls import OUTSIDE_AT_START, as_they_stand, fit_glm, inside, orthonormal
+from statinf.numerics.glm.irls import OUTSIDE_AT_START, fit_glm
 from statinf.numerics.glm.likelihood import (
     WELL_CONDITIONED,
     least_deviance,
     smallest_eigenvalue,
     solve_information,
 )
+from statinf.numerics.glm.orthonormal import as_they_stand, inside, orthonormal
 from statinf.numerics.linear.factors import inverse_gram
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.triangular import solve_triangular

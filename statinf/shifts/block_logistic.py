@@ -15,7 +15,7 @@ from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.models.glm_options import VerbOptions
 from statinf.models.glm_passes import maximise
-from statinf.numerics.glm.irls import orthonormal
+from statinf.numerics.glm.orthonormal import orthonormal
 from statinf.numerics.linear.reduction import Reduced
 from statinf.numerics.linear.symmetric import symmetric_inverse
 from statinf.numerics.linear.triangular import solve_triangular

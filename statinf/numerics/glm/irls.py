@@ -17,9 +17,9 @@ from statinf.numerics.glm.likelihood import (
     solve_information,
 )
 from statinf.numerics.glm.many_rows import from_some_rows, next_is_last
+from statinf.numerics.glm.orthonormal import as_they_stand, inside, orthonormal
 from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
-from statinf.numerics.linear.triangular import solve_triangular
 
 _MOST_ON_DEVICE = 64
 
@@ -156,20 +156,6 @@ def solution_of(
     return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
 
 
-def as_they_stand(reduced: Reduced, beta: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-    """Coefficients (p,), information's factor (k, k) and its condition in columns as they stand, from the orthonormal ones."""
-    coef = np.full(len(reduced.kept), np.nan)
-    centred = solve_triangular(reduced.centred_factor, beta)[:, None]
-    coef[reduced.kept] = (
-        centred if reduced.centring is None else reduced.centring.raw_coefficients(centred, reduced.kept)
-    )[:, 0]
-    inner = factor @ reduced.centred_factor
-    condition = scaled_condition(inner)
-    if reduced.centring is not None:
-        inner = reduced.centring.raw_factor(inner, reduced.kept)
-    return coef, inner, condition
-
-
 ON_THE_BORDER = (
     "no step keeps the means in the family's range and lowers the deviance any further: the maximum lies on the border of "
     "that range, where it has no standard errors. Use another link, or give start= (coefficients to begin with)."
@@ -205,23 +191,6 @@ def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-
         return False
     mean = problem.family.link.inverse(problem.predictor(beta))[problem.w > 0]
     return bool(mean.min() < share * mean.mean())
-
-
-def orthonormal(columns: np.ndarray, reduced: Reduced) -> np.ndarray:
-    """The kept columns, orthonormal over the rows, shape (n, k)."""
-    kept = columns if reduced.kept.all() else columns[:, reduced.kept]
-    if reduced.centring is not None:
-        kept = kept - reduced.centring.centre[reduced.kept]
-    inverse = solve_triangular(reduced.centred_factor, np.eye(reduced.rank))
-    return np.asarray(kept @ inverse, order="F")
-
-
-def inside(start: np.ndarray, reduced: Reduced) -> np.ndarray:
-    """Coefficients of the orthonormal columns, from those of the columns as they stand."""
-    beta = np.asarray(start, dtype=np.float64)[reduced.kept]
-    if reduced.centring is not None:
-        beta = beta + reduced.centring.ones[reduced.kept] * (reduced.centring.centre[reduced.kept] @ beta)
-    return reduced.centred_factor @ beta
 
 
 def _cold(
