@@ -15,7 +15,7 @@ _VERBS = {
         "ols linearregression linearmodel linreg reg regress regression lmrobust lmrob olsformula smf sm"
     ),
     'Weighted least squares is si.lm("y ~ x", data, weights="w"); weights of a survey: weights_kind="probability".': (
-        "wls gls svyglm svyreg"
+        "wls gls svyglm svyreg survey svydesign"
     ),
     'Fixed effects are absorbed: si.lm("y ~ x", data, absorb="firm + year", cluster="firm"), as in si.glm and si.iv.': (
         "feols felm areg reghdfe panelols plm xtreg absorbingls fixest fixedeffects fe within feglm demean"
@@ -61,16 +61,16 @@ _VERBS = {
         "tmle ltmle targeted targetedlearning riskratio riskdifference"
     ),
     'Matching is si.effect("y ~ treat | x", data, method="matching"); weights do its work too: si.balance(method="energy").': (
-        "matchit match matching psm psmatch2 nearestneighbor genmatch cem"
+        "matchit match matching psm psmatch psmatch2 nearestneighbor genmatch cem"
     ),
     'Balance of weights from anywhere is si.balance_table("treat ~ x", data, weights=w), its love plot .plot(); several side '
     'by side by weights={"a": w1, "b": w2}.': "baltab balancetable loveplot smd cobalt tableone",
     'An average effect is si.effect("y ~ treat | x", data, estimand="ATT"), whose estimand is ATE, ATT, ATC or ATO.': (
         "att ate atc ato atet avgeffect averagetreatmenteffect treatmenteffect teffects effects causal causalmodel "
-        "dowhy aipw gcomputation standardization"
+        "dowhy gcomputation gcomp standardization"
     ),
     'Quantile treatment effects are si.effect("y ~ treat | x", data, method="qte", tau=[0.25, 0.5, 0.75]).': (
-        "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile"
+        "qte qtet qtt qteffect quantiletreatmenteffect quantileeffect ciqte uncqte firpo unconditionalquantile rif rifreg"
     ),
     'Double machine learning is si.effect("y ~ treat | x", data, method="irm"), or method="plr" for any treatment.': (
         "dml doubleml doublemlplr doublemlirm lineardml irm plr ddml doublemachinelearning"
@@ -237,8 +237,32 @@ _VERBS = {
     'Data sets are si.datasets.load("mtcars"); si.datasets.simulate(...) makes data.': (
         "data dataset loaddata loaddataset getrdataset simulate"
     ),
+    'Splines stand in the formula: si.lm("y ~ bs(x, df=4)", data), or ns(x, df=4), linear beyond its ends.': (
+        "bs ns cr rcs spline splines loess lowess smooth smoothing nonparametric npreg rqss"
+    ),
+    'Tables on disk or in a database are read block by block: si.lm("y ~ x", si.blocks("rows.parquet")), as in others.': (
+        "readparquet readcsv scanparquet opendataset arrow duckdb dask spark polars chunks readchunks outofcore bigdata"
+    ),
+    "Figures are a fit's: fit.plot().": "plot coefplot iplot ggiplot ggcoef autoplot",
+    'A covariance is said to the fit: si.lm("y ~ x", data, cluster="id"), or later fit.with_vcov("HC3"); '
+    "fit.vcov holds it.": "vcov sandwich vcovcl vcovcr vcovbs clusterse robustse robust hac neweywest conley driscollkraay",
+    'Exogeneity, weak instruments and overidentification are tested by a fit of si.iv("y ~ treat | x | z", data): its '
+    "first_stage(), wu_hausman() and overid().": "hausman durbinwuhausman wuhausman dwh sargan weakiv firststage andersonrubin",
+    'Hazard models are not here; quantiles of survival times are si.crq("cbind(time, event) ~ x", data), survival laws '
+    'si.ngboost("cbind(time, event) ~ x", data, dist="weibull").': (
+        "cox coxph coxphfitter survival survfit kaplanmeier kaplanmeierfitter phreg aft weibullaft stcox surv lifelines"
+    ),
+    'Models of too many zeros are not here; si.glm("y ~ x", data, family="negative_binomial") allows for many of them.': (
+        "zeroinfl zeroinflated zip zinb hurdle zeroinflatedpoisson"
+    ),
+    'Synthetic controls are not here; panels with untreated units are si.did("y ~ treat | x", data, id="unit", '
+    'time="year").': "synth syntheticcontrol gsynth sdid synthdid synthetic augsynth scm",
+    'Mediation is not here; an effect by one treatment is si.effect("y ~ treat | x", data).': "mediate mediation mediator",
+    'Imputation is not here; a mean of an outcome that is missing at random is si.missing_mean("y ~ x", data).': (
+        "mice impute imputation pool multipleimputation amelia imputer"
+    ),
     "Models with random effects are not here; standard errors that allow for groups are "
-    "si.lm(\"y ~ x\", data, vcov={'cluster': 'id'}).": "lmer mixed mixedlm gee xtmixed hlm",
+    "si.lm(\"y ~ x\", data, vcov={'cluster': 'id'}).": "lmer glmer lme nlme mixed mixedlm gee xtmixed hlm randomeffects",
 }
 
 _RESULTS = {

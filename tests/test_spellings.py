@@ -7,6 +7,7 @@ import re
 import pytest
 
 import statinf as si
+from statinf.cli.families import modules
 from statinf.spellings import _TABLES, _plain, hint
 
 
@@ -31,12 +32,33 @@ from statinf.spellings import _TABLES, _plain, hint
         ("mapie", "si.conformal"),
         ("modelsummary", "si.table"),
         ("confint", "fit.conf_int"),
+        ("coxph", "si.crq"),
+        ("ns", "ns(x, df=4)"),
+        ("hausman", "wu_hausman()"),
+        ("read_parquet", "si.blocks"),
+        ("synth", "not here"),
+        ("aci", 'si.conformal_online(..., method="aci")'),
+        ("saocp", 'si.conformal_online(..., method="saocp")'),
+        ("cv_plus", 'si.conformal(..., method="cv+")'),
+        ("gformula", 'si.transport(..., method="gformula")'),
+        ("dro", 'si.shift(..., method="dro")'),
     ],
 )
 def test_a_foreign_verb_is_pointed_to_ours(guess, answer):
     with pytest.raises(AttributeError, match=f"no attribute '{guess}'") as caught:
         getattr(si, guess)
     assert answer in str(caught.value)
+
+
+def test_every_name_of_a_method_is_pointed_to_a_verb():
+    for _, module in modules("table"):
+        for table in module.TABLES:
+            for name in filter(None, (*table, *table.aliases)):
+                guess = name.replace("+", "_plus").replace("-", "_")
+                if not guess.isidentifier() or hasattr(si, guess):
+                    continue
+                with pytest.raises(AttributeError, match=r"si\.|fit\."):
+                    getattr(si, guess)
 
 
 def test_a_slip_of_the_pen_is_answered_with_the_nearest_name():

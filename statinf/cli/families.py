@@ -32,3 +32,19 @@ def all_methods() -> list[Method]:
     for _, module in modules("table"):
         found += tables(*getattr(module, "TABLES", ()))
     return found
+
+
+def calls_of(name: str) -> list[str]:
+    """How verbs take a name that is one of their methods, such as ``si.conformal_online(..., method="aci")``."""
+    plain = _plain(name)
+    calls = []
+    for _, module in modules("table"):
+        for table in getattr(module, "TABLES", ()):
+            spelled = {_plain(known): known for known in table} | {_plain(a): m for a, m in table.aliases.items()}
+            if plain and plain in spelled:
+                calls.append(f'si.{table.verb}(..., method="{spelled[plain]}")')
+    return calls
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower().replace("+", "plus") if letter.isalnum())
