@@ -79,23 +79,34 @@ def _worst(lines: Sequence[CertifiedLine], most: int = 10) -> list[str]:
 
 
 def instead(line: CertifiedLine, lines: Iterable[CertifiedLine]) -> str:
-    """Another interval that held for the same quantity, design and size; else the size from which this one held, or advice."""
+    """What holds where a line does not.
+
+    Another interval that held for the same quantity, design and size; else the size from which this one held; else one that
+    lies above its level; else advice.
+    """
     name = line.quantity.split(",")[0]
     others = [
         other
         for other in lines
         if (other.design, other.n, other.quantity.split(",")[0]) == (line.design, line.n, name)
-        and other.verdict == "holds"
         and _loss(other) == _loss(line)
     ]
+    if held := [other for other in others if other.verdict == "holds"]:
+        return _named(line, held)
+    if reach := reach_of(other for other in lines if _same(other, line)).rows:
+        return f"more rows: it held from {reach:,}"
+    if above := [other for other in others if other.verdict == "too high"]:
+        return f"{_named(line, above)}, above its level"
+    return INSTEAD.get(line.result, "")
+
+
+def _named(line: CertifiedLine, others: Sequence[CertifiedLine]) -> str:
+    """The one of `others` nearest to its level, of the line's own method where there is one, as it differs from the line."""
     same = [other for other in others if other.method == line.method and other.kind != line.kind]
-    if others:
-        best = min(same or others, key=lambda other: abs(other.found - other.level))
-        kind = best.kind if best.method == line.method else f"{best.method}, {best.kind}"
-        what = best.quantity.removeprefix(name).strip(", ")
-        return f"{kind}{f', {what}' if what else ''} ({best.found:.3f})"
-    reach = reach_of(other for other in lines if _same(other, line))
-    return f"more rows: it held from {reach.rows:,}" if reach.rows else INSTEAD.get(line.result, "")
+    best = min(same or others, key=lambda other: abs(other.found - other.level))
+    kind = best.kind if best.method == line.method else f"{best.method}, {best.kind}"
+    what = best.quantity.removeprefix(line.quantity.split(",")[0]).strip(", ")
+    return f"{kind}{f', {what}' if what else ''} ({best.found:.3f})"
 
 
 def _loss(line: CertifiedLine) -> str:
