@@ -103,11 +103,10 @@ def _unknown(name: str) -> str:
         return f"module 'statinf' has no attribute {name!r}."
     from difflib import get_close_matches
 
-    from statinf.cli.families import calls_of
     from statinf.spellings import hint
 
     said = hint("verb", name)
-    if not said and (calls := calls_of(name)):
+    if not said and (calls := importlib.import_module("statinf.cli.families").calls_of(name)):
         said = f"That is a method: {' or '.join(calls)}."
     said = said or "".join(f"Did you mean {known!r}?" for known in get_close_matches(name, __all__, n=1))
     return f"module 'statinf' has no attribute {name!r}.{said and ' ' + said}"

@@ -7,6 +7,7 @@ their class, and are no promise to users; the reference leaves them out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -29,3 +30,22 @@ def internal(function: _F) -> _F:
 def is_internal(function: Any) -> bool:
     """Whether `internal` marked a function."""
     return bool(getattr(function, "_statinf_internal", False))
+
+
+def function_of(member: Any) -> Any:
+    """The function behind a property or a class method."""
+    for name in ("fget", "__func__", "func"):
+        member = getattr(member, name, None) or member
+    return member
+
+
+@cache
+def internal_names(kind: type) -> frozenset[str]:
+    """What `internal` marked in a class or in one that it inherits from."""
+    return frozenset(
+        name
+        for owner in kind.__mro__
+        if owner.__module__.startswith("statinf")
+        for name, value in vars(owner).items()
+        if not name.startswith("_") and is_internal(function_of(value))
+    )

@@ -16,35 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self
 from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.scan import halves, split
 from statinf.internal import internal
+from statinf.results.asking import PROMISES, NoSuchName, public_names
 from statinf.results.table import Table
-from statinf.spellings import hint
 
 if TYPE_CHECKING:
     from statinf.formula.recipe import NewRows, Recipe
 
-PROMISES: Mapping[str, str] = {
-    "params": "coefficients",
-    "vcov": "covariance of coefficients",
-    "std_errors": "standard errors",
-    "conf_int": "confidence intervals",
-    "tidy": "table of estimates",
-    "glance": "statistics of the whole fit",
-    "augment": "row-wise diagnostics",
-    "predict": "predictions",
-    "influence": "influence values",
-    "with_vcov": "other covariances",
-    "test": "tests of coefficients",
-    "adjust": "p-values of several coefficients, adjusted",
-    "randomization_test": "test by assigning a treatment anew",
-    "transform": "functions of coefficients",
-    "bootstrap": "bootstrap",
-    "slopes": "marginal effects",
-    "comparisons": "contrasts of predictions",
-    "predictions": "adjusted predictions",
-    "to_arviz": "draws",
-    "plot": "plot",
-}
-"""Names that every result answers or refuses, and what they give."""
 _NO_MEAN = "its estimates are not the coefficients of a mean function"
 
 
@@ -149,8 +126,10 @@ class Result:
     if not TYPE_CHECKING:  # a type checker is to know which attributes there are
 
         def __getattr__(self, name: str) -> Any:
-            said = "" if name.startswith("_") else hint("result", name)
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.{said and ' ' + said.strip()}")
+            raise NoSuchName(self, name)
+
+    def __dir__(self) -> list[str]:
+        return public_names(self, self._offered())
 
     # --- what it may refuse -------------------------------------------------------------------------------
 
@@ -162,7 +141,7 @@ class Result:
 
     def _offered(self) -> list[str]:
         own = [n for n in PROMISES if n not in self.lacks and getattr(type(self), n, None) is not getattr(Result, n)]
-        return [*own, "summary", *self.beside]
+        return list(dict.fromkeys((*own, "summary", *self.beside)))
 
     @internal
     def refuse(self, promise: str, why: str = "") -> NoReturn:

@@ -16,6 +16,7 @@ from contract.promises import promise, same
 from contract.verbs import DATA, METHODS, NAMES, answers_or_refuses, fitted, numbers, pandas
 from statinf.results import Fit, Result, Table, Weights
 from statinf.results.protocol import PROMISES
+from statinf.spellings.answers import RESULTS
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::statinf.StatinfWarning"),
@@ -26,6 +27,21 @@ PREDICTED = {"estimate", "std_error", "conf_low", "conf_high", "lower", "upper",
 PREDICTED |= {"radius", "area"}
 LONGEST_REPR = 4_000
 FORMATS = ("to_text", "to_html", "to_markdown", "to_latex", "to_typst")
+
+
+def test_guesses_of_names_lead_to_names_that_answer(method):
+    result = fitted(method)
+    known = set(dir(result))
+    assert set(result.offers.split(", ")) <= known
+    for guess in {name for names in RESULTS.values() for name in names.split()} - known:
+        try:
+            getattr(result, guess)  # a promise that this kind refuses once it is called
+        except AttributeError as said:
+            named = re.search(r"(?:Use|mean) '?(\w+)", str(said))
+            assert named is None or named[1] in known, guess
+            assert named or result.offers in str(said)
+        except si.NotIdentifiedError as said:
+            assert result.offers.split(", ")[0] in str(said)
 
 
 def test_promised_names_answer_or_refuse(method):

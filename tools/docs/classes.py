@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import statinf
-from statinf.internal import is_internal
+from statinf.internal import function_of, internal_names
 from tools.docs.blocks import fenced
 from tools.docs.docstrings import Words, definitions, first_sentence, sections, signature
 from tools.docs.site import Site, link, slug
@@ -82,13 +82,11 @@ def members(kind: type) -> list[tuple[str, Any]]:
     What a class or one that it inherits from marked by `statinf.internal.internal` is left out.
     """
     found: dict[str, Any] = {}
-    marked: set[str] = set()
     for owner in reversed(kind.__mro__):
         if owner.__module__.startswith("statinf"):
             own = {name: value for name, value in vars(owner).items() if not name.startswith("_") and is_member(value)}
             found |= {name: value for name, value in own.items() if inspect.getdoc(function_of(value))}
-            marked |= {name for name, value in own.items() if is_internal(function_of(value))}
-    return sorted((name, value) for name, value in found.items() if name not in marked)
+    return sorted((name, value) for name, value in found.items() if name not in internal_names(kind))
 
 
 def teller(kind: type, member: str, pages: Mapping[str, str]) -> type:
@@ -103,13 +101,6 @@ def is_member(value: Any) -> bool:
     return (
         inspect.isfunction(value) or isinstance(value, property | classmethod | staticmethod) or hasattr(value, "func")
     )
-
-
-def function_of(member: Any) -> Any:
-    """The function behind a property or a class method."""
-    for name in ("fget", "__func__", "func"):
-        member = getattr(member, name, None) or member
-    return member
 
 
 def reference(site: Site) -> dict[str, str]:
