@@ -145,3 +145,43 @@ def test_no_hint_names_an_option_that_the_method_lacks():
     assert "max_iter=." not in str(refused.value)
     with pytest.raises(si.OptionError, match="The limit on iterations is max_iter="):
         si.glm("am ~ wt", data, family="binomial", maxit=3)
+
+
+MTCARS = si.datasets.load("mtcars")
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (lambda: si.lm("mpg ~ wt", MTCARS).conf_int(alpha=0.1), "cover is level="),
+        (lambda: si.lm("mpg ~ wt", MTCARS).conf_int(replicas=99), "goes with bootstrap='wild'"),
+        (lambda: si.lm("mpg ~ wt", MTCARS, cluster="cyl + gear"), r"a list: \['cyl', 'gear'\]"),
+        (lambda: si.glm("am ~ wt", MTCARS, family="logit"), 'family="binomial"'),
+        (lambda: si.glm("am ~ wt", MTCARS, family="binomal"), "Did you mean 'binomial'"),
+        (lambda: si.glm("am ~ wt", MTCARS, family=print), "given by its name"),
+        (lambda: si.balance("am ~ wt", MTCARS, estimand="treated"), "estimand='treated' is not known"),
+        (lambda: si.iv("mpg ~ wt + cyl | hp + cyl", MTCARS), r"as 'y ~ d \| x \| z'"),
+        (lambda: si.iv("mpg ~ 1 + cyl + [wt ~ hp]", MTCARS), r"'outcome ~ treatment \| covariates \| instruments'"),
+        (lambda: si.iv("mpg ~ cyl | wt ~ hp", MTCARS), r"'outcome ~ treatment \| covariates \| instruments'"),
+    ],
+)
+def test_a_foreign_way_to_ask_is_answered_with_ours(asked, said):
+    with pytest.raises(si.StatinfError, match=said):
+        asked()
+
+
+@pytest.mark.parametrize(
+    ("spelled", "family"),
+    [
+        ("Normal", "gaussian"),
+        ("bernoulli", "binomial"),
+        ("binomial()", "binomial"),
+        ("inverse.gaussian", "inverse_gaussian"),
+    ],
+)
+def test_plain_spellings_of_families_are_taken(spelled, family):
+    one, other = (
+        si.glm("mpg ~ wt" if "gaussian" in family else "am ~ wt", MTCARS, family=f) for f in (spelled, family)
+    )
+    assert one.params.to_dict() == other.params.to_dict()
+    assert one.family == family

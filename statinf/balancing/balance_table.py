@@ -13,11 +13,11 @@ from statinf.balancing.balance_table_result import BalanceTable
 from statinf.balancing.balanced import Balanced
 from statinf.balancing.columns import check_moments, expanded, formula_columns, with_all_levels
 from statinf.balancing.dose_weights import DoseWeights
-from statinf.balancing.problem import ESTIMANDS
+from statinf.balancing.problem import read_estimand
 from statinf.balancing.table import BALANCE_TABLE
 from statinf.balancing.treatment import Treatment, read_design
 from statinf.balancing.weights import BalanceWeights
-from statinf.errors import DataError, OptionError, one_of
+from statinf.errors import DataError, OptionError
 from statinf.formula import Design, Frame, as_frame
 from statinf.formula.given import on_frame, weights_of
 from statinf.formula.scan import halves
@@ -101,7 +101,7 @@ def balance_table(
     origin = next((o for w in placed.values() if (o := _origin(w)) is not None), None)
     if estimand is None:
         estimand = getattr(origin, "estimand", "") or "ATE"
-    estimand = one_of("estimand", estimand.upper() if isinstance(estimand, str) else estimand, ESTIMANDS)
+    estimand = read_estimand(estimand)
     if covariates is not None:
         formula = f"{formula.strip()} + {_right_side(covariates)}"
     levels = _levels(origin, treated, reference)

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from statinf.errors import DataError
+from statinf.errors import DataError, one_of
 
 ESTIMANDS = ("ATE", "ATT", "ATC", "ATO", "ATM", "ATEN")
 MEANS = ("ATE", "ATT", "ATC")
 """Estimands whose target is a group of rows; the others need a propensity."""
+
+
+def read_estimand(given: Any) -> str:
+    """The estimand in capitals, however it was written."""
+    plain = given.upper() if isinstance(given, str) else given
+    return one_of("estimand", plain if plain in ESTIMANDS else given, ESTIMANDS)
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from statinf.balancing.columns import check_moments
 from statinf.balancing.dose_weights import DoseWeights
 from statinf.balancing.making import column_sets, group_codes, make_weights
 from statinf.balancing.method import BalanceMethod
-from statinf.balancing.problem import ESTIMANDS, BalanceProblem
+from statinf.balancing.problem import BalanceProblem, read_estimand
 from statinf.balancing.solving import Balancing
 from statinf.balancing.table import BALANCE
 from statinf.balancing.treatment import Treatment, read_design
 from statinf.balancing.weights import BalanceWeights
-from statinf.errors import OptionError, one_of
+from statinf.errors import OptionError
 from statinf.formula import as_frame
 from statinf.formula.design import Design
 from statinf.passes import block_table
@@ -126,7 +126,7 @@ def balance(
     """
     chosen, settings = BALANCE.read(method, options)
     assert isinstance(chosen, BalanceMethod)
-    estimand = one_of("estimand", estimand.upper() if isinstance(estimand, str) else estimand, ESTIMANDS)
+    estimand = read_estimand(estimand)
     chosen.check_estimand(estimand, settings)
     check_seed(seed)
     check_moments(moments, interactions, dose)

@@ -12,7 +12,7 @@ import numpy as np
 from statinf.effects.iv_columns import ROLES, IVColumns, as_indicator, columns_of, side_by_side
 from statinf.effects.iv_fit import IVFit
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import IVRows, check_parts, rows_of
+from statinf.effects.iv_rows import IVRows, rows_of
 from statinf.effects.linear_iv import LinearIV
 from statinf.errors import OptionError
 from statinf.formula.design import Design
@@ -167,7 +167,6 @@ def absorbed_iv(
     made, absorption = absorbed_design(
         formula, data, absorb=absorb, options=settings, vcov=spec, cluster=cluster, roles=ROLES, **reading
     )
-    check_parts(made)
     check_sizes(made)
     spec = VcovSpec.read(
         spec if spec.explicit else None, cluster, IVFit.vcov_kinds, stacked=made.weights_object is not None

@@ -7,10 +7,9 @@ from typing import Any
 
 from statinf.backend.seeds import check_seed
 from statinf.effects.absorbed_iv import absorbed_iv
-from statinf.effects.iv_columns import ROLES
+from statinf.effects.iv_columns import ROLES, check_parts
 from statinf.effects.iv_passes import iv_passes
 from statinf.effects.iv_problem import IVProblem
-from statinf.effects.iv_rows import check_parts
 from statinf.effects.method import EffectMethod
 from statinf.effects.rows import clustered_design
 from statinf.effects.table import IV
@@ -119,6 +118,7 @@ def iv(
     chosen, settings = IV.read(method, options)
     assert isinstance(chosen, EffectMethod)
     check_seed(seed)
+    check_parts(formula)
     kinds = chosen.fit.vcov_kinds
     VcovSpec.read(vcov, cluster, kinds)
     if absorb is not None:
@@ -153,7 +153,6 @@ def iv(
         context=context,
         folds=getattr(settings, "folds", None),
     )
-    check_parts(design)
     check_sizes(design)
     spec = VcovSpec.read(vcov, cluster, kinds, stacked=design.weights_object is not None)
     problem = IVProblem(design, spec, clusters, treated, seed, progress)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from statinf.backend import map_threads, row_blocks
+from statinf.errors import FormulaError
 from statinf.formula.design import Design
+from statinf.formula.scan import check_text, split
 
 ROLES = ("treatment", "covariates", "instruments")
+_WANTED = "an instrumental-variable formula has three parts: 'outcome ~ treatment | covariates | instruments'"
 _PARALLEL_FROM = 1 << 20
 _IN_CACHE = 1 << 14
 """Rows of one column that are gone over several times while they are near."""
 _EVERY = 64
 """Of so many rows one tells where a column stands."""
+
+
+def check_parts(formula: Any) -> None:
+    """Refuse formulas without the three parts of a model with instruments, such as other packages write them."""
+    if isinstance(formula, str) and re.search(r"~.*~", formula, re.DOTALL) and "`" not in formula:
+        raise FormulaError(f"{_WANTED}; that is how '[d ~ z]' and '| d ~ z' of other packages are written here.")
+    sides = split(check_text(formula), "~")
+    parts = split(sides[1], "|") if len(sides) == 2 else ROLES
+    if len(parts) < len(ROLES):
+        also = ", and R's 'y ~ d + x | z + x' as 'y ~ d | x | z'" if len(parts) == 2 else ""
+        raise FormulaError(f"{_WANTED}; write 'outcome ~ treatment | 1 | instruments' for none but a constant{also}.")
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from statinf.effects.iv_pass_rows import (
     standardised,
 )
 from statinf.effects.linear_iv import LinearIV, check_small, warn_determined
-from statinf.errors import DataError, FormulaError, OptionError
+from statinf.errors import DataError, OptionError
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.linear.aliases import alias_map
 from statinf.passes import BlockTable, PassDesign, read_passes
@@ -73,12 +73,6 @@ def iv_passes(
         context=context,
         progress=progress,
     )
-    parts = dict(zip(made.reading.roles, made.recipe.parts, strict=False))
-    if any(role not in parts for role in ROLES):
-        raise FormulaError(
-            "an instrumental-variable formula has three parts: 'outcome ~ treatment | covariates | instruments'; "
-            "write 'outcome ~ treatment | 1 | instruments' for none but a constant."
-        )
     _check_treatment(made, treated)
     estimate, forms, aliases = _estimate(made, chosen.name, getattr(settings, "fuller", 0.0))
     return IVFit.of_passes(made.passage, estimate, vcov, method=chosen, cluster=cluster, forms=forms, aliases=aliases)

@@ -11,8 +11,7 @@ import numpy as np
 
 from statinf.effects.estimate import cluster_codes
 from statinf.effects.instruments import System, carried, onto
-from statinf.effects.iv_columns import ROLES, IVColumns, Units, side_by_side
-from statinf.errors import FormulaError
+from statinf.effects.iv_columns import IVColumns, Units, side_by_side
 from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
@@ -105,15 +104,6 @@ class IVRows:
     def at_null(self, kind: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Covariance of the reduced form of y - X t, as a function of t, shape (c,)."""
         return lambda t: self.reduced_form(np.append(-t, 1.0), kind).matrix
-
-
-def check_parts(made: Design) -> None:
-    """Refuse formulas without the three parts of a model with instruments."""
-    if any(made.part(role) is None for role in ROLES):
-        raise FormulaError(
-            "an instrumental-variable formula has three parts: 'outcome ~ treatment | covariates | instruments'; "
-            "write 'outcome ~ treatment | 1 | instruments' for none but a constant."
-        )
 
 
 def rows_of(made: Design, columns: IVColumns, system: System, kept: np.ndarray) -> IVRows:

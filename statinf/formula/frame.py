@@ -100,6 +100,9 @@ class Frame:
         if any(str(c) == name for c in known if not isinstance(c, str)):
             hint = f" The column named {name} is not a string: rename it, for example with data.columns.astype(str)."
         else:
+            several = [part.strip() for part in str(name).lstrip("~ ").split("+")]
+            if len(several) > 1 and all(part in self._counts for part in several):
+                raise DataError(f"column '{name}' is not in the data; several columns are a list: {several}.")
             close = get_close_matches(str(name), [c for c in known if isinstance(c, str)], n=3)
             hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
             hint = hint or f" The columns are {', '.join(map(str, known[:12]))}{', ...' if len(known) > 12 else ''}."

@@ -15,7 +15,7 @@ from statinf.models.glm_scoring import estimate
 from statinf.models.row_counts import ONE_EACH, RowCounts, absent_as_present, counted
 from statinf.models.table import GLM
 from statinf.models.together import outcomes_together
-from statinf.numerics.glm.families import ALL_FAMILIES, family_of
+from statinf.numerics.glm.families import ALL_FAMILIES, family_of, spelled
 from statinf.passes import block_table, refuse_blocks
 from statinf.results import Estimate, Method
 from statinf.results.several import several
@@ -60,7 +60,7 @@ METHOD = Method(
 
 
 @GLM.document
-@several(lambda options: str(options.get("family")).lower() not in _OF_TRIALS, together=outcomes_together)
+@several(lambda options: spelled(options.get("family")) not in _OF_TRIALS, together=outcomes_together)
 def glm(
     formula: str,
     data: Any,

@@ -165,7 +165,9 @@ class Estimated(TableHooks, HypothesisTests):
             how = {} if interval is None else {"interval": interval}
             return wild_intervals(self, read_options({"level": level, "seed": seed, **how, **options}))
         if options:
-            raise OptionError(f"{next(iter(options))}= goes with bootstrap='wild'.")
+            from statinf.results.wild import refuse_without
+
+            refuse_without(options, ("level", "simultaneous", "interval"))
         if simultaneous:
             if interval is not None:
                 raise OptionError("simultaneous=True makes limits from the covariance; leave interval= out.")

@@ -206,9 +206,10 @@ class HypothesisTests(Predictive):
 
 def _level_alone(options: dict[str, Any], used: bool) -> float:
     """The level of tests without a bootstrap; other options are refused."""
-    strange = [name for name in options if name != "level"]
-    if strange:
-        raise OptionError(f"{strange[0]}= goes with bootstrap='wild'; other tests take level=.")
+    if options:
+        from statinf.results.wild import refuse_without
+
+        refuse_without(options, ("level",))
     if options and not used:
         raise OptionError("level= is of one-sided tests, of equivalence and of bootstrap='wild'; a Wald test has none.")
     return check_level(options.get("level", 0.95))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +74,27 @@ def read_options(given: Mapping[str, Any]) -> WildOptions:
     names = WildOptions.names()
     for name in given:
         if name not in names:
-            said = hint("option", name) or nearest(name, names)
             raise OptionError(
-                f"{name}= is no option of bootstrap='wild'; it takes {', '.join(names)}.{said and ' ' + said.strip()}"
+                f"{name}= is no option of bootstrap='wild'; it takes {', '.join(names)}.{_like(name, names)}"
             )
     return WildOptions(**given)
+
+
+def refuse_without(given: Iterable[str], takes: Sequence[str]) -> None:
+    """Refuse options, of which there are none without `bootstrap="wild"` but those that are taken."""
+    for name in given:
+        if name in takes:
+            continue
+        if name in WildOptions.names():
+            raise OptionError(
+                f"{name}= goes with bootstrap='wild'; without it there is {', '.join(f'{t}=' for t in takes)}."
+            )
+        raise OptionError(f"{name}= is no option here.{_like(name, takes)}")
+
+
+def _like(name: str, names: Sequence[str]) -> str:
+    said = hint("option", name) or nearest(name, names)
+    return said and " " + said.strip()
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from statinf.backend import map_threads, row_blocks
-from statinf.errors import OptionError
+from statinf.errors import OptionError, nearest
 from statinf.numerics.glm import laws
 from statinf.numerics.glm.links import LINKS, Link, namespace, sigmoid
 from statinf.numerics.glm.outcome_law import Domain, OutcomeLaw, is_binary
+from statinf.spellings import hint
 
 __all__ = [
     "ALL_FAMILIES",
@@ -131,6 +132,18 @@ _LAWS |= {
     "inverse_gaussian": lambda _: laws.INVERSE_GAUSSIAN,
 }
 ALL_FAMILIES = tuple(_LAWS)
+_ALSO = {
+    "normal": "gaussian",
+    "bernoulli": "binomial",
+    "negbin": "negative_binomial",
+    "negativebinomial": "negative_binomial",
+}
+
+
+def spelled(name: Any) -> str:
+    """The name of a family as it is spelled here: of `Binomial()` and `bernoulli` it is `binomial`."""
+    key = str(name).strip().lower().removesuffix("()").replace(".", "_")
+    return _ALSO.get(key, key)
 
 
 def family_of(name: str, link: str | None = None, *, alpha: float = 0.0, among: Sequence[str] = FAMILIES) -> Family:
@@ -149,9 +162,13 @@ def family_of(name: str, link: str | None = None, *, alpha: float = 0.0, among: 
     OptionError
         If the family or its link is not known.
     """
-    key = str(name).lower()
+    key = spelled(name)
     if key not in among:
-        raise OptionError(f"family={name!r} is not known; choose one of {', '.join(map(repr, among))}.")
+        said = hint("verb", key) if isinstance(name, str) else "A family is given by its name."
+        said = said or nearest(key, among).strip()
+        raise OptionError(
+            f"family={name!r} is not known; choose one of {', '.join(map(repr, among))}.{said and ' ' + said}"
+        )
     law = _LAWS[key](alpha)
     chosen = law.links[0] if link is None else str(link).lower()
     if chosen not in law.links:
