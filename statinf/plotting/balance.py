@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from statinf.errors import OptionError, one_of
 from statinf.plotting.style import ACCENT, INK, MARKERS, PALETTE, SOFT, figure, new_axes, plain
+
+_LEVEL = re.compile(r"^(?:C\((\w+)(?:,.*)?\)|(\w+))\[(?:T\.)?(.+)\]$")
+"""One level of a factor, as a term: a line of its own, whichever level is coded as the one that others are compared with."""
 
 
 @figure
@@ -77,13 +81,15 @@ def love_plot(
 
 
 def called(terms: Sequence[str], names: Mapping[str, str] | None) -> list[str]:
-    """Terms as the figure calls them; a name for a term that does not occur is refused."""
+    """Terms as the figure calls them, levels of factors as `race: white`; a name for a term that does not occur is refused."""
     unknown = [name for name in names or {} if name not in terms]
     if unknown:
         raise OptionError(
             f"names= has {unknown[0]!r}, which is no line of the figure; they are {', '.join(terms[:12])}."
         )
-    return [(names or {}).get(term, term) for term in terms]
+    plainly = [_LEVEL.sub(r"\1\2: \3", term) for term in terms]
+    shown = plainly if len(set(plainly)) == len(terms) else terms
+    return [(names or {}).get(term, name) for term, name in zip(terms, shown, strict=True)]
 
 
 def line_order(order: str, names: Sequence[str], before: np.ndarray, after: np.ndarray) -> np.ndarray:

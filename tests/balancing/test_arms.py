@@ -202,6 +202,15 @@ def test_figures_and_tables_of_several_weightings(three):
         "z",
         "Ex",
     ]
+    levels = si.balance(
+        "arm ~ C(g, levels=['a', 'b']) + h + bs(x, 4)",
+        three.assign(g="a", h="u").assign(
+            g=lambda d: np.where(d.x > 0, "a", "b"), h=lambda d: np.where(d.z > 0, "u", "v")
+        ),
+        method="ipw",
+    )
+    shown = [t.get_text() for t in levels.plot(pairs="largest").get_yticklabels()]
+    assert {"g: b", "h: v", "bs(x, 4)[1]"} <= set(shown)
     with pytest.raises(si.OptionError, match="no line of the figure"):
         w.plot(names={"nonsense": "Ex"})
     assert len(w.plot("weights").get_legend().get_texts()) == 3
