@@ -138,9 +138,10 @@ def maximise(
     decrement = np.inf
     past: list[tuple[np.ndarray, np.ndarray]] = []
     for iteration in range(1, max_iterations + 1):
-        step = solve_information(gram, score)
-        if hold is not None:
-            along = solve_information(gram, hold)
+        if hold is None:
+            step = solve_information(gram, score)
+        else:
+            step, along = solve_information(gram, np.column_stack((score, hold))).T
             step = step - along * (hold @ step) / (hold @ along)
         decrement = float(step @ gram @ step)
         done = np.sqrt(max(decrement, 0.0)) <= tolerance * np.sqrt(2.0 * abs(value) + 0.1)

@@ -132,12 +132,7 @@ _LAWS |= {
     "inverse_gaussian": lambda _: laws.INVERSE_GAUSSIAN,
 }
 ALL_FAMILIES = tuple(_LAWS)
-_ALSO = {
-    "normal": "gaussian",
-    "bernoulli": "binomial",
-    "negbin": "negative_binomial",
-    "negativebinomial": "negative_binomial",
-}
+_ALSO = {"normal": "gaussian", "bernoulli": "binomial"}
 
 
 def spelled(name: Any) -> str:

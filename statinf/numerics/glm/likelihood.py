@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from scipy.linalg.lapack import dposv
 
 from statinf.backend import map_threads, row_blocks
 from statinf.numerics.glm.families import Family
@@ -129,14 +129,22 @@ class LikelihoodSums:
         return map_threads(block, row_blocks(*self.x.shape), parallel=self.x.size > PARALLEL_FROM)
 
 
-def solve_information(gram: np.ndarray, score: np.ndarray) -> np.ndarray:
+def solve_information(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve `gram @ x = right`; by least squares where the information is singular.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (k, k)
+    right : ndarray, shape (k,) or (k, m)
+    """
     # Scaling to unit diagonal makes the factorisation independent of the covariates' units.
     scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
-    scaled = gram * scale[:, None] * scale
-    try:
-        return scale * cho_solve(cho_factor(scaled), scale * score)
-    except (LinAlgError, ValueError):
-        return scale * np.linalg.lstsq(scaled, scale * score, rcond=1e-13)[0]
+    scaled, given = gram * scale[:, None] * scale, (right.T * scale).T
+    if len(gram) and np.isfinite(scaled).all() and np.isfinite(given).all():
+        _, found, info = dposv(scaled, given)
+        if info == 0:
+            return (found.T * scale).T
+    return (np.linalg.lstsq(scaled, given, rcond=1e-13)[0].T * scale).T
 
 
 def smallest_eigenvalue(gram: np.ndarray) -> float:
