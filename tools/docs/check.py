@@ -1,7 +1,7 @@
 """Walk every page of the site in headless Chromium: ``python -m tools.docs.check OUT [--shots FOLDER]``.
 
 A page fails for a link or an anchor that leads nowhere, a picture that does not load, a width beyond 390 px on a telephone,
-an error in the console, and for asking any other host.
+an error in the console, and for asking any other host; on a desk for verdicts that are wider than the text.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from typing import Any
 
 from tools.docs.browser import Browser, chromium, program
 
-NARROW = 390
+NARROW, WIDE = 390, 1280
+_CUT = """[...document.querySelectorAll('table.verdicts')].filter(
+  e => e.scrollWidth > e.parentElement.clientWidth + 2).map(e => e.scrollWidth + ' px in ' + e.parentElement.clientWidth)"""
 _WIDER = """(() => {
   const width = NARROW, found = [];
   if (document.documentElement.scrollWidth > width) {
@@ -130,15 +132,17 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def walk(folder: Path, browser: Browser, address: str, chosen: Sequence[Path] | None = None) -> list[str]:
-    """What is wrong with each page on a telephone's width."""
+    """What is wrong with each page at a telephone's width, and with its verdicts at a desk's."""
     found = []
-    browser.resize(NARROW)
     for page in chosen or pages(folder):
         name = page.relative_to(folder).as_posix()
+        browser.resize(NARROW)
         browser.open(f"{address}/{name}")
         problems = [f"the picture {src} does not load" for src in browser.evaluate(_BROKEN)]
         wide = browser.evaluate(_WIDER)
         problems += [wide] if wide else []
+        browser.resize(WIDE)
+        problems += [f"verdicts are cut off: {cut}" for cut in browser.evaluate(_CUT)]
         problems += list(dict.fromkeys(_said(browser.seen, address)))
         found += [f"{name}: {problem}" for problem in problems]
     return found
