@@ -24,7 +24,7 @@ _EVERY = 64
 
 def check_parts(formula: Any) -> None:
     """Refuse formulas without the three parts of a model with instruments, such as other packages write them."""
-    if isinstance(formula, str) and re.search(r"~.*~", formula, re.DOTALL) and "`" not in formula:
+    if isinstance(formula, str) and (re.search(r"\[[^\]]*~", formula) or len(split(formula, "~")) > 2):
         raise FormulaError(f"{_WANTED}; that is how '[d ~ z]' and '| d ~ z' of other packages are written here.")
     sides = split(check_text(formula), "~")
     parts = split(sides[1], "|") if len(sides) == 2 else ROLES
