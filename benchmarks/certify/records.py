@@ -27,8 +27,6 @@ class Record:
         Its name without ending, under `benchmarks/results`.
     verb, design : str
         As a study has them.
-    samples : int
-        Data sets behind a share, unless the table has a column of them.
     columns : mapping of str to str
         From columns of shares to what their intervals are for; "{}" takes the row's label.
     whose : callable
@@ -47,7 +45,6 @@ class Record:
     file: str
     verb: str
     design: str
-    samples: int
     columns: Mapping[str, str]
     whose: Callable[[Row, str], Identity | None]
     heading: str = ""
@@ -65,7 +62,7 @@ class Record:
                 if np.isnan(share) or whose is None:
                     continue
                 found = 1.0 - share if self.rejections else share
-                count = int(row.get("samples", self.samples))
+                count = int(row["samples"]) if "samples" in row else samples_of(self.file)
                 design = self.design.format(**{re.sub(r"\W", "_", k): v for k, v in row.items()})
                 key = (*whose, said, design, str(int(number(row[self.size]))))
                 cells.setdefault(key, []).append((count, found, self.share(row), 0.0))
@@ -80,6 +77,15 @@ class Record:
             self.verb, result, method, kind, quantity, design, int(n), samples, self.level, round(mean, 4), round(error, 4),
             share=round(share, 2),
         )  # fmt: skip
+
+
+def samples_of(file: str) -> int:
+    """Data sets behind each share of a record, as its opening words have them."""
+    opening = (FOLDER / f"{file}.md").read_text(encoding="utf-8").split("\n|", 1)[0]
+    said = re.search(r"(\d[\d,]*) (?:pairs of )?samples", opening)
+    if said is None:
+        raise ValueError(f"{file}.md does not say of how many samples its shares are.")
+    return int(said[1].replace(",", ""))
 
 
 def number(cell: str) -> float:
@@ -155,42 +161,42 @@ MARGINS = {
 
 RECORDS = (
     Record(
-        "heterogeneity_size", "cate", "no effect of a treatment that goes with a; tests of heterogeneity at 5%", 400, TESTS,
+        "heterogeneity_size", "cate", "no effect of a treatment that goes with a; tests of heterogeneity at 5%", TESTS,
         learner, rejections=True,
     ),
     *(
         Record(
-            "transport_coverage", "transport", "outcome: {outcome}; a population {gap} standard deviations from the trial", 500,
+            "transport_coverage", "transport", "outcome: {outcome}; a population {gap} standard deviations from the trial",
             {method: "effect in the population"}, always("TransportFit", method, "HC0"),
             share=(lambda row: 0.0) if method == "gformula" else gap_share,
         )
         for method in ("ipw", "gformula", "aipw")
     ),
     Record(
-        "label_shift_coverage", "target_shift", "three normal classes of other shares in the target", 400,
+        "label_shift_coverage", "target_shift", "three normal classes of other shares in the target",
         {"shares": "shares of the classes", "weights": "weights of the classes"}, labels,
     ),
     Record(
-        "label_shift_coverage", "target_shift", "three normal classes of other shares in the target; test at 5%", 400,
+        "label_shift_coverage", "target_shift", "three normal classes of other shares in the target; test at 5%",
         {"test rejects": "test of label shift"}, labels, rejections=True,
     ),
     *(
         Record(
-            "label_shift_coverage", "lm", "three normal classes of other shares in the target; weights estimated first", 400,
+            "label_shift_coverage", "lm", "three normal classes of other shares in the target; weights estimated first",
             {"mean": f"mean after {method}"},
             lambda row, column, method=method: labels(row, column) if row["method"] == method else None,
         )
         for method in ("bbse", "bbse-soft", "rlls", "mlls")
     ),
     Record(
-        "shift_test_size", "shift_test", "{law}, two samples of one law; tests at 5%", 1000,
+        "shift_test_size", "shift_test", "{law}, two samples of one law; tests at 5%",
         {name: f"test of covariate shift, {name}" for name in ("mmd", "energy", "classifier", "columns")},
         always("ShiftTest", "shift_test", "its own"), rejections=True,
     ),
-    Record("marginal_effects_coverage", "slopes", "{estimand}", 400, MARGINS, margin, size="rows"),
+    Record("marginal_effects_coverage", "slopes", "{estimand}", MARGINS, margin, size="rows"),
     *(
         Record(
-            "dro_coverage", "shift", "a quadratic outcome with uneven noise, fitted by a line; robust", 800,
+            "dro_coverage", "shift", "a quadratic outcome with uneven noise, fitted by a line; robust",
             {"slope": f"slope, {ball}", "worst-case loss": f"worst-case loss, {ball}"},
             lambda row, column, ball=ball: ("RobustFit", "dro", "HC0") if row["ball"] == ball else None,
         )

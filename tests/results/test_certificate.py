@@ -6,7 +6,7 @@ import pytest
 import statinf as si
 from benchmarks.certify.page import page
 from benchmarks.certify.records import RECORDS as RECORDS_OF_SCRIPTS
-from benchmarks.certify.records import number
+from benchmarks.certify.records import number, samples_of, tables
 from benchmarks.certify.study import Shown, Study
 from benchmarks.did_coverage import sample as panel
 from statinf.errors import OptionError
@@ -207,3 +207,11 @@ def test_families_links_and_penalties_are_kept_apart(cars):
     for options in ({"link": "probit"}, {"penalty": "firth"}):
         found = si.certificate(si.glm("am ~ wt", cars, family="binomial", **options))
         assert not {entry.method for entry in found.lines} & {"glm, binomial, logit"}
+
+
+def test_records_of_scripts_say_of_how_many_samples_they_are():
+    for record in RECORDS_OF_SCRIPTS:
+        rows = list(tables(record.file, record.heading))
+        drawn = {int(row["samples"]) for row in rows} if "samples" in rows[0] else {samples_of(record.file)}
+        lines = [line for line in record.lines() if line.verb == record.verb]
+        assert lines and all(any(line.samples % count == 0 for count in drawn) for line in lines), record.file
