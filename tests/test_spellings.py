@@ -9,7 +9,7 @@ import pytest
 
 import statinf as si
 from statinf.cli.families import modules
-from statinf.spellings import _TABLES, _plain, hint
+from statinf.spellings import _TABLES, hint, plain
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_no_spelling_has_two_answers_or_hides_a_public_name():
     for kind, table in _TABLES.items():
         if kind == "result":  # results differ in what they have: the first that one has is said
             continue
-        names = [_plain(name) for names in table.values() for name in names.split()]
+        names = [plain(name) for names in table.values() for name in names.split()]
         assert len(names) == len(set(names)), kind
     # A public name is found before any hint is looked up
     assert all(getattr(si, name) is not None for name in si.__all__)
@@ -179,7 +179,7 @@ def test_a_foreign_way_to_ask_is_answered_with_ours(asked, said):
         ("inverse.gaussian", "inverse_gaussian"),
     ],
 )
-def test_plain_spellings_of_families_are_taken(spelled, family):
+def testplain_spellings_of_families_are_taken(spelled, family):
     one, other = (
         si.glm("mpg ~ wt" if "gaussian" in family else "am ~ wt", MTCARS, family=f) for f in (spelled, family)
     )

@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from statinf.spellings import plain
+
 if TYPE_CHECKING:
     from statinf.results.methods import Method
 
@@ -36,15 +38,11 @@ def all_methods() -> list[Method]:
 
 def calls_of(name: str) -> list[str]:
     """How verbs take a name that is one of their methods, such as ``si.conformal_online(..., method="aci")``."""
-    plain = _plain(name)
+    guess = plain(name)
     calls = []
     for _, module in modules("table"):
         for table in getattr(module, "TABLES", ()):
-            spelled = {_plain(known): known for known in table} | {_plain(a): m for a, m in table.aliases.items()}
-            if plain and plain in spelled:
-                calls.append(f'si.{table.verb}(..., method="{spelled[plain]}")')
+            spelled = {plain(known): known for known in table} | {plain(a): m for a, m in table.aliases.items()}
+            if guess and guess in spelled:
+                calls.append(f'si.{table.verb}(..., method="{spelled[guess]}")')
     return calls
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower().replace("+", "plus") if letter.isalnum())

@@ -47,7 +47,7 @@ def hints(kind: str, name: str) -> tuple[str, ...]:
     >>> hints("result", "ess")
     ('ess, the effective sample size', 'glance()')
     """
-    return () if name.startswith("_") else _by_name(kind).get(_plain(name), ())
+    return () if name.startswith("_") else _by_name(kind).get(plain(name), ())
 
 
 @cache
@@ -55,9 +55,10 @@ def _by_name(kind: str) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for said, names in _TABLES.get(kind, {}).items():
         for name in names.split():
-            found[_plain(name)] = (*found.get(_plain(name), ()), said)
+            found[plain(name)] = (*found.get(plain(name), ()), said)
     return found
 
 
-def _plain(name: str) -> str:
-    return name.lower().replace("_", "").replace(".", "")
+def plain(name: str) -> str:
+    """A name without case and signs, as guesses are compared; of `cv+` it is `cvplus`."""
+    return "".join(letter for letter in name.lower().replace("+", "plus") if letter.isalnum())
