@@ -104,3 +104,57 @@ def test_groups_of_one_column_are_the_lasso():
     one, other = group_lasso_path(groups, penalties, begin), lasso_path(lasso, penalties, begin)
     np.testing.assert_allclose(one, other, atol=1e-7)
     assert ((one == 0) == (other == 0)).all()
+
+
+def many_columns(n, p, round_to=None):
+    random = np.random.default_rng(5)
+    X = np.column_stack([np.ones(n), random.normal(size=(n, p)) @ np.linalg.cholesky(0.5 * np.eye(p) + 0.5).T])
+    y = 1 + X[:, 1:4] @ [1.0, 0.7, -0.6] + random.normal(size=n)
+    return X, y if round_to is None else np.round(y / round_to) * round_to, random.integers(0, 4, size=(2, n)) / 1.0
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("n", "p", "round_to"), [(60, 150, None), (90, 40, None), (60, 40, 1.0), (700, 60, None)])
+def test_columns_that_join_one_after_the_other_reach_the_minimum_of_all(n, p, round_to, intercept):
+    X, y, w = many_columns(n, p, round_to)
+    tau, factors = np.array([0.3, 0.7]), np.full(p + 1, 1.0)
+    factors[0], factors[7] = 0.0 if intercept else 1.0, 0.4
+    problems = LassoProblems(X, y, w, tau, factors)
+    begin = largest_penalty(problems)
+    penalties = begin[0].max() * np.array([1.0001, 0.4, 0.1])
+    path = lasso_path(problems, penalties, begin)
+    for k in range(3):
+        for q in range(2):
+            _, best = programme(X, y, w[q], tau[q], penalties[k], factors)
+            mine = check_loss(y - X @ path[k, q], tau[q], w[q]) + penalties[k] * factors @ np.abs(path[k, q])
+            assert abs(mine - best) <= 1e-11
+    assert (path[0][:, factors > 0] == 0).all()
+    assert np.count_nonzero(path[2, 0]) > 4
+
+
+def test_few_columns_are_solved_for_where_few_enter(monkeypatch):
+    import statinf.numerics.quantreg.lasso as module
+
+    X, y, w = many_columns(80, 400)
+    seen = []
+
+    class Counted(module._PathRows):
+        def __init__(self, problems):
+            seen.append(problems.X.shape[1])
+            super().__init__(problems)
+
+    monkeypatch.setattr(module, "_PathRows", Counted)
+    problems = LassoProblems(X, y, w, np.array([0.5, 0.5]), np.r_[0.0, np.ones(400)])
+    begin = largest_penalty(problems)
+    lasso_path(problems, begin[0].max() * np.array([0.8, 0.5]), begin)
+    assert max(seen) < 100
+
+
+def test_the_largest_penalty_does_not_move_with_the_size_of_the_weights():
+    X, y, w = many_columns(50, 5)
+    w[:, ::7] = 0.0
+    sizes = [largest_penalty(LassoProblems(X, y, c * w, np.array([0.4, 0.6]), np.ones(6)))[0] for c in (1.0, 9.0)]
+    np.testing.assert_allclose(sizes[0], sizes[1], rtol=1e-13)
+    free = np.r_[0.0, np.ones(5)]
+    sizes = [largest_penalty(LassoProblems(X, y, c * w, np.array([0.4, 0.6]), free))[0] for c in (1.0, 9.0)]
+    np.testing.assert_allclose(sizes[0], sizes[1], rtol=1e-13)

@@ -4,6 +4,8 @@ The penalty lam |b_j| is a row of the same kind as the data: response 0, regress
 makes its check loss even. A penalised problem is therefore a quantile regression with p more rows, whose vertices
 are exact and whose zeros are zeros (Belloni and Chernozhukov 2011, arXiv 0904.2931, for the estimator). Along the path
 the signs of the coefficients are known up to few, so that Newton steps in the active columns come near each solution.
+Of many columns, few enter: a problem is solved on some of them, and a column joins these where the subgradient of the
+solution says that it would not stay at zero.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from statinf.numerics.quantreg.solver import DIRECT_ROWS, solve_directly, solve_
 
 _JACOBIAN_ROWS = 20_000
 _NEWTON_STEPS = 4
+_FEW_COLUMNS = 24
+_LEAST_JOINING = 8
+_TOLERANCE = 1e-9
 
 
 class LassoProblems(NamedTuple):
@@ -53,7 +58,8 @@ def null_gradient(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
         found = solve_quantiles(X[:, alone], y, tau, w)
         coef[:, alone] = found.coef
         psi = tau[:, None] - (y - found.coef @ X[:, alone].T < 0)
-        np.put_along_axis(psi, found.basis, found.dual / np.maximum(np.take_along_axis(w, found.basis, 1), 1e-300), 1)
+        # rows of weight zero may be basic, and have no subgradient
+        np.put_along_axis(psi, found.basis, np.where(np.isfinite(found.dual), found.dual, 0.0), 1)
     return (psi * w) @ X / w.sum(axis=1)[:, None], coef
 
 
@@ -84,16 +90,76 @@ def lasso_path(
     ConvergenceError
         If the optimality of a vertex could not be certified.
     """
-    rows = _PathRows(problems)
+    columns = _GrowingColumns(problems, begin[1])
     most, null = begin
     out = np.empty((len(penalties), *null.shape))
     coef = null
     for k, penalty in enumerate(penalties):
         # at the largest penalty itself there are other minimisers too
-        coef = np.where((penalty >= most)[:, None], null, rows.solve(float(penalty), coef))
+        coef = np.where((penalty >= most)[:, None], null, columns.solve(float(penalty), coef))
         out[k] = coef
         step()
     return out
+
+
+class _GrowingColumns:
+    """The columns that the problems are solved on; none leaves them along the path."""
+
+    def __init__(self, problems: LassoProblems, null: np.ndarray) -> None:
+        self.problems = problems
+        X, y, w, tau, factors = problems
+        self.total = w.sum(axis=1)
+        self.mass = w @ np.abs(X) / self.total[:, None]
+        self.gradient = subgradient(X, y, w, tau, null) / self.total[:, None]
+        self.kept = (factors == 0) | (np.count_nonzero(factors) <= _FEW_COLUMNS)
+        self.rows = None if not self.kept.any() else self._rows()
+
+    def _rows(self) -> _PathRows:
+        X, y, w, tau, factors = self.problems
+        some = self.kept
+        return _PathRows(self.problems if some.all() else LassoProblems(X[:, some], y, w, tau, factors[some]))
+
+    def solve(self, penalty: float, start: np.ndarray) -> np.ndarray:
+        """The minimisers (Q, p) at one penalty: where no column outside would join, they are those of all columns."""
+        if penalty > 0:
+            self._join(self._wanting(penalty))
+        else:
+            self._join(~self.kept)
+        while True:
+            coef = np.zeros_like(start)
+            if self.rows is None:
+                return coef
+            found = self.rows.solve(penalty, start[:, self.kept])
+            coef[:, self.kept] = found[0]
+            if self.kept.all():
+                return coef
+            self.gradient = (self.rows.subgradients(*found) * self.problems.w) @ self.problems.X / self.total[:, None]
+            wanting = self._wanting(penalty) if self._holds(penalty, coef) else ~self.kept
+            if not wanting.any():
+                return coef
+            self._join(wanting)
+            start = coef
+
+    def _holds(self, penalty: float, coef: np.ndarray) -> bool:
+        """Whether the subgradient is one of the solution; rows that tie leave the signs of some rows open."""
+        charge = penalty * self.problems.factors
+        left = np.where(coef != 0, np.abs(self.gradient - charge * np.sign(coef)), np.abs(self.gradient) - charge)
+        return bool((left <= _TOLERANCE * (self.mass + charge))[:, self.kept].all())
+
+    def _wanting(self, penalty: float) -> np.ndarray:
+        """Columns that would leave zero, of these the ones that pull most: as many as there are in use."""
+        charge = penalty * self.problems.factors
+        over = ((np.abs(self.gradient) - charge) / (self.mass + charge)).max(axis=0)
+        over[self.kept] = -np.inf
+        most = max(_LEAST_JOINING, int(self.kept.sum()))
+        wanting = np.zeros(len(over), bool)
+        wanting[np.argsort(-over)[:most]] = True
+        return wanting & (over > _TOLERANCE)
+
+    def _join(self, more: np.ndarray) -> None:
+        if more.any():
+            self.kept = self.kept | more
+            self.rows = self._rows()
 
 
 class _PathRows:
@@ -114,7 +180,8 @@ class _PathRows:
             np.arange(n) if n <= _JACOBIAN_ROWS else np.random.default_rng(0).choice(n, _JACOBIAN_ROWS, replace=False)
         )
 
-    def solve(self, penalty: float, start: np.ndarray) -> np.ndarray:
+    def solve(self, penalty: float, start: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Minimisers (Q, p), the rows that they interpolate (Q, p), and the subgradients of these (Q, p)."""
         tau, charge = self.tau, 2.0 * penalty * self.total[:, None] * self.factors[self.penalised]
         self.w[:, self.n :] = charge
         pull = np.zeros((len(tau), self.p))
@@ -136,7 +203,15 @@ class _PathRows:
             mine = basis[basis >= self.n] - self.n
             if penalty > 0:
                 coef[q, self.penalised[mine]] = 0.0
-        return coef
+        return coef, found[1], found[2]
+
+    def subgradients(self, coef: np.ndarray, basis: np.ndarray, dual: np.ndarray) -> np.ndarray:
+        """Those of the data's rows at a solution, shape (Q, n)."""
+        psi = self.tau[:, None] - (self.problems.y - coef @ self.problems.X.T < 0)
+        for q, rows in enumerate(basis):
+            data = rows < self.n
+            psi[q, rows[data]] = np.nan_to_num(dual[q, data])
+        return psi
 
     def _near(self, q: int, penalty: float, start: np.ndarray) -> tuple[np.ndarray, float]:
         """Coefficients near the solution of one problem, and about how many rows are undecided there."""
