@@ -62,6 +62,39 @@ def test_every_name_of_a_method_is_pointed_to_a_verb():
                     getattr(si, guess)
 
 
+def test_case_and_signs_of_a_method_do_not_count_and_no_two_methods_share_a_name():
+    for _, module in modules("table"):
+        for table in module.TABLES:
+            spelled = {plain(name): known for name, known in table.aliases.items()}
+            assert len({plain(name) for name in table}) == len(table)
+            for name in table:
+                assert spelled.get(plain(name), name) == name, (table.verb, name)
+                for guess in (name.upper(), name.replace("-", "_").replace("+", "_plus"), name.replace("-", " ")):
+                    assert table.find(guess).name == name
+            assert len(spelled) == len(table.aliases), f"{table.verb}: aliases that differ by signs alone"
+            for name, known in table.aliases.items():
+                assert table.find(name).name == known
+
+
+@pytest.mark.parametrize(
+    ("verb", "guess", "answer"),
+    [
+        ("effect", "dml", 'method="irm"'),
+        ("effect", "cbps", "si.balance"),
+        ("effect", "late", "si.iv"),
+        ("effect", "aipww", "'aipw'"),
+        ("balance", "matching", "si.effect"),
+        ("iv", "ols", "si.lm"),
+        ("did", "sunab", 'aggregate("dynamic")'),
+        ("conformal", "??", "choose one of"),
+    ],
+)
+def test_a_method_of_elsewhere_is_answered(verb, guess, answer):
+    table = next(t for _, module in modules("table") for t in module.TABLES if t.verb == verb)
+    with pytest.raises(si.errors.OptionError, match=re.escape(answer)):
+        table.find(guess)
+
+
 def test_a_slip_of_the_pen_is_answered_with_the_nearest_name():
     with pytest.raises(AttributeError, match="Did you mean 'conformal'"):
         _ = si.conformel

@@ -28,7 +28,14 @@ BALANCE = MethodTable(
         "context",
         "progress",
     ),
-    aliases={"ebal": "entropy", "ps": "ipw", "glm": "ipw", "optweight": "sbw", "wunt": "uniform"},
+    aliases={
+        **dict.fromkeys(("ebal", "ebalance", "entropy-balancing"), "entropy"),
+        **dict.fromkeys(("ps", "glm", "iptw", "propensity", "propensity-score", "logit", "logistic"), "ipw"),
+        **dict.fromkeys(("optweight", "stable"), "sbw"),
+        **dict.fromkeys(("kbal", "kernel-balancing"), "kernel"),
+        "energy-balancing": "energy",
+        "wunt": "uniform",
+    },
 )
 MISSING_MEAN = MethodTable(
     "missing_mean",
@@ -38,7 +45,7 @@ MISSING_MEAN = MethodTable(
         "aipw": "statinf.balancing.missing.aipw",
     },
     shared=("vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"dr": "aipw", "kb": "kernel", "iptw": "ipw"},
+    aliases={"dr": "aipw", "doubly-robust": "aipw", "kb": "kernel", "iptw": "ipw"},
 )
 BALANCE_TABLE = MethodTable(
     "balance_table",

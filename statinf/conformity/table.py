@@ -31,13 +31,13 @@ CONFORMAL = MethodTable(
     },
     shared=("model", "level", "weights", "seed", "na_action", "context", "progress"),
     aliases={
-        "jackknife_plus": "jackknife+",
-        "cv_plus": "cv+",
+        **dict.fromkeys(("inductive", "icp"), "split"),
+        **dict.fromkeys(("transductive", "tcp"), "full"),
+        **dict.fromkeys(("localised", "rlcp"), "localized"),
+        **dict.fromkeys(("score", "threshold", "thr"), "lac"),
         "plus": "jackknife+",
-        "localised": "localized",
-        "rlcp": "localized",
-        "stdqr": "st-dqr",
-        "st_dqr": "st-dqr",
+        "quantile": "cqr",
+        "label-conditional": "class-conditional",
     },
 )
 CONFORMAL_ONLINE = MethodTable(
@@ -51,7 +51,7 @@ CONFORMAL_ONLINE = MethodTable(
         "enbpi": "statinf.conformity.online.enbpi",
     },
     shared=("time", "method", "model", "level", "seed", "na_action", "context", "progress"),
-    aliases={"sfogd": "sf-ogd", "sf_ogd": "sf-ogd", "faci": "dtaci"},
+    aliases={"faci": "dtaci"},
 )
 CALIBRATE_ONLINE = MethodTable(
     "calibrate_online",

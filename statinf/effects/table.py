@@ -19,7 +19,15 @@ EFFECT = MethodTable(
     shared=(
         "estimand", "treated", "reference", "by", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress",
     ),
-    aliases={"diff-in-means": "dim", "lin": "regression", "iptw": "ipw", "dr": "aipw", "qtt": "qte", "firpo": "qte"},
+    aliases={
+        **dict.fromkeys(("diff-in-means", "difference-in-means", "diff", "unadjusted", "ttest"), "dim"),
+        **dict.fromkeys(("lin", "gcomp", "g-computation", "g-formula", "standardization", "outcome-regression"), "regression"),
+        **dict.fromkeys(("dr", "doubly-robust"), "aipw"),
+        **dict.fromkeys(("psm", "match", "nearest", "nearest-neighbor"), "matching"),
+        **dict.fromkeys(("qtt", "firpo", "quantile"), "qte"),
+        "iptw": "ipw",
+        "dose-response": "dose",
+    },
 )  # fmt: skip
 
 IV = MethodTable(
@@ -50,7 +58,7 @@ CATE = MethodTable(
     shared=(
         "effect", "treated", "reference", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress",
     ),
-    aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u")},
+    aliases={f"{letter}-learner": letter for letter in ("s", "t", "x", "dr", "r", "u", "ivw")} | {"doubly-robust": "dr"},
 )  # fmt: skip
 
 VISITS = MethodTable(
@@ -62,7 +70,7 @@ RD = MethodTable(
     "rd",
     {"robust": "statinf.effects.discontinuity.robust", "honest": "statinf.effects.discontinuity.honest"},
     shared=("cutoff", "fuzzy", "kernel", "donut", "vcov", "weights", "cluster", "na_action", "context"),
-    aliases={"rdrobust": "robust", "cct": "robust", "rdhonest": "honest"},
+    aliases={**dict.fromkeys(("rdrobust", "cct", "rbc", "bias-corrected"), "robust"), "rdhonest": "honest"},
 )
 PROXIMAL = MethodTable(
     "proximal",
@@ -71,7 +79,7 @@ PROXIMAL = MethodTable(
         "p-learner": "statinf.effects.proximal.p_learner",
     },
     shared=("effect", "treated", "vcov", "weights", "cluster", "seed", "na_action", "context", "progress"),
-    aliases={"2sls": "p2sls", "plearner": "p-learner", "p": "p-learner"},
+    aliases={"2sls": "p2sls", "p": "p-learner"},
 )
 
 RD_DENSITY = MethodTable(
@@ -108,7 +116,12 @@ DID = MethodTable(
         "time", "id", "cohort", "control", "anticipation", "base_period", "unbalanced", "vcov", "weights", "cluster",
         "na_action", "context",
     ),
-    aliases={"reg": "regression", "or": "regression", "aipw": "dr", "doubly-robust": "dr", "abadie": "ipw", "imp": "dr-improved"},
+    aliases={
+        **dict.fromkeys(("reg", "or", "outcome-regression"), "regression"),
+        **dict.fromkeys(("aipw", "doubly-robust", "callaway-santanna"), "dr"),
+        "abadie": "ipw",
+        "imp": "dr-improved",
+    },
 )  # fmt: skip
 
 TABLES = (EFFECT, CATE, IV, PROXIMAL, VISITS, DID, RD, RD_DENSITY, RD_DISTRIBUTION)

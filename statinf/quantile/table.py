@@ -9,7 +9,7 @@ RQ_PATH = MethodTable(
     "rq_path",
     {"lasso": "statinf.quantile.penalised.lasso", "group-lasso": "statinf.quantile.penalised.group"},
     shared=("tau", "method", "progress", *_ROWS),
-    aliases={"l1": "lasso", "grouped": "group-lasso", "glasso": "group-lasso"},
+    aliases={"l1": "lasso", **dict.fromkeys(("group", "grouped", "glasso"), "group-lasso")},
 )
 _CENSORED = "statinf.quantile.censored"
 CRQ = MethodTable(
@@ -20,7 +20,7 @@ CRQ = MethodTable(
         "powell": f"{_CENSORED}.powell",
     },
     shared=("tau", "method", "side", "vcov", "cluster", "progress", *_ROWS),
-    aliases={"penghuang": "peng-huang", "por": "portnoy", "pow": "powell"},
+    aliases={"por": "portnoy", "pow": "powell"},
 )
 EXPECTILE = MethodTable(
     "expectile",
@@ -39,7 +39,7 @@ CVAR = MethodTable(
     "cvar",
     {"exact": "statinf.quantile.cvar.exact", "spl+": _STREAMS, "spl": _STREAMS, "sgm": _STREAMS},
     shared=("level", "method", "vcov", "cluster", "progress", *_ROWS),
-    aliases={"splplus": "spl+", "subgradient": "sgm"},
+    aliases={"lp": "exact", "rockafellar-uryasev": "exact", "subgradient": "sgm"},
 )
 PRESTO = MethodTable(
     "presto",

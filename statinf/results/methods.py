@@ -17,6 +17,7 @@ from typing import Any
 
 from statinf.errors import OptionError, nearest
 from statinf.results.options import Options, refuse_unknown
+from statinf.spellings import hints, plain
 
 TRAITS = (
     "row order",
@@ -93,7 +94,7 @@ class MethodTable(Mapping[str, Method]):
     shared : sequence of str
         Keyword arguments that the verb's signature holds for all its methods; for hints.
     aliases : mapping of str to str
-        Spellings of other packages whose meaning is plain.
+        Spellings of other packages whose meaning is plain; case and signs do not count in any name.
     """
 
     def __init__(
@@ -124,16 +125,25 @@ class MethodTable(Mapping[str, Method]):
     def find(self, name: Any) -> Method:
         """The record of `method=name`; an `OptionError` lists the names, and the nearest, if it is unknown."""
         if isinstance(name, str):
-            plain = self.aliases.get(name.lower(), name)
-            if plain in self._modules:
-                return self[plain]
-            if plain.lower() in self._modules:
-                return self[plain.lower()]
+            if name in self._modules:
+                return self[name]
+            known = self._spelled.get(plain(name))
+            if known is not None and (plain(name) or not name):
+                return self[known]
         choices = ", ".join(map(repr, self._modules))
-        raise OptionError(
-            f"method={name!r} is not a method of si.{self.verb}; choose one of {choices}."
-            f"{nearest(str(name), list(self._modules))}"
-        )
+        said = self._guessed(str(name)) or nearest(str(name), list(self._modules))
+        raise OptionError(f"method={name!r} is not a method of si.{self.verb}; choose one of {choices}.{said}")
+
+    @cached_property
+    def _spelled(self) -> Mapping[str, str]:
+        """The methods by their names and aliases without case and signs."""
+        return {plain(name): known for name, known in (*self.aliases.items(), *((own, own) for own in self._modules))}
+
+    def _guessed(self, name: str) -> str:
+        """What the name is in this verb, or else in another."""
+        said = hints("verb", name)
+        own = [one for one in said if f"si.{self.verb}(" in one]
+        return "".join(f" {one}" for one in (own or said)[:1])
 
     def read(self, name: Any, given: Mapping[str, Any]) -> tuple[Method, Any]:
         """The record of `method=name` and its options as the caller gave them, all checked.

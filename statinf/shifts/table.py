@@ -15,7 +15,12 @@ DENSITY_RATIO = MethodTable(
         "double": "statinf.shifts.double",
     },
     shared=(*_SHARED, "power", "trim"),
-    aliases={"entropy": "moment", "ebal": "moment", "logit": "logistic", "dw-kmm": "double"},
+    aliases={
+        **dict.fromkeys(("entropy", "ebal"), "moment"),
+        **dict.fromkeys(("logit", "classifier", "probabilistic"), "logistic"),
+        "kernel-mean-matching": "kmm",
+        "dw-kmm": "double",
+    },
 )
 SHIFT = MethodTable(
     "shift",
@@ -26,6 +31,7 @@ SHIFT = MethodTable(
         "dro": "statinf.shifts.dro",
     },
     shared=(*_SHARED, "family", "link", "ratio", "ratio_formula", "vcov", "cluster"),
+    aliases=dict.fromkeys(("weighted", "importance-weighting", "importance-weighted", "iw", "iwerm"), "mwle"),
 )
 TARGET_MEAN = MethodTable(
     "target_mean",
@@ -36,7 +42,12 @@ TARGET_MEAN = MethodTable(
         "mrp": "statinf.shifts.mrp",
     },
     shared=(*_SHARED, "family", "link", "vcov", "cluster"),
-    aliases={"poststratify": "mrp", "poststratification": "mrp", "multilevel": "mrp"},
+    aliases={
+        **dict.fromkeys(("poststratify", "poststratification", "multilevel"), "mrp"),
+        **dict.fromkeys(("dr", "doubly-robust"), "aipw"),
+        **dict.fromkeys(("g-computation", "g-formula", "or", "om"), "gcomp"),
+        **dict.fromkeys(("iow", "iosw", "iptw"), "ipw"),
+    },
 )
 SHIFT_TEST = MethodTable(
     "shift_test",
@@ -59,7 +70,11 @@ TARGET_SHIFT = MethodTable(
         "rlls": "statinf.shifts.labels.rlls",
     },
     shared=(*_SHARED, "cluster"),
-    aliases={"em": "mlls", "saerens": "mlls", "emq": "mlls", "bbse_soft": "bbse-soft", "bbsl": "bbse"},
+    aliases={
+        **dict.fromkeys(("em", "saerens", "emq", "sld"), "mlls"),
+        **dict.fromkeys(("bbsl", "hard"), "bbse"),
+        "soft": "bbse-soft",
+    },
 )
 TRANSPORT = MethodTable(
     "transport",
@@ -67,7 +82,11 @@ TRANSPORT = MethodTable(
     shared=(
         *_SHARED, "treated", "reference", "comparison", "family", "link", "ratio", "ratio_formula", "vcov", "cluster",
     ),
-    aliases={"gcomp": "gformula", "g-formula": "gformula", "om": "gformula", "iosw": "ipw", "iow": "ipw", "dr": "aipw"},
+    aliases={
+        **dict.fromkeys(("gcomp", "g-computation", "om", "or"), "gformula"),
+        **dict.fromkeys(("iosw", "iow"), "ipw"),
+        **dict.fromkeys(("dr", "doubly-robust"), "aipw"),
+    },
 )  # fmt: skip
 HETEROGENEOUS_SHIFT = MethodTable(
     "heterogeneous_shift", {"": "statinf.shifts.additive"}, shared=(*_SHARED, "vcov", "cluster")

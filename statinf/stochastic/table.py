@@ -6,7 +6,7 @@ LSA = MethodTable(
     "lsa",
     {"averaged": "statinf.stochastic.regression", "renewable": "statinf.stochastic.renewable"},
     shared=("method", "weights", "na_action", "context", "seed", "progress"),
-    aliases={"": "averaged", "asgd": "averaged", "renewed": "renewable"},
+    aliases={**dict.fromkeys(("", "asgd", "polyak-ruppert"), "averaged"), "renewed": "renewable"},
 )
 TD = MethodTable(
     "td",
@@ -26,7 +26,7 @@ CTD = MethodTable(
         "mstde": "statinf.stochastic.continuous.mean_square",
     },
     shared=("time", "discount", "id", "terminal", "method", "vcov", "cluster", "na_action", "context", "seed"),
-    aliases={"lstd": "clstd", "martingale-loss": "ml", "ctdlambda": "ctd-lambda", "ctd(0)": "ctd0"},
+    aliases={"lstd": "clstd", "martingale-loss": "ml"},
 )
 MONITOR = MethodTable(
     "monitor",
