@@ -11,6 +11,7 @@ from statinf.formula.scale import check_scale
 from statinf.models import regression as common
 from statinf.numerics.linear.least_squares import solve as least_squares
 from statinf.numerics.linear.products import gram, squares
+from statinf.numerics.order.content import content_order
 from statinf.numerics.quantreg.coordinates import coordinates
 from statinf.numerics.quantreg.noncrossing import fit_noncrossing
 from statinf.numerics.quantreg.solver import solve_quantiles
@@ -54,11 +55,24 @@ def solve_design(
     else:
         solution = solve_quantiles(rows.Z, rows.y, levels, w)
         inner, basis, dual = solution.coef, solution.basis, solution.dual
-        warn_several_solutions(solution.dual, levels)
+        if _several_solutions(dual, levels).any():
+            inner, basis, dual = _by_contents(made, rows, kept, levels, w)
+        warn_several_solutions(dual, levels)
     coef[:, kept] = rows.carried(inner)
     objective = _fitted_losses(rows, inner, levels)
     null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
     return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule, [rows]), null, aliases
+
+
+def _by_contents(
+    made: Design, rows: WorkingRows, kept: np.ndarray, levels: np.ndarray, w: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The fit, its basis and dual with the rows sorted by their contents, whose order then picks no minimiser of several."""
+    X = np.asarray(made.parts[0].values[rows.used], float)[:, kept]
+    order = content_order(rows.y, rows.w, *X.T)
+    solution = solve_quantiles(X[order], rows.y[order], levels, None if w is None else w[order])
+    basis = order[solution.basis]
+    return np.linalg.solve(rows.Z[basis], rows.y[basis][:, :, None])[:, :, 0], basis, solution.dual
 
 
 def kept_columns(made: Design) -> tuple[np.ndarray, np.ndarray]:
@@ -136,10 +150,14 @@ def warn_extreme(levels: np.ndarray, n: int) -> None:
         )
 
 
+def _several_solutions(dual: np.ndarray, tau: np.ndarray) -> np.ndarray:
+    """Levels with a subgradient at an end of its range, which means an edge along which the loss does not change."""
+    return np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1) < 1e-8
+
+
 def warn_several_solutions(dual: np.ndarray, tau: np.ndarray) -> None:
-    """A subgradient at an end of its range means an edge along which the loss does not change."""
-    distance = np.minimum(dual - (tau[:, None] - 1.0), tau[:, None] - dual).min(axis=1)
-    flat = tau[distance < 1e-8]
+    """Say at which levels the fit is one of several."""
+    flat = tau[_several_solutions(dual, tau)]
     if len(flat):
         shown = ", ".join(f"{t:g}" for t in flat[:5]) + (", ..." if len(flat) > 5 else "")
         issue_warning(

@@ -21,6 +21,7 @@ _PATIENCE = 3
 _DUAL_TOLERANCE = 1e-9
 _ROUNDING = 1e-14
 _ZERO = 1e-13
+_FLAT = 1e-9
 _TIE_BREAK = 1e-11
 _TIE_BREAKS = 5
 _FEW_COLUMNS = 24
@@ -206,9 +207,11 @@ def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray, np
     order = np.argsort(at, axis=1)
     gain = np.where(crosses, live.w * np.abs(along), 0.0)
     climbed = np.cumsum(np.take_along_axis(gain, order, axis=1), axis=1)
-    stop = (climbed >= -price.slope[:, None]).argmax(axis=1)
+    # A slope of zero but for rounding is an end: beyond it the objective is flat, and steps could go in circles.
+    enough = -price.slope * (1.0 - _FLAT)
+    stop = (climbed >= enough[:, None]).argmax(axis=1)
     batch = np.arange(len(stop))
-    bounded = climbed[batch, stop] >= -price.slope
+    bounded = climbed[batch, stop] >= enough
     enter = order[batch, stop]
     enter = np.where(bounded & np.isfinite(at[batch, enter]), enter, -1)
     return enter, np.where(enter >= 0, at[batch, enter], 0.0), price.slope + climbed[:, -1]

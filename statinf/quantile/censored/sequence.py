@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from statinf.errors import FormulaError, NotIdentifiedError
+from statinf.numerics.order.content import content_order
 from statinf.numerics.quantreg.bandwidth import bandwidth
 from statinf.quantile.censored.influence import influence
 from statinf.quantile.censored.options import SequenceOptions
@@ -43,7 +44,10 @@ def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: LevelS
     beyond = np.arange(grid[-1], 1.0, width)[1:]
     beyond = beyond[beyond <= grid[-1] + bandwidth(n, float(taus[-1]), options.bandwidth)]
     full = np.concatenate([grid, beyond])
-    found = path(rows.Z, y, event, full, rows.w[None])[0]
+    # By contents: where rows tie the fit is one of several, and their order must not say which.
+    order = content_order(y, event, rows.w, *rows.Z.T)
+    sorted_rows = rows.Z[order], y[order], event[order]
+    found = path(*sorted_rows, full, rows.w[None, order])[0]
     reached = int(np.isfinite(found[:, 0]).sum())
     if reached < len(grid):
         _refuse(problem, float(full[reached - 1]) if reached else 0.0, name)
@@ -54,7 +58,7 @@ def estimate(problem: CensoredProblem, options: SequenceOptions, *, path: LevelS
         return influence(rows.Z, y, event, rows.w, full, found, taus, options.bandwidth)
 
     def replicate(weights: np.ndarray) -> np.ndarray:
-        return path(rows.Z, y, event, grid, weights)[:, at]
+        return path(*sorted_rows, grid, weights[:, order])[:, at]
 
     solved = SolvedCensored(problem, found[at], influences, replicate)
     return solved.estimate({"Censored": n - int(event.sum()), "Levels looked at": len(grid)})

@@ -57,7 +57,7 @@ def fit_path(problem: PathProblem, options: PathOptions, largest: Largest, size:
     k, given = len(problem.levels), options.penalty
     pivotal = None
     if given is None and options.rule == "pivotal":
-        pivotal = pivotal_penalties(problem.w, problem.levels, _order(problem), size, problem.seed)
+        pivotal = pivotal_penalties(problem.w, problem.levels, size, problem.seed)
     fold = None if pivotal is not None or (given and len(given) == 1) else _folds(problem, options.folds)
     numbers = np.arange(0) if fold is None else np.unique(fold)
     # problems in the order: all rows at every level, then each fold's other rows at every level
@@ -108,16 +108,8 @@ def _validate(
 
 
 def _folds(problem: PathProblem, folds: object) -> np.ndarray:
-    """Fold numbers of the rows, the same in whatever order they come."""
+    """Fold numbers of the rows."""
     asked = folds_of_rows(folds, problem.design, np.asarray(problem.design.rows)[problem.used])
     if not isinstance(asked, int):
         return fold_ids(len(problem.y), asked)
-    order = _order(problem)
-    out = np.empty(len(order), np.intp)
-    out[order] = fold_ids(len(order), asked, seed=problem.seed)
-    return out
-
-
-def _order(problem: PathProblem) -> np.ndarray:
-    """Positions that sort rows by their contents."""
-    return np.lexsort((*problem.X.T[::-1], problem.w, problem.y))
+    return fold_ids(len(problem.y), asked, seed=problem.seed)

@@ -16,7 +16,7 @@ _BYTES = 2**26
 
 
 def pivotal_penalties(
-    w: np.ndarray, tau: np.ndarray, order: np.ndarray, size: Callable[[np.ndarray], np.ndarray], seed: int
+    w: np.ndarray, tau: np.ndarray, size: Callable[[np.ndarray], np.ndarray], seed: int
 ) -> np.ndarray:
     """Penalties of all rows at each level.
 
@@ -24,8 +24,6 @@ def pivotal_penalties(
     ----------
     w : ndarray, shape (n,)
     tau : ndarray, shape (k,)
-    order : ndarray of int, shape (n,)
-        The order in which rows get their ranks, the same in whatever order they come.
     size : callable
         From mean subgradients, a matrix product of row values (R, n), to the penalties (R,) that they need.
     seed : int
@@ -38,7 +36,6 @@ def pivotal_penalties(
     needed = []
     block = max(1, int(_BYTES // (8 * n)))
     for at in range(0, DRAWS, block):
-        ranks = np.empty((min(block, DRAWS - at), n))
-        ranks[:, order] = random.random(ranks.shape)
+        ranks = random.random((min(block, DRAWS - at), n))
         needed.append(np.stack([size((t - (ranks < t)) * (w / w.sum())) for t in tau], axis=1))
     return MARGIN * np.quantile(np.concatenate(needed), 1.0 - RISK, axis=0)

@@ -12,19 +12,20 @@ from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.formula.scale import check_columns, check_scale
 from statinf.numerics.linear.least_squares import solve as least_squares
+from statinf.numerics.order.content import content_order
 from statinf.quantile.penalised.options import PathOptions
 
 
 @dataclass(frozen=True, repr=False)
 class PathProblem(Brief):
-    """Rows of positive weight, with columns that are centred where there is an intercept.
+    """Rows of positive weight, by their contents, with columns that are centred where there is an intercept.
 
     Attributes
     ----------
     design : Design
     levels : ndarray, shape (k,)
     used : ndarray of int, shape (n,)
-        Positions among the design's rows.
+        Positions among the design's rows. Outcomes that tie leave a choice, which the order of the rows must not make.
     X : ndarray, shape (n, p)
         All columns, less `centre` and over `scale`; the intercept, if there is one, is the first.
     y, w : ndarray, shape (n,)
@@ -78,9 +79,10 @@ def path_problem(
     used = np.flatnonzero(design.weights > 0)
     if not len(used):
         raise DataError("no row has a positive weight.")
-    w = design.weights[used]
+    outcome = design.y if design.offset is None else design.y - design.offset
+    used = used[content_order(outcome[used], design.weights[used], *matrix.values[used].T)]
+    w, y = design.weights[used], outcome[used]
     X = np.asarray(matrix.values[used], float)
-    y = (design.y if design.offset is None else design.y - design.offset)[used]
     check_scale(float(np.abs(y).max()), f"the outcome '{design.response_names[0]}'")
     if np.ptp(y) <= 1e-13 * np.abs(y).max():
         raise DataError(
