@@ -152,5 +152,14 @@ def test_messages_name_what_was_given():
     clustered = frame.assign(id=np.arange(100) % 20)
     drawn = si.rq("y ~ x", clustered, vcov={"boot": "pairs", "replicas": 20, "cluster": "id"})
     assert drawn.draws.clusters == 20
+    lonely = samples()["cells", 4].assign(id=np.arange(40) % 20)
     with pytest.raises(ConvergenceError, match=r"kind='pwy'.*'bayesian'"):
-        si.rq(FORMULAS["cells"], samples()["cells", 4], tau=0.05, vcov={"boot": "pwy", "replicas": 20})
+        si.rq(FORMULAS["cells"], lonely, tau=0.05, vcov={"boot": "pwy", "replicas": 50, "cluster": "id"})
+
+
+@quiet
+def test_an_equation_that_is_met_at_the_end_of_its_range_has_a_solution():
+    """Without clusters a perturbed equation asks for no more than the rows of a cell can give."""
+    for sample in (1, 2, 4):
+        fit = si.rq(FORMULAS["cells"], samples()["cells", sample], tau=0.05, vcov={"boot": "pwy", "replicas": 60})
+        assert fit.draws.failed == 0
