@@ -67,7 +67,10 @@ def models(n: int, seed: int) -> Iterator[Any]:
     """A line with weights of training."""
     yield from many(
         trained(n, seed),
-        lambda name: (("LinearFit", "lm", "HC0, weights estimated"), f"{name.replace('line', 'slope')}"),
+        lambda name: (
+            ("LinearFit", "lm", "HC0, weights estimated: training_weights"),
+            f"{name.replace('line', 'slope')}",
+        ),
     )
 
 

@@ -128,7 +128,9 @@ def margin(row: Row, column: str) -> Identity | None:
     verb = "comparisons" if "ratio" in row["estimand"] or "treated" in row["estimand"] else "slopes"
     weighted = "weights" in row["estimand"]
     model = row["estimand"].split(",")[0].replace("logit", "glm")
-    kind = "HC0, weights estimated" if weighted else "HC1" if model == "lm" or column == "population" else "iid"
+    kind = (
+        "HC0, weights estimated: entropy" if weighted else "HC1" if model == "lm" or column == "population" else "iid"
+    )
     return ("MarginalEffects", f"{model}, {verb}", "simulation bootstrap" if column == "simulation" else kind)
 
 
@@ -136,7 +138,11 @@ def labels(row: Row, column: str) -> Identity | None:
     if "," in row["method"]:
         return None
     mean = column == "mean"
-    return ("LinearFit", "lm", "HC0, weights estimated") if mean else ("LabelShift", row["method"], "its own")
+    return (
+        ("LinearFit", "lm", f"HC0, weights estimated: {row['method']}")
+        if mean
+        else ("LabelShift", row["method"], "its own")
+    )
 
 
 def gap_share(row: Row) -> float:

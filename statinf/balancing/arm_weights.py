@@ -55,6 +55,11 @@ class MultiArmWeights(Balanced):
 
     @property
     @internal
+    def certified_as(self) -> tuple[str, ...]:
+        return ("arms",)
+
+    @property
+    @internal
     def labels(self) -> list[str]:
         """The levels as text."""
         return [plain_level(level) for level in self.levels]

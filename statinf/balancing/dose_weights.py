@@ -11,6 +11,7 @@ import numpy as np
 from statinf.balancing.balanced import Balanced
 from statinf.balancing.pairs import binary_columns
 from statinf.errors import one_of
+from statinf.internal import internal
 from statinf.numerics.discrepancy.dependence import dependence
 from statinf.numerics.discrepancy.imbalance import effective_size
 from statinf.results import Table, to_caller
@@ -34,10 +35,20 @@ class DoseWeights(Balanced):
     measure = "correlation"
 
     @property
+    @internal
+    def certified_as(self) -> tuple[str, ...]:
+        own = self._parts("density")
+        return ("dose", *own[:1], *(("nonparametric",) if self._parts("log_likelihood") else ()))
+
+    def _parts(self, name: str) -> list[Any]:
+        """What the groups of `by=`, or the weights as a whole, say under a name of `details`."""
+        parts = [self.details, *(part for part in self.details.values() if isinstance(part, Mapping))]
+        return [part[name] for part in parts if name in part]
+
+    @property
     def errors(self) -> str:
         """HC3 for weights of an empirical likelihood: HC0 covered .89 at 200 and 500 rows, HC3 .95 (benchmarks/COVERAGE.md)."""
-        parts = [self.details, *(part for part in self.details.values() if isinstance(part, Mapping))]
-        return "HC3" if self.method == "cbps" and any("log_likelihood" in part for part in parts) else "HC0"
+        return "HC3" if self.method == "cbps" and self._parts("log_likelihood") else "HC0"
 
     def sizes_frame(self) -> Any:
         """`sizes` as a pandas frame."""

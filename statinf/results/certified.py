@@ -100,12 +100,22 @@ def described(fit: Result) -> tuple[str, str, str]:
     )
 
 
+def _weighting(fit: Result) -> str:
+    """Which weights a fit was given, where they are a result: how far its intervals reach depends on them.
+
+    A density ratio that is the method's own work is told apart by the share of the rows that it leaves effective.
+    """
+    given = None if hasattr(fit, "ratio") else getattr(fit, "design", None)
+    weights = getattr(given, "weights_object", None)
+    return ": " + ", ".join([weights.method, *weights.certified_as]) if isinstance(weights, Result) else ""
+
+
 def interval_kind(fit: Result) -> str:
     """The kind of interval that a result gives: its covariance, its bootstrap, or the result's own."""
     covariance = getattr(fit, "cov", None)
     if covariance is None:
         return "prediction sets" if "coverage" in fit.offers else "its own"
-    stacked = next((f", {said}" for said in _WEIGHTED if said in covariance.label), "")
+    stacked = next((f", {said}{_weighting(fit)}" for said in _WEIGHTED if said in covariance.label), "")
     draws, chosen = getattr(fit, "draws", None), getattr(fit, "inference", "multiplier")
     if chosen != "multiplier":
         return f"{chosen}{stacked}"

@@ -62,7 +62,32 @@ def test_bootstraps_and_estimated_weights_are_kinds_of_their_own(cars):
     fit = si.lm("mpg ~ wt", cars)
     assert interval_kind(fit.bootstrap(19, seed=1)) == "multiplier bootstrap"
     w = si.balance("am ~ hp", cars)
-    assert interval_kind(si.lm("mpg ~ am", cars, weights=w)) == "HC0, weights estimated"
+    assert interval_kind(si.lm("mpg ~ am", cars, weights=w)) == "HC0, weights estimated: ipw"
+
+
+def test_intervals_after_weights_are_those_of_their_method_and_treatment():
+    nhefs = si.datasets.load("nhefs").dropna(subset=["wt82_71"])
+    known = {(line.result, line.kind): line.quantity for line in certified() if "weights" in line.kind}
+    calls = {
+        "ipw, dose, normal": ("smokeintensity ~ age + wt71", {}),
+        "cbps, dose, nonparametric": ("smokeintensity ~ age + wt71", {"method": "cbps", "nonparametric": True}),
+        "entropy, arms": ("exercise ~ age + wt71", {"method": "entropy", "estimand": "ATE"}),
+        "entropy": ("qsmk ~ age + wt71", {"method": "entropy"}),
+    }
+    for name, (formula, options) in calls.items():
+        fit = si.lm("wt82_71 ~ qsmk", nhefs, weights=si.balance(formula, nhefs, **options))
+        assert interval_kind(fit) == f"{fit.cov.kind}, weights estimated: {name}"
+        assert ("LinearFit", interval_kind(fit)) in known
+        lines = si.certificate(fit).lines
+        assert lines
+        assert len({line.quantity for line in lines}) < 4
+
+
+def test_a_kind_that_held_nowhere_is_named_below_the_fit():
+    nhefs = si.datasets.load("nhefs").dropna(subset=["wt82_71"]).head(400)
+    w = si.balance("smokeintensity ~ age + wt71", nhefs, method="ipw")
+    fit = si.lm("wt82_71 ~ smokeintensity", nhefs, weights=w)
+    assert "such intervals fell short in simulations of up to 500 rows" in fit.summary().to_text()
 
 
 def test_laws_are_kept_by_how_their_iterations_were_chosen(cars):
