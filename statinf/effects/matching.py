@@ -206,7 +206,7 @@ def _cells(rows: EffectRows, exact: tuple[str, ...] | None) -> np.ndarray:
 def _covariance(design: Design, moments: Moments, variances: np.ndarray, distance: str, kind: Any) -> Covariance:
     known = ", propensity taken as known" if distance in ("propensity", "log-odds") else ""
     if kind == "AI":
-        label = "Abadie and Imbens" + (", weights taken as known" if moments.weights_fixed else "")
+        label = "Abadie and Imbens" + (", weights taken as fixed" if moments.weights_fixed else "")
         return Covariance(np.diag(variances), "AI", label + known, np.inf)
     return covariance(moments, kind, cluster_codes(design, kind), normal=True)
 

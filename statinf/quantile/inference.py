@@ -101,7 +101,7 @@ def covariance_of(solved: SolvedQuantiles, kind: Any) -> Covariance:
         stacked = covariance(_moments(solved, inverse), "HC0")
         return replace(stacked, kind=kind, label=f"{kind}, weights estimated", df=solved.df_resid)
     inner = joint_covariance(solved.tau, inverse, gram(rows.Zw))
-    label = name + limits + (", weights taken as fixed" if estimated else "")
+    label = name + limits + (", weights taken as fixed" if solved.design.weights_object is not None else "")
     root = rows.carried_root(matrix_root(inner))
     return Covariance(rows.carried_covariance(inner), kind, label, solved.df_resid, root)
 

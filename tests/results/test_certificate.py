@@ -240,3 +240,19 @@ def test_records_of_scripts_say_of_how_many_samples_they_are():
         drawn = {int(row["samples"]) for row in rows} if "samples" in rows[0] else {samples_of(record.file)}
         lines = [line for line in record.lines() if line.verb == record.verb]
         assert lines and all(any(line.samples % count == 0 for count in drawn) for line in lines), record.file
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda d, w: si.lm("re78 ~ treat", d, weights=w),
+        lambda d, w: si.rq("re78 ~ treat", d, weights=w),
+        lambda d, w: si.expectile("re78 ~ treat", d, tau=0.5, weights=w),
+        lambda d, w: si.effect("re78 ~ treat | age", d, method="matching", weights=w),
+        lambda d, w: si.rd("re78 ~ age", d, cutoff=27.5, weights=w),
+    ],
+)
+def test_errors_that_leave_out_the_estimation_of_weights_say_so_in_one_way(fit):
+    lalonde = si.datasets.load("lalonde")
+    w = si.balance("treat ~ age + educ", lalonde, method="energy", estimand="ATT")
+    assert "weights taken as fixed" in fit(lalonde, w).cov.label

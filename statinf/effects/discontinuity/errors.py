@@ -44,7 +44,7 @@ class ErrorRule(Brief):
             label = f"clustered by {kind['cluster']} ({self.kind})"
         else:
             label = f"nearest neighbours ({self.neighbours})" if self.kind == "nn" else self.kind.upper()
-        return label + (", weights taken as known" if stacked else "")
+        return label + (", weights taken as fixed" if stacked else "")
 
     def variance(self, fit: LocalFit, weights: np.ndarray, combination: np.ndarray) -> float:
         """Variance of the sum of weights (n,) times a combination (m,) of the outcomes."""
