@@ -92,11 +92,14 @@ def lasso_path(
     """
     columns = _GrowingColumns(problems, begin[1])
     most, null = begin
+    # Where rows tie, the signs at the null fit may be no subgradient, and the largest penalty is not known.
+    free = null_gradient(problems)[0][:, problems.factors == 0]
+    known = (np.abs(free) <= _TOLERANCE * columns.mass[:, problems.factors == 0]).all(axis=1)
     out = np.empty((len(penalties), *null.shape))
     coef = null
     for k, penalty in enumerate(penalties):
         # at the largest penalty itself there are other minimisers too
-        coef = np.where((penalty >= most)[:, None], null, columns.solve(float(penalty), coef))
+        coef = np.where((known & (penalty >= most))[:, None], null, columns.solve(float(penalty), coef))
         out[k] = coef
         step()
     return out
