@@ -42,7 +42,6 @@ def calls_of(name: str) -> list[str]:
     calls = []
     for _, module in modules("table"):
         for table in getattr(module, "TABLES", ()):
-            spelled = {plain(known): known for known in table} | {plain(a): m for a, m in table.aliases.items()}
-            if guess and guess in spelled:
-                calls.append(f'si.{table.verb}(..., method="{spelled[guess]}")')
+            if guess and guess in table.spelled:
+                calls.append(f'si.{table.verb}(..., method="{table.spelled[guess]}")')
     return calls

@@ -127,7 +127,7 @@ class MethodTable(Mapping[str, Method]):
         if isinstance(name, str):
             if name in self._modules:
                 return self[name]
-            known = self._spelled.get(plain(name))
+            known = self.spelled.get(plain(name))
             if known is not None and (plain(name) or not name):
                 return self[known]
         choices = ", ".join(map(repr, self._modules))
@@ -135,8 +135,8 @@ class MethodTable(Mapping[str, Method]):
         raise OptionError(f"method={name!r} is not a method of si.{self.verb}; choose one of {choices}.{said}")
 
     @cached_property
-    def _spelled(self) -> Mapping[str, str]:
-        """The methods by their names and aliases without case and signs."""
+    def spelled(self) -> Mapping[str, str]:
+        """The methods by their names and aliases, as `plain` writes these."""
         return {plain(name): known for name, known in (*self.aliases.items(), *((own, own) for own in self._modules))}
 
     def _guessed(self, name: str) -> str:

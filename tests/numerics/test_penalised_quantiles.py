@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 
 from statinf.numerics.quantreg.group_lasso import GroupProblems, group_lasso_path, largest_group_penalty, lengths
-from statinf.numerics.quantreg.lasso import LassoProblems, largest_penalty, lasso_path
+from statinf.numerics.quantreg.lasso import LassoProblems, largest_penalty, lasso_path, null_gradient
 
 
 def rows(n, p, seed=0):
@@ -128,7 +128,7 @@ def test_columns_that_join_one_after_the_other_reach_the_minimum_of_all(n, p, ro
             _, best = programme(X, y, w[q], tau[q], penalties[k], factors)
             mine = check_loss(y - X @ path[k, q], tau[q], w[q]) + penalties[k] * factors @ np.abs(path[k, q])
             assert abs(mine - best) <= 1e-11
-    assert round_to is not None or (path[0][:, factors > 0] == 0).all()
+    assert (path[0][:, factors > 0] == 0).all()
     assert np.count_nonzero(path[2, 0]) > 4
 
 
@@ -158,3 +158,17 @@ def test_the_largest_penalty_does_not_move_with_the_size_of_the_weights():
     free = np.r_[0.0, np.ones(5)]
     sizes = [largest_penalty(LassoProblems(X, y, c * w, np.array([0.4, 0.6]), free))[0] for c in (1.0, 9.0)]
     np.testing.assert_allclose(sizes[0], sizes[1], rtol=1e-13)
+
+
+@pytest.mark.parametrize("tau", [0.3, 0.5, 0.8])
+def test_the_largest_penalty_leaves_every_column_out_where_outcomes_tie(tau):
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        X = np.column_stack([np.ones(60), random.normal(size=(60, 8))])
+        y, w = random.poisson(np.exp(0.3 + 0.3 * X[:, 1])).astype(float), random.integers(0, 3, size=(1, 60)) / 1.0
+        problems = LassoProblems(X, y, w, np.array([tau]), np.r_[0.0, np.ones(8)])
+        gradient, null = null_gradient(problems)
+        assert abs(gradient[0, 0]) < 1e-14
+        penalty = largest_penalty(problems)[0][0]
+        _, best = programme(X, y, w[0], tau, penalty, problems.factors)
+        assert abs(check_loss(y - X @ null[0], tau, w[0]) - best) < 1e-12

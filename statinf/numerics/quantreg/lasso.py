@@ -19,6 +19,7 @@ from statinf.errors import ConvergenceError
 from statinf.numerics.quantreg.approach import Start, jacobian, subgradient
 from statinf.numerics.quantreg.band import solve_in_band
 from statinf.numerics.quantreg.solver import DIRECT_ROWS, solve_directly, solve_quantiles
+from statinf.numerics.quantreg.vertex import without_ties
 
 _JACOBIAN_ROWS = 20_000
 _NEWTON_STEPS = 4
@@ -42,7 +43,10 @@ class LassoProblems(NamedTuple):
 
 
 def largest_penalty(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
-    """The smallest penalty at which all penalised coefficients are zero, shape (Q,), and the fits there, shape (Q, p)."""
+    """The smallest penalty at which all penalised coefficients are zero, shape (Q,), and the fits there, shape (Q, p).
+
+    Where outcomes tie, these fits have several subgradients, and the penalty is that of one of them: no smaller than needed.
+    """
     gradient, coef = null_gradient(problems)
     free = problems.factors > 0
     return np.max(np.abs(gradient[:, free]) / problems.factors[free], axis=1), coef
@@ -55,12 +59,23 @@ def null_gradient(problems: LassoProblems) -> tuple[np.ndarray, np.ndarray]:
     coef = np.zeros((len(tau), X.shape[1]))
     psi = tau[:, None] - np.broadcast_to(y < 0, w.shape)
     if alone.any():
-        found = solve_quantiles(X[:, alone], y, tau, w)
-        coef[:, alone] = found.coef
-        psi = tau[:, None] - (y - found.coef @ X[:, alone].T < 0)
+        moved = _apart(y)
+        found = solve_quantiles(X[:, alone], moved, tau, w)
+        coef[:, alone] = _interpolating(X[:, alone], y, found.basis)
+        psi = tau[:, None] - (moved - found.coef @ X[:, alone].T < 0)
         # rows of weight zero may be basic, and have no subgradient
         np.put_along_axis(psi, found.basis, np.where(np.isfinite(found.dual), found.dual, 0.0), 1)
     return (psi * w) @ X / w.sum(axis=1)[:, None], coef
+
+
+def _apart(y: np.ndarray) -> np.ndarray:
+    """Responses moved by less than matters, so that the sign of every residual that is not basic is known."""
+    return without_ties(y[None], np.zeros(1))[0]
+
+
+def _interpolating(X: np.ndarray, y: np.ndarray, basis: np.ndarray) -> np.ndarray:
+    """Coefficients (Q, p) of the fits through the rows of each basis (Q, p)."""
+    return np.linalg.solve(X[basis], y[basis][:, :, None])[:, :, 0]
 
 
 def lasso_path(
@@ -92,14 +107,11 @@ def lasso_path(
     """
     columns = _GrowingColumns(problems, begin[1])
     most, null = begin
-    # Where rows tie, the signs at the null fit may be no subgradient, and the largest penalty is not known.
-    free = null_gradient(problems)[0][:, problems.factors == 0]
-    known = (np.abs(free) <= _TOLERANCE * columns.mass[:, problems.factors == 0]).all(axis=1)
     out = np.empty((len(penalties), *null.shape))
     coef = null
     for k, penalty in enumerate(penalties):
         # at the largest penalty itself there are other minimisers too
-        coef = np.where((known & (penalty >= most))[:, None], null, columns.solve(float(penalty), coef))
+        coef = np.where((penalty >= most)[:, None], null, columns.solve(float(penalty), coef))
         out[k] = coef
         step()
     return out
@@ -136,7 +148,9 @@ class _GrowingColumns:
             coef[:, self.kept] = found[0]
             if self.kept.all():
                 return coef
-            self.gradient = (self.rows.subgradients(*found) * self.problems.w) @ self.problems.X / self.total[:, None]
+            self.gradient = (
+                (self.rows.subgradients(*found[1:]) * self.problems.w) @ self.problems.X / self.total[:, None]
+            )
             wanting = self._wanting(penalty) if self._holds(penalty, coef) else ~self.kept
             if not wanting.any():
                 return coef
@@ -144,7 +158,7 @@ class _GrowingColumns:
             start = coef
 
     def _holds(self, penalty: float, coef: np.ndarray) -> bool:
-        """Whether the subgradient is one of the solution; rows that tie leave the signs of some rows open."""
+        """Whether the subgradient is one of the solution, whatever rounding left open; else all columns are asked."""
         charge = penalty * self.problems.factors
         left = np.where(coef != 0, np.abs(self.gradient - charge * np.sign(coef)), np.abs(self.gradient) - charge)
         return bool((left <= _TOLERANCE * (self.mass + charge))[:, self.kept].all())
@@ -175,7 +189,8 @@ class _PathRows:
         self.total = w.sum(axis=1)
         penalised = np.flatnonzero(factors)
         self.X = np.vstack([X, np.eye(self.p)[penalised]])
-        self.y = np.concatenate([y, np.zeros(len(penalised))])
+        self.moved = _apart(y)
+        self.y, self.given = (np.concatenate([part, np.zeros(len(penalised))]) for part in (self.moved, y))
         self.penalised, self.factors = penalised, factors
         self.w = np.concatenate([w, np.zeros((len(w), len(penalised)))], axis=1)
         n = self.n
@@ -200,7 +215,7 @@ class _PathRows:
                 f"the penalised quantile regression at penalty {penalty:.4g} has no certified solution: "
                 "columns are nearly collinear, or the level is too extreme; use larger penalties."
             )
-        coef = found[0].copy()
+        coef = _interpolating(self.X, self.given, found[1])
         # A coefficient whose penalty row is in the basis is zero up to rounding.
         for q, basis in enumerate(found[1]):
             mine = basis[basis >= self.n] - self.n
@@ -208,9 +223,10 @@ class _PathRows:
                 coef[q, self.penalised[mine]] = 0.0
         return coef, found[1], found[2]
 
-    def subgradients(self, coef: np.ndarray, basis: np.ndarray, dual: np.ndarray) -> np.ndarray:
+    def subgradients(self, basis: np.ndarray, dual: np.ndarray) -> np.ndarray:
         """Those of the data's rows at a solution, shape (Q, n)."""
-        psi = self.tau[:, None] - (self.problems.y - coef @ self.problems.X.T < 0)
+        through = _interpolating(self.X, self.y, basis)
+        psi = self.tau[:, None] - (self.moved - through @ self.problems.X.T < 0)
         for q, rows in enumerate(basis):
             data = rows < self.n
             psi[q, rows[data]] = np.nan_to_num(dual[q, data])

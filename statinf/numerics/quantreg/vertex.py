@@ -157,7 +157,7 @@ def descend(
         tied = (rest == 0) & (again >= 0) & (again < _TIE_BREAKS)
         if tied.any():
             live.y = live.y.copy()
-            live.y[tied] = _without_ties(live.y[tied], again[tied])
+            live.y[tied] = without_ties(live.y[tied], again[tied])
     rows = final[:, :, None]
     coef = np.linalg.solve(np.take_along_axis(X, rows, axis=1), np.take_along_axis(y, final, axis=1)[:, :, None])[
         :, :, 0
@@ -217,7 +217,7 @@ def _line_search(live: _Live, price: _Price) -> tuple[np.ndarray, np.ndarray, np
     return enter, np.where(enter >= 0, at[batch, enter], 0.0), price.slope + climbed[:, -1]
 
 
-def _without_ties(y: np.ndarray, times: np.ndarray) -> np.ndarray:
+def without_ties(y: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Responses moved by less than matters, so that no vertex has more zero residuals than columns.
 
     The basis that is optimal for the moved responses is optimal for the given ones. Where that was not enough
