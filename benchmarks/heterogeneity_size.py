@@ -1,14 +1,16 @@
-"""Size of the tests of heterogeneous effects: `python -m benchmarks.heterogeneity_size [--quick]`.
+"""Size of the tests of heterogeneous effects: `python -m benchmarks.heterogeneity_size [--quick] [--jobs 2]`.
 
 Without an effect, and with one that is the same for everybody, no test may find that effects vary more often than its
 level says. Outcome models are ridge (random features for "s"), the treatment model is a logit, the final stage least
-squares. `--quick` takes a tenth of the samples and records nothing.
+squares. `--quick` takes a tenth of the samples and records nothing; rows of the tables are drawn in so many processes.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import warnings
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +23,15 @@ LEARNERS = ("s", "t", "x", "dr", "r", "u", "ivw")
 TESTS = ("calibration", "autoc", "qini", "gates", "clan", "blp")
 EFFECTS = {"none": 0.0, "the same for all": 1.0}
 REPLICAS = 25
-PLAN = (
-    (200, "none", LEARNERS, 400),
-    (200, "the same for all", ("s", "r", "u"), 400),
-    (1000, "none", LEARNERS, 400),
-    (1000, "the same for all", ("s", "r", "u"), 400),
+SIZES = (
+    *((200, "none", method, "sequential") for method in LEARNERS),
+    *((200, "the same for all", method, "sequential") for method in ("s", "r", "u")),
+    *((1000, "none", method, "sequential") for method in LEARNERS),
+    *((1000, "the same for all", method, "sequential") for method in ("s", "r", "u")),
+    *((200, "none", method, "cross-fold") for method in ("t", "dr")),
 )
-"""Rows, effect, learners and samples of each block of the table."""
+"""Rows, effect, learner and evaluation of each row of the tables of sizes."""
+SAMPLES, OF_POWER = 1000, 400
 HERE = Path(__file__).resolve().parent
 INTRODUCTION = (
     "# Size of the tests of heterogeneous effects",
@@ -83,36 +87,50 @@ def row(name: str, method: str, n: int, samples: int, shares: np.ndarray, *, bol
     return f"| {name} | {method} | {n} | {samples} | " + " | ".join(cells) + " |"
 
 
-def main() -> None:
-    quick = "--quick" in sys.argv
-    share = 0.1 if quick else 1.0
+def size(cell: tuple[int, str, str, str], samples: int) -> str:
+    """A row of `SIZES`."""
+    n, name, method, evaluation = cell
+    return row(name, method, n, samples, rejections(method, n, EFFECTS[name], samples, evaluation=evaluation))
+
+
+def power(n: int, samples: int) -> str:
+    """A row of the table of power."""
+    return row("1 + a / 2", "dr", n, samples, rejections("dr", n, 1.0, samples, slope=0.5), bold=False)
+
+
+def quietly() -> None:
+    """Leave the warnings of many small samples out."""
+    warnings.simplefilter("ignore")
+
+
+def main(share: float, jobs: int) -> str:
+    """The record, with this share of the samples."""
+    some, few = int(share * SAMPLES), int(share * OF_POWER)
     head = [
         "| effect | learner | n | samples | " + " | ".join(TESTS) + " |",
         "|---|---|---:|---:|" + "---:|" * len(TESTS),
     ]
-    lines = [*INTRODUCTION, "", "## Sequential evaluation (the default)", "", *head]
-
-    def add(line: str) -> None:
-        lines.append(line)
-        print(line, flush=True)
-
-    for n, name, learners, samples in PLAN:
-        for method in learners:
-            some = int(share * samples)
-            add(row(name, method, n, some, rejections(method, n, EFFECTS[name], some)))
-    lines += ["", "## Cross-fold evaluation", "", *head]
-    for method in ("t", "dr"):
-        some = int(share * 200)
-        add(row("none", method, 200, some, rejections(method, 200, 0.0, some, evaluation="cross-fold")))
-    lines += ["", "## Power, sequential: an effect of 1 + a / 2", "", *head]
-    for n in (200, 1000):
-        some = int(share * 100)
-        add(row("1 + a / 2", "dr", n, some, rejections("dr", n, 1.0, some, slope=0.5), bold=False))
-    if not quick:
-        (HERE / "results" / "heterogeneity_size.md").write_text("\n".join(lines) + "\n")
+    tables: dict[str, list[str]] = {"sequential": [], "cross-fold": []}
+    with ProcessPoolExecutor(jobs, get_context("spawn"), quietly) as pool:
+        # The longest rows first.
+        order = sorted(SIZES, key=lambda cell: -cell[0])
+        drawn = {cell: pool.submit(size, cell, some) for cell in order}
+        found = [pool.submit(power, n, few) for n in (200, 1000)]
+        for done in as_completed([*drawn.values(), *found]):
+            print(done.result(), flush=True)
+    for cell in SIZES:
+        tables[cell[-1]].append(drawn[cell].result())
+    lines = [*INTRODUCTION, "", "## Sequential evaluation (the default)", "", *head, *tables["sequential"]]
+    lines += ["", "## Cross-fold evaluation", "", *head, *tables["cross-fold"]]
+    lines += ["", "## Power, sequential: an effect of 1 + a / 2", "", *head, *(one.result() for one in found)]
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        main()
+    words = argparse.ArgumentParser(description=__doc__)
+    words.add_argument("--quick", action="store_true", help="a tenth of the samples, recorded nowhere")
+    words.add_argument("--jobs", type=int, default=1, help="processes (default: %(default)s)")
+    asked = words.parse_args()
+    made = main(0.1 if asked.quick else 1.0, asked.jobs)
+    if not asked.quick:
+        (HERE / "results" / "heterogeneity_size.md").write_text(made)
