@@ -115,16 +115,23 @@ def _limit(profile: Profile, j: int, estimate: float, unit: float, target: float
     """Where the root reaches the target, from the estimate in steps of `unit`, whose sign is the direction."""
     from scipy.optimize import brentq
 
+    # What a point was found to have stands: searched again from another neighbour, a limit at the end of the bracket could
+    # come out on its other side.
+    lost = {0.0: 0.0}
+
+    def beyond(steps: float) -> float:
+        if steps not in lost:
+            lost[steps] = profile.root(j, estimate + steps * unit)
+        return lost[steps] - target
+
     near, far = 0.0, target
     for _ in range(60):
-        root = profile.root(j, estimate + far * unit)
-        if root >= target:
+        if beyond(far) >= 0.0:
             break
-        near, far = far, far * min(max(1.05 * target / max(root, 1e-3), 1.1), 4.0)
+        near, far = far, far * min(max(1.05 * target / max(lost[far], 1e-3), 1.1), 4.0)
         if far > _FARTHEST:
             return float(np.copysign(np.inf, unit))
-    found = brentq(lambda s: profile.root(j, estimate + s * unit) - target, near, far, xtol=1e-8, rtol=1e-10)
-    return estimate + float(found) * unit
+    return estimate + float(brentq(beyond, near, far, xtol=1e-8, rtol=1e-10)) * unit
 
 
 def profile_of(fit: GeneralizedFit) -> Profile:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, figure, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, edges_of, figure, new_axes, plain
 
 _BLUE, _DARK, _RED = PALETTE[0], INK, ACCENT
 
@@ -51,7 +51,7 @@ def plot_sizes(length: np.ndarray, *, bins: int = 40, ax: Any = None) -> Any:
     """Histogram of set sizes (n,); the number of infinite ones is told in the title."""
     ax = new_axes(ax, size=(6.0, 4.0))
     finite = length[np.isfinite(length)]
-    ax.hist(finite, bins=bins, color=_BLUE, alpha=0.8)
+    ax.hist(finite, bins=edges_of(finite, bins), color=_BLUE, alpha=0.8)
     if len(finite):
         ax.axvline(finite.mean(), color=_DARK, linestyle="--", linewidth=1.0)
         ax.annotate(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.plotting.style import INK, PALETTE, SOFT, figure, new_axes, plain
+from statinf.plotting.style import INK, PALETTE, SOFT, edges_of, figure, new_axes, plain
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,8 +79,9 @@ def plot_distributions(blocks: Mapping[str, np.ndarray], *, label: str = "", bin
         found, colour = values[np.isfinite(values)], PALETTE[k % len(PALETTE)]
         if not len(found):
             continue
-        ax.hist(found, bins=bins, histtype="stepfilled", color=colour, alpha=0.2)
-        ax.hist(found, bins=bins, histtype="step", color=colour, linewidth=1.2, label=plain(name))
+        edges = edges_of(found, bins)
+        ax.hist(found, bins=edges, histtype="stepfilled", color=colour, alpha=0.2)
+        ax.hist(found, bins=edges, histtype="step", color=colour, linewidth=1.2, label=plain(name))
         ax.axvline(float(found.mean()), color=colour, linewidth=1.2, linestyle=(0, (4, 3)))
     ax.set_xlabel(plain(label))
     ax.set_ylabel("rows")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, figure, new_axes, plain
+from statinf.plotting.style import ACCENT, INK, PALETTE, SOFT, edges_of, figure, new_axes, plain
 
 
 @figure
@@ -61,7 +61,7 @@ def plot_weights(ratio: np.ndarray, ess: float, *, bins: int = 40, ax: Any = Non
     matplotlib axes
     """
     ax = new_axes(ax)
-    ax.hist(ratio, bins=bins, color=PALETTE[0], alpha=0.85)
+    ax.hist(ratio, bins=edges_of(ratio, bins), color=PALETTE[0], alpha=0.85)
     ax.axvline(1.0, color=ACCENT, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.set_xlabel("density ratio, target over source")
     ax.set_ylabel("source rows")
@@ -132,7 +132,7 @@ def plot_nulls(tests: Sequence[tuple[str, float, np.ndarray, float]], *, bins: i
     _, axes = plt.subplots(1, len(tests), figsize=(3.2 * len(tests), 2.8), layout="constrained", squeeze=False)
     for ax, (label, observed, null, p) in zip(axes[0], tests, strict=True):
         new_axes(ax)
-        ax.hist(null, bins=bins, color=SOFT, alpha=0.8)
+        ax.hist(null, bins=edges_of(null, bins), color=SOFT, alpha=0.8)
         ax.axvline(observed, color=ACCENT, linewidth=1.6)
         ax.set_title(f"{label}\np = {p:.3g}", fontsize=9, loc="left")
         ax.set_yticks([])

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from statinf.errors import OptionError
 
 INK = "#1b2a41"
@@ -52,3 +54,18 @@ def new_axes(ax: Any = None, *, size: tuple[float, float] = (6.4, 4.0)) -> Any:
     ax.grid(alpha=0.25, linewidth=0.6)
     ax.set_axisbelow(True)
     return ax
+
+
+def edges_of(values: np.ndarray, bins: Any) -> Any:
+    """Edges of so many bins for a histogram of finite values (n,); anything but a number of bins is left as it is.
+
+    Values that differ by rounding alone have no range to cut; they stand in the middle of one as wide as they are large.
+    """
+    if not isinstance(bins, int | np.integer) or not len(values):
+        return bins
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high))
+    if high - low <= 1e-10 * size:
+        middle, half = 0.5 * low + 0.5 * high, 0.5 * size or 0.5
+        low, high = middle - half, middle + half
+    return np.linspace(low, high, bins + 1)

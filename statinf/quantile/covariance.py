@@ -145,34 +145,51 @@ def difference_densities(
         ) from None
     distance = row_products(X, (ends[len(tau) :] - ends[: len(tau)]).T).T
     # The constant that R takes off every distance must not matter for outcomes of small numbers.
-    densities, crossed, enough = _per_distance(distance, h, np.full(len(tau), floor), floor / _SMALL_SHARE)
+    densities, crossing, meeting, enough = _per_distance(distance, h, np.full(len(tau), floor), floor / _SMALL_SHARE)
     if (enough <= n // 2).any():
         least = np.minimum(floor, _SMALL_SHARE * np.median(np.abs(distance), axis=1))
-        densities = _per_distance(distance, h, least, 0.0)[0]
-    if crossed.any() and not quiet:
-        worst = int(np.argmax(crossed))
+        densities, crossing, meeting, _ = _per_distance(distance, h, least, 0.0)
+    if not quiet:
+        warn_not_positive(crossing, meeting, X.shape[1], n, tau)
+    return densities
+
+
+def warn_not_positive(crossing: np.ndarray, meeting: np.ndarray, p: int, n: int, tau: np.ndarray) -> None:
+    """One warning of levels (k,) whose neighbouring fits cross at some rows, or meet at more than p.
+
+    As many rows as there are coefficients may lie on both fits, whose distance there is rounding: nothing is wrong with those.
+    """
+    told = crossing + np.where(meeting > p, meeting, 0)
+    if told.any():
+        worst = int(np.argmax(told))
         issue_warning(
-            f"{crossed[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "
+            f"{told[worst]} of {n} conditional densities at tau={tau[worst]:g} are not positive and count as zero "
             "in the nid standard errors.",
             NumericalWarning,
         )
-    return densities
 
 
 def _per_distance(
     distance: np.ndarray, h: np.ndarray, less: np.ndarray, mark: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """2h over distances (k, n) less a constant, zero where that is not positive, and how many are not, or reach a mark."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """2h over distances (k, n) less a constant, zero where that is not positive.
+
+    Beside them how many distances are negative, zero (both by more, or no more, than that constant), or above a mark.
+    """
     out = np.empty_like(distance)
 
-    def block(rows: slice) -> tuple[np.ndarray, np.ndarray]:
+    def block(rows: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         part = distance[:, rows]
         gap = part - less[:, None]
-        out[:, rows] = np.where(gap > 0, 2 * h[:, None] / np.where(gap > 0, gap, 1.0), 0.0)
-        return np.count_nonzero(part <= 0, axis=1), np.count_nonzero(part > mark, axis=1)
+        near = gap > 0
+        out[:, rows] = np.where(near, 2 * h[:, None] / np.where(near, gap, 1.0), 0.0)
+        crossing = np.count_nonzero(part < -less[:, None], axis=1)
+        meeting = part.shape[1] - np.count_nonzero(near, axis=1) - crossing
+        return crossing, meeting, np.count_nonzero(part > mark, axis=1)
 
     counts = map_threads(block, row_blocks(distance.shape[1], 4 * len(h)), parallel=distance.size > _MANY)
-    return out, *(np.sum(one, axis=0) for one in zip(*counts, strict=True))
+    crossing, meeting, enough = (np.sum(one, axis=0) for one in zip(*counts, strict=True))
+    return out, crossing, meeting, enough
 
 
 def joint_covariance(tau: np.ndarray, inverse: np.ndarray, meat: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from statinf.errors import NotIdentifiedError, NumericalWarning, OptionError, issue_warning
+from statinf.errors import NotIdentifiedError, OptionError
 from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
 from statinf.inference.roots import matrix_root
@@ -21,7 +21,7 @@ from statinf.passes.columns import ColumnMoments, StandardColumns, column_moment
 from statinf.passes.design import is_estimated
 from statinf.passes.order import order_statistics
 from statinf.passes.quantiles import LossRows, RowsHeld, solve_passes
-from statinf.quantile.covariance import joint_covariance
+from statinf.quantile.covariance import joint_covariance, warn_not_positive
 from statinf.quantile.fit import QuantileFit
 from statinf.quantile.solve import warn_extreme, warn_several_solutions
 from statinf.results import Estimate, Method
@@ -236,14 +236,7 @@ class QuantilePieces:
         found: Mapping[str, Any] = self.made.total(
             partial(_hessians, self.rows, self.distance, self.h, self._offsets()), "densities"
         )
-        crossed = np.asarray(found["crossed"])
-        if crossed.any():
-            worst = int(np.argmax(crossed))
-            issue_warning(
-                f"{crossed[worst]} of {self.made.nobs} conditional densities at tau={self.levels[worst]:g} are not positive and "
-                "count as zero in the nid standard errors.",
-                NumericalWarning,
-            )
+        warn_not_positive(found["crossing"], found["meeting"], p, self.made.nobs, self.levels)
         if any(np.linalg.matrix_rank(one) < p for one in found["hessian"]):
             raise NotIdentifiedError(
                 "the nid density estimate vanishes in some direction of the regressors; use a level further inside."
@@ -287,7 +280,8 @@ def _hessians(
     gap = far - offsets
     density = np.where(gap > 0, 2.0 * h / np.where(gap > 0, gap, 1.0), 0.0)
     return {
-        "crossed": (far <= 0).sum(axis=0),
+        "crossing": (far < -offsets).sum(axis=0),
+        "meeting": (np.abs(far) <= offsets).sum(axis=0),
         "hessian": np.stack([(weighted * f[:, None]).T @ weighted for f in density.T]),
         "meat": weighted.T @ weighted,
     }

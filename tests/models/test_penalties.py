@@ -119,6 +119,22 @@ def test_profile_limits_of_a_linear_regression_are_students():
         si.glm("carb ~ wt", CARS, family="poisson", absorb="gear", vcov="iid").conf_int(interval="profile")
 
 
+def test_a_limit_where_the_search_begins_survives_rounding(monkeypatch):
+    # A linear regression's limit is where the first step ends; the likelihood there is known to some digits only.
+    from statinf.models.profile import Profile
+
+    exact, seen = Profile.root, set()
+
+    def rounded(self, j, value):
+        again = value in seen
+        seen.add(value)
+        return exact(self, j, value) * (1.0 + (1e-9 if again else -1e-9))
+
+    monkeypatch.setattr(Profile, "root", rounded)
+    fit = si.glm("mpg ~ wt + hp", CARS)
+    np.testing.assert_allclose(fit.conf_int(0.9, interval="profile"), fit.conf_int(0.9), rtol=1e-7)
+
+
 def test_limits_that_the_likelihood_never_reaches_are_infinite():
     # Every row of the second group is a success but one in the first: nearly separated, with a flat side.
     data = pd.DataFrame({"x": [0.0] * 8 + [1.0] * 4, "y": [0.0] * 7 + [1.0] * 4 + [0.0]})

@@ -1,5 +1,8 @@
 """Where outcomes tie, a quantile regression has several solutions: the order of the rows must not pick one."""
 
+import warnings
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,3 +58,21 @@ def test_flat_edges_between_ties_are_no_circle(seed):
     frame["t"] = (random.random(n) < 0.3 + 0.4 * frame["b"]).astype(int)
     fit = si.iv("y ~ t | a | b", frame, method="ivqr", tau=0.5)
     assert np.isfinite(fit.params).all()
+
+
+@pytest.mark.parametrize(
+    ("at", "told"), [([0.0], 0), ([1e-16], 0), ([-1e-16], 0), ([-0.1], 1), ([0.0] * 3, 3), ([1e-16, -1e-16, 0.0], 3)]
+)
+def test_rows_that_neighbouring_fits_share_are_no_crossings(at, told, monkeypatch):
+    # As many rows as coefficients can lie on both fits, whose distance there is rounding of either sign.
+    from statinf.quantile import covariance
+
+    distance = np.r_[at, np.linspace(0.5, 2.0, 20)]
+    X = np.column_stack([np.ones_like(distance), distance])
+    ends = SimpleNamespace(coef=np.array([[0.0, 0.0], [0.0, 1.0]]))
+    monkeypatch.setattr(covariance, "solve_quantiles", lambda *given, **options: ends)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = covariance.difference_densities(X, distance, np.array([0.5]))[0]
+    assert (found[: len(at)] == 0).all() and (found[len(at) :] > 0).all()
+    assert [int(str(one.message).split()[0]) for one in caught] == [told] * bool(told)

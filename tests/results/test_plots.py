@@ -142,3 +142,25 @@ def test_unlike_units_have_a_panel_each():
 def test_like_units_share_an_axis():
     fit = si.lm("mpg ~ C(cyl) + am", si.datasets.load("mtcars"))
     assert ticks(fit.plot()) == ["C(cyl)[T.6]", "C(cyl)[T.8]", "am"]
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-150, 0.0, -1e12])
+def test_histograms_of_values_that_differ_by_rounding(scale):
+    from statinf.plotting.conformal import plot_sizes
+    from statinf.plotting.margins import plot_distributions
+    from statinf.plotting.shift import plot_nulls, plot_weights
+
+    alike = scale * (1.0 + np.finfo(float).eps * np.arange(5))
+    axes = [plot_sizes(alike), plot_weights(alike, 5.0), plot_distributions({"x": alike})]
+    axes += list(np.ravel(plot_nulls([("test", scale, alike, 0.5)])))
+    for ax in axes:
+        low, high = sorted(ax.get_xlim())
+        assert low < scale < high and high - low > 0.5 * abs(scale)
+
+
+def test_histograms_have_the_range_of_their_values():
+    from statinf.plotting.style import edges_of
+
+    values = np.array([3.0, 1.0, 2.0])
+    np.testing.assert_allclose(edges_of(values, 4), [1.0, 1.5, 2.0, 2.5, 3.0])
+    assert edges_of(values, "auto") == "auto" and edges_of(values[:0], 4) == 4
