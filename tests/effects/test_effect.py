@@ -169,6 +169,23 @@ def test_bounds_of_other_estimands_are_those_of_arms_renamed(data):
     assert len(every) == 8 and (every[["cf_y", "cf_d"]] >= 0).all(axis=None)
 
 
+@pytest.mark.parametrize("method", ["plr", "irm", "aipw"])
+def test_bounds_of_rows_repeated_within_clusters_are_those_of_weights(data, method):
+    # Each row and its copies are one cluster: errors are then those of the rows, weighted by their numbers of copies.
+    copies = np.random.default_rng(2).integers(1, 4, len(data))
+    rows = data.assign(copies=copies, row=np.arange(len(data)), part=folds(len(data)))
+    options = {"method": method, "vcov": {"cluster": "row", "type": "HC0"}} | (
+        {} if method == "aipw" else {"folds": "part"}
+    )
+    weighted = si.effect(ADJUSTED, rows, weights="copies", **options)
+    repeated = si.effect(ADJUSTED, rows.loc[rows.index.repeat(copies)].reset_index(drop=True), **options)
+    one, other = (fit.sensitivity(0.05, 0.02, null=100.0).tidy() for fit in (weighted, repeated))
+    np.testing.assert_allclose(one.to_numpy(float), other.to_numpy(float), rtol=1e-6)
+    # Without a confounder the bound's error is the effect's.
+    grouped = weighted.with_vcov({"cluster": "educ"})
+    assert grouped.sensitivity(0.0, 0.0).lower_se == pytest.approx(grouped.std_errors.iloc[0], rel=1e-10)
+
+
 def test_standard_errors_of_the_bounds_by_simulation():
     # Which bound has the larger error: the draws' own spread decides between us and DoubleML.
     lows, highs, errors = [], [], []

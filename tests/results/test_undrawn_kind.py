@@ -1,0 +1,86 @@
+"""What a fit makes of its rows anew keeps the covariance that it had before its bootstrap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import statinf as si
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    n = 240
+    g = random.integers(0, 30, n)
+    x, u = random.standard_normal(n), random.standard_normal(30)[g]
+    z = (random.random(n) < 0.5) * 1.0
+    t = (random.random(n) < 0.05 + 0.5 * z) * 1.0
+    y = 1 + t + x + u + random.standard_normal(n) * (1 + z)
+    count = random.poisson(random.gamma(1.0, 2.0, n))
+    proxies = x[:, None] + random.standard_normal((n, 2))
+    columns = {"y": y, "t": t, "x": x, "z": z, "v": random.standard_normal(n), "g": g, "count": count}
+    return pd.DataFrame({**columns, "px": proxies[:, 0], "py": proxies[:, 1]})
+
+
+CLUSTERS = {"cluster": "g"}
+CASES: dict[str, tuple[Callable[[pd.DataFrame], Any], Callable[[Any], Any]]] = {
+    "means": (lambda d: si.effect("y ~ t | x", d, vcov=CLUSTERS), lambda f: f.means()),
+    "sensitivity": (lambda d: si.effect("y ~ t | x", d, vcov=CLUSTERS), lambda f: f.sensitivity()),
+    "transport": (lambda d: si.transport("y ~ t | x", d, d, vcov=CLUSTERS), lambda f: f.means()),
+    "anderson-rubin": (lambda d: si.iv("y ~ t | x | z", d, vcov=CLUSTERS), lambda f: f.anderson_rubin()),
+    "first stage": (lambda d: si.iv("y ~ t | x | z", d, vcov=CLUSTERS), lambda f: f.first_stage()),
+    "hansen": (lambda d: si.iv("y ~ t | x | z + v", d, vcov=CLUSTERS), lambda f: f.overid()),
+    "ivqr": (lambda d: si.iv("y ~ t | x | z", d, method="ivqr", vcov=CLUSTERS), lambda f: f.region()),
+    "invalid": (
+        lambda d: si.iv("y ~ t | x | z", d, method="invalid", estimator="genius", vcov=CLUSTERS),
+        lambda f: f.robust_set(),
+    ),
+    "qte": (lambda d: si.effect("y ~ t | x", d, method="qte", vcov=CLUSTERS), lambda f: f.quantiles()),
+    "proxies": (lambda d: si.proximal("y ~ t | 1 | px | py", d, vcov=CLUSTERS), lambda f: f.robust_set()),
+    "rd": (lambda d: si.rd("y ~ x", d).with_vcov(CLUSTERS), lambda f: f.sensitivity([0.8, 1.2])),
+    "overdispersion": (
+        lambda d: si.glm("count ~ x", d, family="negative_binomial", vcov=CLUSTERS),
+        lambda f: f.overdispersion(),
+    ),
+    "risk": (lambda d: si.cvar("y ~ x", d, vcov=CLUSTERS), lambda f: f.risk()),
+}
+
+
+@pytest.mark.parametrize("name", list(CASES))
+def test_clusters_stay_after_a_bootstrap(data, name):
+    make, ask = CASES[name]
+    fit = make(data)
+    before, after = (
+        found if isinstance(found, pd.DataFrame) else found.tidy() for found in map(ask, (fit, fit.bootstrap(39)))
+    )
+    pd.testing.assert_frame_equal(before, after)
+
+
+def test_a_second_bootstrap_draws_the_same_clusters(data):
+    fit = si.lm("y ~ x", data, cluster="g")
+    once = fit.bootstrap(39, seed=4)
+    for between in (once, fit.bootstrap(39, kind="pairs", studentize=True)):
+        np.testing.assert_array_equal(between.bootstrap(39, seed=4).draws.draws, once.draws.draws)
+    lines = si.rq("y ~ x", data, vcov=CLUSTERS).bootstrap(39, kind="pwy", seed=4)
+    np.testing.assert_array_equal(lines.bootstrap(39, kind="pwy", seed=4).draws.draws, lines.draws.draws)
+
+
+def test_fits_taken_together_keep_their_clusters_and_names(data):
+    fits = si.lm("y ~ x", data, cluster="g"), si.lm("count ~ x", data, cluster="g")
+    plain, drawn = si.joint(*fits, names=["a", "b"]), si.joint(*(f.bootstrap(39) for f in fits), names=["a", "b"])
+    np.testing.assert_array_equal(plain.cov.matrix, drawn.cov.matrix)
+    assert plain.with_vcov("HC0").terms == plain.terms == ("a: Intercept", "a: x", "b: Intercept", "b: x")
+
+
+def test_a_covariance_chosen_after_a_bootstrap_is_that_of_averages():
+    data = si.datasets.load("mpdta").assign(state=lambda d: d["countyreal"] // 1000)
+    fit = si.did("lemp ~ 1", data, id="countyreal", time="year", cohort="first_treat")
+    chosen = fit.with_vcov({"cluster": "state"})
+    again = fit.bootstrap(39).with_vcov({"cluster": "state"})
+    np.testing.assert_array_equal(again.aggregate().std_errors, chosen.aggregate().std_errors)
+    assert (chosen.aggregate().std_errors != fit.aggregate().std_errors).all()
