@@ -1,4 +1,4 @@
-"""What a fit makes of its rows anew keeps the covariance that it had before its bootstrap."""
+"""What a fit makes of its rows anew has its covariance: that of before a bootstrap, and one that was chosen later."""
 
 from __future__ import annotations
 
@@ -84,3 +84,41 @@ def test_a_covariance_chosen_after_a_bootstrap_is_that_of_averages():
     again = fit.bootstrap(39).with_vcov({"cluster": "state"})
     np.testing.assert_array_equal(again.aggregate().std_errors, chosen.aggregate().std_errors)
     assert (chosen.aggregate().std_errors != fit.aggregate().std_errors).all()
+
+
+CHOSEN: dict[str, tuple[Callable[..., Any], Callable[[Any], Any]]] = {
+    "iv": (lambda d, **k: si.iv("y ~ t | x | z", d, **k), lambda f: f.glance()),
+    "iv, absorbed": (lambda d, **k: si.iv("y ~ t | x | z", d, absorb="part", **k), lambda f: f.glance()),
+    "proxies": (lambda d, **k: si.proximal("y ~ t | 1 | px | py", d, **k), lambda f: f.glance()),
+    "p-learner": (lambda d, **k: si.proximal("y ~ t | 1 | px | py", d, method="p-learner", **k), lambda f: f.ate()),
+    "average effect": (lambda d, **k: si.cate("y ~ t | x", d, folds="part", **k), lambda f: f.ate()),
+    "effects by group": (lambda d, **k: si.cate("y ~ t | x", d, folds="part", **k), lambda f: f.gate("z")),
+    "members": (
+        lambda d, **k: si.cate("y ~ t | x", d, folds="part", **k),
+        lambda f: f.clan(2, priority=np.arange(240.0)),
+    ),
+    "rank": (
+        lambda d, **k: si.cate("y ~ t | x", d, folds="part", **k),
+        lambda f: f.rate(priority=np.arange(240.0), replicas=20),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(CHOSEN))
+def test_a_covariance_chosen_later_is_that_asked_for_at_first(data, name):
+    make, ask = CHOSEN[name]
+    data = data.assign(part=data["g"] % 3)
+    at_first, later = make(data, vcov=CLUSTERS), make(data).with_vcov(CLUSTERS)
+    first, second = (
+        found if isinstance(found, pd.DataFrame) else found.tidy() for found in map(ask, (at_first, later))
+    )
+    pd.testing.assert_frame_equal(first, second, rtol=1e-10)
+    assert not first.equals(ask(make(data)) if isinstance(ask(later), pd.DataFrame) else ask(make(data)).tidy())
+
+
+def test_averages_of_proxies_cluster_by_every_column(data):
+    data = data.assign(h=np.arange(len(data)) % 12, cell=lambda d: 12 * d["g"] + d["h"])
+    both = si.proximal("y ~ t | 1 | px | py", data, method="p-learner", cluster=["g", "h"])
+    one, other, cell = (both.with_vcov({"cluster": c}).ate()["std_error"] ** 2 for c in ("g", "h", "cell"))
+    assert (one + other > cell).all()
+    np.testing.assert_allclose(both.ate()["std_error"] ** 2, one + other - cell, rtol=1e-10)
