@@ -47,6 +47,10 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], Any], Callable[[Any], Any]]] = {
         lambda d: si.glm("count ~ x", d, family="negative_binomial", vcov=CLUSTERS),
         lambda f: f.overdispersion(),
     ),
+    "parallel slopes": (
+        lambda d: si.ordered("level ~ x", d.assign(level=np.digitize(d["y"], [0.5, 2.0])), vcov=CLUSTERS),
+        lambda f: f.test_parallel(),
+    ),
     "risk": (lambda d: si.cvar("y ~ x", d, vcov=CLUSTERS), lambda f: f.risk()),
 }
 
