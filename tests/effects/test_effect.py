@@ -169,6 +169,32 @@ def test_bounds_of_other_estimands_are_those_of_arms_renamed(data):
     assert len(every) == 8 and (every[["cf_y", "cf_d"]] >= 0).all(axis=None)
 
 
+@pytest.mark.parametrize("estimand", ["ATE", "ATC"])
+def test_estimated_weights_move_the_mean_that_interactions_are_taken_from(data, estimand):
+    base = np.random.default_rng(3).uniform(0.5, 2.0, len(data))
+
+    def fit(w):
+        made = si.balance("treat ~ age + educ + married", data, weights=w)
+        return si.effect(
+            "re78 ~ treat | age + re75",
+            data,
+            method="regression",
+            weights=made,
+            estimand=estimand,
+            target="population",
+            vcov="HC0",
+        )
+
+    effects, means = fit(base).influence[:, 0], fit(base).means().influence
+    for i in range(0, len(data), 89):
+        step = np.where(np.arange(len(data)) == i, 1e-4 * base, 0.0)
+        up, down = fit(base + step), fit(base - step)
+        # A central difference of a smooth function: its error is the square of the step.
+        near = {"rel": 1e-5, "abs": 1e-6 * np.abs(effects).max()}
+        assert (up.theta[0] - down.theta[0]) / 2e-4 == pytest.approx(effects[i], **near)
+        assert (up.means().theta - down.means().theta) / 2e-4 == pytest.approx(means[i], **near)
+
+
 @pytest.mark.parametrize("method", ["plr", "irm", "aipw"])
 def test_bounds_of_rows_repeated_within_clusters_are_those_of_weights(data, method):
     # Each row and its copies are one cluster: errors are then those of the rows, weighted by their numbers of copies.
