@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -57,6 +58,12 @@ class CATEFit(Heterogeneity, MarginVerbs, Fit):
 
     def lean(self) -> Self:
         return replace(super().lean(), learnt=None)
+
+    def _clusters(self) -> tuple[str, ...]:
+        """Those of the covariance, which may have been chosen after the fit; else those that whole folds hold."""
+        kind = self._undrawn_kind
+        chosen = kind.get("cluster", ()) if isinstance(kind, Mapping) else ()
+        return ((chosen,) if isinstance(chosen, str) else tuple(chosen)) or super()._clusters()
 
     def _notes(self) -> tuple[str, ...]:
         return (*super()._notes(), f"Where the effect is not linear, this is its best approximation {self.target}.")

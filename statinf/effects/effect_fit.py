@@ -123,7 +123,8 @@ class EffectFit(Fit):
 
         made = self.outcomes()
         kept = {k: made.extra[k] for k in ("estimand", "treatment")}
-        kind = self.cov.kind if vcov is None and self.cov.kind != "none" else vcov
+        own = self._undrawn_kind
+        kind = own if vcov is None and own != "none" else vcov
         return self.means_kind.of(design, replace(made, extra=kept), kind, method=EFFECT[self.method])
 
     def arms_test(self) -> WaldTest:
@@ -187,9 +188,10 @@ class EffectFit(Fit):
         >>> bool(found.lower < fit.theta[0] < found.upper)
         True
         """
-        w = self._need_rows("sensitivity bounds").weights
+        design = self._need_rows("sensitivity bounds")
         splits, pieces = self._bounded()
-        return bounds.from_splits(splits, pieces(), w, cf_y, cf_d, rho, null, level).handed(self.kind)
+        found = bounds.from_splits(splits, pieces(), design, self._undrawn_kind, (cf_y, cf_d, rho), null, level)
+        return found.handed(self.kind)
 
     def benchmark(self, *covariates: str | Sequence[str]) -> Any:
         """How strong an omitted confounder would be that is as strong as observed covariates (arXiv 2112.13398).

@@ -104,7 +104,7 @@ class Heterogeneity(ScoreProjections):
         covariates = made.rows.design.part("covariates")
         assert covariates is not None
         x, names = covariates.rest.values, covariates.rest.names
-        return to_caller(clan(found, x, names, made.sample.w, groups, made.how.seed, made.rows.whole), self.kind)
+        return to_caller(clan(found, x, names, made.sample.w, groups, made.how.seed, self._whole()), self.kind)
 
     def calibration(self, *, vcov: Any = None, evaluation: str = "sequential") -> Projection:
         """Regression of outcome residuals on treatment residuals and their product with the predicted effect.
@@ -164,7 +164,7 @@ class Heterogeneity(ScoreProjections):
             Which folds predicted the effects.
         """
         made = self._learnt()
-        codes = made.rows.whole if cluster is None else made.rows.design.cluster_codes(cluster)
+        codes = self._whole() if cluster is None else made.rows.design.cluster_codes(cluster)
         found = self._evaluation(evaluation, priority)
         answer = rate_by_blocks(found, made.sample.w, target=target, replicas=replicas, seed=seed, codes=codes)
         return answer.handed(self.kind)

@@ -96,6 +96,14 @@ class IVFit(MarginVerbs, InstrumentTests):
         told = diagnostics(fit.solution, forms, fit.cov.kind, fit.j)
         return replace(fit, aliases=aliases, diagnostics=told, forms=forms)
 
+    def with_vcov(self, vcov: Any) -> Self:
+        made = super().with_vcov(vcov)
+        if self.design is None and self.forms is None:
+            return made
+        # What the summary tells of the first stage has the covariance of the table.
+        forms = self._forms("first stages")
+        return replace(made, diagnostics=diagnostics(self.solution, forms, made.cov.kind, self.j))
+
     @property
     def title(self) -> str:
         return self.heading

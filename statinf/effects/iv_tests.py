@@ -162,7 +162,7 @@ class InstrumentTests(Fit):
         if test != "hansen":
             classical = overid.sargan if test == "sargan" else overid.basmann
             return classical(self.system, self.solution.beta).handed(self.kind)
-        kind = self.cov.kind
+        kind = self._undrawn_kind
         if is_dependent(kind):
             raise NotIdentifiedError(
                 "Hansen's test weights its moments by their covariance between rows, or clusters, that are independent; ask for it "
@@ -187,5 +187,5 @@ class InstrumentTests(Fit):
     def _kind(self, vcov: Any) -> Any:
         if vcov is not None:
             return VcovSpec.read(vcov, kinds=self.vcov_kinds).asked
-        own = self.cov.kind
+        own = self._undrawn_kind
         return own if isinstance(own, dict) or own in ("iid", "HC0", "HC1") else "HC1"

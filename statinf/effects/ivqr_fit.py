@@ -137,7 +137,7 @@ class QuantileIVFit(LevelsFit):
     def _kind(self, vcov: Any) -> Any:
         if vcov is not None:
             return VcovSpec.read(vcov, kinds=self.vcov_kinds).asked
-        own = self.cov.kind
+        own = self._undrawn_kind
         return own if isinstance(own, dict) or own in self.vcov_kinds.names else "HC0"
 
     def _test(self, k: int, vcov: Any) -> tuple[RobustTest, float]:

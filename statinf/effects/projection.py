@@ -99,6 +99,8 @@ class _SplitRegressions:
             outside=outside,
             outside_rows=m.outside_rows,
             weights_fixed=m.weights_fixed,
+            # A rule that all rows follow leaves scores of zero: its rows are there all the same.
+            present=m.observed,
         )
 
     def covariance(self, kind: Any, clusters: Mapping[str, np.ndarray]) -> Covariance:

@@ -64,14 +64,16 @@ class QuantileEffectFit(LevelsFit, EffectFit):
         -------
         data frame
             Columns tau, term, arm ("treated", "control"), estimate, std_error, conf_low, conf_high, one row per level, group
-            and arm. Errors are of the kind of the fit's covariance, HC0 after a bootstrap; of repeated splits, of the first.
+            and arm. Errors are of the kind of the fit's covariance, before a bootstrap if it has one; of repeated splits, of the
+            first.
         """
         import pandas as pd
 
         check_level(level)
         design = self._need_rows("quantiles of the arms")
         assert self.solved is not None
-        kind = self.cov.kind if isinstance(self.cov.kind, dict) or self.cov.kind in ("HC1", "fixed") else "HC0"
+        own = self._undrawn_kind
+        kind = own if isinstance(own, dict) or own in ("HC1", "fixed") else "HC0"
         parts = []
         for place, (arm, moments) in enumerate(zip(("treated", "control"), self.solved.arm_moments(), strict=True)):
             error = np.sqrt(np.diag(covariance(moments, kind, cluster_codes(design, kind), normal=True).matrix))

@@ -113,10 +113,13 @@ def fit_blocks(
     e = rows.y - z @ solution.coef[kept]
     bread = solution.inverse_gram
     unit = z * e[:, None]
-    stacked = stack_scores(rows.design.weights_object, rows.design.rows, unit)
+    by_mean: np.ndarray | float = 0.0
     if population and interactions and x.shape[1]:
-        moved = _moved(rows, blocks, solution.coef, starts, kept, levels=means)
-        extra = moved @ np.linalg.inv(bread)
+        by_mean = _moved(rows, blocks, solution.coef, starts, kept, levels=means) @ np.linalg.inv(bread)
+    # Estimated weights move the covariates' mean too.
+    stacked = stack_scores(rows.design.weights_object, rows.design.rows, unit + by_mean)
+    if np.ndim(by_mean):
+        extra = by_mean * rows.w[:, None]
         stacked["adjustment"] = extra + (0.0 if stacked.get("adjustment") is None else stacked["adjustment"])
     scores = unit * rows.w[:, None]
     model = bread * (solution.rss / df)
@@ -204,13 +207,13 @@ def _covariance(
 def _moved(
     rows: EffectRows, blocks: list[_Regressors], coef: np.ndarray, starts: np.ndarray, kept: np.ndarray, *, levels: bool
 ) -> np.ndarray:
-    """How each coefficient moves with the covariates' estimated mean, shape (n, coefficients).
+    """How each coefficient moves with the covariates' estimated mean per unit of a row's weight, shape (n, coefficients).
 
     Effects move with the products' slopes; the constant, where `levels` are wanted, with the reference's slopes.
     """
     out = np.zeros((len(rows.y), len(kept)))
     for start, block in zip(starts, blocks, strict=True):
-        p, share = block.around.shape[1], rows.w * block.whose / (rows.w @ block.whose)
+        p, share = block.around.shape[1], block.whose / (rows.w @ block.whose)
         first = start + 1 + block.arms
         for arm in range(0 if levels else 1, block.arms + 1):
             slopes = np.nan_to_num(coef[first + arm * p : first + (arm + 1) * p])

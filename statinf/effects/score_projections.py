@@ -39,8 +39,17 @@ class ScoreProjections:
             raise DataError(f"{what} need the rows of the fit, which a saved or lean fit leaves out; fit again.")
         return self.learnt
 
+    def _clusters(self) -> tuple[str, ...]:
+        """Columns that evaluations cluster by."""
+        return tuple(self._learnt().rows.clusters)
+
     def _spec(self, vcov: Any, kind: str) -> Any:
-        return default_spec(tuple(self._learnt().rows.clusters), kind) if vcov is None else vcov
+        return default_spec(self._clusters(), kind) if vcov is None else vcov
+
+    def _whole(self) -> np.ndarray | None:
+        """Codes of the coarsest of these columns; None without any."""
+        codes = [self._learnt().rows.design.cluster_codes(name) for name in self._clusters()]
+        return min(codes, key=lambda c: int(c.max()), default=None)
 
     @property
     def gamma(self) -> np.ndarray:

@@ -18,7 +18,11 @@ from scipy.special import ndtr, ndtri
 from statinf.effects.estimate import Pieces, Splits
 from statinf.errors import OptionError, check_level
 from statinf.findings import Finding
+from statinf.formula.design import Design
+from statinf.inference.moments import Moments
+from statinf.inference.sandwich import covariance
 from statinf.internal import internal
+from statinf.results.clusters import fit_clusters
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,24 +108,41 @@ def robustness(f: float) -> float:
 def from_splits(
     made: Splits,
     pieces: Sequence[Pieces],
-    w: np.ndarray,
-    cf_y: float,
-    cf_d: float,
-    rho: float,
+    design: Design,
+    kind: Any,
+    strengths: tuple[float, float, float],
     null: float,
     level: float,
 ) -> OmittedVariableBounds:
-    """Bounds of every split, put together by medians as estimates are."""
+    """Bounds of every split, put together by medians as estimates are.
+
+    Parameters
+    ----------
+    made : Splits
+    pieces : sequence of Pieces
+        One per split.
+    design : Design
+    kind : str or mapping
+        Covariance of the standard errors, in normal form.
+    strengths : tuple of float
+        cf_y, cf_d and rho.
+    null, level : float
+    """
+    cf_y, cf_d, rho = strengths
     check_level(level)
     for name, value in (("cf_y", cf_y), ("cf_d", cf_d)):
         if not 0.0 <= value < 1.0:
             raise OptionError(f"{name}={value!r} is a share of variation, at least 0 and below 1.")
     if not -1.0 <= rho <= 1.0 or rho == 0.0:
         raise OptionError(f"rho={rho!r} is a correlation between -1 and 1, not 0.")
-    every = [
-        _one(t[0], m.influence[:, 0], s, w, cf_y, cf_d, rho, null, level)
-        for t, m, s in zip(made.thetas, made.moments, pieces, strict=True)
-    ]
+    clusters = fit_clusters(design, kind)
+    every = []
+    for theta, moments, (sigma2, nu2, psi_sigma, psi_nu) in zip(made.thetas, made.moments, pieces, strict=True):
+        scale = float(np.sqrt(sigma2 * nu2))
+        # Influence of a row on the scale itself: delta method on sigma2 nu2.
+        on_scale = design.weights / design.weights.sum() * (sigma2 * psi_nu + nu2 * psi_sigma) / (2.0 * scale)
+        both = covariance(_beside(moments, on_scale), kind, clusters, normal=True).matrix
+        every.append(_one(float(theta[0]), scale, both, strengths, null, level))
     if len(every) == 1:
         return every[0]
 
@@ -136,29 +157,31 @@ def from_splits(
     return replace(every[0], **{name: middle(name) for name in names}, lower_se=error("lower"), upper_se=error("upper"))
 
 
+def _beside(moments: Moments, on_scale: np.ndarray) -> Moments:
+    """Moments of the effect and of the scale, whose influence values (n,) are given: what the error of a bound is made of."""
+    outside = moments.outside_influence
+    return replace(
+        moments,
+        scores=np.column_stack([moments.influence[:, 0], on_scale]),
+        bread=np.eye(2),
+        adjustment=None,
+        outside=None if outside is None else np.column_stack([outside[:, 0], np.zeros(len(outside))]),
+    )
+
+
 def _one(
-    theta: float,
-    influence: np.ndarray,
-    pieces: tuple[float, float, np.ndarray, np.ndarray],
-    w: np.ndarray,
-    cf_y: float,
-    cf_d: float,
-    rho: float,
-    null: float,
-    level: float,
+    theta: float, scale: float, both: np.ndarray, strengths: tuple[float, float, float], null: float, level: float
 ) -> OmittedVariableBounds:
+    """Bounds of one split, from the covariance (2, 2) of the effect and the scale."""
     from scipy.optimize import brentq
 
-    sigma2, nu2, psi_sigma, psi_nu = pieces
-    scale = float(np.sqrt(sigma2 * nu2))
-    total = w.sum()
-    # Influence of a row on the scale itself: delta method on sigma2 nu2.
-    on_scale = w / total * (sigma2 * psi_nu + nu2 * psi_sigma) / (2.0 * scale)
+    rho = strengths[2]
 
     def error(sign: float, size: float) -> float:
-        return float(np.sqrt(((influence + sign * size * on_scale) ** 2).sum()))
+        along = np.array([1.0, sign * size])
+        return float(np.sqrt(along @ both @ along))
 
-    size = float(strength(cf_y, cf_d, rho))
+    size = float(strength(*strengths))
     sign = -1.0 if theta > null else 1.0
     critical = float(ndtri(level))
 
@@ -168,7 +191,7 @@ def _one(
 
     with_ci = brentq(margin, 0.0, 1.0 - 1e-12, xtol=1e-14) if margin(0.0) > 0 else 0.0
     return OmittedVariableBounds(
-        theta=float(theta),
+        theta=theta,
         lower=float(theta - size * scale),
         upper=float(theta + size * scale),
         lower_se=error(-1.0, size),

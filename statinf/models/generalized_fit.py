@@ -219,6 +219,7 @@ class GeneralizedFit(RegressionFit):
         return {"fitted_label": "linear predictor"}
 
     def refit_solver(self, studentize: bool) -> Callable[[np.ndarray], np.ndarray]:
+        from statinf.numerics.glm.irls import refit_alone
         from statinf.numerics.glm.irls_batch import refit_glm
 
         if studentize:
@@ -235,7 +236,12 @@ class GeneralizedFit(RegressionFit):
         basis = x @ inverse
 
         def solve(w: np.ndarray) -> np.ndarray:
-            found = refit_glm(basis, made.y, self._family, w * made.weights, offset=made.offset, start=start)
+            weights = w * made.weights
+            found = np.array(refit_glm(basis, made.y, self._family, weights, offset=made.offset, start=start))
+            if not self._family.canonical:
+                # Those whose steps hardly shrink, which Newton's do.
+                for i in np.flatnonzero(np.isnan(found).any(axis=1)):
+                    found[i] = refit_alone(basis, made.y, self._family, weights[i], made.offset, start)
             return found @ inverse.T
 
         return solve

@@ -135,7 +135,8 @@ class OrderedFit(ClassFit):
         unknown = [name for name in asked if name not in names]
         if unknown:
             raise OptionError(f"columns={unknown[0]!r} is not a column of the fit; there are {', '.join(names)}.")
-        kind = self.cov.kind if isinstance(self.cov.kind, dict) or self.cov.kind in self.vcov_kinds.names else "iid"
+        own = self._undrawn_kind
+        kind = own if isinstance(own, dict) or own in self.vcov_kinds.names else "iid"
         theta, joint = boundary_slopes(problem, self.link, boundary_names(self.levels), kind)
         own = [name for name, one in zip(names, self.estimable, strict=False) if one]
         at, (m, q) = [own.index(name) for name in asked if name in own], theta.shape

@@ -96,14 +96,14 @@ def overdispersion(fit: GeneralizedFit, level: float) -> Any:
 def _error(fit: GeneralizedFit) -> float:
     """Standard error of alpha: by its information, or of the fit's robust kind."""
     information = fit.shape["information"]
-    simple = not isinstance(fit.cov.kind, dict) or "cluster" not in fit.cov.kind
-    if fit.design is None or (simple and not str(fit.cov.kind).startswith("HC")):
+    kind = fit._undrawn_kind
+    simple = not isinstance(kind, dict) or "cluster" not in kind
+    if fit.design is None or (simple and not str(kind).startswith("HC")):
         return float(information**-0.5)
     made = fit.design
     scores = DispersionSums(made.y, made.weights).scores(fit.fitted, fit.alpha)[:, None]
     bread = np.array([[1.0 / information]])
     own = Moments(scores, bread, fit.nobs, fit.df_resid, bread, present=made.weights > 0, copies=fit.copies)
-    kind = fit.cov.kind
     # Leverages are of coefficients; alpha has none.
     if isinstance(kind, dict):
         kind = {"cluster": kind["cluster"], "type": "HC1" if kind.get("type", "HC1") == "HC1" else "HC0"}

@@ -15,6 +15,7 @@ from statinf.inference import bootstrap as engine
 from statinf.inference.covariance import Covariance
 from statinf.quantile import replicas as draws
 from statinf.quantile.inference import density, moments_of
+from statinf.results.resample import keep_undrawn
 
 if TYPE_CHECKING:
     from statinf.quantile.fit import QuantileFit
@@ -68,7 +69,8 @@ def special_bootstrap(
         raise NotIdentifiedError(
             f"kind={kind!r} takes weights as known; use kind='multiplier', which re-estimates them."
         )
-    name = cluster or (fit.cov.kind.get("cluster") if isinstance(fit.cov.kind, dict) else None)
+    own = fit._undrawn_kind
+    name = cluster or (own.get("cluster") if isinstance(own, dict) else None)
     rng = generator(seed, 0)
     count = 0
     if name is not None:
@@ -100,4 +102,4 @@ def special_bootstrap(
     flat = flat[good]
     result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(influence), clusters=count, failed=failed)
     cov = Covariance(result.covariance, "bootstrap", result.label, fit.cov.df, result.root)
-    return replace(fit, cov=cov, draws=result)
+    return replace(fit, cov=cov, draws=result, kept_covariances=keep_undrawn(fit))

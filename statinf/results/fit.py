@@ -207,6 +207,12 @@ class Fit(Estimated):
         clusters = fit_clusters(self.design, kind) if self.design is not None else None
         return covariance(self.moments(), kind, clusters, normal=self.normal_reference)
 
+    @property
+    def _undrawn_kind(self) -> Any:
+        """The covariance that the fit has, or had before its bootstrap, in normal form: what is made of rows anew has that."""
+        found = self.cov if self.draws is None else self.kept_covariances.get("before bootstrap", self.cov)
+        return found.kind
+
     def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
         """The covariance of the fit, or of what is made of it, with degrees of freedom as this kind of fit counts them."""
         del kind, moments

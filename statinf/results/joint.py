@@ -36,7 +36,11 @@ class Joint(Fit):
         return _codes(self.fits, name, np.asarray(_joint_influence(self.fits)[0].any(axis=1)))
 
     def with_vcov(self, vcov: Any) -> Joint:
-        return joint(*self.fits, vcov=vcov)
+        # Each fit's first term stands in its place behind the fit's name.
+        places = np.cumsum([0, *(int(f.estimable.sum()) for f in self.fits)])
+        first = [f.terms[int(np.argmax(f.estimable))] for f in self.fits]
+        names = [self.terms[place].removesuffix(f": {t}") for place, t in zip(places[:-1], first, strict=True)]
+        return joint(*self.fits, vcov=vcov, names=names)
 
 
 def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> Joint:
@@ -108,7 +112,7 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
 
 def _shared_kind(fits: Sequence[Fit]) -> Any:
     """The clusters of all the fits where they are the same, else HC0; one warning where that takes away what a fit allows for."""
-    kinds = [fit.cov.kind for fit in fits]
+    kinds = [fit._undrawn_kind for fit in fits]
     asked = [kind for kind in kinds if isinstance(kind, Mapping)]
     if not asked:
         return "HC0"

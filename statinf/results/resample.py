@@ -87,7 +87,7 @@ def bootstrap(
         made = fit.redraw(
             fit.theta[fit.estimable], replicas=replicas, kind=kind, law=law, seed=seed, cluster=name, show=progress
         )
-        return _with_draws(fit, made, fit.cov)
+        return _with_draws(fit, made)
     if kind != "multiplier" or fit.source is None:
         fit._need_rows("bootstrap draws")
     design = fit.design
@@ -114,7 +114,14 @@ def bootstrap(
                 "which re-estimates them."
             )
         made = _refits(fit, theta, replicas, kind, seed, codes, studentize, progress)
-    return _with_draws(fit, made, covariance(fit.moments(), "HC1") if studentize else fit.cov)
+    return _with_draws(fit, made, covariance(fit.moments(), "HC1") if studentize else None)
+
+
+def keep_undrawn(fit: Fit, start: Covariance | None = None) -> dict[str, Covariance]:
+    """The covariances that a fit keeps, with the one of before its draws, or `start` under the same kind."""
+    undrawn = fit.cov if fit.draws is None else fit.kept_covariances.get("before bootstrap", fit.cov)
+    before = undrawn if start is None else replace(start, kind=undrawn.kind)
+    return dict(fit.kept_covariances) | {"before bootstrap": before}
 
 
 def combined_draws(
@@ -138,9 +145,9 @@ def _check_blocks(kind: str, studentize: bool) -> None:
         )
 
 
-def _with_draws(fit: F, made: engine.Bootstrap, before: Covariance) -> F:
-    """The fit with its draws; `before` is the covariance that studentised limits start from."""
-    kept = dict(fit.kept_covariances) | {"before bootstrap": before}
+def _with_draws(fit: F, made: engine.Bootstrap, start: Covariance | None = None) -> F:
+    """The fit with its draws; `start` is the covariance that studentised limits start from, else that of before them."""
+    kept = keep_undrawn(fit, start)
     df = fit.cov.df
     if np.isnan(df):  # of a fit that had no covariance
         df = np.inf if fit.normal_reference else fit.df_resid
@@ -164,13 +171,14 @@ def _with_outside(fit: Fit, name: str | None, codes: np.ndarray | None) -> tuple
 def _cluster(fit: Fit, cluster: Any) -> str | None:
     """The column whose clusters are drawn."""
     name = cluster
-    if name is None and is_dependent(fit.cov.kind):
+    kind = fit._undrawn_kind
+    if name is None and is_dependent(kind):
         raise NotIdentifiedError(
-            f"the bootstrap draws rows, or clusters, that are independent, which {next(iter(fit.cov.kind))!r} standard errors take "
+            f"the bootstrap draws rows, or clusters, that are independent, which {next(iter(kind))!r} standard errors take "
             "them not to be; name clusters that are, with cluster='column', or change the covariance first."
         )
-    if name is None and isinstance(fit.cov.kind, dict):
-        name = fit.cov.kind["cluster"]
+    if name is None and isinstance(kind, dict):
+        name = kind["cluster"]
     if name is not None and not isinstance(name, str):
         raise OptionError(
             "the bootstrap draws one kind of cluster; give bootstrap(cluster='column'), or take "

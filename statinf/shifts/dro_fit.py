@@ -111,8 +111,9 @@ class RobustFit(Fit):
         design = self._need_rows("errors of the worst case")
         if self.worst_covariance is None:
             raise NotIdentifiedError("the rows are fitted exactly: the worst-case loss has no standard error.")
-        clusters = fit_clusters(design, self.cov.kind)
-        kind = self.cov.kind if isinstance(self.cov.kind, dict) or self.cov.kind in self.vcov_kinds.names else "HC0"
+        own = self._undrawn_kind
+        kind = own if isinstance(own, dict) or own in self.vcov_kinds.names else "HC0"
+        clusters = fit_clusters(design, kind)
         found = self.worst_covariance(kind, clusters)
         se = float(np.sqrt(found.matrix[0, 0]))
         half = float(t_quantile(0.5 + level / 2, found.df)) * se

@@ -137,9 +137,7 @@ class HeterogeneousShiftFit(Fit):
     @property
     def _root(self) -> np.ndarray:
         """L with L L' the covariance of the level and of all coefficients, shape (p + 1, r)."""
-        kind = self.cov.kind
-        if self.draws is not None:
-            kind = self.kept_covariances["before bootstrap"].kind
+        kind = self._undrawn_kind
         if self.joint is not None:
             return matrix_root(self.joint(kind))
         if str(kind) not in self.joint_kept:

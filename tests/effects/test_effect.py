@@ -169,6 +169,49 @@ def test_bounds_of_other_estimands_are_those_of_arms_renamed(data):
     assert len(every) == 8 and (every[["cf_y", "cf_d"]] >= 0).all(axis=None)
 
 
+@pytest.mark.parametrize("estimand", ["ATE", "ATC"])
+def test_estimated_weights_move_the_mean_that_interactions_are_taken_from(data, estimand):
+    base = np.random.default_rng(3).uniform(0.5, 2.0, len(data))
+
+    def fit(w):
+        made = si.balance("treat ~ age + educ + married", data, weights=w)
+        return si.effect(
+            "re78 ~ treat | age + re75",
+            data,
+            method="regression",
+            weights=made,
+            estimand=estimand,
+            target="population",
+            vcov="HC0",
+        )
+
+    effects, means = fit(base).influence[:, 0], fit(base).means().influence
+    for i in range(0, len(data), 89):
+        step = np.where(np.arange(len(data)) == i, 1e-4 * base, 0.0)
+        up, down = fit(base + step), fit(base - step)
+        # A central difference of a smooth function: its error is the square of the step.
+        near = {"rel": 1e-5, "abs": 1e-6 * np.abs(effects).max()}
+        assert (up.theta[0] - down.theta[0]) / 2e-4 == pytest.approx(effects[i], **near)
+        assert (up.means().theta - down.means().theta) / 2e-4 == pytest.approx(means[i], **near)
+
+
+@pytest.mark.parametrize("method", ["plr", "irm", "aipw"])
+def test_bounds_of_rows_repeated_within_clusters_are_those_of_weights(data, method):
+    # Each row and its copies are one cluster: errors are then those of the rows, weighted by their numbers of copies.
+    copies = np.random.default_rng(2).integers(1, 4, len(data))
+    rows = data.assign(copies=copies, row=np.arange(len(data)), part=folds(len(data)))
+    options = {"method": method, "vcov": {"cluster": "row", "type": "HC0"}} | (
+        {} if method == "aipw" else {"folds": "part"}
+    )
+    weighted = si.effect(ADJUSTED, rows, weights="copies", **options)
+    repeated = si.effect(ADJUSTED, rows.loc[rows.index.repeat(copies)].reset_index(drop=True), **options)
+    one, other = (fit.sensitivity(0.05, 0.02, null=100.0).tidy() for fit in (weighted, repeated))
+    np.testing.assert_allclose(one.to_numpy(float), other.to_numpy(float), rtol=1e-6)
+    # Without a confounder the bound's error is the effect's.
+    grouped = weighted.with_vcov({"cluster": "educ"})
+    assert grouped.sensitivity(0.0, 0.0).lower_se == pytest.approx(grouped.std_errors.iloc[0], rel=1e-10)
+
+
 def test_standard_errors_of_the_bounds_by_simulation():
     # Which bound has the larger error: the draws' own spread decides between us and DoubleML.
     lows, highs, errors = [], [], []

@@ -109,6 +109,17 @@ def test_a_rule_says_what_it_does_and_is_kept(tmp_path) -> None:
         si.load(FIT.policy().save(tmp_path / "effects.si")).predict(DATA)
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_rule_that_treats_everybody_or_nobody_has_clusters(sign: float) -> None:
+    random = np.random.default_rng(0)
+    x, t = random.standard_normal(200), random.integers(0, 2, 200)
+    data = pd.DataFrame({"y": sign * 6 * t + x + random.standard_normal(200), "t": t, "x": x, "g": np.arange(200) // 5})
+    told = si.cate("y ~ t | x", data, cluster="g").policy().tidy()
+    same = told.iloc[1 if sign > 0 else 0]
+    assert same["estimate"] == same["std_error"] == 0.0
+    assert told["std_error"].max() > 0
+
+
 def test_clusters_and_weights_are_those_of_the_fit() -> None:
     data = DATA.assign(g=np.arange(800) // 8, w=np.where(np.arange(800) % 7 == 0, 0.0, 1.0))
     fit = si.cate("y ~ t | a + b", data, method="dr", learner="lm", cluster="g", weights="w")

@@ -226,6 +226,14 @@ def test_another_final_stage_predicts_without_limits():
     assert table["estimate"].notna().all() and table["std_error"].isna().all()
 
 
+def test_kernels_take_weights_in_any_unit():
+    data = sample(200, 5).assign(s=np.random.default_rng(1).uniform(0.5, 2.0, 200))
+    call = {"method": "p-learner", "bridge": "kernel", "effect": "~ 1", "folds": 2}
+    fits = [si.proximal(FORMULA, data.assign(s=data["s"] * unit), weights="s", **call) for unit in (1.0, 1000.0)]
+    np.testing.assert_allclose(fits[1].theta, fits[0].theta, rtol=1e-6)
+    np.testing.assert_allclose(fits[1]._se(), fits[0]._se(), rtol=1e-6)
+
+
 def test_kernels_are_cross_fitted_and_right_on_average():
     fit = si.proximal(FORMULA, sample(400, 4), method="p-learner", bridge="kernel", effect="~ x1 + p", folds=3)
     ate = fit.ate().set_index("term")

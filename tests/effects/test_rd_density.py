@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -108,6 +109,35 @@ def test_weights_are_shares():
     more = si.rd_density("~ x", long, bandwidth=1.0)
     ratio = (len(kept) - 1) / len(kept) * len(long) / (len(long) - 1)
     np.testing.assert_allclose(more.theta, fit.theta * ratio, rtol=1e-9)
+
+
+def test_estimated_weights_have_no_unit() -> None:
+    """What their estimation adds is the derivative of the densities in them, but for residuals in the windows' own weights."""
+    random = np.random.default_rng(4)
+    x, z = random.normal(0.2, 1.0, 4000), random.standard_normal(4000)
+    data = pd.DataFrame({"x": x, "z": z, "t": (random.random(4000) < 1 / (1 + np.exp(-z - x))) * 1.0})
+    base = random.uniform(0.5, 2.0, 4000)
+
+    def made(w: np.ndarray) -> Any:
+        return si.balance("t ~ z + x", data, weights=w)
+
+    def fit(weights: Any) -> Any:
+        return si.rd_density("~ x", data, weights=weights, bandwidth=0.8)
+
+    held = made(base).full()
+    one, fixed = fit(made(base)), fit(held)
+    np.testing.assert_allclose(fit(made(1000.0 * base)).std_errors, one.std_errors, rtol=1e-8)
+    found, rows = [], range(0, 4000, 100)
+    for i in rows:
+        up, down = (base * (1.0 + (np.arange(4000) == i) * step) for step in (1e-3, -1e-3))
+        both, alone = (
+            fit(made(up)).theta - fit(made(down)).theta,
+            fit(held * up / base).theta - fit(held * down / base).theta,
+        )
+        found.append((both - alone)[:2] / 2e-3)
+    added = (one.influence - fixed.influence)[rows, :2]
+    # The residuals are of the order of the distribution function's error in a window, a few hundredths of the whole.
+    np.testing.assert_allclose(added, found, atol=0.1 * np.abs(found).max())
 
 
 def test_clusters_of_copies():

@@ -130,7 +130,7 @@ class DidFit(Fit):
         """A covariance as asked for, or that of this fit where it can be made anew."""
         if vcov is not None:
             return vcov
-        kind = self.kept_covariances.get("before bootstrap", self.cov).kind
+        kind = self._undrawn_kind
         return kind if isinstance(kind, dict) else None
 
     def pretrends(self) -> WaldTest:

@@ -162,8 +162,8 @@ class RdFit(CutoffFit):
         )
 
     def _errors(self) -> Any:
-        """The covariance of this fit in normal form; that asked for at first where it was drawn or left out since."""
-        kind = self.cov.kind
+        """The covariance of this fit in normal form; that asked for at first where it was left out since."""
+        kind = self._undrawn_kind
         known = kind in self.vcov_kinds.names if isinstance(kind, str) else "cluster" in kind
         return kind if known else self._rows("checks").vcov.asked
 

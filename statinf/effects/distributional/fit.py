@@ -91,7 +91,7 @@ class DistributionJump(LevelsFit):
             raise NotIdentifiedError(
                 f"kind={kind!r} refits, which is not there for distributions of units; use kind='multiplier'."
             )
-        if not isinstance(self.cov.kind, dict) and self.unit != "row":
+        if not isinstance(self._undrawn_kind, dict) and self.unit != "row":
             options = {"cluster": self.unit} | options
         return super().bootstrap(replicas, kind, **options)
 
@@ -223,7 +223,7 @@ class DistributionJump(LevelsFit):
         check_seed(seed)
         check_replicas(replicas)
         solved = self._solved("bands and tests of the whole curve")
-        return perturbed(unit_influence(solved, self.cov.kind)[0], replicas, law, seed)
+        return perturbed(unit_influence(solved, self._undrawn_kind)[0], replicas, law, seed)
 
     def _solved(self, what: str) -> SolvedCurves:
         if self.solved is None:

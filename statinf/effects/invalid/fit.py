@@ -101,7 +101,7 @@ class InvalidIVFit(Fit):
 
     def _codes(self, vcov: Any) -> tuple[np.ndarray | None, str]:
         """Clusters that a covariance sums scores by, and its label."""
-        spec = self.cov.kind if vcov is None else VcovSpec.read(vcov, kinds=self.vcov_kinds).asked
+        spec = self._undrawn_kind if vcov is None else VcovSpec.read(vcov, kinds=self.vcov_kinds).asked
         codes = cluster_codes(self._need_rows("robust sets"), spec)
         if len(codes) > 1:
             raise NotIdentifiedError("robust sets take clusters of one column.")

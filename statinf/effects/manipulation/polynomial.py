@@ -98,7 +98,7 @@ def estimate(problem: RunningRows, options: PolynomialOptions) -> Estimate:
         h = found.chosen(h, restricted=options.restricted)
     made = _fitted(problem, ranked, options.tested, h, options)
     contrast = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 1.0]])
-    moments = _moments(problem, made.unit @ contrast.T)
+    moments = _moments(problem, made.unit @ contrast.T, contrast @ made.density)
     spread = edge_constants(options.tested, 1, options.kernel)[0]
     asymptotic = contrast @ np.diag(made.density * spread / (len(problem.x) * np.array(h))) @ contrast.T
     return Estimate(
@@ -130,9 +130,10 @@ def _conventional(
 ) -> tuple[float, float]:
     """The jump by polynomials of the order that the bandwidth is best for, and its standard error."""
     made = _fitted(problem, ranked, options.order, h, options)
-    moments = _moments(problem, (made.unit[:, 1] - made.unit[:, 0])[:, None])
+    jump = made.density[1:] - made.density[:1]
+    moments = _moments(problem, (made.unit[:, 1] - made.unit[:, 0])[:, None], jump)
     found = covariance(moments, "HC0", normal=True)
-    return float(made.density[1] - made.density[0]), float(np.sqrt(found.matrix[0, 0]))
+    return float(jump[0]), float(np.sqrt(found.matrix[0, 0]))
 
 
 def _fitted(
@@ -151,12 +152,14 @@ def _fitted(
     return edge_density(ranked, order, h, options.kernel, restricted=options.restricted)
 
 
-def _moments(problem: RunningRows, unit: np.ndarray) -> Moments:
-    """Moments from influence values per unit of weight."""
+def _moments(problem: RunningRows, unit: np.ndarray, value: np.ndarray) -> Moments:
+    """Moments from influence values (n, q) per unit of weight, and what they are the influence on, shape (q,)."""
     whole = problem.spread(unit)
     weights = problem.spread(problem.w[:, None])
-    extra = stack_scores(problem.design.weights_object, problem.design.rows, whole)
     n = len(problem.x)
+    # Weights are taken over their mean: estimated ones are not, and move their sum, which densities are shares of.
+    mean = float(problem.design.weights[problem.kept].mean())
+    extra = stack_scores(problem.design.weights_object, problem.design.rows, problem.spread((unit - value / n) / mean))
     return Moments(whole * weights, np.eye(unit.shape[1]), n, float(n - 1), present=weights[:, 0] > 0, **extra)
 
 

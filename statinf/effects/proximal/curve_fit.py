@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from statinf.effects.cate_columns import columns_for
 from statinf.effects.proximal.bridges import Bridges
-from statinf.effects.proximal.scores import Averages
+from statinf.effects.proximal.scores import Averages, averages
 from statinf.effects.proximal.strength import WEAK
 from statinf.errors import DataError, OptionError, check_level
 from statinf.formula.recipe import Recipe
@@ -66,6 +67,14 @@ class PLearnerFit(Fit):
         if self.bridges is None:
             raise DataError("scores need the rows of the fit, which a saved or lean fit leaves out; fit again.")
         return self.bridges.psi
+
+    def with_vcov(self, vcov: Any) -> Self:
+        made = super().with_vcov(vcov)
+        if self.bridges is None or self.design is None:
+            return made
+        names = made.cov.kind["cluster"] if isinstance(made.cov.kind, Mapping) else ()
+        told = averages(self.design, self.bridges, (names,) if isinstance(names, str) else tuple(names))
+        return replace(made, averages=told, facts={**self.facts, **told.facts()})
 
     def lean(self) -> Self:
         return replace(super().lean(), bridges=None, learnt=None)

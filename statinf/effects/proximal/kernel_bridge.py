@@ -104,6 +104,7 @@ def kernel_bridge(
     ridge : float
     """
     at = np.flatnonzero(train & (v > 0))
+    v = v / v[at].mean()  # penalties fall with the number of rows, in any unit of weights
     if ridge is not None:
         return _MinimaxSums.of(f[at], h[at], target[at], v[at]).solve(np.array([ridge]))[:, 0], ridge
     part = generator(seed, 5).permutation(len(at)) % _INNER

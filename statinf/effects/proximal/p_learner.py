@@ -83,7 +83,7 @@ def estimate(problem: ProximalProblem, options: PLearnerOptions) -> tuple[Design
             modifiers = problem.standard(phi)
             found = parametric_bridges(problem, x, z, w, modifiers, folds, options.cap)
     _warn(problem, found, options)
-    told = averages(problem, found)
+    told = averages(design, found, tuple(problem.clusters))
     final = resolve(options.final, "mean", "final")
     terms, made = projection(problem, phi, found)
     learnt = None if isinstance(final, LeastSquares) else final.fit(phi.rest.values, found.psi, v, seed=problem.seed)
@@ -165,10 +165,7 @@ def _facts(
         "Bridges": options.bridge,
         "Treatment bridge": f"{found.q.min():.3g} to {found.q.max():.3g}, {100 * found.capped:.1f}% capped",
     }
-    for name, label in (("pdr", "doubly robust"), ("por", "outcome bridge"), ("pipw", "treatment bridge")):
-        one, se = told.estimates[name], told.errors.get(name, np.nan)
-        facts[f"Average effect, {label}"] = f"{one:.4g}" + (f" ({se:.4g})" if np.isfinite(se) else "")
-    return facts
+    return facts | told.facts()
 
 
 METHOD = ProximalMethod(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from statinf.effects.proximal.bridges import Bridges
 from statinf.effects.proximal.rows import ProximalProblem
+from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.inference.moments import Moments
+from statinf.inference.sandwich import covariance
 from statinf.numerics.linear.least_squares import solve
 from statinf.results import stack_scores
+from statinf.results.clusters import fit_clusters
 
 NAMES = ("pdr", "por", "pipw")
 
@@ -30,6 +33,14 @@ class Averages:
 
     estimates: Mapping[str, float]
     errors: Mapping[str, float]
+
+    def facts(self) -> dict[str, str]:
+        """What the summary prints."""
+        told = {}
+        for name, label in zip(NAMES, ("doubly robust", "outcome bridge", "treatment bridge"), strict=True):
+            value, error = self.estimates[name], self.errors.get(name, np.nan)
+            told[f"Average effect, {label}"] = f"{value:.4g}" + (f" ({error:.4g})" if np.isfinite(error) else "")
+        return told
 
 
 @dataclass(frozen=True)
@@ -72,19 +83,19 @@ def _pushed(found: Bridges, name: str, v: np.ndarray, phi: np.ndarray) -> np.nda
     return total
 
 
-def averages(problem: ProximalProblem, found: Bridges) -> Averages:
-    """Averages over the rows, with standard errors by their influence values (clusters summed)."""
-    v, ones = problem.design.weights, np.ones((problem.design.n, 1))
-    codes = next(iter(problem.clusters.values()), None)
+def averages(design: Design, found: Bridges, clusters: Sequence[str]) -> Averages:
+    """Averages over the rows, with standard errors by their influence values, summed by the columns `clusters`."""
+    v, ones = design.weights, np.ones((design.n, 1))
+    kind = {"cluster": list(clusters), "type": "HC0"} if clusters else "HC0"
+    codes = fit_clusters(design, kind)
     estimates, errors = {}, {}
     for name, values in _values(found).items():
         estimates[name] = float(np.average(values, weights=v))
         if name != "pdr" and found.linear is None:
             continue
         unit = (values - estimates[name])[:, None] + _pushed(found, name, v, ones)
-        influence = unit[:, 0] * v / v.sum()
-        summed = influence if codes is None else np.bincount(codes, influence)
-        errors[name] = float(np.linalg.norm(summed))
+        moments = Moments(unit * v[:, None] / v.sum(), np.eye(1), design.n, design.n - 1.0)
+        errors[name] = float(np.sqrt(covariance(moments, kind, codes, normal=True).matrix[0, 0]))
     return Averages(estimates, errors)
 
 

@@ -104,6 +104,12 @@ class Family:
         slope = self.link.slope(eta)
         return (y - mean) * slope / variance, slope * slope / variance, deviance
 
+    def observed(self, eta: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Observed information of each row in eta at weight and dispersion 1: less than the Fisher weight, or more, or negative."""
+        with np.errstate(all="ignore"):
+            step = _DIFFERENCE * np.fmin(np.abs(self.link.inverse(eta) / self.link.slope(eta)), 1.0 + np.abs(eta))
+            return (self.terms(eta - step, y)[0] - self.terms(eta + step, y)[0]) / (2.0 * step)
+
     def scores(self, eta: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The first two of `terms` of many rows, made in blocks that stay in the cache."""
         if len(eta) < _MANY:
@@ -118,6 +124,8 @@ class Family:
 
 
 _MANY = 1 << 18
+_DIFFERENCE = 1e-5
+"""Share of the mean, or of the linear predictor, by which the latter is moved for a derivative."""
 _BESIDE = 16
 """Numbers that stand beside each row while its terms are made."""
 _LAWS: dict[str, Callable[[float], OutcomeLaw]] = {

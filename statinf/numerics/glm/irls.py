@@ -22,6 +22,8 @@ from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
 
 _MOST_ON_DEVICE = 64
+_SLOW = 0.5
+"""Share of the step before from which a step of scoring is long: at half of it, thirty more of them end."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ def fit_glm(
 ) -> GlmSolution:
     """Maximise the likelihood by Fisher scoring with step halving on the deviance.
 
+    Where its steps hardly shrink, as links other than the canonical one make them with outcomes far from their means, they
+    are Newton's.
+
     Parameters
     ----------
     columns : ndarray, shape (n, p)
@@ -105,12 +110,16 @@ def fit_glm(
     enough = last_step(family, tolerance)
     # Least squares from near its end, in columns that are told apart: one step is exact to the last digits.
     exact = family.quadratic and start is None and warm is not None
-    decrement, chord = np.inf, False
+    decrement, length, chord = np.inf, np.inf, False
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
+        if not family.canonical and np.sqrt(decrement) > _SLOW * length and not chord:
+            newton = problem.newton_step(beta, score)
+            step = step if newton is None else newton
+            decrement = float(step @ gram @ step)
         length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + problem.floor))
         done = length <= short or (exact and decrement <= abs(deviance))
         if done and family.quadratic:
@@ -135,6 +144,21 @@ def fit_glm(
             raise ConvergenceError(ON_THE_BORDER)
         raise ConvergenceError(not_converged(max_iterations, decrement))
     return solution_of(problem, reduced, beta, gram, deviance, (iteration, decrement))
+
+
+def refit_alone(
+    columns: np.ndarray,
+    y: np.ndarray,
+    family: Family,
+    weights: np.ndarray,
+    offset: np.ndarray | None,
+    start: np.ndarray,
+) -> np.ndarray:
+    """Coefficients (p,) under other weights, from those of before; NaN without a maximum."""
+    try:
+        return fit_glm(columns, y, family, weights=weights, offset=offset, start=start).coef
+    except ConvergenceError:
+        return np.full(columns.shape[1], np.nan)
 
 
 def solution_of(

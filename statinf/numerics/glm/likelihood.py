@@ -99,6 +99,20 @@ class LikelihoodSums:
         cross, deviance = (np.sum(parts, axis=0) for parts in zip(*self._over_blocks(block), strict=True))
         return cross[:k, :k], cross[:k, k], float(deviance)
 
+    def newton_step(self, beta: np.ndarray, score: np.ndarray) -> np.ndarray | None:
+        """The step by the observed information; None where that is not positive definite."""
+
+        def block(rows: slice) -> np.ndarray:
+            eta = self.x[rows] @ beta
+            if self.offset is not None:
+                eta += self.offset[rows]
+            weight = self.w[rows] * self.family.observed(eta, self.y[rows])
+            return np.dot(self.x[rows].T, self.x[rows] * weight[:, None])
+
+        gram = np.sum(self._over_blocks(block), axis=0)
+        # The matrix of a saddle has a diagonal below zero, or no triangular factor.
+        return solve_information(gram, score) if smallest_eigenvalue(gram) > 0.0 else None
+
     def evaluate_score(self, beta: np.ndarray) -> tuple[np.ndarray, float]:
         """Score and deviance alone, for a quarter of the work."""
 

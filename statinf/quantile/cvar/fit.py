@@ -139,11 +139,12 @@ class CvarFit(Fit):
         -------
         data frame
             Rows "VaR" and "CVaR"; columns term, estimate, std_error, conf_low, conf_high. Errors are those of the fit's
-            covariance, HC0 after a bootstrap. Limits of the VaR are the losses' quantiles at levels around its own.
+            covariance, before a bootstrap if it has one. Limits of the VaR are the losses' quantiles at levels around its own.
         """
         check_level(level)
         solved = self._rows_solved("errors of the risk")
-        kind = self.cov.kind if isinstance(self.cov.kind, dict) or self.cov.kind in KINDS.names else "HC0"
+        own = self._undrawn_kind
+        kind = own if isinstance(own, dict) or own in KINDS.names else "HC0"
         found = risk_covariance(solved, kind)
         half = float(t_quantile(0.5 + level / 2, found.df))
         errors = np.sqrt(np.diag(found.matrix))

@@ -177,8 +177,7 @@ def population_result(
         population=True,
         parent=fit,
     )
-    kind = fit.cov.kind
-    return replace(draft, cov=draft._covariance(_sampled_kind(kind)))
+    return replace(draft, cov=draft._covariance(_sampled_kind(fit._undrawn_kind)))
 
 
 def _sampled_kind(kind: Any) -> Any:

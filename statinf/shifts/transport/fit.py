@@ -122,7 +122,8 @@ class TransportFit(Fit):
             raise NotIdentifiedError("a saved fit leaves the means of the arms out; fit again.")
         from statinf.shifts.table import TRANSPORT
 
-        kind = self.cov.kind if vcov is None and self.cov.kind != "none" else vcov
+        own = self._undrawn_kind
+        kind = own if vcov is None and own != "none" else vcov
         return PopulationMeans.of(design, self.outcomes, kind, method=TRANSPORT[self.method])
 
     def overlap(self) -> Any:
