@@ -60,7 +60,7 @@ class LevelsFit(Fit):
         Returns
         -------
         WaldTest
-            F with the degrees of freedom of R's `anova`: (m, n k - m).
+            F with the degrees of freedom of R's `anova`: (m, n k - m); with clusters, (m, clusters - 1).
 
         Examples
         --------

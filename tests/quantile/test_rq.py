@@ -98,6 +98,17 @@ def test_covariance_is_joint_over_levels():
     assert difference.statistic == pytest.approx(fit.equal_slopes().statistic)
 
 
+@pytest.mark.parametrize("verb", [si.rq, si.expectile])
+def test_equal_slopes_of_clustered_rows_count_clusters(verb):
+    """The same Wald test as by words, whose F has one degree of freedom less than there are clusters."""
+    fit = verb("y ~ x", groups(), tau=[0.25, 0.75], cluster="id")
+    letter, slopes = fit.letter, fit.equal_slopes()
+    said = fit.test(f"{letter}0.25: x = {letter}0.75: x")
+    assert slopes.df_denominator == said.df_denominator == groups()["id"].nunique() - 1
+    assert slopes.p_value == pytest.approx(said.p_value, rel=1e-9)
+    assert fit.with_vcov("iid").equal_slopes().df_denominator == 2 * len(groups()) - 1
+
+
 def test_scores_sum_to_zero_and_influence_gives_the_sandwich():
     fit = si.rq("y ~ x + C(g)", groups(), tau=[0.2, 0.5], weights="w")
     assert np.abs(fit.moments().scores.sum(axis=0)).max() < 1e-9
