@@ -176,6 +176,32 @@ def test_clusters_of_a_joint_fit(data):
     np.testing.assert_allclose(both.cov.matrix[:2, :2], fit.cov.matrix, rtol=1e-10)
 
 
+def test_a_joint_fit_keeps_its_names_and_refuses_types_of_clusters_that_it_lacks():
+    data = si.datasets.load("grunfeld")
+    both = si.joint(*(si.lm(f"invest ~ {x}", data) for x in ("value", "capital")), names=["a", "b"])
+    clustered = both.with_vcov({"cluster": "firm"})
+    assert clustered.terms == both.terms and clustered.terms[1] == "a: value"
+    for kind in ("HC1", "CR2", "none"):
+        with pytest.raises(si.OptionError, match="for clusters; choose HC0"):
+            both.with_vcov({"cluster": "firm", "type": kind})
+    odds = [si.glm(f"I(invest > 100) ~ {x}", data, family="binomial", cluster="firm") for x in ("value", "year")]
+    assert si.joint(*odds).cov.df == odds[0].cov.df == np.inf
+
+
+@pytest.mark.parametrize("vcov", ["HC0", {"cluster": "firm"}])
+def test_rows_of_weight_zero_are_absent_from_joint_fits(vcov):
+    data = si.datasets.load("grunfeld").assign(w=lambda d: (d["firm"] != "General Motors") * 1.0)
+    few = data[data["w"] > 0]
+    joined = [
+        si.joint(*(si.lm(f"invest ~ {x}", d, weights="w") for x in ("value", "capital")), vcov=vcov)
+        for d in (data, few)
+    ]
+    assert len(few) == 200 == joined[0].nobs and joined[0].cov.df == joined[1].cov.df
+    np.testing.assert_allclose(joined[0].cov.matrix, joined[1].cov.matrix, rtol=1e-12)
+    draws = [one.bootstrap(20, seed=1).draws.draws for one in joined]
+    np.testing.assert_allclose(*draws, rtol=1e-9)
+
+
 def test_simultaneous_limits_are_wider_and_hold_together(data):
     fit = si.lm("mpg ~ wt + hp + qsec", data)
     one, all_at_once = fit.conf_int(0.9), fit.conf_int(0.9, simultaneous=True)
