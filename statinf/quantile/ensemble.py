@@ -183,8 +183,9 @@ def quantile_ensemble(
     if settings.calibrate == "cv+" and any(isinstance(spec, np.ndarray) for spec in specs.values()):
         raise NotIdentifiedError("calibrate='cv+' refits the base models; with arrays of predictions use 'cqr'.")
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    made.refuse_offset("an ensemble of quantile models takes")
     check_sizes(made)
-    problem = _problem(made, specs, folds, given, levels)
+    problem = _problem(made, core_.on_rows(specs, models, made.frame), folds, given, levels)
     with reporting(progress):
         core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
     return QuantileEnsemble(
