@@ -336,3 +336,15 @@ def test_a_frame_changed_after_the_fit(method, data):
     before = fit.predict()
     data["x"] = 0.0
     pd.testing.assert_frame_equal(fit.predict(), before)
+
+
+def test_a_density_ratio_that_comes_as_a_series_goes_by_its_index(data):
+    def plain(frame):
+        return np.exp(frame["x"].to_numpy())
+
+    def shuffled(frame):
+        return np.exp(frame["x"]).sort_values()
+
+    rows = data.head(200)
+    one, two = (si.conformal("y ~ x", data, weights=ratio).predict(rows) for ratio in (plain, shuffled))
+    pd.testing.assert_frame_equal(one, two)
