@@ -92,13 +92,13 @@ def estimate(
     return core, None
 
 
-def _losses(core: core_.EnsembleCore, y: np.ndarray) -> dict[str, float]:
-    """Mean pinball loss of out-of-fold predictions, of their average and of their median."""
+def _losses(core: core_.EnsembleCore, y: np.ndarray, w: np.ndarray) -> dict[str, float]:
+    """Weighted mean pinball loss of out-of-fold predictions, of their average and of their median."""
     Z = core.out_of_fold
     assert Z is not None
     entries = {name: Z[:, j] for j, name in enumerate(core.names)}
     entries |= {"average": Z.mean(axis=1), "median": np.median(Z, axis=1)}
-    return {name: float(pinball(y, q, core.tau).mean()) for name, q in entries.items()}
+    return {name: float(np.average(pinball(y, q, core.tau).mean(axis=1), weights=w)) for name, q in entries.items()}
 
 
 METHOD = Method(
@@ -188,6 +188,7 @@ def quantile_ensemble(
     problem = _problem(made, core_.on_rows(specs, models, made.frame), folds, given, levels)
     with reporting(progress):
         core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
+    own = problem.part(_training(problem, settings.calibrate, seed))
     return QuantileEnsemble(
         method=method.verb,
         formula=made.recipe.formula,
@@ -199,7 +200,7 @@ def quantile_ensemble(
         local=settings.local,
         noncrossing=settings.noncrossing,
         calibrate=settings.calibrate,
-        out_of_fold_loss=_losses(core, problem.y[_training(problem, settings.calibrate, seed)]),
+        out_of_fold_loss=_losses(core, own.y, own.w),
         recipe=made.recipe,
         kind=made.kind,
         dropped=made.dropped,

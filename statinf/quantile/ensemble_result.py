@@ -34,7 +34,7 @@ class QuantileEnsemble(Predictive):
     local : bool
     noncrossing, calibrate : str or None
     out_of_fold_loss : dict of str to float
-        Mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
+        Weighted mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
     core : EnsembleCore
         Base models, aggregation weights and the scales of features and outcome.
     given : ndarray
