@@ -99,5 +99,6 @@ def special_bootstrap(
         )
     flat = flat[good]
     result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(influence), clusters=count, failed=failed)
-    cov = Covariance(result.covariance, "bootstrap", result.label, fit.cov.df, result.root)
+    df = fit.df_resid if np.isnan(fit.cov.df) else fit.cov.df  # of a fit that had no covariance
+    cov = Covariance(result.covariance, "bootstrap", result.label, result.freedom(df), result.root)
     return replace(fit, cov=cov, draws=result)
