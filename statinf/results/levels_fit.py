@@ -213,7 +213,7 @@ class LinearLevelsFit(LevelLinesFit):
     Attributes
     ----------
     objective, null_objective : ndarray, shape (k,)
-        Weighted loss of the fit, and of the intercept alone.
+        Weighted loss of the fit, and of the intercept alone, or of a prediction of zero where there is none.
     """
 
     objective: np.ndarray
