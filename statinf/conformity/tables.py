@@ -54,22 +54,20 @@ def coverage_table(
         if held.any():
             one = by_group(covered[held], np.zeros(int(held.sum())), confidence) | {"group": [name]}
             parts.append(_rows("group", one, [length[held]]))
-    found = slab_of(covered, X, share, seed)
-    if found is not None:
-        worst, inside = found
+    worst = slab_of(covered, X, share, seed)
+    if worst is not None:
         low, high = binomial_interval(np.array([worst.covered]), np.array([worst.n]), confidence)
         row = {"group": [""], "n": [worst.n], "covered": [worst.covered], "coverage": [worst.coverage]}
-        parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[inside]]))
+        parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[worst.inside]]))
     return pd.concat(parts, ignore_index=True)
 
 
-def slab_of(covered: np.ndarray, X: np.ndarray | None, share: float, seed: int) -> tuple[Slab, np.ndarray] | None:
-    """The worst slab and the rows in it (n,) bool; None where it is not wanted, or rows or covariates do not give one."""
+def slab_of(covered: np.ndarray, X: np.ndarray | None, share: float, seed: int) -> Slab | None:
+    """The worst slab; None where it is not wanted, or rows or covariates do not give one."""
     if X is None or not X.shape[1] or len(X) < SLAB_ROWS or not (X.std(axis=0) > 0).any():
         return None
     slab = worst_slab(covered, X, share=share, seed=seed)
-    position = X @ slab.direction
-    return (slab, (slab.low <= position) & (position <= slab.high)) if slab.n else None
+    return slab if slab.n else None
 
 
 def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> Any:
