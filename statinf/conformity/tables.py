@@ -110,12 +110,17 @@ def last_notes(fit: Any) -> list[str]:
 
 
 def expectation(procedure: Any, level: float, *, exact: bool) -> list[str]:
-    """What coverage to expect after this calibration: a beta-binomial law where `exact` and one threshold serves all rows."""
+    """What coverage to expect after this calibration: a beta-binomial law where `exact` and one threshold serves all rows,
+    at which no two calibration rows tie.
+    """
     calibration = procedure.calibration
     if calibration.weights is not None:
         size = effective_size(calibration.weights)
         return [f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows."]
     if calibration.groups is not None or not exact:
+        return []
+    # Rows that tie at the threshold are covered together, which adds to the law.
+    if np.count_nonzero(calibration.scores == calibration.thresholds(level, 1)) > 1:
         return []
     low, high = coverage_band(procedure.n, level, 1000)
     return [f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."]

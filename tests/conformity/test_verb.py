@@ -365,3 +365,13 @@ def test_what_is_promised_of_tails_with_thresholds_of_their_own():
     rows["c"] = np.where(rows["y"] > 0, "a", "b")
     for allowed in (True, False):
         assert ("and below" in str(si.conformal("c ~ x", rows, allow_empty=allowed))) == allowed
+
+
+def test_the_law_of_coverage_is_shown_where_no_rows_tie_at_the_threshold():
+    random = np.random.default_rng(2)
+    rows = pd.DataFrame({"x": np.arange(200) % 2, "y": random.normal(size=200)})
+    assert "beta-binomial" in str(si.conformal("y ~ x", rows))
+    # Counts around two means: 10 values of 100 residuals at most, one of which is the threshold of several rows.
+    counts = si.conformal("y ~ x", rows.assign(y=random.binomial(4, 0.5, 200)))
+    scores = counts.procedure.calibration.scores
+    assert len(np.unique(scores)) <= 10 and "beta-binomial" not in str(counts)
