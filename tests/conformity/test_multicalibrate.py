@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -265,6 +266,8 @@ def test_errors_are_what_their_formulas_say():
         (np.bincount(cells) / len(y)) @ (np.bincount(cells, weights=x * (y - f)) / np.bincount(cells)) ** 2
     )
     assert fit.k2(lambda frame: frame["x"][::-1], new)["estimate"].equals(fit.k2("x", new)["estimate"])
+    other = pl.from_pandas(new)
+    assert all(isinstance(t, pl.DataFrame) for t in (fit.table(other), fit.error(other), fit.k2("x", other)))
 
 
 @pytest.mark.parametrize("two_valued", [True, False])
