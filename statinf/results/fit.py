@@ -266,7 +266,7 @@ class Fit(Estimated):
         """
         from statinf.results.transforming import transformed
 
-        return _Plain(**transformed(self, function, names), normal=self.normal_reference)
+        return _Plain(**transformed(self, function, names), normal=self.normal_reference, kinds=self.vcov_kinds)
 
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """The same fit with bootstrap draws; see `statinf.results.resample.bootstrap`."""
@@ -290,9 +290,15 @@ class Fit(Estimated):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Plain(Fit):
-    """A fit that refers to the distribution of the fit that it was made from."""
+    """A fit with the reference distribution and the covariances of the fit that it was made from."""
 
     normal: bool = False
+    kinds: VcovKinds = field(default_factory=VcovKinds)
+
+    @property
+    def vcov_kinds(self) -> VcovKinds:  # type: ignore[override]
+        """The covariances of the fit that it was made from."""
+        return self.kinds
 
     @property
     @internal
