@@ -13,6 +13,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
 
@@ -36,6 +37,11 @@ class Joint(Fit):
 
     vcov_kinds: ClassVar[VcovKinds] = KINDS
 
+    @property
+    @internal
+    def normal_reference(self) -> bool:  # type: ignore[override]
+        return all(np.isinf(fit.cov.df) for fit in self.fits)
+
     def moments(self) -> Moments:
         rows, total = _joint_influence(self.fits)
         used = rows.any(axis=1)
@@ -45,6 +51,8 @@ class Joint(Fit):
         return _codes(self.fits, name, np.asarray(_joint_influence(self.fits)[0].any(axis=1)))
 
     def with_vcov(self, vcov: Any) -> Joint:
+        if self.design is None:
+            return super().with_vcov(vcov)
         return joint(*self.fits, vcov=vcov, names=self.names)
 
 

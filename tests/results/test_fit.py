@@ -214,6 +214,10 @@ def test_a_joint_fit_keeps_its_names_and_refuses_types_of_clusters_that_it_lacks
             both.with_vcov({"cluster": "firm", "type": kind})
     odds = [si.glm(f"I(invest > 100) ~ {x}", data, family="binomial", cluster="firm") for x in ("value", "year")]
     assert si.joint(*odds).cov.df == odds[0].cov.df == np.inf
+    for joined in (both, si.joint(*odds)):
+        lean, expected = joined.lean().with_vcov("HC0"), joined.with_vcov("HC0")
+        assert (lean.terms, lean.cov.df) == (expected.terms, expected.cov.df)
+        np.testing.assert_array_equal(lean.cov.matrix, expected.cov.matrix)
 
 
 @pytest.mark.parametrize("vcov", ["HC0", {"cluster": "firm"}])
