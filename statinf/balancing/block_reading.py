@@ -106,7 +106,9 @@ def read_arms(
         made = read_passes(f"~ {rest}", table, response="none", cluster=name, **options)
         if name in made.recipe.columns:
             raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
-    matrix = _first(made).parts[0].rest
+    opening = _first(made)
+    opening.refuse_offset("balance of covariates takes")
+    matrix = opening.parts[0].rest
     if matrix.p < 1:
         raise DataError("the formula has no covariates to balance; write 'treatment ~ x1 + x2'.")
     terms = [""] * matrix.p

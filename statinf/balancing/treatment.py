@@ -96,6 +96,7 @@ def read_design(
     name, labelled, rest = treatment_column(formula, frame)
     if not labelled:
         made = design(formula, frame, **options)
+        made.refuse_offset("balance of covariates takes")
         values, name = made.y, made.response_names[0]
         levels = _with_weight(values, made.weights)
         if len(levels) > 1 and _is_dose(levels, dose, expected):
@@ -106,6 +107,7 @@ def read_design(
         raise OptionError(f"dose=True needs a treatment of numbers; '{name}' has labels.")
     extra = options.pop("cluster", None)
     made = design(f"~ {rest}", frame, response="none", cluster=[name, *(extra or [])], **options)
+    made.refuse_offset("balance of covariates takes")
     if name in made.recipe.columns:
         raise FormulaError(f"the treatment '{name}' is among the covariates too; take it out of the right side.")
     lost = {cause.removeprefix("cluster ") if name in cause else cause: n for cause, n in made.dropped.items()}

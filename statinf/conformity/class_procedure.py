@@ -99,7 +99,9 @@ class ClassSplit(Brief):
         per += " in every group" if grouped else ""
         if self.calibration.weights is not None:
             return f"at least {level:g}{per} on the target population if the density ratio is right"
-        return f"at least {level:g}{per}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
+        # A class that is put into empty sets covers beyond what its score does.
+        most = f", and below {level:g} + 1/(n + 1) if scores are distinct," if self.allow_empty else ""
+        return f"at least {level:g}{per}{most} for exchangeable rows"
 
 
 @dataclass(frozen=True, repr=False)

@@ -55,10 +55,9 @@ def class_coverage(
     rows = []
     for part, label, rows_of in parts:
         rows.append((part, label, int(rows_of.sum()), int(covered[rows_of].sum()), size[rows_of]))
-    found = slab_of(covered, X, share, seed)
-    if found is not None:
-        slab, inside = found
-        rows.append(("worst slab", "", slab.n, slab.covered, size[inside]))
+    slab = slab_of(covered, X, share, seed)
+    if slab is not None:
+        rows.append(("worst slab", "", slab.n, slab.covered, size[slab.inside]))
     n, hits = np.array([r[2] for r in rows]), np.array([r[3] for r in rows])
     low, high = binomial_interval(hits, n, confidence)
     return pd.DataFrame(

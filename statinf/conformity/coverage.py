@@ -22,13 +22,17 @@ def by_group(covered: np.ndarray, groups: np.ndarray, confidence: float = 0.95) 
 
 @dataclass(frozen=True)
 class Slab:
-    """A slab ``{x : low <= direction'x <= high}`` and the coverage found in it on rows not used to find it."""
+    """A slab ``{x : low <= direction'x <= high}`` and the coverage found in it on rows not used to find it.
+
+    `inside` (rows,) bool are these rows, `n` of them.
+    """
 
     direction: np.ndarray
     low: float
     high: float
     n: int
     covered: int
+    inside: np.ndarray
 
     @property
     def coverage(self) -> float:
@@ -89,8 +93,9 @@ def worst_slab(
             best = (value, way, float(z[at[left]]), float(z[at[right - 1]]))
     _, way, low, high = best
     z = X[two] @ way
-    inside = (low <= z) & (z <= high)
-    return Slab(way, low, high, int(inside.sum()), int(covered[two][inside].sum()))
+    inside = np.zeros(n, bool)
+    inside[two] = (low <= z) & (z <= high)
+    return Slab(way, low, high, int(inside.sum()), int(covered[inside].sum()), inside)
 
 
 def _lowest_mean(values: np.ndarray, least: int) -> tuple[float, int, int]:

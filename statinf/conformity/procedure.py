@@ -91,7 +91,9 @@ class Split(Brief):
         per = " in every group" if self.calibration.groups is not None else ""
         if self.calibration.weights is not None:
             return f"at least {level:g} on the target population{per} if the density ratio is right"
-        return f"at least {level:g}{per}, and below {level:g} + 1/(n + 1) if scores are distinct, for exchangeable rows"
+        # Each tail's threshold is an order statistic, which may go beyond its share by one row.
+        more = f"{self.calibration.scores.shape[1]}/(n + 1)"
+        return f"at least {level:g}{per}, and below {level:g} + {more} if scores are distinct, for exchangeable rows"
 
 
 @dataclass(frozen=True, repr=False)

@@ -109,7 +109,8 @@ class ConformalSets(Predictive):
         (True, True)
         """
         self._held_out()
-        return required(self._martingale(ready_rows(self, newdata, response=True), seed))
+        ready = ready_rows(self, newdata, response=True)
+        return replace(required(self._martingale(ready, seed)), kind=ready.new.kind)
 
     def _martingale(self, ready: Ready, seed: int) -> Exchangeability | None:
         """The martingale over new rows; None if none can be scored."""

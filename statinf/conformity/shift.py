@@ -15,6 +15,7 @@ import numpy as np
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.frame import as_frame
+from statinf.formula.given import aligned
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Ratio:
             values, what = self.source.score(data), "weights.score(data)"
         else:
             values, what = self.source(frame.native), "the function given as weights"
-        values = np.asarray(values, np.float64).reshape(-1)
+        values = np.asarray(aligned(values, frame, what), np.float64).reshape(-1)
         if len(values) != frame.n:
             raise DataError(f"{what} gave {len(values)} values for {frame.n} rows; one per row is needed.")
         values = values if rows is None else values[rows]

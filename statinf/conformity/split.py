@@ -2,7 +2,7 @@
 
 Lei, G'Sell, Rinaldo, Tibshirani and Wasserman (2018, arXiv 1604.04173); Papadopoulos et al. (2002). With
 exchangeable rows coverage is at least the level, and below level + 1/(n + 1) if scores are distinct, n being the
-number of calibration rows.
+number of calibration rows; below level + 2/(n + 1) where each tail has a threshold of its own.
 
 The same scores give the same intervals in MAPIE and crepes, apart from small samples: with 9 calibration rows at level
 0.9 the largest score is a valid threshold, where MAPIE 1.6 refuses and crepes 0.9 returns the whole line; below that the

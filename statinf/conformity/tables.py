@@ -54,22 +54,20 @@ def coverage_table(
         if held.any():
             one = by_group(covered[held], np.zeros(int(held.sum())), confidence) | {"group": [name]}
             parts.append(_rows("group", one, [length[held]]))
-    found = slab_of(covered, X, share, seed)
-    if found is not None:
-        worst, inside = found
+    worst = slab_of(covered, X, share, seed)
+    if worst is not None:
         low, high = binomial_interval(np.array([worst.covered]), np.array([worst.n]), confidence)
         row = {"group": [""], "n": [worst.n], "covered": [worst.covered], "coverage": [worst.coverage]}
-        parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[inside]]))
+        parts.append(_rows("worst slab", row | {"conf_low": low, "conf_high": high}, [length[worst.inside]]))
     return pd.concat(parts, ignore_index=True)
 
 
-def slab_of(covered: np.ndarray, X: np.ndarray | None, share: float, seed: int) -> tuple[Slab, np.ndarray] | None:
-    """The worst slab and the rows in it (n,) bool; None where it is not wanted, or rows or covariates do not give one."""
+def slab_of(covered: np.ndarray, X: np.ndarray | None, share: float, seed: int) -> Slab | None:
+    """The worst slab; None where it is not wanted, or rows or covariates do not give one."""
     if X is None or not X.shape[1] or len(X) < SLAB_ROWS or not (X.std(axis=0) > 0).any():
         return None
     slab = worst_slab(covered, X, share=share, seed=seed)
-    position = X @ slab.direction
-    return (slab, (slab.low <= position) & (position <= slab.high)) if slab.n else None
+    return slab if slab.n else None
 
 
 def _rows(part: str, columns: Mapping[str, Any], lengths: list[np.ndarray]) -> Any:
@@ -112,12 +110,17 @@ def last_notes(fit: Any) -> list[str]:
 
 
 def expectation(procedure: Any, level: float, *, exact: bool) -> list[str]:
-    """What coverage to expect after this calibration: a beta-binomial law where `exact` and one threshold serves all rows."""
+    """What coverage to expect after this calibration: a beta-binomial law where `exact` and one threshold serves all rows,
+    at which no two calibration rows tie.
+    """
     calibration = procedure.calibration
     if calibration.weights is not None:
         size = effective_size(calibration.weights)
         return [f"Covariate shift: the weights are worth {size:.0f} of {procedure.n} calibration rows."]
     if calibration.groups is not None or not exact:
+        return []
+    # Rows that tie at the threshold are covered together, which adds to the law.
+    if np.count_nonzero(calibration.scores == calibration.thresholds(level, 1)) > 1:
         return []
     low, high = coverage_band(procedure.n, level, 1000)
     return [f"Of 1000 new rows this calibration should cover a share in [{low:.3f}, {high:.3f}] (95%, beta-binomial)."]

@@ -15,7 +15,7 @@ from statinf.effects.rows import EffectRows
 from statinf.formula.design import Design
 from statinf.inference.clusters import RowClusters
 from statinf.inference.covariance import Covariance
-from statinf.inference.moments import Moments
+from statinf.inference.moments import Moments, averaged
 from statinf.inference.sandwich import covariance
 from statinf.results import Estimate, stack_scores
 from statinf.results.clusters import fit_clusters
@@ -60,11 +60,7 @@ class Splits(Brief):
 
     def together(self) -> Moments:
         """The moments of the one split, or the mean of the splits' influence values."""
-        first = self.moments[0]
-        if len(self.moments) == 1:
-            return first
-        influence = np.mean([m.influence for m in self.moments], axis=0)
-        return Moments(influence, np.eye(influence.shape[1]), first.nobs, first.df_resid)
+        return averaged(self.moments)
 
     def covariance(self, design: Design, kind: Any, *, normal: bool = True) -> Covariance:
         """Covariance of the effect of one split, or of the median over several."""

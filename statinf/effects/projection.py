@@ -21,7 +21,7 @@ from statinf.formula.design import Design
 from statinf.formula.part_sides import PartSide
 from statinf.formula.recipe import Recipe
 from statinf.inference.covariance import Covariance
-from statinf.inference.moments import Moments
+from statinf.inference.moments import Moments, averaged
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovSpec
 from statinf.numerics.linear.least_squares import LeastSquaresSolution, solve
@@ -225,11 +225,7 @@ def _regression_moments(
 
 def _moments(splits: tuple[_SplitRegressions, ...]) -> Moments:
     """Moments of the one split, or the mean of the splits' influence values."""
-    first = splits[0].averaged
-    if len(splits) == 1:
-        return first
-    influence = np.mean([one.averaged.influence for one in splits], axis=0)
-    return Moments(influence, np.eye(influence.shape[1]), first.nobs, first.df_resid)
+    return averaged([one.averaged for one in splits])
 
 
 def _covariance(design: Design, splits: tuple[_SplitRegressions, ...], thetas: np.ndarray, kind: Any) -> Covariance:

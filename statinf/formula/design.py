@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from statinf.brief import Brief
-from statinf.errors import DataError, one_of
+from statinf.errors import DataError, OptionError, one_of
 from statinf.formula.cells import columns_of
 from statinf.formula.classes import class_outcome, outcome_kind
 from statinf.formula.columns import Categorical
@@ -106,6 +106,11 @@ class Design(Brief):
     def part(self, role: str) -> Matrix | None:
         """The part of that role; None where the formula has fewer parts."""
         return dict(zip(self.roles, self.parts, strict=False)).get(role)
+
+    def refuse_offset(self, what: str) -> None:
+        """An `OptionError` if the formula has an offset, which `what` would leave out unseen."""
+        if self.offset is not None:
+            raise OptionError(f"{what} no offset(); take it out of the formula.")
 
     def column(self, name: str) -> np.ndarray:
         """Values of any column of the caller's frame on the rows used: floats, or objects for categories."""

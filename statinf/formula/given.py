@@ -22,7 +22,8 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
     Parameters
     ----------
     values : object
-        A pandas Series goes by its index where that differs from the frame's; everything else by position, as it is.
+        A pandas Series or DataFrame goes by its index where that differs from the frame's; everything else by position, as it
+        is.
     frame : Frame
     name : str
         What to call it in messages.
@@ -43,11 +44,11 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
     index = frame.index
     if index is None or not _is_series(values) or values.index.equals(index):
         return values
-    advice = f"give {name}.to_numpy() to go by position"
+    advice, kind = f"give {name}.to_numpy() to go by position", type(values).__name__
     if not values.index.is_unique:
         label = values.index[int(np.argmax(values.index.duplicated()))]
         raise DataError(
-            f"{name} is a Series in which the label {label_text(label)} occurs more than once, so its values cannot be matched to "
+            f"{name} is a {kind} in which the label {label_text(label)} occurs more than once, so its values cannot be matched to "
             f"the rows of the data; {advice}."
         )
     place = values.index.get_indexer(index)
@@ -56,7 +57,7 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
     if (place < 0).any():
         missing = place < 0
         raise DataError(
-            f"{name} is a Series whose index lacks {int(missing.sum())} of {len(place)} row labels of the data (first: "
+            f"{name} is a {kind} whose index lacks {int(missing.sum())} of {len(place)} row labels of the data (first: "
             f"{label_text(index[int(np.argmax(missing))])}); {advice}."
         )
     return values.iloc[place].set_axis(index if len(place) == len(index) else index[rows])
@@ -64,7 +65,7 @@ def aligned(values: Any, frame: Frame, name: str, rows: np.ndarray | None = None
 
 def _is_series(values: Any) -> bool:
     pandas = sys.modules.get("pandas")
-    return pandas is not None and isinstance(values, pandas.Series)
+    return pandas is not None and isinstance(values, pandas.Series | pandas.DataFrame)
 
 
 def on_frame(weights: Any, frame: Frame) -> Any:

@@ -82,6 +82,10 @@ class Bootstrap:
         unit = f", {self.clusters} clusters" if self.clusters else ""
         return f"{self.kind} bootstrap ({self.replicas} replicas, seed {self.seed}{unit})"
 
+    def freedom(self, df: float) -> float:
+        """Degrees of freedom of a reference law that has `df` for rows: no more than clusters less one; the normal stays."""
+        return min(df, self.clusters - 1.0) if self.clusters > 1 and np.isfinite(df) else df
+
     @property
     def covariance(self) -> np.ndarray:
         """Covariance of the draws, shape (q, q)."""

@@ -19,7 +19,7 @@ def levels_of(tau: Any) -> np.ndarray:
 
 
 def given_levels(tau: Any) -> np.ndarray:
-    """Levels in the order given, or an `OptionError` that names the one outside (0, 1)."""
+    """Levels in the order given, or an `OptionError` that names the one outside (0, 1), or those of one name."""
     try:
         levels = np.atleast_1d(np.asarray(tau, dtype=np.float64))
     except (TypeError, ValueError):
@@ -29,6 +29,12 @@ def given_levels(tau: Any) -> np.ndarray:
     bad = levels[~((levels > 0) & (levels < 1))]
     if len(bad):
         raise OptionError(f"tau={bad[0]:g} is outside (0, 1).")
+    names, counts = np.unique([f"{t:g}" for t in np.unique(levels)], return_counts=True)
+    if (counts > 1).any():
+        raise OptionError(
+            f"tau holds levels that are all but equal to {names[np.argmax(counts)]}; six digits of each are its name, in "
+            "which levels must differ."
+        )
     return levels
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -192,6 +192,33 @@ class Moments(Brief):
             return None
         inside, outside = self.split
         return row_products(self.outside, inside, after=outside.T)
+
+    def combined(self, matrix: np.ndarray) -> Moments:
+        """Moments of linear combinations (m, q) of the estimates: influence values as scores, with the identity as bread."""
+        outside = self.outside_influence
+        return Moments(
+            self.influence @ matrix.T,
+            np.eye(len(matrix)),
+            self.nobs,
+            self.df_resid,
+            outside=None if outside is None else outside @ matrix.T,
+            outside_rows=self.outside_rows,
+            present=self.present,
+        )
+
+
+def averaged(several: Sequence[Moments]) -> Moments:
+    """Moments of the mean of estimates from the same rows, such as those of several splits."""
+    first = several[0]
+    if len(several) == 1:
+        return first
+    beside = [m.outside_influence for m in several if m.outside_influence is not None]
+    outside = np.mean(beside, axis=0) if beside else None
+    influence = np.mean([m.influence for m in several], axis=0)
+    return Moments(
+        influence, np.eye(influence.shape[1]), first.nobs, first.df_resid,
+        outside=outside, outside_rows=first.outside_rows, present=first.present,
+    )  # fmt: skip
 
 
 def small_sample(nobs: float, df: float) -> float:

@@ -12,10 +12,9 @@ from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError, OptionError, one_of
 from statinf.inference import bootstrap as engine
-from statinf.inference.covariance import Covariance
 from statinf.quantile import replicas as draws
 from statinf.quantile.inference import density, moments_of
-from statinf.results.resample import keep_undrawn
+from statinf.results.resample import drawn_covariance, keep_undrawn
 
 if TYPE_CHECKING:
     from statinf.quantile.fit import QuantileFit
@@ -101,5 +100,4 @@ def special_bootstrap(
         )
     flat = flat[good]
     result = engine.Bootstrap(flat, kind, "", seed, engine.acceleration(influence), clusters=count, failed=failed)
-    cov = Covariance(result.covariance, "bootstrap", result.label, fit.cov.df, result.root)
-    return replace(fit, cov=cov, draws=result, kept_covariances=keep_undrawn(fit))
+    return replace(fit, cov=drawn_covariance(fit, result), draws=result, kept_covariances=keep_undrawn(fit))

@@ -92,13 +92,13 @@ def estimate(
     return core, None
 
 
-def _losses(core: core_.EnsembleCore, y: np.ndarray) -> dict[str, float]:
-    """Mean pinball loss of out-of-fold predictions, of their average and of their median."""
+def _losses(core: core_.EnsembleCore, y: np.ndarray, w: np.ndarray) -> dict[str, float]:
+    """Weighted mean pinball loss of out-of-fold predictions, of their average and of their median."""
     Z = core.out_of_fold
     assert Z is not None
     entries = {name: Z[:, j] for j, name in enumerate(core.names)}
     entries |= {"average": Z.mean(axis=1), "median": np.median(Z, axis=1)}
-    return {name: float(pinball(y, q, core.tau).mean()) for name, q in entries.items()}
+    return {name: float(np.average(pinball(y, q, core.tau).mean(axis=1), weights=w)) for name, q in entries.items()}
 
 
 METHOD = Method(
@@ -183,10 +183,12 @@ def quantile_ensemble(
     if settings.calibrate == "cv+" and any(isinstance(spec, np.ndarray) for spec in specs.values()):
         raise NotIdentifiedError("calibrate='cv+' refits the base models; with arrays of predictions use 'cqr'.")
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    made.refuse_offset("an ensemble of quantile models takes")
     check_sizes(made)
-    problem = _problem(made, specs, folds, given, levels)
+    problem = _problem(made, core_.on_rows(specs, models, made.frame), folds, given, levels)
     with reporting(progress):
         core, calibration = method.estimate(problem, settings, tau=levels, given=given, seed=seed, progress=progress)
+    own = problem.part(_training(problem, settings.calibrate, seed))
     return QuantileEnsemble(
         method=method.verb,
         formula=made.recipe.formula,
@@ -198,7 +200,7 @@ def quantile_ensemble(
         local=settings.local,
         noncrossing=settings.noncrossing,
         calibrate=settings.calibrate,
-        out_of_fold_loss=_losses(core, problem.y[_training(problem, settings.calibrate, seed)]),
+        out_of_fold_loss=_losses(core, own.y, own.w),
         recipe=made.recipe,
         kind=made.kind,
         dropped=made.dropped,

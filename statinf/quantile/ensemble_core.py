@@ -12,6 +12,7 @@ from statinf.backend import generator, progress_bar
 from statinf.brief import Brief
 from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
+from statinf.formula.frame import Frame
 from statinf.formula.given import aligned
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
@@ -210,6 +211,17 @@ def named_models(models: Any) -> dict[str, Any]:
     if not out:
         raise OptionError("models is empty; give at least one base model.")
     return out
+
+
+def on_rows(specs: Mapping[str, Any], models: Any, frame: Frame) -> dict[str, Any]:
+    """Named models with predictions that were given as a Series or DataFrame in the order of the frame's rows."""
+    given = (
+        {str(k): v for k, v in models.items()} if isinstance(models, Mapping) else dict(zip(specs, models, strict=True))
+    )
+    return {
+        name: np.asarray(aligned(given[name], frame, f"models[{name!r}]"), float) if _is_array(given[name]) else spec
+        for name, spec in specs.items()
+    }
 
 
 def check_models(models: Mapping[str, Any], tau: np.ndarray) -> None:

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from statinf.errors import DataError, NotIdentifiedError, OptionError
+from statinf.formula.frame import Frame
+from statinf.formula.given import aligned
 from statinf.inference.levels import positions
 from statinf.quantile.ensemble_calibration import CrossCalibration, SplitCalibration
 from statinf.quantile.ensemble_core import EnsembleCore
@@ -32,7 +34,7 @@ class QuantileEnsemble(Predictive):
     local : bool
     noncrossing, calibrate : str or None
     out_of_fold_loss : dict of str to float
-        Mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
+        Weighted mean pinball loss of each base model's out-of-fold predictions, of their average and their median.
     core : EnsembleCore
         Base models, aggregation weights and the scales of features and outcome.
     given : ndarray
@@ -62,17 +64,19 @@ class QuantileEnsemble(Predictive):
     ) -> tuple[Any, np.ndarray, np.ndarray | None]:
         rows = self.new_rows(newdata, response=response)
         X = rows.parts["covariates"].without_intercept().values
-        return rows, X, None if predictions is None else self._given(predictions, len(X))
+        return rows, X, None if predictions is None else self._given(predictions, rows.frame)
 
-    def _given(self, predictions: Any, n: int) -> np.ndarray:
-        """Base predictions handed over for n rows, shape (n, J, m)."""
+    def _given(self, predictions: Any, frame: Frame) -> np.ndarray:
+        """Base predictions handed over for the rows of a frame, shape (n, J, m)."""
         if not isinstance(predictions, Mapping) or set(predictions) != set(self.models):
             raise OptionError(f"predictions: give a mapping with an array for each of {', '.join(self.models)}.")
-        arrays = {name: np.asarray(predictions[name], float) for name in self.models}
+        arrays = {
+            name: np.asarray(aligned(predictions[name], frame, f"predictions[{name!r}]"), float) for name in self.models
+        }
         for name, array in arrays.items():
-            if array.shape != (n, len(self.given)):
+            if array.shape != (frame.n, len(self.given)):
                 raise DataError(
-                    f"the predictions of '{name}' have shape {array.shape}; give {n} rows and {len(self.given)} levels."
+                    f"the predictions of '{name}' have shape {array.shape}; give {frame.n} rows and {len(self.given)} levels."
                 )
         return np.stack(list(arrays.values()), axis=1)[:, :, positions(self.given, self.tau)]
 

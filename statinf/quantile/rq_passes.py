@@ -100,7 +100,7 @@ def _estimate(made: PassDesign, levels: np.ndarray, rule: str) -> Estimate:
     solved = solve_passes(made, rows, np.concatenate([levels, levels - h, levels + h]), n)
     k = len(levels)
     inner, low, high = solved[:k], solved[k : 2 * k], solved[2 * k :]
-    null = _null(made, rows, levels, n) if made.intercept else None
+    null = _null(made, rows, levels, n) if made.intercept else np.zeros(k)
     losses, pull, *active = made.total(partial(_losses, rows, levels, inner, null), "check losses")
     _warn_flat(levels, pull, [held.rows() for held in active])
     back = columns.back(len(names))[kept]
@@ -119,7 +119,7 @@ def _estimate(made: PassDesign, levels: np.ndarray, rule: str) -> Estimate:
             "tau": levels,
             "columns": names,
             "objective": losses[0],
-            "null_objective": losses[1] if null is not None else losses[0],
+            "null_objective": losses[1],
             "basis": None,
             "dual": None,
             "rule": rule,
@@ -165,9 +165,9 @@ def _constant(rows: QuantileRows, block: Design) -> LossRows:
 
 
 def _losses(
-    rows: QuantileRows, levels: np.ndarray, coef: np.ndarray, null: np.ndarray | None, block: Design
+    rows: QuantileRows, levels: np.ndarray, coef: np.ndarray, null: np.ndarray, block: Design
 ) -> tuple[Any, ...]:
-    """Weighted check losses of the fits, and of the outcome's own quantiles, shape (2, levels), and what a level's dual is made of.
+    """Weighted check losses of the fits, and of `null`, shape (2, levels), and what a level's dual is made of.
 
     That are the subgradients of the rows off each fit, shape (levels, k), and the rows on it, no more than tell that there are
     too many.
@@ -181,10 +181,9 @@ def _losses(
         pull[q] = (np.where(on, 0.0, tau - (residual < 0)) * w) @ x
         kept = np.flatnonzero(on)[: x.shape[1] + 1]
         active.append(RowsHeld(((x[kept], y[kept], w[kept]),)))
-    for j, fitted in enumerate((coef @ x.T, None if null is None else null[:, None])):
-        if fitted is not None:
-            residual = y - fitted
-            out[j] = np.maximum(levels[:, None] * residual, (levels[:, None] - 1.0) * residual) @ w
+    for j, fitted in enumerate((coef @ x.T, null[:, None])):
+        residual = y - fitted
+        out[j] = np.maximum(levels[:, None] * residual, (levels[:, None] - 1.0) * residual) @ w
     return (out, pull, *active)
 
 

@@ -33,7 +33,7 @@ def solve_design(
     -------
     solved : SolvedQuantiles
     null_objective : ndarray, shape (k,)
-        Check loss of the intercept alone, or of the fit where there is none.
+        Check loss of the intercept alone, or of a prediction of zero where there is none.
     aliases : ndarray, shape (p kept, p aliased)
         How the columns that are not aliased make those that are.
     """
@@ -60,8 +60,8 @@ def solve_design(
         warn_several_solutions(dual, levels)
     coef[:, kept] = rows.carried(inner)
     objective = _fitted_losses(rows, inner, levels)
-    null = null_losses(rows.y, rows.w, levels, True) * rows.w.sum() if matrix.intercept else objective
-    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule, [rows]), null, aliases
+    null = null_losses(rows.y if matrix.intercept else rows.y + rows.level, rows.w, levels, matrix.intercept)
+    return SolvedQuantiles(made, levels, coef, objective, basis, dual, rule, [rows]), null * rows.w.sum(), aliases
 
 
 def _by_contents(

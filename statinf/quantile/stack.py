@@ -20,7 +20,7 @@ from statinf.formula.design import design
 from statinf.formula.scale import check_sizes
 from statinf.learners import resolve
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
-from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models
+from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models, on_rows
 from statinf.quantile.stack_result import Stack
 from statinf.quantile.table import STACK
 from statinf.results import Method, Options, choice
@@ -203,7 +203,9 @@ def stack(
         k: s if isinstance(s, np.ndarray) else resolve(s, "mean", "models") for k, s in named_models(models).items()
     }
     made = design(formula, data, weights=weights, na_action=na_action, context=context)
+    made.refuse_offset("a stack of regression models takes")
     check_sizes(made)
+    specs = on_rows(specs, models, made.frame)
     use = made.weights > 0
     for name, spec in specs.items():
         if isinstance(spec, np.ndarray) and spec.shape != (made.n_total,):

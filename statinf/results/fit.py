@@ -208,10 +208,14 @@ class Fit(Estimated):
         return covariance(self.moments(), kind, clusters, normal=self.normal_reference)
 
     @property
+    def _undrawn(self) -> Covariance:
+        """The covariance that the fit has, or had before its bootstrap."""
+        return self.cov if self.draws is None else self.kept_covariances.get("before bootstrap", self.cov)
+
+    @property
     def _undrawn_kind(self) -> Any:
-        """The covariance that the fit has, or had before its bootstrap, in normal form: what is made of rows anew has that."""
-        found = self.cov if self.draws is None else self.kept_covariances.get("before bootstrap", self.cov)
-        return found.kind
+        """Its kind in normal form: what is made of rows anew has that."""
+        return self._undrawn.kind
 
     def _counted(self, found: Covariance, kind: Any, moments: Callable[[], Moments]) -> Covariance:
         """The covariance of the fit, or of what is made of it, with degrees of freedom as this kind of fit counts them."""
@@ -272,7 +276,7 @@ class Fit(Estimated):
         """
         from statinf.results.transforming import transformed
 
-        return _Plain(**transformed(self, function, names), normal=self.normal_reference)
+        return _Plain(**transformed(self, function, names), normal=self.normal_reference, kinds=self.vcov_kinds)
 
     def bootstrap(self, replicas: int = 999, kind: str = "multiplier", **options: Any) -> Self:
         """The same fit with bootstrap draws; see `statinf.results.resample.bootstrap`."""
@@ -296,9 +300,15 @@ class Fit(Estimated):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class _Plain(Fit):
-    """A fit that refers to the distribution of the fit that it was made from."""
+    """A fit with the reference distribution and the covariances of the fit that it was made from."""
 
     normal: bool = False
+    kinds: VcovKinds = field(default_factory=VcovKinds)
+
+    @property
+    def vcov_kinds(self) -> VcovKinds:  # type: ignore[override]
+        """The covariances of the fit that it was made from."""
+        return self.kinds
 
     @property
     @internal

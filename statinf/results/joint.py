@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from statinf.errors import DataError, OptionError, StatinfWarning, issue_warning
 from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
+from statinf.inference.sandwich import covariance
+from statinf.inference.vcov import VcovKinds, VcovSpec
+from statinf.internal import internal
 from statinf.results.fit import Fit
 from statinf.results.matched import common_rows
+
+KINDS = VcovKinds(default="HC0", names=("HC0",), robust="HC0", clustered=("HC0",), cluster_type="HC0")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -22,10 +27,20 @@ class Joint(Fit):
     Attributes
     ----------
     fits : tuple of Fit
+    names : tuple of str
+        The prefix of each fit's coefficients.
     """
 
     fits: tuple[Fit, ...]
+    names: tuple[str, ...]
     weights_rows: np.ndarray | None = field(default=None, metadata={"saved": False})
+
+    vcov_kinds: ClassVar[VcovKinds] = KINDS
+
+    @property
+    @internal
+    def normal_reference(self) -> bool:  # type: ignore[override]
+        return all(np.isinf(fit.cov.df) for fit in self.fits)
 
     def moments(self) -> Moments:
         rows, total = _joint_influence(self.fits)
@@ -36,11 +51,9 @@ class Joint(Fit):
         return _codes(self.fits, name, np.asarray(_joint_influence(self.fits)[0].any(axis=1)))
 
     def with_vcov(self, vcov: Any) -> Joint:
-        # Each fit's first term stands in its place behind the fit's name.
-        places = np.cumsum([0, *(int(f.estimable.sum()) for f in self.fits)])
-        first = [f.terms[int(np.argmax(f.estimable))] for f in self.fits]
-        names = [self.terms[place].removesuffix(f": {t}") for place, t in zip(places[:-1], first, strict=True)]
-        return joint(*self.fits, vcov=vcov, names=names)
+        if self.design is None:
+            return super().with_vcov(vcov)
+        return joint(*self.fits, vcov=vcov, names=self.names)
 
 
 def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> Joint:
@@ -79,18 +92,14 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
     labels = list(names) if names is not None else [str(i + 1) for i in range(len(fits))]
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise OptionError(f"names must give each of the {len(fits)} fits a name of its own.")
-    vcov = _shared_kind(fits) if vcov is None else vcov
+    spec = VcovSpec.read(_shared_kind(fits) if vcov is None else vcov, kinds=KINDS)
     present, total = _joint_influence(fits)
     df = min(f.df_resid for f in fits)
-    if isinstance(vcov, dict):
-        covariance = _clustered_joint(fits, vcov, present, total)
-    elif vcov == "HC0":
-        normal = np.inf if all(np.isinf(f.cov.df) for f in fits) else df
-        covariance = Covariance(total.T @ total, "HC0", "HC0, joint", normal)
+    normal = all(np.isinf(f.cov.df) for f in fits)
+    if spec.clusters:
+        found = _clustered_joint(fits, spec, present, total, normal)
     else:
-        raise OptionError(
-            f"vcov={vcov!r} is not available for fits taken together; use 'HC0' or {{'cluster': 'column'}}."
-        )
+        found = Covariance(total.T @ total, "HC0", "HC0, joint", np.inf if normal else df)
     return Joint(
         method="joint",
         formula="; ".join(f.formula for f in fits),
@@ -102,11 +111,12 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
             if ok
         ),
         theta=np.concatenate([f.theta[f.estimable] for f in fits]),
-        cov=covariance,
+        cov=found,
         df_resid=df,
         kind=fits[0].kind,
         design=fits[0].design,
         fits=tuple(fits),
+        names=tuple(labels),
     )
 
 
@@ -140,7 +150,9 @@ def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
         moments = fit.moments()
         block = np.zeros((n, moments.q))
         block[place[design.rows]] = moments.influence
-        present[place[design.rows], j] = True
+        # A row of weight zero is absent, unless the weights of others were estimated from it.
+        counted = np.ones(design.n, bool) if moments.observed is None else moments.observed
+        present[place[design.rows], j] = counted | moments.influence.any(axis=1)
         if moments.outside is not None:
             if moments.outside_rows is None:
                 raise DataError(
@@ -159,17 +171,15 @@ def _joint_influence(fits: Sequence[Fit]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clustered_joint(
-    fits: Sequence[Fit], vcov: Mapping[str, Any], present: np.ndarray, total: np.ndarray
+    fits: Sequence[Fit], spec: VcovSpec, present: np.ndarray, total: np.ndarray, normal: bool
 ) -> Covariance:
-    from statinf.inference.sandwich import covariance
-
-    name = vcov.get("cluster")
-    if not isinstance(name, str):
+    if len(spec.clusters) != 1:
         raise OptionError("joint covariances take one cluster column: vcov={'cluster': 'column'}.")
+    name = spec.clusters[0]
     used = np.asarray(present.any(axis=1))
     codes = _codes(fits, name, used)
     moments = Moments(total[used], np.eye(total.shape[1]), int(used.sum()), np.inf)
-    return covariance(moments, {"cluster": name, "type": "HC0"}, {name: codes})
+    return covariance(moments, spec.asked, {name: codes}, normal=normal)
 
 
 def _codes(fits: Sequence[Fit], name: str, used: np.ndarray) -> np.ndarray:

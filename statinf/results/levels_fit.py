@@ -60,7 +60,7 @@ class LevelsFit(Fit):
         Returns
         -------
         WaldTest
-            F with the degrees of freedom of R's `anova`: (m, n k - m).
+            F with the degrees of freedom of R's `anova`: (m, n k - m); with clusters, (m, clusters - 1).
 
         Examples
         --------
@@ -213,7 +213,7 @@ class LinearLevelsFit(LevelLinesFit):
     Attributes
     ----------
     objective, null_objective : ndarray, shape (k,)
-        Weighted loss of the fit, and of the intercept alone.
+        Weighted loss of the fit, and of the intercept alone, or of a prediction of zero where there is none.
     """
 
     objective: np.ndarray

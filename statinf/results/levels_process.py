@@ -37,7 +37,8 @@ def equal_slopes(fit: LevelsFit, columns: Any) -> WaldTest:
             row[step * p + names.index(name)], row[(step + 1) * p + names.index(name)] = -1.0, 1.0
     text = "equal slopes at tau = " + ", ".join(f"{t:g}" for t in fit.tau)
     m = len(restrictions)
-    df = np.inf if np.isinf(fit.cov.df) else float(fit.nobs * k - m)
+    # Only where rows are independent do k regressions of n rows count as n k of them.
+    df = float(fit.nobs * k - m) if fit.cov.df == fit.df_resid else fit.cov.df
     return wald(fit.theta[fit.estimable], fit.cov, restrictions, np.zeros(m), df, text).handed(fit.kind)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from statinf.backend.seeds import check_seed
 from statinf.errors import ConvergenceError, NotIdentifiedError, OptionError, one_of
+from statinf.formula.given import without_gaps
 from statinf.inference import bootstrap as engine
 from statinf.inference.clusters import joined_codes
 from statinf.inference.covariance import Covariance
@@ -50,7 +51,8 @@ def bootstrap(
     law : {"mammen", "rademacher", "webb", "normal", "exponential"}
         Of the multipliers of "multiplier" and "wild".
     cluster : str, optional
-        Draw clusters instead of rows; the fit's own cluster column by default.
+        Draw clusters instead of rows; the fit's own cluster column by default. Tests and normal limits then refer to as many
+        degrees of freedom as clusters less one, where rows would have more.
     studentize : bool
         Keep an HC1 standard error of every draw, for `conf_int(interval="studentized")`; "pairs" and
         "bayesian" of linear regressions.
@@ -100,10 +102,7 @@ def bootstrap(
         # Each draw's own standard error would have to account for its own estimated weights.
         raise NotIdentifiedError("studentised intervals take weights as known; use interval='bca' with estimated ones.")
     if kind in ("multiplier", "wild"):
-        if kind == "multiplier":
-            influence, codes = _with_outside(fit, name, codes)
-        else:
-            influence = fit.wild_influence()
+        influence, codes = _influence(fit, kind, name, codes)
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
         made = replace(made, kind=kind)
     else:
@@ -119,9 +118,16 @@ def bootstrap(
 
 def keep_undrawn(fit: Fit, start: Covariance | None = None) -> dict[str, Covariance]:
     """The covariances that a fit keeps, with the one of before its draws, or `start` under the same kind."""
-    undrawn = fit.cov if fit.draws is None else fit.kept_covariances.get("before bootstrap", fit.cov)
-    before = undrawn if start is None else replace(start, kind=undrawn.kind)
+    before = fit._undrawn if start is None else replace(start, kind=fit._undrawn_kind)
     return dict(fit.kept_covariances) | {"before bootstrap": before}
+
+
+def drawn_covariance(fit: Fit, made: engine.Bootstrap) -> Covariance:
+    """That of draws, with the degrees of freedom of before them, or those of the drawn clusters where these are fewer."""
+    df = fit._undrawn.df
+    if np.isnan(df):  # of a fit that had no covariance
+        df = np.inf if fit.normal_reference else fit.df_resid
+    return Covariance(made.covariance, "bootstrap", made.label, made.freedom(df), made.root)
 
 
 def combined_draws(
@@ -147,25 +153,29 @@ def _check_blocks(kind: str, studentize: bool) -> None:
 
 def _with_draws(fit: F, made: engine.Bootstrap, start: Covariance | None = None) -> F:
     """The fit with its draws; `start` is the covariance that studentised limits start from, else that of before them."""
-    kept = keep_undrawn(fit, start)
-    df = fit.cov.df
-    if np.isnan(df):  # of a fit that had no covariance
-        df = np.inf if fit.normal_reference else fit.df_resid
-    cov = Covariance(made.covariance, "bootstrap", made.label, df, made.root)
-    return replace(fit, cov=cov, draws=made, kept_covariances=kept)
+    return replace(fit, cov=drawn_covariance(fit, made), draws=made, kept_covariances=keep_undrawn(fit, start))
 
 
-def _with_outside(fit: Fit, name: str | None, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Influence values with those of rows that only helped to estimate the weights, in their own clusters."""
+def _influence(fit: Fit, kind: str, name: str | None, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Influence values that multipliers perturb, with those of rows that only helped to estimate the weights, and clusters."""
+    if kind == "wild" and codes is None:
+        return fit.wild_influence(), None
     moments = fit.moments()
-    if moments.outside is None:
-        return moments.influence, codes
-    outside = moments.outside_influence
-    assert outside is not None
-    if name is not None:
-        clusters = clusters_of(fit._need_rows("bootstrap draws"), (name,))
-        codes = joined_codes(replace(moments, present=np.ones(len(moments.scores), bool)), clusters, name)
-    return np.concatenate([moments.influence, outside]), codes
+    influence = fit.wild_influence() if kind == "wild" else moments.influence
+    seen = np.ones(len(influence), bool) if moments.observed is None else moments.observed
+    if kind == "multiplier" and moments.outside is not None:
+        outside = moments.outside_influence
+        assert outside is not None
+        if name is not None:
+            clusters = clusters_of(fit._need_rows("bootstrap draws"), (name,))
+            codes = joined_codes(replace(moments, present=np.ones(len(moments.scores), bool)), clusters, name)
+        influence = np.concatenate([influence, outside])
+        seen = np.append(seen, np.ones(len(outside), bool))
+    if codes is None:
+        return influence, None
+    # A cluster of rows of weight zero is absent, unless the weights of others were estimated from it.
+    seen = seen | influence.any(axis=1)
+    return influence[seen], without_gaps(codes[seen])
 
 
 def _cluster(fit: Fit, cluster: Any) -> str | None:

@@ -80,8 +80,7 @@ def transformed(
 
 
 def _moments(parent: Fit, jacobian: np.ndarray) -> Moments:
-    inner = parent.moments()
-    return Moments(inner.influence @ jacobian.T, np.eye(len(jacobian)), inner.nobs, inner.df_resid)
+    return parent.moments().combined(jacobian)
 
 
 def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:

@@ -135,6 +135,8 @@ def read_block_samples(
     head = source.head()
     if head is None:
         raise DataError("no row of the data can be used.")
+    if response == "none":
+        head.refuse_offset("comparisons of two samples take")
     near = head.parts[part].rest.values.mean(axis=0)
     xs: ColumnSums = source.total(partial(_moments, part, near), "moments of the columns")
     found = first_pass(other, partial(_target_moments, part, near, xs.extent.low, xs.extent.high), na_action)

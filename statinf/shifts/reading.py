@@ -70,6 +70,8 @@ def read_samples(
     else:
         text = f"{formula} | {ratio_terms(ratio_formula)}"
         made = design(text, source, response=response, roles=("covariates", "ratio"), **options)
+    if response in ("none", "categories"):
+        made.refuse_offset("comparisons of two samples take")
     check_sizes(made)
     if ratio is not None:
         made = replace(made, weights=np.ones(made.n), weights_object=None)

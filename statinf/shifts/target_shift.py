@@ -200,6 +200,7 @@ def target_shift(
             f"method={chosen.name!r} has no standard errors of its own; give cluster= to the verb that takes these weights."
         )
     samples = read_samples(formula, source, target, response="numeric", **read)
+    samples.design.refuse_offset("comparisons of two samples take")
     check_outcome(samples)
     with reporting(progress):
         found: OutcomeRatio = chosen.estimate(samples, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from scipy import stats
 
@@ -153,3 +154,9 @@ def test_bad_input():
     found = fit.exchangeability(gaps)
     assert found.nobs == 48
     assert 3 not in found.rows
+
+
+def test_the_path_is_of_the_kind_of_the_new_rows():
+    fit, new = si.conformal("y ~ x", stream(100, 1)), stream(40, 2)
+    path = fit.exchangeability(pl.from_pandas(new)).path
+    assert isinstance(path, pl.DataFrame) and path.to_pandas().equals(fit.exchangeability(new).path)

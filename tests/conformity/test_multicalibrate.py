@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
@@ -264,6 +265,9 @@ def test_errors_are_what_their_formulas_say():
     assert fit.k2("x", new)["estimate"][0] == pytest.approx(
         (np.bincount(cells) / len(y)) @ (np.bincount(cells, weights=x * (y - f)) / np.bincount(cells)) ** 2
     )
+    assert fit.k2(lambda frame: frame["x"][::-1], new)["estimate"].equals(fit.k2("x", new)["estimate"])
+    other = pl.from_pandas(new)
+    assert all(isinstance(t, pl.DataFrame) for t in (fit.table(other), fit.error(other), fit.k2("x", other)))
 
 
 @pytest.mark.parametrize("two_valued", [True, False])
@@ -325,7 +329,12 @@ def test_every_start_that_says_the_same_gives_the_same():
     options = {"levels": 10, "max_rounds": 3, "tol": 0.0}
     first = si.multicalibrate("y ~ x | g", data, init="hat", **options).predict(data)
     bare = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(data[["x"]].to_numpy(), data["y"])
-    for start in (logit, known, bare, lambda frame: frame["hat"], lambda frame: logit.predict(frame)["estimate"]):
+    called = (
+        lambda frame: frame["hat"],
+        lambda frame: frame["hat"][::-1],
+        lambda frame: logit.predict(frame)["estimate"],
+    )
+    for start in (logit, known, bare, *called):
         assert si.multicalibrate("y ~ x | g", data, init=start, **options).predict(data).equals(first)
     learnt = si.multicalibrate("y ~ x | g", data, init="logit", **options)
     assert learnt.initial.name == "logit" and "Start: logit" in str(learnt)

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from statinf.conformity.coverage import _lowest_mean, by_group, worst_slab
+from statinf.conformity.tables import coverage_table
 from statinf.errors import DataError, OptionError
 from statinf.inference.conformal import (
     Calibration,
@@ -37,6 +38,11 @@ def test_the_worst_slab_is_found_and_measured_on_other_rows():
     assert abs(slab.coverage - 0.5) < 4 * np.sqrt(0.25 / slab.n) + 0.05  # a few rows of the slab may be good ones
     fair = worst_slab(random.random(4000) < 0.9, X, share=0.1, directions=50, seed=1)
     assert abs(fair.coverage - 0.9) < 4 * np.sqrt(0.09 / fair.n)  # the search does not bias what is reported
+    # What a table says of the slab is said of the rows that it counts.
+    table = coverage_table(covered, covered + X[:, 1], None, X, confidence=0.95, share=0.1, seed=1).iloc[-1]
+    measured = worst_slab(covered, X, share=0.1, seed=1)
+    assert table["n"] == measured.n == measured.inside.sum() and measured.covered == covered[measured.inside].sum()
+    assert table["length"] == pytest.approx(table["coverage"] + X[measured.inside, 1].mean())
     with pytest.raises(OptionError, match="share"):
         worst_slab(covered, X, share=0.0)
     with pytest.raises(DataError, match="No covariate varies"):

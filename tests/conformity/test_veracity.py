@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import statinf as si
 from statinf.conformity.veracity.outlying import outlying
@@ -134,10 +135,23 @@ def test_refitting_leaves_out_what_is_flagged(fit):
     assert abs(again.params["Intercept"] - 1.0) < abs(si.lm("y ~ x + z", DATA).params["Intercept"] - 1.0)
     other = si.veracity("y ~ x + z", DATA, model="ridge")
     refit = other.refit()
-    new = rows(20, 8)
-    np.testing.assert_allclose(refit.predict(new)["estimate"], other.predict(new)["estimate"], rtol=1e-12)
     assert refit.nobs == int((~other.flagged).sum()) and "ridge" in str(refit)
     np.testing.assert_allclose(other.predict()["estimate"], other.tidy()["predicted"], rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"filter": False}, {"rule": "r2"}])
+def test_other_models_are_refitted_to_the_rows_that_are_not_flagged_whatever_was_filtered(options):
+    found = si.veracity("y ~ x + z", DATA, model=LinearRegression(), **options)
+    new, rest = rows(20, 8), DATA[~found.flagged]
+    assert 0 < len(rest) < 200 == found.nobs and found.refit().nobs == len(rest)
+    expected = LinearRegression().fit(rest[["x", "z"]], rest["y"]).predict(new[["x", "z"]])
+    np.testing.assert_allclose(found.refit().predict(new)["estimate"], expected, rtol=1e-10)
+
+
+def test_refitting_knows_the_functions_of_the_caller():
+    found = si.veracity("y ~ bent(x) + z", DATA, context={"bent": np.sinh})
+    expected = si.lm("y ~ sinh(x) + z", DATA[~found.flagged])
+    np.testing.assert_allclose(found.refit().theta, expected.theta, rtol=1e-10)
 
 
 def test_p_values_of_new_rows_are_counts_of_calibration_scores(fit):

@@ -336,3 +336,42 @@ def test_a_frame_changed_after_the_fit(method, data):
     before = fit.predict()
     data["x"] = 0.0
     pd.testing.assert_frame_equal(fit.predict(), before)
+
+
+def test_a_density_ratio_that_comes_as_a_series_goes_by_its_index(data):
+    def plain(frame):
+        return np.exp(frame["x"].to_numpy())
+
+    def shuffled(frame):
+        return np.exp(frame["x"]).sort_values()
+
+    rows = data.head(200)
+    one, two = (si.conformal("y ~ x", data, weights=ratio).predict(rows) for ratio in (plain, shuffled))
+    pd.testing.assert_frame_equal(one, two)
+
+
+def test_what_is_promised_of_tails_with_thresholds_of_their_own():
+    """Of 30 rows each tail at level 0.95 takes the largest score: coverage is 1 - 2 / 31, above 0.9 + 1 / 31."""
+    random = np.random.default_rng(0)
+    rows = pd.DataFrame({"x": random.normal(size=60), "half": np.arange(60) >= 30})
+    rows["y"] = rows["x"] + random.normal(size=60)
+    law = 1.0 - 2.0 / 31.0
+    for method, options, tails in (("split", {}, 1), ("split", {"score": "asymmetric"}, 2), ("cps", {}, 2)):
+        fit = si.conformal("y ~ x", rows, method=method, split="half", **options)
+        assert f"at least 0.9, and below 0.9 + {tails}/(n + 1)" in str(fit)
+    assert 0.9 + 1.0 / 31.0 < law < 0.9 + 2.0 / 31.0
+    scores = fit.procedure.calibration.scores
+    np.testing.assert_array_equal(fit.procedure.calibration.thresholds(0.9, 1)[0], scores.max(axis=0))
+    rows["c"] = np.where(rows["y"] > 0, "a", "b")
+    for allowed in (True, False):
+        assert ("and below" in str(si.conformal("c ~ x", rows, allow_empty=allowed))) == allowed
+
+
+def test_the_law_of_coverage_is_shown_where_no_rows_tie_at_the_threshold():
+    random = np.random.default_rng(2)
+    rows = pd.DataFrame({"x": np.arange(200) % 2, "y": random.normal(size=200)})
+    assert "beta-binomial" in str(si.conformal("y ~ x", rows))
+    # Counts around two means: 10 values of 100 residuals at most, one of which is the threshold of several rows.
+    counts = si.conformal("y ~ x", rows.assign(y=random.binomial(4, 0.5, 200)))
+    scores = counts.procedure.calibration.scores
+    assert len(np.unique(scores)) <= 10 and "beta-binomial" not in str(counts)

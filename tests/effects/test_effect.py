@@ -392,3 +392,23 @@ def test_scores_without_an_outcome_model_are_inverse_probability_weighting():
     zero = np.zeros(50)
     found = scores(y, d, e, zero, zero, "ATE", np.ones(50))
     np.testing.assert_allclose(found.b, 2 * d * y - 2 * (1 - d) * y)
+
+
+@pytest.mark.parametrize("method", ["irm", "plr"])
+def test_several_splits_keep_what_the_target_of_a_density_ratio_adds(method):
+    """Most of the error is that of the target's 12 rows; each split says about the same of it."""
+    random = np.random.default_rng(5)
+    data = pd.DataFrame({"x": random.normal(size=300)})
+    data["t"] = (random.random(300) < 1.0 / (1.0 + np.exp(-data["x"]))) * 1
+    data["y"] = data["t"] * (1.0 + data["x"]) + data["x"] + random.normal(size=300)
+    ratio = si.density_ratio("~ x", data, pd.DataFrame({"x": random.normal(size=12) + 0.3}))
+    once, thrice = (si.effect("y ~ t | x", data, method=method, weights=ratio, repeats=r) for r in (1, 3))
+    parts = []
+    for fit in (once, thrice):
+        moments = fit.moments()
+        parts.append([(moments.influence**2).sum(), (moments.outside_influence**2).sum()])
+    assert sum(parts[0]) == pytest.approx(once.std_errors.iloc[0] ** 2, rel=1e-9)
+    assert parts[0][1] > parts[0][0] and parts[1] == pytest.approx(parts[0], rel=0.1)
+    draws = thrice.bootstrap(400, seed=1).std_errors.iloc[0]
+    # A standard deviation of 400 draws is off by less than 4 / sqrt(800) of itself.
+    assert draws == pytest.approx(np.sqrt(sum(parts[1])), rel=4 / np.sqrt(800))

@@ -92,6 +92,24 @@ def test_clusters_are_drawn_whole():
     np.testing.assert_allclose(made.draws.draws[0], expected, rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:1 of 200 conditional densities")
+@pytest.mark.parametrize("kind", ["multiplier", "pairs", "bayesian", "wild", "pwy"])
+def test_drawn_clusters_are_counted_as_those_of_the_sandwich(kind):
+    """A cluster of weight zero is absent, and tests have one degree of freedom less than there are clusters."""
+    data = si.datasets.load("grunfeld").assign(w=lambda d: (d["firm"] != "General Motors") * 1.0)
+    verb = si.rq if kind == "pwy" else si.lm
+    drawn = [
+        verb("invest ~ value", d, weights="w").bootstrap(40, kind, cluster="firm") for d in (data, data[data["w"] > 0])
+    ]
+    known = verb("invest ~ value", data, weights="w", cluster="firm")
+    for fit in drawn:
+        assert fit.draws.clusters == 10 and fit.cov.df == known.cov.df == 9
+    np.testing.assert_allclose(drawn[0].draws.draws, drawn[1].draws.draws, rtol=1e-9)
+    odds = si.glm("I(invest > 100) ~ value", data, family="binomial")
+    if kind in ("multiplier", "pairs"):
+        assert odds.bootstrap(40, kind, cluster="firm").cov.df == np.inf
+
+
 def test_percentile_and_basic_limits_are_quantiles(fit):
     made = fit.bootstrap(999, seed=4)
     low, high = np.quantile(made.draws.draws, [0.05, 0.95], axis=0, method="weibull")

@@ -361,3 +361,12 @@ def test_what_else_is_refused_or_warned_of():
         si.cvar("y ~ x", data, level=0.5, loss=lambda y, p: jnp.log1p((y - p) ** 2 / 9.0))
     with pytest.raises(si.NotIdentifiedError, match=r"si\.conformal"):
         si.cvar("y ~ x", data, level=0.8).predict(data, interval="prediction")
+
+
+def test_weights_of_losses_in_a_series_go_by_their_index():
+    data = sample().sample(frac=1.0, random_state=1)
+    losses, w = data["y"], data["x"].abs()
+    found = si.cvar_of(losses, 0.8, weights=w.sort_index())
+    assert found.cvar == si.cvar_of(losses.to_numpy(), 0.8, weights=w.to_numpy()).cvar
+    with pytest.raises(si.DataError, match="index lacks"):
+        si.cvar_of(losses, 0.8, weights=w.head(20))

@@ -125,3 +125,31 @@ def test_constant_outcomes_one_row_and_rows_of_weight_zero():
         np.testing.assert_allclose(shown[1], shown[0], rtol=1e-10)
         np.testing.assert_allclose(shown[2], shown[0], rtol=1e-7)
         assert [f.nobs for f in fits] == [40, 40, 40]
+
+
+def test_predictions_in_a_series_or_frame_go_by_their_index():
+    data = frame().set_axis(np.random.default_rng(1).permutation(60), axis=0)
+    Z = pd.DataFrame(np.array([1.28, 0.0, -1.28]) + data[["x"]].to_numpy(), index=data.index)
+    one, two = (si.quantile_ensemble("y ~ x", data, models={"z": z}, **COMMON) for z in (Z, Z.sort_index()))
+    shown = one.predict(data, predictions={"z": Z})
+    pd.testing.assert_frame_equal(two.predict(data, predictions={"z": Z.sort_index()}), shown)
+    assert two.score(data, predictions={"z": Z.sort_index()}).wis == one.score(data, predictions={"z": Z}).wis
+    stacks = [si.stack("y ~ x", data, models=["lm", z]).model_weights for z in (data["x"], data["x"].sort_index())]
+    np.testing.assert_array_equal(*stacks)
+    with pytest.raises(DataError, match="index lacks"):
+        si.stack("y ~ x", data, models={"z": data["x"].set_axis(data.index + 1)})
+
+
+@pytest.mark.parametrize("calibrate", [None, "cqr"])
+def test_losses_shown_are_those_of_weighted_rows(calibrate):
+    data, Z = frame(), np.tile([-1.28, 0.0, 1.28], (60, 1))
+    options = COMMON | {"tau": TAU[::-1], "calibrate": calibrate}
+    weighted = si.quantile_ensemble("y ~ x", data, models={"z": Z}, weights="w", **options)
+    error = data[["y"]].to_numpy() - Z
+    loss = np.maximum(np.array(TAU[::-1]) * error, (np.array(TAU[::-1]) - 1) * error).mean(axis=1)
+    doubled = np.repeat(np.arange(60), data["w"])
+    again = si.quantile_ensemble("y ~ x", data.iloc[doubled], models={"z": Z[doubled]}, **options)
+    if calibrate is None:
+        assert weighted.out_of_fold_loss["z"] == pytest.approx(np.average(loss, weights=data["w"]), rel=1e-12)
+        assert again.out_of_fold_loss == pytest.approx(weighted.out_of_fold_loss, rel=1e-12)
+    assert weighted.nobs == 40 and len(weighted.out_of_fold["z"]) == (40 if calibrate is None else 30)

@@ -157,6 +157,12 @@ def test_predictions_are_those_of_the_law(fit, data):
     assert shares[["loc", "scale"]].sum().to_numpy() == pytest.approx(1.0)
 
 
+def test_values_in_a_series_go_by_their_index(fit, data):
+    rows = data.head(6)
+    at = pd.Series(np.linspace(-1.0, 3.0, 6), index=rows.index)
+    np.testing.assert_array_equal(fit.cdf(rows, at[::-1]), fit.cdf(rows, at.to_numpy()))
+
+
 def test_counts_classes_and_censored_times(data):
     counts = si.ngboost("k ~ x", data, dist="poisson", n_estimators=0)
     mean = counts.predict(data.head(1))["estimate"].item()

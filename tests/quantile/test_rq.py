@@ -98,6 +98,38 @@ def test_covariance_is_joint_over_levels():
     assert difference.statistic == pytest.approx(fit.equal_slopes().statistic)
 
 
+@pytest.mark.parametrize("verb", [si.rq, si.expectile])
+def test_equal_slopes_of_clustered_rows_count_clusters(verb):
+    """The same Wald test as by words, whose F has one degree of freedom less than there are clusters."""
+    fit = verb("y ~ x", groups(), tau=[0.25, 0.75], cluster="id")
+    letter, slopes = fit.letter, fit.equal_slopes()
+    said = fit.test(f"{letter}0.25: x = {letter}0.75: x")
+    assert slopes.df_denominator == said.df_denominator == groups()["id"].nunique() - 1
+    assert slopes.p_value == pytest.approx(said.p_value, rel=1e-9)
+    assert fit.with_vcov("iid").equal_slopes().df_denominator == 2 * len(groups()) - 1
+
+
+@pytest.mark.parametrize("formula", ["y ~ 0 + x", "y ~ 0 + C(g)", "y ~ 0 + x + offset(z)"])
+def test_without_an_intercept_a_fit_is_compared_with_a_prediction_of_zero(formula):
+    frame = groups().assign(z=1.0, y=lambda d: d["y"] + 3.0)
+    outcome = frame["y"].to_numpy() - (1.0 if "offset" in formula else 0.0)
+    for tau in (0.3, 0.5):
+        fit = si.rq(formula, frame, tau=tau, weights="w")
+        null = frame["w"].to_numpy() @ np.where(outcome < 0, (tau - 1) * outcome, tau * outcome)
+        np.testing.assert_allclose(fit.null_objective, null, rtol=1e-12)
+        np.testing.assert_allclose(fit.pseudo_r_squared, 1.0 - fit.objective / null, rtol=1e-12)
+    if "offset" not in formula:
+        mean, ols = (verb(formula, frame, weights="w") for verb in (si.expectile, si.lm))
+        np.testing.assert_allclose(mean.pseudo_r_squared, ols.r_squared, rtol=1e-12)
+
+
+def test_levels_of_one_name_are_refused():
+    with pytest.raises(OptionError, match="all but equal to 0.3;"):
+        si.rq("foodexp ~ income", ENGEL, tau=[0.1 + 0.2, 0.3, 0.7])
+    with pytest.warns(NumericalWarning, match="repeated"):
+        assert list(si.rq("foodexp ~ income", ENGEL, tau=[0.3, 0.3]).tau) == [0.3]
+
+
 def test_scores_sum_to_zero_and_influence_gives_the_sandwich():
     fit = si.rq("y ~ x + C(g)", groups(), tau=[0.2, 0.5], weights="w")
     assert np.abs(fit.moments().scores.sum(axis=0)).max() < 1e-9

@@ -176,6 +176,64 @@ def test_clusters_of_a_joint_fit(data):
     np.testing.assert_allclose(both.cov.matrix[:2, :2], fit.cov.matrix, rtol=1e-10)
 
 
+def test_functions_of_coefficients_keep_what_estimated_weights_and_kinds_of_errors_bring():
+    """Twelve rows of a target make the weights: their part of the error is the larger one, also in draws."""
+    random = np.random.default_rng(5)
+    rows = pd.DataFrame({"x": random.normal(size=300)}).assign(y=lambda d: d["x"] ** 2 + random.normal(size=300))
+    ratio = si.density_ratio("~ x", rows, pd.DataFrame({"x": random.normal(size=12)}))
+    fit = si.lm("y ~ x", rows, weights=ratio)
+    made = fit.transform("Intercept + x")
+    own, parents = made.bootstrap(40, seed=1), fit.bootstrap(40, seed=1)
+    assert np.sqrt((made.influence**2).sum()) < 0.9 * made.std_errors.iloc[0]
+    np.testing.assert_allclose(own.draws.draws[:, 0], parents.draws.draws.sum(axis=1), rtol=1e-9)
+    with pytest.raises(si.DataError, match="second sample"):
+        si.joint(made, made)
+
+
+def test_functions_of_quantile_coefficients_have_the_covariances_of_the_fit(tmp_path):
+    fit = si.rq("foodexp ~ income", si.datasets.load("engel"), tau=[0.3, 0.6])
+    change = "`q0.6: income` - `q0.3: income`"
+    made = fit.transform(change)
+    for vcov in ("nid", "ker", "iid", {"cluster": "income"}, {"boot": "pairs", "replicas": 20}):
+        expected = fit.with_vcov(vcov).transform(change)
+        assert made.with_vcov(vcov).cov.label == expected.cov.label
+        np.testing.assert_allclose(made.with_vcov(vcov).std_errors, expected.std_errors, rtol=1e-8)
+    with pytest.raises(si.OptionError, match="'nid', 'ker'"):
+        made.with_vcov("HC0")
+    again = si.load(made.save(tmp_path / "made.si"))
+    np.testing.assert_allclose(again.with_vcov("ker").std_errors, made.with_vcov("ker").std_errors, rtol=1e-12)
+
+
+def test_a_joint_fit_keeps_its_names_and_refuses_types_of_clusters_that_it_lacks():
+    data = si.datasets.load("grunfeld")
+    both = si.joint(*(si.lm(f"invest ~ {x}", data) for x in ("value", "capital")), names=["a", "b"])
+    clustered = both.with_vcov({"cluster": "firm"})
+    assert clustered.terms == both.terms and clustered.terms[1] == "a: value"
+    for kind in ("HC1", "CR2", "none"):
+        with pytest.raises(si.OptionError, match="for clusters; choose HC0"):
+            both.with_vcov({"cluster": "firm", "type": kind})
+    odds = [si.glm(f"I(invest > 100) ~ {x}", data, family="binomial", cluster="firm") for x in ("value", "year")]
+    assert si.joint(*odds).cov.df == odds[0].cov.df == np.inf
+    for joined in (both, si.joint(*odds)):
+        lean, expected = joined.lean().with_vcov("HC0"), joined.with_vcov("HC0")
+        assert (lean.terms, lean.cov.df) == (expected.terms, expected.cov.df)
+        np.testing.assert_array_equal(lean.cov.matrix, expected.cov.matrix)
+
+
+@pytest.mark.parametrize("vcov", ["HC0", {"cluster": "firm"}])
+def test_rows_of_weight_zero_are_absent_from_joint_fits(vcov):
+    data = si.datasets.load("grunfeld").assign(w=lambda d: (d["firm"] != "General Motors") * 1.0)
+    few = data[data["w"] > 0]
+    joined = [
+        si.joint(*(si.lm(f"invest ~ {x}", d, weights="w") for x in ("value", "capital")), vcov=vcov)
+        for d in (data, few)
+    ]
+    assert len(few) == 200 == joined[0].nobs and joined[0].cov.df == joined[1].cov.df
+    np.testing.assert_allclose(joined[0].cov.matrix, joined[1].cov.matrix, rtol=1e-12)
+    draws = [one.bootstrap(20, seed=1).draws.draws for one in joined]
+    np.testing.assert_allclose(*draws, rtol=1e-9)
+
+
 def test_simultaneous_limits_are_wider_and_hold_together(data):
     fit = si.lm("mpg ~ wt + hp + qsec", data)
     one, all_at_once = fit.conf_int(0.9), fit.conf_int(0.9, simultaneous=True)

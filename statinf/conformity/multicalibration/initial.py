@@ -9,6 +9,7 @@ import numpy as np
 
 from statinf.errors import DataError, OptionError, nearest, silent_warnings
 from statinf.formula.frame import Frame
+from statinf.formula.given import aligned
 from statinf.learners import canonical, names, resolve
 from statinf.learners.sklearn import FittedSklearn, FittedSklearnClassifier
 from statinf.results import Result
@@ -112,7 +113,7 @@ class CalledFunction:
 
     def predict(self, frame: Frame, X: np.ndarray) -> np.ndarray:
         """Its values (rows of the frame,)."""
-        found = np.asarray(self.function(frame.native), np.float64)
+        found = np.asarray(aligned(self.function(frame.native), frame, "init"), np.float64)
         if found.shape != (frame.n,):
             raise DataError(
                 f"init: the function gave shape {found.shape} for {frame.n} rows; one number per row is needed."

@@ -20,6 +20,7 @@ from statinf.conformity.multicalibration.predictor import LevelPredictor
 from statinf.conformity.multicalibration.reading import LevelRows
 from statinf.errors import DataError, OptionError
 from statinf.formula.columns import Categorical
+from statinf.formula.given import aligned
 
 _FEW = 3
 """Distinct values from which a column of numbers is a function of its own beside groups."""
@@ -140,7 +141,7 @@ def function_values(function: Any, rows: LevelRows) -> tuple[str, np.ndarray]:
         name, values = function, column.values
     elif callable(function):
         name = getattr(function, "__name__", "function")
-        values = np.asarray(function(rows.frame.native), np.float64)
+        values = np.asarray(aligned(function(rows.frame.native), rows.frame, name), np.float64)
     else:
         raise OptionError(f"function={function!r}: give the name of a column, or a function of a data frame.")
     if values.shape != (rows.frame.n,):

@@ -68,7 +68,7 @@ class Multicalibrated(BoostedFit):
         names = read_by(by)
         rows = self._measured_rows(newdata, weights, names)
         columns = group_rows(self._predictor(), rows, self.groups, names, per_level, of, level, self.two_valued)
-        return to_caller(pd.DataFrame(columns), self.kind)
+        return to_caller(pd.DataFrame(columns), rows.frame.kind)
 
     def error(self, newdata: Any = None, *, min_rows: int = 20, weights: Any = None) -> Any:
         """Squared error, calibration error, and K2 of every group and column, with standard errors and tests.
@@ -97,7 +97,7 @@ class Multicalibrated(BoostedFit):
         rows = self._measured_rows(newdata, weights)
         _check_rows(min_rows)
         found = error_rows(self._predictor(), rows, self.groups, self.columns, int(min_rows), self.two_valued)
-        return to_caller(pd.DataFrame([one.row() for one in found]), self.kind)
+        return to_caller(pd.DataFrame([one.row() for one in found]), rows.frame.kind)
 
     def k2(self, function: Any, newdata: Any = None, *, min_rows: int = 20, weights: Any = None) -> Any:
         """K2 of one function of the row, as `error` has it: the weighted sum over levels of squared means of h times the error.
@@ -121,7 +121,7 @@ class Multicalibrated(BoostedFit):
         rows = self._measured_rows(newdata, weights, (function,) if isinstance(function, str) else ())
         name, h = function_values(function, rows)
         found = error_rows(self._predictor(), rows, (), (), int(min_rows), self.two_valued, {name: h})
-        return to_caller(pd.DataFrame([found[-1].row()]), self.kind)
+        return to_caller(pd.DataFrame([found[-1].row()]), rows.frame.kind)
 
     def _measured_rows(self, newdata: Any, weights: Any = None, by: Sequence[str] = ()) -> LevelRows:
         """Rows with outcomes: new ones, or those of the fit that were held out."""

@@ -46,9 +46,10 @@ class OnlineIntervals(Predictive):
     def path(self) -> Any:
         """One row per time after the burn-in, in the caller's kind of data frame.
 
-        Columns: the time (`row` without `time=`), `outcome`, `estimate` (where the model has a mean), `lower`, `upper`,
-        `covered` (ends count as inside) and `level_used`: the level of coverage behind the interval, or for methods that move
-        a radius the share of past scores within it. An empty interval, which never covers, has lower = inf, upper = -inf.
+        Columns: the time (`row` without `time=`), `outcome`, `estimate` (where the model has a mean; of two given quantiles
+        their middle), `lower`, `upper`, `covered` (ends count as inside) and `level_used`: the level of coverage behind the
+        interval, or for methods that move a radius the share of past scores within it. An empty interval, which never covers,
+        has lower = inf, upper = -inf.
         """
         import pandas as pd
 
@@ -90,7 +91,7 @@ class OnlineIntervals(Predictive):
         Returns
         -------
         data frame
-            `estimate` (where the model has a mean), `lower`, `upper`; NaN for rows that cannot be predicted.
+            `estimate` (as `path` has it), `lower`, `upper`; NaN for rows that cannot be predicted.
         """
         if interval not in (None, "prediction"):
             raise OptionError(

@@ -127,6 +127,8 @@ class VeracityScores(Brief):
     removed, r_squared : ndarray, shape (k,)
         Shares tried, and the R squared of each.
     detector : Detector
+    clean : object
+        The model of the mean fitted to the rows that are not flagged, which filtering need not have left out.
     floor : float
     kind : str
     flag_fdr : float
@@ -140,6 +142,7 @@ class VeracityScores(Brief):
     removed: np.ndarray
     r_squared: np.ndarray
     detector: Detector
+    clean: Any
     floor: float
     kind: str
     flag_fdr: float
@@ -195,8 +198,10 @@ def estimate(problem: VeracityProblem, options: VeracityOptions) -> VeracityScor
     share = share if by_r2 else float(flagged.mean())
     shares, found = np.array(list(path)), np.array(list(path.values()))
     detector = fit_detector(X[kept], y[kept], plan)
+    same = np.array_equal(kept, ~flagged)
+    clean = detector.mean if same else plan.learner.fit(X[~flagged], y[~flagged], seed=plan.seed)
     return VeracityScores(
-        parts, score, flagged, float(share), shares, found, detector, floor, options.score, options.fdr
+        parts, score, flagged, float(share), shares, found, detector, clean, floor, options.score, options.fdr
     )
 
 

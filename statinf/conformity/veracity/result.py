@@ -130,7 +130,8 @@ class Veracity(Predictive):
 
             keep = np.zeros(self.n_total)
             keep[self.rows] = ~self.scored.flagged
-            return lm(self.formula, getattr(self.data, "native", self.data), weights=keep)
+            context = None if self.recipe is None else self.recipe.context
+            return lm(self.formula, getattr(self.data, "native", self.data), weights=keep, context=context)
         return CleanFit(
             method=self.model,
             formula=self.formula,
@@ -139,7 +140,7 @@ class Veracity(Predictive):
             kind=self.kind,
             dropped=self.dropped,
             recipe=self.recipe,
-            fitted=self.scored.detector.mean,
+            fitted=self.scored.clean,
             centre=self.centre,
             unit=self.unit,
         )

@@ -160,6 +160,7 @@ def _design(
         text = f"{formula}{' | 1' if '|' not in formula else ''} | `{fuzzy}`"
         roles = (*roles, "treatment")
     made = design(text, data, roles=roles, weights=weights, cluster=cluster, na_action=na_action, context=context)
+    made.refuse_offset("regressions at a cutoff take")
     check_sizes(made)
     return made if text == formula else replace(made, recipe=replace(made.recipe, formula=formula))
 

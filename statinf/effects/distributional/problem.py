@@ -160,6 +160,7 @@ def _read(formula: str, head: str, data: Any, fuzzy: str | None, how: Mapping[st
     """The rows, with the running variable and, in fuzzy designs, the treatment as parts of one column each."""
     text = head if fuzzy is None else f"{head} | `{fuzzy}`"
     made = design(text, data, roles=("running", "treatment"), response="any", **how)
+    made.refuse_offset("quantiles of units take")
     check_sizes(made)
     columns = [part.without_intercept() for part in made.parts]
     if columns[0].p != 1:

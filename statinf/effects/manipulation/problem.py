@@ -77,6 +77,7 @@ def running_rows(
         context=context,
         response="none",
     )
+    rows.refuse_offset("the density of a running variable takes")
     check_sizes(rows)
     part = rows.parts[0].without_intercept()
     if part.p != 1:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import DataError, check_level
+from statinf.formula.frame import as_frame
+from statinf.formula.given import aligned
 from statinf.inference.distributions import t_quantile
 from statinf.numerics.quantreg.bandwidth import bandwidth, inside
 from statinf.numerics.tails.density import near_quantile
@@ -120,7 +122,7 @@ def cvar_of(losses: Any, level: float = 0.95, *, weights: Any = None) -> TailRis
     level : float
         In [0, 1); 0 is the mean.
     weights : array of shape (n,), optional
-        At least zero; rows of weight zero are absent.
+        At least zero; rows of weight zero are absent. Of two pandas Series the weights go by the losses' index.
 
     Returns
     -------
@@ -143,6 +145,8 @@ def cvar_of(losses: Any, level: float = 0.95, *, weights: Any = None) -> TailRis
     """
     level = check_tail_level(level)
     values = _numbers(losses, "losses")
+    if hasattr(losses, "to_frame"):
+        weights = aligned(weights, as_frame(losses.to_frame("loss")), "weights")
     w = np.ones(len(values)) if weights is None else _numbers(weights, "weights")
     if w.shape != values.shape:
         raise DataError(f"weights has {len(w)} entries for {len(values)} losses.")

@@ -19,7 +19,7 @@ from statinf.formula.scale import check_columns, check_sizes
 from statinf.inference.levels import levels_of
 from statinf.inference.vcov import VcovSpec
 from statinf.models import regression as common
-from statinf.numerics.linear.asymmetric import asymmetric_squares
+from statinf.numerics.linear.asymmetric import asymmetric_squares, asymmetry
 from statinf.numerics.linear.factors import triangular_factor
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.quantile.expectile.fit import ExpectileFit
@@ -61,9 +61,11 @@ def estimate(problem: ExpectileProblem, options: ExpectileOptions) -> Estimate:
     found = asymmetric_squares(rows.Z @ whiten, rows.y, levels, rows.w, max_iter=options.max_iter)
     inner = found.coef @ whiten.T
     coef[:, kept] = rows.carried(inner)
-    null = found.loss
     if matrix.intercept:
         null = asymmetric_squares(np.ones((n, 1)), rows.y, levels, rows.w, max_iter=options.max_iter).loss
+    else:
+        whole = np.broadcast_to(rows.y + rows.level, (len(levels), n))
+        null = (asymmetry(whole, levels) * whole**2) @ rows.w
     names = matrix.names
     return Estimate(
         terms=names if len(levels) == 1 else tuple(f"e{t:g}: {c}" for t in levels for c in names),

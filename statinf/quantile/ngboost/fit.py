@@ -11,6 +11,7 @@ import numpy as np
 from statinf.backend import generator
 from statinf.backend.seeds import check_seed
 from statinf.errors import DataError, OptionError, check_level, one_of
+from statinf.formula.given import aligned
 from statinf.inference.levels import given_levels
 from statinf.quantile.ngboost.scoring import ScoredLaw
 from statinf.results import Table, prediction_frame, to_caller
@@ -140,7 +141,7 @@ class DistributionFit(ScoredLaw):
         if values is None:
             at = rows.y
         else:
-            given = np.asarray(values, np.float64)
+            given = np.asarray(aligned(values, rows.new.frame, "values"), np.float64)
             if given.shape not in ((), (rows.new.n,)):
                 raise DataError(f"values has shape {given.shape}; give one number, or one per row, ({rows.new.n},).")
             at = np.broadcast_to(given, (rows.new.n,))[rows.ok]

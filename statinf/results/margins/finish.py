@@ -141,17 +141,7 @@ def _flat(made: Items, found: ItemAverages, fit: Fit) -> tuple[np.ndarray, np.nd
 
 
 def _moments(parent: Fit, jacobian: np.ndarray) -> Moments:
-    inner = parent.moments()
-    outside = inner.outside_influence
-    return Moments(
-        inner.influence @ jacobian.T,
-        np.eye(len(jacobian)),
-        inner.nobs,
-        inner.df_resid,
-        outside=None if outside is None else outside @ jacobian.T,
-        outside_rows=inner.outside_rows,
-        present=inner.present,
-    )
+    return parent.moments().combined(jacobian)
 
 
 def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:
