@@ -176,8 +176,8 @@ def weighted_mean(
     total = float(w.sum()) if normalize else float(design.weights.sum())
     average = float(w @ rest) / total
     centre = average if normalize else 0.0
-    used = (design.weights > 0).astype(float)
-    on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
+    # What is divided by is a sum over rows too: of the weights under the ratio, or of the row weights alone.
+    on_source = w * (rest - centre) / total - (0.0 if normalize else average * design.weights / total)
     on_target = np.zeros(len(samples.target.rows))
     if model is not None:
         on_source = on_source - model.moved(column_sums(model.slope, w / total))

@@ -246,6 +246,27 @@ class TestTargetMean:
                 assert_allclose((up - fit.theta[0]) / step, fit.on_source[row], rtol=2e-3, atol=1e-6)
                 assert_allclose((across - fit.theta[0]) / step, fit.on_target[row % 200], rtol=2e-3, atol=1e-6)
 
+    @pytest.mark.parametrize("normalize", [True, False])
+    @pytest.mark.parametrize("method", ["aipw", "ipw"])
+    def test_variances_under_row_weights_are_those_of_the_slopes_in_them(self, method, normalize):
+        source, target = (frame.iloc[:40].reset_index(drop=True) for frame in two())
+        rng = np.random.default_rng(0)
+        ws, wt = rng.choice([0.2, 3.0], 40), rng.choice([0.5, 2.0], 40)
+
+        def fitted(ws, wt):
+            return si.target_mean(
+                "y ~ x1", source, target, method=method, normalize=normalize, ratio_formula="~ x2", weights=ws, target_weights=wt
+            )  # fmt: skip
+
+        step, variance = 1e-4, 0.0
+        for row in range(40):
+            turn = np.where(np.arange(40) == row, step, 0.0)
+            for moves in ((turn, 0 * turn), (0 * turn, turn)):
+                up, down = (fitted(ws * (1 + s * moves[0]), wt * (1 + s * moves[1])).theta[0] for s in (1, -1))
+                variance += ((up - down) / (2 * step)) ** 2
+        # Central differences leave terms of the step squared.
+        assert_allclose(fitted(ws, wt).std_errors["mean"] ** 2, variance, rtol=1e-5)
+
     def test_is_doubly_robust_and_its_intervals_cover(self):
         """100 samples of n = 500, the outcome model wrong, then the ratio: hits within the 99.9% binomial band."""
         hits = np.zeros(2)
