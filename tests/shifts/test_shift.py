@@ -111,6 +111,38 @@ def test_specification_test_is_the_quadratic_form_of_influence_values():
     assert_allclose(again.statistic, expected, rtol=1e-8)
 
 
+def test_comparisons_take_rows_of_a_cluster_together():
+    source, target = two()
+    source["g"] = np.random.default_rng(2).integers(0, 30, len(source))
+    n, groups = len(source), np.unique(source["g"]).size
+    w = si.density_ratio("~ x1 + x2", source, target)
+    a, b = si.lm("y ~ x1 + x2", source, vcov="HC0"), si.lm("y ~ x1 + x2", source, weights=w)
+    moves = np.zeros((groups, 3))
+    np.add.at(moves, source["g"], b.influence - a.influence)
+    outside = b.moments().outside @ b.moments().bread.T
+    covariance = (moves.T @ moves + outside.T @ outside) * groups / (groups - 1) * (n - 1) / (n - 3)
+    gap = b.theta - a.theta
+    fit = si.shift("y ~ x1 + x2", source, target, cluster="g", seed=1)
+    assert_allclose(fit.specification_test().statistic, gap @ np.linalg.solve(covariance, gap), rtol=1e-8)
+    # The variance of the estimates at the target's columns is that of the tables.
+    x = np.column_stack([np.ones(len(target)), target[["x1", "x2"]]])
+    scale = si.lm("y ~ x1 + x2", source, weights=w).sigma ** 2
+    variance = 0.5 * np.mean(np.einsum("ij,jk,ik->i", x, fit.vcov, x)) / scale
+    assert_allclose(fit.risk()["variance"].iloc[0], variance, rtol=1e-2)
+    # Rows of a cluster are in one fold: with as many folds as clusters the held-out rows are those of the cluster.
+    found = fit.cross_validate((0.0,), folds=groups)
+    held = np.empty(n)
+    for g in range(groups):
+        here = source["g"].to_numpy() == g
+        held[here] = si.lm("y ~ x1 + x2", source[~here]).predict(source[here])["estimate"]
+    loss, share = (source["y"].to_numpy() - held) ** 2, w.values / w.values.sum()
+    assert_allclose(found["risk"].iloc[0], loss @ share, rtol=1e-8)
+    parts = np.bincount(source["g"], (loss - loss @ share) * share)
+    assert_allclose(found["std_error"].iloc[0], np.sqrt((parts**2).sum()), rtol=1e-8)
+    with pytest.raises(si.OptionError, match="30 clusters of the source"):
+        fit.cross_validate(folds=groups + 1)
+
+
 def test_specification_test_keeps_its_size_and_has_power():
     """100 samples: the number of rejections at 5% under a right model lies within the 99.9% binomial band."""
     rejected = {0.0: 0, 0.5: 0}
