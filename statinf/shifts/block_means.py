@@ -92,7 +92,7 @@ def weighted_average(
     """One pass over the source."""
     head = samples.source.head()
     near = 0.0 if model is not None or head is None else float(head.y.mean())
-    found = samples.source.total(partial(_weighted, ratio, model, near), "weighted outcomes")
+    found = samples.source.total(partial(_weighted, ratio, model, near, normalize), "weighted outcomes")
     mass, moved, slope, one, by_rest, own = found
     total = mass if normalize else own
     value = (near * mass + moved) / total
@@ -101,7 +101,7 @@ def weighted_average(
 
 
 def _weighted(
-    ratio: SourceRatio, model: LikelihoodRows | None, near: float, block: Design
+    ratio: SourceRatio, model: LikelihoodRows | None, near: float, normalize: bool, block: Design
 ) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray, float]:
     held = ratio(block)
     rest, slope = _rest(model, block)
@@ -112,7 +112,7 @@ def _weighted(
         w @ slope,
         held.derivative.sum(axis=0),
         rest @ held.derivative,
-        float(block.weights.sum()),
+        0.0 if normalize else float(held.plain.sum()),
     )
 
 
@@ -153,7 +153,7 @@ class SourceScores:
         rest, _ = _rest(None if self.model is None else self.model.rows, block)
         out = held.values * (rest - by.centre) / by.total + held.influence @ by.pull
         if not by.normalize:
-            out = out - by.value * block.weights / by.total
+            out = out - by.value * held.plain / by.total
         return out
 
 

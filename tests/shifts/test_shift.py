@@ -299,6 +299,40 @@ class TestTargetMean:
         # Central differences leave terms of the step squared.
         assert_allclose(fitted(ws, wt).std_errors["mean"] ** 2, variance, rtol=1e-5)
 
+    @pytest.mark.parametrize("method", ["aipw", "ipw"])
+    def test_a_given_ratio_is_divided_by_the_weights_that_it_was_made_with(self, method, tmp_path):
+        source, target = two()
+        source["w"] = np.random.default_rng(0).choice([20.0, 90.0], len(source))
+        how = {"method": method, "normalize": False}
+        w = si.density_ratio("~ x1", source, target, weights="w")
+        saved = si.load(w.save(tmp_path / "w.si"))
+        blocks = [si.blocks(frame, rows=70) for frame in (source, target)]
+        there = si.target_mean(
+            "y ~ 1", *blocks, **how, ratio=si.density_ratio("~ x1", *blocks, weights="w"), ratio_formula=None
+        )
+        mixed = source.sample(frac=1, random_state=1)
+        mean = w.values @ source["y"] / source["w"].sum()
+        if method == "ipw":
+            direct = si.target_mean("y ~ 1", source, target, **how, weights="w", ratio_formula="~ x1")
+            assert_allclose(direct.theta[0], mean, rtol=1e-10)
+        fits = [si.target_mean("y ~ 1", source, target, **how, ratio=one) for one in (w, saved)]
+        fits += [si.target_mean("y ~ 1", mixed, target, **how, ratio=w), there]
+        if method == "ipw":
+            for fit in fits:
+                assert_allclose(fit.theta[0], mean, rtol=1e-9)
+                assert_allclose(fit.std_errors, direct.std_errors, rtol=1e-7)
+        for fit in fits[1:]:
+            assert_allclose(fit.theta, fits[0].theta, rtol=1e-9)
+            assert_allclose(fit.std_errors, fits[0].std_errors, rtol=1e-7)
+        # The size of the population scales neither the mean nor its error.
+        totals = {"Intercept": 1e6, "x1": 1e5}
+        big, small = (
+            si.target_mean("y ~ x1", source, **known, **how, weights="w", ratio_formula="~ x1")
+            for known in ({"totals": totals}, {"target": {"x1": 0.1}})
+        )
+        assert_allclose(big.theta, small.theta, rtol=1e-9)
+        assert_allclose(big.std_errors, small.std_errors, rtol=1e-9)
+
     def test_is_doubly_robust_and_its_intervals_cover(self):
         """100 samples of n = 500, the outcome model wrong, then the ratio: hits within the 99.9% binomial band."""
         hits = np.zeros(2)
