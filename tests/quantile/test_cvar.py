@@ -361,3 +361,18 @@ def test_what_else_is_refused_or_warned_of():
         si.cvar("y ~ x", data, level=0.5, loss=lambda y, p: jnp.log1p((y - p) ** 2 / 9.0))
     with pytest.raises(si.NotIdentifiedError, match=r"si\.conformal"):
         si.cvar("y ~ x", data, level=0.8).predict(data, interval="prediction")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_rows_are_one_row_with_their_weight(seed):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x1": rng.normal(size=120), "x2": rng.normal(size=120)})
+    data["y"] = 1 + data["x1"] + 0.5 * data["x1"] ** 2 - data["x2"] + rng.normal(size=120)
+    drawn = data.sample(60, replace=True, random_state=seed)
+    counts = drawn.index.value_counts()
+    once = data.loc[counts.index].assign(w=counts)
+    many = si.cvar("y ~ x1 + x2", drawn, level=0.5)
+    weighted = si.cvar("y ~ x1 + x2", once, level=0.5, weights="w")
+    # Both are within their duality gap, 1e-8, of the minimum; coefficients to its root.
+    np.testing.assert_allclose(many.theta, weighted.theta, atol=1e-4)
+    np.testing.assert_allclose(many.risk()["estimate"].iloc[-1], weighted.risk()["estimate"].iloc[-1], rtol=1e-7)
