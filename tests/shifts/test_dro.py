@@ -165,6 +165,18 @@ def test_logistic_losses_near_the_corner(ball, seed, n):
     assert_allclose(fit.worst_case_risk, value, rtol=2e-7)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_rows_are_one_row_with_their_weight(seed):
+    drawn = small(0, 120).sample(60, replace=True, random_state=seed)
+    counts = drawn.index.value_counts()
+    once = small(0, 120).loc[counts.index].assign(w=counts)
+    many = si.shift("y ~ x1 + x2", drawn, drawn, method="dro", ball="cvar")
+    weighted = si.shift("y ~ x1 + x2", once, drawn, method="dro", ball="cvar", weights="w")
+    # Both are within their duality gap, 1e-8, of the minimum; coefficients to its root.
+    assert_allclose(many.theta, weighted.theta, atol=1e-4)
+    assert_allclose(many.worst_case_risk, weighted.worst_case_risk, rtol=1e-7)
+
+
 def test_steps_that_are_rounding_end_at_the_minimum():
     data = small(14, 500)
     fit = si.shift("y ~ x1 + x2", data, data[:20], method="dro", weights="w")
