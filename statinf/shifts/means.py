@@ -226,7 +226,8 @@ def _without_ratio(ratio: Weights, design: Design) -> np.ndarray:
         )
     full = np.zeros(origin.n_total)
     full[origin.used] = own
-    found = None if origin is ratio else origin.identity.locate(design.frame)
+    identity = origin.identity if origin is not ratio else None
+    found = None if identity is None else identity.locate(design.frame)
     return full[design.rows if found is None else found.position[design.rows]]
 
 
