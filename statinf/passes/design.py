@@ -142,7 +142,8 @@ class PassDesign(Brief):
     @property
     def passage(self) -> Passage:
         """What a fit keeps of it."""
-        return Passage(recipe=self.recipe, kind="pandas", dropped=self.tally.causes)
+        weighted = "" if self.weights is None else str(getattr(self.weights, "method", "given"))
+        return Passage(recipe=self.recipe, kind="pandas", dropped=self.tally.causes, weighted=weighted)
 
     @property
     def carried(self) -> PassDesign:

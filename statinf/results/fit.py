@@ -37,12 +37,15 @@ class Fit(Estimated):
         Makes a covariance from its normal form where it is not the sandwich of the moments; not saved.
     redraw : callable or None
         Makes bootstrap draws where rows are read in blocks, as `Estimate` has it; not saved.
+    weighted : str
+        What weights the rows have: "given", the method of estimated ones, or nothing.
     """
 
     design: Design | None = field(default=None, metadata={"saved": False})
     source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
     redraw: Callable[..., Any] | None = field(default=None, metadata={"saved": False})
+    weighted: str = ""
 
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
@@ -93,6 +96,7 @@ class Fit(Estimated):
             source=None if estimate.source is None else cache(estimate.source),
             covary=estimate.covary,
             redraw=estimate.redraw,
+            weighted=_weighted(design) if isinstance(design, Design) else design.weighted,
             **estimate.extra,
         )
         born = replace(draft, cov=draft._first_covariance(spec))
@@ -314,6 +318,12 @@ class _Plain(Fit):
     @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         return self.normal
+
+
+def _weighted(design: Design) -> str:
+    if (design.weights == 1.0).all():
+        return ""
+    return str(getattr(design.weights_object, "method", "given"))
 
 
 def _without(theta: np.ndarray, label: str) -> Covariance:

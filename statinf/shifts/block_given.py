@@ -31,6 +31,9 @@ class RatioRows(Protocol):
     @property
     def influence(self) -> np.ndarray: ...
 
+    @property
+    def plain(self) -> np.ndarray: ...
+
 
 class SourceRatio(Protocol):
     """From a block of the source to the weights of its rows; picklable."""
@@ -42,6 +45,12 @@ class SourceRatio(Protocol):
 class _Made:
     values: np.ndarray
     expand: Callable[[], tuple[np.ndarray, np.ndarray, Any]]
+    own: Callable[[], np.ndarray]
+
+    @property
+    def plain(self) -> np.ndarray:
+        """The rows' weights without the ratio in them, on the scale of those with it."""
+        return self.own()
 
     @cached_property
     def _expanded(self) -> tuple[np.ndarray, np.ndarray, Any]:
@@ -63,7 +72,8 @@ class OwnRatio:
     rule: RatioWeights
 
     def __call__(self, block: Design) -> RatioRows:
-        return _Made(self.rule.values(block), partial(self.rule.expansion, block))
+        rule = self.rule
+        return _Made(rule.values(block), partial(rule.expansion, block), lambda: block.weights * rule.size)
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,17 @@ class GivenRatio:
                 f"{block.rows[np.argmax(missing)]} of it); make it from columns without missing values, or from those of the "
                 "regression."
             )
-        return _Made(held.values[place], lambda: (held.derivative[place], held.influence[place], None))
+        return _Made(
+            held.values[place],
+            lambda: (held.derivative[place], held.influence[place], None),
+            partial(self._plain, block),
+        )
+
+    def _plain(self, block: Design) -> np.ndarray:
+        rule, own = self.carried.rule, self.carried.made.block(block.frame.native)
+        if own is None or not isinstance(rule, RatioWeights):
+            return block.weights
+        return own.weights[np.searchsorted(own.rows, block.rows)] * rule.size
 
     def left_out(self, made: PassDesign, pull: np.ndarray) -> float:
         """Sum of squares of the influence, along `pull` (k,), of source rows that the mean lacks; one pass."""

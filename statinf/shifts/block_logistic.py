@@ -105,29 +105,33 @@ class LogitExpansion:
     beta : ndarray, shape (k,)
     through : ndarray, shape (k, k)
         Inverse information.
+    sizes : tuple of float
+        Sums of the weights of source and target, which are in the constant of the ratio.
     """
 
     part: int
     reduced: Reduced
     beta: np.ndarray
     through: np.ndarray
+    sizes: tuple[float, float]
 
     def _parts(self, block: Design, label: float) -> tuple[np.ndarray, np.ndarray]:
-        """Columns (n, k), and residuals times weights (n,)."""
+        """Columns (n, k), and the influence of the rows (n, k)."""
         x, w = ratio_columns(self.part, block)
         own = block.parts[self.part]
         z = orthonormal(own.values if own.intercept else _behind_constant(x), self.reduced)
-        return z, w * (label - expit(z @ self.beta))
+        logit = (z * (w * (label - expit(z @ self.beta)))[:, None]) @ self.through
+        size = w / self.sizes[0] if label == 0.0 else -w / self.sizes[1]
+        return z, logit + np.outer(size, self.reduced.centred_factor[:, 0])
 
     def own(self, block: Design, ratio: np.ndarray, factor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Derivatives of the weights and influence of the source's rows, shape (n, k) each."""
-        z, pull = self._parts(block, 0.0)
-        return z * (ratio * factor)[:, None], (z * pull[:, None]) @ self.through
+        z, influence = self._parts(block, 0.0)
+        return z * (ratio * factor)[:, None], influence
 
     def other(self, block: Design) -> np.ndarray:
         """Influence of the target's rows, shape (m, k)."""
-        z, pull = self._parts(block, 1.0)
-        return (z * pull[:, None]) @ self.through
+        return self._parts(block, 1.0)[1]
 
 
 def estimate_logistic(samples: BlockSamples, options: Options) -> tuple[LogLinear, LogitExpansion, dict[str, Any]]:
@@ -159,7 +163,8 @@ def estimate_logistic(samples: BlockSamples, options: Options) -> tuple[LogLinea
     through = symmetric_inverse(solved.sums.information)
     rule = _rule(samples, reduced, solved.beta)
     facts = {"logit coefficients": int(reduced.kept.sum()), "iterations": solved.iterations}
-    return rule, LogitExpansion(samples.part, reduced, solved.beta, through), facts
+    sizes = (samples.xs.mass, samples.xt.mass)
+    return rule, LogitExpansion(samples.part, reduced, solved.beta, through, sizes), facts
 
 
 def _rule(samples: BlockSamples, reduced: Reduced, beta: np.ndarray) -> LogLinear:

@@ -44,8 +44,8 @@ class WeightedAverage:
     Attributes
     ----------
     ratio : SourceRatio
-    value, total, present : float
-        The mean, the sum that is divided by, and the rows of positive weight.
+    value, total : float
+        The mean, and the sum that is divided by.
     normalize : bool
         Whether that sum is the weights' own.
     slope : ndarray, shape (k,)
@@ -57,7 +57,6 @@ class WeightedAverage:
     ratio: SourceRatio
     value: float
     total: float
-    present: float
     normalize: bool
     slope: np.ndarray
     pull: np.ndarray
@@ -93,17 +92,17 @@ def weighted_average(
     """One pass over the source."""
     head = samples.source.head()
     near = 0.0 if model is not None or head is None else float(head.y.mean())
-    found = samples.source.total(partial(_weighted, ratio, model, near), "weighted outcomes")
-    mass, moved, slope, one, by_rest, own, present = found
+    found = samples.source.total(partial(_weighted, ratio, model, near, normalize), "weighted outcomes")
+    mass, moved, slope, one, by_rest, own = found
     total = mass if normalize else own
     value = (near * mass + moved) / total
     pull = (by_rest + (near - (value if normalize else 0.0)) * one) / total
-    return WeightedAverage(ratio, value, total, float(present), normalize, slope / total, pull)
+    return WeightedAverage(ratio, value, total, normalize, slope / total, pull)
 
 
 def _weighted(
-    ratio: SourceRatio, model: LikelihoodRows | None, near: float, block: Design
-) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray, float, int]:
+    ratio: SourceRatio, model: LikelihoodRows | None, near: float, normalize: bool, block: Design
+) -> tuple[float, float, np.ndarray, np.ndarray, np.ndarray, float]:
     held = ratio(block)
     rest, slope = _rest(model, block)
     w, rest = held.values, rest - near
@@ -113,8 +112,7 @@ def _weighted(
         w @ slope,
         held.derivative.sum(axis=0),
         rest @ held.derivative,
-        float(block.weights.sum()),
-        int(np.count_nonzero(block.weights > 0)),
+        0.0 if normalize else float(held.plain.sum()),
     )
 
 
@@ -155,7 +153,7 @@ class SourceScores:
         rest, _ = _rest(None if self.model is None else self.model.rows, block)
         out = held.values * (rest - by.centre) / by.total + held.influence @ by.pull
         if not by.normalize:
-            out = out - by.value * (block.weights > 0) / by.present
+            out = out - by.value * held.plain / by.total
         return out
 
 

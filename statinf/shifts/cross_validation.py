@@ -6,6 +6,7 @@ estimate the risk on the target.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def cross_validate(problem: ShiftProblem, powers: Any, folds: Any, ratio: Any, seed: int) -> pd.DataFrame:
+def cross_validate(
+    problem: ShiftProblem, powers: Any, folds: Any, ratio: Any, seed: int, clusters: Sequence[np.ndarray]
+) -> pd.DataFrame:
     """Held-out deviance weighted by the ratio, all powers and folds refitted in one batch."""
     import pandas as pd
 
@@ -37,7 +40,7 @@ def cross_validate(problem: ShiftProblem, powers: Any, folds: Any, ratio: Any, s
     values = pair.ratio.values[np.searchsorted(pair.ratio.used, design.rows)][rows]
     sampling = pair.samples.ws
     candidates = sampling * (values / sampling) ** exponents[:, None]
-    mean, spread = held_out(pair.samples, family, pair.weighted, candidates, values, folds, seed)
+    mean, spread = held_out(pair.samples, family, pair.weighted, candidates, values, folds, seed, clusters)
     return pd.DataFrame({"power": exponents, "risk": mean, "std_error": spread})
 
 
@@ -49,6 +52,7 @@ def held_out(
     values: np.ndarray,
     folds: Any,
     seed: int,
+    clusters: Sequence[np.ndarray] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
     """Deviance of held-out source rows under each of several weights, all candidates and folds refitted in one batch.
 
@@ -63,6 +67,8 @@ def held_out(
     values : ndarray, shape (n,)
         Their weights in the risk.
     folds, seed : int
+    clusters : sequence of ndarray of int, shape (n,)
+        Codes 0, 1, ... of rows that depend on each other; the largest clusters stay whole.
 
     Returns
     -------
@@ -75,13 +81,16 @@ def held_out(
     """
     design, rows, kept = samples.design, samples.at_source, ~np.isnan(fitted.theta)
     n, k = len(rows), len(candidates)
-    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= n:
-        raise OptionError(f"folds={folds!r}: give a whole number between 2 and the {n} source rows.")
+    groups = [*clusters] or [np.arange(n)]
+    coarsest = min(groups, key=np.max)
+    count, said = int(coarsest.max()) + 1, "clusters of the source" if clusters else "source rows"
+    if isinstance(folds, bool) or not isinstance(folds, int | np.integer) or not 2 <= folds <= count:
+        raise OptionError(f"folds={folds!r}: give a whole number between 2 and the {count} {said}.")
     offset = None if design.offset is None else design.offset[rows]
     y = design.y[rows]
     factor = fitted.extra["factor"]
     basis = solve_triangular(factor.T, design.parts[0].values[np.ix_(rows, kept)].T, lower=True).T
-    fold = generator(seed, 7).permutation(n) % folds
+    fold = (generator(seed, 7).permutation(count) % folds)[coarsest]
     inside = (fold != np.arange(folds)[:, None]).astype(float)
     batch = (candidates[:, None, :] * inside).reshape(-1, n)
     start = factor @ fitted.theta[kept]
@@ -92,7 +101,9 @@ def held_out(
         loss = family.unit_deviance(y, family.link.inverse(held))
     share = values / values.sum()
     mean = loss @ share
-    return mean, np.sqrt(((loss - mean[:, None]) * share) ** 2 @ np.ones(n))
+    off = (loss - mean[:, None]) * share
+    squares = [[np.square(np.bincount(codes, row)).sum() for row in off] for codes in groups]
+    return mean, np.sqrt(np.max(squares, axis=0))
 
 
 def _powers(given: Any) -> np.ndarray:

@@ -22,6 +22,7 @@ from statinf.numerics.tails.robust import (
     minimise,
     moving_pieces,
     moving_system,
+    off_corner,
     without_slopes,
 )
 from statinf.shifts.dro_problem import RobustProblem
@@ -127,7 +128,7 @@ def _moving(problem: RobustProblem, radius: float, max_iter: int) -> RobustSolve
         theta, value, steps = flat, float(rows.w @ rows.terms(flat)[0]), 0
     else:
         start = problem.start if squared else minimise(_mean_pieces(rows, 1e-3), flat, max_iter).theta
-        done = minimise(moving_pieces(rows, radius), start, max_iter)
+        done = minimise(moving_pieces(rows, radius), off_corner(rows, radius, flat, start), max_iter)
         theta, steps = done.theta, done.steps
         value = 0.5 * done.value**2 if squared else done.value
     return RobustSolved(problem, "wasserstein", radius, theta, value, rows.w, steps)

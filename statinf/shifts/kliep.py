@@ -25,6 +25,10 @@ BANDWIDTHS = 10.0 ** np.linspace(-0.8, 0.4, 9)
 TINY = 1e-12
 
 
+_JITTER = 1e-13
+"""Of curvatures, for bumps that are equal or nearly so, such as those at ties: steps stay finite, and end where they would."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class KliepOptions(BumpOptions):
     """Options of Kullback-Leibler importance estimation."""
@@ -152,7 +156,7 @@ def maximise(
         weighted = scaled * np.sqrt(weights)[..., None] / fitted[..., None]
         hessian = np.matmul(weighted.transpose(0, 2, 1), weighted)
         diagonal = np.arange(b)
-        hessian[:, diagonal, diagonal] += slack / theta
+        hessian[:, diagonal, diagonal] = (1.0 + _JITTER) * hessian[:, diagonal, diagonal] + slack / theta
         right = -gradient + goal[:, None] / theta
         move = np.linalg.solve(hessian, right[..., None])[..., 0]
         other = goal[:, None] / theta - slack - slack / theta * move

@@ -179,6 +179,8 @@ def _with_influence(samples: Samples, made: _LabelLogit, residual: np.ndarray, w
     coef = np.where(solution.kept, solution.coef, 0.0)
     constant = float(coef[0] + np.log(samples.ws.sum() / samples.wt.sum()))
     both = samples.xs if solution.kept.all() else np.concatenate([samples.xs, samples.xt])
+    # The sizes in the constant are sums over rows: without their part the logit's constant would move with the samples' shares.
+    first, others_first = samples.ws / samples.ws.sum(), -samples.wt / samples.wt.sum()
     scaling = made.scaling
     rule = LogLinear.of(both, constant, coef[1:] / scaling.spread, scaling.centre, solution.kept)
     ratio = rule.at(samples.xs)
@@ -188,11 +190,18 @@ def _with_influence(samples: Samples, made: _LabelLogit, residual: np.ndarray, w
         ratio,
         {},
         Multiples(upper, ratio),
-        lambda: row_products(upper, through, pull[:n]),
-        lambda: row_products(lower, through, pull[n:]),
+        lambda: _with_sizes(row_products(upper, through, pull[:n]), first),
+        lambda: _with_sizes(row_products(lower, through, pull[n:]), others_first),
         facts,
-        expansion=lambda factor: RowExpansion(upper, ratio * factor, pull[:n], through, lower, pull[n:]),
+        expansion=lambda factor: RowExpansion(
+            upper, ratio * factor, pull[:n], through, lower, pull[n:], first, others_first
+        ),
     )
+
+
+def _with_sizes(influence: np.ndarray, first: np.ndarray) -> np.ndarray:
+    influence[:, 0] += first
+    return influence
 
 
 def _name_separation(samples: Samples, label: np.ndarray, kept: np.ndarray, features: np.ndarray | None = None) -> None:

@@ -173,11 +173,12 @@ def weighted_mean(
         position = np.searchsorted(ratio.used, design.rows)
     scale = np.ones(len(rest)) if factor is None else factor
     w = ratio.values[position] * scale
-    total = float(w.sum()) if normalize else float(design.weights.sum())
+    plain = np.zeros(0) if normalize else _without_ratio(ratio, design)
+    total = float(w.sum()) if normalize else float(plain.sum())
     average = float(w @ rest) / total
     centre = average if normalize else 0.0
-    used = (design.weights > 0).astype(float)
-    on_source = w * (rest - centre) / total - (0.0 if normalize else average * used / used.sum())
+    # What is divided by is a sum over rows too: of the weights under the ratio, or of the row weights alone.
+    on_source = w * (rest - centre) / total - (0.0 if normalize else average * plain / total)
     on_target = np.zeros(len(samples.target.rows))
     if model is not None:
         on_source = on_source - model.moved(column_sums(model.slope, w / total))
@@ -198,9 +199,41 @@ def weighted_mean(
     return Mean(average, on_source, on_target, {name: average})
 
 
+def _held(ratio: Weights) -> Samples | None:
+    """The samples that a ratio was estimated on; a saved one leaves them out."""
+    return getattr(getattr(ratio, "origin", ratio), "samples", None)
+
+
+def _without_ratio(ratio: Weights, design: Design) -> np.ndarray:
+    """The rows' weights without the ratio in them, on the scale of those with it, shape (n,).
+
+    A ratio that is given brings the row weights that it was estimated with; those of known numbers are not known.
+    """
+    origin = getattr(ratio, "origin", ratio)
+    estimated = getattr(origin, "ratio", None)
+    if estimated is None:
+        return design.weights
+    some = estimated > 0.0
+    own = np.divide(origin.values, estimated, out=np.zeros(len(some)), where=some)
+    held = _held(ratio)
+    if held is not None:
+        weights = held.source.weights
+        own = weights * (own[some].sum() / weights[some].sum())
+    elif not (some.all() or origin.counted):
+        raise DataError(
+            "a saved density ratio that is zero somewhere does not know the rows' own weights: use normalize=True, or make "
+            "the ratio again."
+        )
+    full = np.zeros(origin.n_total)
+    full[origin.used] = own
+    identity = origin.identity if origin is not ratio else None
+    found = None if identity is None else identity.locate(design.frame)
+    return full[design.rows if found is None else found.position[design.rows]]
+
+
 def _on_target_rows(values: np.ndarray, ratio: Weights, samples: Samples) -> np.ndarray:
     """Influence of the target rows behind a ratio, on the target rows of the outcome model."""
-    held: Samples | None = getattr(getattr(ratio, "origin", ratio), "samples", None)
+    held = _held(ratio)
     target, place = samples.target, place_in_target(ratio, samples)
     if place is None and (held is None or np.array_equal(held.target.rows, target.rows)):
         return values

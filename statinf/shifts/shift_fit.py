@@ -19,6 +19,7 @@ from statinf.models.generalized_fit import GeneralizedFit
 from statinf.models.regression_fit import blocks_read, check_interval
 from statinf.passes.block_weights import BlockWeights
 from statinf.results import Weights, to_caller
+from statinf.results.clusters import fit_clusters
 from statinf.results.predicting import prediction_frame
 from statinf.shifts.cross_validation import cross_validate
 from statinf.shifts.problem import ShiftProblem
@@ -157,10 +158,11 @@ class ShiftFit(GeneralizedFit):
         Returns
         -------
         statinf.inference.WaldTest
-            Chi-square with as many degrees of freedom as directions in which the two can differ. A small p-value says
-            that the model is wrong on the target and that the weighted fit is the one to use.
+            Chi-square with as many degrees of freedom as directions in which the two can differ, by clusters where the fit's
+            covariance is. A small p-value says that the model is wrong on the target and that the weighted fit is the one to
+            use.
         """
-        return specification_test(self._problem(), self._chosen(ratio)).handed(self.kind)
+        return specification_test(self._problem(), self._chosen(ratio), self.cov.kind).handed(self.kind)
 
     def risk(self, ratio: Any = None) -> Any:
         """Estimated excess risk on the target of likelihood and weighted likelihood, side by side.
@@ -178,7 +180,7 @@ class ShiftFit(GeneralizedFit):
         """
         if self.samples is not None and self.samples.target.known is not None:
             raise NotIdentifiedError("the risk on the target needs its rows, and only margins are known.")
-        return to_caller(risk(self._problem(), self._chosen(ratio)), self.kind)
+        return to_caller(risk(self._problem(), self._chosen(ratio), self.cov.kind), self.kind)
 
     def cross_validate(
         self, powers: Any = (0.0, 0.25, 0.5, 0.75, 1.0), *, folds: int = 5, ratio: Any = None, seed: int = 0
@@ -190,6 +192,7 @@ class ShiftFit(GeneralizedFit):
         powers : sequence of float
             0 is maximum likelihood, 1 the full weights.
         folds : int
+            Clusters of the fit's covariance stay whole.
         ratio : str or Weights, optional
             As in `specification_test`.
         seed : int
@@ -200,8 +203,18 @@ class ShiftFit(GeneralizedFit):
         data frame
             Columns power, risk (mean deviance on the target, estimated from held-out source rows), std_error.
         """
-        found = cross_validate(self._problem(), powers, folds, self._chosen(ratio), seed)
+        found = cross_validate(self._problem(), powers, folds, self._chosen(ratio), seed, self._clusters())
         return to_caller(found, self.kind)
+
+    def _clusters(self) -> list[np.ndarray]:
+        """Codes of the covariance's clusters on the rows of the samples, numbered as they come."""
+        if self.samples is None or not isinstance(self.cov.kind, Mapping):
+            return []
+        made = []
+        for codes in fit_clusters(self.samples.design, self.cov.kind).values():
+            _, first, code = np.unique(codes[self.samples.at_source], return_index=True, return_inverse=True)
+            made.append(np.argsort(np.argsort(first))[code])
+        return made
 
     def _problem(self) -> ShiftProblem:
         if self.samples is None:

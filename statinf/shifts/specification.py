@@ -6,6 +6,7 @@ difference is noise whose covariance the two influence functions give.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,10 @@ from statinf.errors import DataError
 from statinf.inference.distributions import chi2_sf
 from statinf.inference.hypotheses import WaldTest
 from statinf.inference.moments import Moments
-from statinf.inference.sandwich import covariance
+from statinf.inference.sandwich import covariance, uncorrected
 from statinf.numerics.linear.triangular import solve_triangular
 from statinf.results import Estimate, Weights
+from statinf.results.clusters import fit_clusters
 from statinf.shifts.information import information_factor
 from statinf.shifts.problem import ShiftProblem, likelihood, weighted
 from statinf.shifts.ratio_choice import check_ratio, find_ratio
@@ -82,15 +84,37 @@ def both_fits(problem: ShiftProblem, ratio: Any) -> Pair:
     return Pair(samples, plain, other, found)
 
 
-def moves(pair: Pair, factor: np.ndarray) -> np.ndarray:
-    """Influence of every row of both samples on the gap, in the coordinates ``factor @ coefficients``, shape (rows, k).
+def moves(pair: Pair, factor: np.ndarray) -> Moments:
+    """Influence of every row of both samples on the gap, as scores in the coordinates ``factor @ coefficients``.
 
     In coordinates in which the information is the identity, columns far from zero keep their digits.
     """
     first, second = pair.plain.source(), pair.weighted.source()
     inside = _carried(second, second.total, factor) - _carried(first, first.total, factor)
-    outside = [_carried(m, m.outside, factor) for m in (first, second) if m.outside is not None]
-    return np.concatenate([inside, *outside])
+    beyond = [m for m in (first, second) if m.outside is not None]
+    outside = np.concatenate([_carried(m, m.outside, factor) for m in beyond]) if beyond else None
+    rows = [m.outside_rows for m in beyond]
+    known = bool(rows) and all(r is not None for r in rows)
+    return Moments(
+        inside,
+        np.eye(inside.shape[1]),
+        first.nobs,
+        first.df_resid,
+        outside=outside,
+        outside_rows=np.concatenate(rows) if known else None,
+        present=pair.samples.design.weights > 0,
+    )
+
+
+def gap_spread(pair: Pair, factor: np.ndarray, kind: Any) -> np.ndarray:
+    """Covariance of the gap in those coordinates, shape (k, k), rows that depend on each other taken together as `kind` says."""
+    clusters = fit_clusters(pair.samples.design, kind)
+    return covariance(moves(pair, factor), _of_scores(kind), clusters, normal=True).matrix
+
+
+def _of_scores(kind: Any) -> Any:
+    """What scores alone allow of a fit's covariance."""
+    return uncorrected(kind) if isinstance(kind, Mapping) else "HC0"
 
 
 def _carried(moments: Moments, scores: np.ndarray, factor: np.ndarray) -> np.ndarray:
@@ -100,14 +124,13 @@ def _carried(moments: Moments, scores: np.ndarray, factor: np.ndarray) -> np.nda
     return half @ solve_triangular(own.T, factor.T, lower=True)
 
 
-def specification_test(problem: ShiftProblem, ratio: Any) -> WaldTest:
+def specification_test(problem: ShiftProblem, ratio: Any, kind: Any) -> WaldTest:
     """Chi-square test of equal limits; see `ShiftFit.specification_test`."""
     pair = both_fits(problem, ratio)
     own = pair.plain.source()
     assert own.factor is not None
-    moved = moves(pair, own.factor)
     # In units of the coefficients' own spread a direction without variance is one that the weights leave alone.
-    values, vectors = np.linalg.eigh(moved.T @ moved)
+    values, vectors = np.linalg.eigh(gap_spread(pair, own.factor, kind))
     level = float((_carried(own, own.total, own.factor) ** 2).sum()) / len(values)
     used = values > RELATIVE_CUT * max(level, values.max(initial=0.0))
     df = int(used.sum())
@@ -117,7 +140,7 @@ def specification_test(problem: ShiftProblem, ratio: Any) -> WaldTest:
     return WaldTest("likelihood = weighted likelihood", statistic, df, np.inf, p)
 
 
-def risk(problem: ShiftProblem, ratio: Any) -> pd.DataFrame:
+def risk(problem: ShiftProblem, ratio: Any, kind: Any) -> pd.DataFrame:
     """Variance and squared bias on the target; see `ShiftFit.risk`."""
     import pandas as pd
 
@@ -126,11 +149,11 @@ def risk(problem: ShiftProblem, ratio: Any) -> pd.DataFrame:
     factor = information_factor(target.x, pair.weighted.theta, target.weights, target.offset, problem.family)
     curved = factor / np.sqrt(pair.weighted.extra["dispersion"])
     # The squared gap estimates the squared bias plus its own noise, whose mean is known.
-    noise = float((moves(pair, curved) ** 2).sum())
+    noise = float(np.trace(gap_spread(pair, curved, kind)))
     bias = 0.5 * max(0.0, float(((curved @ pair.gap) ** 2).sum()) - noise)
     rows = []
     for name, one, squared in (("mle", pair.plain, bias), ("mwle", pair.weighted, 0.0)):
-        root = covariance(one.source(), "HC0").root
+        root = covariance(one.source(), _of_scores(kind), fit_clusters(pair.samples.design, kind)).root
         variance = 0.5 * float(((curved @ root) ** 2).sum())
         rows.append(
             {"estimator": name, "variance": variance, "squared_bias": squared, "excess_risk": variance + squared}

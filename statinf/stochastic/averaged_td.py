@@ -39,7 +39,7 @@ def estimate(stream: TransitionStream, options: TdOptions) -> StochasticFit:
     markov = stream.sampling == "markov"
     if options.inference is None:
         options = replace(options, inference=("hac", "plugin") if markov else ("multiplier", "plugin"))
-    opening, reader, terms = stream.begin(options)
+    opening, reader, terms = stream.begin(options, options.expected_rows)
     pilot, frames = _pilot(reader, opening.frames, len(terms))
     tuned = _tuned(pilot, opening.length, options, markov)
     settings = options.settings(len(terms), tuned, opening.length, stream.seed, temporal=True, along=markov)

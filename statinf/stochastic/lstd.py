@@ -21,6 +21,7 @@ from statinf.inference import Moments
 from statinf.inference.roots import matrix_root
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.methods import Method
+from statinf.results.options import count
 from statinf.stochastic.covariance import bartlett, default_lags
 from statinf.stochastic.lstd_fit import LstdFit, batch_covariance, labelled
 from statinf.stochastic.options import StreamOptions
@@ -128,6 +129,8 @@ def lagged_products(scores: np.ndarray, episode: np.ndarray, lags: int) -> np.nd
 @dataclass(frozen=True, kw_only=True)
 class LstdOptions(StreamOptions):
     """Options of the batch solution."""
+
+    lags: int | None = count(None, "lags of the covariance 'hac'; None: by the number of rows", low=0, also=(None,))
 
 
 def estimate(stream: TransitionStream, options: LstdOptions) -> LstdFit:

@@ -43,12 +43,8 @@ def _check_levels(name: str, given: Any) -> Any:
 class StreamOptions(Options):
     """Options of every run over a stream."""
 
-    lags: int | None = count(None, 'lags of inference="hac"; None: by the number of rows', low=0, also=(None,))
     levels: Any = value(
         None, "all levels of columns of categories whose first rows may lack some", "a mapping, or None", _check_levels
-    )
-    expected_rows: int | None = count(
-        None, "rows that will come in all, those of later updates too, for default steps and burn-in", also=(None,)
     )
 
 
@@ -56,6 +52,10 @@ class StreamOptions(Options):
 class RunOptions(StreamOptions):
     """Options of an averaged recursion with replicas."""
 
+    lags: int | None = count(None, 'lags of inference="hac"; None: by the number of rows', low=0, also=(None,))
+    expected_rows: int | None = count(
+        None, "rows that will come in all, those of later updates too, for default steps and burn-in", also=(None,)
+    )
     replicas: int = count(1000, "multiplier replicas; 0 for none", low=0)
     step: Any = value(
         None, "steps c0 / (k0 + k)^power; what is not given is scaled to the first rows",

@@ -36,6 +36,11 @@ class RegressionReader:
         return (*self.recipe.columns, *([self.weights] if self.weights else []))
 
     @property
+    def weighted(self) -> str:
+        """What weights the rows have, in a word."""
+        return "" if self.weights is None else "given"
+
+    @property
     def instruments(self) -> bool:
         return any(p.role == "instruments" for p in self.recipe.parts)
 

@@ -67,6 +67,9 @@ class RenewableOptions(StreamOptions):
     )
     ridge: float = number(0.0, "penalty: ridge / 2 times the squared coefficients but the intercept", low=0)
     ci: str = choice("normal", INTERVALS, "interval that tables print; sequential holds at every look")
+    expected_rows: int | None = count(
+        None, "rows that will come in all, those of later updates too, for look", also=(None,)
+    )
     look: int | None = count(
         None, 'rows at which ci="sequential" is narrowest; None: all that are expected', also=(None,)
     )
@@ -77,6 +80,11 @@ class RenewableOptions(StreamOptions):
             raise OptionError("forget= and window= are two ways to forget; give one of them.")
         if self.ci == "sequential" and self.forgets:
             raise OptionError("ci='sequential' is for a target that stays; with forget= or window= take 'normal'.")
+        if self.ci == "simultaneous" and self.by is not None:
+            raise OptionError(
+                "ci='simultaneous' is not there for by=, whose intervals are 'normal' or 'sequential'; a group has them: "
+                "fit(group).conf_int(interval='simultaneous')."
+            )
 
     @property
     def forgets(self) -> bool:

@@ -237,5 +237,6 @@ def estimate_of_group(run: Renewal, found: Settled, g: int, interval: str) -> Es
 
 def single_fit(run: Renewal, method: Method, kind: str, interval: str) -> RenewableFit:
     """The fit of a stream without groups."""
-    passage = Passage(recipe=run.reader.recipe, kind=kind, dropped=dict(run.dropped))
+    reader = run.reader
+    passage = Passage(recipe=reader.recipe, kind=kind, dropped=dict(run.dropped), weighted=reader.weighted)
     return RenewableFit.of(passage, _estimate(run, interval), "plugin", method=method)

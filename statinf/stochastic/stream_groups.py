@@ -137,7 +137,8 @@ class StreamGroups(Predictive):
             raise NotIdentifiedError(refusal(self.found, g, self.run, f" of {group!r}"))
         alone = _alone(self.run, group)
         made = estimate_of_group(alone, self.found, g, self.interval)
-        passage = Passage(recipe=self.run.reader.recipe, kind=self.kind, dropped={})
+        reader = self.run.reader
+        passage = Passage(recipe=reader.recipe, kind=self.kind, dropped={}, weighted=reader.weighted)
         return RenewableFit.of(passage, made, "plugin", method=_Named(self.method, self.citation))
 
     def update(self, data: Any, *, weights: Any = None, na_action: str = "drop") -> Self:

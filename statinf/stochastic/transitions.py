@@ -32,10 +32,12 @@ class TransitionStream:
     seed: int
     progress: bool | None
 
-    def begin(self, options: StreamOptions) -> tuple[Opening, TransitionReader, tuple[str, ...]]:
+    def begin(
+        self, options: StreamOptions, expected: int | None = None
+    ) -> tuple[Opening, TransitionReader, tuple[str, ...]]:
         """The first rows, the reader of transitions and the features' names."""
         opening = begin(
-            self.formula, self.source, levels=options.levels, expected=options.expected_rows, na_action=self.na_action,
+            self.formula, self.source, levels=options.levels, expected=expected, na_action=self.na_action,
             context=self.context,
         )  # fmt: skip
         if opening.design.offset is not None:

@@ -370,3 +370,18 @@ def test_weights_of_losses_in_a_series_go_by_their_index():
     assert found.cvar == si.cvar_of(losses.to_numpy(), 0.8, weights=w.to_numpy()).cvar
     with pytest.raises(si.DataError, match="index lacks"):
         si.cvar_of(losses, 0.8, weights=w.head(20))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_rows_are_one_row_with_their_weight(seed):
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x1": rng.normal(size=120), "x2": rng.normal(size=120)})
+    data["y"] = 1 + data["x1"] + 0.5 * data["x1"] ** 2 - data["x2"] + rng.normal(size=120)
+    drawn = data.sample(60, replace=True, random_state=seed)
+    counts = drawn.index.value_counts()
+    once = data.loc[counts.index].assign(w=counts)
+    many = si.cvar("y ~ x1 + x2", drawn, level=0.5)
+    weighted = si.cvar("y ~ x1 + x2", once, level=0.5, weights="w")
+    # Both are within their duality gap, 1e-8, of the minimum; coefficients to its root.
+    np.testing.assert_allclose(many.theta, weighted.theta, atol=1e-4)
+    np.testing.assert_allclose(many.risk()["estimate"].iloc[-1], weighted.risk()["estimate"].iloc[-1], rtol=1e-7)

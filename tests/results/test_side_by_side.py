@@ -176,6 +176,17 @@ def test_statistics_chosen(fits, data):
     assert row(si.table(plain, weighted, si.lm("mpg ~ am", data, weights="wt")), "Weights") == ("", "entropy", "given")
 
 
+def test_weights_are_told_of_fits_without_rows(tmp_path):
+    data = si.datasets.load("mtcars")
+    fit = si.lm("mpg ~ am", data, weights="wt")
+    blocks = si.blocks(data, rows=8)
+    estimated = si.lm("mpg ~ am", blocks, weights=si.balance("am ~ hp", blocks, method="entropy"))
+    streams = [si.lsa("mpg ~ am", data, method="renewable", weights=w) for w in ("wt", data["wt"].to_numpy(), None)]
+    shown = [si.load(fit.save(tmp_path / "fit.si")), si.lm("mpg ~ am", blocks, weights="wt"), estimated, *streams]
+    assert row(si.table(shown), "Weights") == ("given", "given", "entropy", "given", "given", "")
+    assert row(si.table(fit.with_vcov("HC0"), si.lm("mpg ~ am", blocks)), "Weights") == ("given", "")
+
+
 def test_rows_that_fits_contribute(fits):
     class Absorbing(type(fits[0])):
         absorbed = SimpleNamespace(terms=[SimpleNamespace(name="firm"), SimpleNamespace(name="year")])

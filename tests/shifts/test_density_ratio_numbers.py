@@ -134,6 +134,26 @@ def test_kliep_meets_reference(sigma):
     assert_allclose(rbf(xs, xt[:100], sigma) @ theta, number(name, "weights"), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("seed", [1, 5, 6])
+def test_kliep_with_tied_rows_reaches_the_maximum(seed):
+    """Counts: many centres are equal, and the curvature is singular but for rounding."""
+    rng = np.random.default_rng(seed)
+    source, target = rng.poisson(2, 90).astype(float), rng.poisson(2.3, 80).astype(float)
+    w = si.density_ratio("~ z", {"z": source}, {"z": target}, method="kliep")
+    spread, width = np.concatenate([source, target]).std(), w.settings["bandwidth"]
+    places = np.unique(target)
+
+    def bumps(x):
+        return np.exp(-(((x[:, None] - places) / spread) ** 2) / (2.0 * width**2))
+
+    theta = cp.Variable(len(places), nonneg=True)
+    fitted = cp.sum(cp.log(bumps(target) @ theta)) / len(target)
+    value = cp.Problem(cp.Maximize(fitted), [bumps(source).mean(axis=0) @ theta == 1.0]).solve(solver="CLARABEL")
+    # Interior-point solutions are accurate to about 1e-8 in the objective.
+    assert_allclose(w.facts["mean log ratio"], value, atol=1e-7)
+    assert_allclose(np.log(w.score({"z": target})).mean(), value, atol=1e-7)
+
+
 def test_kliep_batches_solve_each_problem():
     rng = np.random.default_rng(1)
     phi, level = rng.uniform(0.1, 1.0, (3, 30, 5)), rng.uniform(0.2, 1.0, (3, 5))

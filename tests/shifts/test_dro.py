@@ -2,8 +2,10 @@
 
 import cvxpy as cp
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from scipy.optimize import minimize_scalar
 
 import statinf as si
 from shifts.samples import two
@@ -116,6 +118,70 @@ def test_worst_laws_are_in_their_balls():
     assert_allclose(first.law, worst_chi2(losses, w, 0.7).law, rtol=1e-6)
     equal = worst_chi2(np.ones(5), np.full(5, 0.2), 0.3)
     assert equal.value == 1.0 and worst_kl(np.ones(5), np.full(5, 0.2), 0.3).value == 1.0
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("radius", [0.01, 0.1, 1.0])
+def test_worst_means_of_skewed_losses_are_their_duals(sign, radius):
+    """Losses with a long tail on either side: the first guess of the tilt is too large for one and too small for the other."""
+    losses, w = sign * np.random.default_rng(3).exponential(size=80), np.full(80, 1 / 80)
+    top = losses.max()
+
+    def dual(log):
+        a = np.exp(log)
+        return a * radius + top + a * np.log(w @ np.exp((losses - top) / a))
+
+    found = worst_kl(losses, w, radius)
+    assert_allclose(found.law @ np.log(found.law / w), radius, rtol=1e-10)
+    # A minimum is flat: the argument to 1e-6 leaves 1e-12 of it.
+    assert_allclose(found.value, minimize_scalar(dual, bounds=(-6, 6), method="bounded").fun, rtol=1e-8)
+
+
+def small(seed, n):
+    rng = np.random.default_rng(seed)
+    data = pd.DataFrame(rng.normal(size=(2, n)).T, columns=["x1", "x2"])
+    data["y"] = 1 + data["x1"] + 0.5 * data["x1"] ** 2 - data["x2"] + rng.normal(size=n)
+    data["z"] = (rng.random(n) < 1 / (1 + np.exp(-data["x1"]))).astype(float)
+    return data.assign(w=rng.integers(0, 4, n))
+
+
+@pytest.mark.parametrize(("ball", "seed", "n"), [("kl", 7, 120), ("kl", 39, 60), ("wasserstein", 33, 60)])
+def test_logistic_losses_near_the_corner(ball, seed, n):
+    """Near equal losses, or slopes of zero, the worst case has a corner; its minimum here is beside it."""
+    data, b = small(seed, n), cp.Variable(3)
+    fit = si.shift("z ~ x1 + x2", data, data[:20], method="dro", ball=ball, family="binomial", radius=0.1)
+    x = np.column_stack([np.ones(n), data["x1"], data["x2"]])
+    losses = cp.logistic(cp.multiply(1.0 - 2.0 * data["z"].to_numpy(), x @ b))
+    if ball == "kl":
+        # a log mean exp(level / a) <= s, with t at least a exp((level - s) / a).
+        a, s, t, level = cp.Variable(), cp.Variable(), cp.Variable(n), cp.Variable(n)
+        problem = cp.Problem(
+            cp.Minimize(a * 0.1 + s), [losses <= level, cp.ExpCone(level - s, a * np.ones(n), t), cp.sum(t) <= n * a]
+        )
+    else:
+        problem = cp.Problem(cp.Minimize(cp.sum(losses) / n + 0.1 * cp.norm(cp.multiply(x[:, 1:].std(axis=0), b[1:]))))
+    value = problem.solve(solver="CLARABEL")
+    # Interior-point solutions are accurate to about 1e-8 in the objective.
+    assert_allclose(fit.worst_case_risk, value, rtol=2e-7)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equal_rows_are_one_row_with_their_weight(seed):
+    drawn = small(0, 120).sample(60, replace=True, random_state=seed)
+    counts = drawn.index.value_counts()
+    once = small(0, 120).loc[counts.index].assign(w=counts)
+    many = si.shift("y ~ x1 + x2", drawn, drawn, method="dro", ball="cvar")
+    weighted = si.shift("y ~ x1 + x2", once, drawn, method="dro", ball="cvar", weights="w")
+    # Both are within their duality gap, 1e-8, of the minimum; coefficients to its root.
+    assert_allclose(many.theta, weighted.theta, atol=1e-4)
+    assert_allclose(many.worst_case_risk, weighted.worst_case_risk, rtol=1e-7)
+
+
+def test_steps_that_are_rounding_end_at_the_minimum():
+    data = small(14, 500)
+    fit = si.shift("y ~ x1 + x2", data, data[:20], method="dro", weights="w")
+    again = si.shift("y ~ x1 + x2", data[data["w"] > 0], data[:20], method="dro", weights="w", max_iter=50)
+    assert_allclose(fit.theta, again.theta, rtol=1e-6)
 
 
 @pytest.mark.parametrize("family", ["gaussian", "binomial"])

@@ -111,6 +111,38 @@ def test_specification_test_is_the_quadratic_form_of_influence_values():
     assert_allclose(again.statistic, expected, rtol=1e-8)
 
 
+def test_comparisons_take_rows_of_a_cluster_together():
+    source, target = two()
+    source["g"] = np.random.default_rng(2).integers(0, 30, len(source))
+    n, groups = len(source), np.unique(source["g"]).size
+    w = si.density_ratio("~ x1 + x2", source, target)
+    a, b = si.lm("y ~ x1 + x2", source, vcov="HC0"), si.lm("y ~ x1 + x2", source, weights=w)
+    moves = np.zeros((groups, 3))
+    np.add.at(moves, source["g"], b.influence - a.influence)
+    outside = b.moments().outside @ b.moments().bread.T
+    covariance = (moves.T @ moves + outside.T @ outside) * groups / (groups - 1) * (n - 1) / (n - 3)
+    gap = b.theta - a.theta
+    fit = si.shift("y ~ x1 + x2", source, target, cluster="g", seed=1)
+    assert_allclose(fit.specification_test().statistic, gap @ np.linalg.solve(covariance, gap), rtol=1e-8)
+    # The variance of the estimates at the target's columns is that of the tables.
+    x = np.column_stack([np.ones(len(target)), target[["x1", "x2"]]])
+    scale = si.lm("y ~ x1 + x2", source, weights=w).sigma ** 2
+    variance = 0.5 * np.mean(np.einsum("ij,jk,ik->i", x, fit.vcov, x)) / scale
+    assert_allclose(fit.risk()["variance"].iloc[0], variance, rtol=1e-2)
+    # Rows of a cluster are in one fold: with as many folds as clusters the held-out rows are those of the cluster.
+    found = fit.cross_validate((0.0,), folds=groups)
+    held = np.empty(n)
+    for g in range(groups):
+        here = source["g"].to_numpy() == g
+        held[here] = si.lm("y ~ x1 + x2", source[~here]).predict(source[here])["estimate"]
+    loss, share = (source["y"].to_numpy() - held) ** 2, w.values / w.values.sum()
+    assert_allclose(found["risk"].iloc[0], loss @ share, rtol=1e-8)
+    parts = np.bincount(source["g"], (loss - loss @ share) * share)
+    assert_allclose(found["std_error"].iloc[0], np.sqrt((parts**2).sum()), rtol=1e-8)
+    with pytest.raises(si.OptionError, match="30 clusters of the source"):
+        fit.cross_validate(folds=groups + 1)
+
+
 def test_specification_test_keeps_its_size_and_has_power():
     """100 samples: the number of rejections at 5% under a right model lies within the 99.9% binomial band."""
     rejected = {0.0: 0, 0.5: 0}
@@ -245,6 +277,61 @@ class TestTargetMean:
                 across = si.target_mean("y ~ x1 + x2", source, target, method=method, target_weights=wt).theta[0]
                 assert_allclose((up - fit.theta[0]) / step, fit.on_source[row], rtol=2e-3, atol=1e-6)
                 assert_allclose((across - fit.theta[0]) / step, fit.on_target[row % 200], rtol=2e-3, atol=1e-6)
+
+    @pytest.mark.parametrize("normalize", [True, False])
+    @pytest.mark.parametrize("method", ["aipw", "ipw"])
+    def test_variances_under_row_weights_are_those_of_the_slopes_in_them(self, method, normalize):
+        source, target = (frame.iloc[:40].reset_index(drop=True) for frame in two())
+        rng = np.random.default_rng(0)
+        ws, wt = rng.choice([0.2, 3.0], 40), rng.choice([0.5, 2.0], 40)
+
+        def fitted(ws, wt):
+            return si.target_mean(
+                "y ~ x1", source, target, method=method, normalize=normalize, ratio_formula="~ x2", weights=ws, target_weights=wt
+            )  # fmt: skip
+
+        step, variance = 1e-4, 0.0
+        for row in range(40):
+            turn = np.where(np.arange(40) == row, step, 0.0)
+            for moves in ((turn, 0 * turn), (0 * turn, turn)):
+                up, down = (fitted(ws * (1 + s * moves[0]), wt * (1 + s * moves[1])).theta[0] for s in (1, -1))
+                variance += ((up - down) / (2 * step)) ** 2
+        # Central differences leave terms of the step squared.
+        assert_allclose(fitted(ws, wt).std_errors["mean"] ** 2, variance, rtol=1e-5)
+
+    @pytest.mark.parametrize("method", ["aipw", "ipw"])
+    def test_a_given_ratio_is_divided_by_the_weights_that_it_was_made_with(self, method, tmp_path):
+        source, target = two()
+        source["w"] = np.random.default_rng(0).choice([20.0, 90.0], len(source))
+        how = {"method": method, "normalize": False}
+        w = si.density_ratio("~ x1", source, target, weights="w")
+        saved = si.load(w.save(tmp_path / "w.si"))
+        blocks = [si.blocks(frame, rows=70) for frame in (source, target)]
+        there = si.target_mean(
+            "y ~ 1", *blocks, **how, ratio=si.density_ratio("~ x1", *blocks, weights="w"), ratio_formula=None
+        )
+        mixed = source.sample(frac=1, random_state=1)
+        mean = w.values @ source["y"] / source["w"].sum()
+        if method == "ipw":
+            direct = si.target_mean("y ~ 1", source, target, **how, weights="w", ratio_formula="~ x1")
+            assert_allclose(direct.theta[0], mean, rtol=1e-10)
+        fits = [si.target_mean("y ~ 1", source, target, **how, ratio=one) for one in (w, saved)]
+        fits += [si.target_mean("y ~ 1", mixed, target, **how, ratio=w), there]
+        if method == "ipw":
+            for fit in fits:
+                assert_allclose(fit.theta[0], mean, rtol=1e-9)
+                assert_allclose(fit.std_errors, direct.std_errors, rtol=1e-7)
+        for fit in fits[1:]:
+            assert_allclose(fit.theta, fits[0].theta, rtol=1e-9)
+            assert_allclose(fit.std_errors, fits[0].std_errors, rtol=1e-7)
+        # The size of the population scales neither the mean nor its error.
+        totals = {"Intercept": 1e6, "x1": 1e5}
+        big, small = (
+            si.target_mean("y ~ x1", source, **known, **how, weights="w", ratio_formula="~ x1")
+            for known in ({"totals": totals}, {"target": {"x1": 0.1}})
+        )
+        assert_allclose(big.theta, small.theta, rtol=1e-9)
+        assert_allclose(big.std_errors, small.std_errors, rtol=1e-9)
 
     def test_is_doubly_robust_and_its_intervals_cover(self):
         """100 samples of n = 500, the outcome model wrong, then the ratio: hits within the 99.9% binomial band."""

@@ -29,6 +29,8 @@ def both(source: Any, target: Any, formula: str = FORMULA, **options: Any) -> tu
         ("aipw", {"cluster": "firm", "formula": "b ~ x + g", "family": "binomial", "ratio_formula": "~ x + z"}),
         ("ipw", {"cluster": ["firm", "team"]}),
         ("ipw", {"ratio": "moment", "ratio_formula": "~ x", "normalize": False}),
+        ("aipw", {"weights": "s", "target_weights": "s", "normalize": False}),
+        ("ipw", {"normalize": False}),
         ("gcomp", {"formula": "b ~ x + offset(z - 1e5)", "family": "binomial"}),
     ],
 )

@@ -223,6 +223,12 @@ def test_groups_of_episodes():
     assert si.ctd("r ~ x", data, **how, vcov="cluster").vcov.equals(si.ctd("r ~ x", data, **how).vcov)
     with pytest.raises(si.OptionError, match="varies within episodes"):
         si.ctd("r ~ x", data.assign(site=np.arange(len(data)) % 7), **how, cluster="site")
+    # Episodes said twice are one group each, and tell no more than once.
+    twice = pd.concat([PATHS.assign(one=PATHS["who"]), PATHS.assign(one=PATHS["who"], who=PATHS["who"] + "b")])
+    once = si.ctd("r ~ x", PATHS, **how).martingale_test()
+    held = si.ctd("r ~ x", twice, **how, cluster="one").martingale_test()
+    assert held.df == once.df
+    np.testing.assert_allclose(held.statistic, once.statistic, rtol=1e-8)
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ MOVES = si.datasets.simulate("garnet", 3000, seed=1)
 VALUES = ("reward ~ 0 + C(state)", MOVES)
 
 
-@pytest.mark.parametrize("options", [{"inference": "hac"}, {"replicas": 5}, {"step": {"c0": 1}}, {"burn_in": 3}])
+@pytest.mark.parametrize(
+    "options", [{"inference": "hac"}, {"replicas": 5}, {"step": {"c0": 1}}, {"burn_in": 3}, {"expected_rows": 9}]
+)
 def test_lstd_refuses_the_options_of_the_recursion(options):
     with pytest.raises(si.OptionError, match="is an option of method='td'"):
         si.td(*VALUES, next="next_state", discount=0.9, method="lstd", **options)

@@ -149,6 +149,7 @@ def test_groups_are_streams_of_their_own(data):
         np.testing.assert_allclose(fit.fit(label).vcov, alone.vcov, rtol=1e-8, atol=1e-12)
     table = fit.tidy()
     assert list(table.columns[:3]) == ["g", "term", "estimate"]
+    assert (fit.fit("v").conf_int(interval="simultaneous").conf_low < fit.conf_int().loc["v"].conf_low).all()
     assert table.g.tolist() == ["u"] * 3 + ["v"] * 3 + ["w"] * 3
     half = fit.predict(data, interval="confidence")
     mine = fit.fit("v").predict(data[data.g == "v"], interval="confidence")
@@ -265,6 +266,8 @@ def test_saved_results_go_on(data, tmp_path):
         ({"forget": 0.9, "window": 10}, "two ways"),
         ({"ridge": -1.0}, "ridge"),
         ({"by": ["g"]}, "not the name"),
+        ({"by": "g", "ci": "simultaneous"}, "a group has them"),
+        ({"method": "renewable", "lags": 3}, "lags= is an option of method='averaged'"),
         ({"method": "averaged", "by": "g"}, "by= is an option of method='renewable'"),
         ({"loss": "quantile", "forget": 0.9}, "loss"),
     ],

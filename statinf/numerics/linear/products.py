@@ -136,6 +136,8 @@ class RowExpansion:
     others : ndarray, shape (m, k)
         Rows of a second sample, which have an influence alone.
     others_pull : ndarray, shape (m,)
+    first, others_first : ndarray, shape (n,) and (m,), optional
+        Further influence of the rows on the first parameter.
     """
 
     columns: np.ndarray
@@ -144,6 +146,8 @@ class RowExpansion:
     through: np.ndarray
     others: np.ndarray
     others_pull: np.ndarray
+    first: np.ndarray | None = None
+    others_first: np.ndarray | None = None
 
     def gradient(self, unit: np.ndarray) -> np.ndarray:
         """Sum of unit (n,) or (n, q) times the derivative, shape (k,) or (q, k)."""
@@ -151,8 +155,15 @@ class RowExpansion:
 
     def moved(self, direction: np.ndarray) -> np.ndarray:
         """The influence times a direction (k,) or (k, q), shape (n,) or (n, q)."""
-        return row_products(self.columns, self.through @ direction, self.pull)
+        return _with_first(row_products(self.columns, self.through @ direction, self.pull), self.first, direction)
 
     def others_moved(self, direction: np.ndarray) -> np.ndarray:
         """The same of the second sample."""
-        return row_products(self.others, self.through @ direction, self.others_pull)
+        found = row_products(self.others, self.through @ direction, self.others_pull)
+        return _with_first(found, self.others_first, direction)
+
+
+def _with_first(found: np.ndarray, first: np.ndarray | None, direction: np.ndarray) -> np.ndarray:
+    if first is None:
+        return found
+    return found + (first * direction[0] if direction.ndim == 1 else np.outer(first, direction[0]))

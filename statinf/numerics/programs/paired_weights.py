@@ -130,7 +130,7 @@ def _root(
         if abs(gap) <= max(_ROOT, 0.1 * tol):
             return found
         low, high = (ball, high) if gap < 0 else (low, ball)
-        if high - low <= 4.0 * np.finfo(float).eps * high:
+        if high < np.inf and high - low <= 4.0 * np.finfo(float).eps * high:
             return found
         step = ball / (1.0 + gap) if before is None else np.nan  # |1 - a| falls like one over the multiplier
         if before is not None and gap != before[1]:

@@ -85,7 +85,7 @@ def worst_kl(losses: np.ndarray, w: np.ndarray, radius: float) -> WorstCase:
         divergence = t * mean - np.log(total)
         gap = divergence - radius
         low, high = (t, high) if gap < 0 else (low, t)
-        if abs(gap) <= 1e-15 * max(radius, 1e-3) or high - low <= 1e-15 * high:
+        if abs(gap) <= 1e-15 * max(radius, 1e-3) or (high < np.inf and high - low <= 1e-15 * high):
             break
         slope = t * float(law @ (u - mean) ** 2)
         step = t - gap / slope if slope > 0 else np.nan

@@ -72,6 +72,8 @@ def minimise_cvar(
 ) -> TailSolution:
     """Minimise the CVaR of the losses over the coefficients.
 
+    Equal rows are one row with their weight: apart they would tie at the threshold, more of them than a vertex has.
+
     Parameters
     ----------
     Z : ndarray, shape (n, p)
@@ -97,6 +99,36 @@ def minimise_cvar(
     """
     offset = np.zeros(len(y)) if offset is None else offset
     theta = np.zeros(Z.shape[1]) if start is None else start
+    first, number = _distinct(np.column_stack([y, offset, Z]))
+    if len(first) == len(y):
+        return _minimised(Z, y, w, offset, level, loss, theta, tol, max_iter)
+    weight = np.bincount(number, w)
+    found = _minimised(Z[first], y[first], weight, offset[first], level, loss, theta, tol, max_iter)
+    return replace(found, shares=found.shares[number], slopes=found.slopes[number])
+
+
+def _distinct(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where each row (n, p) that differs from the others first stands, and the number (n,) of each row among them."""
+    # Rows are told apart by one number each, and compared where it is the same.
+    mark = (rows * np.sqrt(np.arange(2.0, 2.0 + rows.shape[1]))).sum(axis=1)
+    _, first, number = np.unique(mark, return_index=True, return_inverse=True)
+    if len(first) < len(rows) and not np.array_equal(rows, rows[first[number]]):
+        _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return first, number
+
+
+def _minimised(
+    Z: np.ndarray,
+    y: np.ndarray,
+    w: np.ndarray,
+    offset: np.ndarray,
+    level: float,
+    loss: Loss,
+    theta: np.ndarray,
+    tol: float,
+    max_iter: int,
+) -> TailSolution:
+    """The same on rows that are told apart."""
     whole = TailObjective(Z, y, offset, w / (1.0 - level), loss, threshold=level > 0)
     worst = float(np.abs(loss.values(whole.eta(theta), y)).max())
     if worst <= _EXACT * max(1.0, float(np.abs(y).max())):

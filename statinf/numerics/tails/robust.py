@@ -153,6 +153,8 @@ def minimise(pieces: RobustObjective, theta: np.ndarray, max_iter: int, zero: fl
                     f"the worst-case loss was not minimised: no step lowers it at a Newton decrement of {decrement:.1e}."
                 )
         theta, (value, gradient, hessian) = theta + length * move, fresh
+    if decrement <= _CLOSE * abs(value):
+        return _cornered(theta, value, max_iter, zero)
     raise ConvergenceError(
         f"the worst-case loss was not minimised in max_iter={max_iter} Newton steps (decrement {decrement:.1e}); raise max_iter."
     )
@@ -176,12 +178,35 @@ def _solve(hessian: np.ndarray, gradient: np.ndarray) -> np.ndarray:
 
 def without_slopes(rows: RobustRows, radius: float, theta: np.ndarray) -> bool:
     """Whether coefficients (p,) with all slopes zero minimise the worst-case loss over a Wasserstein ball."""
-    losses, slope, _ = rows.terms(theta)
-    gradient = rows.Z.T @ (rows.w * slope)
-    if rows.loss.name == "squared":
-        gradient = gradient / np.sqrt(2.0 * float(rows.w @ losses))
-    pull = np.linalg.lstsq(rows.norm.T, -gradient, rcond=None)[0]
+    pull = _pull(rows, theta)[0]
     return bool(np.sqrt(pull @ pull) <= radius)
+
+
+def off_corner(rows: RobustRows, radius: float, theta: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The start of `moving_pieces`, or a point below the corner at theta, all of whose slopes are zero, where the start is not.
+
+    Newton's steps from above the corner may end in it, where no step of theirs leads out.
+    """
+    pieces = moving_pieces(rows, radius)
+    pull, level = _pull(rows, theta)
+    if pieces(start)[0] < level:
+        return start
+    move = np.linalg.lstsq(rows.norm, pull, rcond=None)[0]
+    for halvings in range(60):
+        point = theta + 0.5**halvings * move
+        if pieces(point)[0] < level:
+            return point
+    return start
+
+
+def _pull(rows: RobustRows, theta: np.ndarray) -> tuple[np.ndarray, float]:
+    """How the losses pull at slopes (k,) that are all zero, and the objective of `moving_pieces` there."""
+    losses, slope, _ = rows.terms(theta)
+    gradient, level = rows.Z.T @ (rows.w * slope), float(rows.w @ losses)
+    if rows.loss.name == "squared":
+        level = float(np.sqrt(2.0 * level))
+        gradient = gradient / level
+    return np.linalg.lstsq(rows.norm.T, -gradient, rcond=None)[0], level
 
 
 def moving_system(rows: RobustRows, theta: np.ndarray, radius: float) -> BallSystem:
@@ -222,5 +247,6 @@ __all__ = [
     "minimise",
     "moving_pieces",
     "moving_system",
+    "off_corner",
     "without_slopes",
 ]

@@ -7,6 +7,8 @@ Econometrica 50): columns and their squares, with the covariance of the gaps thr
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from statinf.inference.distributions import chi2_sf
@@ -34,6 +36,7 @@ def assumption_test(
     weights: tuple[np.ndarray, np.ndarray],
     shares: np.ndarray,
     influence: tuple[np.ndarray, np.ndarray],
+    spread: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> WaldTest:
     """Chi-square test that the target's means are those of the classes, mixed.
 
@@ -46,6 +49,8 @@ def assumption_test(
     shares : ndarray, shape (k,)
     influence : ndarray of shape (n, k), ndarray of shape (m, k)
         Of the rows on the shares.
+    spread : callable
+        From what the rows of both samples move, shape (n, r) and (m, r), to a covariance (r, r).
     """
     (gs, gt), (ws, wt), (on_source, on_target) = g, weights, influence
     mass = np.bincount(codes, ws, minlength=len(shares))
@@ -57,7 +62,7 @@ def assumption_test(
     scale = np.sqrt((known_s**2).sum(axis=0) + (known_t**2).sum(axis=0))
     scale = np.where(scale > 0.0, scale, 1.0)
     parts = [(known_s - on_source @ means.T) / scale, (known_t - on_target @ means.T) / scale]
-    values, vectors = np.linalg.eigh(sum(part.T @ part for part in parts))
+    values, vectors = np.linalg.eigh(spread(*parts))
     used = values > _FLAT
     df = int(used.sum())
     along = vectors[:, used].T @ (gap / scale)

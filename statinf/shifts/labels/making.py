@@ -15,7 +15,7 @@ from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.results import Estimate
-from statinf.shifts.labels.moves import LabelMoves
+from statinf.shifts.labels.moves import LabelMoves, row_moments, spread_of
 from statinf.shifts.labels.predictions import label_problem
 from statinf.shifts.labels.problem import GIVEN, LabelMethod, LabelProblem, LabelSolution
 from statinf.shifts.labels.result import ClassShares, LabelShift
@@ -79,6 +79,7 @@ def _weights(
     ratio = np.full(len(present), np.nan)
     ratio[present] = q / problem.shares
     by_row = samples.on_source((q / problem.shares)[problem.codes])
+    shares = _shares_fit(samples, moves, method, spec)
     return LabelShift(
         method=method.name,
         formula=made.recipe.formula,
@@ -93,11 +94,11 @@ def _weights(
         influence=lambda: samples.on_source(moves.weights_on_source()),
         other_influence=lambda: samples.on_target(moves.weights_on_target()),
         kind=made.kind,
-        shares=_shares_fit(samples, moves, method, spec),
+        shares=shares,
         classes=problem.names,
         levels=made.levels or (),
         ratio=ratio,
-        ratio_errors=moves.weights_errors,
+        ratio_errors=_weights_errors(samples, moves, shares.cov.kind),
         recipe=made.recipe,
         facts=solution.facts,
         note=solution.note,
@@ -109,6 +110,14 @@ def _weights(
         problem=problem,
         solution=solution,
     )
+
+
+def _weights_errors(samples: Samples, moves: LabelMoves, kind: Any) -> np.ndarray:
+    """Standard errors of the weights of the classes under the covariance of the shares, shape (k,)."""
+    if kind == "HC0":
+        return moves.weights_errors
+    found = spread_of(samples, moves.weights_on_source(), moves.weights_on_target(), kind, moves.problem.k)
+    return np.sqrt(np.diag(found))
 
 
 def _derivative(made: Design, present: np.ndarray) -> np.ndarray:
@@ -126,10 +135,7 @@ def _shares_fit(samples: Samples, moves: LabelMoves, method: LabelMethod, spec: 
 
     @cache
     def moments() -> Moments:
-        # Rows of either sample enter as scores with a bread of one; the target is a sample of its own.
-        on_source, on_target = samples.on_source(moves.both[0]), samples.on_target(moves.both[1])
-        present = made.weights > 0
-        return Moments(on_source, np.eye(k), nobs, float(nobs - k), outside=on_target, present=present)
+        return row_moments(samples, *moves.both, k)
 
     def covary(kind: Any) -> Covariance:
         if kind == "HC0":

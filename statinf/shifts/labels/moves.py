@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from statinf.brief import Brief
+from statinf.inference.moments import Moments
 from statinf.shifts.labels.problem import LabelProblem, LabelSolution
+from statinf.shifts.means import stacked
+from statinf.shifts.samples import Samples
+
+
+def row_moments(samples: Samples, on_source: np.ndarray, on_target: np.ndarray, lost: int) -> Moments:
+    """Rows of either sample (n, q) and (m, q) as scores with a bread of one; the target is a sample of its own.
+
+    `lost` are the degrees of freedom that estimates take.
+    """
+    made, q = samples.design, on_source.shape[1]
+    scores, outside = samples.on_source(on_source), samples.on_target(on_target)
+    nobs, present = len(on_source), made.weights > 0
+    return Moments(scores, np.eye(q), nobs, float(nobs - lost), outside=outside, present=present)
+
+
+def spread_of(samples: Samples, on_source: np.ndarray, on_target: np.ndarray, kind: Any, lost: int) -> np.ndarray:
+    """Covariance (q, q) of what rows of both samples move so, by clusters where `kind` names some."""
+    return stacked(samples.design, row_moments(samples, on_source, on_target, lost), kind).matrix
 
 
 @dataclass(frozen=True, repr=False)
@@ -46,7 +66,7 @@ class LabelMoves(Brief):
 
     @property
     def weights_errors(self) -> np.ndarray:
-        """Standard errors of the weights, shape (k,)."""
+        """Standard errors of the weights with independent rows, shape (k,)."""
         p, q = self.problem.shares, self.shares
         own = self.problem.ws / self.problem.mass.sum()
         squared = np.bincount(self.problem.codes, own**2, minlength=len(p))

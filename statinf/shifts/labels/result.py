@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from statinf.inference.hypotheses import WaldTest
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Fit, Table, Weights, format_number, to_caller
 from statinf.shifts.labels.assumption import assumption_test, functions
+from statinf.shifts.labels.moves import spread_of
 from statinf.shifts.labels.problem import LabelProblem, LabelSolution
 from statinf.shifts.samples import Samples, left_out
 
@@ -149,15 +151,16 @@ class LabelShift(Weights):
         Returns
         -------
         statinf.inference.WaldTest
-            Chi-square with as many degrees of freedom as the shares leave open. A small p-value says that a shift of
-            the classes alone did not make the target.
+            Chi-square with as many degrees of freedom as the shares leave open, by clusters where there are some. A small
+            p-value says that a shift of the classes alone did not make the target.
         """
         if self.samples is None or self.problem is None or self.solution is None:
             raise DataError("the test needs both samples, which saved weights leave out; estimate them again.")
         s, p = self.samples, self.problem
         both = functions(s.scaling.apply(np.concatenate([s.xs, s.xt])), squares)
         g = both[: len(s.xs)], both[len(s.xs) :]
-        found = assumption_test(g, p.codes, (p.ws, p.wt), self.solution.shares, self.solution.influence())
+        spread = partial(spread_of, s, kind=self.shares.cov.kind, lost=p.k)
+        found = assumption_test(g, p.codes, (p.ws, p.wt), self.solution.shares, self.solution.influence(), spread)
         return found.handed(self.kind)
 
     def summary(self) -> Table:

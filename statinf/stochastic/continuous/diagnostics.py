@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +30,9 @@ def martingale_test(fit: CtdFit, problem: CtdProblem, lags: int) -> WaldTest:
     plain = tested * errors[:, None]
     rows = plain - influence @ (tested.T @ G).T
     total = plain.sum(axis=0)
-    sums = cluster_sums(rows, paths.episode) if paths.episodes > rows.shape[1] else rows
+    codes = _together(fit, problem)
+    groups = int(codes.max()) + 1
+    sums = cluster_sums(rows, codes) if groups > rows.shape[1] else rows
     # In the size of the means themselves: those that the estimates set to zero are rounding beside it.
     scale = np.sqrt(np.einsum("ij,ij->j", plain, plain))
     sums, total = sums / np.where(scale > 0, scale, 1.0), total / np.where(scale > 0, scale, 1.0)
@@ -39,12 +41,22 @@ def martingale_test(fit: CtdFit, problem: CtdProblem, lags: int) -> WaldTest:
     if not kept.any() or values[-1] <= 0.0:
         raise NotIdentifiedError("increments of the martingale are all zero: there is nothing to test.")
     along = directions[:, kept].T @ total
-    count = paths.episodes / (paths.episodes - 1.0) if len(sums) == paths.episodes and paths.episodes > 1 else 1.0
+    count = groups / (groups - 1.0) if len(sums) == groups and groups > 1 else 1.0
     statistic, df = float(np.sum(along**2 / values[kept]) / count), int(kept.sum())
     return WaldTest(
         hypothesis=f"increments have mean zero given the past ({lags} lags)", statistic=statistic, df=df, df_denominator=np.inf,
         p_value=chi2_sf(statistic, df),
     )  # fmt: skip
+
+
+def _together(fit: CtdFit, problem: CtdProblem) -> np.ndarray:
+    """Codes (n,) of the rows that are summed: episodes, or the groups of them of the fit's covariance, the largest ones."""
+    if not (isinstance(fit.cov.kind, Mapping) and "cluster" in fit.cov.kind):
+        return problem.paths.episode
+    given = fit.cov.kind["cluster"]
+    codes = [problem.design.cluster_codes(name) for name in ([given] if isinstance(given, str) else given)]
+    code = min(codes, key=np.max)
+    return code if problem.order is None else code[problem.order]
 
 
 def _past(problem: CtdProblem, errors: np.ndarray, lags: int) -> np.ndarray:

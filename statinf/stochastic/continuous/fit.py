@@ -122,7 +122,8 @@ class CtdFit(Fit):
 
         Increments are multiplied by bounded squares and products of features, and by features and increments up to `lags` rows
         before; under the model all these means are zero. Their covariance takes the estimation of the values into account, and
-        groups rows by episode where there are more episodes than means. A coarse time step leaves means that are not zero.
+        groups rows by episode, or by the clusters of the fit, where there are more of them than means. A coarse time step leaves
+        means that are not zero.
 
         Parameters
         ----------

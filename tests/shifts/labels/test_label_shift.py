@@ -210,6 +210,24 @@ def test_the_assumption_is_tested():
     assert soft.specification_test(squares=False).df == 0
 
 
+@pytest.mark.parametrize("method", ["bbse-soft", "mlls"])
+def test_rows_said_twice_are_one_cluster(method):
+    source, target = predicted(n=200, m=5000)
+    twice = pd.concat([source, source]).reset_index().rename(columns={"index": "row"})
+    options = {"method": method, "learner": "given"} | ({"calibration": None} if method == "mlls" else {})
+    one, two = (
+        si.target_shift(FIXED, source, target, **options),
+        si.target_shift(FIXED, twice, target, cluster="row", **options),
+    )
+    # Clusters of equal rows have the errors of one each, but for the factors of HC1.
+    factor = 200 / 199 * 399 / 397
+    for column in ("std_error", "weight_std_error"):
+        assert_allclose(two.tidy()[column], one.tidy()[column] * np.sqrt(factor), rtol=1e-9)
+    alone, held = one.specification_test(), two.specification_test()
+    assert held.df == alone.df
+    assert_allclose(held.statistic, alone.statistic / factor, rtol=1e-8)
+
+
 def test_given_probabilities_of_two_classes_and_labels():
     source, target = predicted()
     for data in (source, target):
