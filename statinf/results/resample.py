@@ -102,9 +102,9 @@ def bootstrap(
         # Each draw's own standard error would have to account for its own estimated weights.
         raise NotIdentifiedError("studentised intervals take weights as known; use interval='bca' with estimated ones.")
     if kind in ("multiplier", "wild"):
-        influence, codes = _influence(fit, kind, name, codes)
+        influence, codes, count = _influence(fit, kind, name, codes)
         made = engine.one_step(theta, influence, replicas=replicas, seed=seed, law=law, clusters=codes, show=progress)
-        made = replace(made, kind=kind)
+        made = replace(made, kind=kind, clusters=count)
     else:
         assert design is not None
         if weights is not None and not (hasattr(weights, "resolve") and np.array_equal(weights.used, design.rows)):
@@ -156,10 +156,15 @@ def _with_draws(fit: F, made: engine.Bootstrap, start: Covariance | None = None)
     return replace(fit, cov=drawn_covariance(fit, made), draws=made, kept_covariances=keep_undrawn(fit, start))
 
 
-def _influence(fit: Fit, kind: str, name: str | None, codes: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
-    """Influence values that multipliers perturb, with those of rows that only helped to estimate the weights, and clusters."""
+def _influence(
+    fit: Fit, kind: str, name: str | None, codes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Influence values that multipliers perturb, with those of rows that only helped to estimate the weights, and clusters.
+
+    Beside them how many clusters hold rows of the fit.
+    """
     if kind == "wild" and codes is None:
-        return fit.wild_influence(), None
+        return fit.wild_influence(), None, 0
     moments = fit.moments()
     influence = fit.wild_influence() if kind == "wild" else moments.influence
     seen = np.ones(len(influence), bool) if moments.observed is None else moments.observed
@@ -172,10 +177,11 @@ def _influence(fit: Fit, kind: str, name: str | None, codes: np.ndarray | None) 
         influence = np.concatenate([influence, outside])
         seen = np.append(seen, np.ones(len(outside), bool))
     if codes is None:
-        return influence, None
+        return influence, None, 0
     # A cluster of rows of weight zero is absent, unless the weights of others were estimated from it.
     seen = seen | influence.any(axis=1)
-    return influence[seen], without_gaps(codes[seen])
+    own = np.arange(len(seen)) < len(moments.scores)
+    return influence[seen], without_gaps(codes[seen]), len(np.unique(codes[seen & own]))
 
 
 def _cluster(fit: Fit, cluster: Any) -> str | None:

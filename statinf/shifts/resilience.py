@@ -9,6 +9,7 @@ import numpy as np
 from statinf.errors import ConvergenceError, DataError, NotIdentifiedError
 from statinf.formula.columns import Numeric
 from statinf.formula.design import Design
+from statinf.numerics.order.quantiles import weighted_quantile
 from statinf.results import Options
 from statinf.shifts import logistic
 from statinf.shifts.reading import read_samples
@@ -67,7 +68,8 @@ def _shift(made: Design, target: TargetRows, role: str) -> dict[str, float]:
     """Density ratio of the block's variables at the source rows, by a logit with squares."""
     samples = _samples(made, target, role)
     if samples is None:
-        return {"max_ratio": 1.0, "q99_ratio": 1.0, "chi2": 0.0, "ess": float(np.count_nonzero(made.weights))}
+        w = made.weights
+        return {"max_ratio": 1.0, "q99_ratio": 1.0, "chi2": 0.0, "ess": float(w.sum() ** 2 / (w @ w))}
     try:
         ratio = logistic.estimate(samples, Options()).ratio
     except NotIdentifiedError:
@@ -78,9 +80,10 @@ def _shift(made: Design, target: TargetRows, role: str) -> dict[str, float]:
     w = samples.ws / samples.ws.sum()
     ratio = ratio / (w @ ratio)
     second = float(w @ ratio**2)
+    high = float(weighted_quantile(ratio, 0.99, w, kind="linear"))
     ess = float((w @ ratio) ** 2 / np.sum((w * ratio) ** 2))
     return {
-        "max_ratio": float(ratio.max()), "q99_ratio": float(np.quantile(ratio, 0.99)), "chi2": second - 1.0, "ess": ess,
+        "max_ratio": float(ratio.max()), "q99_ratio": high, "chi2": second - 1.0, "ess": ess,
     }  # fmt: skip
 
 

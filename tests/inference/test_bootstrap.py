@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import statinf as si
@@ -108,6 +109,16 @@ def test_drawn_clusters_are_counted_as_those_of_the_sandwich(kind):
     odds = si.glm("I(invest > 100) ~ value", data, family="binomial")
     if kind in ("multiplier", "pairs"):
         assert odds.bootstrap(40, kind, cluster="firm").cov.df == np.inf
+
+
+def test_rows_that_only_made_the_weights_are_no_clusters_of_the_fit():
+    rng = np.random.default_rng(0)
+    source = pd.DataFrame({"x": rng.normal(size=300), "g": np.arange(300) % 30})
+    source["y"] = source["x"] + rng.normal(size=300)
+    target = pd.DataFrame({"x": rng.normal(0.4, 1.0, 120)})
+    fit = si.lm("y ~ x", source, weights=si.density_ratio("~ x", source, target), cluster="g")
+    made = fit.bootstrap(50, cluster="g")
+    assert made.draws.clusters == 30 and made.cov.df == fit.cov.df == 29 and "30 clusters" in made.cov.label
 
 
 def test_percentile_and_basic_limits_are_quantiles(fit):

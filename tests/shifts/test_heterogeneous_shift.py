@@ -168,6 +168,21 @@ def test_estimates_and_errors_from_the_normal_equations():
     assert len(rows) == len(SOURCE) and 1.5 < table["growth"][0] < 4.0 and table["growth"][1] < 1.2
 
 
+def test_tails_of_the_ratio_weigh_the_rows():
+    weights = 1.0 + np.arange(len(SOURCE)) % 3
+    often = SOURCE.loc[np.repeat(SOURCE.index, weights.astype(int))]
+    weighted = fitted("y ~ x1 + x2 | v", source=SOURCE.assign(w=weights), weights="w", penalty=0.0).resilience()
+    repeated = fitted("y ~ x1 + x2 | v", source=often, penalty=0.0).resilience()
+    for name in ("max_ratio", "chi2"):
+        assert_allclose(weighted[name], repeated[name], rtol=1e-7)
+    # Between which two of the highest rows the quantile lies is told alike; where between them hangs on the rows' number.
+    assert_allclose(weighted["q99_ratio"], repeated["q99_ratio"], rtol=0.1)
+    alike = (
+        fitted("y ~ 1 | v", source=SOURCE.assign(w=weights), weights="w", penalty=0.0).resilience().set_index("block")
+    )
+    assert_allclose(alike.loc["simple", "ess"], weights.sum() ** 2 / (weights @ weights))
+
+
 def test_no_penalty_is_least_squares_on_all_columns():
     fit = fitted("y ~ x1 + x2 | v + I(v**2)", penalty=0.0, vcov="HC1")
     plain = si.lm("y ~ x1 + x2 + v + I(v**2)", SOURCE)
