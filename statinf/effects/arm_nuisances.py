@@ -31,7 +31,7 @@ from statinf.learners.linear import LeastSquares
 from statinf.learners.logit import Logit
 from statinf.learners.multinomial import Multinomial
 from statinf.learners.multinomial_folds import class_probabilities
-from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.nuisance import Nuisance, cross_predict, over_mean
 from statinf.learners.registry import canonical, resolve
 
 
@@ -171,7 +171,7 @@ def _probabilities(
     for f in range(1 if folds is None else int(folds.max()) + 1):
         here = np.ones(len(codes), bool) if folds is None else folds == f
         train = used if folds is None else used & ~here
-        weights = None if (rows.w[train] == rows.w[train][0]).all() else rows.w[train]
+        weights = None if (rows.w[train] == rows.w[train][0]).all() else over_mean(rows.w)[train]
         fitted = learner.fit(rows.x[train], codes[train], rows.arms.ordered, w=weights, seed=how.seed + split)
         out[here] = fitted.probabilities(rows.x[here], rows.design.rows[here])
     return out

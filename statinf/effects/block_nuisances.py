@@ -81,6 +81,11 @@ class FoldArmSums:
         """Weights by fold and arm."""
         return self.gram[:, :, 0, 0]
 
+    @property
+    def unit(self) -> float:
+        """The mean weight of the rows that have some: a learner's penalty counts rows, and weights may have any unit."""
+        return float(self.mass.sum() / self.rows.sum())
+
     def standardised(self) -> np.ndarray:
         """The sums with the covariates standardised and outcome and treatment as they are, in the same shape."""
         q = self.gram.shape[-1]
@@ -200,11 +205,11 @@ def fit_nuisances(
     p = gram.shape[-1] - 3
     for q in wanted:
         q.check()
-    trees = fit_trees(problem, [q for q in wanted if isinstance(q.learner, BinnedTrees)], folds)
+    trees = fit_trees(problem, [q for q in wanted if isinstance(q.learner, BinnedTrees)], folds, cells.unit)
     coef, information = [], None
     wanted = [q for q in wanted if not isinstance(q.learner, BinnedTrees)]
     for q in wanted:
-        ridge = np.append(0.0, getattr(q.learner, "penalty", 0.0) / cells.scale**2)
+        ridge = np.append(0.0, cells.unit * getattr(q.learner, "penalty", 0.0) / cells.scale**2)
         arms = [0, 1] if q.arm is None else [q.arm]
         own = gram[:, arms].sum(axis=1)
         left = own if folds.count == 1 else own.sum(axis=0) - own

@@ -65,7 +65,9 @@ class BlockTrees:
         return out
 
 
-def fit_trees(problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds) -> tuple[BlockTrees, ...]:
+def fit_trees(
+    problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds, unit: float
+) -> tuple[BlockTrees, ...]:
     """Trees of every nuisance without each fold, or on all rows where there is one fold.
 
     Parameters
@@ -74,18 +76,22 @@ def fit_trees(problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds) -
     wanted : sequence of BlockNuisance
         With learners that are `BinnedTrees`.
     folds : BlockFolds
+    unit : float
+        Of the rows' weights.
     """
     groups: dict[TreePlan, list[_TreeTarget]] = {}
     for q in wanted:
         groups.setdefault(q.learner.plan, []).append(_TreeTarget(q.name, q.target, q.arm, q.learner))
-    return tuple(_fit(problem, tuple(some), plan, folds) for plan, some in groups.items())
+    return tuple(_fit(problem, tuple(some), plan, folds, unit) for plan, some in groups.items())
 
 
-def _fit(problem: EffectPasses, targets: tuple[_TreeTarget, ...], plan: TreePlan, folds: BlockFolds) -> BlockTrees:
+def _fit(
+    problem: EffectPasses, targets: tuple[_TreeTarget, ...], plan: TreePlan, folds: BlockFolds, unit: float
+) -> BlockTrees:
     made = problem.made
     sample: _BinSample = made.total(partial(_sampled, problem.read, made.nobs), "quantiles of columns")
     bins = learn_bins(*sample.rows(), plan.bins)
-    split = _TreeRows(problem.read, folds, bins, targets)
+    split = _TreeRows(problem.read, folds, bins, targets, unit)
     logistic = np.repeat([q.learner.logistic for q in targets], folds.count)
     trees = grow(plan, logistic, _summing(problem, split, len(logistic)), False)
     return BlockTrees(tuple(q.name for q in targets), bins, trees, folds)
@@ -143,6 +149,7 @@ class _TreeRows:
     folds: BlockFolds
     bins: Bins
     targets: tuple[_TreeTarget, ...]
+    unit: float
 
     def __call__(self, block: Design) -> list[BinnedRows]:
         rows = self.read(block)
@@ -153,7 +160,7 @@ class _TreeRows:
             q.learner.check((rows.y if q.target == "y" else rows.d)[seen if q.arm is None else seen & arms[q.arm]])
         return split_rows(
             self.bins.codes(columns_of(rows.x)),
-            rows.w,
+            rows.w / self.unit,
             self.folds(block),
             self.folds.count,
             [rows.y if q.target == "y" else rows.d for q in self.targets],

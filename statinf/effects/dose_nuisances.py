@@ -17,6 +17,7 @@ from statinf.effects.overlap import count_clipped
 from statinf.effects.rows import EffectRows
 from statinf.errors import NotIdentifiedError
 from statinf.learners.base import predict_along
+from statinf.learners.nuisance import over_mean
 from statinf.numerics.rowwise.gauss_sums import PAY_FROM, Boxes
 
 _GRID = 60
@@ -79,15 +80,15 @@ def dose_nuisances(
     spread = float(np.sqrt(np.average((rows.d - middle) ** 2, weights=rows.w)))
     d = (rows.d - middle) / spread
     grid = np.linspace(d[used].min(), d[used].max(), _GRID)
-    n = len(d)
+    n, w = len(d), over_mean(rows.w)
     own, density = np.empty(n), np.empty(n)
     by_dose, densities = np.empty((n, _GRID)), np.empty((n, _GRID))
 
     def learn(f: int) -> None:
         here = np.flatnonzero(np.ones(n, bool) if folds is None else folds == f)
         train = used if folds is None else used & (folds != f)
-        law = _DoseErrors.fit(treatment, rows.x[train], d[train], rows.w[train], seed)
-        mu = outcome.fit(np.column_stack([d[train], rows.x[train]]), rows.y[train], rows.w[train], seed=seed)
+        law = _DoseErrors.fit(treatment, rows.x[train], d[train], w[train], seed)
+        mu = outcome.fit(np.column_stack([d[train], rows.x[train]]), rows.y[train], w[train], seed=seed)
         x = rows.x[here]
         own[here] = mu.predict(np.column_stack([d[here], x]))
         mean, sd = law.moments(x)

@@ -28,6 +28,7 @@ from statinf.formula.design import Design
 from statinf.inference.covariance import Covariance
 from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
+from statinf.learners.nuisance import over_mean
 from statinf.learners.registry import resolve
 from statinf.results import Estimate
 from statinf.results.options import Options, choice, count, flag, number, value
@@ -185,7 +186,8 @@ def _space(problem: EffectProblem, options: MatchingOptions) -> Space:
 def _propensity(problem: EffectProblem, options: MatchingOptions) -> np.ndarray:
     rows = problem.rows
     learner = resolve("logit" if options.treatment_model is None else options.treatment_model, "probability")
-    fitted = learner.fit(rows.x[rows.w > 0], rows.d[rows.w > 0], rows.w[rows.w > 0], seed=problem.seed)
+    used = rows.w > 0
+    fitted = learner.fit(rows.x[used], rows.d[used], over_mean(rows.w)[used], seed=problem.seed)
     ask = fitted.predict_proba if hasattr(fitted, "predict_proba") else fitted.predict
     return np.clip(np.asarray(ask(rows.x), np.float64), 1e-12, 1.0 - 1e-12)
 

@@ -13,7 +13,7 @@ from statinf.effects import pseudo as ps
 from statinf.effects.cate_problem import Sample
 from statinf.effects.options import Nuisances
 from statinf.errors import NotIdentifiedError
-from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.nuisance import Nuisance, cross_predict, over_mean
 
 EffectFunction = Callable[[np.ndarray, np.ndarray, np.ndarray | None], np.ndarray]
 """From columns of the final model (m, k), covariates (m, p) and known propensities (m,) to effects (m,)."""
@@ -140,14 +140,14 @@ def predict_nuisances(
 
 def _one_model(sample: Sample, how: Nuisances, folds: np.ndarray | None) -> list[dict[str, np.ndarray]]:
     """Both arms' outcomes from one model that takes the treatment as a column."""
-    x = np.column_stack([sample.d, sample.x])
+    x, w = np.column_stack([sample.d, sample.x]), over_mean(sample.w)
     out = []
     for number, split in enumerate(np.zeros((1, len(sample)), np.intp) if folds is None else folds):
         made = {"outcome0": np.empty(len(x)), "outcome1": np.empty(len(x))}
         for k in progress_bar(range(int(split.max()) + 1), label="Fitting folds", show=how.progress):
             here = split == k
-            train = ((~here) | (folds is None)) & (sample.w > 0)
-            fitted = how.outcome.fit(x[train], sample.y[train], sample.w[train], seed=how.seed + number)
+            train = ((~here) | (folds is None)) & (w > 0)
+            fitted = how.outcome.fit(x[train], sample.y[train], w[train], seed=how.seed + number)
             for arm in (0, 1):
                 made[f"outcome{arm}"][here] = fitted.predict(
                     np.column_stack([np.full(here.sum(), float(arm)), sample.x[here]])

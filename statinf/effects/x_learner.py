@@ -18,6 +18,7 @@ from statinf.effects.cate_problem import CateProblem, Sample
 from statinf.effects.conditional import ConditionalEffect, conditional_effect
 from statinf.effects.options import Nuisances
 from statinf.effects.stages import EffectFunction
+from statinf.learners.nuisance import over_mean
 from statinf.results.methods import Method
 
 
@@ -35,7 +36,7 @@ class ImputedEffects:
         """Imputed effects of each arm on the columns of the final model, and the propensity where it is not known."""
         used = sample.w > 0
         on, off = used & sample.treated, used & ~sample.treated
-        y, w = sample.y, sample.w
+        y, w = sample.y, over_mean(sample.w)
         treated = final.fit(sample.phi[on, 1:], (y - p["outcome0"])[on], w[on], seed=how.seed)
         control = final.fit(sample.phi[off, 1:], (p["outcome1"] - y)[off], w[off], seed=how.seed)
         chance = None

@@ -72,6 +72,13 @@ def splits(
     return np.stack([fold_ids(n, folds, seed=seed + 7919 * r, strata=strata, groups=groups) for r in range(repeats)])
 
 
+def over_mean(w: np.ndarray) -> np.ndarray:
+    """Weights (n,) over the mean of those above zero: a learner's penalty counts rows, and weights may have any unit."""
+    used = w[w > 0]
+    mean = float(used.mean()) if len(used) else 1.0
+    return w if mean == 1.0 else w / mean
+
+
 def cross_predict(
     X: np.ndarray,
     nuisances: Sequence[Nuisance],
@@ -90,6 +97,7 @@ def cross_predict(
     folds : ndarray of int, shape (repeats, n), or None
         None fits once on all rows and predicts the same rows.
     w : ndarray, shape (n,), optional
+        In any unit.
     seed : int
     progress : bool, optional
 
@@ -106,7 +114,7 @@ def cross_predict(
         If a probability learner gives values outside [0, 1].
     """
     n = len(X)
-    w = np.ones(n) if w is None else w
+    w = np.ones(n) if w is None else over_mean(w)
     repeats = np.zeros((1, n), np.intp) if folds is None else folds
     linear = [q for q in nuisances if isinstance(q.learner, Ridge | LeastSquares)]
     logits = [q for q in nuisances if isinstance(q.learner, Logit)]

@@ -19,6 +19,7 @@ from statinf.errors import DataError, one_of
 from statinf.formula.design import design
 from statinf.formula.scale import check_sizes
 from statinf.learners import resolve
+from statinf.learners.nuisance import over_mean
 from statinf.numerics.programs.simplex_qp import simplex_least_squares
 from statinf.quantile.ensemble_core import fold_numbers, folds_of_rows, named_models, on_rows
 from statinf.quantile.stack_result import Stack
@@ -216,7 +217,7 @@ def stack(
     problem = StackProblem(
         made.parts[0].without_intercept().values[use],
         y,
-        made.weights[use],
+        over_mean(made.weights[use]),
         fold_numbers(len(y), folds_of_rows(folds, made, made.rows[use]), seed),
         {name: spec[made.rows][use] if isinstance(spec, np.ndarray) else spec for name, spec in specs.items()},
         seed,

@@ -243,3 +243,36 @@ def test_few_rows_end_in_an_error_of_the_package(data, method):
             si.effect(_formula(method), rows, method=method)
     with pytest.raises(si.OptionError, match="estimand"):
         si.effect(_formula(method), data, method=method, estimand="ATO" if method != "ipw" else "ATX")
+
+
+PENALISED = {
+    "aipw": lambda d, k: si.effect("y ~ t | x + v", d, weights="s", folds="part", outcome_model=k),
+    "plr": lambda d, k: si.effect("y ~ t | x + v", d, method="plr", weights="s", folds="part", learner=k),
+    "tmle": lambda d, k: si.effect("y ~ t | x + v", d, method="tmle", weights="s", folds="part", outcome_model=k),
+    "late": lambda d, k: si.iv("y ~ t | x | z", d, method="late", weights="s", folds="part", outcome_model=k),
+    "s": lambda d, k: si.cate("y ~ t | x + v", d, method="s", weights="s", folds="part", outcome_model=k).ate(),
+    "x": lambda d, k: si.cate("y ~ t | x + v", d, method="x", weights="s", folds="part", final=k).predict(d.head(3)),
+    "dose": lambda d, k: si.effect(
+        "y ~ v | x", d, method="dose", weights="s", outcome_model=k, treatment_model=k, doses=[-0.5, 0.5], bandwidth=1.0
+    ),
+    "missing": lambda d, k: si.missing_mean("gap ~ x + v", d, method="aipw", weights="s", outcome_model=k),
+    "stack": lambda d, k: si.stack("y ~ x + v", d, models=["lm", k], weights="s").predict(d.head(3)),
+}
+
+
+@pytest.mark.parametrize("learner", ["ridge", "kernel_ridge"])
+@pytest.mark.parametrize("name", list(PENALISED))
+def test_penalties_of_learners_count_rows_in_any_unit_of_weights(name, learner):
+    random = np.random.default_rng(8)
+    n = 160
+    x, v, z = random.standard_normal(n), random.standard_normal(n), random.integers(0, 2, n)
+    t = (random.random(n) < 0.3 + 0.4 * z) * 1.0
+    y = t + x + np.abs(v) + random.standard_normal(n)
+    data = pd.DataFrame({"y": y, "t": t, "x": x, "v": v, "z": z, "part": np.arange(n) % 3})
+    data = data.assign(s=random.uniform(0.5, 2.0, n), gap=data["y"].where(data.index % 4 > 0))
+
+    def values(unit):
+        found = PENALISED[name](data.assign(s=unit * data["s"]), learner)
+        return np.asarray(found if isinstance(found, np.ndarray | pd.DataFrame | pd.Series) else found.params, float)
+
+    np.testing.assert_allclose(values(1.0 / data["s"].sum()), values(1.0), rtol=1e-6)

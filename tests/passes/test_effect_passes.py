@@ -67,6 +67,19 @@ def test_other_methods(data: pd.DataFrame) -> None:
     same("y ~ t | x + g", data, method="irm", folds="k", learner="ridge", treatment_model="logit")
 
 
+@pytest.mark.parametrize("learner", ["ridge", "binned_trees"])
+def test_penalties_count_rows_in_any_unit_of_weights(data: pd.DataFrame, learner: str) -> None:
+    found = [
+        si.effect(
+            "y ~ dose | x + z + g", si.blocks(data.assign(w=unit * data["w"]), rows=200), method="plr", folds="k",
+            outcome_model=learner, weights="w",
+        )
+        for unit in (1.0, 2.0**-12)
+    ]  # fmt: skip
+    np.testing.assert_allclose(found[1].theta, found[0].theta, rtol=1e-9)
+    np.testing.assert_allclose(found[1].std_errors, found[0].std_errors, rtol=1e-9)
+
+
 def test_folds_know_neither_blocks_nor_order(data: pd.DataFrame) -> None:
     one = si.effect("y ~ t | x + g", si.blocks(data, rows=97), method="irm", seed=3)
     two = si.effect("y ~ t | x + g", si.blocks(data.sample(frac=1, random_state=0), rows=500), method="irm", seed=3)

@@ -21,7 +21,7 @@ from statinf.effects.invalid.selection import RULES, LearnerChoice
 from statinf.errors import OptionError
 from statinf.learners.constant import Constant
 from statinf.learners.crossfit import fold_ids
-from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.nuisance import Nuisance, cross_predict, over_mean
 from statinf.learners.registry import canonical, resolve
 
 BLOCKS = ("instrument", "treatment", "outcome", "covariance")
@@ -172,7 +172,7 @@ def _products(
     out = {key: np.empty(len(rows.a)) for key in keys}
     for k in range(int(split.max()) + 1):
         train, here = np.flatnonzero(split != k), split == k
-        on, w = rows.on[train], rows.w[train]
+        on, w = rows.on[train], over_mean(rows.w[train])
         whole = None if rows.groups is None else rows.groups[train]
         inner = fold_ids(len(train), _INNER, seed=rows.seed + 1, strata=strata[train], groups=whole)
         made = cross_predict(

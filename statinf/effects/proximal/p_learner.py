@@ -30,6 +30,7 @@ from statinf.formula.design import Design
 from statinf.formula.given import aligned
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.linear import LeastSquares
+from statinf.learners.nuisance import over_mean
 from statinf.learners.registry import resolve
 from statinf.results import Estimate
 from statinf.results.options import Options, choice, number, value
@@ -86,7 +87,11 @@ def estimate(problem: ProximalProblem, options: PLearnerOptions) -> tuple[Design
     told = averages(design, found, tuple(problem.clusters))
     final = resolve(options.final, "mean", "final")
     terms, made = projection(problem, phi, found)
-    learnt = None if isinstance(final, LeastSquares) else final.fit(phi.rest.values, found.psi, v, seed=problem.seed)
+    learnt = (
+        None
+        if isinstance(final, LeastSquares)
+        else final.fit(phi.rest.values, found.psi, over_mean(v), seed=problem.seed)
+    )
     facts = _facts(problem, found, told, strength.cragg_donald, options)
     extra = {
         "treatment": problem.name,
