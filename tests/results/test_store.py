@@ -148,7 +148,9 @@ def test_a_member_edited_with_other_tools_is_refused(saved, member):
 
 def test_fields_that_older_files_lack(fit, tmp_path):
     both = si.joint(fit, fit, names=["a", "b"])
-    read = si.load(changed(both.save(tmp_path / "both.si"), lambda fields: (fields.pop("names"), fields.pop("weighted"))))
+    read = si.load(
+        changed(both.save(tmp_path / "both.si"), lambda fields: (fields.pop("names"), fields.pop("weighted")))
+    )
     assert read.with_vcov("HC0").terms == both.terms
 
 
