@@ -166,7 +166,7 @@ def _probabilities(
                 "probability on. Use fewer folds, or let folds be a number, which keeps the arms' shares in every fold."
             )
     if learner.native and isinstance(learner.learner, Multinomial):
-        return class_probabilities(rows.x, codes, rows.w, learner.learner, folds)
+        return class_probabilities(rows.x, codes, over_mean(rows.w), learner.learner, folds)
     out = np.empty((len(codes), count))
     for f in range(1 if folds is None else int(folds.max()) + 1):
         here = np.ones(len(codes), bool) if folds is None else folds == f

@@ -22,6 +22,7 @@ from statinf.inference.moments import Moments
 from statinf.learners.cells import standardise
 from statinf.learners.multinomial import Multinomial, contrasts
 from statinf.learners.multinomial_folds import RowsOfClasses, information
+from statinf.learners.nuisance import over_mean
 from statinf.results import Estimate
 
 
@@ -112,13 +113,13 @@ def _through_logit(
     moving : ndarray, shape (n, q)
         Each estimate's derivative by the row's weight, per unit of row weight.
     """
-    design = standardise(rows.x, rows.w)
+    design, w = standardise(rows.x, rows.w), over_mean(rows.w)
     count = slope.shape[1]
-    made = RowsOfClasses(design.z, codes, rows.w, contrasts(count), logit.ridge(design, count))
-    theta = made.basis.T @ logit.fit(rows.x, codes, rows.w).coefficients
+    made = RowsOfClasses(design.z, codes, w, contrasts(count), logit.ridge(design, count))
+    theta = made.basis.T @ logit.fit(rows.x, codes, w).coefficients
     gram = information(made, theta, np.zeros(len(codes), np.intp), 1)[0] + np.diag(np.tile(made.ridge, count - 1))
     along = slope @ made.basis
-    gradient = np.stack([(design.z * (rows.w * along[:, a])[:, None]).T @ moving for a in range(count - 1)])
+    gradient = np.stack([(design.z * (w * along[:, a])[:, None]).T @ moving for a in range(count - 1)])
     solved = np.linalg.lstsq(gram, gradient.reshape(-1, moving.shape[1]), rcond=None)[0]
     left = made.residual(made.chances(theta, slice(None)), slice(None), np.ones(len(codes)))
     parts = solved.reshape(count - 1, design.z.shape[1], -1)

@@ -22,7 +22,7 @@ from statinf.errors import OptionError
 from statinf.inference.moments import Moments
 from statinf.learners.cells import standardise
 from statinf.learners.logit import Logit
-from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.nuisance import Nuisance, cross_predict, over_mean
 from statinf.results import Estimate, stack_scores
 from statinf.results.options import flag
 
@@ -108,12 +108,12 @@ def _one(
     influence = np.column_stack(unit)
     if fitted is not None:
         # In columns of mean zero and unit variance, so that where a covariate stands costs no digits.
-        columns = standardise(rows.x, rows.w)
+        columns, w = standardise(rows.x, rows.w), over_mean(rows.w)
         x, ridge = columns.z, columns.penalty(penalty)
-        information = (x * (rows.w * fitted * (1.0 - fitted))[:, None]).T @ x + np.diag(ridge)
+        information = (x * (w * fitted * (1.0 - fitted))[:, None]).T @ x + np.diag(ridge)
         # What was moved to an end does not move with the logit, but is among the rows that the logit was fitted to.
         free = e == fitted
-        gradient = (x * (rows.w * free)[:, None]).T @ np.column_stack(by_eta)
+        gradient = (x * (w * free)[:, None]).T @ np.column_stack(by_eta)
         influence = influence + (x * (rows.d - fitted)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
     extra = stack_scores(rows.design.weights_object, rows.design.rows, influence)
     nobs = int(np.count_nonzero(rows.w))

@@ -16,6 +16,7 @@ from statinf.errors import ConvergenceError, NumericalWarning, issue_warning
 from statinf.inference.moments import Moments
 from statinf.learners.cells import standardise
 from statinf.learners.logit import Logit
+from statinf.learners.nuisance import over_mean
 from statinf.results import stack_scores
 
 
@@ -142,10 +143,10 @@ class SolvedEffects(Brief):
             return influence
         # In columns of mean zero and unit variance, so that where a covariate stands costs no digits.
         rows, e = self.rows, m.propensity
-        columns = standardise(rows.x, rows.w)
+        columns, w = standardise(rows.x, rows.w), over_mean(rows.w)
         x, ridge = columns.z, columns.penalty(self.logit.penalty)
-        information = (x * (rows.w * e * (1.0 - e))[:, None]).T @ x + np.diag(ridge)
-        gradient = (x * (rows.w * m.free)[:, None]).T @ by_eta
+        information = (x * (w * e * (1.0 - e))[:, None]).T @ x + np.diag(ridge)
+        gradient = (x * (w * m.free)[:, None]).T @ by_eta
         return influence + (x * (rows.d - e)[:, None]) @ np.linalg.lstsq(information, gradient, rcond=None)[0]
 
     def _moments(self, m: ArmWeights, each: list[tuple[ArmQuantiles, ArmQuantiles]]) -> Moments:
@@ -162,7 +163,7 @@ class SolvedEffects(Brief):
         """Effects where rows have these weights, the propensity estimated anew; NaN where that has no solution."""
         rows, m = self.rows, self.made[0]
         nothing = np.full(len(self.tau) * len(rows.groups), np.nan)
-        w = rows.w * weights
+        w = over_mean(rows.w) * weights
         weight = m.weight
         if self.logit is not None:
             drawn = w > 0

@@ -19,6 +19,7 @@ from statinf.errors import DataError, NotIdentifiedError
 from statinf.formula.design import Design, design
 from statinf.formula.scale import check_sizes
 from statinf.inference.levels import given_levels, levels_of, positions
+from statinf.learners.nuisance import over_mean
 from statinf.quantile import ensemble_calibration as conformal
 from statinf.quantile import ensemble_core as core_
 from statinf.quantile.ensemble_options import EnsembleOptions
@@ -59,7 +60,8 @@ def _problem(made: Design, specs: dict[str, Any], folds: Any, given: np.ndarray,
     columns = positions(given, levels)
     specs = {k: s[made.rows][:, columns] if isinstance(s, np.ndarray) else s for k, s in specs.items()}
     folds = core_.folds_of_rows(folds, made, made.rows)
-    every = EnsembleProblem(made.parts[0].without_intercept().values, made.y, made.weights, specs, folds)
+    x, w = made.parts[0].without_intercept().values, over_mean(made.weights)
+    every = EnsembleProblem(x, made.y, w, specs, folds)
     return every.part(made.weights > 0)
 
 

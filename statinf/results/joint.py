@@ -28,11 +28,11 @@ class Joint(Fit):
     ----------
     fits : tuple of Fit
     names : tuple of str
-        The prefix of each fit's coefficients.
+        The prefix of each fit's coefficients; a file may lack it.
     """
 
     fits: tuple[Fit, ...]
-    names: tuple[str, ...]
+    names: tuple[str, ...] = ()
     weights_rows: np.ndarray | None = field(default=None, metadata={"saved": False})
 
     vcov_kinds: ClassVar[VcovKinds] = KINDS

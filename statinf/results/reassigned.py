@@ -243,7 +243,7 @@ def _variance(fit: Any, design: Design, cluster: str | None, seen: np.ndarray) -
 
 def _warn_rows(fit: Any, design: Design, column: np.ndarray, name: str, cluster: str | None, seen: np.ndarray) -> None:
     """Warn where rows are exchanged of a treatment that is constant in the fit's clusters."""
-    kind = fit.cov.kind
+    kind = fit._undrawn_kind
     if cluster is not None or not isinstance(kind, dict) or not isinstance(kind.get("cluster"), str):
         return
     codes, values = _codes(design, kind["cluster"], seen), column[seen]

@@ -6,6 +6,8 @@ import pytest
 
 import statinf as si
 from statinf.learners.crossfit import fold_ids
+from statinf.learners.logit import Logit
+from statinf.learners.multinomial import Multinomial
 
 METHODS = ["dim", "regression", "ipw", "aipw", "plr", "irm"]
 pytestmark = pytest.mark.filterwarnings("ignore:the cluster column", "ignore:.* clusters for")
@@ -257,22 +259,64 @@ PENALISED = {
     ),
     "missing": lambda d, k: si.missing_mean("gap ~ x + v", d, method="aipw", weights="s", outcome_model=k),
     "stack": lambda d, k: si.stack("y ~ x + v", d, models=["lm", k], weights="s").predict(d.head(3)),
+    "multicalibrate": lambda d, k: si.multicalibrate("y ~ x + v", d, init=k, weights="s").predict(d.head(3)),
+}
+LOGIT = Logit(penalty=3.0)
+PENALISED_LOGITS = {
+    "ipw": lambda d: si.effect("y ~ t | x + v", d, method="ipw", weights="s", treatment_model=LOGIT, vcov="HC0"),
+    "ipw, three arms": lambda d: si.effect("y ~ arm | v", d, method="ipw", weights="s", treatment_model=LOGIT),
+    "qte": lambda d: si.effect("y ~ t | x + v", d, method="qte", weights="s", treatment_model=LOGIT),
+    "qte, drawn": lambda d: PENALISED_LOGITS["qte"](d).bootstrap(20, kind="pairs"),
+    "class shares": lambda d: (
+        si.target_shift("arm ~ x + v", d, d[:60], method="mlls", learner=Multinomial(1.0), weights="s").shares
+    ),
+    "training": lambda d: si.training_weights("t ~ x + v", d, learner=LOGIT, weights="s").w_treat.values,
 }
 
 
 @pytest.mark.parametrize("learner", ["ridge", "kernel_ridge"])
 @pytest.mark.parametrize("name", list(PENALISED))
 def test_penalties_of_learners_count_rows_in_any_unit_of_weights(name, learner):
-    random = np.random.default_rng(8)
-    n = 160
-    x, v, z = random.standard_normal(n), random.standard_normal(n), random.integers(0, 2, n)
-    t = (random.random(n) < 0.3 + 0.4 * z) * 1.0
-    y = t + x + np.abs(v) + random.standard_normal(n)
-    data = pd.DataFrame({"y": y, "t": t, "x": x, "v": v, "z": z, "part": np.arange(n) % 3})
-    data = data.assign(s=random.uniform(0.5, 2.0, n), gap=data["y"].where(data.index % 4 > 0))
+    data = _weighted()
 
     def values(unit):
         found = PENALISED[name](data.assign(s=unit * data["s"]), learner)
         return np.asarray(found if isinstance(found, np.ndarray | pd.DataFrame | pd.Series) else found.params, float)
 
     np.testing.assert_allclose(values(1.0 / data["s"].sum()), values(1.0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(PENALISED_LOGITS))
+def test_penalties_of_logits_count_rows_in_any_unit_of_weights(name):
+    data = _weighted()
+
+    def values(unit):
+        found = PENALISED_LOGITS[name](data.assign(s=unit * data["s"]))
+        return found / found.sum() if name == "training" else np.r_[found.theta, found.std_errors]
+
+    np.testing.assert_allclose(values(1.0 / data["s"].sum()), values(1.0), rtol=1e-6)
+
+
+def test_errors_with_a_penalised_propensity_are_those_of_derivatives_by_the_weights():
+    data, unit = _weighted()[:60], 7.0
+    s, t, y = unit * data["s"].to_numpy(), data["t"].to_numpy(), data["y"].to_numpy()
+
+    def effect(w):
+        e = LOGIT.fit(data[["x", "v"]].to_numpy(), t, w / s.mean()).predict(data[["x", "v"]].to_numpy())
+        return np.average(y, weights=w * t / e) - np.average(y, weights=w * (1 - t) / (1 - e))
+
+    steps = 1e-5 * np.eye(60)
+    influence = [(effect(s * (1 + step)) - effect(s * (1 - step))) / 2e-5 for step in steps]
+    fit = PENALISED_LOGITS["ipw"](data.assign(s=s))
+    np.testing.assert_allclose(fit.std_errors, np.linalg.norm(influence), rtol=1e-6)
+
+
+def _weighted():
+    random = np.random.default_rng(8)
+    n = 160
+    x, v, z = random.standard_normal(n), random.standard_normal(n), random.integers(0, 2, n)
+    t = (random.random(n) < 0.3 + 0.4 * z) * 1.0
+    y = t + x + np.abs(v) + random.standard_normal(n)
+    data = pd.DataFrame({"y": y, "t": t, "x": x, "v": v, "z": z, "part": np.arange(n) % 3})
+    arm = np.array(["a", "b", "c"])[np.digitize(x + 0.7 * random.standard_normal(n), [-0.5, 0.5])]
+    return data.assign(s=random.uniform(0.5, 2.0, n), gap=data["y"].where(data.index % 4 > 0), arm=arm)

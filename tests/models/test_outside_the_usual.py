@@ -57,6 +57,16 @@ def test_outcomes_far_from_their_means_have_a_maximum(family, link):
     assert drawn.draws.failed == 0
 
 
+def test_steps_from_far_away_are_those_of_scoring():
+    """Means that are squares have a maximum for every side of the root on which rows stand; Newton's steps end in the nearest."""
+    for seed in (3, 13):
+        random = np.random.default_rng(seed)
+        x = random.standard_normal(150)
+        y = random.poisson(np.exp(0.7 * x) + 0.1)
+        fit = si.glm("y ~ x", {"x": x, "y": y}, family="poisson", link="sqrt")
+        assert (fit.theta[0] + fit.theta[1] * x).min() > 0.1
+
+
 def test_starts_are_checked(frame):
     for start in ([1.0], [1.0, np.nan], "high", [[1.0, 2.0]]):
         with pytest.raises(si.OptionError, match="start= takes 2 finite numbers"):

@@ -250,6 +250,15 @@ def test_calibrated_intervals_are_nested_and_infinite_without_enough_rows():
     assert np.isinf(q[:, 0]).all() and np.isfinite(q[:, 1]).all()
 
 
+def test_boosted_models_are_the_same_in_any_unit_of_weights():
+    data = frame().assign(s=np.random.default_rng(5).uniform(0.5, 2.0, 200))
+    one, other = (
+        si.quantile_ensemble("y ~ a + b", data.assign(s=unit * data["s"]), models=["gbm"], tau=[0.1, 0.9], weights="s")
+        for unit in (1.0, 0.01)
+    )
+    np.testing.assert_allclose(one.predict(data), other.predict(data), rtol=1e-8)
+
+
 def test_missing_rows_weights_and_seeds():
     data = frame()
     data["w"] = np.random.default_rng(0).exponential(size=200)

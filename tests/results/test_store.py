@@ -146,6 +146,14 @@ def test_a_member_edited_with_other_tools_is_refused(saved, member):
         si.load(saved)
 
 
+def test_fields_that_older_files_lack(fit, tmp_path):
+    both = si.joint(fit, fit, names=["a", "b"])
+    read = si.load(
+        changed(both.save(tmp_path / "both.si"), lambda fields: (fields.pop("names"), fields.pop("weighted")))
+    )
+    assert read.with_vcov("HC0").terms == both.terms
+
+
 def test_missing_fields_and_other_things_than_results(saved):
     with pytest.raises(si.DataError, match="'theta' of .* is missing"):
         si.load(changed(saved, lambda fields: fields.pop("theta")))

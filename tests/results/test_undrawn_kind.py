@@ -81,6 +81,18 @@ def test_fits_taken_together_keep_their_clusters_and_names(data):
     assert plain.with_vcov("HC0").terms == plain.terms == ("a: Intercept", "a: x", "b: Intercept", "b: x")
 
 
+def test_rows_that_are_exchanged_are_told_of_clusters_after_a_bootstrap(data):
+    fit = si.lm("y ~ h", data.assign(h=data["g"] % 2), cluster="g").bootstrap(39)
+    with pytest.warns(si.StatinfWarning, match="constant within the clusters of 'g'"):
+        fit.randomization_test("h", permutations=99, statistic="estimate")
+
+
+def test_a_wild_test_after_a_bootstrap_asks_for_other_errors(data):
+    fit = si.lm("y ~ x", data, absorb="g", cluster="g").bootstrap(39)
+    with pytest.raises(si.OptionError, match="take fit.with_vcov"):
+        fit.test("x = 0", bootstrap="wild")
+
+
 def test_a_covariance_chosen_after_a_bootstrap_is_that_of_averages():
     data = si.datasets.load("mpdta").assign(state=lambda d: d["countyreal"] // 1000)
     fit = si.did("lemp ~ 1", data, id="countyreal", time="year", cohort="first_treat")

@@ -141,6 +141,11 @@ def test_comparisons_take_rows_of_a_cluster_together():
     assert_allclose(found["std_error"].iloc[0], np.sqrt((parts**2).sum()), rtol=1e-8)
     with pytest.raises(si.OptionError, match="30 clusters of the source"):
         fit.cross_validate(folds=groups + 1)
+    # They are those of the fit after a bootstrap too.
+    drawn = fit.bootstrap(20, seed=1)
+    assert_allclose(drawn.specification_test().statistic, fit.specification_test().statistic, rtol=1e-12)
+    assert drawn.risk().equals(fit.risk())
+    assert drawn.cross_validate((0.0,), folds=groups).equals(found)
 
 
 def test_specification_test_keeps_its_size_and_has_power():

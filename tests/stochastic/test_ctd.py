@@ -229,6 +229,8 @@ def test_groups_of_episodes():
     held = si.ctd("r ~ x", twice, **how, cluster="one").martingale_test()
     assert held.df == once.df
     np.testing.assert_allclose(held.statistic, once.statistic, rtol=1e-8)
+    drawn = si.ctd("r ~ x", twice, **how, cluster="one").bootstrap(20, seed=1).martingale_test()
+    np.testing.assert_allclose(drawn.statistic, held.statistic, rtol=1e-12)
 
 
 @pytest.mark.slow

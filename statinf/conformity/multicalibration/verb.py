@@ -22,6 +22,7 @@ from statinf.formula.frame import Frame, as_frame
 from statinf.formula.mentioned import read_frame
 from statinf.formula.scale import check_sizes
 from statinf.learners import canonical
+from statinf.learners.nuisance import over_mean
 
 _IN_TESTS = 20
 
@@ -108,7 +109,7 @@ def multicalibrate(
     assert rows.y is not None and rows.w is not None
     found: Multicalibration = method.estimate(
         MulticalibrationProblem(
-            rows.X, rows.y, rows.w, rows.initial, start.learner, d.response_names[0], seed, progress
+            rows.X, rows.y, over_mean(rows.w), rows.initial, start.learner, d.response_names[0], seed, progress
         ),
         settings,
     )

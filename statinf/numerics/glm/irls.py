@@ -22,8 +22,8 @@ from statinf.numerics.linear.factors import scaled_condition
 from statinf.numerics.linear.reduction import TOLERANCE, Reduced, reduce_columns
 
 _MOST_ON_DEVICE = 64
-_SLOW = 0.5
-"""Share of the step before from which a step of scoring is long: at half of it, thirty more of them end."""
+_SLOW, _PATIENCE = 0.5, 12
+"""Share of the step before from which a step of scoring is long: at half of it, thirty more of them end. And how many may be."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def fit_glm(
 ) -> GlmSolution:
     """Maximise the likelihood by Fisher scoring with step halving on the deviance.
 
-    Where its steps hardly shrink, as links other than the canonical one make them with outcomes far from their means, they
-    are Newton's.
+    Where many of its steps hardly shrink, as links other than the canonical one make them with outcomes far from their means,
+    these are Newton's.
 
     Parameters
     ----------
@@ -110,13 +110,16 @@ def fit_glm(
     enough = last_step(family, tolerance)
     # Least squares from near its end, in columns that are told apart: one step is exact to the last digits.
     exact = family.quadratic and start is None and warm is not None
-    decrement, length, chord = np.inf, np.inf, False
+    decrement, length, chord, slow = np.inf, np.inf, False, 0
     iteration = 0
     while iteration < max_iterations:
         iteration += 1
         step = solve_information(gram, score)
         decrement = float(step @ gram @ step)
-        if not family.canonical and np.sqrt(decrement) > _SLOW * length and not chord:
+        long = not family.canonical and np.sqrt(decrement) > _SLOW * length
+        slow += long
+        # Not at once: from far away Newton's steps end in whichever maximum is near, such as that of means on both sides of a root.
+        if long and slow > _PATIENCE and not chord:
             newton = problem.newton_step(beta, score)
             step = step if newton is None else newton
             decrement = float(step @ gram @ step)

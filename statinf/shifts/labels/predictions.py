@@ -10,6 +10,7 @@ from statinf.errors import DataError, StatinfWarning, issue_warning
 from statinf.learners.classes import ClassLearner, checked_probabilities
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.multinomial import Multinomial
+from statinf.learners.nuisance import over_mean
 from statinf.learners.registry import resolve
 from statinf.shifts.labels.logit import StackedLogit
 from statinf.shifts.labels.problem import GIVEN, LabelOptions, LabelProblem
@@ -52,7 +53,7 @@ def label_problem(
         source, target = _by_folds(samples, codes, learner, len(names), folds)
     behind = None
     if isinstance(learner.learner, Multinomial):
-        behind = partial(StackedLogit.fit, learner.learner, samples.xs, codes, samples.ws, samples.xt)
+        behind = partial(StackedLogit.fit, learner.learner, samples.xs, codes, over_mean(samples.ws), samples.xt)
     return LabelProblem(codes, samples.ws, source, target, samples.wt, names, behind)
 
 
@@ -71,7 +72,7 @@ def _folds(codes: np.ndarray, names: tuple[str, ...], count: int, groups: np.nda
 
 
 def _once(samples: Samples, codes: np.ndarray, learner: ClassLearner, k: int) -> tuple[np.ndarray, np.ndarray]:
-    fitted = learner.fit(samples.xs, codes, range(k), w=samples.ws, seed=samples.seed)
+    fitted = learner.fit(samples.xs, codes, range(k), w=over_mean(samples.ws), seed=samples.seed)
     return fitted.probabilities(samples.xs), fitted.probabilities(samples.xt)
 
 
@@ -84,9 +85,10 @@ def _by_folds(
     for the models as they are, however well they predict.
     """
     source, target = np.empty((len(codes), k)), np.zeros((len(samples.xt), k))
+    w = over_mean(samples.ws)
     for fold in range(int(folds.max()) + 1):
         held = folds == fold
-        fitted = learner.fit(samples.xs[~held], codes[~held], range(k), w=samples.ws[~held], seed=samples.seed)
+        fitted = learner.fit(samples.xs[~held], codes[~held], range(k), w=w[~held], seed=samples.seed)
         source[held] = fitted.probabilities(samples.xs[held])
         target += fitted.probabilities(samples.xt) * float(samples.ws[held].sum() / samples.ws.sum())
     return source, target

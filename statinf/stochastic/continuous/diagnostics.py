@@ -51,9 +51,10 @@ def martingale_test(fit: CtdFit, problem: CtdProblem, lags: int) -> WaldTest:
 
 def _together(fit: CtdFit, problem: CtdProblem) -> np.ndarray:
     """Codes (n,) of the rows that are summed: episodes, or the groups of them of the fit's covariance, the largest ones."""
-    if not (isinstance(fit.cov.kind, Mapping) and "cluster" in fit.cov.kind):
+    kind = fit._undrawn_kind
+    if not (isinstance(kind, Mapping) and "cluster" in kind):
         return problem.paths.episode
-    given = fit.cov.kind["cluster"]
+    given = kind["cluster"]
     codes = [problem.design.cluster_codes(name) for name in ([given] if isinstance(given, str) else given)]
     code = min(codes, key=np.max)
     return code if problem.order is None else code[problem.order]
