@@ -154,8 +154,8 @@ class EffectFit(Fit):
 
     def augment(self) -> Any:
         """The caller's data with the nuisance predictions and each row's influence on the (first) effect."""
-        columns = {**self.nuisance, "influence": self.influence[:, 0]}
-        return augmented(self._need_rows("row-wise predictions"), columns)
+        design = self._need_rows("row-wise predictions")
+        return augmented(design, {**self.nuisance, "influence": self.influence[:, 0]})
 
     def sensitivity(
         self, cf_y: float = 0.03, cf_d: float = 0.03, *, rho: float = 1.0, null: float = 0.0, level: float = 0.95
