@@ -147,6 +147,9 @@ class Fit(Estimated):
             self.refuse("influence")
         return self.source()
 
+    def _join(self) -> None:
+        """Refuse where limits from the covariance alone, as of fits taken together, leave out what this fit counts."""
+
     def _examine(self) -> None:
         """Warn of what the covariance that the fit is born with cannot judge."""
 
