@@ -123,7 +123,7 @@ class AbsorbedFit(MarginVerbs, Fit):
 
     def _check_refits(self) -> None:
         """Refuse a bootstrap of residuals whose replicas would need the effects to be estimated again."""
-        names = cluster_names(self.cov.kind)
+        names = cluster_names(self._undrawn_kind)
         design, absorption = self._need_rows("bootstrap tests"), self.absorption
         assert absorption is not None
         nested = nested_effects(design, absorption, names)

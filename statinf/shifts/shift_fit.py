@@ -162,7 +162,7 @@ class ShiftFit(GeneralizedFit):
             covariance is. A small p-value says that the model is wrong on the target and that the weighted fit is the one to
             use.
         """
-        return specification_test(self._problem(), self._chosen(ratio), self.cov.kind).handed(self.kind)
+        return specification_test(self._problem(), self._chosen(ratio), self._undrawn_kind).handed(self.kind)
 
     def risk(self, ratio: Any = None) -> Any:
         """Estimated excess risk on the target of likelihood and weighted likelihood, side by side.
@@ -180,7 +180,7 @@ class ShiftFit(GeneralizedFit):
         """
         if self.samples is not None and self.samples.target.known is not None:
             raise NotIdentifiedError("the risk on the target needs its rows, and only margins are known.")
-        return to_caller(risk(self._problem(), self._chosen(ratio), self.cov.kind), self.kind)
+        return to_caller(risk(self._problem(), self._chosen(ratio), self._undrawn_kind), self.kind)
 
     def cross_validate(
         self, powers: Any = (0.0, 0.25, 0.5, 0.75, 1.0), *, folds: int = 5, ratio: Any = None, seed: int = 0
@@ -208,10 +208,11 @@ class ShiftFit(GeneralizedFit):
 
     def _clusters(self) -> list[np.ndarray]:
         """Codes of the covariance's clusters on the rows of the samples, numbered as they come."""
-        if self.samples is None or not isinstance(self.cov.kind, Mapping):
+        kind = self._undrawn_kind
+        if self.samples is None or not isinstance(kind, Mapping):
             return []
         made = []
-        for codes in fit_clusters(self.samples.design, self.cov.kind).values():
+        for codes in fit_clusters(self.samples.design, kind).values():
             _, first, code = np.unique(codes[self.samples.at_source], return_index=True, return_inverse=True)
             made.append(np.argsort(np.argsort(first))[code])
         return made
