@@ -65,9 +65,7 @@ class BlockTrees:
         return out
 
 
-def fit_trees(
-    problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds, unit: float
-) -> tuple[BlockTrees, ...]:
+def fit_trees(problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds, unit: float) -> tuple[BlockTrees, ...]:
     """Trees of every nuisance without each fold, or on all rows where there is one fold.
 
     Parameters

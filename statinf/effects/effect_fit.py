@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.effects import sensitivity as bounds
 from statinf.effects.arm_means_fit import ArmMeans
-from statinf.errors import NotIdentifiedError
+from statinf.errors import NotIdentifiedError, one_of
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Estimate, Fit, augmented
@@ -263,6 +263,7 @@ class EffectFit(Fit):
         kind : {"coefficients", "overlap", "sensitivity"}
             Effects with intervals; propensities by arm; the effect's lower bound over confounder strengths.
         """
+        one_of("kind", kind, ("coefficients", "overlap", "sensitivity"))
         if kind == "overlap":
             from statinf.plotting.effects import plot_overlap
 
