@@ -133,3 +133,10 @@ def test_margins_of_classes_and_quantiles_stand_without_their_rows(population, t
             assert str(other.summary()) == str(live.summary())
             kind = "HC0" if population else fit.vcov_kinds.names[0]
             same(other.with_vcov(kind), live.with_vcov(kind))
+
+
+def test_functions_of_margins_say_their_method_once():
+    margins = LINEAR.slopes("x", by="g")
+    assert margins.differences().with_vcov("HC0").cov.label == "HC0, delta method"
+    first, second = margins.terms[:2]
+    assert margins.transform(lambda m: m[first] - m[second]).cov.label == "HC1, delta method"
