@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ _FEWEST = 10
 
 def check_doses(name: str, given: Any) -> Any:
     """A whole number of points, or increasing doses."""
-    if isinstance(given, int) and not isinstance(given, bool) and given >= 2:
-        return given
+    if isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 2:
+        return int(given)
     try:
         points = np.asarray(given, dtype=np.float64)
     except (TypeError, ValueError):

@@ -9,7 +9,7 @@ import numpy as np
 
 from statinf.effects.band import Band
 from statinf.effects.effect_fit import EffectFit
-from statinf.errors import check_level
+from statinf.errors import check_level, one_of
 from statinf.inference.bands import sup_t_critical
 
 
@@ -59,6 +59,7 @@ class DoseFit(EffectFit):
 
     def plot(self, kind: str = "curve", **options: Any) -> Any:
         """A figure: the "curve" with both bands, or "coefficients"."""
+        one_of("kind", kind, ("curve", "coefficients"))
         if kind == "curve":
             return self.curve().plot(**options)
         return super().plot(kind, **options)

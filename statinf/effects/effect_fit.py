@@ -11,7 +11,7 @@ import numpy as np
 
 from statinf.effects import sensitivity as bounds
 from statinf.effects.arm_means_fit import ArmMeans
-from statinf.errors import NotIdentifiedError
+from statinf.errors import NotIdentifiedError, one_of
 from statinf.inference.hypotheses import WaldTest, wald
 from statinf.inference.vcov import VcovKinds
 from statinf.results import Estimate, Fit, augmented
@@ -154,8 +154,8 @@ class EffectFit(Fit):
 
     def augment(self) -> Any:
         """The caller's data with the nuisance predictions and each row's influence on the (first) effect."""
-        columns = {**self.nuisance, "influence": self.influence[:, 0]}
-        return augmented(self._need_rows("row-wise predictions"), columns)
+        design = self._need_rows("row-wise predictions")
+        return augmented(design, {**self.nuisance, "influence": self.influence[:, 0]})
 
     def sensitivity(
         self, cf_y: float = 0.03, cf_d: float = 0.03, *, rho: float = 1.0, null: float = 0.0, level: float = 0.95
@@ -263,6 +263,7 @@ class EffectFit(Fit):
         kind : {"coefficients", "overlap", "sensitivity"}
             Effects with intervals; propensities by arm; the effect's lower bound over confounder strengths.
         """
+        one_of("kind", kind, ("coefficients", "overlap", "sensitivity"))
         if kind == "overlap":
             from statinf.plotting.effects import plot_overlap
 

@@ -114,6 +114,12 @@ class Covariance:
         return matrix_root(self.matrix) if self.square_root is None else self.square_root
 
 
+def delta_label(label: str) -> str:
+    """The label for functions of estimates, which says the method once for functions of functions too."""
+    said = ", delta method"
+    return label if label.endswith(said) else label + said
+
+
 def _least(each: np.ndarray) -> float:
     """The least degrees of freedom there are; NaN for none."""
     return float(each[~np.isnan(each)].min(initial=np.inf)) if not np.isnan(each).all() else np.nan

@@ -196,9 +196,10 @@ class RegressionFit(MarginVerbs, Fit):
 
         h, residual = self._leverage(), self.scaled_residuals()
         standard = residual / (self._scale() * np.sqrt(np.maximum(1.0 - h, 1e-10)))
-        return plot_residuals(
-            self._predictor("plots"), self._plotted(residual), standard, h, **self._labels(), **options
-        )
+        # A row of weight zero has no residual of the fit: it would be a point at zero.
+        there = self._need_rows("plots").weights > 0
+        drawn = (column[there] for column in (self._predictor("plots"), self._plotted(residual), standard, h))
+        return plot_residuals(*drawn, **self._labels(), **options)
 
     def _plotted(self, residual: np.ndarray) -> np.ndarray:
         return residual

@@ -14,7 +14,7 @@ from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.internal import internal
 from statinf.quantile import bootstraps
 from statinf.quantile import inference as how
-from statinf.quantile.scores import QuantileScores, score_quantiles
+from statinf.quantile.scores import QuantileScores, frame_weights, score_quantiles
 from statinf.quantile.working import SolvedQuantiles
 from statinf.results.levels_fit import LinearLevelsFit
 from statinf.results.levels_tables import fitted
@@ -118,11 +118,12 @@ class QuantileFit(LinearLevelsFit):
         Parameters
         ----------
         newdata : data frame, optional
-            Rows with the outcome recorded; the data of the fit by default.
+            Rows with the outcome recorded; those of the fit with their weights by default.
         noncrossing : {None, "sort", "isotonic", "sweep"}
         """
-        newdata = self._need_rows("scores without newdata").frame if newdata is None else newdata
-        rows = self.new_rows(newdata, response=True)
+        own = self._need_rows("scores without newdata") if newdata is None else None
+        rows = self.new_rows(newdata if own is None else own.frame, response=True)
         assert rows.response is not None
         values = fitted(self, rows, rows.parts["covariates"], self.aliases, noncrossing)
-        return score_quantiles(rows.response, values, self.tau, kind=rows.kind)
+        weights = None if own is None else frame_weights(own)
+        return score_quantiles(rows.response, values, self.tau, weights=weights, kind=rows.kind)

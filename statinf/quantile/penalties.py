@@ -39,6 +39,10 @@ def check_folds(name: str, given: Any) -> Any:
     raise OptionError(f"{name}={given!r} is not a whole number of at least 2 or one label per row.")
 
 
+_ROUNDING = 1e-10
+"""Relative difference of scores that are equal."""
+
+
 @dataclass(frozen=True, repr=False)
 class PenaltyScores(Brief):
     """Scores of rows left out; smaller is better.
@@ -70,7 +74,10 @@ class PenaltyScores(Brief):
     @property
     def best(self) -> int:
         """Position of the smallest mean; of equal ones the largest penalty."""
-        return int(np.argmin(self.mean))
+        mean = self.mean
+        least = mean.min()
+        # The same fit has scores that differ by rounding, which follows the unit of the weights.
+        return int(np.argmax(mean <= least + _ROUNDING * abs(least)))
 
     def pick(self, rule: str) -> int:
         """Position of the best penalty, or with "1se" of the largest within one standard error of it."""

@@ -9,11 +9,13 @@ median, also when quantiles cross.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from statinf.errors import DataError, OptionError
+from statinf.formula.design import Design
 from statinf.results import Result, Table, to_caller
 
 
@@ -135,8 +137,17 @@ class QuantileScores(Result):
         return plot_calibration(self.tau, self.coverage, self.nobs, **options)
 
 
-def score_quantiles(y: np.ndarray, q: np.ndarray, tau: np.ndarray, *, kind: str = "pandas") -> QuantileScores:
-    """Score predicted quantiles; rows with a missing outcome or prediction are left out.
+def frame_weights(design: Design) -> np.ndarray:
+    """Weights of the rows of the whole frame, shape (n_total,): zero where a row is not of the fit."""
+    weights = np.zeros(design.n_total)
+    weights[design.rows] = design.weights
+    return weights
+
+
+def score_quantiles(
+    y: np.ndarray, q: np.ndarray, tau: np.ndarray, *, weights: np.ndarray | None = None, kind: str = "pandas"
+) -> QuantileScores:
+    """Score predicted quantiles; rows with a missing outcome or prediction, or no weight, are left out.
 
     Parameters
     ----------
@@ -144,34 +155,38 @@ def score_quantiles(y: np.ndarray, q: np.ndarray, tau: np.ndarray, *, kind: str 
     q : ndarray, shape (n, m)
     tau : ndarray, shape (m,)
         Increasing.
+    weights : ndarray, shape (n,), optional
+        Of the rows in every mean.
     kind : str
         Kind of data frame that tables come back in.
     """
     y, q, tau = np.asarray(y, float), np.asarray(q, float), np.asarray(tau, float)
     if q.shape != (len(y), len(tau)):
         raise OptionError(f"{q.shape} predicted quantiles for {len(y)} outcomes and {len(tau)} levels.")
-    used = np.isfinite(y) & np.isfinite(q).all(axis=1)
+    w = np.ones(len(y)) if weights is None else weights
+    used = np.isfinite(y) & np.isfinite(q).all(axis=1) & (w > 0)
     if not used.any():
         raise DataError("no row has both a recorded outcome and predicted quantiles.")
     y, q = y[used], q[used]
+    mean = partial(np.average, axis=0, weights=w[used])
     cover, width = {}, {}
     for low in np.flatnonzero(tau < 0.5 - 1e-9):
         high = np.flatnonzero(np.abs(tau - (1.0 - tau[low])) < 1e-9)
         if len(high):
             level = round(1.0 - 2.0 * float(tau[low]), 9)
-            cover[level] = float(((y >= q[:, low]) & (y <= q[:, high[0]])).mean())
-            width[level] = float((q[:, high[0]] - q[:, low]).mean())
+            cover[level] = float(mean((y >= q[:, low]) & (y <= q[:, high[0]])))
+            width[level] = float(mean(q[:, high[0]] - q[:, low]))
     return QuantileScores(
         method="scores of quantiles",
         formula="",
         citation="Gneiting and Raftery (2007); Bracher et al. (2021)",
         nobs=len(y),
         tau=tau,
-        pinball=pinball(y, q, tau).mean(axis=0),
-        coverage=(y[:, None] <= q).mean(axis=0),
-        wis=float(weighted_interval_score(y, q, tau).mean()),
-        crps=float(crps(y, q, tau).mean()),
-        crossing=float((np.diff(q, axis=1) < 0).mean()) if len(tau) > 1 else 0.0,
+        pinball=mean(pinball(y, q, tau)),
+        coverage=mean(y[:, None] <= q),
+        wis=float(mean(weighted_interval_score(y, q, tau))),
+        crps=float(mean(crps(y, q, tau))),
+        crossing=float(mean(np.diff(q, axis=1) < 0).mean()) if len(tau) > 1 else 0.0,
         interval_coverage=cover,
         interval_width=width,
         pit=pit(y, q, tau),

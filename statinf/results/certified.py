@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -105,9 +106,15 @@ def _weighting(fit: Result) -> str:
 
     A density ratio that is the method's own work is told apart by the share of the rows that it leaves effective.
     """
-    given = None if hasattr(fit, "ratio") else getattr(fit, "design", None)
-    weights = getattr(given, "weights_object", None)
-    return ": " + ", ".join([weights.method, *weights.certified_as]) if isinstance(weights, Result) else ""
+    design = getattr(fit, "design", None)
+    # A saved or lean fit has no rows, and keeps what was told of their weights.
+    told = getattr(fit, "weighted_as", ()) if design is None else weights_told(design.weights_object)
+    return "" if hasattr(fit, "ratio") or not told else ": " + ", ".join(told)
+
+
+def weights_told(weights: Any) -> tuple[str, ...]:
+    """The method of weights that are a result, and what it was asked for; nothing of others."""
+    return (weights.method, *weights.certified_as) if isinstance(weights, Result) else ()
 
 
 def interval_kind(fit: Result) -> str:

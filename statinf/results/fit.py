@@ -16,6 +16,7 @@ from statinf.inference.moments import Moments
 from statinf.inference.sandwich import covariance
 from statinf.inference.vcov import VcovKinds, VcovSpec
 from statinf.internal import internal
+from statinf.results.certified import weights_told
 from statinf.results.clusters import fit_clusters
 from statinf.results.estimate import Estimate, Passage
 from statinf.results.estimated import Estimated
@@ -39,6 +40,8 @@ class Fit(Estimated):
         Makes bootstrap draws where rows are read in blocks, as `Estimate` has it; not saved.
     weighted : str
         What weights the rows have: "given", the method of estimated ones, or nothing.
+    weighted_as : tuple of str
+        What simulations tell apart of weights that are a result: their method and what it was asked for.
     """
 
     design: Design | None = field(default=None, metadata={"saved": False})
@@ -46,6 +49,7 @@ class Fit(Estimated):
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
     redraw: Callable[..., Any] | None = field(default=None, metadata={"saved": False})
     weighted: str = ""
+    weighted_as: tuple[str, ...] = ()
 
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
@@ -97,6 +101,7 @@ class Fit(Estimated):
             covary=estimate.covary,
             redraw=estimate.redraw,
             weighted=_weighted(design) if isinstance(design, Design) else design.weighted,
+            weighted_as=() if rows is None else weights_told(rows.weights_object),
             **estimate.extra,
         )
         born = replace(draft, cov=draft._first_covariance(spec))
@@ -146,6 +151,9 @@ class Fit(Estimated):
             self._need_rows("scores")
             self.refuse("influence")
         return self.source()
+
+    def _join(self) -> None:
+        """Refuse where limits from the covariance alone, as of fits taken together, leave out what this fit counts."""
 
     def _examine(self) -> None:
         """Warn of what the covariance that the fit is born with cannot judge."""

@@ -89,6 +89,8 @@ def joint(*fits: Fit, vcov: Any = None, names: Sequence[str] | None = None) -> J
             f"joint() takes fits with influence values; a {type(strange[0]).__name__} has none. "
             "Give results of si.lm, si.glm, si.effect and the like."
         )
+    for fit in fits:
+        fit._join()
     labels = list(names) if names is not None else [str(i + 1) for i in range(len(fits))]
     if len(labels) != len(fits) or len(set(labels)) != len(fits):
         raise OptionError(f"names must give each of the {len(fits)} fits a name of its own.")

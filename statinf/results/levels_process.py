@@ -61,7 +61,7 @@ def process(fit: LevelsFit, level: float, uniform: bool, seed: int) -> pd.DataFr
         for j in range(p):
             if fit.estimable[j]:
                 own = position[np.arange(k) * p + j]
-                critical[j] = sup_t_critical(fit.cov.matrix[np.ix_(own, own)], level, seed=seed)
+                critical[j] = sup_t_critical(fit.cov.matrix[np.ix_(own, own)], level, df=fit.cov.df, seed=seed)
         half = np.tile(critical, k) * fit._se()
         columns |= {"band_low": fit.theta - half, "band_high": fit.theta + half}
     return pd.DataFrame(columns)

@@ -225,18 +225,18 @@ def _regression(
 
 def _variance(fit: Any, design: Design, cluster: str | None, seen: np.ndarray) -> tuple[str, np.ndarray | None, str]:
     """Kind, clusters and name of the variance that studentises."""
-    kind = fit.cov.kind
+    kind = fit._undrawn_kind
     clustered = isinstance(kind, dict) and set(kind) <= {"cluster", "type", "df", "factor"}
     if cluster is not None and not clustered:
         return "HC1", _codes(design, cluster, seen), f"clustered by {cluster} (HC1)"
     if clustered:
         variant = kind.get("type", "HC1")
         if isinstance(kind["cluster"], str) and variant in ("HC0", "HC1"):
-            return variant, _codes(design, kind["cluster"], seen), fit.cov.label
+            return variant, _codes(design, kind["cluster"], seen), fit._undrawn.label
     elif kind in ("iid", "HC0", "HC1", "HC2", "HC3"):
-        return kind, None, fit.cov.label
+        return kind, None, fit._undrawn.label
     raise OptionError(
-        f"a randomisation test does not studentise by standard errors that are {fit.cov.label}: take fit.with_vcov('HC2'), "
+        f"a randomisation test does not studentise by standard errors that are {fit._undrawn.label}: take fit.with_vcov('HC2'), "
         "clusters of one column with type 'HC1', or statistic='estimate'."
     )
 

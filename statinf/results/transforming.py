@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from statinf.errors import OptionError
-from statinf.inference.covariance import Covariance
+from statinf.inference.covariance import Covariance, delta_label
 from statinf.inference.functions import coefficient_function, delta_jacobian
 from statinf.inference.moments import Moments
 from statinf.results.resample import combined_draws
@@ -90,4 +90,4 @@ def _covariance(parent: Fit, jacobian: np.ndarray, kind: Any) -> Covariance:
 def _delta(cov: Covariance, jacobian: np.ndarray) -> Covariance:
     made = cov.combined(jacobian)
     root = made.root
-    return replace(made, matrix=root @ root.T, label=f"{cov.label}, delta method")
+    return replace(made, matrix=root @ root.T, label=delta_label(cov.label))

@@ -187,7 +187,7 @@ def _answer(
 
 def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
     """What the covariance of the fit says is drawn."""
-    kind = fit.cov.kind
+    kind = fit._undrawn_kind
     if isinstance(kind, dict) and set(kind) <= {"cluster", "type", "df", "factor"}:
         names = [kind["cluster"]] if isinstance(kind["cluster"], str) else list(kind["cluster"])
         if by is not None and by not in names:
@@ -206,7 +206,7 @@ def _units(fit: Any, moments: Moments, by: Any) -> _DrawnClusters:
         raise OptionError(f"by={by!r} needs clustered standard errors: fit.with_vcov({{'cluster': {by!r}}}).test(...).")
     if kind not in ("HC0", "HC1", "HC2", "HC3"):
         raise OptionError(
-            f"the wild bootstrap studentises by robust standard errors, and this fit has {fit.cov.label}: take "
+            f"the wild bootstrap studentises by robust standard errors, and this fit has {fit._undrawn.label}: take "
             "fit.with_vcov({'cluster': 'column'}) or fit.with_vcov('HC1')."
         )
     if moments.copies is not None:
@@ -223,7 +223,7 @@ def _factor(
     """The small-sample factor of the variance: that of the fit's covariance, if it is of the same type."""
     if variant[1] == {"HC2": "2", "HC3": "3"}.get(units.kind, "1"):
         own = float(sums.variance[0, 0])
-        return float(np.sum((matrix[0] @ fit.cov.root) ** 2)) / own if own > 0 else 1.0
+        return float(np.sum((matrix[0] @ fit._undrawn.root) ** 2)) / own if own > 0 else 1.0
     if variant[1] != "1":
         return 1.0
     if units.codes is None:

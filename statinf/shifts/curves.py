@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def curve(fit: HeterogeneousShiftFit, term: str, points: int, margin: float, level: float) -> dict[str, np.ndarray]:
     """See `HeterogeneousShiftFit.curve`."""
-    if isinstance(points, bool) or not isinstance(points, int) or points < 2:
+    if isinstance(points, bool) or not isinstance(points, Integral) or int(points) < 2:
         raise OptionError(f"points={points!r} is not a whole number of at least 2.")
     if not (isinstance(margin, int | float) and 0.0 <= margin < np.inf):
         raise OptionError(f"margin={margin!r} is not a share of the range, of zero or more.")

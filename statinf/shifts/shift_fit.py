@@ -208,10 +208,11 @@ class ShiftFit(GeneralizedFit):
 
     def _clusters(self) -> list[np.ndarray]:
         """Codes of the covariance's clusters on the rows of the samples, numbered as they come."""
-        if self.samples is None or not isinstance(self._undrawn_kind, Mapping):
+        kind = self._undrawn_kind
+        if self.samples is None or not isinstance(kind, Mapping):
             return []
         made = []
-        for codes in fit_clusters(self.samples.design, self._undrawn_kind).values():
+        for codes in fit_clusters(self.samples.design, kind).values():
             _, first, code = np.unique(codes[self.samples.at_source], return_index=True, return_inverse=True)
             made.append(np.argsort(np.argsort(first))[code])
         return made

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -330,6 +332,11 @@ def test_frames_missing_rows_and_saving(data, kind, tmp_path):
     with pytest.raises(si.DataError, match="fit again"):
         saved.sensitivity()
     assert len(base.augment()) == len(some)
+
+
+def test_row_wise_predictions_of_a_lean_fit_are_refused_by_name(data):
+    with pytest.raises(si.DataError, match="row-wise predictions need the rows"):
+        pickle.loads(pickle.dumps(si.effect(ADJUSTED, data))).augment()
 
 
 def test_joint_and_bootstrap(data):

@@ -218,6 +218,29 @@ def test_fuzzy_with_covariates_is_two_stage_least_squares() -> None:
     np.testing.assert_allclose(fit.first_stage.params["conventional"], both[1], rtol=1e-10)
 
 
+@pytest.mark.parametrize("method", ["robust", "honest"])
+def test_a_covariance_chosen_later_reaches_the_first_stage(method) -> None:
+    data = senate()
+    fit = si.rd("vote ~ margin", data, fuzzy="t", method=method, bandwidth=20.0)
+    later = fit.with_vcov({"cluster": "state"}).first_stage
+    known = si.rd("vote ~ margin", data, fuzzy="t", method=method, bandwidth=20.0, cluster="state").first_stage
+    assert later.cov.label == known.cov.label
+    np.testing.assert_allclose(later.std_errors, known.std_errors, rtol=1e-12)
+    assert fit.first_stage.cov.kind == "NN"
+
+
+def test_a_covariance_chosen_later_reaches_the_fit_at_each_cutoff() -> None:
+    fit = si.rd("vote ~ margin", senate(), cutoff=[-5.0, 5.0]).with_vcov({"cluster": "state"})
+    assert all("clustered" in one.cov.label for one in fit.fits)
+    np.testing.assert_allclose(fit.std_errors.iloc[0], fit.fits[0].std_errors["robust"], rtol=1e-10)
+
+
+def test_counts_of_numpy_are_counts() -> None:
+    fit = si.rd("vote ~ margin", senate())
+    assert len(fit.placebo(np.int64(4)).at) == len(fit.placebo(4).at) == 4
+    pd.testing.assert_frame_equal(fit.bins(nbins=np.int64(4)).tidy(), fit.bins(nbins=4).tidy())
+
+
 def test_discrete_running_variable_is_told() -> None:
     data = senate().assign(margin=np.round(senate()["margin"] / 4) * 4)
     with pytest.warns(si.StatinfWarning, match="many rows share values of 'margin'"):

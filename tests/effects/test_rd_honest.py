@@ -114,9 +114,16 @@ def test_clusters_and_other_errors() -> None:
 
 def test_what_leaves_the_bias_out_is_refused() -> None:
     fit = call(**SENATE, bound=0.05, bandwidth=15)
-    for ask in (lambda: fit.test("honest = 0"), lambda: fit.transform("honest"), fit.bootstrap):
+    other = si.lm("vote ~ termshouse", tables()["senate"])
+    for ask in (
+        lambda: fit.test("honest = 0"),
+        lambda: fit.transform("honest"),
+        fit.bootstrap,
+        lambda: si.joint(fit, other),
+    ):
         with pytest.raises(si.NotIdentifiedError, match="bias"):
             ask()
+    pd.testing.assert_frame_equal(fit.conf_int(simultaneous=True), fit.conf_int())
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,15 @@ def test_joint_covariance_covers_the_difference_of_levels():
     assert (band["band_low"] < band["conf_low"]).all() and list(band["term"][:3]) == ["Intercept", "x", "z"]
 
 
+def test_bands_over_levels_have_the_degrees_of_freedom_of_the_limits():
+    data = sample(200)
+    made = si.expectile("y ~ x", data.assign(c=np.arange(200) % 12), tau=[0.499, 0.5, 0.501], cluster="c")
+    band = made.process(seed=1)
+    # Levels so near move as one: their band is about the limits of each, which have eleven degrees of freedom.
+    ratio = (band["band_high"] - band["band_low"]) / (band["conf_high"] - band["conf_low"])
+    np.testing.assert_allclose(ratio, 1.0, atol=0.03)
+
+
 def test_intervals_cover_the_expectile():
     """Errors normal with a spread that grows: the slope at tau is known; 120 samples, the binomial's 1e-4 band."""
     tau, n, runs = 0.8, 200, 120

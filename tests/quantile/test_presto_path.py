@@ -129,3 +129,8 @@ def test_a_constant_column_and_one_column_work(rows):
     found = solutions(two, [0.01])
     assert not found.differences[0, :, 1].any()
     np.testing.assert_allclose(found.differences[0, :, 0], solutions(one, [0.01]).differences[0, :, 0], atol=1e-9)
+
+
+def test_of_penalties_whose_scores_differ_by_rounding_the_largest_is_chosen():
+    scores = PenaltyScores(np.array([[0.7, 0.5 + 1e-15, 0.5, 0.6]]), np.ones(1))
+    assert scores.best == scores.pick("min") == 1

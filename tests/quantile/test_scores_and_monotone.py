@@ -1,10 +1,12 @@
 """Scores against closed forms and published numbers; monotone steps against their guarantees."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.optimize import isotonic_regression
 from scipy.stats import norm
 
+import statinf as si
 from statinf.errors import OptionError
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.scores import crps, interval_score, pinball, pit, score_quantiles, weighted_interval_score
@@ -86,3 +88,17 @@ def test_scores_of_true_quantiles_are_calibrated():
     inner = pit(y, np.tile(norm.ppf(np.arange(1, 100) / 100), (4000, 1)), np.arange(1, 100) / 100)
     assert abs(inner.mean() - 0.5) < 0.02
     assert "Weighted interval score" in str(out)
+
+
+@pytest.mark.parametrize("verb", ["rq", "rq_path"])
+def test_scores_of_the_rows_of_a_fit_have_its_weights(verb):
+    random = np.random.default_rng(0)
+    x = random.normal(size=90)
+    data = pd.DataFrame({"x": x, "z": random.normal(size=90), "y": x + random.normal(size=90), "w": np.arange(90) % 4})
+    fit = getattr(si, verb)("y ~ x + z", data, tau=[0.25, 0.5, 0.75], weights="w")
+    found, repeated = fit.score(), fit.score(data.loc[data.index.repeat(data["w"])])
+    np.testing.assert_allclose(found.pinball, repeated.pinball, rtol=1e-12)
+    np.testing.assert_allclose(found.coverage, repeated.coverage, rtol=1e-12)
+    assert found.interval_coverage == pytest.approx(repeated.interval_coverage)
+    assert found.crps == pytest.approx(repeated.crps)
+    assert found.nobs == (data["w"] > 0).sum()

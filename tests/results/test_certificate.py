@@ -83,6 +83,16 @@ def test_intervals_after_weights_are_those_of_their_method_and_treatment():
         assert len({line.quantity for line in lines}) < 4
 
 
+def test_fits_without_rows_keep_what_was_told_of_their_weights(tmp_path):
+    data = si.datasets.load("nsw")
+    fit = si.lm("re78 ~ treat", data, weights=si.balance("treat ~ age + educ", data, method="cbps"))
+    fit.save(tmp_path / "weighted.fit")
+    for other in (fit.lean(), si.load(tmp_path / "weighted.fit")):
+        assert str(si.certificate(other)) == str(si.certificate(fit))
+        assert str(other.summary()) == str(fit.summary())
+        assert si.certificate(other).lines
+
+
 def test_a_kind_that_held_nowhere_is_named_below_the_fit():
     nhefs = si.datasets.load("nhefs").dropna(subset=["wt82_71"]).head(400)
     w = si.balance("smokeintensity ~ age + wt71", nhefs, method="ipw")

@@ -164,3 +164,16 @@ def test_histograms_have_the_range_of_their_values():
     values = np.array([3.0, 1.0, 2.0])
     np.testing.assert_allclose(edges_of(values, 4), [1.0, 1.5, 2.0, 2.5, 3.0])
     assert edges_of(values, "auto") == "auto" and edges_of(values[:0], 4) == 4
+
+
+def test_residuals_are_drawn_of_rows_with_weight():
+    data = si.datasets.load("mtcars").assign(w=lambda d: (d["cyl"] > 4) * 1.0)
+    for fit in (si.lm("mpg ~ wt", data, weights="w"), si.glm("am ~ hp", data, family="binomial", weights="w")):
+        drawn = [len(ax.collections[0].get_offsets()) for ax in fit.plot("residuals").flat]
+        assert drawn == [int(data["w"].sum())] * 4
+
+
+def test_figures_of_effects_are_named():
+    fit = si.effect("re78 ~ treat | age", si.datasets.load("nsw"))
+    with pytest.raises(si.OptionError, match="'coefficients', 'overlap', 'sensitivity'"):
+        fit.plot("balance")

@@ -51,6 +51,21 @@ CASES: dict[str, tuple[Callable[[pd.DataFrame], Any], Callable[[Any], Any]]] = {
         lambda d: si.ordered("level ~ x", d.assign(level=np.digitize(d["y"], [0.5, 2.0])), vcov=CLUSTERS),
         lambda f: f.test_parallel(),
     ),
+    "wild test": (
+        lambda d: si.lm("y ~ x", d, vcov=CLUSTERS),
+        lambda f: f.test("x = 0", bootstrap="wild", replicas=99),
+    ),
+    "wild test, absorbed": (
+        lambda d: si.lm("y ~ x", d, absorb="g", vcov=CLUSTERS),
+        lambda f: f.test("x = 0", bootstrap="wild", replicas=99),
+    ),
+    "randomisation": (
+        lambda d: si.lm("y ~ z", d, vcov=CLUSTERS),
+        lambda f: f.randomization_test("z", permutations=99),
+    ),
+    "shift, cross-validation": (lambda d: si.shift("y ~ x", d, d[:90], vcov=CLUSTERS), lambda f: f.cross_validate()),
+    "shift, specification": (lambda d: si.shift("y ~ x", d, d[:90], vcov=CLUSTERS), lambda f: f.specification_test()),
+    "shift, risk": (lambda d: si.shift("y ~ x", d, d[:90], vcov=CLUSTERS), lambda f: f.risk()),
     "risk": (lambda d: si.cvar("y ~ x", d, vcov=CLUSTERS), lambda f: f.risk()),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -96,10 +97,10 @@ def bins_of(problem: RdProblem, outcome: str, *, binselect: str, nbins: Any, ord
     """
     one_of("binselect", binselect, SELECTIONS)
     check_level(level)
-    if isinstance(order, bool) or not isinstance(order, int) or not 0 <= order <= 8:
+    if isinstance(order, bool) or not isinstance(order, Integral) or not 0 <= int(order) <= 8:
         raise OptionError(f"order={order!r} is not a whole number from 0 to 8.")
-    counts = (nbins, nbins) if nbins is None or isinstance(nbins, int) else tuple(nbins)
-    fine = all(one is None or (isinstance(one, int) and 1 <= one <= MOST_BINS) for one in counts)
+    counts = (nbins, nbins) if nbins is None or isinstance(nbins, Integral) else tuple(nbins)
+    fine = all(one is None or (isinstance(one, Integral) and 1 <= int(one) <= MOST_BINS) for one in counts)
     if len(counts) != 2 or not fine or isinstance(nbins, bool):
         raise OptionError(f"nbins={nbins!r} is not a whole number from 1 to {MOST_BINS}, or a pair of them.")
     both = problem.both
@@ -109,7 +110,7 @@ def bins_of(problem: RdProblem, outcome: str, *, binselect: str, nbins: Any, ord
         # Spacings of ties take rows as they come. Outcomes around their mean, so that squares keep their digits.
         place = np.lexsort((side.index, side.x))
         x, y, w = side.x[place], side.y[place, 0], side.w[place]
-        found = binned(x, y, w, total, select=binselect, count=count, order=order)
+        found = binned(x, y, w, total, select=binselect, count=None if count is None else int(count), order=int(order))
         coef = found.coef + problem.centre * (np.arange(len(found.coef)) == 0)
         made.append(
             BinnedSide(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -157,13 +158,13 @@ def placebo(
 
 
 def _placebo_cutoffs(problem: RdProblem, cutoffs: Any) -> np.ndarray:
-    if isinstance(cutoffs, int) and not isinstance(cutoffs, bool) and cutoffs >= 2:
-        return default_cutoffs(problem, cutoffs)
+    if isinstance(cutoffs, Integral) and not isinstance(cutoffs, bool) and int(cutoffs) >= 2:
+        return default_cutoffs(problem, int(cutoffs))
     try:
         at = np.sort(np.asarray(cutoffs, np.float64).ravel())
     except (TypeError, ValueError):
         at = np.array([np.nan])
-    if isinstance(cutoffs, bool | int) or not len(at) or not np.isfinite(at).all():
+    if isinstance(cutoffs, Integral) or not len(at) or not np.isfinite(at).all():
         raise OptionError(f"cutoffs={cutoffs!r} is not a whole number of at least 2, or a list of cutoffs.")
     if (at == problem.cutoff).any():
         raise OptionError(f"cutoffs={cutoffs!r} holds {problem.cutoff:g}, the real cutoff.")

@@ -150,3 +150,14 @@ class CutoffFit(Fit):
         if self.problem is None:
             raise DataError(f"{what} need the rows of the fit, which a saved or lean fit leaves out; fit again.")
         return self.problem
+
+    def _errors(self) -> Any:
+        """The covariance of this fit in normal form; that asked for at first where it was left out since."""
+        kind = self._undrawn_kind
+        known = kind in self.vcov_kinds.names if isinstance(kind, str) else "cluster" in kind
+        return kind if known else self._rows("checks").vcov.asked
+
+    def _with_errors(self, other: Any) -> Any:
+        """A fit to the same rows with the covariance of this one, where that was chosen after the fit."""
+        kind = self._errors()
+        return other if kind == self._rows("checks").vcov.asked else other.with_vcov(kind)

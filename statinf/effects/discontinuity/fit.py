@@ -72,7 +72,7 @@ class RdFit(CutoffFit):
             raise NotIdentifiedError("a sharp design has no first stage; fuzzy= names the treatment of a fuzzy one.")
         if self.first is None:
             raise DataError("a saved or lean fit leaves the first stage out; fit again.")
-        return self.first()
+        return self._with_errors(self.first())
 
     def selectors(self) -> Any:
         """Bandwidths by every selector, one row each, in the caller's kind of data frame.
@@ -160,12 +160,6 @@ class RdFit(CutoffFit):
         return covariate_balance(self._rows("checks"), self._options(), self._errors(), columns, level).handed(
             self.kind
         )
-
-    def _errors(self) -> Any:
-        """The covariance of this fit in normal form; that asked for at first where it was left out since."""
-        kind = self._undrawn_kind
-        known = kind in self.vcov_kinds.names if isinstance(kind, str) else "cluster" in kind
-        return kind if known else self._rows("checks").vcov.asked
 
     def _options(self) -> RobustOptions:
         assert self.settings is not None

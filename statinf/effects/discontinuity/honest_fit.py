@@ -65,7 +65,7 @@ class HonestFit(CutoffFit):
             raise NotIdentifiedError("a sharp design has no first stage; fuzzy= names the treatment of a fuzzy one.")
         if self.first is None:
             raise DataError("a saved or lean fit leaves the first stage out; fit again.")
-        return self.first()
+        return self._with_errors(self.first())
 
     def critical(self, level: float = 0.95) -> float:
         """Standard errors on each side of the estimate in an interval: 1.96 at level 0.95 where nothing is biased."""
@@ -78,6 +78,16 @@ class HonestFit(CutoffFit):
             raise OptionError(f"interval={interval!r} is a bootstrap interval; honest ones count the worst bias.")
         half = self.critical(level) * self._se()
         return self.theta - half, self.theta + half
+
+    def conf_int(self, level: float = 0.95, *, simultaneous: bool = False, **options: Any) -> Any:
+        """Limits that count the worst bias; of one estimate, they are simultaneous too. See `Fit.conf_int`."""
+        if simultaneous and options.get("interval") is None and options.get("bootstrap") is None:
+            options.pop("seed", None)
+            simultaneous = False
+        return super().conf_int(level, simultaneous=simultaneous, **options)
+
+    def _join(self) -> None:
+        self.refuse("joint covariance with other fits", "limits from it leave the bias out")
 
     def one_sided(self, level: float = 0.95) -> tuple[float, float]:
         """Lower and upper limit, each of which alone holds at the level."""

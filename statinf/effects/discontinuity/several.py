@@ -60,6 +60,10 @@ class CutoffsFit(Fit):
         ratio = f" over that of {self.treatment}" if self.treatment else ""
         return f"Jumps of {self.outcome}{ratio} at {len(self.cutoffs)} cutoffs of {self.running}"
 
+    def with_vcov(self, vcov: Any) -> Self:
+        """The same fit, and those at each cutoff, with another covariance."""
+        return replace(super().with_vcov(vcov), fits=tuple(fit.with_vcov(vcov) for fit in self.fits))
+
     def lean(self) -> Self:
         return replace(super().lean(), fits=())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -123,7 +124,7 @@ class DensityJump(Fit):
         level : float
         """
         check_level(level)
-        if not isinstance(points, int) or isinstance(points, bool) or points < 2:
+        if not isinstance(points, Integral) or isinstance(points, bool) or int(points) < 2:
             raise OptionError(f"points={points!r} is not a whole number of at least 2.")
         if self.ranked is None:
             self._need_rows("the density's curve")

@@ -13,7 +13,7 @@ from statinf.numerics.order.monotone import KINDS as MONOTONE
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.penalised.estimate import PenaltyPath
 from statinf.quantile.penalised.tables import path_frame, summary_table, tidy_frame
-from statinf.quantile.scores import QuantileScores, score_quantiles
+from statinf.quantile.scores import QuantileScores, frame_weights, score_quantiles
 from statinf.results import Predictive, Table, augmented, prediction_frame
 from statinf.results.predicting import prediction_rows, predictor
 
@@ -221,14 +221,15 @@ class QuantilePath(Predictive):
         Parameters
         ----------
         newdata : data frame, optional
-            Rows with the outcome recorded; the data of the fit by default.
+            Rows with the outcome recorded; those of the fit with their weights by default.
         noncrossing : {None, "sort", "isotonic", "sweep"}
         """
-        frame = self._need_rows("scores without newdata").frame if newdata is None else newdata
-        rows = self.new_rows(frame, response=True)
+        own = self._need_rows("scores without newdata") if newdata is None else None
+        rows = self.new_rows(newdata if own is None else own.frame, response=True)
         assert rows.response is not None
         fitted = self._fitted(rows.parts["covariates"], rows.offset, noncrossing)
-        return score_quantiles(rows.response, fitted, self.tau, kind=rows.kind)
+        weights = None if own is None else frame_weights(own)
+        return score_quantiles(rows.response, fitted, self.tau, weights=weights, kind=rows.kind)
 
     def plot(self, kind: str = "path", *, tau: float | None = None, **options: Any) -> Any:
         """A figure.

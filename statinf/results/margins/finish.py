@@ -126,6 +126,7 @@ def delta_result(
     return MarginalEffects(
         **_fields(fit, verb, model, labelled(model, source, made), theta),
         cov=delta(fit.cov, inner),
+        kinds=fit.vcov_kinds,
         parent=fit,
         source=None if fit.source is None else partial(_moments, fit, inner),
         covary=partial(_covariance, fit, inner),

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 from statinf.errors import DataError, OptionError, one_of
 from statinf.frames import to_caller
 from statinf.inference.covariance import Covariance
+from statinf.inference.vcov import VcovKinds
 from statinf.internal import internal
 from statinf.results import coefficients
 from statinf.results.fit import Fit
@@ -42,6 +43,9 @@ class MarginalEffects(Fit):
         What the slopes and contrasts are of.
     population : bool
         Whether the rows count as a sample, so that averages over them vary too.
+    kinds : VcovKinds
+        The covariances that they have: by the delta method those of the fit that they were made from, and with
+        `population` the sandwiches of influence values.
     parent : Fit or None
         The fit that they were made from; not saved.
     """
@@ -51,6 +55,7 @@ class MarginalEffects(Fit):
     estimand: str = "mean"
     population: bool = False
     normal: bool = False
+    kinds: VcovKinds = field(default_factory=VcovKinds)
     parent: Fit | None = field(default=None, metadata={"saved": False})
 
     beside: ClassVar[tuple[str, ...]] = ("differences",)
@@ -60,6 +65,11 @@ class MarginalEffects(Fit):
     @internal
     def normal_reference(self) -> bool:  # type: ignore[override]
         return self.normal
+
+    @property
+    def vcov_kinds(self) -> VcovKinds:  # type: ignore[override]
+        """The covariances that they have."""
+        return self.kinds
 
     @property
     def title(self) -> str:

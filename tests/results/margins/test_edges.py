@@ -122,3 +122,21 @@ def test_columns_with_the_names_of_labels_stand_beside_them():
     assert set(each["estimate_"]) == {"a"}
     with pytest.warns(si.errors.NumericalWarning, match="infinite"):
         si.lm("u ~ sqrt(c)", DATA).slopes("c")
+
+
+@pytest.mark.parametrize("population", [False, True])
+def test_margins_of_classes_and_quantiles_stand_without_their_rows(population, tmp_path):
+    for fit in (si.multinomial("g ~ x + z", DATA, cluster="c"), si.rq("u ~ x + z", DATA)):
+        live = fit.predictions(by="t", population=population)
+        live.save(tmp_path / "margins.fit")
+        for other in (live.lean(), si.load(tmp_path / "margins.fit")):
+            assert str(other.summary()) == str(live.summary())
+            kind = "HC0" if population else fit.vcov_kinds.names[0]
+            same(other.with_vcov(kind), live.with_vcov(kind))
+
+
+def test_functions_of_margins_say_their_method_once():
+    margins = LINEAR.slopes("x", by="g")
+    assert margins.differences().with_vcov("HC0").cov.label == "HC0, delta method"
+    first, second = margins.terms[:2]
+    assert margins.transform(lambda m: m[first] - m[second]).cov.label == "HC1, delta method"
