@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sized
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -89,6 +89,8 @@ class Frame:
 
     def require(self, name: str) -> None:
         """Raise a `DataError` with the closest names if there is no such column."""
+        if isinstance(name, Sized) and not isinstance(name, str | tuple):
+            raise DataError(f"a column is told by its name, not by its values; got a {type(name).__name__}.")
         if name in self._counts:
             return
         if name in self.unread:

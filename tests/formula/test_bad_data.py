@@ -104,6 +104,14 @@ def test_a_missing_column_names_its_neighbours():
         design("y ~ x", table(), weights="w")
 
 
+@pytest.mark.parametrize("given", [pd.Series(["u", "v"] * 60), np.zeros(120), ["x"]])
+def test_a_column_that_is_wanted_by_its_name(given):
+    random = np.random.default_rng(0)
+    data = pd.DataFrame({"y": random.standard_normal(120), "x": random.standard_normal(120), "t": np.arange(120) % 2})
+    with pytest.raises(DataError, match=f"told by its name, not by its values; got a {type(given).__name__}"):
+        si.cate("y ~ t | x", data).gate(given)
+
+
 def test_weights():
     refuse(r"weights: 1 are negative \(first at row 0\)", weights=np.r_[-1.0, np.ones(9)])
     refuse("all weights are zero", weights=np.zeros(10))
