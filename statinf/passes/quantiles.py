@@ -79,7 +79,7 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.
     """
     levels = np.asarray(taus, dtype=np.float64)
     share = min(1.0, SAMPLE / n)
-    x, y, w = made.total(partial(_sampled, rows, share), "a sample of rows").rows()
+    x, y, w = made.total(partial(_sampled, rows, share), "a sample of rows", placed=share < 1.0).rows()
     p = x.shape[1]
     if len(x) <= p:
         raise DataError(f"{n} rows cannot determine {p} coefficients.")
@@ -96,10 +96,11 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.
     return _exact(made, rows, [_NearRows(t, c, s) for t, c, s in zip(levels, coef, widths, strict=True)])
 
 
-def _sampled(rows: LossRowsOf, share: float, block: Design) -> RowsHeld | None:
+def _sampled(rows: LossRowsOf, share: float, block: Design, start: int = 0) -> RowsHeld | None:
     x, y, w = rows(block)
     if share < 1.0:
-        chosen = units(row_hashes([x, y], 41)) < share
+        # Equal rows are told apart by their places: few different ones might all be left out.
+        chosen = units(row_hashes([x, y, start + np.arange(len(x))], 41)) < share
         x, y, w = x[chosen], y[chosen], w[chosen]
     return RowsHeld(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
 

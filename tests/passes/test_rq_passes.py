@@ -48,6 +48,18 @@ def test_same_fit(data: pd.DataFrame, formula: str, options: dict, monkeypatch: 
     )
 
 
+def test_a_sample_of_few_different_rows(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn by the rows' values it would hold all copies of some of twelve rows, or nothing at all."""
+    monkeypatch.setattr(quantiles, "SAMPLE", 600)
+    few = data.assign(x=np.sign(data.x), y=np.sign(data.y))
+    for move in range(6):
+        frame = few.assign(x=few.x + move)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # densities of few values are not positive
+            here, there = si.rq("y ~ x", frame, tau=0.4), si.rq("y ~ x", si.blocks(frame, rows=ROWS), tau=0.4)
+        np.testing.assert_allclose(there.objective, here.objective, rtol=1e-9)
+
+
 def test_small_outcomes(data: pd.DataFrame) -> None:
     frame = data.assign(y=data.y * 1e-6)
     here, there = si.rq("y ~ x", frame), si.rq("y ~ x", si.blocks(frame, rows=ROWS))
