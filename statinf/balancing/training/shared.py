@@ -21,7 +21,7 @@ from statinf.balancing.training.problem import TrainingProblem, TrainingSolution
 from statinf.errors import ConvergenceError, DataError, SeparationWarning, StatinfWarning, issue_warning
 from statinf.learners.crossfit import fold_ids
 from statinf.learners.logit import Logit
-from statinf.learners.nuisance import Nuisance, cross_predict
+from statinf.learners.nuisance import Nuisance, cross_predict, over_mean
 from statinf.learners.registry import resolve
 from statinf.numerics.glm.families import sigmoid
 from statinf.numerics.linear.symmetric import quadratic_forms, symmetric_inverse
@@ -96,7 +96,8 @@ def _expansion(
 
 def _by_logit(problem: TrainingProblem, learner: Logit, options: TrainingOptions) -> _Chances:
     """A logit for each fold on the rows outside it, or one on all rows."""
-    x, t, s, n = problem.x, problem.treated.astype(np.float64), problem.s, problem.n
+    # A penalty counts rows, and weights may have any unit.
+    x, t, s, n = problem.x, problem.treated.astype(np.float64), over_mean(problem.s), problem.n
     folds = _folds(problem, 1 if options.folds is None else options.folds)
     parts = [np.ones(n, bool)] if folds is None else [folds != f for f in range(int(folds.max()) + 1)]
     chances, e = [], np.empty(n)
