@@ -14,6 +14,7 @@ from statinf.errors import DataError, OptionError
 from statinf.formula.design import Design
 from statinf.formula.frame import Frame
 from statinf.formula.given import aligned
+from statinf.learners.nuisance import over_mean
 from statinf.numerics.order.monotone import monotone
 from statinf.quantile.aggregation import Aggregator, check_predictions, fit_aggregator
 from statinf.quantile.base_models import LearntQuantiles, Predictor, check_object, fit_base, learner
@@ -129,7 +130,8 @@ def _base_models(
     X: np.ndarray, y: np.ndarray, w: np.ndarray, folds: np.ndarray, task: EnsembleTask, show: bool | None
 ) -> tuple[tuple[Predictor, ...], np.ndarray]:
     """Base models refitted on all rows, and predictions (n, J, m) of those fitted without each row's fold."""
-    numbers, tau = np.unique(folds), task.tau
+    # A learner's penalty counts rows, and weights may have any unit.
+    numbers, tau, w = np.unique(folds), task.tau, over_mean(w)
     # One row of weights a fit: without each fold, then all rows.
     W = np.vstack([np.where(folds == numbers[:, None], 0.0, w), w])
     work: list[tuple[int, Any, np.ndarray]] = []

@@ -22,6 +22,7 @@ from statinf.formula.frame import Frame, as_frame
 from statinf.formula.mentioned import read_frame
 from statinf.formula.scale import check_sizes
 from statinf.learners import canonical
+from statinf.learners.nuisance import over_mean
 
 _IN_TESTS = 20
 
@@ -106,9 +107,10 @@ def multicalibrate(
     rows = rows_of_design(d, start)
     dropped = _dropped(d, rows, start, na_action)
     assert rows.y is not None and rows.w is not None
+    # A learner's penalty counts rows, and weights may have any unit.
     found: Multicalibration = method.estimate(
         MulticalibrationProblem(
-            rows.X, rows.y, rows.w, rows.initial, start.learner, d.response_names[0], seed, progress
+            rows.X, rows.y, over_mean(rows.w), rows.initial, start.learner, d.response_names[0], seed, progress
         ),
         settings,
     )
