@@ -1,6 +1,7 @@
 """Conformal prediction on data that are read in blocks: linear models from sums, thresholds as exact order statistics.
 
-Which rows train and which calibrate goes by a hash of their values, so that it depends on neither blocks nor order.
+Which rows train and which calibrate goes by a hash of their values, so that it depends on neither blocks nor order; where rows
+repeat, by a hash of their places in the table too, for equal rows must be free to go either way.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from statinf.learners.linear_quantile import FittedLinearQuantile, LinearQuantil
 from statinf.learners.registry import resolve
 from statinf.passes import BlockTable, PassDesign, read_passes
 from statinf.passes.columns import ColumnMoments, StandardColumns, column_moments
-from statinf.passes.folding import row_hashes, units
+from statinf.passes.folding import RowHash, told_apart, units
 from statinf.passes.order import order_statistics
 from statinf.passes.quantiles import solve_passes
 
@@ -41,20 +42,20 @@ class RowSplit:
     Attributes
     ----------
     share : float
-        Of the rows that train, by a hash of their values.
-    seed : int
+        Of the rows that train, by their hashes.
+    hashes : RowHash
     column : str
         True on rows that calibrate; empty for shares.
     """
 
     share: float
-    seed: int
+    hashes: RowHash
     column: str = ""
 
     def __call__(self, block: Design) -> np.ndarray:
         """Rows that train, shape (n,) bool."""
         if not self.column:
-            return units(row_hashes([block.y, block.parts[0].rest.values], self.seed)) < self.share
+            return units(self.hashes(block)) < self.share
         values = np.asarray(block.column(self.column))
         if not np.isin(values, (0, 1)).all():
             raise OptionError(
@@ -195,7 +196,8 @@ def conformal_passes(
     )
     if made.reading.offsets:
         raise OptionError("conformal prediction takes no offset(); subtract it from the outcome.")
-    split = RowSplit(0.0 if column else float(settings.split), seed, column)
+    made, hashes = (made, RowHash(seed)) if column else told_apart(made, seed)
+    split = RowSplit(0.0 if column else float(settings.split), hashes, column)
     sums = column_moments(made, split)
     if isinstance(rule, CQR):
         fitted: Any = _quantile_pair(made, split, sums, model, rule.taus(level))

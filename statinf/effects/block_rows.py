@@ -15,7 +15,7 @@ from statinf.formula.design import Design
 from statinf.formula.matrix import Matrix
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.passes import BlockTable, PassDesign, read_passes
-from statinf.passes.folding import row_hashes, shares, value_hashes
+from statinf.passes.folding import RowHash, shares, told_apart, value_hashes
 
 _MOST = 60
 """Different treatments that are told apart; of more the treatment is a dose."""
@@ -29,7 +29,7 @@ class BlockFolds:
     ----------
     count : int
         One for none.
-    seed : int
+    hashes : RowHash
     by : str
         The column whose values share a fold; empty for the rows' own values.
     table : ndarray of int, shape (groups,), or None
@@ -37,7 +37,7 @@ class BlockFolds:
     """
 
     count: int
-    seed: int
+    hashes: RowHash
     by: str = ""
     table: np.ndarray | None = None
 
@@ -47,8 +47,7 @@ class BlockFolds:
             return np.zeros(block.n, np.intp)
         if self.table is not None:
             return self.table[block.clusters[self.by]]
-        values = [block.y, *(part.rest.values for part in block.parts)]
-        return shares(row_hashes(values, self.seed), self.count)
+        return shares(self.hashes(block), self.count)
 
 
 @dataclass(frozen=True)
@@ -176,26 +175,38 @@ def _distinct(block: Design) -> TreatmentValues | None:
     return TreatmentValues(np.unique(values, axis=0)[:_MOST])
 
 
-def block_folds(made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whole: bool) -> BlockFolds:
-    """The folds of an option: a number, or the name of a column of labels; whole clusters share one."""
+def block_folds(
+    made: PassDesign, folds: Any, seed: int, vcov: VcovSpec, *, whole: bool
+) -> tuple[PassDesign, BlockFolds]:
+    """The folds of an option: a number, or the name of a column of labels; whole clusters share one.
+
+    Returns
+    -------
+    PassDesign
+        The table with what the folds need to know of its rows.
+    BlockFolds
+    """
+    plain = RowHash(seed)
     if isinstance(folds, str):
         values = made.clusters[folds].values
         if len(values) < 2:
             raise OptionError("folds holds one label only; at least two folds are needed.")
-        return BlockFolds(len(values), seed, folds, np.argsort(np.argsort(np.asarray(values))))
+        return made, BlockFolds(len(values), plain, folds, np.argsort(np.argsort(np.asarray(values))))
     if folds is not None and not isinstance(folds, int | np.integer):
         raise OptionError(
             "folds= of data that are read in blocks is a number, or the name of a column of labels, not an array."
         )
     if (folds is None and whole) or folds == 1:
-        return BlockFolds(1, seed)
+        return made, BlockFolds(1, plain)
     count = 5 if folds is None else int(folds)
     if not 2 <= count <= made.nobs:
         raise OptionError(f"folds={folds} must be a whole number from 2 to the number of rows, {made.nobs}.")
     sizes: Mapping[str, int] = {name: made.clusters[name].count for name in vcov.clusters}
     if not sizes:
-        return BlockFolds(count, seed)
+        made, apart = told_apart(made, seed)
+        return made, BlockFolds(count, apart)
     coarsest = min(sizes, key=lambda name: sizes[name])
     hashes = value_hashes(made.clusters[coarsest].values, seed)
     # The clusters in the order of their hashes are dealt out in turn, so that no fold is empty.
-    return BlockFolds(min(count, len(hashes)), seed, coarsest, np.argsort(np.argsort(hashes)) % min(count, len(hashes)))
+    count = min(count, len(hashes))
+    return made, BlockFolds(count, plain, coarsest, np.argsort(np.argsort(hashes)) % count)

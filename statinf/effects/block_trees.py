@@ -15,7 +15,15 @@ import numpy as np
 
 from statinf.effects.block_rows import BlockFolds, EffectPasses, EffectReader
 from statinf.formula.design import Design
-from statinf.learners.binned_trees import BinnedTrees, columns_of, held_total, model_values, sampled, split_rows
+from statinf.learners.binned_trees import (
+    BinnedTrees,
+    columns_of,
+    held_total,
+    lumped,
+    model_values,
+    sampled,
+    split_rows,
+)
 from statinf.numerics.trees.bins import Bins, learn_bins
 from statinf.numerics.trees.symmetric import BinnedRows, SymmetricTrees, TreePlan, grow
 from statinf.passes.adding import plus
@@ -86,9 +94,7 @@ def fit_trees(problem: EffectPasses, wanted: Sequence[Any], folds: BlockFolds, u
 def _fit(
     problem: EffectPasses, targets: tuple[_TreeTarget, ...], plan: TreePlan, folds: BlockFolds, unit: float
 ) -> BlockTrees:
-    made = problem.made
-    sample: _BinSample = made.total(partial(_sampled, problem.read, made.nobs), "quantiles of columns")
-    bins = learn_bins(*sample.rows(), plan.bins)
+    bins = learn_bins(*_bin_rows(problem), plan.bins)
     split = _TreeRows(problem.read, folds, bins, targets, unit)
     logistic = np.repeat([q.learner.logistic for q in targets], folds.count)
     trees = grow(plan, logistic, _summing(problem, split, len(logistic)), False)
@@ -180,8 +186,19 @@ class _BinSample:
         return np.concatenate(x), np.concatenate(w)
 
 
-def _sampled(read: EffectReader, n: int, block: Design) -> _BinSample | None:
+def _bin_rows(problem: EffectPasses) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and weights of the rows that bins are learnt from, as `bins_of` draws them."""
+    made = problem.made
+    draw = partial(_sampled, problem.read, made.nobs)
+    sample: _BinSample | None = made.total(draw, "quantiles of columns")
+    if sample is None or lumped(sample.rows()[0], made.nobs):
+        sample = made.total(draw, "quantiles of columns", placed=True)
+    assert sample is not None
+    return sample.rows()
+
+
+def _sampled(read: EffectReader, n: int, block: Design, start: int | None = None) -> _BinSample | None:
     rows = read(block)
     x = columns_of(rows.x)
-    chosen = sampled(x, rows.w, n)
+    chosen = sampled(x, rows.w, n, None if start is None else start + np.arange(len(x)))
     return _BinSample(((np.array(x[chosen]), rows.w[chosen]),)) if chosen.any() else None

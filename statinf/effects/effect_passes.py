@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -92,7 +92,8 @@ def _scored(
     outcome, treatment = learners(settings.learner, modelled, settings.treatment_model, binary=problem.binary)
     used = [treatment] if name == "ipw" else [outcome, treatment]
     whole = name in ("aipw", "ipw") and all(isinstance(one, LeastSquares | Logit | Constant) for one in used)
-    split = block_folds(problem.made, folds, seed, spec, whole=whole)
+    made, split = block_folds(problem.made, folds, seed, spec, whole=whole)
+    problem = replace(problem, made=made)
     if name == "plr":
         wanted = [BlockNuisance("outcome", "y", outcome), BlockNuisance("treatment", "d", treatment)]
     else:

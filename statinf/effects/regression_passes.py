@@ -23,6 +23,7 @@ from statinf.passes import PassDesign
 from statinf.passes.covariance import PassScores
 from statinf.passes.design import Tally
 from statinf.passes.drawing import block_draws
+from statinf.passes.folding import RowHash
 from statinf.results import Estimate
 from statinf.results.resample import combined_draws
 
@@ -97,7 +98,7 @@ def regression_estimate(problem: EffectPasses, estimand: str, settings: Any, *, 
             "target='population' needs rows in memory; on data that are read in blocks standard errors take the covariates "
             "as given."
         )
-    cells = cell_sums(problem, BlockFolds(1, 0))
+    cells = cell_sums(problem, BlockFolds(1, RowHash(0)))
     if (cells.mass.sum(axis=0) == 0).any():
         raise DataError(
             f"the treatment '{problem.treatment}' does not vary on the rows used; there is nothing to compare."

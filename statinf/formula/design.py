@@ -60,6 +60,8 @@ class Design(Brief):
         The levels of an outcome of categories, in their order.
     frame_clusters : mapping of str to ndarray of int, shape (n_total,)
         Codes of the clusters of all rows of the frame, -1 where they are missing; numbered otherwise than `clusters`.
+    start : int
+        Place of the frame's first row in a table that is read in blocks, in passes that are told.
     """
 
     response: np.ndarray | None
@@ -77,6 +79,7 @@ class Design(Brief):
     frame: Frame
     levels: tuple[Any, ...] | None = None
     frame_clusters: Mapping[str, np.ndarray] = field(default_factory=dict)
+    start: int = 0
 
     @property
     def n(self) -> int:

@@ -26,6 +26,8 @@ from statinf.passes.folding import row_hashes, units
 
 SAMPLE = 200_000
 """Rows that bins are learnt from."""
+_DISTINCT = 0.99
+"""Share of the rows drawn that must differ from one another."""
 _CHUNK = 1 << 17
 _LOSSES = ("squared", "logistic")
 
@@ -187,15 +189,28 @@ def columns_of(X: np.ndarray) -> np.ndarray:
     return X if X.shape[1] else np.zeros((len(X), 1))
 
 
-def sampled(X: np.ndarray, w: np.ndarray, n: int) -> np.ndarray:
-    """Which of the rows bins are learnt from, shape (n,) bool; `n` rows of positive weight are there in all."""
+def sampled(X: np.ndarray, w: np.ndarray, n: int, places: np.ndarray | None = None) -> np.ndarray:
+    """Which of the rows bins are learnt from, shape (n,) bool; `n` rows of positive weight are there in all.
+
+    Rows are drawn by their values, whatever their order; by `places` (n,) too where they are `lumped`.
+    """
     chosen = w > 0
-    return chosen if n <= SAMPLE else chosen & (units(row_hashes([X], 43)) < SAMPLE / n)
+    if n <= SAMPLE:
+        return chosen
+    return chosen & (units(row_hashes([X] if places is None else [X, places], 43)) < SAMPLE / n)
+
+
+def lumped(X: np.ndarray, n: int) -> bool:
+    """Whether rows drawn by their values X, of `n`, are copies of few: whole values of a column may be missing among them."""
+    return n > SAMPLE and len(np.unique(row_hashes([X], 43))) < _DISTINCT * max(len(X), 1)
 
 
 def bins_of(X: np.ndarray, w: np.ndarray, most: int) -> Bins:
     """Bins of the columns X (n, p) of rows with weights (n,)."""
-    chosen = sampled(X, w, int(np.count_nonzero(w > 0)))
+    n = int(np.count_nonzero(w > 0))
+    chosen = sampled(X, w, n)
+    if lumped(X[chosen], n):
+        chosen = sampled(X, w, n, np.arange(len(X)))
     return learn_bins(X[chosen], w[chosen], most)
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from statinf.errors import ConvergenceError
 from statinf.models.glm_pass_sums import LikelihoodAt
+from statinf.numerics.glm.endings import NO_START, ON_THE_BORDER, not_converged
 from statinf.numerics.glm.families import Family
-from statinf.numerics.glm.irls import NO_START, ON_THE_BORDER, last_step, not_converged
+from statinf.numerics.glm.irls import last_step
 from statinf.numerics.glm.likelihood import solve_information
 
 ScoringSteps = Generator[Sequence[np.ndarray], Sequence[LikelihoodAt], Any]

@@ -35,7 +35,8 @@ from statinf.models.glm_pass_sums import (
 )
 from statinf.models.glm_scoring import start_of
 from statinf.models.regression_passes import regression_passes
-from statinf.numerics.glm.irls import OUTSIDE_AT_START, fit_glm
+from statinf.numerics.glm.endings import OUTSIDE_AT_START
+from statinf.numerics.glm.irls import fit_glm
 from statinf.numerics.glm.likelihood import (
     WELL_CONDITIONED,
     least_deviance,

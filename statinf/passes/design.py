@@ -96,6 +96,8 @@ class PassDesign(Brief):
     progress : bool or None
     before : int
         Passes over the table before the formula was read.
+    numbered : bool
+        Whether the design of a block knows where its rows stand in the table.
     """
 
     table: BlockTable
@@ -107,6 +109,7 @@ class PassDesign(Brief):
     clusters: Mapping[str, GroupIndex]
     progress: Any = None
     before: int = 0
+    numbered: bool = False
 
     @property
     def record(self) -> dict[str, str]:
@@ -169,8 +172,8 @@ class PassDesign(Brief):
         DataError
             If the table has other rows than in the pass before.
         """
-        apply = partial(_apply, self.carried, function)
-        found = self.table.total(apply, self.columns, label, progress=self.progress, placed=placed)
+        apply = partial(_apply, self.carried, function, placed)
+        found = self.table.total(apply, self.columns, label, progress=self.progress, placed=placed or self.numbered)
         sums, tally = (None, Tally()) if found is None else found
         if (tally.positive, tally.n_total) != (self.nobs, self.tally.n_total):
             raise DataError(
@@ -241,9 +244,14 @@ def _kept(block: Design) -> _Kept | None:
     return _Kept(block) if block.n else None
 
 
-def _apply(made: PassDesign, function: Callable[..., Any], native: Any, *place: int) -> tuple[Any, Tally]:
+def _apply(
+    made: PassDesign, function: Callable[..., Any], told: bool, native: Any, start: int = 0
+) -> tuple[Any, Tally]:
     design, tally = made.counted(native)
-    return (None if design is None else function(design, *place)), tally
+    if design is None:
+        return None, tally
+    design = replace(design, start=start)
+    return (function(design, start) if told else function(design)), tally
 
 
 def is_estimated(weights: Any) -> bool:

@@ -30,6 +30,8 @@ SAMPLE = 60_000
 BAND = 1 << 20
 """Rows of a band; of more another Newton step is taken first."""
 _NEWTON, _ROUNDS = 8, 30
+_TIED = 1e-9
+"""Residuals this small beside the largest are zero."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.
     """
     levels = np.asarray(taus, dtype=np.float64)
     share = min(1.0, SAMPLE / n)
-    x, y, w = made.total(partial(_sampled, rows, share), "a sample of rows").rows()
+    x, y, w = made.total(partial(_sampled, rows, share), "a sample of rows", placed=share < 1.0).rows()
     p = x.shape[1]
     if len(x) <= p:
         raise DataError(f"{n} rows cannot determine {p} coefficients.")
@@ -93,13 +95,17 @@ def solve_passes(made: PassDesign, rows: LossRowsOf, taus: Sequence[float] | np.
     # About so many of all rows lie within the width, if residuals are even near zero.
     near = max(50, len(x) // 50)
     widths = residual[:, near] * np.minimum(wanted * len(x) / n / near, 1e3)
+    # Of outcomes that tie, rows on the quantile alone do not determine it, and a width of zero would never grow.
+    beyond = np.where(residual > _TIED * residual[:, -1:], residual, np.inf).min(axis=1)
+    widths = np.maximum(widths, np.where(np.isfinite(beyond), (1.0 + _TIED) * beyond, 0.0))
     return _exact(made, rows, [_NearRows(t, c, s) for t, c, s in zip(levels, coef, widths, strict=True)])
 
 
-def _sampled(rows: LossRowsOf, share: float, block: Design) -> RowsHeld | None:
+def _sampled(rows: LossRowsOf, share: float, block: Design, start: int = 0) -> RowsHeld | None:
     x, y, w = rows(block)
     if share < 1.0:
-        chosen = units(row_hashes([x, y], 41)) < share
+        # Equal rows are told apart by their places: few different ones might all be left out.
+        chosen = units(row_hashes([x, y, start + np.arange(len(x))], 41)) < share
         x, y, w = x[chosen], y[chosen], w[chosen]
     return RowsHeld(((np.array(x), np.array(y), np.array(w)),)) if len(x) else None
 
@@ -179,7 +185,7 @@ def _exact(made: PassDesign, rows: LossRowsOf, bands: list[_NearRows]) -> np.nda
 
 def _solve(q: int, bands: list[_NearRows], pulls: list[np.ndarray], held: list[Any], out: np.ndarray) -> bool:
     x, y, w = held[q]
-    if len(x) <= x.shape[1]:
+    if len(x) <= x.shape[1] or np.linalg.matrix_rank(x.T @ x, hermitian=True) < x.shape[1]:
         return False
     weight = None if (w == 1.0).all() else w
     try:

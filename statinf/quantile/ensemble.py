@@ -60,6 +60,7 @@ def _problem(made: Design, specs: dict[str, Any], folds: Any, given: np.ndarray,
     columns = positions(given, levels)
     specs = {k: s[made.rows][:, columns] if isinstance(s, np.ndarray) else s for k, s in specs.items()}
     folds = core_.folds_of_rows(folds, made, made.rows)
+    # A learner's penalty counts rows, and weights may have any unit.
     x, w = made.parts[0].without_intercept().values, over_mean(made.weights)
     every = EnsembleProblem(x, made.y, w, specs, folds)
     return every.part(made.weights > 0)

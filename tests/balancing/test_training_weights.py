@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import statinf as si
+from statinf.learners import Logit
 
 
 def rows(n: int = 400, seed: int = 0, share: float = 0.5) -> pd.DataFrame:
@@ -130,3 +131,15 @@ def test_what_cannot_be_done_is_said(call: dict, error: type, words: str) -> Non
 def test_arms_that_hardly_overlap_are_warned_about() -> None:
     with pytest.warns(si.StatinfWarning, match="hardly overlap"):
         si.training_weights("z ~ a", rows(400, 1, 0.06).assign(a=lambda d: d["a"] + 2.5 * d["z"]))
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+def test_penalties_count_rows_in_any_unit_of_weights(folds: int) -> None:
+    w = np.random.default_rng(3).exponential(size=len(DATA)) + 0.2
+    one, two = (
+        si.training_weights("z ~ a + b", DATA, weights=unit * w, learner=Logit(penalty=5.0), folds=folds)
+        for unit in (1.0, 2.0**-12)
+    )
+    np.testing.assert_allclose(two.chance, one.chance, rtol=1e-9)
+    fits = [si.lm("y ~ a", DATA, weights=made.w_treat) for made in (one, two)]
+    np.testing.assert_allclose(fits[1].std_errors, fits[0].std_errors, rtol=1e-9)

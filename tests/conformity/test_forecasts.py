@@ -147,7 +147,7 @@ def test_drift_is_followed_where_a_fixed_map_is_lost():
 
 @pytest.mark.parametrize("name", ["drift", "ones", "alternating"])
 def test_brier_score_of_tracking_is_near_that_of_what_it_tracks(name):
-    """At most the squared width of a bin more, and one plus log(rows) for each bin."""
+    """Less than half the width of a bin more, and one plus log(rows) for each bin; here hardly more than its square."""
     n = len(DATA)
     y = {"drift": DATA["y"], "ones": np.ones(n), "alternating": np.arange(n) % 2.0}[name]
     fit = si.calibrate_online("y ~ p", DATA.assign(y=y), calibeat="tracking")
@@ -155,6 +155,31 @@ def test_brier_score_of_tracking_is_near_that_of_what_it_tracks(name):
     scaled, tracked = (np.cumsum((path[c] - path["outcome"]) ** 2) for c in ("scaled", "calibrated"))
     rows = np.arange(1, n + 1)
     assert (tracked <= scaled + 0.01 * rows + 10 * (1 + np.log(rows)) + 1e-9).all()
+
+
+@pytest.mark.parametrize("bins", [5, 10])
+def test_tracking_loses_what_forecasts_tell_within_a_bin(bins):
+    """Of forecasts that stand at one end of a bin or the other by the outcome: nearly half the width of a bin, and no more."""
+    y = np.random.default_rng(3).integers(0, 2, 4000).astype(float)
+    left = np.floor(bins / 2) / bins
+    data = pd.DataFrame({"y": y, "p": left + np.where(y > 0.5, 0.999, 0.001) / bins})
+    fit = si.calibrate_online("y ~ p", data, method="platt", every=4000, calibeat="tracking", bins=bins)
+    brier = fit.metrics().set_index("kind")["brier"]
+    lost = brier["calibrated"] - brier["scaled"]
+    assert 1 / bins**2 < 0.8 / (2 * bins) < lost < 1 / (2 * bins) + bins * (1 + np.log(4000)) / 4000
+    assert "plus 1 / (2 bins) and" in str(fit.summary())
+
+
+def test_steps_that_are_too_small_for_the_curvature_lose_more_than_a_logarithm():
+    y = (np.random.default_rng(0).random(20_000) < 0.9).astype(float)
+    data = pd.DataFrame({"y": y, "p": 0.5})
+    lost = {}
+    for gamma in (0.1, 100.0):
+        fit = si.calibrate_online("y ~ p", data, gamma=gamma)
+        said = fit.path["calibrated"].to_numpy()
+        lost[gamma] = [log_loss(said[:n], y[:n]) - log_loss(np.full(n, y[:n].mean()), y[:n]) for n in (1000, 20_000)]
+        assert "where the loss curves at least gamma times its squared slope" in str(fit.summary())
+    assert lost[0.1][1] < 2 * lost[0.1][0] and lost[100.0][1] > 10 * lost[100.0][0]
 
 
 def test_hedging_is_calibrated_against_an_adversary():

@@ -446,3 +446,14 @@ def test_a_constant_outcome_is_predicted_as_it_is(value):
     data = probabilities(60).assign(y=value)
     fit = si.multicalibrate("y ~ x | g", data)
     assert set(fit.predict(data)["estimate"]) == {value} and fit.measured["mse"].estimate == 0.0
+
+
+@pytest.mark.parametrize("learner", ["ridge", "binned_trees"])
+def test_penalties_count_rows_in_any_unit_of_weights(sine, learner):
+    w = np.random.default_rng(0).exponential(size=len(sine)) + 0.2
+    fits = [
+        si.multicalibrate("y ~ x1 + x2", sine, weights=unit * w, learner=learner, levels=10, max_rounds=5)
+        for unit in (1.0, 2.0**-12)
+    ]
+    np.testing.assert_allclose(fits[1].predict(sine), fits[0].predict(sine), rtol=1e-9)
+    pd.testing.assert_frame_equal(fits[1].error(), fits[0].error(), rtol=1e-9)

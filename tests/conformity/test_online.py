@@ -92,6 +92,20 @@ def test_misses_of_aci_are_within_their_bound_at_every_time(name, gamma, burn_in
     assert (path["lower"] > path["upper"])[path["level_used"] <= 0].all()
 
 
+@pytest.mark.parametrize("method", ["aci", "dtaci", "agaci"])
+def test_summaries_promise_no_bound_that_options_lose(method):
+    """Outcomes that grow for ever are missed by the plain quantile, which has no infinite sets, in every row."""
+    data = pd.DataFrame({"y": 1.02 ** np.arange(1, 501), "p": 0.0})
+    usual = si.conformal_online("y ~ p", data, model="given", method=method)
+    assert "every path" in usual.guarantee or "every candidate as ACI" in usual.guarantee
+    plain = si.conformal_online("y ~ p", data, model="given", method=method, quantile="plain")
+    assert plain.path["covered"].mean() < 0.1
+    assert "every" not in plain.guarantee.split("coverage")[-1] and "no infinite" in str(plain.summary())
+    if method == "aci":
+        moved = si.conformal_online("y ~ p", data, model="given", momentum=0.95)
+        assert moved.bound is None and "Guarantee: none: levels that follow an average" in str(moved.summary())
+
+
 def test_momentum_averages_all_misses_so_far_with_weights_that_fade():
     y = np.abs(np.random.default_rng(3).standard_normal(120)) * np.repeat([1.0, 2.0], 60)
     data = pd.DataFrame({"y": y, "p": 0.0})

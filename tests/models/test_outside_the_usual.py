@@ -185,3 +185,15 @@ def test_residuals_are_one_thing_in_both(frame):
         np.testing.assert_allclose(linear.scaled_residuals(kind), general.scaled_residuals(kind), atol=1e-12)
     np.testing.assert_allclose(linear.residuals, general.residuals, atol=1e-12)
     np.testing.assert_allclose(linear.residuals, frame["y"] - linear.fitted, atol=1e-15)
+
+
+def test_a_fit_whose_means_run_away_is_refused():
+    # Deviances of both are finite at infinity: scoring would end there, with scores that are zero for want of digits.
+    random = np.random.default_rng(79)
+    x, y = random.normal(size=60), np.exp(random.standard_t(4, size=60)) + 0.1
+    with pytest.raises(si.ConvergenceError, match="another link"):
+        si.glm("y ~ x", {"x": x, "y": y}, family="inverse_gaussian", link="log")
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=60), 1e3 * random.normal(size=60) ** 3
+    with pytest.raises(si.ConvergenceError, match="another link"):
+        si.glm("y ~ x", {"x": x, "y": y}, family="gaussian", link="inverse")

@@ -68,6 +68,19 @@ def test_split_by_hash(data: pd.DataFrame, tmp_path: Any) -> None:
     assert len(one.coverage(data.dropna())) >= 1
 
 
+def test_equal_rows_go_either_way() -> None:
+    """Of six different rows none may be missing among those that calibrate: coverage is that of a split by chance."""
+    rng = np.random.default_rng(0)
+    d = pd.DataFrame({"x": rng.integers(0, 2, 3000).astype(float)})
+    d["y"] = d.x + rng.integers(0, 3, 3000) * (1 + d.x)
+    for seed in range(5):
+        one, two = (si.conformal("y ~ x", si.blocks(d, rows=r), level=0.7, seed=seed) for r in (150, 3000))
+        assert one.procedure.n == two.procedure.n and abs(one.procedure.n - 1500) < 150
+        np.testing.assert_allclose(one.predict(d), two.predict(d), rtol=1e-12)
+        p = one.predict(d)
+        assert ((d.y >= p["lower"] - 1e-9) & (d.y <= p["upper"] + 1e-9)).mean() > 0.67
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

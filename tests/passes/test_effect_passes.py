@@ -90,6 +90,23 @@ def test_folds_know_neither_blocks_nor_order(data: pd.DataFrame) -> None:
     assert whole.cov.label == "clustered by firm (HC1)"
 
 
+@pytest.mark.parametrize("method", ["plr", "irm"])
+def test_equal_rows_are_in_all_folds(method: str) -> None:
+    """Of 24 different rows, each in one fold, the other folds would lack values of the outcome that this one has."""
+    rng = np.random.default_rng(0)
+    d = pd.DataFrame({"x": rng.integers(0, 2, 4000), "z": rng.integers(0, 3, 4000)}).astype(float)
+    d["t"] = (rng.random(4000) < 0.3 + 0.3 * d.x).astype(int)
+    d["y"] = (rng.random(4000) < 0.2 + 0.2 * d.t + 0.3 * d.x).astype(float)
+    d.loc[rng.choice(4000, 40), "z"] = np.nan
+    here = si.effect("y ~ t | x + z", d, method=method, folds=2)
+    one, two = (si.effect("y ~ t | x + z", si.blocks(d, rows=r), method=method, folds=2) for r in (97, 1500))
+    # Folds of other rows move the estimate by far less than its error.
+    assert abs(one.theta[0] - here.theta[0]) < 0.5 * here.std_errors.iloc[0]
+    np.testing.assert_allclose([two.theta, two.std_errors], [one.theta, one.std_errors], rtol=1e-9)
+    drawn = [fit.bootstrap(replicas=20, seed=1).std_errors for fit in (one, two)]
+    np.testing.assert_allclose(drawn[1], drawn[0], rtol=1e-9)
+
+
 def test_weights_estimated_in_blocks(data: pd.DataFrame) -> None:
     table = si.blocks(data, rows=ROWS)
     here, there = si.balance("t ~ x + g", data, tol=1e-13), si.balance("t ~ x + g", table, tol=1e-13)

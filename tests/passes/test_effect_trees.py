@@ -57,6 +57,22 @@ def test_other_learners_beside_trees_and_doses(data: pd.DataFrame, monkeypatch: 
     np.testing.assert_allclose(whole[1].theta, whole[0].theta, rtol=1e-9)
 
 
+def test_bins_of_columns_of_few_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows drawn by their values would be all copies of a few of six, or none."""
+    monkeypatch.setattr(binned_trees, "SAMPLE", 300)
+    rng = np.random.default_rng(4)
+    d = pd.DataFrame({"x": rng.integers(0, 2, N), "z": rng.integers(0, 3, N), "k": rng.integers(0, 3, N)}).astype(float)
+    for move in range(4):
+        d["dose"] = d.x + rng.normal(size=N)
+        d["y"] = d.dose + 3 * d.x + d.z**2 + 0.1 * rng.normal(size=N)
+        moved = d.assign(x=d.x + move)
+        options = {"method": "plr", "learner": BinnedTrees(trees=60, depth=2), "folds": "k"}
+        here = si.effect("y ~ dose | x + z", moved, **options)
+        there = si.effect("y ~ dose | x + z", si.blocks(moved, rows=250), **options)
+        np.testing.assert_allclose(there.theta, here.theta, rtol=1e-9)
+        assert abs(here.theta[0] - 1.0) < 0.03
+
+
 def test_on_dask(data: pd.DataFrame) -> None:
     options = {"method": "plr", "outcome_model": MEAN, "treatment_model": CHANCE, "folds": "k"}
     few = data.drop(columns=["g"])

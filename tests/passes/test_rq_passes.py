@@ -48,6 +48,22 @@ def test_same_fit(data: pd.DataFrame, formula: str, options: dict, monkeypatch: 
     )
 
 
+@pytest.mark.parametrize("values", [2, 3, 7])
+def test_few_different_rows(values: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample by the rows' values would hold all copies of some, or nothing; a band of those on the quantile would not grow."""
+    monkeypatch.setattr(quantiles, "SAMPLE", 600)
+    rng = np.random.default_rng(values)
+    for move in range(4):
+        frame = pd.DataFrame({"x": rng.integers(0, values, N) + float(move), "z": rng.integers(0, 2, N)})
+        frame["y"] = frame.x * (move % 2) + rng.integers(0, values + 1, N)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # densities of few values are not positive, and there may be several minimisers
+            here, there = (si.rq("y ~ x + z", d, tau=[0.15, 0.4]) for d in (frame, si.blocks(frame, rows=ROWS)))
+        np.testing.assert_allclose(there.objective, here.objective, rtol=1e-9)
+
+
 def test_small_outcomes(data: pd.DataFrame) -> None:
     frame = data.assign(y=data.y * 1e-6)
     here, there = si.rq("y ~ x", frame), si.rq("y ~ x", si.blocks(frame, rows=ROWS))

@@ -271,6 +271,14 @@ def test_missing_rows_weights_and_seeds():
     assert again.nobs == 199 and "Quantile ensemble" in str(again)
 
 
+def test_base_models_count_rows_in_any_unit_of_weights():
+    data = frame()
+    data["w"] = np.random.default_rng(0).exponential(size=200) + 0.2
+    options = {"models": ["gbm"], "tau": TAU, "local": False, "folds": 2, "weights": "w"}
+    one, two = (si.quantile_ensemble("y ~ a + b", data.assign(w=u * data["w"]), **options) for u in (1.0, 2.0**-12))
+    np.testing.assert_allclose(two.predict(data), one.predict(data), rtol=1e-9)
+
+
 def test_refusals():
     data = frame()
     for options, message in (

@@ -189,6 +189,10 @@ def test_counts_classes_and_censored_times(data):
     # A difference of terms of size one.
     np.testing.assert_allclose(found[data["seen"] == 0], upto[data["seen"] == 0], rtol=1e-8, atol=1e-14)
     assert crps.glance()["training"].item() == pytest.approx(found.mean())
+    # New rows may all be times that are not over.
+    longer = data[data["seen"] == 0]
+    assert times.logpdf(longer) == pytest.approx(expected[data["seen"] == 0])
+    assert times.staged(longer)["score"].item() == pytest.approx(-expected[data["seen"] == 0].mean())
 
 
 def test_the_crps_of_classes_is_half_the_brier_score_and_falls(data):

@@ -96,6 +96,7 @@ def _expansion(
 
 def _by_logit(problem: TrainingProblem, learner: Logit, options: TrainingOptions) -> _Chances:
     """A logit for each fold on the rows outside it, or one on all rows."""
+    # A penalty counts rows, and weights may have any unit.
     x, t, s, n = problem.x, problem.treated.astype(np.float64), over_mean(problem.s), problem.n
     folds = _folds(problem, 1 if options.folds is None else options.folds)
     parts = [np.ones(n, bool)] if folds is None else [folds != f for f in range(int(folds.max()) + 1)]

@@ -1,9 +1,11 @@
 """Calibeating: what is said in place of a forecast, from the outcomes of forecasts like it.
 
 Foster and Hart (2023), "Calibeating": beating forecasters at their own game; Gupta and Ramdas (2023), arXiv 2305.00070. Tracking
-says the mean outcome of earlier forecasts in the bin: its Brier score is, on every path, at most that of the forecasts
-plus the squared width of a bin and O(bins log T / T). Hedging plays Foster's randomised game in every bin: its calibration
-error tends to at most the width of a bin against any adversary who does not know the draws.
+says the mean outcome of earlier forecasts in the bin: its Brier score is, on every path, at most that of the bins' own mean
+outcomes plus O(bins log T / T). Forecasts that tell outcomes apart within a bin may be better than these, by less than half
+the width of a bin: twice the covariance of forecast and outcome there, less the forecast's variance. Hedging plays Foster's
+randomised game in every bin: its calibration error tends to at most the width of a bin against any adversary who does not know
+the draws.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ METHOD = Method(
     summary="the three parameters of the beta map, moved by an online Newton step after every outcome",
     citation="Gupta and Ramdas (2023)",
     arxiv="2305.00070",
-    guarantee="log-loss within O(log T) of the best fixed beta map, on every path",
+    guarantee="log-loss within O(log T) of the best fixed beta map, where the loss curves at least gamma times its squared slope",
     vignette="online-platt",
     traits=OPS.traits,
 )

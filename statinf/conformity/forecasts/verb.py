@@ -18,7 +18,7 @@ from statinf.formula.in_time import begin, opened
 
 BEATING: Mapping[str | None, str] = {
     None: "",
-    "tracking": "; tracking: Brier score at most that of the scaled ones, plus 1 / bins^2 and O(bins log T / T)",
+    "tracking": "; tracking: Brier score at most that of the scaled ones, plus 1 / (2 bins) and O(bins log T / T)",
     "hedging": "; hedging: calibration error tends to at most 1 / bins against every adversary",
 }
 

@@ -107,6 +107,7 @@ def multicalibrate(
     rows = rows_of_design(d, start)
     dropped = _dropped(d, rows, start, na_action)
     assert rows.y is not None and rows.w is not None
+    # A learner's penalty counts rows, and weights may have any unit.
     found: Multicalibration = method.estimate(
         MulticalibrationProblem(
             rows.X, rows.y, over_mean(rows.w), rows.initial, start.learner, d.response_names[0], seed, progress

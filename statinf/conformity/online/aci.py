@@ -16,7 +16,7 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.conformity.online.history import History, OrderRule
-from statinf.conformity.online.options import LevelOptions
+from statinf.conformity.online.options import PLAIN, LevelOptions
 from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import follow_average, follow_levels
@@ -88,11 +88,19 @@ def estimate(problem: OnlineProblem, options: ACIOptions) -> ACI:
     )
 
 
+def promise(options: ACIOptions) -> str:
+    """What is known under options that lose the bound; empty where it holds."""
+    if options.momentum:
+        return "none: levels that follow an average of misses are without the bound of ACI"
+    return "" if options.quantile == "finite-sample" else PLAIN
+
+
 METHOD = OnlineMethod(
     verb="conformal_online",
     name="aci",
     estimate=estimate,
     options=ACIOptions,
+    promise=promise,
     summary="the level of the next interval moves by gamma after each hit or miss",
     citation="Gibbs and Candes (2021)",
     arxiv="2106.00170",

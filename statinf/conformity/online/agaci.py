@@ -16,11 +16,13 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.conformity.online.history import History, OrderRule
-from statinf.conformity.online.options import GAMMAS, LevelOptions, check_gammas
+from statinf.conformity.online.options import GAMMAS, PLAIN, LevelOptions, check_gammas
 from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import aggregate, follow_levels
 from statinf.results import value
+
+LOSSES = "pinball loss of each end near the best candidate's"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,14 +81,21 @@ def estimate(problem: OnlineProblem, options: AgACIOptions) -> AgACI:
     )
 
 
+def promise(options: AgACIOptions) -> str:
+    """What is known where candidates lose the bound of ACI; empty where they have it."""
+    plain = options.quantile == "plain"
+    return f"{LOSSES}; of coverage {PLAIN}" if plain else ""
+
+
 METHOD = OnlineMethod(
     verb="conformal_online",
     name="agaci",
     estimate=estimate,
     options=AgACIOptions,
+    promise=promise,
     summary="the ends of ACI's intervals at several steps gamma, mixed by Bernstein online aggregation",
     citation="Zaffran, Feron, Goude, Josse and Dieuleveut (2022)",
     arxiv="2202.07282",
-    guarantee="pinball loss of each end near the best candidate's; every candidate as ACI; none for the mixture's coverage",
+    guarantee=f"{LOSSES}; every candidate as ACI; none for the mixture's coverage",
     vignette="conformal-online",
 )

@@ -18,11 +18,13 @@ import numpy as np
 
 from statinf.brief import Brief
 from statinf.conformity.online.history import History, OrderRule
-from statinf.conformity.online.options import GAMMAS, LevelOptions, check_gammas
+from statinf.conformity.online.options import GAMMAS, PLAIN, LevelOptions, check_gammas
 from statinf.conformity.online.tracker import OnlineMethod, OnlineProblem, OnlineSteps
 from statinf.numerics.recursions.scanning import through
 from statinf.numerics.recursions.tracking import follow_levels, share_weights
 from statinf.results import count, value
+
+LOSSES = "pinball loss of the level near the best candidate's over every stretch of rows"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,14 +98,21 @@ def estimate(problem: OnlineProblem, options: DtACIOptions) -> DtACI:
     )
 
 
+def promise(options: DtACIOptions) -> str:
+    """What is known where candidates lose the bound of ACI; empty where they have it."""
+    plain = options.quantile == "plain"
+    return f"{LOSSES}; of coverage {PLAIN}" if plain else ""
+
+
 METHOD = OnlineMethod(
     verb="conformal_online",
     name="dtaci",
     estimate=estimate,
     options=DtACIOptions,
+    promise=promise,
     summary="ACI at several steps gamma, mixed by weights that follow whichever does best lately",
     citation="Gibbs and Candes (2022)",
     arxiv="2208.08401",
-    guarantee="pinball loss of the level near the best candidate's over every stretch of rows; every candidate as ACI",
+    guarantee=f"{LOSSES}; every candidate as ACI",
     vignette="conformal-online",
 )

@@ -13,6 +13,9 @@ from statinf.results import Options, choice, count
 GAMMAS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128)
 """Candidate steps of Gibbs and Candes (2022)."""
 
+PLAIN = "none: the plain quantile has no infinite and no empty sets, which the bound of ACI needs"
+"""What is known of the coverage of levels that become radii by `quantile="plain"`."""
+
 
 def check_gammas(name: str, given: Any) -> tuple[float, ...]:
     """Several steps in (0, 1]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -85,7 +86,14 @@ class OnlineMethod(Method):
         Its own base of the intervals, from (model, X, y, options, seed) to the base and the ends of all the first rows.
     coverage : str
         Which side of the aim `Tracker.bound` bounds: "both", or "below".
+    promise : callable, optional
+        From options to what is known of coverage under them, where some lose the method's guarantee.
     """
 
     base: Any = None
     coverage: str = "both"
+    promise: Callable[[Any], str] | None = None
+
+    def known(self, options: Any) -> str:
+        """What is known of coverage under these options."""
+        return self.guarantee if self.promise is None else self.promise(options) or self.guarantee

@@ -120,7 +120,7 @@ def conformal_online(
         level=level,
         run=run,
         side=chosen.coverage,
-        guarantee=chosen.guarantee,
+        guarantee=chosen.known(settings),
     )
 
 

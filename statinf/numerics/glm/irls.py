@@ -8,6 +8,14 @@ import numpy as np
 
 from statinf.backend import accelerated
 from statinf.errors import ConvergenceError
+from statinf.numerics.glm.endings import (
+    NO_START,
+    ON_THE_BORDER,
+    OUTSIDE_AT_START,
+    not_converged,
+    on_the_border,
+    one_row_alone,
+)
 from statinf.numerics.glm.families import Family
 from statinf.numerics.glm.likelihood import (
     PARALLEL_FROM,
@@ -122,7 +130,8 @@ def fit_glm(
         if long and slow > _PATIENCE and not chord:
             newton = problem.newton_step(beta, score)
             step = step if newton is None else newton
-            decrement = float(step @ gram @ step)
+            # As long as either says: a short step along a steep side is no end.
+            decrement = max(decrement, float(step @ gram @ step))
         length, short = float(np.sqrt(decrement)), enough * float(np.sqrt(abs(deviance) + problem.floor))
         done = length <= short or (exact and decrement <= abs(deviance))
         if done and family.quadratic:
@@ -137,13 +146,13 @@ def fit_glm(
         if done:
             # The sums at the end give one more step for nothing: the last one may have been by the information before it.
             beta = beta + solve_information(gram, score) if chord else beta
-            if _on_the_border(problem, beta, 1e-10):
+            if on_the_border(problem, beta, 1e-10) or one_row_alone(problem, gram):
                 raise ConvergenceError(ON_THE_BORDER)
             break
         if beta is before:
             raise ConvergenceError(ON_THE_BORDER)
     else:
-        if _on_the_border(problem, beta):
+        if on_the_border(problem, beta):
             raise ConvergenceError(ON_THE_BORDER)
         raise ConvergenceError(not_converged(max_iterations, decrement))
     return solution_of(problem, reduced, beta, gram, deviance, (iteration, decrement))
@@ -183,41 +192,12 @@ def solution_of(
     return GlmSolution(coef, reduced.kept, inner, total, eta, *counts, condition, reduced.aliases)
 
 
-ON_THE_BORDER = (
-    "no step keeps the means in the family's range and lowers the deviance any further: the maximum lies on the border of "
-    "that range, where it has no standard errors. Use another link, or give start= (coefficients to begin with)."
-)
-
-
-OUTSIDE_AT_START = "the means at start= lie outside the family's range; give other coefficients."
-NO_START = (
-    "no coefficients were found whose means lie in the family's range; give start= (coefficients to begin with), or use another "
-    "link."
-)
-
-
-def not_converged(max_iterations: int, decrement: float) -> str:
-    """What is said of scoring that was stopped."""
-    return (
-        f"Fisher scoring did not converge in {max_iterations} iterations (last step {np.sqrt(decrement):.2e} in the "
-        "information's norm); rescale the covariates, drop nearly aliased ones, or raise max_iter."
-    )
-
-
 def last_step(family: Family, tolerance: float) -> float:
     """Length of the last step relative to the root of the deviance.
 
     With a canonical link the steps are Newton's, and what is left after one is of the order of its square.
     """
     return max(tolerance, 1e-2 * np.sqrt(tolerance)) if family.canonical else tolerance
-
-
-def _on_the_border(problem: LikelihoodSums, beta: np.ndarray, share: float = 1e-6) -> bool:
-    """Whether means that must be positive have run to zero, below a share of their mean, under a link that lets them."""
-    if not problem.family.law.positive_mean or problem.family.link.name == "log":
-        return False
-    mean = problem.family.link.inverse(problem.predictor(beta))[problem.w > 0]
-    return bool(mean.min() < share * mean.mean())
 
 
 def _cold(

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.linalg.lapack import dposv
 
 from statinf.backend import map_threads, row_blocks
+from statinf.errors import ConvergenceError
 from statinf.numerics.glm.families import Family
 from statinf.numerics.linear.factors import triangular_factor
 
@@ -150,11 +151,21 @@ def solve_information(gram: np.ndarray, right: np.ndarray) -> np.ndarray:
     ----------
     gram : ndarray, shape (k, k)
     right : ndarray, shape (k,) or (k, m)
+
+    Raises
+    ------
+    ConvergenceError
+        If one of them is not finite.
     """
     # Scaling to unit diagonal makes the factorisation independent of the covariates' units.
     scale = 1.0 / np.sqrt(np.maximum(np.diag(gram), np.finfo(float).tiny))
     scaled, given = gram * scale[:, None] * scale, (right.T * scale).T
-    if len(gram) and np.isfinite(scaled).all() and np.isfinite(given).all():
+    if not (np.isfinite(scaled).all() and np.isfinite(given).all()):
+        raise ConvergenceError(
+            "the likelihood's derivatives are no numbers where its last step led: it has no maximum there. Use another link, "
+            "rescale the outcome, or give start= (coefficients to begin with)."
+        )
+    if len(gram):
         _, found, info = dposv(scaled, given)
         if info == 0:
             return (found.T * scale).T

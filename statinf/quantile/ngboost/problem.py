@@ -60,6 +60,10 @@ def read_rows(
     check_columns(made.parts[0], *_SQUARES)
     used = made.weights > 0
     y, event = outcome_of(made.y[used], made.response_names, law)
+    if event is not None and not event.any():
+        raise DataError(
+            f"no row has '{made.response_names[1]}' equal to 1: without a time that was seen there is no law to fit."
+        )
     if law.kind == "classes" and len(np.unique(y)) < len(made.levels or ()):
         raise DataError("a class of the outcome has rows of weight zero only; leave these rows out.")
     if law.kind != "classes":
@@ -89,7 +93,5 @@ def outcome_of(response: np.ndarray, names: tuple[str, ...], law: Law) -> tuple[
             f"'{names[1]}' must be 1 where the time was seen and 0 where it is known to be longer; {int(other.sum())} rows "
             f"are neither, such as {event[np.argmax(other)]:g}."
         )
-    if not event.any():
-        raise DataError(f"no row has '{names[1]}' equal to 1: without a time that was seen there is no law to fit.")
     check_support(law, y, f"the outcome '{names[0]}'")
     return y, event

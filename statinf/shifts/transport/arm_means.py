@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from statinf.results import Weights
 from statinf.shifts.labels.logit import StackedLogit
 from statinf.shifts.means import Mean, OutcomeModel, model_mean, outcome_model, weighted_mean
 from statinf.shifts.problem import ShiftProblem
+from statinf.shifts.transport.known import known_propensity
 from statinf.shifts.transport.trial import Trial
 
 THIN = 0.01
@@ -31,11 +33,20 @@ class TransportProblem(Brief):
     family : Family
     ratio : Weights or None
         The density ratio of population to trial, for methods that weight.
+    settings : Options or None
+        Of the method: how methods that weight come to the probabilities of the arms.
     """
 
     trial: Trial
     family: Family
     ratio: Weights | None = None
+    settings: Any = None
+
+    @cached_property
+    def chances(self) -> ArmChances:
+        """Probabilities of the arms, for methods that weight."""
+        known = known_propensity(self.trial, self.settings.propensity)
+        return propensity_of(self.trial, self.settings.treatment_model, known)
 
     def model(self, arm: int) -> OutcomeModel:
         """The outcome model of one arm."""

@@ -18,8 +18,7 @@ from statinf.errors import OptionError
 from statinf.results.options import Options, choice, value
 from statinf.shifts.means import Mean
 from statinf.shifts.problem import ShiftMethod
-from statinf.shifts.transport.arm_means import TransportProblem, arm_mean, propensity_of
-from statinf.shifts.transport.known import known_propensity
+from statinf.shifts.transport.arm_means import TransportProblem, arm_mean
 
 
 def _check_column(name: str, given: object) -> object:
@@ -48,9 +47,7 @@ class WeightedOptions(Options):
 
 def by_weights(problem: TransportProblem, options: WeightedOptions) -> list[Mean]:
     """Weighted means of the arms' outcomes."""
-    trial = problem.trial
-    chance = propensity_of(trial, options.treatment_model, known_propensity(trial, options.propensity))
-    return [arm_mean(problem, arm, chance, None) for arm in range(trial.k)]
+    return [arm_mean(problem, arm, problem.chances, None) for arm in range(problem.trial.k)]
 
 
 def by_models(problem: TransportProblem, options: Options) -> list[Mean]:
@@ -60,9 +57,7 @@ def by_models(problem: TransportProblem, options: Options) -> list[Mean]:
 
 def by_both(problem: TransportProblem, options: WeightedOptions) -> list[Mean]:
     """Outcome models averaged over the population, and the weighted means of their residuals."""
-    trial = problem.trial
-    chance = propensity_of(trial, options.treatment_model, known_propensity(trial, options.propensity))
-    return [arm_mean(problem, arm, chance, problem.model(arm)) for arm in range(trial.k)]
+    return [arm_mean(problem, arm, problem.chances, problem.model(arm)) for arm in range(problem.trial.k)]
 
 
 def _whole(options: WeightedOptions) -> float:

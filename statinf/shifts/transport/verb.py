@@ -13,7 +13,6 @@ from statinf.backend.seeds import check_seed
 from statinf.errors import OptionError, one_of
 from statinf.inference.vcov import VcovSpec, cluster_columns
 from statinf.numerics.glm.families import family_of
-from statinf.results import Weights
 from statinf.shifts.margins import read_margins
 from statinf.shifts.overlap import MEANS, uncovered, warn_concentrated
 from statinf.shifts.problem import ShiftMethod
@@ -138,7 +137,8 @@ def transport(
     )  # fmt: skip
     with reporting(progress):
         weighting = None if chosen.power is None else find_ratio(read.samples, ratio)
-        means = chosen.estimate(TransportProblem(read, outcome_family, weighting), settings)
+        problem = TransportProblem(read, outcome_family, weighting, settings)
+        means = chosen.estimate(problem, settings)
         effects, outcomes = trial_estimates(read, means, comparison, weighting)
         samples, plain = read.samples, _plain_means(read)
         extra = {
@@ -149,7 +149,7 @@ def transport(
             "in_trial": compared(plain, comparison)[0],
             "parts": {name: value for mean in means for name, value in mean.parts.items()},
             "ratio": weighting,
-            "coverage": _coverage(read, weighting),
+            "coverage": _coverage(problem),
             "outside": 0 if samples.target.known is not None else uncovered(samples.xs, samples.xt)[1],
             "outcomes": outcomes,
         }
@@ -162,11 +162,13 @@ def _plain_means(trial: Trial) -> np.ndarray:
     return np.bincount(trial.codes, made.weights * made.y, minlength=trial.k) / mass
 
 
-def _coverage(trial: Trial, ratio: Weights | None) -> tuple[tuple[str, int, float, float], ...]:
+def _coverage(problem: TransportProblem) -> tuple[tuple[str, int, float, float], ...]:
     """Rows, effective sample size and largest share of weight of each arm; warns where a few rows carry an arm."""
+    trial, ratio = problem.trial, problem.ratio
     if ratio is None:
         return ()
     w = ratio.values[np.searchsorted(ratio.used, trial.samples.design.rows)]
+    w = w / problem.chances.chance[np.arange(len(w)), trial.codes]
     found = []
     for arm, name in enumerate(trial.names):
         own = w[(trial.codes == arm) & (w > 0)]

@@ -1,5 +1,7 @@
 """`transport`: stacked M-estimation by numerical derivatives, slopes in the weights, arms, margins, refusals."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -179,6 +181,27 @@ def test_levels_clusters_frames_and_what_a_fit_shows():
     assert "included" in given.cov.label and "fixed" not in given.cov.label
     fixed = si.transport(FORMULA, trial, population, ratio="ulsif")
     assert "density ratio taken as fixed" in fixed.cov.label
+
+
+@pytest.mark.parametrize("options", [{"propensity": "p"}, {}, {"treatment_model": "constant"}])
+def test_sizes_are_those_of_the_weights_that_outcomes_have(options):
+    """Of arms with unlike probabilities few rows hold the weight, whatever the density ratio."""
+    trial, population = drawn(10)
+    trial["p"] = np.where(trial["x1"] > 0, 0.9, 0.1)
+    trial["treat"] = (np.random.default_rng(1).random(len(trial)) < trial["p"]) * 1.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fit = si.transport(FORMULA, trial, population, method="ipw", **options)
+    chance = trial["p"]
+    if not options:
+        chance = si.glm("treat ~ x1 + x2", trial, family="binomial").predict(trial)["estimate"]
+    own = np.where(trial["treat"] > 0, chance, 1 - chance) if "treatment_model" not in options else 1.0
+    w = fit.ratio.values / own
+    for arm, line in enumerate(fit.overlap().itertuples()):
+        some = w[trial["treat"] == arm]
+        assert_allclose(
+            [line.ess, line.largest_share], [some.sum() ** 2 / (some @ some), some.max() / some.sum()], rtol=1e-6
+        )
 
 
 def test_refusals():
