@@ -148,9 +148,9 @@ def _romano_wolf(
     assert draws is not None
     theta, error = fit.theta[chosen], fit._se()[chosen]
     spread = draws.draws[:, inside].std(axis=0, ddof=1)
-    if draws.std_errors is not None and "before bootstrap" in fit.kept_covariances:
+    if draws.std_errors is not None and fit._studentised is not None:
         spread = draws.std_errors[:, inside]
-        error = np.sqrt(np.diag(fit.kept_covariances["before bootstrap"].matrix))[inside]
+        error = np.sqrt(np.diag(fit._studentised.matrix))[inside]
     drawn = np.abs(draws.draws[:, inside] - theta) / spread
     made = step_down(np.abs(theta / error), drawn)
     critical = np.quantile(drawn.max(axis=1), level, method="higher")

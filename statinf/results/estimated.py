@@ -182,7 +182,7 @@ class Estimated(TableHooks, HypothesisTests):
         low, high = np.full(len(self.theta), np.nan), np.full(len(self.theta), np.nan)
         ok = self.estimable
         if self.draws is not None:
-            base = self.kept_covariances.get("before bootstrap")
+            base = self._studentised
             se = None if base is None else np.sqrt(np.diag(base.matrix))
             low[ok], high[ok] = self.draws.interval(self.theta[ok], level, interval or "percentile", se)
             if interval == "bca":
@@ -194,6 +194,11 @@ class Estimated(TableHooks, HypothesisTests):
             raise OptionError(f"interval={interval!r} is a bootstrap interval; call fit.bootstrap() first.")
         half = t_quantile(0.5 + level / 2.0, self._df()) * self._se()
         return self.theta - half, self.theta + half
+
+    @property
+    def _studentised(self) -> Covariance | None:
+        """The covariance that studentised limits start from; a file may have it in the place of that of before the draws."""
+        return self.kept_covariances.get("studentised", self.kept_covariances.get("before bootstrap"))
 
     def _df(self) -> Any:
         """Degrees of freedom of the tables: one number, or one per coefficient, shape (q,)."""

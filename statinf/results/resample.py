@@ -117,9 +117,9 @@ def bootstrap(
 
 
 def keep_undrawn(fit: Fit, start: Covariance | None = None) -> dict[str, Covariance]:
-    """The covariances that a fit keeps, with the one of before its draws, or `start` under the same kind."""
-    before = fit._undrawn if start is None else replace(start, kind=fit._undrawn_kind)
-    return dict(fit.kept_covariances) | {"before bootstrap": before}
+    """The covariances that a fit keeps, with that of before its draws and `start`, which studentised limits start from."""
+    kept = dict(fit.kept_covariances) | {"before bootstrap": fit._undrawn}
+    return kept if start is None else kept | {"studentised": start}
 
 
 def drawn_covariance(fit: Fit, made: engine.Bootstrap) -> Covariance:
@@ -152,7 +152,7 @@ def _check_blocks(kind: str, studentize: bool) -> None:
 
 
 def _with_draws(fit: F, made: engine.Bootstrap, start: Covariance | None = None) -> F:
-    """The fit with its draws; `start` is the covariance that studentised limits start from, else that of before them."""
+    """The fit with its draws; `start` is the covariance that studentised limits start from, if there are some."""
     return replace(fit, cov=drawn_covariance(fit, made), draws=made, kept_covariances=keep_undrawn(fit, start))
 
 

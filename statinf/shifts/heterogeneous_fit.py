@@ -152,8 +152,8 @@ class HeterogeneousShiftFit(Fit):
         return replace(super().lean(), target=None, solved=None, joint=None, joint_kept=kept)
 
     def _own_kind(self) -> list[Any]:
-        found = self.cov if self.draws is None else self.kept_covariances["before bootstrap"]
-        return [] if found.kind == "none" else [found.kind]
+        kind = self._undrawn_kind
+        return [] if kind == "none" else [kind]
 
     def augment(self) -> Any:
         """The source's data with fitted means and residuals beside them."""

@@ -102,10 +102,17 @@ def test_rows_that_are_exchanged_are_told_of_clusters_after_a_bootstrap(data):
         fit.randomization_test("h", permutations=99, statistic="estimate")
 
 
-def test_a_wild_test_after_a_bootstrap_asks_for_other_errors(data):
-    fit = si.lm("y ~ x", data, absorb="g", cluster="g").bootstrap(39)
-    with pytest.raises(si.OptionError, match="take fit.with_vcov"):
-        fit.test("x = 0", bootstrap="wild")
+@pytest.mark.parametrize("options", [{"cluster": "g"}, {"vcov": "HC3"}, {"absorb": "g", "cluster": "g"}])
+def test_a_wild_test_after_a_bootstrap_is_that_of_before(data, options):
+    fit = si.lm("y ~ x", data, **options)
+    asked = {"bootstrap": "wild", "replicas": 99}
+    plain = fit.test("x = 0", **asked)
+    drawn = [fit.bootstrap(39)]
+    if "absorb" not in options:
+        drawn += [fit.bootstrap(39, kind="pairs", studentize=True)]
+    for after in drawn:
+        found = after.test("x = 0", **asked)
+        assert (found.statistic, found.p_value) == pytest.approx((plain.statistic, plain.p_value), rel=1e-9)
 
 
 def test_a_covariance_chosen_after_a_bootstrap_is_that_of_averages():
