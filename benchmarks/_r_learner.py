@@ -162,7 +162,8 @@ def _numbers(found: Mapping[str, Mapping[str, np.ndarray]]) -> list[Any]:
                 paper=", ".join(f"{d} {_paper(pair, d)[0]:.2f}" for d in found),
                 tolerance=f"{z:.1f} Monte Carlo errors of the difference of means in each design: .05 over all "
                 f"{len(PAPER) * len(DESIGNS)} numbers",
-                reason="the designs marked lie outside",
+                reason="the designs marked lie outside; here all samples of a design share the luck of one race of settings "
+                "for their nuisances",
             )
         )
     return out
