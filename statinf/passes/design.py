@@ -22,6 +22,7 @@ from statinf.formula.rows import Store, strike_untaught, take, usable_rows
 from statinf.passes.engine import LocalEngine
 from statinf.passes.levels import GroupIndex
 from statinf.passes.table import BlockTable
+from statinf.results.certified import weights_told
 from statinf.results.estimate import Passage
 
 
@@ -145,7 +146,7 @@ class PassDesign(Brief):
     @property
     def passage(self) -> Passage:
         """What a fit keeps of it."""
-        weighted = "" if self.weights is None else str(getattr(self.weights, "method", "given"))
+        weighted = () if self.weights is None else weights_told(self.weights)
         return Passage(recipe=self.recipe, kind="pandas", dropped=self.tally.causes, weighted=weighted)
 
     @property

@@ -20,6 +20,7 @@ from statinf.results.protocol import Result
 RECORDS = Path(__file__).with_name("certificates.json")
 _MADE_OF = {"DidPath": "DidFit"}
 """Results whose intervals were simulated with those of what they are made of."""
+_GIVEN = ("given",)
 _WEIGHTED = ("weights estimated", "weights taken as fixed")
 """What labels say of weights that were estimated, and of those whose estimation is left out."""
 _BAND = 3.29
@@ -106,15 +107,13 @@ def _weighting(fit: Result) -> str:
 
     A density ratio that is the method's own work is told apart by the share of the rows that it leaves effective.
     """
-    design = getattr(fit, "design", None)
-    # A saved or lean fit has no rows, and keeps what was told of their weights.
-    told = getattr(fit, "weighted_as", ()) if design is None else weights_told(design.weights_object)
-    return "" if hasattr(fit, "ratio") or not told else ": " + ", ".join(told)
+    told = getattr(fit, "weighted", ())
+    return "" if hasattr(fit, "ratio") or told in ((), _GIVEN) else ": " + ", ".join(told)
 
 
 def weights_told(weights: Any) -> tuple[str, ...]:
-    """The method of weights that are a result, and what it was asked for; nothing of others."""
-    return (weights.method, *weights.certified_as) if isinstance(weights, Result) else ()
+    """The method of weights that are a result, and what it was asked for; "given" of others."""
+    return (weights.method, *weights.certified_as) if isinstance(weights, Result) else _GIVEN
 
 
 def interval_kind(fit: Result) -> str:

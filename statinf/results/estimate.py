@@ -95,11 +95,11 @@ class Passage:
         The caller's kind of data frame.
     dropped : mapping of str to int
         Rows left out, by cause.
-    weighted : str
-        What weights the rows have: "given", the method of estimated ones, or nothing.
+    weighted : tuple of str
+        What weights the rows have: the method of estimated ones and what it was asked for, "given", or nothing.
     """
 
     recipe: Recipe
     kind: str
     dropped: Mapping[str, int]
-    weighted: str = ""
+    weighted: tuple[str, ...] = ()

@@ -38,18 +38,15 @@ class Fit(Estimated):
         Makes a covariance from its normal form where it is not the sandwich of the moments; not saved.
     redraw : callable or None
         Makes bootstrap draws where rows are read in blocks, as `Estimate` has it; not saved.
-    weighted : str
-        What weights the rows have: "given", the method of estimated ones, or nothing.
-    weighted_as : tuple of str
-        What simulations tell apart of weights that are a result: their method and what it was asked for.
+    weighted : tuple of str
+        What weights the rows have: the method of estimated ones and what it was asked for, "given", or nothing.
     """
 
     design: Design | None = field(default=None, metadata={"saved": False})
     source: Callable[[], Moments] | None = field(default=None, metadata={"saved": False})
     covary: Callable[[Any], Covariance] | None = field(default=None, metadata={"saved": False})
     redraw: Callable[..., Any] | None = field(default=None, metadata={"saved": False})
-    weighted: str = ""
-    weighted_as: tuple[str, ...] = ()
+    weighted: tuple[str, ...] = ()
 
     vcov_kinds: ClassVar[VcovKinds] = VcovKinds()
     """The covariances that this kind of fit has, and its default."""
@@ -101,7 +98,6 @@ class Fit(Estimated):
             covary=estimate.covary,
             redraw=estimate.redraw,
             weighted=_weighted(design) if isinstance(design, Design) else design.weighted,
-            weighted_as=() if rows is None else weights_told(rows.weights_object),
             **estimate.extra,
         )
         born = replace(draft, cov=draft._first_covariance(spec))
@@ -328,10 +324,9 @@ class _Plain(Fit):
         return self.normal
 
 
-def _weighted(design: Design) -> str:
-    if (design.weights == 1.0).all():
-        return ""
-    return str(getattr(design.weights_object, "method", "given"))
+def _weighted(design: Design) -> tuple[str, ...]:
+    weights = design.weights_object
+    return () if weights is None and (design.weights == 1.0).all() else weights_told(weights)
 
 
 def _without(theta: np.ndarray, label: str) -> Covariance:

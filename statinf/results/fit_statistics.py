@@ -102,5 +102,5 @@ def _cell(value: Any, style: NumberStyle) -> str:
 def covariance_rows(fits: Sequence[Fit]) -> list[Row]:
     """Which covariance each fit has, and which weights where any has some."""
     rows: list[Row] = [("Std. errors", *(f.cov.label for f in fits))]
-    weights = [f.weighted for f in fits]
+    weights = ["".join(f.weighted[:1]) for f in fits]
     return [*rows, ("Weights", *weights)] if any(weights) else rows

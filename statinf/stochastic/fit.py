@@ -310,6 +310,6 @@ def fit_of(
     """
     made = estimate_of(run, terms)
     made = replace(made, extra=dict(made.extra) | {"interval": ci})
-    weighted = getattr(run.reader, "weighted", "")
+    weighted = getattr(run.reader, "weighted", ())
     passage = Passage(recipe=run.reader.recipe, kind=kind, dropped=dict(run.dropped), weighted=weighted)
     return StochasticFit.of(passage, made, kinds[0], method=method)

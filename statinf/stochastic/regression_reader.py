@@ -36,9 +36,9 @@ class RegressionReader:
         return (*self.recipe.columns, *([self.weights] if self.weights else []))
 
     @property
-    def weighted(self) -> str:
-        """What weights the rows have, in a word."""
-        return "" if self.weights is None else "given"
+    def weighted(self) -> tuple[str, ...]:
+        """What weights the rows have, as a fit tells it."""
+        return () if self.weights is None else ("given",)
 
     @property
     def instruments(self) -> bool:

@@ -266,3 +266,13 @@ def test_errors_that_leave_out_the_estimation_of_weights_say_so_in_one_way(fit):
     lalonde = si.datasets.load("lalonde")
     w = si.balance("treat ~ age + educ", lalonde, method="energy", estimand="ATT")
     assert "weights taken as fixed" in fit(lalonde, w).cov.label
+
+
+def test_weights_of_data_in_blocks_are_told_as_those_of_rows_in_memory():
+    data = si.datasets.load("anes96")
+    data = data.assign(treat=(data["age"] > data["age"].median()) * 1.0, out=data["income"] * 1.0)
+    kinds = []
+    for table in (data, si.blocks(data, rows=300)):
+        fit = si.lm("out ~ treat", table, weights=si.balance("treat ~ popul", table, method="ipw"))
+        kinds += [interval_kind(fit), interval_kind(fit.lean())]
+    assert set(kinds) == {"HC0, weights estimated: ipw"}

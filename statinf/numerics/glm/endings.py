@@ -7,6 +7,7 @@ import numpy as np
 from statinf.numerics.glm.likelihood import LikelihoodSums, smallest_eigenvalue
 
 _BEYOND = 1e8
+"""Times the largest outcome, which no mean near a maximum has."""
 _SINGULAR = 1e-13
 """Smallest eigenvalue of the information in units of its diagonal, from which a step leaves a direction out."""
 
